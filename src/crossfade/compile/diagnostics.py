@@ -1,0 +1,58 @@
+"""What went wrong with which object, what it means for traffic, and the way out; collected, never raised."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from crossfade.api.meta import ObjectRef
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Diagnostic(Struct, frozen=True, order=True):
+    """`code` is stable and dotted (`route.unknown-target`); `field` is a JSON path within the object or empty."""
+
+    ref: ObjectRef
+    code: str
+    message: str
+    effect: str = ""
+    hint: str = ""
+    field: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        where = f"{self.ref}, {self.field}" if self.field else str(self.ref)
+        text = f"{where}: {self.message}"
+        if self.effect:
+            text += f"; {self.effect}"
+        return f"{text}\nhint: {self.hint}" if self.hint else text
+
+
+class Diagnostics:
+    """Collector handed through the passes; iterating yields a deterministic order without duplicates."""
+
+    def __init__(self) -> None:
+        self._found: set[Diagnostic] = set()
+
+    def error(self, ref: ObjectRef, code: str, message: str, *, effect: str, hint: str = "", field: str = "") -> None:
+        """The object, or part of it, has no effect as written."""
+        self._found.add(Diagnostic(ref, code, message, effect, hint, field, Severity.ERROR))
+
+    def warning(
+        self, ref: ObjectRef, code: str, message: str, *, effect: str = "", hint: str = "", field: str = ""
+    ) -> None:
+        """The object works, but perhaps not as its author thinks."""
+        self._found.add(Diagnostic(ref, code, message, effect, hint, field, Severity.WARNING))
+
+    def of(self, ref: ObjectRef) -> list[Diagnostic]:
+        return [diagnostic for diagnostic in self if diagnostic.ref[:4] == ref[:4]]
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(sorted(self._found))
+
+    def __len__(self) -> int:
+        return len(self._found)

@@ -1,0 +1,302 @@
+"""The model between manifests and Envoy: what one proxy does, in the field's terms, with nothing of either side.
+
+Everything is frozen, comparable and ordered by the compiler, so that the same manifests give the same bytes.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from crossfade.api.meta import ObjectRef
+
+
+class Origin(Struct, frozen=True):
+    """Where a value came from: the object and the JSON path within it."""
+
+    ref: ObjectRef
+    path: str = ""
+
+
+# --- what a request looks like ---------------------------------------------------------------------------------
+
+
+class StringMatchKind(StrEnum):
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    REGEX = "regex"
+
+
+class StringMatch(Struct, frozen=True):
+    """`REGEX` must match the whole text (RE2 syntax)."""
+
+    kind: StringMatchKind
+    value: str
+    ignores_case: bool = False
+
+
+class RangeMatch(Struct, frozen=True):
+    """Integer range, `start` included, `end` excluded."""
+
+    start: int
+    end: int
+
+
+class HeaderMatch(Struct, frozen=True):
+    """Empty `any_of` means "the header is present"; else it holds if one alternative does. `inverted` negates all of it."""
+
+    name: str
+    any_of: tuple[StringMatch | RangeMatch, ...] = ()
+    inverted: bool = False
+
+
+class QueryMatch(Struct, frozen=True):
+    """`exact=None` means "the parameter is present"."""
+
+    name: str
+    exact: str | None = None
+
+
+class PathMatchKind(StrEnum):
+    PREFIX = "prefix"
+    """Plain string prefix: `/ab` matches `/abc`."""
+    EXACT = "exact"
+    REGEX = "regex"
+    """RE2, over the whole path without query."""
+    REGEX_PREFIX = "regex-prefix"
+    """RE2, anchored at the start only, as Kong's regex paths are."""
+
+
+class RouteMatch(Struct, frozen=True):
+    """All conditions are ANDed; `path` never contains the query."""
+
+    path: str = "/"
+    path_kind: PathMatchKind = PathMatchKind.PREFIX
+    methods: tuple[str, ...] = ()
+    headers: tuple[HeaderMatch, ...] = ()
+    query: tuple[QueryMatch, ...] = ()
+    scheme: str | None = None
+    is_grpc: bool = False
+
+
+# --- where it goes ---------------------------------------------------------------------------------------------
+
+
+class Destination(Struct, frozen=True):
+    """A weighted target after linking; `cluster` is the name of a `Cluster` of the same `ProxyModel`."""
+
+    cluster: str
+    weight: int = 1
+
+
+class RetryPolicy(Struct, frozen=True):
+    """`retry_on` in Envoy's words; back-off is Envoy's default."""
+
+    retry_on: tuple[str, ...]
+    num_retries: int
+    status_codes: tuple[int, ...] = ()
+    per_try_timeout_s: float | None = None
+    avoids_previous_hosts: bool = True
+
+
+class HostRewriteKind(StrEnum):
+    PRESERVE = "preserve"
+    LITERAL = "literal"
+    ENDPOINT = "endpoint"
+    """The `hostname` of the endpoint that was picked (`ip:port` for Kong)."""
+
+
+class HostRewrite(Struct, frozen=True):
+    kind: HostRewriteKind = HostRewriteKind.PRESERVE
+    value: str = ""
+
+
+class Forward(Struct, frozen=True):
+    """`timeout_s` bounds the whole exchange, `None` = no bound; `idle_timeout_s` the gaps within a stream."""
+
+    destinations: tuple[Destination, ...]
+    timeout_s: float | None = 15.0
+    idle_timeout_s: float | None = None
+    retry: RetryPolicy | None = None
+    host: HostRewrite = HostRewrite()
+    prefix_rewrite: str | None = None
+    has_websocket: bool = True
+
+
+class Respond(Struct, frozen=True):
+    """Answered by Envoy itself."""
+
+    status: int
+    body: str = ""
+    content_type: str = "text/plain"
+
+
+class Route(Struct, frozen=True):
+    """`policy` is the policy module's JSON for its filter `gateway`, or None where no module runs."""
+
+    name: str
+    match: RouteMatch
+    action: Forward | Respond
+    origin: Origin
+    policy: bytes | None = None
+
+
+class VirtualHost(Struct, frozen=True):
+    """`domains` as Envoy writes them (`*`, `*.x`, `x.*`, exact). The first route that matches wins."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+
+class RouteTable(Struct, frozen=True):
+    name: str
+    virtual_hosts: tuple[VirtualHost, ...]
+
+
+# --- upstreams -------------------------------------------------------------------------------------------------
+
+
+class Protocol(StrEnum):
+    HTTP1 = "http"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    TCP = "tcp"
+
+
+class Endpoint(Struct, frozen=True, order=True):
+    """`hostname` is what `HostRewriteKind.ENDPOINT` writes."""
+
+    address: str
+    port: int
+    hostname: str = ""
+    weight: int = 1
+
+
+class Discovery(StrEnum):
+    STATIC = "static"
+    EDS = "eds"
+    """Endpoints travel in their own resource, so that a change does not touch the cluster."""
+    LOGICAL_DNS = "logical-dns"
+    STRICT_DNS = "strict-dns"
+    ORIGINAL_DST = "original-dst"
+
+
+class CircuitBreakers(Struct, frozen=True):
+    """2147483647 stands for "no limit"."""
+
+    max_connections: int = 2147483647
+    max_pending_requests: int = 2147483647
+    max_requests: int = 2147483647
+    max_retries: int = 2147483647
+
+
+class HealthCheck(Struct, frozen=True):
+    protocol: Protocol
+    interval_s: float
+    timeout_s: float
+    healthy_threshold: int
+    unhealthy_threshold: int
+    path: str = "/"
+
+
+class OutlierDetection(Struct, frozen=True):
+    consecutive_5xx: int
+    interval_s: float
+    base_ejection_s: float
+    max_ejection_percent: int
+
+
+class Cluster(Struct, frozen=True):
+    """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints is legal: it answers 503."""
+
+    name: str
+    discovery: Discovery
+    endpoints: tuple[Endpoint, ...]
+    origin: Origin
+    protocol: Protocol = Protocol.HTTP1
+    connect_timeout_s: float = 1.0
+    circuit_breakers: CircuitBreakers = CircuitBreakers()
+    health_check: HealthCheck | None = None
+    outlier_detection: OutlierDetection | None = None
+
+
+# --- listeners -------------------------------------------------------------------------------------------------
+
+
+class Dialect(StrEnum):
+    """Whose habits the HTTP connection manager follows (headers, path normalisation, filters)."""
+
+    APP_MESH = "app-mesh"
+    KONG = "kong"
+
+
+class AccessLog(Struct, frozen=True):
+    """At most one of `text` and `json`; neither means Envoy's default format."""
+
+    path: str
+    text: str | None = None
+    json: tuple[tuple[str, str], ...] = ()
+
+
+class HttpHandler(Struct, frozen=True):
+    """Requests are routed by the `RouteTable` of that name."""
+
+    route_table: str
+    stat_prefix: str
+    dialect: Dialect
+    protocol: Protocol = Protocol.HTTP1
+    stream_idle_timeout_s: float | None = 300.0
+    access_log: AccessLog | None = None
+
+
+class TcpHandler(Struct, frozen=True):
+    destinations: tuple[Destination, ...]
+    stat_prefix: str
+    idle_timeout_s: float | None = 300.0
+    access_log: AccessLog | None = None
+
+
+class ServerCertificate(Struct, frozen=True):
+    """PEM texts; the private key never appears in `repr`."""
+
+    chain_pem: str
+    key_pem: str
+
+    def __repr__(self) -> str:
+        return "ServerCertificate(***)"
+
+
+class FilterChain(Struct, frozen=True):
+    """`destination_port=None` and no `server_names` make the chain that takes what no other takes."""
+
+    name: str
+    handler: HttpHandler | TcpHandler
+    destination_port: int | None = None
+    server_names: tuple[str, ...] = ()
+    certificate: ServerCertificate | None = None
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Listener(Struct, frozen=True):
+    """With `restores_original_destination` the port a connection was meant for (iptables REDIRECT) picks the chain."""
+
+    name: str
+    address: str
+    port: int
+    direction: Direction
+    chains: tuple[FilterChain, ...]
+    restores_original_destination: bool = False
+
+
+class ProxyModel(Struct, frozen=True):
+    """Everything one proxy needs. `consumers` is the policy module's JSON for its filter `consumers` (Kong dialect)."""
+
+    listeners: tuple[Listener, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    consumers: bytes | None = None

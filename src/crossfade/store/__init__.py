@@ -1,0 +1,1 @@
+"""Immutable views of the objects that the control plane has seen."""
