@@ -1,1 +1,1 @@
-"""Makes what the package needs but must not be committed: Kubernetes types, Envoy message classes, the policy module."""
+"""Makes what the package needs but must not be committed: Kubernetes types, Envoy classes, the policy module."""

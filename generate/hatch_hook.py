@@ -14,7 +14,7 @@ class GenerateHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         sys.path.insert(0, self.root)
-        from generate.__main__ import generate_all  # noqa: PLC0415  (only importable once the root is on the path)
+        from generate.__main__ import generate_all
 
         generate_all(Path(self.root) / "src" / "crossfade" / "_generated")
         build_data["pure_python"] = False

@@ -43,7 +43,7 @@ class RangeMatch(Struct, frozen=True):
 
 
 class HeaderMatch(Struct, frozen=True):
-    """Empty `any_of` means "the header is present"; else it holds if one alternative does. `inverted` negates all of it."""
+    """Empty `any_of` means "the header is present", else one alternative must hold; `inverted` negates all of it."""
 
     name: str
     any_of: tuple[StringMatch | RangeMatch, ...] = ()
@@ -208,7 +208,7 @@ class OutlierDetection(Struct, frozen=True):
 
 
 class Cluster(Struct, frozen=True):
-    """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints is legal: it answers 503."""
+    """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503."""
 
     name: str
     discovery: Discovery

@@ -39,4 +39,5 @@ class Snapshot:
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
         """`namespace` is empty for cluster-scoped kinds."""
-        return cast("T | None", self._objects.get(kind, {}).get(NamespacedName(namespace, name)))
+        by_name = self._objects.get(kind)
+        return None if by_name is None else cast("T | None", by_name.get(NamespacedName(namespace, name)))
