@@ -1,0 +1,70 @@
+"""Parser and dispatch of `crossfade`: imports a command's module only when that command runs.
+
+A command module defines `add_parsers(commands)`, which adds its parsers to the given sub-parsers and sets `run`
+(a function from the parsed arguments to an exit code) as a default of each.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from crossfade import __version__
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class Command(NamedTuple):
+    """`module` is below `crossfade.cli`."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "up": Command("local", "start the embedded cluster on this machine"),
+    "down": Command("local", "stop the embedded cluster"),
+    "status": Command("local", "show whether the embedded cluster runs, and its addresses"),
+    "kubectl": Command("local", "run the bundled kubectl on the embedded cluster"),
+    "install": Command("install", "print the manifests of the mesh or the gateway, for kubectl apply"),
+    "gateway": Command("gateway", "run the gateway alone on a directory of manifests"),
+    "demo": Command("demo", "replay the DJ walkthrough, step by step"),
+    "controller": Command("controller", "run the control plane (inside a cluster)"),
+    "proxy": Command("proxy", "run Envoy with a bootstrap for this pod (inside a cluster)"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 the command failed, 2 wrong usage, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in COMMANDS:
+        _overview().parse_args(arguments or ["--help"])
+        return 2
+    parser = argparse.ArgumentParser(prog="crossfade")
+    commands = parser.add_subparsers(required=True)
+    importlib.import_module(f"crossfade.cli.{COMMANDS[arguments[0]].module}").add_parsers(commands)
+    namespace = parser.parse_args(arguments)
+    run: Run = namespace.run
+    try:
+        return run(namespace)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _overview() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS)) + 2
+    listing = "\n".join(f"  {name:<{width}}{command.summary}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="crossfade",
+        description="Runs AWS App Mesh and Kong manifests, unchanged, on a current Envoy.",
+        epilog=f"commands:\n{listing}\n\n`crossfade COMMAND --help` explains one command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="crossfade COMMAND [options]",
+    )
+    parser.add_argument("--version", action="version", version=f"crossfade {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
+    return parser

@@ -1,0 +1,16 @@
+"""`crossfade controller`: the control plane in one of its two roles."""
+
+import argparse
+
+
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    controller = commands.add_parser("controller", help="run the control plane", description=__doc__)
+    controller.add_argument("--role", choices=("mesh", "gateway"), required=True)
+    controller.add_argument("--kubeconfig", metavar="FILE", help="default: the pod's own service account")
+    controller.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.run.controller import run_controller
+
+    return run_controller(role=arguments.role, kubeconfig=arguments.kubeconfig)
