@@ -21,8 +21,8 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     demo = commands.add_parser(
         "demo",
         help="replay the DJ walkthrough",
-        description="Starts a cluster of its own, replays the DJ walkthrough on it with the real kubectl, and says at each "
-        "step what to look at. The cluster stays up until Ctrl-C.",
+        description="Starts a cluster of its own, replays the DJ walkthrough on it with the real kubectl, and says at "
+        "each step what to look at. The cluster stays up until Ctrl-C.",
     )
     demo.add_argument("--once", action="store_true", help="end the cluster after the last step")
     demo.set_defaults(run=run_demo)

@@ -1,0 +1,69 @@
+"""Starts embedded clusters for tests, each with a data directory and ports of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+SLEEPERS = '- {match: "*", argv: [sleep, infinity]}\n'
+
+
+class EmbeddedCluster(NamedTuple):
+    data_dir: Path
+    gateway_url: str
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.data_dir / "kubeconfig"
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Standard output; raises CalledProcessError with the output attached."""
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "kubectl"), *arguments],
+            env=dict(os.environ, KUBECONFIG=str(self.kubeconfig)),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+
+
+def crossfade(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "crossfade.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+@contextmanager
+def embedded_cluster(data_dir: Path, *arguments: str) -> Iterator[EmbeddedCluster]:
+    """`crossfade up --detach` with free ports; ends with `down`, whatever happens."""
+    ports = free_ports(3)
+    options = [f"--{name}-port={port}" for name, port in zip(("api", "http", "https"), ports, strict=True)]
+    try:
+        up = crossfade("up", "--detach", "--data-dir", str(data_dir), *options, *arguments)
+        assert up.returncode == 0, up.stderr
+        status = json.loads(crossfade("status", "--data-dir", str(data_dir), "--output", "json").stdout)
+        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['httpPort']}")
+    finally:
+        crossfade("down", "--data-dir", str(data_dir))
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
