@@ -27,8 +27,7 @@ class EmbeddedCluster(NamedTuple):
             [str(Path(sys.executable).parent / "kubectl"), *arguments],
             env=dict(os.environ, KUBECONFIG=str(self.kubeconfig)),
             input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=True,
             timeout=120,
@@ -38,8 +37,7 @@ class EmbeddedCluster(NamedTuple):
 def crossfade(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "crossfade.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         stdin=subprocess.DEVNULL,
         text=True,
         timeout=timeout_s,

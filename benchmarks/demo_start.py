@@ -1,0 +1,56 @@
+"""From `crossfade up` to all pods of the meshed DJ application Ready, and what takes the time. Ends by itself."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.support.cluster import crossfade, embedded_cluster  # noqa: E402  (needs the path above)
+
+EXAMPLES = ROOT / "examples"
+
+
+def main() -> None:
+    spent: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.monotonic()
+        with embedded_cluster(Path(folder)) as cluster:
+            spent["crossfade up, App Mesh controller included"] = time.monotonic() - started
+            with timed(spent, "kubectl apply of the application, the mesh and the gateway"):
+                cluster.kubectl("apply", "-f", str(EXAMPLES / "djapp/2_meshed_application"))
+                cluster.kubectl("apply", "-f", str(EXAMPLES / "djapp/3_canary_new_version"))
+                base = (EXAMPLES / "djapp/1_base_application/base_app.yaml").read_text().split("---\n", 1)[1]
+                cluster.kubectl("apply", "-f", "-", stdin=base)
+                cluster.kubectl("create", "namespace", "kong")
+                cluster.kubectl(
+                    "label", "namespace", "kong", "mesh=dj-app", "appmesh.k8s.aws/sidecarInjectorWebhook=enabled"
+                )
+                cluster.kubectl("apply", "-f", str(EXAMPLES / "kong/kongvirtualnode.yml"))
+                manifests = crossfade("install", "gateway", "--release", "kong", "--namespace", "kong").stdout
+                as_proxy_user = manifests.replace("- name: ingress-controller\n", INGRESS_CONTROLLER, 1)
+                cluster.kubectl("apply", "-f", "-", stdin=as_proxy_user)
+            with timed(spent, "waiting until all pods are Ready"):
+                for namespace in ("prod", "kong"):
+                    cluster.kubectl("wait", "deployment", "--all", "-n", namespace, "--for=condition=Available")
+    for what, seconds in spent.items():
+        print(f"{seconds:5.1f} s  {what}")
+    print(f"{sum(spent.values()):5.1f} s  in all")
+
+
+INGRESS_CONTROLLER = "- name: ingress-controller\n        securityContext: {runAsUser: 1337}\n"
+
+
+@contextmanager
+def timed(spent: dict[str, float], what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    spent[what] = time.monotonic() - started
+
+
+if __name__ == "__main__":
+    main()
