@@ -1,0 +1,1 @@
+"""A Kubernetes-compatible API server on SQLite: what `kubectl` and the controllers of the embedded cluster talk to."""
