@@ -1,0 +1,24 @@
+"""One event of a Kubernetes watch, as the store consumes it and the client yields it."""
+
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from crossfade.api.meta import JsonObject
+
+EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+
+
+class WatchEvent(NamedTuple):
+    """`object` of a DELETED event is the last state before deletion; of a BOOKMARK only its resourceVersion counts."""
+
+    type: EventType
+    object: JsonObject
+
+
+class Sink(Protocol):
+    """Receives the state of one resource: first everything, then every change, in the server's order."""
+
+    def replace(self, items: list[JsonObject]) -> None:
+        """Everything that exists now; what the sink knew and is missing here was deleted meanwhile."""
+
+    def apply(self, event: WatchEvent) -> None:
+        """One change; never a bookmark."""

@@ -1,0 +1,338 @@
+"""HTTP client for the Kubernetes API: objects in and out as plain JSON, one watch connection at a time.
+
+It repeats a request by itself only where that cannot do harm: when the server said "try later" before acting (429,
+or 503 with Retry-After on reads), or when a read found nobody listening. Watching on, and listing again after an
+expired version, is the reflector's job.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self, TypeAlias
+
+import aiohttp
+import orjson
+
+from crossfade.api.meta import JsonObject, Resource
+from crossfade.api.watch import WatchEvent
+from crossfade.kube.errors import ApiError, ApiUnreachable, Expired, error_from_response, error_from_status
+from crossfade.kube.kubeconfig import BearerToken, ClusterConfig
+from crossfade.kube.paths import APPLY, JSON_PATCH, MERGE, STRATEGIC, path_of, query_of
+
+__all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "Client", "ObjectList", "WatchEvent"]
+
+JsonPatch: TypeAlias = list[JsonObject]
+
+PAGE_SIZE: Final = 500
+CONNECT_TIMEOUT_S: Final = 5.0
+WATCH_TIMEOUT_S: Final = 290
+# Servers send a bookmark a minute at least; a longer silence means that the connection died without a word.
+WATCH_INACTIVITY_S: Final = 100.0
+_RETRY_BUDGET_S: Final = 10.0
+_FIRST_RETRY_S: Final = 0.05
+
+
+class ObjectList(NamedTuple):
+    """All items; `resource_version` is where a watch continues."""
+
+    items: list[JsonObject]
+    resource_version: str
+
+
+class Client:
+    """An authenticated connection pool; use as an async context manager."""
+
+    def __init__(self, config: ClusterConfig, *, user_agent: str = "crossfade", timeout_s: float = 30.0) -> None:
+        self.config = config
+        self._token = BearerToken(config)
+        self._user_agent = user_agent
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            # Every watch holds a connection, so the pool has no bound of its own.
+            connector=aiohttp.TCPConnector(limit=0, ssl=self.config.ssl_context() or True),
+            headers={"User-Agent": self._user_agent, "Accept": "application/json"},
+            auto_decompress=True,
+            json_serialize=_encode_text,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(
+        self, resource: Resource, name: str, *, namespace: str | None = None, subresource: str | None = None
+    ) -> JsonObject:
+        return await self.request("GET", path_of(resource, namespace=namespace, name=name, subresource=subresource))
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> ObjectList:
+        """Everything, fetched page by page; items carry apiVersion and kind although the server leaves them out."""
+        selectors = query_of(label_selector=label_selector, field_selector=field_selector)
+        path = path_of(resource, namespace=namespace)
+        try:
+            return await self._list_pages(resource, path, selectors | {"limit": str(PAGE_SIZE)})
+        except Expired:
+            # The continue token grew too old between two pages: one large answer is consistent.
+            return await self._list_pages(resource, path, selectors)
+
+    async def _list_pages(self, resource: Resource, path: str, query: dict[str, str]) -> ObjectList:
+        items: list[JsonObject] = []
+        while True:
+            page = await self.request("GET", path, query=query)
+            items += page.get("items") or ()
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                break
+            query = {**query, "continue": metadata["continue"]}
+        for item in items:
+            item.setdefault("apiVersion", resource.api_version)
+            item.setdefault("kind", resource.kind)
+        return ObjectList(items, metadata.get("resourceVersion") or "")
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        resource_version: str = "",
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        inactivity_s: float = WATCH_INACTIVITY_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Events, bookmarks included, until the server ends the connection; wrap it in `contextlib.aclosing`.
+
+        Raises Expired when `resource_version` is too old, ApiUnreachable when the connection breaks or stays silent.
+        """
+        query = query_of(
+            watch=True,
+            allow_watch_bookmarks=True,
+            resource_version=resource_version,
+            timeout_seconds=WATCH_TIMEOUT_S,
+            label_selector=label_selector,
+            field_selector=field_selector,
+        )
+        path = path_of(resource, namespace=namespace)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=inactivity_s)
+        try:
+            async with self._connected.get(
+                self.config.server + path, params=query, timeout=timeout, **self._connection_options()
+            ) as response:
+                if response.status != 200:
+                    raise error_from_response(response.status, await response.read(), request=f"watch {path}")
+                async for line in _lines(response.content):
+                    yield _event_from_line(line, path)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise self._unreachable("watch", exc) from exc
+
+    async def create(
+        self,
+        resource: Resource,
+        obj: JsonObject,
+        *,
+        namespace: str | None = None,
+        subresource_of: str | None = None,
+        subresource: str | None = None,
+        field_manager: str | None = None,
+    ) -> JsonObject:
+        """The stored object. With `subresource`, posts to that of the object named `subresource_of` (pods/binding)."""
+        path = path_of(
+            resource, namespace=namespace or _namespace_of(obj), name=subresource_of, subresource=subresource
+        )
+        return await self.request("POST", path, body=obj, query=query_of(field_manager=field_manager))
+
+    async def replace(
+        self, resource: Resource, obj: JsonObject, *, subresource: str | None = None, field_manager: str | None = None
+    ) -> JsonObject:
+        """The stored object; raises Conflict when `obj` carries a resourceVersion that is no longer the current one."""
+        path = path_of(resource, namespace=_namespace_of(obj), name=obj["metadata"]["name"], subresource=subresource)
+        return await self.request("PUT", path, body=obj, query=query_of(field_manager=field_manager))
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: JsonObject | JsonPatch,
+        *,
+        namespace: str | None = None,
+        content_type: str = MERGE,
+        subresource: str | None = None,
+        field_manager: str | None = None,
+    ) -> JsonObject:
+        path = path_of(resource, namespace=namespace, name=name, subresource=subresource)
+        query = query_of(field_manager=field_manager)
+        return await self.request("PATCH", path, body=patch, query=query, content_type=content_type)
+
+    async def apply(
+        self,
+        resource: Resource,
+        obj: JsonObject,
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> JsonObject:
+        """Server-side apply: `field_manager` comes to own exactly the fields that `obj` holds."""
+        path = path_of(resource, namespace=_namespace_of(obj), name=obj["metadata"]["name"], subresource=subresource)
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        query = query_of(field_manager=field_manager, force=force)
+        return await self.request("PATCH", path, body=body, query=query, content_type=APPLY)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str | None = None,
+        propagation_policy: str | None = None,
+        grace_period_s: int | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> JsonObject:
+        """The object as it is being deleted, or a Status; Conflict when `uid` or `resource_version` differ."""
+        options: JsonObject = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if propagation_policy:
+            options["propagationPolicy"] = propagation_policy
+        if grace_period_s is not None:
+            options["gracePeriodSeconds"] = grace_period_s
+        if preconditions := query_of(uid=uid, resource_version=resource_version):
+            options["preconditions"] = preconditions
+        return await self.request("DELETE", path_of(resource, namespace=namespace, name=name), body=options)
+
+    async def delete_collection(
+        self, resource: Resource, *, namespace: str | None = None, label_selector: str | None = None
+    ) -> JsonObject:
+        query = query_of(label_selector=label_selector)
+        return await self.request("DELETE", path_of(resource, namespace=namespace), query=query)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+    ) -> JsonObject:
+        """Any request whose answer is a JSON object: discovery, non-resource paths; raises ApiError, ApiUnreachable."""
+        headers = {"Content-Type": content_type} if body is not None else {}
+        if accept:
+            headers["Accept"] = accept
+        data = None if body is None else orjson.dumps(body)
+        started, wait_s = time.monotonic(), _FIRST_RETRY_S
+        while True:
+            try:
+                return await self._request_once(method, path, query=query or {}, data=data, headers=headers)
+            except (ApiError, ApiUnreachable) as exc:
+                delay_s = _retry_delay_s(exc, method, wait_s)
+                if delay_s is None or time.monotonic() - started + delay_s > _RETRY_BUDGET_S:
+                    raise
+            await asyncio.sleep(delay_s)
+            wait_s *= 2
+
+    async def _request_once(
+        self, method: str, path: str, *, query: Mapping[str, str], data: bytes | None, headers: dict[str, str]
+    ) -> JsonObject:
+        try:
+            async with self._connected.request(
+                method,
+                self.config.server + path,
+                params=query,
+                data=data,
+                timeout=self._timeout,
+                **self._connection_options(headers),
+            ) as response:
+                content = await response.read()
+                if response.status < 300:
+                    return _object_from(content)
+                raise error_from_response(
+                    response.status,
+                    content,
+                    request=f"{method} {path}",
+                    retry_after_s=_seconds(response.headers.get("Retry-After")),
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise self._unreachable(method, exc) from exc
+
+    @property
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the client is used outside of its context")
+        return self._session
+
+    def _connection_options(self, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        headers = dict(headers or {})
+        if token := self._token.current():
+            headers["Authorization"] = f"Bearer {token}"
+        options: dict[str, Any] = {"headers": headers, "allow_redirects": False}
+        if self.config.tls_server_name:
+            options["server_hostname"] = self.config.tls_server_name
+        return options
+
+    def _unreachable(self, verb: str, exc: BaseException) -> ApiUnreachable:
+        return ApiUnreachable(server=self.config.server, verb=verb, problem=str(exc) or type(exc).__name__)
+
+
+def _retry_delay_s(exc: ApiError | ApiUnreachable, method: str, wait_s: float) -> float | None:
+    """None: do not repeat."""
+    if isinstance(exc, ApiUnreachable):
+        refused = isinstance(exc.__cause__, aiohttp.ClientConnectorError)
+        return wait_s if refused and method == "GET" else None
+    if exc.retry_after_s is None:
+        return wait_s if exc.code == 429 else None
+    return exc.retry_after_s if exc.code == 429 or (exc.code == 503 and method == "GET") else None
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length; the reader's own `readline` refuses long ones."""
+    pending = bytearray()
+    async for chunk in content.iter_any():
+        pending += chunk
+        if b"\n" in chunk:
+            *complete, rest = bytes(pending).split(b"\n")
+            pending = bytearray(rest)
+            for line in complete:
+                if line.strip():
+                    yield line
+
+
+def _event_from_line(line: bytes, path: str) -> WatchEvent:
+    event = orjson.loads(line)
+    if event["type"] == "ERROR":
+        raise error_from_status(event["object"], request=f"watch {path}")
+    return WatchEvent(event["type"], event["object"])
+
+
+def _object_from(content: bytes) -> JsonObject:
+    if not content:
+        return {}
+    value = orjson.loads(content)
+    return value if isinstance(value, dict) else {"value": value}
+
+
+def _namespace_of(obj: JsonObject) -> str | None:
+    return (obj.get("metadata") or {}).get("namespace")
+
+
+def _seconds(header: str | None) -> float | None:
+    """The date form of Retry-After is not used by API servers."""
+    return float(header) if header and header.isdigit() else None
+
+
+def _encode_text(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,115 @@
+"""Keeps a sink equal to what the server has of one resource: list, then watch, then list again where a watch cannot
+continue.
+
+Nothing is lost or repeated: a broken watch goes on from the last seen resourceVersion (bookmarks move it along in
+quiet times), an expired one (410) is replaced by a fresh list, from which the sink derives what vanished meanwhile.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from crossfade.api.meta import Resource
+from crossfade.api.watch import Sink
+from crossfade.kube.backoff import Backoff
+from crossfade.kube.client import Client
+from crossfade.kube.errors import ApiUnreachable, Expired, KubeError, NotFound
+
+log = logging.getLogger(__name__)
+
+
+class Reflector:
+    """One list-and-watch loop; `synced` is set once the sink has had its first full state.
+
+    A kind that the server does not know (its CRD is not installed yet) counts as empty and is asked for again.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        sink: Sink,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        max_backoff_s: float = 5.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.synced = asyncio.Event()
+        self.resource = resource
+        self._client = client
+        self._sink = sink
+        self._namespace = namespace
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._backoff = Backoff(0.05, max_backoff_s)
+        self._sleep = sleep
+        self._version = ""
+
+    async def run(self) -> None:
+        """Until cancelled; every failure to reach the server is logged and tried again."""
+        while True:
+            try:
+                await self._list()
+                await self._watch_on()
+            except Expired:
+                continue
+            except NotFound:
+                self._sink.replace([])
+                self.synced.set()
+            except KubeError as exc:
+                self._report("kube.list_failed", exc)
+            await self._sleep(self._backoff.next_s())
+
+    async def _list(self) -> None:
+        found = await self._client.list(
+            self.resource,
+            namespace=self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        self._version = found.resource_version
+        self._sink.replace(found.items)
+        self.synced.set()
+        self._backoff.reset()
+
+    async def _watch_on(self) -> None:
+        """One connection after the other; leaves by Expired, or by NotFound when the kind was removed."""
+        while True:
+            try:
+                await self._watch_once()
+            except (Expired, NotFound):
+                raise
+            except ApiUnreachable as exc:
+                # Servers and load balancers close connections as they like: going on at once is the normal case.
+                log.debug("kube.watch_interrupted", extra={"fields": {"resource": self.resource.plural, "reason": exc}})
+                await self._sleep(self._backoff.next_s())
+            except KubeError as exc:
+                self._report("kube.watch_failed", exc)
+                await self._sleep(self._backoff.next_s())
+
+    async def _watch_once(self) -> None:
+        events = self._client.watch(
+            self.resource,
+            namespace=self._namespace,
+            resource_version=self._version,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        progressed = False
+        async with aclosing(events):
+            async for event in events:
+                if event.type != "BOOKMARK":
+                    self._sink.apply(event)
+                self._version = event.object["metadata"]["resourceVersion"]
+                if not progressed:
+                    progressed = True
+                    self._backoff.reset()
+        if not progressed:
+            # A server that ends empty watches at once must not be asked in a tight loop.
+            await self._sleep(self._backoff.next_s())
+
+    def _report(self, event: str, exc: KubeError) -> None:
+        log.warning(event, extra={"fields": {"resource": self.resource.plural, "reason": exc}})

@@ -1,0 +1,53 @@
+"""How the built-in kinds are addressed."""
+
+from typing import Final
+
+from crossfade.api.core import (
+    ConfigMap,
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    Lease,
+    Namespace,
+    Pod,
+    Secret,
+    Service,
+)
+from crossfade.api.meta import Resource
+
+CONFIG_MAP: Final = ConfigMap.RESOURCE
+ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", namespaced=True)
+EVENT: Final = Resource("", "v1", "events", "Event", namespaced=True)
+NAMESPACE: Final = Namespace.RESOURCE
+NODE: Final = Resource("", "v1", "nodes", "Node", namespaced=False)
+POD: Final = Pod.RESOURCE
+SECRET: Final = Secret.RESOURCE
+SERVICE: Final = Service.RESOURCE
+SERVICE_ACCOUNT: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)
+
+DEPLOYMENT: Final = Resource("apps", "v1", "deployments", "Deployment", namespaced=True)
+REPLICA_SET: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", namespaced=True)
+JOB: Final = Resource("batch", "v1", "jobs", "Job", namespaced=True)
+
+ENDPOINT_SLICE: Final = EndpointSlice.RESOURCE
+INGRESS: Final = Ingress.RESOURCE
+INGRESS_CLASS: Final = IngressClass.RESOURCE
+LEASE: Final = Lease.RESOURCE
+
+CUSTOM_RESOURCE_DEFINITION: Final = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
+MUTATING_WEBHOOK_CONFIGURATION: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+VALIDATING_WEBHOOK_CONFIGURATION: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)

@@ -1,0 +1,99 @@
+"""Holds the latest decoded objects of the watched kinds and hands out immutable snapshots of them.
+
+An object that cannot be decoded is reported and otherwise left as it last was: a bad object never stops a good one.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from crossfade.api.meta import JsonObject, NamespacedName
+from crossfade.api.registry import DecodeError, TypedObject, decode
+from crossfade.api.watch import WatchEvent
+from crossfade.store.snapshot import Snapshot
+
+
+class Cache:
+    """`on_change` is called after every change; it must return at once."""
+
+    def __init__(self, kinds: Iterable[type[TypedObject]], on_change: Callable[[], None] = lambda: None) -> None:
+        self._on_change = on_change
+        self._revision = 0
+        self._sinks = {kind: KindSink(kind, self._changed) for kind in kinds}
+
+    def sink(self, kind: type[TypedObject]) -> "KindSink":
+        """Where the events of this kind go."""
+        return self._sinks[kind]
+
+    @property
+    def revision(self) -> int:
+        return self._revision
+
+    @property
+    def is_synced(self) -> bool:
+        """Every kind has been listed once."""
+        return all(sink.is_synced for sink in self._sinks.values())
+
+    @property
+    def rejected(self) -> list[DecodeError]:
+        """What is wrong with the objects that the snapshot lacks or has in an older state, ordered by object."""
+        errors = [error for sink in self._sinks.values() for error in sink.rejected.values()]
+        return sorted(errors, key=lambda error: error.ref)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._revision, {kind: sink.objects for kind, sink in self._sinks.items()})
+
+    def _changed(self) -> None:
+        self._revision += 1
+        self._on_change()
+
+
+class KindSink:
+    """The state of one kind."""
+
+    def __init__(self, kind: type[TypedObject], on_change: Callable[[], None]) -> None:
+        self.objects: dict[NamespacedName, Any] = {}
+        self.rejected: dict[NamespacedName, DecodeError] = {}
+        self.is_synced = False
+        self._kind = kind
+        self._on_change = on_change
+
+    def replace(self, items: list[JsonObject]) -> None:
+        before = (dict(self.objects), set(self.rejected), self.is_synced)
+        names = {_name_of(item) for item in items}
+        for gone in [name for name in (*self.objects, *self.rejected) if name not in names]:
+            self._remove(gone)
+        for item in items:
+            self._put(item)
+        self.is_synced = True
+        if before != (self.objects, set(self.rejected), True):
+            self._on_change()
+
+    def apply(self, event: WatchEvent) -> None:
+        if event.type == "BOOKMARK":
+            return
+        if event.type == "DELETED":
+            self._remove(_name_of(event.object))
+        else:
+            self._put(event.object)
+        self._on_change()
+
+    def _put(self, item: JsonObject) -> None:
+        name = _name_of(item)
+        known = self.objects.get(name)
+        if known is not None and known.metadata.resource_version == item["metadata"].get("resourceVersion"):
+            return
+        try:
+            self.objects[name] = decode(item, self._kind)
+        except DecodeError as error:
+            self.rejected[name] = error
+        else:
+            self.rejected.pop(name, None)
+
+    def _remove(self, name: NamespacedName) -> None:
+        self.objects.pop(name, None)
+        self.rejected.pop(name, None)
+
+
+def _name_of(item: JsonObject) -> NamespacedName:
+    metadata = item["metadata"]
+    return NamespacedName(metadata.get("namespace") or "", metadata["name"])

@@ -1,0 +1,68 @@
+from crossfade.api.core import ConfigMap, EndpointSlice, Secret
+from crossfade.api.meta import JsonObject
+from crossfade.api.watch import WatchEvent
+from crossfade.store.cache import Cache
+
+
+def _map(name: str, version: int, **data: object) -> JsonObject:
+    return {"metadata": {"name": name, "namespace": "prod", "resourceVersion": str(version)}, "data": data}
+
+
+def test_events_become_snapshots() -> None:
+    changes: list[int] = []
+    cache = Cache([ConfigMap, Secret], lambda: changes.append(1))
+    sink = cache.sink(ConfigMap)
+    sink.replace([_map("a", 1, x="1"), _map("b", 2)])
+    assert not cache.is_synced
+    cache.sink(Secret).replace([])
+    assert cache.is_synced
+    before = cache.snapshot()
+    sink.apply(WatchEvent("MODIFIED", _map("a", 3, x="2")))
+    sink.apply(WatchEvent("DELETED", _map("b", 4)))
+    sink.apply(WatchEvent("ADDED", _map("c", 5)))
+    after = cache.snapshot()
+    assert [item.metadata.name for item in before.all(ConfigMap)] == ["a", "b"]
+    assert [item.metadata.name for item in after.all(ConfigMap)] == ["a", "c"]
+    found = after.get(ConfigMap, "prod", "a")
+    assert found is not None
+    assert found.data == {"x": "2"}
+    assert after.revision > before.revision
+    assert len(changes) == 5
+
+
+def test_a_relist_removes_what_vanished_and_is_silent_when_nothing_changed() -> None:
+    changes: list[int] = []
+    cache = Cache([ConfigMap], lambda: changes.append(1))
+    sink = cache.sink(ConfigMap)
+    sink.replace([_map("a", 1), _map("b", 2)])
+    sink.replace([_map("a", 1), _map("b", 2)])
+    assert len(changes) == 1
+    sink.replace([_map("b", 2), _map("c", 3)])
+    assert [item.metadata.name for item in cache.snapshot().all(ConfigMap)] == ["b", "c"]
+    assert len(changes) == 2
+
+
+def test_a_bad_object_is_reported_and_stays_as_it_was() -> None:
+    cache = Cache([ConfigMap])
+    sink = cache.sink(ConfigMap)
+    sink.replace([_map("a", 1, x="1"), _map("bad", 2, y=5)])
+    sink.apply(WatchEvent("MODIFIED", _map("a", 3, x=7)))
+    kept = cache.snapshot().get(ConfigMap, "prod", "a")
+    assert kept is not None
+    assert kept.data == {"x": "1"}
+    assert [str(error) for error in cache.rejected] == [
+        "ConfigMap prod/a, data[...]: expected `str`, got `int`",
+        "ConfigMap prod/bad, data[...]: expected `str`, got `int`",
+    ]
+    sink.apply(WatchEvent("MODIFIED", _map("a", 4, x="8")))
+    sink.apply(WatchEvent("DELETED", _map("bad", 5)))
+    assert cache.rejected == []
+
+
+def test_nulls_of_the_api_count_as_absent() -> None:
+    cache = Cache([EndpointSlice])
+    item = {"metadata": {"name": "a", "namespace": "n"}, "addressType": "IPv4", "endpoints": None, "ports": None}
+    cache.sink(EndpointSlice).replace([item])
+    found = cache.snapshot().get(EndpointSlice, "n", "a")
+    assert found is not None
+    assert found.endpoints == ()
