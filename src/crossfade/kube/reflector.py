@@ -55,7 +55,7 @@ class Reflector:
                 await self._list()
                 await self._watch_on()
             except Expired:
-                continue
+                log.debug("kube.relist", extra={"fields": {"resource": self.resource.plural}})
             except NotFound:
                 self._sink.replace([])
                 self.synced.set()

@@ -1,0 +1,168 @@
+"""Writes core/v1 Events on objects: the same news again raises a count, too many at once are dropped.
+
+Events inform people; losing one is no error, so nothing here raises or waits.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from crossfade.api.meta import JsonObject, ObjectRef
+from crossfade.kube.client import Client
+from crossfade.kube.errors import KubeError, NotFound
+from crossfade.kube.resources import EVENT
+
+log = logging.getLogger(__name__)
+
+# What Kubernetes' own recorder allows for one object: a burst, then one in five minutes.
+BURST: Final = 25
+REFILL_S: Final = 300.0
+REMEMBERED: Final = 4096
+# Longer messages are refused by the server.
+MAX_MESSAGE: Final = 1024
+_WAITING: Final = 1000
+
+
+class News(NamedTuple):
+    """What happened to which object; equal news are counted, not repeated."""
+
+    ref: ObjectRef
+    type: str
+    reason: str
+    message: str
+
+
+class _Known(Struct):
+    name: str
+    first: str
+    count: int
+
+
+class _Bucket(Struct):
+    tokens: float
+    filled_at: float
+
+
+class EventLedger:
+    """Decides, without I/O, what to write for a piece of news."""
+
+    def __init__(self, component: str, instance: str = "") -> None:
+        self._component = component
+        self._instance = instance or component
+        self._known: OrderedDict[News, _Known] = OrderedDict()
+        self._buckets: OrderedDict[ObjectRef, _Bucket] = OrderedDict()
+
+    def enter(self, news: News, *, now: datetime, unique: int) -> JsonObject | None:
+        """The Event object to create (count 1) or to patch (count above 1); None: dropped, there were too many.
+
+        `unique` goes into the name of a new Event.
+        """
+        if not self._allows(news.ref, now.timestamp()):
+            return None
+        stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        known = self._known.get(news)
+        if known is None:
+            known = self._known[news] = _Known(f"{news.ref.name}.{unique:x}", stamp, 0)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        self._known.move_to_end(news)
+        known.count += 1
+        return self._event(news, known, stamp)
+
+    def forget(self, news: News) -> None:
+        """The stored Event is gone (they live for an hour): start anew."""
+        self._known.pop(news, None)
+
+    def _allows(self, ref: ObjectRef, now_s: float) -> bool:
+        bucket = self._buckets.setdefault(ref, _Bucket(BURST, now_s))
+        self._buckets.move_to_end(ref)
+        if len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+        bucket.tokens = min(BURST, bucket.tokens + max(0.0, now_s - bucket.filled_at) / REFILL_S)
+        bucket.filled_at = now_s
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+    def _event(self, news: News, known: _Known, stamp: str) -> JsonObject:
+        ref = news.ref
+        involved = {"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name}
+        involved |= {"namespace": ref.namespace} if ref.namespace else {}
+        involved |= {"uid": ref.uid} if ref.uid else {}
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": known.name, "namespace": ref.namespace or "default"},
+            "involvedObject": involved,
+            "reason": news.reason,
+            "message": news.message,
+            "type": news.type,
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
+            "reportingInstance": self._instance if self._instance != self._component else "",
+            "firstTimestamp": known.first,
+            "lastTimestamp": stamp,
+            "count": known.count,
+        }
+
+
+class EventRecorder:
+    """`normal` and `warning` only note; `run` writes, one after the other, until cancelled."""
+
+    def __init__(
+        self,
+        client: Client,
+        component: str,
+        *,
+        instance: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._ledger = EventLedger(component, instance)
+        self._now = now
+        self._waiting: asyncio.Queue[News] = asyncio.Queue(_WAITING)
+
+    def normal(self, ref: ObjectRef, reason: str, message: str) -> None:
+        """`reason` in CamelCase, for machines; `message` a sentence, for people."""
+        self._note(News(ref, "Normal", reason, message[:MAX_MESSAGE]))
+
+    def warning(self, ref: ObjectRef, reason: str, message: str) -> None:
+        self._note(News(ref, "Warning", reason, message[:MAX_MESSAGE]))
+
+    def _note(self, news: News) -> None:
+        try:
+            self._waiting.put_nowait(news)
+        except asyncio.QueueFull:
+            log.warning("events.dropped", extra={"fields": {"object": news.ref, "reason": news.reason}})
+
+    async def run(self) -> None:
+        while True:
+            news = await self._waiting.get()
+            try:
+                await self._write(news)
+            except KubeError as exc:
+                log.warning("events.not_written", extra={"fields": {"object": news.ref, "reason": exc}})
+
+    async def _write(self, news: News) -> None:
+        event = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
+        if event is None:
+            return
+        if event["count"] > 1:
+            changed = {"count": event["count"], "lastTimestamp": event["lastTimestamp"]}
+            name, namespace = event["metadata"]["name"], event["metadata"]["namespace"]
+            try:
+                await self._client.patch(EVENT, name, changed, namespace=namespace)
+            except NotFound:
+                self._ledger.forget(news)
+                event = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
+            else:
+                return
+        if event is not None:
+            await self._client.create(EVENT, event)

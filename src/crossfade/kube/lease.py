@@ -1,0 +1,176 @@
+"""Leader election on a coordination.k8s.io Lease: of all processes with the same lease, one at a time works.
+
+Safe against clock differences between machines: a lease counts as ended when *we* have seen no renewal for its
+duration. A leader that cannot renew stops its work before anybody else may take over.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from msgspec import structs, to_builtins
+
+from crossfade.api.core.lease import Lease, LeaseSpec
+from crossfade.api.meta import JsonObject
+from crossfade.api.registry import decode
+from crossfade.kube.client import Client
+from crossfade.kube.errors import ApiError, Conflict, KubeError, NotFound
+
+log = logging.getLogger(__name__)
+
+
+class LeaseTimes(NamedTuple):
+    """In seconds; `renew_within_s` must be shorter than `duration_s`, or two leaders could overlap."""
+
+    duration_s: int = 15
+    renew_within_s: float = 10.0
+    retry_s: float = 2.0
+
+
+class LeadershipLost(Exception):  # noqa: N818 - an event in the life of a leader rather than a fault
+    """Ends the work of a leader that could not renew its lease."""
+
+
+def claimed(spec: LeaseSpec, *, identity: str, now: datetime, duration_s: int, is_expired: bool) -> LeaseSpec | None:
+    """The lease as `identity` wants it, or None while another process holds it."""
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if spec.holder_identity == identity:
+        return structs.replace(spec, renew_time=stamp, lease_duration_seconds=duration_s)
+    if spec.holder_identity and not is_expired:
+        return None
+    return LeaseSpec(
+        holder_identity=identity,
+        lease_duration_seconds=duration_s,
+        acquire_time=stamp,
+        renew_time=stamp,
+        lease_transitions=(spec.lease_transitions or 0) + (1 if spec.renew_time else 0),
+    )
+
+
+class LeaderElection:
+    """One candidate; `identity` must be unique among them (the pod's name)."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        times: LeaseTimes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.is_leader = False
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._times = times or LeaseTimes()
+        self._clock = clock
+        self._sleep = sleep
+        self._observed: LeaseSpec | None = None
+        self._observed_at = 0.0
+
+    async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs `work` each time this process becomes leader and cancels it when leadership is lost; for ever, or
+        until `work` returns or fails by itself. Gives the lease back at the end.
+        """
+        while True:
+            while not await self._try_claim():
+                await self._sleep(self._times.retry_s)
+            self._set_leader(True)
+            try:
+                if await self._work_while_renewing(work):
+                    return
+            finally:
+                self._set_leader(False)
+                await self._release()
+
+    async def _work_while_renewing(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether the work came to its own end; False when leadership was lost."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                renewing = tasks.create_task(self._renew(), name=f"renew lease {self._name}")
+                await work()
+                renewing.cancel()
+        except* LeadershipLost:
+            is_done = False
+        else:
+            is_done = True
+        return is_done
+
+    async def _renew(self) -> None:
+        renewed_at = self._clock()
+        while True:
+            await self._sleep(self._times.retry_s)
+            left_s = self._times.renew_within_s - (self._clock() - renewed_at)
+            try:
+                async with asyncio.timeout(max(left_s, 0.001)):
+                    is_renewed = await self._try_claim()
+            except TimeoutError:
+                raise LeadershipLost from None
+            if is_renewed:
+                renewed_at = self._clock()
+            elif self._observed is not None and self._observed.holder_identity != self._identity:
+                raise LeadershipLost
+
+    async def _try_claim(self) -> bool:
+        try:
+            stored = await self._client.get(Lease.RESOURCE, self._name, namespace=self._namespace)
+        except NotFound:
+            stored = None
+        except KubeError as exc:
+            log.warning("lease.unreachable", extra={"fields": {"lease": self._name, "reason": exc}})
+            return False
+        spec = decode(stored, Lease).spec if stored else LeaseSpec()
+        self._observe(spec)
+        wanted = claimed(
+            spec,
+            identity=self._identity,
+            now=datetime.now(UTC),
+            duration_s=self._times.duration_s,
+            is_expired=self._clock() - self._observed_at > (spec.lease_duration_seconds or 0),
+        )
+        return wanted is not None and await self._write(stored, wanted)
+
+    async def _write(self, stored: JsonObject | None, spec: LeaseSpec) -> bool:
+        metadata = {"name": self._name, "namespace": self._namespace}
+        obj = {
+            "apiVersion": Lease.RESOURCE.api_version,
+            "kind": Lease.RESOURCE.kind,
+            "metadata": stored["metadata"] if stored else metadata,
+            "spec": {key: value for key, value in to_builtins(spec).items() if value is not None},
+        }
+        try:
+            # The resourceVersion in a stored object makes this a compare-and-swap; so does creating.
+            await (self._client.replace(Lease.RESOURCE, obj) if stored else self._client.create(Lease.RESOURCE, obj))
+        except Conflict:
+            return False
+        except KubeError as exc:
+            log.warning("lease.not_written", extra={"fields": {"lease": self._name, "reason": exc}})
+            return False
+        self._observe(spec)
+        return True
+
+    def _observe(self, spec: LeaseSpec) -> None:
+        if spec != self._observed:
+            self._observed, self._observed_at = spec, self._clock()
+
+    def _set_leader(self, is_leader: bool) -> None:
+        if self.is_leader != is_leader:
+            log.info("lease.acquired" if is_leader else "lease.lost", extra={"fields": {"lease": self._name}})
+        self.is_leader = is_leader
+
+    async def _release(self) -> None:
+        """Lets the next candidate start at once; when this fails, it starts when the lease ends."""
+        try:
+            stored = await self._client.get(Lease.RESOURCE, self._name, namespace=self._namespace)
+            spec = decode(stored, Lease).spec
+            if spec.holder_identity == self._identity:
+                await self._write(stored, structs.replace(spec, holder_identity="", lease_duration_seconds=1))
+        except (ApiError, KubeError) as exc:
+            log.debug("lease.not_released", extra={"fields": {"lease": self._name, "reason": exc}})

@@ -1,0 +1,88 @@
+"""Where the compilers' input comes from: the objects of a cluster as a stream of immutable snapshots.
+
+Bursts of changes are gathered: a snapshot comes after a short quiet, or at the latest after a second of unrest.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from crossfade.api.registry import TypedObject
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.kube.client import Client
+from crossfade.kube.reflector import Reflector
+from crossfade.run.logging import EventLog
+from crossfade.run.tasks import SupervisedTasks
+from crossfade.store.cache import Cache
+from crossfade.store.snapshot import Snapshot
+
+QUIET_S: Final = 0.02
+MAX_UNREST_S: Final = 1.0
+
+
+class ClusterSource:
+    """`run` keeps the cache current; iterate over the source to get snapshots, the first one when all is known."""
+
+    def __init__(
+        self,
+        client: Client,
+        kinds: Sequence[type[TypedObject]],
+        *,
+        log: EventLog,
+        namespace: str | None = None,
+        quiet_s: float = QUIET_S,
+        max_unrest_s: float = MAX_UNREST_S,
+    ) -> None:
+        self._changed = asyncio.Event()
+        self._cache = Cache(kinds, self._changed.set)
+        self._log = log
+        self._quiet_s = quiet_s
+        self._max_unrest_s = max_unrest_s
+        self._reflectors = [
+            Reflector(client, kind.RESOURCE, self._cache.sink(kind), namespace=namespace) for kind in kinds
+        ]
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with SupervisedTasks(self._log) as tasks:
+            for reflector in self._reflectors:
+                tasks.start(f"reflect {reflector.resource.plural}", reflector.run)
+
+    @property
+    def is_synced(self) -> bool:
+        return self._cache.is_synced
+
+    def diagnostics(self) -> Diagnostics:
+        """The objects that could not be read at all; the snapshot lacks them or has their last readable state."""
+        found = Diagnostics()
+        for error in self._cache.rejected:
+            found.error(
+                error.ref,
+                "object.unreadable",
+                error.problem,
+                field=error.field,
+                effect="the last readable state of the object is used, or none",
+                hint="correct the field",
+            )
+        return found
+
+    async def __aiter__(self) -> AsyncIterator[Snapshot]:
+        for reflector in self._reflectors:
+            await reflector.synced.wait()
+        while True:
+            self._changed.clear()
+            yield self._cache.snapshot()
+            await self._changed.wait()
+            await settled(self._changed, quiet_s=self._quiet_s, max_unrest_s=self._max_unrest_s)
+
+
+async def settled(changed: asyncio.Event, *, quiet_s: float, max_unrest_s: float) -> None:
+    """Returns when `changed` was not set for `quiet_s`, or after `max_unrest_s` at most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + max_unrest_s
+    while (left_s := deadline - loop.time()) > 0:
+        changed.clear()
+        try:
+            await asyncio.wait_for(changed.wait(), min(quiet_s, left_s))
+        except TimeoutError:
+            return

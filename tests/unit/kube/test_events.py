@@ -1,0 +1,63 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from crossfade.api.meta import ObjectRef
+from crossfade.kube.client import Client
+from crossfade.kube.events import BURST, EventLedger, EventRecorder, News
+from crossfade.kube.kubeconfig import ClusterConfig
+from tests.support.fake_api import FakeApi, serving
+from tests.support.waiting import eventually
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+REF = ObjectRef("apps/v1", "ReplicaSet", "prod", "jazz", "u1")
+NEWS = News(REF, "Warning", "FailedCreate", "no")
+
+
+def test_the_same_news_raises_a_count() -> None:
+    ledger = EventLedger("replicaset-controller")
+    first = ledger.enter(NEWS, now=NOW, unique=255)
+    second = ledger.enter(NEWS, now=NOW + timedelta(seconds=7), unique=256)
+    assert first is not None
+    assert second is not None
+    assert first["metadata"] == {"name": "jazz.ff", "namespace": "prod"}
+    assert first["involvedObject"] == {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": "jazz",
+        "namespace": "prod",
+        "uid": "u1",
+    }
+    assert (second["metadata"]["name"], second["count"]) == ("jazz.ff", 2)
+    assert (second["firstTimestamp"], second["lastTimestamp"]) == ("2026-01-02T03:04:05Z", "2026-01-02T03:04:12Z")
+
+
+def test_events_of_cluster_scoped_objects_go_to_default() -> None:
+    event = EventLedger("c").enter(NEWS._replace(ref=ObjectRef("v1", "Node", "", "n")), now=NOW, unique=1)
+    assert event is not None
+    assert event["metadata"]["namespace"] == "default"
+    assert "namespace" not in event["involvedObject"]
+
+
+def test_too_many_events_of_one_object_are_dropped_until_time_passes() -> None:
+    ledger = EventLedger("c")
+    news = [NEWS._replace(message=str(number)) for number in range(BURST + 1)]
+    entered = [ledger.enter(item, now=NOW, unique=1) for item in news]
+    assert [event is None for event in entered] == [False] * BURST + [True]
+    other = NEWS._replace(ref=REF._replace(name="metal"))
+    assert ledger.enter(other, now=NOW, unique=1) is not None
+    assert ledger.enter(NEWS, now=NOW + timedelta(minutes=5, seconds=1), unique=1) is not None
+
+
+async def test_events_are_created_then_patched_and_survive_their_expiry() -> None:
+    api = FakeApi()
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        recorder = EventRecorder(client, "tester", now=lambda: NOW)
+        running = tasks.create_task(recorder.run())
+        recorder.warning(REF, "FailedCreate", "no")
+        recorder.warning(REF, "FailedCreate", "no")
+        await eventually(lambda: [event["count"] for event in api.objects.values()] == [2])
+        [path] = api.objects
+        api.remove(path)
+        recorder.warning(REF, "FailedCreate", "no")
+        await eventually(lambda: [event["count"] for event in api.objects.values()] == [1])
+        running.cancel()

@@ -1,0 +1,88 @@
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from crossfade.api.core.lease import LeaseSpec
+from crossfade.kube.client import Client
+from crossfade.kube.kubeconfig import ClusterConfig
+from crossfade.kube.lease import LeaderElection, LeaseTimes, claimed
+from tests.support.fake_api import FakeApi, serving
+from tests.support.waiting import eventually
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+STAMP = "2026-01-02T03:04:05.678000Z"
+PATH = "/apis/coordination.k8s.io/v1/namespaces/kong/leases/leader"
+HELD = LeaseSpec("other", 15, "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.000000Z", 3)
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_expired", "expected"),
+    [
+        (LeaseSpec(), False, LeaseSpec("me", 15, STAMP, STAMP, 0)),
+        (HELD, False, None),
+        (HELD, True, LeaseSpec("me", 15, STAMP, STAMP, 4)),
+        (LeaseSpec("", 1, HELD.acquire_time, HELD.renew_time, 3), False, LeaseSpec("me", 15, STAMP, STAMP, 4)),
+        (LeaseSpec("me", 15, HELD.acquire_time, "x", 3), False, LeaseSpec("me", 15, HELD.acquire_time, STAMP, 3)),
+    ],
+)
+def test_who_may_claim(spec: LeaseSpec, is_expired: bool, expected: LeaseSpec | None) -> None:
+    assert claimed(spec, identity="me", now=NOW, duration_s=15, is_expired=is_expired) == expected
+
+
+def _candidate(client: Client, identity: str) -> LeaderElection:
+    times = LeaseTimes(duration_s=1, renew_within_s=0.3, retry_s=0.02)
+    return LeaderElection(client, namespace="kong", name="leader", identity=identity, times=times)
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_one_leads_and_the_next_takes_over_at_once() -> None:
+    api = FakeApi()
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        first, second = _candidate(client, "a"), _candidate(client, "b")
+        leading = tasks.create_task(first.lead(_forever))
+        await eventually(lambda: first.is_leader)
+        waiting = tasks.create_task(second.lead(_forever))
+        renewals = api.version
+        await eventually(lambda: api.version > renewals + 3)
+        assert not second.is_leader
+        leading.cancel()
+        await eventually(lambda: second.is_leader, within_s=0.5)
+        assert not first.is_leader
+        waiting.cancel()
+    assert api.objects[PATH]["spec"]["holderIdentity"] == ""
+
+
+async def test_a_leader_that_cannot_renew_stops_working() -> None:
+    api = FakeApi()
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        election = _candidate(client, "a")
+        leading = tasks.create_task(election.lead(work))
+        await eventually(lambda: election.is_leader)
+        stored = api.objects[PATH]
+        api.put(PATH, {**stored, "spec": {**stored["spec"], "holderIdentity": "thief"}})
+        await asyncio.wait_for(ended.wait(), 2)
+        await eventually(lambda: not election.is_leader)
+        leading.cancel()
+
+
+async def test_leading_ends_with_the_work() -> None:
+    api = FakeApi()
+
+    async def work() -> None:
+        return
+
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
+        await asyncio.wait_for(_candidate(client, "a").lead(work), 2)
+    assert api.objects[PATH]["spec"]["holderIdentity"] == ""

@@ -1,0 +1,52 @@
+import asyncio
+
+from crossfade.api.core import ConfigMap, Lease
+from crossfade.kube.client import Client
+from crossfade.kube.kubeconfig import ClusterConfig
+from crossfade.run.logging import EventLog
+from crossfade.run.sources import ClusterSource, settled
+from tests.support.fake_api import FakeApi, serving
+
+MAPS = "/api/v1/namespaces/prod/configmaps"
+
+
+def _data(value: object) -> dict[str, object]:
+    return {"metadata": {"namespace": "prod"}, "data": {"x": value}}
+
+
+async def test_snapshots_follow_the_cluster_and_bad_objects_become_diagnostics() -> None:
+    api = FakeApi()
+    api.put(f"{MAPS}/a", _data("1"))
+    api.put(f"{MAPS}/bad", _data(5))
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        source = ClusterSource(client, [ConfigMap, Lease], log=EventLog("test"))
+        running = tasks.create_task(source.run())
+        snapshots = aiter(source)
+        first = await anext(snapshots)
+        assert [item.metadata.name for item in first.all(ConfigMap)] == ["a"]
+        [problem] = source.diagnostics()
+        assert str(problem).startswith("ConfigMap prod/bad, data[...]: expected `str`, got `int`; ")
+        for number in range(20):
+            api.put(f"{MAPS}/a", _data(str(number)))
+        await api.wake()
+        second = await asyncio.wait_for(anext(snapshots), 5)
+        found = second.get(ConfigMap, "prod", "a")
+        assert found is not None
+        assert found.data == {"x": "19"}
+        running.cancel()
+
+
+async def test_unrest_ends_after_a_while() -> None:
+    changed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def disturb() -> None:
+        while True:
+            changed.set()
+            await asyncio.sleep(0.002)
+
+    disturbing = asyncio.create_task(disturb())
+    started = loop.time()
+    await settled(changed, quiet_s=0.05, max_unrest_s=0.1)
+    assert loop.time() - started < 0.5
+    disturbing.cancel()

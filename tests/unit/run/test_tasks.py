@@ -1,0 +1,65 @@
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from crossfade.run.logging import EventLog
+from crossfade.run.tasks import SupervisedTasks
+
+
+async def test_a_failing_task_is_restarted_with_growing_delays() -> None:
+    runs: list[int] = []
+    delays: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+
+    async def fails_four_times() -> None:
+        runs.append(1)
+        if len(runs) <= 4:
+            raise ValueError("boom")
+
+    async with SupervisedTasks(EventLog("test"), sleep=sleep, clock=lambda: 0.0) as tasks:
+        tasks.start("flaky", fails_four_times)
+    assert len(runs) == 5
+    assert [round(later / earlier) for earlier, later in pairwise(delays)] == [2, 2, 2]
+
+
+async def test_a_failure_after_long_health_starts_with_a_short_delay() -> None:
+    now = 0.0
+    delays: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+
+    async def work() -> None:
+        nonlocal now
+        now += 100.0
+        if len(delays) < 3:
+            raise ValueError("boom")
+
+    async with SupervisedTasks(EventLog("test"), sleep=sleep, clock=lambda: now) as tasks:
+        tasks.start("mostly healthy", work)
+    assert max(delays) <= 0.1
+
+
+async def test_siblings_survive_and_cancelling_stops_all() -> None:
+    stopped: list[str] = []
+
+    async def healthy() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append("healthy")
+
+    async def failing() -> None:
+        raise ValueError("boom")
+
+    async def all_tasks() -> None:
+        async with SupervisedTasks(EventLog("test")) as tasks:
+            tasks.start("healthy", healthy)
+            tasks.start("failing", failing)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(all_tasks(), 0.05)
+    assert stopped == ["healthy"]
