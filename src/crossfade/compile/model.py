@@ -207,8 +207,20 @@ class OutlierDetection(Struct, frozen=True):
     max_ejection_percent: int
 
 
+class IpFamily(StrEnum):
+    """Which addresses a DNS discovery uses."""
+
+    ANY = "any"
+    """IPv6 if there is one, else IPv4."""
+    V4 = "v4"
+    V6 = "v6"
+
+
 class Cluster(Struct, frozen=True):
-    """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503."""
+    """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503.
+
+    `idle_timeout_s` closes upstream connections that carry nothing; None is Envoy's hour.
+    """
 
     name: str
     discovery: Discovery
@@ -219,6 +231,8 @@ class Cluster(Struct, frozen=True):
     circuit_breakers: CircuitBreakers = CircuitBreakers()
     health_check: HealthCheck | None = None
     outlier_detection: OutlierDetection | None = None
+    ip_family: IpFamily = IpFamily.ANY
+    idle_timeout_s: float | None = None
 
 
 # --- listeners -------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Model to Envoy messages; the only package that knows them. Pure, except for `binary` and `validate`."""

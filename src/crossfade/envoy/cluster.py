@@ -1,0 +1,126 @@
+"""Clusters: discovery, protocol, limits, health."""
+
+from typing import Final
+
+from crossfade.compile.model import (
+    CircuitBreakers,
+    Cluster,
+    Discovery,
+    HealthCheck,
+    IpFamily,
+    OutlierDetection,
+    Protocol,
+)
+from crossfade.envoy import names
+from crossfade.envoy.endpoint import load_assignment
+from crossfade.envoy.proto import UInt32Value, cluster_v3, core_v3, dns_cluster_v3, duration, packed, upstream_http_v3
+from crossfade.envoy.sources import ads
+
+# Names follow a Service within seconds; cluster DNS answers locally, so asking often costs nothing.
+DNS_REFRESH_S: Final = 5.0
+# A name that does not exist yet usually exists soon: pods and their Services start at the same time.
+DNS_RETRY_S: Final = (0.25, 2.0)
+DNS_FAMILY: Final = {IpFamily.ANY: 1, IpFamily.V4: 2, IpFamily.V6: 3}
+"""`envoy.extensions.clusters.common.dns.v3.DnsLookupFamily`."""
+
+
+def cluster_from_model(cluster: Cluster) -> cluster_v3.Cluster:
+    message = cluster_v3.Cluster(name=cluster.name, connect_timeout=duration(cluster.connect_timeout_s))
+    _fill_discovery(message, cluster)
+    message.circuit_breakers.thresholds.append(_thresholds(cluster.circuit_breakers))
+    if cluster.protocol is not Protocol.TCP:
+        message.typed_extension_protocol_options[names.HTTP_PROTOCOL_OPTIONS].CopyFrom(packed(_http_options(cluster)))
+    if cluster.health_check is not None:
+        message.health_checks.append(_health_check(cluster.health_check))
+    if cluster.outlier_detection is not None:
+        message.outlier_detection.CopyFrom(_outlier_detection(cluster.outlier_detection))
+    return message
+
+
+def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
+    match cluster.discovery:
+        case Discovery.STATIC:
+            message.type = cluster_v3.Cluster.STATIC
+            message.load_assignment.CopyFrom(load_assignment(cluster.name, cluster.endpoints))
+        case Discovery.EDS:
+            message.type = cluster_v3.Cluster.EDS
+            message.eds_cluster_config.eds_config.CopyFrom(ads())
+        case Discovery.ORIGINAL_DST:
+            message.type = cluster_v3.Cluster.ORIGINAL_DST
+            message.lb_policy = cluster_v3.Cluster.CLUSTER_PROVIDED
+        case Discovery.LOGICAL_DNS | Discovery.STRICT_DNS:
+            message.cluster_type.name = names.DNS_CLUSTER
+            message.cluster_type.typed_config.CopyFrom(packed(_dns(cluster)))
+            message.load_assignment.CopyFrom(load_assignment(cluster.name, cluster.endpoints))
+
+
+def _dns(cluster: Cluster) -> dns_cluster_v3.DnsCluster:
+    """The pod's resolv.conf decides about search domains; a name with a trailing dot is taken as it is."""
+    first, longest = DNS_RETRY_S
+    return dns_cluster_v3.DnsCluster(
+        dns_refresh_rate=duration(DNS_REFRESH_S),
+        dns_failure_refresh_rate=dns_cluster_v3.DnsCluster.RefreshRate(
+            base_interval=duration(first), max_interval=duration(longest)
+        ),
+        dns_lookup_family=DNS_FAMILY[cluster.ip_family],
+        all_addresses_in_single_endpoint=cluster.discovery is Discovery.LOGICAL_DNS,
+    )
+
+
+def _thresholds(limits: CircuitBreakers) -> cluster_v3.CircuitBreakers.Thresholds:
+    return cluster_v3.CircuitBreakers.Thresholds(
+        max_connections=UInt32Value(value=limits.max_connections),
+        max_pending_requests=UInt32Value(value=limits.max_pending_requests),
+        max_requests=UInt32Value(value=limits.max_requests),
+        max_retries=UInt32Value(value=limits.max_retries),
+    )
+
+
+def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
+    message = upstream_http_v3.HttpProtocolOptions()
+    if cluster.protocol is Protocol.HTTP1:
+        message.explicit_http_config.http_protocol_options.SetInParent()
+    else:
+        message.explicit_http_config.http2_protocol_options.SetInParent()
+    if cluster.idle_timeout_s is not None:
+        message.common_http_protocol_options.idle_timeout.CopyFrom(duration(cluster.idle_timeout_s))
+    return message
+
+
+def _health_check(check: HealthCheck) -> core_v3.HealthCheck:
+    message = core_v3.HealthCheck(
+        interval=duration(check.interval_s),
+        timeout=duration(check.timeout_s),
+        healthy_threshold=UInt32Value(value=check.healthy_threshold),
+        unhealthy_threshold=UInt32Value(value=check.unhealthy_threshold),
+    )
+    match check.protocol:
+        case Protocol.HTTP1:
+            message.http_health_check.path = check.path
+        case Protocol.HTTP2:
+            message.http_health_check.path = check.path
+            message.http_health_check.codec_client_type = HTTP2_CODEC
+        case Protocol.GRPC:
+            message.grpc_health_check.SetInParent()
+        case Protocol.TCP:
+            message.tcp_health_check.SetInParent()
+    return message
+
+
+HTTP2_CODEC: Final = 1
+"""`envoy.type.v3.CodecClientType.HTTP2`."""
+
+
+def _outlier_detection(detection: OutlierDetection) -> cluster_v3.OutlierDetection:
+    """Only what App Mesh had: consecutive server errors, never the statistical kinds (appmesh.md §3.7)."""
+    never = UInt32Value(value=0)
+    message = cluster_v3.OutlierDetection(
+        consecutive_5xx=UInt32Value(value=detection.consecutive_5xx),
+        interval=duration(detection.interval_s),
+        base_ejection_time=duration(detection.base_ejection_s),
+        max_ejection_percent=UInt32Value(value=detection.max_ejection_percent),
+        enforcing_success_rate=never,
+        enforcing_consecutive_gateway_failure=never,
+    )
+    message.always_eject_one_host.value = True
+    return message

@@ -1,0 +1,24 @@
+"""Endpoints of a cluster, for EDS or within the cluster."""
+
+from collections.abc import Iterable
+
+from crossfade.compile.model import Endpoint
+from crossfade.envoy.proto import UInt32Value, core_v3, endpoint_v3
+
+
+def load_assignment(cluster: str, endpoints: Iterable[Endpoint]) -> endpoint_v3.ClusterLoadAssignment:
+    """An endpoint of weight 0 is left out: Envoy has no such thing."""
+    message = endpoint_v3.ClusterLoadAssignment(cluster_name=cluster)
+    picked = sorted(endpoint for endpoint in endpoints if endpoint.weight > 0)
+    if picked:
+        message.endpoints.add(lb_endpoints=[_lb_endpoint(endpoint) for endpoint in picked])
+    return message
+
+
+def _lb_endpoint(endpoint: Endpoint) -> endpoint_v3.LbEndpoint:
+    target = endpoint_v3.Endpoint(address=address(endpoint.address, endpoint.port), hostname=endpoint.hostname)
+    return endpoint_v3.LbEndpoint(endpoint=target, load_balancing_weight=UInt32Value(value=endpoint.weight))
+
+
+def address(host: str, port: int) -> core_v3.Address:
+    return core_v3.Address(socket_address=core_v3.SocketAddress(address=host, port_value=port))

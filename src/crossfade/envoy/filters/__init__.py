@@ -1,0 +1,1 @@
+"""HTTP filters, one a module; their order stands in `order`."""

@@ -1,0 +1,59 @@
+"""The HTTP connection manager in each dialect."""
+
+from crossfade.compile.model import Dialect, HttpHandler, Protocol
+from crossfade.envoy.access_log import access_logs
+from crossfade.envoy.filters.order import http_filters
+from crossfade.envoy.local_reply import kong_local_replies
+from crossfade.envoy.proto import BoolValue, UInt32Value, duration, hcm_v3, packed, uuid_v3
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.sources import ads
+
+# nginx: large_client_header_buffers 4 8k, and no limit on their number.
+KONG_HEADERS_KB = 32
+KONG_HEADERS_COUNT = 1000
+
+
+def connection_manager(
+    handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool, has_consumers: bool
+) -> hcm_v3.HttpConnectionManager:
+    message = hcm_v3.HttpConnectionManager(
+        stat_prefix=handler.stat_prefix,
+        codec_type=_codec(handler, has_tls=has_tls),
+        rds=hcm_v3.Rds(config_source=ads(), route_config_name=handler.route_table),
+        http_filters=http_filters(handler.dialect, has_consumers=has_consumers),
+        upgrade_configs=[hcm_v3.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+        normalize_path=BoolValue(value=True),
+        merge_slashes=True,
+        path_with_escaped_slashes_action=hcm_v3.HttpConnectionManager.KEEP_UNCHANGED,
+        stream_idle_timeout=duration(handler.stream_idle_timeout_s or 0),
+        access_log=access_logs(handler.access_log),
+    )
+    # No peer is trusted by its address: clients never set retries or timeouts through x-envoy-* (appmesh.md §3.1).
+    message.internal_address_config.SetInParent()
+    if handler.dialect is Dialect.KONG:
+        _make_kong(message, options)
+    else:
+        message.tracing.SetInParent()
+    return message
+
+
+def _codec(handler: HttpHandler, *, has_tls: bool) -> int:
+    if handler.dialect is Dialect.KONG:
+        # Kong spoke HTTP/2 to clients on its TLS port only (kong.md §3.10).
+        return hcm_v3.HttpConnectionManager.AUTO if has_tls else hcm_v3.HttpConnectionManager.HTTP1
+    return (
+        hcm_v3.HttpConnectionManager.HTTP1 if handler.protocol is Protocol.HTTP1 else hcm_v3.HttpConnectionManager.HTTP2
+    )
+
+
+def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> None:
+    """The policy module writes Kong's own headers; Envoy adds and changes none."""
+    message.server_header_transformation = hcm_v3.HttpConnectionManager.PASS_THROUGH
+    message.generate_request_id.value = False
+    message.preserve_external_request_id = True
+    request_id = uuid_v3.UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False))
+    message.request_id_extension.typed_config.CopyFrom(packed(request_id))
+    message.http_protocol_options.accept_http_10 = True
+    message.max_request_headers_kb.CopyFrom(UInt32Value(value=KONG_HEADERS_KB))
+    message.common_http_protocol_options.max_headers_count.value = KONG_HEADERS_COUNT
+    message.local_reply_config.CopyFrom(kong_local_replies(options.server_token))

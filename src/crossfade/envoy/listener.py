@@ -1,0 +1,123 @@
+"""Listeners and their filter chains."""
+
+from crossfade.compile.model import (
+    Destination,
+    Dialect,
+    Direction,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    TcpHandler,
+)
+from crossfade.envoy import names
+from crossfade.envoy.access_log import access_logs
+from crossfade.envoy.endpoint import address
+from crossfade.envoy.http import connection_manager
+from crossfade.envoy.proto import (
+    duration,
+    listener_v3,
+    original_dst_v3,
+    packed,
+    tcp_proxy_v3,
+    tls_inspector_v3,
+)
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.tls import server_tls
+
+KONG_ALPN = ("h2", "http/1.1")
+TRAFFIC_DIRECTION = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
+"""`envoy.config.core.v3.TrafficDirection`."""
+
+
+def listener_from_model(listener: Listener, options: EnvoyOptions, *, has_consumers: bool) -> listener_v3.Listener:
+    """A connection that fits no chain is closed, unless one chain asks for nothing."""
+    message = listener_v3.Listener(
+        name=listener.name,
+        address=address(listener.address, listener.port),
+        traffic_direction=TRAFFIC_DIRECTION[listener.direction],
+        listener_filters=_listener_filters(listener),
+    )
+    for chain in listener.chains:
+        built = _filter_chain(chain, options, has_consumers=has_consumers)
+        if built.HasField("filter_chain_match"):
+            message.filter_chains.append(built)
+        else:
+            message.default_filter_chain.CopyFrom(built)
+    return message
+
+
+def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
+    filters = []
+    if listener.restores_original_destination:
+        config = packed(original_dst_v3.OriginalDst())
+        filters.append(listener_v3.ListenerFilter(name=names.ORIGINAL_DST, typed_config=config))
+    needing_sni = [chain for chain in listener.chains if chain.server_names or chain.certificate]
+    if needing_sni:
+        config = packed(tls_inspector_v3.TlsInspector())
+        inspector = listener_v3.ListenerFilter(name=names.TLS_INSPECTOR, typed_config=config)
+        _limit_to_ports(inspector, {chain.destination_port for chain in needing_sni})
+        filters.append(inspector)
+    return filters
+
+
+def _limit_to_ports(inspector: listener_v3.ListenerFilter, ports: set[int | None]) -> None:
+    """Elsewhere the inspector would wait for bytes that a server-first protocol never sends."""
+    if None in ports:
+        return
+    rules = [_port_rule(port) for port in sorted(port for port in ports if port is not None)]
+    if len(rules) == 1:
+        inspector.filter_disabled.not_match.CopyFrom(rules[0])
+    else:
+        inspector.filter_disabled.not_match.or_match.rules.extend(rules)
+
+
+def _port_rule(port: int) -> listener_v3.ListenerFilterChainMatchPredicate:
+    rule = listener_v3.ListenerFilterChainMatchPredicate()
+    rule.destination_port_range.start = port
+    rule.destination_port_range.end = port + 1
+    return rule
+
+
+def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, has_consumers: bool) -> listener_v3.FilterChain:
+    message = listener_v3.FilterChain(name=chain.name)
+    if chain.destination_port is not None:
+        message.filter_chain_match.destination_port.value = chain.destination_port
+    if chain.server_names:
+        message.filter_chain_match.server_names.extend(chain.server_names)
+    if chain.certificate is not None:
+        alpn = _alpn(chain)
+        message.transport_socket.CopyFrom(server_tls(chain.certificate, alpn=alpn))
+    message.filters.append(_network_filter(chain, options, has_consumers=has_consumers))
+    return message
+
+
+def _alpn(chain: FilterChain) -> tuple[str, ...]:
+    is_kong = isinstance(chain.handler, HttpHandler) and chain.handler.dialect is Dialect.KONG
+    return KONG_ALPN if is_kong else ()
+
+
+def _network_filter(chain: FilterChain, options: EnvoyOptions, *, has_consumers: bool) -> listener_v3.Filter:
+    if isinstance(chain.handler, HttpHandler):
+        manager = connection_manager(
+            chain.handler, options, has_tls=chain.certificate is not None, has_consumers=has_consumers
+        )
+        return listener_v3.Filter(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
+    return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler)))
+
+
+def _tcp_proxy(handler: TcpHandler) -> tcp_proxy_v3.TcpProxy:
+    message = tcp_proxy_v3.TcpProxy(stat_prefix=handler.stat_prefix, access_log=access_logs(handler.access_log))
+    _fill_destinations(message, handler.destinations)
+    # 0 turns Envoy's own hour off.
+    message.idle_timeout.CopyFrom(duration(handler.idle_timeout_s or 0))
+    return message
+
+
+def _fill_destinations(message: tcp_proxy_v3.TcpProxy, destinations: tuple[Destination, ...]) -> None:
+    """Envoy refuses a weight of 0 here; for HTTP such destinations stay visible."""
+    picked = [destination for destination in destinations if destination.weight > 0] or list(destinations)
+    if len(picked) == 1:
+        message.cluster = picked[0].cluster
+        return
+    for destination in picked:
+        message.weighted_clusters.clusters.add(name=destination.cluster, weight=destination.weight)

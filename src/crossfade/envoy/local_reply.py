@@ -1,0 +1,67 @@
+"""What Envoy's own errors look like in the Kong dialect (kong.md §3.9, table G2).
+
+Each mapper asks for one of Envoy's response flags. The policy module's answers set none, so they pass untouched; where
+the module sees the reply on its way out it may still replace the body (format by `Accept`, request id).
+"""
+
+from typing import Final, NamedTuple
+
+from crossfade.envoy.proto import accesslog_v3, core_v3, hcm_v3
+
+JSON_TYPE: Final = "application/json; charset=utf-8"
+
+
+class Reply(NamedTuple):
+    """Fits when one of `flags` is set and, if given, `status` is Envoy's; the first that fits wins."""
+
+    flags: tuple[str, ...]
+    new_status: int
+    message: str
+    status: int | None = None
+
+
+REPLIES: Final = (
+    Reply(("NR",), 404, "no Route matched with those values"),
+    Reply(("UH", "NC"), 503, "failure to get a peer from the ring-balancer"),
+    Reply(("UT", "SI"), 504, "The upstream server is timing out", status=504),
+    Reply(("UF", "UC", "UR", "URX", "LR", "UPE"), 502, "An invalid response was received from the upstream server"),
+    Reply(("UO",), 503, "The upstream server is currently unavailable"),
+    Reply(("SI", "DT"), 408, "Request timeout", status=408),
+    Reply(("DPE",), 400, "Request header or cookie too large", status=431),
+    Reply(("DPE",), 400, "Bad request", status=400),
+)
+
+
+def kong_local_replies(server_token: str) -> hcm_v3.LocalReplyConfig:
+    return hcm_v3.LocalReplyConfig(mappers=[_mapper(reply, server_token) for reply in REPLIES])
+
+
+def _mapper(reply: Reply, server_token: str) -> hcm_v3.ResponseMapper:
+    body = f'{{\n  "message":"{reply.message}"\n}}'
+    mapper = hcm_v3.ResponseMapper(filter=_filter(reply))
+    mapper.status_code.value = reply.new_status
+    mapper.body_format_override.text_format_source.inline_string = body
+    mapper.body_format_override.content_type = JSON_TYPE
+    mapper.headers_to_add.add(
+        header=core_v3.HeaderValue(key="server", value=server_token),
+        append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    return mapper
+
+
+def _filter(reply: Reply) -> accesslog_v3.AccessLogFilter:
+    flags = accesslog_v3.AccessLogFilter(response_flag_filter=accesslog_v3.ResponseFlagFilter(flags=reply.flags))
+    if reply.status is None:
+        return flags
+    both = accesslog_v3.AccessLogFilter()
+    both.and_filter.filters.extend([flags, _status_is(reply.status)])
+    return both
+
+
+def _status_is(status: int) -> accesslog_v3.AccessLogFilter:
+    message = accesslog_v3.AccessLogFilter()
+    comparison = message.status_code_filter.comparison
+    comparison.op = accesslog_v3.ComparisonFilter.EQ
+    comparison.value.default_value = status
+    comparison.value.runtime_key = "crossfade.unset"
+    return message

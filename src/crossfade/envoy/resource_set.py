@@ -1,0 +1,97 @@
+"""What one proxy is to have, encoded once: a version and ready bytes per resource."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from google.protobuf.message import Message
+
+from crossfade.envoy.proto import TYPE_PREFIX, discovery_v3, packed
+
+
+class ResourceType(StrEnum):
+    """The value is the type URL."""
+
+    CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
+    ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+    LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
+    EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
+    ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
+
+
+class Resource(NamedTuple):
+    """`framed` is the entry of `DeltaDiscoveryResponse.resources` with tag and length: responses are joined bytes."""
+
+    version: str
+    framed: bytes
+
+
+RESOURCES_TAG: Final = b"\x12"
+NOTHING: Final[Mapping[str, Resource]] = MappingProxyType({})
+
+
+class ResourceSet:
+    """Immutable. Equal sets have equal bytes; names within a type are sorted."""
+
+    __slots__ = ("_by_type", "version")
+
+    def __init__(self, by_type: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
+        self._by_type = MappingProxyType(
+            {kind: MappingProxyType(dict(sorted(by_type[kind].items()))) for kind in ResourceType if by_type.get(kind)}
+        )
+        digest = blake2b(digest_size=8)
+        for kind, resources in self._by_type.items():
+            for name, resource in resources.items():
+                digest.update(f"{kind} {name} {resource.version}\n".encode())
+        self.version: Final = digest.hexdigest()
+
+    def of(self, kind: ResourceType) -> Mapping[str, Resource]:
+        """Name to resource, sorted by name."""
+        return self._by_type.get(kind, NOTHING)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResourceSet) and self.version == other.version
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{kind.name.lower()}: {len(found)}" for kind, found in self._by_type.items())
+        return f"ResourceSet({self.version}, {counts})"
+
+
+EMPTY: Final = ResourceSet({})
+
+
+def encoded(name: str, message: Message) -> Resource:
+    """The version is a hash of the content."""
+    body = packed(message)
+    version = blake2b(body.value, digest_size=8).hexdigest()
+    entry = discovery_v3.Resource(name=name, version=version, resource=body).SerializeToString(deterministic=True)
+    return Resource(version, RESOURCES_TAG + varint(len(entry)) + entry)
+
+
+def encoded_all(messages: Iterable[tuple[str, Message]]) -> dict[str, Resource]:
+    return {name: encoded(name, message) for name, message in messages}
+
+
+def decoded(resource: Resource) -> Message:
+    """The message again, for dumps and tests."""
+    from crossfade.envoy.proto import message_class
+
+    (entry,) = discovery_v3.DeltaDiscoveryResponse.FromString(resource.framed).resources
+    message = message_class(entry.resource.type_url.removeprefix(TYPE_PREFIX))()
+    message.ParseFromString(entry.resource.value)
+    return message
+
+
+def varint(number: int) -> bytes:
+    """Protobuf's length prefix."""
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)

@@ -1,0 +1,202 @@
+"""Route tables: virtual hosts, matches, actions."""
+
+from collections.abc import Sequence
+
+from crossfade.compile.model import (
+    Destination,
+    Dialect,
+    Forward,
+    HeaderMatch,
+    HostRewriteKind,
+    PathMatchKind,
+    QueryMatch,
+    RangeMatch,
+    Respond,
+    RetryPolicy,
+    Route,
+    RouteMatch,
+    RouteTable,
+    StringMatch,
+    StringMatchKind,
+    VirtualHost,
+)
+from crossfade.envoy import names
+from crossfade.envoy.filters.policies import route_policy
+from crossfade.envoy.proto import (
+    BoolValue,
+    UInt32Value,
+    core_v3,
+    duration,
+    matcher_v3,
+    packed,
+    previous_hosts_v3,
+    route_v3,
+    type_v3,
+)
+from crossfade.envoy.route_matcher import LIST_LIMIT, matcher_from_routes
+from crossfade.envoy.settings import EnvoyOptions
+
+HOST_SELECTION_ATTEMPTS = 5
+STRING_FIELDS = {StringMatchKind.EXACT: "exact", StringMatchKind.PREFIX: "prefix", StringMatchKind.SUFFIX: "suffix"}
+
+
+def route_configuration(table: RouteTable, dialect: Dialect, options: EnvoyOptions) -> route_v3.RouteConfiguration:
+    """Kong compares hosts without the port a client may have written (kong.md §3.3)."""
+    return route_v3.RouteConfiguration(
+        name=table.name,
+        virtual_hosts=[_virtual_host(host, options) for host in table.virtual_hosts],
+        ignore_port_in_host_matching=dialect is Dialect.KONG,
+    )
+
+
+def _virtual_host(host: VirtualHost, options: EnvoyOptions) -> route_v3.VirtualHost:
+    """A long list costs every request; beyond `LIST_LIMIT` a tree gives the same answers (see `route_matcher`)."""
+    routes = [route_from_model(route, options) for route in host.routes]
+    message = route_v3.VirtualHost(name=host.name, domains=host.domains)
+    if len(routes) <= LIST_LIMIT:
+        message.routes.extend(routes)
+    else:
+        message.matcher.CopyFrom(matcher_from_routes([route.match for route in host.routes], routes))
+    return message
+
+
+def route_from_model(route: Route, options: EnvoyOptions) -> route_v3.Route:
+    message = route_v3.Route(name=route.name, match=_match(route.match))
+    if isinstance(route.action, Forward):
+        _fill_forward(message.route, route.action)
+    else:
+        _fill_respond(message, route.action)
+    if route.policy is not None:
+        message.typed_per_filter_config[names.POLICY_CHAIN_FILTER].CopyFrom(route_policy(route.policy, options))
+    return message
+
+
+# --- matches ---------------------------------------------------------------------------------------------------
+
+
+def _match(match: RouteMatch) -> route_v3.RouteMatch:
+    message = route_v3.RouteMatch()
+    match match.path_kind:
+        case PathMatchKind.PREFIX:
+            message.prefix = match.path
+        case PathMatchKind.EXACT:
+            message.path = match.path
+        case PathMatchKind.REGEX:
+            message.safe_regex.regex = match.path
+        case PathMatchKind.REGEX_PREFIX:
+            # Envoy's regex must match the whole path.
+            message.safe_regex.regex = f"(?:{match.path})(?s:.*)"
+    if match.methods:
+        message.headers.append(_pseudo_header(":method", match.methods))
+    if match.scheme:
+        message.headers.append(_pseudo_header(":scheme", (match.scheme,)))
+    if match.headers:
+        message.headers.extend([_header(header) for header in match.headers])
+    if match.query:
+        message.query_parameters.extend([_query(query) for query in match.query])
+    if match.is_grpc:
+        message.grpc.SetInParent()
+    return message
+
+
+def _pseudo_header(name: str, values: Sequence[str]) -> route_v3.HeaderMatcher:
+    return _header(HeaderMatch(name, tuple(StringMatch(StringMatchKind.EXACT, value) for value in values)))
+
+
+def _header(header: HeaderMatch) -> route_v3.HeaderMatcher:
+    message = route_v3.HeaderMatcher(name=header.name, invert_match=header.inverted)
+    match header.any_of:
+        case ():
+            message.present_match = True
+        case (RangeMatch(start, end),):
+            message.range_match.CopyFrom(type_v3.Int64Range(start=start, end=end))
+        case (StringMatch() as only,):
+            message.string_match.CopyFrom(_string(only))
+        case alternatives:
+            message.string_match.safe_regex.regex = "|".join(_regex(one) for one in alternatives)
+    return message
+
+
+def _string(match: StringMatch) -> matcher_v3.StringMatcher:
+    if match.kind is StringMatchKind.REGEX:
+        flags = "(?i)" if match.ignores_case else ""
+        return matcher_v3.StringMatcher(safe_regex=matcher_v3.RegexMatcher(regex=flags + match.value))
+    message = matcher_v3.StringMatcher(ignore_case=match.ignores_case)
+    setattr(message, STRING_FIELDS[match.kind], match.value)
+    return message
+
+
+def _regex(match: StringMatch | RangeMatch) -> str:
+    """One alternative of several as RE2; Envoy has no "any of" for header values of mixed kinds."""
+    if isinstance(match, RangeMatch):
+        raise TypeError("a range cannot stand beside other alternatives of a header match")
+    value = match.value if match.kind is StringMatchKind.REGEX else re2_quoted(match.value)
+    flags = "i" if match.ignores_case else ""
+    head = "(?s:.*)" if match.kind is StringMatchKind.SUFFIX else ""
+    tail = "(?s:.*)" if match.kind is StringMatchKind.PREFIX else ""
+    return f"{head}(?{flags}:{value}){tail}"
+
+
+def re2_quoted(text: str) -> str:
+    """Python's `re.escape` writes escapes that RE2 refuses."""
+    return "".join(char if char.isalnum() or char == "_" or ord(char) > 127 else "\\" + char for char in text)
+
+
+def _query(query: QueryMatch) -> route_v3.QueryParameterMatcher:
+    if query.exact is None:
+        return route_v3.QueryParameterMatcher(name=query.name, present_match=True)
+    return route_v3.QueryParameterMatcher(name=query.name, string_match=matcher_v3.StringMatcher(exact=query.exact))
+
+
+# --- actions ---------------------------------------------------------------------------------------------------
+
+
+def _fill_forward(action: route_v3.RouteAction, forward: Forward) -> None:
+    _fill_destinations(action, forward.destinations)
+    action.timeout.CopyFrom(duration(forward.timeout_s or 0))
+    if forward.idle_timeout_s is not None:
+        action.idle_timeout.CopyFrom(duration(forward.idle_timeout_s))
+    match forward.host.kind:
+        case HostRewriteKind.LITERAL:
+            action.host_rewrite_literal = forward.host.value
+        case HostRewriteKind.ENDPOINT:
+            action.auto_host_rewrite.value = True
+    if forward.prefix_rewrite is not None:
+        action.prefix_rewrite = forward.prefix_rewrite
+    if forward.retry is not None:
+        action.retry_policy.CopyFrom(_retry_policy(forward.retry))
+    if not forward.has_websocket:
+        action.upgrade_configs.add(upgrade_type="websocket", enabled=BoolValue(value=False))
+
+
+def _fill_destinations(action: route_v3.RouteAction, destinations: tuple[Destination, ...]) -> None:
+    if len(destinations) == 1:
+        action.cluster = destinations[0].cluster
+        return
+    for destination in destinations:
+        action.weighted_clusters.clusters.add(name=destination.cluster, weight=UInt32Value(value=destination.weight))
+
+
+def _retry_policy(retry: RetryPolicy) -> route_v3.RetryPolicy:
+    message = route_v3.RetryPolicy(
+        retry_on=",".join(retry.retry_on),
+        num_retries=UInt32Value(value=retry.num_retries),
+        retriable_status_codes=retry.status_codes,
+    )
+    if retry.per_try_timeout_s is not None:
+        message.per_try_timeout.CopyFrom(duration(retry.per_try_timeout_s))
+    if retry.avoids_previous_hosts:
+        predicate = packed(previous_hosts_v3.PreviousHostsPredicate())
+        message.retry_host_predicate.add(name=names.PREVIOUS_HOSTS, typed_config=predicate)
+        message.host_selection_retry_max_attempts = HOST_SELECTION_ATTEMPTS
+    return message
+
+
+def _fill_respond(message: route_v3.Route, respond: Respond) -> None:
+    message.direct_response.status = respond.status
+    if respond.body:
+        message.direct_response.body.inline_string = respond.body
+        content_type = core_v3.HeaderValue(key="content-type", value=respond.content_type)
+        message.response_headers_to_add.add(
+            header=content_type, append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        )

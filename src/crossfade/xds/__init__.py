@@ -1,0 +1,1 @@
+"""Delta ADS: what each proxy was sent, what it took, what it refused."""
