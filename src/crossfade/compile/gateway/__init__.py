@@ -1,0 +1,1 @@
+"""Ingress and Kong objects → the model of one gateway proxy, in ordered pure passes."""

@@ -1,0 +1,199 @@
+"""KongConsumers and their Secrets → the consumers of the gateway, with credentials by type (kong.md §1.4, §1.5).
+
+Credential values stay in here: what leaves is a salted hash, and diagnostics name fields, never values.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.core.secret import Secret
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, missing_fields
+from crossfade.api.meta import ObjectRef
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway import annotations as notes
+from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.ids import entity_id
+from crossfade.compile.gateway.state import PluginRef
+from crossfade.store.snapshot import Snapshot
+
+_USABLE_TYPES: Final = frozenset({"key-auth"})
+_CONSUMER_CONFLICT: Final = "Consumer has conflicting credentials"
+
+
+class Credential(Struct, frozen=True):
+    """`unique` is the value that no other credential of the type may have."""
+
+    type: str
+    id: str
+    secret: ObjectRef
+    unique: bytes
+    expires_at: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Credential({self.type}, {self.secret}, ***)"
+
+    def digest(self, salt: bytes) -> str:
+        return hashlib.sha256(salt + self.unique).hexdigest()
+
+
+class Consumer(Struct, frozen=True):
+    id: str
+    username: str
+    custom_id: str
+    ref: ObjectRef
+    created: str
+    plugins: tuple[PluginRef, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+
+
+def consumers_of(snapshot: Snapshot, classes: ClassFilter, diagnostics: Diagnostics) -> list[Consumer]:
+    """In the order of namespace and name; conflicting ones are left out."""
+    found = [
+        _consumer(item, snapshot, diagnostics)
+        for item in snapshot.all(KongConsumer)
+        if classes.takes(item.metadata) and _is_named(item, diagnostics)
+    ]
+    return _without_shared_credentials(_with_unique_names(found, diagnostics), diagnostics)
+
+
+def _is_named(item: KongConsumer, diagnostics: Diagnostics) -> bool:
+    if item.username or item.custom_id:
+        return True
+    diagnostics.error(
+        typed_ref(item),
+        "consumer.nameless",
+        "Need to provide either username or custom_id",
+        effect="its credentials are not accepted",
+        hint="set username",
+    )
+    return False
+
+
+def _consumer(item: KongConsumer, snapshot: Snapshot, diagnostics: Diagnostics) -> Consumer:
+    ref, meta = typed_ref(item), item.metadata
+    noted, _ = notes.modernised(meta.annotations)
+    if item.consumer_groups:
+        diagnostics.error(
+            ref,
+            "consumer.groups",
+            "consumer group support requires Kong Enterprise",
+            effect="the consumer is in no group",
+            field="consumerGroups",
+        )
+    return Consumer(
+        id=entity_id("consumer", item.username or f"custom_id/{item.custom_id}"),
+        username=item.username,
+        custom_id=item.custom_id,
+        ref=ref,
+        created=meta.creation_timestamp,
+        plugins=tuple(PluginRef(name, ref) for name in notes.list_of(noted, notes.PLUGINS)),
+        credentials=tuple(_credentials(item, ref, snapshot, diagnostics)),
+    )
+
+
+def _credentials(
+    item: KongConsumer, ref: ObjectRef, snapshot: Snapshot, diagnostics: Diagnostics
+) -> Iterator[Credential]:
+    for index, name in enumerate(dict.fromkeys(item.credentials)):
+        secret = snapshot.get(Secret, item.metadata.namespace, name)
+        result = _credential(secret, diagnostics) if secret else f"Failed to fetch secret: {name} not found"
+        if isinstance(result, Credential):
+            yield result
+        else:
+            diagnostics.error(
+                ref,
+                "consumer.credential",
+                f'credential "{name}" failure: {result}',
+                effect="this credential is not accepted; the consumer's others are",
+                hint="correct or create the Secret",
+                field=f"credentials[{index}]",
+            )
+
+
+def _credential(secret: Secret, diagnostics: Diagnostics) -> Credential | str:
+    ref = typed_ref(secret)
+    declared = credential_type(secret.metadata.labels, secret.data)
+    kind = CREDENTIAL_KINDS.get(declared or "")
+    if declared is None or kind is None:
+        return f'failed to provision credential: unsupported credential type: "{declared or ""}"'
+    missing = missing_fields(kind, secret.data)
+    if missing:
+        return f"failed to provision credential: {declared} is invalid: no {missing[0]}"
+    if declared not in _USABLE_TYPES:
+        diagnostics.warning(
+            ref,
+            "credential.unused-type",
+            f"no supported plugin uses credentials of type {declared}",
+            effect="this credential has no effect",
+        )
+    try:
+        expires_at = _expires_at(secret)
+    except ValueError:
+        return "Failed to parse ttl to int: ttl is not a number of seconds"
+    unique = secret.data.get(kind.unique, b"") if kind.unique else b""
+    return Credential(declared, entity_id(declared, str(secret.metadata.key)), ref, unique, expires_at)
+
+
+def _expires_at(secret: Secret) -> int | None:
+    """Unix time in seconds; the time to live counts from the Secret's creation."""
+    ttl = secret.data.get("ttl")
+    if ttl is None:
+        return None
+    seconds = int(ttl)
+    created = secret.metadata.creation_timestamp
+    if not created or seconds <= 0:
+        return None
+    return int((datetime.fromisoformat(created) + timedelta(seconds=seconds)).timestamp())
+
+
+def _with_unique_names(found: list[Consumer], diagnostics: Diagnostics) -> list[Consumer]:
+    """Names are unique across the whole gateway; the older consumer keeps them."""
+    taken: set[tuple[str, str]] = set()
+    kept = []
+    for consumer in sorted(found, key=lambda item: (item.created, item.ref)):
+        names = {("username", consumer.username), ("custom_id", consumer.custom_id)}
+        names = {name for name in names if name[1]}
+        if names & taken:
+            diagnostics.error(
+                consumer.ref,
+                "consumer.name-taken",
+                "consumer already exists",
+                effect="its credentials are not accepted",
+                hint="choose a username and custom_id that no other KongConsumer has, in any namespace",
+            )
+        else:
+            taken |= names
+            kept.append(consumer)
+    return sorted(kept, key=lambda item: item.ref)
+
+
+def _without_shared_credentials(found: list[Consumer], diagnostics: Diagnostics) -> list[Consumer]:
+    """A value that two Secrets claim is nobody's: every consumer involved is dropped (R-4)."""
+    users = Counter((item.type, item.unique) for consumer in found for item in consumer.credentials)
+    kept = []
+    for consumer in found:
+        clashing = [
+            item
+            for item in consumer.credentials
+            if CREDENTIAL_KINDS[item.type].unique and users[item.type, item.unique] > 1
+        ]
+        for item in clashing:
+            conflict = f"conflict detected in \"{item.type} on '{CREDENTIAL_KINDS[item.type].unique}'\" index"
+            for ref, text in ((item.secret, "Secret has conflicting credential"), (consumer.ref, _CONSUMER_CONFLICT)):
+                diagnostics.error(
+                    ref,
+                    "consumer.credential-conflict",
+                    f"{text}: {conflict}",
+                    effect="no credential of the consumers involved is accepted",
+                    hint="give each Secret its own value",
+                )
+        if not clashing:
+            kept.append(consumer)
+    return kept

@@ -1,0 +1,66 @@
+"""The gateway's listeners: plain HTTP, TLS by server name, and the status port that probes ask."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from crossfade.api.meta import ObjectRef
+from crossfade.compile.gateway.certificates import NamedCertificate
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.model import (
+    Dialect,
+    Direction,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    Origin,
+    PathMatchKind,
+    Respond,
+    Route,
+    RouteMatch,
+    RouteTable,
+    ServerCertificate,
+    VirtualHost,
+)
+
+PROXY_TABLE: Final = "kong"
+STATUS_TABLE: Final = "status"
+_NOWHERE: Final = Origin(ObjectRef("", "", "", ""))
+
+
+def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -> Iterator[Listener]:
+    yield _listener("http", settings, settings.http_port, (FilterChain("http", _handler(settings, "http")),))
+    if settings.https_port is not None and settings.default_certificate is not None:
+        chains = tuple(_tls_chains(settings, settings.default_certificate, certificates))
+        yield _listener("https", settings, settings.https_port, chains)
+    if settings.status_port is not None:
+        handler = HttpHandler(STATUS_TABLE, "status", Dialect.KONG)
+        yield _listener("status", settings, settings.status_port, (FilterChain("status", handler),))
+
+
+def status_table() -> RouteTable:
+    """Answers as soon as the proxy has its configuration, not before."""
+    ready = Respond(200, '{"message":"ready"}', "application/json; charset=utf-8")
+    routes = tuple(
+        Route(path, RouteMatch(path, PathMatchKind.EXACT), ready, _NOWHERE) for path in ("/status", "/status/ready")
+    )
+    return RouteTable(STATUS_TABLE, (VirtualHost("status", ("*",), routes),))
+
+
+def _tls_chains(
+    settings: CompileSettings, default: ServerCertificate, certificates: list[NamedCertificate]
+) -> Iterator[FilterChain]:
+    for named in certificates:
+        # Envoy knows no `first.*` server names.
+        names = tuple(name for name in named.server_names if not name.endswith("*"))
+        if names:
+            name = f"{named.secret.namespace}.{named.secret.name}"
+            yield FilterChain(name, _handler(settings, "https"), server_names=names, certificate=named.certificate)
+    yield FilterChain("default", _handler(settings, "https"), certificate=default)
+
+
+def _handler(settings: CompileSettings, stat_prefix: str) -> HttpHandler:
+    return HttpHandler(PROXY_TABLE, stat_prefix, Dialect.KONG, access_log=settings.access_log)
+
+
+def _listener(name: str, settings: CompileSettings, port: int, chains: tuple[FilterChain, ...]) -> Listener:
+    return Listener(name, settings.address, port, Direction.INBOUND, chains)

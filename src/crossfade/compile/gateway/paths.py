@@ -1,0 +1,52 @@
+"""pathType and path → Kong's paths (kong.md §3.2)."""
+
+import re
+from typing import Final
+
+from crossfade.compile.gateway.state import KongPath, PathKind
+
+REGEX_PREFIX: Final = "/~"
+_SLASHES: Final = re.compile(r"/{2,}")
+_METACHARACTERS: Final = re.compile(r"[.^$*+?()\[\]{}|\\]")
+# Kong 2 took a path for a regex as soon as it held any other character.
+_PLAIN_IN_KONG_2: Final = re.compile(r"[a-zA-Z0-9.\-_~/%]*")
+
+
+def kong_paths(
+    path: str, path_type: str, *, regex_prefix: str = REGEX_PREFIX, detects_regex: bool = False
+) -> tuple[KongPath, ...]:
+    """`detects_regex` is Kong 2's heuristic for pathType ImplementationSpecific."""
+    match path_type:
+        case "Exact":
+            return (_anchored(_SLASHES.sub("/", path or "/")),)
+        case "Prefix":
+            stem = _SLASHES.sub("/", path).rstrip("/")
+            if not stem:
+                return (KongPath(PathKind.PLAIN, "/"),)
+            return KongPath(PathKind.PLAIN, f"{stem}/"), _anchored(stem)
+    if path.startswith(regex_prefix):
+        return (KongPath(PathKind.REGEX, path.removeprefix(regex_prefix)),)
+    if detects_regex and not _PLAIN_IN_KONG_2.fullmatch(path):
+        return (KongPath(PathKind.REGEX, path),)
+    return (KongPath(PathKind.PLAIN, _SLASHES.sub("/", path) or "/"),)
+
+
+def regex_problem(pattern: str) -> str | None:
+    """Why Envoy's engine (RE2) cannot take the pattern; look-around and back-references are the usual reasons."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error as problem:
+        text = problem.args[0] if problem.args else b""
+        return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return None
+
+
+def _anchored(path: str) -> KongPath:
+    if _METACHARACTERS.search(path):
+        # Kong's controller does not escape: `/a.b` also takes `/axb`.
+        return KongPath(PathKind.REGEX, f"{path}$", is_generated=True)
+    return KongPath(PathKind.EXACT, path, is_generated=True)

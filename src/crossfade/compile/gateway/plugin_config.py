@@ -1,0 +1,93 @@
+"""A plugin object → its configuration: given inline, taken from a Secret, or patched from Secrets (kong.md §1.3)."""
+
+import copy
+import json
+from typing import Any
+
+import yaml
+
+from crossfade.api.core.secret import Secret
+from crossfade.api.kong.plugin import AnyKongPlugin, ConfigPatch, SecretKeyRef
+from crossfade.api.meta import JsonObject
+from crossfade.store.snapshot import Snapshot
+
+
+class ConfigError(Exception):
+    """The configuration cannot be put together; the text names the Secret and key, never a value."""
+
+
+def plugin_config(plugin: AnyKongPlugin, snapshot: Snapshot) -> JsonObject:
+    """Raises ConfigError."""
+    if plugin.config is not None and plugin.config_from is not None:
+        raise ConfigError("Using both config and configFrom fields is not allowed.")
+    if plugin.config_from is not None and plugin.config_patches:
+        raise ConfigError("Using both configFrom and configPatches fields is not allowed.")
+    if plugin.config_from is not None:
+        return _from_secret(plugin, plugin.config_from.secret_key_ref, snapshot)
+    config: Any = copy.deepcopy(plugin.config or {})
+    for patch in plugin.config_patches:
+        config = _patched(config, patch, _patch_value(plugin, patch, snapshot))
+    if not isinstance(config, dict):
+        raise ConfigError("the patched configuration is not an object")
+    return config
+
+
+def _from_secret(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> JsonObject:
+    text = _secret_text(plugin, ref, snapshot)
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError:
+        config = None
+    if not isinstance(config, dict):
+        where = f"'{_namespace(plugin, ref)}/{ref.name}'"
+        raise ConfigError(f"key '{ref.key}' in secret {where} contains neither valid JSON nor valid YAML)")
+    return config
+
+
+def _patch_value(plugin: AnyKongPlugin, patch: ConfigPatch, snapshot: Snapshot) -> Any:
+    ref = patch.value_from.secret_key_ref
+    try:
+        return json.loads(_secret_text(plugin, ref, snapshot))
+    except ValueError:
+        where = f"{_namespace(plugin, ref)}/{ref.name}"
+        raise ConfigError(f"key '{ref.key}' in secret '{where}' is not JSON, as configPatches need it") from None
+
+
+def _secret_text(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> str:
+    namespace = _namespace(plugin, ref)
+    secret = snapshot.get(Secret, namespace, ref.name)
+    if secret is None:
+        raise ConfigError(f"error fetching plugin configuration secret '{namespace}/{ref.name}': not found")
+    if ref.key not in secret.data:
+        raise ConfigError(f"no key '{ref.key}' in secret '{namespace}/{ref.name}'")
+    return secret.data[ref.key].decode("utf-8", "replace")
+
+
+def _namespace(plugin: AnyKongPlugin, ref: SecretKeyRef) -> str:
+    """A KongPlugin reads Secrets of its own namespace only."""
+    return plugin.metadata.namespace or ref.namespace
+
+
+def _patched(config: Any, patch: ConfigPatch, value: Any) -> Any:
+    """JSON Patch's `add`, which also makes missing parents; an empty path replaces everything."""
+    if not patch.path:
+        return value
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in patch.path.removeprefix("/").split("/")]
+    place = config
+    for step in steps[:-1]:
+        place = place.setdefault(step, {}) if isinstance(place, dict) else _element(place, step, patch)
+    if isinstance(place, dict):
+        place[steps[-1]] = value
+    elif isinstance(place, list) and steps[-1] == "-":
+        place.append(value)
+    elif isinstance(place, list) and steps[-1].isdigit() and int(steps[-1]) <= len(place):
+        place.insert(int(steps[-1]), value)
+    else:
+        raise ConfigError(f"configPatches path {patch.path} points into a value that is no object")
+    return config
+
+
+def _element(place: Any, step: str, patch: ConfigPatch) -> Any:
+    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
+        return place[int(step)]
+    raise ConfigError(f"configPatches path {patch.path} points to nothing")

@@ -1,0 +1,279 @@
+"""Plugin objects → where each applies and with which precedence (kong.md §4.1, §4.3).
+
+What cannot be applied is never left out: a route that would miss a policy is closed (503), a consumer that would
+escape one is unknown. Only a plugin object that does not exist is passed over, as Kong does.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
+from crossfade.api.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.consumers import Consumer
+from crossfade.compile.gateway.ids import counter_scope
+from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
+from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef
+from crossfade.compile.policies.registry import Accepted, Refused, judge_plugin
+from crossfade.store.snapshot import Snapshot
+
+RANK_ROUTE_CONSUMER: Final = 2
+RANK_SERVICE_CONSUMER: Final = 3
+RANK_ROUTE: Final = 6
+RANK_SERVICE: Final = 7
+RANK_GLOBAL: Final = 8
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class Instance(Struct, frozen=True):
+    """One plugin object with the verdict on it; `accepted` is None when it must not run."""
+
+    ref: ObjectRef
+    plugin: str
+    accepted: Accepted | None
+    trouble: str = ""
+
+
+class Candidate(Struct, frozen=True):
+    """An instance at one place of attachment."""
+
+    instance: Instance
+    rank: int
+    scope: str
+    consumer: str | None = None
+
+
+class RoutePolicy(Struct, frozen=True):
+    """`plugins` as the policy module reads it; with a `refusal` the route answers only that."""
+
+    plugins: tuple[JsonObject, ...] = ()
+    refusal: str | None = None
+
+
+class Attachments:
+    """All plugins of one snapshot, resolved; asked for each route and each consumer."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        classes: ClassFilter,
+        diagnostics: Diagnostics,
+        *,
+        referrers: Iterable[KongRoute | KongService],
+        consumers: Iterable[Consumer],
+    ) -> None:
+        self._snapshot = snapshot
+        self._diagnostics = diagnostics
+        self._instances = self._judge_all(classes)
+        self._consumers: dict[ObjectRef, list[Consumer]] = {}
+        self._used_by_traffic: set[ObjectRef] = set()
+        self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
+        for consumer in consumers:
+            for instance in self._carried_by(consumer):
+                self._consumers.setdefault(instance.ref, []).append(consumer)
+        for referrer in referrers:
+            self._used_by_traffic |= {instance.ref for instance in self._resolve(referrer.plugins)}
+        self._global = self._globals(classes)
+
+    def of_route(self, route: KongRoute, service: KongService) -> RoutePolicy:
+        """Candidates of every plugin name that may run on this route, highest priority first."""
+        by_name: dict[str, list[Candidate]] = {}
+        for candidate in (*self._at_route(route), *self._at_service(service), *self._global):
+            by_name.setdefault(candidate.instance.plugin, []).append(candidate)
+        return _policy(by_name)
+
+    def of_consumer(self, consumer: Consumer) -> RoutePolicy:
+        """Plugins that follow a consumer wherever it goes: those that no route or service refers to (R-14)."""
+        scope = counter_scope()
+        own = [item for item in self._carried_by(consumer) if item.ref not in self._used_by_traffic]
+        broken = [item for item in own if item.accepted is None]
+        if broken:
+            return RoutePolicy(refusal=broken[0].trouble)
+        return RoutePolicy(
+            tuple({"plugin": item.plugin, "id": scope, "config": item.accepted.config} for item in own if item.accepted)
+        )
+
+    def _at_route(self, route: KongRoute) -> list[Candidate]:
+        scope = counter_scope(route_id=route.id)
+        return self._candidates(route.plugins, scope, alone=RANK_ROUTE, with_consumer=RANK_ROUTE_CONSUMER)
+
+    def _at_service(self, service: KongService) -> list[Candidate]:
+        scope = counter_scope(service_id=service.id)
+        return self._candidates(service.plugins, scope, alone=RANK_SERVICE, with_consumer=RANK_SERVICE_CONSUMER)
+
+    def _candidates(
+        self, refs: tuple[PluginRef, ...], scope: str, *, alone: int, with_consumer: int
+    ) -> list[Candidate]:
+        found = []
+        for instance in self._resolve(refs):
+            consumers = self._consumers.get(instance.ref, ())
+            if consumers:
+                found += [Candidate(instance, with_consumer, scope, consumer.id) for consumer in consumers]
+            else:
+                found.append(Candidate(instance, alone, scope))
+        return found
+
+    def _carried_by(self, consumer: Consumer) -> list[Instance]:
+        """What a consumer refers to, without the plugins that Kong refuses at consumers."""
+        carried = []
+        for instance in self._resolve(consumer.plugins):
+            if instance.accepted is not None and not instance.accepted.definition.takes_consumer:
+                self._diagnostics.error(
+                    consumer.ref,
+                    "consumer.plugin-without-consumer",
+                    f"plugin {instance.plugin} ({instance.ref}) cannot be attached to a consumer",
+                    effect="the consumer's reference has no effect",
+                    hint="attach it to an Ingress or a Service",
+                    field="metadata.annotations[konghq.com/plugins]",
+                )
+            else:
+                carried.append(instance)
+        return carried
+
+    def _resolve(self, refs: tuple[PluginRef, ...]) -> tuple[Instance, ...]:
+        """One instance for each plugin name: the first in the annotation's order."""
+        if refs not in self._resolved:
+            by_name: dict[str, Instance] = {}
+            for ref in refs:
+                instance = self._look_up(ref)
+                if instance is None:
+                    continue
+                first = by_name.setdefault(instance.plugin, instance)
+                if first is not instance:
+                    self._diagnostics.error(
+                        ref.referrer,
+                        "plugin.duplicate",
+                        f"{first.ref} and {instance.ref} both configure plugin {instance.plugin}",
+                        effect=f"{instance.ref} is not applied here",
+                        hint="refer to one of them",
+                        field="metadata.annotations[konghq.com/plugins]",
+                    )
+            self._resolved[refs] = tuple(by_name.values())
+        return self._resolved[refs]
+
+    def _look_up(self, ref: PluginRef) -> Instance | None:
+        """KongPlugin of the referrer's namespace, else KongClusterPlugin; None when disabled or missing."""
+        field = "metadata.annotations[konghq.com/plugins]"
+        if ":" in ref.name:
+            return self._refuse_remote(ref, field)
+        for key in (NamespacedName(ref.referrer.namespace, ref.name), NamespacedName("", ref.name)):
+            if key in self._instances:
+                instance = self._instances[key]
+                if instance is not None and instance.accepted is None:
+                    self._diagnostics.error(
+                        ref.referrer,
+                        "plugin.refused-here",
+                        instance.trouble,
+                        effect="requests that it concerns are answered 503 (at a consumer: its keys are not accepted)",
+                        hint=f"correct {instance.ref} or remove it from the annotation",
+                        field=field,
+                    )
+                return instance
+        self._diagnostics.warning(
+            ref.referrer,
+            "plugin.not-found",
+            f'referenced KongPlugin or KongClusterPlugin "{ref.name}" does not exist',
+            effect="requests are served without it",
+            hint=f"create KongPlugin {ref.referrer.namespace}/{ref.name} or remove it from the annotation",
+            field=field,
+        )
+        return None
+
+    def _refuse_remote(self, ref: PluginRef, field: str) -> Instance | None:
+        namespace, _, name = ref.name.partition(":")
+        if not namespace or not name:
+            return None
+        problem = f'no grant found to referenced "{ref.name}" plugin in the requested remote KongPlugin bind'
+        self._diagnostics.error(
+            ref.referrer,
+            "plugin.remote",
+            problem,
+            effect="requests that it concerns are answered 503",
+            hint=f"copy the plugin into namespace {ref.referrer.namespace}",
+            field=field,
+        )
+        remote = ObjectRef(KongPlugin.RESOURCE.api_version, "KongPlugin", namespace, name)
+        return Instance(remote, ref.name, None, f"plugin {_shown(ref.name)} of another namespace is not granted")
+
+    def _judge_all(self, classes: ClassFilter) -> Mapping[NamespacedName, Instance | None]:
+        plugins: list[AnyKongPlugin] = [
+            *self._snapshot.all(KongPlugin),
+            *(item for item in self._snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
+        ]
+        return {item.metadata.key: None if item.disabled else self._judge(item) for item in plugins}
+
+    def _judge(self, item: AnyKongPlugin) -> Instance:
+        ref = typed_ref(item)
+        try:
+            verdict = judge_plugin(item.plugin, plugin_config(item, self._snapshot), item.protocols)
+        except ConfigError as problem:
+            text = f"could not parse {ref.kind} {item.metadata.key} config: {problem}"
+            verdict = Refused(text, "correct the configuration", "config", is_schema_violation=False)
+        if isinstance(verdict, Refused):
+            self._diagnostics.error(
+                ref,
+                "plugin.refused",
+                verdict.reason,
+                effect="routes that use it are answered 503; consumers that carry it are not known",
+                hint=verdict.hint,
+                field=verdict.field,
+            )
+            reason = "has an invalid configuration" if verdict.is_schema_violation else "cannot be applied"
+            return Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} {reason}")
+        for text in verdict.warnings:
+            self._diagnostics.warning(ref, "plugin.config", text)
+        return Instance(ref, item.plugin, verdict)
+
+    def _globals(self, classes: ClassFilter) -> list[Candidate]:
+        """Of several global objects for one plugin the oldest applies."""
+        found: dict[str, Candidate] = {}
+        items = [item for item in self._snapshot.all(KongClusterPlugin) if item.is_global]
+        for item in sorted(items, key=lambda each: (each.metadata.creation_timestamp, each.metadata.name)):
+            instance = self._instances.get(item.metadata.key) if classes.takes(item.metadata) else None
+            if instance is None:
+                continue
+            first = found.setdefault(instance.plugin, Candidate(instance, RANK_GLOBAL, counter_scope()))
+            if first.instance is not instance:
+                self._diagnostics.error(
+                    instance.ref,
+                    "plugin.duplicate-global",
+                    f"{first.instance.ref} already configures plugin {instance.plugin} for all requests",
+                    effect="this object is not applied to all requests",
+                    hint="keep one of them",
+                    field="metadata.labels.global",
+                )
+        return list(found.values())
+
+
+def _policy(by_name: Mapping[str, list[Candidate]]) -> RoutePolicy:
+    entries: list[tuple[int, str, JsonObject]] = []
+    for name, candidates in by_name.items():
+        usable = [item for item in candidates if item.instance.accepted is not None]
+        certain = min((item.rank for item in usable if item.consumer is None), default=RANK_GLOBAL + 1)
+        for item in candidates:
+            if item.instance.accepted is None and item.rank < certain:
+                return RoutePolicy(refusal=item.instance.trouble)
+        definition = next(item.instance.accepted.definition for item in usable if item.instance.accepted)
+        configs = sorted((_config(item) for item in usable), key=lambda each: (each["rank"], each["consumer"] or ""))
+        entries.append((-definition.priority, name, {"plugin": name, "configs": configs}))
+    return RoutePolicy(tuple(entry for _, _, entry in sorted(entries, key=lambda each: each[:2])))
+
+
+def _config(candidate: Candidate) -> JsonObject:
+    accepted = candidate.instance.accepted
+    return {
+        "id": candidate.scope,
+        "consumer": candidate.consumer,
+        "rank": candidate.rank,
+        "config": accepted.config if accepted else {},
+    }
+
+
+def _shown(name: str) -> str:
+    """The text goes into response bodies, which Kong does not escape."""
+    return name if _WORD.fullmatch(name) else "(unnamed)"

@@ -1,0 +1,267 @@
+"""Kong routes → one ordered list of routes for each virtual host, in Kong's order of precedence (kong.md §3.3).
+
+Envoy picks the virtual host by Host first, Kong weighs the host among other attributes. So each virtual host holds
+every route that a request with such a Host can match, also those for wildcards and for any host.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crossfade.api.meta import JsonObject, ObjectRef
+from crossfade.compile.gateway.ingress_options import CASELESS_REGEX
+from crossfade.compile.gateway.plugins import RoutePolicy
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.gateway.state import KongPath, KongRoute, KongService, PathKind
+from crossfade.compile.model import (
+    Destination,
+    Discovery,
+    Forward,
+    HeaderMatch,
+    HostRewrite,
+    HostRewriteKind,
+    Origin,
+    PathMatchKind,
+    Respond,
+    RetryPolicy,
+    Route,
+    RouteMatch,
+    StringMatch,
+    StringMatchKind,
+    VirtualHost,
+)
+
+ANY_HOST: Final = "*"
+NO_ROUTE: Final = {"status": 404, "message": "no Route matched with those values"}
+TABLE: Final = "default"
+_PATH_KINDS: Final = {
+    PathKind.PLAIN: PathMatchKind.PREFIX,
+    PathKind.EXACT: PathMatchKind.EXACT,
+    PathKind.REGEX: PathMatchKind.REGEX_PREFIX,
+}
+# Kong retries connection errors and refused streams; a request that an upstream may have begun is not sent twice.
+_RETRY_ON: Final = ("connect-failure", "refused-stream", "reset-before-request")
+_USE_HTTPS: Final = {"status": 426, "message": "Please use HTTPS protocol"}
+_NOT_GRPC: Final = {"status": 415, "message": "Non-gRPC request matched gRPC route"}
+
+
+_NO_ROUTE_DETAILS: Final[JsonObject] = {
+    "id": "",
+    "service_id": None,
+    "path_prefix": None,
+    "path_regex": None,
+    "strip_path": False,
+    "service_path": "/",
+}
+
+
+class PlacedRoute(Struct, frozen=True):
+    """A Kong route with what it forwards to and what runs on it."""
+
+    route: KongRoute
+    service: KongService
+    policy: RoutePolicy
+
+
+def virtual_hosts(placed: Iterable[PlacedRoute], settings: CompileSettings) -> tuple[VirtualHost, ...]:
+    """Ordered by domain, the one for any host last; each ends with the route that says "no Route matched"."""
+    ordered = sorted(((path, item) for item in placed for path in item.route.paths), key=_precedence)
+    domains = {host for _, item in ordered for host in item.route.hosts}
+    return tuple(
+        VirtualHost(domain, (domain,), (*_routes_for(domain, ordered, settings), _no_route(settings)))
+        for domain in (*sorted(domains - {ANY_HOST}), ANY_HOST)
+    )
+
+
+def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
+    """Kong's weights; where Kong leaves the order open: exact before the rest, older Ingress, then names."""
+    path, item = candidate
+    route = item.route
+    kinds = sum(map(bool, (route.methods, route.hosts, route.headers))) + 1
+    return (
+        route.is_default_backend,
+        -kinds,
+        any(ANY_HOST in host for host in route.hosts),
+        -len(route.headers),
+        not path.is_regex,
+        -route.regex_priority if path.is_regex else 0,
+        0 if path.is_regex else -len(path.text),
+        not path.is_generated,
+        -len(path.text),
+        route.created,
+        route.name,
+        path.text,
+    )
+
+
+def _routes_for(domain: str, ordered: list[tuple[KongPath, PlacedRoute]], settings: CompileSettings) -> Iterator[Route]:
+    for path, item in ordered:
+        hosts = tuple(host for host in item.route.hosts if _overlaps(host, domain))
+        if hosts or not item.route.hosts:
+            yield from _model_routes(path, item, hosts, settings)
+
+
+def _overlaps(host: str, domain: str) -> bool:
+    """Whether a request that Envoy gives to the virtual host `domain` can match the Kong host."""
+    if host == domain:
+        return True
+    if domain == ANY_HOST or ANY_HOST not in host:
+        return False
+    if host.startswith("*."):
+        return domain.endswith(host[1:])
+    if domain.startswith("*."):
+        return True
+    return domain.startswith(host[:-1])
+
+
+def _model_routes(
+    path: KongPath, item: PlacedRoute, hosts: tuple[str, ...], settings: CompileSettings
+) -> Iterator[Route]:
+    """The route itself, then what it answers to requests of a protocol that it does not take."""
+    accepted = set(item.route.protocols)
+    is_grpc = bool(accepted & {"grpc", "grpcs"}) and not accepted & {"http", "https"}
+    schemes = {"https"} if accepted & {"https", "grpcs"} else set()
+    schemes |= {"http"} if accepted & {"http", "grpc"} else set()
+    scheme = None if len(schemes) == 2 else min(schemes)
+    headers = (*_host_match(hosts), *map(_header_match, item.route.headers))
+    match = RouteMatch(path.text, _PATH_KINDS[path.kind], item.route.methods, headers, (), scheme, is_grpc)
+
+    def answering(answer: JsonObject, **changes: object) -> Route:
+        return _route(item, path, match, settings, answer=answer, changes=changes)
+
+    if item.policy.refusal is not None:
+        yield answering({"status": 503, "message": item.policy.refusal})
+    elif item.service.refusal is not None:
+        yield answering({"status": 503, "message": item.service.refusal})
+    else:
+        yield _route(item, path, match, settings)
+    if scheme == "https":
+        yield answering(_https_answer(item.route.https_redirect_status_code), scheme="http", is_grpc=False)
+    if is_grpc:
+        yield answering(_NOT_GRPC, is_grpc=False)
+
+
+def _https_answer(code: int) -> JsonObject:
+    if code == 426:
+        return {**_USE_HTTPS, "headers": [["Upgrade", "TLS/1.2, HTTP/1.1"]]}
+    return {"status": code, "message": "", "redirect": "https"}
+
+
+def _route(
+    item: PlacedRoute,
+    path: KongPath,
+    match: RouteMatch,
+    settings: CompileSettings,
+    *,
+    answer: JsonObject | None = None,
+    changes: Mapping[str, object] | None = None,
+) -> Route:
+    route, service = item.route, item.service
+    details = {
+        "id": route.id,
+        "service_id": service.id,
+        "path_prefix": None if path.kind is PathKind.REGEX else path.text,
+        "path_regex": path.text if path.kind is PathKind.REGEX else None,
+        "strip_path": route.strip_path,
+        "service_path": service.path,
+    }
+    return Route(
+        name=route.name,
+        match=replace(match, **changes) if changes else match,
+        action=_forward(route, service) if answer is None else Respond(int(answer["status"]), str(answer["message"])),
+        origin=route.origin,
+        policy=_module_json(settings, details, answer=answer, plugins=() if answer else item.policy.plugins),
+    )
+
+
+def _forward(route: KongRoute, service: KongService) -> Forward:
+    return Forward(
+        destinations=(Destination(service.cluster.name),),
+        timeout_s=None,
+        idle_timeout_s=service.read_timeout / 1000,
+        retry=RetryPolicy(_RETRY_ON, service.retries) if service.retries > 0 else None,
+        host=HostRewrite() if route.preserve_host else _host_rewrite(service),
+    )
+
+
+def _host_rewrite(service: KongService) -> HostRewrite:
+    """One name for all targets is written as it stands; else each target brings its own."""
+    names = {endpoint.hostname for endpoint in service.cluster.endpoints}
+    if len(names) == 1 and service.cluster.discovery is not Discovery.EDS:
+        return HostRewrite(HostRewriteKind.LITERAL, names.pop())
+    return HostRewrite(HostRewriteKind.ENDPOINT)
+
+
+def _no_route(settings: CompileSettings) -> Route:
+    return Route(
+        name="no-route",
+        match=RouteMatch("/"),
+        action=Respond(404, str(NO_ROUTE["message"])),
+        origin=Origin(ObjectRef("", "", "", "")),
+        policy=_module_json(settings, _NO_ROUTE_DETAILS, answer=NO_ROUTE),
+    )
+
+
+def _module_json(
+    settings: CompileSettings,
+    route: JsonObject,
+    *,
+    answer: JsonObject | None = None,
+    plugins: Iterable[JsonObject] = (),
+) -> bytes:
+    config = {
+        "compat": settings.compat,
+        "server_token": settings.token,
+        "table": TABLE,
+        "trusted_ips": list(settings.trusted_ips),
+        **_optional(settings),
+        "route": route,
+        "answer": answer,
+        "plugins": list(plugins),
+        "clock": None,
+    }
+    return json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _optional(settings: CompileSettings) -> JsonObject:
+    """What the module has defaults for."""
+    given = {
+        "real_ip_header": settings.real_ip_header,
+        "port_maps": {str(port): public for port, public in settings.port_maps} or None,
+        "headers": settings.headers,
+        "headers_upstream": settings.headers_upstream,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _host_match(hosts: tuple[str, ...]) -> tuple[HeaderMatch, ...]:
+    """Kong compares Host letter by letter and ignores the port; Envoy's choice of virtual host ignores case."""
+    if not hosts:
+        return ()
+    patterns = (".+".join(map(_quoted, host.split(ANY_HOST))) for host in hosts)
+    return (HeaderMatch(":authority", (StringMatch(StringMatchKind.REGEX, rf"(?:{'|'.join(patterns)})(?::\d+)?"),)),)
+
+
+def _header_match(header: tuple[str, tuple[str, ...]]) -> HeaderMatch:
+    """One of several lines may fit, in any case; Envoy sees them joined by commas."""
+    name, values = header
+    patterns = "|".join(map(_value_pattern, values))
+    return HeaderMatch(name, (StringMatch(StringMatchKind.REGEX, rf"(?i)(?:.*, ?)?(?:{patterns})(?: ?,.*)?"),))
+
+
+def _value_pattern(value: str) -> str:
+    if not value.startswith(CASELESS_REGEX):
+        return _quoted(value)
+    regex = value.removeprefix(CASELESS_REGEX)
+    before = "" if regex.startswith("^") else "[^,]*"
+    after = "" if regex.endswith("$") and not regex.endswith(r"\$") else "[^,]*"
+    inner = regex.removeprefix("^") if not before else regex
+    return f"{before}(?:{inner if after else inner[:-1]}){after}"
+
+
+def _quoted(text: str) -> str:
+    """For RE2, which refuses some of the escapes that `re.escape` writes."""
+    return "".join(char if char.isalnum() or char == "_" or ord(char) > 127 else f"\\{char}" for char in text)

@@ -1,0 +1,39 @@
+"""What a gateway is told besides the objects: its class, its ports, whose habits it follows."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.compile.model import AccessLog, ServerCertificate
+
+COMPAT_PROFILES: Final = ("kong-3", "kong-2.1")
+SERVER_TOKENS: Final = {"kong-3": "kong/3.9.1", "kong-2.1": "kong/2.1.4"}
+
+
+class CompileSettings(Struct, frozen=True):
+    """`salt` is mixed into the hashes of API keys; without `default_certificate` there is no TLS listener.
+
+    `port_maps` says under which port clients know a listening port. `real_ip_header`, `headers` and `headers_upstream`
+    are Kong's settings of these names; None keeps Kong's defaults.
+    """
+
+    ingress_class: str = "kong"
+    compat: str = "kong-3"
+    server_token: str = ""
+    address: str = "0.0.0.0"
+    http_port: int = 8000
+    https_port: int | None = 8443
+    status_port: int | None = None
+    trusted_ips: tuple[str, ...] = ()
+    real_ip_header: str | None = None
+    port_maps: tuple[tuple[int, int], ...] = ()
+    headers: tuple[str, ...] | None = None
+    headers_upstream: tuple[str, ...] | None = None
+    salt: bytes = b""
+    default_certificate: ServerCertificate | None = None
+    access_log: AccessLog | None = None
+
+    @property
+    def token(self) -> str:
+        """What the gateway calls itself in `Server` and `Via`."""
+        return self.server_token or SERVER_TOKENS[self.compat]

@@ -1,0 +1,70 @@
+"""Kong's own objects, as the ingress controller derives them: what stands between Ingresses and the proxy's model."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from crossfade.api.meta import ObjectRef
+from crossfade.compile.model import Cluster, Origin
+
+
+class PathKind(StrEnum):
+    PLAIN = "plain"
+    """String prefix."""
+    EXACT = "exact"
+    """A regex in Kong's eyes, without any metacharacter."""
+    REGEX = "regex"
+
+
+class KongPath(Struct, frozen=True):
+    """`is_generated` marks the regexes that the controller makes of pathType Exact and Prefix."""
+
+    kind: PathKind
+    text: str
+    is_generated: bool = False
+
+    @property
+    def is_regex(self) -> bool:
+        return self.kind is not PathKind.PLAIN
+
+
+class PluginRef(Struct, frozen=True):
+    """A name in a `konghq.com/plugins` annotation and the object that carries the annotation."""
+
+    name: str
+    referrer: ObjectRef
+
+
+class KongService(Struct, frozen=True):
+    """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding."""
+
+    name: str
+    id: str
+    cluster: Cluster
+    protocol: str = "http"
+    path: str = "/"
+    retries: int = 5
+    read_timeout: int = 60000
+    plugins: tuple[PluginRef, ...] = ()
+    refusal: str | None = None
+
+
+class KongRoute(Struct, frozen=True):
+    """`service` names a KongService; `created` is the Ingress's creation time, for ties."""
+
+    name: str
+    id: str
+    service: str
+    paths: tuple[KongPath, ...]
+    origin: Origin
+    created: str
+    hosts: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    protocols: tuple[str, ...] = ("http", "https")
+    strip_path: bool = False
+    preserve_host: bool = True
+    regex_priority: int = 0
+    https_redirect_status_code: int = 426
+    is_default_backend: bool = False
+    plugins: tuple[PluginRef, ...] = ()

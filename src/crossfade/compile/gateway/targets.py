@@ -1,0 +1,97 @@
+"""A Service's port → the cluster behind it: endpoint addresses, the Service's own name, or an external name."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.core.endpoint_slice import EndpointSlice
+from crossfade.api.core.ingress import ServiceBackendPort
+from crossfade.api.core.service import Service, ServicePort
+from crossfade.api.meta import NamespacedName
+from crossfade.compile.model import Discovery, Endpoint
+from crossfade.store.snapshot import Snapshot
+
+_WEIGHT: Final = 100
+_TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "tls"})
+
+SlicesByService = Mapping[NamespacedName, tuple[EndpointSlice, ...]]
+
+
+class Targets(Struct, frozen=True):
+    """`problem` says why there are none."""
+
+    discovery: Discovery = Discovery.EDS
+    endpoints: tuple[Endpoint, ...] = ()
+    problem: str | None = None
+
+
+class Upstream(Struct, frozen=True):
+    """How a Service wants to be reached; `uses_service_name` means by its DNS name instead of its endpoints."""
+
+    protocol: str
+    host_header: str | None
+    uses_service_name: bool
+
+
+def slices_by_service(snapshot: Snapshot) -> SlicesByService:
+    found: dict[NamespacedName, list[EndpointSlice]] = {}
+    for item in snapshot.all(EndpointSlice):
+        if item.service_name:
+            found.setdefault(NamespacedName(item.metadata.namespace, item.service_name), []).append(item)
+    return {key: tuple(items) for key, items in found.items()}
+
+
+def targets_of(service: Service, port: ServiceBackendPort, slices: SlicesByService, upstream: Upstream) -> Targets:
+    """Kong's order of cases: service-upstream, ExternalName, ready endpoints (kong.md §3.5)."""
+    service_port = _service_port(service, port)
+    if service.spec.type == "ExternalName" and not upstream.uses_service_name:
+        if not port.number:
+            return Targets(problem="rules with an ExternalName service must specify numeric ports")
+        return _named(service.spec.external_name, port.number, upstream)
+    if service_port is None:
+        return Targets(problem="can't find port for backend kubernetes service: no suitable port found")
+    if upstream.uses_service_name:
+        return _named(f"{service.metadata.name}.{service.metadata.namespace}.svc", service_port.port, upstream)
+    return Targets(endpoints=_ready_endpoints(slices.get(service.metadata.key, ()), service_port, upstream))
+
+
+def host_with_port(host: str, port: int, protocol: str) -> str:
+    """Kong adds the port unless it is the scheme's own (R-10)."""
+    default = 443 if protocol in _TLS_PROTOCOLS else 80
+    bare_ipv6 = host.count(":") > 1 and not host.startswith("[")
+    if ":" in host and not bare_ipv6:
+        return host
+    name = f"[{host}]" if bare_ipv6 else host
+    return name if port == default else f"{name}:{port}"
+
+
+def _service_port(service: Service, wanted: ServiceBackendPort) -> ServicePort | None:
+    def fits(port: ServicePort) -> bool:
+        if wanted.number:
+            return port.port == wanted.number
+        return wanted.name in (port.name, port.target_port)
+
+    return next((port for port in service.spec.ports if port.protocol == "TCP" and fits(port)), None)
+
+
+def _named(name: str, port: int, upstream: Upstream) -> Targets:
+    host = host_with_port(upstream.host_header or name, port, upstream.protocol)
+    return Targets(Discovery.STRICT_DNS, (Endpoint(name, port, host, _WEIGHT),))
+
+
+def _ready_endpoints(
+    slices: Iterable[EndpointSlice], service_port: ServicePort, upstream: Upstream
+) -> tuple[Endpoint, ...]:
+    weights: dict[tuple[str, int], int] = {}
+    for item in slices:
+        if item.address_type not in ("IPv4", "IPv6"):
+            continue
+        ports = [port.port for port in item.ports if port.name == service_port.name and port.port is not None]
+        addresses = [address for end in item.endpoints if end.is_ready for address in end.addresses]
+        for target in ((address, port) for port in ports for address in addresses):
+            weights[target] = weights.get(target, 0) + _WEIGHT
+    return tuple(
+        Endpoint(address, port, host_with_port(upstream.host_header or address, port, upstream.protocol), weight)
+        for (address, port), weight in sorted(weights.items())
+    )

@@ -1,0 +1,1 @@
+"""key-auth: callers are known by an API key."""

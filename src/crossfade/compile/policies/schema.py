@@ -1,0 +1,132 @@
+"""A small schema language with Kong's own defaults and error texts, so that refusals read as they do on Kong.
+
+Only what plugin configurations need: scalars, arrays, records, and checks over a whole record.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+
+from crossfade.api.meta import JsonObject
+
+Problems: TypeAlias = dict[str, Any]
+"""Field name → text or nested problems; `@entity` holds a list of texts about the whole."""
+
+ENTITY: Final = "@entity"
+
+_EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
+    "string": ("expected a string", lambda value: isinstance(value, str)),
+    "number": ("expected a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+    "integer": ("expected an integer", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "boolean": ("expected a boolean", lambda value: isinstance(value, bool)),
+    "array": ("expected an array", lambda value: isinstance(value, list)),
+    "record": ("expected a record", lambda value: isinstance(value, dict)),
+}
+
+
+class Field(Struct, frozen=True):
+    """`type` is one of string, number, integer, boolean, array, record; `check` returns a problem's text or None."""
+
+    type: str
+    default: Any = None
+    required: bool = False
+    one_of: tuple[str, ...] = ()
+    greater_than: float | None = None
+    between: tuple[float, float] | None = None
+    elements: "Field | None" = None
+    fields: "dict[str, Field] | None" = None
+    check: Callable[[Any], str | None] | None = None
+
+
+EntityCheck: TypeAlias = Callable[[JsonObject], Problems]
+
+
+class Schema(Struct, frozen=True):
+    """`checks` see the record with its defaults, and only when every field by itself is right."""
+
+    fields: dict[str, Field]
+    checks: tuple[EntityCheck, ...] = ()
+
+
+class Outcome(Struct, frozen=True):
+    """`config` has every field of the schema; it means nothing when there are problems."""
+
+    config: JsonObject
+    problems: Problems
+
+
+def apply_schema(schema: Schema, config: Mapping[str, Any]) -> Outcome:
+    """Checks a configuration and fills in the defaults."""
+    filled, problems = _record(schema.fields, config)
+    if not problems:
+        for check in schema.checks:
+            problems = merge_problems(problems, check(filled))
+    return Outcome(filled, problems)
+
+
+def merge_problems(first: Problems, second: Problems) -> Problems:
+    merged = dict(first)
+    for name, problem in second.items():
+        merged[name] = [*merged.get(ENTITY, []), *problem] if name == ENTITY else problem
+    return merged
+
+
+def violation_text(problems: Problems) -> str:
+    """As Kong words it: `schema violation (config.minute: expected a number)`."""
+    texts = list(_texts(problems, ""))
+    title = "schema violation" if len(texts) == 1 else f"{len(texts)} schema violations"
+    return f"{title} ({'; '.join(texts)})"
+
+
+def _texts(problems: Problems, prefix: str) -> Iterator[str]:
+    yield from problems.get(ENTITY, [])
+    for name in sorted(name for name in problems if name != ENTITY):
+        problem = problems[name]
+        if isinstance(problem, dict):
+            yield from _texts(problem, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}: {problem}"
+
+
+def _record(fields: Mapping[str, Field], given: Mapping[str, Any]) -> tuple[JsonObject, Problems]:
+    filled: JsonObject = {}
+    problems: Problems = {name: "unknown field" for name in given if name not in fields}
+    for name, field in fields.items():
+        value = given.get(name)
+        filled[name], problem = _value(field, field.default if value is None else value)
+        if problem is not None:
+            problems[name] = problem
+    return filled, problems
+
+
+def _value(field: Field, value: Any) -> tuple[Any, str | Problems | None]:
+    if value is None:
+        return None, "required field missing" if field.required else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text, is_right_type = _EXPECTED[field.type]
+    if not is_right_type(value):
+        return value, text
+    if field.type == "record":
+        filled, problems = _record(field.fields or {}, value)
+        return filled, problems or None
+    if field.type == "array" and field.elements is not None:
+        return _array(field.elements, value)
+    return value, _scalar_problem(field, value)
+
+
+def _array(element: Field, values: list[Any]) -> tuple[list[Any], Problems | None]:
+    checked = [_value(element, value) for value in values]
+    problems = {str(index): problem for index, (_, problem) in enumerate(checked, 1) if problem is not None}
+    return [value for value, _ in checked], problems or None
+
+
+def _scalar_problem(field: Field, value: Any) -> str | None:
+    if field.one_of and value not in field.one_of:
+        return f"expected one of: {', '.join(field.one_of)}"
+    if field.greater_than is not None and value <= field.greater_than:
+        return f"value must be greater than {field.greater_than:g}"
+    if field.between is not None and not field.between[0] <= value <= field.between[1]:
+        return f"value should be between {field.between[0]:g} and {field.between[1]:g}"
+    return field.check(value) if field.check else None
