@@ -1,0 +1,205 @@
+"""Value types that several App Mesh kinds share (appmesh.md §1.2).
+
+Enumerations stay text here: the CRD's schema refuses unknown words, and what slips through ends in a diagnostic
+rather than in an object that cannot be read.
+"""
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from crossfade.api.meta import Condition, NamespacedName
+
+GROUP: Final = "appmesh.k8s.aws"
+VERSION: Final = "v1beta2"
+
+
+class Duration(Struct, frozen=True):
+    """`unit` is "s" or "ms"."""
+
+    unit: str
+    value: int
+
+    @property
+    def seconds(self) -> float:
+        return self.value / 1000 if self.unit == "ms" else float(self.value)
+
+
+class PortMapping(Struct, frozen=True):
+    """`protocol` is one of grpc, http, http2, tcp."""
+
+    port: int
+    protocol: str
+
+
+class ObjectReference(Struct, frozen=True):
+    """`namespace` absent means the namespace of the object that refers."""
+
+    name: str
+    namespace: str | None = None
+
+    def within(self, namespace: str) -> NamespacedName:
+        return NamespacedName(self.namespace or namespace, self.name)
+
+
+class MeshReference(Struct, frozen=True):
+    """Written by admission once, at creation."""
+
+    name: str
+    uid: str = ""
+
+
+class MatchRange(Struct, frozen=True):
+    """`start` included, `end` excluded."""
+
+    start: int
+    end: int
+
+
+class ValueMatch(Struct, frozen=True):
+    """How a header or a gRPC metadata value must look; one of the five is set."""
+
+    exact: str | None = None
+    prefix: str | None = None
+    suffix: str | None = None
+    regex: str | None = None
+    range: MatchRange | None = None
+
+
+class HeaderMatch(Struct, frozen=True):
+    """No `match` means "present" (with `invert`: "absent")."""
+
+    name: str
+    match: ValueMatch | None = None
+    invert: bool = False
+
+
+class PathMatch(Struct, frozen=True):
+    exact: str | None = None
+    regex: str | None = None
+
+
+class QueryValueMatch(Struct, frozen=True):
+    exact: str | None = None
+
+
+class QueryParameter(Struct, frozen=True):
+    """No `match` means "present"."""
+
+    name: str
+    match: QueryValueMatch | None = None
+
+
+class RequestTimeout(Struct, frozen=True, rename="camel"):
+    """HTTP and gRPC timeouts; a `per_request` of 0 means "no limit"."""
+
+    per_request: Duration | None = None
+    idle: Duration | None = None
+
+
+class TcpTimeout(Struct, frozen=True):
+    idle: Duration | None = None
+
+
+class HealthCheckPolicy(Struct, frozen=True, rename="camel"):
+    protocol: str
+    healthy_threshold: int
+    unhealthy_threshold: int
+    interval_millis: int
+    timeout_millis: int
+    path: str | None = None
+    port: int | None = None
+
+
+class ConnectionLimits(Struct, frozen=True, rename="camel"):
+    """`max_connections` for tcp and http, `max_requests` for http2 and grpc."""
+
+    max_connections: int | None = None
+    max_pending_requests: int | None = None
+    max_requests: int | None = None
+
+
+class ConnectionPool(Struct, frozen=True):
+    """Exactly one of the four is set."""
+
+    tcp: ConnectionLimits | None = None
+    http: ConnectionLimits | None = None
+    http2: ConnectionLimits | None = None
+    grpc: ConnectionLimits | None = None
+
+    @property
+    def given(self) -> tuple[ConnectionLimits, ...]:
+        return tuple(limits for limits in (self.tcp, self.http, self.http2, self.grpc) if limits is not None)
+
+
+class JsonFormatEntry(Struct, frozen=True):
+    key: str
+    value: str
+
+
+class LoggingFormat(Struct, frozen=True):
+    text: str | None = None
+    json: tuple[JsonFormatEntry, ...] = ()
+
+
+class FileAccessLog(Struct, frozen=True):
+    path: str
+    format: LoggingFormat | None = None
+
+
+class AccessLog(Struct, frozen=True):
+    file: FileAccessLog | None = None
+
+
+class Logging(Struct, frozen=True, rename="camel"):
+    access_log: AccessLog | None = None
+
+    @property
+    def file(self) -> FileAccessLog | None:
+        return self.access_log.file if self.access_log else None
+
+
+class ListenerTls(Struct, frozen=True):
+    """`mode` is one of DISABLED, PERMISSIVE, STRICT."""
+
+    mode: str
+
+
+class TlsClientPolicy(Struct, frozen=True):
+    """An absent `enforce` counts as true; no `ports` means all ports."""
+
+    enforce: bool | None = None
+    ports: tuple[int, ...] = ()
+
+    @property
+    def is_enforced(self) -> bool:
+        return self.enforce is not False
+
+
+class ClientPolicy(Struct, frozen=True):
+    tls: TlsClientPolicy | None = None
+
+
+class BackendDefaults(Struct, frozen=True, rename="camel"):
+    client_policy: ClientPolicy | None = None
+
+
+class Status(Struct, frozen=True, rename="camel"):
+    """What all kinds report beside their ARN."""
+
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int | None = None
+
+
+class VirtualNodeTarget(Struct, frozen=True, rename="camel"):
+    """One of the two is set."""
+
+    virtual_node_ref: ObjectReference | None = None
+    virtual_node_arn: str | None = field(default=None, name="virtualNodeARN")
+
+
+class VirtualServiceTarget(Struct, frozen=True, rename="camel"):
+    """One of the two is set."""
+
+    virtual_service_ref: ObjectReference | None = None
+    virtual_service_arn: str | None = field(default=None, name="virtualServiceARN")

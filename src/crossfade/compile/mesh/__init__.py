@@ -1,0 +1,7 @@
+"""App Mesh objects → what every virtual node's sidecar does. Virtual gateways are refused with a reason."""
+
+from crossfade.compile.mesh.model import MeshModel, ObjectState
+from crossfade.compile.mesh.names import ArnScope
+from crossfade.compile.mesh.pipeline import compile_mesh
+
+__all__ = ["ArnScope", "MeshModel", "ObjectState", "compile_mesh"]

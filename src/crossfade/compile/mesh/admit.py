@@ -1,0 +1,144 @@
+"""First pass: sorts the objects by mesh and keeps one object per name of the former cloud API."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypeVar
+
+from crossfade.api.appmesh import (
+    BackendGroup,
+    GatewayRoute,
+    Mesh,
+    VirtualGateway,
+    VirtualNode,
+    VirtualRouter,
+    VirtualService,
+)
+from crossfade.api.core import Namespace
+from crossfade.api.meta import NamespacedName
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh.membership import Refusal, choose_mesh
+from crossfade.store.snapshot import Snapshot
+
+Named: TypeAlias = VirtualNode | VirtualService | VirtualRouter | VirtualGateway | GatewayRoute
+Member: TypeAlias = Named | BackendGroup
+MEMBER_KINDS: Final[tuple[type[Member], ...]] = (
+    VirtualNode,
+    VirtualService,
+    VirtualRouter,
+    VirtualGateway,
+    GatewayRoute,
+    BackendGroup,
+)
+MAX_NAME_LENGTH: Final = 255
+
+K = TypeVar("K", bound=Member)
+
+
+class Members:
+    """The objects of one mesh, by name and by awsName."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self._by_key: dict[tuple[type[Any], NamespacedName], Any] = {}
+        self._by_aws_name: dict[tuple[type[Any], str], Any] = {}
+
+    def add(self, item: Member) -> None:
+        self._by_key[type(item), item.metadata.key] = item
+        if not isinstance(item, BackendGroup):
+            self._by_aws_name[type(item), item.aws_name] = item
+
+    def holder(self, item: Named) -> Named | None:
+        """Who has the awsName of `item` already."""
+        found: Named | None = self._by_aws_name.get((type(item), item.aws_name))
+        return found
+
+    def all(self, kind: type[K]) -> list[K]:
+        return [item for (found, _), item in self._by_key.items() if found is kind]
+
+    def get(self, kind: type[K], key: NamespacedName) -> K | None:
+        found: K | None = self._by_key.get((kind, key))
+        return found
+
+    def named(self, kind: type[K], aws_name: str) -> K | None:
+        found: K | None = self._by_aws_name.get((kind, aws_name))
+        return found
+
+
+def admit(snapshot: Snapshot, diagnostics: Diagnostics) -> Mapping[str, Members]:
+    """Members by the mesh's metadata.name; an object left out has a diagnostic."""
+    meshes = {mesh.metadata.name: Members(mesh) for mesh in snapshot.all(Mesh)}
+    for kind in MEMBER_KINDS:
+        for item in _oldest_first(snapshot.all(kind)):
+            members = _members_of(item, meshes, snapshot, diagnostics)
+            if members is not None and _has_own_name(item, members, diagnostics):
+                members.add(item)
+    return meshes
+
+
+def _oldest_first(items: Iterable[Member]) -> list[Member]:
+    """Of two objects with one name the older keeps it, whatever the order they are seen in."""
+    return sorted(items, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key))
+
+
+def _members_of(
+    item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, diagnostics: Diagnostics
+) -> Members | None:
+    reference = item.spec.mesh_ref
+    if reference is None:
+        return _designated(item, meshes, snapshot, diagnostics)
+    members = meshes.get(reference.name)
+    problem = ""
+    if members is None:
+        problem = f"unable to fetch mesh: {reference.name}"
+    elif reference.uid and members.mesh.metadata.uid and reference.uid != members.mesh.metadata.uid:
+        problem, members = f"mesh UID mismatch: {reference.uid}", None
+    if problem:
+        diagnostics.error(
+            typed_ref(item),
+            "mesh.unknown",
+            problem,
+            effect="the object has no effect",
+            hint="create the object again, in a namespace that a mesh selects",
+            field="spec.meshRef",
+        )
+    return members
+
+
+def _designated(
+    item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, diagnostics: Diagnostics
+) -> Members | None:
+    namespace = snapshot.get(Namespace, "", item.metadata.namespace)
+    labels = namespace.metadata.labels if namespace else {}
+    chosen = choose_mesh((members.mesh for members in meshes.values()), item.metadata.namespace, labels)
+    if isinstance(chosen, Refusal):
+        diagnostics.error(
+            typed_ref(item),
+            "mesh.no-membership",
+            chosen,
+            effect="the object has no effect",
+            hint="give the namespace the labels of exactly one mesh's namespaceSelector",
+        )
+        return None
+    return meshes[chosen.metadata.name]
+
+
+def _has_own_name(item: Member, members: Members, diagnostics: Diagnostics) -> bool:
+    if isinstance(item, BackendGroup):
+        return True
+    problem = ""
+    if len(item.aws_name) > MAX_NAME_LENGTH:
+        problem = f"awsName has {len(item.aws_name)} characters, at most {MAX_NAME_LENGTH} are allowed"
+    elif "*" in item.aws_name:
+        problem = f"awsName {item.aws_name} contains a wildcard"
+    elif (holder := members.holder(item)) is not None:
+        problem = f"awsName {item.aws_name} is taken by {typed_ref(holder)}"
+    if problem:
+        diagnostics.error(
+            typed_ref(item),
+            "name.unusable",
+            problem,
+            effect="the object has no effect",
+            hint="choose another spec.awsName in a new object (the field cannot be changed)",
+            field="spec.awsName",
+        )
+    return not problem

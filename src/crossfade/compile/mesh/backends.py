@@ -1,0 +1,105 @@
+"""The virtual services a node may call: its backends and backend groups, with the client policy of each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.appmesh import BackendGroup, VirtualNode, VirtualService
+from crossfade.api.appmesh.values import ClientPolicy, TlsClientPolicy
+from crossfade.api.meta import NamespacedName
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh.admit import Members
+from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.membership import Refusal
+from crossfade.compile.mesh.model import ServicePlan
+
+_EVERY_SERVICE: Final = "*"
+
+
+class LinkedBackend(Struct, frozen=True):
+    """`field` is where the node mentions it."""
+
+    plan: ServicePlan
+    field: str
+    tls: TlsClientPolicy | None = None
+
+    def demands_tls(self, port: int) -> bool:
+        return self.tls is not None and self.tls.is_enforced and (not self.tls.ports or port in self.tls.ports)
+
+
+def linked_backends(
+    node: VirtualNode,
+    members: Members,
+    links: Links,
+    *,
+    plans: Mapping[NamespacedName, ServicePlan],
+    diagnostics: Diagnostics,
+) -> tuple[LinkedBackend, ...]:
+    """In the node's order, without duplicates; `plans` are those of the mesh's virtual services."""
+    found: dict[NamespacedName, LinkedBackend] = {}
+    defaults = node.spec.backend_defaults
+    default_policy = defaults.client_policy if defaults else None
+    for index, backend in enumerate(node.spec.backends):
+        field = f"spec.backends[{index}].virtualService"
+        service = links.service(backend.virtual_service, node.metadata.namespace)
+        if isinstance(service, Refusal):
+            _report(node, service, field, diagnostics)
+            continue
+        policy = backend.virtual_service.client_policy or default_policy
+        key = service.metadata.key
+        found.setdefault(key, LinkedBackend(plans[key], field, _tls(policy)))
+    for field, service in _grouped(node, members, links, diagnostics):
+        key = service.metadata.key
+        found.setdefault(key, LinkedBackend(plans[key], field, _tls(default_policy)))
+    return tuple(found.values())
+
+
+def _grouped(
+    node: VirtualNode, members: Members, links: Links, diagnostics: Diagnostics
+) -> list[tuple[str, VirtualService]]:
+    """Services of the node's backend groups; the group name `*` stands for all services of its namespace."""
+    found: list[tuple[str, VirtualService]] = []
+    for index, reference in enumerate(node.spec.backend_groups):
+        field, key = f"spec.backendGroups[{index}]", reference.within(node.metadata.namespace)
+        if key.name == _EVERY_SERVICE:
+            services = sorted(members.all(VirtualService), key=lambda service: service.metadata.key)
+            found += [(field, service) for service in services if service.metadata.namespace == key.namespace]
+            continue
+        group = members.get(BackendGroup, key)
+        if group is None:
+            _report(node, Refusal(f"unable to fetch backendGroup: {key}"), field, diagnostics)
+            continue
+        found += [(field, service) for service in _services_of(group, links, diagnostics)]
+    return found
+
+
+def _services_of(group: BackendGroup, links: Links, diagnostics: Diagnostics) -> list[VirtualService]:
+    """A group may name services that come later, so one that is missing is only worth a warning."""
+    services = []
+    for index, reference in enumerate(group.spec.virtual_services):
+        service = links.service_by_reference(reference, group.metadata.namespace)
+        if isinstance(service, Refusal):
+            field = f"spec.virtualservices[{index}]"
+            diagnostics.warning(
+                typed_ref(group), "group.unknown-service", service, effect="left out for now", field=field
+            )
+            continue
+        services.append(service)
+    return services
+
+
+def _report(node: VirtualNode, problem: Refusal, field: str, diagnostics: Diagnostics) -> None:
+    diagnostics.error(
+        typed_ref(node),
+        "backend.unknown",
+        problem,
+        effect="the node's pods cannot call it",
+        hint="create it, or remove it from the node",
+        field=field,
+    )
+
+
+def _tls(policy: ClientPolicy | None) -> TlsClientPolicy | None:
+    return policy.tls if policy else None

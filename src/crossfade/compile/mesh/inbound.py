@@ -1,0 +1,178 @@
+"""Sixth pass: what a node's sidecar does with connections to its own application (appmesh.md §3.3, §3.7)."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.appmesh import VirtualNode
+from crossfade.api.appmesh.values import ConnectionLimits, RequestTimeout, TcpTimeout
+from crossfade.api.appmesh.virtual_node import Listener as NodeListener
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh import names
+from crossfade.compile.mesh.timing import circuit_breakers, idle_timeout_s, request_timeout_s, tcp_idle_timeout_s
+from crossfade.compile.model import (
+    AccessLog,
+    Cluster,
+    Destination,
+    Dialect,
+    Direction,
+    Discovery,
+    Endpoint,
+    FilterChain,
+    Forward,
+    HttpHandler,
+    Listener,
+    Origin,
+    Protocol,
+    Route,
+    RouteMatch,
+    RouteTable,
+    TcpHandler,
+    VirtualHost,
+)
+
+_CONNECT_TIMEOUT_S: Final = 0.25
+
+
+class InboundPart(Struct, frozen=True):
+    """No chain: the node listens on nothing that can be served."""
+
+    chains: tuple[FilterChain, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        if not self.chains:
+            return ()
+        return (
+            Listener(
+                name=names.INBOUND_LISTENER,
+                address="0.0.0.0",
+                port=names.INBOUND_PORT,
+                direction=Direction.INBOUND,
+                chains=self.chains,
+                restores_original_destination=True,
+            ),
+        )
+
+
+def compile_inbound(
+    node: VirtualNode, *, mesh: str, app_address: str, access_log: AccessLog | None, diagnostics: Diagnostics
+) -> InboundPart:
+    """One chain per listener port, everything to the application on `app_address`."""
+    chains, tables, clusters = [], [], []
+    for index, listener in enumerate(node.spec.listeners):
+        field = f"spec.listeners[{index}]"
+        if not _is_served(node, index, listener, diagnostics):
+            continue
+        mapping = listener.port_mapping
+        cluster = _local_cluster(node, listener, mesh, app_address, Origin(typed_ref(node), field))
+        clusters.append(cluster)
+        prefix = "ingress" if len(node.spec.listeners) == 1 else f"ingress.{mapping.protocol}.{mapping.port}"
+        handler: HttpHandler | TcpHandler
+        if mapping.protocol == "tcp":
+            handler = TcpHandler((Destination(cluster.name),), prefix, _tcp_idle_s(listener), access_log)
+        else:
+            table = _route_table(listener, cluster.name, Origin(typed_ref(node), field))
+            tables.append(table)
+            handler = HttpHandler(
+                table.name, prefix, Dialect.APP_MESH, Protocol(mapping.protocol), access_log=access_log
+            )
+        chains.append(FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port))
+    return InboundPart(tuple(chains), tuple(tables), tuple(clusters))
+
+
+def _is_served(node: VirtualNode, index: int, listener: NodeListener, diagnostics: Diagnostics) -> bool:
+    """Refuses what would break Envoy's configuration or drop a protection; the port then answers nobody."""
+    ref, field, mapping = typed_ref(node), f"spec.listeners[{index}]", listener.port_mapping
+    if any(other.port_mapping.port == mapping.port for other in node.spec.listeners[:index]):
+        diagnostics.error(
+            ref,
+            "listener.duplicate-port",
+            f"port {mapping.port} is listed twice",
+            effect="the later listener has no effect",
+            field=f"{field}.portMapping.port",
+        )
+        return False
+    check = listener.health_check
+    if check is not None and check.port not in (None, mapping.port):
+        diagnostics.error(
+            ref,
+            "listener.health-check-port",
+            f"health check port {check.port} differs from the listener's port {mapping.port}",
+            effect=f"port {mapping.port} is checked instead",
+            field=f"{field}.healthCheck.port",
+        )
+    pool = listener.connection_pool
+    if pool is not None and _limits(listener) is None:
+        diagnostics.error(
+            ref,
+            "listener.connection-pool",
+            f"the connection pool is not one for {mapping.protocol}",
+            effect="no limit is kept",
+            field=f"{field}.connectionPool",
+        )
+    return _accepts_plain_text(node, index, listener, diagnostics)
+
+
+def _accepts_plain_text(node: VirtualNode, index: int, listener: NodeListener, diagnostics: Diagnostics) -> bool:
+    mode = listener.tls.mode if listener.tls else "DISABLED"
+    if mode == "DISABLED":
+        return True
+    closed = mode == "STRICT"
+    diagnostics.error(
+        typed_ref(node),
+        "listener.tls-unsupported",
+        "TLS between sidecars is not supported yet",
+        effect=f"port {listener.port_mapping.port} "
+        + ("is closed, since plain text would not be safe" if closed else "takes plain text only"),
+        hint="set tls.mode to DISABLED",
+        field=f"spec.listeners[{index}].tls",
+    )
+    return not closed
+
+
+def _limits(listener: NodeListener) -> ConnectionLimits | None:
+    if listener.connection_pool is None:
+        return None
+    found: ConnectionLimits | None = getattr(listener.connection_pool, listener.port_mapping.protocol)
+    return found
+
+
+def _request_timeout(listener: NodeListener) -> RequestTimeout | None:
+    if listener.timeout is None:
+        return None
+    found: RequestTimeout | None = getattr(listener.timeout, listener.port_mapping.protocol)
+    return found
+
+
+def _tcp_idle_s(listener: NodeListener) -> float | None:
+    timeout: TcpTimeout | None = listener.timeout.tcp if listener.timeout else None
+    return tcp_idle_timeout_s(timeout)
+
+
+def _local_cluster(node: VirtualNode, listener: NodeListener, mesh: str, app_address: str, origin: Origin) -> Cluster:
+    mapping = listener.port_mapping
+    return Cluster(
+        name=names.local_cluster(mesh, node.aws_name, mapping.protocol, mapping.port),
+        discovery=Discovery.STATIC,
+        endpoints=(Endpoint(app_address, mapping.port),),
+        origin=origin,
+        protocol=Protocol(mapping.protocol),
+        connect_timeout_s=_CONNECT_TIMEOUT_S,
+        circuit_breakers=circuit_breakers(_limits(listener)),
+    )
+
+
+def _route_table(listener: NodeListener, cluster: str, origin: Origin) -> RouteTable:
+    timeout = _request_timeout(listener)
+    forward = Forward(
+        destinations=(Destination(cluster),),
+        timeout_s=request_timeout_s(timeout),
+        idle_timeout_s=idle_timeout_s(timeout),
+    )
+    mapping = listener.port_mapping
+    host = VirtualHost("ingress", ("*",), (Route("local", RouteMatch(), forward, origin),))
+    return RouteTable(names.inbound_routes(mapping.protocol, mapping.port), (host,))

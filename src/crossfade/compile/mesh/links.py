@@ -1,0 +1,72 @@
+"""Second pass: resolves references between the objects of a mesh, by name or by ARN (appmesh.md §2.5)."""
+
+from typing import Any, Final, TypeVar
+
+from crossfade.api.appmesh import VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.appmesh.values import ObjectReference, VirtualNodeTarget, VirtualServiceTarget
+from crossfade.api.appmesh.virtual_service import VirtualRouterTarget
+from crossfade.api.meta import NamespacedName
+from crossfade.compile.mesh.admit import Members
+from crossfade.compile.mesh.membership import Refusal
+from crossfade.store.snapshot import Snapshot
+
+K = TypeVar("K", VirtualNode, VirtualService, VirtualRouter)
+
+_WORDS: Final[dict[type[Any], str]] = {
+    VirtualNode: "virtualNode",
+    VirtualService: "virtualService",
+    VirtualRouter: "virtualRouter",
+}
+# arn:aws:appmesh:<region>:<account>:mesh/<mesh>/<type>/<name>
+_ARN_PARTS: Final = 6
+
+
+class Links:
+    """Looks references up among the members of one mesh; what it cannot find it explains."""
+
+    def __init__(self, members: Members, snapshot: Snapshot) -> None:
+        self._members = members
+        self._snapshot = snapshot
+
+    def node(self, target: VirtualNodeTarget, namespace: str) -> VirtualNode | Refusal:
+        return self._find(VirtualNode, target.virtual_node_ref, target.virtual_node_arn, namespace)
+
+    def service(self, target: VirtualServiceTarget, namespace: str) -> VirtualService | Refusal:
+        return self._find(VirtualService, target.virtual_service_ref, target.virtual_service_arn, namespace)
+
+    def service_by_reference(self, reference: ObjectReference, namespace: str) -> VirtualService | Refusal:
+        return self._by_key(VirtualService, reference.within(namespace))
+
+    def router(self, target: VirtualRouterTarget, namespace: str) -> VirtualRouter | Refusal:
+        return self._find(VirtualRouter, target.virtual_router_ref, target.virtual_router_arn, namespace)
+
+    def _find(self, kind: type[K], ref: ObjectReference | None, arn: str | None, namespace: str) -> K | Refusal:
+        if ref is not None:
+            return self._by_key(kind, ref.within(namespace))
+        if arn is not None:
+            return self._by_arn(kind, arn)
+        return Refusal(f"neither {_WORDS[kind]}Ref nor {_WORDS[kind]}ARN is given")
+
+    def _by_key(self, kind: type[K], key: NamespacedName) -> K | Refusal:
+        word = _WORDS[kind]
+        found = self._members.get(kind, key)
+        if found is not None:
+            return found
+        if self._snapshot.get(kind, key.namespace, key.name) is not None:
+            return Refusal(f"{word} {key} didn't belong to mesh /{self._members.mesh.metadata.name}")
+        return Refusal(f"failed to resolve {word}Ref: unable to fetch {word}: {key}")
+
+    def _by_arn(self, kind: type[K], arn: str) -> K | Refusal:
+        word = _WORDS[kind]
+        parts = arn.split(":", _ARN_PARTS - 1)
+        if len(parts) != _ARN_PARTS or parts[0] != "arn":
+            return Refusal(f"invalid arn: {arn}")
+        path = parts[-1].split("/")
+        if len(path) != 4 or path[0] != "mesh":
+            return Refusal(f"invalid resource in appMesh ARN: {parts[-1]}")
+        if path[2] != word:
+            return Refusal(f"expects {word} ARN, got {path[2]}")
+        found = self._members.named(kind, path[3])
+        if path[1] != self._members.mesh.aws_name or found is None:
+            return Refusal(f"failed to resolve {word}ARN: there is no {word} {path[3]} in mesh {path[1]} here")
+        return found

@@ -1,0 +1,49 @@
+"""What the mesh compiler hands on: a proxy model per virtual node, and what became of every object."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from crossfade.api.meta import NamespacedName, ObjectRef
+from crossfade.compile.diagnostics import Diagnostic
+from crossfade.compile.model import Cluster, Destination, ProxyModel, Route
+
+
+class ObjectState(Struct, frozen=True):
+    """`message` says why the object is not active; `route_arns` only for a VirtualRouter."""
+
+    arn: str
+    is_active: bool
+    message: str = ""
+    route_arns: tuple[tuple[str, str], ...] = ()
+
+
+class PortPlan(Struct, frozen=True):
+    """What one virtual service does on one port, the same for every client.
+
+    `routes` for the HTTP family, `destinations` for tcp; `clusters` are all that the two mention.
+    """
+
+    port: int
+    protocol: str
+    routes: tuple[Route, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    idle_timeout_s: float | None = None
+    clusters: tuple[Cluster, ...] = ()
+
+
+class ServicePlan(Struct, frozen=True):
+    """`host` is the virtual service's awsName; no ports when nobody provides it."""
+
+    ref: ObjectRef
+    host: str
+    ports: tuple[PortPlan, ...] = ()
+
+
+class MeshModel(Struct, frozen=True):
+    """`proxies` by VirtualNode; `paths` the `mesh/…/virtualNode/…` of each, as injected into its pods."""
+
+    proxies: Mapping[NamespacedName, ProxyModel]
+    paths: Mapping[str, NamespacedName]
+    states: Mapping[ObjectRef, ObjectState]
+    diagnostics: tuple[Diagnostic, ...]

@@ -1,0 +1,209 @@
+"""Seventh pass: what a node's sidecar does with connections its application opens (appmesh.md §3.2, §3.10).
+
+One filter chain per destination port of the backends. What no chain takes is dropped, or passed on under ALLOW_ALL.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.appmesh import VirtualNode
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh import names
+from crossfade.compile.mesh.backends import LinkedBackend
+from crossfade.compile.mesh.model import PortPlan
+from crossfade.compile.model import (
+    AccessLog,
+    Cluster,
+    Destination,
+    Dialect,
+    Direction,
+    Discovery,
+    FilterChain,
+    Forward,
+    HttpHandler,
+    Listener,
+    Origin,
+    Protocol,
+    Respond,
+    Route,
+    RouteMatch,
+    RouteTable,
+    TcpHandler,
+    VirtualHost,
+)
+
+_HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})
+
+
+class OutboundPart(Struct, frozen=True):
+    listener: Listener
+    route_tables: tuple[RouteTable, ...]
+    clusters: tuple[Cluster, ...]
+
+
+class _Offer(Struct, frozen=True):
+    """One backend on one port."""
+
+    backend: LinkedBackend
+    plan: PortPlan
+
+
+class OutboundScope(Struct, frozen=True):
+    """`mesh` is the mesh's awsName; `passes_on` is egressFilter ALLOW_ALL."""
+
+    node: VirtualNode
+    mesh: str
+    passes_on: bool
+    access_log: AccessLog | None
+    diagnostics: Diagnostics
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(typed_ref(self.node))
+
+
+def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) -> OutboundPart:
+    ports: dict[int, list[_Offer]] = {}
+    for backend in backends:
+        for plan in backend.plan.ports:
+            ports.setdefault(plan.port, []).append(_Offer(backend, plan))
+    accepted = {port: _agreeing(offers, scope) for port, offers in sorted(ports.items())}
+    chains: list[FilterChain] = []
+    tables: list[RouteTable] = []
+    for port, offers in accepted.items():
+        if not offers:
+            continue
+        if offers[0].plan.protocol == "tcp":
+            chains += _tcp_chain(offers[0], scope)
+        else:
+            table = _route_table(port, offers, scope)
+            tables.append(table)
+            chains.append(_http_chain(port, offers, table.name, scope))
+    clusters = [cluster for offers in accepted.values() for offer in offers for cluster in offer.plan.clusters]
+    chains += _fixed_chains(scope)
+    clusters += _fixed_clusters(scope, any(_is_http2(offers) for offers in accepted.values()))
+    listener = Listener(
+        name=names.OUTBOUND_LISTENER,
+        address="0.0.0.0",
+        port=names.OUTBOUND_PORT,
+        direction=Direction.OUTBOUND,
+        chains=tuple(chains),
+        restores_original_destination=True,
+    )
+    return OutboundPart(listener, tuple(tables), _by_name(clusters))
+
+
+def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
+    """The offers that can share one port: the backend that the node lists first decides between tcp and HTTP."""
+    first, kept = offers[0], offers[:1]
+    hosts = {first.backend.plan.host.lower()}
+    for offer in offers[1:]:
+        port, host = offer.plan.port, offer.backend.plan.host
+        if "tcp" in (first.plan.protocol, offer.plan.protocol):
+            reason = (
+                f"{first.plan.protocol} for {first.backend.plan.host} and {offer.plan.protocol} for {host} cannot "
+                f"share port {port}: tcp has no host name to tell them apart"
+            )
+        elif host.lower() in hosts:
+            reason = f"{host} differs from another backend only in letter case"
+        else:
+            kept.append(offer)
+            hosts.add(host.lower())
+            continue
+        scope.diagnostics.error(
+            scope.origin.ref,
+            "backend.port-conflict",
+            reason,
+            effect=f"{host} cannot be called on port {port}",
+            hint="give one of the two another port",
+            field=offer.backend.field,
+        )
+    return kept
+
+
+def _is_http2(offers: Sequence[_Offer]) -> bool:
+    return bool(offers) and all(offer.plan.protocol in _HTTP2_FAMILY for offer in offers)
+
+
+def _http_chain(port: int, offers: Sequence[_Offer], table: str, scope: OutboundScope) -> FilterChain:
+    # Envoy tells HTTP/1.1 and HTTP/2 apart by itself where both share a port.
+    protocol = Protocol.HTTP2 if _is_http2(offers) else Protocol.HTTP1
+    handler = HttpHandler(table, "egress", Dialect.APP_MESH, protocol, access_log=scope.access_log)
+    return FilterChain(f"{offers[0].plan.protocol}_{port}", handler, port)
+
+
+def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> RouteTable:
+    hosts = [_virtual_host(offer, scope) for offer in offers]
+    if scope.passes_on:
+        hosts.append(_passthrough_host(_is_http2(offers), scope))
+    return RouteTable(names.outbound_routes(offers[0].plan.protocol, port), tuple(hosts))
+
+
+def _virtual_host(offer: _Offer, scope: OutboundScope) -> VirtualHost:
+    host, port = offer.backend.plan.host, offer.plan.port
+    routes = offer.plan.routes
+    if offer.backend.demands_tls(port):
+        _refuse_tls(offer, scope, effect=f"requests to {host} are answered with 503")
+        refusal = Respond(503, "the client policy demands TLS, which is not supported yet")
+        routes = (Route("tls-unsupported", RouteMatch(), refusal, scope.origin),)
+    return VirtualHost(host, (host, f"{host}:{port}"), routes)
+
+
+def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:
+    """None without destinations: the connection is then closed, as for a port that nobody offers."""
+    port = offer.plan.port
+    if offer.backend.demands_tls(port):
+        _refuse_tls(offer, scope, effect=f"connections to port {port} are closed")
+        return []
+    if not offer.plan.destinations:
+        return []
+    handler = TcpHandler(offer.plan.destinations, "egress", offer.plan.idle_timeout_s, scope.access_log)
+    return [FilterChain(f"tcp_{port}", handler, port)]
+
+
+def _refuse_tls(offer: _Offer, scope: OutboundScope, *, effect: str) -> None:
+    scope.diagnostics.error(
+        scope.origin.ref,
+        "backend.tls-unsupported",
+        f"the client policy for {offer.backend.plan.host} demands TLS, which is not supported yet",
+        effect=effect,
+        hint="set clientPolicy.tls.enforce to false",
+        field=offer.backend.field,
+    )
+
+
+def _passthrough_host(is_http2: bool, scope: OutboundScope) -> VirtualHost:
+    name = names.passthrough_http2_cluster if is_http2 else names.passthrough_cluster
+    forward = Forward((Destination(name(scope.mesh)),), timeout_s=None)
+    return VirtualHost("mesh-allow-all", ("*",), (Route("mesh-allow-all", RouteMatch(), forward, scope.origin),))
+
+
+def _fixed_chains(scope: OutboundScope) -> list[FilterChain]:
+    """AWS endpoints stay reachable under either filter."""
+    amazonaws = TcpHandler((Destination(names.amazonaws_cluster(scope.mesh)),), "egress", access_log=scope.access_log)
+    chains = [FilterChain("amazonaws", amazonaws, 443, ("*.amazonaws.com",))]
+    if scope.passes_on:
+        cluster = names.passthrough_cluster(scope.mesh)
+        handler = TcpHandler((Destination(cluster),), "egress", access_log=scope.access_log)
+        chains.append(FilterChain("mesh-allow-all", handler))
+    return chains
+
+
+def _fixed_clusters(scope: OutboundScope, needs_http2: bool) -> list[Cluster]:
+    def original(name: str, protocol: Protocol) -> Cluster:
+        return Cluster(name, Discovery.ORIGINAL_DST, (), scope.origin, protocol)
+
+    clusters = [original(names.amazonaws_cluster(scope.mesh), Protocol.TCP)]
+    if scope.passes_on:
+        clusters.append(original(names.passthrough_cluster(scope.mesh), Protocol.HTTP1))
+        if needs_http2:
+            clusters.append(original(names.passthrough_http2_cluster(scope.mesh), Protocol.HTTP2))
+    return clusters
+
+
+def _by_name(clusters: Iterable[Cluster]) -> tuple[Cluster, ...]:
+    found = {cluster.name: cluster for cluster in clusters}
+    return tuple(cluster for _, cluster in sorted(found.items()))

@@ -1,0 +1,123 @@
+"""The ordered passes from App Mesh objects to one proxy model per virtual node."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import structs
+
+from crossfade.api.appmesh import GatewayRoute, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.meta import NamespacedName
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh import names
+from crossfade.compile.mesh.access_logs import access_log
+from crossfade.compile.mesh.admit import Members, admit
+from crossfade.compile.mesh.backends import linked_backends
+from crossfade.compile.mesh.inbound import compile_inbound
+from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.model import MeshModel, ServicePlan
+from crossfade.compile.mesh.names import ArnScope
+from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
+from crossfade.compile.mesh.routers import compile_router
+from crossfade.compile.mesh.services import compile_service
+from crossfade.compile.mesh.states import object_states
+from crossfade.compile.model import Cluster, IpFamily, ProxyModel
+from crossfade.store.snapshot import Snapshot
+
+_IP_FAMILIES: Final = {"IPv4_ONLY": IpFamily.V4, "IPv6_ONLY": IpFamily.V6}
+
+
+def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
+    """Never raises for what users write: what cannot be kept ends in a diagnostic of the object at fault."""
+    diagnostics = Diagnostics()
+    meshes = admit(snapshot, diagnostics)
+    links = {name: Links(members, snapshot) for name, members in meshes.items()}
+    proxies: dict[NamespacedName, ProxyModel] = {}
+    paths: dict[str, NamespacedName] = {}
+    for name, members in meshes.items():
+        plans = _service_plans(members, links[name], diagnostics)
+        for node in members.all(VirtualNode):
+            proxies[node.metadata.key] = _proxy_of(node, members, links[name], plans, diagnostics)
+            paths[names.node_path(members.mesh.aws_name, node.aws_name)] = node.metadata.key
+        _refuse_gateways(members, diagnostics)
+    states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
+    return MeshModel(proxies, paths, states, tuple(diagnostics))
+
+
+def _service_plans(members: Members, links: Links, diagnostics: Diagnostics) -> Mapping[NamespacedName, ServicePlan]:
+    mesh = members.mesh.aws_name
+    routers = {
+        router.metadata.key: compile_router(router, mesh, links, diagnostics) for router in members.all(VirtualRouter)
+    }
+    return {
+        service.metadata.key: compile_service(service, links, mesh=mesh, routers=routers, diagnostics=diagnostics)
+        for service in members.all(VirtualService)
+    }
+
+
+def _proxy_of(
+    node: VirtualNode,
+    members: Members,
+    links: Links,
+    plans: Mapping[NamespacedName, ServicePlan],
+    diagnostics: Diagnostics,
+) -> ProxyModel:
+    _check_discovery(node, diagnostics)
+    mesh = members.mesh
+    log = access_log(node, diagnostics)
+    inbound = compile_inbound(
+        node,
+        mesh=mesh.aws_name,
+        app_address="::1" if _ip_preference(members) == "IPv6_ONLY" else "127.0.0.1",
+        access_log=log,
+        diagnostics=diagnostics,
+    )
+    backends = linked_backends(node, members, links, plans=plans, diagnostics=diagnostics)
+    outbound = compile_outbound(backends, OutboundScope(node, mesh.aws_name, mesh.allows_all_egress, log, diagnostics))
+    return ProxyModel(
+        listeners=(*inbound.listeners, outbound.listener),
+        route_tables=(*inbound.route_tables, *outbound.route_tables),
+        clusters=(*inbound.clusters, *_in_family(outbound.clusters, _ip_preference(members))),
+    )
+
+
+def _ip_preference(members: Members) -> str | None:
+    discovery = members.mesh.spec.mesh_service_discovery
+    return discovery.ip_preference if discovery else None
+
+
+def _in_family(clusters: Iterable[Cluster], preference: str | None) -> Iterable[Cluster]:
+    family = _IP_FAMILIES.get(preference or "", IpFamily.ANY)
+    return (structs.replace(cluster, ip_family=family) for cluster in clusters)
+
+
+def _check_discovery(node: VirtualNode, diagnostics: Diagnostics) -> None:
+    discovery = node.spec.service_discovery
+    if discovery is not None and discovery.aws_cloud_map is not None:
+        diagnostics.error(
+            typed_ref(node),
+            "discovery.cloud-map-unsupported",
+            "service discovery by Cloud Map is not supported yet",
+            effect="other nodes cannot call this one",
+            hint="use serviceDiscovery.dns with the name of a Service",
+            field="spec.serviceDiscovery.awsCloudMap",
+        )
+
+
+def _refuse_gateways(members: Members, diagnostics: Diagnostics) -> None:
+    for gateway in members.all(VirtualGateway):
+        diagnostics.error(
+            typed_ref(gateway),
+            "gateway.unsupported",
+            "virtual gateways are not supported yet",
+            effect="its pods get no configuration",
+            hint="use the Kong gateway (crossfade install gateway)",
+        )
+    for route in members.all(GatewayRoute):
+        diagnostics.error(
+            typed_ref(route),
+            "gateway-route.unsupported",
+            "virtual gateways are not supported yet",
+            effect="the route has no effect",
+            hint="use an Ingress of the Kong gateway (crossfade install gateway)",
+        )

@@ -1,0 +1,117 @@
+"""Last pass: which objects count as active, and under which ARN (appmesh.md §1.1, §5.2)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from crossfade.api.appmesh import (
+    GatewayRoute,
+    Mesh,
+    VirtualGateway,
+    VirtualNode,
+    VirtualRouter,
+    VirtualService,
+)
+from crossfade.api.appmesh.virtual_router import Route, WeightedTarget
+from crossfade.api.meta import ObjectRef
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics, Severity
+from crossfade.compile.mesh import names
+from crossfade.compile.mesh.admit import MEMBER_KINDS, Members, Named
+from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.membership import Refusal
+from crossfade.compile.mesh.model import ObjectState
+from crossfade.compile.mesh.names import ArnScope
+from crossfade.compile.mesh.services import provider_of
+from crossfade.store.snapshot import Snapshot
+
+# Each kind after those it depends on.
+_ORDER: Final[tuple[type[Named], ...]] = (VirtualNode, VirtualRouter, VirtualService, VirtualGateway, GatewayRoute)
+
+
+def object_states(
+    snapshot: Snapshot,
+    meshes: Mapping[str, Members],
+    links: Mapping[str, Links],
+    *,
+    scope: ArnScope,
+    diagnostics: Diagnostics,
+) -> dict[ObjectRef, ObjectState]:
+    """Every App Mesh object's state; BackendGroups have none."""
+    errors = _first_errors(diagnostics)
+    states: dict[ObjectRef, ObjectState] = {}
+    for name, members in meshes.items():
+        mesh = members.mesh
+        states[typed_ref(mesh)] = ObjectState(scope.arn(names.mesh_path(mesh.aws_name)), is_active=True)
+        for kind in _ORDER:
+            for item in members.all(kind):
+                ref = typed_ref(item)
+                problem = errors.get(ref) or _waits_for(item, links[name], states)
+                path, routes = _paths(item, mesh)
+                arns = tuple((route, scope.arn(route_path)) for route, route_path in routes)
+                states[ref] = ObjectState(scope.arn(path), not problem, problem, arns)
+    for member_kind in MEMBER_KINDS:
+        for left_out in snapshot.all(member_kind):
+            ref = typed_ref(left_out)
+            if ref not in states and ref in errors:
+                states[ref] = ObjectState("", is_active=False, message=errors[ref])
+    return states
+
+
+def _first_errors(diagnostics: Diagnostics) -> dict[ObjectRef, str]:
+    errors: dict[ObjectRef, list[str]] = {}
+    for diagnostic in diagnostics:
+        if diagnostic.severity is Severity.ERROR:
+            where = f"{diagnostic.field}: " if diagnostic.field else ""
+            errors.setdefault(diagnostic.ref, []).append(f"{where}{diagnostic.message}; {diagnostic.effect}")
+    return {ref: " | ".join(texts) for ref, texts in errors.items()}
+
+
+def _waits_for(item: Named, links: Links, states: Mapping[ObjectRef, ObjectState]) -> str:
+    """What the object depends on and is not active; a missing dependency is a diagnostic already."""
+    dependency: VirtualNode | VirtualRouter | Refusal | None = None
+    if isinstance(item, VirtualService):
+        dependency = provider_of(item, links)
+        return _inactive(dependency, states)
+    if isinstance(item, VirtualRouter):
+        for target in _targets(item.spec.routes):
+            if waiting := _inactive(links.node(target, item.metadata.namespace), states):
+                return waiting
+    return ""
+
+
+def _inactive(dependency: VirtualNode | VirtualRouter | Refusal | None, states: Mapping[ObjectRef, ObjectState]) -> str:
+    if dependency is None or isinstance(dependency, Refusal):
+        return ""
+    state = states.get(typed_ref(dependency))
+    if state is not None and state.is_active:
+        return ""
+    word = "virtualNode" if isinstance(dependency, VirtualNode) else "virtualRouter"
+    return f"{word} is not active yet: {dependency.metadata.key}"
+
+
+def _targets(routes: Iterable[Route]) -> Iterable[WeightedTarget]:
+    for route in routes:
+        for body in (route.http_route, route.http2_route, route.grpc_route, route.tcp_route):
+            if body is not None:
+                yield from body.action.weighted_targets
+
+
+def _paths(item: Named, mesh: Mesh) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The resource path, and for a router those of its routes by name."""
+    name = mesh.aws_name
+    match item:
+        case VirtualNode():
+            return names.node_path(name, item.aws_name), ()
+        case VirtualService():
+            return names.service_path(name, item.aws_name), ()
+        case VirtualRouter():
+            routes = tuple(
+                (route.name, names.route_path(name, item.aws_name, route.name)) for route in item.spec.routes
+            )
+            return names.router_path(name, item.aws_name), routes
+        case VirtualGateway():
+            return names.gateway_path(name, item.aws_name), ()
+        case GatewayRoute():
+            reference = item.spec.virtual_gateway_ref
+            gateway = f"{reference.name}_{reference.namespace}" if reference else ""
+            return names.gateway_route_path(name, gateway, item.aws_name), ()
