@@ -1,0 +1,158 @@
+"""What each proxy is to have, who is connected, and which resources were refused.
+
+A refused version is replaced by the last one that was taken, or left out, until it changes; so a proxy that starts anew
+gets a set that works.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
+from crossfade.xds.session import Accepted, Rejected, Verdict
+
+
+class Rejection(NamedTuple):
+    """One proxy's refusal; `node` is the id it gave itself (`<namespace>/<pod>`)."""
+
+    proxy: str
+    node: str
+    rejected: Rejected
+
+
+Key = tuple[ResourceType, str]
+
+
+class _Proxy:
+    def __init__(self) -> None:
+        self.published: ResourceSet | None = None
+        self.effective: ResourceSet | None = None
+        self.good: dict[Key, Resource] = {}
+        self.bad: dict[Key, str] = {}
+        self.subscriptions: set[Subscription] = set()
+
+
+class Subscription:
+    """One stream's view: `changed` is set whenever `resources` may differ from what it last saw."""
+
+    def __init__(self, publisher: "Publisher", proxy: str) -> None:
+        self._publisher = publisher
+        self.proxy = proxy
+        self.node = ""
+        self.changed = asyncio.Event()
+
+    @property
+    def resources(self) -> ResourceSet | None:
+        """None until something was published for this proxy."""
+        return self._publisher.effective(self.proxy)
+
+    def report(self, verdict: Verdict) -> None:
+        self._publisher.record(self, verdict)
+
+    def close(self) -> None:
+        self._publisher.disconnect(self)
+
+
+class Publisher:
+    """Belongs to one event loop. `on_rejected` is called at most once per refusing stream and version."""
+
+    def __init__(self, *, on_rejected: Callable[[Rejection], None] | None = None) -> None:
+        self._proxies: dict[str, _Proxy] = {}
+        self._on_rejected = on_rejected
+
+    def publish(self, proxy: str, resources: ResourceSet) -> None:
+        """An equal set wakes nobody. `proxy` is the key that authentication gives a stream."""
+        state = self._proxies.setdefault(proxy, _Proxy())
+        if state.published == resources:
+            return
+        state.published = resources
+        self._refresh(state)
+
+    def withdraw(self, proxy: str) -> None:
+        """Connected proxies keep what they have; new ones wait."""
+        state = self._proxies.get(proxy)
+        if state is not None:
+            state.published = state.effective = None
+            self._forget_if_unused(proxy)
+
+    def published(self) -> frozenset[str]:
+        return frozenset(proxy for proxy, state in self._proxies.items() if state.published is not None)
+
+    def connected(self) -> dict[str, list[str]]:
+        """Proxy key to the nodes whose streams are open."""
+        return {
+            proxy: sorted(subscription.node for subscription in state.subscriptions)
+            for proxy, state in self._proxies.items()
+            if state.subscriptions
+        }
+
+    # --- for the server ----------------------------------------------------------------------------------------
+
+    def connect(self, proxy: str) -> Subscription:
+        subscription = Subscription(self, proxy)
+        self._proxies.setdefault(proxy, _Proxy()).subscriptions.add(subscription)
+        subscription.changed.set()
+        return subscription
+
+    def disconnect(self, subscription: Subscription) -> None:
+        state = self._proxies.get(subscription.proxy)
+        if state is not None:
+            state.subscriptions.discard(subscription)
+            self._forget_if_unused(subscription.proxy)
+
+    def effective(self, proxy: str) -> ResourceSet | None:
+        state = self._proxies.get(proxy)
+        return state.effective if state is not None else None
+
+    def record(self, subscription: Subscription, verdict: Verdict) -> None:
+        state = self._proxies[subscription.proxy]
+        if isinstance(verdict, Accepted):
+            self._record_good(state, verdict)
+            return
+        state.bad[verdict.kind, verdict.name] = verdict.resource.version
+        self._refresh(state)
+        if self._on_rejected is not None:
+            self._on_rejected(Rejection(subscription.proxy, subscription.node, verdict))
+
+    def _record_good(self, state: _Proxy, accepted: Accepted) -> None:
+        """A version that one proxy refused and another took counts as good: the fault is the first one's."""
+        for name, resource in accepted.resources.items():
+            key = (accepted.kind, name)
+            state.good[key] = resource
+            if state.bad.get(key) == resource.version:
+                del state.bad[key]
+
+    def _refresh(self, state: _Proxy) -> None:
+        published = state.published
+        if published is None:
+            return
+        state.bad = {
+            (kind, name): version
+            for (kind, name), version in state.bad.items()
+            if name in published.of(kind) and published.of(kind)[name].version == version
+        }
+        state.good = {(kind, name): good for (kind, name), good in state.good.items() if name in published.of(kind)}
+        effective = _without_bad(published, state.bad, state.good)
+        if effective != state.effective:
+            state.effective = effective
+            for subscription in state.subscriptions:
+                subscription.changed.set()
+
+    def _forget_if_unused(self, proxy: str) -> None:
+        state = self._proxies[proxy]
+        if state.published is None and not state.subscriptions:
+            del self._proxies[proxy]
+
+
+def _without_bad(published: ResourceSet, bad: dict[Key, str], good: dict[Key, Resource]) -> ResourceSet:
+    if not bad:
+        return published
+    by_type: dict[ResourceType, dict[str, Resource]] = {}
+    for kind in ResourceType:
+        by_type[kind] = dict(published.of(kind))
+        for bad_kind, name in bad:
+            if bad_kind is kind:
+                del by_type[kind][name]
+                if (kind, name) in good:
+                    by_type[kind][name] = good[kind, name]
+    return ResourceSet(by_type)

@@ -1,0 +1,161 @@
+"""The ADS server: gRPC streams around `Session`. Bytes are encoded before they get here."""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from crossfade.envoy.proto import discovery_v3
+from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address
+from crossfade.xds.publisher import Publisher, Subscription
+from crossfade.xds.session import Rejected, Session
+
+SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+# How long listeners and routes wait for clusters that warm slowly.
+HOLD_S: Final = 2.0
+OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", -1),
+    # A proxy that died without a word is noticed, and middle boxes do not close a quiet stream.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+)
+
+log = logging.getLogger("crossfade.xds")
+
+
+class AdsServer:
+    """Serves from `start` to `stop`, on the loop that it was started on."""
+
+    def __init__(self, server: grpc.aio.Server, port: int) -> None:
+        self._server = server
+        self.port = port
+
+    @classmethod
+    async def start(
+        cls,
+        *,
+        publisher: Publisher,
+        address: str,
+        authenticate: Authenticate,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> "AdsServer":
+        """`address` is `host:port` (port 0: any) or `unix:/path`. `OSError` if it is taken.
+
+        Without `credentials` only an address that nobody else can reach is accepted (`ValueError`).
+        """
+        if credentials is None and not is_private_address(address):
+            raise ValueError(f"{address}: an ADS server without TLS may only listen on loopback or a unix socket")
+        server = grpc.aio.server(options=OPTIONS)
+        server.add_generic_rpc_handlers((_handlers(publisher, authenticate),))
+        try:
+            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}") from error
+        await server.start()
+        return cls(server, port)
+
+    async def stop(self, grace_s: float = 0) -> None:
+        """Proxies keep their configuration and reconnect by themselves."""
+        await self._server.stop(grace_s)
+
+
+def _handlers(publisher: Publisher, authenticate: Authenticate) -> grpc.GenericRpcHandler:
+    async def stream(_: Any, context: grpc.aio.ServicerContext[Any, bytes]) -> None:
+        try:
+            proxy = await authenticate(_metadata(context))
+        except NotAuthenticatedError as error:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        subscription = publisher.connect(proxy)
+        try:
+            await _Stream(context, subscription).run()
+        finally:
+            subscription.close()
+
+    method: grpc.RpcMethodHandler[Any, bytes] = grpc.stream_stream_rpc_method_handler(
+        stream,
+        request_deserializer=discovery_v3.DeltaDiscoveryRequest.FromString,
+        response_serializer=None,
+    )
+    return grpc.method_handlers_generic_handler(SERVICE, {"DeltaAggregatedResources": method})
+
+
+def _metadata(context: grpc.aio.ServicerContext[Any, bytes]) -> dict[str, str]:
+    pairs = context.invocation_metadata() or ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
+
+
+class _Stream:
+    """Two tasks share the session: one reads requests, one waits for news. Writes keep their order by the lock."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, bytes], subscription: Subscription) -> None:
+        self._context = context
+        self._subscription = subscription
+        self._session = Session()
+        self._writing = asyncio.Lock()
+        self._hold: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        news = asyncio.create_task(self._watch(), name=f"xds news for {self._subscription.proxy}")
+        try:
+            await self._read()
+        finally:
+            news.cancel()
+            if self._hold is not None:
+                self._hold.cancel()
+            await asyncio.gather(news, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while (request := await self._context.read()) is not grpc.aio.EOF:
+            if request.node.id:
+                self._subscription.node = request.node.id
+            for verdict in self._session.receive(request):
+                if isinstance(verdict, Rejected):
+                    self._log_rejection(verdict)
+                self._subscription.report(verdict)
+            await self._flush()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._subscription.changed.wait()
+            self._subscription.changed.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        async with self._writing:
+            wanted = self._subscription.resources
+            if wanted is not None:
+                self._session.update(wanted)
+            for response in self._session.due():
+                await self._context.write(response)
+            self._arm_hold()
+
+    def _arm_hold(self) -> None:
+        if self._session.is_holding and self._hold is None:
+            self._hold = asyncio.get_running_loop().call_later(HOLD_S, self._end_hold)
+        elif not self._session.is_holding and self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _end_hold(self) -> None:
+        self._hold = None
+        self._session.stop_holding()
+        self._subscription.changed.set()
+
+    def _log_rejection(self, rejected: Rejected) -> None:
+        log.warning(
+            "xds.nack",
+            extra={
+                "proxy": self._subscription.proxy,
+                "node": self._subscription.node,
+                "type": rejected.kind.name.lower(),
+                "resource": rejected.name,
+                "reason": rejected.reason,
+            },
+        )

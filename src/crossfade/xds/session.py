@@ -1,0 +1,248 @@
+"""The delta protocol of one ADS stream, without any I/O.
+
+Requests go in with `receive`, what the proxy is to have with `update`; `due` gives the responses to write now. Clusters
+and their endpoints go first; listeners and routes follow once the proxy has taken them (`is_holding` until then), and
+what nothing needs any more goes last, so that no request meets a cluster that is not there.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from crossfade.envoy.proto import discovery_v3
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, varint
+
+PUSH_ORDER: Final = (
+    ResourceType.CLUSTER,
+    ResourceType.ENDPOINTS,
+    ResourceType.LISTENER,
+    ResourceType.EXTENSION,
+    ResourceType.ROUTES,
+)
+CLUSTERS_FIRST: Final = frozenset({ResourceType.CLUSTER})
+ROUTING: Final = frozenset({ResourceType.LISTENER, ResourceType.EXTENSION, ResourceType.ROUTES})
+WILDCARD: Final = "*"
+
+
+class Accepted(NamedTuple):
+    """The proxy took these."""
+
+    kind: ResourceType
+    resources: Mapping[str, Resource]
+
+
+class Rejected(NamedTuple):
+    """The proxy refused this one and keeps what it had; `reason` is Envoy's text."""
+
+    kind: ResourceType
+    name: str
+    resource: Resource
+    reason: str
+
+
+Verdict = Accepted | Rejected
+
+
+class _Sent(NamedTuple):
+    kind: ResourceType
+    resources: dict[str, Resource]
+    previous: dict[str, str]
+
+
+class _Interest:
+    """What the proxy asked for, of one type, and what it has."""
+
+    def __init__(self) -> None:
+        self.is_wildcard = False
+        self.names: set[str] = set()
+        self.versions: dict[str, str] = {}
+        self.owed: set[str] = set()
+        """To be sent even if the version is known: the proxy asked again, or a cluster waits for its endpoints."""
+        self.owes_greeting = False
+        """A first wildcard request is answered even with nothing, else the proxy waits."""
+        self.alone: set[str] = set()
+        """Were part of a refused response: sent one by one, to learn which one is bad."""
+        self.refused: dict[str, str] = {}
+
+    def covers(self, name: str) -> bool:
+        return self.is_wildcard or name in self.names
+
+
+class Session:
+    """State of one stream."""
+
+    def __init__(self) -> None:
+        self._interests: dict[ResourceType, _Interest] = {}
+        self._wanted: ResourceSet | None = None
+        self._sent: dict[str, _Sent] = {}
+        self._awaited: set[str] = set()
+        self._nonce = 0
+
+    @property
+    def is_holding(self) -> bool:
+        """Something waits for the proxy's answer; after a while the caller should `stop_holding`."""
+        return bool(self._awaited)
+
+    def stop_holding(self) -> None:
+        """A cluster may warm for long (DNS, health checks); the rest must not wait for ever."""
+        self._awaited.clear()
+
+    def update(self, wanted: ResourceSet) -> None:
+        self._wanted = wanted
+
+    # --- requests ----------------------------------------------------------------------------------------------
+
+    def receive(self, request: discovery_v3.DeltaDiscoveryRequest) -> list[Verdict]:
+        """A type that Crossfade does not serve is answered with nothing, as if there were no such resources."""
+        try:
+            kind = ResourceType(request.type_url)
+        except ValueError:
+            return []
+        verdicts = self._answered(request)
+        interest = self._interests.get(kind)
+        if interest is None:
+            interest = self._interests[kind] = _Interest()
+            interest.versions.update(request.initial_resource_versions)
+            if not request.resource_names_subscribe:
+                interest.is_wildcard = interest.owes_greeting = True
+        self._subscribe(interest, request)
+        return verdicts
+
+    @staticmethod
+    def _subscribe(interest: _Interest, request: discovery_v3.DeltaDiscoveryRequest) -> None:
+        for name in request.resource_names_subscribe:
+            if name == WILDCARD:
+                interest.is_wildcard = interest.owes_greeting = True
+            else:
+                interest.names.add(name)
+                # On a new stream the proxy tells what it has; then asking again is a formality.
+                if name not in request.initial_resource_versions:
+                    interest.owed.add(name)
+        for name in request.resource_names_unsubscribe:
+            if name == WILDCARD:
+                interest.is_wildcard = False
+            interest.names.discard(name)
+            interest.owed.discard(name)
+            if not interest.is_wildcard:
+                interest.versions.pop(name, None)
+
+    def _answered(self, request: discovery_v3.DeltaDiscoveryRequest) -> list[Verdict]:
+        sent = self._sent.pop(request.response_nonce, None)
+        if sent is None:
+            return []
+        self._awaited.discard(request.response_nonce)
+        interest = self._interests[sent.kind]
+        if not request.HasField("error_detail"):
+            interest.alone.difference_update(sent.resources)
+            return [Accepted(sent.kind, sent.resources)] if sent.resources else []
+        for name in sent.resources:
+            self._restore(interest, name, sent)
+        if len(sent.resources) > 1:
+            interest.alone.update(sent.resources)
+            return []
+        for name, resource in sent.resources.items():
+            interest.alone.discard(name)
+            interest.refused[name] = resource.version
+            return [Rejected(sent.kind, name, resource, request.error_detail.message)]
+        return []
+
+    @staticmethod
+    def _restore(interest: _Interest, name: str, sent: _Sent) -> None:
+        """The proxy still has what it had, unless something newer is on its way already."""
+        if interest.versions.get(name) != sent.resources[name].version:
+            return
+        if name in sent.previous:
+            interest.versions[name] = sent.previous[name]
+        else:
+            del interest.versions[name]
+
+    # --- responses ---------------------------------------------------------------------------------------------
+
+    def due(self) -> list[bytes]:
+        """Encoded `DeltaDiscoveryResponse`s, in the order in which they must be written."""
+        if self._wanted is None:
+            return []
+        responses: list[bytes] = []
+        for kind in PUSH_ORDER:
+            if kind in ROUTING and self._awaits(CLUSTERS_FIRST):
+                return responses
+            responses += self._additions(kind, self._wanted.of(kind))
+        if not self._awaits(CLUSTERS_FIRST | ROUTING):
+            for kind in reversed(PUSH_ORDER):
+                responses += self._removals(kind, self._wanted.of(kind))
+        return responses
+
+    def _awaits(self, kinds: frozenset[ResourceType]) -> bool:
+        return any(self._sent[nonce].kind in kinds for nonce in self._awaited)
+
+    def _additions(self, kind: ResourceType, wanted: Mapping[str, Resource]) -> Iterator[bytes]:
+        interest = self._interests.get(kind)
+        if interest is None:
+            return
+        changed = {
+            name: wanted[name] for name in self._candidates(interest, wanted) if self._needs(interest, name, wanted)
+        }
+        missing = sorted(interest.owed.difference(wanted))
+        interest.owed.clear()
+        if kind is ResourceType.CLUSTER:
+            self._owe_endpoints(changed)
+        # Routes and listeners are few and large, clusters many and small: only the latter share a response.
+        single = [name for name in changed if kind in ROUTING or name in interest.alone]
+        together = {name: changed[name] for name in changed if name not in single}
+        if together or missing or (interest.owes_greeting and not single):
+            yield self._response(kind, together, missing)
+        for name in single:
+            yield self._response(kind, {name: changed[name]}, ())
+        interest.owes_greeting = False
+
+    @staticmethod
+    def _candidates(interest: _Interest, wanted: Mapping[str, Resource]) -> Iterator[str]:
+        if interest.is_wildcard:
+            return iter(wanted)
+        return iter(sorted(interest.names & wanted.keys()))
+
+    @staticmethod
+    def _needs(interest: _Interest, name: str, wanted: Mapping[str, Resource]) -> bool:
+        version = wanted[name].version
+        if interest.refused.get(name) == version:
+            return False
+        return name in interest.owed or interest.versions.get(name) != version
+
+    def _owe_endpoints(self, clusters: Mapping[str, Resource]) -> None:
+        """A cluster that changed waits for its endpoints even if those did not change (15 s, then it goes on empty)."""
+        endpoints = self._interests.get(ResourceType.ENDPOINTS)
+        if endpoints is not None:
+            endpoints.owed.update(endpoints.names.intersection(clusters))
+
+    def _removals(self, kind: ResourceType, wanted: Mapping[str, Resource]) -> Iterator[bytes]:
+        interest = self._interests.get(kind)
+        if interest is not None:
+            gone = sorted(interest.versions.keys() - wanted.keys())
+            if gone:
+                yield self._response(kind, {}, gone)
+
+    def _response(self, kind: ResourceType, resources: dict[str, Resource], removed: Sequence[str]) -> bytes:
+        self._nonce += 1
+        nonce = str(self._nonce)
+        versions = self._interests[kind].versions
+        previous = {name: versions[name] for name in resources if name in versions}
+        versions.update({name: resource.version for name, resource in resources.items()})
+        for name in removed:
+            versions.pop(name, None)
+        self._sent[nonce] = _Sent(kind, resources, previous)
+        if kind is not ResourceType.ENDPOINTS:
+            self._awaited.add(nonce)
+        return encoded_response(kind, resources.values(), removed, nonce)
+
+
+def encoded_response(kind: ResourceType, resources: Iterable[Resource], removed: Iterable[str], nonce: str) -> bytes:
+    """A `DeltaDiscoveryResponse` by joining ready parts: protobuf fields may be concatenated."""
+    parts = [resource.framed for resource in resources]
+    parts.append(_text(b"\x22", kind))
+    parts.append(_text(b"\x2a", nonce))
+    parts.extend(_text(b"\x32", name) for name in removed)
+    return b"".join(parts)
+
+
+def _text(tag: bytes, value: str) -> bytes:
+    raw = value.encode()
+    return tag + varint(len(raw)) + raw
