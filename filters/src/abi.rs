@@ -1,0 +1,120 @@
+//! Declarations of the part of Envoy's dynamic-module ABI (v0.2.0, Envoy 1.40) that this module uses.
+//!
+//! Envoy passes buffers by value as pointer and length; enumerations are 32 bits wide.
+
+use std::ffi::c_void;
+
+pub const VERSION: &std::ffi::CStr = c"v0.2.0";
+
+/// Bytes owned by either side; valid only until the next call that writes to what they point into.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Buffer {
+    pub ptr: *const u8,
+    pub length: usize,
+}
+
+impl Buffer {
+    pub const EMPTY: Self = Self { ptr: std::ptr::null(), length: 0 };
+
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { ptr: bytes.as_ptr(), length: bytes.len() }
+    }
+
+    /// # Safety
+    /// The bytes must stay valid and unchanged for `'a`.
+    pub unsafe fn bytes<'a>(self) -> &'a [u8] {
+        if self.ptr.is_null() || self.length == 0 {
+            return &[];
+        }
+        // SAFETY: the caller promises validity; the null case is handled above.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.length) }
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Header {
+    pub name: Buffer,
+    pub value: Buffer,
+}
+
+impl Header {
+    pub const EMPTY: Self = Self { name: Buffer::EMPTY, value: Buffer::EMPTY };
+}
+
+pub type EnvoyFilter = *mut c_void;
+
+pub const REQUEST_HEADERS: u32 = 0;
+pub const RESPONSE_HEADERS: u32 = 2;
+
+pub const RECEIVED_REQUEST_BODY: u32 = 0;
+pub const BUFFERED_REQUEST_BODY: u32 = 1;
+pub const RECEIVED_RESPONSE_BODY: u32 = 2;
+pub const BUFFERED_RESPONSE_BODY: u32 = 3;
+
+pub const CONTINUE: u32 = 0;
+/// Headers: stop here. Body: stop and keep what was received. Trailers: stop.
+pub const STOP: u32 = 1;
+pub const STOP_BODY_NO_BUFFER: u32 = 3;
+
+pub const ATTRIBUTE_PROTOCOL: u32 = 10;
+pub const ATTRIBUTE_SOURCE_ADDRESS: u32 = 24;
+pub const ATTRIBUTE_DESTINATION_PORT: u32 = 27;
+pub const ATTRIBUTE_TLS_VERSION: u32 = 31;
+
+pub const LOG_ERROR: u32 = 4;
+
+#[cfg(not(test))]
+unsafe extern "C" {
+    pub fn envoy_dynamic_module_callback_log(level: u32, message: Buffer);
+    pub fn envoy_dynamic_module_callback_http_get_headers_size(filter: EnvoyFilter, map: u32) -> usize;
+    pub fn envoy_dynamic_module_callback_http_get_headers(filter: EnvoyFilter, map: u32, result: *mut Header) -> bool;
+    /// Replaces every value of the header; a null value removes it.
+    pub fn envoy_dynamic_module_callback_http_set_header(
+        filter: EnvoyFilter,
+        map: u32,
+        name: Buffer,
+        value: Buffer,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_add_header(
+        filter: EnvoyFilter,
+        map: u32,
+        name: Buffer,
+        value: Buffer,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
+        filter: EnvoyFilter,
+        attribute: u32,
+        result: *mut Buffer,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_filter_get_attribute_int(
+        filter: EnvoyFilter,
+        attribute: u32,
+        result: *mut u64,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_send_response(
+        filter: EnvoyFilter,
+        status: u32,
+        headers: *const Header,
+        headers_size: usize,
+        body: Buffer,
+        details: Buffer,
+    );
+    pub fn envoy_dynamic_module_callback_http_send_response_headers(
+        filter: EnvoyFilter,
+        headers: *const Header,
+        headers_size: usize,
+        end_of_stream: bool,
+    );
+    pub fn envoy_dynamic_module_callback_http_get_body_chunks_size(filter: EnvoyFilter, body: u32) -> usize;
+    pub fn envoy_dynamic_module_callback_http_get_body_chunks(
+        filter: EnvoyFilter,
+        body: u32,
+        result: *mut Buffer,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_get_body_size(filter: EnvoyFilter, body: u32) -> usize;
+    pub fn envoy_dynamic_module_callback_http_append_body(filter: EnvoyFilter, body: u32, data: Buffer) -> bool;
+    pub fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
+    pub fn envoy_dynamic_module_callback_http_received_buffered_request_body(filter: EnvoyFilter) -> bool;
+}

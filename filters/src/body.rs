@@ -1,0 +1,190 @@
+//! Request bodies that may carry a key: forms, JSON objects and multipart forms.
+
+use crate::arguments::{self, Found};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// A larger body is not searched: it counts as one without a key.
+pub const LARGEST_SEARCHED: usize = 512 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Form,
+    Json,
+    Multipart { boundary: Vec<u8> },
+}
+
+impl Kind {
+    /// `None` for media types in which Kong looks for nothing.
+    pub fn of(content_type: &[u8]) -> Option<Self> {
+        let mut parts = content_type.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        match parts.next()?.to_ascii_lowercase().as_slice() {
+            b"application/x-www-form-urlencoded" => Some(Self::Form),
+            b"application/json" => Some(Self::Json),
+            b"multipart/form-data" => {
+                let boundary = parts.find_map(|part| parameter(part, b"boundary"))?.to_vec();
+                (!boundary.is_empty()).then_some(Self::Multipart { boundary })
+            }
+            _ => None,
+        }
+    }
+
+    /// `None` if the body cannot be read as what it claims to be.
+    pub fn find<'a>(&self, body: &'a [u8], name: &[u8]) -> Option<Found<'a>> {
+        match self {
+            Self::Form => Some(arguments::find(body, name)),
+            Self::Json => Some(match object(body)?.get(std::str::from_utf8(name).ok()?) {
+                None | Some(Value::Null) => Found::Nothing,
+                Some(Value::String(text)) => Found::Text(Cow::Owned(text.clone().into_bytes())),
+                Some(Value::Array(_) | Value::Object(_)) => Found::Several,
+                Some(_) => Found::NoText,
+            }),
+            Self::Multipart { boundary } => {
+                let mut values = parts(body, boundary).filter(|part| part.name == name).map(|part| part.value);
+                Some(match (values.next(), values.next()) {
+                    (None, _) => Found::Nothing,
+                    (Some(value), None) => Found::Text(Cow::Borrowed(value)),
+                    _ => Found::Several,
+                })
+            }
+        }
+    }
+
+    /// The body without `name`; `None` if it is not there.
+    pub fn without(&self, body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Form => arguments::without(body, name),
+            Self::Json => {
+                let mut object = object(body)?;
+                object.shift_remove(std::str::from_utf8(name).ok()?)?;
+                serde_json::to_vec(&object).ok()
+            }
+            Self::Multipart { boundary } => {
+                let mut out = Vec::with_capacity(body.len());
+                let mut copied = 0;
+                for part in parts(body, boundary).filter(|part| part.name == name) {
+                    out.extend_from_slice(&body[copied..part.from]);
+                    copied = part.to;
+                }
+                (copied > 0).then(|| [&out, &body[copied..]].concat())
+            }
+        }
+    }
+}
+
+fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(body).ok()
+}
+
+/// One part of a multipart body: `from` is where its delimiter begins, `to` where the next one begins.
+struct Part<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    from: usize,
+    to: usize,
+}
+
+fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> impl Iterator<Item = Part<'a>> {
+    let delimiter = [b"--", boundary].concat();
+    let mut next = find(body, &delimiter);
+    std::iter::from_fn(move || {
+        loop {
+            let from = next?;
+            let start = from + delimiter.len();
+            let to = start + find(&body[start..], &delimiter)?;
+            next = Some(to);
+            if let Some((name, value)) = name_and_value(&body[start..to]) {
+                return Some(Part { name, value, from, to });
+            }
+        }
+    })
+}
+
+fn name_and_value(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end_of_head = find(part, b"\r\n\r\n")?;
+    let value = part[end_of_head + 4..].strip_suffix(b"\r\n")?;
+    let disposition = part[..end_of_head]
+        .split(|byte| *byte == b'\n')
+        .find(|line| line.len() >= 20 && line[..20].eq_ignore_ascii_case(b"content-disposition:"))?;
+    let name = disposition.split(|byte| *byte == b';').find_map(|field| parameter(field.trim_ascii(), b"name"))?;
+    Some((name, value))
+}
+
+fn parameter<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (key, value) = field.split_at_checked(name.len())?;
+    let value = value.strip_prefix(b"=")?;
+    let unquoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
+    key.eq_ignore_ascii_case(name).then_some(unquoted)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MULTIPART: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n\
+        --b\r\ncontent-disposition: form-data; name=\"apikey\"\r\n\r\nkey-1\r\n--b--\r\n";
+
+    fn text(value: &str) -> Option<Found<'_>> {
+        Some(Found::Text(Cow::Borrowed(value.as_bytes())))
+    }
+
+    fn multipart() -> Kind {
+        Kind::Multipart { boundary: b"b".to_vec() }
+    }
+
+    #[test]
+    fn kinds() {
+        for (content_type, expected) in [
+            ("application/json", Some(Kind::Json)),
+            ("Application/JSON; charset=utf-8", Some(Kind::Json)),
+            ("application/x-www-form-urlencoded", Some(Kind::Form)),
+            ("multipart/form-data; boundary=b", Some(multipart())),
+            ("multipart/form-data; Boundary=\"b\"", Some(multipart())),
+            ("multipart/form-data", None),
+            ("text/plain", None),
+        ] {
+            assert_eq!(Kind::of(content_type.as_bytes()), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn json() {
+        for (body, expected) in [
+            (r#"{"apikey":"k","x":[1]}"#, text("k")),
+            (r#"{"apikey":["k"]}"#, Some(Found::Several)),
+            (r#"{"apikey":7}"#, Some(Found::NoText)),
+            (r"{}", Some(Found::Nothing)),
+            (r#"{"apikey":"#, None),
+            (r#"["apikey"]"#, None),
+        ] {
+            assert_eq!(Kind::Json.find(body.as_bytes(), b"apikey"), expected, "{body}");
+        }
+        assert_eq!(Kind::Json.without(br#"{"b":1,"apikey":"k","a":2}"#, b"apikey").unwrap(), br#"{"b":1,"a":2}"#);
+        assert_eq!(Kind::Json.without(b"{}", b"apikey"), None);
+    }
+
+    #[test]
+    fn multipart_forms() {
+        assert_eq!(multipart().find(MULTIPART, b"apikey"), text("key-1"));
+        assert_eq!(multipart().find(MULTIPART, b"y"), Some(Found::Nothing));
+        assert_eq!(
+            multipart().without(MULTIPART, b"apikey").unwrap(),
+            b"--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b--\r\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_is_too_strange(body in proptest::collection::vec(any::<u8>(), 0..64), boundary in "[a-b]{1,2}") {
+            for kind in [Kind::Form, Kind::Json, Kind::Multipart { boundary: boundary.into_bytes() }] {
+                kind.find(&body, b"k");
+                kind.without(&body, b"k");
+            }
+        }
+    }
+}

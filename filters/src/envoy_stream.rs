@@ -1,0 +1,190 @@
+//! The real stream: every call goes to Envoy through the ABI.
+
+use crate::abi::{self, Buffer, EnvoyFilter, Header};
+use crate::stream::{Attribute, HeaderList, Map, Stream};
+use smallvec::SmallVec;
+
+pub struct EnvoyStream(EnvoyFilter);
+
+impl EnvoyStream {
+    /// # Safety
+    /// `filter` must be the pointer that Envoy passed to the running hook, and the value must not outlive that hook.
+    pub unsafe fn new(filter: EnvoyFilter) -> Self {
+        Self(filter)
+    }
+
+    fn chunks(&self, body: u32, into: &mut Vec<u8>) {
+        // SAFETY: the pointer is valid during the hook; the vector has as many entries as Envoy said it fills.
+        unsafe {
+            let count = abi::envoy_dynamic_module_callback_http_get_body_chunks_size(self.0, body);
+            if count == 0 {
+                return;
+            }
+            let mut chunks: SmallVec<[Buffer; 8]> = SmallVec::from_elem(Buffer::EMPTY, count);
+            if abi::envoy_dynamic_module_callback_http_get_body_chunks(self.0, body, chunks.as_mut_ptr()) {
+                chunks.iter().for_each(|chunk| into.extend_from_slice(chunk.bytes()));
+            }
+        }
+    }
+
+    fn body_size(&self, body: u32) -> usize {
+        // SAFETY: the pointer is valid during the hook.
+        unsafe { abi::envoy_dynamic_module_callback_http_get_body_size(self.0, body) }
+    }
+
+    fn drain(&mut self, body: u32) {
+        let size = self.body_size(body);
+        if size > 0 {
+            // SAFETY: the pointer is valid during the hook.
+            unsafe { abi::envoy_dynamic_module_callback_http_drain_body(self.0, body, size) };
+        }
+    }
+
+    fn append(&mut self, body: u32, data: &[u8]) {
+        if !data.is_empty() {
+            // SAFETY: the pointer is valid during the hook; Envoy copies the data.
+            unsafe { abi::envoy_dynamic_module_callback_http_append_body(self.0, body, Buffer::of(data)) };
+        }
+    }
+
+    /// Whether the chunk just received is the buffered body itself and must not be read twice.
+    fn received_is_buffered(&self) -> bool {
+        // SAFETY: the pointer is valid during the hook.
+        unsafe { abi::envoy_dynamic_module_callback_http_received_buffered_request_body(self.0) }
+    }
+}
+
+fn map_id(map: Map) -> u32 {
+    match map {
+        Map::Request => abi::REQUEST_HEADERS,
+        Map::Response => abi::RESPONSE_HEADERS,
+    }
+}
+
+fn abi_headers(headers: &[(&[u8], &[u8])]) -> SmallVec<[Header; 24]> {
+    headers.iter().map(|(name, value)| Header { name: Buffer::of(name), value: Buffer::of(value) }).collect()
+}
+
+impl Stream for EnvoyStream {
+    fn headers(&self, map: Map) -> HeaderList<'_> {
+        // SAFETY: the pointer is valid during the hook; the bytes live until a write, which needs `&mut self`.
+        unsafe {
+            let count = abi::envoy_dynamic_module_callback_http_get_headers_size(self.0, map_id(map));
+            let mut raw: SmallVec<[Header; 32]> = SmallVec::from_elem(Header::EMPTY, count);
+            if count == 0 || !abi::envoy_dynamic_module_callback_http_get_headers(self.0, map_id(map), raw.as_mut_ptr())
+            {
+                return HeaderList::new();
+            }
+            raw.iter().map(|header| (header.name.bytes(), header.value.bytes())).collect()
+        }
+    }
+
+    fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
+        let id = match attribute {
+            Attribute::Protocol => abi::ATTRIBUTE_PROTOCOL,
+            Attribute::SourceAddress => abi::ATTRIBUTE_SOURCE_ADDRESS,
+            Attribute::TlsVersion => abi::ATTRIBUTE_TLS_VERSION,
+        };
+        let mut result = Buffer::EMPTY;
+        // SAFETY: the pointer is valid during the hook; the bytes live as long as the stream's attributes.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_filter_get_attribute_string(self.0, id, &raw mut result)
+                .then(|| result.bytes())
+        }
+    }
+
+    fn local_port(&self) -> Option<u64> {
+        let mut port = 0;
+        // SAFETY: the pointer is valid during the hook.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_filter_get_attribute_int(
+                self.0,
+                abi::ATTRIBUTE_DESTINATION_PORT,
+                &raw mut port,
+            )
+            .then_some(port)
+        }
+    }
+
+    fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
+        // An empty slice is not a null pointer, so that an empty value stays a value.
+        let (name, value) = (Buffer::of(name), Buffer::of(value));
+        // SAFETY: the pointer is valid during the hook; Envoy copies both.
+        unsafe { abi::envoy_dynamic_module_callback_http_set_header(self.0, map_id(map), name, value) };
+    }
+
+    fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
+        let (name, value) = (Buffer::of(name), Buffer::of(value));
+        // SAFETY: as above.
+        unsafe { abi::envoy_dynamic_module_callback_http_add_header(self.0, map_id(map), name, value) };
+    }
+
+    fn remove_header(&mut self, map: Map, name: &[u8]) {
+        // SAFETY: as above; a null value means removal.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_set_header(self.0, map_id(map), Buffer::of(name), Buffer::EMPTY)
+        };
+    }
+
+    fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
+        let headers = abi_headers(headers);
+        // SAFETY: the pointer is valid during the hook; Envoy copies headers and body.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_send_response(
+                self.0,
+                u32::from(status),
+                headers.as_ptr(),
+                headers.len(),
+                Buffer::of(body),
+                Buffer::of(b"crossfade_policy"),
+            );
+        }
+    }
+
+    fn send_headers(&mut self, headers: &[(&[u8], &[u8])]) {
+        let headers = abi_headers(headers);
+        // SAFETY: as above.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_send_response_headers(
+                self.0,
+                headers.as_ptr(),
+                headers.len(),
+                true,
+            );
+        }
+    }
+
+    fn request_body_size(&self) -> usize {
+        let received = if self.received_is_buffered() { 0 } else { self.body_size(abi::RECEIVED_REQUEST_BODY) };
+        self.body_size(abi::BUFFERED_REQUEST_BODY) + received
+    }
+
+    fn request_body(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.request_body_size());
+        self.chunks(abi::BUFFERED_REQUEST_BODY, &mut body);
+        if !self.received_is_buffered() {
+            self.chunks(abi::RECEIVED_REQUEST_BODY, &mut body);
+        }
+        body
+    }
+
+    fn replace_request_body(&mut self, body: &[u8]) {
+        let received = self.body_size(abi::RECEIVED_REQUEST_BODY) > 0 && !self.received_is_buffered();
+        self.drain(abi::BUFFERED_REQUEST_BODY);
+        if received {
+            self.drain(abi::RECEIVED_REQUEST_BODY);
+            self.append(abi::RECEIVED_REQUEST_BODY, body);
+        } else {
+            self.append(abi::BUFFERED_REQUEST_BODY, body);
+        }
+    }
+
+    fn replace_response_chunk(&mut self, body: &[u8]) {
+        self.drain(abi::RECEIVED_RESPONSE_BODY);
+        self.append(abi::RECEIVED_RESPONSE_BODY, body);
+    }
+
+    fn add_response_body(&mut self, body: &[u8]) {
+        self.append(abi::BUFFERED_RESPONSE_BODY, body);
+    }
+}

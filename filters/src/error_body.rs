@@ -1,0 +1,167 @@
+//! The bodies of errors that the gateway makes itself, to the byte (kong.md §3.9).
+
+use crate::config::Compat;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Html,
+    Xml,
+    Plain,
+    /// `Accept: application/grpc` over HTTP/1.1: no body, an empty content type.
+    Empty,
+}
+
+/// The formats of one request's errors, chosen when its headers are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    /// For errors of plugins and of routing: `Accept`, else JSON.
+    pub plugin: Format,
+    /// For errors of proxying: `Accept`, else the request's `Content-Type`, else plain text.
+    pub proxy: Format,
+}
+
+impl Formats {
+    pub const DEFAULT: Self = Self { plugin: Format::Json, proxy: Format::Plain };
+
+    pub fn choose(accept: Option<&[u8]>, content_type: Option<&[u8]>) -> Self {
+        let plugin = accept.map_or(Format::Json, best_format);
+        Self { plugin, proxy: accept.or(content_type).map_or(Format::Plain, best_format) }
+    }
+}
+
+const MEDIA_TYPES: [(&[u8], Format); 8] = [
+    (b"application/json", Format::Json),
+    (b"application/*", Format::Json),
+    (b"*/*", Format::Json),
+    (b"text/html", Format::Html),
+    (b"application/xml", Format::Xml),
+    (b"text/plain", Format::Plain),
+    (b"text/*", Format::Plain),
+    (b"application/grpc", Format::Empty),
+];
+
+/// The first of the media types with the highest quality that Kong knows; JSON if it knows none.
+fn best_format(accept: &[u8]) -> Format {
+    let mut best = (Format::Json, 0.0);
+    for part in accept.split(|byte| *byte == b',') {
+        let mut parameters = part.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let media_type = parameters.next().unwrap_or_default();
+        let Some((_, format)) = MEDIA_TYPES.iter().find(|(name, _)| *name == media_type) else { continue };
+        let quality = parameters
+            .filter_map(|parameter| parameter.strip_prefix(b"q="))
+            .find_map(|value| std::str::from_utf8(value).ok()?.parse::<f64>().ok())
+            .unwrap_or(1.0);
+        if quality > best.1 {
+            best = (*format, quality);
+        }
+    }
+    best.0
+}
+
+pub fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json; charset=utf-8",
+        Format::Html => "text/html; charset=utf-8",
+        Format::Xml => "application/xml; charset=utf-8",
+        Format::Plain => "text/plain; charset=utf-8",
+        Format::Empty => "",
+    }
+}
+
+/// The message goes in as it is, unescaped, as Kong does.
+pub fn render(format: Format, compat: Compat, message: &str, request_id: &str) -> String {
+    match (format, compat) {
+        (Format::Empty, _) => String::new(),
+        (Format::Json, Compat::Kong3) => {
+            format!("{{\n  \"message\":\"{message}\",\n  \"request_id\":\"{request_id}\"\n}}")
+        }
+        (Format::Json, Compat::Kong21) => format!("{{\n  \"message\":\"{message}\"\n}}"),
+        (Format::Plain, Compat::Kong3) => format!("{message}\nrequest_id: {request_id}\n"),
+        (Format::Plain, Compat::Kong21) => format!("{message}\n"),
+        (Format::Xml, Compat::Kong3) => format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{message}</message>\n  \
+             <requestid>{request_id}</requestid>\n</error>\n"
+        ),
+        (Format::Xml, Compat::Kong21) => {
+            format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{message}</message>\n</error>\n")
+        }
+        (Format::Html, Compat::Kong3) => {
+            html("Error", &format!("<p>{message}.</p>\n    <p>request_id: {request_id}</p>"))
+        }
+        (Format::Html, Compat::Kong21) => html("Kong Error", &format!("<p>{message}.</p>")),
+    }
+}
+
+/// Kong 2.1's `response.exit`: compact JSON whatever the client accepts.
+pub fn compact(message: &str) -> String {
+    format!("{{\"message\":\"{message}\"}}")
+}
+
+fn html(title: &str, paragraphs: &str) -> String {
+    format!(
+        "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>{title}</title>\n  </head>\n  \
+         <body>\n    <h1>{title}</h1>\n    {paragraphs}\n  </body>\n</html>\n"
+    )
+}
+
+/// Kong's mapping of a refusal's HTTP status to a gRPC status.
+pub fn grpc_status(status: u16) -> u16 {
+    match status {
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        409 => 6,
+        429 => 8,
+        499 => 1,
+        501 => 12,
+        503 => 14,
+        504 => 4,
+        500.. => 13,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_decides() {
+        for (accept, expected) in [
+            ("*/*", Format::Json),
+            ("text/html", Format::Html),
+            ("TEXT/HTML", Format::Json),
+            ("text/*", Format::Plain),
+            ("image/*", Format::Json),
+            ("text/html;q=0.3, application/json;q=0.9", Format::Json),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
+            ("application/json;q=0.1, text/plain", Format::Plain),
+            ("application/grpc", Format::Empty),
+            ("", Format::Json),
+            (";;q=,,q=9", Format::Json),
+        ] {
+            assert_eq!(best_format(accept.as_bytes()), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn proxy_errors_fall_back_to_the_content_type() {
+        assert_eq!(Formats::choose(None, None), Formats::DEFAULT);
+        assert_eq!(Formats::choose(None, Some(b"text/html")).proxy, Format::Html);
+        assert_eq!(Formats::choose(None, Some(b"text/html")).plugin, Format::Json);
+        assert_eq!(Formats::choose(Some(b"text/plain"), Some(b"text/html")).proxy, Format::Plain);
+    }
+
+    #[test]
+    fn json_of_both_generations() {
+        let id = "0123456789abcdef0123456789abcdef";
+        assert_eq!(render(Format::Json, Compat::Kong3, "No API key found in request", id).len(), 96);
+        assert_eq!(
+            render(Format::Json, Compat::Kong21, "API rate limit exceeded", id),
+            "{\n  \"message\":\"API rate limit exceeded\"\n}"
+        );
+        assert_eq!(compact("no Route matched with those values").len(), 48);
+        assert_eq!(render(Format::Xml, Compat::Kong3, &"x".repeat(57), id).len(), 193);
+    }
+}

@@ -1,0 +1,255 @@
+//! What the upstream gets: path, forwarding headers, and what is taken away (kong.md §3.4 and §3.8).
+
+use crate::config::{Compat, Gateway, Prefix};
+use crate::path;
+use crate::request::Request;
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// Changes to the request's headers, collected while they are read and applied afterwards.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub set: Vec<(Cow<'static, str>, Vec<u8>)>,
+    pub remove: Vec<Cow<'static, str>>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl Changes {
+    pub fn set(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
+        self.set.push((Cow::Borrowed(name), value.into()));
+    }
+
+    pub fn remove(&mut self, name: &'static str) {
+        self.remove.push(Cow::Borrowed(name));
+    }
+}
+
+const REMOVED: [&str; 5] = ["proxy", "proxy-connection", "keep-alive", "expect", "connection"];
+
+/// The client's address: the peer's, or what a trusted peer says.
+pub fn client_address(gateway: &Gateway, request: &Request<'_>) -> Option<IpAddr> {
+    let peer = request.peer?;
+    if !gateway.trusts(peer) {
+        return Some(peer);
+    }
+    let told = request.header(gateway.real_ip_header.as_bytes()).and_then(|value| {
+        let last = value.rsplit(|byte| *byte == b',').next()?;
+        std::str::from_utf8(last.trim_ascii()).ok()?.parse().ok()
+    });
+    told.or(Some(peer))
+}
+
+/// Adds path and forwarding headers. `query` replaces the request's own when a plugin has hidden something in it.
+pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Option<Vec<u8>>, changes: &mut Changes) {
+    let path = request.path.as_deref().unwrap_or(b"/");
+    let prefix = matched_prefix(&gateway.route.prefix, path);
+    set_path(gateway, request, path, prefix, query, changes);
+    let trusted = request.peer.is_some_and(|peer| gateway.trusts(peer));
+    let keeps = |name: &str| trusted && request.header(name.as_bytes()).is_some_and(|value| !value.is_empty());
+
+    let told = request.header(b"x-forwarded-for").filter(|value| !value.is_empty());
+    let forwarded_for = told.map_or_else(|| client.into(), |told| [told, b", ", client.as_bytes()].concat());
+    changes.set("x-forwarded-for", forwarded_for);
+    changes.set("x-real-ip", client);
+    if !keeps("x-forwarded-proto") {
+        changes.set("x-forwarded-proto", if request.is_tls { "https" } else { "http" });
+    }
+    if !keeps("x-forwarded-host") {
+        changes.set("x-forwarded-host", host_without_port(request.authority).to_ascii_lowercase());
+    }
+    if !keeps("x-forwarded-port") {
+        let mapped = gateway.port_maps.get(&request.local_port).map(|port| u64::from(*port));
+        changes.set("x-forwarded-port", mapped.unwrap_or(request.local_port).to_string());
+    }
+    if gateway.compat == Compat::Kong3 && !keeps("x-forwarded-path") {
+        changes.set("x-forwarded-path", request.raw_path);
+    }
+    if !keeps("x-forwarded-prefix") {
+        if gateway.route.strip_path && !prefix.is_empty() && prefix != b"/" {
+            changes.set("x-forwarded-prefix", path::escape(prefix));
+        } else if request.header(b"x-forwarded-prefix").is_some() {
+            changes.remove("x-forwarded-prefix");
+        }
+    }
+    if gateway.compat == Compat::Kong3 {
+        changes.set("via", request_via(request, &gateway.server_token));
+    }
+    take_away(gateway, request, changes);
+}
+
+fn set_path(
+    gateway: &Gateway,
+    request: &Request<'_>,
+    path: &[u8],
+    prefix: &[u8],
+    query: Option<Vec<u8>>,
+    changes: &mut Changes,
+) {
+    let upstream = path::upstream(path, prefix, &gateway.route.service_path, gateway.route.strip_path);
+    let mut target = path::escape(&upstream).into_owned();
+    if let Some(query) = query.as_deref().or(request.query) {
+        target.push(b'?');
+        target.extend_from_slice(query);
+    }
+    let unchanged = target.len() == request.raw_path.len() + request.query.map_or(0, |query| query.len() + 1)
+        && target.starts_with(request.raw_path)
+        && query.is_none();
+    if !unchanged {
+        changes.set(":path", target);
+    }
+}
+
+fn matched_prefix<'a>(prefix: &Prefix, path: &'a [u8]) -> &'a [u8] {
+    match prefix {
+        Prefix::Plain(plain) if path.starts_with(plain) => &path[..plain.len()],
+        Prefix::Regex(regex) => regex.find(path).map_or(b"", |found| found.as_bytes()),
+        Prefix::None | Prefix::Plain(_) => b"",
+    }
+}
+
+/// The client's first Via line, then the gateway as it speaks the client's protocol.
+fn request_via(request: &Request<'_>, server_token: &str) -> Vec<u8> {
+    let version = match request.protocol.strip_prefix(b"HTTP/").unwrap_or(request.protocol) {
+        b"1.0" => b"1",
+        other => other,
+    };
+    let own = [version, b" ", server_token.as_bytes()].concat();
+    match request.header(b"via").filter(|value| !value.is_empty()) {
+        Some(told) => [told, b", ", &own].concat(),
+        None => own,
+    }
+}
+
+fn take_away(gateway: &Gateway, request: &Request<'_>, changes: &mut Changes) {
+    let is_websocket = request.header(b"upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+    for (name, value) in &request.headers {
+        if is_websocket && matches!(*name, b"connection" | b"upgrade") {
+            continue;
+        }
+        match *name {
+            b"te" => keep_trailers(value, changes),
+            b"upgrade" => changes.remove("upgrade"),
+            b"proxy-authorization" if gateway.compat == Compat::Kong21 => changes.remove("proxy-authorization"),
+            // A client must not steer Envoy's router.
+            other if other.starts_with(b"x-envoy-") => {
+                changes.remove.push(Cow::Owned(String::from_utf8_lossy(other).into_owned()));
+            }
+            other => {
+                if let Some(removed) = REMOVED.iter().find(|removed| removed.as_bytes() == other) {
+                    changes.remove(removed);
+                }
+            }
+        }
+    }
+}
+
+fn keep_trailers(value: &[u8], changes: &mut Changes) {
+    let wants = value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+    if wants {
+        changes.set("te", "trailers");
+    } else {
+        changes.remove("te");
+    }
+}
+
+fn host_without_port(authority: &[u8]) -> &[u8] {
+    if authority.starts_with(b"[") {
+        let end = authority.iter().position(|byte| *byte == b']').map_or(authority.len(), |at| at + 1);
+        return &authority[..end];
+    }
+    authority.split(|byte| *byte == b':').next().unwrap_or(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::testing;
+    use serde_json::{Value, json};
+
+    fn gateway(route: Value, extra: Value) -> Gateway {
+        let mut json = json!({"compat": "kong-3", "server_token": "kong/3.9.1", "table": "t", "route": route});
+        json.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        Gateway::parse(json.to_string().as_bytes()).unwrap()
+    }
+
+    fn sent(gateway: &Gateway, request: &Request<'_>) -> std::collections::HashMap<String, String> {
+        let mut changes = Changes::default();
+        let client = client_address(gateway, request).unwrap().to_string();
+        prepare(gateway, request, &client, None, &mut changes);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        changes.set.into_iter().map(|(name, value)| (name.into_owned(), text(value))).collect()
+    }
+
+    #[test]
+    fn strips_and_tells_the_prefix() {
+        let gateway = gateway(json!({"path_prefix": "/s/", "strip_path": true, "service_path": "/"}), json!({}));
+        let headers = sent(&gateway, &testing::request("GET", "/s/x/y?z", &[]));
+        assert_eq!(headers[":path"], "/x/y?z");
+        assert_eq!(headers["x-forwarded-prefix"], "/s/");
+        assert_eq!(headers["x-forwarded-path"], "/s/x/y");
+        assert_eq!(headers["via"], "1.1 kong/3.9.1");
+    }
+
+    #[test]
+    fn regex_prefixes_are_anchored() {
+        let route = json!({"path_regex": "/r/(?<id>\\d+)", "strip_path": true});
+        let gateway = gateway(route, json!({}));
+        let headers = sent(&gateway, &testing::request("GET", "/r/12z", &[]));
+        assert_eq!((headers[":path"].as_str(), headers["x-forwarded-prefix"].as_str()), ("/z", "/r/12"));
+    }
+
+    #[test]
+    fn untrusted_values_are_replaced() {
+        let gateway = gateway(json!({"path_prefix": "/"}), json!({}));
+        let headers = [
+            ("x-forwarded-for", "203.0.113.1"),
+            ("x-forwarded-for", "203.0.113.3"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil.test"),
+            ("via", "1.1 edge"),
+        ];
+        let sent = sent(&gateway, &testing::request("GET", "/h", &headers));
+        assert_eq!(sent["x-forwarded-for"], "203.0.113.1, 127.0.0.1");
+        assert_eq!(sent["x-forwarded-proto"], "http");
+        assert_eq!(sent["x-forwarded-host"], "gw.test");
+        assert_eq!(sent["x-forwarded-port"], "8000");
+        assert_eq!(sent["via"], "1.1 edge, 1.1 kong/3.9.1");
+        assert!(!sent.contains_key(":path"));
+    }
+
+    #[test]
+    fn trusted_values_stay() {
+        let extra = json!({"trusted_ips": ["127.0.0.0/8"], "real_ip_header": "X-Forwarded-For",
+                           "port_maps": {"8000": 80}});
+        let gateway = gateway(json!({}), extra);
+        let headers = [("x-forwarded-for", "198.51.100.1, 203.0.113.7"), ("x-forwarded-host", "front.test")];
+        let sent = sent(&gateway, &testing::request("GET", "/h", &headers));
+        assert_eq!(sent["x-real-ip"], "203.0.113.7");
+        assert_eq!(sent["x-forwarded-for"], "198.51.100.1, 203.0.113.7, 203.0.113.7");
+        assert!(!sent.contains_key("x-forwarded-host"));
+        assert_eq!(sent["x-forwarded-port"], "80");
+    }
+
+    #[test]
+    fn takes_hop_by_hop_headers_away() {
+        let gateway = gateway(json!({}), json!({}));
+        let headers = [
+            ("proxy", "x"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, trailers"),
+            ("proxy-authorization", "Basic x"),
+            ("x-envoy-max-retries", "9"),
+        ];
+        let mut changes = Changes::default();
+        prepare(&gateway, &testing::request("GET", "/h", &headers), "192.0.2.1", None, &mut changes);
+        assert_eq!(changes.remove, ["proxy", "keep-alive", "x-envoy-max-retries"]);
+        assert!(changes.set.contains(&("te".into(), b"trailers".to_vec())));
+    }
+
+    #[test]
+    fn hosts() {
+        for (authority, host) in [("a.test:80", "a.test"), ("a.test", "a.test"), ("[::1]:80", "[::1]"), ("", "")] {
+            assert_eq!(host_without_port(authority.as_bytes()), host.as_bytes());
+        }
+    }
+}

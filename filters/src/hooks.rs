@@ -1,0 +1,243 @@
+//! The functions that Envoy calls. No panic leaves them: a fault in a request is answered with 500.
+
+use crate::abi::{self, Buffer, EnvoyFilter, Header};
+use crate::config::Gateway;
+use crate::consumers::{self, Table};
+use crate::counters::COUNTERS;
+use crate::envoy_stream::EnvoyStream;
+use crate::error::ConfigError;
+use crate::gateway::{Filter, Flow};
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::Arc;
+
+/// What a configured filter of this module is.
+enum FilterConfig {
+    Gateway(Arc<Gateway>),
+    /// Its configuration has been taken over; the filter itself does nothing.
+    Consumers,
+}
+
+impl FilterConfig {
+    fn parse(name: &[u8], config: &[u8]) -> Result<Self, ConfigError> {
+        match name {
+            b"gateway" => Ok(Self::Gateway(Arc::new(Gateway::parse(config)?))),
+            b"consumers" => {
+                let (table_name, table) = Table::parse(config)?;
+                consumers::slot(&table_name).store(Arc::new(table));
+                Ok(Self::Consumers)
+            }
+            other => Err(ConfigError::UnknownFilter(String::from_utf8_lossy(other).into_owned())),
+        }
+    }
+}
+
+/// One filter of one stream.
+struct Instance {
+    /// A hook is running. Answering a request makes Envoy call the response hooks inside the request hook; they must
+    /// not touch the filter then, and need not, since the answer is complete.
+    is_busy: Cell<bool>,
+    filter: Option<UnsafeCell<Filter>>,
+}
+
+fn log_error(message: &str) {
+    // SAFETY: Envoy copies the message.
+    unsafe { abi::envoy_dynamic_module_callback_log(abi::LOG_ERROR, Buffer::of(message.as_bytes())) };
+}
+
+/// Runs `action` on the filter and its stream. A panic ends the request with 500.
+///
+/// # Safety
+/// Both pointers must be those that Envoy passed to the running hook.
+unsafe fn run(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    action: impl FnOnce(&mut Filter, &mut EnvoyStream) -> Flow,
+) -> Flow {
+    // SAFETY: `module` is what `filter_new` gave, alive until `filter_destroy`.
+    let Some(instance) = (unsafe { module.cast::<Instance>().as_ref() }) else { return Flow::Continue };
+    let Some(cell) = &instance.filter else { return Flow::Continue };
+    if instance.is_busy.replace(true) {
+        return Flow::Continue;
+    }
+    // SAFETY: Envoy runs the hooks of a stream on one thread, and `is_busy` keeps a nested one out.
+    let (filter, mut stream) = unsafe { (&mut *cell.get(), EnvoyStream::new(envoy)) };
+    let outcome = catch_unwind(AssertUnwindSafe(|| action(filter, &mut stream)));
+    let flow = outcome.unwrap_or_else(|_| {
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            log_error("a request failed on a fault in the policy module");
+            filter.fail(&mut stream);
+        }));
+        answered.map_or(Flow::Continue, |()| Flow::Answered)
+    });
+    instance.is_busy.set(false);
+    flow
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
+    abi::VERSION.as_ptr()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
+    _config: *mut c_void,
+    name: Buffer,
+    config: Buffer,
+) -> *const c_void {
+    // SAFETY: Envoy's buffers live during the call.
+    let (name, config) = unsafe { (name.bytes(), config.bytes()) };
+    match catch_unwind(|| FilterConfig::parse(name, config)) {
+        Ok(Ok(parsed)) => Box::into_raw(Box::new(parsed)).cast(),
+        Ok(Err(error)) => {
+            log_error(&format!("crossfade_policy filter \"{}\": {error}", String::from_utf8_lossy(name)));
+            ptr::null()
+        }
+        Err(_) => ptr::null(),
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(config: *const c_void) {
+    // SAFETY: made by `config_new`, destroyed once.
+    let _ = catch_unwind(|| drop(unsafe { Box::from_raw(config.cast_mut().cast::<FilterConfig>()) }));
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
+    config: *const c_void,
+    _envoy: EnvoyFilter,
+) -> *const c_void {
+    // SAFETY: made by `config_new`, alive as long as its filters.
+    let config = unsafe { config.cast::<FilterConfig>().as_ref() };
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let filter = match config {
+            Some(FilterConfig::Gateway(gateway)) => Some(UnsafeCell::new(Filter::new(Arc::clone(gateway), &COUNTERS))),
+            Some(FilterConfig::Consumers) | None => None,
+        };
+        Box::into_raw(Box::new(Instance { is_busy: Cell::new(false), filter }))
+    }));
+    made.map_or(ptr::null(), |instance| instance.cast::<c_void>().cast_const())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: *const c_void) {
+    // SAFETY: made by `filter_new`, destroyed once.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(module.cast_mut().cast::<Instance>()) })));
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    end_of_stream: bool,
+) -> u32 {
+    // SAFETY: the pointers are Envoy's for this hook.
+    match unsafe { run(envoy, module, |filter, stream| filter.on_request_headers(stream, end_of_stream)) } {
+        Flow::Continue => abi::CONTINUE,
+        Flow::Wait | Flow::Answered => abi::STOP,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_body(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    end_of_stream: bool,
+) -> u32 {
+    // SAFETY: the pointers are Envoy's for this hook.
+    match unsafe { run(envoy, module, |filter, stream| filter.on_request_body(stream, end_of_stream)) } {
+        Flow::Continue => abi::CONTINUE,
+        Flow::Wait => abi::STOP,
+        Flow::Answered => abi::STOP_BODY_NO_BUFFER,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_trailers(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+) -> u32 {
+    // SAFETY: the pointers are Envoy's for this hook.
+    match unsafe { run(envoy, module, |filter, stream| filter.on_request_trailers(stream)) } {
+        Flow::Continue => abi::CONTINUE,
+        Flow::Wait | Flow::Answered => abi::STOP,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    end_of_stream: bool,
+) -> u32 {
+    let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
+        filter.on_response_headers(stream, end_of_stream);
+        Flow::Continue
+    };
+    // SAFETY: the pointers are Envoy's for this hook.
+    unsafe { run(envoy, module, action) };
+    abi::CONTINUE
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_body(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    _end_of_stream: bool,
+) -> u32 {
+    let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
+        filter.on_response_body(stream);
+        Flow::Continue
+    };
+    // SAFETY: the pointers are Envoy's for this hook.
+    unsafe { run(envoy, module, action) };
+    abi::CONTINUE
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    status: u32,
+    details: Buffer,
+    _reset_imminent: bool,
+) -> u32 {
+    let action = |filter: &mut Filter, _: &mut EnvoyStream| {
+        // SAFETY: Envoy's buffer lives during the hook.
+        filter.on_local_reply(status, unsafe { details.bytes() });
+        Flow::Continue
+    };
+    // SAFETY: the pointers are Envoy's for this hook.
+    unsafe { run(envoy, module, action) };
+    abi::CONTINUE
+}
+
+/// Hooks that Envoy demands and this module has no use for.
+macro_rules! unused_hooks {
+    ($($name:ident($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        $(#[unsafe(no_mangle)]
+        extern "C" fn $name($(_: $argument),*) $(-> $result)? {
+            $(<$result>::default())?
+        })*
+    };
+}
+
+unused_hooks! {
+    envoy_dynamic_module_on_http_filter_response_trailers(EnvoyFilter, *const c_void) -> u32;
+    envoy_dynamic_module_on_http_filter_stream_complete(EnvoyFilter, *const c_void);
+    envoy_dynamic_module_on_http_filter_scheduled(EnvoyFilter, *const c_void, u64);
+    envoy_dynamic_module_on_http_filter_http_callout_done(
+        EnvoyFilter, *const c_void, u64, u32, *const Header, usize, *const Buffer, usize);
+    envoy_dynamic_module_on_http_filter_http_stream_headers(
+        EnvoyFilter, *const c_void, u64, *const Header, usize, bool);
+    envoy_dynamic_module_on_http_filter_http_stream_data(
+        EnvoyFilter, *const c_void, u64, *const Buffer, usize, bool);
+    envoy_dynamic_module_on_http_filter_http_stream_trailers(EnvoyFilter, *const c_void, u64, *const Header, usize);
+    envoy_dynamic_module_on_http_filter_http_stream_complete(EnvoyFilter, *const c_void, u64);
+    envoy_dynamic_module_on_http_filter_http_stream_reset(EnvoyFilter, *const c_void, u64, u32);
+    envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark(EnvoyFilter, *const c_void);
+    envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark(EnvoyFilter, *const c_void);
+}

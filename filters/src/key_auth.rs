@@ -1,0 +1,283 @@
+//! The plugin key-auth: where a key is found, what a refusal says, what is hidden from the upstream (kong.md §5.1).
+
+use crate::arguments::{self, Found};
+use crate::body::Kind;
+use crate::config::Compat;
+use crate::request::Request;
+use serde::Deserialize;
+use std::borrow::Cow;
+
+#[derive(Debug, Deserialize)]
+pub struct KeyAuth {
+    #[serde(default = "default_key_names")]
+    pub key_names: Vec<String>,
+    #[serde(default = "yes")]
+    pub key_in_header: bool,
+    #[serde(default = "yes")]
+    pub key_in_query: bool,
+    #[serde(default)]
+    pub key_in_body: bool,
+    #[serde(default)]
+    pub hide_credentials: bool,
+    /// Id or username of the consumer to whom a request without a valid key belongs.
+    pub anonymous: Option<String>,
+    #[serde(default = "yes")]
+    pub run_on_preflight: bool,
+    pub realm: Option<String>,
+}
+
+fn default_key_names() -> Vec<String> {
+    vec!["apikey".to_owned()]
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What is known of the request's body when the plugin runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// It has not arrived yet.
+    Pending,
+    /// There is none, or none of a kind or size in which a key could be found.
+    Unusable,
+    Whole(&'a Kind, &'a [u8]),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Search<'a> {
+    Key(Cow<'a, [u8]>),
+    Refused(Refusal),
+    NeedsBody,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    NoKey,
+    Duplicate,
+    UnknownKey,
+    UnreadableBody,
+    /// The consumer named by `anonymous` does not exist.
+    NoAnonymous,
+}
+
+impl Refusal {
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NoKey | Self::Duplicate | Self::UnknownKey => 401,
+            Self::UnreadableBody => 400,
+            Self::NoAnonymous => 500,
+        }
+    }
+
+    pub fn message(self, compat: Compat) -> &'static str {
+        match (self, compat) {
+            (Self::NoKey, _) => "No API key found in request",
+            (Self::Duplicate, _) => "Duplicate API key found",
+            (Self::UnknownKey, Compat::Kong3) => "Unauthorized",
+            (Self::UnknownKey, Compat::Kong21) => "Invalid authentication credentials",
+            (Self::UnreadableBody, _) => "Cannot process request body",
+            (Self::NoAnonymous, _) => "An unexpected error occurred",
+        }
+    }
+}
+
+/// What must go before the request travels on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    pub headers: Vec<String>,
+    pub query: Option<Vec<u8>>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl KeyAuth {
+    pub fn lets_pass(&self, method: &[u8]) -> bool {
+        !self.run_on_preflight && method == b"OPTIONS"
+    }
+
+    pub fn challenge(&self, refusal: Refusal, compat: Compat) -> Option<String> {
+        match (compat, refusal, &self.realm) {
+            (_, Refusal::UnreadableBody | Refusal::NoAnonymous, _) => None,
+            (Compat::Kong21, Refusal::NoKey, _) => Some("Key realm=\"kong\"".to_owned()),
+            (Compat::Kong21, ..) => None,
+            (Compat::Kong3, _, Some(realm)) => Some(format!("Key realm=\"{realm}\"")),
+            (Compat::Kong3, _, None) => Some("Key".to_owned()),
+        }
+    }
+
+    /// The first of the names that yields a value decides; for each name header, then query, then body.
+    pub fn search<'a>(&self, request: &'a Request<'_>, body: Body<'a>, compat: Compat) -> Search<'a> {
+        if self.key_in_body && compat == Compat::Kong21 {
+            match body {
+                Body::Unusable => return Search::Refused(Refusal::UnreadableBody),
+                Body::Pending => return Search::NeedsBody,
+                Body::Whole(..) => {}
+            }
+        }
+        for name in &self.key_names {
+            let mut found = Found::Nothing;
+            if self.key_in_header {
+                found = find_in_headers(request, name);
+            }
+            if self.key_in_query && found == Found::Nothing {
+                found = arguments::find(request.query.unwrap_or_default(), name.as_bytes());
+            }
+            if self.key_in_body && found == Found::Nothing {
+                found = match body {
+                    Body::Pending => return Search::NeedsBody,
+                    Body::Unusable => Found::Nothing,
+                    Body::Whole(kind, bytes) => kind.find(bytes, name.as_bytes()).unwrap_or(Found::Nothing),
+                };
+            }
+            match found {
+                Found::Text(key) if key.is_empty() => return Search::Refused(Refusal::NoKey),
+                // The key must go from the body too, which has to be there for that.
+                Found::Text(_) if self.hides_in_body() && matches!(body, Body::Pending) => return Search::NeedsBody,
+                Found::Text(key) => return Search::Key(key),
+                Found::Several => return Search::Refused(Refusal::Duplicate),
+                Found::Nothing | Found::NoText => {}
+            }
+        }
+        Search::Refused(Refusal::NoKey)
+    }
+
+    fn hides_in_body(&self) -> bool {
+        self.hide_credentials && self.key_in_body
+    }
+
+    /// Empty unless `hide_credentials` is set. Only the name that carried the key is hidden, wherever it stands.
+    pub fn hidden(&self, request: &Request<'_>, body: Body<'_>) -> Hidden {
+        let Some(name) = self.hide_credentials.then(|| self.name_with_key(request, body)).flatten() else {
+            return Hidden::default();
+        };
+        let exact = name.to_ascii_lowercase();
+        Hidden {
+            headers: request.header(exact.as_bytes()).map(|_| exact).into_iter().collect(),
+            query: request.query.and_then(|query| arguments::without(query, name.as_bytes())),
+            body: match body {
+                Body::Whole(kind, bytes) if self.key_in_body => kind.without(bytes, name.as_bytes()),
+                _ => None,
+            },
+        }
+    }
+
+    fn name_with_key(&self, request: &Request<'_>, body: Body<'_>) -> Option<&str> {
+        let carries_key = |name: &&String| {
+            let in_body = |kind: &Kind, bytes| matches!(kind.find(bytes, name.as_bytes()), Some(Found::Text(_)));
+            let in_query = || arguments::find(request.query.unwrap_or_default(), name.as_bytes());
+            (self.key_in_header && find_in_headers(request, name) != Found::Nothing)
+                || (self.key_in_query && matches!(in_query(), Found::Text(_)))
+                || (self.key_in_body && matches!(body, Body::Whole(kind, bytes) if in_body(kind, bytes)))
+        };
+        self.key_names.iter().find(carries_key).map(String::as_str)
+    }
+}
+
+/// A configured `api_key` also finds the header `Api-Key`, not the other way round.
+fn find_in_headers<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
+    let exact = name.to_ascii_lowercase();
+    match find_header(request, &exact) {
+        Found::Nothing if exact.contains('_') => find_header(request, &exact.replace('_', "-")),
+        found => found,
+    }
+}
+
+fn find_header<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
+    let mut values = request.headers.iter().filter(|(header, _)| *header == name.as_bytes());
+    match (values.next(), values.next()) {
+        (None, _) => Found::Nothing,
+        (Some((_, value)), None) => Found::Text(Cow::Borrowed(value)),
+        _ => Found::Several,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::testing;
+    use serde_json::{Value, json};
+
+    fn plugin(config: Value) -> KeyAuth {
+        serde_json::from_value(config).unwrap()
+    }
+
+    fn key(text: &str) -> Search<'_> {
+        Search::Key(Cow::Borrowed(text.as_bytes()))
+    }
+
+    #[test]
+    fn where_a_key_is_found() {
+        let no_key = || Search::Refused(Refusal::NoKey);
+        let duplicate = || Search::Refused(Refusal::Duplicate);
+        let default = json!({});
+        let names = json!({"key_names": ["X-Token", "tok"]});
+        for (config, target, headers, expected) in [
+            (&default, "/k", vec![], no_key()),
+            (&default, "/k", vec![("apikey", "a")], key("a")),
+            (&default, "/k?apikey=a", vec![], key("a")),
+            (&default, "/k?apikey=a", vec![("apikey", "b")], key("b")),
+            (&default, "/k", vec![("apikey", "")], no_key()),
+            (&default, "/k?apikey=a", vec![("apikey", "")], no_key()),
+            (&default, "/k?apikey=", vec![], no_key()),
+            (&default, "/k?apikey", vec![], no_key()),
+            (&default, "/k?apikey[]=a", vec![], no_key()),
+            (&default, "/k", vec![("apikey", "a"), ("apikey", "a")], duplicate()),
+            (&default, "/k?apikey=a&apikey=b", vec![], duplicate()),
+            (&names, "/k", vec![("tok", "b"), ("x-token", "a")], key("a")),
+            (&names, "/k?tok=b", vec![], key("b")),
+            (&names, "/k", vec![("apikey", "a")], no_key()),
+            (&json!({"key_in_query": false}), "/k?apikey=a", vec![], no_key()),
+            (&json!({"key_in_header": false}), "/k", vec![("apikey", "a")], no_key()),
+            (&json!({"key_names": ["api_key"]}), "/k", vec![("api-key", "a")], key("a")),
+            (&json!({"key_names": ["api-key"]}), "/k", vec![("api_key", "a")], no_key()),
+        ] {
+            let request = testing::request("GET", target, &headers);
+            let search = plugin(config.clone()).search(&request, Body::Unusable, Compat::Kong3);
+            assert_eq!(search, expected, "{config} {target} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn body_is_asked_for_only_when_needed() {
+        let plugin = plugin(json!({"key_in_body": true}));
+        let bare = testing::request("POST", "/k", &[]);
+        assert_eq!(plugin.search(&bare, Body::Pending, Compat::Kong3), Search::NeedsBody);
+        let found = plugin.search(&bare, Body::Whole(&Kind::Form, b"apikey=f"), Compat::Kong3);
+        assert_eq!(found, key("f"));
+        let with_header = testing::request("POST", "/k", &[("apikey", "h")]);
+        assert_eq!(plugin.search(&with_header, Body::Pending, Compat::Kong3), key("h"));
+        let refused = plugin.search(&with_header, Body::Unusable, Compat::Kong21);
+        assert_eq!(refused, Search::Refused(Refusal::UnreadableBody));
+    }
+
+    #[test]
+    fn hides_the_key() {
+        let plugin = plugin(json!({"hide_credentials": true, "key_in_body": true}));
+        let request = testing::request("POST", "/k?a=1&apikey=k", &[("apikey", "k"), ("x-other", "1")]);
+        let hidden = plugin.hidden(&request, Body::Whole(&Kind::Json, br#"{"apikey":"k"}"#));
+        assert_eq!(
+            hidden,
+            Hidden { headers: vec!["apikey".into()], query: Some(b"a=1".into()), body: Some(b"{}".into()) }
+        );
+        let plain = testing::request("GET", "/k?b=%20", &[("apikey", "k")]);
+        let hidden = plugin.hidden(&plain, Body::Unusable);
+        assert_eq!((hidden.headers.len(), hidden.query, hidden.body), (1, None, None));
+    }
+
+    #[test]
+    fn refusals_of_both_generations() {
+        let plain = plugin(json!({}));
+        let realm = plugin(json!({"realm": "cats"}));
+        for (refusal, compat, message, challenge) in [
+            (Refusal::NoKey, Compat::Kong3, "No API key found in request", Some("Key")),
+            (Refusal::UnknownKey, Compat::Kong3, "Unauthorized", Some("Key")),
+            (Refusal::NoKey, Compat::Kong21, "No API key found in request", Some("Key realm=\"kong\"")),
+            (Refusal::UnknownKey, Compat::Kong21, "Invalid authentication credentials", None),
+            (Refusal::NoAnonymous, Compat::Kong3, "An unexpected error occurred", None),
+        ] {
+            assert_eq!(refusal.message(compat), message);
+            assert_eq!(plain.challenge(refusal, compat).as_deref(), challenge, "{refusal:?} {compat:?}");
+        }
+        assert_eq!(realm.challenge(Refusal::Duplicate, Compat::Kong3).as_deref(), Some("Key realm=\"cats\""));
+    }
+}

@@ -1,0 +1,88 @@
+//! One request as its headers tell it, read once.
+
+use crate::path::{self, BadPath};
+use crate::stream::{Attribute, HeaderList, Map, Stream};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+#[derive(Debug)]
+pub struct Request<'a> {
+    pub headers: HeaderList<'a>,
+    pub method: &'a [u8],
+    /// As sent, without the query.
+    pub raw_path: &'a [u8],
+    pub query: Option<&'a [u8]>,
+    pub path: Result<Cow<'a, [u8]>, BadPath>,
+    pub authority: &'a [u8],
+    pub protocol: &'a [u8],
+    pub is_tls: bool,
+    pub local_port: u64,
+    pub peer: Option<IpAddr>,
+}
+
+impl<'a> Request<'a> {
+    pub fn read(stream: &'a impl Stream) -> Self {
+        let headers = stream.headers(Map::Request);
+        let pseudo = |name: &[u8]| headers.iter().find(|(header, _)| *header == name).map_or(&b""[..], |pair| pair.1);
+        let (method, target, authority) = (pseudo(b":method"), pseudo(b":path"), pseudo(b":authority"));
+        let (raw_path, query) = path::split_query(target);
+        Self {
+            method,
+            raw_path,
+            query,
+            path: path::normalise(raw_path),
+            authority,
+            protocol: stream.attribute(Attribute::Protocol).unwrap_or(b"HTTP/1.1"),
+            is_tls: stream.attribute(Attribute::TlsVersion).is_some_and(|version| !version.is_empty()),
+            local_port: stream.local_port().unwrap_or_default(),
+            peer: stream.attribute(Attribute::SourceAddress).and_then(address_without_port),
+            headers,
+        }
+    }
+
+    /// The first value under a lower-case name.
+    pub fn header(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.headers.iter().find(|(header, _)| *header == name).map(|(_, value)| *value)
+    }
+
+    pub fn is_grpc(&self) -> bool {
+        self.header(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
+    }
+}
+
+fn address_without_port(address: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(address).ok()?;
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    pub fn request<'a>(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
+        let (raw_path, query) = path::split_query(target.as_bytes());
+        Request {
+            headers: headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
+            method: method.as_bytes(),
+            raw_path,
+            query,
+            path: path::normalise(raw_path),
+            authority: b"gw.test",
+            protocol: b"HTTP/1.1",
+            is_tls: false,
+            local_port: 8000,
+            peer: Some(IpAddr::from([127, 0, 0, 1])),
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (address, expected) in
+            [("127.0.0.1:80", Some("127.0.0.1")), ("[::1]:80", Some("::1")), ("/tmp/socket", None)]
+        {
+            let parsed = address_without_port(address.as_bytes());
+            assert_eq!(parsed, expected.map(|text| text.parse().unwrap()), "{address}");
+        }
+    }
+}

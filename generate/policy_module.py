@@ -1,0 +1,78 @@
+"""Builds the Rust policy module and puts it among the generated files under a name that holds its content's hash.
+
+Envoy maps the library into memory, so a file once placed is never written again: a new build gets a new name.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT = ROOT / "target" / "release" / "libcrossfade_policy.so"
+PATTERN = "libcrossfade_policy-*.so"
+STAMP = "libcrossfade_policy.sources"
+
+
+def generate(target: Path) -> None:
+    """Leaves exactly one current library in `target`; quick when the sources are those of the last build.
+
+    Raises RuntimeError with the way out when there is no Rust toolchain or the build fails.
+    """
+    digest = _digest(_sources())
+    stamp = target / STAMP
+    recorded = stamp.read_text().split() if stamp.exists() else []
+    if len(recorded) == 2 and recorded[0] == digest and (target / recorded[1]).exists():
+        return
+    _build()
+    target.mkdir(parents=True, exist_ok=True)
+    name = f"libcrossfade_policy-{_digest([BUILT])}.so"
+    if not (target / name).exists():
+        _place(BUILT, target / name)
+    else:
+        os.utime(target / name)
+    _place_text(f"{digest} {name}\n", stamp)
+    for old in target.glob(PATTERN):
+        if old.name != name:
+            # A running Envoy keeps its mapping of a removed file.
+            old.unlink(missing_ok=True)
+
+
+def _sources() -> list[Path]:
+    crate = ROOT / "filters"
+    files = [ROOT / "Cargo.toml", ROOT / "Cargo.lock", crate / "Cargo.toml", *crate.glob("src/**/*.rs")]
+    return sorted(path for path in files if path.exists())
+
+
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _build() -> None:
+    cargo = shutil.which("cargo") or shutil.which("cargo", path=str(Path.home() / ".cargo" / "bin"))
+    if cargo is None:
+        raise RuntimeError("cargo is not installed; install Rust (https://rustup.rs) to build the policy module")
+    command = [cargo, "build", "--release", "--locked", "-p", "crossfade_policy", "--target-dir", str(ROOT / "target")]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        raise RuntimeError(f"the policy module does not build; run `{' '.join(command)}` in {ROOT} to see why")
+
+
+def _place(source: Path, destination: Path) -> None:
+    """Copies under another name in the same directory, then renames, so that no half-written file is ever seen."""
+    with tempfile.NamedTemporaryFile(dir=destination.parent, prefix=".policy-", delete=False) as copy:
+        copy.write(source.read_bytes())
+    os.chmod(copy.name, 0o755)  # noqa: PTH101  (a file object's name)
+    Path(copy.name).replace(destination)
+
+
+def _place_text(text: str, destination: Path) -> None:
+    temporary = destination.with_name(f".{destination.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(destination)
