@@ -26,8 +26,18 @@ class StatusError(Exception):
         self.details = details
         self.headers = headers or {}
         self.metadata: JsonObject = {}
+        self._body: JsonObject | None = None
+
+    @classmethod
+    def from_body(cls, body: JsonObject) -> "StatusError":
+        """An error that is already worded as a Status object."""
+        error = cls(body["code"], body.get("reason", ""), body["message"], body.get("details"))
+        error._body = body
+        return error
 
     def status(self) -> JsonObject:
+        if self._body is not None:
+            return self._body
         result: JsonObject = {
             "kind": "Status",
             "apiVersion": "v1",

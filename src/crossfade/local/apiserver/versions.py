@@ -1,0 +1,29 @@
+"""Objects between the version a client speaks and the one that is stored."""
+
+from typing import Any
+
+from crossfade.local.apiserver.registry import ResourceType
+
+JsonObject = dict[str, Any]
+
+
+def to_stored(resource: ResourceType, obj: JsonObject) -> JsonObject:
+    """The stored form of an object in `resource`'s version; the argument may be reused."""
+    if resource.is_stored_form:
+        return obj
+    if resource.custom is not None:
+        return {**obj, "apiVersion": resource.storage_api_version}
+    from crossfade.local.apiserver import conversion
+
+    return conversion.to_storage(resource.gvk, obj)
+
+
+def to_served(resource: ResourceType, obj: JsonObject) -> JsonObject:
+    """A stored object as `resource`'s version shows it; the stored one stays as it is."""
+    if resource.is_stored_form:
+        return obj
+    if resource.custom is not None:
+        return {**obj, "apiVersion": resource.api_version}
+    from crossfade.local.apiserver import conversion
+
+    return conversion.from_storage(resource.gvk, obj)
