@@ -27,6 +27,10 @@ class Resource(NamedTuple):
     version: str
     framed: bytes
 
+    def __repr__(self) -> str:
+        # The bytes of a listener hold private keys.
+        return f"Resource({self.version}, {len(self.framed)} bytes)"
+
 
 RESOURCES_TAG: Final = b"\x12"
 NOTHING: Final[Mapping[str, Resource]] = MappingProxyType({})

@@ -1,0 +1,248 @@
+"""The bootstrap of a proxy, as JSON-ready data: who it is, where its configuration comes from, its admin port.
+
+Only the standard library is used, so that a proxy starts at once; everything else comes over ADS.
+"""
+
+import ipaddress
+from typing import Any, Final, NamedTuple
+
+from crossfade.envoy.names import ADMIN_CLUSTER, ADS_CLUSTER, STATUS_LISTENER
+
+Json = dict[str, Any]
+
+TYPE: Final = "type.googleapis.com/"
+TOKEN_SECRET: Final = "ads-token"  # noqa: S105 - the name of a secret, not one
+MAX_CONNECTIONS: Final = 50_000
+# Kong's path regexes are longer than what Envoy takes by default (100 instructions).
+REGEX_PROGRAM_SIZE: Final = 32_768
+STATUS_PATHS: Final = (("/status/ready", "/ready"), ("/status", "/ready"), ("/metrics", "/stats/prometheus"))
+STATS_PATHS: Final = tuple((path, path) for path in ("/stats/prometheus", "/stats", "/ready", "/server_info"))
+SOL_SOCKET, SO_MARK = 1, 36
+
+
+class AdsPeer(NamedTuple):
+    """Where the control plane listens. Without `ca_pem` the connection is plain: loopback only.
+
+    `token_file` is an SDS file (see `token_secret`) with the bearer token, watched by Envoy.
+    """
+
+    host: str
+    port: int
+    ca_pem: str | None = None
+    token_file: str | None = None
+
+
+class AdminPages(NamedTuple):
+    """A listener that shows some of the admin interface's pages (`path`, page) to others; nothing else of it."""
+
+    address: str
+    port: int
+    pages: tuple[tuple[str, str], ...]
+
+
+def bootstrap(
+    *, node_id: str, ads: AdsPeer, admin_port: int, pages: tuple[AdminPages, ...] = (), socket_mark: int | None = None
+) -> Json:
+    """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
+
+    `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
+    """
+    manager: Json = {}
+    if socket_mark is not None:
+        option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
+        manager["upstream_bind_config"] = {"socket_options": [option]}
+    return {
+        "node": {"id": node_id, "cluster": "crossfade"},
+        "admin": {"address": _address("127.0.0.1", admin_port), "ignore_global_conn_limit": True},
+        "cluster_manager": manager,
+        "dynamic_resources": {
+            "ads_config": _ads_config(),
+            "lds_config": _over_ads(),
+            "cds_config": _over_ads(),
+        },
+        "static_resources": {
+            "clusters": [_ads_cluster(ads), *([_admin_cluster(admin_port)] if pages else [])],
+            "listeners": [_pages_listener(index, one) for index, one in enumerate(pages)],
+        },
+        "layered_runtime": {
+            "layers": [{"name": "crossfade", "static_layer": _runtime()}, {"name": "admin", "admin_layer": {}}]
+        },
+        "overload_manager": {"resource_monitors": [_connection_limit()]},
+    }
+
+
+def token_secret(token: str) -> Json:
+    """Content of the SDS file: a discovery response with the one secret. Replace it by renaming."""
+    secret = {
+        "@type": TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": TOKEN_SECRET,
+        "generic_secret": {"secret": {"inline_string": token}},
+    }
+    return {"resources": [secret]}
+
+
+def _runtime() -> Json:
+    return {
+        "re2.max_program_size.error_level": REGEX_PROGRAM_SIZE,
+        "re2.max_program_size.warn_level": REGEX_PROGRAM_SIZE,
+    }
+
+
+def _connection_limit() -> Json:
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": TYPE + "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": MAX_CONNECTIONS,
+        },
+    }
+
+
+# --- ADS -------------------------------------------------------------------------------------------------------
+
+
+def _ads_config() -> Json:
+    """Quick retries: at start the control plane, its Service and the proxy come up together."""
+    retry = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+    return {
+        "api_type": "DELTA_GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [{"envoy_grpc": {"cluster_name": ADS_CLUSTER, "retry_policy": retry}}],
+    }
+
+
+def _over_ads() -> Json:
+    """Never goes on without a configuration: an Envoy that knows nothing must not be ready."""
+    return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+
+
+def _ads_cluster(ads: AdsPeer) -> Json:
+    http2 = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    options: Json = {
+        "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": http2},
+    }
+    if ads.token_file is not None:
+        options["http_filters"] = _token_filters(ads.token_file)
+    cluster: Json = {
+        "name": ADS_CLUSTER,
+        "connect_timeout": "1s",
+        "load_assignment": _assignment(ADS_CLUSTER, ads.host, ads.port),
+        "typed_extension_protocol_options": {options["@type"].removeprefix(TYPE): options},
+        **_ads_discovery(ads.host),
+    }
+    if ads.ca_pem is not None:
+        cluster["transport_socket"] = _client_tls(ads.host, ads.ca_pem)
+    return cluster
+
+
+def _ads_discovery(host: str) -> Json:
+    if _is_ip(host):
+        return {"type": "STATIC"}
+    config = {
+        "@type": TYPE + "envoy.extensions.clusters.dns.v3.DnsCluster",
+        "dns_refresh_rate": "5s",
+        "dns_failure_refresh_rate": {"base_interval": "0.1s", "max_interval": "1s"},
+    }
+    return {"cluster_type": {"name": "envoy.clusters.dns", "typed_config": config}}
+
+
+def _token_filters(token_file: str) -> list[Json]:
+    """The token expires and is renewed, so it is read from a file that Envoy watches, not written here."""
+    credential = {
+        "@type": TYPE + "envoy.extensions.http.injected_credentials.generic.v3.Generic",
+        "credential": {
+            "name": TOKEN_SECRET,
+            "sds_config": {"path_config_source": {"path": token_file}, "resource_api_version": "V3"},
+        },
+        "header_value_prefix": "Bearer ",
+    }
+    injector = {
+        "@type": TYPE + "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+        "overwrite": True,
+        "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": credential},
+    }
+    codec = {"@type": TYPE + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"}
+    return [
+        {"name": "envoy.filters.http.credential_injector", "typed_config": injector},
+        {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
+    ]
+
+
+def _client_tls(host: str, ca_pem: str) -> Json:
+    san = {"san_type": "IP_ADDRESS" if _is_ip(host) else "DNS", "matcher": {"exact": host}}
+    validation = {"trusted_ca": {"inline_string": ca_pem}, "match_typed_subject_alt_names": [san]}
+    context: Json = {
+        "@type": TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": {
+            "alpn_protocols": ["h2"],
+            "validation_context": validation,
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        },
+    }
+    if not _is_ip(host):
+        context["sni"] = host
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+# --- status ----------------------------------------------------------------------------------------------------
+
+
+def _admin_cluster(admin_port: int) -> Json:
+    return {
+        "name": ADMIN_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment(ADMIN_CLUSTER, "127.0.0.1", admin_port),
+    }
+
+
+def _pages_listener(index: int, pages: AdminPages) -> Json:
+    """Envoy opens it once it has its first configuration; until then the port refuses, which is "not ready"."""
+    routes = [
+        {
+            "match": {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
+            "route": {"cluster": ADMIN_CLUSTER, "regex_rewrite": _rewrite(path, page)},
+        }
+        for path, page in pages.pages
+    ]
+    manager = {
+        "@type": TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": STATUS_LISTENER,
+        "route_config": {"virtual_hosts": [{"name": STATUS_LISTENER, "domains": ["*"], "routes": routes}]},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": TYPE + "envoy.extensions.filters.http.router.v3.Router"},
+            }
+        ],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    return {
+        "name": f"{STATUS_LISTENER}_{index}",
+        "address": _address(pages.address, pages.port),
+        "ignore_global_conn_limit": True,
+        "filter_chains": [chain],
+    }
+
+
+def _rewrite(path: str, page: str) -> Json:
+    return {"pattern": {"regex": f"^{path}"}, "substitution": page}
+
+
+def _assignment(cluster: str, host: str, port: int) -> Json:
+    endpoint = {"endpoint": {"address": _address(host, port)}}
+    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": [endpoint]}]}
+
+
+def _address(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""One Envoy as a child process: started from a bootstrap, drained, ended. Standard library only."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from crossfade.envoy.binary import envoy_binary
+
+# While it drains Envoy still accepts: whoever has not yet heard that this proxy goes is served, and told to reconnect.
+MIN_DRAIN_S: Final = 0.5
+POLL_S: Final = 0.1
+
+
+class EnvoyProcess:
+    """Must be started from a thread that lives as long as Envoy shall: Envoy asks the kernel to be ended with it."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+
+    @classmethod
+    def start(
+        cls,
+        bootstrap: bytes | str,
+        *,
+        workdir: Path,
+        concurrency: int = 1,
+        log_level: str = "info",
+        environment: dict[str, str] | None = None,
+    ) -> "EnvoyProcess":
+        """`workdir` gets `envoy.json`. Output goes where ours goes. `environment` is added to ours."""
+        if isinstance(bootstrap, str):
+            bootstrap = bootstrap.encode()
+        path = workdir / "envoy.json"
+        write_private(path, bootstrap)
+        arguments = [
+            str(envoy_binary()),
+            *("-c", str(path)),
+            *("--concurrency", str(concurrency)),
+            *("--log-level", log_level),
+            *("--drain-strategy", "immediate"),
+            "--disable-hot-restart",
+        ]
+        return cls(subprocess.Popen(arguments, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code as a shell counts it (128 + signal), or None while it runs."""
+        code = self._process.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Like `poll`, but waits; `TimeoutError` when the time is over."""
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"Envoy still runs after {timeout_s} s") from error
+        return code if code >= 0 else 128 - code
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ends at once, without draining."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def drain(self, *, admin_port: int, at_most_s: float) -> None:
+        """Lets requests in flight end. Blocks until there are none, Envoy is gone, or the time is over."""
+        deadline = time.monotonic() + at_most_s
+        earliest_end = min(deadline, time.monotonic() + MIN_DRAIN_S)
+        try:
+            _admin(admin_port, "POST", "/healthcheck/fail")
+            _admin(admin_port, "POST", "/drain_listeners?graceful&skip_exit")
+            while time.monotonic() < deadline and self.poll() is None:
+                if time.monotonic() >= earliest_end and _active(admin_port) == 0:
+                    return
+                time.sleep(POLL_S)
+        except (OSError, http.client.HTTPException):
+            # An admin interface that does not answer cannot tell when to end either.
+            return
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Appears whole or not at all, readable by the owner only."""
+    draft = path.with_suffix(".new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+        file.write(content)
+    draft.rename(path)
+
+
+def _active(admin_port: int) -> int:
+    """Requests and raw connections in progress, the admin interface's own left out."""
+    text = _admin(admin_port, "GET", "/stats?format=json&filter=downstream_(rq|cx)_active")
+    stats = json.loads(text)["stats"]
+    return sum(
+        stat["value"]
+        for stat in stats
+        if (stat["name"].startswith("http.") and stat["name"].endswith("downstream_rq_active"))
+        or (stat["name"].startswith("tcp.") and stat["name"].endswith("downstream_cx_active"))
+        if not stat["name"].startswith(("http.admin.", "http.crossfade_status."))
+    )
+
+
+def _admin(port: int, method: str, path: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()

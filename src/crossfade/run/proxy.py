@@ -1,0 +1,176 @@
+"""`crossfade proxy`: writes the bootstrap of this pod's Envoy, runs it, renews its token, drains it at the end.
+
+Restarts nothing: Envoy's end is the container's end. Only the standard library, because a pod waits for this.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
+from crossfade.run.envoy_process import EnvoyProcess, write_private
+
+GATEWAY_ADS: Final = "127.0.0.1:18001"
+GATEWAY_STATUS_PORT: Final = 8100
+TOKEN_CHECK_S: Final = 10.0
+FORWARDED: Final = frozenset({signal.SIGUSR1, signal.SIGHUP})
+ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+
+
+class ProxySettings(NamedTuple):
+    """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers."""
+
+    node_id: str
+    ads_address: str
+    ads_ca_pem: str | None
+    token_file: Path | None
+    admin_port: int
+    pod_ip: str | None
+    status_port: int | None
+    concurrency: int
+    log_level: str
+    drain_s: float
+    socket_mark: int | None
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text says which and what to do."""
+
+
+def settings_from_environment(environment: Mapping[str, str], *, is_gateway: bool) -> ProxySettings:
+    """The names are those of the App Mesh image where it had one (appmesh.md §4.4)."""
+    namespace, pod = environment.get("POD_NAMESPACE", "default"), environment.get("POD_NAME", "")
+    address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
+    if not address:
+        raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
+    token_file = environment.get("CROSSFADE_ADS_TOKEN_FILE")
+    mark = environment.get("CROSSFADE_SOCKET_MARK")
+    return ProxySettings(
+        node_id=f"{namespace}/{pod}",
+        ads_address=address,
+        ads_ca_pem=_pem(environment.get("CROSSFADE_ADS_CA")),
+        token_file=Path(token_file) if token_file else None,
+        admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", 9901),
+        pod_ip=None if is_gateway else environment.get("POD_IP") or None,
+        status_port=_number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT) if is_gateway else None,
+        concurrency=_number(environment, "ENVOY_CONCURRENCY", 1),
+        log_level=environment.get("ENVOY_LOG_LEVEL", "info"),
+        drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
+        socket_mark=int(mark) if mark else None,
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "")
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}: it must be a whole number") from None
+
+
+def _pem(value: str | None) -> str | None:
+    """The certificate itself or the name of a file with it."""
+    if not value:
+        return None
+    if "-----BEGIN" in value:
+        return value
+    try:
+        return Path(value).read_text()
+    except OSError as error:
+        raise SettingsError(f"CROSSFADE_ADS_CA: cannot read {value}: {error.strerror}") from None
+
+
+def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path | None) -> str:
+    host, separator, port = settings.ads_address.rpartition(":")
+    if not separator or not port.isdigit():
+        raise SettingsError(f"CROSSFADE_ADS_ADDRESS is {settings.ads_address!r}: it must be host:port")
+    pages = []
+    if settings.status_port is not None:
+        pages.append(AdminPages("0.0.0.0", settings.status_port, STATUS_PATHS))
+    if settings.pod_ip is not None:
+        pages.append(AdminPages(settings.pod_ip, settings.admin_port, STATS_PATHS))
+    secret_file = str(token_secret_file) if token_secret_file is not None else None
+    return json.dumps(
+        bootstrap(
+            node_id=settings.node_id,
+            ads=AdsPeer(host.strip("[]"), int(port), settings.ads_ca_pem, secret_file),
+            admin_port=settings.admin_port,
+            pages=tuple(pages),
+            socket_mark=settings.socket_mark,
+        )
+    )
+
+
+class _Token:
+    """Carries the pod's token into the file that Envoy watches."""
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self._source = source
+        self._target = target
+        self._known = ""
+
+    def refresh(self) -> None:
+        """Keeps the last token while the file cannot be read."""
+        try:
+            token = self._source.read_text().strip()
+        except OSError as error:
+            if not self._known:
+                raise SettingsError(f"cannot read the token {self._source}: {error.strerror}") from None
+            return
+        if token and token != self._known:
+            write_private(self._target, json.dumps(token_secret(token)).encode())
+            self._known = token
+
+
+def run_proxy(*, is_gateway: bool) -> int:
+    """Envoy's exit code, or 1 if it could not be started; then the reason is on stderr."""
+    try:
+        settings = settings_from_environment(os.environ, is_gateway=is_gateway)
+        with tempfile.TemporaryDirectory(prefix="crossfade-proxy-") as folder:
+            return _run(settings, Path(folder))
+    except (SettingsError, FileNotFoundError) as error:
+        print(f"crossfade proxy: {error}", file=sys.stderr)  # noqa: T201 - for people, before there is a log
+        return 1
+
+
+def _run(settings: ProxySettings, workdir: Path) -> int:
+    signals = _signal_pipe()
+    token = _Token(settings.token_file, workdir / "token.json") if settings.token_file is not None else None
+    if token is not None:
+        token.refresh()
+    text = bootstrap_from_settings(settings, token_secret_file=workdir / "token.json" if token is not None else None)
+    envoy = EnvoyProcess.start(text, workdir=workdir, concurrency=settings.concurrency, log_level=settings.log_level)
+    while (code := envoy.poll()) is None:
+        ready, _, _ = select.select([signals], [], [], TOKEN_CHECK_S)
+        if token is not None:
+            token.refresh()
+        for number in os.read(signals, 64) if ready else b"":
+            if number in ENDING:
+                return _end(envoy, settings)
+            if number in FORWARDED:
+                envoy.send_signal(number)
+    return code
+
+
+def _end(envoy: EnvoyProcess, settings: ProxySettings) -> int:
+    """0 when Envoy ended because it was asked to."""
+    envoy.drain(admin_port=settings.admin_port, at_most_s=settings.drain_s)
+    if envoy.poll() is None:
+        envoy.terminate()
+    return envoy.wait()
+
+
+def _signal_pipe() -> int:
+    """A file descriptor that gives the number of each signal as a byte; the child's end counts as one too."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (*ENDING, *FORWARDED, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    return reader
