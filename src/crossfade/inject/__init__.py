@@ -1,0 +1,1 @@
+"""Sidecar injection: whether a pod gets one, and the JSON Patch that adds it. Pure."""

@@ -1,0 +1,92 @@
+"""Pod annotations that shape the sidecar (appmesh.md §4.3)."""
+
+from typing import Final
+
+import orjson
+from msgspec import Struct
+
+from crossfade.inject.decision import InjectionDenied
+
+PREFIX: Final = "appmesh.k8s.aws/"
+
+
+class Mount(Struct, frozen=True):
+    """`source` is the name of a Secret or of one of the pod's volumes."""
+
+    source: str
+    path: str
+
+
+class PodWishes(Struct, frozen=True):
+    """What the pod's author asks for; None and empty mean the installation's default."""
+
+    ports: str | None = None
+    ignored_ips: str | None = None
+    ignored_ports: str | None = None
+    has_ipv6: bool = True
+    cpu_request: str | None = None
+    memory_request: str | None = None
+    cpu_limit: str | None = None
+    memory_limit: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    secret_mounts: tuple[Mount, ...] = ()
+    volume_mounts: tuple[Mount, ...] = ()
+    uses_cni: bool = False
+    keeps_gateway_image: bool = False
+
+
+def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
+    """Raises InjectionDenied for what cannot be read."""
+
+    def value(key: str) -> str | None:
+        return annotations.get(PREFIX + key)
+
+    def is_set(key: str, word: str) -> bool:
+        return (value(key) or "").strip().lower() == word
+
+    return PodWishes(
+        ports=value("ports"),
+        ignored_ips=value("egressIgnoredIPs"),
+        ignored_ports=value("egressIgnoredPorts"),
+        has_ipv6=not is_set("ipv6", "disabled"),
+        cpu_request=value("cpuRequest"),
+        memory_request=value("memoryRequest"),
+        cpu_limit=value("cpuLimit"),
+        memory_limit=value("memoryLimit"),
+        env=(*_env(value("sidecarEnv")), *_json_env(value("sidecarEnvJson"))),
+        secret_mounts=_mounts(value("secretMounts"), "secretMounts", "secretName:mountPath"),
+        volume_mounts=_mounts(value("volumeMounts"), "volumeMounts", "volumeName:mountPath"),
+        uses_cni=is_set("appmeshCNI", "enabled"),
+        keeps_gateway_image=is_set("virtualGatewaySkipImageOverride", "enabled"),
+    )
+
+
+def _env(text: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple(_pair(part, "=", "sidecarEnv", "EnvVariableKey=EnvVariableValue") for part in _parts(text))
+
+
+def _json_env(text: str | None) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    try:
+        entries = orjson.loads(text)
+        return tuple((str(key), str(value)) for entry in entries for key, value in entry.items())
+    except (ValueError, AttributeError, TypeError) as exc:
+        raise InjectionDenied(
+            f'malformed annotation {PREFIX}sidecarEnvJson, expected format: [{{"EnvVariableKey":"EnvVariableValue"}}]'
+        ) from exc
+
+
+def _mounts(text: str | None, key: str, form: str) -> tuple[Mount, ...]:
+    return tuple(Mount(*_pair(part, ":", key, form)) for part in _parts(text))
+
+
+def _parts(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _pair(part: str, separator: str, key: str, form: str) -> tuple[str, str]:
+    left, found, right = part.partition(separator)
+    if not found or not left.strip() or not right.strip():
+        raise InjectionDenied(f"malformed annotation {PREFIX}{key}, expected format: {form}")
+    return left.strip(), right.strip()

@@ -1,0 +1,92 @@
+"""The `envoy` container: its environment, probe and resources (appmesh.md §4.4)."""
+
+from typing import Final
+
+from crossfade.api.meta import JsonObject
+from crossfade.inject.annotations import PodWishes
+from crossfade.inject.settings import PROXY_UID, SidecarSettings
+
+ENVOY_NAME: Final = "envoy"
+# Environment names that authors may set although the controller knows them.
+_AUTHORS_MAY_SET: Final = frozenset({"XRAY_SAMPLING_RATE"})
+
+
+def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObject]:
+    """`resource_path` is `mesh/…/virtualNode/…` or `…/virtualGateway/…`."""
+    values = {
+        "APPMESH_RESOURCE_ARN": resource_path,
+        "APPMESH_VIRTUAL_NODE_NAME": resource_path,
+        "AWS_REGION": settings.region,
+        "ENVOY_LOG_LEVEL": settings.log_level,
+        "ENVOY_CONCURRENCY": str(settings.concurrency),
+        "ENVOY_ADMIN_ACCESS_PORT": str(settings.admin_port),
+        "APPMESH_PLATFORM_APP_MESH_CONTROLLER_VERSION": settings.version,
+        "CROSSFADE_ADS_ADDRESS": settings.ads_address,
+        "CROSSFADE_ADS_CA": settings.ads_ca_pem,
+        "CROSSFADE_ADS_TOKEN_FILE": "/var/run/secrets/kubernetes.io/serviceaccount/token",
+    }
+    from_fields = {
+        "POD_NAME": "metadata.name",
+        "POD_NAMESPACE": "metadata.namespace",
+        "APPMESH_PLATFORM_K8S_POD_UID": "metadata.uid",
+    }
+    return [
+        *({"name": name, "value": value} for name, value in values.items()),
+        *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in from_fields.items()),
+    ]
+
+
+def with_wishes(env: list[JsonObject], wishes: PodWishes) -> list[JsonObject]:
+    """Adds the author's variables; those of the controller win."""
+    taken = {entry["name"] for entry in env} - _AUTHORS_MAY_SET
+    return [*env, *({"name": name, "value": value} for name, value in wishes.env if name not in taken)]
+
+
+def readiness_probe(settings: SidecarSettings) -> JsonObject:
+    """Ready once Envoy has its first configuration; asked every second, because a rollout waits for it."""
+    return {
+        "httpGet": {"path": "/ready", "port": settings.admin_port},
+        "initialDelaySeconds": 0,
+        "periodSeconds": settings.readiness_period_s,
+        "timeoutSeconds": 1,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    }
+
+
+def envoy_container(resource_path: str, wishes: PodWishes, settings: SidecarSettings) -> JsonObject:
+    container: JsonObject = {
+        "name": ENVOY_NAME,
+        "image": settings.proxy_image,
+        "securityContext": {"runAsUser": PROXY_UID},
+        "ports": [{"name": "stats", "containerPort": settings.admin_port, "protocol": "TCP"}],
+        "env": with_wishes(environment(resource_path, settings), wishes),
+        "resources": _resources(wishes, settings),
+        "readinessProbe": readiness_probe(settings),
+    }
+    if settings.pre_stop_delay_s:
+        command = ["sh", "-c", f"sleep {settings.pre_stop_delay_s}"]
+        container["lifecycle"] = {"preStop": {"exec": {"command": command}}}
+    mounts = [
+        *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.secret_mounts),
+        *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.volume_mounts),
+    ]
+    if mounts:
+        container["volumeMounts"] = mounts
+    return container
+
+
+def _resources(wishes: PodWishes, settings: SidecarSettings) -> JsonObject:
+    resources: JsonObject = {
+        "requests": {
+            "cpu": wishes.cpu_request or settings.cpu_request,
+            "memory": wishes.memory_request or settings.memory_request,
+        }
+    }
+    limits = {
+        "cpu": wishes.cpu_limit or settings.cpu_limit,
+        "memory": wishes.memory_limit or settings.memory_limit,
+    }
+    if given := {name: quantity for name, quantity in limits.items() if quantity}:
+        resources["limits"] = given
+    return resources

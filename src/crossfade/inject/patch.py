@@ -1,0 +1,96 @@
+"""The JSON Patch that makes a pod a member of the mesh; applying it twice changes nothing (appmesh.md §4.2, §4.5)."""
+
+from typing import Any, Final
+
+from crossfade.api.appmesh import VirtualNode
+from crossfade.api.meta import JsonObject
+from crossfade.inject.annotations import PodWishes, wishes_from_annotations
+from crossfade.inject.envoy_container import (
+    ENVOY_NAME,
+    environment,
+    envoy_container,
+    readiness_probe,
+    with_wishes,
+)
+from crossfade.inject.proxy_init import INIT_NAME, cni_annotations, init_container
+from crossfade.inject.settings import PROXY_UID, SidecarSettings
+
+_FARGATE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
+
+
+def sidecar_patch(
+    pod: JsonObject, node: VirtualNode, *, resource_path: str, settings: SidecarSettings
+) -> list[JsonObject]:
+    """For a pod of a virtual node; raises InjectionDenied for annotations that cannot be read."""
+    wishes = wishes_from_annotations(pod["metadata"].get("annotations") or {})
+    spec: dict[str, Any] = pod["spec"]
+    patch: list[JsonObject] = []
+    if _uses_cni(pod, wishes):
+        patch += _annotate(pod, cni_annotations(node, wishes, settings))
+    elif not _has(spec, "initContainers", INIT_NAME):
+        patch += _append("/spec/initContainers", spec.get("initContainers"), init_container(node, wishes, settings))
+    if not _has(spec, "containers", ENVOY_NAME):
+        place = "0" if settings.waits_until_ready else "-"
+        container = envoy_container(resource_path, wishes, settings)
+        patch.append({"op": "add", "path": f"/spec/containers/{place}", "value": container})
+        patch += _secret_volumes(spec, wishes)
+    return patch + _token_group(spec)
+
+
+def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSettings) -> list[JsonObject]:
+    """For a pod of a virtual gateway, which brings its own `envoy` container; without one it is left alone."""
+    wishes = wishes_from_annotations(pod["metadata"].get("annotations") or {})
+    containers: list[JsonObject] = pod["spec"].get("containers") or []
+    index = next((i for i, container in enumerate(containers) if container["name"] == ENVOY_NAME), None)
+    if index is None:
+        return []
+    container = containers[index]
+    own: list[JsonObject] = container.get("env") or []
+    ours = with_wishes(environment(resource_path, settings), wishes)
+    taken = {entry["name"] for entry in ours}
+    changed = {
+        **container,
+        "image": container.get("image") if wishes.keeps_gateway_image else settings.proxy_image,
+        "env": [*(entry for entry in own if entry["name"] not in taken), *ours],
+        "readinessProbe": container.get("readinessProbe") or readiness_probe(settings),
+    }
+    if changed == container:
+        return []
+    return [{"op": "replace", "path": f"/spec/containers/{index}", "value": changed}, *_token_group(pod["spec"])]
+
+
+def _uses_cni(pod: JsonObject, wishes: PodWishes) -> bool:
+    return wishes.uses_cni or _FARGATE_LABEL in (pod["metadata"].get("labels") or {})
+
+
+def _has(spec: dict[str, Any], field: str, name: str) -> bool:
+    return any(container["name"] == name for container in spec.get(field) or [])
+
+
+def _append(path: str, existing: list[Any] | None, value: JsonObject) -> list[JsonObject]:
+    if existing:
+        return [{"op": "add", "path": f"{path}/-", "value": value}]
+    return [{"op": "add", "path": path, "value": [value]}]
+
+
+def _annotate(pod: JsonObject, added: dict[str, str]) -> list[JsonObject]:
+    annotations = {**(pod["metadata"].get("annotations") or {}), **added}
+    return [{"op": "add", "path": "/metadata/annotations", "value": annotations}]
+
+
+def _secret_volumes(spec: dict[str, Any], wishes: PodWishes) -> list[JsonObject]:
+    volumes: list[JsonObject] = spec.get("volumes") or []
+    known = {volume["name"] for volume in volumes}
+    secrets = dict.fromkeys(mount.source for mount in wishes.secret_mounts if mount.source not in known)
+    if not secrets:
+        return []
+    added = [{"name": name, "secret": {"secretName": name}} for name in secrets]
+    return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, *added]}]
+
+
+def _token_group(spec: dict[str, Any]) -> list[JsonObject]:
+    """The sidecar's user must be able to read the pod's service-account token."""
+    context: dict[str, Any] = spec.get("securityContext") or {}
+    if context.get("fsGroup") is not None:
+        return []
+    return [{"op": "add", "path": "/spec/securityContext", "value": {**context, "fsGroup": PROXY_UID}}]

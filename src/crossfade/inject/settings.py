@@ -1,0 +1,32 @@
+"""What an operator decides about all sidecars."""
+
+from typing import Final
+
+from msgspec import Struct
+
+PROXY_UID: Final = 1337
+
+
+class SidecarSettings(Struct, frozen=True, rename="camel"):
+    """`ads_ca_pem` is what sidecars trust; resource values are Kubernetes quantities, empty for none.
+
+    `pre_stop_delay_s` holds the sidecar back when a pod ends; 0, because `crossfade proxy` drains by itself.
+    """
+
+    proxy_image: str
+    init_image: str
+    ads_address: str
+    ads_ca_pem: str
+    version: str
+    region: str = "us-west-2"
+    admin_port: int = 9901
+    log_level: str = "info"
+    concurrency: int = 1
+    cpu_request: str = "10m"
+    memory_request: str = "32Mi"
+    cpu_limit: str = ""
+    memory_limit: str = ""
+    pre_stop_delay_s: int = 0
+    readiness_period_s: int = 1
+    ignored_ips: str = "169.254.169.254"
+    waits_until_ready: bool = False
