@@ -15,7 +15,7 @@ from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer, consumers_of
 from crossfade.compile.gateway.ingresses import kong_routes
-from crossfade.compile.gateway.listeners import PROXY_TABLE, listeners, status_table
+from crossfade.compile.gateway.listeners import PROXY_TABLE, listeners
 from crossfade.compile.gateway.plugins import Attachments
 from crossfade.compile.gateway.routes import TABLE, PlacedRoute, virtual_hosts
 from crossfade.compile.gateway.services import ServiceResolver
@@ -54,10 +54,9 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings) -> CompiledGa
         PlacedRoute(route, services[route.service], plugins.of_route(route, services[route.service]))
         for route in routes
     ]
-    tables = (RouteTable(PROXY_TABLE, virtual_hosts(placed, settings)),)
     model = ProxyModel(
         listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, diagnostics))),
-        route_tables=tables if settings.status_port is None else (*tables, status_table()),
+        route_tables=(RouteTable(PROXY_TABLE, virtual_hosts(placed, settings)),),
         clusters=tuple(services[name].cluster for name in sorted(services) if services[name].refusal is None),
         consumers=_consumer_table(consumers, plugins, settings),
     )

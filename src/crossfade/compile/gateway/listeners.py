@@ -1,9 +1,8 @@
-"""The gateway's listeners: plain HTTP, TLS by server name, and the status port that probes ask."""
+"""The gateway's listeners: plain HTTP, and TLS by server name."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import (
@@ -12,19 +11,10 @@ from crossfade.compile.model import (
     FilterChain,
     HttpHandler,
     Listener,
-    Origin,
-    PathMatchKind,
-    Respond,
-    Route,
-    RouteMatch,
-    RouteTable,
     ServerCertificate,
-    VirtualHost,
 )
 
 PROXY_TABLE: Final = "kong"
-STATUS_TABLE: Final = "status"
-_NOWHERE: Final = Origin(ObjectRef("", "", "", ""))
 
 
 def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -> Iterator[Listener]:
@@ -32,18 +22,6 @@ def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -
     if settings.https_port is not None and settings.default_certificate is not None:
         chains = tuple(_tls_chains(settings, settings.default_certificate, certificates))
         yield _listener("https", settings, settings.https_port, chains)
-    if settings.status_port is not None:
-        handler = HttpHandler(STATUS_TABLE, "status", Dialect.KONG)
-        yield _listener("status", settings, settings.status_port, (FilterChain("status", handler),))
-
-
-def status_table() -> RouteTable:
-    """Answers as soon as the proxy has its configuration, not before."""
-    ready = Respond(200, '{"message":"ready"}', "application/json; charset=utf-8")
-    routes = tuple(
-        Route(path, RouteMatch(path, PathMatchKind.EXACT), ready, _NOWHERE) for path in ("/status", "/status/ready")
-    )
-    return RouteTable(STATUS_TABLE, (VirtualHost("status", ("*",), routes),))
 
 
 def _tls_chains(

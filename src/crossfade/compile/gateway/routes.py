@@ -77,7 +77,7 @@ def virtual_hosts(placed: Iterable[PlacedRoute], settings: CompileSettings) -> t
 
 
 def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
-    """Kong's weights; where Kong leaves the order open: exact before the rest, older Ingress, then names."""
+    """Kong's weights; where Kong leaves the order open: longer wildcard, exact path, older Ingress, then names."""
     path, item = candidate
     route = item.route
     kinds = sum(map(bool, (route.methods, route.hosts, route.headers))) + 1
@@ -89,6 +89,7 @@ def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
         not path.is_regex,
         -route.regex_priority if path.is_regex else 0,
         0 if path.is_regex else -len(path.text),
+        -max((len(host) for host in route.hosts if ANY_HOST in host), default=0),
         not path.is_generated,
         -len(path.text),
         route.created,

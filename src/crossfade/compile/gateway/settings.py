@@ -23,7 +23,6 @@ class CompileSettings(Struct, frozen=True):
     address: str = "0.0.0.0"
     http_port: int = 8000
     https_port: int | None = 8443
-    status_port: int | None = None
     trusted_ips: tuple[str, ...] = ()
     real_ip_header: str | None = None
     port_maps: tuple[tuple[int, int], ...] = ()

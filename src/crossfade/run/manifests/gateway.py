@@ -1,0 +1,306 @@
+"""The manifests of one gateway, with names, labels and ports as Kong's chart 1.11 gives them; the Kong kinds' CRDs."""
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+import yaml
+from msgspec import Struct
+
+from crossfade import __version__
+from crossfade.api.meta import JsonObject
+
+CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
+ELECTION_ID: Final = "kong-ingress-controller-leader-kong"
+HEALTH_PORT: Final = 10254
+STATUS_PORT: Final = 8100
+WEBHOOK_PORT: Final = 8080
+# Not 1337, which bypasses a mesh's sidecar: Kong's traffic is meant to go through it.
+_USER: Final = 1000
+_KONG_KINDS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "kongconsumergroups", "kongingresses")
+_WITH_STATUS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "kongconsumergroups")
+
+
+class GatewayInstallSettings(Struct, frozen=True):
+    """`compat` is the profile of texts and headers; Kong's chart 1.11 shipped Kong 2.1."""
+
+    release: str = "kong"
+    namespace: str = "kong"
+    compat: str = "kong-2.1"
+    ingress_class: str = "kong"
+    version: str = __version__
+    has_webhook: bool = True
+
+    @property
+    def fullname(self) -> str:
+        """As the chart: `<release>-kong`."""
+        return f"{self.release}-kong"
+
+    @property
+    def selector(self) -> dict[str, str]:
+        return {
+            "app.kubernetes.io/component": "app",
+            "app.kubernetes.io/instance": self.release,
+            "app.kubernetes.io/name": "kong",
+        }
+
+
+def gateway_crds() -> list[JsonObject]:
+    """CustomResourceDefinitions of all Kong kinds, ordered by name."""
+    folder = files("crossfade.run.manifests").joinpath("kong")
+    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
+    return [yaml.safe_load(entry.read_text("utf-8")) for entry in entries]
+
+
+def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
+    """Everything but the CRDs and the namespace, in the order in which they should be applied."""
+    objects = [
+        _object(settings, "v1", "ServiceAccount", settings.fullname),
+        *_access(settings),
+        _ingress_class(settings),
+        _proxy_service(settings),
+        *(_webhook(settings) if settings.has_webhook else ()),
+        _deployment(settings),
+    ]
+    # Parts that objects share would come out as YAML anchors.
+    return [json.loads(json.dumps(item)) for item in objects]
+
+
+def webhook_name(settings: GatewayInstallSettings) -> str:
+    return f"{settings.fullname}-{settings.namespace}-validations"
+
+
+def webhook_service(fullname: str) -> str:
+    return f"{fullname}-validation-webhook"
+
+
+def _object(
+    settings: GatewayInstallSettings, api_version: str, kind: str, name: str, *, namespaced: bool = True, **rest: Any
+) -> JsonObject:
+    labels = {**settings.selector, "app.kubernetes.io/version": settings.version}
+    metadata: JsonObject = {"name": name, "labels": labels}
+    if namespaced:
+        metadata["namespace"] = settings.namespace
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+
+def _access(settings: GatewayInstallSettings) -> list[JsonObject]:
+    rbac, name = "rbac.authorization.k8s.io", settings.fullname
+    version = f"{rbac}/v1"
+    subjects = [{"kind": "ServiceAccount", "name": name, "namespace": settings.namespace}]
+    own_names = {"resourceNames": [ELECTION_ID]}
+    in_namespace = [
+        _rule("coordination.k8s.io", ["leases"], ["create"]),
+        {**_rule("coordination.k8s.io", ["leases"], ["get", "update", "patch"]), **own_names},
+    ]
+    in_cluster = _cluster_rules(settings)
+    if settings.has_webhook:
+        secret = {"resourceNames": [webhook_service(name)]}
+        in_namespace += [
+            _rule("", ["secrets"], ["create"]),
+            {**_rule("", ["secrets"], ["get", "update", "patch"]), **secret},
+        ]
+    return [
+        _object(settings, version, "ClusterRole", name, namespaced=False, rules=in_cluster),
+        _object(
+            settings,
+            version,
+            "ClusterRoleBinding",
+            name,
+            namespaced=False,
+            roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+            subjects=subjects,
+        ),
+        _object(settings, version, "Role", name, rules=in_namespace),
+        _object(
+            settings,
+            version,
+            "RoleBinding",
+            name,
+            roleRef={"apiGroup": rbac, "kind": "Role", "name": name},
+            subjects=subjects,
+        ),
+    ]
+
+
+def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
+    """Credentials may be in any namespace, so Secrets of all of them are read; nothing but statuses is written."""
+    reads = ["get", "list", "watch"]
+    rules = [
+        _rule("", ["services", "secrets"], reads),
+        _rule("", ["events"], ["create", "patch"]),
+        _rule("discovery.k8s.io", ["endpointslices"], reads),
+        _rule("networking.k8s.io", ["ingresses", "ingressclasses"], reads),
+        _rule("networking.k8s.io", ["ingresses/status"], ["get", "patch", "update"]),
+        _rule("configuration.konghq.com", list(_KONG_KINDS), reads),
+        _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["get", "patch", "update"]),
+    ]
+    if settings.has_webhook:
+        own = {"resourceNames": [webhook_name(settings)]}
+        webhooks = _rule(
+            "admissionregistration.k8s.io", ["validatingwebhookconfigurations"], ["get", "update", "patch"]
+        )
+        rules.append({**webhooks, **own})
+    return rules
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> JsonObject:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
+
+
+def _ingress_class(settings: GatewayInstallSettings) -> JsonObject:
+    return _object(
+        settings,
+        "networking.k8s.io/v1",
+        "IngressClass",
+        settings.ingress_class,
+        namespaced=False,
+        spec={"controller": CONTROLLER_NAME},
+    )
+
+
+def _proxy_service(settings: GatewayInstallSettings) -> JsonObject:
+    return _object(
+        settings,
+        "v1",
+        "Service",
+        f"{settings.fullname}-proxy",
+        spec={
+            "type": "LoadBalancer",
+            "selector": settings.selector,
+            "ports": [
+                {"name": "kong-proxy", "port": 80, "targetPort": 8000, "protocol": "TCP"},
+                {"name": "kong-proxy-tls", "port": 443, "targetPort": 8443, "protocol": "TCP"},
+            ],
+        },
+    )
+
+
+def _webhook(settings: GatewayInstallSettings) -> list[JsonObject]:
+    """The controller fills in `caBundle`; until then, and whenever it is away, objects are taken unchecked."""
+    service = webhook_service(settings.fullname)
+    changes = ["CREATE", "UPDATE"]
+    webhook = {
+        "name": "validations.kong.konghq.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": 5,
+        "clientConfig": {"service": {"name": service, "namespace": settings.namespace, "path": "/", "port": 443}},
+        "rules": [
+            {
+                "apiGroups": ["configuration.konghq.com"],
+                "apiVersions": ["*"],
+                "operations": changes,
+                "resources": list(_KONG_KINDS),
+            },
+            {
+                "apiGroups": ["networking.k8s.io"],
+                "apiVersions": ["v1"],
+                "operations": changes,
+                "resources": ["ingresses"],
+            },
+        ],
+    }
+    secrets = {
+        **webhook,
+        "name": "credentials.validation.kong.konghq.com",
+        "objectSelector": {"matchExpressions": [{"key": "konghq.com/credential", "operator": "Exists"}]},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": changes, "resources": ["secrets"]}],
+    }
+    return [
+        _object(
+            settings,
+            "v1",
+            "Service",
+            service,
+            spec={
+                "selector": settings.selector,
+                "ports": [{"name": "webhook", "port": 443, "targetPort": WEBHOOK_PORT, "protocol": "TCP"}],
+            },
+        ),
+        _object(
+            settings,
+            "admissionregistration.k8s.io/v1",
+            "ValidatingWebhookConfiguration",
+            webhook_name(settings),
+            namespaced=False,
+            webhooks=[webhook, secrets],
+        ),
+    ]
+
+
+def _deployment(settings: GatewayInstallSettings) -> JsonObject:
+    return _object(
+        settings,
+        "apps/v1",
+        "Deployment",
+        settings.fullname,
+        spec={
+            "replicas": 1,
+            "selector": {"matchLabels": settings.selector},
+            "template": {
+                "metadata": {"labels": settings.selector},
+                "spec": {
+                    "serviceAccountName": settings.fullname,
+                    "terminationGracePeriodSeconds": 30,
+                    "containers": [_controller_container(settings), _proxy_container(settings)],
+                },
+            },
+        },
+    )
+
+
+def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
+    environment = {
+        "CONTROLLER_ELECTION_ID": ELECTION_ID,
+        "CONTROLLER_INGRESS_CLASS": settings.ingress_class,
+        "CONTROLLER_PUBLISH_SERVICE": f"{settings.namespace}/{settings.fullname}-proxy",
+        "CROSSFADE_COMPAT": settings.compat,
+        "CROSSFADE_GATEWAY_NAME": settings.fullname,
+    }
+    if settings.has_webhook:
+        environment["CONTROLLER_ADMISSION_WEBHOOK_LISTEN"] = f":{WEBHOOK_PORT}"
+        environment["CROSSFADE_WEBHOOK_CONFIGURATION"] = webhook_name(settings)
+    return {
+        "name": "ingress-controller",
+        "image": f"crossfade/controller:{settings.version}",
+        "args": ["--role", "gateway"],
+        "env": [*_fixed(environment), *_pod_environment()],
+        "ports": [
+            {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
+            *([{"name": "webhook", "containerPort": WEBHOOK_PORT, "protocol": "TCP"}] if settings.has_webhook else ()),
+        ],
+        "livenessProbe": _probe("/healthz", HEALTH_PORT),
+        "readinessProbe": _probe("/readyz", HEALTH_PORT),
+        "securityContext": {"runAsUser": _USER, "allowPrivilegeEscalation": False},
+    }
+
+
+def _proxy_container(settings: GatewayInstallSettings) -> JsonObject:
+    return {
+        "name": "proxy",
+        "image": f"crossfade/proxy:{settings.version}",
+        "args": ["--gateway"],
+        "env": _pod_environment(),
+        "ports": [
+            {"name": "proxy", "containerPort": 8000, "protocol": "TCP"},
+            {"name": "proxy-tls", "containerPort": 8443, "protocol": "TCP"},
+            {"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"},
+        ],
+        "readinessProbe": _probe("/status", STATUS_PORT),
+        "securityContext": {"runAsUser": _USER, "allowPrivilegeEscalation": False},
+    }
+
+
+def _fixed(environment: dict[str, str]) -> list[JsonObject]:
+    return [{"name": name, "value": value} for name, value in sorted(environment.items())]
+
+
+def _pod_environment() -> list[JsonObject]:
+    fields = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    return [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
+
+
+def _probe(path: str, port: int) -> JsonObject:
+    return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
