@@ -1,0 +1,45 @@
+"""Every command of the documentation does what the page says: a newcomer can paste them from top to bottom."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossfade.run.walkthrough import CHAPTERS
+from tests.support.documentation import ROOT, commands_in
+
+CLEAN_UP = "crossfade down >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true"
+SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
+
+
+def test_the_walkthrough_page_is_what_the_walkthrough_test_runs() -> None:
+    assert commands_in("docs/walkthrough.md") == [step.command for chapter in CHAPTERS for step in chapter.steps]
+
+
+def test_the_readme_names_the_two_commands_that_continuous_integration_runs() -> None:
+    assert [command for command in commands_in("README.md") if command.startswith("make ")] == [
+        "make demo",
+        "make test",
+    ]
+
+
+@pytest.mark.cluster
+@pytest.mark.envoy
+@pytest.mark.xdist_group("documentation")
+@pytest.mark.parametrize("page", ["docs/getting-started.md", "docs/gateway-without-a-cluster.md"])
+def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
+    commands = [command.replace("/tmp/", f"{tmp_path}/") for command in commands_in(page) if command not in SET_UP]
+    script = "\n".join(["set -eu", f"trap '{CLEAN_UP}' EXIT", *commands])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env=dict(os.environ, HOME=str(tmp_path), PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
