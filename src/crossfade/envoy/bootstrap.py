@@ -142,6 +142,8 @@ def _ads_discovery(host: str) -> Json:
         return {"type": "STATIC"}
     config = {
         "@type": TYPE + "envoy.extensions.clusters.dns.v3.DnsCluster",
+        "dns_lookup_family": "ALL",
+        "all_addresses_in_single_endpoint": True,
         "dns_refresh_rate": "5s",
         "dns_failure_refresh_rate": {"base_interval": "0.1s", "max_interval": "1s"},
     }

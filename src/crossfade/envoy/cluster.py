@@ -20,8 +20,9 @@ from crossfade.envoy.sources import ads
 DNS_REFRESH_S: Final = 5.0
 # A name that does not exist yet usually exists soon: pods and their Services start at the same time.
 DNS_RETRY_S: Final = (0.25, 2.0)
-DNS_FAMILY: Final = {IpFamily.ANY: 1, IpFamily.V4: 2, IpFamily.V6: 3}
+DNS_FAMILY: Final = {IpFamily.V4: 2, IpFamily.V6: 3}
 """`envoy.extensions.clusters.common.dns.v3.DnsLookupFamily`."""
+DNS_AUTO, DNS_ALL = 1, 5
 
 
 def cluster_from_model(cluster: Cluster) -> cluster_v3.Cluster:
@@ -57,13 +58,16 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
 def _dns(cluster: Cluster) -> dns_cluster_v3.DnsCluster:
     """The pod's resolv.conf decides about search domains; a name with a trailing dot is taken as it is."""
     first, longest = DNS_RETRY_S
+    is_logical = cluster.discovery is Discovery.LOGICAL_DNS
+    # Of a logical host all addresses are tried (IPv6 first); as hosts of their own both families would count double.
+    any_family = DNS_ALL if is_logical else DNS_AUTO
     return dns_cluster_v3.DnsCluster(
         dns_refresh_rate=duration(DNS_REFRESH_S),
         dns_failure_refresh_rate=dns_cluster_v3.DnsCluster.RefreshRate(
             base_interval=duration(first), max_interval=duration(longest)
         ),
-        dns_lookup_family=DNS_FAMILY[cluster.ip_family],
-        all_addresses_in_single_endpoint=cluster.discovery is Discovery.LOGICAL_DNS,
+        dns_lookup_family=DNS_FAMILY.get(cluster.ip_family, any_family),
+        all_addresses_in_single_endpoint=is_logical,
     )
 
 
