@@ -28,6 +28,7 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
     from_fields = {
         "POD_NAME": "metadata.name",
         "POD_NAMESPACE": "metadata.namespace",
+        "POD_IP": "status.podIP",
         "APPMESH_PLATFORM_K8S_POD_UID": "metadata.uid",
     }
     return [

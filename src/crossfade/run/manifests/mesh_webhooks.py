@@ -1,0 +1,73 @@
+"""Registration of the mesh controller's admission webhooks (appmesh.md §2.1); it adds its CA bundle itself."""
+
+from typing import Final
+
+from crossfade.api.appmesh.values import GROUP, VERSION
+from crossfade.api.meta import JsonObject
+from crossfade.run.manifests.mesh_names import (
+    ADMITTED,
+    MUTATING_CONFIGURATION,
+    NAMESPACE,
+    POD_PATH,
+    VALIDATING_CONFIGURATION,
+    WEBHOOK_SERVICE,
+    mutating_path,
+    validating_path,
+)
+
+INJECTION_LABEL: Final = "appmesh.k8s.aws/sidecarInjectorWebhook"
+_WRITES: Final = ("CREATE", "UPDATE")
+
+
+def webhook_manifests(labels: dict[str, str]) -> list[JsonObject]:
+    mutating = [_kind_webhook(f"m{kind}", mutating_path(kind), plural) for kind, plural in ADMITTED.items()]
+    validating = [_kind_webhook(f"v{kind}", validating_path(kind), plural) for kind, plural in ADMITTED.items()]
+    return [
+        _configuration("MutatingWebhookConfiguration", MUTATING_CONFIGURATION, [*mutating, _pod_webhook()], labels),
+        _configuration("ValidatingWebhookConfiguration", VALIDATING_CONFIGURATION, validating, labels),
+    ]
+
+
+def _configuration(kind: str, name: str, webhooks: list[JsonObject], labels: dict[str, str]) -> JsonObject:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": labels},
+        "webhooks": webhooks,
+    }
+
+
+def _kind_webhook(name: str, path: str, plural: str) -> JsonObject:
+    scope = "Cluster" if plural == "meshes" else "Namespaced"
+    rule = {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": list(_WRITES),
+        "resources": [plural],
+        "scope": scope,
+    }
+    return _webhook(name, path, rule)
+
+
+def _pod_webhook() -> JsonObject:
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["pods"],
+        "scope": "Namespaced",
+    }
+    chosen = {"key": INJECTION_LABEL, "operator": "In", "values": ["enabled", "disabled"]}
+    return {**_webhook("mpod", POD_PATH, rule), "namespaceSelector": {"matchExpressions": [chosen]}}
+
+
+def _webhook(name: str, path: str, rule: JsonObject) -> JsonObject:
+    return {
+        "name": f"{name}.{GROUP}",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"name": WEBHOOK_SERVICE, "namespace": NAMESPACE, "path": path, "port": 443}},
+        "rules": [rule],
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "timeoutSeconds": 10,
+    }
