@@ -49,7 +49,7 @@ def gateway_crds() -> list[JsonObject]:
     """CustomResourceDefinitions of all Kong kinds, ordered by name."""
     folder = files("crossfade.run.manifests").joinpath("kong")
     entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
-    return [yaml.safe_load(entry.read_text("utf-8")) for entry in entries]
+    return _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])
 
 
 def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
@@ -62,7 +62,11 @@ def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
         *(_webhook(settings) if settings.has_webhook else ()),
         _deployment(settings),
     ]
-    # Parts that objects share would come out as YAML anchors.
+    return _unshared(objects)
+
+
+def _unshared(objects: list[JsonObject]) -> list[JsonObject]:
+    """Parts that objects share would be printed as YAML anchors."""
     return [json.loads(json.dumps(item)) for item in objects]
 
 

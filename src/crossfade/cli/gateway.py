@@ -1,0 +1,73 @@
+"""`crossfade gateway`: the gateway alone on a directory of manifests."""
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+
+
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    gateway = commands.add_parser("gateway", help="run the gateway alone", description=__doc__)
+    actions = gateway.add_subparsers(required=True, metavar="ACTION")
+    run = actions.add_parser(
+        "run",
+        help="run it on a directory of manifests",
+        description="Runs the gateway on a directory of manifests, without cluster or root. Changes are live at once.",
+        epilog="EndpointSlices may name loopback addresses. Ends with Ctrl-C.",
+    )
+    run.add_argument("-f", "--folder", metavar="DIR", type=Path, required=True, help="with *.yaml, *.yml, *.json files")
+    run.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
+    run.add_argument("--http-port", type=_port, default=8000, metavar="N", help="default: %(default)s")
+    run.add_argument("--https-port", type=_port, metavar="N", help="default: no TLS")
+    run.add_argument(
+        "--compat",
+        choices=("kong-3", "kong-2.1"),
+        default="kong-3",
+        help="whose response texts and headers to send (default: %(default)s)",
+    )
+    run.add_argument("--server-token", metavar="NAME/VERSION", default="", help="what Server and Via say")
+    run.add_argument("--ingress-class", default="kong", metavar="NAME", help="default: %(default)s")
+    run.add_argument("--trusted-ips", type=_words, default=(), metavar="CIDR,…", help="whose X-Forwarded-* to believe")
+    run.add_argument("--real-ip-header", metavar="NAME", help="in which a trusted peer tells the client's address")
+    run.add_argument("--headers", type=_words, metavar="NAME,…", help="its own headers for clients (`off`: none)")
+    run.add_argument("--headers-upstream", type=_words, metavar="NAME,…", help="the same for Services")
+    run.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, metavar="N", help="Envoy's worker threads")
+    run.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.run.gateway_files import FilesSettings, run_gateway_files, self_signed_certificate
+
+    settings = CompileSettings(
+        ingress_class=arguments.ingress_class,
+        compat=arguments.compat,
+        server_token=arguments.server_token,
+        address=arguments.address,
+        http_port=arguments.http_port,
+        https_port=arguments.https_port,
+        trusted_ips=arguments.trusted_ips,
+        real_ip_header=arguments.real_ip_header,
+        headers=arguments.headers,
+        headers_upstream=arguments.headers_upstream,
+        salt=secrets.token_bytes(16),
+        default_certificate=self_signed_certificate() if arguments.https_port else None,
+    )
+    return run_gateway_files(FilesSettings(arguments.folder, settings, arguments.concurrency), say=_say)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Kong writes `off` for none."""
+    return tuple(word.strip() for word in text.split(",") if word.strip() and word.strip() != "off")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number

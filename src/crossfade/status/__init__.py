@@ -1,0 +1,1 @@
+"""What objects report back to their authors: decided by pure functions, written by one writer."""
