@@ -42,6 +42,10 @@ class ApiError(KubeError):
         self.request = request
         super().__init__(f"{request}: {self.message}" if request else self.message)
 
+    def has_cause(self, reason: str) -> bool:
+        """Whether the Status names this cause, like NamespaceTerminating for a create that comes too late."""
+        return any(cause.get("reason") == reason for cause in self.details.get("causes") or ())
+
 
 class BadRequest(ApiError):
     """400, also what admission webhooks answer by default."""

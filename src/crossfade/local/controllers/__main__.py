@@ -1,0 +1,22 @@
+"""`python -m crossfade.local.controllers --kubeconfig FILE`: the controllers alone, against any server, for tests."""
+
+import argparse
+import asyncio
+import contextlib
+from pathlib import Path
+
+from crossfade.kube.client import Client
+from crossfade.kube.kubeconfig import load_kubeconfig
+from crossfade.local.controllers.run import run_controllers
+
+
+async def _main(kubeconfig: Path) -> None:
+    async with Client(load_kubeconfig(kubeconfig), user_agent="kube-controller-manager") as client:
+        await run_controllers(client)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main(parser.parse_args().kubeconfig))

@@ -1,0 +1,1 @@
+"""Deployments: ReplicaSets by revision, rolled over within the bounds of the strategy."""

@@ -1,0 +1,1 @@
+"""Services with a selector: EndpointSlices and Endpoints made from their pods."""
