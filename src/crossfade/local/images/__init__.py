@@ -1,0 +1,1 @@
+"""Programs of the built-in images and the catalogue that names them."""

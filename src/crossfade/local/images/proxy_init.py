@@ -1,0 +1,155 @@
+"""Sends a pod's TCP traffic through its sidecar: installs the chains of App Mesh (appmesh.md §4.6) from APPMESH_* variables.
+
+Runs as a script without site packages. Each address family's rules go in with one transaction; running it again gives
+the same rules.
+"""
+
+import ipaddress
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+# One multiport match holds 15 ports.
+_MULTIPORT_LIMIT: Final = 15
+_ALWAYS_IGNORED_PORT: Final = "22"
+
+
+class Settings(NamedTuple):
+    ingress_port: str
+    egress_port: str
+    app_ports: tuple[str, ...] = ()
+    ignored_uid: str = ""
+    ignored_gid: str = ""
+    ignored_ports: tuple[str, ...] = ()
+    ignored_addresses: tuple[str, ...] = ()
+    ipv6: bool = False
+
+
+def settings_from(env: Mapping[str, str]) -> Settings | None:
+    """None when capture is switched off. Raises ValueError naming the variable that is wrong."""
+    if env.get("APPMESH_START_ENABLED", "0") != "1":
+        return None
+    return Settings(
+        ingress_port=_ports(env, "APPMESH_ENVOY_INGRESS_PORT")[0],
+        egress_port=_ports(env, "APPMESH_ENVOY_EGRESS_PORT")[0],
+        app_ports=_ports(env, "APPMESH_APP_PORTS", required=False),
+        ignored_uid=_number(env, "APPMESH_IGNORE_UID"),
+        ignored_gid=_number(env, "APPMESH_IGNORE_GID"),
+        ignored_ports=_ports(env, "APPMESH_EGRESS_IGNORED_PORTS", required=False),
+        ignored_addresses=_addresses(env, "APPMESH_EGRESS_IGNORED_IP"),
+        ipv6=env.get("APPMESH_ENABLE_IPV6", "0") == "1",
+    )
+
+
+def rules(settings: Settings, *, version: int) -> str:
+    """Input of iptables-restore (`version` 4) or ip6tables-restore (6), `--noflush`."""
+    lines = ["*nat", ":APPMESH_EGRESS - [0:0]", ":APPMESH_INGRESS - [0:0]"]
+    lines += _egress(settings, version)
+    if settings.app_ports:
+        for ports in _groups(settings.app_ports):
+            lines.append(
+                f"-A APPMESH_INGRESS -p tcp -m multiport --dports {ports} -j REDIRECT --to-ports {settings.ingress_port}"
+            )
+    return "\n".join([*lines, *_jumps(settings), "COMMIT", ""])
+
+
+def _egress(settings: Settings, version: int) -> Iterator[str]:
+    chain = "-A APPMESH_EGRESS"
+    if settings.ignored_uid:
+        yield f"{chain} -m owner --uid-owner {settings.ignored_uid} -j RETURN"
+    if settings.ignored_gid:
+        yield f"{chain} -m owner --gid-owner {settings.ignored_gid} -j RETURN"
+    for ports in _groups(tuple(dict.fromkeys((*settings.ignored_ports, _ALWAYS_IGNORED_PORT)))):
+        yield f"{chain} -p tcp -m multiport --dports {ports} -j RETURN"
+    for address in settings.ignored_addresses:
+        if ipaddress.ip_network(address, strict=False).version == version:
+            yield f"{chain} -d {address} -p tcp -j RETURN"
+    yield f"{chain} -p tcp -j REDIRECT --to-ports {settings.egress_port}"
+
+
+def _jumps(settings: Settings) -> Iterator[str]:
+    yield "-A OUTPUT -p tcp -m addrtype ! --dst-type LOCAL -j APPMESH_EGRESS"
+    if settings.app_ports:
+        yield "-A PREROUTING -p tcp -m addrtype ! --src-type LOCAL -j APPMESH_INGRESS"
+
+
+def _groups(ports: tuple[str, ...]) -> Iterator[str]:
+    for start in range(0, len(ports), _MULTIPORT_LIMIT):
+        yield ",".join(ports[start : start + _MULTIPORT_LIMIT])
+
+
+def _items(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in env.get(name, "").split(",") if item.strip())
+
+
+def _ports(env: Mapping[str, str], name: str, *, required: bool = True) -> tuple[str, ...]:
+    ports = _items(env, name)
+    if required and not ports:
+        raise ValueError(f"{name} is not set")
+    for port in ports:
+        if not port.isdigit() or not 0 < int(port) < 65_536:
+            raise ValueError(f"{name}: {port!r} is not a port")
+    return ports
+
+
+def _number(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if value and not value.isdigit():
+        raise ValueError(f"{name}: {value!r} is not a number")
+    return value
+
+
+def _addresses(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    try:
+        return tuple(item for item in _items(env, name) if ipaddress.ip_network(item, strict=False))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def install(settings: Settings) -> str:
+    """Returns what went wrong, or nothing. IPv6 is left out where the machine has no ip6tables or no IPv6 NAT."""
+    _reset("iptables", settings)
+    problem = _restore("iptables-restore", rules(settings, version=4))
+    if problem or not settings.ipv6 or not shutil.which("ip6tables-restore"):
+        return problem
+    _reset("ip6tables", settings)
+    if ignored := _restore("ip6tables-restore", rules(settings, version=6)):
+        print(f"proxy-init: IPv6 traffic is not captured: {ignored}", file=sys.stderr)  # noqa: T201
+    return ""
+
+
+def _reset(program: str, settings: Settings) -> None:
+    """Takes earlier jumps away; `--noflush` itself empties the two chains."""
+    for jump in _jumps(settings):
+        while (
+            subprocess.run([program, "-t", "nat", "-D", *jump.split()[1:]], capture_output=True, check=False).returncode
+            == 0
+        ):
+            pass
+
+
+def _restore(program: str, text: str) -> str:
+    try:
+        done = subprocess.run([program, "--noflush"], input=text, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return f"{program} is not installed (Debian package iptables)"
+    return done.stderr.strip() or f"{program} failed" if done.returncode else ""
+
+
+def main() -> int:
+    try:
+        settings = settings_from(os.environ)
+    except ValueError as error:
+        print(f"proxy-init: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    problem = install(settings) if settings else ""
+    if problem:
+        print(f"proxy-init: {problem}", file=sys.stderr)  # noqa: T201
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Applies the product's own manifests to a fresh cluster, in order, and waits for what they start."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from crossfade.api.meta import JsonObject, Resource
+from crossfade.kube.client import Client
+from crossfade.kube.errors import ApiError, KubeError, NotFound
+from crossfade.kube.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT
+
+FIELD_MANAGER: Final = "crossfade-up"
+_TIMEOUT_S: Final = 60.0
+_POLL_S: Final = 0.1
+
+
+class InstallFailedError(Exception):
+    """An object was refused, or a Deployment did not become available; the text names it."""
+
+
+class Installer:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._resources: dict[tuple[str, str], Resource] = {}
+
+    async def apply(self, items: Sequence[JsonObject]) -> None:
+        """Server-side apply, so that a newer version of the product updates what an older one left. Raises InstallFailedError."""
+        for item in items:
+            await self._apply_one(item)
+
+    async def _apply_one(self, item: JsonObject) -> None:
+        deadline = time.monotonic() + _TIMEOUT_S
+        while True:
+            try:
+                resource = await self._resource_of(item)
+                await self._client.apply(resource, item, field_manager=FIELD_MANAGER)
+            except KubeError as error:
+                # A kind just defined is not served yet, or a webhook of a former life does not answer yet.
+                passing = isinstance(error, NotFound) or not isinstance(error, ApiError) or error.code >= 500
+                if not passing or time.monotonic() > deadline:
+                    raise InstallFailedError(f"{_name(item)}: {error}") from error
+                await asyncio.sleep(_POLL_S)
+            else:
+                return
+
+    async def _resource_of(self, item: JsonObject) -> Resource:
+        """Raises NotFound while the kind is not served."""
+        key = (item["apiVersion"], item["kind"])
+        if key not in self._resources:
+            group, _, version = item["apiVersion"].rpartition("/")
+            path = f"/apis/{group}/{version}" if group else f"/api/{version}"
+            for one in (await self._client.request("GET", path))["resources"]:
+                if "/" not in one["name"]:
+                    found = Resource(group, version, one["name"], one["kind"], one["namespaced"])
+                    self._resources[(item["apiVersion"], one["kind"])] = found
+        if key not in self._resources:
+            raise NotFound(404, {"message": f"{key[1]} of {key[0]} is not served"})
+        return self._resources[key]
+
+    async def wait_for_deployments(self, items: Sequence[JsonObject], *, say: Callable[[str], None]) -> None:
+        """Raises InstallFailedError when one is not available in time."""
+        for item in items:
+            if item["kind"] == DEPLOYMENT.kind:
+                say(f"waiting for {_name(item)}")
+                await self._wait_for_deployment(item)
+            elif item["kind"] == CUSTOM_RESOURCE_DEFINITION.kind:
+                await self._wait_for_definition(item)
+
+    async def _wait_for_deployment(self, item: JsonObject) -> None:
+        metadata = item["metadata"]
+        deadline = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline:
+            found = await self._client.get(DEPLOYMENT, metadata["name"], namespace=metadata.get("namespace"))
+            status = found.get("status") or {}
+            if status.get("availableReplicas", 0) >= found["spec"].get("replicas", 1):
+                return
+            await asyncio.sleep(_POLL_S)
+        raise InstallFailedError(
+            f"{_name(item)} is not available after {_TIMEOUT_S:g} s; "
+            f"see `crossfade kubectl describe pods -n {metadata.get('namespace', 'default')}`"
+        )
+
+    async def _wait_for_definition(self, item: JsonObject) -> None:
+        deadline = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline:
+            found = await self._client.get(CUSTOM_RESOURCE_DEFINITION, item["metadata"]["name"])
+            conditions = (found.get("status") or {}).get("conditions") or ()
+            if any(one["type"] == "Established" and one["status"] == "True" for one in conditions):
+                return
+            await asyncio.sleep(_POLL_S)
+        raise InstallFailedError(f"{_name(item)} was not established in {_TIMEOUT_S:g} s")
+
+
+def _name(item: JsonObject) -> str:
+    namespace = item["metadata"].get("namespace")
+    return f"{item['kind']} {namespace + '/' if namespace else ''}{item['metadata']['name']}"

@@ -1,0 +1,177 @@
+"""Container logs: one file per run in the format of container runtimes (`TIME STREAM F TEXT`), rotated by size.
+
+Writing follows pipes on the event loop; readers that follow a log are woken by the writer, they do not poll.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+MAX_FILE_BYTES: Final = 10 * 1024 * 1024
+_MAX_LINE_BYTES: Final = 16 * 1024
+_READ_BYTES: Final = 65_536
+
+
+class LogQuery(NamedTuple):
+    """Options of `kubectl logs`; `since` is the oldest time wanted."""
+
+    follow: bool = False
+    tail_lines: int | None = None
+    since: datetime | None = None
+    timestamps: bool = False
+    limit_bytes: int | None = None
+
+
+class LogFile:
+    """The log of one run of a container. A full file is renamed to `.1` and a new one begun."""
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> None:
+        self.path = path
+        self.closed = False
+        self.lines_written = 0
+        self._max_bytes = max_bytes
+        self._changed = asyncio.Event()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("ab")
+        self._open_streams = 0
+        self._recent: deque[bytes] = deque(maxlen=4096)
+
+    def follow_pipe(self, descriptor: int, stream: str) -> None:
+        """Takes over the reading end of a pipe and closes it at its end."""
+        os.set_blocking(descriptor, False)
+        self._open_streams += 1
+        partial = bytearray()
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            try:
+                data = os.read(descriptor, _READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if data:
+                self._write_lines(stream, partial, data)
+                return
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            self._write_lines(stream, partial, b"", last=True)
+            self._open_streams -= 1
+            if not self._open_streams:
+                self.close()
+
+        loop.add_reader(descriptor, read)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._file.close()
+            self._wake()
+
+    def mark(self) -> int:
+        """Position from which `lines_since` goes on."""
+        return self.lines_written
+
+    def tail_text(self, limit: int) -> str:
+        """The end of what was logged, at most so many characters."""
+        return b"".join(render(line, timestamps=False) for line in self._recent).decode(errors="replace")[-limit:]
+
+    async def lines_since(self, position: int) -> AsyncIterator[bytes]:
+        """Stored lines written after the position, and those to come, until the run ends."""
+        while True:
+            missed = min(self.lines_written - position, len(self._recent))
+            position = self.lines_written
+            for line in list(self._recent)[len(self._recent) - missed :]:
+                yield line
+            if position == self.lines_written:
+                if self.closed:
+                    return
+                await self._changed.wait()
+
+    def _write_lines(self, stream: str, partial: bytearray, data: bytes, *, last: bool = False) -> None:
+        partial += data
+        stamp = _now()
+        written = []
+        while (end := partial.find(b"\n")) >= 0:
+            for line in _stored(bytes(partial[:end]), stamp, stream):
+                written.append(line)
+            del partial[: end + 1]
+        if partial and (last or len(partial) >= _MAX_LINE_BYTES):
+            written.append(f"{stamp} {stream} P ".encode() + bytes(partial) + b"\n")
+            partial.clear()
+        if written and not self.closed:
+            self._file.write(b"".join(written))
+            self._file.flush()
+            self._recent.extend(written)
+            self.lines_written += len(written)
+            self._rotate()
+            self._wake()
+
+    def _rotate(self) -> None:
+        if self._file.tell() < self._max_bytes:
+            return
+        self._file.close()
+        self.path.replace(self.path.with_suffix(".log.1"))
+        self._file = self.path.open("ab")
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+async def read_log(path: Path, query: LogQuery, live: LogFile | None) -> AsyncIterator[bytes]:
+    """Chunks of plain text. `live` is the writer while the run goes on, needed to follow it."""
+    position = live.mark() if live else 0
+    remaining = query.limit_bytes
+    for line in _select(_stored_lines(path), query):
+        text = render(line, timestamps=query.timestamps)
+        yield text if remaining is None else text[:remaining]
+        if remaining is not None and (remaining := remaining - len(text)) <= 0:
+            return
+    if query.follow and live:
+        async with contextlib.aclosing(live.lines_since(position)) as lines:  # type: ignore[type-var]  # a generator
+            async for line in lines:
+                yield render(line, timestamps=query.timestamps)
+
+
+def render(stored: bytes, *, timestamps: bool) -> bytes:
+    """A stored line as `kubectl logs` shows it."""
+    stamp, _, rest = stored.partition(b" ")
+    _, _, rest = rest.partition(b" ")
+    flag, _, text = rest.partition(b" ")
+    if flag == b"P":
+        text = text.removesuffix(b"\n")
+    return stamp + b" " + text if timestamps else text
+
+
+def _select(lines: Iterable[bytes], query: LogQuery) -> Iterable[bytes]:
+    if query.since:
+        oldest = query.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").encode()
+        lines = (line for line in lines if line[: len(oldest)] >= oldest)
+    if query.tail_lines is not None:
+        return deque(lines, maxlen=query.tail_lines)
+    return lines
+
+
+def _stored_lines(path: Path) -> Iterator[bytes]:
+    for name in (path.with_suffix(".log.1"), path):
+        with contextlib.suppress(FileNotFoundError), name.open("rb") as file:
+            yield from file
+
+
+def _stored(line: bytes, stamp: str, stream: str) -> Iterator[bytes]:
+    """Long lines are cut into partial ones, as container runtimes do."""
+    prefix = f"{stamp} {stream} ".encode()
+    while len(line) > _MAX_LINE_BYTES:
+        yield prefix + b"P " + line[:_MAX_LINE_BYTES] + b"\n"
+        line = line[_MAX_LINE_BYTES:]
+    yield prefix + b"F " + line + b"\n"
+
+
+def _now(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    return clock().strftime("%Y-%m-%dT%H:%M:%S.%f000Z")

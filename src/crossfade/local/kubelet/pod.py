@@ -1,0 +1,442 @@
+"""The life of one pod on the node: sandbox, volumes, init containers, containers, end; and its status in the API."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from crossfade.api.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade.kube.client import STRATEGIC, Client
+from crossfade.kube.errors import Conflict, KubeError, NotFound
+from crossfade.kube.events import EventRecorder
+from crossfade.kube.resources import CONFIG_MAP, POD, SECRET
+from crossfade.local import namespaces, network
+from crossfade.local.catalogue import Catalogue
+from crossfade.local.kubelet import environment
+from crossfade.local.kubelet.container import Container, PodContext
+from crossfade.local.kubelet.environment import DataSources, PodFacts
+from crossfade.local.kubelet.rootfs import MachineView
+from crossfade.local.kubelet.status import (
+    ContainerReport,
+    PodReport,
+    Running,
+    Terminated,
+    Waiting,
+    former_end,
+    now_text,
+    pod_status,
+    terminated_from,
+)  # fmt: skip
+from crossfade.local.kubelet.volumes import PodVolumes, VolumeError, config_map_data, secret_data
+from crossfade.local.namespaces import Namespaces
+from crossfade.local.netlink import Netlink
+
+log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 2.0
+_REFRESH_S: Final = 60.0
+_DEFAULT_GRACE_S: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What the node offers to all pods."""
+
+    client: Client
+    recorder: EventRecorder
+    view: MachineView
+    catalogue: Catalogue
+    links: Netlink
+    node_namespace: int
+    addresses: network.AddressPool
+    directory: Path
+    many_users: bool
+    base_env: Mapping[str, str]
+    cluster_domain: str = "cluster.local"
+
+
+class PodWorker:
+    """Runs one pod until it is gone. `update` tells it of changes, `ended` is called last."""
+
+    def __init__(self, pod: JsonObject, machine: Machine) -> None:
+        self.pod = pod
+        metadata = pod["metadata"]
+        self.key = NamespacedName(metadata["namespace"], metadata["name"])
+        self.uid: str = metadata["uid"]
+        self.containers: dict[str, Container] = {}
+        self._machine = machine
+        self._directory = machine.directory / "pods" / self.uid
+        self._volumes = PodVolumes(self._directory / "volumes", pod=pod, client=machine.client)
+        self._init: list[Container] = []
+        self._main: list[Container] = []
+        self._sandbox: Namespaces | None = None
+        self._address = ""
+        self._link = f"veth{self.uid.replace('-', '')[:11]}"
+        self._start_time = (pod.get("status") or {}).get("startTime") or now_text()
+        self._conditions: list[JsonObject] = (pod.get("status") or {}).get("conditions") or []
+        self._dirty = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._gone = False
+        self._written: JsonObject = {}
+        self._waiting = Waiting("ContainerCreating")
+        self.data_changed = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        return self._address if self._sandbox else ""
+
+    @property
+    def sandbox(self) -> Namespaces | None:
+        return self._sandbox
+
+    def update(self, pod: JsonObject) -> None:
+        """A newer version of the same pod."""
+        self.pod = pod
+        self._conditions = (pod.get("status") or {}).get("conditions") or []
+        if pod["metadata"].get("deletionTimestamp"):
+            self._stopping.set()
+        if pod["spec"].get("readinessGates"):
+            self._dirty.set()
+
+    def vanished(self) -> None:
+        """The object is gone from the API: no grace, nothing left to report."""
+        self._gone = True
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Errors of our own are reported on the pod and the pod is tried again; returns when it is gone."""
+        if self.pod["metadata"].get("deletionTimestamp"):
+            self._stopping.set()
+        reporting = asyncio.create_task(self._keep_status())
+        try:
+            while True:
+                try:
+                    await self._live()
+                    break
+                except (OSError, KubeError, ValueError, KeyError, TypeError) as error:
+                    log.exception("pod.failed", extra={"fields": {"pod": str(self.key)}})
+                    self._warn("FailedSync", f"error running pod: {error}")
+                    await self._leave()
+                    if not await self._pause():
+                        break
+        finally:
+            reporting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reporting
+        await self._finish()
+
+    async def _live(self) -> None:
+        if (self.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+            context = await self._prepare()
+            if context is not None:
+                await self._run_containers(context)
+        self._dirty.set()
+        await self._stopping.wait()
+
+    async def _prepare(self) -> PodContext | None:
+        """None when the pod is to end before it could begin."""
+        while not self._stopping.is_set():
+            try:
+                await self._enter_sandbox()
+                facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
+                volumes = await self._volumes.prepare(facts)
+                sources = await self._fetch_sources()
+            except VolumeError as error:
+                self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
+            except OSError as error:
+                self._warn("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            except KubeError as error:
+                self._warn("FailedMount", f"the API server did not answer: {error}")
+            else:
+                return self._context(facts, sources, volumes)
+            await self._pause()
+        return None
+
+    async def _enter_sandbox(self) -> None:
+        if self._sandbox is not None:
+            return
+        machine, hostname = self._machine, self._hostname()
+        address = machine.addresses.take()
+        try:
+            self._sandbox = await namespaces.on_fresh_thread(
+                lambda: network.create_pod_namespaces(
+                    hostname=hostname,
+                    address=address,
+                    link=self._link,
+                    node=machine.links,
+                    node_namespace=machine.node_namespace,
+                ),
+                name=f"sandbox {self.key.name}",
+            )
+        except OSError:
+            machine.addresses.give_back(address)
+            network.remove_link(machine.links, self._link)
+            raise
+        self._address = address
+        self._dirty.set()
+
+    def _context(self, facts: PodFacts, sources: DataSources, volumes: dict[str, Path]) -> PodContext:
+        assert self._sandbox is not None
+        return PodContext(
+            pod=self.pod,
+            facts=facts,
+            sources=sources,
+            volumes=volumes,
+            files=self._name_files(),
+            sandbox=self._sandbox,
+            machine=self._machine.view,
+            catalogue=self._machine.catalogue,
+            base_env={**self._machine.base_env, "HOSTNAME": self._hostname()},
+            logs=self._machine.directory / "logs" / self.uid,
+            many_users=self._machine.many_users,
+            record=self._record,
+            changed=self._dirty.set,
+        )
+
+    async def _run_containers(self, context: PodContext) -> None:
+        spec = self.pod["spec"]
+        policy = spec.get("restartPolicy", "Always")
+        self._init = [
+            self._container(one, context, policy, "initContainers") for one in spec.get("initContainers") or ()
+        ]
+        self._main = [self._container(one, context, policy, "containers") for one in spec["containers"]]
+        self.containers = {one.name: one for one in (*self._init, *self._main)}
+        self._dirty.set()
+        async with asyncio.TaskGroup() as tasks:
+            refreshing = tasks.create_task(self._keep_volumes(context.facts))
+            ending = tasks.create_task(self._end_containers())
+            sidecars: list[asyncio.Task[None]] = []
+            if await self._run_init(tasks, sidecars):
+                runs = []
+                for container in self._main:
+                    if self._stopping.is_set():
+                        break
+                    container.state = container.state if container.last else Waiting("ContainerCreating")
+                    runs.append(tasks.create_task(container.run(), name=f"container {container.name}"))
+                    await _first(container.first_attempt, runs[-1])
+                if runs:
+                    await asyncio.wait(runs)
+            for container in self._init:
+                await container.stop(self._grace_s())
+            refreshing.cancel()
+            if not self._stopping.is_set():
+                ending.cancel()
+
+    def _container(self, spec: JsonObject, context: PodContext, policy: str, kind: str) -> Container:
+        own = policy
+        if kind == "initContainers":
+            own = "Always" if spec.get("restartPolicy") == "Always" else "OnFailure" if policy == "Always" else policy
+        container = Container(spec, context, policy=own, kind=kind)
+        known = (self.pod.get("status") or {}).get(
+            f"{'initContainer' if kind == 'initContainers' else 'container'}Statuses"
+        )
+        for status in known or ():
+            if status["name"] == spec["name"]:
+                _resume(container, status)
+        return container
+
+    async def _run_init(self, tasks: asyncio.TaskGroup, sidecars: list[asyncio.Task[None]]) -> bool:
+        """One after the other; false when the containers are not to start."""
+        for container in self._init:
+            if self._stopping.is_set():
+                return False
+            run = tasks.create_task(container.run(), name=f"init container {container.name}")
+            if container.spec.get("restartPolicy") == "Always":
+                sidecars.append(run)
+                await _first(container.started_once, run)
+                continue
+            await asyncio.wait([run])
+            if not isinstance(container.state, Terminated) or container.state.exit_code:
+                return False
+        return not self._stopping.is_set()
+
+    async def _end_containers(self) -> None:
+        await self._stopping.wait()
+        async with asyncio.TaskGroup() as tasks:
+            for container in self._main or self._init:
+                tasks.create_task(container.stop(self._grace_s()))
+            if self._main and not any(isinstance(one.state, Running) for one in self._main):
+                for container in self._init:
+                    tasks.create_task(container.stop(self._grace_s()))
+
+    async def _keep_volumes(self, facts: PodFacts) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = self._volumes.next_token_due
+            wait_s = max(1.0, min(_REFRESH_S, due - loop.time())) if due else _REFRESH_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self.data_changed.wait()
+            self.data_changed.clear()
+            with contextlib.suppress(KubeError, OSError):
+                await self._volumes.refresh(facts._replace(pod=self.pod))
+
+    async def _fetch_sources(self) -> DataSources:
+        """What is missing is left out: the container that needs it says so."""
+        config_maps, secrets = environment.sources_named(self.pod["spec"])
+        found: tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]] = ({}, {})
+        wanted = ((CONFIG_MAP, config_maps, config_map_data), (SECRET, secrets, secret_data))
+        for target, (resource, names, decode) in zip(found, wanted, strict=True):
+            for name in sorted(names):
+                with contextlib.suppress(NotFound):
+                    data = decode(await self._machine.client.get(resource, name, namespace=self.key.namespace))
+                    target[name] = {key: value.decode(errors="surrogateescape") for key, value in data.items()}
+        return DataSources(*found)
+
+    def _name_files(self) -> dict[str, str]:
+        spec, hostname = self.pod["spec"], self._hostname()
+        domain = self._machine.cluster_domain
+        fqdn = (
+            f"{hostname}.{spec['subdomain']}.{self.key.namespace}.svc.{domain} {hostname}"
+            if spec.get("subdomain")
+            else hostname
+        )
+        hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{self._address}\t{fqdn}\n"
+        for alias in spec.get("hostAliases") or ():
+            hosts += f"{alias['ip']}\t{' '.join(alias.get('hostnames') or ())}\n"
+        return {
+            "hostname": f"{hostname}\n",
+            "hosts": hosts,
+            "resolv.conf": resolv_conf(spec, self.key.namespace, domain),
+        }
+
+    def _hostname(self) -> str:
+        return str(self.pod["spec"].get("hostname") or self.key.name)[:63]
+
+    def _grace_s(self) -> float:
+        if self._gone:
+            return 0.0
+        metadata, spec = self.pod["metadata"], self.pod["spec"]
+        grace = metadata.get("deletionGracePeriodSeconds")
+        return float(grace if grace is not None else spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S))
+
+    async def _keep_status(self) -> None:
+        """Writes the newest status whenever something changed; what changes while a write runs goes into the next."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                await self._write_status()
+            except (Conflict, NotFound):
+                continue
+            except KubeError as error:
+                log.warning("pod.status_not_written", extra={"fields": {"pod": str(self.key), "reason": error}})
+                await asyncio.sleep(_RETRY_S)
+                self._dirty.set()
+
+    async def _write_status(self) -> None:
+        status = self._status()
+        if status == self._written or self._gone:
+            return
+        patch = {"metadata": {"uid": self.uid}, "status": status}
+        stored = await self._machine.client.patch(
+            POD, self.key.name, patch, namespace=self.key.namespace, content_type=STRATEGIC, subresource="status"
+        )
+        self._written = status
+        self._conditions = (stored.get("status") or {}).get("conditions") or self._conditions
+
+    def _status(self) -> JsonObject:
+        if not self._main and (self.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            return self._written
+        spec = self.pod["spec"]
+        init = [one.report() for one in self._init] or [
+            _unstarted(one) for one in spec.get("initContainers") or ()
+        ]  # fmt: skip
+        main = [one.report() for one in self._main] or [_unstarted(one) for one in spec["containers"]]
+        report = PodReport(
+            init_containers=init,
+            containers=main,
+            pod_ip=self._address,
+            host_ip=network.NODE_ADDRESS,
+            start_time=self._start_time,
+            sandbox_ready=self._sandbox is not None,
+        )
+        return pod_status(self.pod, report, former=self._conditions, now=now_text())
+
+    async def _finish(self) -> None:
+        """Nothing of the pod is left: says so to the API, which then drops the object."""
+        await self._leave()
+        if not self._gone:
+            with contextlib.suppress(KubeError):
+                await self._write_status()
+            with contextlib.suppress(Conflict, NotFound):
+                await self._machine.client.delete(
+                    POD, self.key.name, namespace=self.key.namespace, grace_period_s=0, uid=self.uid
+                )
+        self._volumes.remove()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self._machine.directory / "logs" / self.uid, ignore_errors=True)
+
+    async def _leave(self) -> None:
+        for container in self.containers.values():
+            await container.stop(0.0)
+        if self._sandbox is not None:
+            network.remove_link(self._machine.links, self._link)
+            self._sandbox.close()
+            self._sandbox = None
+            self._machine.addresses.give_back(self._address)
+
+    async def _pause(self) -> bool:
+        """Waits before another try; false when the pod is to end meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RETRY_S):
+                await self._stopping.wait()
+        return not self._stopping.is_set()
+
+    def _warn(self, reason: str, message: str) -> None:
+        self._record("Warning", reason, message, "")
+
+    def _record(self, kind: str, reason: str, message: str, _field: str) -> None:
+        ref = ObjectRef("v1", "Pod", self.key.namespace, self.key.name, self.uid)
+        write: Callable[[ObjectRef, str, str], None] = (
+            self._machine.recorder.warning if kind == "Warning" else self._machine.recorder.normal
+        )
+        write(ref, reason, message)
+
+
+def resolv_conf(spec: JsonObject, namespace: str, domain: str) -> str:
+    """The pod's resolver settings; `dnsPolicy: Default` means the same here, since the machine's resolver is out of reach."""
+    extra = spec.get("dnsConfig") or {}
+    if spec.get("dnsPolicy") == "None":
+        servers, searches = list(extra.get("nameservers") or ()), list(extra.get("searches") or ())
+        options: dict[str, str | None] = {}
+    else:
+        servers = [network.DNS_ADDRESS, *(extra.get("nameservers") or ())]
+        searches = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain, *(extra.get("searches") or ())]
+        options = {"ndots": "5"}
+    options |= {option["name"]: option.get("value") for option in extra.get("options") or ()}
+    lines = [f"nameserver {server}" for server in servers]
+    if searches:
+        lines.append(f"search {' '.join(searches)}")
+    if options:
+        lines.append(
+            "options " + " ".join(name if value is None else f"{name}:{value}" for name, value in options.items())
+        )
+    return "\n".join([*lines, ""])
+
+
+def _resume(container: Container, status: JsonObject) -> None:
+    """A container that ran when the node was lost is started again, as one restart more."""
+    lost = former_end(status, now=now_text())
+    count = status.get("restartCount", 0)
+    if lost is not None:
+        container.resume(restart_count=count + 1, last=lost)
+    else:
+        state = terminated_from(status.get("state") or {})
+        last = state or terminated_from(status.get("lastState") or {})
+        container.resume(restart_count=count + (1 if state else 0), last=last)
+
+
+def _unstarted(spec: JsonObject) -> "ContainerReport":
+    return ContainerReport(name=spec["name"], image=spec["image"], state=Waiting("ContainerCreating"))
+
+
+async def _first(event: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    """Returns when the event is set or the task has ended."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

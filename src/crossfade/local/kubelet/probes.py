@@ -1,0 +1,168 @@
+"""Startup, liveness and readiness probes, sent from the node to the pod's address.
+
+HTTP probes speak HTTP/1.1: Envoy answers 426 to HTTP/1.0.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+from crossfade.api.meta import JsonObject
+
+# Until a container first answers it is asked more often than its period says, so that start-up is not rounded up to it.
+_EAGER_S: Final = 0.1
+_MAX_HEAD_BYTES: Final = 65_536
+
+
+class ProbeResult(NamedTuple):
+    ok: bool
+    message: str = ""
+
+
+class Timing(NamedTuple):
+    initial_delay_s: float
+    period_s: float
+    timeout_s: float
+    success_threshold: int
+    failure_threshold: int
+
+    @classmethod
+    def of(cls, probe: JsonObject) -> "Timing":
+        """With Kubernetes' defaults."""
+        return cls(
+            initial_delay_s=probe.get("initialDelaySeconds") or 0,
+            period_s=probe.get("periodSeconds") or 10,
+            timeout_s=probe.get("timeoutSeconds") or 1,
+            success_threshold=probe.get("successThreshold") or 1,
+            failure_threshold=probe.get("failureThreshold") or 3,
+        )
+
+
+RunCommand = Callable[[list[str]], Awaitable[tuple[int, bytes]]]
+
+
+class Target(NamedTuple):
+    """What is probed: the pod's address, the container's named ports, and how to run a command in it."""
+
+    address: str
+    ports: dict[str, int]
+    run_command: RunCommand
+
+    def port(self, port: int | str) -> int:
+        return port if isinstance(port, int) else int(port) if port.isdigit() else self.ports.get(port, 0)
+
+
+async def watch_probe(
+    probe: JsonObject, target: Target, *, report: Callable[[bool], None], failed: Callable[[str], None]
+) -> None:
+    """Until cancelled: reports each time a threshold is reached, and every single failure with its message."""
+    timing = Timing.of(probe)
+    await asyncio.sleep(timing.initial_delay_s)
+    if await _settle(probe, target, timing) and timing.success_threshold == 1:
+        report(True)
+        await asyncio.sleep(timing.period_s)
+    successes = failures = 0
+    while True:
+        result = await check(probe, target, timeout_s=timing.timeout_s)
+        if result.ok:
+            successes, failures = successes + 1, 0
+        else:
+            successes, failures = 0, failures + 1
+            failed(result.message)
+        if successes >= timing.success_threshold:
+            report(True)
+        elif failures >= timing.failure_threshold:
+            report(False)
+        await asyncio.sleep(timing.period_s)
+
+
+async def _settle(probe: JsonObject, target: Target, timing: Timing) -> bool:
+    """Asks eagerly for the first period; nothing that fails in it counts."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timing.period_s
+    while loop.time() < end:
+        if (await check(probe, target, timeout_s=timing.timeout_s)).ok:
+            return True
+        await asyncio.sleep(_EAGER_S if "exec" not in probe else 1.0)
+    return False
+
+
+async def check(probe: JsonObject, target: Target, *, timeout_s: float) -> ProbeResult:
+    """One attempt; every kind of failure is a result."""
+    for kind, send in _KINDS.items():
+        if kind in probe:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await send(probe[kind], target)
+            except TimeoutError:
+                return ProbeResult(ok=False, message=f"no answer within {timeout_s:g}s")
+            except (OSError, ssl.SSLError, EOFError) as error:
+                return ProbeResult(ok=False, message=str(error) or type(error).__name__)
+    return ProbeResult(ok=False, message="the probe names no action")
+
+
+async def _http(action: JsonObject, target: Target) -> ProbeResult:
+    host, port = action.get("host") or target.address, target.port(action["port"])
+    path = action.get("path") or "/"
+    path = path if path.startswith("/") else f"/{path}"
+    headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.33", "Accept": "*/*", "Connection": "close"}
+    headers |= {header["name"]: header["value"] for header in action.get("httpHeaders") or ()}
+    context = _unverified() if action.get("scheme") == "HTTPS" else None
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_MAX_HEAD_BYTES)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        line = (await reader.readline()).decode("latin-1")
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await writer.wait_closed()
+    words = line.split(None, 2)
+    if len(words) < 2 or not words[1].isdigit():
+        return ProbeResult(ok=False, message=f"malformed HTTP response {line[:80]!r}")
+    status = int(words[1])
+    return ProbeResult(ok=200 <= status < 400, message=f"HTTP probe failed with statuscode: {status}")
+
+
+async def _tcp(action: JsonObject, target: Target) -> ProbeResult:
+    _, writer = await asyncio.open_connection(action.get("host") or target.address, target.port(action["port"]))
+    writer.close()
+    return ProbeResult(ok=True)
+
+
+async def _exec(action: JsonObject, target: Target) -> ProbeResult:
+    code, output = await target.run_command(list(action.get("command") or ()))
+    return ProbeResult(ok=code == 0, message=output[:1024].decode(errors="replace").strip() or f"exit code {code}")
+
+
+async def _grpc(action: JsonObject, target: Target) -> ProbeResult:
+    import grpc
+
+    service = (action.get("service") or "").encode()
+    request = b"\x0a" + bytes([len(service)]) + service if service else b""
+    async with grpc.aio.insecure_channel(f"{target.address}:{target.port(action['port'])}") as channel:
+        call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            answer: bytes = await call(request)
+        except grpc.aio.AioRpcError as error:
+            return ProbeResult(ok=False, message=f"gRPC health check: {error.code().name}")
+    serving = answer.startswith(b"\x08\x01")
+    return ProbeResult(ok=serving, message="service unhealthy")
+
+
+def _unverified() -> ssl.SSLContext:
+    """Kubernetes does not verify certificates of probes either."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+_KINDS: Final[dict[str, Callable[[JsonObject, Target], Awaitable[ProbeResult]]]] = {
+    "httpGet": _http,
+    "tcpSocket": _tcp,
+    "exec": _exec,
+    "grpc": _grpc,
+}

@@ -1,0 +1,177 @@
+"""Linux namespaces, mounts and credentials of the calling thread, by raw system calls.
+
+Nothing here touches any other thread: callers run on a fresh thread (`on_fresh_thread`), change it beyond repair, start
+their process from it and let it end. Python has `os.setns` and `os.unshare` only from 3.12 on.
+"""
+
+import asyncio
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+CLONE_FS: Final = 0x200
+CLONE_NEWNS: Final = 0x20000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWNET: Final = 0x40000000
+
+MS_RDONLY: Final = 0x1
+MS_NOSUID: Final = 0x2
+MS_NODEV: Final = 0x4
+MS_REMOUNT: Final = 0x20
+MS_BIND: Final = 0x1000
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 0x40000
+MNT_DETACH: Final = 2
+
+_PR_CAPBSET_DROP: Final = 24
+_PR_SET_KEEPCAPS: Final = 8
+_AT_FDCWD: Final = -100
+_AT_RECURSIVE: Final = 0x8000
+_MOUNT_ATTR_RDONLY: Final = 0x1
+_MOUNT_ATTR_NOSUID: Final = 0x2
+
+# The C library's set*id wrappers change every thread of the process; the bare system calls change one.
+_SYSCALLS: Final = {
+    "x86_64": {"setgroups": 116, "setresgid": 119, "setresuid": 117, "pivot_root": 155, "mount_setattr": 442},
+    "aarch64": {"setgroups": 159, "setresgid": 149, "setresuid": 147, "pivot_root": 41, "mount_setattr": 442},
+}
+_NUMBERS: Final = _SYSCALLS.get(os.uname().machine, {})
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+CAPABILITIES: Final = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHECKPOINT_RESTORE",
+)  # fmt: skip
+
+
+class Namespaces(NamedTuple):
+    """Open descriptors that keep namespaces alive; `mount` is absent until a container has its own root."""
+
+    net: int
+    uts: int
+    mount: int | None = None
+
+    def close(self) -> None:
+        for descriptor in self:
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def enter(namespaces: Namespaces) -> None:
+    """Joins the calling thread to the namespaces; a mount namespace also changes its root and working directory."""
+    # A mount namespace can be joined only by a thread that shares its file system state with no other.
+    unshare(CLONE_FS)
+    for descriptor, kind in zip(namespaces, (CLONE_NEWNET, CLONE_NEWUTS, CLONE_NEWNS), strict=True):
+        if descriptor is not None:
+            _check(_libc.setns(descriptor, ctypes.c_int(kind)), "setns")
+
+
+def open_own(kind: str) -> int:
+    """Descriptor of the calling thread's namespace; `kind` as in /proc/self/ns."""
+    return os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def mount(source: str, target: str, *, kind: str = "", flags: int = 0, data: str = "") -> None:
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None
+    )
+    _check(result, f"mount {kind or source} on {target}")
+
+
+def unmount(target: str) -> None:
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
+
+
+def bind(source: str, target: str, *, read_only: bool = False) -> None:
+    """Binds a file or a whole tree of mounts; read-only holds for the mounts below it too."""
+    mount(source, target, flags=MS_BIND | MS_REC)
+    if read_only:
+        make_read_only(target)
+
+
+def make_read_only(target: str) -> None:
+    attributes = _MountAttributes(attr_set=_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID)
+    result = _libc.syscall(
+        _number("mount_setattr"), _AT_FDCWD, target.encode(), _AT_RECURSIVE, ctypes.byref(attributes),
+        ctypes.sizeof(attributes),
+    )  # fmt: skip
+    _check(result, f"make {target} read-only")
+
+
+def pivot_root(new_root: str) -> None:
+    """Makes `new_root` (a mount point) the root of the thread's mount namespace and drops the old one."""
+    os.chdir(new_root)
+    # Both names are the same directory: the old root lands on top of the new one and is detached from there.
+    _check(_libc.syscall(_number("pivot_root"), b".", b"."), "pivot_root")
+    unmount(".")
+    os.chdir("/")
+
+
+def become(*, uid: int, gid: int, groups: tuple[int, ...]) -> None:
+    """Changes the calling thread's identity; from uid 0 to another it loses all capabilities."""
+    array = (ctypes.c_uint32 * len(groups))(*groups)
+    _check(_libc.syscall(_number("setgroups"), len(groups), array), "setgroups")
+    _check(_libc.syscall(_number("setresgid"), gid, gid, gid), "setresgid")
+    _check(_libc.syscall(_number("setresuid"), uid, uid, uid), "setresuid")
+
+
+def limit_capabilities(kept: frozenset[str]) -> None:
+    """Programs started from this thread can never gain another capability than `kept`, set-uid programs included."""
+    for number, name in enumerate(CAPABILITIES):
+        if name not in kept:
+            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+
+
+async def on_fresh_thread(function: Callable[[], T], *, name: str) -> T:
+    """Runs the function on a thread of its own, so that what it does to its namespaces ends with it."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def deliver(setter: Callable[[], None]) -> None:
+        if not outcome.done():
+            setter()
+
+    def run() -> None:
+        try:
+            result = function()
+        except BaseException as error:
+            loop.call_soon_threadsafe(deliver, lambda caught=error: outcome.set_exception(caught))
+        else:
+            loop.call_soon_threadsafe(deliver, lambda: outcome.set_result(result))
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await outcome
+
+
+def _number(name: str) -> int:
+    try:
+        return _NUMBERS[name]
+    except KeyError:
+        raise OSError(f"{name} is not known for machine type {os.uname().machine}") from None
+
+
+def _check(result: int, action: str) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{action}: {os.strerror(code)}")

@@ -1,0 +1,16 @@
+"""What `up` tells the node, as one JSON argument."""
+
+from msgspec import Struct
+
+
+class NodeSettings(Struct, frozen=True, kw_only=True):
+    """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver."""
+
+    data_dir: str
+    api_descriptor: int
+    control_descriptor: int
+    listeners: dict[str, int]
+    resolver_descriptor: int | None = None
+    images: str | None = None
+    many_users: bool = True
+    executable_path: str = ""

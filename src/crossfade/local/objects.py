@@ -1,0 +1,40 @@
+"""The current objects of one resource, kept by a reflector, for parts of the node that need the latest state and no history."""
+
+from collections.abc import Callable, Iterator
+
+from crossfade.api.meta import JsonObject, NamespacedName
+from crossfade.api.watch import WatchEvent
+
+
+class ObjectIndex:
+    """A sink that calls `changed` with the identity of each object that came, changed or went."""
+
+    def __init__(self, changed: Callable[[NamespacedName], None]) -> None:
+        self._objects: dict[NamespacedName, JsonObject] = {}
+        self._changed = changed
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        return iter(self._objects.values())
+
+    def get(self, key: NamespacedName) -> JsonObject | None:
+        return self._objects.get(key)
+
+    def replace(self, items: list[JsonObject]) -> None:
+        former = self._objects
+        self._objects = {_key(item): item for item in items}
+        for key in former.keys() | self._objects.keys():
+            if former.get(key) != self._objects.get(key):
+                self._changed(key)
+
+    def apply(self, event: WatchEvent) -> None:
+        key = _key(event.object)
+        if event.type == "DELETED":
+            self._objects.pop(key, None)
+        else:
+            self._objects[key] = event.object
+        self._changed(key)
+
+
+def _key(item: JsonObject) -> NamespacedName:
+    metadata = item["metadata"]
+    return NamespacedName(metadata.get("namespace", ""), metadata["name"])
