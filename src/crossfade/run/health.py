@@ -1,0 +1,33 @@
+"""Health endpoints of a controller: alive from the start, ready when told."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+
+@asynccontextmanager
+async def health_server(
+    *, host: str, port: int, waits_for: Callable[[], str], paths: tuple[str, str] = ("/healthz", "/readyz")
+) -> AsyncIterator[int]:
+    """Yields the port. `waits_for` says what readiness still waits for, or nothing; `paths` are those of both."""
+    alive_path, ready_path = paths
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def ready(_: web.Request) -> web.Response:
+        missing = waits_for()
+        return web.Response(status=503, text=f"waiting for {missing}") if missing else web.Response(text="ok")
+
+    app = web.Application()
+    app.router.add_get(alive_path, alive)
+    app.router.add_get(ready_path, ready)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        bound: int = runner.addresses[0][1]
+        yield bound
+    finally:
+        await runner.cleanup()

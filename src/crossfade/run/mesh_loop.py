@@ -1,0 +1,58 @@
+"""The mesh controller's loop: every snapshot is compiled, published to sidecars, and reported to authors."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from crossfade.api.meta import NamespacedName
+from crossfade.compile.mesh import ArnScope, MeshModel, compile_mesh
+from crossfade.compile.model import ProxyModel
+from crossfade.envoy.resource_set import ResourceSet
+from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.run.mesh_identity import proxy_key
+from crossfade.run.sources import ClusterSource
+from crossfade.status.appmesh import decide_changes
+from crossfade.status.writer import StatusWriter
+from crossfade.store.snapshot import Snapshot
+from crossfade.xds.publisher import Publisher
+
+
+class MeshLoop:
+    """`snapshot` and `model` are the latest; `model` is None until the first compilation."""
+
+    def __init__(
+        self,
+        source: ClusterSource,
+        *,
+        publisher: Publisher,
+        writer: StatusWriter,
+        scope: ArnScope,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.snapshot = Snapshot(0, {})
+        self.model: MeshModel | None = None
+        self._source = source
+        self._publisher = publisher
+        self._writer = writer
+        self._scope = scope
+        self._now = now
+        self._built: dict[NamespacedName, tuple[ProxyModel, ResourceSet]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async for snapshot in self._source:
+            self.snapshot = snapshot
+            self.model = compile_mesh(snapshot, self._scope)
+            self._publish(self.model)
+            self._writer.submit(decide_changes(snapshot, self.model.states, now=self._now()))
+
+    def _publish(self, model: MeshModel) -> None:
+        before, self._built = self._built, {}
+        for node, proxy in model.proxies.items():
+            known = before.get(node)
+            # Building messages costs more than comparing models, and most changes concern few nodes.
+            resources = known[1] if known and known[0] == proxy else resources_from_model(proxy, options=EnvoyOptions())
+            self._built[node] = (proxy, resources)
+            self._publisher.publish(proxy_key(node), resources)
+        for gone in before.keys() - self._built.keys():
+            self._publisher.withdraw(proxy_key(gone))

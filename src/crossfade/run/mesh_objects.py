@@ -1,0 +1,50 @@
+"""Looks up what admission and injection decisions depend on: what is known first, the API where that is not enough.
+
+An object may be admitted a moment after the one that it depends on was created, sooner than a watch tells; so nothing
+is refused for something missing before the API has been asked.
+"""
+
+from collections.abc import Callable
+
+from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
+from crossfade.api.core import Namespace
+from crossfade.api.registry import DecodeError, TypedObject, decode
+from crossfade.kube.client import Client
+from crossfade.kube.errors import NotFound
+from crossfade.store.snapshot import Snapshot
+
+
+class MeshObjects:
+    """`snapshot` gives the latest one."""
+
+    def __init__(self, client: Client, snapshot: Callable[[], Snapshot]) -> None:
+        self._client = client
+        self._snapshot = snapshot
+
+    @property
+    def known(self) -> Snapshot:
+        return self._snapshot()
+
+    async def namespace_labels(self, name: str) -> dict[str, str]:
+        """Always asked for: labels decide who belongs where, and are often set just before the objects come."""
+        try:
+            namespace = decode(await self._client.get(Namespace.RESOURCE, name), Namespace)
+        except NotFound:
+            return {}
+        return namespace.metadata.labels
+
+    async def fresh(
+        self, namespace: str | None, *kinds: type[Mesh] | type[VirtualNode] | type[VirtualGateway]
+    ) -> Snapshot:
+        """These kinds as the API has them now; `namespace` None asks for all."""
+        found: list[TypedObject] = []
+        for kind in kinds:
+            scope = namespace if kind.RESOURCE.namespaced else None
+            listed = await self._client.list(kind.RESOURCE, namespace=scope)
+            for item in listed.items:
+                try:
+                    found.append(decode(item, kind))
+                except DecodeError:
+                    # An unreadable object can neither select nor be selected; the controller reports it.
+                    continue
+        return Snapshot.of(found)

@@ -1,0 +1,235 @@
+"""The controller in role `mesh`: App Mesh objects → sidecar configuration, status, admission and injection."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade import __version__
+from crossfade.admission.server import admission_server
+from crossfade.api.appmesh import (
+    BackendGroup,
+    GatewayRoute,
+    Mesh,
+    VirtualGateway,
+    VirtualNode,
+    VirtualRouter,
+    VirtualService,
+)
+from crossfade.api.core import Namespace
+from crossfade.api.meta import NamespacedName
+from crossfade.api.registry import TypedObject, typed_ref
+from crossfade.compile.mesh import ArnScope
+from crossfade.inject.settings import SidecarSettings
+from crossfade.kube.client import Client
+from crossfade.kube.errors import KubeError, NotFound
+from crossfade.kube.events import EventRecorder
+from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
+from crossfade.kube.lease import LeaderElection
+from crossfade.run.health import health_server
+from crossfade.run.logging import EventLog
+from crossfade.run.manifests.mesh_names import (
+    ADS_PORT,
+    HEALTH_PORT,
+    LEASE,
+    NAME,
+    NAMESPACE,
+    WEBHOOK_PORT,
+    ads_address,
+)
+from crossfade.run.mesh_certificates import Certificates
+from crossfade.run.mesh_identity import node_of_key, sidecar_authentication
+from crossfade.run.mesh_loop import MeshLoop
+from crossfade.run.mesh_objects import MeshObjects
+from crossfade.run.mesh_webhooks import mesh_handlers
+from crossfade.run.sources import ClusterSource
+from crossfade.run.tasks import SupervisedTasks
+from crossfade.status.writer import StatusWriter
+from crossfade.xds.auth import tls_credentials
+from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.server import AdsServer
+
+KINDS: Final[tuple[type[TypedObject], ...]] = (
+    Namespace,
+    Mesh,
+    VirtualNode,
+    VirtualService,
+    VirtualRouter,
+    VirtualGateway,
+    GatewayRoute,
+    BackendGroup,
+)
+# An author sees an object's ARN this much later at least, and a burst of changes goes out at once.
+_QUIET_S: Final = 0.01
+_MAX_UNREST_S: Final = 0.25
+_CERTIFICATE_CHECK_S: Final = 60.0
+_NOT_INSTALLED_CHECK_S: Final = 0.2
+
+log = EventLog("crossfade.mesh")
+
+
+class MeshSettings(Struct, frozen=True):
+    """Without `kubeconfig` the pod's own service account is used, with `cluster` (the KUBERNETES_* variables).
+
+    `identity` is the pod's name.
+    """
+
+    kubeconfig: Path | None = None
+    cluster: Mapping[str, str] = {}
+    namespace: str = NAMESPACE
+    identity: str = NAME
+    region: str = "us-west-2"
+    account_id: str = "000000000000"
+    ip_family: str = "ipv4"
+    host: str = "0.0.0.0"
+    webhook_port: int = WEBHOOK_PORT
+    ads_port: int = ADS_PORT
+    health_port: int = HEALTH_PORT
+    proxy_image: str = f"crossfade/proxy:{__version__}"
+    init_image: str = f"crossfade/proxy-init:{__version__}"
+    sidecar_log_level: str = "info"
+    sidecar_pre_stop_delay_s: int = 0
+    waits_until_proxy_ready: bool = False
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "MeshSettings":
+        """Raises ValueError naming the variable that is wrong."""
+        ip_family = environ.get("CROSSFADE_IP_FAMILY") or "ipv4"
+        if ip_family not in ("ipv4", "ipv6"):
+            raise ValueError(f"CROSSFADE_IP_FAMILY is {ip_family!r}: it must be ipv4 or ipv6")
+        delay = environ.get("CROSSFADE_PRE_STOP_DELAY_S") or "0"
+        if not delay.isdigit():
+            raise ValueError(f"CROSSFADE_PRE_STOP_DELAY_S is {delay!r}: it must be a whole number of seconds")
+        return cls(
+            kubeconfig=Path(kubeconfig) if kubeconfig else None,
+            cluster={name: value for name, value in environ.items() if name.startswith("KUBERNETES_")},
+            namespace=environ.get("POD_NAMESPACE") or NAMESPACE,
+            identity=environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+            region=environ.get("AWS_REGION") or "us-west-2",
+            account_id=environ.get("AWS_ACCOUNT_ID") or "000000000000",
+            ip_family=ip_family,
+            proxy_image=environ.get("CROSSFADE_PROXY_IMAGE") or f"crossfade/proxy:{__version__}",
+            init_image=environ.get("CROSSFADE_PROXY_INIT_IMAGE") or f"crossfade/proxy-init:{__version__}",
+            sidecar_log_level=environ.get("CROSSFADE_SIDECAR_LOG_LEVEL") or "info",
+            sidecar_pre_stop_delay_s=int(delay),
+            waits_until_proxy_ready=environ.get("CROSSFADE_WAIT_UNTIL_PROXY_READY") == "true",
+        )
+
+
+async def run_mesh_role(settings: MeshSettings) -> None:
+    """Until cancelled; raises ConfigError when the cluster's configuration cannot be used."""
+    config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
+    async with Client(config, user_agent=f"crossfade-mesh/{__version__}") as client:
+        role = _MeshRole(settings, client)
+        async with health_server(host=settings.host, port=settings.health_port, waits_for=role.waits_for):
+            await role.run()
+
+
+class _MeshRole:
+    """The parts, wired together."""
+
+    def __init__(self, settings: MeshSettings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+        self._certificates = Certificates(client, namespace=settings.namespace)
+        self._events = EventRecorder(client, NAME, instance=settings.identity)
+        self._publisher = Publisher(on_rejected=self._report_rejection)
+        self._source = ClusterSource(client, KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
+        self._writer = StatusWriter(client, self._events)
+        self._loop = MeshLoop(
+            self._source,
+            publisher=self._publisher,
+            writer=self._writer,
+            scope=ArnScope(settings.region, settings.account_id),
+        )
+        self._missing = {"certificates", "webhook configurations", "webhook server", "ADS server"}
+
+    def waits_for(self) -> str:
+        """Nothing: ready."""
+        missing = set(self._missing)
+        if self._loop.model is None:
+            missing.add("App Mesh objects")
+        return ", ".join(sorted(missing))
+
+    async def run(self) -> None:
+        async with SupervisedTasks(log) as tasks:
+            tasks.start("watch", self._source.run)
+            tasks.start("compile", self._loop.run)
+            tasks.start("events", self._events.run)
+            tasks.start("status", self._lead)
+            tasks.start("serve", self._serve)
+
+    async def _lead(self) -> None:
+        """Only one controller writes; all of them serve."""
+        settings = self._settings
+        election = LeaderElection(self._client, namespace=settings.namespace, name=LEASE, identity=settings.identity)
+        await election.lead(self._writer.run)
+
+    async def _serve(self) -> None:
+        settings = self._settings
+        await self._certificates.refresh()
+        self._missing.discard("certificates")
+        handlers = mesh_handlers(
+            MeshObjects(self._client, lambda: self._loop.snapshot),
+            ip_family=settings.ip_family,
+            sidecar=self._sidecar,
+        )
+        tls = self._certificates.webhook_tls
+        async with admission_server(handlers, host=settings.host, port=settings.webhook_port, tls=tls):
+            self._missing.discard("webhook server")
+            ads = await AdsServer.start(
+                publisher=self._publisher,
+                address=f"{settings.host}:{settings.ads_port}",
+                authenticate=sidecar_authentication(self._client, lambda: self._loop.model),
+                credentials=tls_credentials(self._certificates.server_pair),
+            )
+            self._missing.discard("ADS server")
+            try:
+                await self._keep_certificates()
+            finally:
+                await ads.stop()
+
+    async def _keep_certificates(self) -> None:
+        while True:
+            delay_s = _CERTIFICATE_CHECK_S
+            try:
+                await self._certificates.refresh()
+                await self._certificates.announce()
+                self._missing.discard("webhook configurations")
+            except NotFound:
+                # They are applied after the controller's Deployment.
+                delay_s = _NOT_INSTALLED_CHECK_S
+            except KubeError as exc:
+                log.warning("certificates.not_checked", reason=exc)
+            await asyncio.sleep(delay_s)
+
+    def _sidecar(self) -> SidecarSettings:
+        settings = self._settings
+        return SidecarSettings(
+            proxy_image=settings.proxy_image,
+            init_image=settings.init_image,
+            ads_address=ads_address(settings.namespace),
+            ads_ca_pem=self._certificates.authority_pem,
+            version=__version__,
+            region=settings.region,
+            log_level=settings.sidecar_log_level,
+            pre_stop_delay_s=settings.sidecar_pre_stop_delay_s,
+            waits_until_ready=settings.waits_until_proxy_ready,
+        )
+
+    def _report_rejection(self, rejection: Rejection) -> None:
+        """Envoy refused what we built: its pods keep what they had; the node's author should know."""
+        node = self._node(node_of_key(rejection.proxy))
+        if node is not None:
+            rejected = rejection.rejected
+            message = (
+                f"pod {rejection.node} refused {rejected.name} and keeps its last configuration: {rejected.reason}"
+            )
+            self._events.warning(typed_ref(node), "ConfigurationRefused", message)
+
+    def _node(self, key: NamespacedName) -> VirtualNode | None:
+        return self._loop.snapshot.get(VirtualNode, key.namespace, key.name)
