@@ -149,7 +149,7 @@ def _share(replica_set: JsonObject, desired: int, allowed: int) -> int:
         return -size_of(replica_set)
     annotations = replica_set["metadata"].get("annotations") or {}
     former = int(annotations.get(MAX_REPLICAS) or 0) or allowed
-    return round(size_of(replica_set) * allowed / former) - size_of(replica_set)
+    return math.floor(size_of(replica_set) * allowed / former + 0.5) - size_of(replica_set)
 
 
 def _active(replica_sets: list[JsonObject]) -> list[JsonObject]:
