@@ -38,7 +38,8 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.compile.gateway.settings import CompileSettings
-    from crossfade.run.gateway_files import FilesSettings, run_gateway_files, self_signed_certificate
+    from crossfade.run.default_certificate import self_signed_certificate
+    from crossfade.run.gateway_files import FilesSettings, run_gateway_files
 
     settings = CompileSettings(
         ingress_class=arguments.ingress_class,

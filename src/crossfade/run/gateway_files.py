@@ -9,18 +9,14 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
-from crossfade.certs.ca import create_authority
-from crossfade.certs.issuer import issue_server_certificate
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.gateway.compiler import compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.compile.model import ServerCertificate
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.resources import resources_from_model
@@ -63,13 +59,6 @@ def run_gateway_files(settings: FilesSettings, *, say: Callable[[str], None]) ->
     except (GatewayFailed, FileNotFoundError) as error:
         say(f"crossfade gateway: {error}")
         return 1
-
-
-def self_signed_certificate() -> ServerCertificate:
-    """What TLS clients get for names that no Ingress has a certificate for."""
-    now = datetime.now(UTC)
-    pair = issue_server_certificate(create_authority("Crossfade gateway", now=now), ("localhost",), now=now)
-    return ServerCertificate(pair.certificate_pem.decode(), pair.key_pem.decode())
 
 
 def _check(settings: FilesSettings) -> None:

@@ -261,11 +261,11 @@ def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
         "CONTROLLER_INGRESS_CLASS": settings.ingress_class,
         "CONTROLLER_PUBLISH_SERVICE": f"{settings.namespace}/{settings.fullname}-proxy",
         "CROSSFADE_COMPAT": settings.compat,
-        "CROSSFADE_GATEWAY_NAME": settings.fullname,
     }
     if settings.has_webhook:
         environment["CONTROLLER_ADMISSION_WEBHOOK_LISTEN"] = f":{WEBHOOK_PORT}"
         environment["CROSSFADE_WEBHOOK_CONFIGURATION"] = webhook_name(settings)
+        environment["CROSSFADE_WEBHOOK_SERVICE"] = webhook_service(settings.fullname)
     return {
         "name": "ingress-controller",
         "image": f"crossfade/controller:{settings.version}",

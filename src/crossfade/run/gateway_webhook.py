@@ -1,0 +1,124 @@
+"""The gateway's admission webhook: its keys in a Secret that all replicas share, its authority in the registration."""
+
+import asyncio
+import base64
+import ssl
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from crossfade.admission.kong import kong_handlers
+from crossfade.admission.server import admission_server
+from crossfade.api.core.secret import Secret
+from crossfade.api.meta import JsonObject, Resource
+from crossfade.api.registry import decode
+from crossfade.certs.ca import KeyPair
+from crossfade.certs.issuer import ServerCertificates, renewed
+from crossfade.kube.client import Client
+from crossfade.kube.errors import Conflict, NotFound
+from crossfade.run.gateway_settings import WebhookSettings
+from crossfade.store.snapshot import Snapshot
+
+REGISTRATION: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+_RENEWAL_CHECK_S: Final = 12 * 3600.0
+_FIELDS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key")
+
+
+async def serve_webhook(client: Client, settings: WebhookSettings, snapshot: Callable[[], Snapshot]) -> None:
+    """Until cancelled. Looks twice a day whether the certificates must be renewed."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificates = await _shared_certificates(client, settings)
+    _load(context, certificates.server)
+    async with admission_server(kong_handlers(snapshot), host="0.0.0.0", port=settings.port, tls=context):
+        while True:
+            await _register(client, settings, certificates.authority)
+            await asyncio.sleep(_RENEWAL_CHECK_S)
+            certificates = await _shared_certificates(client, settings)
+            _load(context, certificates.server)
+
+
+async def _shared_certificates(client: Client, settings: WebhookSettings) -> ServerCertificates:
+    """Those of the Secret; new ones are written there first, and who comes second takes the first one's."""
+    while True:
+        stored = await _stored_secret(client, settings)
+        current = _from_secret(stored) if stored else None
+        namespace, name = settings.service
+        names = (f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")
+        wanted = renewed(current, names, common_name="Crossfade gateway webhook", now=datetime.now(UTC))
+        if wanted == current:
+            return wanted
+        try:
+            await _store(client, settings, stored, wanted)
+        except Conflict:
+            continue
+        return wanted
+
+
+async def _stored_secret(client: Client, settings: WebhookSettings) -> JsonObject | None:
+    try:
+        return await client.get(Secret.RESOURCE, settings.service.name, namespace=settings.service.namespace)
+    except NotFound:
+        return None
+
+
+async def _store(
+    client: Client, settings: WebhookSettings, stored: JsonObject | None, wanted: ServerCertificates
+) -> None:
+    values = (
+        wanted.authority.certificate_pem,
+        wanted.authority.key_pem,
+        wanted.server.certificate_pem,
+        wanted.server.key_pem,
+    )
+    namespace, name = settings.service
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": stored["metadata"] if stored else {"name": name, "namespace": namespace},
+        "data": {field: base64.b64encode(value).decode() for field, value in zip(_FIELDS, values, strict=True)},
+    }
+    await (client.replace(Secret.RESOURCE, secret) if stored else client.create(Secret.RESOURCE, secret))
+
+
+def _from_secret(stored: JsonObject) -> ServerCertificates | None:
+    data = decode(stored, Secret).data
+    if any(field not in data for field in _FIELDS):
+        return None
+    authority, authority_key, server, server_key = (data[field] for field in _FIELDS)
+    return ServerCertificates(KeyPair(authority, authority_key), KeyPair(server, server_key))
+
+
+async def _register(client: Client, settings: WebhookSettings, authority: KeyPair) -> None:
+    """Tells the API server which authority to trust; nothing to do where no webhook is registered."""
+    bundle = base64.b64encode(authority.certificate_pem).decode()
+    while True:
+        try:
+            found = await client.get(REGISTRATION, settings.configuration)
+        except NotFound:
+            return
+        webhooks = found.get("webhooks") or []
+        if all(webhook["clientConfig"].get("caBundle") == bundle for webhook in webhooks):
+            return
+        for webhook in webhooks:
+            webhook["clientConfig"]["caBundle"] = bundle
+        try:
+            await client.replace(REGISTRATION, found)
+        except Conflict:
+            continue
+        return
+
+
+def _load(context: ssl.SSLContext, pair: KeyPair) -> None:
+    # The ssl module loads key pairs from files only.
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pair.certificate_pem + b"\n" + pair.key_pem)
+        file.flush()
+        context.load_cert_chain(file.name)

@@ -1,0 +1,147 @@
+"""What users see of the compile's verdicts: conditions, Events, the Ingresses' addresses (kong.md §1.1, §1.9)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from msgspec import Struct, to_builtins
+
+from crossfade.api.core.endpoint_slice import EndpointSlice
+from crossfade.api.core.ingress import Ingress
+from crossfade.api.core.secret import Secret
+from crossfade.api.core.service import LoadBalancerIngress, Service
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.ingress import KongIngress
+from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.meta import Condition, JsonObject, NamespacedName, ObjectRef, Resource
+from crossfade.api.registry import TypedObject, typed_ref
+from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
+from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.status.change import News, ObjectChange
+from crossfade.store.snapshot import Snapshot
+
+WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer
+
+TRANSLATION_FAILED: Final = "KongConfigurationTranslationFailed"
+PROGRAMMED: Final = "Programmed"
+CREDENTIALS_VALID: Final = "CredentialSecretRefsValid"
+_PROGRAMMED_TEXT: Final = "Object was successfully configured in Kong."
+_INVALID_TEXT: Final = "Object failed to be configured in Kong - see its attached Events for more information."
+# Troubles of a part, in spite of which the object itself is in use.
+_PARTIAL: Final = frozenset({"consumer.credential", "consumer.groups", "consumer.plugin-without-consumer"})
+_RESOURCES: Final[dict[str, Resource]] = {
+    kind.RESOURCE.kind: kind.RESOURCE
+    for kind in (Ingress, Service, Secret, EndpointSlice, KongIngress, KongPlugin, KongClusterPlugin, KongConsumer)
+}
+
+
+class StatusInput(Struct, frozen=True):
+    """`publish_service` is the gateway's own Service, whose addresses the Ingresses show."""
+
+    snapshot: Snapshot
+    diagnostics: Diagnostics
+    ingress_class: str
+    publish_service: NamespacedName | None
+
+
+def decide_changes(given: StatusInput, *, now: datetime) -> list[ObjectChange]:
+    """What has to be written; nothing for objects that already say it."""
+    by_ref: dict[ObjectRef, list[Diagnostic]] = {}
+    for diagnostic in given.diagnostics:
+        by_ref.setdefault(diagnostic.ref, []).append(diagnostic)
+    classes = ClassFilter(given.snapshot, given.ingress_class)
+    return [*_condition_changes(given, classes, by_ref, now), *_news_changes(by_ref), *_addresses(given, classes)]
+
+
+def _condition_changes(
+    given: StatusInput, classes: ClassFilter, by_ref: Mapping[ObjectRef, list[Diagnostic]], now: datetime
+) -> Iterator[ObjectChange]:
+    snapshot = given.snapshot
+    items: list[WithConditions] = [
+        *snapshot.all(KongPlugin),
+        *(item for item in snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
+        *(item for item in snapshot.all(KongConsumer) if classes.takes(item.metadata)),
+    ]
+    for item in items:
+        ref = typed_ref(item)
+        wanted = _conditions(item, by_ref.get(ref, ()), now)
+        known = item.status.conditions if item.status else ()
+        merged = (*(old for old in known if old.type not in {new.type for new in wanted}), *wanted)
+        if sorted(merged, key=_type_of) != sorted(known, key=_type_of):
+            patch = {"status": {"conditions": [_json(condition) for condition in merged]}}
+            yield _change(item, ref, patch)
+
+
+def _conditions(item: WithConditions, diagnostics: Iterable[Diagnostic], now: datetime) -> list[Condition]:
+    errors = {diagnostic.code for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR}
+    is_programmed = not errors - _PARTIAL
+    text = _PROGRAMMED_TEXT if is_programmed else _INVALID_TEXT
+    found = [_condition(item, PROGRAMMED, is_programmed, PROGRAMMED if is_programmed else "Invalid", text, now)]
+    if isinstance(item, KongConsumer):
+        is_valid = "consumer.credential" not in errors
+        reason = "Valid" if is_valid else "Invalid"
+        message = "" if is_valid else "One or more credential Secrets cannot be used - see the attached Events."
+        found.append(_condition(item, CREDENTIALS_VALID, is_valid, reason, message, now))
+    return found
+
+
+def _condition(item: WithConditions, kind: str, holds: bool, reason: str, message: str, now: datetime) -> Condition:
+    """The old one itself where nothing changed, times included."""
+    status = "True" if holds else "False"
+    old = next((each for each in (item.status.conditions if item.status else ()) if each.type == kind), None)
+    since = old.last_transition_time if old and old.status == status else now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Condition(kind, status, since, reason, message, item.metadata.generation or None)
+
+
+def _news_changes(by_ref: Mapping[ObjectRef, list[Diagnostic]]) -> Iterator[ObjectChange]:
+    for ref, diagnostics in by_ref.items():
+        if ref.kind in _RESOURCES:
+            news = tuple(News(TRANSLATION_FAILED, _one_line(diagnostic)) for diagnostic in diagnostics)
+            # A sub-resource of its own keeps news apart from the status that waits for the same object.
+            yield ObjectChange(ref, _RESOURCES[ref.kind], "", subresource="events", news=news)
+
+
+def _addresses(given: StatusInput, classes: ClassFilter) -> Iterator[ObjectChange]:
+    service = given.snapshot.get(Service, *given.publish_service) if given.publish_service else None
+    if service is None:
+        return
+    wanted = tuple(_published(service))
+    for ingress in given.snapshot.all(Ingress):
+        if classes.takes_ingress(ingress) and ingress.status.load_balancer.ingress != wanted:
+            entries = [_entry(address) for address in wanted]
+            patch = {"status": {"loadBalancer": {"ingress": entries or None}}}
+            yield _change(ingress, typed_ref(ingress), patch)
+
+
+def _published(service: Service) -> Iterator[LoadBalancerIngress]:
+    """Of a load balancer every address and name, else the Service's own addresses."""
+    if service.spec.type == "LoadBalancer":
+        for address in service.status.load_balancer.ingress:
+            yield LoadBalancerIngress(address.ip, address.hostname)
+        for ip in service.spec.external_ips:
+            yield LoadBalancerIngress(ip)
+    else:
+        for ip in service.spec.cluster_ips or (service.spec.cluster_ip,):
+            if ip and ip != "None":
+                yield LoadBalancerIngress(ip)
+
+
+def _entry(address: LoadBalancerIngress) -> dict[str, str]:
+    return {name: value for name, value in (("ip", address.ip), ("hostname", address.hostname)) if value}
+
+
+def _change(item: TypedObject, ref: ObjectRef, patch: JsonObject) -> ObjectChange:
+    return ObjectChange(ref, item.RESOURCE, item.metadata.resource_version, patch, "status")
+
+
+def _one_line(diagnostic: Diagnostic) -> str:
+    return "; ".join(part for part in (diagnostic.message, diagnostic.effect, diagnostic.hint) if part)
+
+
+def _type_of(condition: Condition) -> str:
+    return condition.type
+
+
+def _json(condition: Condition) -> dict[str, object]:
+    fields: dict[str, object] = to_builtins(condition)
+    return {name: value for name, value in fields.items() if value is not None}
