@@ -38,7 +38,7 @@ def authenticate(certificate: Mapping[str, Any] | None, authorization: str, toke
         raise unauthorized() from error
 
 
-def impersonated(user: User, headers: Mapping[str, str], groups: list[str]) -> User | None:
+def impersonated(headers: Mapping[str, str], groups: list[str]) -> User | None:
     """The user whom the request is to be judged as, if it asks for another one than its own."""
     name = headers.get("Impersonate-User", "")
     if not name:

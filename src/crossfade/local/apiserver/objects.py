@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.local.apiserver.crd import custom_resources
+from crossfade.local.apiserver.crd import custom_resources, lifecycle
+from crossfade.local.apiserver.crd.definition_rules import definition_errors
 from crossfade.local.apiserver.decoding import Body
 from crossfade.local.apiserver.defaults import apply_defaults
 from crossfade.local.apiserver.registry import ResourceType
 from crossfade.local.apiserver.request import Call
 from crossfade.local.apiserver.status import StatusError, bad_request, plain_error
 from crossfade.local.apiserver.typed import WrongTypeError, conform
+from crossfade.local.apiserver.validation import validate, validate_status
 from crossfade.local.apiserver.validation.errors import FieldError, invalid
 from crossfade.local.apiserver.validation.status_error import invalid_status
-from crossfade.local.apiserver.validation.validate import validate
 from crossfade.local.apiserver.versions import to_stored
 
 JsonObject = dict[str, Any]
@@ -52,7 +53,10 @@ def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
     """In stored form, defaults filled in."""
     if resource.custom is not None:
         return to_stored(resource, custom_resources.with_defaults(resource, obj))
-    return apply_defaults(resource.storage_gvk, to_stored(resource, obj))
+    stored = apply_defaults(resource.storage_gvk, to_stored(resource, obj))
+    if resource.bucket == lifecycle.BUCKET:
+        lifecycle.fill_names(stored)
+    return stored
 
 
 def check(resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = "") -> None:
@@ -60,8 +64,12 @@ def check(resource: ResourceType, new: JsonObject, old: JsonObject | None, *, su
     errors: list[FieldError]
     if resource.custom is not None:
         errors = custom_resources.errors_of(resource, new, old, subresource=subresource)
+    elif subresource == "status" and old is not None:
+        errors = validate_status(resource.storage_gvk, new, old)
     else:
         errors = validate(resource.storage_gvk, new, old)
+        if resource.bucket == lifecycle.BUCKET and not errors:
+            errors = definition_errors(new)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
 

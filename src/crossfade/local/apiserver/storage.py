@@ -109,7 +109,7 @@ class Storage:
     def get(self, bucket: str, namespace: str, name: str) -> Stored | None:
         return self._bucket(bucket).objects.get((namespace, name))
 
-    def list(self, bucket: str, namespace: str | None = None, *, after: Key | None = None) -> Iterator[Stored]:
+    def scan(self, bucket: str, namespace: str | None = None, *, after: Key | None = None) -> Iterator[Stored]:
         """Objects in order of their key, of one namespace or (None) of all, behind the key `after`."""
         place = self._bucket(bucket)
         start = 0
@@ -122,7 +122,7 @@ class Storage:
                 return
             yield place.objects[key]
 
-    def list_at(self, bucket: str, namespace: str | None, revision: int) -> "list[Stored]":
+    def list_at(self, bucket: str, namespace: str | None, revision: int) -> list[Stored]:
         """The objects as they were at a past revision; raises Expired."""
         place = self._bucket(bucket)
         self._check_age(place, revision)
@@ -139,10 +139,10 @@ class Storage:
     def count(self, bucket: str) -> int:
         return len(self._bucket(bucket).objects)
 
-    def buckets(self) -> "list[str]":
+    def buckets(self) -> list[str]:
         return [name for name, place in self._buckets.items() if place.objects]
 
-    def events_since(self, bucket: str, revision: int) -> "list[Event]":
+    def events_since(self, bucket: str, revision: int) -> list[Event]:
         """Changes after a revision; raises Expired if some of them are forgotten."""
         place = self._bucket(bucket)
         self._check_age(place, revision)

@@ -7,6 +7,7 @@ from crossfade.local.apiserver import objects, strategies
 from crossfade.local.apiserver.admission.attributes import Attributes
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.apply import track_update
+from crossfade.local.apiserver.crd import lifecycle
 from crossfade.local.apiserver.registry import ResourceType
 from crossfade.local.apiserver.request import Call
 from crossfade.local.apiserver.schema import SchemaNode
@@ -57,6 +58,8 @@ async def create(
         name = _named(resource, obj)
         attributes.name = name
         objects.check(resource, obj, None)
+        if resource.bucket == lifecycle.BUCKET:
+            obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
         attributes.new = tracker(None, obj)
         await api.admission.validate(attributes)
         if call.is_dry_run and api.storage.get(resource.bucket, namespace, name) is None:
@@ -103,6 +106,8 @@ async def update(
     result = strategies.prepare_update(resource, attributes.new, old, subresource)
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     objects.check(resource, result, old, subresource=subresource)
+    if resource.bucket == lifecycle.BUCKET and not subresource:
+        result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)
     attributes.new = tracker(old, result)
     await api.admission.validate(attributes)

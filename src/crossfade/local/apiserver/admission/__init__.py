@@ -1,0 +1,1 @@
+"""Admission: what the server and its webhooks change in or refuse of a write."""

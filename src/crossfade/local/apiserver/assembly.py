@@ -1,0 +1,56 @@
+"""Puts the parts of the server together over a data directory."""
+
+from pathlib import Path
+
+from crossfade.local.apiserver.admission import ingresses, namespaces, pods, services
+from crossfade.local.apiserver.admission.chain import AdmissionChain
+from crossfade.local.apiserver.admission.webhooks import WebhookCaller
+from crossfade.local.apiserver.api import Api, utc_now
+from crossfade.local.apiserver.crd.lifecycle import Lifecycle
+from crossfade.local.apiserver.database import Database
+from crossfade.local.apiserver.pki import Pki
+from crossfade.local.apiserver.rbac import Authorizer
+from crossfade.local.apiserver.registry import BuiltinTypes, Registry
+from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.tokens import TokenAuthority
+from crossfade.local.apiserver.tunnel import Kubelet
+
+
+class Assembly:
+    """Everything that has to be closed in the end."""
+
+    def __init__(self, database: Path | None, pki: Pki, kubelet_socket: Path | None) -> None:
+        self.storage = Storage(Database(database))
+        self.registry = Registry(BuiltinTypes.load())
+        self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
+        self.webhooks = WebhookCaller(self.storage, self.registry)
+        self.kubelet = Kubelet(kubelet_socket)
+        self.api = Api(
+            registry=self.registry,
+            storage=self.storage,
+            admission=_chain(self.storage, self.webhooks),
+            authorizer=Authorizer(self.storage),
+            tokens=TokenAuthority(pki.service_account_key, self.storage),
+            kubelet=self.kubelet,
+        )
+
+    async def close(self) -> None:
+        await self.lifecycle.close()
+        await self.webhooks.close()
+        await self.kubelet.close()
+        self.storage.close()
+
+
+def _chain(storage: Storage, webhooks: WebhookCaller) -> AdmissionChain:
+    return AdmissionChain(
+        gate=(namespaces.namespace_lifecycle(storage),),
+        mutators=(
+            pods.service_account(storage),
+            pods.priority(storage),
+            pods.tolerations,
+            services.allocate(storage),
+            ingresses.default_class(storage),
+        ),
+        validators=(),
+        webhooks=webhooks,
+    )

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: their life, and the objects they define."""

@@ -1,0 +1,98 @@
+"""Request bodies in JSON, YAML or protobuf become objects; refusals carry Kubernetes' words."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from crossfade.local.apiserver import gojson, protobuf
+from crossfade.local.apiserver.request import Call
+from crossfade.local.apiserver.status import StatusError, bad_request, unsupported_body
+
+JsonObject = dict[str, Any]
+
+JSON: Final = "application/json"
+YAML: Final = "application/yaml"
+MEDIA_TYPES: Final = (JSON, YAML, protobuf.MEDIA_TYPE)
+_SHOWN: Final = 30
+"""Bytes of a broken body that are quoted in the message."""
+
+
+class Loader(yaml.CSafeLoader):
+    """YAML to JSON values: dates stay text."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """A decoded body, with the paths of the fields that were given twice."""
+
+    object: JsonObject
+    duplicates: tuple[str, ...] = ()
+
+
+def media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
+
+
+def decode(call: Call, kind: str) -> Body:
+    """The object that a request carries; raises StatusError. `kind` is what should be there, for the message."""
+    content = media_type(call.headers.get("Content-Type", "")) or JSON
+    if content == protobuf.MEDIA_TYPE:
+        try:
+            return Body(protobuf.decode(call.body))
+        except protobuf.ProtobufError as error:
+            raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {error}") from error
+    if content == JSON:
+        return _json(call, kind)
+    if content == YAML:
+        return Body(_object(yaml_value(call.body), kind, call.body))
+    raise unsupported_body(MEDIA_TYPES)
+
+
+def yaml_value(body: bytes) -> Any:
+    try:
+        return yaml.load(body, Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise bad_request(f"error converting YAML to JSON: yaml: {_first_line(error)}") from error
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+
+
+def _json(call: Call, kind: str) -> Body:
+    try:
+        value = gojson.parse(call.body)
+    except gojson.JsonError as error:
+        raise _unrecognised(kind, f"couldn't get version/kind; json parse error: {error}", call.body) from error
+    strict = call.query.get("fieldValidation") in ("Strict", "Warn")
+    return Body(_object(value, kind, call.body), tuple(gojson.duplicates(call.body)) if strict else ())
+
+
+def _object(value: Any, kind: str, body: bytes) -> JsonObject:
+    if not isinstance(value, dict):
+        why = (
+            "couldn't get version/kind; json parse error: json: cannot unmarshal"
+            f" {_json_type(value)} into Go value of type struct"
+            ' { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+        )
+        raise _unrecognised(kind, why, body)
+    return value
+
+
+def _json_type(value: Any) -> str:
+    return {list: "array", str: "string", bool: "bool", int: "number", float: "number"}.get(type(value), "null")
+
+
+def _unrecognised(kind: str, why: str, body: bytes) -> StatusError:
+    text = body.decode(errors="replace")
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
+    return bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")

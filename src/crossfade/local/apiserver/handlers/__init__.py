@@ -1,0 +1,1 @@
+"""One module per kind of request; each turns a `Call` into an `Answer`."""
