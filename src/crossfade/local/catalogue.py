@@ -3,7 +3,6 @@
 The user's file is asked before the built-in list; the first pattern that matches wins.
 """
 
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -101,10 +100,10 @@ def load_built_in() -> tuple[Image, ...]:
 
 
 def paths_named(images: Iterable[Image]) -> set[Path]:
-    """Directories which the entries need to be reachable: of programs given by absolute path, and working directories."""
+    """Directories that containers must reach: of programs given by absolute path, and working directories."""
     named = set()
     for image in images:
-        if os.path.isabs(image.argv[0]) and Path(image.argv[0]).exists():
+        if image.argv[0].startswith("/") and Path(image.argv[0]).exists():
             named.add(Path(image.argv[0]).parent)
         if image.workdir != "/" and Path(image.workdir).is_dir():
             named.add(Path(image.workdir))

@@ -1,4 +1,4 @@
-"""The data directory of one embedded cluster: where things lie, who holds it, and what the running `up` says of itself."""
+"""The data directory of one embedded cluster: where things lie, who holds it, what the running `up` says of itself."""
 
 import fcntl
 import os

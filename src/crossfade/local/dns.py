@@ -1,7 +1,7 @@
 """Cluster DNS: answers for Services and pods from memory, forwards what is outside the cluster's domain.
 
-The address family is IPv4; AAAA of a known name is an empty answer, not an error. Forwarding uses a socket that was opened
-in the machine's own network, since the node has no way out.
+The address family is IPv4; AAAA of a known name is an empty answer, not an error. Forwarding uses a socket that was
+opened in the machine's own network, since the node has no way out.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import contextlib
 import ipaddress
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from dnslib import CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
 
@@ -196,8 +196,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(data, addr))
@@ -210,7 +210,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 class Forwarder(asyncio.DatagramProtocol):
-    """Asks the machine's resolver over one connected UDP socket; questions under way are told apart by new identifiers."""
+    """Asks the machine's resolver over one connected UDP socket; new identifiers tell questions under way apart."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
@@ -218,8 +218,8 @@ class Forwarder(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - asyncio's signature
         waiting = self._waiting.get(int.from_bytes(data[:2], "big"))

@@ -26,7 +26,7 @@ class Listener(NamedTuple):
 
 
 def open_listener(port: int | None, *, default: int, option: str) -> Listener:
-    """The port asked for, or the default one and, if that is taken, the next free one. Raises PortTakenError."""
+    """The port asked for, or the default one or, if that is taken, the next free one. Raises PortTakenError."""
     if port is not None:
         found = _try_open(port)
         if found is None:

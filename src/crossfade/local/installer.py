@@ -25,7 +25,7 @@ class Installer:
         self._resources: dict[tuple[str, str], Resource] = {}
 
     async def apply(self, items: Sequence[JsonObject]) -> None:
-        """Server-side apply, so that a newer version of the product updates what an older one left. Raises InstallFailedError."""
+        """Server-side apply: a newer version updates what an older one left. Raises InstallFailedError."""
         for item in items:
             await self._apply_one(item)
 

@@ -1,7 +1,7 @@
 """LoadBalancer Services: ports on the machine's 127.0.0.1, relayed to the Service's cluster address.
 
-The first Service whose port 80 or 443 asks gets the listener that `up` opened for it; any other port is opened by `up` on
-request: the same number if it is free, else any.
+The first Service whose port 80 or 443 asks gets the listener that `up` opened for it; any other port is opened by `up`
+on request: the same number if it is free, else any.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from crossfade.api.meta import NamespacedName
 from crossfade.local.service_table import ServiceEntry, ServiceTable
@@ -47,7 +47,7 @@ def wants(table: ServiceTable) -> dict[Want, ServiceEntry]:
 
 
 class LoadBalancer:
-    """`prepared` are the listeners named http and https. `addresses` tells which Service port has which machine port."""
+    """`prepared` are the listeners named http and https. `addresses`: Service port to machine port."""
 
     def __init__(self, prepared: dict[str, Listening], *, open_port: OpenPort, publish: Publish) -> None:
         self._free = dict(prepared)
@@ -146,10 +146,10 @@ class _Side(asyncio.Protocol):
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports do not derive from asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
         with contextlib.suppress(OSError):
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         if self.other and self.other.transport:

@@ -1,7 +1,7 @@
 """The node's own network and the cable from it to each pod.
 
-Routed, no bridge: a pod has one /32 and a default route via 169.254.1.1; the node has a /32 route per pod. So every packet
-between pods passes the node's connection tracking, where ClusterIPs are translated.
+Routed, no bridge: a pod has one /32 and a default route via 169.254.1.1; the node has a /32 route per pod. So every
+packet between pods passes the node's connection tracking, where ClusterIPs are translated.
 """
 
 import socket
@@ -25,7 +25,7 @@ _LAST_POD: Final = 65_534
 
 
 class AddressPool:
-    """Hands out pod addresses in turn, so that an address is not reused while peers may still remember its last owner."""
+    """Hands out addresses in turn: none is reused while peers may still remember its last owner."""
 
     def __init__(self) -> None:
         self._next = _FIRST_POD
@@ -58,7 +58,7 @@ def prepare_node(netlink: Netlink) -> None:
 
 
 def create_pod_namespaces(*, hostname: str, address: str, link: str, node: Netlink, node_namespace: int) -> Namespaces:
-    """Must run on a fresh thread. Returns descriptors which keep the pod's namespaces alive; `link` names the node's end."""
+    """Must run on a fresh thread. Its result keeps the pod's namespaces alive; `link` names the node's end."""
     namespaces.unshare(CLONE_NEWNET | CLONE_NEWUTS)
     socket.sethostname(hostname[:63])
     _set("net/ipv4/ip_unprivileged_port_start", "0")

@@ -1,7 +1,7 @@
 """The node's one nftables table, as text for `nft -f -`: Service addresses to endpoints. Pure.
 
-Lookups are by verdict map, so a packet costs the same with one Service or a thousand. The table is replaced whole, in one
-transaction; connections under way keep their translation in connection tracking.
+Lookups are by verdict map, so a packet costs the same with one Service or a thousand. The table is replaced whole, in
+one transaction; connections under way keep their translation in connection tracking.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The node: network, API server, controllers, pods, translation of Service addresses, DNS. Runs inside its own namespaces."""
+"""The node: network, API server, controllers, pods, Service addresses, DNS. Runs inside its own namespaces."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,9 @@ log = logging.getLogger(__name__)
 
 _API_URL: Final = f"https://{network.API_ADDRESS}:443"
 _RESTART_S: Final = 0.2
+_MAX_API_FAILURES: Final = 3
 _LOOPBACK: Final = "127.0.0.1"
+_CONTAINER_PATH: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 class Uplink:
@@ -134,6 +136,7 @@ class Node:
             "--data-dir", str(self._directory.root), "--fd", str(descriptor),
             "--listen", f"{network.API_ADDRESS}:443", "--kubelet-socket", str(self._directory.kubelet_socket),
         ]  # fmt: skip
+        failures = 0
         while True:
             server = await asyncio.create_subprocess_exec(
                 *command, stdout=asyncio.subprocess.PIPE, pass_fds=[descriptor]
@@ -141,12 +144,18 @@ class Node:
             assert server.stdout is not None
             if (await server.stdout.readline()).strip() == b"ready":
                 answering.set()
+                failures = 0
                 code = await server.wait()
                 log.error("api.ended", extra={"fields": {"code": code}})
             else:
                 code = await server.wait()
-                self._uplink.tell("problem", f"the API server does not start: it ended with code {code}")
-            await asyncio.sleep(_RESTART_S if answering.is_set() else 5 * _RESTART_S)
+                failures += 1
+                log.error("api.not_started", extra={"fields": {"code": code}})
+            if failures > _MAX_API_FAILURES:
+                self._uplink.tell("problem", f"the API server ends with code {code} whenever it is started")
+                # `up` knows what to do: end, or start a fresh node.
+                os._exit(1)
+            await asyncio.sleep(_RESTART_S)
 
     def _config(self) -> ClusterConfig:
         return replace(load_kubeconfig(self._directory.kubeconfig), server=_API_URL)
@@ -174,7 +183,7 @@ class Node:
         return catalogue.Catalogue(Path(self._settings.images) if self._settings.images else None)
 
     async def _start_parts(self, tasks: asyncio.TaskGroup, view: MachineView) -> None:
-        from crossfade.local.controllers import run_controllers
+        from crossfade.local.controllers.run import run_controllers
 
         def start(name: str, part: Coroutine[Any, Any, None]) -> None:
             # What a part raises is a bug: it ends the node, is logged, and `up` starts the node again.
@@ -199,7 +208,7 @@ class Node:
             start(f"reflect {resource.plural}", Reflector(self._client, resource, sink).run())
 
     def _machine(self, view: MachineView, recorder: EventRecorder) -> Machine:
-        path = os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ.get("PATH", os.defpath)])
+        path = os.pathsep.join([str(Path(sys.prefix, "bin")), *_CONTAINER_PATH])
         return Machine(
             client=self._client,
             recorder=recorder,

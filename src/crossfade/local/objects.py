@@ -1,4 +1,4 @@
-"""The current objects of one resource, kept by a reflector, for parts of the node that need the latest state and no history."""
+"""The current objects of one resource, kept by a reflector, for parts that need the latest state and no history."""
 
 from collections.abc import Callable, Iterator
 

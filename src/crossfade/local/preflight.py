@@ -33,7 +33,7 @@ _EXPLAIN: Final = {
     Mode.ROOT: "running as root: containers run as the users that their specs name",
     Mode.ROOTLESS: "running rootless with subordinate uids: containers run as the users that their specs name",
     Mode.SINGLE_UID: (
-        "running rootless with a single uid: all containers share one user, and the mesh tells its proxies by socket mark; "
+        "running rootless with a single uid: containers share one user, and the mesh knows its proxies by socket mark; "
         "a container that relies on runAsUser 1337 to bypass the mesh will not (install the package uidmap for that)"
     ),
 }

@@ -24,7 +24,7 @@ class ServicePort(NamedTuple):
 
 
 class ServiceEntry(NamedTuple):
-    """`cluster_ip` is empty for ExternalName and `None` for headless Services; `hosts` are (hostname, address) pairs."""
+    """`cluster_ip` is empty for ExternalName and "None" for headless ones; `hosts` are (hostname, address) pairs."""
 
     key: NamespacedName
     kind: str

@@ -52,7 +52,7 @@ Say = Callable[[str], None]
 
 
 def run_cluster(settings: UpSettings, *, say: Say, ready: Callable[[], None]) -> None:
-    """Until a signal ends it. Raises AlreadyRunningError, NotPossibleError, PortTakenError, CatalogueError, ClusterFailedError."""
+    """Until a signal ends it. Every error it raises on purpose has a text for people."""
     directory = DataDir(settings.data_dir)
     directory.prepare()
     with directory.held():

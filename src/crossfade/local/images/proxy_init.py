@@ -1,4 +1,4 @@
-"""Sends a pod's TCP traffic through its sidecar: installs the chains of App Mesh (appmesh.md §4.6) from APPMESH_* variables.
+"""Sends a pod's TCP traffic through its sidecar: App Mesh's chains (appmesh.md §4.6), from APPMESH_* variables.
 
 Runs as a script without site packages. Each address family's rules go in with one transaction; running it again gives
 the same rules.
@@ -49,10 +49,11 @@ def rules(settings: Settings, *, version: int) -> str:
     lines = ["*nat", ":APPMESH_EGRESS - [0:0]", ":APPMESH_INGRESS - [0:0]"]
     lines += _egress(settings, version)
     if settings.app_ports:
-        for ports in _groups(settings.app_ports):
-            lines.append(
-                f"-A APPMESH_INGRESS -p tcp -m multiport --dports {ports} -j REDIRECT --to-ports {settings.ingress_port}"
-            )
+        redirect = f"-j REDIRECT --to-ports {settings.ingress_port}"
+        lines += [
+            f"-A APPMESH_INGRESS -p tcp -m multiport --dports {ports} {redirect}"
+            for ports in _groups(settings.app_ports)
+        ]
     return "\n".join([*lines, *_jumps(settings), "COMMIT", ""])
 
 

@@ -78,8 +78,7 @@ class Agent:
         self._tasks.create_task(self._run(worker), name=f"pod {worker.key}")
 
     async def _begin_after(self, former: PodWorker, pod: JsonObject) -> None:
-        while self.workers.get(former.key) is former:
-            await asyncio.sleep(0.05)
+        await former.ended.wait()
         if former.key not in self.workers:
             self._begin(pod)
 
@@ -91,6 +90,7 @@ class Agent:
         finally:
             if self.workers.get(worker.key) is worker:
                 del self.workers[worker.key]
+            worker.ended.set()
 
     def _schedule(self, pod: JsonObject) -> None:
         spec, metadata = pod["spec"], pod["metadata"]
@@ -160,10 +160,8 @@ class Agent:
 
     async def _register(self) -> None:
         client, node = self._machine.client, node_object()
-        try:
+        with contextlib.suppress(AlreadyExists):
             await client.create(NODE, {key: node[key] for key in ("apiVersion", "kind", "metadata", "spec")})
-        except AlreadyExists:
-            pass
         await client.patch(NODE, NODE_NAME, {"status": node["status"]}, content_type=STRATEGIC, subresource="status")
 
     async def _renew_lease(self) -> None:

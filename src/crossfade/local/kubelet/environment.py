@@ -66,10 +66,8 @@ def build_env(
         env.update(_from_source(item, facts, sources))
     for variable in container.get("env") or ():
         source = variable.get("valueFrom")
-        if source:
-            value = _value_from(source, container, facts, sources)
-        else:
-            value = expand(variable.get("value") or "", env)
+        plain = expand(variable.get("value") or "", env)
+        value = _value_from(source, container, facts, sources) if source else plain
         if value is not None:
             env[variable["name"]] = value
     return env

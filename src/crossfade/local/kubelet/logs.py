@@ -96,10 +96,9 @@ class LogFile:
     def _write_lines(self, stream: str, partial: bytearray, data: bytes, *, last: bool = False) -> None:
         partial += data
         stamp = _now()
-        written = []
+        written: list[bytes] = []
         while (end := partial.find(b"\n")) >= 0:
-            for line in _stored(bytes(partial[:end]), stamp, stream):
-                written.append(line)
+            written.extend(_stored(bytes(partial[:end]), stamp, stream))
             del partial[: end + 1]
         if partial and (last or len(partial) >= _MAX_LINE_BYTES):
             written.append(f"{stamp} {stream} P ".encode() + bytes(partial) + b"\n")

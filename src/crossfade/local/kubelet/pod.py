@@ -60,7 +60,7 @@ class Machine:
 
 
 class PodWorker:
-    """Runs one pod until it is gone. `update` tells it of changes, `ended` is called last."""
+    """Runs one pod until it is gone. `update` tells it of changes; its owner sets `ended` last."""
 
     def __init__(self, pod: JsonObject, machine: Machine) -> None:
         self.pod = pod
@@ -84,6 +84,7 @@ class PodWorker:
         self._written: JsonObject = {}
         self._waiting = Waiting("ContainerCreating")
         self.data_changed = asyncio.Event()
+        self.ended = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -399,7 +400,7 @@ class PodWorker:
 
 
 def resolv_conf(spec: JsonObject, namespace: str, domain: str) -> str:
-    """The pod's resolver settings; `dnsPolicy: Default` means the same here, since the machine's resolver is out of reach."""
+    """The pod's resolver settings. `dnsPolicy: Default` is no different: the machine's resolver is out of reach."""
     extra = spec.get("dnsConfig") or {}
     if spec.get("dnsPolicy") == "None":
         servers, searches = list(extra.get("nameservers") or ()), list(extra.get("searches") or ())

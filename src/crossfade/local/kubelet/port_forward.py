@@ -1,4 +1,4 @@
-"""`kubectl port-forward`: SPDY/3.1 streams inside a WebSocket, each pair of them one connection to a port of the pod."""
+"""`kubectl port-forward`: SPDY/3.1 streams inside a WebSocket, each pair of them a connection to a port of the pod."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ async def serve(request: web.Request, sandbox: Namespaces) -> web.WebSocketRespo
 
 
 class _Session:
-    """`errors` and `queues` are the open streams by number; a data stream knows its error stream by the request's id."""
+    """The open streams of one kubectl; a data stream knows its error stream by the request's id."""
 
     def __init__(self, channel: web.WebSocketResponse, sandbox: Namespaces) -> None:
         self._channel = channel

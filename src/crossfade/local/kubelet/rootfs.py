@@ -1,8 +1,9 @@
 """What a container sees as its file system: the machine's files, read-only and at their own paths, with private `/tmp`,
 `/run`, `/var`, a minimal `/dev` and an `/etc` of its own.
 
-There is no image store: programs come from the machine. Homes that others may not enter stay closed, but for the paths that
-workloads need (interpreter, packages, what the catalogue names): those appear at their own place, so that any uid can start them.
+There is no image store: programs come from the machine. Homes that others may not enter stay closed, but for the paths
+that workloads need (interpreter, packages, what the catalogue names): those appear at their own place, so that any uid
+can start them.
 """
 
 import os
@@ -55,7 +56,7 @@ class MachineView:
         self._show_kernel()
 
     def enter_new_root(self, *, mounts: Iterable[Mount], files: dict[str, str]) -> int:
-        """Must run on a fresh thread: gives it a mount namespace with this root and the volumes, returns its descriptor.
+        """Must run on a fresh thread: gives it a mount namespace with this root and the volumes; returns a descriptor.
 
         `files` are the contents of /etc/hostname, hosts and resolv.conf by name.
         """

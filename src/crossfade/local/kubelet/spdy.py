@@ -1,7 +1,7 @@
-"""SPDY/3.1 framing as Kubernetes' port-forward and exec use it: bytes in, frames out, no I/O.
+"""SPDY/3.1 framing as Kubernetes' port-forward uses it: bytes in, frames out, no I/O.
 
-kubectl sends these frames inside WebSocket messages. Flow-control windows are not kept: Kubernetes' own library does not
-enforce them either.
+kubectl sends these frames inside WebSocket messages. Flow-control windows are not kept: Kubernetes' own library
+does not enforce them either.
 """
 
 import struct
@@ -87,7 +87,7 @@ _TAIL: Final = (
     "chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,"
     "publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0."
 )
-# The header compression's preset dictionary (SPDY/3 draft, section 2.6.10.1): words with their lengths, then plain text.
+# The header compression's preset dictionary (SPDY/3 draft, section 2.6.10.1): words with lengths, then plain text.
 DICTIONARY: Final = (
     b"".join(
         struct.pack("!I", len(word)) + word.encode()
@@ -102,7 +102,7 @@ class ProtocolError(Exception):
 
 
 class Frame(NamedTuple):
-    """`kind` is DATA or a control type; `payload` of SYN_STREAM is empty, its headers are in `headers`."""
+    """`kind` is DATA or a control type; SYN_STREAM and SYN_REPLY have `headers` and no payload."""
 
     kind: int
     stream: int

@@ -81,9 +81,9 @@ def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObjec
 def pod_phase(spec: JsonObject, report: PodReport) -> str:
     """As the kubelet decides it: a pod stays Pending until every container has started once."""
     policy = spec.get("restartPolicy", "Always")
-    if any(isinstance(one.state, Terminated) and one.state.exit_code for one in report.init_containers):
-        if policy == "Never":
-            return "Failed"
+    failed = any(isinstance(one.state, Terminated) and one.state.exit_code for one in report.init_containers)
+    if failed and policy == "Never":
+        return "Failed"
     if not _initialized(report) or any(isinstance(one.state, Waiting) and not one.last for one in report.containers):
         return "Pending"
     if any(isinstance(one.state, Running) for one in report.containers) or policy == "Always":

@@ -1,7 +1,7 @@
-"""Makes a pod's volumes on disk and keeps those with data of the API (config maps, secrets, tokens, own fields) up to date.
+"""Makes a pod's volumes and keeps those with data of the API (config maps, secrets, tokens, own fields) up to date.
 
-Data volumes are written as Kubernetes does: a new directory beside the old one, then one rename of the `..data` link, so
-that readers see all of a version or none.
+Data volumes are written as Kubernetes does: a new directory beside the old one, then one rename of the `..data` link,
+so that readers see all of a version or none.
 """
 
 import asyncio
