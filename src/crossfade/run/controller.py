@@ -1,0 +1,57 @@
+"""Starts the control plane in one of its roles and ends it cleanly on a signal."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import uvloop
+
+from crossfade.kube.errors import ConfigError
+from crossfade.run import logging
+
+Role = Literal["mesh", "gateway"]
+
+
+def run_controller(*, role: Role, kubeconfig: str | None) -> int:
+    """Until SIGTERM or SIGINT; exit code 1 when the settings cannot be used."""
+    logging.configure(os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"))
+    try:
+        work = _role(role, os.environ, kubeconfig)
+    except (ConfigError, ValueError) as exc:
+        print(f"crossfade controller: {exc}", file=sys.stderr)
+        return 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_until_signal(work))
+
+
+def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) -> Coroutine[Any, Any, None]:
+    if role == "mesh":
+        from crossfade.run.mesh_role import MeshSettings, run_mesh_role
+
+        return run_mesh_role(MeshSettings.from_environment(environment, kubeconfig))
+    from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
+    from crossfade.run.gateway_role import run_gateway_role
+    from crossfade.run.gateway_settings import SettingsError, gateway_settings
+
+    cluster = load_kubeconfig(Path(kubeconfig)) if kubeconfig else in_cluster_config(environment)
+    try:
+        return run_gateway_role(gateway_settings(environment, cluster))
+    except SettingsError as exc:
+        raise ConfigError(str(exc)) from exc
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
+    """The role ends only by a signal or by an error that it could not handle, which passes through."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return 0
+    return 0
