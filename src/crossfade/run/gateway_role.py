@@ -4,12 +4,10 @@ Every replica configures its own proxy; one of them, the leader, writes statuses
 on with what it has.
 """
 
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
 
-from aiohttp import web
-
+from crossfade import __version__
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
 from crossfade.envoy.policy_library import policy_library_path
@@ -17,9 +15,11 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.kube.client import Client
 from crossfade.kube.events import EventRecorder
+from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade.kube.lease import LeaderElection
 from crossfade.run.gateway_settings import GatewaySettings
 from crossfade.run.gateway_webhook import serve_webhook
+from crossfade.run.health import health_server
 from crossfade.run.logging import EventLog
 from crossfade.run.sources import ClusterSource
 from crossfade.run.tasks import SupervisedTasks
@@ -32,24 +32,20 @@ from crossfade.xds.server import AdsServer
 
 PROXY: Final = "gateway"
 COMPONENT: Final = "kong-ingress-controller"
+# A new route is live this much later at least, and a burst of changes goes out at once.
+_QUIET_S: Final = 0.01
+_MAX_UNREST_S: Final = 0.25
+
 log = EventLog("crossfade.gateway")
 
 
 async def run_gateway_role(settings: GatewaySettings) -> None:
-    """Until cancelled."""
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(Client(settings.cluster, user_agent="crossfade-gateway"))
+    """Until cancelled; raises ConfigError when the cluster's configuration cannot be used."""
+    config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
+    async with Client(config, user_agent=f"crossfade-gateway/{__version__}") as client:
         role = _Role(settings, client)
-        stack.push_async_callback((await _health_server(role, settings.health_port)).cleanup)
-        ads = await AdsServer.start(publisher=role.publisher, address=settings.ads_address, authenticate=always(PROXY))
-        stack.push_async_callback(ads.stop)
-        tasks = await stack.enter_async_context(SupervisedTasks(log))
-        tasks.start("read the cluster", role.source.run)
-        tasks.start("compile", role.compile)
-        tasks.start("write events", role.events.run)
-        tasks.start("lead", role.lead)
-        if settings.webhook is not None:
-            tasks.start("webhook", role.webhook)
+        async with health_server(host="0.0.0.0", port=settings.health_port, waits_for=role.waits_for):
+            await role.run()
 
 
 class _Role:
@@ -57,9 +53,8 @@ class _Role:
 
     def __init__(self, settings: GatewaySettings, client: Client) -> None:
         self.publisher = Publisher(on_rejected=_log_rejection)
-        self.source = ClusterSource(client, INPUT_KINDS, log=log)
+        self.source = ClusterSource(client, INPUT_KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
         self.events = EventRecorder(client, COMPONENT, instance=settings.identity)
-        self.is_ready = False
         self._settings = settings
         self._client = client
         # The proxy's image holds the same installation, so the same path.
@@ -67,6 +62,25 @@ class _Role:
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
         self._writer: StatusWriter | None = None
+
+    def waits_for(self) -> str:
+        """Nothing: the proxy can have its configuration."""
+        return "" if self._status is not None else "the cluster's objects"
+
+    async def run(self) -> None:
+        ads = await AdsServer.start(
+            publisher=self.publisher, address=self._settings.ads_address, authenticate=always(PROXY)
+        )
+        try:
+            async with SupervisedTasks(log) as tasks:
+                tasks.start("read the cluster", self.source.run)
+                tasks.start("compile", self.compile)
+                tasks.start("write events", self.events.run)
+                tasks.start("lead", self.lead)
+                if self._settings.webhook is not None:
+                    tasks.start("webhook", self.webhook)
+        finally:
+            await ads.stop()
 
     async def compile(self) -> None:
         async for snapshot in self.source:
@@ -77,7 +91,6 @@ class _Role:
             self._status = StatusInput(
                 snapshot, diagnostics, self._settings.compile.ingress_class, self._settings.publish_service
             )
-            self.is_ready = True
             self._submit()
 
     def _add_unreadable(self, diagnostics: Diagnostics) -> None:
@@ -110,24 +123,6 @@ class _Role:
     def _submit(self) -> None:
         if self._writer is not None and self._status is not None:
             self._writer.submit(decide_changes(self._status, now=datetime.now(UTC)))
-
-
-async def _health_server(role: _Role, port: int) -> web.AppRunner:
-    """`/healthz`: the process lives; `/readyz`: the proxy can have its configuration."""
-
-    async def alive(_: web.Request) -> web.Response:
-        return web.Response(text="ok")
-
-    async def ready(_: web.Request) -> web.Response:
-        return web.Response(text="ok") if role.is_ready else web.Response(status=503, text="not synced")
-
-    app = web.Application()
-    app.router.add_get("/healthz", alive)
-    app.router.add_get("/readyz", ready)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()
-    return runner
 
 
 def _log_rejection(rejection: Rejection) -> None:

@@ -11,35 +11,30 @@ from typing import Final
 from crossfade.admission.kong import kong_handlers
 from crossfade.admission.server import admission_server
 from crossfade.api.core.secret import Secret
-from crossfade.api.meta import JsonObject, Resource
+from crossfade.api.meta import JsonObject
 from crossfade.api.registry import decode
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates, renewed
 from crossfade.kube.client import Client
 from crossfade.kube.errors import Conflict, NotFound
+from crossfade.kube.resources import VALIDATING_WEBHOOK_CONFIGURATION
 from crossfade.run.gateway_settings import WebhookSettings
 from crossfade.store.snapshot import Snapshot
 
-REGISTRATION: Final = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    namespaced=False,
-)
-_RENEWAL_CHECK_S: Final = 12 * 3600.0
+_CHECK_S: Final = 60.0
+_NOT_INSTALLED_CHECK_S: Final = 0.5
 _FIELDS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key")
 
 
 async def serve_webhook(client: Client, settings: WebhookSettings, snapshot: Callable[[], Snapshot]) -> None:
-    """Until cancelled. Looks twice a day whether the certificates must be renewed."""
+    """Until cancelled. Looks every minute whether certificates or registration must be renewed."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificates = await _shared_certificates(client, settings)
     _load(context, certificates.server)
     async with admission_server(kong_handlers(snapshot), host="0.0.0.0", port=settings.port, tls=context):
         while True:
-            await _register(client, settings, certificates.authority)
-            await asyncio.sleep(_RENEWAL_CHECK_S)
+            is_registered = await _register(client, settings, certificates.authority)
+            await asyncio.sleep(_CHECK_S if is_registered else _NOT_INSTALLED_CHECK_S)
             certificates = await _shared_certificates(client, settings)
             _load(context, certificates.server)
 
@@ -96,24 +91,19 @@ def _from_secret(stored: JsonObject) -> ServerCertificates | None:
     return ServerCertificates(KeyPair(authority, authority_key), KeyPair(server, server_key))
 
 
-async def _register(client: Client, settings: WebhookSettings, authority: KeyPair) -> None:
-    """Tells the API server which authority to trust; nothing to do where no webhook is registered."""
+async def _register(client: Client, settings: WebhookSettings, authority: KeyPair) -> bool:
+    """Tells the API server which authority to trust; False while the webhook is not installed."""
     bundle = base64.b64encode(authority.certificate_pem).decode()
-    while True:
-        try:
-            found = await client.get(REGISTRATION, settings.configuration)
-        except NotFound:
-            return
+    try:
+        found = await client.get(VALIDATING_WEBHOOK_CONFIGURATION, settings.configuration)
         webhooks = found.get("webhooks") or []
-        if all(webhook["clientConfig"].get("caBundle") == bundle for webhook in webhooks):
-            return
-        for webhook in webhooks:
-            webhook["clientConfig"]["caBundle"] = bundle
-        try:
-            await client.replace(REGISTRATION, found)
-        except Conflict:
-            continue
-        return
+        if any(webhook["clientConfig"].get("caBundle") != bundle for webhook in webhooks):
+            for webhook in webhooks:
+                webhook["clientConfig"]["caBundle"] = bundle
+            await client.replace(VALIDATING_WEBHOOK_CONFIGURATION, found)
+    except (NotFound, Conflict):
+        return False
+    return True
 
 
 def _load(context: ssl.SSLContext, pair: KeyPair) -> None:
