@@ -1,6 +1,7 @@
 """`crossfade controller`: the control plane in one of its two roles."""
 
 import argparse
+import sys
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -11,6 +12,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.kube.errors import ConfigError
     from crossfade.run.controller import run_controller
 
-    return run_controller(role=arguments.role, kubeconfig=arguments.kubeconfig)
+    try:
+        run_controller(role=arguments.role, kubeconfig=arguments.kubeconfig)
+    except ConfigError as exc:
+        print(f"crossfade controller: {exc}", file=sys.stderr)
+        return 1
+    return 0

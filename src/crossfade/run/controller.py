@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +16,15 @@ from crossfade.run import logging
 Role = Literal["mesh", "gateway"]
 
 
-def run_controller(*, role: Role, kubeconfig: str | None) -> int:
-    """Until SIGTERM or SIGINT; exit code 1 when the settings cannot be used."""
+def run_controller(*, role: Role, kubeconfig: str | None) -> None:
+    """Until SIGTERM or SIGINT; raises ConfigError when the settings cannot be used."""
     logging.configure(os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"))
     try:
         work = _role(role, os.environ, kubeconfig)
-    except (ConfigError, ValueError) as exc:
-        print(f"crossfade controller: {exc}", file=sys.stderr)
-        return 1
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_until_signal(work))
+        runner.run(_until_signal(work))
 
 
 def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) -> Coroutine[Any, Any, None]:
@@ -44,14 +43,11 @@ def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) ->
         raise ConfigError(str(exc)) from exc
 
 
-async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     """The role ends only by a signal or by an error that it could not handle, which passes through."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
-    try:
+    with suppress(asyncio.CancelledError):
         await task
-    except asyncio.CancelledError:
-        return 0
-    return 0
