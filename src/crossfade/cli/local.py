@@ -43,7 +43,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_data_dir(status)
     status.add_argument("--output", "-o", choices=("text", "json"), default="text")
     status.set_defaults(run=run_status)
-    kubectl = commands.add_parser("kubectl", help="run the bundled kubectl on the embedded cluster", add_help=False)
+    kubectl = commands.add_parser(
+        "kubectl",
+        help="run the bundled kubectl on the embedded cluster",
+        add_help=False,
+        # No word of kubectl's is an option of ours.
+        prefix_chars="\0",
+    )
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
     kubectl.set_defaults(run=run_kubectl)
 

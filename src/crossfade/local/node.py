@@ -293,6 +293,7 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     settings = msgspec.json.decode(sys.argv[1], type=NodeSettings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Node(settings).run())
