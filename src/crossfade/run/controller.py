@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 import uvloop
@@ -32,15 +31,10 @@ def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) ->
         from crossfade.run.mesh_role import MeshSettings, run_mesh_role
 
         return run_mesh_role(MeshSettings.from_environment(environment, kubeconfig))
-    from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
     from crossfade.run.gateway_role import run_gateway_role
-    from crossfade.run.gateway_settings import SettingsError, gateway_settings
+    from crossfade.run.gateway_settings import GatewaySettings
 
-    cluster = load_kubeconfig(Path(kubeconfig)) if kubeconfig else in_cluster_config(environment)
-    try:
-        return run_gateway_role(gateway_settings(environment, cluster))
-    except SettingsError as exc:
-        raise ConfigError(str(exc)) from exc
+    return run_gateway_role(GatewaySettings.from_environment(environment, kubeconfig))
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
