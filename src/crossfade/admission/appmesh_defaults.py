@@ -57,7 +57,7 @@ def default_member(request: AdmissionRequest, surroundings: Surroundings) -> lis
         added["awsName"] = _AWS_NAMES[kind].format(name=name, namespace=namespace)
     mesh = choose_mesh(surroundings.meshes, namespace, surroundings.namespace_labels)
     if isinstance(mesh, Refusal):
-        raise Denied(mesh)
+        raise Denied(mesh.reason)
     added["meshRef"] = {"name": mesh.metadata.name, "uid": mesh.metadata.uid}
     if kind == "GatewayRoute":
         added["virtualGatewayRef"] = _gateway_reference(request.object, surroundings, mesh.metadata.name)
@@ -69,7 +69,7 @@ def _gateway_reference(route: JsonObject, surroundings: Surroundings, mesh: str)
         surroundings.gateways, decode(route, GatewayRoute), surroundings.namespace_labels, mesh=mesh
     )
     if isinstance(gateway, Refusal):
-        raise Denied(gateway)
+        raise Denied(gateway.reason)
     meta = gateway.metadata
     return {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid}
 

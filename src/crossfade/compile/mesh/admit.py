@@ -114,7 +114,7 @@ def _designated(
         diagnostics.error(
             typed_ref(item),
             "mesh.no-membership",
-            chosen,
+            chosen.reason,
             effect="the object has no effect",
             hint="give the namespace the labels of exactly one mesh's namespaceSelector",
         )

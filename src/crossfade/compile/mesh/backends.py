@@ -83,7 +83,7 @@ def _services_of(group: BackendGroup, links: Links, diagnostics: Diagnostics) ->
         if isinstance(service, Refusal):
             field = f"spec.virtualservices[{index}]"
             diagnostics.warning(
-                typed_ref(group), "group.unknown-service", service, effect="left out for now", field=field
+                typed_ref(group), "group.unknown-service", service.reason, effect="left out for now", field=field
             )
             continue
         services.append(service)
@@ -94,7 +94,7 @@ def _report(node: VirtualNode, problem: Refusal, field: str, diagnostics: Diagno
     diagnostics.error(
         typed_ref(node),
         "backend.unknown",
-        problem,
+        problem.reason,
         effect="the node's pods cannot call it",
         hint="create it, or remove it from the node",
         field=field,

@@ -6,13 +6,15 @@ admission.
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway
 
 
-class Refusal(str):
-    """Why an object belongs nowhere, as the person who wrote it reads it."""
+class Refusal(Struct, frozen=True):
+    """Why a reference or a membership cannot be kept, as the person who wrote it reads it."""
 
-    __slots__ = ()
+    reason: str
 
 
 def choose_mesh(meshes: Iterable[Mesh], namespace: str, labels: dict[str, str]) -> Mesh | Refusal:

@@ -97,19 +97,15 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
 
 
 def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
-    """The offers that can share one port: the backend that the node lists first decides between tcp and HTTP."""
+    """The offers that can share one port: the backend that the node lists first decides what is spoken there."""
     first, kept = offers[0], offers[:1]
     hosts = {first.backend.plan.host.lower()}
     for offer in offers[1:]:
-        port, host = offer.plan.port, offer.backend.plan.host
-        if "tcp" in (first.plan.protocol, offer.plan.protocol):
-            reason = (
-                f"{first.plan.protocol} for {first.backend.plan.host} and {offer.plan.protocol} for {host} cannot "
-                f"share port {port}: tcp has no host name to tell them apart"
-            )
-        elif host.lower() in hosts:
+        host = offer.backend.plan.host
+        reason = _disagreement(first, offer)
+        if not reason and host.lower() in hosts:
             reason = f"{host} differs from another backend only in letter case"
-        else:
+        if not reason:
             kept.append(offer)
             hosts.add(host.lower())
             continue
@@ -117,19 +113,28 @@ def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
             scope.origin.ref,
             "backend.port-conflict",
             reason,
-            effect=f"{host} cannot be called on port {port}",
+            effect=f"{host} cannot be called on port {offer.plan.port}",
             hint="give one of the two another port",
             field=offer.backend.field,
         )
     return kept
 
 
+def _disagreement(first: _Offer, other: _Offer) -> str:
+    protocols = first.plan.protocol, other.plan.protocol
+    both = f"{protocols[0]} for {first.backend.plan.host} and {protocols[1]} for {other.backend.plan.host}"
+    if "tcp" in protocols:
+        return f"{both} cannot share port {other.plan.port}: tcp has no host name to tell them apart"
+    if (protocols[0] in _HTTP2_FAMILY) != (protocols[1] in _HTTP2_FAMILY):
+        return f"{both} cannot share port {other.plan.port}: a port speaks either HTTP/1.1 or HTTP/2"
+    return ""
+
+
 def _is_http2(offers: Sequence[_Offer]) -> bool:
-    return bool(offers) and all(offer.plan.protocol in _HTTP2_FAMILY for offer in offers)
+    return bool(offers) and offers[0].plan.protocol in _HTTP2_FAMILY
 
 
 def _http_chain(port: int, offers: Sequence[_Offer], table: str, scope: OutboundScope) -> FilterChain:
-    # Envoy tells HTTP/1.1 and HTTP/2 apart by itself where both share a port.
     protocol = Protocol.HTTP2 if _is_http2(offers) else Protocol.HTTP1
     handler = HttpHandler(table, "egress", Dialect.APP_MESH, protocol, access_log=scope.access_log)
     return FilterChain(f"{offers[0].plan.protocol}_{port}", handler, port)

@@ -40,7 +40,7 @@ def compile_service(
         diagnostics.error(
             ref,
             "service.unknown-provider",
-            provider,
+            provider.reason,
             effect="calls to it are not routed",
             field="spec.provider",
         )
@@ -70,7 +70,7 @@ def _node_plans(
         cluster = node_cluster(node, listener, mesh)
         if isinstance(cluster, Refusal):
             diagnostics.error(
-                origin.ref, "service.no-discovery", cluster, effect="its requests get 503", field=origin.path
+                origin.ref, "service.no-discovery", cluster.reason, effect="its requests get 503", field=origin.path
             )
             cluster = unresolved(mesh, origin)
         destinations = (Destination(cluster.name),)

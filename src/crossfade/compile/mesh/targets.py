@@ -50,7 +50,7 @@ def linked_targets(
             diagnostics.error(
                 scope.ref,
                 "route.unknown-target",
-                cluster,
+                cluster.reason,
                 effect=f"its share of the traffic (weight {target.weight}) is answered with 503",
                 field=field,
             )

@@ -1,0 +1,71 @@
+"""App Mesh manifests → models, states and diagnostics; every folder of `cases/mesh` is one case."""
+
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossfade.api.appmesh import (
+    BackendGroup,
+    GatewayRoute,
+    Mesh,
+    VirtualGateway,
+    VirtualNode,
+    VirtualRouter,
+    VirtualService,
+)
+from crossfade.api.core import Namespace
+from crossfade.api.meta import JsonObject
+from crossfade.api.registry import TypedObject, decode_known, kinds_by_gvk
+from crossfade.compile.mesh import ArnScope, MeshModel, compile_mesh
+from crossfade.store.snapshot import Snapshot
+from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics
+
+CASES = Path(__file__).parent / "cases" / "mesh"
+KINDS: tuple[type[TypedObject], ...] = (
+    Namespace,
+    Mesh,
+    VirtualNode,
+    VirtualService,
+    VirtualRouter,
+    VirtualGateway,
+    GatewayRoute,
+    BackendGroup,
+)
+NAMES = sorted(folder.name for folder in CASES.iterdir())
+
+
+def documents(case: str) -> list[JsonObject]:
+    return [document for document in yaml.safe_load_all((CASES / case / "in.yaml").read_text()) if document]
+
+
+def compiled(items: list[JsonObject]) -> MeshModel:
+    known = kinds_by_gvk(KINDS)
+    objects = [found for item in items if (found := decode_known(item, known)) is not None]
+    return compile_mesh(Snapshot.of(objects), ArnScope())
+
+
+def described(model: MeshModel) -> str:
+    return dumped({"proxies": model.proxies, "states": model.states})
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_manifests_compile_to_the_expected_model(case: str, update_golden: bool) -> None:
+    model = compiled(documents(case))
+    assert_golden(described(model), CASES / case / "model.yaml", update=update_golden)
+    assert_golden(dumped_diagnostics(model.diagnostics), CASES / case / "diagnostics.yaml", update=update_golden)
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_the_order_of_documents_changes_nothing(case: str) -> None:
+    items = documents(case)
+    expected = compiled(items)
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(items, len(items))
+        assert compiled(shuffled) == expected
+
+
+def test_every_case_is_complete() -> None:
+    for folder in CASES.iterdir():
+        assert {path.name for path in folder.iterdir()} == {"in.yaml", "model.yaml", "diagnostics.yaml"}
