@@ -68,7 +68,7 @@ def _place(source: Path, destination: Path) -> None:
     """Copies under another name in the same directory, then renames, so that no half-written file is ever seen."""
     with tempfile.NamedTemporaryFile(dir=destination.parent, prefix=".policy-", delete=False) as copy:
         copy.write(source.read_bytes())
-    os.chmod(copy.name, 0o755)  # noqa: PTH101  (a file object's name)
+    Path(copy.name).chmod(0o755)
     Path(copy.name).replace(destination)
 
 

@@ -44,6 +44,8 @@ impl Header {
 }
 
 pub type EnvoyFilter = *mut c_void;
+/// The headers of one request before its route is chosen.
+pub type EarlyHeaders = *mut c_void;
 
 pub const REQUEST_HEADERS: u32 = 0;
 pub const RESPONSE_HEADERS: u32 = 2;
@@ -116,5 +118,21 @@ unsafe extern "C" {
     pub fn envoy_dynamic_module_callback_http_get_body_size(filter: EnvoyFilter, body: u32) -> usize;
     pub fn envoy_dynamic_module_callback_http_append_body(filter: EnvoyFilter, body: u32, data: Buffer) -> bool;
     pub fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
+    pub fn envoy_dynamic_module_callback_early_header_mutation_get_header_value(
+        headers: EarlyHeaders,
+        name: Buffer,
+        result: *mut Buffer,
+        index: usize,
+        count: *mut usize,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_early_header_mutation_set_header(
+        headers: EarlyHeaders,
+        name: Buffer,
+        value: Buffer,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_early_header_mutation_remove_header(
+        headers: EarlyHeaders,
+        name: Buffer,
+    ) -> bool;
     pub fn envoy_dynamic_module_callback_http_received_buffered_request_body(filter: EnvoyFilter) -> bool;
 }

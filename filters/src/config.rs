@@ -107,6 +107,10 @@ pub struct Gateway {
     pub real_ip_header: String,
     pub port_maps: HashMap<u64, u16>,
     pub tokens: Tokens,
+    /// A request body of unknown length is gathered first, so that the upstream learns its length.
+    pub request_buffering: bool,
+    /// Requests that may be sent twice are tried again after a reset, whatever the route's own retry policy says.
+    pub retry_idempotent: bool,
     pub route: Route,
     pub answer: Option<Answer>,
     /// One list for each entry of `PLUGIN_ORDER`, best rank first.
@@ -139,6 +143,8 @@ impl Gateway {
                 request_id: raw.headers.iter().any(|name| name.eq_ignore_ascii_case("x-kong-request-id")),
                 request_id_upstream: raw.headers_upstream.iter().any(|n| n.eq_ignore_ascii_case("x-kong-request-id")),
             },
+            request_buffering: raw.request_buffering,
+            retry_idempotent: raw.retry_idempotent,
             route: raw.route.parse()?,
             answer: raw.answer,
             plugins,
@@ -167,6 +173,10 @@ struct RawGateway {
     headers: Vec<String>,
     #[serde(default = "default_headers_upstream")]
     headers_upstream: Vec<String>,
+    #[serde(default = "yes")]
+    request_buffering: bool,
+    #[serde(default)]
+    retry_idempotent: bool,
     #[serde(default)]
     route: RawRoute,
     answer: Option<Answer>,
@@ -227,6 +237,10 @@ struct RawClock {
 
 pub fn empty_object() -> Value {
     Value::Object(serde_json::Map::new())
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_real_ip_header() -> String {

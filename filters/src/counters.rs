@@ -7,7 +7,7 @@ use crate::windows::{PERIODS, Period};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 const SHARDS: usize = 64;
 /// About a million identifiers in all; the soonest to expire go first when they are exceeded.
@@ -48,9 +48,6 @@ pub struct Counters {
     shards: [Mutex<Shard>; SHARDS],
 }
 
-/// The counters of this process.
-pub static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
-
 impl Counters {
     pub fn new() -> Self {
         Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
@@ -72,7 +69,7 @@ impl Counters {
 impl Shard {
     fn make_room(&mut self, now_s: i64) {
         self.inserted += 1;
-        if self.inserted % SWEEP_EVERY == 0 || self.entries.len() >= SHARD_CAPACITY {
+        if self.inserted.is_multiple_of(SWEEP_EVERY) || self.entries.len() >= SHARD_CAPACITY {
             self.entries.retain(|_, entry| entry.expires_s > now_s);
         }
         if self.entries.len() >= SHARD_CAPACITY {

@@ -1,6 +1,7 @@
-//! The real stream: every call goes to Envoy through the ABI.
+//! The real stream and the real early headers: every call goes to Envoy through the ABI.
 
-use crate::abi::{self, Buffer, EnvoyFilter, Header};
+use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
+use crate::incoming::IncomingHeaders;
 use crate::stream::{Attribute, HeaderList, Map, Stream};
 use smallvec::SmallVec;
 
@@ -186,5 +187,43 @@ impl Stream for EnvoyStream {
 
     fn add_response_body(&mut self, body: &[u8]) {
         self.append(abi::BUFFERED_RESPONSE_BODY, body);
+    }
+}
+
+pub struct EnvoyIncomingHeaders(EarlyHeaders);
+
+impl EnvoyIncomingHeaders {
+    /// # Safety
+    /// `headers` must be the pointer that Envoy passed to the running hook, and the value must not outlive that hook.
+    pub unsafe fn new(headers: EarlyHeaders) -> Self {
+        Self(headers)
+    }
+}
+
+impl IncomingHeaders for EnvoyIncomingHeaders {
+    fn first(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut result = Buffer::EMPTY;
+        // SAFETY: the pointer is valid during the hook; the bytes live until a write, which needs `&mut self`.
+        unsafe {
+            abi::envoy_dynamic_module_callback_early_header_mutation_get_header_value(
+                self.0,
+                Buffer::of(name),
+                &raw mut result,
+                0,
+                std::ptr::null_mut(),
+            )
+            .then(|| result.bytes())
+        }
+    }
+
+    fn set(&mut self, name: &[u8], value: &[u8]) {
+        let (name, value) = (Buffer::of(name), Buffer::of(value));
+        // SAFETY: the pointer is valid during the hook; Envoy copies both.
+        unsafe { abi::envoy_dynamic_module_callback_early_header_mutation_set_header(self.0, name, value) };
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        // SAFETY: the pointer is valid during the hook.
+        unsafe { abi::envoy_dynamic_module_callback_early_header_mutation_remove_header(self.0, Buffer::of(name)) };
     }
 }

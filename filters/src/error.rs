@@ -18,7 +18,7 @@ impl fmt::Display for ConfigError {
             Self::Regex(error) => write!(out, "path_regex is not valid: {error}"),
             Self::UnknownPlugin(name) => write!(out, "there is no plugin \"{name}\" in this module"),
             Self::UnknownFilter(name) => {
-                write!(out, "there is no filter \"{name}\" in this module; use \"gateway\", \"consumers\" or \"paths\"")
+                write!(out, "there is no filter \"{name}\" in this module; use \"gateway\" or \"consumers\"")
             }
             Self::Invalid(reason) => out.write_str(reason),
         }

@@ -1,6 +1,7 @@
 //! What the upstream gets: path, forwarding headers, and what is taken away (kong.md §3.4 and §3.8).
 
 use crate::config::{Compat, Gateway, Prefix};
+use crate::incoming;
 use crate::path;
 use crate::request::Request;
 use std::borrow::Cow;
@@ -24,7 +25,10 @@ impl Changes {
     }
 }
 
-const REMOVED: [&str; 5] = ["proxy", "proxy-connection", "keep-alive", "expect", "connection"];
+/// Methods that nginx does not try again once something was sent.
+const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
+
+const REMOVED: [&str; 4] = ["proxy", "proxy-connection", "keep-alive", "expect"];
 
 /// The client's address: the peer's, or what a trusted peer says.
 pub fn client_address(gateway: &Gateway, request: &Request<'_>) -> Option<IpAddr> {
@@ -62,7 +66,7 @@ pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Op
         changes.set("x-forwarded-port", mapped.unwrap_or(request.local_port).to_string());
     }
     if gateway.compat == Compat::Kong3 && !keeps("x-forwarded-path") {
-        changes.set("x-forwarded-path", request.raw_path);
+        changes.set("x-forwarded-path", request.sent_path);
     }
     if !keeps("x-forwarded-prefix") {
         if gateway.route.strip_path && !prefix.is_empty() && prefix != b"/" {
@@ -75,6 +79,13 @@ pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Op
         changes.set("via", request_via(request, &gateway.server_token));
     }
     take_away(gateway, request, changes);
+    if gateway.retry_idempotent && !NOT_IDEMPOTENT.contains(&request.method) {
+        changes.set("x-envoy-retry-on", "reset");
+    }
+    if request.header(b"upgrade").is_none() && !request.is_grpc() {
+        // Kong's upstream connections are HTTP/1.1, except for gRPC.
+        changes.set("connection", "keep-alive");
+    }
 }
 
 fn set_path(
@@ -123,12 +134,14 @@ fn request_via(request: &Request<'_>, server_token: &str) -> Vec<u8> {
 fn take_away(gateway: &Gateway, request: &Request<'_>, changes: &mut Changes) {
     let is_websocket = request.header(b"upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
     for (name, value) in &request.headers {
-        if is_websocket && matches!(*name, b"connection" | b"upgrade") {
-            continue;
-        }
         match *name {
             b"te" => keep_trailers(value, changes),
-            b"upgrade" => changes.remove("upgrade"),
+            incoming::SENT_TARGET => changes.remove("x-crossfade-target"),
+            incoming::HOP_BY_HOP => {
+                let named = incoming::named_in(value).chain([incoming::HOP_BY_HOP]);
+                changes.remove.extend(named.map(|name| Cow::Owned(String::from_utf8_lossy(name).to_ascii_lowercase())));
+            }
+            b"upgrade" if !is_websocket => changes.remove("upgrade"),
             b"proxy-authorization" if gateway.compat == Compat::Kong21 => changes.remove("proxy-authorization"),
             // A client must not steer Envoy's router.
             other if other.starts_with(b"x-envoy-") => {

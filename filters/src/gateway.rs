@@ -4,10 +4,10 @@ use crate::body::{self, Kind};
 use crate::config::{Answer, Candidate, Compat, Gateway, PLUGIN_ORDER, PluginConfig, PluginKind};
 use crate::consumers::Table;
 use crate::counters::Counters;
-use crate::error_body::{self, Format, Formats};
+use crate::error_body::{Format, Formats};
 use crate::forwarding::{self, Changes};
 use crate::key_auth::{Body, Hidden, KeyAuth, Refusal, Search};
-use crate::local_reply::{LocalError, Origin};
+use crate::local_reply::LocalError;
 use crate::rate_limiting::{ClientHeaders, Identity, LimitBy, RateLimiting};
 use crate::request::Request;
 use crate::stream::{Map, Stream};
@@ -25,12 +25,26 @@ pub enum Flow {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     New,
+    /// A plugin needs the whole body.
     AwaitsBody,
+    /// Nothing but the length of the body is missing.
+    GathersBody,
     Proxied,
     Replied,
 }
+
+/// How much of the request is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrived {
+    Headers,
+    Part,
+    Everything,
+}
+
+/// A longer body without a length goes upstream in chunks, as it came.
+const LARGEST_GATHERED: usize = 64 * 1024;
 
 /// Who the request belongs to, as the authentication plugins found out.
 #[derive(Debug, Default)]
@@ -43,23 +57,25 @@ struct Authenticated {
 }
 
 pub struct Filter {
-    gateway: Arc<Gateway>,
-    counters: &'static Counters,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) counters: &'static Counters,
     table: Arc<Table>,
-    started: Instant,
-    proxied: Option<Instant>,
+    pub(crate) started: Instant,
+    pub(crate) proxied: Option<Instant>,
     request_id: [u8; 32],
-    formats: Formats,
-    is_head: bool,
-    is_grpc_over_http2: bool,
-    is_grpc: bool,
-    phase: Phase,
+    pub(crate) formats: Formats,
+    pub(crate) is_head: bool,
+    pub(crate) is_grpc_over_http2: bool,
+    pub(crate) is_grpc: bool,
+    pub(crate) phase: Phase,
+    /// The body came without a length, and the upstream is to get one.
+    lacks_length: bool,
     next_plugin: usize,
     who: Authenticated,
     hidden: Hidden,
-    client_headers: ClientHeaders,
-    local_error: Option<LocalError>,
-    local_body: Option<String>,
+    pub(crate) client_headers: ClientHeaders,
+    pub(crate) local_error: Option<LocalError>,
+    pub(crate) local_body: Option<String>,
 }
 
 /// What becomes of a request once its plugins have run.
@@ -69,12 +85,12 @@ enum Decision {
     AwaitBody,
 }
 
-struct Reply {
-    status: u16,
-    message: String,
-    format: Format,
-    is_compact: bool,
-    challenge: Option<String>,
+pub(crate) struct Reply {
+    pub status: u16,
+    pub message: String,
+    pub format: Format,
+    pub is_compact: bool,
+    pub challenge: Option<String>,
 }
 
 impl Filter {
@@ -94,6 +110,7 @@ impl Filter {
             is_grpc_over_http2: false,
             is_grpc: false,
             phase: Phase::New,
+            lacks_length: false,
             next_plugin: 0,
             who: Authenticated::default(),
             hidden: Hidden::default(),
@@ -110,20 +127,39 @@ impl Filter {
             self.is_grpc = request.is_grpc();
             self.is_grpc_over_http2 = self.is_grpc && request.protocol == b"HTTP/2";
             self.formats = Formats::choose(request.header(b"accept"), request.header(b"content-type"));
+            self.lacks_length = self.gateway.request_buffering
+                && !end_of_stream
+                && !self.is_grpc
+                && request.header(b"content-length").is_none()
+                && request.header(b"upgrade").is_none();
             let searchable = !end_of_stream && content_kind(&request).is_some();
             self.decide(&request, if searchable { Body::Pending } else { Body::Unusable })
         };
-        self.carry_out(decision, stream)
+        let arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
+        self.carry_out(decision, stream, arrived)
     }
 
     pub fn on_request_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
-        if self.phase != Phase::AwaitsBody {
-            return if self.phase == Phase::Replied { Flow::Answered } else { Flow::Continue };
+        match self.phase {
+            Phase::New | Phase::Proxied => Flow::Continue,
+            Phase::Replied => Flow::Answered,
+            Phase::GathersBody if end_of_stream => self.send_on(stream, Arrived::Everything),
+            Phase::GathersBody if stream.request_body_size() > LARGEST_GATHERED => self.send_on(stream, Arrived::Part),
+            Phase::AwaitsBody if end_of_stream || stream.request_body_size() > body::LARGEST_SEARCHED => {
+                self.search_body(stream, end_of_stream)
+            }
+            Phase::GathersBody | Phase::AwaitsBody => Flow::Wait,
         }
+    }
+
+    /// Trailers end a body that was waited for. Such a body keeps its chunks, else the trailers could not follow it.
+    pub fn on_request_trailers(&mut self, stream: &mut impl Stream) -> Flow {
+        self.lacks_length = false;
+        self.on_request_body(stream, true)
+    }
+
+    fn search_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         let size = stream.request_body_size();
-        if !end_of_stream && size <= body::LARGEST_SEARCHED {
-            return Flow::Wait;
-        }
         let bytes = if size <= body::LARGEST_SEARCHED { Some(stream.request_body()) } else { None };
         let decision = {
             let request = Request::read(stream);
@@ -134,12 +170,8 @@ impl Filter {
             };
             self.decide(&request, body)
         };
-        self.carry_out(decision, stream)
-    }
-
-    /// Trailers end a body that was waited for.
-    pub fn on_request_trailers(&mut self, stream: &mut impl Stream) -> Flow {
-        self.on_request_body(stream, true)
+        let arrived = if end_of_stream { Arrived::Everything } else { Arrived::Part };
+        self.carry_out(decision, stream, arrived)
     }
 
     fn decide(&mut self, request: &Request<'_>, body: Body<'_>) -> Decision {
@@ -270,7 +302,7 @@ impl Filter {
         }
     }
 
-    fn carry_out(&mut self, decision: Decision, stream: &mut impl Stream) -> Flow {
+    fn carry_out(&mut self, decision: Decision, stream: &mut impl Stream, arrived: Arrived) -> Flow {
         match decision {
             Decision::AwaitBody => {
                 self.phase = Phase::AwaitsBody;
@@ -290,12 +322,26 @@ impl Filter {
                 if let Some(body) = &changes.body {
                     stream.replace_request_body(body);
                     stream.set_header(Map::Request, b"content-length", body.len().to_string().as_bytes());
+                    self.lacks_length = false;
                 }
-                self.phase = Phase::Proxied;
-                self.proxied = Some(Instant::now());
-                Flow::Continue
+                self.send_on(stream, arrived)
             }
         }
+    }
+
+    /// Lets the request go, at once or when the length of its body is known: Kong sends no chunks upstream.
+    fn send_on(&mut self, stream: &mut impl Stream, arrived: Arrived) -> Flow {
+        if self.lacks_length && arrived == Arrived::Headers {
+            self.phase = Phase::GathersBody;
+            return Flow::Wait;
+        }
+        if self.lacks_length && arrived == Arrived::Everything {
+            let length = stream.request_body_size().to_string();
+            stream.set_header(Map::Request, b"content-length", length.as_bytes());
+        }
+        self.phase = Phase::Proxied;
+        self.proxied = Some(Instant::now());
+        Flow::Continue
     }
 
     fn answer(&self, answer: &Answer) -> Reply {
@@ -303,153 +349,12 @@ impl Filter {
         Reply { is_compact, ..self.plugin_error(answer.status, &answer.message) }
     }
 
-    fn plugin_error(&self, status: u16, message: &str) -> Reply {
+    pub(crate) fn plugin_error(&self, status: u16, message: &str) -> Reply {
         Reply { status, message: message.to_owned(), format: self.formats.plugin, is_compact: false, challenge: None }
     }
 
     fn proxy_error(&self, status: u16, message: &str) -> Reply {
         Reply { format: self.formats.proxy, ..self.plugin_error(status, message) }
-    }
-
-    fn reply(&mut self, reply: &Reply, stream: &mut impl Stream) {
-        self.phase = Phase::Replied;
-        let mut own: Vec<(&str, String)> = Vec::with_capacity(16);
-        if let Some(challenge) = &reply.challenge {
-            own.push(("www-authenticate", challenge.clone()));
-        }
-        own.append(&mut self.client_headers);
-        self.add_own_headers(&mut own, true);
-        let own = own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        if self.is_grpc || reply.format == Format::Empty {
-            let (status, grpc_status) = (reply.status.to_string(), error_body::grpc_status(reply.status).to_string());
-            let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
-                &[
-                    (b":status", b"200"),
-                    (b"content-type", b"application/grpc"),
-                    (b"grpc-status", grpc_status.as_bytes()),
-                    (b"grpc-message", reply.message.as_bytes()),
-                ]
-            } else {
-                &[(b":status", status.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
-            };
-            stream.send_headers(&head.iter().copied().chain(own).collect::<Vec<_>>());
-            return;
-        }
-        let body = if reply.is_compact {
-            error_body::compact(&reply.message)
-        } else {
-            error_body::render(reply.format, self.gateway.compat, &reply.message, self.request_id())
-        };
-        let format = if reply.is_compact { Format::Json } else { reply.format };
-        let content_type: (&[u8], &[u8]) = (b"content-type", error_body::content_type(format).as_bytes());
-        stream.send_reply(reply.status, &std::iter::once(content_type).chain(own).collect::<Vec<_>>(), body.as_bytes());
-    }
-
-    /// Headers by which a reply of the gateway (or, if not `is_generated`, a proxied one) is known as Kong's.
-    fn add_own_headers(&self, headers: &mut Vec<(&'static str, String)>, is_generated: bool) {
-        let tokens = self.gateway.tokens;
-        if tokens.latency && is_generated {
-            headers.push(("x-kong-response-latency", self.started.elapsed().as_millis().to_string()));
-        }
-        if tokens.latency && !is_generated {
-            let proxied = self.proxied.unwrap_or(self.started);
-            headers.push(("x-kong-upstream-latency", proxied.elapsed().as_millis().to_string()));
-            headers.push(("x-kong-proxy-latency", proxied.duration_since(self.started).as_millis().to_string()));
-        }
-        if tokens.server && is_generated {
-            headers.push(("server", self.gateway.server_token.clone()));
-        }
-        if tokens.request_id && self.gateway.compat == Compat::Kong3 {
-            headers.push(("x-kong-request-id", self.request_id().to_owned()));
-        }
-    }
-
-    /// Envoy is about to answer by itself.
-    pub fn on_local_reply(&mut self, status: u32, details: &[u8]) {
-        if self.phase != Phase::Replied {
-            self.local_error = crate::local_reply::classify(status, details);
-            self.phase = if self.local_error.is_none() { Phase::Replied } else { self.phase };
-        }
-    }
-
-    pub fn on_response_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
-        if let Some(error) = self.local_error.take() {
-            self.become_kongs(error, stream, end_of_stream);
-        } else if self.phase == Phase::Proxied {
-            self.mark_response(stream);
-        }
-    }
-
-    /// Turns Envoy's own error into Kong's.
-    fn become_kongs(&mut self, error: LocalError, stream: &mut impl Stream, end_of_stream: bool) {
-        let format = if error.origin == Origin::Plugin { self.formats.plugin } else { self.formats.proxy };
-        let mut headers: Vec<(&str, String)> = Vec::with_capacity(16);
-        headers.append(&mut self.client_headers);
-        let is_upstreams = error.origin == Origin::Upstream;
-        self.add_own_headers(&mut headers, !is_upstreams);
-        if is_upstreams && self.gateway.tokens.server {
-            headers.push(("via", format!("1.1 {}", self.gateway.server_token)));
-            headers.push(("server", self.gateway.server_token.clone()));
-        }
-        if self.is_grpc {
-            headers.push(("grpc-status", error_body::grpc_status(error.status).to_string()));
-            headers.push(("grpc-message", error.message.to_owned()));
-        } else {
-            let body = error_body::render(format, self.gateway.compat, error.message, self.request_id());
-            headers.push((":status", error.status.to_string()));
-            headers.push(("content-type", error_body::content_type(format).to_owned()));
-            headers.push(("content-length", body.len().to_string()));
-            if !self.is_head && end_of_stream {
-                stream.add_response_body(body.as_bytes());
-            } else if !self.is_head {
-                self.local_body = Some(body);
-            }
-        }
-        for (name, value) in &headers {
-            stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
-        }
-        self.phase = Phase::Replied;
-    }
-
-    pub fn on_response_body(&mut self, stream: &mut impl Stream) {
-        if let Some(body) = &mut self.local_body {
-            stream.replace_response_chunk(body.as_bytes());
-            // Any further chunk of Envoy's text is dropped.
-            body.clear();
-        }
-    }
-
-    fn mark_response(&mut self, stream: &mut impl Stream) {
-        let gateway = Arc::clone(&self.gateway);
-        let mut own = Vec::with_capacity(8);
-        self.add_own_headers(&mut own, false);
-        let mut repeated: Vec<(&'static str, Vec<u8>)> = Vec::new();
-        let mut has_trailer = false;
-        {
-            let headers = stream.headers(Map::Response);
-            let has_server = headers.iter().any(|(name, _)| *name == b"server");
-            has_trailer |= headers.iter().any(|(name, _)| *name == b"trailer");
-            if gateway.tokens.server {
-                if !has_server && gateway.compat == Compat::Kong3 {
-                    own.push(("server", gateway.server_token.clone()));
-                }
-                own.push(("via", response_via(&headers, &gateway)));
-            }
-            for (own_name, _) in &self.client_headers {
-                let same = headers.iter().filter(|(name, _)| *name == own_name.as_bytes());
-                repeated.extend(same.map(|(_, value)| (*own_name, value.to_vec())));
-            }
-        }
-        own.append(&mut self.client_headers);
-        for (name, value) in &own {
-            stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
-        }
-        for (name, value) in &repeated {
-            stream.add_header(Map::Response, name.as_bytes(), value);
-        }
-        if has_trailer {
-            stream.remove_header(Map::Response, b"trailer");
-        }
     }
 
     /// Answers 500 after a fault in this module.
@@ -459,7 +364,7 @@ impl Filter {
         }
     }
 
-    fn request_id(&self) -> &str {
+    pub(crate) fn request_id(&self) -> &str {
         // Hexadecimal digits only.
         std::str::from_utf8(&self.request_id).unwrap_or_default()
     }
@@ -474,18 +379,4 @@ impl Filter {
 
 fn content_kind(request: &Request<'_>) -> Option<Kind> {
     request.header(b"content-type").and_then(Kind::of)
-}
-
-/// All Via lines of the upstream in one, then the gateway; Kong 2.1 overwrites them.
-fn response_via(headers: &[(&[u8], &[u8])], gateway: &Gateway) -> String {
-    let mut via = String::new();
-    if gateway.compat == Compat::Kong3 {
-        for (_, value) in headers.iter().filter(|(name, _)| *name == b"via") {
-            via.push_str(&String::from_utf8_lossy(value));
-            via.push_str(", ");
-        }
-        via.push_str("1.1 ");
-    }
-    via.push_str(&gateway.server_token);
-    via
 }

@@ -1,38 +1,19 @@
 //! The functions that Envoy calls. No panic leaves them: a fault in a request is answered with 500.
 
-use crate::abi::{self, Buffer, EnvoyFilter, Header};
-use crate::config::Gateway;
-use crate::consumers::{self, Table};
-use crate::counters::COUNTERS;
-use crate::envoy_stream::EnvoyStream;
-use crate::error::ConfigError;
+use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
+use crate::counters::Counters;
+use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
+use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
+use crate::incoming;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-/// What a configured filter of this module is.
-enum FilterConfig {
-    Gateway(Arc<Gateway>),
-    /// Its configuration has been taken over; the filter itself does nothing.
-    Consumers,
-}
-
-impl FilterConfig {
-    fn parse(name: &[u8], config: &[u8]) -> Result<Self, ConfigError> {
-        match name {
-            b"gateway" => Ok(Self::Gateway(Arc::new(Gateway::parse(config)?))),
-            b"consumers" => {
-                let (table_name, table) = Table::parse(config)?;
-                consumers::slot(&table_name).store(Arc::new(table));
-                Ok(Self::Consumers)
-            }
-            other => Err(ConfigError::UnknownFilter(String::from_utf8_lossy(other).into_owned())),
-        }
-    }
-}
+/// The counters of this process; they outlive every configuration.
+static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
 
 /// One filter of one stream.
 struct Instance {
@@ -213,6 +194,31 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     // SAFETY: the pointers are Envoy's for this hook.
     unsafe { run(envoy, module, action) };
     abi::CONTINUE
+}
+
+/// The early header mutation `incoming` has no configuration; any pointer but null stands for it.
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
+    _config: *mut c_void,
+    _name: Buffer,
+    _value: Buffer,
+) -> *const c_void {
+    ptr::NonNull::<c_void>::dangling().as_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(_config: *const c_void) {}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
+    _config: *const c_void,
+    headers: EarlyHeaders,
+) -> bool {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the pointer is Envoy's for this hook.
+        incoming::mutate(&mut unsafe { EnvoyIncomingHeaders::new(headers) });
+    }));
+    true
 }
 
 /// Hooks that Envoy demands and this module has no use for.

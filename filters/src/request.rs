@@ -1,5 +1,6 @@
 //! One request as its headers tell it, read once.
 
+use crate::incoming;
 use crate::path::{self, BadPath};
 use crate::stream::{Attribute, HeaderList, Map, Stream};
 use std::borrow::Cow;
@@ -9,7 +10,9 @@ use std::net::IpAddr;
 pub struct Request<'a> {
     pub headers: HeaderList<'a>,
     pub method: &'a [u8],
-    /// As sent, without the query.
+    /// As the client sent it, without the query.
+    pub sent_path: &'a [u8],
+    /// As it is now in the headers, without the query.
     pub raw_path: &'a [u8],
     pub query: Option<&'a [u8]>,
     pub path: Result<Cow<'a, [u8]>, BadPath>,
@@ -25,12 +28,13 @@ impl<'a> Request<'a> {
         let headers = stream.headers(Map::Request);
         let pseudo = |name: &[u8]| headers.iter().find(|(header, _)| *header == name).map_or(&b""[..], |pair| pair.1);
         let (method, target, authority) = (pseudo(b":method"), pseudo(b":path"), pseudo(b":authority"));
-        let (raw_path, query) = path::split_query(target);
+        let (path, query) = path::split_query(target);
         Self {
             method,
-            raw_path,
+            sent_path: sent_path(&headers).unwrap_or(path),
+            raw_path: path,
             query,
-            path: path::normalise(raw_path),
+            path: path::normalise(path),
             authority,
             protocol: stream.attribute(Attribute::Protocol).unwrap_or(b"HTTP/1.1"),
             is_tls: stream.attribute(Attribute::TlsVersion).is_some_and(|version| !version.is_empty()),
@@ -50,6 +54,10 @@ impl<'a> Request<'a> {
     }
 }
 
+fn sent_path<'a>(headers: &HeaderList<'a>) -> Option<&'a [u8]> {
+    headers.iter().find(|(name, _)| *name == incoming::SENT_TARGET).map(|(_, target)| path::split_query(target).0)
+}
+
 fn address_without_port(address: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(address).ok()?;
     let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
@@ -65,6 +73,7 @@ pub mod testing {
         Request {
             headers: headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
             method: method.as_bytes(),
+            sent_path: raw_path,
             raw_path,
             query,
             path: path::normalise(raw_path),

@@ -46,3 +46,124 @@ pub trait Stream {
     /// Gives a body to a response that has none; only while its headers are handled.
     fn add_response_body(&mut self, body: &[u8]);
 }
+
+/// A stream for tests: what goes in is set beforehand, what came out is read afterwards.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// Status, headers and body.
+    pub type Reply = (u16, Vec<(String, String)>, String);
+
+    #[derive(Debug, Default)]
+    pub struct Fake {
+        pub request: Vec<(String, Vec<u8>)>,
+        pub response: Vec<(String, Vec<u8>)>,
+        pub request_body: Vec<u8>,
+        pub response_body: Vec<u8>,
+        pub protocol: String,
+        pub reply: Option<Reply>,
+    }
+
+    impl Fake {
+        pub fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Self {
+            let pseudo = [(":method", method), (":path", target), (":authority", "gw.test")];
+            let request = pseudo.iter().chain(headers);
+            Self {
+                request: request.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect(),
+                protocol: "HTTP/1.1".to_owned(),
+                ..Self::default()
+            }
+        }
+
+        pub fn sent(&self, map: Map, name: &str) -> Option<String> {
+            let values: Vec<_> = self.map(map).iter().filter(|(header, _)| header == name).collect();
+            assert!(values.len() <= 1, "{name} stands there {} times", values.len());
+            values.first().map(|(_, value)| text(value))
+        }
+
+        pub fn status(&self) -> Option<u16> {
+            self.reply.as_ref().map(|reply| reply.0)
+        }
+
+        fn map(&self, map: Map) -> &Vec<(String, Vec<u8>)> {
+            match map {
+                Map::Request => &self.request,
+                Map::Response => &self.response,
+            }
+        }
+
+        fn map_mut(&mut self, map: Map) -> &mut Vec<(String, Vec<u8>)> {
+            match map {
+                Map::Request => &mut self.request,
+                Map::Response => &mut self.response,
+            }
+        }
+    }
+
+    pub fn text(bytes: &[u8]) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    impl Stream for Fake {
+        fn headers(&self, map: Map) -> HeaderList<'_> {
+            self.map(map).iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect()
+        }
+
+        fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
+            match attribute {
+                Attribute::Protocol => Some(self.protocol.as_bytes()),
+                Attribute::SourceAddress => Some(b"192.0.2.1:999"),
+                Attribute::TlsVersion => None,
+            }
+        }
+
+        fn local_port(&self) -> Option<u64> {
+            Some(8000)
+        }
+
+        fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
+            self.remove_header(map, name);
+            self.add_header(map, name, value);
+        }
+
+        fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
+            self.map_mut(map).push((text(name), value.to_vec()));
+        }
+
+        fn remove_header(&mut self, map: Map, name: &[u8]) {
+            self.map_mut(map).retain(|(header, _)| header.as_bytes() != name);
+        }
+
+        fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
+            assert!(self.reply.is_none(), "answered twice");
+            let headers = headers.iter().map(|(name, value)| (text(name), text(value))).collect();
+            self.reply = Some((status, headers, text(body)));
+        }
+
+        fn send_headers(&mut self, headers: &[(&[u8], &[u8])]) {
+            let status = headers.iter().find(|(name, _)| *name == b":status").map(|(_, value)| text(value)).unwrap();
+            self.send_reply(status.parse().unwrap(), headers, b"");
+        }
+
+        fn request_body_size(&self) -> usize {
+            self.request_body.len()
+        }
+
+        fn request_body(&self) -> Vec<u8> {
+            self.request_body.clone()
+        }
+
+        fn replace_request_body(&mut self, body: &[u8]) {
+            self.request_body = body.to_vec();
+        }
+
+        fn replace_response_chunk(&mut self, body: &[u8]) {
+            self.response_body.extend_from_slice(body);
+        }
+
+        fn add_response_body(&mut self, body: &[u8]) {
+            self.response_body = body.to_vec();
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The filter as Envoy drives it, on a fake stream.
+
+use crate::config::Gateway;
+use crate::consumers::{self, Table};
+use crate::counters::Counters;
+use crate::gateway::{Filter, Flow};
+use crate::stream::Map;
+use crate::stream::testing::Fake;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+fn gateway(extra: Value) -> Gateway {
+    let mut config = json!({
+        "compat": "kong-3", "server_token": "kong/3.9.1", "table": "gateway-tests",
+        "route": {"id": "r", "service_id": "s", "path_prefix": "/s", "strip_path": true, "service_path": "/"},
+        "clock": {"now_ms": 1_000_000},
+    });
+    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    Gateway::parse(config.to_string().as_bytes()).unwrap()
+}
+
+fn filter(extra: Value) -> Filter {
+    let digest = |key: &str| hex::encode(Sha256::digest(key));
+    let table = json!({
+        "name": "gateway-tests", "salt": "",
+        "consumers": [
+            {"id": "c-ann", "username": "ann", "custom_id": "A-1"},
+            {"id": "c-vip", "username": "vip", "plugins": [
+                {"plugin": "rate-limiting", "id": "of-vip", "config": {"hour": 900}}]},
+            {"id": "c-nobody", "username": "nobody"},
+        ],
+        "credentials": {"key-auth": [
+            {"id": "k-ann", "consumer": 0, "digest": digest("ann-key")},
+            {"id": "k-vip", "consumer": 1, "digest": digest("vip-key")},
+            {"id": "k-old", "consumer": 0, "digest": digest("old-key"), "expires_at": 1000},
+        ]},
+    });
+    let (name, table) = Table::parse(table.to_string().as_bytes()).unwrap();
+    consumers::slot(&name).store(Arc::new(table));
+    // Counters of its own for each filter, so that tests do not meet.
+    Filter::new(Arc::new(gateway(extra)), Box::leak(Box::new(Counters::new())))
+}
+
+fn key_auth(config: Value) -> Value {
+    json!({"plugins": [{"plugin": "key-auth", "configs": [
+        {"id": "ka", "consumer": null, "rank": 6, "config": config}]}]})
+}
+
+/// A filter with the plugin, a request through it, and what became of both.
+fn passed(extra: Value, mut stream: Fake) -> (Filter, Fake, Flow) {
+    let mut filter = filter(extra);
+    let flow = filter.on_request_headers(&mut stream, true);
+    (filter, stream, flow)
+}
+
+#[test]
+fn a_missing_key_is_refused_in_kongs_words() {
+    let (_, stream, flow) = passed(key_auth(json!({})), Fake::request("GET", "/s", &[]));
+    assert_eq!(flow, Flow::Answered);
+    let (status, headers, body) = stream.reply.unwrap();
+    assert_eq!(status, 401);
+    assert!(headers.contains(&("www-authenticate".into(), "Key".into())));
+    assert!(headers.contains(&("server".into(), "kong/3.9.1".into())));
+    assert!(body.starts_with("{\n  \"message\":\"No API key found in request\",\n  \"request_id\":\""));
+}
+
+#[test]
+fn a_consumer_is_told_to_the_upstream() {
+    let headers = [("apikey", "ann-key"), ("x-consumer-username", "root"), ("x-anonymous-consumer", "true")];
+    let (_, stream, flow) = passed(key_auth(json!({})), Fake::request("GET", "/s/x", &headers));
+    assert_eq!(flow, Flow::Continue);
+    for (name, value) in [
+        (":path", Some("/x")),
+        ("x-consumer-id", Some("c-ann")),
+        ("x-consumer-username", Some("ann")),
+        ("x-consumer-custom-id", Some("A-1")),
+        ("x-credential-identifier", Some("k-ann")),
+        ("x-anonymous-consumer", None),
+        ("apikey", Some("ann-key")),
+    ] {
+        assert_eq!(stream.sent(Map::Request, name).as_deref(), value, "{name}");
+    }
+}
+
+#[test]
+fn anonymous_expired_and_preflight() {
+    for (config, method, key, status, username) in [
+        (json!({}), "GET", "old-key", Some(401), None),
+        (json!({"anonymous": "nobody"}), "GET", "old-key", None, Some("nobody")),
+        (json!({"anonymous": "c-nobody"}), "GET", "bad", None, Some("nobody")),
+        (json!({"anonymous": "ghost"}), "GET", "bad", Some(500), None),
+        (json!({"anonymous": "ghost"}), "GET", "ann-key", None, Some("ann")),
+        (json!({"run_on_preflight": false}), "OPTIONS", "bad", None, None),
+        (json!({"run_on_preflight": false}), "GET", "bad", Some(401), None),
+    ] {
+        let (_, stream, _) = passed(key_auth(config.clone()), Fake::request(method, "/s", &[("apikey", key)]));
+        assert_eq!(stream.status(), status, "{config} {key}");
+        assert_eq!(stream.sent(Map::Request, "x-consumer-username").as_deref(), username, "{config} {key}");
+    }
+}
+
+#[test]
+fn a_key_in_the_body_is_waited_for_and_hidden() {
+    let mut filter = filter(key_auth(json!({"key_in_body": true, "hide_credentials": true})));
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("content-length", "22")];
+    let mut stream = Fake::request("POST", "/s", &headers);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+    stream.request_body = b"a=1&".to_vec();
+    assert_eq!(filter.on_request_body(&mut stream, false), Flow::Wait);
+    stream.request_body = b"a=1&apikey=ann-key&b=2".to_vec();
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Continue);
+    assert_eq!(stream.request_body, b"a=1&b=2");
+    assert_eq!(stream.sent(Map::Request, "content-length").as_deref(), Some("7"));
+    assert_eq!(stream.sent(Map::Request, "x-consumer-id").as_deref(), Some("c-ann"));
+}
+
+#[test]
+fn a_body_too_large_to_search_has_no_key() {
+    let mut filter = filter(key_auth(json!({"key_in_body": true})));
+    let mut stream = Fake::request("POST", "/s", &[("content-type", "application/json"), ("content-length", "9")]);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+    stream.request_body = vec![b' '; 600 * 1024];
+    assert_eq!(filter.on_request_body(&mut stream, false), Flow::Answered);
+    assert_eq!(stream.status(), Some(401));
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Answered);
+}
+
+#[test]
+fn a_body_without_length_gets_one() {
+    let mut filter = filter(json!({}));
+    let mut stream = Fake::request("POST", "/s", &[]);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+    stream.request_body = b"hello chunk".to_vec();
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Continue);
+    assert_eq!(stream.sent(Map::Request, "content-length").as_deref(), Some("11"));
+}
+
+#[test]
+fn a_body_with_trailers_keeps_its_chunks() {
+    let mut filter = filter(json!({}));
+    let mut stream = Fake::request("POST", "/s", &[]);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+    stream.request_body = b"hello".to_vec();
+    assert_eq!(filter.on_request_body(&mut stream, false), Flow::Wait);
+    assert_eq!(filter.on_request_trailers(&mut stream), Flow::Continue);
+    assert_eq!(stream.sent(Map::Request, "content-length"), None);
+}
+
+#[test]
+fn a_long_body_without_length_streams() {
+    let mut filter = filter(json!({}));
+    let mut stream = Fake::request("POST", "/s", &[]);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+    stream.request_body = vec![0; 65 * 1024];
+    assert_eq!(filter.on_request_body(&mut stream, false), Flow::Continue);
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Continue);
+    assert_eq!(stream.sent(Map::Request, "content-length"), None);
+}
+
+#[test]
+fn grpc_and_configured_routes_are_not_gathered() {
+    let grpc = Fake::request("POST", "/s", &[("content-type", "application/grpc")]);
+    for (extra, mut stream) in
+        [(json!({}), grpc), (json!({"request_buffering": false}), Fake::request("POST", "/s", &[]))]
+    {
+        assert_eq!(filter(extra).on_request_headers(&mut stream, false), Flow::Continue);
+    }
+}
+
+fn limits(candidates: Value) -> Value {
+    let key_auth = json!({"plugin": "key-auth", "configs": [
+        {"id": "ka", "rank": 6, "config": {"anonymous": "nobody"}}]});
+    json!({"plugins": [key_auth, {"plugin": "rate-limiting", "configs": candidates}]})
+}
+
+#[test]
+fn the_best_ranked_attachment_for_the_consumer_counts() {
+    let candidates = json!([
+        {"id": "global", "rank": 8, "config": {"hour": 8}},
+        {"id": "pair", "consumer": "c-ann", "rank": 2, "config": {"hour": 2}},
+        {"id": "route", "rank": 6, "config": {"hour": 6}},
+    ]);
+    for (key, limit) in [("ann-key", "2"), ("vip-key", "900"), ("none", "6")] {
+        let request = Fake::request("GET", "/s", &[("apikey", key)]);
+        let (mut filter, mut stream, _) = passed(limits(candidates.clone()), request);
+        filter.on_response_headers(&mut stream, false);
+        assert_eq!(stream.sent(Map::Response, "ratelimit-limit").as_deref(), Some(limit), "{key}");
+    }
+}
+
+#[test]
+fn upstream_headers_of_the_same_name_come_second() {
+    let candidates = json!([{"id": "route", "rank": 6, "config": {"hour": 6}}]);
+    let (mut filter, mut stream, _) = passed(limits(candidates), Fake::request("GET", "/s", &[]));
+    stream.response = vec![("ratelimit-limit".into(), b"77".to_vec()), ("via".into(), b"1.0 origin".to_vec())];
+    filter.on_response_headers(&mut stream, false);
+    let lines: Vec<_> = stream.response.iter().filter(|(name, _)| name == "ratelimit-limit").collect();
+    assert_eq!(lines.iter().map(|(_, value)| value.as_slice()).collect::<Vec<_>>(), [b"6".as_slice(), b"77"]);
+    assert_eq!(stream.sent(Map::Response, "via").as_deref(), Some("1.0 origin, 1.1 kong/3.9.1"));
+    assert_eq!(stream.sent(Map::Response, "server").as_deref(), Some("kong/3.9.1"));
+}
+
+#[test]
+fn the_limit_blocks_with_the_configured_words() {
+    let config = json!({"minute": 1, "error_code": 420, "error_message": "calm"});
+    let mut filter = filter(limits(json!([{"id": "i", "rank": 6, "config": config}])));
+    let mut first = Fake::request("GET", "/s", &[("accept", "text/plain")]);
+    assert_eq!(filter.on_request_headers(&mut first, true), Flow::Continue);
+    // The same counters, the next request.
+    let mut next = Filter::new(Arc::clone(&filter.gateway), filter.counters);
+    let mut second = Fake::request("GET", "/s", &[("accept", "text/plain")]);
+    assert_eq!(next.on_request_headers(&mut second, true), Flow::Answered);
+    let (status, headers, body) = second.reply.unwrap();
+    assert_eq!(status, 420);
+    assert!(headers.contains(&("retry-after".into(), "20".into())), "{headers:?}");
+    assert!(body.starts_with("calm\nrequest_id: "));
+}
+
+#[test]
+fn envoys_errors_become_kongs() {
+    for (details, ends_with_headers, status, via) in [
+        ("no_healthy_upstream", false, "503", None),
+        ("upstream_reset_before_response_started{connection_termination}", true, "502", Some("1.1 kong/3.9.1")),
+        ("response_timeout", false, "504", Some("1.1 kong/3.9.1")),
+    ] {
+        let request = Fake::request("GET", "/s", &[("accept", "*/*")]);
+        let (mut filter, mut stream, _) = passed(json!({}), request);
+        filter.on_local_reply(503, details.as_bytes());
+        stream.response = vec![(":status".into(), b"503".to_vec()), ("content-type".into(), b"text/plain".to_vec())];
+        filter.on_response_headers(&mut stream, ends_with_headers);
+        if !ends_with_headers {
+            filter.on_response_body(&mut stream);
+            filter.on_response_body(&mut stream);
+        }
+        assert_eq!(stream.sent(Map::Response, ":status").as_deref(), Some(status));
+        assert_eq!(stream.sent(Map::Response, "via").as_deref(), via);
+        let length: usize = stream.sent(Map::Response, "content-length").unwrap().parse().unwrap();
+        assert_eq!(stream.response_body.len(), length, "{details}");
+        assert!(stream.response_body.starts_with(b"{\n  \"message\":"));
+    }
+}
+
+#[test]
+fn grpc_clients_get_a_grpc_status() {
+    let mut stream = Fake::request("POST", "/s", &[("content-type", "application/grpc")]);
+    stream.protocol = "HTTP/2".into();
+    let (_, stream, _) = passed(key_auth(json!({})), stream);
+    let (status, headers, body) = stream.reply.unwrap();
+    assert_eq!((status, body.as_str()), (200, ""));
+    assert!(headers.contains(&("grpc-status".into(), "16".into())));
+    assert!(headers.contains(&("grpc-message".into(), "No API key found in request".into())));
+}
+
+#[test]
+fn kong_2_1_speaks_as_it_did() {
+    let mut extra = key_auth(json!({}));
+    extra["compat"] = json!("kong-2.1");
+    extra["server_token"] = json!("kong/2.1.4");
+    let (_, stream, _) = passed(extra.clone(), Fake::request("GET", "/s", &[]));
+    let (_, headers, body) = stream.reply.unwrap();
+    assert_eq!(body, "{\n  \"message\":\"No API key found in request\"\n}");
+    assert!(headers.contains(&("www-authenticate".into(), "Key realm=\"kong\"".into())));
+    assert!(!headers.iter().any(|(name, _)| name == "x-kong-request-id"));
+    extra["answer"] = json!({"status": 404, "message": "no Route matched with those values"});
+    let (_, stream, _) = passed(extra, Fake::request("GET", "/s", &[("accept", "text/html")]));
+    assert_eq!(stream.reply.unwrap().2, "{\"message\":\"no Route matched with those values\"}");
+}
+
+#[test]
+fn a_bad_path_is_a_bad_request() {
+    let (_, stream, _) = passed(json!({}), Fake::request("GET", "/../x", &[]));
+    let (status, headers, body) = stream.reply.unwrap();
+    assert_eq!(status, 400);
+    assert!(headers.contains(&("content-type".into(), "text/plain; charset=utf-8".into())));
+    assert!(body.starts_with("Bad request\nrequest_id: "));
+}
+
+#[test]
+fn a_fault_is_answered_with_500() {
+    let mut filter = filter(json!({}));
+    let mut stream = Fake::request("GET", "/s", &[]);
+    filter.fail(&mut stream);
+    filter.fail(&mut stream);
+    assert_eq!(stream.status(), Some(500));
+}

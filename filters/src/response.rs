@@ -1,0 +1,165 @@
+//! The way back: Kong's own replies, Envoy's errors in Kong's words, and what every response is marked with.
+
+use crate::config::{Compat, Gateway};
+use crate::error_body::{self, Format};
+use crate::gateway::{Filter, Phase, Reply};
+use crate::local_reply::{self, LocalError, Origin};
+use crate::stream::{Map, Stream};
+use std::sync::Arc;
+
+impl Filter {
+    pub(crate) fn reply(&mut self, reply: &Reply, stream: &mut impl Stream) {
+        self.phase = Phase::Replied;
+        let mut own: Vec<(&str, String)> = Vec::with_capacity(16);
+        if let Some(challenge) = &reply.challenge {
+            own.push(("www-authenticate", challenge.clone()));
+        }
+        own.append(&mut self.client_headers);
+        self.add_own_headers(&mut own, true);
+        let own = own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        if self.is_grpc || reply.format == Format::Empty {
+            let (status, grpc_status) = (reply.status.to_string(), error_body::grpc_status(reply.status).to_string());
+            let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
+                &[
+                    (b":status", b"200"),
+                    (b"content-type", b"application/grpc"),
+                    (b"grpc-status", grpc_status.as_bytes()),
+                    (b"grpc-message", reply.message.as_bytes()),
+                ]
+            } else {
+                &[(b":status", status.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
+            };
+            stream.send_headers(&head.iter().copied().chain(own).collect::<Vec<_>>());
+            return;
+        }
+        let body = if reply.is_compact {
+            error_body::compact(&reply.message)
+        } else {
+            error_body::render(reply.format, self.gateway.compat, &reply.message, self.request_id())
+        };
+        let format = if reply.is_compact { Format::Json } else { reply.format };
+        let content_type: (&[u8], &[u8]) = (b"content-type", error_body::content_type(format).as_bytes());
+        stream.send_reply(reply.status, &std::iter::once(content_type).chain(own).collect::<Vec<_>>(), body.as_bytes());
+    }
+
+    /// Headers by which a reply of the gateway (or, if not `is_generated`, a proxied one) is known as Kong's.
+    fn add_own_headers(&self, headers: &mut Vec<(&'static str, String)>, is_generated: bool) {
+        let tokens = self.gateway.tokens;
+        if tokens.latency && is_generated {
+            headers.push(("x-kong-response-latency", self.started.elapsed().as_millis().to_string()));
+        }
+        if tokens.latency && !is_generated {
+            let proxied = self.proxied.unwrap_or(self.started);
+            headers.push(("x-kong-upstream-latency", proxied.elapsed().as_millis().to_string()));
+            headers.push(("x-kong-proxy-latency", proxied.duration_since(self.started).as_millis().to_string()));
+        }
+        if tokens.server && is_generated {
+            headers.push(("server", self.gateway.server_token.clone()));
+        }
+        if tokens.request_id && self.gateway.compat == Compat::Kong3 {
+            headers.push(("x-kong-request-id", self.request_id().to_owned()));
+        }
+    }
+
+    /// Envoy is about to answer by itself.
+    pub fn on_local_reply(&mut self, status: u32, details: &[u8]) {
+        if self.phase != Phase::Replied {
+            self.local_error = local_reply::classify(status, details);
+            self.phase = if self.local_error.is_none() { Phase::Replied } else { self.phase };
+        }
+    }
+
+    pub fn on_response_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
+        if let Some(error) = self.local_error.take() {
+            self.become_kongs(error, stream, end_of_stream);
+        } else if self.phase == Phase::Proxied {
+            self.mark_response(stream);
+        }
+    }
+
+    /// Turns Envoy's own error into Kong's.
+    fn become_kongs(&mut self, error: LocalError, stream: &mut impl Stream, end_of_stream: bool) {
+        let format = if error.origin == Origin::Plugin { self.formats.plugin } else { self.formats.proxy };
+        let mut headers: Vec<(&str, String)> = Vec::with_capacity(16);
+        headers.append(&mut self.client_headers);
+        let is_upstreams = error.origin == Origin::Upstream;
+        self.add_own_headers(&mut headers, !is_upstreams);
+        if is_upstreams && self.gateway.tokens.server {
+            headers.push(("via", format!("1.1 {}", self.gateway.server_token)));
+            headers.push(("server", self.gateway.server_token.clone()));
+        }
+        if self.is_grpc {
+            headers.push(("grpc-status", error_body::grpc_status(error.status).to_string()));
+            headers.push(("grpc-message", error.message.to_owned()));
+        } else {
+            let body = error_body::render(format, self.gateway.compat, error.message, self.request_id());
+            headers.push((":status", error.status.to_string()));
+            headers.push(("content-type", error_body::content_type(format).to_owned()));
+            headers.push(("content-length", body.len().to_string()));
+            if !self.is_head && end_of_stream {
+                stream.add_response_body(body.as_bytes());
+            } else if !self.is_head {
+                self.local_body = Some(body);
+            }
+        }
+        for (name, value) in &headers {
+            stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
+        }
+        self.phase = Phase::Replied;
+    }
+
+    pub fn on_response_body(&mut self, stream: &mut impl Stream) {
+        if let Some(body) = &mut self.local_body {
+            stream.replace_response_chunk(body.as_bytes());
+            // Any further chunk of Envoy's text is dropped.
+            body.clear();
+        }
+    }
+
+    fn mark_response(&mut self, stream: &mut impl Stream) {
+        let gateway = Arc::clone(&self.gateway);
+        let mut own = Vec::with_capacity(8);
+        self.add_own_headers(&mut own, false);
+        let mut repeated: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        let mut has_trailer = false;
+        {
+            let headers = stream.headers(Map::Response);
+            let has_server = headers.iter().any(|(name, _)| *name == b"server");
+            has_trailer |= headers.iter().any(|(name, _)| *name == b"trailer");
+            if gateway.tokens.server {
+                if !has_server && gateway.compat == Compat::Kong3 {
+                    own.push(("server", gateway.server_token.clone()));
+                }
+                own.push(("via", response_via(&headers, &gateway)));
+            }
+            for (own_name, _) in &self.client_headers {
+                let same = headers.iter().filter(|(name, _)| *name == own_name.as_bytes());
+                repeated.extend(same.map(|(_, value)| (*own_name, value.to_vec())));
+            }
+        }
+        own.append(&mut self.client_headers);
+        for (name, value) in &own {
+            stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
+        }
+        for (name, value) in &repeated {
+            stream.add_header(Map::Response, name.as_bytes(), value);
+        }
+        if has_trailer {
+            stream.remove_header(Map::Response, b"trailer");
+        }
+    }
+}
+
+/// All Via lines of the upstream in one, then the gateway; Kong 2.1 overwrites them.
+fn response_via(headers: &[(&[u8], &[u8])], gateway: &Gateway) -> String {
+    let mut via = String::new();
+    if gateway.compat == Compat::Kong3 {
+        for (_, value) in headers.iter().filter(|(name, _)| *name == b"via") {
+            via.push_str(&String::from_utf8_lossy(value));
+            via.push_str(", ");
+        }
+        via.push_str("1.1 ");
+    }
+    via.push_str(&gateway.server_token);
+    via
+}
