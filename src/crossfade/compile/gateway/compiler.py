@@ -1,6 +1,7 @@
 """The ordered passes from a snapshot to the gateway's model; pure, deterministic, never fails on an object."""
 
 import json
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from crossfade.api.core.endpoint_slice import EndpointSlice
@@ -15,9 +16,9 @@ from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer, consumers_of
 from crossfade.compile.gateway.ingresses import kong_routes
-from crossfade.compile.gateway.listeners import PROXY_TABLE, listeners
+from crossfade.compile.gateway.listeners import has_tls, listeners, table_name
 from crossfade.compile.gateway.plugins import Attachments
-from crossfade.compile.gateway.routes import TABLE, PlacedRoute, virtual_hosts
+from crossfade.compile.gateway.routes import CONSUMERS, PlacedRoute, Table, virtual_hosts
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, RouteTable
@@ -56,11 +57,16 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings) -> CompiledGa
     ]
     model = ProxyModel(
         listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, diagnostics))),
-        route_tables=(RouteTable(PROXY_TABLE, virtual_hosts(placed, settings)),),
+        route_tables=tuple(_route_tables(placed, settings)),
         clusters=tuple(services[name].cluster for name in sorted(services) if services[name].refusal is None),
         consumers=_consumer_table(consumers, plugins, settings),
     )
     return CompiledGateway(model, diagnostics)
+
+
+def _route_tables(placed: list[PlacedRoute], settings: CompileSettings) -> Iterator[RouteTable]:
+    for scheme in ("http", "https") if has_tls(settings) else ("http",):
+        yield RouteTable(table_name(scheme), virtual_hosts(placed, Table(scheme, settings)))
 
 
 def _consumer_table(consumers: list[Consumer], plugins: Attachments, settings: CompileSettings) -> bytes:
@@ -79,7 +85,7 @@ def _consumer_table(consumers: list[Consumer], plugins: Attachments, settings: C
         if credential.type == "key-auth"
     ]
     table = {
-        "name": TABLE,
+        "name": CONSUMERS,
         "salt": settings.salt.hex(),
         "consumers": [
             {

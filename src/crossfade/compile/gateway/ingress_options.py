@@ -23,7 +23,6 @@ _REDIRECT_CODES: Final = (426, 301, 302, 307, 308)
 _WITHOUT_EFFECT: Final = (
     "konghq.com/snis",
     "konghq.com/rewrite",
-    "konghq.com/request-buffering",
     "konghq.com/response-buffering",
 )
 CASELESS_REGEX: Final = "~*"
@@ -39,6 +38,7 @@ class RouteOptions(Struct, frozen=True):
     strip_path: bool = False
     preserve_host: bool = True
     regex_priority: int = 0
+    request_buffering: bool = True
     methods: tuple[str, ...] = ()
     headers: HeaderValues | None = ()
     host_aliases: tuple[str, ...] = ()
@@ -70,6 +70,9 @@ def route_options(ingress: Ingress, snapshot: Snapshot, diagnostics: Diagnostics
         https_redirect_status_code=code,
         strip_path=_first(notes.boolean(noted, "konghq.com/strip-path"), override.strip_path, default=False),
         preserve_host=_first(notes.boolean(noted, "konghq.com/preserve-host"), override.preserve_host, default=True),
+        request_buffering=_first(
+            notes.boolean(noted, "konghq.com/request-buffering"), override.request_buffering, default=True
+        ),
         regex_priority=notes.integer(noted, "konghq.com/regex-priority") or override.regex_priority or 0,
         methods=_methods(notes.list_of(noted, "konghq.com/methods")) or _methods(override.methods),
         headers=_headers(ref, noted, override, diagnostics),

@@ -130,6 +130,7 @@ def _route(
         strip_path=options.strip_path,
         preserve_host=options.preserve_host,
         regex_priority=options.regex_priority,
+        request_buffering=options.request_buffering,
         https_redirect_status_code=options.https_redirect_status_code,
         is_default_backend=is_default_backend,
         plugins=options.plugins,

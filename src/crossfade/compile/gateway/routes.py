@@ -5,7 +5,7 @@ every route that a request with such a Host can match, also those for wildcards 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -36,14 +36,15 @@ from crossfade.compile.model import (
 
 ANY_HOST: Final = "*"
 NO_ROUTE: Final = {"status": 404, "message": "no Route matched with those values"}
-TABLE: Final = "default"
+CONSUMERS: Final = "default"
 _PATH_KINDS: Final = {
     PathKind.PLAIN: PathMatchKind.PREFIX,
     PathKind.EXACT: PathMatchKind.EXACT,
     PathKind.REGEX: PathMatchKind.REGEX_PREFIX,
 }
-# Kong retries connection errors and refused streams; a request that an upstream may have begun is not sent twice.
+# What no upstream has begun may always be sent again; the module widens this for idempotent methods.
 _RETRY_ON: Final = ("connect-failure", "refused-stream", "reset-before-request")
+_SCHEMES: Final = {"http": "http", "grpc": "http", "https": "https", "grpcs": "https"}
 _USE_HTTPS: Final = {"status": 426, "message": "Please use HTTPS protocol"}
 _NOT_GRPC: Final = {"status": 415, "message": "Non-gRPC request matched gRPC route"}
 
@@ -66,12 +67,19 @@ class PlacedRoute(Struct, frozen=True):
     policy: RoutePolicy
 
 
-def virtual_hosts(placed: Iterable[PlacedRoute], settings: CompileSettings) -> tuple[VirtualHost, ...]:
+class Table(Struct, frozen=True):
+    """What all requests of a route table have in common: the scheme is that of the listener, whatever a client says."""
+
+    scheme: str
+    settings: CompileSettings
+
+
+def virtual_hosts(placed: Iterable[PlacedRoute], table: Table) -> tuple[VirtualHost, ...]:
     """Ordered by domain, the one for any host last; each ends with the route that says "no Route matched"."""
     ordered = sorted(((path, item) for item in placed for path in item.route.paths), key=_precedence)
     domains = {host for _, item in ordered for host in item.route.hosts}
     return tuple(
-        VirtualHost(domain, (domain,), (*_routes_for(domain, ordered, settings), _no_route(settings)))
+        VirtualHost(domain, (domain,), (*_routes_for(domain, ordered, table), _no_route(table.settings)))
         for domain in (*sorted(domains - {ANY_HOST}), ANY_HOST)
     )
 
@@ -98,11 +106,11 @@ def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
     )
 
 
-def _routes_for(domain: str, ordered: list[tuple[KongPath, PlacedRoute]], settings: CompileSettings) -> Iterator[Route]:
+def _routes_for(domain: str, ordered: list[tuple[KongPath, PlacedRoute]], table: Table) -> Iterator[Route]:
     for path, item in ordered:
         hosts = tuple(host for host in item.route.hosts if _overlaps(host, domain))
         if hosts or not item.route.hosts:
-            yield from _model_routes(path, item, hosts, settings)
+            yield from _model_routes(path, item, hosts, table)
 
 
 def _overlaps(host: str, domain: str) -> bool:
@@ -118,31 +126,27 @@ def _overlaps(host: str, domain: str) -> bool:
     return domain.startswith(host[:-1])
 
 
-def _model_routes(
-    path: KongPath, item: PlacedRoute, hosts: tuple[str, ...], settings: CompileSettings
-) -> Iterator[Route]:
-    """The route itself, then what it answers to requests of a protocol that it does not take."""
-    accepted = set(item.route.protocols)
-    is_grpc = bool(accepted & {"grpc", "grpcs"}) and not accepted & {"http", "https"}
-    schemes = {"https"} if accepted & {"https", "grpcs"} else set()
-    schemes |= {"http"} if accepted & {"http", "grpc"} else set()
-    scheme = None if len(schemes) == 2 else min(schemes)
+def _model_routes(path: KongPath, item: PlacedRoute, hosts: tuple[str, ...], table: Table) -> Iterator[Route]:
+    """The route itself, or what it answers to requests of a protocol that it does not take."""
+    protocols = {_SCHEMES[name]: name for name in item.route.protocols}
+    is_grpc = not {"http", "https"} & set(protocols.values())
     headers = (*_host_match(hosts), *map(_header_match, item.route.headers))
-    match = RouteMatch(path.text, _PATH_KINDS[path.kind], item.route.methods, headers, (), scheme, is_grpc)
+    match = RouteMatch(path.text, _PATH_KINDS[path.kind], item.route.methods, headers, is_grpc=is_grpc)
 
-    def answering(answer: JsonObject, **changes: object) -> Route:
-        return _route(item, path, match, settings, answer=answer, changes=changes)
+    def answering(answer: JsonObject, *, to_grpc: bool) -> Route:
+        return _route(item, path, replace(match, is_grpc=to_grpc), table.settings, answer=answer)
 
-    if item.policy.refusal is not None:
-        yield answering({"status": 503, "message": item.policy.refusal})
-    elif item.service.refusal is not None:
-        yield answering({"status": 503, "message": item.service.refusal})
+    if table.scheme not in protocols:
+        if table.scheme == "http":
+            yield answering(_https_answer(item.route.https_redirect_status_code), to_grpc=False)
+        return
+    refusal = item.policy.refusal or item.service.refusal
+    if refusal is None:
+        yield _route(item, path, match, table.settings)
     else:
-        yield _route(item, path, match, settings)
-    if scheme == "https":
-        yield answering(_https_answer(item.route.https_redirect_status_code), scheme="http", is_grpc=False)
+        yield answering({"status": 503, "message": refusal}, to_grpc=is_grpc)
     if is_grpc:
-        yield answering(_NOT_GRPC, is_grpc=False)
+        yield answering(_NOT_GRPC, to_grpc=False)
 
 
 def _https_answer(code: int) -> JsonObject:
@@ -158,7 +162,6 @@ def _route(
     settings: CompileSettings,
     *,
     answer: JsonObject | None = None,
-    changes: Mapping[str, object] | None = None,
 ) -> Route:
     route, service = item.route, item.service
     details = {
@@ -169,12 +172,15 @@ def _route(
         "strip_path": route.strip_path,
         "service_path": service.path,
     }
+    options = {"request_buffering": route.request_buffering, "retry_idempotent": service.retries > 0}
     return Route(
         name=route.name,
-        match=replace(match, **changes) if changes else match,
+        match=match,
         action=_forward(route, service) if answer is None else Respond(int(answer["status"]), str(answer["message"])),
         origin=route.origin,
-        policy=_module_json(settings, details, answer=answer, plugins=() if answer else item.policy.plugins),
+        policy=_module_json(
+            settings, details, options=options, answer=answer, plugins=() if answer else item.policy.plugins
+        ),
     )
 
 
@@ -210,15 +216,17 @@ def _module_json(
     settings: CompileSettings,
     route: JsonObject,
     *,
+    options: JsonObject | None = None,
     answer: JsonObject | None = None,
     plugins: Iterable[JsonObject] = (),
 ) -> bytes:
     config = {
         "compat": settings.compat,
         "server_token": settings.token,
-        "table": TABLE,
+        "table": CONSUMERS,
         "trusted_ips": list(settings.trusted_ips),
         **_optional(settings),
+        **(options or {}),
         "route": route,
         "answer": answer,
         "plugins": list(plugins),

@@ -66,5 +66,6 @@ class KongRoute(Struct, frozen=True):
     preserve_host: bool = True
     regex_priority: int = 0
     https_redirect_status_code: int = 426
+    request_buffering: bool = True
     is_default_backend: bool = False
     plugins: tuple[PluginRef, ...] = ()
