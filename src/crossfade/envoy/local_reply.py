@@ -1,7 +1,8 @@
 """What Envoy's own errors look like in the Kong dialect (kong.md §3.9, table G2).
 
-Each mapper asks for one of Envoy's response flags. The policy module's answers set none, so they pass untouched; where
-the module sees the reply on its way out it may still replace the body (format by `Accept`, request id).
+Each mapper asks for one of Envoy's response flags, or a status that the policy module never answers with; so the
+module's own answers pass untouched. Where it sees such a reply on its way out it may still replace the body (format by
+`Accept`, request id).
 """
 
 from typing import Final, NamedTuple
@@ -12,7 +13,7 @@ JSON_TYPE: Final = "application/json; charset=utf-8"
 
 
 class Reply(NamedTuple):
-    """Fits when one of `flags` is set and, if given, `status` is Envoy's; the first that fits wins."""
+    """Fits when one of `flags` is set and `status` is Envoy's, each if given; the first that fits wins."""
 
     flags: tuple[str, ...]
     new_status: int
@@ -27,7 +28,7 @@ REPLIES: Final = (
     Reply(("UF", "UC", "UR", "URX", "LR", "UPE"), 502, "An invalid response was received from the upstream server"),
     Reply(("UO",), 503, "The upstream server is currently unavailable"),
     Reply(("SI", "DT"), 408, "Request timeout", status=408),
-    Reply(("DPE",), 400, "Request header or cookie too large", status=431),
+    Reply((), 400, "Request header or cookie too large", status=431),
     Reply(("DPE",), 400, "Bad request", status=400),
 )
 
@@ -53,6 +54,8 @@ def _filter(reply: Reply) -> accesslog_v3.AccessLogFilter:
     flags = accesslog_v3.AccessLogFilter(response_flag_filter=accesslog_v3.ResponseFlagFilter(flags=reply.flags))
     if reply.status is None:
         return flags
+    if not reply.flags:
+        return _status_is(reply.status)
     both = accesslog_v3.AccessLogFilter()
     both.and_filter.filters.extend([flags, _status_is(reply.status)])
     return both

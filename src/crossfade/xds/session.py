@@ -8,8 +8,8 @@ what nothing needs any more goes last, so that no request meets a cluster that i
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from crossfade.envoy.proto import discovery_v3
-from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, varint
+from crossfade.envoy.proto import discovery_v3, endpoint_v3
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded, varint
 
 PUSH_ORDER: Final = (
     ResourceType.CLUSTER,
@@ -21,6 +21,7 @@ PUSH_ORDER: Final = (
 CLUSTERS_FIRST: Final = frozenset({ResourceType.CLUSTER})
 ROUTING: Final = frozenset({ResourceType.LISTENER, ResourceType.EXTENSION, ResourceType.ROUTES})
 WILDCARD: Final = "*"
+UNKNOWN_VERSION: Final = ""
 
 
 class Accepted(NamedTuple):
@@ -75,6 +76,7 @@ class Session:
         self._wanted: ResourceSet | None = None
         self._sent: dict[str, _Sent] = {}
         self._awaited: set[str] = set()
+        self._awaiting_endpoints: set[str] = set()
         self._nonce = 0
 
     @property
@@ -147,10 +149,15 @@ class Session:
 
     @staticmethod
     def _restore(interest: _Interest, name: str, sent: _Sent) -> None:
-        """The proxy still has what it had, unless something newer is on its way already."""
+        """The proxy still has what it had, unless something newer is on its way already.
+
+        Of several refused together it may have taken some, so each must be sent or removed again.
+        """
         if interest.versions.get(name) != sent.resources[name].version:
             return
-        if name in sent.previous:
+        if len(sent.resources) > 1:
+            interest.versions[name] = UNKNOWN_VERSION
+        elif name in sent.previous:
             interest.versions[name] = sent.previous[name]
         else:
             del interest.versions[name]
@@ -178,11 +185,17 @@ class Session:
         interest = self._interests.get(kind)
         if interest is None:
             return
+        if kind is ResourceType.ENDPOINTS:
+            interest.owed |= interest.names & self._awaiting_endpoints
+            self._awaiting_endpoints -= interest.names
         changed = {
             name: wanted[name] for name in self._candidates(interest, wanted) if self._needs(interest, name, wanted)
         }
         missing = sorted(interest.owed.difference(wanted))
         interest.owed.clear()
+        if kind is ResourceType.ENDPOINTS:
+            changed |= {name: _no_endpoints(name) for name in missing}
+            missing = []
         if kind is ResourceType.CLUSTER:
             self._owe_endpoints(changed)
         # Routes and listeners are few and large, clusters many and small: only the latter share a response.
@@ -208,10 +221,11 @@ class Session:
         return name in interest.owed or interest.versions.get(name) != version
 
     def _owe_endpoints(self, clusters: Mapping[str, Resource]) -> None:
-        """A cluster that changed waits for its endpoints even if those did not change (15 s, then it goes on empty)."""
-        endpoints = self._interests.get(ResourceType.ENDPOINTS)
-        if endpoints is not None:
-            endpoints.owed.update(endpoints.names.intersection(clusters))
+        """A cluster that changed waits for its endpoints even if those did not change (15 s, then it goes on empty).
+
+        On a new stream that may be before the proxy asked for endpoints at all.
+        """
+        self._awaiting_endpoints.update(clusters)
 
     def _removals(self, kind: ResourceType, wanted: Mapping[str, Resource]) -> Iterator[bytes]:
         interest = self._interests.get(kind)
@@ -232,6 +246,11 @@ class Session:
         if kind is not ResourceType.ENDPOINTS:
             self._awaited.add(nonce)
         return encoded_response(kind, resources.values(), removed, nonce)
+
+
+def _no_endpoints(cluster: str) -> Resource:
+    """For a cluster that is about to go: as long as it waits for endpoints the proxy takes no other cluster."""
+    return encoded(cluster, endpoint_v3.ClusterLoadAssignment(cluster_name=cluster))
 
 
 def encoded_response(kind: ResourceType, resources: Iterable[Resource], removed: Iterable[str], nonce: str) -> bytes:

@@ -1,0 +1,84 @@
+"""What is kept per proxy: sets, refusals, last good versions."""
+
+from crossfade.envoy.proto import cluster_v3
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
+from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.session import Accepted, Rejected
+
+CLUSTER = ResourceType.CLUSTER
+
+
+def version(number: int) -> Resource:
+    return encoded("a", cluster_v3.Cluster(name="a", alt_stat_name=str(number)))
+
+
+def with_version(number: int) -> ResourceSet:
+    return ResourceSet({CLUSTER: {"a": version(number)}})
+
+
+def rejected(number: int) -> Rejected:
+    return Rejected(CLUSTER, "a", version(number), "no")
+
+
+def accepted(number: int) -> Accepted:
+    return Accepted(CLUSTER, {"a": version(number)})
+
+
+async def test_an_equal_set_wakes_nobody() -> None:
+    publisher = Publisher()
+    publisher.publish("p", with_version(1))
+    subscription = publisher.connect("p")
+    subscription.changed.clear()
+    publisher.publish("p", with_version(1))
+    assert not subscription.changed.is_set()
+    publisher.publish("other", with_version(2))
+    assert not subscription.changed.is_set()
+    publisher.publish("p", with_version(2))
+    assert subscription.changed.is_set()
+
+
+async def test_the_last_good_version_stands_in_for_a_refused_one() -> None:
+    seen: list[Rejection] = []
+    publisher = Publisher(on_rejected=seen.append)
+    subscription = publisher.connect("p")
+    subscription.node = "ns/pod"
+    publisher.publish("p", with_version(1))
+    subscription.report(accepted(1))
+    publisher.publish("p", with_version(2))
+    subscription.report(rejected(2))
+    assert seen == [Rejection("p", "ns/pod", rejected(2))]
+    assert publisher.connect("p").resources == with_version(1)
+    publisher.publish("p", with_version(3))
+    assert subscription.resources == with_version(3)
+
+
+async def test_without_a_good_version_a_refused_resource_is_left_out() -> None:
+    publisher = Publisher()
+    subscription = publisher.connect("p")
+    publisher.publish("p", with_version(1))
+    subscription.report(rejected(1))
+    assert subscription.resources == ResourceSet({})
+
+
+async def test_what_another_proxy_of_the_same_key_takes_is_good() -> None:
+    publisher = Publisher()
+    one, two = publisher.connect("p"), publisher.connect("p")
+    publisher.publish("p", with_version(1))
+    one.report(rejected(1))
+    two.report(accepted(1))
+    publisher.publish("p", ResourceSet({}))
+    publisher.publish("p", with_version(1))
+    assert one.resources == with_version(1)
+
+
+async def test_connected_and_published() -> None:
+    publisher = Publisher()
+    subscription = publisher.connect("p")
+    subscription.node = "ns/pod"
+    publisher.publish("q", with_version(1))
+    assert publisher.connected() == {"p": ["ns/pod"]}
+    assert publisher.published() == {"q"}
+    subscription.close()
+    publisher.withdraw("q")
+    assert publisher.connected() == {}
+    assert publisher.published() == frozenset()

@@ -1,0 +1,103 @@
+"""The server over real gRPC: who gets in, and what goes over the wire."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from crossfade.envoy.proto import cluster_v3, discovery_v3
+from crossfade.envoy.resource_set import ResourceSet, ResourceType, encoded
+from crossfade.xds.auth import NotAuthenticatedError, always, bearer_token, is_private_address
+from crossfade.xds.publisher import Publisher
+from crossfade.xds.server import AdsServer
+from tests.support.waiting import eventually
+
+METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+CLUSTER = ResourceType.CLUSTER
+
+
+def clusters(*names: str) -> ResourceSet:
+    return ResourceSet({CLUSTER: {name: encoded(name, cluster_v3.Cluster(name=name)) for name in names}})
+
+
+def open_stream(channel: grpc.aio.Channel, token: str = "") -> Any:
+    call = channel.stream_stream(
+        METHOD,
+        request_serializer=discovery_v3.DeltaDiscoveryRequest.SerializeToString,
+        response_deserializer=discovery_v3.DeltaDiscoveryResponse.FromString,
+    )
+    return call(metadata=(("authorization", f"Bearer {token}"),) if token else ())
+
+
+async def only_p(metadata: Mapping[str, str]) -> str:
+    if bearer_token(metadata) != "good":
+        raise NotAuthenticatedError("the token is not valid")
+    return "p"
+
+
+async def test_a_proxy_gets_its_own_resources_and_their_changes() -> None:
+    publisher = Publisher()
+    publisher.publish("p", clusters("a"))
+    publisher.publish("other", clusters("secret"))
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=only_p)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stream = open_stream(channel, "good")
+        request = discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER)
+        request.node.id = "ns/pod"
+        await stream.write(request)
+        first = await stream.read()
+        assert [entry.name for entry in first.resources] == ["a"]
+        assert publisher.connected() == {"p": ["ns/pod"]}
+        publisher.publish("p", clusters("a", "b"))
+        second = await stream.read()
+        assert [entry.name for entry in second.resources] == ["b"]
+        stream.cancel()
+        await eventually(lambda: not publisher.connected())
+    await server.stop()
+
+
+@pytest.mark.parametrize("token", ["", "bad"])
+async def test_without_a_good_token_there_is_nothing(token: str) -> None:
+    server = await AdsServer.start(publisher=Publisher(), address="127.0.0.1:0", authenticate=only_p)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stream = open_stream(channel, token)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stream.read()
+        assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    await server.stop()
+
+
+async def test_a_unix_socket_will_do(tmp_path: Path) -> None:
+    publisher = Publisher()
+    publisher.publish("gateway", clusters("a"))
+    address = f"unix:{tmp_path}/ads.sock"
+    server = await AdsServer.start(publisher=publisher, address=address, authenticate=always("gateway"))
+    async with grpc.aio.insecure_channel(address) as channel:
+        stream = open_stream(channel)
+        await stream.write(discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER))
+        assert [entry.name for entry in (await stream.read()).resources] == ["a"]
+        stream.cancel()
+    await server.stop()
+
+
+async def test_others_are_never_served_in_plain_text() -> None:
+    with pytest.raises(ValueError, match="without TLS"):
+        await AdsServer.start(publisher=Publisher(), address="0.0.0.0:0", authenticate=always("p"))
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:1", True),
+        ("[::1]:1", True),
+        ("unix:/run/x", True),
+        ("0.0.0.0:1", False),
+        ("10.0.0.1:1", False),
+        ("localhost.test:1", False),
+    ],
+)
+def test_private_addresses(address: str, expected: bool) -> None:
+    assert is_private_address(address) is expected

@@ -1,0 +1,63 @@
+"""The bootstrap: who asks whom, how, and what others may see."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
+
+from crossfade.envoy.bootstrap import STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
+from crossfade.envoy.proto import message_class, pool
+
+
+def built(ads: AdsPeer, **more: Any) -> dict[str, Any]:
+    made = bootstrap(node_id="ns/pod", ads=ads, admin_port=9901, **more)
+    ParseDict(made, message_class("envoy.config.bootstrap.v3.Bootstrap")(), descriptor_pool=pool())
+    return made
+
+
+def test_plain_connection_inside_the_pod() -> None:
+    (cluster,) = built(AdsPeer("127.0.0.1", 18001))["static_resources"]["clusters"]
+    assert cluster["type"] == "STATIC"
+    assert "transport_socket" not in cluster
+
+
+def test_the_control_plane_must_prove_its_name() -> None:
+    made = built(
+        AdsPeer("ads.ns.svc", 18000, "PEM", "/run/token.json"), pages=(AdminPages("0.0.0.0", 8100, STATUS_PATHS),)
+    )
+    ads, admin = made["static_resources"]["clusters"]
+    context = ads["transport_socket"]["typed_config"]
+    assert context["sni"] == "ads.ns.svc"
+    (name,) = context["common_tls_context"]["validation_context"]["match_typed_subject_alt_names"]
+    assert name == {"san_type": "DNS", "matcher": {"exact": "ads.ns.svc"}}
+    assert admin["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"] == {
+        "address": "127.0.0.1",
+        "port_value": 9901,
+    }
+
+
+def test_a_proxy_without_configuration_is_not_ready() -> None:
+    resources = built(AdsPeer("127.0.0.1", 18001))["dynamic_resources"]
+    assert resources["lds_config"]["initial_fetch_timeout"] == resources["cds_config"]["initial_fetch_timeout"] == "0s"
+
+
+def test_socket_mark() -> None:
+    (option,) = built(AdsPeer("127.0.0.1", 1), socket_mark=1337)["cluster_manager"]["upstream_bind_config"][
+        "socket_options"
+    ]
+    assert (option["level"], option["name"], option["int_value"]) == (1, 36, 1337)
+
+
+def test_the_token_is_a_secret_of_its_own() -> None:
+    (secret,) = token_secret("t0ken")["resources"]
+    assert secret["generic_secret"]["secret"] == {"inline_string": "t0ken"}
+    assert "t0ken" not in json.dumps(built(AdsPeer("h", 1, "PEM", "/run/token.json")))
+
+
+def test_a_proxy_starts_without_heavy_imports() -> None:
+    heavy = "{'grpc', 'aiohttp', 'google', 'msgspec', 'yaml'}"
+    code = f"import crossfade.run.proxy, sys; print(*sorted({heavy} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []

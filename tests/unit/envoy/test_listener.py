@@ -1,0 +1,131 @@
+"""Listeners, chains, connection managers."""
+
+from typing import Any
+
+from crossfade.compile.model import (
+    AccessLog,
+    Destination,
+    Dialect,
+    Direction,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    Protocol,
+    ServerCertificate,
+    TcpHandler,
+)
+from crossfade.envoy.dump import plain
+from crossfade.envoy.listener import listener_from_model
+from crossfade.envoy.settings import EnvoyOptions
+
+MESH = HttpHandler("rds", "egress", Dialect.APP_MESH)
+KONG = HttpHandler("rds", "kong", Dialect.KONG)
+PASS = TcpHandler((Destination("passthrough"),), "passthrough")
+CERTIFICATE = ServerCertificate("CHAIN", "KEY")
+
+
+def built(*chains: FilterChain, restores: bool = False, has_consumers: bool = False) -> dict[str, Any]:
+    listener = Listener("l", "0.0.0.0", 15001, Direction.OUTBOUND, chains, restores)
+    result: dict[str, Any] = plain(listener_from_model(listener, EnvoyOptions(), has_consumers=has_consumers))
+    return result
+
+
+def manager(chain: FilterChain, *, has_consumers: bool = False) -> dict[str, Any]:
+    listener = built(chain, has_consumers=has_consumers)
+    found = listener.get("default_filter_chain") or listener["filter_chains"][0]
+    result: dict[str, Any] = found["filters"][0]["typed_config"]
+    return result
+
+
+def test_the_original_port_picks_the_chain_and_nothing_takes_the_rest() -> None:
+    listener = built(FilterChain("9080", MESH, destination_port=9080), restores=True)
+    assert [one["name"] for one in listener["listener_filters"]] == ["envoy.filters.listener.original_dst"]
+    assert [one["filter_chain_match"] for one in listener["filter_chains"]] == [{"destination_port": 9080}]
+    assert "default_filter_chain" not in listener
+    assert listener["traffic_direction"] == "OUTBOUND"
+
+
+def test_a_chain_that_asks_for_nothing_takes_the_rest() -> None:
+    listener = built(FilterChain("9080", MESH, destination_port=9080), FilterChain("rest", PASS), restores=True)
+    assert listener["default_filter_chain"]["name"] == "rest"
+
+
+def test_only_ports_that_need_the_server_name_wait_for_it() -> None:
+    aws = FilterChain("aws", PASS, destination_port=443, server_names=("*.amazonaws.com",))
+    listener = built(FilterChain("3306", PASS, destination_port=3306), aws, restores=True)
+    inspector = listener["listener_filters"][1]
+    assert inspector["name"] == "envoy.filters.listener.tls_inspector"
+    assert inspector["filter_disabled"] == {"not_match": {"destination_port_range": {"start": 443, "end": 444}}}
+
+
+def test_certificates_are_picked_by_server_name() -> None:
+    listener = built(
+        FilterChain("a", KONG, server_names=("a.test", "*.b.test"), certificate=CERTIFICATE),
+        FilterChain("default", KONG, certificate=CERTIFICATE),
+    )
+    assert listener["filter_chains"][0]["filter_chain_match"] == {"server_names": ["a.test", "*.b.test"]}
+    context = listener["default_filter_chain"]["transport_socket"]["typed_config"]["common_tls_context"]
+    assert context["alpn_protocols"] == ["h2", "http/1.1"]
+    assert "filter_disabled" not in listener["listener_filters"][0]
+
+
+def test_app_mesh_dialect() -> None:
+    found = manager(FilterChain("all", MESH))
+    assert [one["name"] for one in found["http_filters"]] == ["envoy.filters.http.router"]
+    assert found["codec_type"] == "HTTP1"
+    assert found["normalize_path"] is True
+    assert found["merge_slashes"] is True
+    assert found["path_with_escaped_slashes_action"] == "KEEP_UNCHANGED"
+    assert found["upgrade_configs"] == [{"upgrade_type": "websocket"}]
+    assert found["internal_address_config"] == {}
+    assert found["tracing"] == {}
+    assert "use_remote_address" not in found
+    assert "server_header_transformation" not in found
+
+
+def test_http2_and_grpc_speak_http2_by_prior_knowledge() -> None:
+    handler = HttpHandler("rds", "s", Dialect.APP_MESH, Protocol.GRPC)
+    assert manager(FilterChain("all", handler))["codec_type"] == "HTTP2"
+
+
+def test_kong_dialect() -> None:
+    found = manager(FilterChain("all", KONG), has_consumers=True)
+    assert [one["name"] for one in found["http_filters"]] == ["consumers", "policies", "envoy.filters.http.router"]
+    consumers, _, router = found["http_filters"]
+    assert consumers["disabled"] is True
+    assert consumers["config_discovery"]["config_source"] == {"ads": {}, "resource_api_version": "V3"}
+    assert router["typed_config"]["suppress_envoy_headers"] is True
+    assert found["server_header_transformation"] == "PASS_THROUGH"
+    assert found["generate_request_id"] is False
+    assert found["http_protocol_options"] == {"accept_http_10": True}
+    assert found["codec_type"] == "HTTP1"
+    assert "tracing" not in found
+
+
+def test_kong_speaks_http2_over_tls_only() -> None:
+    assert "codec_type" not in manager(FilterChain("all", KONG, certificate=CERTIFICATE))
+
+
+def test_kong_without_consumers_has_no_table() -> None:
+    names = [one["name"] for one in manager(FilterChain("all", KONG))["http_filters"]]
+    assert names == ["policies", "envoy.filters.http.router"]
+
+
+def test_tcp_leaves_out_what_has_no_weight() -> None:
+    handler = TcpHandler((Destination("a", 1), Destination("b", 0)), "tcp", idle_timeout_s=None)
+    proxy = manager(FilterChain("all", handler))
+    assert proxy["cluster"] == "a"
+    assert proxy["idle_timeout"] == "0s"
+
+
+def test_access_log_formats() -> None:
+    def log(value: AccessLog) -> Any:
+        handler = HttpHandler("rds", "s", Dialect.APP_MESH, access_log=value)
+        (one,) = manager(FilterChain("all", handler))["access_log"]
+        return one["typed_config"]
+
+    assert "log_format" not in log(AccessLog("/dev/stdout"))
+    assert (
+        log(AccessLog("/x", text="%PROTOCOL%\n"))["log_format"]["text_format_source"]["inline_string"] == "%PROTOCOL%\n"
+    )
+    assert log(AccessLog("/x", json=(("p", "%PROTOCOL%"),)))["log_format"]["json_format"] == {"p": "%PROTOCOL%"}

@@ -1,0 +1,154 @@
+"""Routes: matches, actions, retries."""
+
+from typing import Any
+
+import pytest
+
+from crossfade.compile.model import (
+    Destination,
+    Dialect,
+    Forward,
+    HeaderMatch,
+    HostRewrite,
+    HostRewriteKind,
+    PathMatchKind,
+    QueryMatch,
+    RangeMatch,
+    Respond,
+    RetryPolicy,
+    Route,
+    RouteMatch,
+    RouteTable,
+    StringMatch,
+    StringMatchKind,
+)
+from crossfade.envoy.dump import plain
+from crossfade.envoy.route import re2_quoted, route_configuration, route_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from tests.support.models import ORIGIN
+
+OPTIONS = EnvoyOptions()
+TO_A = Forward((Destination("a"),))
+EXACT, PREFIX, SUFFIX, REGEX = StringMatchKind
+
+
+def built(match: RouteMatch | None = None, action: Forward | Respond = TO_A) -> dict[str, Any]:
+    result: dict[str, Any] = plain(route_from_model(Route("r", match or RouteMatch(), action, ORIGIN), OPTIONS))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (RouteMatch("/x"), {"prefix": "/x"}),
+        (RouteMatch("/x", PathMatchKind.EXACT), {"path": "/x"}),
+        (RouteMatch("/x.", PathMatchKind.REGEX), {"safe_regex": {"regex": "/x."}}),
+        (RouteMatch(r"/x/\d", PathMatchKind.REGEX_PREFIX), {"safe_regex": {"regex": r"(?:/x/\d)(?s:.*)"}}),
+        (RouteMatch(is_grpc=True), {"prefix": "/", "grpc": {}}),
+    ],
+)
+def test_path(match: RouteMatch, expected: dict[str, Any]) -> None:
+    assert built(match)["match"] == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (HeaderMatch("h"), {"present_match": True}),
+        (HeaderMatch("h", inverted=True), {"present_match": True, "invert_match": True}),
+        (HeaderMatch("h", (StringMatch(EXACT, "a"),)), {"string_match": {"exact": "a"}}),
+        (
+            HeaderMatch("h", (StringMatch(PREFIX, "a", ignores_case=True),)),
+            {"string_match": {"prefix": "a", "ignore_case": True}},
+        ),
+        (HeaderMatch("h", (StringMatch(SUFFIX, "a"),)), {"string_match": {"suffix": "a"}}),
+        (
+            HeaderMatch("h", (StringMatch(REGEX, "a+", ignores_case=True),)),
+            {"string_match": {"safe_regex": {"regex": "(?i)a+"}}},
+        ),
+        (HeaderMatch("h", (RangeMatch(1, 5),)), {"range_match": {"start": "1", "end": "5"}}),
+        (
+            HeaderMatch(
+                "h", (StringMatch(EXACT, "a.b"), StringMatch(PREFIX, "c"), StringMatch(SUFFIX, "d", ignores_case=True))
+            ),
+            {"string_match": {"safe_regex": {"regex": r"(?:a\.b)|(?:c)(?s:.*)|(?s:.*)(?i:d)"}}},
+        ),
+    ],
+)
+def test_header(header: HeaderMatch, expected: dict[str, Any]) -> None:
+    assert built(RouteMatch(headers=(header,)))["match"]["headers"] == [{"name": "h", **expected}]
+
+
+def test_methods_and_scheme_are_pseudo_headers() -> None:
+    headers = built(RouteMatch(methods=("GET", "HEAD"), scheme="https"))["match"]["headers"]
+    assert headers == [
+        {"name": ":method", "string_match": {"safe_regex": {"regex": "(?:GET)|(?:HEAD)"}}},
+        {"name": ":scheme", "string_match": {"exact": "https"}},
+    ]
+
+
+def test_query_parameters() -> None:
+    parameters = built(RouteMatch(query=(QueryMatch("a"), QueryMatch("b", "1"))))["match"]["query_parameters"]
+    assert parameters == [{"name": "a", "present_match": True}, {"name": "b", "string_match": {"exact": "1"}}]
+
+
+def test_weights_keep_their_sum_and_their_zeros() -> None:
+    action = Forward((Destination("a", 95), Destination("b", 5), Destination("c", 0)))
+    clusters = built(action=action)["route"]["weighted_clusters"]["clusters"]
+    assert [(one["name"], one["weight"]) for one in clusters] == [("a", 95), ("b", 5), ("c", 0)]
+
+
+def test_no_timeout_is_written_as_zero_because_absent_means_15_seconds() -> None:
+    assert built(action=Forward((Destination("a"),), timeout_s=None))["route"]["timeout"] == "0s"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        (HostRewrite(), {}),
+        (HostRewrite(HostRewriteKind.LITERAL, "x.test"), {"host_rewrite_literal": "x.test"}),
+        (HostRewrite(HostRewriteKind.ENDPOINT), {"auto_host_rewrite": True}),
+    ],
+)
+def test_host_rewrite(host: HostRewrite, expected: dict[str, Any]) -> None:
+    route = built(action=Forward((Destination("a"),), host=host))["route"]
+    assert {key: value for key, value in route.items() if "host" in key} == expected
+
+
+def test_retries() -> None:
+    retry = RetryPolicy(("connect-failure", "retriable-status-codes"), 2, (503,), per_try_timeout_s=0.25)
+    policy = built(action=Forward((Destination("a"),), retry=retry))["route"]["retry_policy"]
+    predicates = policy.pop("retry_host_predicate")
+    assert [one["name"] for one in predicates] == ["envoy.retry_host_predicates.previous_hosts"]
+    assert policy == {
+        "retry_on": "connect-failure,retriable-status-codes",
+        "num_retries": 2,
+        "retriable_status_codes": [503],
+        "per_try_timeout": "0.250s",
+        "host_selection_retry_max_attempts": "5",
+    }
+
+
+def test_an_answer_of_envoys_own() -> None:
+    route = built(action=Respond(503, "{}", "application/json"))
+    assert route["direct_response"] == {"status": 503, "body": {"inline_string": "{}"}}
+    assert route["response_headers_to_add"][0]["header"] == {"key": "content-type", "value": "application/json"}
+
+
+def test_a_policy_becomes_the_routes_own_filter_chain() -> None:
+    route = plain(route_from_model(Route("r", RouteMatch(), TO_A, ORIGIN, b'{"compat":"kong-3"}'), OPTIONS))
+    (module,) = route["typed_per_filter_config"]["policies"]["filter_chain"]["filters"]
+    config = module["typed_config"]
+    assert config["filter_name"] == "gateway"
+    assert config["filter_config"]["value"] == '{"compat":"kong-3"}'
+    assert config["dynamic_module_config"] == {"name": "crossfade_policy", "do_not_close": True}
+
+
+def test_kong_ignores_the_port_of_the_host_header() -> None:
+    table = RouteTable("t", ())
+    assert route_configuration(table, Dialect.KONG, OPTIONS).ignore_port_in_host_matching
+    assert not route_configuration(table, Dialect.APP_MESH, OPTIONS).ignore_port_in_host_matching
+
+
+def test_quoting_for_re2() -> None:
+    assert re2_quoted("a.b-c/é_1") == r"a\.b\-c\/é_1"
