@@ -4,10 +4,10 @@ from copy import deepcopy
 
 from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.kinds import DEFAULTERS
-from crossfade.local.apiserver.defaults.pod import qos_class
+from crossfade.local.apiserver.defaults.pod import initial_status, qos_class
 from crossfade.local.apiserver.defaults.service import drop_type_dependent_fields
 
-__all__ = ["apply_defaults", "drop_type_dependent_fields", "qos_class"]
+__all__ = ["apply_defaults", "drop_type_dependent_fields", "initial_status", "qos_class"]
 
 
 def apply_defaults(kind_key: tuple[str, str, str], obj: JsonObject) -> JsonObject:

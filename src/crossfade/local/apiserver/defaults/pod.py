@@ -173,6 +173,16 @@ def _tolerates(toleration: JsonObject, key: str) -> bool:
     return text(toleration, "key") in ("", key) and text(toleration, "effect") in ("", _NO_EXECUTE)
 
 
+def initial_status(pod: JsonObject) -> JsonObject:
+    """The status of a pod that was just created."""
+    status: JsonObject = {"phase": "Pending", "qosClass": qos_class(pod)}
+    if objects(pod, "spec", "schedulingGates"):
+        said = "Scheduling is blocked due to non-empty scheduling gates"
+        gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": said}
+        status["conditions"] = [gated]
+    return status
+
+
 def qos_class(pod: JsonObject) -> str:
     """`Guaranteed`, `Burstable` or `BestEffort`, from the CPU and memory that the containers ask for."""
     spec = mapping(pod, "spec")

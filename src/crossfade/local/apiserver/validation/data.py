@@ -37,10 +37,9 @@ def validate_secret(obj: JsonObject) -> Iterator[FieldError]:
             yield required(f"metadata.annotations[{_ACCOUNT}]")
     elif kind in _CONFIGS:
         yield from _validate_config(f"data[{_CONFIGS[kind]}]", data.get(_CONFIGS[kind]))
-    elif kind == "kubernetes.io/basic-auth":
-        if "username" not in data and "password" not in data:
-            yield required("data[username]")
-            yield required("data[password]")
+    elif kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
+        yield required("data[username]")
+        yield required("data[password]")
     for key in _REQUIRED_KEYS.get(kind, ()):
         if key not in data or (key == "ssh-privatekey" and not data[key]):
             yield required(f"data[{key}]")

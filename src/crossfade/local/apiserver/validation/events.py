@@ -14,51 +14,45 @@ _SET: Final = "needs to be unset"
 
 
 def validate_event(obj: JsonObject) -> Iterator[FieldError]:
-    """A core Event."""
-    yield from _validate_legacy(obj, "involvedObject", "reportingComponent", "message")
+    """As sent to the core group."""
+    yield from _validate_legacy(obj, "reportingComponent")
 
 
 def validate_modern_event(obj: JsonObject) -> Iterator[FieldError]:
-    """An Event of events.k8s.io."""
-    yield from _validate_legacy(obj, "regarding", "reportingController", "note")
+    """As sent to events.k8s.io, in its stored (core) form; the names of the core form are reported."""
+    yield from _validate_legacy(obj, "reportingController")
     if not obj.get("eventTime"):
         yield required("eventTime")
     kind = text(obj, "type")
     if kind not in ("Normal", "Warning"):
         yield invalid("type", "", f"has invalid value: {kind}")
     for name in ("firstTimestamp", "lastTimestamp"):
-        if obj.get("deprecated" + name[0].upper() + name[1:]):
+        if obj.get(name):
             yield invalid(name, "", _SET)
-    if number(obj, "deprecatedCount"):
+    if number(obj, "count"):
         yield invalid("count", "", _SET)
-    source = mapping(obj, "deprecatedSource")
+    source = mapping(obj, "source")
     if text(source, "component") or text(source, "host"):
         yield invalid("source", "", _SET)
 
 
-def _validate_legacy(obj: JsonObject, about: str, reporter: str, message: str) -> Iterator[FieldError]:
-    subject = about if about in obj else "involvedObject"
-    namespace, own = text(obj, subject, "namespace"), text(obj, "metadata", "namespace")
-    if not obj.get("eventTime"):
-        mismatch = own not in _CLUSTER_NAMESPACES if not namespace else namespace != own
-        if mismatch:
-            yield invalid("involvedObject.namespace", namespace, _OTHER_NAMESPACE)
-    else:
-        if namespace != own and not (not namespace and own in _CLUSTER_NAMESPACES):
-            yield invalid("involvedObject.namespace", namespace, _OTHER_NAMESPACE)
-        yield from _validate_report(obj, reporter, message)
+def _validate_legacy(obj: JsonObject, reporter: str) -> Iterator[FieldError]:
+    namespace, own = text(obj, "involvedObject", "namespace"), text(obj, "metadata", "namespace")
+    if namespace != own and (namespace or own not in _CLUSTER_NAMESPACES):
+        yield invalid("involvedObject.namespace", namespace, _OTHER_NAMESPACE)
+    if obj.get("eventTime"):
+        yield from _validate_report(obj, reporter)
     yield from each("namespace", own, names.dns_subdomain(own))
 
 
-def _validate_report(obj: JsonObject, reporter: str, message: str) -> Iterator[FieldError]:
-    controller = text(obj, reporter)
+def _validate_report(obj: JsonObject, reporter: str) -> Iterator[FieldError]:
+    controller = text(obj, "reportingComponent")
     if not controller:
         yield required(reporter)
     yield from each(reporter, controller, names.qualified_name(controller))
-    instance = text(obj, "reportingInstance")
-    if not instance:
+    if not text(obj, "reportingInstance"):
         yield required("reportingInstance")
-    for name, limit in (("reportingInstance", 128), ("action", 128), ("reason", 128), (message, 1024)):
+    for name, limit in (("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024)):
         value = text(obj, name)
         if name in ("action", "reason") and not value:
             yield required(name)

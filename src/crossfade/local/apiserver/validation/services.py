@@ -1,10 +1,10 @@
 """Validation of Services."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import mapping, number, objects, sequence, text
+from crossfade.local.apiserver.fields import at, mapping, number, objects, sequence, text
 from crossfade.local.apiserver.gotext import GoStruct
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.containers import PROTOCOLS
@@ -55,12 +55,13 @@ def validate_service_update(new: JsonObject, old: JsonObject) -> Iterator[FieldE
     after, before = mapping(new, "spec"), mapping(old, "spec")
     if "ExternalName" not in (text(after, "type"), text(before, "type")):
         yield from _validate_fixed_address(after, before)
-    if text(before, "loadBalancerClass") and text(after, "type") == text(before, "type") == "LoadBalancer":
-        if after.get("loadBalancerClass") != before.get("loadBalancerClass"):
-            yield invalid("spec.loadBalancerClass", after.get("loadBalancerClass"), "may not change once set")
-    if _needs_health_check(after) and _needs_health_check(before):
-        if number(after, "healthCheckNodePort") != number(before, "healthCheckNodePort"):
-            yield forbidden("spec.healthCheckNodePort", IMMUTABLE)
+    balancer = text(before, "loadBalancerClass")
+    balanced = text(after, "type") == text(before, "type") == "LoadBalancer"
+    if balancer and balanced and after.get("loadBalancerClass") != balancer:
+        yield invalid("spec.loadBalancerClass", after.get("loadBalancerClass"), "may not change once set")
+    checked = _needs_health_check(after) and _needs_health_check(before)
+    if checked and number(after, "healthCheckNodePort") != number(before, "healthCheckNodePort"):
+        yield forbidden("spec.healthCheckNodePort", IMMUTABLE)
     yield from validate_service(new)
 
 
@@ -139,15 +140,16 @@ def _validate_affinity(spec: JsonObject) -> Iterator[FieldError]:
         yield forbidden(field, "must not be set when session affinity is None")
     if affinity != "ClientIP":
         return
+    value: Any = config
     for name in ("", "clientIP", "timeoutSeconds"):
         if name:
             field += f".{name}"
-            config = mapping({"c": config}, "c").get(name)
-        if config is None:
+            value = at(value, name)
+        if value is None:
             yield required(field, "when session affinity type is ClientIP")
             return
-    if not 0 < config <= _MAX_AFFINITY_SECONDS:
-        yield invalid(field, config, f"must be greater than 0 and less than {_MAX_AFFINITY_SECONDS}")
+    if not 0 < value <= _MAX_AFFINITY_SECONDS:
+        yield invalid(field, value, f"must be greater than 0 and less than {_MAX_AFFINITY_SECONDS}")
 
 
 def _validate_addresses(spec: JsonObject, kind: str) -> Iterator[FieldError]:
