@@ -1,0 +1,152 @@
+"""A real Envoy under an ADS server of its own, on free ports; and backends to send requests to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+
+from crossfade.compile.model import ProxyModel
+from crossfade.envoy.bootstrap import AdsPeer, bootstrap
+from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.run.envoy_process import EnvoyProcess
+from crossfade.xds.auth import always
+from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.server import AdsServer
+from tests.support.cluster import free_ports
+
+PROXY = "proxy"
+
+
+class Answer(NamedTuple):
+    """`status` 0: the connection was refused, or closed without an answer."""
+
+    status: int
+    body: str = ""
+
+
+async def get(http: aiohttp.ClientSession, port: int, path: str = "/") -> Answer:
+    try:
+        async with http.get(f"http://127.0.0.1:{port}{path}") as response:
+            return Answer(response.status, await response.text())
+    except aiohttp.ClientConnectionError:
+        return Answer(0)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10) -> None:
+    """Fails the test when `condition` does not come true within the time."""
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - other processes set no event
+            await asyncio.sleep(0.005)
+
+
+class Harness:
+    """Models are expected to listen on `port`."""
+
+    def __init__(self, http: aiohttp.ClientSession, workdir: Path) -> None:
+        self._workdir = workdir
+        self._process: EnvoyProcess | None = None
+        self.port, self.admin_port, self._ads_port = free_ports(3)
+        self.rejections: list[Rejection] = []
+        self._http = http
+        self._server: AdsServer | None = None
+
+    async def start_control_plane(self) -> None:
+        """Anew, on the same port, knowing nothing of what was before."""
+        self.publisher = Publisher(on_rejected=self.rejections.append)
+        self._server = await AdsServer.start(
+            publisher=self.publisher, address=f"127.0.0.1:{self._ads_port}", authenticate=always(PROXY)
+        )
+
+    async def stop_control_plane(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    def start_envoy(self) -> None:
+        ads = AdsPeer("127.0.0.1", self._ads_port)
+        text = json.dumps(bootstrap(node_id="test/envoy", ads=ads, admin_port=self.admin_port))
+        self._process = EnvoyProcess.start(text, workdir=self._workdir, log_level="critical")
+
+    async def stop_envoy(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    async def restart_envoy(self) -> None:
+        """A new one that remembers nothing."""
+        await self.stop_envoy()
+        self.start_envoy()
+
+    def publish(self, model: ProxyModel) -> None:
+        self.publisher.publish(PROXY, resources_from_model(model, options=EnvoyOptions()))
+
+    async def get(self, path: str = "/") -> Answer:
+        return await get(self._http, self.port, path)
+
+    async def until_body(self, body: str) -> None:
+        async def answered() -> bool:
+            return (await self.get()).body == body
+
+        await until(answered)
+
+    async def until_status(self, status: int) -> None:
+        async def answered() -> bool:
+            return (await self.get()).status == status
+
+        await until(answered)
+
+
+@asynccontextmanager
+async def running_envoy(workdir: Path) -> AsyncIterator[Harness]:
+    """Ends Envoy and the server, whatever happens."""
+    async with aiohttp.ClientSession() as http:
+        harness = Harness(http, workdir)
+        await harness.start_control_plane()
+        harness.start_envoy()
+        try:
+            yield harness
+        finally:
+            await harness.stop_envoy()
+            await harness.stop_control_plane()
+
+
+class Backend:
+    """An HTTP server that answers every request with its name, at once or when `answers` is set."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.port = 0
+        self.was_asked = asyncio.Event()
+        self.answers = asyncio.Event()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                self.was_asked.set()
+                await self.answers.wait()
+                writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(self._name)}\r\n\r\n{self._name}".encode())
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def backend(name: str, *, waits: bool = False) -> AsyncIterator[Backend]:
+    made = Backend(name)
+    if not waits:
+        made.answers.set()
+    server = await asyncio.start_server(made.handle, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()

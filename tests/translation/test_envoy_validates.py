@@ -1,0 +1,82 @@
+"""Envoy itself finds nothing wrong with what the builders make."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crossfade.compile.model import (
+    Cluster,
+    Destination,
+    Dialect,
+    Direction,
+    Discovery,
+    Endpoint,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    ProxyModel,
+    RouteTable,
+    TcpHandler,
+    VirtualHost,
+)
+from crossfade.envoy.policy_library import policy_library_path
+from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.validate import InvalidConfigurationError, validate
+from tests.support.models import ORIGIN, local_cluster, proxy_model, route_to
+
+pytestmark = pytest.mark.envoy
+
+POLICY = msgspec.json.encode(
+    {
+        "compat": "kong-3",
+        "server_token": "kong/3.9.1",
+        "table": "default",
+        "trusted_ips": [],
+        "route": {
+            "id": "r",
+            "service_id": "s",
+            "path_prefix": "/",
+            "path_regex": None,
+            "strip_path": True,
+            "service_path": "/",
+        },
+        "answer": None,
+        "plugins": [],
+        "clock": None,
+    }
+)
+CONSUMERS = b'{"name": "default", "salt": "00", "consumers": [], "credentials": {}}'
+
+
+def everything(dialect: Dialect) -> ProxyModel:
+    """A model with a bit of all that the builders know."""
+    is_kong = dialect is Dialect.KONG
+    table = RouteTable("t", (VirtualHost("v", ("*",), (route_to("eds", policy=POLICY if is_kong else None),)),))
+    to_anywhere = TcpHandler((Destination("dst"),), "aws")
+    chains = (
+        FilterChain("http", HttpHandler("t", "s", dialect), destination_port=9080),
+        FilterChain("aws", to_anywhere, destination_port=443, server_names=("*.amazonaws.com",)),
+        FilterChain("rest", TcpHandler((Destination("dst"), Destination("eds", 2)), "rest")),
+    )
+    clusters = (
+        local_cluster("eds", 1),
+        Cluster("dst", Discovery.ORIGINAL_DST, (), ORIGIN),
+        Cluster("dns", Discovery.LOGICAL_DNS, (Endpoint("jazz.prod.svc.cluster.local.", 9080),), ORIGIN),
+        Cluster("strict", Discovery.STRICT_DNS, (Endpoint("jazz", 9080),), ORIGIN),
+    )
+    listener = Listener("l", "127.0.0.1", 15001, Direction.OUTBOUND, chains, restores_original_destination=True)
+    return ProxyModel((listener,), (table,), clusters, CONSUMERS if is_kong else None)
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_envoy_finds_nothing_wrong(dialect: Dialect, tmp_path: Path) -> None:
+    options = EnvoyOptions(policy_library=policy_library_path())
+    validate(resources_from_model(everything(dialect), options=options), workdir=tmp_path)
+
+
+def test_envoy_finds_what_is_wrong(tmp_path: Path) -> None:
+    model = proxy_model(clusters=(Cluster("bad", Discovery.STATIC, (Endpoint("no address", 1),), ORIGIN),))
+    with pytest.raises(InvalidConfigurationError, match="no address"):
+        validate(resources_from_model(model, options=EnvoyOptions()), workdir=tmp_path)
