@@ -30,6 +30,8 @@ WATCH_TIMEOUT_S: Final = 290
 # Servers send a bookmark a minute at least; a longer silence means that the connection died without a word.
 WATCH_INACTIVITY_S: Final = 100.0
 _RETRY_BUDGET_S: Final = 10.0
+# What cannot be read as JSON comes from something in between, not from an API server.
+_NO_ANSWER: Final = (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError)
 _FIRST_RETRY_S: Final = 0.05
 
 
@@ -136,7 +138,7 @@ class Client:
                     raise error_from_response(response.status, await response.read(), request=f"watch {path}")
                 async for line in _lines(response.content):
                     yield _event_from_line(line, path)
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except _NO_ANSWER as exc:
             raise self._unreachable("watch", exc) from exc
 
     async def create(
@@ -266,7 +268,7 @@ class Client:
                     request=f"{method} {path}",
                     retry_after_s=_seconds(response.headers.get("Retry-After")),
                 )
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except _NO_ANSWER as exc:
             raise self._unreachable(method, exc) from exc
 
     @property
@@ -291,7 +293,8 @@ class Client:
 def _retry_delay_s(exc: ApiError | ApiUnreachable, method: str, wait_s: float) -> float | None:
     """None: do not repeat."""
     if isinstance(exc, ApiUnreachable):
-        refused = isinstance(exc.__cause__, aiohttp.ClientConnectorError)
+        cause = exc.__cause__
+        refused = isinstance(cause, aiohttp.ClientConnectorError) and not isinstance(cause, aiohttp.ClientSSLError)
         return wait_s if refused and method == "GET" else None
     if exc.retry_after_s is None:
         return wait_s if exc.code == 429 else None
@@ -312,7 +315,7 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def _event_from_line(line: bytes, path: str) -> WatchEvent:
-    event = orjson.loads(line)
+    event = _object_from(line)
     if event["type"] == "ERROR":
         raise error_from_status(event["object"], request=f"watch {path}")
     return WatchEvent(event["type"], event["object"])

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from crossfade.api.meta import JsonObject, ObjectRef
 from crossfade.kube.client import Client
-from crossfade.kube.errors import KubeError, NotFound
+from crossfade.kube.errors import ApiError, KubeError, NotFound
 from crossfade.kube.resources import EVENT
 
 log = logging.getLogger(__name__)
@@ -148,6 +148,8 @@ class EventRecorder:
             try:
                 await self._write(news)
             except KubeError as exc:
+                if isinstance(exc, ApiError) and exc.has_cause("NamespaceTerminating"):
+                    continue
                 log.warning("events.not_written", extra={"fields": {"object": news.ref, "reason": exc}})
 
     async def _write(self, news: News) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 from pathlib import Path
 
 from crossfade.kube.client import Client
@@ -16,6 +17,9 @@ async def _main(kubeconfig: Path) -> None:
 
 
 if __name__ == "__main__":
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -4,6 +4,7 @@ A controller's own writes count at once (`observe`), so it never acts twice beca
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from crossfade.api.meta import JsonObject, NamespacedName, Resource
@@ -11,6 +12,8 @@ from crossfade.api.watch import WatchEvent
 from crossfade.kube.client import Client
 from crossfade.kube.reflector import Reflector
 from crossfade.local.controllers.objects import key_of, version_of
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[JsonObject | None, JsonObject | None], None]
 
@@ -91,7 +94,12 @@ class Informer:
 
     def _tell(self, before: JsonObject | None, after: JsonObject | None) -> None:
         for handler in self._handlers:
-            handler(before, after)
+            try:
+                handler(before, after)
+            except Exception as exc:
+                # One odd object must not end the watch for all others.
+                fields = {"resource": self.resource.plural, "reason": exc}
+                log.error("informer.handler_failed", extra={"fields": fields}, exc_info=exc)
 
 
 class Informers:

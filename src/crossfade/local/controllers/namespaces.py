@@ -15,6 +15,8 @@ from crossfade.local.controllers.objects import is_being_deleted, name_of, names
 from crossfade.local.controllers.reconciler import Reconciler
 
 FINALIZER: Final = "kubernetes"
+# Objects of a namespace go in bursts, and one look asks for every resource there is.
+GATHER_S: Final = 0.5
 
 
 class Text(NamedTuple):
@@ -86,7 +88,7 @@ class Namespaces:
             namespace = namespace_of(changed) if changed is not None else ""
             known = self._namespaces.get(NamespacedName("", namespace)) if namespace else None
             if known is not None and is_being_deleted(known):
-                self.reconciler.queue.add(namespace)
+                self.reconciler.queue.add_after(namespace, GATHER_S)
 
         return handle
 
