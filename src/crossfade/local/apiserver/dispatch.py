@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.local.apiserver import discovery, negotiation, tunnel
+from crossfade.local.apiserver import discovery, negotiation, openapi_v2, tunnel
 from crossfade.local.apiserver.answers import Answer, BytesAnswer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.handlers import delete, read, reviews, subresources, watch, write
@@ -111,11 +111,18 @@ class Dispatcher:
             return ObjectAnswer({"paths": list(_PATHS)})
         if path == "/openid/v1/jwks":
             return ObjectAnswer(self._api.tokens.key_set())
+        if path == "/openapi/v2":
+            return self._openapi_v2_answer(call)
         if path.startswith("/openapi/v3"):
             return self._openapi_answer(path)
         if path.startswith("/api"):
             return self._discovery_answer(call, path)
         raise PageNotFoundError
+
+    def _openapi_v2_answer(self, call: Call) -> Answer:
+        if "com.github.proto-openapi" in call.headers.get("Accept", ""):
+            return BytesAnswer(openapi_v2.PROTOBUF, openapi_v2.MEDIA_TYPE)
+        return ObjectAnswer(openapi_v2.DOCUMENT)
 
     def _openapi_answer(self, path: str) -> Answer:
         if path == "/openapi/v3":

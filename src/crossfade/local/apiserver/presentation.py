@@ -6,7 +6,7 @@ import orjson
 import yaml
 
 from crossfade.local.apiserver.negotiation import YAML, Form, partial
-from crossfade.local.apiserver.printers_fallback import table
+from crossfade.local.apiserver.printers import table
 from crossfade.local.apiserver.registry import ResourceType
 
 if TYPE_CHECKING:

@@ -93,9 +93,9 @@ class _Stream:
                     async with asyncio.timeout(min(end, bookmark) - now):
                         first = await self._queue.get()
                 except TimeoutError:
-                    bookmark = loop.time() + _BOOKMARK_S
-                    if self._plan.bookmarks:
+                    if self._plan.bookmarks and loop.time() >= bookmark:
                         yield self._bookmark({})
+                    bookmark = loop.time() + _BOOKMARK_S
                     continue
                 chunk = b"".join(self._changes(first))
                 if chunk:
