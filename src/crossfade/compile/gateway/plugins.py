@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.api.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade.api.registry import typed_ref
@@ -27,6 +28,9 @@ RANK_SERVICE_CONSUMER: Final = 3
 RANK_ROUTE: Final = 6
 RANK_SERVICE: Final = 7
 RANK_GLOBAL: Final = 8
+_FIELD: Final = "metadata.annotations[konghq.com/plugins]"
+_ROUTES_CLOSED: Final = "requests to the routes concerned are answered 503"
+_CONSUMER_UNKNOWN: Final = "the consumer's credentials are not accepted"
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -70,6 +74,7 @@ class Attachments:
         self._snapshot = snapshot
         self._diagnostics = diagnostics
         self._instances = self._judge_all(classes)
+        self._judged = {instance.ref for instance in self._instances.values() if instance is not None}
         self._consumers: dict[ObjectRef, list[Consumer]] = {}
         self._used_by_traffic: set[ObjectRef] = set()
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
@@ -129,7 +134,7 @@ class Attachments:
                     f"plugin {instance.plugin} ({instance.ref}) cannot be attached to a consumer",
                     effect="the consumer's reference has no effect",
                     hint="attach it to an Ingress or a Service",
-                    field="metadata.annotations[konghq.com/plugins]",
+                    field=_FIELD,
                 )
             else:
                 carried.append(instance)
@@ -151,40 +156,44 @@ class Attachments:
                         f"{first.ref} and {instance.ref} both configure plugin {instance.plugin}",
                         effect=f"{instance.ref} is not applied here",
                         hint="refer to one of them",
-                        field="metadata.annotations[konghq.com/plugins]",
+                        field=_FIELD,
                     )
             self._resolved[refs] = tuple(by_name.values())
+            self._tell_refused(refs, self._resolved[refs])
         return self._resolved[refs]
+
+    def _tell_refused(self, refs: tuple[PluginRef, ...], instances: tuple[Instance, ...]) -> None:
+        for instance in instances:
+            if instance.accepted is None and instance.ref in self._judged:
+                referrer = refs[0].referrer
+                is_consumer = referrer.kind == KongConsumer.RESOURCE.kind
+                self._diagnostics.error(
+                    referrer,
+                    "plugin.refused-here",
+                    instance.trouble,
+                    effect=_CONSUMER_UNKNOWN if is_consumer else _ROUTES_CLOSED,
+                    hint=f"correct {instance.ref} or remove it from the annotation",
+                    field=_FIELD,
+                )
 
     def _look_up(self, ref: PluginRef) -> Instance | None:
         """KongPlugin of the referrer's namespace, else KongClusterPlugin; None when disabled or missing."""
-        field = "metadata.annotations[konghq.com/plugins]"
         if ":" in ref.name:
-            return self._refuse_remote(ref, field)
+            return self._refuse_remote(ref)
         for key in (NamespacedName(ref.referrer.namespace, ref.name), NamespacedName("", ref.name)):
             if key in self._instances:
-                instance = self._instances[key]
-                if instance is not None and instance.accepted is None:
-                    self._diagnostics.error(
-                        ref.referrer,
-                        "plugin.refused-here",
-                        instance.trouble,
-                        effect="requests that it concerns are answered 503 (at a consumer: its keys are not accepted)",
-                        hint=f"correct {instance.ref} or remove it from the annotation",
-                        field=field,
-                    )
-                return instance
+                return self._instances[key]
         self._diagnostics.warning(
             ref.referrer,
             "plugin.not-found",
             f'referenced KongPlugin or KongClusterPlugin "{ref.name}" does not exist',
             effect="requests are served without it",
             hint=f"create KongPlugin {ref.referrer.namespace}/{ref.name} or remove it from the annotation",
-            field=field,
+            field=_FIELD,
         )
         return None
 
-    def _refuse_remote(self, ref: PluginRef, field: str) -> Instance | None:
+    def _refuse_remote(self, ref: PluginRef) -> Instance | None:
         namespace, _, name = ref.name.partition(":")
         if not namespace or not name:
             return None
@@ -193,9 +202,9 @@ class Attachments:
             ref.referrer,
             "plugin.remote",
             problem,
-            effect="requests that it concerns are answered 503",
+            effect=_ROUTES_CLOSED,
             hint=f"copy the plugin into namespace {ref.referrer.namespace}",
-            field=field,
+            field=_FIELD,
         )
         remote = ObjectRef(KongPlugin.RESOURCE.api_version, "KongPlugin", namespace, name)
         return Instance(remote, ref.name, None, f"plugin {_shown(ref.name)} of another namespace is not granted")

@@ -15,8 +15,6 @@ from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_servi
 from crossfade.compile.model import Cluster, Origin, Protocol
 from crossfade.store.snapshot import Snapshot
 
-# What Kong says when an upstream has no target (kong.md §3.9).
-NO_TARGET: Final = "failure to get a peer from the ring-balancer"
 _PROTOCOLS: Final = {"http": Protocol.HTTP1, "grpc": Protocol.GRPC}
 _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
 _WITHOUT_EFFECT: Final = (
@@ -64,7 +62,7 @@ class ServiceResolver:
             field=origin.path,
         )
         cluster = _cluster(namespace, backend, Targets(), origin)
-        return KongService(name, entity_id("service", name), cluster, refusal=NO_TARGET)
+        return KongService(name, entity_id("service", name), cluster)
 
     def _known(self, service: Service, backend: IngressServiceBackend, name: str) -> KongService:
         ref = typed_ref(service)
@@ -95,7 +93,9 @@ class ServiceResolver:
             retries=_first(notes.integer(noted, "konghq.com/retries"), proxy.retries, 5),
             read_timeout=_milliseconds(noted, "read", proxy.read_timeout),
             plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
-            refusal=_refusal(protocol, targets),
+            refusal=None
+            if protocol in _PROTOCOLS
+            else f"upstream protocol {protocol} is not supported by this gateway",
         )
 
     def _override(self, service: Service, noted: notes.Annotations) -> KongIngress | None:
@@ -210,12 +210,6 @@ def _cluster(
 
 def _host_header(override: KongIngress | None) -> str | None:
     return override.upstream.host_header if override and override.upstream else None
-
-
-def _refusal(protocol: str, targets: Targets) -> str | None:
-    if protocol not in _PROTOCOLS:
-        return f"upstream protocol {protocol} is not supported by this gateway"
-    return None if targets.endpoints else NO_TARGET
 
 
 def _milliseconds(noted: notes.Annotations, name: str, override: int | None) -> int:

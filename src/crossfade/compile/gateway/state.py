@@ -36,7 +36,10 @@ class PluginRef(Struct, frozen=True):
 
 
 class KongService(Struct, frozen=True):
-    """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding."""
+    """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding.
+
+    Without any target the cluster is empty: plugins run, then the gateway answers 503, as Kong does.
+    """
 
     name: str
     id: str

@@ -44,9 +44,13 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
         )
     outcome = definition.validate(config)
     problems = {"config": outcome.problems} if outcome.problems else {}
-    foreign = [protocol for protocol in protocols if protocol not in HTTP_PROTOCOLS]
+    foreign = {
+        str(index): f"expected one of: {', '.join(HTTP_PROTOCOLS)}"
+        for index, protocol in enumerate(protocols, 1)
+        if protocol not in HTTP_PROTOCOLS
+    }
     if foreign:
-        problems["protocols"] = {"1": f"expected one of: {', '.join(HTTP_PROTOCOLS)}"}
+        problems["protocols"] = foreign
     if problems:
         return Refused(
             violation_text(problems),

@@ -1,0 +1,87 @@
+"""Ingress and Kong manifests → the gateway's model and diagnostics; every folder of `cases/gateway` is one case."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from crossfade.api.meta import JsonObject
+from crossfade.api.registry import decode_known, kinds_by_gvk
+from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.model import ProxyModel, ServerCertificate
+from crossfade.store.snapshot import Snapshot
+from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics, plain
+
+CASES = Path(__file__).parent / "cases" / "gateway"
+NAMES = sorted(folder.name for folder in CASES.iterdir())
+KINDS = kinds_by_gvk(INPUT_KINDS)
+# The same in every policy of a case.
+CONSTANT = ("server_token", "table", "trusted_ips", "clock")
+
+
+def documents(case: str) -> list[JsonObject]:
+    return [document for document in yaml.safe_load_all((CASES / case / "in.yaml").read_text()) if document]
+
+
+def settings(case: str) -> CompileSettings:
+    """`settings.yaml`: `compat`, and `tls: true` for a TLS listener."""
+    path = CASES / case / "settings.yaml"
+    given = yaml.safe_load(path.read_text()) if path.exists() else {}
+    found = CompileSettings(salt=b"salt", compat=given.get("compat", "kong-3"))
+    return replace(found, default_certificate=ServerCertificate("chain", "key")) if given.get("tls") else found
+
+
+def compiled(case: str, items: list[JsonObject]) -> CompiledGateway:
+    objects = [found for item in items if (found := decode_known(item, KINDS)) is not None]
+    return compile_gateway(Snapshot.of(objects), settings(case))
+
+
+def described(model: ProxyModel) -> str:
+    """What the policy module is told appears as the data that it is, without what never differs."""
+    text: Any = plain(model)
+    for table in text["route_tables"]:
+        for host in table["virtual_hosts"]:
+            for route in host["routes"]:
+                policy = json.loads(route["policy"])
+                route["policy"] = {name: value for name, value in policy.items() if value and name not in CONSTANT}
+    text["consumers"] = json.loads(text["consumers"])
+    return dumped(text)
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_manifests_compile_to_the_expected_model(case: str, update_golden: bool) -> None:
+    model, diagnostics = compiled(case, documents(case))
+    assert_golden(described(model), CASES / case / "model.yaml", update=update_golden)
+    assert_golden(dumped_diagnostics(tuple(diagnostics)), CASES / case / "diagnostics.yaml", update=update_golden)
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_the_order_of_documents_changes_nothing(case: str) -> None:
+    items = documents(case)
+    model, diagnostics = compiled(case, items)
+    for seed in range(3):
+        shuffled = compiled(case, random.Random(seed).sample(items, len(items)))
+        assert shuffled.model == model
+        assert list(shuffled.diagnostics) == list(diagnostics)
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_no_key_appears_in_clear(case: str) -> None:
+    model, diagnostics = compiled(case, documents(case))
+    for item in documents(case):
+        found = decode_known(item, KINDS)
+        for name, value in getattr(found, "data", {}).items():
+            if name == "key":
+                assert value not in (model.consumers or b"")
+                assert value.decode() not in str(list(diagnostics))
+
+
+def test_every_case_is_complete() -> None:
+    for folder in CASES.iterdir():
+        files = {path.name for path in folder.iterdir()} - {"settings.yaml"}
+        assert files == {"in.yaml", "model.yaml", "diagnostics.yaml"}
