@@ -11,6 +11,10 @@ from crossfade.envoy.sources import ads
 # nginx: large_client_header_buffers 4 8k, and no limit on their number.
 KONG_HEADERS_KB = 32
 KONG_HEADERS_COUNT = 1000
+# nginx: client_header_timeout, keepalive_timeout, http2_max_concurrent_streams.
+KONG_HEADERS_TIMEOUT_S = 60
+KONG_KEEPALIVE_S = 75
+KONG_STREAMS = 128
 
 
 def connection_manager(
@@ -56,4 +60,7 @@ def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> 
     message.http_protocol_options.accept_http_10 = True
     message.max_request_headers_kb.CopyFrom(UInt32Value(value=KONG_HEADERS_KB))
     message.common_http_protocol_options.max_headers_count.value = KONG_HEADERS_COUNT
+    message.common_http_protocol_options.idle_timeout.CopyFrom(duration(KONG_KEEPALIVE_S))
+    message.request_headers_timeout.CopyFrom(duration(KONG_HEADERS_TIMEOUT_S))
+    message.http2_protocol_options.max_concurrent_streams.value = KONG_STREAMS
     message.local_reply_config.CopyFrom(kong_local_replies(options.server_token))

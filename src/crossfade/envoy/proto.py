@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.config.listener import v3 as listener_v3
     from crossfade._generated.envoy.stubs.envoy.config.route import v3 as route_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.file import v3 as file_log_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stream import v3 as stream_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dns import v3 as dns_cluster_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.dynamic_modules import (
         v3 as dynamic_module_filter_v3,
@@ -76,6 +77,7 @@ __all__ = [
     "previous_hosts_v3",
     "route_v3",
     "router_v3",
+    "stream_log_v3",
     "tcp_proxy_v3",
     "tls_inspector_v3",
     "tls_v3",
@@ -165,6 +167,7 @@ PACKAGES = {
     "original_dst_v3": "envoy.extensions.filters.listener.original_dst.v3",
     "previous_hosts_v3": "envoy.extensions.retry.host.previous_hosts.v3",
     "route_v3": "envoy.config.route.v3",
+    "stream_log_v3": "envoy.extensions.access_loggers.stream.v3",
     "router_v3": "envoy.extensions.filters.http.router.v3",
     "tcp_proxy_v3": "envoy.extensions.filters.network.tcp_proxy.v3",
     "tls_inspector_v3": "envoy.extensions.filters.listener.tls_inspector.v3",

@@ -119,12 +119,15 @@ def test_tcp_leaves_out_what_has_no_weight() -> None:
 
 
 def test_access_log_formats() -> None:
-    def log(value: AccessLog) -> Any:
+    def log(value: AccessLog) -> dict[str, Any]:
         handler = HttpHandler("rds", "s", Dialect.APP_MESH, access_log=value)
         (one,) = manager(FilterChain("all", handler))["access_log"]
-        return one["typed_config"]
+        result: dict[str, Any] = one["typed_config"]
+        return result
 
-    assert "log_format" not in log(AccessLog("/dev/stdout"))
+    stdout = log(AccessLog("/dev/stdout"))
+    assert stdout == {"@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"}
+    assert log(AccessLog("/x"))["path"] == "/x"
     assert (
         log(AccessLog("/x", text="%PROTOCOL%\n"))["log_format"]["text_format_source"]["inline_string"] == "%PROTOCOL%\n"
     )
