@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from crossfade.api.appmesh import Mesh
 from crossfade.api.meta import NamespacedName
-from crossfade.compile.mesh import ArnScope, MeshModel, compile_mesh
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh import Accepted, ArnScope, MeshModel, compile_with_fallback
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
@@ -12,6 +14,7 @@ from crossfade.envoy.settings import EnvoyOptions
 from crossfade.run.mesh_identity import proxy_key
 from crossfade.run.sources import ClusterSource
 from crossfade.status.appmesh import decide_changes
+from crossfade.status.change import News, ObjectChange
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.publisher import Publisher
@@ -36,15 +39,17 @@ class MeshLoop:
         self._writer = writer
         self._scope = scope
         self._now = now
+        self._accepted: Accepted = {}
         self._built: dict[NamespacedName, tuple[ProxyModel, ResourceSet]] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
         async for snapshot in self._source:
             self.snapshot = snapshot
-            self.model = compile_mesh(snapshot, self._scope)
+            self.model, self._accepted = compile_with_fallback(snapshot, self._scope, self._accepted)
             self._publish(self.model)
             self._writer.submit(decide_changes(snapshot, self.model.states, now=self._now()))
+            self._writer.submit(_unreadable(self._source.diagnostics()))
 
     def _publish(self, model: MeshModel) -> None:
         before, self._built = self._built, {}
@@ -56,3 +61,16 @@ class MeshLoop:
             self._publisher.publish(proxy_key(node), resources)
         for gone in before.keys() - self._built.keys():
             self._publisher.withdraw(proxy_key(gone))
+
+
+def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:
+    """Objects that no struct can hold have no condition to say so; an Event does."""
+    return [
+        ObjectChange(
+            diagnostic.ref,
+            Mesh.RESOURCE,
+            "",
+            news=(News("ReconcileError", f"{diagnostic.field}: {diagnostic.message}; {diagnostic.effect}"),),
+        )
+        for diagnostic in diagnostics
+    ]

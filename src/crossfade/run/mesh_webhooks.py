@@ -9,6 +9,7 @@ from crossfade.admission.review import AdmissionAnswer, AdmissionRequest, Denied
 from crossfade.admission.server import Handler
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
 from crossfade.api.meta import JsonObject
+from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.compile.mesh.names import gateway_path, node_path
 from crossfade.inject.decision import Candidates, Decision, InjectionDenied, Untouched, decide
 from crossfade.inject.patch import gateway_patch, sidecar_patch
@@ -74,11 +75,11 @@ async def _injection(request: AdmissionRequest, objects: MeshObjects, settings: 
         snapshot = await objects.fresh(request.namespace, Mesh, VirtualNode, VirtualGateway)
         found = _decision(request, labels, snapshot)
     if isinstance(found, VirtualNode):
-        mesh = _mesh_of(found, snapshot)
+        mesh = _mesh_of(found, labels, snapshot)
         path = node_path(mesh, found.aws_name)
         return sidecar_patch(request.object, found, resource_path=path, settings=settings)
     if isinstance(found, VirtualGateway):
-        path = gateway_path(_mesh_of(found, snapshot), found.aws_name)
+        path = gateway_path(_mesh_of(found, labels, snapshot), found.aws_name)
         return gateway_patch(request.object, resource_path=path, settings=settings)
     return []
 
@@ -92,10 +93,13 @@ def _decision(request: AdmissionRequest, labels: dict[str, str], snapshot: Snaps
     return decide(request.object, namespace, namespace_labels=labels, candidates=candidates)
 
 
-def _mesh_of(member: VirtualNode | VirtualGateway, snapshot: Snapshot) -> str:
-    """The mesh's awsName."""
+def _mesh_of(member: VirtualNode | VirtualGateway, labels: dict[str, str], snapshot: Snapshot) -> str:
+    """The mesh's awsName; objects that never passed admission belong where their namespace does."""
     reference = member.spec.mesh_ref
-    if reference is None:
-        raise Denied(f"{member.RESOURCE.kind} {member.metadata.key} belongs to no mesh: create it again")
-    mesh = snapshot.get(Mesh, "", reference.name)
-    return mesh.aws_name if mesh else reference.name
+    if reference is not None:
+        mesh = snapshot.get(Mesh, "", reference.name)
+        return mesh.aws_name if mesh else reference.name
+    chosen = choose_mesh(snapshot.all(Mesh), member.metadata.namespace, labels)
+    if isinstance(chosen, Refusal):
+        raise Denied(chosen.reason)
+    return chosen.aws_name

@@ -1,7 +1,16 @@
 """App Mesh objects → what every virtual node's sidecar does. Virtual gateways are refused with a reason."""
 
+from crossfade.compile.mesh.fallback import Accepted, Compiled, compile_with_fallback
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
 
-__all__ = ["ArnScope", "MeshModel", "ObjectState", "compile_mesh"]
+__all__ = [
+    "Accepted",
+    "ArnScope",
+    "Compiled",
+    "MeshModel",
+    "ObjectState",
+    "compile_mesh",
+    "compile_with_fallback",
+]
