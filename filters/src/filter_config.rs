@@ -37,7 +37,10 @@ mod tests {
             Ok(FilterConfig::Consumers)
         ));
         let gateway = br#"{"compat": "kong-3", "server_token": "t", "table": "by-name"}"#;
-        assert!(matches!(FilterConfig::parse(b"gateway", gateway), Ok(FilterConfig::Gateway(_))));
+        let Ok(FilterConfig::Gateway(gateway)) = FilterConfig::parse(b"gateway", gateway) else {
+            panic!("the smallest configuration is refused");
+        };
+        assert_eq!(gateway.server_token, "t");
         let plugin = br#"{"compat": "kong-3", "server_token": "t", "table": "by-name",
             "plugins": [{"plugin": "nope", "configs": [{"id": "i", "rank": 6}]}]}"#;
         let regex = br#"{"compat": "kong-3", "server_token": "t", "table": "by-name", "route": {"path_regex": "("}}"#;

@@ -204,6 +204,7 @@ impl Filter {
             changes.set("x-kong-request-id", self.request_id);
         }
         self.identify(&mut changes);
+        changes.settle(request);
         Decision::Proxy(changes)
     }
 
@@ -318,6 +319,9 @@ impl Filter {
                 }
                 for (name, value) in &changes.set {
                     stream.set_header(Map::Request, name.as_bytes(), value);
+                }
+                for (name, value) in &changes.add {
+                    stream.add_header(Map::Request, name.as_bytes(), value);
                 }
                 if let Some(body) = &changes.body {
                     stream.replace_request_body(body);

@@ -147,7 +147,8 @@ const REMAINING_NAMES: [&str; 6] = [
 
 /// Whole numbers without a fraction, as Lua prints them.
 fn number(value: f64) -> String {
-    format!("{value}")
+    #[allow(clippy::cast_possible_truncation)] // whole and far below 2^63
+    if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).to_string() } else { value.to_string() }
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use crate::error_body::{self, Format};
 use crate::gateway::{Filter, Phase, Reply};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::stream::{Map, Stream};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Filter {
@@ -118,28 +119,36 @@ impl Filter {
 
     fn mark_response(&mut self, stream: &mut impl Stream) {
         let gateway = Arc::clone(&self.gateway);
-        let mut own = Vec::with_capacity(8);
+        let mut own = Vec::with_capacity(16);
         self.add_own_headers(&mut own, false);
+        let mut limits = std::mem::take(&mut self.client_headers);
+        let mut present: SmallVec<[bool; 16]> = SmallVec::new();
         let mut repeated: Vec<(&'static str, Vec<u8>)> = Vec::new();
-        let mut has_trailer = false;
+        let has_trailer;
         {
             let headers = stream.headers(Map::Response);
-            let has_server = headers.iter().any(|(name, _)| *name == b"server");
-            has_trailer |= headers.iter().any(|(name, _)| *name == b"trailer");
+            let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
+            has_trailer = has("trailer");
             if gateway.tokens.server {
-                if !has_server && gateway.compat == Compat::Kong3 {
+                if gateway.compat == Compat::Kong3 && !has("server") {
                     own.push(("server", gateway.server_token.clone()));
                 }
                 own.push(("via", response_via(&headers, &gateway)));
             }
-            for (own_name, _) in &self.client_headers {
-                let same = headers.iter().filter(|(name, _)| *name == own_name.as_bytes());
-                repeated.extend(same.map(|(_, value)| (*own_name, value.to_vec())));
+            for (limit, _) in &limits {
+                let same = headers.iter().filter(|(name, _)| *name == limit.as_bytes());
+                repeated.extend(same.map(|(_, value)| (*limit, value.to_vec())));
             }
+            own.append(&mut limits);
+            present.extend(own.iter().map(|(name, _)| has(name)));
         }
-        own.append(&mut self.client_headers);
-        for (name, value) in &own {
-            stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
+        for ((name, value), present) in own.iter().zip(present) {
+            // Only what is there has to be replaced; an addition saves Envoy the search.
+            if present {
+                stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
+            } else {
+                stream.add_header(Map::Response, name.as_bytes(), value.as_bytes());
+            }
         }
         for (name, value) in &repeated {
             stream.add_header(Map::Response, name.as_bytes(), value);

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -97,7 +97,9 @@ class _Echo(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(payload)
+            # Envoy has gone when it lost patience with a slow answer.
+            with suppress(BrokenPipeError):
+                self.wfile.write(payload)
 
     do_GET = do_POST = do_HEAD = do_OPTIONS = _answer  # noqa: N815  (the names that http.server looks up)
 
@@ -153,14 +155,16 @@ def plugin(name: str, config: Mapping[str, Any] | None = None, *, instance: str 
     return {"plugin": name, "configs": [candidate]}
 
 
-def consumers_config(consumers: Sequence[JsonObject], keys: Mapping[str, int], **expiry: float) -> JsonObject:
+def consumers_config(
+    consumers: Sequence[JsonObject], keys: Mapping[str, int], *, expiry: Mapping[str, float] | None = None
+) -> JsonObject:
     """A consumer table; `keys` maps a key to the place of its consumer, `expiry` a key to a Unix time in seconds."""
     credentials = [
         {
             "id": f"10000000-0000-4000-8000-{number:012d}",
             "consumer": consumer,
             "digest": hashlib.sha256(bytes.fromhex(SALT) + key.encode()).hexdigest(),
-            "expires_at": expiry.get(key),
+            "expires_at": (expiry or {}).get(key),
         }
         for number, (key, consumer) in enumerate(keys.items())
     ]
@@ -323,6 +327,15 @@ class Gateway:
             },
             "layered_runtime": {"layers": [{"name": "static", "static_layer": {}}]},
         }
+
+    def static_bootstrap(self, routes: list[JsonObject]) -> JsonObject:
+        """The same with the routes in it, for `--mode validate`, which fetches nothing."""
+        bootstrap = self._bootstrap()
+        manager = bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        del manager["rds"]
+        manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}
+        manager["http_filters"] = manager["http_filters"][1:]
+        return bootstrap
 
     def _filter_chain(self) -> JsonObject:
         discovery = {
