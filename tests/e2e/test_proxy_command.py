@@ -6,20 +6,17 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.xds.auth import NotAuthenticatedError, ServerKeyPair, always, bearer_token, tls_credentials
 from crossfade.xds.publisher import Publisher
 from crossfade.xds.server import AdsServer
+from tests.support.certificates import self_signed
 from tests.support.cluster import free_ports
 from tests.support.envoy import backend, get, until
 from tests.support.models import local_cluster, proxy_model, route_to
@@ -85,7 +82,8 @@ async def test_a_gateway_is_ready_once_configured_and_drains_before_it_ends(tmp_
 
 
 async def test_a_sidecar_shows_its_renewed_token_over_tls(tmp_path: Path) -> None:
-    pair = server_key_pair("localhost")
+    made = self_signed("localhost")
+    pair = ServerKeyPair(made.key.encode(), made.certificate.encode())
     token, tokens = tmp_path / "token", []
 
     async def authenticate(metadata: Mapping[str, str]) -> str:
@@ -138,22 +136,3 @@ async def test_a_wrong_setting_is_explained(settings: dict[str, str], text: str)
     _, stderr = await process.communicate()
     assert process.returncode == 1
     assert text in stderr.decode()
-
-
-def server_key_pair(name: str) -> ServerKeyPair:
-    """Self-signed, for an hour."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(minutes=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, pkcs8, bare = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return ServerKeyPair(key.private_bytes(pem, pkcs8, bare), certificate.public_bytes(pem))

@@ -15,6 +15,8 @@ KONG_HEADERS_COUNT = 1000
 KONG_HEADERS_TIMEOUT_S = 60
 KONG_KEEPALIVE_S = 75
 KONG_STREAMS = 128
+# HTTP/1.0 knows no Host header; the name stands for "none", as in nginx, and no route can have it.
+NO_HOST = "_"
 
 
 def connection_manager(
@@ -58,6 +60,7 @@ def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> 
     request_id = uuid_v3.UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False))
     message.request_id_extension.typed_config.CopyFrom(packed(request_id))
     message.http_protocol_options.accept_http_10 = True
+    message.http_protocol_options.default_host_for_http_10 = NO_HOST
     message.max_request_headers_kb.CopyFrom(UInt32Value(value=KONG_HEADERS_KB))
     message.common_http_protocol_options.max_headers_count.value = KONG_HEADERS_COUNT
     message.common_http_protocol_options.idle_timeout.CopyFrom(duration(KONG_KEEPALIVE_S))

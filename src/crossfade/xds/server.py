@@ -33,8 +33,9 @@ log = logging.getLogger("crossfade.xds")
 class AdsServer:
     """Serves from `start` to `stop`, on the loop that it was started on."""
 
-    def __init__(self, server: grpc.aio.Server, port: int) -> None:
+    def __init__(self, server: grpc.aio.Server, port: int, stopping: asyncio.Event) -> None:
         self._server = server
+        self._stopping = stopping
         self.port = port
 
     @classmethod
@@ -52,21 +53,22 @@ class AdsServer:
         """
         if credentials is None and not is_private_address(address):
             raise ValueError(f"{address}: an ADS server without TLS may only listen on loopback or a unix socket")
-        server = grpc.aio.server(options=OPTIONS)
-        server.add_generic_rpc_handlers((_handlers(publisher, authenticate),))
+        server, stopping = grpc.aio.server(options=OPTIONS), asyncio.Event()
+        server.add_generic_rpc_handlers((_handlers(publisher, authenticate, stopping),))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}") from error
         await server.start()
-        return cls(server, port)
+        return cls(server, port, stopping)
 
-    async def stop(self, grace_s: float = 0) -> None:
-        """Proxies keep their configuration and reconnect by themselves."""
+    async def stop(self, grace_s: float = 1) -> None:
+        """Ends all streams in order. Proxies keep their configuration and reconnect by themselves."""
+        self._stopping.set()
         await self._server.stop(grace_s)
 
 
-def _handlers(publisher: Publisher, authenticate: Authenticate) -> grpc.GenericRpcHandler:
+def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asyncio.Event) -> grpc.GenericRpcHandler:
     async def stream(_: Any, context: grpc.aio.ServicerContext[Any, bytes]) -> None:
         try:
             proxy = await authenticate(_metadata(context))
@@ -74,7 +76,7 @@ def _handlers(publisher: Publisher, authenticate: Authenticate) -> grpc.GenericR
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         subscription = publisher.connect(proxy)
         try:
-            await _Stream(context, subscription).run()
+            await _Stream(context, subscription).run(until=stopping)
         finally:
             subscription.close()
 
@@ -101,15 +103,19 @@ class _Stream:
         self._writing = asyncio.Lock()
         self._hold: asyncio.TimerHandle | None = None
 
-    async def run(self) -> None:
-        news = asyncio.create_task(self._watch(), name=f"xds news for {self._subscription.proxy}")
+    async def run(self, *, until: asyncio.Event) -> None:
+        """Ends with whatever ends first: the proxy's side, an error, or `until`."""
+        tasks = [asyncio.create_task(work) for work in (self._read(), self._watch(), until.wait())]
         try:
-            await self._read()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            news.cancel()
             if self._hold is not None:
                 self._hold.cancel()
-            await asyncio.gather(news, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
     async def _read(self) -> None:
         while (request := await self._context.read()) is not grpc.aio.EOF:

@@ -97,7 +97,7 @@ def test_kong_dialect() -> None:
     assert router["typed_config"]["suppress_envoy_headers"] is True
     assert found["server_header_transformation"] == "PASS_THROUGH"
     assert found["generate_request_id"] is False
-    assert found["http_protocol_options"] == {"accept_http_10": True}
+    assert found["http_protocol_options"] == {"accept_http_10": True, "default_host_for_http_10": "_"}
     assert found["codec_type"] == "HTTP1"
     assert "tracing" not in found
 

@@ -1,0 +1,130 @@
+"""The Kong dialect without any policy: certificates by name, protocols, and the looks of Envoy's own errors."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from crossfade.compile.model import (
+    Cluster,
+    Dialect,
+    Direction,
+    Discovery,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    ProxyModel,
+    RouteMatch,
+    RouteTable,
+    ServerCertificate,
+    VirtualHost,
+)
+from tests.support.certificates import self_signed
+from tests.support.envoy import backend, running_envoy
+from tests.support.models import ORIGIN, local_cluster, proxy_model, route_to
+
+pytestmark = pytest.mark.envoy
+
+
+async def raw(port: int, request: str) -> tuple[str, dict[str, str], str]:
+    """Status line, headers (names in lower case) and body of one answer with a length."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.replace("\n", "\r\n").encode())
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    status, *lines = head.decode().rstrip().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    body = await reader.readexactly(int(headers["content-length"]))
+    writer.close()
+    return status, headers, body.decode()
+
+
+def message(text: str) -> str:
+    return f'{{\n  "message":"{text}"\n}}'
+
+
+async def test_envoys_own_errors_look_like_kongs(tmp_path: Path) -> None:
+    async with running_envoy(tmp_path) as envoy, backend("ok") as target:
+        dead, empty = local_cluster("dead", 1), Cluster("empty", Discovery.EDS, (), ORIGIN)
+        envoy.publish(
+            proxy_model(
+                route_to("ok", RouteMatch("/ok")),
+                route_to("dead", RouteMatch("/dead")),
+                route_to("empty", RouteMatch("/empty")),
+                clusters=(local_cluster("ok", target.port), dead, empty),
+                port=envoy.port,
+                dialect=Dialect.KONG,
+            )
+        )
+        await envoy.until_status(404)
+        expected = {
+            "/none": ("404 Not Found", "no Route matched with those values"),
+            "/dead": ("502 Bad Gateway", "An invalid response was received from the upstream server"),
+            "/empty": ("503 Service Unavailable", "failure to get a peer from the ring-balancer"),
+        }
+        for path, (status, text) in expected.items():
+            line, headers, body = await raw(envoy.port, f"GET {path} HTTP/1.1\nHost: a\nConnection: close\n\n")
+            assert (line, body) == (f"HTTP/1.1 {status}", message(text))
+            assert headers["content-type"] == "application/json; charset=utf-8"
+            assert headers["server"] == "kong/3.9.1"
+            assert not any(name.startswith("x-envoy") for name in headers)
+        line, _, body = await raw(envoy.port, f"GET /ok HTTP/1.1\nHost: a\nLong: {'x' * 40_000}\n\n")
+        assert (line, body) == ("HTTP/1.1 400 Bad Request", message("Request header or cookie too large"))
+
+
+async def test_requests_of_all_ages_are_answered(tmp_path: Path) -> None:
+    async with running_envoy(tmp_path) as envoy, backend("ok") as target:
+        clusters = (local_cluster("ok", target.port),)
+        envoy.publish(proxy_model(route_to("ok"), clusters=clusters, port=envoy.port, dialect=Dialect.KONG))
+        await envoy.until_body("ok")
+        line, headers, body = await raw(envoy.port, "GET / HTTP/1.0\n\n")
+        assert (line, body) == ("HTTP/1.0 200 OK", "ok")
+        assert "server" not in headers
+        line, _, body = await raw(envoy.port, "GET / HTTP/1.1\nHost: a:1234\nunder_score: 1\nConnection: close\n\n")
+        assert (line, body) == ("HTTP/1.1 200 OK", "ok")
+
+
+async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
+    async with running_envoy(tmp_path) as envoy, backend("ok") as target:
+        envoy.publish(tls_model(envoy.port, target.port))
+        expected = {"a.test": "a.test", "x.b.test": "*.b.test", "c.test": "default.test", None: "default.test"}
+        for server_name, certificate_name in expected.items():
+            assert await certificate_shown(envoy.port, server_name) == (certificate_name, "h2")
+
+
+def tls_model(port: int, upstream: int) -> ProxyModel:
+    handler = HttpHandler("t", "kong", Dialect.KONG)
+
+    def chain(name: str, *server_names: str) -> FilterChain:
+        pair = self_signed(name)
+        return FilterChain(
+            name, handler, server_names=server_names, certificate=ServerCertificate(pair.certificate, pair.key)
+        )
+
+    chains = (chain("a.test", "a.test"), chain("*.b.test", "*.b.test"), chain("default.test"))
+    listener = Listener("tls", "127.0.0.1", port, Direction.INBOUND, chains)
+    table = RouteTable("t", (VirtualHost("all", ("*",), (route_to("ok"),)),))
+    return ProxyModel((listener,), (table,), (local_cluster("ok", upstream),))
+
+
+async def certificate_shown(port: int, server_name: str | None) -> tuple[str, str | None]:
+    """Common name and negotiated protocol; waits until the port is open."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=context, server_hostname=server_name or ""
+                )
+                break
+            except ConnectionError:
+                await asyncio.sleep(0.01)
+    connection = writer.get_extra_info("ssl_object")
+    certificate = x509.load_der_x509_certificate(connection.getpeercert(binary_form=True))
+    writer.transport.abort()
+    (name,) = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(name.value), connection.selected_alpn_protocol()
