@@ -145,7 +145,7 @@ def measure(pid: int, port: int, *, seconds: int, connections: int) -> Round:
 
 def run(rounds: int, seconds: int, connections: int) -> dict[str, list[Round]]:
     limits = {"second": 1e9, "minute": 1e9, "hour": 1e9}
-    consumer = {"id": "c-1", "username": "bench", "custom_id": None, "plugins": []}
+    consumer: JsonObject = {"id": "c-1", "username": "bench", "custom_id": None, "plugins": []}
     table = consumers_config([consumer], {KEY: 0})
     policies = gateway_config(
         {"path_prefix": "/s", "strip_path": True}, plugins=[plugin("key-auth"), plugin("rate-limiting", limits)]

@@ -19,7 +19,7 @@ from tests.e2e.policy_module.harness import (
 
 pytestmark = pytest.mark.envoy
 
-ANN = {"id": "c-ann", "username": "ann", "custom_id": None, "plugins": []}
+ANN: JsonObject = {"id": "c-ann", "username": "ann", "custom_id": None, "plugins": []}
 
 
 def _limited(limit: int) -> JsonObject:

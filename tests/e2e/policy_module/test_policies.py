@@ -19,13 +19,12 @@ from tests.e2e.policy_module.harness import (
 
 pytestmark = pytest.mark.envoy
 
-ANN = {"id": "c-ann", "username": "ann", "custom_id": "A-1", "plugins": []}
-VIP_LIMIT = {"plugin": "rate-limiting", "id": "of-vip", "config": {"hour": 900}}
-VIP = {"id": "c-vip", "username": "vip", "custom_id": None, "plugins": [VIP_LIMIT]}
-NOBODY = {"id": "c-nobody", "username": "nobody", "custom_id": None, "plugins": []}
-TABLE = consumers_config(
-    [ANN, VIP, NOBODY], {"ann-key": 0, "Bob Key/1+2": 0, "vip-key": 1, "old-key": 0}, **{"old-key": 1.0}
-)
+ANN: JsonObject = {"id": "c-ann", "username": "ann", "custom_id": "A-1", "plugins": []}
+VIP_LIMIT: JsonObject = {"plugin": "rate-limiting", "id": "of-vip", "config": {"hour": 900}}
+VIP: JsonObject = {"id": "c-vip", "username": "vip", "custom_id": None, "plugins": [VIP_LIMIT]}
+NOBODY: JsonObject = {"id": "c-nobody", "username": "nobody", "custom_id": None, "plugins": []}
+KEYS = {"ann-key": 0, "Bob Key/1+2": 0, "vip-key": 1, "old-key": 0}
+TABLE = consumers_config([ANN, VIP, NOBODY], KEYS, expiry={"old-key": 1.0})
 
 NOON_MS = 1_700_049_600_000
 """2023-11-15T12:00:00Z: all windows up to the day are at a known place."""
