@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 _READY: Final = b"\0"
+_FAILED: Final = b"\1"
 _STDERR: Final = 2
 
 
-def in_background(command: Callable[[Callable[[], None]], int], *, log: Path) -> int:
+def in_background(command: Callable[[Callable[[bool], None]], int], *, log: Path) -> int:
     """The command's exit code if it ends before it is ready, else 0. Its stderr is shown, then goes to `log`."""
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     reading, writing = os.pipe()
@@ -22,38 +23,38 @@ def in_background(command: Callable[[Callable[[], None]], int], *, log: Path) ->
         os.close(reading)
         _run_apart(command, writing, log)
     os.close(writing)
-    ready = _relay(reading)
-    if ready:
-        return 0
+    settled = _relay(reading)
+    if settled is not None:
+        return 0 if settled else 1
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status) or 1
 
 
-def _relay(reading: int) -> bool:
-    """Shows what the child says; true once it is ready, false when it ended before."""
+def _relay(reading: int) -> bool | None:
+    """Shows what the child says; tells whether it settled well, None when it ended before."""
     with os.fdopen(reading, "rb", buffering=0) as source:
         while data := source.read(65_536):
-            text, end, _ = data.partition(_READY)
-            os.write(_STDERR, text)
-            if end:
-                return True
-    return False
+            end = data[-1:]
+            os.write(_STDERR, data.rstrip(_READY + _FAILED))
+            if end in (_READY, _FAILED):
+                return end == _READY
+    return None
 
 
-def _run_apart(command: Callable[[Callable[[], None]], int], writing: int, log: Path) -> None:
+def _run_apart(command: Callable[[Callable[[bool], None]], int], writing: int, log: Path) -> None:
     """In the child; never returns."""
     code = 1
     try:
         os.setsid()
         _let_go(keep=writing, log=log)
 
-        def ready() -> None:
-            os.write(_STDERR, _READY)
+        def settled(ok: bool) -> None:
+            os.write(_STDERR, _READY if ok else _FAILED)
             descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             os.dup2(descriptor, _STDERR)
             os.close(descriptor)
 
-        code = command(ready)
+        code = command(settled)
     finally:
         sys.stderr.flush()
         os._exit(code)

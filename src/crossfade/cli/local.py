@@ -56,11 +56,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run_up(arguments: argparse.Namespace) -> int:
     if not arguments.detach:
-        return _up(arguments, lambda: None)
-    return in_background(lambda ready: _up(arguments, ready), log=DataDir(arguments.data_dir).root / "logs" / "up.log")
+        return _up(arguments, lambda _ok: None)
+    return in_background(
+        lambda settled: _up(arguments, settled), log=DataDir(arguments.data_dir).root / "logs" / "up.log"
+    )
 
 
-def _up(arguments: argparse.Namespace, detach: Callable[[], None]) -> int:
+def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
     from crossfade.local import up
     from crossfade.local.catalogue import CatalogueError
     from crossfade.local.host_ports import PortTakenError
@@ -76,12 +78,15 @@ def _up(arguments: argparse.Namespace, detach: Callable[[], None]) -> int:
         install=() if arguments.bare else _product_manifests(),
     )
 
-    def ready() -> None:
-        _say(f"Ready. Use it with `crossfade kubectl` or: export KUBECONFIG={directory.kubeconfig}")
-        detach()
+    def settled(ok: bool) -> None:
+        if ok:
+            _say(f"Ready. Use it with `crossfade kubectl` or: export KUBECONFIG={directory.kubeconfig}")
+        else:
+            _say("The cluster runs, but not all of it works; stop it with `crossfade down`")
+        detach(ok)
 
     try:
-        up.run_cluster(settings, say=_say, ready=ready)
+        up.run_cluster(settings, say=_say, settled=settled)
     except (
         AlreadyRunningError,
         CatalogueError,

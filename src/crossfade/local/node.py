@@ -27,7 +27,7 @@ from crossfade.local import catalogue, control, network
 from crossfade.local import namespaces as ns
 from crossfade.local.data_dir import DataDir, read_json
 from crossfade.local.dns import DnsServer, Forwarder
-from crossfade.local.installer import Installer
+from crossfade.local.installer import Installer, InstallFailedError
 from crossfade.local.kubelet.agent import Agent
 from crossfade.local.kubelet.pod import Machine
 from crossfade.local.kubelet.rootfs import MachineView
@@ -276,8 +276,13 @@ class Node:
         if items:
             self._uplink.tell("progress", f"applying {len(items)} objects of the mesh and the gateway")
             installer = Installer(self._client)
-            await installer.apply(items)
-            await installer.wait_for_deployments(items, say=lambda text: self._uplink.tell("progress", text))
+            try:
+                await installer.apply(items)
+                await installer.wait_for_deployments(items, say=lambda text: self._uplink.tell("progress", text))
+            except InstallFailedError as error:
+                # The cluster stays up, so that the cause can be looked at.
+                self._uplink.tell("incomplete", str(error))
+                return
         self._ready = True
         self._write_status()
         self._uplink.tell("ready")

@@ -49,9 +49,11 @@ class ClusterFailedError(Exception):
 
 
 Say = Callable[[str], None]
+Settled = Callable[[bool], None]
+"""Called once: true when all that was to be installed works, false when it does not; the cluster runs in both cases."""
 
 
-def run_cluster(settings: UpSettings, *, say: Say, ready: Callable[[], None]) -> None:
+def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
     """Until a signal ends it. Every error it raises on purpose has a text for people."""
     directory = DataDir(settings.data_dir)
     directory.prepare()
@@ -65,7 +67,7 @@ def run_cluster(settings: UpSettings, *, say: Say, ready: Callable[[], None]) ->
                 stack.enter_context(listener.socket)
             write_json(directory.install, {"items": list(settings.install)})
             directory.write_state(_state(settings, mode, listeners))
-            _Supervisor(directory, settings, mode, listeners, say=say, ready=ready).run()
+            _Supervisor(directory, settings, mode, listeners, say=say, settled=settled).run()
 
 
 def _check_images(images: Path | None) -> None:
@@ -109,14 +111,14 @@ class _Supervisor:
         listeners: dict[str, Listener],
         *,
         say: Say,
-        ready: Callable[[], None],
+        settled: Settled,
     ) -> None:
         self._directory = directory
         self._settings = settings
         self._mode = mode
         self._listeners = listeners
         self._say = say
-        self._ready = ready
+        self._settled = settled
         self._stopping = False
         self._was_ready = False
         self._problem = ""
@@ -211,11 +213,13 @@ class _Supervisor:
             case "problem":
                 self._problem = message["text"]
                 self._say(message["text"])
-            case "ready":
+            case "ready" | "incomplete" as outcome:
                 first, self._ever_ready = not self._ever_ready, True
+                if message["text"]:
+                    self._say(message["text"])
                 if first:
-                    self._ready()
-                else:
+                    self._settled(outcome == "ready")
+                elif outcome == "ready":
                     self._say("the cluster is ready again")
             case "listen":
                 self._open_for(end, message)

@@ -26,10 +26,9 @@ from crossfade.local.kubelet.status import (
     Running,
     Terminated,
     Waiting,
-    former_end,
+    history_of,
     now_text,
     pod_status,
-    terminated_from,
 )  # fmt: skip
 from crossfade.local.kubelet.volumes import PodVolumes, VolumeError, config_map_data, secret_data
 from crossfade.local.namespaces import Namespaces
@@ -76,7 +75,9 @@ class PodWorker:
         self._sandbox: Namespaces | None = None
         self._address = ""
         self._link = f"veth{self.uid.replace('-', '')[:11]}"
-        self._start_time = (pod.get("status") or {}).get("startTime") or now_text()
+        self._first_status: JsonObject = pod.get("status") or {}
+        self._first_seen = now_text()
+        self._start_time = self._first_status.get("startTime") or self._first_seen
         self._conditions: list[JsonObject] = (pod.get("status") or {}).get("conditions") or []
         self._dirty = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -232,13 +233,32 @@ class PodWorker:
         if kind == "initContainers":
             own = "Always" if spec.get("restartPolicy") == "Always" else "OnFailure" if policy == "Always" else policy
         container = Container(spec, context, policy=own, kind=kind)
-        known = (self.pod.get("status") or {}).get(
-            f"{'initContainer' if kind == 'initContainers' else 'container'}Statuses"
-        )
-        for status in known or ():
-            if status["name"] == spec["name"]:
-                _resume(container, status)
+        restart_count, last = self._history(spec["name"], kind)
+        container.resume(restart_count=restart_count, last=last)
         return container
+
+    def _unstarted(self, kind: str) -> list[ContainerReport]:
+        """Before the containers exist; what is known of former lives is not forgotten."""
+        reports = []
+        for spec in self.pod["spec"].get(kind) or ():
+            restart_count, last = self._history(spec["name"], kind)
+            reports.append(
+                ContainerReport(
+                    name=spec["name"],
+                    image=spec["image"],
+                    state=Waiting("ContainerCreating"),
+                    last=last,
+                    restart_count=restart_count,
+                )
+            )
+        return reports
+
+    def _history(self, name: str, kind: str) -> tuple[int, Terminated | None]:
+        known = self._first_status.get("initContainerStatuses" if kind == "initContainers" else "containerStatuses")
+        for status in known or ():
+            if status["name"] == name:
+                return history_of(status, now=self._first_seen)
+        return 0, None
 
     async def _run_init(self, tasks: asyncio.TaskGroup, sidecars: list[asyncio.Task[None]]) -> bool:
         """One after the other; false when the containers are not to start."""
@@ -328,6 +348,10 @@ class PodWorker:
                 log.warning("pod.status_not_written", extra={"fields": {"pod": str(self.key), "reason": error}})
                 await asyncio.sleep(_RETRY_S)
                 self._dirty.set()
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                # A spec or status that we do not understand: the pod goes on, and says so.
+                log.exception("pod.status_failed", extra={"fields": {"pod": str(self.key)}})
+                self._warn("FailedSync", f"the status cannot be computed: {error!r}")
 
     async def _write_status(self) -> None:
         status = self._status()
@@ -343,11 +367,8 @@ class PodWorker:
     def _status(self) -> JsonObject:
         if not self._main and (self.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             return self._written
-        spec = self.pod["spec"]
-        init = [one.report() for one in self._init] or [
-            _unstarted(one) for one in spec.get("initContainers") or ()
-        ]  # fmt: skip
-        main = [one.report() for one in self._main] or [_unstarted(one) for one in spec["containers"]]
+        init = [one.report() for one in self._init] or self._unstarted("initContainers")
+        main = [one.report() for one in self._main] or self._unstarted("containers")
         report = PodReport(
             init_containers=init,
             containers=main,
@@ -418,22 +439,6 @@ def resolv_conf(spec: JsonObject, namespace: str, domain: str) -> str:
             "options " + " ".join(name if value is None else f"{name}:{value}" for name, value in options.items())
         )
     return "\n".join([*lines, ""])
-
-
-def _resume(container: Container, status: JsonObject) -> None:
-    """A container that ran when the node was lost is started again, as one restart more."""
-    lost = former_end(status, now=now_text())
-    count = status.get("restartCount", 0)
-    if lost is not None:
-        container.resume(restart_count=count + 1, last=lost)
-    else:
-        state = terminated_from(status.get("state") or {})
-        last = state or terminated_from(status.get("lastState") or {})
-        container.resume(restart_count=count + (1 if state else 0), last=last)
-
-
-def _unstarted(spec: JsonObject) -> "ContainerReport":
-    return ContainerReport(name=spec["name"], image=spec["image"], state=Waiting("ContainerCreating"))
 
 
 async def _first(event: asyncio.Event, task: "asyncio.Task[None]") -> None:

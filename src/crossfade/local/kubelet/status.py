@@ -108,7 +108,16 @@ def container_status(report: ContainerReport) -> JsonObject:
     }
 
 
-def former_end(status: JsonObject, *, now: str) -> Terminated | None:
+def history_of(status: JsonObject, *, now: str) -> tuple[int, Terminated | None]:
+    """Restart count and last end of a container that is about to be started again after the node was lost."""
+    count = status.get("restartCount", 0)
+    ended = _lost_end(status, now=now) or _terminated_from(status.get("state") or {})
+    if ended is not None:
+        return count + 1, ended
+    return count, _terminated_from(status.get("lastState") or {})
+
+
+def _lost_end(status: JsonObject, *, now: str) -> Terminated | None:
     """How to remember a container that ran when the node was lost; None if it was not running."""
     running = (status.get("state") or {}).get("running")
     if running is None:
@@ -123,7 +132,7 @@ def former_end(status: JsonObject, *, now: str) -> Terminated | None:
     )
 
 
-def terminated_from(state: JsonObject) -> Terminated | None:
+def _terminated_from(state: JsonObject) -> Terminated | None:
     """A recorded end, read back from a status."""
     ended = state.get("terminated")
     if not ended:
