@@ -54,7 +54,7 @@ def embedded_cluster(data_dir: Path, *arguments: str) -> Iterator[EmbeddedCluste
         up = crossfade("up", "--detach", "--data-dir", str(data_dir), *options, *arguments)
         assert up.returncode == 0, up.stderr
         status = json.loads(crossfade("status", "--data-dir", str(data_dir), "--output", "json").stdout)
-        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['httpPort']}")
+        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['ports']['http']}")
     finally:
         crossfade("down", "--data-dir", str(data_dir))
 

@@ -104,7 +104,7 @@ def _gateway_url(data_dir: Path) -> str:
         stdout=subprocess.PIPE,
         check=True,
     )
-    return f"http://127.0.0.1:{msgspec.json.decode(report.stdout)['httpPort']}"
+    return f"http://127.0.0.1:{msgspec.json.decode(report.stdout)['ports']['http']}"
 
 
 def _crossfade(*arguments: str) -> int:
