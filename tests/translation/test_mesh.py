@@ -19,6 +19,10 @@ from crossfade.api.core import Namespace
 from crossfade.api.meta import JsonObject
 from crossfade.api.registry import TypedObject, decode_known, kinds_by_gvk
 from crossfade.compile.mesh import ArnScope, MeshModel, compile_mesh
+from crossfade.compile.model import ProxyModel
+from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.validate import validate
 from crossfade.store.snapshot import Snapshot
 from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics
 
@@ -69,3 +73,11 @@ def test_the_order_of_documents_changes_nothing(case: str) -> None:
 def test_every_case_is_complete() -> None:
     for folder in CASES.iterdir():
         assert {path.name for path in folder.iterdir()} == {"in.yaml", "model.yaml", "diagnostics.yaml"}
+
+
+@pytest.mark.envoy
+@pytest.mark.parametrize("case", NAMES)
+def test_envoy_accepts_the_richest_proxy_of_every_case(case: str, tmp_path: Path) -> None:
+    model = compiled(documents(case))
+    richest = max(model.proxies.values(), key=lambda proxy: len(dumped(proxy)), default=ProxyModel())
+    validate(resources_from_model(richest, options=EnvoyOptions()), workdir=tmp_path)
