@@ -34,6 +34,7 @@ ROOTS = (
     "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
     "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
+    "envoy/extensions/http/early_header_mutation/dynamic_modules/v3/dynamic_modules.proto",
     "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto",
     "envoy/extensions/http/injected_credentials/generic/v3/generic.proto",
     "envoy/extensions/request_id/uuid/v3/uuid.proto",

@@ -11,6 +11,7 @@ import aiohttp
 
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
+from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.run.envoy_process import EnvoyProcess
@@ -84,7 +85,7 @@ class Harness:
         self.start_envoy()
 
     def publish(self, model: ProxyModel) -> None:
-        self.publisher.publish(PROXY, resources_from_model(model, options=EnvoyOptions()))
+        self.publisher.publish(PROXY, resources_from_model(model, options=EnvoyOptions(policy_library_path())))
 
     async def get(self, path: str = "/") -> Answer:
         return await get(self._http, self.port, path)

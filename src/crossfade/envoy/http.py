@@ -3,6 +3,7 @@
 from crossfade.compile.model import Dialect, HttpHandler, Protocol
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.filters.order import http_filters
+from crossfade.envoy.filters.policies import incoming_mutation
 from crossfade.envoy.local_reply import kong_local_replies
 from crossfade.envoy.proto import BoolValue, UInt32Value, duration, hcm_v3, packed, uuid_v3
 from crossfade.envoy.settings import EnvoyOptions
@@ -28,8 +29,6 @@ def connection_manager(
         rds=hcm_v3.Rds(config_source=ads(), route_config_name=handler.route_table),
         http_filters=http_filters(handler.dialect, has_consumers=has_consumers),
         upgrade_configs=[hcm_v3.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
-        normalize_path=BoolValue(value=True),
-        merge_slashes=True,
         path_with_escaped_slashes_action=hcm_v3.HttpConnectionManager.KEEP_UNCHANGED,
         stream_idle_timeout=duration(handler.stream_idle_timeout_s or 0),
         access_log=access_logs(handler.access_log),
@@ -40,6 +39,8 @@ def connection_manager(
         _make_kong(message, options)
     else:
         message.tracing.SetInParent()
+        message.normalize_path.value = True
+        message.merge_slashes = True
     return message
 
 
@@ -53,7 +54,10 @@ def _codec(handler: HttpHandler, *, has_tls: bool) -> int:
 
 
 def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> None:
-    """The policy module writes Kong's own headers; Envoy adds and changes none."""
+    """The policy module normalises paths and writes Kong's own headers; Envoy adds and changes none."""
+    message.early_header_mutation_extensions.append(incoming_mutation(options))
+    message.use_remote_address.value = True
+    message.skip_xff_append = True
     message.server_header_transformation = hcm_v3.HttpConnectionManager.PASS_THROUGH
     message.generate_request_id.value = False
     message.preserve_external_request_id = True

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.file import v3 as file_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stream import v3 as stream_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dns import v3 as dns_cluster_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.dynamic_modules import v3 as dynamic_modules_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.dynamic_modules import (
         v3 as dynamic_module_filter_v3,
     )
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_proxy_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.http.early_header_mutation.dynamic_modules import (
+        v3 as dynamic_module_early_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.request_id.uuid import v3 as uuid_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.tls import v3 as tls_v3
@@ -63,7 +67,9 @@ __all__ = [
     "discovery_v3",
     "dns_cluster_v3",
     "duration",
+    "dynamic_module_early_v3",
     "dynamic_module_filter_v3",
+    "dynamic_modules_v3",
     "endpoint_v3",
     "file_log_v3",
     "filter_chain_v3",
@@ -157,6 +163,8 @@ PACKAGES = {
     "core_v3": "envoy.config.core.v3",
     "discovery_v3": "envoy.service.discovery.v3",
     "dns_cluster_v3": "envoy.extensions.clusters.dns.v3",
+    "dynamic_module_early_v3": "envoy.extensions.http.early_header_mutation.dynamic_modules.v3",
+    "dynamic_modules_v3": "envoy.extensions.dynamic_modules.v3",
     "dynamic_module_filter_v3": "envoy.extensions.filters.http.dynamic_modules.v3",
     "endpoint_v3": "envoy.config.endpoint.v3",
     "file_log_v3": "envoy.extensions.access_loggers.file.v3",

@@ -99,7 +99,9 @@ def test_kong_dialect() -> None:
     assert found["generate_request_id"] is False
     assert found["http_protocol_options"] == {"accept_http_10": True, "default_host_for_http_10": "_"}
     assert found["codec_type"] == "HTTP1"
-    assert "tracing" not in found
+    assert [one["name"] for one in found["early_header_mutation_extensions"]] == ["incoming"]
+    assert (found["use_remote_address"], found["skip_xff_append"]) == (True, True)
+    assert found.keys().isdisjoint({"tracing", "normalize_path", "merge_slashes"})
 
 
 def test_kong_speaks_http2_over_tls_only() -> None:

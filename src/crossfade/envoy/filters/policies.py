@@ -8,7 +8,9 @@ from crossfade.envoy.proto import (
     Any,
     StringValue,
     core_v3,
+    dynamic_module_early_v3,
     dynamic_module_filter_v3,
+    dynamic_modules_v3,
     filter_chain_v3,
     hcm_v3,
     packed,
@@ -36,6 +38,14 @@ def consumers_config(table: bytes, options: EnvoyOptions) -> core_v3.TypedExtens
     )
 
 
+def incoming_mutation(options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
+    """Runs before the route is chosen, for which the filters of a route come too late."""
+    message = dynamic_module_early_v3.DynamicModuleEarlyHeaderMutation(
+        early_header_mutation_name=names.INCOMING_MUTATION, dynamic_module_config=_module(options)
+    )
+    return core_v3.TypedExtensionConfig(name=names.INCOMING_MUTATION, typed_config=packed(message))
+
+
 def route_policy(policy: bytes, options: EnvoyOptions) -> Any:
     """A route's own configuration of the filter `names.POLICY_CHAIN_FILTER`."""
     module = core_v3.TypedExtensionConfig(
@@ -45,13 +55,17 @@ def route_policy(policy: bytes, options: EnvoyOptions) -> Any:
 
 
 def _module_filter(name: str, config: bytes, options: EnvoyOptions) -> dynamic_module_filter_v3.DynamicModuleFilter:
-    message = dynamic_module_filter_v3.DynamicModuleFilter(
-        filter_name=name, filter_config=packed(StringValue(value=config.decode()))
+    return dynamic_module_filter_v3.DynamicModuleFilter(
+        filter_name=name,
+        filter_config=packed(StringValue(value=config.decode())),
+        dynamic_module_config=_module(options),
     )
-    module = message.dynamic_module_config
-    module.do_not_close = True
+
+
+def _module(options: EnvoyOptions) -> dynamic_modules_v3.DynamicModuleConfig:
+    module = dynamic_modules_v3.DynamicModuleConfig(do_not_close=True)
     if options.policy_library is None:
         module.name = names.POLICY_MODULE
     else:
         module.module.local.filename = str(options.policy_library)
-    return message
+    return module
