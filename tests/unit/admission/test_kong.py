@@ -1,0 +1,136 @@
+"""Admission of Kong's kinds: what is denied, in which words, and what passes with a warning."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from crossfade.admission.kong import EMPTY, kong_handlers, verdict_on
+from crossfade.admission.review import AdmissionRequest
+from crossfade.api.core.secret import Secret
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.meta import JsonObject, ObjectMeta
+from crossfade.store.snapshot import Snapshot
+
+
+def kong(kind: str, **fields: Any) -> JsonObject:
+    return {
+        "apiVersion": "configuration.konghq.com/v1",
+        "kind": kind,
+        "metadata": {"name": "x", "namespace": "n"},
+        **fields,
+    }
+
+
+def credential(kind: str | None, **data: str) -> JsonObject:
+    labels = {} if kind is None else {"konghq.com/credential": kind}
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "x", "namespace": "n", "labels": labels},
+        "data": encoded,
+    }
+
+
+DENIED = [
+    (kong("KongPlugin"), "plugin name cannot be empty"),
+    (kong("KongPlugin", plugin="rate-limiting", config={"minute": "3"}), "config.minute: expected a number"),
+    (kong("KongPlugin", plugin="rate-limiting", config=5), "expected `object"),
+    (kong("KongClusterPlugin", plugin="nope"), "plugin 'nope' not enabled"),
+    (
+        kong(
+            "KongPlugin",
+            plugin="key-auth",
+            config={},
+            configFrom={"secretKeyRef": {"name": "s", "key": "k"}},
+        ),
+        "Using both config and configFrom fields is not allowed.",
+    ),
+    (kong("KongConsumer"), "Need to provide either username or custom_id"),
+    (kong("KongConsumer", username="taken"), "consumer already exists"),
+    (credential("telepathy"), "consumer credential failed validation: invalid credential type telepathy"),
+    (credential("basic-auth", username="u"), "missing required field(s): password"),
+    (credential("key-auth", key=""), "some fields were invalid due to missing data: key"),
+    (credential("key-auth", key="known"), "unique key constraint violated for key"),
+    (
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": "x", "namespace": "n", "annotations": {"konghq.com/protocols": "http,gopher"}},
+        },
+        "Ingress has invalid Kong annotations: invalid konghq.com/protocols value: gopher",
+    ),
+]
+
+ALLOWED = [
+    kong("KongPlugin", plugin="key-auth"),
+    kong("KongPlugin", plugin="rate-limiting", config={"minute": 3, "policy": "local"}),
+    kong("KongConsumer", username="new"),
+    credential("key-auth", key="new"),
+    credential(None, anything="goes"),
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}},
+]
+
+
+@pytest.fixture
+def known() -> Snapshot:
+    labels = {"konghq.com/credential": "key-auth"}
+    return Snapshot.of(
+        [
+            KongConsumer(metadata=ObjectMeta(name="first", namespace="other"), username="taken"),
+            Secret(metadata=ObjectMeta(name="first", namespace="other", labels=labels), data={"key": b"known"}),
+        ]
+    )
+
+
+@pytest.mark.parametrize(("obj", "text"), DENIED)
+def test_wrong_objects_are_denied(obj: JsonObject, text: str, known: Snapshot) -> None:
+    assert text in verdict_on(obj, {}, known).denial
+
+
+@pytest.mark.parametrize("obj", ALLOWED)
+def test_right_objects_pass(obj: JsonObject, known: Snapshot) -> None:
+    verdict = verdict_on(obj, {}, known)
+    assert (verdict.denial, verdict.warnings) == ("", ())
+
+
+def test_a_denial_names_field_and_allowed_values() -> None:
+    wrong = kong("KongPlugin", plugin="rate-limiting", config={"minute": 1, "limit_by": "moon"})
+    denial = verdict_on(wrong, {}).denial
+    assert denial.startswith("plugin failed schema validation: schema violation (config.limit_by: expected one of: ")
+    assert "consumer, credential, ip, service, header, path" in denial
+
+
+def test_an_unknown_plugin_is_told_the_supported_ones() -> None:
+    assert "key-auth, rate-limiting" in verdict_on(kong("KongPlugin", plugin="nope"), {}).denial
+
+
+def test_the_plugin_of_an_object_does_not_change() -> None:
+    old = kong("KongPlugin", plugin="rate-limiting", config={"minute": 1})
+    assert verdict_on(kong("KongPlugin", plugin="key-auth"), old).denial == "The plugin field is immutable"
+
+
+def test_an_object_does_not_clash_with_itself(known: Snapshot) -> None:
+    same = kong("KongConsumer", username="taken", metadata={"name": "first", "namespace": "other"})
+    assert verdict_on(same, {}, known).denial == ""
+
+
+def test_kongingress_is_never_denied() -> None:
+    verdict = verdict_on(kong("KongIngress", route={"strip_path": True}, proxy={"retries": 1}, upstream={}), {})
+    assert verdict.denial == ""
+    assert [text.split("'")[1] for text in verdict.warnings] == ["proxy", "route", "upstream"]
+
+
+def test_a_secret_that_is_not_there_yet_is_a_warning() -> None:
+    verdict = verdict_on(kong("KongConsumer", username="u", credentials=["later"]), {})
+    assert verdict.denial == ""
+    assert verdict.warnings == ("consumer referenced non-existent credentials secret: later",)
+
+
+async def test_the_handler_answers_reviews() -> None:
+    handle = kong_handlers(lambda: EMPTY)["/"]
+    wrong = AdmissionRequest("1", "KongPlugin", "CREATE", object=kong("KongPlugin", plugin="nope"))
+    assert "nope" in (await handle(wrong)).denial
+    deleted = AdmissionRequest("2", "KongPlugin", "DELETE", old_object=kong("KongPlugin", plugin="nope"))
+    assert (await handle(deleted)).denial == ""

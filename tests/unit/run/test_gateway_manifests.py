@@ -1,0 +1,112 @@
+"""What `crossfade install gateway` prints, and the settings that the controller reads from it."""
+
+import jsonschema_rs
+import pytest
+
+from crossfade.api.meta import JsonObject
+from crossfade.run.gateway_settings import GatewaySettings
+from crossfade.run.manifests.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
+
+KINDS = {
+    "IngressClassParameters",
+    "KongClusterPlugin",
+    "KongConsumer",
+    "KongConsumerGroup",
+    "KongCustomEntity",
+    "KongIngress",
+    "KongLicense",
+    "KongPlugin",
+    "KongServiceFacade",
+    "KongUpstreamPolicy",
+    "KongVault",
+    "TCPIngress",
+    "UDPIngress",
+}
+
+
+def by_kind(settings: GatewayInstallSettings, kind: str) -> list[JsonObject]:
+    return [item for item in gateway_manifests(settings) if item["kind"] == kind]
+
+
+def test_every_kong_kind_has_a_crd() -> None:
+    assert {crd["spec"]["names"]["kind"] for crd in gateway_crds()} == KINDS
+
+
+@pytest.mark.parametrize("crd", gateway_crds(), ids=lambda crd: crd["metadata"]["name"])
+def test_crds_are_well_formed(crd: JsonObject) -> None:
+    spec = crd["spec"]
+    assert crd["metadata"]["name"] == f"{spec['names']['plural']}.{spec['group']}"
+    (version,) = spec["versions"]
+    assert version["served"]
+    assert version["storage"]
+    assert "Age" in [column["name"] for column in version["additionalPrinterColumns"]]
+    jsonschema_rs.validator_for(version["schema"]["openAPIV3Schema"])
+
+
+def test_columns_of_plugins_are_kongs() -> None:
+    (crd,) = [crd for crd in gateway_crds() if crd["spec"]["names"]["kind"] == "KongPlugin"]
+    columns = crd["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [(column["name"], column.get("priority", 0)) for column in columns] == [
+        ("Plugin-Type", 0),
+        ("Age", 0),
+        ("Disabled", 1),
+        ("Config", 1),
+        ("Programmed", 0),
+    ]
+
+
+def test_names_are_those_of_kongs_chart() -> None:
+    settings = GatewayInstallSettings()
+    (deployment,) = by_kind(settings, "Deployment")
+    assert deployment["metadata"]["name"] == "kong-kong"
+    pod = deployment["spec"]["template"]
+    assert pod["metadata"]["labels"] == {
+        "app.kubernetes.io/component": "app",
+        "app.kubernetes.io/instance": "kong",
+        "app.kubernetes.io/name": "kong",
+    }
+    assert [container["name"] for container in pod["spec"]["containers"]] == ["ingress-controller", "proxy"]
+    proxy = next(item for item in by_kind(settings, "Service") if item["metadata"]["name"] == "kong-kong-proxy")
+    ports = [(port["name"], port["port"], port["targetPort"]) for port in proxy["spec"]["ports"]]
+    assert ports == [("kong-proxy", 80, 8000), ("kong-proxy-tls", 443, 8443)]
+    assert proxy["spec"]["type"] == "LoadBalancer"
+
+
+def test_neither_container_bypasses_a_mesh_by_itself() -> None:
+    (deployment,) = by_kind(GatewayInstallSettings(), "Deployment")
+    users = [item["securityContext"]["runAsUser"] for item in deployment["spec"]["template"]["spec"]["containers"]]
+    assert 1337 not in users
+    assert 0 not in users
+
+
+def test_the_controller_may_write_statuses_only() -> None:
+    (role,) = by_kind(GatewayInstallSettings(has_webhook=False), "ClusterRole")
+    for rule in role["rules"]:
+        if set(rule["verbs"]) - {"get", "list", "watch"}:
+            assert all(name.endswith("/status") or name == "events" for name in rule["resources"])
+
+
+def test_the_controller_understands_what_is_installed() -> None:
+    settings = GatewayInstallSettings(release="edge", namespace="gw", compat="kong-3", ingress_class="edge")
+    (deployment,) = by_kind(settings, "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    environ = {item["name"]: item["value"] for item in container["env"] if "value" in item}
+    found = GatewaySettings.from_environment({**environ, "POD_NAMESPACE": "gw", "POD_NAME": "edge-1"}, None)
+    assert (found.compile.compat, found.compile.ingress_class) == ("kong-3", "edge")
+    assert found.publish_service == ("gw", "edge-kong-proxy")
+    assert (found.lease.namespace, found.identity) == ("gw", "edge-1")
+    assert found.webhook is not None
+    assert found.webhook.service == ("gw", "edge-kong-validation-webhook")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CROSSFADE_COMPAT", "kong-4"),
+        ("CONTROLLER_PUBLISH_SERVICE", "no-namespace"),
+        ("CROSSFADE_HEALTH_PORT", "many"),
+    ],
+)
+def test_a_wrong_variable_is_named(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        GatewaySettings.from_environment({name: value}, None)

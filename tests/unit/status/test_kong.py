@@ -1,0 +1,123 @@
+"""Conditions, Events and addresses that follow from a compile."""
+
+from datetime import UTC, datetime
+
+from crossfade.api.core.ingress import Ingress, IngressSpec, IngressStatus
+from crossfade.api.core.service import (
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    Service,
+    ServiceSpec,
+    ServiceStatus,
+)
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.plugin import KongPlugin, KongStatus
+from crossfade.api.meta import Condition, NamespacedName, ObjectMeta
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.status.change import ObjectChange
+from crossfade.status.kong import TRANSLATION_FAILED, StatusInput, decide_changes
+from crossfade.store.snapshot import KubernetesObject, Snapshot
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+GATEWAY = NamespacedName("kong", "kong-kong-proxy")
+META = ObjectMeta(name="x", namespace="n", resource_version="7", generation=2)
+CLASS = {"kubernetes.io/ingress.class": "kong"}
+
+
+def changes(*objects: KubernetesObject, diagnostics: Diagnostics | None = None) -> list[ObjectChange]:
+    return decide_changes(StatusInput(Snapshot.of(objects), diagnostics or Diagnostics(), "kong", GATEWAY), now=NOW)
+
+
+def conditions(change: ObjectChange) -> dict[str, tuple[str, str]]:
+    assert change.patch is not None
+    return {item["type"]: (item["status"], item["reason"]) for item in change.patch["status"]["conditions"]}
+
+
+def test_a_good_plugin_is_programmed() -> None:
+    (change,) = changes(KongPlugin(metadata=META, plugin="key-auth"))
+    assert (change.subresource, change.basis) == ("status", "7")
+    assert conditions(change) == {"Programmed": ("True", "Programmed")}
+
+
+def test_a_refused_plugin_says_so_and_why() -> None:
+    plugin = KongPlugin(metadata=META, plugin="nope")
+    found = Diagnostics()
+    found.error(typed_ref(plugin), "plugin.refused", "unknown", effect="closed", hint="look")
+    status, news = changes(plugin, diagnostics=found)
+    assert conditions(status) == {"Programmed": ("False", "Invalid")}
+    assert [(item.reason, item.message, item.is_warning) for item in news.news] == [
+        (TRANSLATION_FAILED, "unknown; closed; look", True)
+    ]
+
+
+def test_what_already_says_so_is_left_alone() -> None:
+    text = "Object was successfully configured in Kong."
+    known = Condition("Programmed", "True", "2025-01-01T00:00:00Z", "Programmed", text, 2)
+    assert changes(KongPlugin(metadata=META, plugin="key-auth", status=KongStatus((known,)))) == []
+
+
+def test_the_time_of_a_transition_is_kept_while_the_status_is() -> None:
+    known = Condition("Programmed", "True", "2025-01-01T00:00:00Z", "Programmed", "old words", 1)
+    (change,) = changes(KongPlugin(metadata=META, plugin="key-auth", status=KongStatus((known,))))
+    assert change.patch is not None
+    assert change.patch["status"]["conditions"][0]["lastTransitionTime"] == "2025-01-01T00:00:00Z"
+
+
+def test_foreign_conditions_stay() -> None:
+    known = Condition("Theirs", "True", "2025-01-01T00:00:00Z", "Because", "")
+    (change,) = changes(KongPlugin(metadata=META, plugin="key-auth", status=KongStatus((known,))))
+    assert set(conditions(change)) == {"Theirs", "Programmed"}
+
+
+def test_a_bad_credential_leaves_the_consumer_programmed() -> None:
+    meta = ObjectMeta(name="x", namespace="n", annotations=CLASS)
+    consumer = KongConsumer(metadata=meta, username="u")
+    found = Diagnostics()
+    found.error(typed_ref(consumer), "consumer.credential", "no key", effect="")
+    status = changes(consumer, diagnostics=found)[0]
+    assert conditions(status) == {
+        "Programmed": ("True", "Programmed"),
+        "CredentialSecretRefsValid": ("False", "Invalid"),
+    }
+
+
+def test_consumers_of_another_class_are_left_alone() -> None:
+    assert changes(KongConsumer(metadata=META, username="u")) == []
+
+
+def gateway(*addresses: LoadBalancerIngress, kind: str = "LoadBalancer") -> Service:
+    return Service(
+        metadata=ObjectMeta(name=GATEWAY.name, namespace=GATEWAY.namespace),
+        spec=ServiceSpec(type=kind, cluster_ip="10.96.0.9", cluster_ips=("10.96.0.9",)),
+        status=ServiceStatus(LoadBalancerStatus(addresses)),
+    )
+
+
+def ingress(*addresses: LoadBalancerIngress, class_name: str = "kong") -> Ingress:
+    return Ingress(
+        metadata=META,
+        spec=IngressSpec(ingress_class_name=class_name),
+        status=IngressStatus(LoadBalancerStatus(addresses)),
+    )
+
+
+def test_ingresses_show_the_gateways_addresses() -> None:
+    (change,) = changes(gateway(LoadBalancerIngress("127.0.0.1", "lb.test")), ingress())
+    assert change.patch == {"status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "hostname": "lb.test"}]}}}
+
+
+def test_without_a_load_balancer_it_is_the_services_own_address() -> None:
+    (change,) = changes(gateway(kind="ClusterIP"), ingress())
+    assert change.patch == {"status": {"loadBalancer": {"ingress": [{"ip": "10.96.0.9"}]}}}
+
+
+def test_addresses_that_are_right_or_of_another_class_are_left_alone() -> None:
+    address = LoadBalancerIngress("127.0.0.1")
+    assert changes(gateway(address), ingress(address)) == []
+    assert changes(gateway(address), ingress(class_name="nginx")) == []
+
+
+def test_addresses_that_are_gone_disappear() -> None:
+    (change,) = changes(gateway(), ingress(LoadBalancerIngress("127.0.0.1")))
+    assert change.patch == {"status": {"loadBalancer": {"ingress": None}}}
