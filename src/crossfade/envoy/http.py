@@ -65,6 +65,8 @@ def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> 
     message.request_id_extension.typed_config.CopyFrom(packed(request_id))
     message.http_protocol_options.accept_http_10 = True
     message.http_protocol_options.default_host_for_http_10 = NO_HOST
+    # The nearest to Kong's own spelling (X-RateLimit-Limit-Minute); names are compared without case.
+    message.http_protocol_options.header_key_format.proper_case_words.SetInParent()
     message.max_request_headers_kb.CopyFrom(UInt32Value(value=KONG_HEADERS_KB))
     message.common_http_protocol_options.max_headers_count.value = KONG_HEADERS_COUNT
     message.common_http_protocol_options.idle_timeout.CopyFrom(duration(KONG_KEEPALIVE_S))

@@ -97,7 +97,11 @@ def test_kong_dialect() -> None:
     assert router["typed_config"]["suppress_envoy_headers"] is True
     assert found["server_header_transformation"] == "PASS_THROUGH"
     assert found["generate_request_id"] is False
-    assert found["http_protocol_options"] == {"accept_http_10": True, "default_host_for_http_10": "_"}
+    assert found["http_protocol_options"] == {
+        "accept_http_10": True,
+        "default_host_for_http_10": "_",
+        "header_key_format": {"proper_case_words": {}},
+    }
     assert found["codec_type"] == "HTTP1"
     assert [one["name"] for one in found["early_header_mutation_extensions"]] == ["incoming"]
     assert (found["use_remote_address"], found["skip_xff_append"]) == (True, True)
