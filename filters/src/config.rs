@@ -82,10 +82,22 @@ pub struct Route {
     pub service_path: Vec<u8>,
 }
 
+/// What the filter answers itself, without any plugin.
 #[derive(Debug, Deserialize)]
 pub struct Answer {
     pub status: u16,
+    #[serde(default)]
     pub message: String,
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    pub redirect: Option<Redirect>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redirect {
+    /// To the same place over HTTPS.
+    Https,
 }
 
 /// Which headers of the gateway's own the client and the upstream see (Kong's `headers` and `headers_upstream`).

@@ -98,6 +98,22 @@ pub fn compact(message: &str) -> String {
     format!("{{\"message\":\"{message}\"}}")
 }
 
+/// Content type and body of nginx's page for a redirect (kong.md §3.9).
+pub fn redirect_page(status: u16) -> (&'static str, String) {
+    let (reason, content_type) = match status {
+        301 => ("Moved Permanently", "text/html"),
+        302 => ("Found", "text/html"),
+        307 => ("Temporary Redirect", "text/html; charset=UTF-8"),
+        _ => ("Permanent Redirect", "text/html; charset=UTF-8"),
+    };
+    let title = format!("{status} {reason}");
+    let page = format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         </body>\r\n</html>\r\n"
+    );
+    (content_type, page)
+}
+
 fn html(title: &str, paragraphs: &str) -> String {
     format!(
         "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>{title}</title>\n  </head>\n  \
@@ -151,6 +167,13 @@ mod tests {
         assert_eq!(Formats::choose(None, Some(b"text/html")).proxy, Format::Html);
         assert_eq!(Formats::choose(None, Some(b"text/html")).plugin, Format::Json);
         assert_eq!(Formats::choose(Some(b"text/plain"), Some(b"text/html")).proxy, Format::Plain);
+    }
+
+    #[test]
+    fn redirect_pages_have_nginx_lengths() {
+        for (status, length) in [(301, 134), (302, 110), (307, 136), (308, 136)] {
+            assert_eq!(redirect_page(status).1.len(), length, "{status}");
+        }
     }
 
     #[test]

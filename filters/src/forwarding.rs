@@ -97,6 +97,19 @@ pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Op
     }
 }
 
+/// Where the same request would go over HTTPS: the port is dropped, path and query stay as they were sent.
+pub fn https_location(gateway: &Gateway, request: &Request<'_>) -> String {
+    let trusted = request.peer.is_some_and(|peer| gateway.trusts(peer));
+    let told = request.header(b"x-forwarded-host").filter(|host| trusted && !host.is_empty());
+    let host = host_without_port(told.unwrap_or(request.authority)).to_ascii_lowercase();
+    let mut location = [b"https://", host.as_slice(), request.sent_path].concat();
+    if let Some(query) = request.query {
+        location.push(b'?');
+        location.extend_from_slice(query);
+    }
+    String::from_utf8_lossy(&location).into_owned()
+}
+
 fn set_path(
     gateway: &Gateway,
     request: &Request<'_>,
@@ -266,6 +279,17 @@ mod tests {
         prepare(&gateway, &testing::request("GET", "/h", &headers), "192.0.2.1", None, &mut changes);
         assert_eq!(changes.remove, ["proxy", "keep-alive", "x-envoy-max-retries"]);
         assert!(changes.set.contains(&("te", b"trailers".to_vec())));
+    }
+
+    #[test]
+    fn https_locations() {
+        let plain = gateway(json!({}), json!({}));
+        let trusting = gateway(json!({}), json!({"trusted_ips": ["127.0.0.1/32"]}));
+        let headers = [("x-forwarded-host", "Front.test:80")];
+        let request = testing::request("GET", "/b/x%20y?q=1&z", &headers);
+        assert_eq!(https_location(&plain, &request), "https://gw.test/b/x%20y?q=1&z");
+        assert_eq!(https_location(&trusting, &request), "https://front.test/b/x%20y?q=1&z");
+        assert_eq!(https_location(&plain, &testing::request("GET", "/z?", &[])), "https://gw.test/z?");
     }
 
     #[test]

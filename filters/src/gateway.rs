@@ -1,7 +1,7 @@
 //! The filter `gateway`: one request on its way through Kong's policies, and its response on the way back.
 
 use crate::body::{self, Kind};
-use crate::config::{Answer, Candidate, Compat, Gateway, PLUGIN_ORDER, PluginConfig, PluginKind};
+use crate::config::{Answer, Candidate, Compat, Gateway, PLUGIN_ORDER, PluginConfig, PluginKind, Redirect};
 use crate::consumers::Table;
 use crate::counters::Counters;
 use crate::error_body::{Format, Formats};
@@ -85,12 +85,22 @@ enum Decision {
     AwaitBody,
 }
 
+/// How the body of a reply is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Error,
+    /// Kong 2.1's own answers: compact JSON, whatever the client accepts.
+    Compact,
+    /// nginx's page for a redirect.
+    Redirect,
+}
+
 pub(crate) struct Reply {
     pub status: u16,
     pub message: String,
     pub format: Format,
-    pub is_compact: bool,
-    pub challenge: Option<String>,
+    pub style: Style,
+    pub headers: Vec<(String, String)>,
 }
 
 impl Filter {
@@ -180,7 +190,7 @@ impl Filter {
             return Decision::Reply(self.proxy_error(400, "Bad request"));
         };
         if let Some(answer) = &gateway.answer {
-            return Decision::Reply(self.answer(answer));
+            return Decision::Reply(self.answer(answer, request));
         }
         let address = forwarding::client_address(&gateway, request).map(|address| address.to_string());
         let address = address.as_deref().unwrap_or_default();
@@ -252,9 +262,9 @@ impl Filter {
             None => refusal,
         };
         let compat = self.gateway.compat;
-        let challenge = plugin.challenge(refusal, compat);
+        let challenge = plugin.challenge(refusal, compat).map(|challenge| ("www-authenticate".to_owned(), challenge));
         let reply = self.plugin_error(refusal.status(), refusal.message(compat));
-        Some(Decision::Reply(Reply { challenge, ..reply }))
+        Some(Decision::Reply(Reply { headers: challenge.into_iter().collect(), ..reply }))
     }
 
     fn limit(
@@ -348,13 +358,27 @@ impl Filter {
         Flow::Continue
     }
 
-    fn answer(&self, answer: &Answer) -> Reply {
-        let is_compact = self.gateway.compat == Compat::Kong21;
-        Reply { is_compact, ..self.plugin_error(answer.status, &answer.message) }
+    fn answer(&self, answer: &Answer, request: &Request<'_>) -> Reply {
+        let is_old = self.gateway.compat == Compat::Kong21;
+        let mut reply = self.plugin_error(answer.status, &answer.message);
+        reply.headers.clone_from(&answer.headers);
+        reply.style = if is_old { Style::Compact } else { Style::Error };
+        if answer.redirect == Some(Redirect::Https) {
+            let location = forwarding::https_location(&self.gateway, request);
+            reply.headers.push(("location".to_owned(), location));
+            reply.style = Style::Redirect;
+        }
+        reply
     }
 
     pub(crate) fn plugin_error(&self, status: u16, message: &str) -> Reply {
-        Reply { status, message: message.to_owned(), format: self.formats.plugin, is_compact: false, challenge: None }
+        Reply {
+            status,
+            message: message.to_owned(),
+            format: self.formats.plugin,
+            style: Style::Error,
+            headers: Vec::new(),
+        }
     }
 
     fn proxy_error(&self, status: u16, message: &str) -> Reply {

@@ -4,7 +4,7 @@ use crate::arguments::{self, Found};
 use crate::body::Kind;
 use crate::config::Compat;
 use crate::request::Request;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 
 #[derive(Debug, Deserialize)]
@@ -20,10 +20,16 @@ pub struct KeyAuth {
     #[serde(default)]
     pub hide_credentials: bool,
     /// Id or username of the consumer to whom a request without a valid key belongs.
+    #[serde(default, deserialize_with = "some_text")]
     pub anonymous: Option<String>,
     #[serde(default = "yes")]
     pub run_on_preflight: bool,
     pub realm: Option<String>,
+}
+
+/// An empty text is as good as none.
+fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 fn default_key_names() -> Vec<String> {

@@ -49,8 +49,8 @@ impl RateLimiting {
             header_name: raw.header_name.unwrap_or_default().to_ascii_lowercase(),
             path: raw.path.unwrap_or_default(),
             hide_client_headers: raw.hide_client_headers,
-            error_code: raw.error_code,
-            error_message: raw.error_message,
+            error_code: status_code(raw.error_code)?,
+            error_message: raw.error_message.unwrap_or_else(default_error_message),
         })
     }
 
@@ -168,9 +168,8 @@ struct RawRateLimiting {
     #[serde(default)]
     hide_client_headers: bool,
     #[serde(default = "default_error_code")]
-    error_code: u16,
-    #[serde(default = "default_error_message")]
-    error_message: String,
+    error_code: f64,
+    error_message: Option<String>,
 }
 
 fn default_limit_by() -> LimitBy {
@@ -181,8 +180,17 @@ fn default_policy() -> String {
     "local".to_owned()
 }
 
-fn default_error_code() -> u16 {
-    429
+fn default_error_code() -> f64 {
+    429.0
+}
+
+/// Kong takes any number; only what can be a status of an answer is of use.
+fn status_code(number: f64) -> Result<u16, ConfigError> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within 200..600
+    (200.0..600.0)
+        .contains(&number)
+        .then_some(number as u16)
+        .ok_or(ConfigError::Invalid("error_code of rate-limiting is not an HTTP status from 200 to 599"))
 }
 
 fn default_error_message() -> String {
@@ -275,7 +283,13 @@ mod tests {
 
     #[test]
     fn refuses_what_it_cannot_count() {
-        for config in [json!({}), json!({"hour": 0}), json!({"hour": 1, "policy": "redis"}), json!({"hour": "x"})] {
+        for config in [
+            json!({}),
+            json!({"hour": 0}),
+            json!({"hour": 1, "policy": "redis"}),
+            json!({"hour": "x"}),
+            json!({"hour": 1, "error_code": 99}),
+        ] {
             assert!(RateLimiting::parse(config.clone()).is_err(), "{config}");
         }
     }

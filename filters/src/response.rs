@@ -2,7 +2,7 @@
 
 use crate::config::{Compat, Gateway};
 use crate::error_body::{self, Format};
-use crate::gateway::{Filter, Phase, Reply};
+use crate::gateway::{Filter, Phase, Reply, Style};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::stream::{Map, Stream};
 use smallvec::SmallVec;
@@ -11,13 +11,10 @@ use std::sync::Arc;
 impl Filter {
     pub(crate) fn reply(&mut self, reply: &Reply, stream: &mut impl Stream) {
         self.phase = Phase::Replied;
-        let mut own: Vec<(&str, String)> = Vec::with_capacity(16);
-        if let Some(challenge) = &reply.challenge {
-            own.push(("www-authenticate", challenge.clone()));
-        }
-        own.append(&mut self.client_headers);
+        let mut own = std::mem::take(&mut self.client_headers);
         self.add_own_headers(&mut own, true);
-        let own = own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let given = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let own = given.chain(own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         if self.is_grpc || reply.format == Format::Empty {
             let (status, grpc_status) = (reply.status.to_string(), error_body::grpc_status(reply.status).to_string());
             let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
@@ -33,13 +30,15 @@ impl Filter {
             stream.send_headers(&head.iter().copied().chain(own).collect::<Vec<_>>());
             return;
         }
-        let body = if reply.is_compact {
-            error_body::compact(&reply.message)
-        } else {
-            error_body::render(reply.format, self.gateway.compat, &reply.message, self.request_id())
+        let (content_type, body) = match reply.style {
+            Style::Compact => (error_body::content_type(Format::Json), error_body::compact(&reply.message)),
+            Style::Redirect => error_body::redirect_page(reply.status),
+            Style::Error => (
+                error_body::content_type(reply.format),
+                error_body::render(reply.format, self.gateway.compat, &reply.message, self.request_id()),
+            ),
         };
-        let format = if reply.is_compact { Format::Json } else { reply.format };
-        let content_type: (&[u8], &[u8]) = (b"content-type", error_body::content_type(format).as_bytes());
+        let content_type: (&[u8], &[u8]) = (b"content-type", content_type.as_bytes());
         stream.send_reply(reply.status, &std::iter::once(content_type).chain(own).collect::<Vec<_>>(), body.as_bytes());
     }
 

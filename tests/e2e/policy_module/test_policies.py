@@ -51,6 +51,12 @@ def _routes() -> list[JsonObject]:
         at("/empty", cluster="empty"),
         slow,
         at("/echo"),
+        at("/tls", answer={"status": 308, "message": "", "redirect": "https"}, cluster="empty"),
+        at(
+            "/busy",
+            answer={"status": 503, "message": "busy", "headers": [["Retry-After", "7"]]},
+            cluster="empty",
+        ),
         at("/", answer={"status": 404, "message": "no Route matched with those values"}, cluster="empty"),
     ]
 
@@ -178,6 +184,18 @@ def test_answers_in_the_format_asked_for(gateway: Gateway, accept: str | None, c
     assert answer.body.startswith(start)
     head = gateway.fetch("/nope", method="HEAD", headers=[("Accept", accept)] if accept else [])
     assert (head.body, head.header("content-length")) == ("", str(len(answer.body)))
+
+
+def test_redirects_to_https(gateway: Gateway) -> None:
+    answer = gateway.fetch("/tls//%61?q=1", host="Sec.Test:8080")
+    assert (answer.status, answer.header("location")) == (308, "https://sec.test/tls//%61?q=1")
+    assert answer.header("content-type") == "text/html; charset=UTF-8"
+    assert "<h1>308 Permanent Redirect</h1>" in answer.body
+
+
+def test_an_answer_brings_its_own_headers(gateway: Gateway) -> None:
+    answer = gateway.fetch("/busy")
+    assert (answer.status, answer.header("retry-after")) == (503, "7")
 
 
 def test_grpc_status_of_a_refusal(gateway: Gateway) -> None:
