@@ -284,7 +284,6 @@ ROWS: Final = (
         "v1beta1",
         "ingresses",
         "Ingress",
-        short_names=("ing",),
         subresources=(STATUS_SUB,),
         stored_as=_INGRESS,
         counts_generation=True,

@@ -24,7 +24,7 @@ _INTERNAL_PACKAGES: Final = {"": "core", "rbac.authorization.k8s.io": "rbac", "n
 def admit_body(resource: ResourceType, call: Call, body: Body) -> JsonObject:
     """The object of a create, replace or patch, in stored form with defaults; raises StatusError."""
     obj = body.object
-    _check_kind(resource, obj)
+    check_kind(resource, obj)
     obj.setdefault("metadata", {})
     typed = known_fields(resource, obj)
     _report(resource, call, typed.unknown, body.duplicates)
@@ -67,7 +67,9 @@ def check(resource: ResourceType, new: JsonObject, old: JsonObject | None, *, su
     elif subresource == "status" and old is not None:
         errors = validate_status(resource.storage_gvk, new, old)
     else:
-        errors = validate(resource.storage_gvk, new, old)
+        # Events are stricter in the group that is not stored.
+        key = resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk
+        errors = validate(key, new, old)
         if resource.bucket == lifecycle.BUCKET and not errors:
             errors = definition_errors(new)
     if errors:
@@ -80,7 +82,8 @@ def invalid_object(resource: ResourceType, name: str, errors: list[FieldError]) 
     )
 
 
-def _check_kind(resource: ResourceType, obj: JsonObject) -> None:
+def check_kind(resource: ResourceType, obj: JsonObject) -> None:
+    """Whether a body is of the resource it was sent to; raises StatusError."""
     kind, api_version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
     if kind != resource.kind or api_version != resource.api_version:
         if resource.custom is not None:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any, Final
 
+from crossfade.local.apiserver.defaults import initial_status
 from crossfade.local.apiserver.registry import ResourceType
 
 JsonObject = dict[str, Any]
@@ -17,7 +18,6 @@ _INITIAL_STATUS: Final[dict[str, JsonObject]] = {
     "/namespaces": {"phase": "Active"},
     "/persistentvolumeclaims": {"phase": "Pending"},
     "/persistentvolumes": {"phase": "Pending"},
-    "/pods": {"phase": "Pending"},
     "/replicationcontrollers": {"replicas": 0},
     "/services": {"loadBalancer": {}},
     "apps/daemonsets": {
@@ -120,6 +120,8 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
         obj.pop("status", None)
         if resource.custom is None:
             obj["status"] = deepcopy(_INITIAL_STATUS.get(resource.bucket, {}))
+    if resource.bucket == "/pods":
+        obj["status"] = initial_status(obj)
     if counts_generation(resource):
         metadata["generation"] = 1
     if resource.bucket == "/namespaces":

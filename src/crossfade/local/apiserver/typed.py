@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from crossfade.local.apiserver.goscalars import base64_problem, time_problem
 from crossfade.local.apiserver.schema import OBJECT_META, SchemaNode
 
 JsonObject = dict[str, Any]
@@ -84,6 +85,8 @@ def _value(node: SchemaNode, value: Any, path: str, owner: str, unknown: list[st
             ]
     if not _fits(node, value):
         raise _wrong(node, value, path, owner)
+    if node.type == "string" and (problem := _text_problem(node, value)):
+        raise WrongTypeError(problem)
     return int(value) if node.type == "integer" and isinstance(value, float) else value
 
 
@@ -112,6 +115,15 @@ def _fits(node: SchemaNode, value: Any) -> bool:
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
     return True
+
+
+def _text_problem(node: SchemaNode, value: str) -> str | None:
+    """Bytes and times are texts that Go decodes further."""
+    if node.format == "byte":
+        return base64_problem(value)
+    if node.format == "date-time":
+        return time_problem(value, micro=node.name.endswith("MicroTime"))
+    return None
 
 
 def _is_whole(value: Any) -> bool:

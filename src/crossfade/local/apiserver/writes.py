@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from crossfade.local.apiserver import objects, strategies
 from crossfade.local.apiserver.admission.attributes import Attributes
+from crossfade.local.apiserver.advice import warnings_on_create
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.apply import track_update
 from crossfade.local.apiserver.crd import lifecycle
@@ -58,6 +59,8 @@ async def create(
         name = _named(resource, obj)
         attributes.name = name
         objects.check(resource, obj, None)
+        for warning in warnings_on_create(resource.storage_gvk, obj):
+            call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
         attributes.new = tracker(None, obj)

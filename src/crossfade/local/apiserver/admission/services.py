@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
+from crossfade.local.apiserver.defaults import drop_type_dependent_fields
 from crossfade.local.apiserver.status import StatusError, internal
 from crossfade.local.apiserver.storage import Storage
 from crossfade.local.apiserver.validation.errors import FieldError, invalid
@@ -28,6 +29,7 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
             return
         spec, old = service["spec"], (attributes.old or {}).get("spec") or {}
         if old:
+            _drop_of_old_type(spec, old)
             _keep_allocated(spec, old)
         others = [stored.object for stored in storage.scan(_BUCKET) if stored.key != _key(attributes)]
         errors = [*_cluster_ip(spec, old, others), *_node_ports(spec, others)]
@@ -40,6 +42,12 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
 
 def _key(attributes: Attributes) -> tuple[str, str]:
     return (attributes.namespace, attributes.name) if attributes.old is not None else ("", "")
+
+
+def _drop_of_old_type(spec: JsonObject, old: JsonObject) -> None:
+    kept = drop_type_dependent_fields({"spec": spec}, {"spec": old})["spec"]
+    spec.clear()
+    spec.update(kept)
 
 
 def _keep_allocated(spec: JsonObject, old: JsonObject) -> None:

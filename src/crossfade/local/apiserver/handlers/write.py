@@ -127,7 +127,7 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     if not isinstance(applied, dict) or not applied.get("apiVersion") or not applied.get("kind"):
         raise bad_request("invalid object type: apiVersion and kind must be set in an applied configuration")
     _check_applied(call, resource, applied)
-    objects.admit_body(resource, call, Body(deepcopy(applied)))
+    objects.check_kind(resource, applied)
     schema = writes.storage_schema(api, resource)
     applied = to_stored(resource, applied)
 
