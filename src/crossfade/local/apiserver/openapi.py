@@ -17,12 +17,8 @@ _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _GVK: Final = "x-kubernetes-group-version-kind"
 _VERBS: Final = {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}
-_PATCHES: Final = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)
+_PATCHES: Final = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
+_STRATEGIC: Final = "application/strategic-merge-patch+json"
 
 
 class OpenApi:
@@ -155,17 +151,19 @@ def _paths_of(entry: ResourceType, name: str) -> JsonObject:
     collection = f"{root}/namespaces/{{namespace}}/{entry.plural}" if entry.namespaced else f"{root}/{entry.plural}"
     content = {"application/json": {"schema": {"$ref": _REF + name}}}
     gvk = {"group": entry.group, "version": entry.version, "kind": entry.kind}
+    # kubectl apply sends a strategic merge patch wherever the path offers it; custom resources know no such thing.
+    patches = _PATCHES if entry.custom else (*_PATCHES, _STRATEGIC)
     found: JsonObject = {collection: {}, f"{collection}/{{name}}": {}}
     for method, verb in _VERBS.items():
         if verb in entry.verbs:
-            found[f"{collection}/{{name}}"][method] = _operation(verb, gvk, content)
+            found[f"{collection}/{{name}}"][method] = _operation(verb, gvk, content, patches)
     for method, verb in (("get", "list"), ("post", "post")):
         if verb in entry.verbs or (verb == "post" and "create" in entry.verbs):
-            found[collection][method] = _operation(verb, gvk, content)
+            found[collection][method] = _operation(verb, gvk, content, patches)
     return found
 
 
-def _operation(verb: str, gvk: JsonObject, content: JsonObject) -> JsonObject:
+def _operation(verb: str, gvk: JsonObject, content: JsonObject, patches: tuple[str, ...]) -> JsonObject:
     result: JsonObject = {
         "responses": {"200": {"description": "OK", "content": content}},
         "x-kubernetes-action": verb,
@@ -178,5 +176,5 @@ def _operation(verb: str, gvk: JsonObject, content: JsonObject) -> JsonObject:
             for name in ("dryRun", "fieldManager", "fieldValidation", *(("force",) if verb == "patch" else ()))
         ]
         body = {"schema": {"$ref": f"{_REF}{_META}Patch"}}
-        result["requestBody"] = {"content": dict.fromkeys(_PATCHES, body) if verb == "patch" else content}
+        result["requestBody"] = {"content": dict.fromkeys(patches, body) if verb == "patch" else content}
     return result
