@@ -5,6 +5,7 @@ from typing import Any, Final
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.meta import JsonObject
 from crossfade.inject.annotations import PodWishes, wishes_from_annotations
+from crossfade.inject.decision import MODE_KEY, InjectionDenied
 from crossfade.inject.envoy_container import (
     ENVOY_NAME,
     environment,
@@ -21,9 +22,14 @@ _FARGATE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
 def sidecar_patch(
     pod: JsonObject, node: VirtualNode, *, resource_path: str, settings: SidecarSettings
 ) -> list[JsonObject]:
-    """For a pod of a virtual node; raises InjectionDenied for annotations that cannot be read."""
+    """For a pod of a virtual node; raises InjectionDenied where it cannot have a sidecar."""
     wishes = wishes_from_annotations(pod["metadata"].get("annotations") or {})
     spec: dict[str, Any] = pod["spec"]
+    if spec.get("hostNetwork"):
+        raise InjectionDenied(
+            "a pod on the host's network cannot have a sidecar, which would capture the traffic of the whole node: "
+            f'annotate it with {MODE_KEY}: "disabled" or take it out of hostNetwork'
+        )
     patch: list[JsonObject] = []
     if _uses_cni(pod, wishes):
         patch += _annotate(pod, cni_annotations(node, wishes, settings))

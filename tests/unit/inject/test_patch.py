@@ -155,3 +155,8 @@ def test_gateway_pods_keep_their_container_and_get_its_environment() -> None:
 
 def test_a_gateway_pod_without_envoy_is_left_alone() -> None:
     assert gateway_patch(pod(), resource_path="x", settings=SETTINGS) == []
+
+
+def test_a_pod_on_the_hosts_network_is_denied() -> None:
+    with pytest.raises(InjectionDenied, match="host's network"):
+        injected(pod(hostNetwork=True))

@@ -1,0 +1,153 @@
+"""From objects to statuses, certificates and identities, as an API server sees them."""
+
+import base64
+import ssl
+from typing import Any
+
+import aiohttp
+import pytest
+
+from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.meta import NamespacedName, Resource
+from crossfade.compile.mesh import MeshModel
+from crossfade.kube.errors import NotFound
+from crossfade.kube.resources import (
+    EVENT,
+    MUTATING_WEBHOOK_CONFIGURATION,
+    NAMESPACE,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+)
+from crossfade.run.mesh_identity import sidecar_authentication
+from crossfade.xds.auth import NotAuthenticatedError
+from tests.protocol.mesh.conftest import Lab
+
+Json = dict[str, Any]
+ARN = "arn:aws:appmesh:us-west-2:000000000000:mesh"
+SECRET_NAME = "appmesh-controller-webhook-server-cert"
+
+
+async def make(lab: Lab, kind: Any, name: str, spec: Json, namespace: str | None = None) -> Json:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    resource: Resource = kind.RESOURCE
+    obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec}
+    return await lab.admin.create(resource, obj)
+
+
+async def condition(lab: Lab, kind: Any, name: str, namespace: str | None, status: str) -> Json:
+    """The object, once its condition has that status."""
+
+    async def found() -> Json | None:
+        obj = await lab.admin.get(kind.RESOURCE, name, namespace=namespace)
+        conditions = (obj.get("status") or {}).get("conditions") or [{}]
+        return obj if conditions[0].get("status") == status else None
+
+    return await lab.until(found)
+
+
+async def gone(lab: Lab, kind: Any, name: str, namespace: str | None = None) -> None:
+    async def found() -> bool | None:
+        try:
+            await lab.admin.get(kind.RESOURCE, name, namespace=namespace)
+        except NotFound:
+            return True
+        return None
+
+    await lab.until(found)
+
+
+async def test_objects_report_what_became_of_them_in_any_order(lab: Lab) -> None:
+    namespace = {"metadata": {"name": "prod", "labels": {"mesh": "dj-app"}}}
+    await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", **namespace})
+    listeners = [{"portMapping": {"port": 9080, "protocol": "http"}}]
+    action = {"weightedTargets": [{"virtualNodeRef": {"name": "v1"}, "weight": 1}]}
+    route = {"name": "all", "httpRoute": {"match": {"prefix": "/"}, "action": action}}
+    node = {"listeners": listeners, "serviceDiscovery": {"dns": {"hostname": "v1.prod"}}, "podSelector": {}}
+    async with lab.running():
+        await make(
+            lab, VirtualService, "jazz", {"provider": {"virtualRouter": {"virtualRouterRef": {"name": "r"}}}}, "prod"
+        )
+        await make(lab, VirtualRouter, "r", {"listeners": listeners, "routes": [route]}, "prod")
+        await make(lab, Mesh, "dj-app", {"namespaceSelector": {"matchLabels": {"mesh": "dj-app"}}})
+        waiting = await condition(lab, VirtualRouter, "r", "prod", "False")
+        assert "virtualRouterARN" not in waiting["status"]
+        await make(lab, VirtualNode, "v1", node, "prod")
+        router = await condition(lab, VirtualRouter, "r", "prod", "True")
+        assert router["status"]["virtualRouterARN"] == f"{ARN}/dj-app/virtualRouter/r_prod"
+        assert router["status"]["routeARNs"] == {"all": f"{ARN}/dj-app/virtualRouter/r_prod/route/all"}
+        service = await condition(lab, VirtualService, "jazz", "prod", "True")
+        assert service["status"]["virtualServiceARN"] == f"{ARN}/dj-app/virtualService/jazz.prod"
+
+        reference = {
+            "meshRef": {"name": "dj-app", "uid": (await lab.admin.get(Mesh.RESOURCE, "dj-app"))["metadata"]["uid"]}
+        }
+        await lab.admin.patch(VirtualNode.RESOURCE, "v1", {"spec": reference}, namespace="prod")
+        await lab.admin.delete(Mesh.RESOURCE, "dj-app")
+
+        async def told() -> str | None:
+            events = (await lab.admin.list(EVENT)).items
+            return next((event["message"] for event in events if event["reason"] == "PendingMembersDeletion"), None)
+
+        assert (await lab.until(told)).endswith("virtualNode: 1")
+        await lab.admin.delete(VirtualNode.RESOURCE, "v1", namespace="prod")
+        await gone(lab, Mesh, "dj-app")
+
+
+async def test_certificates_are_made_once_announced_and_served(lab: Lab) -> None:
+    async with lab.running():
+        secret = await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system")
+        bundle = secret["data"]["ca.crt"]
+        for resource, name in (
+            (MUTATING_WEBHOOK_CONFIGURATION, "appmesh-controller-mutating-webhook-configuration"),
+            (VALIDATING_WEBHOOK_CONFIGURATION, "appmesh-controller-validating-webhook-configuration"),
+        ):
+            webhooks = (await lab.admin.get(resource, name))["webhooks"]
+            assert {webhook["clientConfig"]["caBundle"] for webhook in webhooks} == {bundle}
+        tls = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
+        review = {
+            "request": {
+                "uid": "u",
+                "kind": {"kind": "Mesh"},
+                "operation": "CREATE",
+                "object": {"metadata": {"name": "m"}},
+            }
+        }
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(
+                f"https://127.0.0.1:{lab.settings.webhook_port}/mutate-appmesh-k8s-aws-v1beta2-mesh",
+                json=review,
+                ssl=tls,
+                server_hostname="appmesh-controller-webhook-service.appmesh-system.svc",
+            ) as answer,
+        ):
+            assert (await answer.json())["response"]["allowed"]
+    async with lab.running():
+        assert await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system") == secret
+
+
+async def test_a_sidecar_is_known_by_its_pods_token(lab: Lab) -> None:
+    path = "mesh/m/virtualNode/jazz_music"
+    await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "music"}})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "player", "namespace": "music"}}
+    await lab.admin.create(SERVICE_ACCOUNT, account)
+    envoy = {"name": "envoy", "image": "x", "env": [{"name": "APPMESH_VIRTUAL_NODE_NAME", "value": path}]}
+    spec = {"serviceAccountName": "player", "containers": [envoy]}
+    metadata = {"name": "jazz-1", "namespace": "music"}
+    pod = await lab.admin.create(POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    model = MeshModel({}, {path: NamespacedName("music", "jazz")}, {}, ())
+    authenticate = sidecar_authentication(lab.admin, lambda: model)
+
+    async def key(token: str) -> str:
+        return await authenticate({"authorization": f"Bearer {token}"})
+
+    bound = await lab.token("player", "music", pod)
+    assert await key(bound) == "virtualnode/music/jazz"
+    for other in (await lab.token("player", "music"), "nonsense", bound[:-4] + "AAAA"):
+        with pytest.raises(NotAuthenticatedError):
+            await key(other)
+    await lab.admin.delete(POD, "jazz-1", namespace="music", grace_period_s=0)
+    with pytest.raises(NotAuthenticatedError):
+        await key(bound)
