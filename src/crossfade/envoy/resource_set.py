@@ -39,17 +39,18 @@ NOTHING: Final[Mapping[str, Resource]] = MappingProxyType({})
 class ResourceSet:
     """Immutable. Equal sets have equal bytes; names within a type are sorted."""
 
-    __slots__ = ("_by_type", "version")
+    __slots__ = ("_by_type", "_versions", "version")
 
     def __init__(self, by_type: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
         self._by_type = MappingProxyType(
             {kind: MappingProxyType(dict(sorted(by_type[kind].items()))) for kind in ResourceType if by_type.get(kind)}
         )
-        digest = blake2b(digest_size=8)
-        for kind, resources in self._by_type.items():
-            for name, resource in resources.items():
-                digest.update(f"{kind} {name} {resource.version}\n".encode())
-        self.version: Final = digest.hexdigest()
+        self._versions = {kind: _digest(resources) for kind, resources in self._by_type.items()}
+        self.version: Final = blake2b(repr(self._versions).encode(), digest_size=8).hexdigest()
+
+    def version_of(self, kind: ResourceType) -> str:
+        """Of all resources of a type; empty if there are none."""
+        return self._versions.get(kind, "")
 
     def of(self, kind: ResourceType) -> Mapping[str, Resource]:
         """Name to resource, sorted by name."""
@@ -64,6 +65,13 @@ class ResourceSet:
     def __repr__(self) -> str:
         counts = ", ".join(f"{kind.name.lower()}: {len(found)}" for kind, found in self._by_type.items())
         return f"ResourceSet({self.version}, {counts})"
+
+
+def _digest(resources: Mapping[str, Resource]) -> str:
+    digest = blake2b(digest_size=8)
+    for name, resource in resources.items():
+        digest.update(f"{name} {resource.version}\n".encode())
+    return digest.hexdigest()
 
 
 EMPTY: Final = ResourceSet({})

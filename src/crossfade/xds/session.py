@@ -63,9 +63,8 @@ class _Interest:
         self.alone: set[str] = set()
         """Were part of a refused response: sent one by one, to learn which one is bad."""
         self.refused: dict[str, str] = {}
-
-    def covers(self, name: str) -> bool:
-        return self.is_wildcard or name in self.names
+        self.settled: str | None = None
+        """The version of the whole type that was sent; saves the comparison until something changes."""
 
 
 class Session:
@@ -111,6 +110,8 @@ class Session:
 
     @staticmethod
     def _subscribe(interest: _Interest, request: discovery_v3.DeltaDiscoveryRequest) -> None:
+        if request.resource_names_subscribe or request.resource_names_unsubscribe:
+            interest.settled = None
         for name in request.resource_names_subscribe:
             if name == WILDCARD:
                 interest.is_wildcard = interest.owes_greeting = True
@@ -136,6 +137,7 @@ class Session:
         if not request.HasField("error_detail"):
             interest.alone.difference_update(sent.resources)
             return [Accepted(sent.kind, sent.resources)] if sent.resources else []
+        interest.settled = None
         for name in sent.resources:
             self._restore(interest, name, sent)
         if len(sent.resources) > 1:
@@ -172,22 +174,25 @@ class Session:
         for kind in PUSH_ORDER:
             if kind in ROUTING and self._awaits(CLUSTERS_FIRST):
                 return responses
-            responses += self._additions(kind, self._wanted.of(kind))
+            responses += self._additions(kind, self._wanted)
         if not self._awaits(CLUSTERS_FIRST | ROUTING):
             for kind in reversed(PUSH_ORDER):
-                responses += self._removals(kind, self._wanted.of(kind))
+                responses += self._removals(kind, self._wanted)
         return responses
 
     def _awaits(self, kinds: frozenset[ResourceType]) -> bool:
         return any(self._sent[nonce].kind in kinds for nonce in self._awaited)
 
-    def _additions(self, kind: ResourceType, wanted: Mapping[str, Resource]) -> Iterator[bytes]:
+    def _additions(self, kind: ResourceType, wanted_set: ResourceSet) -> Iterator[bytes]:
         interest = self._interests.get(kind)
         if interest is None:
             return
-        if kind is ResourceType.ENDPOINTS:
+        if kind is ResourceType.ENDPOINTS and self._awaiting_endpoints:
             interest.owed |= interest.names & self._awaiting_endpoints
             self._awaiting_endpoints -= interest.names
+        if interest.settled == wanted_set.version_of(kind) and not interest.owed and not interest.owes_greeting:
+            return
+        wanted = wanted_set.of(kind)
         changed = {
             name: wanted[name] for name in self._candidates(interest, wanted) if self._needs(interest, name, wanted)
         }
@@ -227,12 +232,14 @@ class Session:
         """
         self._awaiting_endpoints.update(clusters)
 
-    def _removals(self, kind: ResourceType, wanted: Mapping[str, Resource]) -> Iterator[bytes]:
+    def _removals(self, kind: ResourceType, wanted: ResourceSet) -> Iterator[bytes]:
         interest = self._interests.get(kind)
-        if interest is not None:
-            gone = sorted(interest.versions.keys() - wanted.keys())
-            if gone:
-                yield self._response(kind, {}, gone)
+        if interest is None or interest.settled == wanted.version_of(kind):
+            return
+        gone = sorted(interest.versions.keys() - wanted.of(kind).keys())
+        if gone:
+            yield self._response(kind, {}, gone)
+        interest.settled = wanted.version_of(kind)
 
     def _response(self, kind: ResourceType, resources: dict[str, Resource], removed: Sequence[str]) -> bytes:
         self._nonce += 1
