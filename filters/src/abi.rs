@@ -61,7 +61,6 @@ pub const STOP: u32 = 1;
 pub const STOP_BODY_NO_BUFFER: u32 = 3;
 
 pub const ATTRIBUTE_PROTOCOL: u32 = 10;
-pub const ATTRIBUTE_SOURCE_ADDRESS: u32 = 24;
 pub const ATTRIBUTE_DESTINATION_PORT: u32 = 27;
 pub const ATTRIBUTE_TLS_VERSION: u32 = 31;
 
@@ -94,6 +93,11 @@ unsafe extern "C" {
         filter: EnvoyFilter,
         attribute: u32,
         result: *mut u64,
+    ) -> bool;
+    /// `address:port` of the connection's other end, whatever the headers say.
+    pub fn envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(
+        filter: EnvoyFilter,
+        result: *mut Buffer,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_send_response(
         filter: EnvoyFilter,

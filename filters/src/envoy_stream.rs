@@ -83,13 +83,21 @@ impl Stream for EnvoyStream {
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
         let id = match attribute {
             Attribute::Protocol => abi::ATTRIBUTE_PROTOCOL,
-            Attribute::SourceAddress => abi::ATTRIBUTE_SOURCE_ADDRESS,
             Attribute::TlsVersion => abi::ATTRIBUTE_TLS_VERSION,
         };
         let mut result = Buffer::EMPTY;
         // SAFETY: the pointer is valid during the hook; the bytes live as long as the stream's attributes.
         unsafe {
             abi::envoy_dynamic_module_callback_http_filter_get_attribute_string(self.0, id, &raw mut result)
+                .then(|| result.bytes())
+        }
+    }
+
+    fn peer_address(&self) -> Option<&[u8]> {
+        let mut result = Buffer::EMPTY;
+        // SAFETY: the pointer is valid during the hook; the address lives as long as the connection.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(self.0, &raw mut result)
                 .then(|| result.bytes())
         }
     }

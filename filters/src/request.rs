@@ -39,7 +39,7 @@ impl<'a> Request<'a> {
             protocol: stream.attribute(Attribute::Protocol).unwrap_or(b"HTTP/1.1"),
             is_tls: stream.attribute(Attribute::TlsVersion).is_some_and(|version| !version.is_empty()),
             local_port: stream.local_port().unwrap_or_default(),
-            peer: stream.attribute(Attribute::SourceAddress).and_then(address_without_port),
+            peer: stream.peer_address().and_then(address_without_port),
             headers,
         }
     }

@@ -15,8 +15,6 @@ pub enum Map {
 pub enum Attribute {
     /// `HTTP/1.1` and the like.
     Protocol,
-    /// `address:port` of the client.
-    SourceAddress,
     /// Present on TLS connections only.
     TlsVersion,
 }
@@ -27,6 +25,8 @@ pub trait Stream {
     /// All headers in order, names in lower case.
     fn headers(&self, map: Map) -> HeaderList<'_>;
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]>;
+    /// `address:port` of the peer, whatever forwarding headers say.
+    fn peer_address(&self) -> Option<&[u8]>;
     /// The port on which the connection arrived.
     fn local_port(&self) -> Option<u64>;
     /// Replaces all values of `name`.
@@ -113,9 +113,12 @@ pub mod testing {
         fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
             match attribute {
                 Attribute::Protocol => Some(self.protocol.as_bytes()),
-                Attribute::SourceAddress => Some(b"192.0.2.1:999"),
                 Attribute::TlsVersion => None,
             }
+        }
+
+        fn peer_address(&self) -> Option<&[u8]> {
+            Some(b"192.0.2.1:999")
         }
 
         fn local_port(&self) -> Option<u64> {

@@ -369,8 +369,6 @@ class Gateway:
 HTTP_CONNECTION_MANAGER: JsonObject = {
     "server_header_transformation": "PASS_THROUGH",
     "generate_request_id": False,
-    "use_remote_address": True,
-    "skip_xff_append": True,
     "internal_address_config": {},
     "normalize_path": False,
     "merge_slashes": False,
