@@ -41,11 +41,18 @@ class AdminPages(NamedTuple):
 
 
 def bootstrap(
-    *, node_id: str, ads: AdsPeer, admin_port: int, pages: tuple[AdminPages, ...] = (), socket_mark: int | None = None
+    *,
+    node_id: str,
+    ads: AdsPeer,
+    admin_port: int,
+    pages: tuple[AdminPages, ...] = (),
+    socket_mark: int | None = None,
+    stats_tags: tuple[tuple[str, str], ...] = (),
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
     `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
+    `stats_tags` (name, value) are added to every statistic.
     """
     manager: Json = {}
     if socket_mark is not None:
@@ -55,6 +62,7 @@ def bootstrap(
         "node": {"id": node_id, "cluster": "crossfade"},
         "admin": {"address": _address("127.0.0.1", admin_port), "ignore_global_conn_limit": True},
         "cluster_manager": manager,
+        "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags]},
         "dynamic_resources": {
             "ads_config": _ads_config(),
             "lds_config": _over_ads(),

@@ -94,6 +94,8 @@ def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
 def _health_check(check: HealthCheck) -> core_v3.HealthCheck:
     message = core_v3.HealthCheck(
         interval=duration(check.interval_s),
+        # Else Envoy looks once a minute at clusters that nobody has asked for anything yet.
+        no_traffic_interval=duration(check.interval_s),
         timeout=duration(check.timeout_s),
         healthy_threshold=UInt32Value(value=check.healthy_threshold),
         unhealthy_threshold=UInt32Value(value=check.unhealthy_threshold),

@@ -37,6 +37,7 @@ class ProxySettings(NamedTuple):
     log_level: str
     drain_s: float
     socket_mark: int | None
+    stats_tags: tuple[tuple[str, str], ...]
 
 
 class SettingsError(Exception):
@@ -50,7 +51,6 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
     token_file = environment.get("CROSSFADE_ADS_TOKEN_FILE")
-    mark = environment.get("CROSSFADE_SOCKET_MARK")
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
         ads_address=address,
@@ -62,8 +62,22 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         concurrency=_number(environment, "ENVOY_CONCURRENCY", 1),
         log_level=environment.get("ENVOY_LOG_LEVEL", "info"),
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
-        socket_mark=int(mark) if mark else None,
+        socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
+        stats_tags=_stats_tags(environment),
     )
+
+
+def _stats_tags(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """`mesh/<mesh>[@owner]/virtualNode/<name>` as App Mesh's tags, if they are switched on (appmesh.md §3.13)."""
+    if environment.get("ENABLE_ENVOY_STATS_TAGS") != "1":
+        return ()
+    parts = environment.get("APPMESH_VIRTUAL_NODE_NAME", "").split("/")
+    match parts:
+        case ["mesh", mesh, "virtualNode", name]:
+            return (("appmesh.mesh", mesh.partition("@")[0]), ("appmesh.virtual_node", name))
+        case ["mesh", mesh, "virtualGateway", name]:
+            return (("appmesh.mesh", mesh.partition("@")[0]), ("appmesh.virtual_gateway", name))
+    return ()
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -103,6 +117,7 @@ def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path 
             admin_port=settings.admin_port,
             pages=tuple(pages),
             socket_mark=settings.socket_mark,
+            stats_tags=settings.stats_tags,
         )
     )
 

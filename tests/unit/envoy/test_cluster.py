@@ -102,6 +102,7 @@ def test_outlier_detection_may_always_eject_one_host() -> None:
 def test_health_check(protocol: Protocol, kind: str, content: dict[str, Any]) -> None:
     (check,) = built(health_check=HealthCheck(protocol, 5, 2, 2, 2, "/ping"))["health_checks"]
     assert check[kind] == content
+    assert check["interval"] == check["no_traffic_interval"] == "5s"
 
 
 def test_endpoints_are_sorted_and_those_without_weight_left_out() -> None:

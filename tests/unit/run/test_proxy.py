@@ -1,0 +1,63 @@
+"""The environment of a proxy container, read into settings and a bootstrap."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crossfade.run.proxy import SettingsError, bootstrap_from_settings, settings_from_environment
+
+SIDECAR = {
+    "CROSSFADE_ADS_ADDRESS": "appmesh-controller-ads.appmesh-system.svc:18000",
+    "CROSSFADE_ADS_CA": "-----BEGIN CERTIFICATE-----",
+    "CROSSFADE_ADS_TOKEN_FILE": "/var/run/secrets/token",
+    "POD_NAME": "jazz-v1-x",
+    "POD_NAMESPACE": "prod",
+    "POD_IP": "10.244.0.7",
+}
+
+
+def test_a_sidecar() -> None:
+    settings = settings_from_environment(SIDECAR, is_gateway=False)
+    assert settings.node_id == "prod/jazz-v1-x"
+    assert settings.token_file == Path("/var/run/secrets/token")
+    assert (settings.admin_port, settings.concurrency, settings.log_level) == (9901, 1, "info")
+    assert settings.status_port is None
+    made = json.loads(bootstrap_from_settings(settings, token_secret_file=Path("/tmp/token.json")))
+    (scraping,) = made["static_resources"]["listeners"]
+    assert scraping["address"]["socket_address"] == {"address": "10.244.0.7", "port_value": 9901}
+    assert made["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
+
+
+def test_a_gateway_needs_no_settings() -> None:
+    settings = settings_from_environment({}, is_gateway=True)
+    assert settings.ads_address == "127.0.0.1:18001"
+    made = json.loads(bootstrap_from_settings(settings, token_secret_file=None))
+    (status,) = made["static_resources"]["listeners"]
+    assert status["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8100}
+
+
+def test_the_certificate_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_text("PEM")
+    assert settings_from_environment(SIDECAR | {"CROSSFADE_ADS_CA": str(file)}, is_gateway=False).ads_ca_pem == "PEM"
+    with pytest.raises(SettingsError, match="cannot read"):
+        settings_from_environment(SIDECAR | {"CROSSFADE_ADS_CA": str(tmp_path / "none")}, is_gateway=False)
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        (
+            "mesh/dj-app/virtualNode/jazz-v1_prod",
+            (("appmesh.mesh", "dj-app"), ("appmesh.virtual_node", "jazz-v1_prod")),
+        ),
+        ("mesh/m@123456789012/virtualGateway/gw_ns", (("appmesh.mesh", "m"), ("appmesh.virtual_gateway", "gw_ns"))),
+        ("nonsense", ()),
+    ],
+)
+def test_stats_tags(resource: str, expected: tuple[tuple[str, str], ...]) -> None:
+    environment = SIDECAR | {"APPMESH_VIRTUAL_NODE_NAME": resource, "ENABLE_ENVOY_STATS_TAGS": "1"}
+    assert settings_from_environment(environment, is_gateway=False).stats_tags == expected
+    del environment["ENABLE_ENVOY_STATS_TAGS"]
+    assert settings_from_environment(environment, is_gateway=False).stats_tags == ()
