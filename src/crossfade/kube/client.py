@@ -6,6 +6,7 @@ expired version, is the reflector's job.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from types import TracebackType
@@ -55,7 +56,12 @@ class Client:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             # Every watch holds a connection, so the pool has no bound of its own.
-            connector=aiohttp.TCPConnector(limit=0, ssl=self.config.ssl_context() or True),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=self.config.ssl_context() or True,
+                # Older Pythons leave TLS connections open that were closed before their end, as watches are.
+                enable_cleanup_closed=sys.version_info < (3, 12, 7),
+            ),
             headers={"User-Agent": self._user_agent, "Accept": "application/json"},
             auto_decompress=True,
             json_serialize=_encode_text,
@@ -69,6 +75,9 @@ class Client:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            # TLS connections close their sockets a turn of the loop after their session, and it may be the last turn.
+            for _ in range(3):
+                await asyncio.sleep(0)
 
     async def get(
         self, resource: Resource, name: str, *, namespace: str | None = None, subresource: str | None = None

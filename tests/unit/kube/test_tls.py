@@ -2,57 +2,15 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from crossfade.kube.client import Client
 from crossfade.kube.errors import ApiUnreachable, Unauthorized
 from crossfade.kube.kubeconfig import ClusterConfig
-
-
-class Pair(NamedTuple):
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def certificate_pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    @property
-    def key_pem(self) -> bytes:
-        kind = serialization.PrivateFormat.PKCS8
-        return self.key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
-
-
-def _issue(name: str, issuer: Pair | None = None) -> Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    signer_key = issuer.key if issuer else key
-    public = key.public_key()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer_key.public_key()), critical=False)
-    )
-    return Pair(builder.sign(signer_key, hashes.SHA256()), key)
+from tests.support.tls import Pair, issue
 
 
 async def _whoami(request: web.Request) -> web.Response:
@@ -67,12 +25,12 @@ async def _whoami(request: web.Request) -> web.Response:
 
 @pytest.fixture(scope="module")
 def authority() -> Pair:
-    return _issue("ca")
+    return issue("ca")
 
 
 @pytest.fixture
 async def server(authority: Pair, tmp_path: Path) -> AsyncIterator[str]:
-    pair = _issue("server", authority)
+    pair = issue("server", authority)
     (tmp_path / "pair.pem").write_bytes(pair.certificate_pem + pair.key_pem)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.certificate_pem.decode())
     context.verify_mode = ssl.CERT_OPTIONAL
@@ -92,7 +50,7 @@ async def _ask(config: ClusterConfig) -> str:
 
 
 async def test_client_certificate(server: str, authority: Pair) -> None:
-    mine = _issue("admin", authority)
+    mine = issue("admin", authority)
     config = ClusterConfig(
         server=server,
         ca_pem=authority.certificate_pem,
@@ -110,5 +68,5 @@ async def test_bearer_token(server: str, authority: Pair) -> None:
 
 async def test_a_server_that_cannot_prove_itself_gets_no_token(server: str) -> None:
     with pytest.raises(ApiUnreachable, match="certificate"):
-        await _ask(ClusterConfig(server=server, ca_pem=_issue("other").certificate_pem, token="good"))
+        await _ask(ClusterConfig(server=server, ca_pem=issue("other").certificate_pem, token="good"))
     assert await _ask(ClusterConfig(server=server, verifies_server=False, token="good")) == "bearer"
