@@ -4,9 +4,12 @@ from typing import Final
 
 from crossfade.api.meta import JsonObject
 from crossfade.inject.annotations import PodWishes
-from crossfade.inject.settings import PROXY_UID, SidecarSettings
+from crossfade.inject.settings import PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
 
 ENVOY_NAME: Final = "envoy"
+TOKEN_VOLUME: Final = "crossfade-token"  # noqa: S105 - the name of a volume
+_TOKEN_DIRECTORY: Final = "/var/run/secrets/crossfade"  # noqa: S105 - a path
+_TOKEN_SECONDS: Final = 3600
 # Environment names that authors may set although the controller knows them.
 _AUTHORS_MAY_SET: Final = frozenset({"XRAY_SAMPLING_RATE"})
 
@@ -23,7 +26,7 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
         "APPMESH_PLATFORM_APP_MESH_CONTROLLER_VERSION": settings.version,
         "CROSSFADE_ADS_ADDRESS": settings.ads_address,
         "CROSSFADE_ADS_CA": settings.ads_ca_pem,
-        "CROSSFADE_ADS_TOKEN_FILE": "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "CROSSFADE_ADS_TOKEN_FILE": f"{_TOKEN_DIRECTORY}/token",
     }
     from_fields = {
         "POD_NAME": "metadata.name",
@@ -35,6 +38,16 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
         *({"name": name, "value": value} for name, value in values.items()),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in from_fields.items()),
     ]
+
+
+def token_volume() -> JsonObject:
+    """The pod's own token, also where the author does not mount the usual one; the kubelet renews it."""
+    token = {"audience": TOKEN_AUDIENCE, "expirationSeconds": _TOKEN_SECONDS, "path": "token"}
+    return {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}
+
+
+def token_mount() -> JsonObject:
+    return {"name": TOKEN_VOLUME, "mountPath": _TOKEN_DIRECTORY, "readOnly": True}
 
 
 def with_wishes(env: list[JsonObject], wishes: PodWishes) -> list[JsonObject]:
@@ -68,12 +81,11 @@ def envoy_container(resource_path: str, wishes: PodWishes, settings: SidecarSett
     if settings.pre_stop_delay_s:
         command = ["sh", "-c", f"sleep {settings.pre_stop_delay_s}"]
         container["lifecycle"] = {"preStop": {"exec": {"command": command}}}
-    mounts = [
+    container["volumeMounts"] = [
+        token_mount(),
         *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.secret_mounts),
         *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.volume_mounts),
     ]
-    if mounts:
-        container["volumeMounts"] = mounts
     return container
 
 

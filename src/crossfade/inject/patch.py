@@ -8,9 +8,12 @@ from crossfade.inject.annotations import PodWishes, wishes_from_annotations
 from crossfade.inject.decision import MODE_KEY, InjectionDenied
 from crossfade.inject.envoy_container import (
     ENVOY_NAME,
+    TOKEN_VOLUME,
     environment,
     envoy_container,
     readiness_probe,
+    token_mount,
+    token_volume,
     with_wishes,
 )
 from crossfade.inject.proxy_init import INIT_NAME, cni_annotations, init_container
@@ -39,7 +42,7 @@ def sidecar_patch(
         place = "0" if settings.waits_until_ready else "-"
         container = envoy_container(resource_path, wishes, settings)
         patch.append({"op": "add", "path": f"/spec/containers/{place}", "value": container})
-        patch += _secret_volumes(spec, wishes)
+        patch += _add_volumes(spec, wishes)
     return patch + _token_group(spec)
 
 
@@ -52,6 +55,7 @@ def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSetti
         return []
     container = containers[index]
     own: list[JsonObject] = container.get("env") or []
+    mounts: list[JsonObject] = container.get("volumeMounts") or []
     ours = with_wishes(environment(resource_path, settings), wishes)
     taken = {entry["name"] for entry in ours}
     changed = {
@@ -59,10 +63,12 @@ def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSetti
         "image": container.get("image") if wishes.keeps_gateway_image else settings.proxy_image,
         "env": [*(entry for entry in own if entry["name"] not in taken), *ours],
         "readinessProbe": container.get("readinessProbe") or readiness_probe(settings),
+        "volumeMounts": [*(mount for mount in mounts if mount["name"] != TOKEN_VOLUME), token_mount()],
     }
     if changed == container:
         return []
-    return [{"op": "replace", "path": f"/spec/containers/{index}", "value": changed}, *_token_group(pod["spec"])]
+    replaced = {"op": "replace", "path": f"/spec/containers/{index}", "value": changed}
+    return [replaced, *_add_volumes(pod["spec"], PodWishes()), *_token_group(pod["spec"])]
 
 
 def _uses_cni(pod: JsonObject, wishes: PodWishes) -> bool:
@@ -84,14 +90,13 @@ def _annotate(pod: JsonObject, added: dict[str, str]) -> list[JsonObject]:
     return [{"op": "add", "path": "/metadata/annotations", "value": annotations}]
 
 
-def _secret_volumes(spec: dict[str, Any], wishes: PodWishes) -> list[JsonObject]:
+def _add_volumes(spec: dict[str, Any], wishes: PodWishes) -> list[JsonObject]:
     volumes: list[JsonObject] = spec.get("volumes") or []
     known = {volume["name"] for volume in volumes}
-    secrets = dict.fromkeys(mount.source for mount in wishes.secret_mounts if mount.source not in known)
-    if not secrets:
-        return []
-    added = [{"name": name, "secret": {"secretName": name}} for name in secrets]
-    return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, *added]}]
+    secrets = dict.fromkeys(mount.source for mount in wishes.secret_mounts)
+    wanted = [token_volume(), *({"name": name, "secret": {"secretName": name}} for name in secrets)]
+    added = [volume for volume in wanted if volume["name"] not in known]
+    return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, *added]}] if added else []
 
 
 def _token_group(spec: dict[str, Any]) -> list[JsonObject]:

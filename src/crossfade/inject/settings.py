@@ -5,9 +5,11 @@ from typing import Final
 from msgspec import Struct
 
 PROXY_UID: Final = 1337
+# A token for this audience proves who the pod is to the control plane, and opens nothing else.
+TOKEN_AUDIENCE: Final = "crossfade-mesh"  # noqa: S105 - not a secret
 
 
-class SidecarSettings(Struct, frozen=True, rename="camel"):
+class SidecarSettings(Struct, frozen=True):
     """`ads_ca_pem` is what sidecars trust; resource values are Kubernetes quantities, empty for none.
 
     `pre_stop_delay_s` holds the sidecar back when a pod ends; 0, because `crossfade proxy` drains by itself.

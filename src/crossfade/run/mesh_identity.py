@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from crossfade.api.meta import JsonObject, NamespacedName, Resource
 from crossfade.compile.mesh import MeshModel
 from crossfade.inject.envoy_container import ENVOY_NAME
+from crossfade.inject.settings import TOKEN_AUDIENCE
 from crossfade.kube.client import Client
 from crossfade.kube.errors import KubeError, NotFound
 from crossfade.kube.resources import POD
@@ -57,7 +58,8 @@ def node_of_key(key: str) -> NamespacedName:
 
 
 async def _reviewed(client: Client, token: str) -> JsonObject:
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    spec = {"token": token, "audiences": [TOKEN_AUDIENCE]}
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
     answer = await client.create(TOKEN_REVIEW, review)
     status: JsonObject = answer.get("status") or {}
     return status
@@ -69,6 +71,9 @@ def pod_identity(status: JsonObject) -> PodIdentity:
     name: str = user.get("username") or ""
     if not status.get("authenticated") or not name.startswith(_SERVICE_ACCOUNT):
         raise NotAuthenticatedError("the token is not one of a service account, or no longer valid")
+    # A server that knows no audiences leaves this out and has checked nothing.
+    if TOKEN_AUDIENCE not in (status.get("audiences") or ()):
+        raise NotAuthenticatedError(f"the token is not for the audience {TOKEN_AUDIENCE}")
     extra: dict[str, list[str]] = user.get("extra") or {}
     pod, uid = extra.get(_POD_NAME), extra.get(_POD_UID)
     if not pod or not uid:

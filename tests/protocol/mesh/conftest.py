@@ -82,8 +82,8 @@ class Lab(NamedTuple):
         except aiohttp.ClientConnectionError:
             return None
 
-    async def token(self, account: str, namespace: str, pod: Json | None = None) -> str:
-        spec: Json = {}
+    async def token(self, account: str, namespace: str, pod: Json | None = None, audience: str = "") -> str:
+        spec: Json = {"audiences": [audience] if audience else []}
         if pod is not None:
             metadata = pod["metadata"]
             spec["boundObjectRef"] = {

@@ -143,9 +143,11 @@ async def test_a_sidecar_is_known_by_its_pods_token(lab: Lab) -> None:
     async def key(token: str) -> str:
         return await authenticate({"authorization": f"Bearer {token}"})
 
-    bound = await lab.token("player", "music", pod)
+    bound = await lab.token("player", "music", pod, "crossfade-mesh")
     assert await key(bound) == "virtualnode/music/jazz"
-    for other in (await lab.token("player", "music"), "nonsense", bound[:-4] + "AAAA"):
+    unbound = await lab.token("player", "music", audience="crossfade-mesh")
+    for_the_api = await lab.token("player", "music", pod)
+    for other in (unbound, for_the_api, "nonsense", bound[:-4] + "AAAA"):
         with pytest.raises(NotAuthenticatedError):
             await key(other)
     await lab.admin.delete(POD, "jazz-1", namespace="music", grace_period_s=0)

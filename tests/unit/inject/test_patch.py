@@ -63,6 +63,9 @@ def test_a_pod_gets_a_sidecar_last_and_the_redirection_after_its_own_init_contai
         "APPMESH_ENABLE_IPV6": "1",
     }
     assert found["spec"]["securityContext"] == {"fsGroup": 1337}
+    (source,) = found["spec"]["volumes"][0]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "crossfade-mesh"
+    assert env(envoy)["CROSSFADE_ADS_TOKEN_FILE"] == envoy["volumeMounts"][0]["mountPath"] + "/token"
 
 
 def test_injecting_twice_changes_nothing() -> None:
@@ -102,8 +105,9 @@ def test_annotations_shape_the_sidecar() -> None:
     envoy = container(found, "envoy")
     assert envoy["resources"] == {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}
     assert {key: env(envoy)[key] for key in "ABC"} == {"A": "1", "B": "2", "C": "3,4"}
-    assert [mount["mountPath"] for mount in envoy["volumeMounts"]] == ["/tls", "/data"]
-    assert found["spec"]["volumes"][1] == {"name": "tls", "secret": {"secretName": "tls"}}
+    assert [mount["mountPath"] for mount in envoy["volumeMounts"]] == ["/var/run/secrets/crossfade", "/tls", "/data"]
+    assert [volume["name"] for volume in found["spec"]["volumes"]] == ["data", "crossfade-token", "tls"]
+    assert found["spec"]["volumes"][2] == {"name": "tls", "secret": {"secretName": "tls"}}
 
 
 def test_the_controllers_variables_cannot_be_overridden() -> None:

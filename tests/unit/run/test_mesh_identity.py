@@ -27,11 +27,12 @@ POD: dict[str, Any] = {
         ]
     },
 }
+REVIEWED = {"authenticated": True, "user": USER, "audiences": ["crossfade-mesh"]}
 IDENTITY = PodIdentity("prod", "jazz-1", "u1")
 
 
 def test_a_bound_token_names_its_pod() -> None:
-    assert pod_identity({"authenticated": True, "user": USER}) == IDENTITY
+    assert pod_identity(REVIEWED) == IDENTITY
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,9 @@ def test_a_bound_token_names_its_pod() -> None:
         ({}, "no longer valid"),
         ({"authenticated": False, "user": USER}, "no longer valid"),
         ({"authenticated": True, "user": {**USER, "username": "admin"}}, "not one of a service account"),
-        ({"authenticated": True, "user": {**USER, "extra": {}}}, "not bound to a pod"),
+        ({**REVIEWED, "user": {**USER, "extra": {}}}, "not bound to a pod"),
+        ({**REVIEWED, "audiences": ["https://kubernetes.default.svc"]}, "not for the audience"),
+        ({"authenticated": True, "user": USER}, "not for the audience"),
     ],
 )
 def test_other_tokens_are_refused(status: dict[str, Any], text: str) -> None:
