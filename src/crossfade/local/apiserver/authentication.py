@@ -42,8 +42,14 @@ def impersonated(headers: Mapping[str, str], groups: list[str]) -> User | None:
     """The user whom the request is to be judged as, if it asks for another one than its own."""
     name = headers.get("Impersonate-User", "")
     if not name:
-        if groups or headers.get("Impersonate-Uid"):
-            raise bad_request(f"requested {groups or headers.get('Impersonate-Uid')} without impersonating a user")
+        uid = headers.get("Impersonate-Uid", "")
+        if groups or uid:
+            listed = ", ".join(f'"{group}"' for group in groups)
+            said = f"[]string{{{listed}}}" if groups else "[]string(nil)"
+            raise bad_request(
+                f'requested &user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{said}, Extra:map[string][]string(nil)}}'
+                " without impersonating a user name"
+            )
         return None
     found = list(groups)
     if name.startswith("system:serviceaccount:") and not groups:

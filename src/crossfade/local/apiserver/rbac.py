@@ -63,7 +63,7 @@ class Authorizer:
                 role = self._role(reference, place)
                 if role is None:
                     continue
-                label = f"{place}/{binding['metadata']['name']}" if place else binding["metadata"]["name"]
+                label = f"{binding['metadata']['name']}/{place}" if place else binding["metadata"]["name"]
                 for rule in role.get("rules") or ():
                     yield Grant(rule, place, label, f'{reference["kind"]} "{reference["name"]}"', _said(subject, place))
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from crossfade.local.apiserver.conversion import from_storage, to_storage
 from crossfade.local.apiserver.registry import ResourceType
 
 JsonObject = dict[str, Any]
@@ -13,9 +14,7 @@ def to_stored(resource: ResourceType, obj: JsonObject) -> JsonObject:
         return obj
     if resource.custom is not None:
         return {**obj, "apiVersion": resource.storage_api_version}
-    from crossfade.local.apiserver import conversion
-
-    return conversion.to_storage(resource.gvk, obj)
+    return to_storage(resource.gvk, obj)
 
 
 def to_served(resource: ResourceType, obj: JsonObject) -> JsonObject:
@@ -24,6 +23,4 @@ def to_served(resource: ResourceType, obj: JsonObject) -> JsonObject:
         return obj
     if resource.custom is not None:
         return {**obj, "apiVersion": resource.api_version}
-    from crossfade.local.apiserver import conversion
-
-    return conversion.from_storage(resource.gvk, obj)
+    return from_storage(resource.gvk, obj)

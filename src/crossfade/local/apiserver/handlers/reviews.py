@@ -31,7 +31,10 @@ async def subject_access_review(api: Api, call: Call, resource: ResourceType) ->
         raise _invalid_review(resource, [error])
     attributes = spec.get("resourceAttributes") or {}
     if resource.namespaced and attributes.get("namespace") != call.info.namespace:
-        raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.info.namespace}")
+        error = invalid(
+            "spec.resourceAttributes.namespace", attributes.get("namespace", ""), "must match metadata.namespace"
+        )
+        raise _invalid_review(resource, [error])
     user = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""))
     return _access(api, review, resource, user)
 

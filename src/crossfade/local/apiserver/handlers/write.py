@@ -152,8 +152,9 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
 
     async def attempt() -> Answer:
         before = _existing(api, call, resource)
-        obj = merged(before.copy() if before else None)
-        obj = objects.with_defaults(_stored_type(api, resource), obj)
+        stored_type = _stored_type(api, resource)
+        known = objects.known_fields(stored_type, merged(before.copy() if before else None))
+        obj = objects.with_defaults(stored_type, known.object)
         if before is not None:
             stored = await writes.update(api, call, resource, before, obj, subresource=subresource, track=keep)
             return ObjectAnswer(to_served(resource, stored), resource)
