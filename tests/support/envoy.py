@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,11 +142,11 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend(name: str, *, waits: bool = False) -> AsyncIterator[Backend]:
+async def backend(name: str, *, waits: bool = False, tls: ssl.SSLContext | None = None) -> AsyncIterator[Backend]:
     made = Backend(name)
     if not waits:
         made.answers.set()
-    server = await asyncio.start_server(made.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.handle, "127.0.0.1", 0, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

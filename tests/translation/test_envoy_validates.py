@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from crossfade.compile.model import (
+    ClientTls,
     Cluster,
     Destination,
     Dialect,
@@ -64,6 +65,7 @@ def everything(dialect: Dialect) -> ProxyModel:
         local_cluster("eds", 1),
         Cluster("dst", Discovery.ORIGINAL_DST, (), ORIGIN),
         Cluster("dns", Discovery.LOGICAL_DNS, (Endpoint("jazz.prod.svc.cluster.local.", 9080),), ORIGIN),
+        Cluster("tls", Discovery.STATIC, (Endpoint("10.0.0.1", 443),), ORIGIN, tls=ClientTls()),
         Cluster("strict", Discovery.STRICT_DNS, (Endpoint("jazz", 9080),), ORIGIN),
     )
     listener = Listener("l", "127.0.0.1", 15001, Direction.OUTBOUND, chains, restores_original_destination=True)

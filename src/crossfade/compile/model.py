@@ -207,6 +207,13 @@ class OutlierDetection(Struct, frozen=True):
     max_ejection_percent: int
 
 
+class ClientTls(Struct, frozen=True):
+    """TLS towards a cluster. `server_name=None` takes the request's (rewritten) Host; `ca_pem=None` trusts anyone."""
+
+    server_name: str | None = None
+    ca_pem: str | None = None
+
+
 class IpFamily(StrEnum):
     """Which addresses a DNS discovery uses."""
 
@@ -233,6 +240,7 @@ class Cluster(Struct, frozen=True):
     outlier_detection: OutlierDetection | None = None
     ip_family: IpFamily = IpFamily.ANY
     idle_timeout_s: float | None = None
+    tls: ClientTls | None = None
 
 
 # --- listeners -------------------------------------------------------------------------------------------------

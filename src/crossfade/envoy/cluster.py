@@ -15,6 +15,7 @@ from crossfade.envoy import names
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.proto import UInt32Value, cluster_v3, core_v3, dns_cluster_v3, duration, packed, upstream_http_v3
 from crossfade.envoy.sources import ads
+from crossfade.envoy.tls import client_tls
 
 # Names follow a Service within seconds; cluster DNS answers locally, so asking often costs nothing.
 DNS_REFRESH_S: Final = 5.0
@@ -31,6 +32,8 @@ def cluster_from_model(cluster: Cluster) -> cluster_v3.Cluster:
     message.circuit_breakers.thresholds.append(_thresholds(cluster.circuit_breakers))
     if cluster.protocol is not Protocol.TCP:
         message.typed_extension_protocol_options[names.HTTP_PROTOCOL_OPTIONS].CopyFrom(packed(_http_options(cluster)))
+    if cluster.tls is not None:
+        message.transport_socket.CopyFrom(client_tls(cluster.tls, cluster.protocol))
     if cluster.health_check is not None:
         message.health_checks.append(_health_check(cluster.health_check))
     if cluster.outlier_detection is not None:
@@ -86,6 +89,9 @@ def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
         message.explicit_http_config.http_protocol_options.SetInParent()
     else:
         message.explicit_http_config.http2_protocol_options.SetInParent()
+    if cluster.tls is not None and cluster.tls.server_name is None:
+        message.upstream_http_protocol_options.auto_sni = True
+        message.upstream_http_protocol_options.auto_san_validation = cluster.tls.ca_pem is not None
     if cluster.idle_timeout_s is not None:
         message.common_http_protocol_options.idle_timeout.CopyFrom(duration(cluster.idle_timeout_s))
     return message

@@ -1,6 +1,6 @@
-"""Server side of TLS at a listener."""
+"""Both sides of TLS: certificates shown at a listener, and what is asked of an upstream."""
 
-from crossfade.compile.model import ServerCertificate
+from crossfade.compile.model import ClientTls, Protocol, ServerCertificate
 from crossfade.envoy import names
 from crossfade.envoy.proto import core_v3, packed, tls_v3
 
@@ -11,4 +11,20 @@ def server_tls(certificate: ServerCertificate, *, alpn: tuple[str, ...]) -> core
     entry = context.common_tls_context.tls_certificates.add()
     entry.certificate_chain.inline_string = certificate.chain_pem
     entry.private_key.inline_string = certificate.key_pem
+    return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))
+
+
+def client_tls(tls: ClientTls, protocol: Protocol) -> core_v3.TransportSocket:
+    """Where the name comes from each request, `cluster` lets Envoy take and check it per connection."""
+    context = tls_v3.UpstreamTlsContext()
+    if protocol is not Protocol.TCP:
+        context.common_tls_context.alpn_protocols.append("http/1.1" if protocol is Protocol.HTTP1 else "h2")
+    if tls.server_name is not None:
+        context.sni = tls.server_name
+    if tls.ca_pem is not None:
+        validation = context.common_tls_context.validation_context
+        validation.trusted_ca.inline_string = tls.ca_pem
+        if tls.server_name is not None:
+            name = validation.match_typed_subject_alt_names.add(san_type=tls_v3.SubjectAltNameMatcher.DNS)
+            name.matcher.exact = tls.server_name
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from crossfade.compile.model import (
+    ClientTls,
     Cluster,
     Discovery,
     Endpoint,
@@ -81,6 +82,27 @@ def test_tcp_has_no_http_options() -> None:
 def test_idle_timeout() -> None:
     (options,) = built(idle_timeout_s=60)["typed_extension_protocol_options"].values()
     assert options["common_http_protocol_options"] == {"idle_timeout": "60s"}
+
+
+@pytest.mark.parametrize(
+    ("tls", "context", "per_request"),
+    [
+        (ClientTls(), {}, {"auto_sni": True}),
+        (
+            ClientTls(ca_pem="CA"),
+            {"validation_context": {"trusted_ca": {"inline_string": "CA"}}},
+            {"auto_sni": True, "auto_san_validation": True},
+        ),
+        (ClientTls("a.test"), {}, None),
+    ],
+)
+def test_tls(tls: ClientTls, context: dict[str, Any], per_request: dict[str, Any] | None) -> None:
+    cluster = built(tls=tls)
+    socket = cluster["transport_socket"]["typed_config"]
+    assert socket.get("sni") == tls.server_name
+    assert socket["common_tls_context"] == {"alpn_protocols": ["http/1.1"], **context}
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    assert options.get("upstream_http_protocol_options") == per_request
 
 
 def test_outlier_detection_may_always_eject_one_host() -> None:
