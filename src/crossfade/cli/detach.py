@@ -15,7 +15,6 @@ _STDERR: Final = 2
 
 def in_background(command: Callable[[Callable[[bool], None]], int], *, log: Path) -> int:
     """The command's exit code if it ends before it is ready, else 0. Its stderr is shown, then goes to `log`."""
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     reading, writing = os.pipe()
     sys.stderr.flush()
     child = os.fork()

@@ -57,9 +57,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run_up(arguments: argparse.Namespace) -> int:
     if not arguments.detach:
         return _up(arguments, lambda _ok: None)
-    return in_background(
-        lambda settled: _up(arguments, settled), log=DataDir(arguments.data_dir).root / "logs" / "up.log"
-    )
+    directory = DataDir(arguments.data_dir)
+    directory.prepare()
+    return in_background(lambda settled: _up(arguments, settled), log=directory.logs / "up.log")
 
 
 def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:

@@ -38,6 +38,7 @@ class DataDir:
     def prepare(self) -> None:
         """Owner only: keys and admin credentials lie here."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         for directory in (self.run, self.logs, self.mounts, self.root / "pods"):
             directory.mkdir(mode=0o700, exist_ok=True)
 

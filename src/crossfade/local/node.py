@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 _API_URL: Final = f"https://{network.API_ADDRESS}:443"
 _RESTART_S: Final = 0.2
+# Stands for uid 1337 where containers cannot have uids of their own.
+_PROXY_MARK: Final = "1337"
 _MAX_API_FAILURES: Final = 3
 _LOOPBACK: Final = "127.0.0.1"
 _CONTAINER_PATH: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -225,6 +227,7 @@ class Node:
                 "KUBERNETES_SERVICE_PORT": "443",
                 "KUBERNETES_SERVICE_PORT_HTTPS": "443",
                 "KUBERNETES_PORT": f"tcp://{network.API_ADDRESS}:443",
+                **({} if self._settings.many_users else {"CROSSFADE_SOCKET_MARK": _PROXY_MARK}),
             },
         )
 

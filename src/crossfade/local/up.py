@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -31,6 +31,8 @@ _STOP_TIMEOUT_S: Final = 15.0
 _HEALTHY_AFTER_S: Final = 20.0
 _MAX_QUICK_FAILURES: Final = 5
 _RESOLVER_PORT: Final = 53
+_MAX_SOCKET_PATH: Final = 107
+_MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 
 
 class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,10 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
     """Until a signal ends it. Every error it raises on purpose has a text for people."""
     directory = DataDir(settings.data_dir)
     directory.prepare()
+    if len(os.fsencode(directory.kubelet_socket)) > _MAX_SOCKET_PATH:
+        raise preflight.NotPossibleError(
+            f"the path {directory.root} is too long for the sockets in it; choose a shorter --data-dir"
+        )
     with directory.held():
         _check_images(settings.images)
         mode = preflight.choose_mode()
@@ -146,7 +152,7 @@ class _Supervisor:
         resolver = _open_resolver()
         node = None
         try:
-            with theirs, (self._directory.logs / "node.log").open("ab") as log:
+            with theirs, _open_log(self._directory.logs / "node.log") as log:
                 node = self._spawn(theirs, resolver, log.fileno())
             yield ours
         finally:
@@ -240,6 +246,12 @@ class _Supervisor:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         told = self._problem or next((line for line in reversed(lines) if line.strip()), "it said nothing")
         return f"the node does not start: {told}; its log is {log}"
+
+
+def _open_log(path: Path) -> BinaryIO:
+    if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
 
 
 @contextlib.contextmanager

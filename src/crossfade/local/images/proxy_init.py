@@ -26,6 +26,8 @@ class Settings(NamedTuple):
     ignored_ports: tuple[str, ...] = ()
     ignored_addresses: tuple[str, ...] = ()
     ipv6: bool = False
+    socket_mark: str = ""
+    """Where all containers share one user, the proxy is known by the mark on its sockets instead."""
 
 
 def settings_from(env: Mapping[str, str]) -> Settings | None:
@@ -41,6 +43,7 @@ def settings_from(env: Mapping[str, str]) -> Settings | None:
         ignored_ports=_ports(env, "APPMESH_EGRESS_IGNORED_PORTS", required=False),
         ignored_addresses=_addresses(env, "APPMESH_EGRESS_IGNORED_IP"),
         ipv6=env.get("APPMESH_ENABLE_IPV6", "0") == "1",
+        socket_mark=_number(env, "CROSSFADE_SOCKET_MARK"),
     )
 
 
@@ -59,9 +62,11 @@ def rules(settings: Settings, *, version: int) -> str:
 
 def _egress(settings: Settings, version: int) -> Iterator[str]:
     chain = "-A APPMESH_EGRESS"
-    if settings.ignored_uid:
+    if settings.socket_mark:
+        yield f"{chain} -m mark --mark {settings.socket_mark} -j RETURN"
+    elif settings.ignored_uid:
         yield f"{chain} -m owner --uid-owner {settings.ignored_uid} -j RETURN"
-    if settings.ignored_gid:
+    if settings.ignored_gid and not settings.socket_mark:
         yield f"{chain} -m owner --gid-owner {settings.ignored_gid} -j RETURN"
     for ports in _groups(tuple(dict.fromkeys((*settings.ignored_ports, _ALWAYS_IGNORED_PORT)))):
         yield f"{chain} -p tcp -m multiport --dports {ports} -j RETURN"

@@ -1,0 +1,92 @@
+"""What `up` does on the machine: ports, the hold on the data directory, the channel to the node."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from crossfade.local import control, host_ports, preflight
+from crossfade.local.data_dir import AlreadyRunningError, DataDir
+from crossfade.local.host_ports import PortTakenError
+
+
+@pytest.fixture
+def taken() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+def test_taken_port_that_was_asked_for(taken: socket.socket) -> None:
+    with taken, pytest.raises(PortTakenError, match=rf"--http-port {port_of(taken)}: .* \(process {os.getpid()}\)"):
+        host_ports.open_listener(port_of(taken), default=8000, option="--http-port")
+
+
+def test_taken_default_gives_the_next_free_port(taken: socket.socket) -> None:
+    with taken:
+        listener = host_ports.open_listener(None, default=port_of(taken), option="--http-port")
+        with listener.socket:
+            assert listener.moved
+            assert listener.port > port_of(taken)
+
+
+def test_any_port_when_the_wanted_one_is_taken(taken: socket.socket) -> None:
+    with taken:
+        listener = host_ports.open_any(port_of(taken))
+        with listener.socket:
+            assert listener.moved
+
+
+def test_one_cluster_per_directory(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path / "cluster")
+    directory.prepare()
+    assert not directory.is_held()
+    with directory.held():
+        directory.write_state({"pid": 42})
+        assert directory.is_held()
+        with pytest.raises(AlreadyRunningError, match="process 42"), DataDir(directory.root).held():
+            pass
+        assert directory.running_pid() == 42
+    assert not directory.is_held()
+    assert directory.running_pid() == 0
+
+
+def test_directory_is_closed_to_others(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path / "cluster")
+    directory.prepare()
+    assert directory.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_sockets_travel_with_messages(taken: socket.socket) -> None:
+    ours, theirs = control.channel()
+    with ours, theirs, taken:
+        control.send(ours, {"op": "listening", "id": 1}, descriptor=taken.fileno())
+        control.send(ours, {"op": "stop"})
+        received = control.receive(theirs)
+        assert received
+        message, descriptor = received
+        assert message == {"op": "listening", "id": 1}
+        assert descriptor is not None
+        with socket.socket(fileno=descriptor) as passed:
+            assert passed.getsockname() == taken.getsockname()
+        assert control.receive(theirs) == ({"op": "stop"}, None)
+        ours.close()
+        assert control.receive(theirs) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "option"),
+    [
+        (preflight.Mode.ROOT, "--mount"),
+        (preflight.Mode.ROOTLESS, "--map-auto"),
+        (preflight.Mode.SINGLE_UID, "--map-root-user"),
+    ],
+)
+def test_namespaces_of_each_mode(mode: preflight.Mode, option: str) -> None:
+    command = preflight.unshare_command(mode)
+    assert option in command
+    assert {"--net", "--pid", "--kill-child"} <= set(command)
+    assert ("--user" in command) == (mode is not preflight.Mode.ROOT)

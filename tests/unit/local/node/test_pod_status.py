@@ -1,0 +1,104 @@
+"""A pod's status from what its containers do."""
+
+import pytest
+
+from crossfade.api.meta import JsonObject
+from crossfade.local.kubelet.status import (
+    ContainerReport,
+    PodReport,
+    Running,
+    State,
+    Terminated,
+    Waiting,
+    history_of,
+    pod_phase,
+    pod_status,
+)
+
+NOW = "2026-01-02T03:04:05Z"
+EARLIER = "2026-01-01T00:00:00Z"
+RUNNING = Running(EARLIER)
+DONE = Terminated(0, "Completed", EARLIER, NOW)
+CRASHED = Terminated(3, "Error", EARLIER, NOW)
+WAITING = Waiting("ContainerCreating")
+BACK_OFF = Waiting("CrashLoopBackOff")
+
+
+def one(state: State, *, last: Terminated | None = None, ready: bool = False, name: str = "app") -> ContainerReport:
+    return ContainerReport(name=name, image="i", state=state, last=last, ready=ready)
+
+
+def report(*containers: ContainerReport, init: tuple[ContainerReport, ...] = ()) -> PodReport:
+    return PodReport(init, containers, "10.244.0.16", "10.244.0.1", EARLIER, sandbox_ready=True)
+
+
+def spec(policy: str = "Always", **more: object) -> JsonObject:
+    return {"restartPolicy": policy, "containers": [{"name": "app"}], **more}
+
+
+@pytest.mark.parametrize(
+    ("policy", "containers", "init", "phase"),
+    [
+        ("Always", [one(WAITING)], [], "Pending"),
+        ("Always", [one(RUNNING), one(WAITING)], [], "Pending"),
+        ("Always", [one(RUNNING)], [one(RUNNING)], "Pending"),
+        ("Always", [one(RUNNING)], [one(DONE)], "Running"),
+        ("Always", [one(BACK_OFF, last=CRASHED)], [], "Running"),
+        ("Always", [one(DONE)], [], "Running"),
+        ("OnFailure", [one(DONE)], [], "Succeeded"),
+        ("OnFailure", [one(BACK_OFF, last=CRASHED)], [], "Running"),
+        ("Never", [one(DONE), one(CRASHED)], [], "Failed"),
+        ("Never", [one(DONE), one(RUNNING)], [], "Running"),
+        ("Never", [one(WAITING)], [one(CRASHED)], "Failed"),
+    ],
+)
+def test_phase(policy: str, containers: list[ContainerReport], init: list[ContainerReport], phase: str) -> None:
+    assert pod_phase(spec(policy), report(*containers, init=tuple(init))) == phase
+
+
+def conditions(status: JsonObject) -> dict[str, tuple[str, str | None]]:
+    return {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
+
+
+def test_ready_pod() -> None:
+    former = [{"type": "Initialized", "status": "True", "lastTransitionTime": EARLIER}]
+    status = pod_status({"spec": spec()}, report(one(RUNNING, ready=True)), former=former, now=NOW)
+    assert set(conditions(status).values()) == {("True", None)}
+    times = {each["type"]: each["lastTransitionTime"] for each in status["conditions"]}
+    assert times["Initialized"] == EARLIER
+    assert times["Ready"] == NOW
+
+
+def test_unready_pod_names_the_containers() -> None:
+    status = pod_status({"spec": spec()}, report(one(RUNNING)), former=[], now=NOW)
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    assert ready["message"] == "containers with unready status: [app]"
+
+
+@pytest.mark.parametrize(("gate", "expected"), [("True", "True"), ("False", "False"), (None, "False")])
+def test_readiness_gate(gate: str | None, expected: str) -> None:
+    former = [{"type": "example.org/gate", "status": gate}] if gate else []
+    gated = spec(readinessGates=[{"conditionType": "example.org/gate"}])
+    status = pod_status({"spec": gated}, report(one(RUNNING, ready=True)), former=former, now=NOW)
+    assert conditions(status)["Ready"][0] == expected
+    assert conditions(status)["ContainersReady"][0] == "True"
+
+
+def test_completed_pod() -> None:
+    status = pod_status({"spec": spec("Never")}, report(one(DONE)), former=[], now=NOW)
+    assert conditions(status)["Ready"] == ("False", "PodCompleted")
+
+
+def test_container_that_ran_when_the_node_was_lost() -> None:
+    count, last = history_of({"restartCount": 2, "state": {"running": {"startedAt": EARLIER}}}, now=NOW)
+    assert last
+    assert (count, last.exit_code, last.reason, last.finished_at) == (3, 137, "ContainerStatusUnknown", NOW)
+
+
+def test_container_that_never_ran_keeps_its_count() -> None:
+    assert history_of({"restartCount": 0, "state": {"waiting": {"reason": "ErrImagePull"}}}, now=NOW) == (0, None)
+
+
+def test_container_in_back_off_keeps_its_last_end() -> None:
+    ended = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": EARLIER, "finishedAt": NOW}}
+    assert history_of({"restartCount": 4, "state": {"waiting": {}}, "lastState": ended}, now=NOW) == (4, CRASHED)
