@@ -186,8 +186,12 @@ impl Filter {
 
     fn decide(&mut self, request: &Request<'_>, body: Body<'_>) -> Decision {
         let gateway = Arc::clone(&self.gateway);
-        let Ok(path) = &request.path else {
-            return Decision::Reply(self.proxy_error(400, "Bad request"));
+        let path = match (request.refusal(), &request.path) {
+            (None, Ok(path)) => path,
+            (refusal, _) => {
+                let (status, message) = refusal.unwrap_or((400, "Bad request"));
+                return Decision::Reply(self.proxy_error(status, message));
+            }
         };
         if let Some(answer) = &gateway.answer {
             return Decision::Reply(self.answer(answer, request));

@@ -6,6 +6,9 @@ use crate::stream::{Attribute, HeaderList, Map, Stream};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+/// nginx's `large_client_header_buffers 4 8k`.
+const LONGEST_LINE: usize = 8 * 1024;
+
 #[derive(Debug)]
 pub struct Request<'a> {
     pub headers: HeaderList<'a>,
@@ -49,6 +52,22 @@ impl<'a> Request<'a> {
         self.headers.iter().find(|(header, _)| *header == name).map(|(_, value)| *value)
     }
 
+    /// What nginx in front of Kong refuses and Envoy lets through (kong.md §3.9).
+    pub fn refusal(&self) -> Option<(u16, &'static str)> {
+        let target = self.sent_path.len() + self.query.map_or(0, |query| query.len() + 1);
+        if self.method.len() + target + b" HTTP/1.1\r\n".len() > LONGEST_LINE {
+            return Some((414, "URI too long"));
+        }
+        if self.headers.iter().any(|(name, value)| name.len() + value.len() + b": \r\n".len() > LONGEST_LINE) {
+            return Some((400, "Request header or cookie too large"));
+        }
+        // Envoy joins several Host lines.
+        if self.authority.contains(&b',') {
+            return Some((400, "Bad request"));
+        }
+        (self.method == b"TRACE").then_some((405, "Method not allowed"))
+    }
+
     pub fn is_grpc(&self) -> bool {
         self.header(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
     }
@@ -83,6 +102,24 @@ pub mod testing {
             local_port: 8000,
             peer: Some(IpAddr::from([127, 0, 0, 1])),
         }
+    }
+
+    #[test]
+    fn refusals() {
+        let (long, fits) = ("x".repeat(8200), "x".repeat(8000));
+        let long_target = format!("/{long}");
+        for (method, target, header, expected) in [
+            ("GET", "/", fits.as_str(), None),
+            ("GET", "/", long.as_str(), Some(400)),
+            ("GET", long_target.as_str(), "", Some(414)),
+            ("TRACE", "/", "", Some(405)),
+        ] {
+            let headers = [("x-big", header)];
+            let refusal = request(method, target, &headers).refusal();
+            assert_eq!(refusal.map(|(status, _)| status), expected, "{method} {}", target.len());
+        }
+        let twice = Request { authority: b"gw.test,gw.test", ..request("GET", "/", &[]) };
+        assert_eq!(twice.refusal(), Some((400, "Bad request")));
     }
 
     #[test]
