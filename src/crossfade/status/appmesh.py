@@ -82,7 +82,7 @@ def _status_change(item: WithStatus, state: ObjectState, now: datetime) -> Objec
     message = "" if state.is_active else state.message
     if current is None or (current.status, current.message) != (wanted_status, message):
         patch["conditions"] = [_condition(current, wanted_type, wanted_status, message, now)]
-        if not state.is_active:
+        if not state.is_active and not state.waits:
             news = (News("ReconcileError", message),)
     if item.status.observed_generation != item.metadata.generation:
         patch["observedGeneration"] = item.metadata.generation

@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 STAMP = "2026-11-23T12:00:00Z"
 ARN = "arn:aws:appmesh:us-west-2:000000000000:mesh/dj-app/virtualNode/jazz_prod"
 ACTIVE = ObjectState(ARN, is_active=True)
-PENDING = ObjectState(ARN, is_active=False, message="virtualNode is not active yet")
+PENDING = ObjectState(ARN, is_active=False, message="unable to fetch virtualNode: prod/v2")
 
 
 def meta(name: str = "jazz", **more: Any) -> ObjectMeta:
@@ -73,6 +73,13 @@ def test_an_inactive_object_says_why_and_has_no_arn_yet() -> None:
     assert "virtualNodeARN" not in change.patch["status"]
     assert change.patch["status"]["conditions"][0]["message"] == PENDING.message
     assert change.news == (News("ReconcileError", PENDING.message),)
+
+
+def test_waiting_for_another_object_is_no_news() -> None:
+    (change,) = decided(ObjectState(ARN, is_active=False, message="virtualNode is not active yet", waits=True), node())
+    assert change.patch is not None
+    assert change.patch["status"]["conditions"][0]["message"] == "virtualNode is not active yet"
+    assert change.news == ()
 
 
 @pytest.mark.parametrize(

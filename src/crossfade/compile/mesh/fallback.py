@@ -18,6 +18,7 @@ from crossfade.compile.mesh.admit import MEMBER_KINDS
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
+from crossfade.compile.mesh.states import error_texts
 from crossfade.store.snapshot import Snapshot
 
 Accepted: TypeAlias = Mapping[ObjectRef, VirtualRouter | VirtualService]
@@ -64,7 +65,9 @@ def compile_with_fallback(snapshot: Snapshot, scope: ArnScope, accepted: Accepte
     if not replaced:
         return Compiled(newest, keep)
     in_force = compile_mesh(_with(snapshot, replaced), scope)
-    states = {ref: _noted(state) if ref in replaced else state for ref, state in newest.states.items()}
+    problems = error_texts(newest.diagnostics, with_effect=False)
+    noted = {ref: _noted(newest.states[ref], problems[ref]) for ref in replaced}
+    states = {**newest.states, **noted}
     return Compiled(structs.replace(newest, proxies=in_force.proxies, states=states), keep)
 
 
@@ -84,5 +87,5 @@ def _with(snapshot: Snapshot, replaced: Mapping[ObjectRef, VirtualRouter | Virtu
     return Snapshot(snapshot.revision, objects)
 
 
-def _noted(state: ObjectState) -> ObjectState:
-    return structs.replace(state, message=f"the last working version stays in force: {state.message}")
+def _noted(state: ObjectState, problem: str) -> ObjectState:
+    return structs.replace(state, message=f"the last working version stays in force: {problem}")

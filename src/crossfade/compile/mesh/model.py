@@ -10,11 +10,15 @@ from crossfade.compile.model import Cluster, Destination, ProxyModel, Route
 
 
 class ObjectState(Struct, frozen=True):
-    """`message` says why the object is not active; `route_arns` only for a VirtualRouter."""
+    """`message` says why the object is not active; it `waits` where nothing is wrong with the object itself.
+
+    `route_arns` only for a VirtualRouter.
+    """
 
     arn: str
     is_active: bool
     message: str = ""
+    waits: bool = False
     route_arns: tuple[tuple[str, str], ...] = ()
 
 

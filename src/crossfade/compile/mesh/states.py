@@ -14,7 +14,7 @@ from crossfade.api.appmesh import (
 from crossfade.api.appmesh.virtual_router import Route, WeightedTarget
 from crossfade.api.meta import ObjectRef
 from crossfade.api.registry import typed_ref
-from crossfade.compile.diagnostics import Diagnostics, Severity
+from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Members, Named
 from crossfade.compile.mesh.links import Links
@@ -37,7 +37,7 @@ def object_states(
     diagnostics: Diagnostics,
 ) -> dict[ObjectRef, ObjectState]:
     """Every App Mesh object's state; BackendGroups have none."""
-    errors = _first_errors(diagnostics)
+    errors = error_texts(diagnostics)
     states: dict[ObjectRef, ObjectState] = {}
     for name, members in meshes.items():
         mesh = members.mesh
@@ -45,10 +45,15 @@ def object_states(
         for kind in _ORDER:
             for item in members.all(kind):
                 ref = typed_ref(item)
-                problem = errors.get(ref) or _waits_for(item, links[name], states)
+                problem, waiting = errors.get(ref, ""), _waits_for(item, links[name], states)
                 path, routes = _paths(item, mesh)
-                arns = tuple((route, scope.arn(route_path)) for route, route_path in routes)
-                states[ref] = ObjectState(scope.arn(path), not problem, problem, arns)
+                states[ref] = ObjectState(
+                    scope.arn(path),
+                    is_active=not problem and not waiting,
+                    message=problem or waiting,
+                    waits=bool(waiting) and not problem,
+                    route_arns=tuple((route, scope.arn(route_path)) for route, route_path in routes),
+                )
     for member_kind in MEMBER_KINDS:
         for left_out in snapshot.all(member_kind):
             ref = typed_ref(left_out)
@@ -57,12 +62,14 @@ def object_states(
     return states
 
 
-def _first_errors(diagnostics: Diagnostics) -> dict[ObjectRef, str]:
+def error_texts(diagnostics: Iterable[Diagnostic], *, with_effect: bool = True) -> dict[ObjectRef, str]:
+    """All errors of each object in one line."""
     errors: dict[ObjectRef, list[str]] = {}
     for diagnostic in diagnostics:
         if diagnostic.severity is Severity.ERROR:
             where = f"{diagnostic.field}: " if diagnostic.field else ""
-            errors.setdefault(diagnostic.ref, []).append(f"{where}{diagnostic.message}; {diagnostic.effect}")
+            effect = f"; {diagnostic.effect}" if with_effect and diagnostic.effect else ""
+            errors.setdefault(diagnostic.ref, []).append(f"{where}{diagnostic.message}{effect}")
     return {ref: " | ".join(texts) for ref, texts in errors.items()}
 
 
