@@ -31,7 +31,7 @@ from crossfade.local.controllers.objects import (
     without_condition,
 )
 from crossfade.local.controllers.ownership import adopt_or_release
-from crossfade.local.controllers.pods import available_in_s, deletion_order, is_active, is_ready
+from crossfade.local.controllers.pods import available_in_s, deletion_order, is_active, is_finished, is_ready
 from crossfade.local.controllers.reconciler import Reconciler
 
 MOST_AT_ONCE: Final = 500
@@ -104,6 +104,11 @@ class ReplicaSets:
         candidates = [pod for pod in self._pods.in_namespace(namespace_of(replica_set)) if is_active(pod)]
         return await adopt_or_release(self._client, self._pods, replica_set, selector, candidates)
 
+    def _count_terminating(self, replica_set: JsonObject) -> int:
+        candidates = self._pods.in_namespace(namespace_of(replica_set))
+        owners = [controller_of(pod) for pod in candidates if is_being_deleted(pod) and not is_finished(pod)]
+        return sum(owner is not None and owner["uid"] == uid_of(replica_set) for owner in owners)
+
     async def _scale(self, replica_set: JsonObject, pods: list[JsonObject]) -> Failure | None:
         missing = replica_set["spec"].get("replicas", 1) - len(pods)
         if missing > 0:
@@ -163,7 +168,9 @@ class ReplicaSets:
     async def _write_status(
         self, replica_set: JsonObject, pods: list[JsonObject], failure: Failure | None
     ) -> float | None:
-        status = replica_set_status(replica_set, pods, failure, self._now())
+        status = replica_set_status(
+            replica_set, pods, failure, self._now(), terminating=self._count_terminating(replica_set)
+        )
         if status != _comparable(replica_set.get("status") or {}):
             stored = await self._client.replace(REPLICA_SET, {**replica_set, "status": status}, subresource="status")
             self._sets.observe(stored)
@@ -172,9 +179,9 @@ class ReplicaSets:
 
 
 def replica_set_status(
-    replica_set: JsonObject, pods: list[JsonObject], failure: Failure | None, now: datetime
+    replica_set: JsonObject, pods: list[JsonObject], failure: Failure | None, now: datetime, *, terminating: int = 0
 ) -> JsonObject:
-    """Counts that are zero are left out, but for `replicas`, as the API's own types do."""
+    """Counts that are zero are left out where the API's own types do so."""
     spec, old = replica_set["spec"], replica_set.get("status") or {}
     template_labels = (spec["template"].get("metadata") or {}).get("labels") or {}
     min_ready_s = spec.get("minReadySeconds") or 0
@@ -184,7 +191,8 @@ def replica_set_status(
         "availableReplicas": sum(available_in_s(pod, min_ready_s, now) == 0 for pod in pods),
         "observedGeneration": replica_set["metadata"].get("generation", 0),
     }
-    status: JsonObject = {"replicas": len(pods), **{key: value for key, value in counts.items() if value}}
+    status: JsonObject = {"replicas": len(pods), "terminatingReplicas": terminating}
+    status |= {key: value for key, value in counts.items() if value}
     conditions = list(old.get("conditions") or ())
     if failure is None:
         conditions = without_condition(conditions, "ReplicaFailure")
@@ -202,7 +210,7 @@ def replica_set_status(
 
 def _comparable(status: JsonObject) -> JsonObject:
     """Without counts that this controller leaves out at zero, however the server stores them."""
-    return {key: value for key, value in status.items() if value or key == "replicas"}
+    return {key: value for key, value in status.items() if value or key in ("replicas", "terminatingReplicas")}
 
 
 def _labels(obj: JsonObject) -> dict[str, str]:

@@ -26,6 +26,7 @@ def test_a_finished_rollout() -> None:
         "updatedReplicas": 2,
         "readyReplicas": 2,
         "availableReplicas": 2,
+        "terminatingReplicas": 0,
     }
     assert _conditions(found) == {
         "Available": ("True", "MinimumReplicasAvailable", "Deployment has minimum availability."),

@@ -41,6 +41,7 @@ def test_status_shows_counts_and_the_failure() -> None:
     found = replica_set_status(subject, [pod("a"), pod("b", ready=False)], failure, NOW)
     assert found == {
         "replicas": 2,
+        "terminatingReplicas": 0,
         "fullyLabeledReplicas": 2,
         "readyReplicas": 1,
         "availableReplicas": 1,

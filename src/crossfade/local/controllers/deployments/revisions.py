@@ -101,7 +101,7 @@ def new_replica_set(
         },
         "spec": {
             "replicas": replicas,
-            "minReadySeconds": spec.get("minReadySeconds") or 0,
+            **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
             "selector": selector,
             "template": template,
         },

@@ -61,6 +61,7 @@ def counted(deployment: JsonObject, new: JsonObject | None, old: list[JsonObject
     conditions = list(before.get("conditions") or ())
     return {
         **{key: value for key, value in counts.items() if value},
+        "terminatingReplicas": _sum(everything, "terminatingReplicas"),
         "conditions": with_condition(conditions, condition("Available", *found, now=now)),
     }
 
