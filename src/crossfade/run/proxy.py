@@ -21,6 +21,8 @@ GATEWAY_STATUS_PORT: Final = 8100
 TOKEN_CHECK_S: Final = 10.0
 FORWARDED: Final = frozenset({signal.SIGUSR1, signal.SIGHUP})
 ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+# A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
+GATEWAY_ADMIN_PORT: Final = 9911
 
 
 class ProxySettings(NamedTuple):
@@ -56,7 +58,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         ads_address=address,
         ads_ca_pem=_pem(environment.get("CROSSFADE_ADS_CA")),
         token_file=Path(token_file) if token_file else None,
-        admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", 9901),
+        admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
         status_port=_number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT) if is_gateway else None,
         concurrency=_number(environment, "ENVOY_CONCURRENCY", 1),
