@@ -1,0 +1,40 @@
+from typing import Any
+
+import pytest
+
+from crossfade.local.apiserver.advice import warnings_on_create
+
+PORT = {"containerPort": 80, "protocol": "TCP"}
+
+
+def pod(*containers: dict[str, Any]) -> dict[str, Any]:
+    return {"spec": {"containers": list(containers)}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "expected"),
+    [
+        (
+            ("networking.k8s.io", "v1", "Ingress"),
+            {"metadata": {"annotations": {"kubernetes.io/ingress.class": "kong"}}, "spec": {}},
+            ["annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"],
+        ),
+        (
+            ("", "v1", "Pod"),
+            pod({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}),
+            ['spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply'],
+        ),
+        (
+            ("", "v1", "Pod"),
+            pod(
+                {"ports": [{"containerPort": 80, "protocol": "TCP"}]},
+                {"ports": [{"containerPort": 80, "protocol": "TCP"}]},
+            ),
+            ["spec.containers[1].ports[0]: duplicate port definition with spec.containers[0].ports[0]"],
+        ),
+        (("", "v1", "Pod"), pod({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}), []),
+        (("", "v1", "ConfigMap"), {}, []),
+    ],
+)
+def test_warnings(kind: tuple[str, str, str], obj: dict[str, Any], expected: list[str]) -> None:
+    assert warnings_on_create(kind, obj) == expected
