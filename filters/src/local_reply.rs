@@ -31,13 +31,14 @@ const UNAVAILABLE: LocalError =
     LocalError { status: 503, message: "The upstream server is currently unavailable", origin: Origin::Upstream };
 
 /// The first whose text occurs in the details decides; overflow and timeout are reasons inside a reset's details.
-const BY_DETAILS: [(&str, LocalError); 9] = [
+const BY_DETAILS: [(&str, LocalError); 10] = [
     ("no_healthy_upstream", NO_PEER),
     ("cluster_not_found", NO_PEER),
     ("no_cluster", NO_PEER),
     ("overflow", UNAVAILABLE),
     ("response_timeout", TIMEOUT),
     ("per_try_timeout", TIMEOUT),
+    ("per_try_idle_timeout", TIMEOUT),
     ("max_stream_duration", TIMEOUT),
     ("timeout}", TIMEOUT),
     ("upstream_reset", INVALID_RESPONSE),
@@ -95,6 +96,7 @@ mod tests {
             (503, "upstream_reset_before_response_started{connection_timeout}", Some(TIMEOUT)),
             (504, "response_timeout", Some(TIMEOUT)),
             (504, "upstream_per_try_timeout", Some(TIMEOUT)),
+            (504, "upstream_per_try_idle_timeout", Some(TIMEOUT)),
             (301, "direct_response", None),
             (200, "", None),
         ] {
