@@ -22,7 +22,7 @@ from crossfade.kube.errors import KubeError
 from crossfade.kube.events import EventRecorder
 from crossfade.kube.kubeconfig import ClusterConfig, load_kubeconfig
 from crossfade.kube.reflector import Reflector
-from crossfade.kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE
+from crossfade.kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
 from crossfade.local import catalogue, control, network
 from crossfade.local import namespaces as ns
 from crossfade.local.data_dir import DataDir, read_json
@@ -46,6 +46,8 @@ _RESTART_S: Final = 0.2
 # Stands for uid 1337 where containers cannot have uids of their own.
 _PROXY_MARK: Final = "1337"
 _MAX_API_FAILURES: Final = 3
+_ACCOUNT_TRIES: Final = 250
+_ACCOUNT_POLL_S: Final = 0.02
 _LOOPBACK: Final = "127.0.0.1"
 _CONTAINER_PATH: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -116,6 +118,7 @@ class Node:
             async with Client(self._config(), user_agent="crossfade-node") as client:
                 self._client = client
                 await self._start_parts(tasks, view)
+                await self._await_accounts()
                 await self._install()
                 await asyncio.Event().wait()
 
@@ -273,6 +276,16 @@ class Node:
                 ],
             }
         )
+
+    async def _await_accounts(self) -> None:
+        """Until the default service account exists, pods are refused."""
+        for _ in range(_ACCOUNT_TRIES):
+            try:
+                await self._client.get(SERVICE_ACCOUNT, "default", namespace="default")
+            except KubeError:
+                await asyncio.sleep(_ACCOUNT_POLL_S)
+            else:
+                return
 
     async def _install(self) -> None:
         items = read_json(self._directory.install).get("items") or []

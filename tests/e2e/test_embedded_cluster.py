@@ -1,0 +1,275 @@
+"""Workloads on the embedded cluster, with the real kubectl: what a pod gets and what people see of it."""
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import EmbeddedCluster, embedded_cluster, free_ports
+
+pytestmark = pytest.mark.cluster
+
+IMAGES = """
+- {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; echo started; sleep infinity & wait"], user: 65534}
+- {match: "root:*", argv: [sleep, infinity]}
+"""
+SOON_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
+    directory = tmp_path_factory.mktemp("cluster")
+    images = directory / "images.yaml"
+    images.write_text(IMAGES)
+    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
+        yield running
+
+
+def eventually(condition: Callable[[], Any], *, within_s: float = SOON_S) -> Any:
+    """The first true value."""
+    deadline = time.monotonic() + within_s
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.05)
+
+
+def container(image: str = "shell:1", **more: Any) -> dict[str, Any]:
+    return {"name": "main", "image": image, **more}
+
+
+def create_pod(cluster: EmbeddedCluster, name: str, *containers: dict[str, Any], **spec: Any) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": list(containers), **spec},
+    }
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+
+
+def status_of(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads(cluster.kubectl("get", "pod", name, "-o", "json"))["status"]
+    return status
+
+
+def state_of(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
+    return dict(status_of(cluster, name).get("containerStatuses", [{}])[0])
+
+
+def wait_ready(cluster: EmbeddedCluster, *names: str) -> None:
+    cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", *(f"pod/{name}" for name in names))
+
+
+def run(cluster: EmbeddedCluster, pod: str, script: str) -> str:
+    return cluster.kubectl("exec", pod, "--", "sh", "-c", script)
+
+
+def test_service_balances_and_reaches_the_machine(cluster: EmbeddedCluster) -> None:
+    """Two versions behind one LoadBalancer Service: from the machine by its port, from a pod by its name."""
+    for version in ("one", "two"):
+        env = [{"name": "HW_RESPONSE", "value": version}]
+        probe = {"httpGet": {"path": "/ping", "port": 9080}}
+        create_pod(cluster, f"dj-{version}", container("crossfade/djapp:v1", env=env, readinessProbe=probe))
+        cluster.kubectl("label", "pod", f"dj-{version}", "service=dj")
+    create_pod(cluster, "client", container())
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "dj"},
+        "spec": {"type": "LoadBalancer", "selector": {"service": "dj"}, "ports": [{"port": 80, "targetPort": 9080}]},
+    }
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(service))
+    wait_ready(cluster, "dj-one", "dj-two", "client")
+    addresses = eventually(lambda: cluster.kubectl("get", "service", "dj", "-o", "jsonpath={.status.loadBalancer}"))
+    assert "127.0.0.1" in addresses
+    from_machine = eventually(lambda: _answers(cluster.gateway_url))
+    assert from_machine <= {"one", "two"}
+    script = "for i in $(seq 30); do curl -s dj.default.svc.cluster.local; echo; done | sort -u"
+    assert eventually(lambda: set(run(cluster, "client", script).split()) == {"one", "two"})
+    assert "127.0.0.1" in run(cluster, "dj-one", "curl -s http://127.0.0.1:9080/ping -o /dev/null -w '%{remote_ip}'")
+
+
+def _answers(url: str) -> set[str]:
+    try:
+        return {urllib.request.urlopen(url, timeout=5).read().decode() for _ in range(10)}
+    except OSError:
+        return set()
+
+
+def test_pod_reaches_its_own_service(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "narcissus", container("crossfade/djapp:v1", env=[{"name": "HW_RESPONSE", "value": "me"}]))
+    cluster.kubectl("expose", "pod", "narcissus", "--name=mirror", "--port=80", "--target-port=9080")
+    wait_ready(cluster, "narcissus")
+    assert eventually(lambda: run(cluster, "narcissus", "curl -s --max-time 2 mirror || true") == "me")
+
+
+def test_service_without_endpoints_refuses_at_once(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "caller", container())
+    cluster.kubectl("create", "service", "clusterip", "nobody", "--tcp=80:80")
+    wait_ready(cluster, "caller")
+    code = run(cluster, "caller", "curl -s --max-time 5 nobody; echo $?").strip()
+    assert code == "7", "curl's code for a refused connection"
+
+
+def test_volumes_environment_and_identity(cluster: EmbeddedCluster) -> None:
+    cluster.kubectl("create", "configmap", "settings", "--from-literal=level=high")
+    cluster.kubectl("create", "secret", "generic", "keys", "--from-literal=token=t0p")
+    env = [
+        {"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "level"}}},
+        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "GREETING", "value": "level $(LEVEL)"},
+    ]
+    mounts = [
+        {"name": "settings", "mountPath": "/etc/settings"},
+        {"name": "keys", "mountPath": "/usr/share/keys", "readOnly": True},
+        {"name": "scratch", "mountPath": "/scratch"},
+    ]
+    volumes = [
+        {"name": "settings", "configMap": {"name": "settings"}},
+        {"name": "keys", "secret": {"secretName": "keys"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    fill = {"name": "fill", "image": "shell:1", "command": ["sh", "-c", "id -u > /scratch/by"], "volumeMounts": mounts}
+    create_pod(
+        cluster,
+        "furnished",
+        container(env=env, volumeMounts=mounts),
+        initContainers=[fill],
+        volumes=volumes,
+        securityContext={"runAsUser": 4242, "runAsGroup": 4343},
+    )
+    wait_ready(cluster, "furnished")
+    shown = run(
+        cluster, "furnished", "echo $GREETING; id -u; id -g; cat /scratch/by /usr/share/keys/token; echo; hostname"
+    )
+    assert shown.split("\n")[:-1] == ["level high", "4242", "4343", "4242", "t0p", "furnished"]
+    address = run(cluster, "furnished", "echo $IP").strip()
+    assert address == status_of(cluster, "furnished")["podIP"]
+    assert address in run(cluster, "furnished", "cat /etc/hosts")
+    cluster.kubectl("patch", "configmap", "settings", "-p", '{"data": {"level": "low"}}')
+    assert eventually(lambda: run(cluster, "furnished", "cat /etc/settings/level") == "low")
+
+
+def test_machine_is_protected_from_pods(cluster: EmbeddedCluster) -> None:
+    """Even root in a container: the machine's files are read-only, the cluster's keys are not there at all."""
+    create_pod(cluster, "intruder", container("root:1"))
+    wait_ready(cluster, "intruder")
+    data = cluster.data_dir
+    script = (
+        f"ls {data}/pki 2>/dev/null; touch /usr/x 2>/dev/null && echo wrote; touch /tmp/mine && echo private; "
+        "mount -t tmpfs none /mnt 2>/dev/null && echo mounted; ip link add type dummy 2>/dev/null && echo linked; true"
+    )
+    assert run(cluster, "intruder", script) == "private\n"
+    assert not Path("/tmp/mine").exists()
+
+
+def test_service_account_token_is_accepted(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "agent", container())
+    wait_ready(cluster, "agent")
+    folder = "/var/run/secrets/kubernetes.io/serviceaccount"
+    curl = f'curl -s --cacert {folder}/ca.crt -H "Authorization: Bearer $(cat {folder}/token)"'
+    reviewed = run(
+        cluster,
+        "agent",
+        f"{curl} https://kubernetes.default.svc/apis/authentication.k8s.io/v1/selfsubjectreviews -X POST "
+        "-H 'Content-Type: application/json' "
+        """-d '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'""",
+    )
+    assert "system:serviceaccount:default:default" in reviewed
+
+
+def test_exec_logs_and_copy(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+    create_pod(cluster, "talker", container())
+    wait_ready(cluster, "talker")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run(cluster, "talker", "echo partly; exit 7")
+    assert (failed.value.returncode, failed.value.stdout) == (7, "partly\n")
+    assert cluster.kubectl("exec", "-i", "talker", "--", "wc", "-c", stdin="x" * 100_000).strip() == "100000"
+    assert cluster.kubectl("logs", "talker") == "started\n"
+    assert cluster.kubectl("logs", "talker", "--timestamps").endswith("Z started\n")
+    (tmp_path / "sent").write_bytes(bytes(range(256)) * 1000)
+    cluster.kubectl("cp", str(tmp_path / "sent"), "talker:/tmp/there")
+    cluster.kubectl("cp", "talker:/tmp/there", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "sent").read_bytes()
+
+
+def test_port_forward(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "target", container("crossfade/djapp:v1", env=[{"name": "HW_RESPONSE", "value": "through"}]))
+    wait_ready(cluster, "target")
+    (port,) = free_ports(1)
+    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "port-forward", "pod/target", f"{port}:9080"]
+    forward = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: _answers(f"http://127.0.0.1:{port}") == {"through"})
+    finally:
+        forward.terminate()
+        forward.wait()
+
+
+def test_unknown_image_says_what_to_do(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "unknown", container("example.org/shop/cart:v2"))
+    waiting = eventually(lambda: state_of(cluster, "unknown").get("state", {}).get("waiting", {}).get("message"))
+    assert 'match: "example.org/shop/cart:*"' in waiting
+    assert "images.yaml" in waiting
+    assert eventually(lambda: "Failed to pull image" in cluster.kubectl("describe", "pod", "unknown"))
+
+
+def test_crashing_container_is_restarted_with_back_off(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "crasher", container(command=["sh", "-c", "echo life $$; exit 3"]))
+    eventually(
+        lambda: state_of(cluster, "crasher").get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
+    )
+    state = state_of(cluster, "crasher")
+    assert state["restartCount"] == 1
+    assert state["lastState"]["terminated"]["exitCode"] == 3
+    assert cluster.kubectl("logs", "crasher", "--previous").startswith("life")
+
+
+def test_completed_pod(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "once", container(command=["true"]), restartPolicy="Never")
+    eventually(lambda: status_of(cluster, "once")["phase"] == "Succeeded")
+
+
+def test_failing_liveness_probe_restarts(cluster: EmbeddedCluster) -> None:
+    probe = {"exec": {"command": ["test", "!", "-e", "/tmp/ill"]}, "periodSeconds": 1, "failureThreshold": 1}
+    create_pod(cluster, "mortal", container(livenessProbe=probe))
+    wait_ready(cluster, "mortal")
+    run(cluster, "mortal", "touch /tmp/ill")
+    eventually(lambda: state_of(cluster, "mortal")["restartCount"] == 1)
+
+
+def test_readiness_follows_the_probe(cluster: EmbeddedCluster) -> None:
+    probe = {"exec": {"command": ["test", "-e", "/tmp/open"]}, "periodSeconds": 1, "failureThreshold": 1}
+    create_pod(cluster, "moody", container(readinessProbe=probe))
+    eventually(lambda: "running" in state_of(cluster, "moody").get("state", {}))
+    assert not state_of(cluster, "moody")["ready"]
+    run(cluster, "moody", "touch /tmp/open")
+    eventually(lambda: state_of(cluster, "moody")["ready"])
+    run(cluster, "moody", "rm /tmp/open")
+    eventually(lambda: not state_of(cluster, "moody")["ready"])
+
+
+def test_deletion_is_graceful_and_bounded(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "polite", container())
+    create_pod(cluster, "deaf", container(command=["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]))
+    wait_ready(cluster, "polite", "deaf")
+    started = time.monotonic()
+    cluster.kubectl("delete", "pod", "polite")
+    assert time.monotonic() - started < 5
+    cluster.kubectl("delete", "pod", "deaf", "--grace-period=1")
+    assert time.monotonic() - started < 15
+
+
+def test_pod_of_another_scheduler_stays_pending(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "unclaimed", container(), schedulerName="nobody")
+    create_pod(cluster, "picky", container(), nodeSelector={"disk": "ssd"})
+    eventually(lambda: "didn't match" in str(status_of(cluster, "picky").get("conditions")))
+    assert status_of(cluster, "unclaimed")["phase"] == "Pending"
+    assert not status_of(cluster, "unclaimed").get("conditions")
