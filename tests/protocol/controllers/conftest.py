@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,36 +15,11 @@ from crossfade.kube.errors import NotFound
 from crossfade.kube.kubeconfig import load_kubeconfig
 from crossfade.kube.resources import DEPLOYMENT, EVENT, NAMESPACE, POD, REPLICA_SET, SERVICE_ACCOUNT
 from crossfade.local.controllers import run_controllers
-from tests.support.cluster import free_ports
+from tests.support.api_server import ApiServerProcess
 from tests.support.fake_kubelet import FakeKubelet
 
 Json = dict[str, Any]
 DEADLINE_S = 20.0
-
-
-class ApiServerProcess:
-    """Can be killed and started again over the same data."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        self._listen = f"127.0.0.1:{free_ports(1)[0]}"
-        self._process: subprocess.Popen[str] | None = None
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.data_dir / "kubeconfig"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "crossfade.local.apiserver", "--data-dir", str(self.data_dir)]
-        self._process = subprocess.Popen([*command, "--listen", self._listen], stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
-
-    def kill(self) -> None:
-        if self._process is not None and self._process.stdout is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process.stdout.close()
 
 
 class Bed:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from crossfade.kube.resources import DEPLOYMENT, POD, REPLICA_SET, SERVICE_ACCOUNT
-from tests.protocol.controllers.conftest import ApiServerProcess, Bed, running
+from tests.protocol.controllers.conftest import Bed, running
+from tests.support.api_server import ApiServerProcess
 
 
 async def test_a_deployment_rolls_forward_and_back(bed: Bed) -> None:
