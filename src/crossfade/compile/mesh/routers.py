@@ -8,6 +8,7 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualRouter
 from crossfade.api.appmesh.values import PortMapping
 from crossfade.api.appmesh.virtual_router import GrpcRoute, HttpRoute, Route, TcpRoute
+from crossfade.api.meta import ObjectRef
 from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
@@ -44,18 +45,19 @@ class _Entry(Struct, frozen=True):
 
 
 class _Scope(Struct, frozen=True):
+    ref: ObjectRef
     router: VirtualRouter
     mesh: str
     links: Links
     diagnostics: Diagnostics
 
     def refuse(self, code: str, message: str, field: str, *, effect: str, hint: str = "") -> None:
-        self.diagnostics.error(typed_ref(self.router), code, message, effect=effect, hint=hint, field=field)
+        self.diagnostics.error(self.ref, code, message, effect=effect, hint=hint, field=field)
 
 
 def compile_router(router: VirtualRouter, mesh: str, links: Links, diagnostics: Diagnostics) -> tuple[PortPlan, ...]:
     """One plan per listener; `mesh` is the mesh's awsName."""
-    scope = _Scope(router, mesh, links, diagnostics)
+    scope = _Scope(typed_ref(router), router, mesh, links, diagnostics)
     entries = [entry for index, route in enumerate(router.spec.routes) if (entry := _entry(route, index, scope))]
     mappings = [listener.port_mapping for listener in router.spec.listeners]
     for entry in entries:
@@ -135,7 +137,7 @@ def _http_route(entry: _Entry, scope: _Scope) -> tuple[_Entry, ModelRoute, tuple
         )
         return None
     targets = _targets(entry, scope)
-    origin = Origin(typed_ref(scope.router), entry.path)
+    origin = Origin(scope.ref, entry.path)
     route = ModelRoute(entry.route.name, match, _action(body, targets, entry, scope), origin)
     return entry, route, tuple(target.cluster for target in targets)
 
@@ -180,7 +182,7 @@ def _tcp_plan(mapping: PortMapping, served: list[_Entry], scope: _Scope) -> Port
 
 def _targets(entry: _Entry, scope: _Scope) -> tuple[Target, ...]:
     router = scope.router
-    target_scope = TargetScope(typed_ref(router), entry.path, scope.mesh, router.metadata.namespace, entry.protocol)
+    target_scope = TargetScope(scope.ref, entry.path, scope.mesh, router.metadata.namespace, entry.protocol)
     return linked_targets(entry.body.action.weighted_targets, target_scope, scope.links, scope.diagnostics)
 
 

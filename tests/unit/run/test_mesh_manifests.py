@@ -1,0 +1,128 @@
+"""What `crossfade install mesh` prints fits together."""
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_crds, mesh_manifests
+from crossfade.run.manifests.mesh_names import ads_address, server_names
+
+Json = dict[str, Any]
+MANIFESTS = mesh_manifests(MeshInstallSettings(region="eu-west-1", account_id="123456789012"))
+
+
+def of_kind(kind: str) -> list[Json]:
+    return [manifest for manifest in MANIFESTS if manifest["kind"] == kind]
+
+
+def schema_of(kind: str) -> Json:
+    crd = next(crd for crd in mesh_crds() if crd["spec"]["names"]["kind"] == kind)
+    schema: Json = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+@pytest.mark.parametrize("crd", mesh_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_kinds_look_as_they_did(crd: Json) -> None:
+    names, version = crd["spec"]["names"], crd["spec"]["versions"][0]
+    assert crd["metadata"]["name"] == f"{names['plural']}.appmesh.k8s.aws"
+    assert version["name"] == "v1beta2"
+    assert version["subresources"] == {"status": {}}
+    assert version["schema"]["openAPIV3Schema"]["x-kubernetes-preserve-unknown-fields"] is True
+    assert "shortNames" not in names
+    is_mesh, is_group = names["kind"] == "Mesh", names["kind"] == "BackendGroup"
+    assert crd["spec"]["scope"] == ("Cluster" if is_mesh else "Namespaced")
+    assert names.get("categories") == (None if is_mesh else ["all"])
+    columns = [column["name"] for column in version.get("additionalPrinterColumns", [])]
+    assert columns == ([] if is_group else ["ARN", "AGE"])
+
+
+@pytest.mark.parametrize("crd", mesh_crds(), ids=lambda crd: crd["spec"]["names"]["kind"])
+def test_the_arn_column_shows_a_field_of_the_status(crd: Json) -> None:
+    version = crd["spec"]["versions"][0]
+    fields = version["schema"]["openAPIV3Schema"]["properties"]["status"].get("properties", {})
+    for column in version.get("additionalPrinterColumns", []):
+        if column["name"] == "ARN":
+            assert column["jsonPath"].removeprefix(".status.") in fields
+
+
+def health_check(**changed: Any) -> Json:
+    check = {
+        "protocol": "http",
+        "healthyThreshold": 2,
+        "unhealthyThreshold": 2,
+        "timeoutMillis": 2000,
+        "intervalMillis": 5000,
+    }
+    return {"listeners": [{"portMapping": {"port": 80, "protocol": "http"}, "healthCheck": {**check, **changed}}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "is_valid"),
+    [
+        ("VirtualNode", health_check(), True),
+        ("VirtualNode", health_check(healthyThreshold=1), False),
+        ("VirtualNode", health_check(intervalMillis=4999), False),
+        ("VirtualNode", health_check(protocol="udp"), False),
+        ("VirtualNode", {"listeners": []}, True),
+        ("VirtualNode", {"listeners": [{"portMapping": {"port": 65536, "protocol": "http"}}]}, False),
+        ("VirtualGateway", {"listeners": [{"portMapping": {"port": 80, "protocol": "tcp"}}]}, False),
+        ("VirtualRouter", {"listeners": []}, False),
+        ("VirtualRouter", {"routes": [{"name": "r", "priority": 1001}]}, False),
+        ("Mesh", {"egressFilter": {"type": "ALLOW_ALL"}}, True),
+        ("Mesh", {"egressFilter": {}}, False),
+        ("Mesh", {"unknownField": 1}, True),
+        ("BackendGroup", {"virtualservices": [{"name": "a"}]}, True),
+    ],
+)
+def test_schemas_keep_bounds_and_enumerations(kind: str, spec: Json, is_valid: bool) -> None:
+    assert jsonschema_rs.validator_for(schema_of(kind)).is_valid({"spec": spec}) is is_valid
+
+
+def test_webhooks_point_at_the_service_and_fail_closed() -> None:
+    services = {service["metadata"]["name"] for service in of_kind("Service")}
+    for configuration in (*of_kind("MutatingWebhookConfiguration"), *of_kind("ValidatingWebhookConfiguration")):
+        for webhook in configuration["webhooks"]:
+            assert webhook["clientConfig"]["service"]["name"] in services
+            assert webhook["failurePolicy"] == "Fail"
+            assert webhook["sideEffects"] == "None"
+    names = [webhook["name"] for webhook in of_kind("MutatingWebhookConfiguration")[0]["webhooks"]]
+    assert names == [
+        f"m{kind}.appmesh.k8s.aws"
+        for kind in (
+            "mesh",
+            "virtualnode",
+            "virtualservice",
+            "virtualrouter",
+            "virtualgateway",
+            "gatewayroute",
+            "backendgroup",
+            "pod",
+        )
+    ]
+
+
+def test_the_certificate_covers_what_clients_call() -> None:
+    host = ads_address("appmesh-system").rpartition(":")[0]
+    assert host in server_names("appmesh-system")
+    assert "appmesh-controller-webhook-service.appmesh-system.svc" in server_names("appmesh-system")
+
+
+def test_settings_reach_the_controller() -> None:
+    (deployment,) = of_kind("Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    env = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert (env["AWS_REGION"], env["AWS_ACCOUNT_ID"]) == ("eu-west-1", "123456789012")
+    assert container["args"] == ["--role", "mesh"]
+
+
+def test_no_right_is_given_on_everything() -> None:
+    for role in (*of_kind("ClusterRole"), *of_kind("Role")):
+        for rule in role["rules"]:
+            assert "*" not in (*rule["verbs"], *rule["resources"], *rule["apiGroups"])
+
+
+def test_it_prints_without_anchors() -> None:
+    text = yaml.safe_dump_all(MANIFESTS)
+    assert "&id" not in text

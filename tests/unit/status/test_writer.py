@@ -1,0 +1,98 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from crossfade.api.appmesh import Mesh
+from crossfade.api.meta import ObjectRef
+from crossfade.kube.client import Client
+from crossfade.kube.events import EventRecorder
+from crossfade.kube.kubeconfig import ClusterConfig
+from crossfade.status.change import News, ObjectChange
+from crossfade.status.writer import StatusWriter
+from tests.support.fake_api import FakeApi, serving
+from tests.support.waiting import eventually
+
+PATH = "/apis/appmesh.k8s.aws/v1beta2/meshes/m"
+REF = ObjectRef("appmesh.k8s.aws/v1beta2", "Mesh", "", "m", "u")
+
+
+def change(status: str, basis: str = "1", *news: News) -> ObjectChange:
+    return ObjectChange(REF, Mesh.RESOURCE, basis, {"status": {"x": status}}, None, news)
+
+
+class Desk:
+    """A running writer and the server that it writes to."""
+
+    def __init__(self, api: FakeApi, writer: StatusWriter) -> None:
+        self.api = api
+        self.writer = writer
+
+    def patches(self) -> list[str]:
+        return [path for method, path, _, _ in self.api.requests if method == "PATCH"]
+
+    def events(self) -> list[str]:
+        return [obj["message"] for path, obj in self.api.objects.items() if "/events/" in path]
+
+    def written(self) -> Any:
+        return self.api.objects[PATH].get("status")
+
+
+@asynccontextmanager
+async def desk() -> AsyncIterator[Desk]:
+    async def at_once(_: float) -> None:
+        await asyncio.sleep(0)
+
+    api = FakeApi()
+    api.put(PATH, {"metadata": {"name": "m"}})
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
+        events = EventRecorder(client, "test")
+        writer = StatusWriter(client, events, sleep=at_once)
+        tasks = [asyncio.create_task(writer.run()), asyncio.create_task(events.run())]
+        try:
+            yield Desk(api, writer)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_only_the_latest_decision_is_written() -> None:
+    async with desk() as made:
+        made.writer.submit([change("old"), change("new")])
+        await eventually(lambda: made.written() == {"x": "new"})
+        assert len(made.patches()) == 1
+
+
+async def test_a_decision_on_the_same_basis_is_not_written_twice() -> None:
+    async with desk() as made:
+        made.writer.submit([change("a")])
+        await eventually(lambda: made.written() == {"x": "a"})
+        made.writer.submit([change("a")])
+        made.writer.submit([change("b", "2")])
+        await eventually(lambda: made.written() == {"x": "b"})
+        assert len(made.patches()) == 2
+
+
+async def test_failures_are_tried_again_and_conflicts_are_not() -> None:
+    async with desk() as made:
+        made.api.answers.append((500, {"kind": "Status", "reason": "InternalError", "code": 500}, {}))
+        made.writer.submit([change("a")])
+        await eventually(lambda: made.written() == {"x": "a"})
+        assert len(made.patches()) == 2
+        made.api.answers.append((409, {"kind": "Status", "reason": "Conflict", "code": 409}, {}))
+        made.writer.submit([change("lost", "2")])
+        await eventually(lambda: len(made.patches()) == 3)
+        made.writer.submit([change("b", "3")])
+        await eventually(lambda: made.written() == {"x": "b"})
+        assert len(made.patches()) == 4
+
+
+async def test_news_without_a_patch_is_told_once() -> None:
+    async with desk() as made:
+        waiting = ObjectChange(REF, Mesh.RESOURCE, "1", news=(News("Waiting", "for members"),))
+        made.writer.submit([waiting])
+        await eventually(lambda: made.events() == ["for members"])
+        made.writer.submit([waiting])
+        made.writer.submit([change("a", "2", News("Changed", "to a"))])
+        await eventually(lambda: sorted(made.events()) == ["for members", "to a"])
