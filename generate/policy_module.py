@@ -34,10 +34,23 @@ def generate(target: Path) -> None:
     else:
         os.utime(target / name)
     _place_text(f"{digest} {name}\n", stamp)
+    in_use = _mapped_names()
     for old in target.glob(PATTERN):
-        if old.name != name:
-            # A running Envoy keeps its mapping of a removed file.
+        # A control plane that still names an older build must find it as long as its Envoys run.
+        if old.name != name and old.name not in in_use:
             old.unlink(missing_ok=True)
+
+
+def _mapped_names() -> set[str]:
+    """Builds that some process of this machine has mapped, as far as they can be seen."""
+    names: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            lines = maps.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        names.update(line.rpartition("/")[2] for line in lines if "libcrossfade_policy-" in line)
+    return names
 
 
 def _sources() -> list[Path]:
