@@ -194,7 +194,7 @@ INGRESS: Final = Chapter(
     "Define an Ingress that exposes the mesh",
     (
         _apply("kong/fqdn-service-routing.yaml", "kongingress.configuration.konghq.com/fqdn-jazz", "service/jazz"),
-        _apply("kong/dj_ingress.yml", "ingress.networking.k8s.io/djingress", verb="create"),
+        _apply("kong/dj_ingress.yml", "ingress.extensions/djingress", verb="create"),
         _apply(
             "kong/kongingress-dontpreservehost.yml",
             "kongingress.configuration.konghq.com/do-not-preserve-host",
