@@ -17,6 +17,7 @@ from crossfade.local.apiserver import pki
 from crossfade.local.apiserver.api import utc_now
 from crossfade.local.apiserver.assembly import Assembly
 from crossfade.local.apiserver.bootstrap import make_builtin_objects
+from crossfade.local.apiserver.housekeeping import forget_regularly
 from crossfade.local.apiserver.server import HttpServer, tls_context
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     import uvloop
 
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_serve(arguments))
+        uvloop.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,14 +35,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, required=True, help="keys, kubeconfig and state.db live here")
     parser.add_argument("--fd", type=int, action="append", default=[], help="an inherited listening socket")
     parser.add_argument("--listen", action="append", default=[], help="HOST:PORT to listen on; port 0 picks one")
+    parser.add_argument(
+        "--history",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="how far watches can go back, at least (default 300)",
+    )
     parser.add_argument("--kubelet-socket", type=Path, help="where logs, exec and port-forward are answered")
     return parser
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
+async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
     data: Path = arguments.data_dir
-    data.mkdir(parents=True, exist_ok=True)
-    keys = pki.ensure(data / "pki")
     sockets = [socket.socket(fileno=number) for number in arguments.fd]
     sockets += [_listening(address) for address in arguments.listen or ([] if sockets else ["127.0.0.1:0"])]
     assembly = Assembly(data / "state.db", keys, arguments.kubelet_socket)
@@ -50,14 +56,22 @@ async def _serve(arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    chores: list[asyncio.Task[None]] = []
     try:
         await make_builtin_objects(assembly.storage, assembly.registry, utc_now())
         assembly.lifecycle.resume()
         await server.start(sockets, tls_context(keys))
         pki.write_kubeconfig(data / "kubeconfig", keys, server=_url(sockets[0]))
+        chores = [
+            loop.create_task(forget_regularly(assembly.api, arguments.history), name="forget old revisions"),
+            loop.create_task(assembly.roles.run(), name="aggregate roles"),
+        ]
         os.write(1, b"ready\n")
         await stop.wait()
     finally:
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await server.close()
         await assembly.close()
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from crossfade.local.apiserver.admission import ingresses, namespaces, pods, services
+from crossfade.local.apiserver.admission import escalation, ingresses, namespaces, pods, services
 from crossfade.local.apiserver.admission.chain import AdmissionChain
 from crossfade.local.apiserver.admission.webhooks import WebhookCaller
 from crossfade.local.apiserver.api import Api, utc_now
 from crossfade.local.apiserver.crd.lifecycle import Lifecycle
 from crossfade.local.apiserver.database import Database
+from crossfade.local.apiserver.housekeeping import RoleAggregation
 from crossfade.local.apiserver.pki import Pki
 from crossfade.local.apiserver.rbac import Authorizer
 from crossfade.local.apiserver.registry import BuiltinTypes, Registry
@@ -25,11 +26,13 @@ class Assembly:
         self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
         self.webhooks = WebhookCaller(self.storage, self.registry)
         self.kubelet = Kubelet(kubelet_socket)
+        self.roles = RoleAggregation(self.storage)
+        authorizer = Authorizer(self.storage)
         self.api = Api(
             registry=self.registry,
             storage=self.storage,
-            admission=_chain(self.storage, self.webhooks),
-            authorizer=Authorizer(self.storage),
+            admission=_chain(self.storage, self.webhooks, authorizer),
+            authorizer=authorizer,
             tokens=TokenAuthority(pki.service_account_key, self.storage),
             kubelet=self.kubelet,
         )
@@ -41,7 +44,7 @@ class Assembly:
         self.storage.close()
 
 
-def _chain(storage: Storage, webhooks: WebhookCaller) -> AdmissionChain:
+def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) -> AdmissionChain:
     return AdmissionChain(
         gate=(namespaces.namespace_lifecycle(storage),),
         mutators=(
@@ -51,6 +54,6 @@ def _chain(storage: Storage, webhooks: WebhookCaller) -> AdmissionChain:
             services.allocate(storage),
             ingresses.default_class(storage),
         ),
-        validators=(),
+        validators=(escalation.no_escalation(storage, authorizer),),
         webhooks=webhooks,
     )

@@ -35,6 +35,9 @@ _PART_HANDLERS: Final[dict[str, Callable[[Api, Call, ResourceType, str], Awaitab
 _TUNNELLED: Final = frozenset({"attach", "exec", "log", "portforward"})
 _PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _HEALTH: Final = ("/healthz", "/livez", "/readyz")
+_DEPRECATED: Final = {
+    ("", "v1", "Endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 VERSION: Final = {
     "major": "1",
     "minor": "36",
@@ -85,6 +88,8 @@ class Dispatcher:
         api = self._api
         resource = resource_of(api, call)
         sub = subresource_of(resource, call)
+        if resource.gvk in _DEPRECATED:
+            call.warn(_DEPRECATED[resource.gvk])
         if sub is None:
             review = reviews.HANDLERS.get(resource.plural) if resource.verbs == ("create",) else None
             if resource.plural == "bindings" and review is None:

@@ -89,7 +89,7 @@ class _Bucket:
 class Storage:
     """The state of the cluster. All methods are called from one event loop."""
 
-    def __init__(self, database: Database, *, history: int = 10_000) -> None:
+    def __init__(self, database: Database, *, history: int = 4_000) -> None:
         """`history` is the number of changes per resource that watches and old lists can go back to."""
         self._database: Final = database
         self._history: Final = history

@@ -1,4 +1,4 @@
-"""What the server itself sets on objects: identity, generation, initial status, and which part a subresource may write."""
+"""What the server itself sets on objects: identity, generation, initial status; and what a subresource may write."""
 
 import secrets
 import uuid

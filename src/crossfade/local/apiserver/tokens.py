@@ -1,4 +1,4 @@
-"""Service-account tokens: signed by the cluster's own key, bound to an account and perhaps a pod, checked on every use."""
+"""Service-account tokens: signed with the cluster's key, bound to an account and perhaps a pod, checked on every use."""
 
 import base64
 import json
@@ -127,7 +127,7 @@ class TokenAuthority:
         extra: dict[str, tuple[str, ...]] = {
             "authentication.kubernetes.io/credential-id": (f"JTI={claims['jti']}",),
         }
-        for _, (bucket, field) in _BOUND_BUCKETS.items():
+        for bucket, field in _BOUND_BUCKETS.values():
             if field in inner:
                 self._check_bound(bucket, account.namespace if field != "node" else "", inner[field])
                 extra[f"authentication.kubernetes.io/{field}-name"] = (inner[field]["name"],)

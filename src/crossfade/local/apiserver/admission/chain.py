@@ -1,4 +1,4 @@
-"""The order of admission: built-in mutation, mutating webhooks, then (after validation) checks and validating webhooks."""
+"""The order of admission: built-in mutation, mutating webhooks, then checks and validating webhooks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol

@@ -20,6 +20,9 @@ RESERVED: Final = frozenset({"10.96.0.0", "10.96.0.1", "10.96.0.10", "10.96.255.
 NODE_PORTS: Final = range(30000, 32768)
 _BUCKET: Final = "/services"
 _TRIES: Final = 64
+_PORT_OUTSIDE: Final = (
+    f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+)
 
 
 def allocate(storage: Storage) -> Callable[[Attributes], None]:
@@ -142,8 +145,7 @@ def _node_ports(spec: JsonObject, others: list[JsonObject]) -> Iterator[FieldErr
         place = f"spec.ports[{index}].nodePort"
         if wanted:
             if wanted not in NODE_PORTS:
-                text = f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
-                yield invalid(place, wanted, text)
+                yield invalid(place, wanted, _PORT_OUTSIDE)
             elif wanted in taken or own.get(wanted) == protocol:
                 yield invalid(place, wanted, "provided port is already allocated")
             own[wanted] = protocol

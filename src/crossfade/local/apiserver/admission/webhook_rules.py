@@ -51,11 +51,8 @@ def _wanted_version(webhook: JsonObject, attributes: Attributes, registry: Regis
         return own
     if webhook.get("matchPolicy", "Equivalent") != "Equivalent":
         return None
-    for other in registry:
-        if other.bucket == own.bucket and other is not own:
-            if any(_rule_matches(rule, other, attributes) for rule in rules):
-                return other
-    return None
+    others = (other for other in registry if other.bucket == own.bucket and other is not own)
+    return next((other for other in others if any(_rule_matches(rule, other, attributes) for rule in rules)), None)
 
 
 def _rule_matches(rule: JsonObject, resource: ResourceType, attributes: Attributes) -> bool:

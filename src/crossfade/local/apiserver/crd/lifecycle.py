@@ -1,4 +1,4 @@
-"""The life of CustomResourceDefinitions inside the server: names accepted, established, served, and cleaned up at the end."""
+"""The life of CustomResourceDefinitions: names accepted, established, served, and cleaned up at the end."""
 
 import asyncio
 import logging

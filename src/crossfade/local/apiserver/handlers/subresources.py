@@ -24,6 +24,10 @@ Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
 _SHORTEST_TOKEN_S: Final = 600
 _DEFAULT_TOKEN_S: Final = 3600
 _TRIES: Final = 5
+_OTHER_UID: Final = (
+    "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and"
+    " then recreated"
+)
 
 
 async def get_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
@@ -182,12 +186,12 @@ def _check_bound(api: Api, call: Call, bound: JsonObject, account: JsonObject) -
         )
     uid = stored.object["metadata"]["uid"]
     if bound.get("uid") and bound["uid"] != uid:
-        why = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record. The object might have been deleted and then recreated"
-        raise conflict(bucket[1:], "", bound["name"], why)
+        raise conflict(bucket[1:], "", bound["name"], _OTHER_UID.format(bound["uid"]))
     bound["uid"] = uid
-    if bound["kind"] == "Pod" and stored.object["spec"].get("serviceAccountName") != account["metadata"]["name"]:
+    name = account["metadata"]["name"]
+    if bound["kind"] == "Pod" and stored.object["spec"].get("serviceAccountName") != name:
         raise bad_request(
-            f'cannot bind token for serviceaccount "{account["metadata"]["name"]}" to pod running with different serviceaccount name.'
+            f'cannot bind token for serviceaccount "{name}" to pod running with different serviceaccount name.'
         )
 
 
