@@ -68,6 +68,32 @@ async def test_endpoints_follow_the_pods(bed: Bed) -> None:
     await bed.until(is_gone, "the slices to be collected")
 
 
+async def test_endpoints_written_by_hand_are_mirrored(bed: Bed) -> None:
+    await bed.create(SERVICE, {"metadata": {"name": "outside"}, "spec": {"ports": [{"name": "http", "port": 80}]}})
+    ports = [{"name": "http", "port": 8080, "protocol": "TCP"}]
+    subsets = [{"addresses": [{"ip": "203.0.113.7"}], "notReadyAddresses": [{"ip": "203.0.113.8"}], "ports": ports}]
+    await bed.create(ENDPOINTS, {"metadata": {"name": "outside"}, "subsets": subsets})
+
+    async def mirrored() -> dict[str, bool]:
+        return {
+            endpoint["addresses"][0]: endpoint["conditions"]["ready"]
+            for item in await bed.all(ENDPOINT_SLICE)
+            for endpoint in item.get("endpoints") or ()
+            if item["metadata"]["labels"]["kubernetes.io/service-name"] == "outside"
+        }
+
+    async def is_mirrored() -> bool:
+        return await mirrored() == {"203.0.113.7": True, "203.0.113.8": False}
+
+    await bed.until(is_mirrored, "the slice")
+    await bed.client.delete(ENDPOINTS, "outside", namespace=bed.namespace)
+
+    async def is_gone() -> bool:
+        return not await mirrored()
+
+    await bed.until(is_gone, "the slice to go")
+
+
 async def test_every_namespace_has_its_account_and_ca(bed: Bed) -> None:
     async def is_complete() -> bool:
         account, ca = await bed.get(SERVICE_ACCOUNT, "default"), await bed.get(CONFIG_MAP, "kube-root-ca.crt")

@@ -8,6 +8,7 @@ from crossfade.kube.events import EventRecorder
 from crossfade.local.controllers.deployments.controller import Deployments
 from crossfade.local.controllers.discovery import ServedResources
 from crossfade.local.controllers.endpoints.controller import Endpoints
+from crossfade.local.controllers.endpoints.mirror import EndpointsMirror
 from crossfade.local.controllers.garbage.collector import GarbageCollector
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.lost_pods import LostPods
@@ -30,6 +31,7 @@ async def run_controllers(client: Client) -> None:
         Deployments(client, informers, deployment_events).reconciler,
         ReplicaSets(client, informers, replica_set_events).reconciler,
         Endpoints(client, informers).reconciler,
+        EndpointsMirror(client, informers).reconciler,
         ServiceAccounts(client, informers).reconciler,
         TokenSecrets(client, informers).reconciler,
         LostPods(client, informers).reconciler,

@@ -8,11 +8,11 @@ from crossfade.kube.client import Client
 from crossfade.kube.errors import AlreadyExists, Forbidden, NotFound
 from crossfade.kube.resources import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 from crossfade.local.controllers.endpoints.addresses import PodAddress, pod_addresses
-from crossfade.local.controllers.endpoints.slices import MANAGED_BY_LABEL, MANAGER, slice_changes
+from crossfade.local.controllers.endpoints.slices import MANAGED_BY_LABEL, MANAGER, SliceChanges, slice_changes
 from crossfade.local.controllers.endpoints.subsets import MANAGED_BY_LABEL as ENDPOINTS_MANAGED_BY
 from crossfade.local.controllers.endpoints.subsets import MANAGER as ENDPOINTS_MANAGER
 from crossfade.local.controllers.endpoints.subsets import endpoints_of, same_endpoints
-from crossfade.local.controllers.informers import Informers
+from crossfade.local.controllers.informers import Informer, Informers
 from crossfade.local.controllers.objects import is_being_deleted, key_of, name_of, namespace_of
 from crossfade.local.controllers.reconciler import Reconciler
 
@@ -73,16 +73,7 @@ class Endpoints:
             and item["metadata"]["labels"].get(SERVICE_NAME_LABEL) == name_of(service)
             and not is_being_deleted(item)
         ]
-        changes = slice_changes(service, addresses, existing)
-        for item in changes.replace:
-            self._slices.observe(await self._client.replace(ENDPOINT_SLICE, item))
-        for item in changes.create:
-            self._slices.observe(await self._client.create(ENDPOINT_SLICE, item))
-        for item in changes.delete:
-            try:
-                await self._client.delete(ENDPOINT_SLICE, name_of(item), namespace=namespace_of(item))
-            except NotFound:
-                continue
+        await apply_changes(self._client, self._slices, slice_changes(service, addresses, existing))
 
     async def _write_endpoints(self, service: JsonObject, addresses: list[PodAddress]) -> None:
         wanted = endpoints_of(service, addresses)
@@ -109,6 +100,18 @@ class Endpoints:
             await self._client.delete(ENDPOINTS, service.name, namespace=service.namespace)
         except NotFound:
             return
+
+
+async def apply_changes(client: Client, slices: Informer, changes: SliceChanges) -> None:
+    for item in changes.replace:
+        slices.observe(await client.replace(ENDPOINT_SLICE, item))
+    for item in changes.create:
+        slices.observe(await client.create(ENDPOINT_SLICE, item))
+    for item in changes.delete:
+        try:
+            await client.delete(ENDPOINT_SLICE, name_of(item), namespace=namespace_of(item))
+        except NotFound:
+            continue
 
 
 def _is_managed(item: JsonObject) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from crossfade.api.core.endpoint_slice import SERVICE_NAME_LABEL
+from crossfade.api.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
 from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.endpoints.addresses import (
     PodAddress,
@@ -20,6 +20,7 @@ MANAGED_BY_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 MANAGER: Final = "endpointslice-controller.k8s.io"
 HEADLESS_LABEL: Final = "service.kubernetes.io/headless"
 MOST_ENDPOINTS: Final = 100
+_VERSION: Final = EndpointSlice.RESOURCE.api_version
 
 
 class SliceChanges(NamedTuple):
@@ -30,16 +31,28 @@ class SliceChanges(NamedTuple):
 
 def slice_changes(service: JsonObject, addresses: Iterable[PodAddress], existing: list[JsonObject]) -> SliceChanges:
     """What to do to `existing`, the slices that this controller made for the Service."""
-    wanted = _wanted(service, list(addresses))
+    metadata: JsonObject = {
+        "generateName": f"{name_of(service)}-",
+        "namespace": namespace_of(service),
+        "labels": slice_labels(service),
+        "ownerReferences": [controller_ref(service)],
+    }
+    return fewest_changes(_wanted(service, list(addresses)), existing, metadata)
+
+
+def fewest_changes(contents: list[JsonObject], existing: list[JsonObject], metadata: JsonObject) -> SliceChanges:
+    """From `existing` to slices with these contents; new ones get `metadata`, kept ones its labels."""
     create, replace = [], []
     unused = sorted(existing, key=name_of)
-    for content in wanted:
+    for content in contents:
         match = _best_match(content, unused)
         if match is None:
-            create.append(_new_slice(service, content))
+            create.append(
+                {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, **content}
+            )
             continue
         unused.remove(match)
-        changed = {**match, **content, "metadata": {**match["metadata"], "labels": slice_labels(service)}}
+        changed = {**match, **content, "metadata": {**match["metadata"], "labels": metadata["labels"]}}
         if not _same(changed, match):
             replace.append(changed)
     return SliceChanges(create, replace, unused)
@@ -90,22 +103,9 @@ def _endpoint(service: JsonObject, address: PodAddress) -> JsonObject:
     return endpoint
 
 
-def _new_slice(service: JsonObject, content: JsonObject) -> JsonObject:
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "generateName": f"{name_of(service)}-",
-            "namespace": namespace_of(service),
-            "labels": slice_labels(service),
-            "ownerReferences": [controller_ref(service)],
-        },
-        **content,
-    }
-
-
 def _best_match(content: JsonObject, candidates: list[JsonObject]) -> JsonObject | None:
     """A slice of the same ports that shares most addresses, else any: names should not change without need."""
+    candidates = [item for item in candidates if item["addressType"] == content["addressType"]]
     if not candidates:
         return None
     wanted = _addresses(content)
