@@ -64,7 +64,7 @@ class _Interest:
         """Were part of a refused response: sent one by one, to learn which one is bad."""
         self.refused: dict[str, str] = {}
         self.settled: str | None = None
-        """The version of the whole type that was sent; saves the comparison until something changes."""
+        """The version of the whole type that the proxy was last brought to; saves comparing while nothing changes."""
 
 
 class Session:
@@ -244,7 +244,9 @@ class Session:
     def _response(self, kind: ResourceType, resources: dict[str, Resource], removed: Sequence[str]) -> bytes:
         self._nonce += 1
         nonce = str(self._nonce)
-        versions = self._interests[kind].versions
+        interest = self._interests[kind]
+        interest.settled = None
+        versions = interest.versions
         previous = {name: versions[name] for name in resources if name in versions}
         versions.update({name: resource.version for name, resource in resources.items()})
         for name in removed:
