@@ -4,9 +4,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-golden", action="store_true", help="rewrite the expected files of the translation cases"
-    )
+    parser.addoption("--update-golden", action="store_true", help="rewrite the expected files of the translation cases")
 
 
 @pytest.fixture
