@@ -17,16 +17,13 @@ from crossfade.kube.resources import CONFIG_MAP, POD, SECRET
 from crossfade.local import namespaces, network
 from crossfade.local.catalogue import Catalogue
 from crossfade.local.kubelet import environment
-from crossfade.local.kubelet.container import Container, PodContext
 from crossfade.local.kubelet.environment import DataSources, PodFacts
+from crossfade.local.kubelet.launching import PodContext
+from crossfade.local.kubelet.pod_containers import PodContainers, reports_before_start
+from crossfade.local.kubelet.pod_files import hostname_of, name_files
 from crossfade.local.kubelet.rootfs import MachineView
 from crossfade.local.kubelet.status import (
-    ContainerReport,
     PodReport,
-    Running,
-    Terminated,
-    Waiting,
-    history_of,
     now_text,
     pod_status,
 )  # fmt: skip
@@ -55,7 +52,6 @@ class Machine:
     directory: Path
     many_users: bool
     base_env: Mapping[str, str]
-    cluster_domain: str = "cluster.local"
 
 
 class PodWorker:
@@ -66,12 +62,10 @@ class PodWorker:
         metadata = pod["metadata"]
         self.key = NamespacedName(metadata["namespace"], metadata["name"])
         self.uid: str = metadata["uid"]
-        self.containers: dict[str, Container] = {}
+        self.containers: PodContainers | None = None
         self._machine = machine
         self._directory = machine.directory / "pods" / self.uid
         self._volumes = PodVolumes(self._directory / "volumes", pod=pod, client=machine.client)
-        self._init: list[Container] = []
-        self._main: list[Container] = []
         self._sandbox: Namespaces | None = None
         self._address = ""
         self._link = f"veth{self.uid.replace('-', '')[:11]}"
@@ -83,7 +77,6 @@ class PodWorker:
         self._stopping = asyncio.Event()
         self._gone = False
         self._written: JsonObject = {}
-        self._waiting = Waiting("ContainerCreating")
         self.data_changed = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -119,7 +112,8 @@ class PodWorker:
                 try:
                     await self._live()
                     break
-                except (OSError, KubeError, ValueError, KeyError, TypeError) as error:
+                except Exception as error:
+                    # One pod that we cannot run must not take the others with it.
                     log.exception("pod.failed", extra={"fields": {"pod": str(self.key)}})
                     self._warn("FailedSync", f"error running pod: {error}")
                     await self._leave()
@@ -161,7 +155,7 @@ class PodWorker:
     async def _enter_sandbox(self) -> None:
         if self._sandbox is not None:
             return
-        machine, hostname = self._machine, self._hostname()
+        machine, hostname = self._machine, hostname_of(self.pod)
         address = machine.addresses.take()
         try:
             self._sandbox = await namespaces.on_fresh_thread(
@@ -188,11 +182,11 @@ class PodWorker:
             facts=facts,
             sources=sources,
             volumes=volumes,
-            files=self._name_files(),
+            files=name_files(self.pod, self._address),
             sandbox=self._sandbox,
             machine=self._machine.view,
             catalogue=self._machine.catalogue,
-            base_env={**self._machine.base_env, "HOSTNAME": self._hostname()},
+            base_env={**self._machine.base_env, "HOSTNAME": hostname_of(self.pod)},
             logs=self._machine.directory / "logs" / self.uid,
             many_users=self._machine.many_users,
             record=self._record,
@@ -200,89 +194,13 @@ class PodWorker:
         )
 
     async def _run_containers(self, context: PodContext) -> None:
-        spec = self.pod["spec"]
-        policy = spec.get("restartPolicy", "Always")
-        self._init = [
-            self._container(one, context, policy, "initContainers") for one in spec.get("initContainers") or ()
-        ]
-        self._main = [self._container(one, context, policy, "containers") for one in spec["containers"]]
-        self.containers = {one.name: one for one in (*self._init, *self._main)}
+        self.containers = PodContainers(context, known=self._first_status, now=self._first_seen)
         self._dirty.set()
-        async with asyncio.TaskGroup() as tasks:
-            refreshing = tasks.create_task(self._keep_volumes(context.facts))
-            ending = tasks.create_task(self._end_containers())
-            sidecars: list[asyncio.Task[None]] = []
-            if await self._run_init(tasks, sidecars):
-                runs = []
-                for container in self._main:
-                    if self._stopping.is_set():
-                        break
-                    container.state = container.state if container.last else Waiting("ContainerCreating")
-                    runs.append(tasks.create_task(container.run(), name=f"container {container.name}"))
-                    await _first(container.first_attempt, runs[-1])
-                if runs:
-                    await asyncio.wait(runs)
-            for container in self._init:
-                await container.stop(self._grace_s())
+        refreshing = asyncio.create_task(self._keep_volumes(context.facts))
+        try:
+            await self.containers.run(self._stopping, self._grace_s)
+        finally:
             refreshing.cancel()
-            if not self._stopping.is_set():
-                ending.cancel()
-
-    def _container(self, spec: JsonObject, context: PodContext, policy: str, kind: str) -> Container:
-        own = policy
-        if kind == "initContainers":
-            own = "Always" if spec.get("restartPolicy") == "Always" else "OnFailure" if policy == "Always" else policy
-        container = Container(spec, context, policy=own, kind=kind)
-        restart_count, last = self._history(spec["name"], kind)
-        container.resume(restart_count=restart_count, last=last)
-        return container
-
-    def _unstarted(self, kind: str) -> list[ContainerReport]:
-        """Before the containers exist; what is known of former lives is not forgotten."""
-        reports = []
-        for spec in self.pod["spec"].get(kind) or ():
-            restart_count, last = self._history(spec["name"], kind)
-            reports.append(
-                ContainerReport(
-                    name=spec["name"],
-                    image=spec["image"],
-                    state=Waiting("ContainerCreating"),
-                    last=last,
-                    restart_count=restart_count,
-                )
-            )
-        return reports
-
-    def _history(self, name: str, kind: str) -> tuple[int, Terminated | None]:
-        known = self._first_status.get("initContainerStatuses" if kind == "initContainers" else "containerStatuses")
-        for status in known or ():
-            if status["name"] == name:
-                return history_of(status, now=self._first_seen)
-        return 0, None
-
-    async def _run_init(self, tasks: asyncio.TaskGroup, sidecars: list[asyncio.Task[None]]) -> bool:
-        """One after the other; false when the containers are not to start."""
-        for container in self._init:
-            if self._stopping.is_set():
-                return False
-            run = tasks.create_task(container.run(), name=f"init container {container.name}")
-            if container.spec.get("restartPolicy") == "Always":
-                sidecars.append(run)
-                await _first(container.started_once, run)
-                continue
-            await asyncio.wait([run])
-            if not isinstance(container.state, Terminated) or container.state.exit_code:
-                return False
-        return not self._stopping.is_set()
-
-    async def _end_containers(self) -> None:
-        await self._stopping.wait()
-        async with asyncio.TaskGroup() as tasks:
-            for container in self._main or self._init:
-                tasks.create_task(container.stop(self._grace_s()))
-            if self._main and not any(isinstance(one.state, Running) for one in self._main):
-                for container in self._init:
-                    tasks.create_task(container.stop(self._grace_s()))
 
     async def _keep_volumes(self, facts: PodFacts) -> None:
         loop = asyncio.get_running_loop()
@@ -307,26 +225,6 @@ class PodWorker:
                     data = decode(await self._machine.client.get(resource, name, namespace=self.key.namespace))
                     target[name] = {key: value.decode(errors="surrogateescape") for key, value in data.items()}
         return DataSources(*found)
-
-    def _name_files(self) -> dict[str, str]:
-        spec, hostname = self.pod["spec"], self._hostname()
-        domain = self._machine.cluster_domain
-        fqdn = (
-            f"{hostname}.{spec['subdomain']}.{self.key.namespace}.svc.{domain} {hostname}"
-            if spec.get("subdomain")
-            else hostname
-        )
-        hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{self._address}\t{fqdn}\n"
-        for alias in spec.get("hostAliases") or ():
-            hosts += f"{alias['ip']}\t{' '.join(alias.get('hostnames') or ())}\n"
-        return {
-            "hostname": f"{hostname}\n",
-            "hosts": hosts,
-            "resolv.conf": resolv_conf(spec, self.key.namespace, domain),
-        }
-
-    def _hostname(self) -> str:
-        return str(self.pod["spec"].get("hostname") or self.key.name)[:63]
 
     def _grace_s(self) -> float:
         if self._gone:
@@ -365,10 +263,16 @@ class PodWorker:
         self._conditions = (stored.get("status") or {}).get("conditions") or self._conditions
 
     def _status(self) -> JsonObject:
-        if not self._main and (self.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        if self.containers is None and (self.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             return self._written
-        init = [one.report() for one in self._init] or self._unstarted("initContainers")
-        main = [one.report() for one in self._main] or self._unstarted("containers")
+        if self.containers is None:
+            init, main = (
+                reports_before_start(self.pod["spec"], key, known=self._first_status, now=self._first_seen)
+                for key in ("initContainers", "containers")
+            )
+        else:
+            init = [one.report() for one in self.containers.initial]
+            main = [one.report() for one in self.containers.main]
         report = PodReport(
             init_containers=init,
             containers=main,
@@ -394,8 +298,8 @@ class PodWorker:
         shutil.rmtree(self._machine.directory / "logs" / self.uid, ignore_errors=True)
 
     async def _leave(self) -> None:
-        for container in self.containers.values():
-            await container.stop(0.0)
+        if self.containers is not None:
+            await self.containers.kill()
         if self._sandbox is not None:
             network.remove_link(self._machine.links, self._link)
             self._sandbox.close()
@@ -410,39 +314,11 @@ class PodWorker:
         return not self._stopping.is_set()
 
     def _warn(self, reason: str, message: str) -> None:
-        self._record("Warning", reason, message, "")
+        self._record("Warning", reason, message)
 
-    def _record(self, kind: str, reason: str, message: str, _field: str) -> None:
+    def _record(self, kind: str, reason: str, message: str) -> None:
         ref = ObjectRef("v1", "Pod", self.key.namespace, self.key.name, self.uid)
         write: Callable[[ObjectRef, str, str], None] = (
             self._machine.recorder.warning if kind == "Warning" else self._machine.recorder.normal
         )
         write(ref, reason, message)
-
-
-def resolv_conf(spec: JsonObject, namespace: str, domain: str) -> str:
-    """The pod's resolver settings. `dnsPolicy: Default` is no different: the machine's resolver is out of reach."""
-    extra = spec.get("dnsConfig") or {}
-    if spec.get("dnsPolicy") == "None":
-        servers, searches = list(extra.get("nameservers") or ()), list(extra.get("searches") or ())
-        options: dict[str, str | None] = {}
-    else:
-        servers = [network.DNS_ADDRESS, *(extra.get("nameservers") or ())]
-        searches = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain, *(extra.get("searches") or ())]
-        options = {"ndots": "5"}
-    options |= {option["name"]: option.get("value") for option in extra.get("options") or ()}
-    lines = [f"nameserver {server}" for server in servers]
-    if searches:
-        lines.append(f"search {' '.join(searches)}")
-    if options:
-        lines.append(
-            "options " + " ".join(name if value is None else f"{name}:{value}" for name, value in options.items())
-        )
-    return "\n".join([*lines, ""])
-
-
-async def _first(event: asyncio.Event, task: "asyncio.Task[None]") -> None:
-    """Returns when the event is set or the task has ended."""
-    waiting = asyncio.ensure_future(event.wait())
-    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()

@@ -28,6 +28,7 @@ _DEVICE_LINKS: Final = {
 _MASKED: Final = ("proc/kcore", "proc/keys", "proc/sysrq-trigger", "proc/timer_list")
 _PRIVATE: Final = ("tmp", "run", "var/tmp", "var/log", "var/lib", "var/cache", "var/spool")
 _STICKY: Final = ("tmp", "var/tmp")
+TERMINATION_LOG: Final = "/dev/termination-log"
 _NAME_FILES: Final = ("hostname", "hosts", "resolv.conf")
 
 
@@ -127,6 +128,7 @@ class MachineView:
             namespaces.bind(f"/dev/{name}", str(devices / name))
         for name in ("shm", "pts"):
             (devices / name).mkdir()
+        (devices / Path(TERMINATION_LOG).name).touch()
         if Path("/dev/pts").is_dir():
             namespaces.bind("/dev/pts", str(devices / "pts"))
         for name, link in _DEVICE_LINKS.items():

@@ -100,7 +100,7 @@ class _Handlers:
         annotations = worker.pod["metadata"].get("annotations") or {}
         default = annotations.get("kubectl.kubernetes.io/default-container") or spec["containers"][0]["name"]
         wanted = request.query.get("container") or default
-        container = worker.containers.get(wanted)
+        container = worker.containers.find(wanted) if worker.containers else None
         if container is None:
             names = [one["name"] for one in (*(spec.get("initContainers") or ()), *spec["containers"])]
             if wanted in names:
