@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ POLL_S: Final = 0.1
 
 
 class EnvoyProcess:
-    """Must be started from a thread that lives as long as Envoy shall: Envoy asks the kernel to be ended with it."""
+    """Must be started from a thread that lives as long as Envoy shall: the kernel ends Envoy with it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
@@ -38,6 +39,7 @@ class EnvoyProcess:
         path = workdir / "envoy.json"
         write_private(path, bootstrap)
         arguments = [
+            *_ended_with_parent(),
             str(envoy_binary()),
             *("-c", str(path)),
             *("--concurrency", str(concurrency)),
@@ -88,6 +90,12 @@ class EnvoyProcess:
         except (OSError, http.client.HTTPException):
             # An admin interface that does not answer cannot tell when to end either.
             return
+
+
+def _ended_with_parent() -> list[str]:
+    """Envoy itself asks for this only where hot restart is on. The helper replaces itself by Envoy: same process id."""
+    helper = shutil.which("setpriv")
+    return [helper, "--pdeathsig", "KILL", "--"] if helper else []
 
 
 def write_private(path: Path, content: bytes) -> None:

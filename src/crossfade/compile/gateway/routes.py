@@ -92,7 +92,7 @@ def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
     return (
         route.is_default_backend,
         -kinds,
-        any(ANY_HOST in host for host in route.hosts),
+        not route.hosts or any(ANY_HOST in host for host in route.hosts),
         -len(route.headers),
         not path.is_regex,
         -route.regex_priority if path.is_regex else 0,

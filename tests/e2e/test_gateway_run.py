@@ -1,0 +1,140 @@
+"""The gateway alone on a directory of manifests: what its user sees of changes, mistakes, and its end."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
+
+pytestmark = pytest.mark.envoy
+
+LIVE_WITHIN_S = 1.0
+LIMIT = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: limit}
+plugin: rate-limiting
+config: {hour: %s}
+---
+"""
+KEY = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: key}
+plugin: key-auth
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {name: ann, annotations: {kubernetes.io/ingress.class: kong}}
+username: ann
+credentials: [ann-key]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: ann-key}
+stringData: {kongCredType: key-auth, key: sesame}
+---
+"""
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[RunningGateway]:
+    with upstream("one") as one, upstream("two") as two:
+        (tmp_path / "services.yaml").write_text(service("one", one) + service("two", two))
+        with running_gateway(tmp_path) as running:
+            yield running
+
+
+def test_a_file_added_changed_and_removed_is_live_within_a_second(gateway: RunningGateway) -> None:
+    file = gateway.folder / "route.yaml"
+    assert gateway.get("/x").status == 404
+    file.write_text(ingress("route", "/x", "one"))
+    eventually(lambda: gateway.get("/x").body == "one", within_s=LIVE_WITHIN_S)
+    file.write_text(ingress("route", "/x", "two"))
+    eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
+    file.unlink()
+    eventually(lambda: gateway.get("/x").status == 404, within_s=LIVE_WITHIN_S)
+
+
+def test_a_broken_file_changes_nothing_and_is_explained(gateway: RunningGateway) -> None:
+    file = gateway.folder / "limit.yaml"
+    file.write_text(LIMIT % 3 + ingress("route", "/x", "one", "konghq.com/plugins: limit"))
+    eventually(lambda: gateway.get("/x").headers.get("x-ratelimit-limit-hour") == "3", within_s=LIVE_WITHIN_S)
+    file.write_text(LIMIT % '"many"' + ingress("route", "/x", "two"))
+    told = f"{file}: KongPlugin default/limit, config.hour: "
+    eventually(lambda: any(line.startswith(told) for line in gateway.lines), within_s=LIVE_WITHIN_S, seen=gateway.lines)
+    answer = gateway.get("/x")
+    assert (answer.body, answer.headers["x-ratelimit-limit-hour"]) == ("one", "3")
+
+
+def test_counters_survive_a_change_elsewhere(gateway: RunningGateway) -> None:
+    (gateway.folder / "limit.yaml").write_text(LIMIT % 2 + ingress("route", "/x", "one", "konghq.com/plugins: limit"))
+    eventually(lambda: gateway.get("/x").status == 429, within_s=LIVE_WITHIN_S)
+    (gateway.folder / "more.yaml").write_text(ingress("more", "/y", "two"))
+    eventually(lambda: gateway.get("/y").status == 200, within_s=LIVE_WITHIN_S)
+    assert gateway.get("/x").status == 429
+
+
+def test_keys_are_asked_for_as_soon_as_the_plugin_is_there(gateway: RunningGateway) -> None:
+    (gateway.folder / "key.yaml").write_text(KEY + ingress("route", "/x", "one", "konghq.com/plugins: key"))
+    eventually(lambda: gateway.get("/x").status == 401, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200, within_s=LIVE_WITHIN_S)
+    assert gateway.get("/x", {"apikey": "guess"}).status == 401
+
+
+def test_a_plugin_that_is_missing_is_passed_over_with_a_warning(gateway: RunningGateway) -> None:
+    (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "one", "konghq.com/plugins: ghost"))
+    eventually(lambda: gateway.get("/x").status == 200, within_s=LIVE_WITHIN_S)
+    assert any("ghost" in line for line in gateway.lines)
+
+
+def test_without_endpoints_the_answer_is_kongs(gateway: RunningGateway) -> None:
+    (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "nobody"))
+    eventually(lambda: gateway.get("/x").status == 503, within_s=LIVE_WITHIN_S)
+    assert "failure to get a peer from the ring-balancer" in gateway.get("/x").body
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    with running_gateway(tmp_path) as gateway:
+        (envoy,) = gateway.children()
+        gateway.process.send_signal(number)
+        assert gateway.wait_for_end() == 0
+        assert not Path(f"/proc/{envoy}").exists()
+
+
+def test_killed_it_leaves_no_envoy_behind(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        (envoy,) = gateway.children()
+        os.kill(gateway.process.pid, signal.SIGKILL)
+        gateway.wait_for_end()
+        eventually(lambda: is_gone(envoy), within_s=5)
+
+
+def is_gone(pid: int) -> bool:
+    """Ended, whether or not somebody has asked for its exit code."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_port_in_use_is_named_with_its_owner(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gateway = RunningGateway(tmp_path, port)
+        assert gateway.wait_for_end() == 1
+    (line,) = gateway.lines
+    assert f"port {port} is in use" in line
+    assert f"process {os.getpid()}" in line
+    assert "--http-port" in line
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    gateway = RunningGateway(tmp_path / "nowhere", 1)
+    assert gateway.wait_for_end() == 1
+    assert gateway.lines == [f"crossfade gateway: {tmp_path}/nowhere is not a directory"]

@@ -1,0 +1,149 @@
+"""Runs `crossfade gateway run` for tests, with an HTTP upstream that says its name."""
+
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.cluster import free_ports
+
+START_WITHIN_S = 30.0
+
+
+class Answer(NamedTuple):
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+
+class RunningGateway:
+    """`lines` is what it said on stderr so far."""
+
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
+        self.folder = folder
+        self.port = port
+        self.lines: list[str] = []
+        command = [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder)]
+        self.process = subprocess.Popen(
+            [*command, "--http-port", str(port), "--concurrency", "1", *options],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def wait_until_ready(self) -> None:
+        eventually(lambda: any(line.endswith("ready") for line in self.lines), within_s=START_WITHIN_S, seen=self.lines)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=dict(headers or {}))
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return Answer(response.status, response.read().decode(), response.headers)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read().decode(), error.headers)
+
+    def children(self) -> list[int]:
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def wait_for_end(self) -> int:
+        code = self.process.wait(START_WITHIN_S)
+        self._reader.join(START_WITHIN_S)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stderr:
+            for line in stderr:
+                self.lines.append(line.rstrip("\n"))
+
+
+@contextmanager
+def running_gateway(folder: Path, *options: str) -> Iterator[RunningGateway]:
+    (port,) = free_ports(1)
+    gateway = RunningGateway(folder, port, *options)
+    try:
+        gateway.wait_until_ready()
+        yield gateway
+    finally:
+        if gateway.process.poll() is None:
+            gateway.process.terminate()
+        gateway.wait_for_end()
+
+
+@contextmanager
+def upstream(name: str) -> Iterator[int]:
+    """A server on loopback that answers every GET with its name; gives its port."""
+
+    class Named(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(name)))
+            self.end_headers()
+            self.wfile.write(name.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Named)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def service(name: str, port: int) -> str:
+    """Manifests of a Service with one endpoint on loopback."""
+    return f"""\
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{ports: [{{name: http, port: 80}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}-1, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+ports: [{{name: http, port: {port}}}]
+endpoints: [{{addresses: [127.0.0.1]}}]
+---
+"""
+
+
+def ingress(name: str, path: str, service_name: str, annotations: str = "") -> str:
+    return f"""\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: {name}, annotations: {{{annotations}}}}}
+spec:
+  ingressClassName: kong
+  rules:
+  - http:
+      paths:
+      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {service_name}, port: {{number: 80}}}}}}}}
+---
+"""
+
+
+def eventually(condition: Callable[[], object], *, within_s: float, seen: object = "") -> None:
+    """Fails the test when the condition does not come true within the time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s; seen: {seen}"
+        time.sleep(0.01)
