@@ -76,7 +76,7 @@ def _document(registry: Registry, group: str, version: str) -> JsonObject:
     for entry in entries:
         name = schema_name(registry, entry)
         schemas[name] = _schema(registry, entry)
-        paths |= _paths_of(entry, name)
+        paths |= _paths_of(entry, name, typed=registry.types.definition_name(entry.gvk) is not None)
         for sub in entry.subresources.values():
             definition = registry.types.definition_name((sub.group, sub.version, sub.kind))
             if sub.foreign and definition:
@@ -146,13 +146,14 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(item)
 
 
-def _paths_of(entry: ResourceType, name: str) -> JsonObject:
+def _paths_of(entry: ResourceType, name: str, *, typed: bool) -> JsonObject:
     root = f"/apis/{entry.group}/{entry.version}" if entry.group else f"/api/{entry.version}"
     collection = f"{root}/namespaces/{{namespace}}/{entry.plural}" if entry.namespaced else f"{root}/{entry.plural}"
     content = {"application/json": {"schema": {"$ref": _REF + name}}}
     gvk = {"group": entry.group, "version": entry.version, "kind": entry.kind}
     # kubectl apply sends a strategic merge patch wherever the path offers it; custom resources know no such thing.
-    patches = _PATCHES if entry.custom else (*_PATCHES, _STRATEGIC)
+    # Only described built-in kinds have the markers that strategic merge patches need.
+    patches = (*_PATCHES, _STRATEGIC) if typed else _PATCHES
     found: JsonObject = {collection: {}, f"{collection}/{{name}}": {}}
     for method, verb in _VERBS.items():
         if verb in entry.verbs:

@@ -36,7 +36,7 @@ class HttpServer:
         self._runner: web.ServerRunner | None = None
 
     async def start(self, sockets: Iterable[socket.socket], context: ssl.SSLContext) -> None:
-        server = web.Server(self._handle, access_log=None, handler_cancellation=True, client_max_size=_LARGEST_BODY)
+        server = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         for sock in sockets:
@@ -109,6 +109,12 @@ class HttpServer:
             case TakenOver():
                 await answer.run()
                 return web.Response()
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """A request whose body may be as large as Kubernetes allows."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
 
 
 async def _stream(request: web.BaseRequest, answer: StreamAnswer, headers: dict[str, str]) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Service-account tokens: signed with the cluster's key, bound to an account and perhaps a pod, checked on every use."""
+"""Service-account tokens: signed with the cluster's key, bound to an account and perhaps a pod, checked on each use."""
 
 import base64
 import json

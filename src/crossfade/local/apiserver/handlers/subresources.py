@@ -25,8 +25,8 @@ _SHORTEST_TOKEN_S: Final = 600
 _DEFAULT_TOKEN_S: Final = 3600
 _TRIES: Final = 5
 _OTHER_UID: Final = (
-    "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and"
-    " then recreated"
+    "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted"
+    " and then recreated"
 )
 
 
