@@ -6,7 +6,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.local.apiserver.defaults import initial_status
+from crossfade.local.apiserver.defaults import generate_job_selector, initial_status
 from crossfade.local.apiserver.registry import ResourceType
 
 JsonObject = dict[str, Any]
@@ -122,6 +122,8 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
             obj["status"] = deepcopy(_INITIAL_STATUS.get(resource.bucket, {}))
     if resource.bucket == "/pods":
         obj["status"] = initial_status(obj)
+    if resource.bucket == "batch/jobs":
+        generate_job_selector(obj)
     if counts_generation(resource):
         metadata["generation"] = 1
     if resource.bucket == "/namespaces":

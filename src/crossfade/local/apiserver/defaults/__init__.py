@@ -6,8 +6,9 @@ from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.kinds import DEFAULTERS
 from crossfade.local.apiserver.defaults.pod import initial_status, qos_class
 from crossfade.local.apiserver.defaults.service import drop_type_dependent_fields
+from crossfade.local.apiserver.defaults.workloads import generate_job_selector
 
-__all__ = ["apply_defaults", "drop_type_dependent_fields", "initial_status", "qos_class"]
+__all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status", "qos_class"]
 
 
 def apply_defaults(kind_key: tuple[str, str, str], obj: JsonObject) -> JsonObject:

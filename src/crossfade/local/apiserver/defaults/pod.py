@@ -31,10 +31,9 @@ def default_pod(pod: JsonObject) -> None:
 
 def default_template(spec: JsonObject) -> None:
     """The `template` of a workload's spec."""
-    template = spec.get("template")
-    if isinstance(template, dict):
-        template.setdefault("metadata", {})
-        default_pod_spec(template.setdefault("spec", {}))
+    template = spec.setdefault("template", {})
+    template.setdefault("metadata", {})
+    default_pod_spec(template.setdefault("spec", {}))
 
 
 def default_pod_spec(spec: JsonObject) -> None:

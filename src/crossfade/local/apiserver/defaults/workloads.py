@@ -7,6 +7,8 @@ from crossfade.local.apiserver.defaults.pod import default_template
 from crossfade.local.apiserver.fields import mapping, objects, text
 
 _QUARTER: Final = "25%"
+_CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
+_JOB_NAME: Final = "batch.kubernetes.io/job-name"
 
 
 def fill(target: JsonObject, values: dict[str, Any]) -> None:
@@ -86,8 +88,20 @@ def default_job(obj: JsonObject) -> None:
     default_template(spec)
 
 
+def generate_job_selector(obj: JsonObject) -> None:
+    """Ties a new job to its pods by its uid, unless the client selects pods itself."""
+    spec = obj["spec"]
+    if spec.get("manualSelector") is True:
+        return
+    uid, name = text(obj, "metadata", "uid"), text(obj, "metadata", "name")
+    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for key, value in ((_CONTROLLER_UID, uid), ("controller-uid", uid), (_JOB_NAME, name), ("job-name", name)):
+        labels.setdefault(key, value)
+    spec.setdefault("selector", {}).setdefault("matchLabels", {}).setdefault(_CONTROLLER_UID, uid)
+
+
 def default_cron_job(obj: JsonObject) -> None:
     spec = obj.setdefault("spec", {})
     fill(spec, {"concurrencyPolicy": "Allow", "suspend": False})
     fill(spec, {"successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1})
-    default_template(mapping(spec, "jobTemplate", "spec"))
+    default_template(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))

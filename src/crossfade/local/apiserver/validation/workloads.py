@@ -151,7 +151,10 @@ def _validate_template(spec: JsonObject, owner: str) -> Iterator[FieldError]:
 
 def _mismatched(spec: JsonObject) -> bool:
     selector = spec.get("selector")
-    if not isinstance(selector, dict) or is_empty_selector(selector):
+    if not isinstance(selector, dict):
+        # No selector selects nothing, so it can't match any template.
+        return True
+    if is_empty_selector(selector):
         return False
     parsed = selector_from_struct(selector)
     return parsed is not None and not parsed.matches_labels(mapping(spec, "template", "metadata", "labels"))
