@@ -1,0 +1,1 @@
+"""The node agent: pods as processes in network namespaces, their status, probes, logs and streams."""
