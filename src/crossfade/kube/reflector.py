@@ -47,6 +47,7 @@ class Reflector:
         self._backoff = Backoff(0.05, max_backoff_s)
         self._sleep = sleep
         self._version = ""
+        self._reported = ""
 
     async def run(self) -> None:
         """Until cancelled; every failure to reach the server is logged and tried again."""
@@ -74,6 +75,7 @@ class Reflector:
         self._sink.replace(found.items)
         self.synced.set()
         self._backoff.reset()
+        self._reported = ""
 
     async def _watch_on(self) -> None:
         """One connection after the other; leaves by Expired, or by NotFound when the kind was removed."""
@@ -112,4 +114,7 @@ class Reflector:
             await self._sleep(self._backoff.next_s())
 
     def _report(self, event: str, exc: KubeError) -> None:
-        log.warning(event, extra={"fields": {"resource": self.resource.plural, "reason": exc}})
+        """Once for each problem, not for each attempt."""
+        if self._reported != str(exc):
+            self._reported = str(exc)
+            log.warning(event, extra={"fields": {"resource": self.resource.plural, "reason": exc}})

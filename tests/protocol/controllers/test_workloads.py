@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from crossfade.kube.resources import DEPLOYMENT, POD, REPLICA_SET, SERVICE_ACCOUNT
+from crossfade.kube.resources import DEPLOYMENT, JOB, POD, REPLICA_SET, SERVICE_ACCOUNT
 from tests.protocol.controllers.conftest import Bed, running
 from tests.support.api_server import ApiServerProcess
 
@@ -197,3 +198,28 @@ async def test_controllers_survive_the_server(tmp_path: Path) -> None:
             assert await bed.images() == {"example.com/a:v2": 2}
     finally:
         server.kill()
+
+
+async def test_a_job_runs_to_its_end(bed: Bed) -> None:
+    containers = [{"name": "c", "image": "example.com/a:v1"}]
+    template = {"spec": {"restartPolicy": "Never", "containers": containers}}
+    spec = {"completions": 2, "parallelism": 2, "template": template}
+    await bed.create(JOB, {"metadata": {"name": "once"}, "spec": spec})
+
+    async def are_running() -> list[dict[str, Any]]:
+        pods = await bed.pods()
+        return pods if [pod["status"].get("phase") for pod in pods] == ["Running", "Running"] else []
+
+    for pod in await bed.until(are_running, "both pods"):
+        status = {"phase": "Succeeded"}
+        name = pod["metadata"]["name"]
+        await bed.client.patch(POD, name, {"status": status}, namespace=bed.namespace, subresource="status")
+
+    async def is_complete() -> bool:
+        found = (await bed.get(JOB, "once") or {})["status"]
+        done = [item["type"] for item in found.get("conditions", ()) if item["status"] == "True"]
+        return done == ["SuccessCriteriaMet", "Complete"] and found["succeeded"] == 2
+
+    await bed.until(is_complete, "the Job to complete")
+    assert len(await bed.pods()) == 2
+    assert await bed.messages("Completed") == ["Job completed"]

@@ -11,6 +11,7 @@ from crossfade.local.controllers.endpoints.controller import Endpoints
 from crossfade.local.controllers.endpoints.mirror import EndpointsMirror
 from crossfade.local.controllers.garbage.collector import GarbageCollector
 from crossfade.local.controllers.informers import Informers
+from crossfade.local.controllers.jobs import Jobs
 from crossfade.local.controllers.lost_pods import LostPods
 from crossfade.local.controllers.namespaces import Namespaces
 from crossfade.local.controllers.reconciler import Reconciler
@@ -20,6 +21,7 @@ from crossfade.local.controllers.token_secrets import TokenSecrets
 
 DEPLOYMENT_EVENTS: Final = "deployment-controller"
 REPLICA_SET_EVENTS: Final = "replicaset-controller"
+JOB_EVENTS: Final = "job-controller"
 
 
 async def run_controllers(client: Client) -> None:
@@ -27,9 +29,11 @@ async def run_controllers(client: Client) -> None:
     informers = Informers(client)
     deployment_events = EventRecorder(client, DEPLOYMENT_EVENTS)
     replica_set_events = EventRecorder(client, REPLICA_SET_EVENTS)
+    job_events = EventRecorder(client, JOB_EVENTS)
     workloads: list[Reconciler[Any]] = [
         Deployments(client, informers, deployment_events).reconciler,
         ReplicaSets(client, informers, replica_set_events).reconciler,
+        Jobs(client, informers, job_events).reconciler,
         Endpoints(client, informers).reconciler,
         EndpointsMirror(client, informers).reconciler,
         ServiceAccounts(client, informers).reconciler,
@@ -45,6 +49,7 @@ async def run_controllers(client: Client) -> None:
         tasks.create_task(informers.run(), name="informers")
         tasks.create_task(deployment_events.run(), name="deployment events")
         tasks.create_task(replica_set_events.run(), name="replicaset events")
+        tasks.create_task(job_events.run(), name="job events")
         # Acting on half the truth would create what exists already.
         await informers.synced()
         for reconciler in workloads:
