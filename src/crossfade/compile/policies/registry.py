@@ -24,7 +24,7 @@ class Accepted(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """`reason` reads as Kong's own refusal; `field` is a JSON path in the plugin object."""
+    """`reason` reads as Kong's own refusal and may say all; `field` is a JSON path in the plugin object."""
 
     reason: str
     hint: str
@@ -54,7 +54,7 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
     if problems:
         return Refused(
             violation_text(problems),
-            f"correct the configuration of plugin {name}",
+            "",
             _first_path(problems),
             is_schema_violation=True,
         )
