@@ -14,7 +14,6 @@ import pytest
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import NamespacedName
 from crossfade.api.registry import decode
 from crossfade.compile.mesh import ArnScope, compile_mesh
 from crossfade.compile.model import Direction, ProxyModel
@@ -77,7 +76,7 @@ class Sidecar:
             decode({"metadata": meta("jazz"), "spec": service}, VirtualService),
             decode({"metadata": meta("jazz"), "spec": router}, VirtualRouter),
         ]
-        proxy = compile_mesh(Snapshot.of(objects), ArnScope()).proxies[NamespacedName("prod", "caller")]
+        proxy = compile_mesh(Snapshot.of(objects), ArnScope()).proxies["mesh/m/virtualNode/caller_prod"]
         outbound = next(one for one in proxy.listeners if one.direction is Direction.OUTBOUND)
         return structs.replace(proxy, listeners=(structs.replace(outbound, address="127.0.0.1", port=self.port),))
 

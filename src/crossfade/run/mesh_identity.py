@@ -1,12 +1,12 @@
 """Which sidecar is calling: proved by its pod's service-account token, decided by what was injected into the pod.
 
-A pod can only speak for virtual nodes of its own namespace, whatever its environment says.
+A pod can only speak for virtual nodes and gateways of its own namespace, whatever its environment says.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, NamespacedName, Resource
+from crossfade.api.meta import JsonObject, Resource
 from crossfade.compile.mesh import MeshModel
 from crossfade.inject.envoy_container import ENVOY_NAME
 from crossfade.inject.settings import TOKEN_AUDIENCE
@@ -17,7 +17,6 @@ from crossfade.xds.auth import Authenticate, NotAuthenticatedError, bearer_token
 
 TOKEN_REVIEW: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 _NODE_VARIABLE: Final = "APPMESH_VIRTUAL_NODE_NAME"
-_KEY_PREFIX: Final = "virtualnode/"
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
@@ -30,31 +29,21 @@ class PodIdentity(NamedTuple):
 
 
 def sidecar_authentication(client: Client, model: Callable[[], MeshModel | None]) -> Authenticate:
-    """Gives the proxy key of the virtual node that the calling pod belongs to."""
+    """Gives the path of the virtual node or gateway that the calling pod belongs to, the key of its resources."""
 
     async def authenticate(metadata: Mapping[str, str]) -> str:
         token = bearer_token(metadata)
         try:
             pod = pod_identity(await _reviewed(client, token))
-            path = virtual_node_path(await client.get(POD, pod.name, namespace=pod.namespace), pod)
+            path = resource_path(await client.get(POD, pod.name, namespace=pod.namespace), pod)
         except NotFound as exc:
             raise NotAuthenticatedError("the pod of this token does not exist") from exc
         except KubeError as exc:
             raise NotAuthenticatedError("the token cannot be checked at the moment") from exc
-        return proxy_key(owned_node(path, pod.namespace, model()))
+        check_ownership(path, pod.namespace, model())
+        return path
 
     return authenticate
-
-
-def proxy_key(node: NamespacedName) -> str:
-    """Under which the virtual node's resources are published."""
-    return f"{_KEY_PREFIX}{node}"
-
-
-def node_of_key(key: str) -> NamespacedName:
-    """The inverse of `proxy_key`."""
-    namespace, _, name = key.removeprefix(_KEY_PREFIX).partition("/")
-    return NamespacedName(namespace, name)
 
 
 async def _reviewed(client: Client, token: str) -> JsonObject:
@@ -81,7 +70,7 @@ def pod_identity(status: JsonObject) -> PodIdentity:
     return PodIdentity(name.removeprefix(_SERVICE_ACCOUNT).partition(":")[0], pod[0], uid[0])
 
 
-def virtual_node_path(pod: JsonObject, identity: PodIdentity) -> str:
+def resource_path(pod: JsonObject, identity: PodIdentity) -> str:
     """What was injected; raises NotAuthenticatedError."""
     if pod["metadata"].get("uid") != identity.uid:
         raise NotAuthenticatedError("the pod of this token does not exist any more")
@@ -94,11 +83,10 @@ def virtual_node_path(pod: JsonObject, identity: PodIdentity) -> str:
     raise NotAuthenticatedError("the pod has no sidecar of this mesh")
 
 
-def owned_node(path: str, namespace: str, model: MeshModel | None) -> NamespacedName:
-    """The virtual node of that path, if it is in the pod's namespace; raises NotAuthenticatedError."""
-    node = model.paths.get(path) if model else None
-    if node is None:
+def check_ownership(path: str, namespace: str, model: MeshModel | None) -> None:
+    """Raises NotAuthenticatedError unless the pod's namespace has the virtual node or gateway of that path."""
+    owner = model.owners.get(path) if model else None
+    if owner is None:
         raise NotAuthenticatedError(f"{path} is not known here")
-    if node.namespace != namespace:
+    if owner.namespace != namespace:
         raise NotAuthenticatedError(f"{path} does not belong to the pod's namespace")
-    return node

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from crossfade.api.appmesh import Mesh
-from crossfade.api.meta import NamespacedName
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import Accepted, ArnScope, MeshModel, compile_with_fallback
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.run.mesh_identity import proxy_key
 from crossfade.run.sources import ClusterSource
 from crossfade.status.appmesh import decide_changes
 from crossfade.status.change import News, ObjectChange
@@ -40,7 +38,7 @@ class MeshLoop:
         self._scope = scope
         self._now = now
         self._accepted: Accepted = {}
-        self._built: dict[NamespacedName, tuple[ProxyModel, ResourceSet]] = {}
+        self._built: dict[str, tuple[ProxyModel, ResourceSet]] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -53,14 +51,14 @@ class MeshLoop:
 
     def _publish(self, model: MeshModel) -> None:
         before, self._built = self._built, {}
-        for node, proxy in model.proxies.items():
-            known = before.get(node)
-            # Building messages costs more than comparing models, and most changes concern few nodes.
+        for path, proxy in model.proxies.items():
+            known = before.get(path)
+            # Building messages costs more than comparing models, and most changes concern few proxies.
             resources = known[1] if known and known[0] == proxy else resources_from_model(proxy, options=EnvoyOptions())
-            self._built[node] = (proxy, resources)
-            self._publisher.publish(proxy_key(node), resources)
+            self._built[path] = (proxy, resources)
+            self._publisher.publish(path, resources)
         for gone in before.keys() - self._built.keys():
-            self._publisher.withdraw(proxy_key(gone))
+            self._publisher.withdraw(gone)
 
 
 def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:

@@ -21,8 +21,7 @@ from crossfade.api.appmesh import (
     VirtualService,
 )
 from crossfade.api.core import Namespace
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import TypedObject, typed_ref
+from crossfade.api.registry import TypedObject
 from crossfade.compile.mesh import ArnScope
 from crossfade.inject.settings import SidecarSettings
 from crossfade.kube.client import Client
@@ -42,7 +41,7 @@ from crossfade.run.manifests.mesh_names import (
     ads_address,
 )
 from crossfade.run.mesh_certificates import Certificates
-from crossfade.run.mesh_identity import node_of_key, sidecar_authentication
+from crossfade.run.mesh_identity import sidecar_authentication
 from crossfade.run.mesh_loop import MeshLoop
 from crossfade.run.mesh_objects import MeshObjects
 from crossfade.run.mesh_webhooks import mesh_handlers
@@ -222,14 +221,10 @@ class _MeshRole:
         )
 
     def _report_rejection(self, rejection: Rejection) -> None:
-        """Envoy refused what we built: its pods keep what they had; the node's author should know."""
-        node = self._node(node_of_key(rejection.proxy))
-        if node is not None:
+        """Envoy refused what we built: its pods keep what they had; the author should know."""
+        owner = self._loop.model.owners.get(rejection.proxy) if self._loop.model else None
+        if owner is not None:
             rejected = rejection.rejected
-            message = (
-                f"pod {rejection.node} refused {rejected.name} and keeps its last configuration: {rejected.reason}"
-            )
-            self._events.warning(typed_ref(node), "ConfigurationRefused", message)
-
-    def _node(self, key: NamespacedName) -> VirtualNode | None:
-        return self._loop.snapshot.get(VirtualNode, key.namespace, key.name)
+            effect = "and keeps its last configuration"
+            message = f"pod {rejection.node} refused {rejected.name} {effect}: {rejected.reason}"
+            self._events.warning(owner, "ConfigurationRefused", message)

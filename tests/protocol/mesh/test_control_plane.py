@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import NamespacedName, Resource
+from crossfade.api.meta import ObjectRef, Resource
 from crossfade.compile.mesh import MeshModel
 from crossfade.kube.errors import NotFound
 from crossfade.kube.resources import (
@@ -137,14 +137,15 @@ async def test_a_sidecar_is_known_by_its_pods_token(lab: Lab) -> None:
     spec = {"serviceAccountName": "player", "containers": [envoy]}
     metadata = {"name": "jazz-1", "namespace": "music"}
     pod = await lab.admin.create(POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    model = MeshModel({}, {path: NamespacedName("music", "jazz")}, {}, ())
+    owner = ObjectRef("appmesh.k8s.aws/v1beta2", "VirtualNode", "music", "jazz")
+    model = MeshModel({}, {path: owner}, {}, ())
     authenticate = sidecar_authentication(lab.admin, lambda: model)
 
     async def key(token: str) -> str:
         return await authenticate({"authorization": f"Bearer {token}"})
 
     bound = await lab.token("player", "music", pod, "crossfade-mesh")
-    assert await key(bound) == "virtualnode/music/jazz"
+    assert await key(bound) == path
     unbound = await lab.token("player", "music", audience="crossfade-mesh")
     for_the_api = await lab.token("player", "music", pod)
     for other in (unbound, for_the_api, "nonsense", bound[:-4] + "AAAA"):

@@ -3,7 +3,6 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import NamespacedName
 from crossfade.api.registry import TypedObject, decode, typed_ref
 from crossfade.compile.mesh import Accepted, ArnScope, Compiled, compile_with_fallback
 from crossfade.compile.model import Forward, Respond
@@ -11,7 +10,7 @@ from crossfade.store.snapshot import Snapshot
 
 T = TypeVar("T", VirtualNode, VirtualRouter, VirtualService)
 
-CALLER = NamespacedName("prod", "caller")
+CALLER = "mesh/m/virtualNode/caller_prod"
 MESH_REF = {"name": "m"}
 
 

@@ -2,20 +2,18 @@ from typing import Any
 
 import pytest
 
-from crossfade.api.meta import NamespacedName
+from crossfade.api.meta import ObjectRef
 from crossfade.compile.mesh import MeshModel
 from crossfade.run.mesh_identity import (
     PodIdentity,
-    node_of_key,
-    owned_node,
+    check_ownership,
     pod_identity,
-    proxy_key,
-    virtual_node_path,
+    resource_path,
 )
 from crossfade.xds.auth import NotAuthenticatedError
 
 PATH = "mesh/dj-app/virtualNode/jazz_prod"
-NODE = NamespacedName("prod", "jazz")
+NODE = ObjectRef("appmesh.k8s.aws/v1beta2", "VirtualNode", "prod", "jazz")
 EXTRA = {"authentication.kubernetes.io/pod-name": ["jazz-1"], "authentication.kubernetes.io/pod-uid": ["u1"]}
 USER = {"username": "system:serviceaccount:prod:default", "extra": EXTRA}
 POD: dict[str, Any] = {
@@ -52,29 +50,25 @@ def test_other_tokens_are_refused(status: dict[str, Any], text: str) -> None:
 
 
 def test_the_injected_path_counts() -> None:
-    assert virtual_node_path(POD, IDENTITY) == PATH
+    assert resource_path(POD, IDENTITY) == PATH
 
 
 def test_a_successor_of_the_pod_is_another_pod() -> None:
     with pytest.raises(NotAuthenticatedError, match="does not exist any more"):
-        virtual_node_path(POD, IDENTITY._replace(uid="u0"))
+        resource_path(POD, IDENTITY._replace(uid="u0"))
 
 
 def test_a_pod_without_sidecar_gets_nothing() -> None:
     with pytest.raises(NotAuthenticatedError, match="no sidecar"):
-        virtual_node_path({**POD, "spec": {"containers": [{"name": "app"}]}}, IDENTITY)
+        resource_path({**POD, "spec": {"containers": [{"name": "app"}]}}, IDENTITY)
 
 
 def test_a_pod_speaks_only_for_nodes_of_its_namespace() -> None:
     model = MeshModel({}, {PATH: NODE}, {}, ())
-    assert owned_node(PATH, "prod", model) == NODE
+    check_ownership(PATH, "prod", model)
     with pytest.raises(NotAuthenticatedError, match="does not belong"):
-        owned_node(PATH, "other", model)
+        check_ownership(PATH, "other", model)
     with pytest.raises(NotAuthenticatedError, match="not known"):
-        owned_node("mesh/x/virtualNode/y", "prod", model)
+        check_ownership("mesh/x/virtualNode/y", "prod", model)
     with pytest.raises(NotAuthenticatedError, match="not known"):
-        owned_node(PATH, "prod", None)
-
-
-def test_keys_can_be_read_back() -> None:
-    assert node_of_key(proxy_key(NODE)) == NODE
+        check_ownership(PATH, "prod", None)

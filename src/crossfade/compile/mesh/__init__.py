@@ -1,4 +1,4 @@
-"""App Mesh objects → what every virtual node's sidecar does. Virtual gateways are refused with a reason."""
+"""App Mesh objects → what every virtual node's sidecar and every virtual gateway does."""
 
 from crossfade.compile.mesh.fallback import Accepted, Compiled, compile_with_fallback
 from crossfade.compile.mesh.model import MeshModel, ObjectState

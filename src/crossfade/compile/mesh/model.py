@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from crossfade.api.meta import NamespacedName, ObjectRef
+from crossfade.api.meta import ObjectRef
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.model import Cluster, Destination, ProxyModel, Route
 
@@ -45,9 +45,9 @@ class ServicePlan(Struct, frozen=True):
 
 
 class MeshModel(Struct, frozen=True):
-    """`proxies` by VirtualNode; `paths` the `mesh/…/virtualNode/…` of each, as injected into its pods."""
+    """`proxies` and their `owners` (VirtualNodes and VirtualGateways) by what their pods are told to be (`mesh/…`)."""
 
-    proxies: Mapping[NamespacedName, ProxyModel]
-    paths: Mapping[str, NamespacedName]
+    proxies: Mapping[str, ProxyModel]
+    owners: Mapping[str, ObjectRef]
     states: Mapping[ObjectRef, ObjectState]
     diagnostics: tuple[Diagnostic, ...]

@@ -58,6 +58,11 @@ def remote_cluster(mesh: str, node: str, protocol: str, port: int) -> str:
     return f"cds_egress_{mesh}_{node}_{protocol}_{port}"
 
 
+def loop_cluster(mesh: str, gateway: str, listener: str) -> str:
+    """From a gateway's first stage to its second; `listener` begins with an underscore."""
+    return f"cds_ingress_{mesh}_{gateway}_self_redirect{listener}"
+
+
 def amazonaws_cluster(mesh: str) -> str:
     return f"cds_egress_{mesh}_amazonaws"
 

@@ -1,18 +1,20 @@
-"""The ordered passes from App Mesh objects to one proxy model per virtual node."""
+"""The ordered passes from App Mesh objects to one proxy model per virtual node and virtual gateway."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from crossfade.api.appmesh import GatewayRoute, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import NamespacedName
+from crossfade.api.appmesh import VirtualGateway, VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.meta import NamespacedName, ObjectRef
 from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
+from crossfade.compile.mesh.gateway_members import routes_by_gateway
+from crossfade.compile.mesh.gateways import GatewayScope, compile_gateway
 from crossfade.compile.mesh.inbound import compile_inbound
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.model import MeshModel, ServicePlan
@@ -27,21 +29,42 @@ from crossfade.store.snapshot import Snapshot
 _IP_FAMILIES: Final = {"IPv4_ONLY": IpFamily.V4, "IPv6_ONLY": IpFamily.V6}
 
 
+class _Owned(NamedTuple):
+    owner: ObjectRef
+    proxy: ProxyModel
+
+
 def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
     """Never raises for what users write: what cannot be kept ends in a diagnostic of the object at fault."""
     diagnostics = Diagnostics()
     meshes = admit(snapshot, diagnostics)
     links = {name: Links(members, snapshot) for name, members in meshes.items()}
-    proxies: dict[NamespacedName, ProxyModel] = {}
-    paths: dict[str, NamespacedName] = {}
+    found: dict[str, _Owned] = {}
     for name, members in meshes.items():
-        plans = _service_plans(members, links[name], diagnostics)
-        for node in members.all(VirtualNode):
-            proxies[node.metadata.key] = _proxy_of(node, members, links[name], plans, diagnostics)
-            paths[names.node_path(members.mesh.aws_name, node.aws_name)] = node.metadata.key
-        _refuse_gateways(members, diagnostics)
+        found |= _proxies_of(members, links[name], snapshot, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
-    return MeshModel(proxies, paths, states, tuple(diagnostics))
+    return MeshModel(
+        proxies={path: one.proxy for path, one in found.items()},
+        owners={path: one.owner for path, one in found.items()},
+        states=states,
+        diagnostics=tuple(diagnostics),
+    )
+
+
+def _proxies_of(members: Members, links: Links, snapshot: Snapshot, diagnostics: Diagnostics) -> dict[str, _Owned]:
+    mesh = members.mesh.aws_name
+    plans = _service_plans(members, links, diagnostics)
+    found: dict[str, _Owned] = {}
+    for node in members.all(VirtualNode):
+        proxy = _sidecar(node, members, links, plans, diagnostics)
+        found[names.node_path(mesh, node.aws_name)] = _Owned(typed_ref(node), proxy)
+    routes = routes_by_gateway(members, snapshot, diagnostics)
+    for gateway in members.all(VirtualGateway):
+        log = access_log(gateway, diagnostics)
+        gateway_scope = GatewayScope(gateway, mesh, links, plans, log, diagnostics)
+        proxy = compile_gateway(routes.get(gateway.metadata.key, ()), gateway_scope)
+        found[names.gateway_path(mesh, gateway.aws_name)] = _Owned(typed_ref(gateway), proxy)
+    return found
 
 
 def _service_plans(members: Members, links: Links, diagnostics: Diagnostics) -> Mapping[NamespacedName, ServicePlan]:
@@ -55,7 +78,7 @@ def _service_plans(members: Members, links: Links, diagnostics: Diagnostics) -> 
     }
 
 
-def _proxy_of(
+def _sidecar(
     node: VirtualNode,
     members: Members,
     links: Links,
@@ -101,23 +124,4 @@ def _check_discovery(node: VirtualNode, diagnostics: Diagnostics) -> None:
             effect="other nodes cannot call this one",
             hint="use serviceDiscovery.dns with the name of a Service",
             field="spec.serviceDiscovery.awsCloudMap",
-        )
-
-
-def _refuse_gateways(members: Members, diagnostics: Diagnostics) -> None:
-    for gateway in members.all(VirtualGateway):
-        diagnostics.error(
-            typed_ref(gateway),
-            "gateway.unsupported",
-            "virtual gateways are not supported yet",
-            effect="its pods get no configuration",
-            hint="use the Kong gateway (crossfade install gateway)",
-        )
-    for route in members.all(GatewayRoute):
-        diagnostics.error(
-            typed_ref(route),
-            "gateway-route.unsupported",
-            "virtual gateways are not supported yet",
-            effect="the route has no effect",
-            hint="use an Ingress of the Kong gateway (crossfade install gateway)",
         )

@@ -1,11 +1,10 @@
 """Last pass: which objects count as active, and under which ARN (appmesh.md §1.1, §5.2)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from crossfade.api.appmesh import (
     GatewayRoute,
-    Mesh,
     VirtualGateway,
     VirtualNode,
     VirtualRouter,
@@ -17,6 +16,8 @@ from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Members, Named
+from crossfade.compile.mesh.gateway_members import gateway_of
+from crossfade.compile.mesh.gateway_routes import route_kind
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import ObjectState
@@ -26,6 +27,15 @@ from crossfade.store.snapshot import Snapshot
 
 # Each kind after those it depends on.
 _ORDER: Final[tuple[type[Named], ...]] = (VirtualNode, VirtualRouter, VirtualService, VirtualGateway, GatewayRoute)
+
+
+Dependency: TypeAlias = VirtualNode | VirtualRouter | VirtualService | VirtualGateway
+_WORDS: Final[dict[type[Dependency], str]] = {
+    VirtualNode: "virtualNode",
+    VirtualRouter: "virtualRouter",
+    VirtualService: "virtualService",
+    VirtualGateway: "virtualGateway",
+}
 
 
 def object_states(
@@ -46,7 +56,8 @@ def object_states(
             for item in members.all(kind):
                 ref = typed_ref(item)
                 problem, waiting = errors.get(ref, ""), _waits_for(item, links[name], states)
-                path, routes = _paths(item, mesh)
+                waiting = waiting or _gateway_route_waits_for(item, members, snapshot, links[name], states)
+                path, routes = _paths(item, members, snapshot)
                 states[ref] = ObjectState(
                     scope.arn(path),
                     is_active=not problem and not waiting,
@@ -75,10 +86,8 @@ def error_texts(diagnostics: Iterable[Diagnostic], *, with_effect: bool = True) 
 
 def _waits_for(item: Named, links: Links, states: Mapping[ObjectRef, ObjectState]) -> str:
     """What the object depends on and is not active; a missing dependency is a diagnostic already."""
-    dependency: VirtualNode | VirtualRouter | Refusal | None = None
     if isinstance(item, VirtualService):
-        dependency = provider_of(item, links)
-        return _inactive(dependency, states)
+        return _inactive(provider_of(item, links), states)
     if isinstance(item, VirtualRouter):
         for target in _targets(item.spec.routes):
             if waiting := _inactive(links.node(target, item.metadata.namespace), states):
@@ -86,14 +95,23 @@ def _waits_for(item: Named, links: Links, states: Mapping[ObjectRef, ObjectState
     return ""
 
 
-def _inactive(dependency: VirtualNode | VirtualRouter | Refusal | None, states: Mapping[ObjectRef, ObjectState]) -> str:
+def _gateway_route_waits_for(
+    item: Named, members: Members, snapshot: Snapshot, links: Links, states: Mapping[ObjectRef, ObjectState]
+) -> str:
+    kind = route_kind(item) if isinstance(item, GatewayRoute) else None
+    if kind is None or not isinstance(item, GatewayRoute):
+        return ""
+    service = links.service(kind[1].action.target.virtual_service, item.metadata.namespace)
+    return _inactive(gateway_of(item, members, snapshot), states) or _inactive(service, states)
+
+
+def _inactive(dependency: Dependency | Refusal | None, states: Mapping[ObjectRef, ObjectState]) -> str:
     if dependency is None or isinstance(dependency, Refusal):
         return ""
     state = states.get(typed_ref(dependency))
     if state is not None and state.is_active:
         return ""
-    word = "virtualNode" if isinstance(dependency, VirtualNode) else "virtualRouter"
-    return f"{word} is not active yet: {dependency.metadata.key}"
+    return f"{_WORDS[type(dependency)]} is not active yet: {dependency.metadata.key}"
 
 
 def _targets(routes: Iterable[Route]) -> Iterable[WeightedTarget]:
@@ -103,9 +121,9 @@ def _targets(routes: Iterable[Route]) -> Iterable[WeightedTarget]:
                 yield from body.action.weighted_targets
 
 
-def _paths(item: Named, mesh: Mesh) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _paths(item: Named, members: Members, snapshot: Snapshot) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The resource path, and for a router those of its routes by name."""
-    name = mesh.aws_name
+    name = members.mesh.aws_name
     match item:
         case VirtualNode():
             return names.node_path(name, item.aws_name), ()
@@ -119,6 +137,6 @@ def _paths(item: Named, mesh: Mesh) -> tuple[str, tuple[tuple[str, str], ...]]:
         case VirtualGateway():
             return names.gateway_path(name, item.aws_name), ()
         case GatewayRoute():
-            reference = item.spec.virtual_gateway_ref
-            gateway = f"{reference.name}_{reference.namespace}" if reference else ""
-            return names.gateway_route_path(name, gateway, item.aws_name), ()
+            gateway = gateway_of(item, members, snapshot)
+            owner = "" if isinstance(gateway, Refusal) else gateway.aws_name
+            return names.gateway_route_path(name, owner, item.aws_name), ()

@@ -1,0 +1,38 @@
+"""Which gateway a gateway route belongs to: as admission noted, else as admission would decide (appmesh.md §2.2)."""
+
+from collections.abc import Mapping
+
+from crossfade.api.appmesh import GatewayRoute, VirtualGateway
+from crossfade.api.core import Namespace
+from crossfade.api.meta import NamespacedName
+from crossfade.api.registry import typed_ref
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh.admit import Members
+from crossfade.compile.mesh.membership import Refusal, choose_gateway
+from crossfade.store.snapshot import Snapshot
+
+
+def gateway_of(route: GatewayRoute, members: Members, snapshot: Snapshot) -> VirtualGateway | Refusal:
+    reference = route.spec.virtual_gateway_ref
+    if reference is not None:
+        key = NamespacedName(reference.namespace or route.metadata.namespace, reference.name)
+        return members.get(VirtualGateway, key) or Refusal(f"unable to fetch virtualGateway: {key}")
+    namespace = snapshot.get(Namespace, "", route.metadata.namespace)
+    labels = namespace.metadata.labels if namespace else {}
+    return choose_gateway(members.all(VirtualGateway), route, labels, mesh=members.mesh.metadata.name)
+
+
+def routes_by_gateway(
+    members: Members, snapshot: Snapshot, diagnostics: Diagnostics
+) -> Mapping[NamespacedName, tuple[GatewayRoute, ...]]:
+    """A route without gateway is left out, with a reason."""
+    found: dict[NamespacedName, list[GatewayRoute]] = {}
+    for route in members.all(GatewayRoute):
+        gateway = gateway_of(route, members, snapshot)
+        if isinstance(gateway, Refusal):
+            diagnostics.error(
+                typed_ref(route), "gateway-route.no-gateway", gateway.reason, effect="the route has no effect"
+            )
+            continue
+        found.setdefault(gateway.metadata.key, []).append(route)
+    return {key: tuple(routes) for key, routes in found.items()}

@@ -1,0 +1,94 @@
+"""A virtual gateway's own routes: what they match, and how they rewrite before the service's routes apply.
+
+Rewriting a path that was matched by a pattern, and keeping the caller's host name, are refused (appmesh.md §3.11).
+"""
+
+import re
+from typing import Final
+
+from msgspec import Struct, structs
+
+from crossfade.api.appmesh import GatewayRoute
+from crossfade.api.appmesh.gateway_route import GrpcGatewayRoute, HostnameMatch, HttpGatewayRoute, Rewrite
+from crossfade.api.appmesh.virtual_router import GrpcRouteMatch, HttpRouteMatch
+from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
+from crossfade.compile.model import HeaderMatch, PathMatchKind, RouteMatch, StringMatch, StringMatchKind
+
+LOWEST_PRIORITY: Final = 1000
+_DISABLED: Final = "DISABLED"
+_ANY_PORT: Final = "(:[0-9]+)?"
+
+
+class Entry(Struct, frozen=True):
+    """One condition of a gateway route; a prefix makes two. `path_rewrite` replaces the matched part of the path."""
+
+    match: RouteMatch
+    path_rewrite: str | None = None
+
+
+def route_kind(route: GatewayRoute) -> tuple[str, HttpGatewayRoute | GrpcGatewayRoute] | None:
+    """Protocol and body; None unless exactly one is given."""
+    bodies = (("http", route.spec.http_route), ("http2", route.spec.http2_route), ("grpc", route.spec.grpc_route))
+    given = [(protocol, body) for protocol, body in bodies if body is not None]
+    return given[0] if len(given) == 1 else None
+
+
+def entries(body: HttpGatewayRoute | GrpcGatewayRoute) -> tuple[Entry, ...]:
+    """In the order in which they are to be tried; raises Unusable."""
+    rewrite = body.action.rewrite or Rewrite()
+    if rewrite.hostname is not None and rewrite.hostname.default_target_hostname == _DISABLED:
+        raise Unusable("action.rewrite.hostname", "keeping the caller's host name is not supported yet")
+    if isinstance(body, GrpcGatewayRoute):
+        match = grpc_match(GrpcRouteMatch(service_name=body.match.service_name, metadata=body.match.metadata))
+        return (Entry(_with_host(match, body.match.hostname)),)
+    found = body.match
+    base = http_match(
+        HttpRouteMatch(
+            prefix="/" if found.prefix is None and found.path is None else found.prefix,
+            path=found.path,
+            headers=found.headers,
+            method=found.method,
+            query_parameters=found.query_parameters,
+        )
+    )
+    match = _with_host(base, found.hostname)
+    return (
+        _path_entries(match, rewrite)
+        if match.path_kind is not PathMatchKind.PREFIX
+        else _prefix_entries(match, rewrite)
+    )
+
+
+def _prefix_entries(match: RouteMatch, rewrite: Rewrite) -> tuple[Entry, ...]:
+    """`/x` is tried as `/x/` first, so that `/x/a` becomes `/a` and not `//a`."""
+    if rewrite.path is not None:
+        raise Unusable("action.rewrite.path", "the whole path can only be rewritten where the match is an exact path")
+    keeps_path = rewrite.prefix is not None and rewrite.prefix.default_prefix == _DISABLED
+    if keeps_path:
+        return (Entry(match),)
+    replacement = (rewrite.prefix.value if rewrite.prefix else None) or "/"
+    if match.path.endswith("/"):
+        return (Entry(match, None if match.path == replacement else replacement),)
+    return (
+        Entry(structs.replace(match, path=f"{match.path}/"), replacement),
+        Entry(match, replacement),
+    )
+
+
+def _path_entries(match: RouteMatch, rewrite: Rewrite) -> tuple[Entry, ...]:
+    """Without a rewrite of its own the path is kept."""
+    exact = rewrite.path.exact if rewrite.path else None
+    if exact is not None and match.path_kind is not PathMatchKind.EXACT:
+        raise Unusable("action.rewrite.path", "a path that is matched by a pattern cannot be rewritten yet")
+    return (Entry(match, exact),)
+
+
+def _with_host(match: RouteMatch, hostname: HostnameMatch | None) -> RouteMatch:
+    """The port that the caller may have named does not count."""
+    if hostname is None:
+        return match
+    if (hostname.exact is None) == (hostname.suffix is None):
+        raise Unusable("match.hostname", "exactly one of exact and suffix must be given")
+    text = re.escape(hostname.exact) if hostname.exact is not None else ".*" + re.escape(hostname.suffix or "")
+    pattern = StringMatch(StringMatchKind.REGEX, f"(?i){text}{_ANY_PORT}")
+    return structs.replace(match, headers=(HeaderMatch(":authority", (pattern,)), *match.headers))
