@@ -151,6 +151,9 @@ class EventRecorder:
                 if isinstance(exc, ApiError) and exc.has_cause("NamespaceTerminating"):
                     continue
                 log.warning("events.not_written", extra={"fields": {"object": news.ref, "reason": exc}})
+            except Exception as exc:
+                # A lost Event must not end what it tells about.
+                log.error("events.failed", extra={"fields": {"object": news.ref}}, exc_info=exc)
 
     async def _write(self, news: News) -> None:
         event = self._ledger.enter(news, now=self._now(), unique=time.time_ns())
