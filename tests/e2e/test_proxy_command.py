@@ -28,7 +28,9 @@ pytestmark = pytest.mark.envoy
 async def proxy(*arguments: str, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
     common = {"ENVOY_LOG_LEVEL": "critical", "POD_NAME": "pod", "POD_NAMESPACE": "ns"}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "crossfade.cli", "proxy", *arguments), env=os.environ | common | environment
+        *(sys.executable, "-m", "crossfade.cli", "proxy", *arguments),
+        env=os.environ | common | environment,
+        start_new_session=True,
     )
     try:
         yield process
@@ -72,7 +74,8 @@ async def test_a_gateway_is_ready_once_configured_and_drains_before_it_ends(tmp_
         assert (await get(http, status_port, "/quitquitquit")).status == 404
         request = asyncio.create_task(get(http, port))
         await asyncio.wait_for(slow.was_asked.wait(), 10)
-        process.send_signal(signal.SIGTERM)
+        # To the whole group, as some container runtimes do it.
+        os.killpg(process.pid, signal.SIGTERM)
         await until(is_draining)
         slow.answers.set()
         assert await request == (200, "late")

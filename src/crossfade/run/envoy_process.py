@@ -47,7 +47,11 @@ class EnvoyProcess:
             *("--drain-strategy", "immediate"),
             "--disable-hot-restart",
         ]
-        return cls(subprocess.Popen(arguments, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL))
+        # A group of its own: a signal to ours (Ctrl-C, a runtime's stop) must not end Envoy before it has drained.
+        process = subprocess.Popen(
+            arguments, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL, process_group=0
+        )
+        return cls(process)
 
     @property
     def pid(self) -> int:
