@@ -1,7 +1,9 @@
 """Workloads on the embedded cluster, with the real kubectl: what a pod gets and what people see of it."""
 
 import json
+import os
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -200,12 +202,35 @@ def test_exec_logs_and_copy(cluster: EmbeddedCluster, tmp_path: Path) -> None:
     assert (tmp_path / "back").read_bytes() == (tmp_path / "sent").read_bytes()
 
 
-def test_port_forward(cluster: EmbeddedCluster) -> None:
-    create_pod(cluster, "target", container("crossfade/djapp:v1", env=[{"name": "HW_RESPONSE", "value": "through"}]))
-    wait_ready(cluster, "target")
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_exec_over_both_protocols(cluster: EmbeddedCluster, websocket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kubectl before 1.31 knows SPDY only."""
+    monkeypatch.setenv("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", websocket)
+    create_pod(cluster, f"spoken-to-{websocket}", container())
+    wait_ready(cluster, f"spoken-to-{websocket}")
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        cluster.kubectl("exec", "-i", f"spoken-to-{websocket}", "--", "sh", "-c", "wc -c; exit 5", stdin="x" * 300_000)
+    assert (failed.value.returncode, failed.value.stdout) == (5, "300000\n")
+
+
+def test_attached_container_gets_input(cluster: EmbeddedCluster) -> None:
+    options = ["-i", "--rm", "--restart=Never", "--image=shell:1", "--quiet"]
+    shown = cluster.kubectl(
+        "run", "echo", *options, "--command", "--", "sh", "-c", "read x; echo got $x", stdin="this\n"
+    )
+    assert shown == "got this\n"
+
+
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_port_forward(cluster: EmbeddedCluster, websocket: str) -> None:
+    name = f"target-{websocket}"
+    create_pod(cluster, name, container("crossfade/djapp:v1", env=[{"name": "HW_RESPONSE", "value": "through"}]))
+    wait_ready(cluster, name)
     (port,) = free_ports(1)
-    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "port-forward", "pod/target", f"{port}:9080"]
-    forward = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    kubectl = str(Path(sys.executable).parent / "kubectl")
+    command = [kubectl, "--kubeconfig", str(cluster.kubeconfig), "port-forward", f"pod/{name}", f"{port}:9080"]
+    environment = {**os.environ, "KUBECTL_PORT_FORWARD_WEBSOCKETS": websocket}
+    forward = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         assert eventually(lambda: _answers(f"http://127.0.0.1:{port}") == {"through"})
     finally:
@@ -254,6 +279,34 @@ def test_readiness_follows_the_probe(cluster: EmbeddedCluster) -> None:
     eventually(lambda: state_of(cluster, "moody")["ready"])
     run(cluster, "moody", "rm /tmp/open")
     eventually(lambda: not state_of(cluster, "moody")["ready"])
+
+
+def test_hooks_sidecar_and_termination_message(cluster: EmbeddedCluster) -> None:
+    """A sidecar begins first; postStart is over before the next container begins; preStop runs before the end."""
+    shared = [{"name": "shared", "mountPath": "/shared"}]
+    side = {"name": "side", "image": "shell:1", "restartPolicy": "Always", "volumeMounts": shared}
+    side["command"] = ["sh", "-c", "date +%s%N > /shared/0-side; sleep infinity"]
+    hooks = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 0.3; date +%s%N > /shared/1-hook"]}}}
+    hooks["preStop"] = {"exec": {"command": ["sh", "-c", "echo told > /dev/termination-log"]}}
+    second = {"name": "second", "image": "shell:1", "volumeMounts": shared}
+    second["command"] = ["sh", "-c", "date +%s%N > /shared/2-second; sleep infinity"]
+    create_pod(
+        cluster,
+        "staged",
+        container(volumeMounts=shared, lifecycle=hooks),
+        second,
+        initContainers=[side],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+    )
+    wait_ready(cluster, "staged")
+    moments = [int(moment) for moment in run(cluster, "staged", "cat /shared/*").split()]
+    assert len(moments) == 3
+    assert moments == sorted(moments)
+    patch = '{"metadata": {"finalizers": ["example.org/hold"]}}'
+    cluster.kubectl("patch", "pod", "staged", "--type=merge", "-p", patch)
+    cluster.kubectl("delete", "pod", "staged", "--wait=false")
+    eventually(lambda: state_of(cluster, "staged")["state"].get("terminated", {}).get("message") == "told\n")
+    cluster.kubectl("patch", "pod", "staged", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
 
 
 def test_deletion_is_graceful_and_bounded(cluster: EmbeddedCluster) -> None:

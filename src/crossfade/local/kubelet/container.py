@@ -19,8 +19,9 @@ from crossfade.local.kubelet.health import Health
 from crossfade.local.kubelet.launching import CannotStartError, PodContext, enter_root, find_image, plan_launch
 from crossfade.local.kubelet.logs import LogFile
 from crossfade.local.kubelet.probes import Target
-from crossfade.local.kubelet.process import Launch, Pipe, Process, StartError, Streams
+from crossfade.local.kubelet.process import Launch, Process, StartError, Streams
 from crossfade.local.kubelet.status import ContainerReport, Running, State, Terminated, Waiting, now_text
+from crossfade.local.kubelet.terminal import CommandStreams
 from crossfade.local.namespaces import Namespaces
 
 _FIRST_BACKOFF_S: Final = 10.0
@@ -31,6 +32,7 @@ _LOGS_KEPT: Final = 2
 _AFTER_PRE_STOP_S: Final = 2.0
 _NEVER_STARTED: Final = 128
 _MAX_MESSAGE: Final = 4096
+_STDERR: Final = 2
 
 
 class Container:
@@ -44,6 +46,7 @@ class Container:
         self.first_attempt = asyncio.Event()
         self.has_started = asyncio.Event()
         self.log: LogFile | None = None
+        self.streams: CommandStreams | None = None
         self.restart_count = 0
         self.last: Terminated | None = None
         waits_for_others = bool(context.pod["spec"].get("initContainers"))
@@ -117,6 +120,7 @@ class Container:
                 self.restart_count += 1
         finally:
             self._leave_root()
+            self._close_streams()
 
     async def stop(self, grace_s: float) -> None:
         """preStop, SIGTERM, and SIGKILL when the grace is over. Returns when the program has ended."""
@@ -165,19 +169,19 @@ class Container:
         await self._post_start(self._process)
 
     async def _start_program(self, launch: Launch, inside: Namespaces) -> Process:
+        self._close_streams()
         self.log = self._open_log()
-        out, err = (Pipe.open(owner=self.uid) for _ in range(2))
-        self.log.follow_pipe(out.read, "stdout")
-        self.log.follow_pipe(err.read, "stderr")
+        streams = self.streams = CommandStreams(
+            stdin=bool(self.spec.get("stdin")), terminal=bool(self.spec.get("tty")), owner=self.uid
+        )
+        for number, descriptor in streams.outputs.items():
+            self.log.follow_pipe(os.dup(descriptor), "stderr" if number == _STDERR else "stdout")
         try:
-            with process.null_input() as null:
-                streams = Streams(stdin=null.fileno(), stdout=out.write, stderr=err.write)
-                return await process.start(launch, inside=inside, streams=streams)
+            return await process.start(launch, inside=inside, streams=streams.streams)
         except StartError as error:
             raise CannotStartError("StartError", str(error)) from error
         finally:
-            os.close(out.write)
-            os.close(err.write)
+            streams.release()
 
     def _open_log(self) -> LogFile:
         path = self.log_path()
@@ -299,6 +303,11 @@ class Container:
                 return text
         wanted = code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
         return self.log.tail_text(_MAX_MESSAGE // 2) if wanted and self.log else ""
+
+    def _close_streams(self) -> None:
+        if self.streams is not None:
+            self.streams.close()
+            self.streams = None
 
     def _leave_root(self) -> None:
         if self._inside and self._inside.mount is not None:

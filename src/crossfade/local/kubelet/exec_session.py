@@ -1,78 +1,94 @@
-"""`kubectl exec` and `kubectl attach`: a container's streams over the channels of one WebSocket.
-
-The first byte of each message is its channel: 0 input, 1 output, 2 error output, 3 the final status, 4 terminal size,
-and, in the fifth version of the protocol, 255 to close the channel named by the second byte.
-"""
+"""`kubectl exec` and `kubectl attach`: a program's streams over the channels of one connection."""
 
 import asyncio
-import contextlib
 import signal
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from crossfade.api.meta import JsonObject
+from crossfade.local.kubelet import channels
+from crossfade.local.kubelet.channels import INPUT, RESIZE, Channels
 from crossfade.local.kubelet.container import Container
-from crossfade.local.kubelet.logs import render
 from crossfade.local.kubelet.process import StartError
 from crossfade.local.kubelet.terminal import CommandStreams
 
-_PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-_INPUT, _STATUS, _RESIZE, _CLOSE = 0, 3, 4, 255
-_MAX_MESSAGE: Final = 32 * 1024 * 1024
+# After the program's end its children may still hold its output open.
+_DRAIN_S: Final = 1.0
 
 
-async def run_command(request: web.Request, container: Container) -> web.WebSocketResponse:
+async def run_command(request: web.Request, container: Container) -> web.StreamResponse:
     """Runs the query's command until it ends or the client goes away."""
     query = request.query
-    channel = await _accept(request)
+    return await _serve(request, lambda client: _run(client, container, query.getall("command"), request))
+
+
+async def attach(request: web.Request, container: Container) -> web.StreamResponse:
+    """Shows what the container prints from now on, and gives it the input if its spec asks for one."""
+    return await _serve(request, lambda client: _attach(client, container))
+
+
+async def _serve(request: web.Request, session: Callable[[Channels], Awaitable[JsonObject]]) -> web.StreamResponse:
+    try:
+        client, response = await channels.accept(request)
+    except channels.UnsupportedUpgradeError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+    await client.finish(await session(client))
+    return response
+
+
+async def _run(client: Channels, container: Container, argv: list[str], request: web.Request) -> JsonObject:
+    query = request.query
     streams = CommandStreams(
         stdin=query.get("stdin") == "true", terminal=query.get("tty") == "true", owner=container.uid
     )
     try:
-        try:
-            env = {"TERM": "xterm"} if streams.terminal else {}
-            process = await container.execute(query.getall("command"), streams.streams, extra_env=env)
-        except StartError as error:
-            await _finish(channel, _failure(str(error)))
-            return channel
-        finally:
-            streams.release()
-        listening = asyncio.create_task(_listen(channel, streams))
-        copying = [asyncio.create_task(_copy(channel, streams, number)) for number in list(streams.outputs)]
-        try:
-            ending = asyncio.create_task(process.wait())
-            await asyncio.wait({ending, listening}, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done():
-                process.signal(signal.SIGHUP)
-                process.signal(signal.SIGKILL)
-            code = await ending
-            await asyncio.wait(copying, timeout=1.0)
-            await _finish(channel, status_of(code))
-        finally:
-            for task in (listening, *copying):
-                task.cancel()
-            await asyncio.gather(listening, *copying, return_exceptions=True)
-            process.signal(signal.SIGKILL)
-    finally:
+        process = await container.execute(
+            argv, streams.streams, extra_env={"TERM": "xterm"} if streams.terminal else None
+        )
+    except StartError as error:
         streams.close()
-    return channel
+        return _failure(str(error))
+    finally:
+        streams.release()
+    listening = asyncio.create_task(_listen(client, streams))
+    copying = [asyncio.create_task(_copy(client, streams, number)) for number in list(streams.outputs)]
+    ending = asyncio.create_task(process.wait())
+    try:
+        await asyncio.wait({ending, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            process.signal(signal.SIGHUP)
+            process.signal(signal.SIGKILL)
+        code = await ending
+        await asyncio.wait(copying, timeout=_DRAIN_S)
+        return status_of(code)
+    finally:
+        process.signal(signal.SIGKILL)
+        for task in (listening, *copying):
+            task.cancel()
+        await asyncio.gather(listening, *copying, return_exceptions=True)
+        streams.close()
 
 
-async def attach(request: web.Request, container: Container) -> web.WebSocketResponse:
-    """Shows what the container prints from now on; its input is not connected."""
-    channel = await _accept(request)
-    written = container.log
-    if written is None:
-        await _finish(channel, _failure(f"container {container.name} is not running"))
-        return channel
-    with contextlib.suppress(ConnectionError):
-        async for line in written.lines_since(written.mark()):
-            number = 2 if line.split(b" ", 2)[1] == b"stderr" else 1
-            await channel.send_bytes(bytes([number]) + render(line, timestamps=False))
-    await _finish(channel, {"metadata": {}, "status": "Success"})
-    return channel
+async def _attach(client: Channels, container: Container) -> JsonObject:
+    log, streams = container.log, container.streams
+    if log is None or streams is None:
+        return _failure(f"container {container.name} is not running")
+    listening = asyncio.create_task(_listen(client, streams))
+    try:
+        with log.tapped() as printed:
+            showing = asyncio.create_task(_show(client, printed))
+            await asyncio.wait({showing, listening}, return_when=asyncio.FIRST_COMPLETED)
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        if container.spec.get("stdinOnce"):
+            streams.close_input()
+    return status_of(0)
 
 
 def status_of(code: int) -> JsonObject:
@@ -90,45 +106,33 @@ def status_of(code: int) -> JsonObject:
 
 def _failure(message: str) -> JsonObject:
     return {
-        "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
-        "message": f"Internal error occurred: {message}", "details": {"causes": [{"message": message}]},
-    }  # fmt: skip
+        "metadata": {},
+        "status": "Failure",
+        "reason": "InternalError",
+        "code": 500,
+        "message": f"Internal error occurred: {message}",
+        "details": {"causes": [{"message": message}]},
+    }
 
 
-async def _accept(request: web.Request) -> web.WebSocketResponse:
-    offered = request.headers.get("Sec-WebSocket-Protocol", "")
-    if request.headers.get("Upgrade", "").lower() != "websocket" or not any(name in offered for name in _PROTOCOLS):
-        raise web.HTTPBadRequest(
-            text="exec and attach need a WebSocket (v5.channel.k8s.io); use kubectl 1.31 or later, or set "
-            "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true"
-        )
-    channel = web.WebSocketResponse(protocols=_PROTOCOLS, max_msg_size=_MAX_MESSAGE, compress=False)
-    await channel.prepare(request)
-    return channel
+async def _copy(client: Channels, streams: CommandStreams, number: int) -> None:
+    async for data in streams.read(streams.outputs[number]):
+        await client.send(number, data)
 
 
-async def _copy(channel: web.WebSocketResponse, streams: CommandStreams, number: int) -> None:
-    with contextlib.suppress(ConnectionError):
-        async for data in streams.read(streams.outputs[number]):
-            await channel.send_bytes(bytes([number]) + data)
+async def _show(client: Channels, printed: "asyncio.Queue[tuple[str, bytes] | None]") -> None:
+    while (piece := await printed.get()) is not None:
+        stream, data = piece
+        await client.send(2 if stream == "stderr" else 1, data)
 
 
-async def _listen(channel: web.WebSocketResponse, streams: CommandStreams) -> None:
+async def _listen(client: Channels, streams: CommandStreams) -> None:
     """Until the client closes the connection."""
-    async for message in channel:
-        if message.type != WSMsgType.BINARY or not message.data:
-            continue
-        kind, payload = message.data[0], message.data[1:]
-        if kind == _INPUT:
-            await streams.write(payload)
-        elif kind == _CLOSE and payload[:1] == bytes([_INPUT]):
+    async for channel, data in client:
+        if channel == INPUT and data:
+            await streams.write(data)
+        elif channel == INPUT:
             streams.close_input()
-        elif kind == _RESIZE:
-            size = orjson.loads(payload)
+        elif channel == RESIZE and data:
+            size = orjson.loads(data)
             streams.resize(columns=int(size.get("Width", 80)), rows=int(size.get("Height", 24)))
-
-
-async def _finish(channel: web.WebSocketResponse, status: JsonObject) -> None:
-    with contextlib.suppress(ConnectionError):
-        await channel.send_bytes(bytes([_STATUS]) + orjson.dumps(status))
-        await channel.close()

@@ -40,6 +40,7 @@ class LogFile:
         self._file: BinaryIO = path.open("ab")
         self._open_streams = 0
         self._recent: deque[bytes] = deque(maxlen=4096)
+        self._taps: set[asyncio.Queue[tuple[str, bytes] | None]] = set()
 
     def follow_pipe(self, descriptor: int, stream: str) -> None:
         """Takes over the reading end of a pipe and closes it at its end."""
@@ -56,6 +57,8 @@ class LogFile:
             except OSError:
                 data = b""
             if data:
+                for tap in self._taps:
+                    tap.put_nowait((stream, data))
                 self._write_lines(stream, partial, data)
                 return
             loop.remove_reader(descriptor)
@@ -72,6 +75,20 @@ class LogFile:
             self.closed = True
             self._file.close()
             self._wake()
+            for tap in self._taps:
+                tap.put_nowait(None)
+
+    @contextlib.contextmanager
+    def tapped(self) -> Iterator["asyncio.Queue[tuple[str, bytes] | None]"]:
+        """What is printed from now on as it comes, with its stream; None at the end."""
+        tap: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self._taps.add(tap)
+        if self.closed:
+            tap.put_nowait(None)
+        try:
+            yield tap
+        finally:
+            self._taps.discard(tap)
 
     def mark(self) -> int:
         """Position from which `lines_since` goes on."""

@@ -1,44 +1,57 @@
-"""`kubectl port-forward`: SPDY/3.1 streams inside a WebSocket, each pair of them a connection to a port of the pod."""
+"""`kubectl port-forward`: SPDY/3.1 streams, each pair of them a connection to a port of the pod."""
 
 import asyncio
 import contextlib
 import socket
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from crossfade.local import namespaces
 from crossfade.local.kubelet import spdy
 from crossfade.local.kubelet.spdy import Codec, Frame
+from crossfade.local.kubelet.upgrades import (
+    ByteStream,
+    SpdyStream,
+    WebSocketStream,
+    accept_websocket,
+    is_spdy,
+    offered_protocols,
+)
 from crossfade.local.namespaces import Namespaces
 
-_PROTOCOL: Final = "SPDY/3.1+portforward.k8s.io"
+_WEBSOCKET_PROTOCOL: Final = "SPDY/3.1+portforward.k8s.io"
+_SPDY_PROTOCOL: Final = "portforward.k8s.io"
 _CHUNK: Final = 32_768
 _REFUSED: Final = 3
 
 
-async def serve(request: web.Request, sandbox: Namespaces) -> web.WebSocketResponse:
-    if _PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", ""):
-        raise web.HTTPBadRequest(
-            text="port-forward needs a WebSocket (SPDY/3.1+portforward.k8s.io); use kubectl 1.31 or later, or set "
-            "KUBECTL_PORT_FORWARD_WEBSOCKETS=true"
-        )
-    channel = web.WebSocketResponse(protocols=(_PROTOCOL,), compress=False, max_msg_size=0)
-    await channel.prepare(request)
-    session = _Session(channel, sandbox)
+async def serve(request: web.Request, sandbox: Namespaces) -> web.StreamResponse:
+    """Until the client goes away."""
+    response: web.StreamResponse = web.Response()
+    stream: ByteStream
+    if _WEBSOCKET_PROTOCOL in offered_protocols(request):
+        response = channel = await accept_websocket(request, (_WEBSOCKET_PROTOCOL,))
+        stream = WebSocketStream(channel)
+    elif is_spdy(request):
+        stream = SpdyStream(request, protocol=_SPDY_PROTOCOL)
+    else:
+        raise web.HTTPBadRequest(text=f"port-forward needs a WebSocket ({_WEBSOCKET_PROTOCOL}) or SPDY/3.1")
+    session = _Session(stream, sandbox)
     try:
         async with asyncio.TaskGroup() as tasks:
             await session.run(tasks)
     finally:
         session.close()
-    return channel
+        await stream.close()
+    return response
 
 
 class _Session:
     """The open streams of one kubectl; a data stream knows its error stream by the request's id."""
 
-    def __init__(self, channel: web.WebSocketResponse, sandbox: Namespaces) -> None:
-        self._channel = channel
+    def __init__(self, stream: ByteStream, sandbox: Namespaces) -> None:
+        self._stream = stream
         self._sandbox = sandbox
         self._codec = Codec()
         self._errors: dict[str, int] = {}
@@ -46,10 +59,8 @@ class _Session:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
-        async for message in self._channel:
-            if message.type != WSMsgType.BINARY:
-                continue
-            for frame in self._codec.receive(message.data):
+        async for data in self._stream:
+            for frame in self._codec.receive(data):
                 await self._handle(frame, tasks)
         self.close()
 
@@ -118,8 +129,7 @@ class _Session:
                 writer.write_eof()
 
     async def _send(self, data: bytes) -> None:
-        with contextlib.suppress(ConnectionError):
-            await self._channel.send_bytes(data)
+        await self._stream.send(data)
 
 
 async def connect_inside(sandbox: Namespaces, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

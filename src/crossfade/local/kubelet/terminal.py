@@ -34,7 +34,9 @@ class CommandStreams:
             self.outputs = {1: out.read, 2: err.read}
             self._theirs = {source, out.write, err.write}
             self.streams = Streams(source, out.write, err.write)
-        for descriptor in {*self.outputs.values(), *([self._input] if self._input is not None else [])}:
+        inputs = [] if self._input is None else [self._input]
+        for descriptor in {*self.outputs.values(), *inputs}:
+            os.set_inheritable(descriptor, False)
             os.set_blocking(descriptor, False)
 
     def _make_input(self, stdin: bool) -> int:
