@@ -8,7 +8,9 @@ from typing import Any, Final
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _FORM: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE]?)")
-_TEXT: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_KNOWN_LETTERS: Final = re.compile(r"[+-]?\d*\.?\d*[eEinumkKMGTP]+[-+]?\d*")
+_BAD_FORM: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_BAD_SUFFIX: Final = "unable to parse quantity's suffix"
 _SMALLEST: Final = Fraction(1, 10**9)
 
 
@@ -37,9 +39,7 @@ def _split(value: Any) -> tuple[Fraction, str]:
     text = repr(value) if isinstance(value, float) else str(value)
     found = _FORM.fullmatch(text)
     if not found or isinstance(value, bool):
-        raise QuantityError(
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-        )
+        raise QuantityError(_BAD_SUFFIX if _KNOWN_LETTERS.fullmatch(text) else _BAD_FORM)
     number, suffix = found.groups()
     amount = Fraction(number)
     if suffix in _BINARY:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crossfade.local.apiserver.goscalars import base64_problem, time_problem
+from crossfade.local.apiserver.quantity import QuantityError, parse
 from crossfade.local.apiserver.schema import OBJECT_META, SchemaNode
 
 JsonObject = dict[str, Any]
@@ -61,7 +62,7 @@ def _is_unset(value: Any, child: SchemaNode, parent: SchemaNode) -> bool:
 
 def _value(node: SchemaNode, value: Any, path: str, owner: str, unknown: list[str]) -> Any:
     if node.is_quantity:
-        return value if isinstance(value, str) else _number_text(value)
+        return _amount(value if isinstance(value, str) else _number_text(value))
     if node.is_int_or_string:
         return value
     if not node.type and node.preserves_unknown:
@@ -127,6 +128,14 @@ def _text_problem(node: SchemaNode, value: str) -> str | None:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
+
+
+def _amount(text: str) -> str:
+    try:
+        parse(text.strip())
+    except QuantityError as error:
+        raise WrongTypeError(str(error)) from error
+    return text.strip()
 
 
 def _number_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from crossfade.local.apiserver.apply.field_set import FieldSet
 from crossfade.local.apiserver.apply.managers import Managed, ManagerKey, Managers
 from crossfade.local.apiserver.apply.merge import merge
 from crossfade.local.apiserver.apply.prune import prune
-from crossfade.local.apiserver.apply.typed import Comparison, compare, field_set, problems
+from crossfade.local.apiserver.apply.typed import Comparison, TypedError, compare, field_set, problems
 from crossfade.local.apiserver.apply.zero_values import zero_object
 from crossfade.local.apiserver.fields import mapping, text
 from crossfade.local.apiserver.gotext import to_json
@@ -60,14 +60,16 @@ def server_side_apply(
     _check(applied, schema)
     current: JsonObject = live or {key: applied[key] for key in ("apiVersion", "kind") if key in applied}
     managers = book.decode(mapping(current, "metadata").get("managedFields"))
-    if live is not None and not managers:
-        managers = _adopt(live, schema, _BEFORE_FIRST_APPLY, now)
     key = book.key_of(manager, "Apply", text(applied, "apiVersion"), subresource)
     ignored = _reset_set(subresource, reset)
     try:
+        if live is not None and not managers:
+            managers = _adopt(live, schema, _BEFORE_FIRST_APPLY, now)
         result, managers = _apply(
             current, applied, managers, key=key, force=force, schema=schema, ignored=ignored, now=now
         )
+    except TypedError as error:
+        raise ApplyError(f"failed to create typed live object ({_identity(current)}): {error}") from error
     except ApplyConflict as conflict:
         rest = _not_ours_by_client_side_apply(conflict, current, schema) if manager == "kubectl" else conflict.conflicts
         if rest:
@@ -105,7 +107,11 @@ def track_update(
         return _with_managers(new, {})
     base = zero_object(new) if old is None else old
     key = book.key_of(manager, operation, text(new, "apiVersion"), subresource)
-    comparison = _filtered(compare(schema, _bare(base), _bare(new)), _reset_set(subresource, reset))
+    try:
+        comparison = _filtered(compare(schema, _bare(base), _bare(new)), _reset_set(subresource, reset))
+    except TypedError:
+        # List items without keys: such an object fails validation, or is older than the rule. Who owns what stays.
+        return _with_managers(new, before)
     managers = _give_up(managers, comparison, keep=None)
     own = ((comparison.modified | comparison.added) - comparison.removed) - _NEVER_MANAGED
     if own:
