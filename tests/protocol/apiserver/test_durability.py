@@ -1,0 +1,63 @@
+"""A server that is killed has lost no write that it acknowledged."""
+
+import asyncio
+import signal
+
+from tests.support.api_process import ApiProcess
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+async def test_acknowledged_writes_survive_a_kill(process: ApiProcess) -> None:
+    client = await process.start()
+    acknowledged: dict[str, str] = {}
+    enough = asyncio.Event()
+
+    async def write(worker: int) -> None:
+        for number in range(1000):
+            name = f"map-{worker}-{number}"
+            try:
+                answer = await client.create(MAPS, {"metadata": {"name": name}, "data": {"n": str(number)}})
+            except OSError:
+                return
+            acknowledged[name] = answer["metadata"]["resourceVersion"]
+            if len(acknowledged) == 40:
+                enough.set()
+
+    workers = [asyncio.create_task(write(worker)) for worker in range(4)]
+    await enough.wait()
+    await process.stop(signal.SIGKILL)
+    await asyncio.gather(*workers, return_exceptions=True)
+    await client.close()
+
+    client = await process.start()
+    stored = await client.get(MAPS)
+    versions = {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in stored["items"]}
+    assert acknowledged.items() <= versions.items()
+    later = await client.create(MAPS, {"metadata": {"name": "later"}})
+    assert int(later["metadata"]["resourceVersion"]) > max(map(int, versions.values()))
+    await client.close()
+
+
+async def test_custom_resources_are_served_again_after_a_restart(process: ApiProcess) -> None:
+    client = await process.start()
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"a": {"type": "string"}}}}}
+    crd = {
+        "metadata": {"name": "things.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"kind": "Thing", "plural": "things"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+    await client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    path = "/apis/example.com/v1/namespaces/default/things"
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}, "spec": {"a": "x", "b": 1}}
+    await client.create(path, thing)
+    await client.close()
+    await process.stop()
+
+    client = await process.start()
+    assert (await client.get(f"{path}/one"))["spec"] == {"a": "x"}
+    await client.close()

@@ -1,0 +1,74 @@
+"""Logs are streamed and upgraded connections passed through to the kubelet's socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.api_process import ApiClient
+
+POD = {
+    "metadata": {"name": "jazz"},
+    "spec": {"nodeName": "here", "containers": [{"name": "app", "image": "jazz"}], "serviceAccountName": "default"},
+}
+
+
+@pytest.fixture
+async def kubelet(tmp_path: Path) -> AsyncIterator[list[bytes]]:
+    """Answers logs in two chunks; upgrades and then echoes. Yields the request heads that it saw."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head)
+        if b"Upgrade: SPDY/3.1" not in head:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+            writer.write(b"6\r\nline 1\r\n7\r\n\nline 2\r\n0\r\n\r\n")
+        else:
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nhello ")
+            while data := await reader.read(1000):
+                writer.write(data.upper())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "kubelet.sock")
+    yield heads
+    server.close()
+
+
+@pytest.fixture
+async def pod(client: ApiClient) -> str:
+    await client.create("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    await client.create("/api/v1/namespaces/default/pods", POD)
+    return "/api/v1/namespaces/default/pods/jazz"
+
+
+async def test_log_is_streamed(client: ApiClient, kubelet: list[bytes], pod: str) -> None:
+    assert await client.send("GET", f"{pod}/log?tailLines=2&container=app") == (200, "line 1\nline 2")
+    assert kubelet[0].startswith(b"GET /api/v1/namespaces/default/pods/jazz/log?tailLines=2&container=app HTTP/1.1\r\n")
+
+
+async def test_upgraded_connection_is_passed_through(client: ApiClient, kubelet: list[bytes], pod: str) -> None:
+    host, port = client.url.removeprefix("https://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=client.context)
+    head = f"POST {pod}/exec?command=id&stdin=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
+    writer.write(f"{head}Content-Length: 0\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert await reader.readexactly(6) == b"hello "
+        for size in (1, 1000, 300_000):
+            writer.write(b"x" * size)
+            assert await reader.readexactly(size) == b"X" * size
+        writer.close()
+        await writer.wait_closed()
+    assert b"Authorization" not in kubelet[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [("?container=nope", 400, "container nope is not valid for pod jazz"), ("", 500, "node agent is not running")],
+)
+async def test_refusals_say_why(client: ApiClient, pod: str, query: str, status: int, words: str) -> None:
+    code, answer = await client.send("GET", f"{pod}/log{query}")
+    assert (code, words in answer["message"]) == (status, True), answer

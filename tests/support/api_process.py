@@ -1,0 +1,109 @@
+"""An API server in a process of its own, and a plain HTTP client for it."""
+
+import asyncio
+import base64
+import json
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+Json = dict[str, Any]
+
+
+class ApiClient:
+    """Speaks to one server as its administrator, or (`token`) as a service account."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        self.url: str = cluster["server"]
+        self.context = ssl.create_default_context(
+            cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+        )
+        self.anonymous_context = ssl.create_default_context(
+            cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+        )
+        pem = kubeconfig.parent / "client.pem"
+        pem.write_bytes(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
+        self.context.load_cert_chain(pem)
+        self.session = aiohttp.ClientSession(self.url)
+
+    async def send(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, content_type: str = ""
+    ) -> tuple[int, Any]:
+        """Status and decoded answer."""
+        headers = {"Content-Type": content_type or "application/json"} if body is not None else {}
+        context = self.context
+        if token is not None:
+            context = self.anonymous_context
+            headers["Authorization"] = f"Bearer {token}"
+        data = json.dumps(body) if body is not None else None
+        async with self.session.request(method, path, data=data, headers=headers, ssl=context) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text.startswith(("{", "[")) else text
+
+    async def create(self, path: str, body: Json) -> Json:
+        status, answer = await self.send("POST", path, body)
+        assert status == 201, answer
+        return dict(answer)
+
+    async def merge(self, path: str, body: Json) -> Json:
+        status, answer = await self.send("PATCH", path, body, content_type="application/merge-patch+json")
+        assert status == 200, answer
+        return dict(answer)
+
+    async def get(self, path: str) -> Json:
+        status, answer = await self.send("GET", path)
+        assert status == 200, answer
+        return dict(answer)
+
+    @asynccontextmanager
+    async def watch(self, path: str) -> AsyncIterator[AsyncIterator[Json]]:
+        async with self.session.get(path, ssl=self.context) as response:
+            assert response.status == 200, await response.text()
+
+            async def events() -> AsyncIterator[Json]:
+                async for line in response.content:
+                    yield json.loads(line)
+
+            yield events()
+
+    async def close(self) -> None:
+        await self.session.close()
+        # TLS connections say goodbye after the session has let go of them.
+        await asyncio.sleep(0.05)
+
+
+class ApiProcess:
+    """A server over a data directory; may be killed and started again."""
+
+    def __init__(self, data_dir: Path, *arguments: str) -> None:
+        self.data_dir = data_dir
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> ApiClient:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "crossfade.local.apiserver",
+            "--data-dir",
+            str(self.data_dir),
+            *self._arguments,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert await self._process.stdout.readline() == b"ready\n"
+        return ApiClient(self.data_dir / "kubeconfig")
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+            await self._process.communicate()
