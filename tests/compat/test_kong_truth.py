@@ -35,6 +35,7 @@ WHOLE = (
     "34-strip-path",
     "36-preserve-host",
     "38-no-route",
+    "40-upstream-errors",
     "45-default-backend",
 )
 MARKED = ("30-routing-path-types", "31-routing-priority", "32-routing-hosts", "33-routing-methods-headers")

@@ -3,11 +3,17 @@
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
+from crossfade.certs.ca import create_authority
+from crossfade.certs.issuer import issue_server_certificate
+from tests.support.cluster import free_ports
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
 
 pytestmark = pytest.mark.envoy
@@ -138,3 +144,39 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     gateway = RunningGateway(tmp_path / "nowhere", 1)
     assert gateway.wait_for_end() == 1
     assert gateway.lines == [f"crossfade gateway: {tmp_path}/nowhere is not a directory"]
+
+
+def test_tls_uses_the_certificate_of_the_ingress(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    authority = create_authority("test", now=now)
+    pair = issue_server_certificate(authority, ("shop.test",), now=now)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "cert"},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": pair.certificate_pem.decode(), "tls.key": pair.key_pem.decode()},
+    }
+    route = yaml.safe_load(ingress("route", "/", "one", "konghq.com/protocols: https").removesuffix("---\n"))
+    route["spec"]["tls"] = [{"hosts": ["shop.test"], "secretName": "cert"}]
+    (https_port,) = free_ports(1)
+    with upstream("one") as one:
+        (tmp_path / "all.yaml").write_text(service("one", one) + yaml.safe_dump_all([secret, route]))
+        with running_gateway(tmp_path, "--https-port", str(https_port)) as gateway:
+            trust = ssl.create_default_context(cadata=authority.certificate_pem.decode())
+            assert https_body(https_port, "shop.test", trust) == "one"
+            with pytest.raises(ssl.SSLCertVerificationError):
+                https_body(https_port, "other.test", trust)
+            assert gateway.get("/").status == 426
+            # A client does not talk the gateway into believing that TLS ended in front of it.
+            assert gateway.get("/", {"X-Forwarded-Proto": "https"}).status == 426
+
+
+def https_body(port: int, name: str, trust: ssl.SSLContext) -> str:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        trust.wrap_socket(plain, server_hostname=name) as secure,
+    ):
+        secure.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: secure.recv(4096), b""))
+    return answer.partition(b"\r\n\r\n")[2].decode()

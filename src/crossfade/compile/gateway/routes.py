@@ -44,6 +44,8 @@ _PATH_KINDS: Final = {
 }
 # What no upstream has begun may always be sent again; the module widens this for idempotent methods.
 _RETRY_ON: Final = ("connect-failure", "refused-stream", "reset-before-request")
+# Back-off between the tries.
+_MARGIN_S: Final = 5.0
 _SCHEMES: Final = {"http": "http", "grpc": "http", "https": "https", "grpcs": "https"}
 _USE_HTTPS: Final = {"status": 426, "message": "Please use HTTPS protocol"}
 _NOT_GRPC: Final = {"status": 415, "message": "Non-gRPC request matched gRPC route"}
@@ -185,11 +187,14 @@ def _route(
 
 
 def _forward(route: KongRoute, service: KongService) -> Forward:
+    """A try ends when the Service is silent for the read timeout; the exchange only after as many tries may have."""
+    silence_s = service.read_timeout / 1000
+    retry = RetryPolicy(_RETRY_ON, service.retries, per_try_timeout_s=silence_s) if service.retries > 0 else None
     return Forward(
         destinations=(Destination(service.cluster.name),),
         timeout_s=None,
-        idle_timeout_s=service.read_timeout / 1000,
-        retry=RetryPolicy(_RETRY_ON, service.retries) if service.retries > 0 else None,
+        idle_timeout_s=silence_s * (service.retries + 1) + (_MARGIN_S if retry else 0),
+        retry=retry,
         host=HostRewrite() if route.preserve_host else _host_rewrite(service),
     )
 
