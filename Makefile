@@ -37,7 +37,7 @@ demo: setup
 	@$(BIN)/crossfade demo $(ARGS)
 
 test: setup
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 	@cargo test --quiet --locked
 
 check: setup

@@ -27,7 +27,6 @@ def test_the_readme_names_the_two_commands_that_continuous_integration_runs() ->
 
 @pytest.mark.cluster
 @pytest.mark.envoy
-@pytest.mark.xdist_group("documentation")
 @pytest.mark.parametrize("page", ["docs/getting-started.md", "docs/gateway-without-a-cluster.md"])
 def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
     commands = [command.replace("/tmp/", f"{tmp_path}/") for command in commands_in(page) if command not in SET_UP]

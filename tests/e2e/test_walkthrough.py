@@ -14,7 +14,7 @@ from crossfade.run.replay import Shell, examples_root, shell
 from crossfade.run.walkthrough import CHAPTERS, Chapter
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.envoy, pytest.mark.xdist_group("walkthrough")]
+pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
 REQUESTS = 2400
 JAZZ_V1 = b'["Astrud Gilberto","Miles Davis"]'
