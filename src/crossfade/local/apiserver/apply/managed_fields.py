@@ -13,7 +13,7 @@ from crossfade.local.apiserver.apply.managers import Managed, ManagerKey, Manage
 from crossfade.local.apiserver.apply.merge import merge
 from crossfade.local.apiserver.apply.prune import prune
 from crossfade.local.apiserver.apply.typed import Comparison, TypedError, compare, field_set, problems
-from crossfade.local.apiserver.apply.zero_values import zero_object
+from crossfade.local.apiserver.apply.zero_values import filled_in, zero_object
 from crossfade.local.apiserver.fields import mapping, text
 from crossfade.local.apiserver.gotext import to_json
 from crossfade.local.apiserver.schema import SchemaNode
@@ -114,6 +114,8 @@ def track_update(
         return _with_managers(new, before)
     managers = _give_up(managers, comparison, keep=None)
     own = ((comparison.modified | comparison.added) - comparison.removed) - _NEVER_MANAGED
+    if old is None:
+        own = own.without_subtrees(_paths(filled_in(new)))
     if own:
         previous = managers[key].fields if key in managers else FieldSet()
         managers[key] = Managed(own | previous, text(new, "apiVersion"), book.timestamp(now))
@@ -236,7 +238,11 @@ def _with_managers(obj: JsonObject, managers: Managers) -> JsonObject:
 def _reset_set(subresource: str, reset: ResetFields | None) -> FieldSet:
     if reset is None:
         reset = {"": [("status",)], "status": [("spec",)]}.get(subresource, [])
-    return FieldSet.of(tuple(f"f:{name}" for name in path) for path in reset)
+    return _paths(reset)
+
+
+def _paths(paths: ResetFields) -> FieldSet:
+    return FieldSet.of(tuple(f"f:{name}" for name in path) for path in paths)
 
 
 def _filtered(comparison: Comparison, ignored: FieldSet) -> Comparison:

@@ -60,3 +60,27 @@ def zero_object(obj: JsonObject) -> JsonObject:
             parent = parent[step]
         parent[name.removesuffix("!")] = None if name.endswith("!") else {}
     return zero
+
+
+# What the server fills in after it noted who sent which field; so nobody manages these until someone writes them.
+_FILLED_IN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("", "Pod"): ("preemptionPolicy", "priority", "serviceAccount", "serviceAccountName", "tolerations"),
+    ("", "Service"): ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
+}
+_SENT_BY_NOBODY: Final = frozenset({"default", "PreemptLowerPriority"})
+_DEFAULT_TOLERATIONS: Final = 2
+
+
+def filled_in(obj: JsonObject) -> list[tuple[str, ...]]:
+    """Paths of a new object that no client sent, as far as their values tell."""
+    spec = obj.get("spec") or {}
+    names = _FILLED_IN.get((str(obj.get("apiVersion") or "").rpartition("/")[0], str(obj.get("kind") or "")), ())
+    return [("spec", name) for name in names if not _was_sent(name, spec.get(name))]
+
+
+def _was_sent(name: str, value: object) -> bool:
+    if name == "tolerations":
+        return isinstance(value, list) and len(value) > _DEFAULT_TOLERATIONS
+    if name in ("clusterIP", "clusterIPs"):
+        return value in ("None", ["None"])
+    return isinstance(value, str) and name != "ipFamilyPolicy" and value not in _SENT_BY_NOBODY

@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.fields import mapping, text
+from crossfade.local.apiserver.gojson import JsonError, parse
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required, too_long
 from crossfade.local.apiserver.validation.metadata import immutable
@@ -87,9 +87,9 @@ def _validate_config(field: str, value: Any) -> Iterator[FieldError]:
         yield required(field)
         return
     try:
-        json.loads(_decoded(value))
-    except ValueError:
-        yield invalid(field, _REDACTED, "invalid JSON")
+        parse(_decoded(value))
+    except JsonError as error:
+        yield invalid(field, _REDACTED, str(error))
 
 
 def _decoded(value: Any) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.fields import at, mapping, number, objects, text
+from crossfade.local.apiserver.gotext import GoStruct
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -36,7 +37,13 @@ def validate_disruption_budget(obj: JsonObject) -> Iterator[FieldError]:
     spec = mapping(obj, "spec")
     low, high = spec.get("minAvailable"), spec.get("maxUnavailable")
     if low is not None and high is not None:
-        yield invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        shown = GoStruct(
+            MinAvailable=low,
+            Selector=spec.get("selector"),
+            MaxUnavailable=high,
+            UnhealthyPodEvictionPolicy=spec.get("unhealthyPodEvictionPolicy"),
+        )
+        yield invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
     for name, value in (("minAvailable", low), ("maxUnavailable", high)):
         if value is not None:
             yield from count_or_percent(f"spec.{name}", value)
