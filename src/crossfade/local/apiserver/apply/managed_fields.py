@@ -9,10 +9,11 @@ from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.apply import managers as book
 from crossfade.local.apiserver.apply.conflicts import ApplyConflict, Conflict
 from crossfade.local.apiserver.apply.field_set import FieldSet
+from crossfade.local.apiserver.apply.fit import problems
 from crossfade.local.apiserver.apply.managers import Managed, ManagerKey, Managers
 from crossfade.local.apiserver.apply.merge import merge
 from crossfade.local.apiserver.apply.prune import prune
-from crossfade.local.apiserver.apply.typed import Comparison, TypedError, compare, field_set, problems
+from crossfade.local.apiserver.apply.typed import Comparison, TypedError, compare, field_set
 from crossfade.local.apiserver.apply.zero_values import filled_in, zero_object
 from crossfade.local.apiserver.fields import mapping, text
 from crossfade.local.apiserver.gotext import to_json

@@ -1,4 +1,4 @@
-"""Walks over an object along its schema: validating, listing fields, merging, comparing and removing.
+"""Walks over an object along its schema: listing fields, comparing and removing.
 
 The rules (what is owned as a whole, how list items are told apart, when an empty container counts as a field) are those
 of Kubernetes' server-side apply.
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from crossfade.local.apiserver.apply.field_set import FieldSet, Path, display_element
-from crossfade.local.apiserver.gotext import plain, quoted, to_json
+from crossfade.local.apiserver.apply.field_set import FieldSet, Path
+from crossfade.local.apiserver.gotext import quoted, to_json
 from crossfade.local.apiserver.schema import UNKNOWN, SchemaNode
 
 MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
@@ -92,96 +92,8 @@ def _child(node: SchemaNode, name: str) -> SchemaNode:
     return node.child(name) or UNKNOWN
 
 
-def _item_node(node: SchemaNode) -> SchemaNode:
+def item_node(node: SchemaNode) -> SchemaNode:
     return node.items or UNKNOWN
-
-
-# -- validation --------------------------------------------------------------------------------------------------
-
-
-def problems(node: SchemaNode, value: Any, *, allow_duplicates: bool = False) -> list[str]:
-    """What doesn't fit, each as `path: text`."""
-    return [f"{path}: {text}" if path else text for path, text in _problems(node, value, allow_duplicates)]
-
-
-def _problems(node: SchemaNode, value: Any, allow_duplicates: bool) -> Iterator[tuple[str, str]]:
-    if value is None:
-        return
-    shape = shape_of(node, value)
-    if shape is Shape.SCALAR:
-        yield from (("", text) for text in _scalar_problems(node, value))
-    elif node.type == "array":
-        yield from _list_problems(node, value, allow_duplicates)
-    elif node.type == "object" or node.properties:
-        yield from _map_problems(node, value, allow_duplicates)
-
-
-def _go_value(value: Any) -> str:
-    return "&{" + plain(value) + "}"
-
-
-def _scalar_problems(node: SchemaNode, value: Any) -> Iterator[str]:
-    composite = isinstance(value, dict | list)
-    if node.is_int_or_string or node.is_quantity or not node.type:
-        if composite:
-            yield f"expected any scalar, got {_go_value(value)}"
-    elif node.type == "string":
-        if not isinstance(value, str):
-            yield f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
-    elif node.type == "boolean":
-        if not isinstance(value, bool):
-            yield f"expected boolean, got {_go_value(value)}"
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        names = {str: "string", bool: "bool", dict: "map[string]interface {}", list: "[]interface {}"}
-        yield f"expected numeric (int or float), got {names[type(value)]}"
-
-
-def _go_syntax(value: Any) -> str:
-    """Like `%#v`."""
-    if isinstance(value, dict):
-        inner = ", ".join(f"{quoted(key)}:{_go_syntax(value[key])}" for key in sorted(value))
-        return f"map[string]interface {{}}{{{inner}}}"
-    if isinstance(value, list):
-        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
-    if isinstance(value, str):
-        return quoted(value)
-    return "interface {}(nil)" if value is None else plain(value)
-
-
-def _list_problems(node: SchemaNode, value: Any, allow_duplicates: bool) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, list):
-        yield "", f"expected list, got {_go_value(value)}"
-        return
-    seen = set()
-    for index, item in enumerate(value):
-        element = f"i:{index}"
-        if node.list_type in ("map", "set"):
-            try:
-                element = item_element(node, item)
-            except TypedError as error:
-                yield "", f"element {index}: {error}"
-                return
-            if element in seen and not allow_duplicates:
-                yield "", f"duplicate entries for key {display_element(element)}"
-            seen.add(element)
-        for path, text in _problems(_item_node(node), item, allow_duplicates):
-            yield display_element(element) + path, text
-
-
-def _map_problems(node: SchemaNode, value: Any, allow_duplicates: bool) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, dict):
-        yield "", f"expected map, got {_go_value(value)}"
-        return
-    for key in sorted(value):
-        child = node.child(key)
-        if child is None:
-            yield "." + key, "field not declared in schema"
-            return
-        for path, text in _problems(child, value[key], allow_duplicates):
-            yield f".{key}{path}", text
-
-
-# -- fields ------------------------------------------------------------------------------------------------------
 
 
 def field_set(node: SchemaNode, value: Any) -> FieldSet:
@@ -196,7 +108,7 @@ def _leaves(node: SchemaNode, value: Any, path: Path) -> Iterator[Path]:
     elif shape is Shape.ITEMS and isinstance(value, list):
         for item in value:
             below = (*path, item_element(node, item))
-            yield from _leaves(_item_node(node), item, below)
+            yield from _leaves(item_node(node), item, below)
             yield below
     elif shape is Shape.FIELDS and isinstance(value, dict):
         for key, item in value.items():
@@ -214,7 +126,7 @@ def with_named_fields(node: SchemaNode, fields: FieldSet) -> FieldSet:
         is_field = name.startswith("f:")
         if is_field and name[2:] in node.properties:
             members.add(name)
-        below = _child(node, name[2:]) if is_field else _item_node(node)
+        below = _child(node, name[2:]) if is_field else item_node(node)
         children[name] = with_named_fields(below, child)
     return FieldSet(members, children)
 
@@ -237,12 +149,9 @@ def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
             name = item_element(node, item)
             if name not in fields.members:
                 below = fields.below(name)
-                items.append(remove(_item_node(node), item, below) if below else item)
+                items.append(remove(item_node(node), item, below) if below else item)
         return [item for item in items if item is not MISSING] or MISSING
     return value
-
-
-# -- comparison --------------------------------------------------------------------------------------------------
 
 
 def compare(node: SchemaNode, left: Any, right: Any) -> Comparison:
@@ -293,7 +202,7 @@ def _compare_items(node: SchemaNode, left: Any, right: Any, path: Path, report: 
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name, []), after.get(name, [])
         if len(old) <= 1 and len(new) <= 1:
-            _compare(_item_node(node), (old or [MISSING])[0], (new or [MISSING])[0], (*path, name), report)
+            _compare(item_node(node), (old or [MISSING])[0], (new or [MISSING])[0], (*path, name), report)
         elif old != new:
             report("added" if not old else "modified" if new else "removed", (*path, name))
 
