@@ -12,14 +12,22 @@ from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongService, PluginRef
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
-from crossfade.compile.model import Cluster, Origin, Protocol
+from crossfade.compile.model import ClientTls, Cluster, Origin, Protocol
 from crossfade.store.snapshot import Snapshot
 
-_PROTOCOLS: Final = {"http": Protocol.HTTP1, "grpc": Protocol.GRPC}
+_PROTOCOLS: Final = {
+    "http": Protocol.HTTP1,
+    "https": Protocol.HTTP1,
+    "grpc": Protocol.GRPC,
+    "grpcs": Protocol.GRPC,
+}
+_TLS_PROTOCOLS: Final = frozenset({"https", "grpcs"})
+# How long Kong keeps an upstream connection that nobody uses.
+_KEEPALIVE_S: Final = 60.0
+_TLS_VERIFY: Final = "konghq.com/tls-verify"
 _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
 _WITHOUT_EFFECT: Final = (
     "konghq.com/client-cert",
-    "konghq.com/tls-verify",
     "konghq.com/tls-verify-depth",
     "konghq.com/ca-certificates-secrets",
     "konghq.com/ca-certificates-configmaps",
@@ -85,7 +93,7 @@ class ServiceResolver:
                 backend,
                 targets,
                 Origin(ref, "spec.ports"),
-                protocol=_PROTOCOLS.get(protocol, Protocol.HTTP1),
+                protocol=protocol,
                 connect_timeout=_milliseconds(noted, "connect", proxy.connect_timeout),
             ),
             protocol=protocol,
@@ -93,9 +101,7 @@ class ServiceResolver:
             retries=_first(notes.integer(noted, "konghq.com/retries"), proxy.retries, 5),
             read_timeout=_milliseconds(noted, "read", proxy.read_timeout),
             plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
-            refusal=None
-            if protocol in _PROTOCOLS
-            else f"upstream protocol {protocol} is not supported by this gateway",
+            refusal=self._refusal(ref, noted, protocol),
         )
 
     def _override(self, service: Service, noted: notes.Annotations) -> KongIngress | None:
@@ -126,17 +132,25 @@ class ServiceResolver:
                 field="metadata.annotations[konghq.com/protocol]",
             )
             noted_protocol = None
-        protocol = noted_protocol or proxy.protocol or "http"
+        return noted_protocol or proxy.protocol or "http"
+
+    def _refusal(self, ref: ObjectRef, noted: notes.Annotations, protocol: str) -> str | None:
+        """What would be unsafe to leave out closes the Service."""
         if protocol not in _PROTOCOLS:
-            self._diagnostics.error(
-                ref,
-                "service.unsupported-protocol",
-                f"protocol {protocol} towards a Service is not supported",
-                effect="requests to this Service are answered 503",
-                hint=f"use one of {', '.join(_PROTOCOLS)}",
-                field="metadata.annotations[konghq.com/protocol]",
-            )
-        return protocol
+            problem, key = f"upstream protocol {protocol} is not supported by this gateway", "konghq.com/protocol"
+        elif notes.boolean(noted, _TLS_VERIFY):
+            problem, key = "verifying upstream certificates is not supported by this gateway", _TLS_VERIFY
+        else:
+            return None
+        self._diagnostics.error(
+            ref,
+            "service.refused",
+            problem,
+            effect="requests to this Service are answered 503",
+            hint=f"use one of {', '.join(_PROTOCOLS)}" if key != _TLS_VERIFY else "remove the annotation",
+            field=f"metadata.annotations[{key}]",
+        )
+        return problem
 
     def _warn(
         self,
@@ -194,7 +208,7 @@ def _cluster(
     targets: Targets,
     origin: Origin,
     *,
-    protocol: Protocol = Protocol.HTTP1,
+    protocol: str = "http",
     connect_timeout: int = 60000,
 ) -> Cluster:
     port = backend.port.name or str(backend.port.number)
@@ -203,8 +217,11 @@ def _cluster(
         discovery=targets.discovery,
         endpoints=targets.endpoints,
         origin=origin,
-        protocol=protocol,
+        protocol=_PROTOCOLS.get(protocol, Protocol.HTTP1),
         connect_timeout_s=connect_timeout / 1000,
+        idle_timeout_s=_KEEPALIVE_S,
+        # The name comes from the Host that is sent; Kong trusts any certificate unless told to verify.
+        tls=ClientTls() if protocol in _TLS_PROTOCOLS else None,
     )
 
 
