@@ -22,11 +22,11 @@ async def kubelet(tmp_path: Path) -> AsyncIterator[list[bytes]]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         heads.append(head)
-        if b"Upgrade: SPDY/3.1" not in head:
+        if b"Upgrade: " not in head:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
             writer.write(b"6\r\nline 1\r\n7\r\n\nline 2\r\n0\r\n\r\n")
         else:
-            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nhello ")
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\nhello ")
             while data := await reader.read(1000):
                 writer.write(data.upper())
         await writer.drain()
@@ -49,11 +49,16 @@ async def test_log_is_streamed(client: ApiClient, kubelet: list[bytes], pod: str
     assert kubelet[0].startswith(b"GET /api/v1/namespaces/default/pods/jazz/log?tailLines=2&container=app HTTP/1.1\r\n")
 
 
-async def test_upgraded_connection_is_passed_through(client: ApiClient, kubelet: list[bytes], pod: str) -> None:
+@pytest.mark.parametrize(("method", "protocol"), [("POST", "SPDY/3.1"), ("GET", "websocket")])
+async def test_upgraded_connection_is_passed_through(
+    client: ApiClient, kubelet: list[bytes], pod: str, method: str, protocol: str
+) -> None:
     host, port = client.url.removeprefix("https://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), ssl=client.context)
-    head = f"POST {pod}/exec?command=id&stdin=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
-    writer.write(f"{head}Content-Length: 0\r\n\r\n".encode())
+    fields = {"Host": "x", "Connection": "Upgrade", "Upgrade": protocol, "Sec-WebSocket-Version": "13"}
+    fields |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} | ({"Content-Length": "0"} if method == "POST" else {})
+    lines = [f"{method} {pod}/exec?command=id&stdin=true HTTP/1.1", *(f"{key}: {fields[key]}" for key in fields)]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
     async with asyncio.timeout(10):
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         assert await reader.readexactly(6) == b"hello "

@@ -5,6 +5,7 @@ Writes of one turn of the event loop share one commit. Objects that were handed 
 
 import asyncio
 import bisect
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -67,6 +68,10 @@ class Expired(Exception):  # noqa: N818 - it is an outcome, not a fault
         self.oldest = oldest
 
 
+class BrokenError(Exception):
+    """The database refused a write; from then on nothing is written until the server is started again."""
+
+
 class _Bucket:
     """The objects of one resource, sorted by key, and their recent changes."""
 
@@ -100,6 +105,7 @@ class Storage:
         self._pending: list[tuple[str, Stored | None, Key]] = []
         self._events: list[tuple[_Bucket, Event]] = []
         self._flushed: asyncio.Future[None] | None = None
+        self._broken: Exception | None = None
         self._listeners: list[Callable[[str, Event], None]] = []
         for bucket, namespace, name, revision, raw in database.load():
             self._bucket(bucket).put(Stored((namespace, name), revision, orjson.loads(raw), raw))
@@ -240,7 +246,9 @@ class Storage:
     # -- committing ----------------------------------------------------------------------------------------------
 
     async def committed(self) -> None:
-        """Wait until everything written so far is in the database."""
+        """Wait until everything written so far is in the database; raises BrokenError."""
+        if self._broken is not None:
+            raise BrokenError(f"the state can't be written any more: {self._broken}")
         if self._flushed is None:
             loop = asyncio.get_running_loop()
             self._flushed = loop.create_future()
@@ -253,10 +261,12 @@ class Storage:
         events, self._events = self._events, []
         try:
             self._database.write(self.revision, _changes(pending))
-        except Exception as error:  # the database is gone: no write may be acknowledged
+        except sqlite3.Error as error:
+            # Memory is ahead of the disk now: no write may be acknowledged any more, and no watcher may see it.
+            self._broken = error
             if flushed is not None and not flushed.done():
-                flushed.set_exception(error)
-            raise
+                flushed.set_exception(BrokenError(f"the state can't be written: {error}"))
+            return
         for place, event in events:
             for listener in tuple(place.listeners):
                 listener(event)
@@ -264,7 +274,7 @@ class Storage:
             flushed.set_result(None)
 
     def close(self) -> None:
-        if self._pending:
+        if self._pending and self._broken is None:
             self._flush()
         self._database.close()
 

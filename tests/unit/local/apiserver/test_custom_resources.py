@@ -1,0 +1,151 @@
+"""Custom resources: pruning, defaulting, and faults in the words of Kubernetes."""
+
+from typing import Any
+
+import pytest
+
+from crossfade.local.apiserver.api import utc_now
+from crossfade.local.apiserver.crd import cel, custom_resources
+from crossfade.local.apiserver.crd.definition_rules import definition_errors
+from crossfade.local.apiserver.crd.lifecycle import conflict_of, fill_names, initial_status, served_types
+from crossfade.local.apiserver.crd.validator import value_errors
+from crossfade.local.apiserver.registry import BuiltinTypes, Registry
+
+Json = dict[str, Any]
+TEXT = {"type": "string"}
+FAULTS: list[tuple[Json, Any, list[str]]] = [
+    ({"type": "integer"}, "3", ['x: Invalid value: "string": x in body must be of type integer: "string"']),
+    ({"type": "integer"}, 3.0, []),
+    ({"type": "boolean"}, 1, ['x: Invalid value: "integer": x in body must be of type boolean: "integer"']),
+    ({"type": "string"}, None, ['x: Invalid value: "null": x in body must be of type string: "null"']),
+    ({"type": "string", "nullable": True}, None, []),
+    ({"x-kubernetes-int-or-string": True}, "80%", []),
+    (
+        {"type": "integer", "minimum": 1, "exclusiveMinimum": True},
+        1,
+        ["x: Invalid value: 1: x in body should be greater than 1"],
+    ),
+    ({"type": "string", "maxLength": 2}, "abc", ["x: Too long: may not be more than 2 bytes"]),
+    ({"type": "string", "minLength": 2}, "a", ['x: Invalid value: "a": x in body should be at least 2 chars long']),
+    ({"type": "string", "pattern": "^a$"}, "a\n", ["x: Invalid value: \"a\\n\": x in body should match '^a$'"]),
+    ({"type": "string", "enum": ["a", "b"]}, "c", ['x: Unsupported value: "c": supported values: "a", "b"']),
+    (
+        {"type": "array", "items": TEXT, "minItems": 1},
+        [],
+        ["x: Invalid value: 0: x in body should have at least 1 items"],
+    ),
+    (
+        {"type": "array", "items": TEXT},
+        ["a", 1],
+        ['x[1]: Invalid value: "integer": x[1] in body must be of type string: "integer"'],
+    ),
+    (
+        {"type": "object", "additionalProperties": TEXT},
+        {"a": 1},
+        ['x.a: Invalid value: "integer": x.a in body must be of type string: "integer"'],
+    ),
+    ({"type": "object", "required": ["a"], "properties": {"a": TEXT}}, {}, ["x.a: Required value"]),
+    (
+        {"type": "array", "x-kubernetes-list-type": "set", "items": TEXT},
+        ["a", "b", "a", "a"],
+        ['x[2]: Duplicate value: "a"'],
+    ),
+    (
+        {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}], "properties": {"a": TEXT, "b": TEXT}},
+        {"a": "1", "b": "2"},
+        ['x: Invalid value: "": "x" must validate one and only one schema (oneOf). Found 2 valid alternatives'],
+    ),
+    (
+        {"type": "string", "format": "date-time"},
+        "today",
+        ['x: Invalid value: "today": x in body must be of type date-time: "today"'],
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "expected"), FAULTS)
+def test_fault_is_named(schema: Json, value: Any, expected: list[str]) -> None:
+    assert [str(error) for error in value_errors(schema, value, "x")] == expected
+
+
+RULES: list[tuple[Json, Any, Any, list[str]]] = [
+    ({"rule": "self.a < self.b", "message": "a first"}, {"a": 2, "b": 1}, None, ["x: Invalid value: a first"]),
+    ({"rule": "self.a < self.b"}, {"a": 2, "b": 1}, None, ["x: Invalid value: failed rule: self.a < self.b"]),
+    ({"rule": "self == oldSelf"}, 2, None, []),
+    ({"rule": "self >= oldSelf", "message": "only grows"}, 1, 2, ["x: Invalid value: 1: only grows"]),
+    ({"rule": "self > 0", "messageExpression": "'got ' + string(self)"}, -1, None, ["x: Invalid value: -1: got -1"]),
+    ({"rule": "self > 0", "reason": "FieldValueForbidden", "message": "no"}, -1, None, ["x: Forbidden: no"]),
+]
+
+
+@pytest.mark.parametrize(("rule", "new", "old", "expected"), RULES)
+def test_rules_in_cel(rule: Json, new: Any, old: Any, expected: list[str]) -> None:
+    errors = cel.rule_errors({"x-kubernetes-validations": [rule]}, new, old, "x")
+    assert [str(error) for error in errors] == expected
+
+
+def _definition(schema: Json, **names: Any) -> Json:
+    crd: Json = {
+        "metadata": {"name": "things.example.com", "resourceVersion": "1"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"kind": "Thing", "plural": "things", **names},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+    fill_names(crd)
+    return crd
+
+
+@pytest.fixture(scope="module")
+def types() -> BuiltinTypes:
+    return BuiltinTypes.load()
+
+
+def test_unknown_fields_fall_away_and_defaults_come_in(types: BuiltinTypes) -> None:
+    registry = Registry(types)
+    spec = {
+        "type": "object",
+        "default": {},
+        "properties": {
+            "size": {"type": "integer", "default": 3},
+            "free": {"x-kubernetes-preserve-unknown-fields": True},
+        },
+    }
+    crd = _definition({"type": "object", "properties": {"spec": spec}})
+    crd["status"] = initial_status(crd, registry, utc_now())
+    (resource,) = served_types(crd, registry)
+    obj = {"kind": "Thing", "metadata": {"name": "a", "colour": "red"}, "spec": {"b": 1, "free": {"c": 2}}, "d": 3}
+    pruned = custom_resources.prune(resource, obj)
+    assert pruned.unknown == ["d", "metadata.colour", "spec.b"]
+    assert pruned.object == {"kind": "Thing", "metadata": {"name": "a"}, "spec": {"free": {"c": 2}}}
+    assert custom_resources.with_defaults(resource, {"kind": "Thing"})["spec"] == {"size": 3}
+
+
+def test_taken_names_are_not_accepted(types: BuiltinTypes) -> None:
+    registry = Registry(types)
+    first = _definition({"type": "object"}, shortNames=["t"])
+    first["status"] = initial_status(first, registry, utc_now())
+    registry.set_custom("things.example.com", served_types(first, registry))
+    second = _definition({"type": "object"}, kind="Thong", plural="thongs", shortNames=["t"])
+    second["metadata"]["name"] = "thongs.example.com"
+    assert conflict_of(second, registry) == ("ShortNamesConflict", '"t" is already in use')
+    second["status"] = initial_status(second, registry, utc_now())
+    assert served_types(second, registry) == []
+
+
+def test_definition_with_a_broken_rule_default_or_conversion_is_refused() -> None:
+    schema = {
+        "type": "object",
+        "x-kubernetes-validations": [{"rule": "self.a ++ 1"}],
+        "properties": {"a": {"type": "integer", "default": "three"}},
+    }
+    crd = _definition(schema)
+    crd["spec"]["versions"].append({"name": "v2", "served": True, "storage": False, "schema": {}})
+    crd["spec"]["conversion"] = {"strategy": "Webhook"}
+    assert [error.field for error in definition_errors(crd)] == [
+        "spec.conversion.strategy",
+        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule",
+        "spec.versions[0].schema.openAPIV3Schema.properties[a].default",
+    ]

@@ -1,0 +1,72 @@
+"""Paths, JSON faults and Accept headers are understood as Kubernetes understands them."""
+
+import pytest
+
+from crossfade.local.apiserver.gojson import JsonError, duplicates, parse
+from crossfade.local.apiserver.negotiation import negotiate
+from crossfade.local.apiserver.request import request_info
+from crossfade.local.apiserver.status import StatusError
+
+PATHS = [
+    ("GET", "/api/v1/pods", {}, ("list", "", "pods", "", "", "")),
+    ("GET", "/api/v1/pods", {"watch": "true"}, ("watch", "", "pods", "", "", "")),
+    ("GET", "/api/v1/namespaces/a/pods/p", {}, ("get", "", "pods", "", "a", "p")),
+    ("GET", "/api/v1/watch/namespaces/a/pods", {}, ("watch", "", "pods", "", "a", "")),
+    ("POST", "/api/v1/namespaces/a/pods/p/eviction", {}, ("create", "", "pods", "eviction", "a", "p")),
+    ("PUT", "/api/v1/namespaces/a/finalize", {}, ("update", "", "namespaces", "finalize", "a", "a")),
+    ("DELETE", "/apis/apps/v1/namespaces/a/deployments", {}, ("deletecollection", "apps", "deployments", "", "a", "")),
+    ("GET", "/api/v1/nodes", {"fieldSelector": "metadata.name=n"}, ("list", "", "nodes", "", "", "n")),
+    ("GET", "/openapi/v3/api/v1", {}, ("get", "", "", "", "", "")),
+    ("GET", "/apis/apps/v1", {}, ("get", "", "", "", "", "")),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "query", "expected"), PATHS)
+def test_request_info(method: str, path: str, query: dict[str, str], expected: tuple[str, ...]) -> None:
+    info = request_info(method, path, query)
+    assert (info.verb, info.group, info.resource, info.subresource, info.namespace, info.name) == expected
+
+
+FAULTS = [
+    ("", "unexpected end of JSON input"),
+    ('{"a": ', "unexpected end of JSON input"),
+    ("{bad", "invalid character 'b' looking for beginning of object key string"),
+    ('{"a" 1}', "invalid character '1' after object key"),
+    ('{"a": 1 "b"}', "invalid character '\"' after object key:value pair"),
+    ("[1 2]", "invalid character '2' after array element"),
+    ("{} x", "invalid character 'x' after top-level value"),
+    ("trye", "invalid character 'y' in literal true (expecting 'u')"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), FAULTS)
+def test_json_fault_is_named_as_go_does(text: str, message: str) -> None:
+    with pytest.raises(JsonError) as caught:
+        parse(text.encode())
+    assert str(caught.value) == message
+
+
+def test_doubled_fields_are_found_at_any_depth() -> None:
+    assert duplicates(b'{"a": {"x": 1, "x": 2}, "b": 1}') == ["x"]
+
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+ACCEPTS = [
+    ("", ("application/json", "")),
+    (f"{TABLE},application/json", ("application/json", "Table")),
+    ("application/vnd.kubernetes.protobuf,application/json", ("application/json", "")),
+    ("application/json;as=Table;v=v9;g=meta.k8s.io,application/yaml", ("application/yaml", "")),
+    ("text/html;q=0.9,*/*;q=0.8", ("application/json", "")),
+]
+
+
+@pytest.mark.parametrize(("accept", "expected"), ACCEPTS)
+def test_first_acceptable_form_is_taken(accept: str, expected: tuple[str, str]) -> None:
+    form = negotiate(accept)
+    assert (form.encoding, form.convert) == expected
+
+
+def test_nothing_acceptable() -> None:
+    with pytest.raises(StatusError) as caught:
+        negotiate("text/html")
+    assert caught.value.code == 406
