@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -55,8 +56,24 @@ class DataDir:
             try:
                 yield
             finally:
-                for path in (self._state, self._status):
-                    path.unlink(missing_ok=True)
+                if self._holds(lock):
+                    for path in (self._state, self._status):
+                        path.unlink(missing_ok=True)
+
+    def _holds(self, lock: BinaryIO) -> bool:
+        """False when the directory was deleted meanwhile: what lies there now is another cluster's."""
+        try:
+            return os.path.samestat(os.fstat(lock.fileno()), self._lock.stat())
+        except OSError:
+            return False
+
+    def identity(self) -> tuple[int, int] | None:
+        """Changes when the directory is deleted, even if another one takes its place; None without one."""
+        try:
+            found = self._lock.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def is_held(self) -> bool:
         try:

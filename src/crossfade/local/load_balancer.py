@@ -77,10 +77,14 @@ class LoadBalancer:
         self._kept = idle
         for relay in idle.values():
             relay.start()
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            await self._settle(wants(self._table))
+        try:
+            while True:
+                await self._dirty.wait()
+                self._dirty.clear()
+                await self._settle(wants(self._table))
+        finally:
+            for relay in {*self._kept.values(), *self._relays.values()}:
+                relay.close()
 
     async def _settle(self, wanted: dict[Want, ServiceEntry]) -> None:
         for want in [want for want in self._relays if want not in wanted]:

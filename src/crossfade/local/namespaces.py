@@ -28,7 +28,7 @@ MS_PRIVATE: Final = 0x40000
 MNT_DETACH: Final = 2
 
 _PR_CAPBSET_DROP: Final = 24
-_PR_SET_KEEPCAPS: Final = 8
+_PR_SET_NO_NEW_PRIVS: Final = 38
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
 _MOUNT_ATTR_RDONLY: Final = 0x1
@@ -119,6 +119,11 @@ def make_read_only(target: str) -> None:
     _check(result, f"make {target} read-only")
 
 
+def remount_read_only(target: str) -> None:
+    """This one mount, not those below it."""
+    mount("none", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
+
+
 def pivot_root(new_root: str) -> None:
     """Makes `new_root` (a mount point) the root of the thread's mount namespace and drops the old one."""
     os.chdir(new_root)
@@ -141,6 +146,11 @@ def limit_capabilities(kept: frozenset[str]) -> None:
     for number, name in enumerate(CAPABILITIES):
         if name not in kept:
             _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+
+
+def forbid_new_privileges() -> None:
+    """For this thread and all that it starts, for good."""
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs")
 
 
 async def on_fresh_thread(function: Callable[[], T], *, name: str) -> T:

@@ -32,6 +32,7 @@ _HEALTHY_AFTER_S: Final = 20.0
 _MAX_QUICK_FAILURES: Final = 5
 _RESOLVER_PORT: Final = 53
 _MAX_SOCKET_PATH: Final = 107
+_DELETED_POLL_S: Final = 2.0
 _MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 
 
@@ -125,6 +126,7 @@ class _Supervisor:
         self._listeners = listeners
         self._say = say
         self._settled = settled
+        self._identity = directory.identity()
         self._stopping = False
         self._was_ready = False
         self._problem = ""
@@ -193,9 +195,14 @@ class _Supervisor:
             selector.register(end, selectors.EVENT_READ)
             selector.register(signals, selectors.EVENT_READ)
             while True:
-                timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+                timeout = _DELETED_POLL_S if deadline is None else max(0.0, deadline - time.monotonic())
                 events = selector.select(timeout)
-                if not events:
+                if not events and deadline is not None:
+                    return
+                if not events and self._directory.identity() != self._identity:
+                    # Nobody could ever find this cluster again.
+                    self._say(f"{self._directory.root} was deleted: stopping")
+                    self._stopping = True
                     return
                 for key, _ in events:
                     if key.fileobj is signals:

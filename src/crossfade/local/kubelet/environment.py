@@ -93,7 +93,13 @@ def build_identity(container: JsonObject, pod_spec: JsonObject, image: Image) ->
     groups = [gid, *of_pod.get("supplementalGroups", ())]
     if "fsGroup" in of_pod:
         groups.append(int(of_pod["fsGroup"]))
-    return Identity(uid=uid, gid=gid, groups=tuple(dict.fromkeys(groups)), capabilities=_capabilities(of_container))
+    return Identity(
+        uid=uid,
+        gid=gid,
+        groups=tuple(dict.fromkeys(groups)),
+        capabilities=_capabilities(of_container),
+        may_gain_privileges=of_container.get("allowPrivilegeEscalation") is not False,
+    )
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:

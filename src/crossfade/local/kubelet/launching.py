@@ -75,9 +75,11 @@ async def enter_root(spec: JsonObject, launch: Launch, context: PodContext, *, t
     _make_empty(termination_log)
     mounts.append(Mount(termination_log, spec.get("terminationMessagePath") or TERMINATION_LOG))
 
+    read_only = bool((spec.get("securityContext") or {}).get("readOnlyRootFilesystem"))
+
     def enter() -> int:
         namespaces.enter(context.sandbox)
-        return context.machine.enter_new_root(mounts=mounts, files=context.files)
+        return context.machine.enter_new_root(mounts=mounts, files=context.files, read_only=read_only)
 
     try:
         mount = await namespaces.on_fresh_thread(enter, name=f"root of {spec['name']}")

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final, NamedTuple
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 _MAX_LINE_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 65_536
+_TAIL_LINES: Final = 80
 
 
 class LogQuery(NamedTuple):
@@ -33,13 +34,12 @@ class LogFile:
     def __init__(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> None:
         self.path = path
         self.closed = False
-        self.lines_written = 0
+        self.rotations = 0
         self._max_bytes = max_bytes
         self._changed = asyncio.Event()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = path.open("ab")
         self._open_streams = 0
-        self._recent: deque[bytes] = deque(maxlen=4096)
         self._taps: set[asyncio.Queue[tuple[str, bytes] | None]] = set()
 
     def follow_pipe(self, descriptor: int, stream: str) -> None:
@@ -90,25 +90,15 @@ class LogFile:
         finally:
             self._taps.discard(tap)
 
-    def mark(self) -> int:
-        """Position from which `lines_since` goes on."""
-        return self.lines_written
-
     def tail_text(self, limit: int) -> str:
         """The end of what was logged, at most so many characters."""
-        return b"".join(render(line, timestamps=False) for line in self._recent).decode(errors="replace")[-limit:]
+        lines = deque(_stored_lines(self.path), maxlen=_TAIL_LINES)
+        return b"".join(render(line, timestamps=False) for line in lines).decode(errors="replace")[-limit:]
 
-    async def lines_since(self, position: int) -> AsyncIterator[bytes]:
-        """Stored lines written after the position, and those to come, until the run ends."""
-        while True:
-            missed = min(self.lines_written - position, len(self._recent))
-            position = self.lines_written
-            for line in list(self._recent)[len(self._recent) - missed :]:
-                yield line
-            if position == self.lines_written:
-                if self.closed:
-                    return
-                await self._changed.wait()
+    async def changed(self) -> None:
+        """Returns after the next line, or at the end."""
+        if not self.closed:
+            await self._changed.wait()
 
     def _write_lines(self, stream: str, partial: bytearray, data: bytes, *, last: bool = False) -> None:
         partial += data
@@ -123,8 +113,6 @@ class LogFile:
         if written and not self.closed:
             self._file.write(b"".join(written))
             self._file.flush()
-            self._recent.extend(written)
-            self.lines_written += len(written)
             self._rotate()
             self._wake()
 
@@ -132,7 +120,8 @@ class LogFile:
         if self._file.tell() < self._max_bytes:
             return
         self._file.close()
-        self.path.replace(self.path.with_suffix(".log.1"))
+        self.path.replace(_rotated(self.path))
+        self.rotations += 1
         self._file = self.path.open("ab")
 
     def _wake(self) -> None:
@@ -142,17 +131,54 @@ class LogFile:
 
 async def read_log(path: Path, query: LogQuery, live: LogFile | None) -> AsyncIterator[bytes]:
     """Chunks of plain text. `live` is the writer while the run goes on, needed to follow it."""
-    position = live.mark() if live else 0
     remaining = query.limit_bytes
-    for line in _select(_stored_lines(path), query):
+    following = query.follow and live is not None
+    end = _Position.end_of(path, live) if following else None
+    for line in _select(_stored_lines(path, upto=end), query):
         text = render(line, timestamps=query.timestamps)
         yield text if remaining is None else text[:remaining]
         if remaining is not None and (remaining := remaining - len(text)) <= 0:
             return
-    if query.follow and live:
-        async with contextlib.aclosing(live.lines_since(position)) as lines:  # type: ignore[type-var]  # a generator
-            async for line in lines:
-                yield render(line, timestamps=query.timestamps)
+    if following and live is not None and end is not None:
+        async for line in _lines_after(end, live):
+            yield render(line, timestamps=query.timestamps)
+
+
+class _Position(NamedTuple):
+    """A place in a log: how often it had been rotated, and the offset in the file of then."""
+
+    rotations: int
+    offset: int
+
+    @classmethod
+    def end_of(cls, path: Path, live: LogFile | None) -> "_Position":
+        return cls(live.rotations if live else 0, path.stat().st_size if path.exists() else 0)
+
+
+async def _lines_after(position: _Position, live: LogFile) -> AsyncIterator[bytes]:
+    """Nothing is lost to a slow reader, unless two whole files were filled meanwhile."""
+    while True:
+        ended, rotations = live.closed, live.rotations
+        lines = list(_read_from(_rotated(live.path) if position.rotations < rotations else live.path, position.offset))
+        position = position._replace(offset=position.offset + sum(map(len, lines)))
+        for line in lines:
+            yield line
+        if position.rotations < rotations:
+            position = _Position(rotations, 0)
+        elif not lines and ended:
+            return
+        elif not lines:
+            await live.changed()
+
+
+def _read_from(path: Path, offset: int) -> Iterator[bytes]:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(offset)
+        yield from file
+
+
+def _rotated(path: Path) -> Path:
+    return path.with_suffix(".log.1")
 
 
 def render(stored: bytes, *, timestamps: bool) -> bytes:
@@ -174,10 +200,14 @@ def _select(lines: Iterable[bytes], query: LogQuery) -> Iterable[bytes]:
     return lines
 
 
-def _stored_lines(path: Path) -> Iterator[bytes]:
-    for name in (path.with_suffix(".log.1"), path):
-        with contextlib.suppress(FileNotFoundError), name.open("rb") as file:
-            yield from file
+def _stored_lines(path: Path, *, upto: _Position | None = None) -> Iterator[bytes]:
+    yield from _read_from(_rotated(path), 0)
+    read = 0
+    for line in _read_from(path, 0):
+        read += len(line)
+        if upto is not None and read > upto.offset:
+            return
+        yield line
 
 
 def _stored(line: bytes, stamp: str, stream: str) -> Iterator[bytes]:

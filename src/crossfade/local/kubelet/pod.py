@@ -54,6 +54,17 @@ class Machine:
     base_env: Mapping[str, str]
 
 
+class UnsupportedError(Exception):
+    """The pod asks for what the embedded cluster does not have; the text says what to do."""
+
+
+def check_supported(spec: JsonObject) -> None:
+    """Raises UnsupportedError: a pod that would silently get something else does not start."""
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(field):
+            raise UnsupportedError(f"spec.{field} is not available in the embedded cluster; remove it")
+
+
 class PodWorker:
     """Runs one pod until it is gone. `update` tells it of changes; its owner sets `ended` last."""
 
@@ -137,13 +148,14 @@ class PodWorker:
         """None when the pod is to end before it could begin."""
         while not self._stopping.is_set():
             try:
+                check_supported(self.pod["spec"])
                 await self._enter_sandbox()
                 facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
                 volumes = await self._volumes.prepare(facts)
                 sources = await self._fetch_sources()
             except VolumeError as error:
                 self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
-            except OSError as error:
+            except (OSError, UnsupportedError) as error:
                 self._warn("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             except KubeError as error:
                 self._warn("FailedMount", f"the API server did not answer: {error}")

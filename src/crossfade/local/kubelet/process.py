@@ -29,6 +29,8 @@ class Identity(NamedTuple):
     gid: int = 0
     groups: tuple[int, ...] = ()
     capabilities: frozenset[str] = ROOT_CAPABILITIES
+    may_gain_privileges: bool = True
+    """False: set-uid programs have no effect."""
 
 
 class Launch(NamedTuple):
@@ -106,6 +108,8 @@ def _start(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.P
     namespaces.enter(inside)
     if launch.identity:
         namespaces.limit_capabilities(launch.identity.capabilities)
+        if not launch.identity.may_gain_privileges:
+            namespaces.forbid_new_privileges()
         namespaces.become(uid=launch.identity.uid, gid=launch.identity.gid, groups=launch.identity.groups)
     argv = [*_TAKE_TERMINAL, *launch.argv] if streams.terminal else list(launch.argv)
     try:

@@ -56,10 +56,11 @@ class MachineView:
         self._make_devices()
         self._show_kernel()
 
-    def enter_new_root(self, *, mounts: Iterable[Mount], files: dict[str, str]) -> int:
+    def enter_new_root(self, *, mounts: Iterable[Mount], files: dict[str, str], read_only: bool = False) -> int:
         """Must run on a fresh thread: gives it a mount namespace with this root and the volumes; returns a descriptor.
 
-        `files` are the contents of /etc/hostname, hosts and resolv.conf by name.
+        `files` are the contents of /etc/hostname, hosts and resolv.conf by name. With `read_only`, only volumes can be
+        written to.
         """
         namespaces.unshare(CLONE_NEWNS)
         namespaces.mount("none", "/", flags=MS_REC | MS_PRIVATE)
@@ -70,6 +71,8 @@ class MachineView:
         for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
             _mount_volume(root, mount)
         namespaces.pivot_root(str(root))
+        if read_only:
+            namespaces.remount_read_only("/")
         return namespaces.open_own("mnt")
 
     def _fill(self, root: Path) -> None:

@@ -1,6 +1,7 @@
 """What `up` does on the machine: ports, the hold on the data directory, the channel to the node."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -90,3 +91,17 @@ def test_namespaces_of_each_mode(mode: preflight.Mode, option: str) -> None:
     assert option in command
     assert {"--net", "--pid", "--kill-child"} <= set(command)
     assert ("--user" in command) == (mode is not preflight.Mode.ROOT)
+
+
+def test_deleted_directory_is_noticed(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path / "cluster")
+    directory.prepare()
+    with directory.held():
+        before = directory.identity()
+        shutil.rmtree(directory.root)
+        assert directory.identity() is None
+        directory.prepare()
+        with DataDir(directory.root).held():
+            directory.write_state({"pid": 43})
+            assert directory.identity() not in (None, before)
+    assert not directory.is_held()

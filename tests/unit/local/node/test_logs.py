@@ -79,7 +79,7 @@ async def test_follower_sees_what_comes_and_the_end(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     log.follow_pipe(reading, "stdout")
     os.write(writing, b"early\n")
-    await eventually(lambda: log.lines_written)
+    await eventually(lambda: log.path.stat().st_size)
     following = asyncio.create_task(text_of(log.path, LogQuery(follow=True), log))
     await asyncio.sleep(0)
     os.write(writing, b"late\n")

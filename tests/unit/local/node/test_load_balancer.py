@@ -1,0 +1,102 @@
+"""Ports of the machine for LoadBalancer Services, with real connections."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from crossfade.api.meta import NamespacedName
+from crossfade.local.load_balancer import Listening, LoadBalancer, wants
+from crossfade.local.service_table import ServiceEntry, ServicePort, ServiceTable
+from tests.support.waiting import eventually
+
+OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+
+
+def entry(name: str, *ports: int, created: str = OLD, kind: str = "LoadBalancer") -> ServiceEntry:
+    offered = tuple(ServicePort("", "TCP", port, 0, ()) for port in ports)
+    return ServiceEntry(NamespacedName("prod", name), kind, "127.0.0.1", offered, created=created)
+
+
+def table(*entries: ServiceEntry) -> ServiceTable:
+    return {each.key: each for each in entries}
+
+
+def test_age_decides_who_asks_first() -> None:
+    found = wants(table(entry("late", 80, created=NEW), entry("early", 80), entry("inner", 80, kind="ClusterIP")))
+    assert [want.service.name for want in found] == ["early", "late"]
+
+
+class Harness:
+    """A balancer whose Services have their cluster address on this machine's loopback."""
+
+    def __init__(self) -> None:
+        self.published: dict[str, dict[int, int]] = {}
+        self.prepared = {"http": self.listen(), "https": self.listen()}
+        self.balancer = LoadBalancer(dict(self.prepared), open_port=self.open_port, publish=self.publish)
+
+    @staticmethod
+    def listen() -> Listening:
+        found = socket.create_server(("127.0.0.1", 0))
+        return Listening(found, found.getsockname()[1])
+
+    async def open_port(self, port: int) -> Listening:  # noqa: ARG002 - any will do
+        return self.listen()
+
+    async def publish(self, service: ServiceEntry, ports: dict[int, int]) -> None:
+        self.published[service.key.name] = ports
+
+    async def show(self, *entries: ServiceEntry) -> None:
+        self.published.clear()
+        self.balancer.update(table(*entries))
+        await eventually(lambda: {each.key for each in entries} == set(self.balancer.addresses))
+
+
+@pytest.fixture
+async def harness() -> AsyncIterator[Harness]:
+    found = Harness()
+    running = asyncio.create_task(found.balancer.run())
+    yield found
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_first_service_gets_the_prepared_listener(harness: Harness) -> None:
+    await harness.show(entry("kong", 80, 443, 9000), entry("other", 80, created=NEW))
+    addresses = harness.balancer.addresses
+    kong, other = addresses[NamespacedName("prod", "kong")], addresses[NamespacedName("prod", "other")]
+    assert (kong[80], kong[443]) == (harness.prepared["http"].port, harness.prepared["https"].port)
+    assert other[80] not in (kong[80], kong[443], kong[9000])
+    assert harness.published["kong"] == kong
+
+
+async def test_listener_is_free_again_after_its_service(harness: Harness) -> None:
+    await harness.show(entry("kong", 80))
+    await harness.show()
+    await harness.show(entry("next", 80))
+    assert harness.published["next"][80] == harness.prepared["http"].port
+
+
+async def test_relay_carries_both_directions_and_their_ends(harness: Harness) -> None:
+    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.read()).upper())
+        writer.close()
+
+    server = await asyncio.start_server(shout, "127.0.0.1", 0)
+    async with server:
+        await harness.show(entry("kong", server.sockets[0].getsockname()[1]))
+        (port,) = harness.balancer.addresses[NamespacedName("prod", "kong")].values()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x" * 3_000_000)
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 10) == b"X" * 3_000_000
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_port_without_a_service_resets(harness: Harness) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", harness.prepared["http"].port)
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 5)
+    writer.close()
