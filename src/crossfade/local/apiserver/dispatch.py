@@ -88,8 +88,8 @@ class Dispatcher:
         api = self._api
         resource = resource_of(api, call)
         sub = subresource_of(resource, call)
-        if resource.gvk in _DEPRECATED:
-            call.warn(_DEPRECATED[resource.gvk])
+        if warning := _deprecation(resource):
+            call.warn(warning)
         if sub is None:
             review = reviews.HANDLERS.get(resource.plural) if resource.verbs == ("create",) else None
             if resource.plural == "bindings" and review is None:
@@ -159,6 +159,15 @@ class Dispatcher:
         if found is None:
             raise PageNotFoundError
         return ObjectAnswer(found)
+
+
+def _deprecation(resource: ResourceType) -> str:
+    if resource.custom is None:
+        return _DEPRECATED.get(resource.gvk, "")
+    version = resource.custom.version
+    if not version.get("deprecated"):
+        return ""
+    return str(version.get("deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated")
 
 
 def denied(call: Call) -> StatusError:

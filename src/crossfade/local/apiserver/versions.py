@@ -19,8 +19,9 @@ def to_stored(resource: ResourceType, obj: JsonObject) -> JsonObject:
 
 def to_served(resource: ResourceType, obj: JsonObject) -> JsonObject:
     """A stored object as `resource`'s version shows it; the stored one stays as it is."""
+    if resource.custom is not None:
+        # Objects that were stored before the definition's storage version changed still carry the older one.
+        return obj if obj.get("apiVersion") == resource.api_version else {**obj, "apiVersion": resource.api_version}
     if resource.is_stored_form:
         return obj
-    if resource.custom is not None:
-        return {**obj, "apiVersion": resource.api_version}
     return from_storage(resource.gvk, obj)

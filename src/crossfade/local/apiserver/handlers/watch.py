@@ -156,7 +156,7 @@ class _Stream:
         key = (kind, self._resource.api_version)
         line = event.encoded.get(key)
         if line is None:
-            if self._resource.is_stored_form:
+            if event.after.object.get("apiVersion") == self._resource.api_version:
                 line = _line(kind, event.after.raw)
             else:
                 line = self._encoded(kind, event.after.object)
