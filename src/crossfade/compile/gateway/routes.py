@@ -78,12 +78,39 @@ class Table(Struct, frozen=True):
 
 def virtual_hosts(placed: Iterable[PlacedRoute], table: Table) -> tuple[VirtualHost, ...]:
     """Ordered by domain, the one for any host last; each ends with the route that says "no Route matched"."""
-    ordered = sorted(((path, item) for item in placed for path in item.route.paths), key=_precedence)
-    domains = {host for _, item in ordered for host in item.route.hosts}
+    candidates = _Candidates(sorted(((path, item) for item in placed for path in item.route.paths), key=_precedence))
+    ending = _no_route(table.settings)
     return tuple(
-        VirtualHost(domain, (domain,), (*_routes_for(domain, ordered, table), _no_route(table.settings)))
-        for domain in (*sorted(domains - {ANY_HOST}), ANY_HOST)
+        VirtualHost(domain, (domain,), (*candidates.routes_for(domain, table), ending))
+        for domain in (*sorted(candidates.hosts - {ANY_HOST}), ANY_HOST)
     )
+
+
+class _Candidates:
+    """Routes in their order of precedence, found by the hosts that they can match; each is built once."""
+
+    def __init__(self, ordered: list[tuple[KongPath, PlacedRoute]]) -> None:
+        self.hosts: set[str] = set()
+        self._ordered = ordered
+        self._everywhere: list[int] = []
+        self._by_host: dict[str, list[int]] = {}
+        self._built: dict[tuple[int, tuple[str, ...]], tuple[Route, ...]] = {}
+        for place, (_, item) in enumerate(ordered):
+            self.hosts |= set(item.route.hosts)
+            if not item.route.hosts or any(ANY_HOST in host for host in item.route.hosts):
+                self._everywhere.append(place)
+            for host in item.route.hosts:
+                self._by_host.setdefault(host, []).append(place)
+
+    def routes_for(self, domain: str, table: Table) -> Iterator[Route]:
+        for place in sorted({*self._everywhere, *self._by_host.get(domain, ())}):
+            path, item = self._ordered[place]
+            hosts = tuple(host for host in item.route.hosts if _overlaps(host, domain))
+            if hosts or not item.route.hosts:
+                key = (place, hosts)
+                if key not in self._built:
+                    self._built[key] = tuple(_model_routes(path, item, hosts, table))
+                yield from self._built[key]
 
 
 def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
@@ -106,13 +133,6 @@ def _precedence(candidate: tuple[KongPath, PlacedRoute]) -> tuple[object, ...]:
         route.name,
         path.text,
     )
-
-
-def _routes_for(domain: str, ordered: list[tuple[KongPath, PlacedRoute]], table: Table) -> Iterator[Route]:
-    for path, item in ordered:
-        hosts = tuple(host for host in item.route.hosts if _overlaps(host, domain))
-        if hosts or not item.route.hosts:
-            yield from _model_routes(path, item, hosts, table)
 
 
 def _overlaps(host: str, domain: str) -> bool:
