@@ -15,6 +15,7 @@ from crossfade.envoy.binary import envoy_binary
 # While it drains Envoy still accepts: whoever has not yet heard that this proxy goes is served, and told to reconnect.
 MIN_DRAIN_S: Final = 0.5
 POLL_S: Final = 0.1
+ADMIN_TIMEOUT_S: Final = 5.0
 
 
 class EnvoyProcess:
@@ -124,7 +125,7 @@ def _active(admin_port: int) -> int:
 
 
 def _admin(port: int, method: str, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ADMIN_TIMEOUT_S)
     try:
         connection.request(method, path)
         return connection.getresponse().read()
