@@ -16,7 +16,7 @@ from crossfade.local.controllers.reconciler import Reconciler
 
 FINALIZER: Final = "kubernetes"
 # Objects of a namespace go in bursts, and one look asks for every resource there is.
-GATHER_S: Final = 0.5
+GATHER_S: Final = 1.2
 
 
 class Text(NamedTuple):
