@@ -45,7 +45,8 @@ class Resource(NamedTuple):
 
     @property
     def api_version(self) -> str:
-        return self.gvk.api_version
+        # Not by way of `gvk`: compilation asks for this once per object and reference.
+        return f"{self.group}/{self.version}" if self.group else self.version
 
 
 class ObjectRef(NamedTuple):
