@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade.compile.model import PathMatchKind, RouteMatch
@@ -48,11 +48,13 @@ def first_in_tree(routes: list[RouteMatch], target: str) -> int | None:
     return next((index for index in tree[key] if matches(routes[index], target)), None)
 
 
+@settings(deadline=None)
 @given(st.lists(MATCHES, max_size=12), TARGETS)
 def test_tree_and_list_agree(routes: list[RouteMatch], target: str) -> None:
     assert first_in_tree(routes, target) == first_in_list(routes, target)
 
 
+@settings(deadline=None)
 @given(MATCHES, TARGETS)
 def test_what_matches_begins_with_the_literal_prefix(match: RouteMatch, target: str) -> None:
     if matches(match, target):
