@@ -26,8 +26,11 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import InvalidConfigurationError, validate
 from tests.support.models import ORIGIN, local_cluster, proxy_model, route_to
+from tests.support.xds_golden import assert_golden_xds
 
 pytestmark = pytest.mark.envoy
+
+CASES = Path(__file__).parent / "cases" / "envoy"
 
 POLICY = msgspec.json.encode(
     {
@@ -73,9 +76,10 @@ def everything(dialect: Dialect) -> ProxyModel:
 
 
 @pytest.mark.parametrize("dialect", Dialect)
-def test_envoy_finds_nothing_wrong(dialect: Dialect, tmp_path: Path) -> None:
-    options = EnvoyOptions(policy_library=policy_library_path())
-    validate(resources_from_model(everything(dialect), options=options), workdir=tmp_path)
+def test_envoy_finds_nothing_wrong(dialect: Dialect, tmp_path: Path, update_golden: bool) -> None:
+    expected = CASES / f"{dialect}.yaml"
+    library = policy_library_path()
+    assert_golden_xds(everything(dialect), expected, update=update_golden, workdir=tmp_path, library=library)
 
 
 def test_envoy_finds_what_is_wrong(tmp_path: Path) -> None:
