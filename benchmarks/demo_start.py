@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from crossfade.run.walkthrough import RUN_AS_PROXY_USER  # noqa: E402  (the same)
 from tests.support.cluster import crossfade, embedded_cluster  # noqa: E402  (needs the path above)
 
 EXAMPLES = ROOT / "examples"
@@ -32,17 +33,14 @@ def main() -> None:
                 )
                 cluster.kubectl("apply", "-f", str(EXAMPLES / "kong/kongvirtualnode.yml"))
                 manifests = crossfade("install", "gateway", "--release", "kong", "--namespace", "kong").stdout
-                as_proxy_user = manifests.replace("- name: ingress-controller\n", INGRESS_CONTROLLER, 1)
-                cluster.kubectl("apply", "-f", "-", stdin=as_proxy_user)
+                cluster.kubectl("apply", "-f", "-", stdin=manifests)
+                cluster.kubectl("patch", "deployment", "kong-kong", "-n", "kong", "-p", RUN_AS_PROXY_USER)
             with timed(spent, "waiting until all pods are Ready"):
                 for namespace in ("prod", "kong"):
                     cluster.kubectl("wait", "deployment", "--all", "-n", namespace, "--for=condition=Available")
     for what, seconds in spent.items():
         print(f"{seconds:5.1f} s  {what}")
     print(f"{sum(spent.values()):5.1f} s  in all")
-
-
-INGRESS_CONTROLLER = "- name: ingress-controller\n        securityContext: {runAsUser: 1337}\n"
 
 
 @contextmanager
