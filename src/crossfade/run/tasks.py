@@ -1,6 +1,6 @@
 """Long-lived tasks that belong together: a failing one is restarted with growing delays, cancelling stops all.
 
-What a task raises is a bug or an outage it could not handle; it is logged and never ends its siblings.
+What a task raises never ends its siblings. An outage (KubeError) is logged as one line, a bug with its traceback.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from crossfade.kube.backoff import Backoff
+from crossfade.kube.errors import KubeError
 from crossfade.run.logging import EventLog
 
 FIRST_DELAY_S: Final = 0.1
@@ -58,7 +59,14 @@ class SupervisedTasks:
                 if self._clock() - started > HEALTHY_AFTER_S:
                     backoff.reset()
                 delay_s = backoff.next_s()
-                self._log.exception("task.failed", exc, task=name, reason=repr(exc), restart_in_s=round(delay_s, 2))
+                self._tell(name, exc, delay_s)
             else:
                 return
             await self._sleep(delay_s)
+
+    def _tell(self, name: str, exc: Exception, delay_s: float) -> None:
+        restart_in_s = round(delay_s, 2)
+        if isinstance(exc, KubeError):
+            self._log.warning("task.interrupted", task=name, reason=exc, restart_in_s=restart_in_s)
+        else:
+            self._log.exception("task.failed", exc, task=name, reason=repr(exc), restart_in_s=restart_in_s)

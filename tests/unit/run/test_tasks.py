@@ -1,8 +1,10 @@
 import asyncio
+import logging
 from itertools import pairwise
 
 import pytest
 
+from crossfade.kube.errors import ApiUnreachable
 from crossfade.run.logging import EventLog
 from crossfade.run.tasks import SupervisedTasks
 
@@ -63,3 +65,27 @@ async def test_siblings_survive_and_cancelling_stops_all() -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(all_tasks(), 0.05)
     assert stopped == ["healthy"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "has_traceback"),
+    [(ApiUnreachable(server="https://10.96.0.1", verb="list", problem="refused"), False), (ValueError("boom"), True)],
+    ids=["outage", "bug"],
+)
+async def test_only_a_bug_is_logged_with_its_traceback(
+    raised: Exception, has_traceback: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs: list[int] = []
+
+    async def no_sleep(_: float) -> None: ...
+
+    async def fails_once() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            raise raised
+
+    with caplog.at_level(logging.WARNING):
+        async with SupervisedTasks(EventLog("test"), sleep=no_sleep) as tasks:
+            tasks.start("flaky", fails_once)
+    (record,) = caplog.records
+    assert bool(record.exc_info) is has_traceback
