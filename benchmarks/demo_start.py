@@ -10,8 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from crossfade.run.walkthrough import RUN_AS_PROXY_USER  # noqa: E402  (the same)
 from tests.support.cluster import crossfade, embedded_cluster  # noqa: E402  (needs the path above)
+
+from crossfade.run.walkthrough import RUN_AS_PROXY_USER  # noqa: E402  (the same)
 
 EXAMPLES = ROOT / "examples"
 
