@@ -9,6 +9,7 @@ from crossfade.local.apiserver.advice import warnings_on_create
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.apply import track_update
 from crossfade.local.apiserver.crd import lifecycle
+from crossfade.local.apiserver.inert import warning_for
 from crossfade.local.apiserver.registry import ResourceType
 from crossfade.local.apiserver.request import Call
 from crossfade.local.apiserver.schema import SchemaNode
@@ -60,6 +61,8 @@ async def create(
         attributes.name = name
         objects.check(resource, obj, None)
         for warning in warnings_on_create(resource.storage_gvk, obj):
+            call.warn(warning)
+        if warning := warning_for(resource.storage[0], resource.storage_kind, name):
             call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())

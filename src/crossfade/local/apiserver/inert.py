@@ -1,0 +1,23 @@
+"""Kinds that the embedded cluster stores but on which nothing in it acts: creating one earns a warning that says so."""
+
+from typing import Final
+
+_NO_PODS: Final = "no pods will be made for it; use a Deployment"
+_INERT: Final = {
+    ("", "LimitRange"): "its limits are not enforced",
+    ("", "PersistentVolumeClaim"): "it stays Pending; use an emptyDir or hostPath volume",
+    ("", "ReplicationController"): _NO_PODS,
+    ("", "ResourceQuota"): "its limits are not enforced",
+    ("apps", "DaemonSet"): _NO_PODS,
+    ("apps", "StatefulSet"): _NO_PODS,
+    ("batch", "CronJob"): "its jobs will not run",
+    ("networking.k8s.io", "NetworkPolicy"): "traffic is not restricted by it",
+}
+
+
+def warning_for(group: str, kind: str, name: str) -> str:
+    """Empty for kinds that work."""
+    consequence = _INERT.get((group, kind))
+    return (
+        f"the embedded cluster does not act on {kind} objects: {name} is stored, {consequence}" if consequence else ""
+    )
