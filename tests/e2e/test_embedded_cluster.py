@@ -326,3 +326,31 @@ def test_pod_of_another_scheduler_stays_pending(cluster: EmbeddedCluster) -> Non
     eventually(lambda: "didn't match" in str(status_of(cluster, "picky").get("conditions")))
     assert status_of(cluster, "unclaimed")["phase"] == "Pending"
     assert not status_of(cluster, "unclaimed").get("conditions")
+
+
+def test_process_that_left_its_group_ends_with_the_pod(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "daemon", container(command=["sh", "-c", "setsid sleep 86399.5 & sleep infinity"]))
+    wait_ready(cluster, "daemon")
+    eventually(lambda: _runs("86399.5"))
+    cluster.kubectl("delete", "pod", "daemon", "--grace-period=1")
+    eventually(lambda: not _runs("86399.5"))
+
+
+def _runs(word: str) -> bool:
+    return subprocess.run(["pgrep", "-f", f"^sleep {word}"], capture_output=True, check=False).returncode == 0
+
+
+def test_read_only_root_and_refused_host_network(cluster: EmbeddedCluster) -> None:
+    scratch = [{"name": "scratch", "mountPath": "/scratch"}]
+    security = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False}
+    create_pod(
+        cluster,
+        "sealed",
+        container("root:1", securityContext=security, volumeMounts=scratch),
+        volumes=[{"name": "scratch", "emptyDir": {}}],
+    )
+    create_pod(cluster, "wide", container(), hostNetwork=True)
+    wait_ready(cluster, "sealed")
+    script = "touch /tmp/x 2>/dev/null || echo sealed; touch /scratch/x && grep NoNewPrivs /proc/self/status"
+    assert run(cluster, "sealed", script).split() == ["sealed", "NoNewPrivs:", "1"]
+    eventually(lambda: "spec.hostNetwork is not available" in cluster.kubectl("describe", "pod", "wide"))

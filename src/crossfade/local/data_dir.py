@@ -86,7 +86,21 @@ class DataDir:
         return False
 
     def running_pid(self) -> int:
-        return int(self.read_state().get("pid", 0))
+        """Of the `up` that holds the directory; 0 if none does."""
+        return int(self.read_state().get("pid", 0)) or self._lock_holder()
+
+    def _lock_holder(self) -> int:
+        """For the moment before `up` has said who it is, and for when what it said was deleted."""
+        identity = self.identity()
+        try:
+            lines = Path("/proc/locks").read_text(encoding="ascii").splitlines() if identity else []
+        except OSError:
+            return 0
+        for line in lines:
+            fields = line.split()
+            if fields[1] == "FLOCK" and identity and fields[5].endswith(f":{identity[1]}"):
+                return int(fields[4])
+        return 0
 
     def write_state(self, state: JsonObject) -> None:
         """What `up` says of itself: process, ports, mode."""

@@ -5,10 +5,13 @@ their process from it and let it end. Python has `os.setns` and `os.unshare` onl
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
+import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -90,6 +93,16 @@ def enter(namespaces: Namespaces) -> None:
 def open_own(kind: str) -> int:
     """Descriptor of the calling thread's namespace; `kind` as in /proc/self/ns."""
     return os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def kill_all_in(network: int) -> None:
+    """Kills every process whose network namespace this is, also those that left their process group."""
+    wanted = os.fstat(network).st_ino
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (process / "ns/net").stat().st_ino == wanted:
+                    os.kill(int(process.name), signal.SIGKILL)
 
 
 def mount(source: str, target: str, *, kind: str = "", flags: int = 0, data: str = "") -> None:

@@ -10,10 +10,10 @@ import threading
 from typing import Final, Self
 
 _RTM_NEWLINK: Final = 16
-_RTM_DELLINK: Final = 17
 _RTM_GETLINK: Final = 18
 _RTM_NEWADDR: Final = 20
 _RTM_NEWROUTE: Final = 24
+_RTM_DELROUTE: Final = 25
 
 _REQUEST_ACK: Final = 0x1 | 0x4
 _CREATE: Final = 0x400
@@ -38,6 +38,7 @@ _RT_TABLE_MAIN: Final = 254
 _RTPROT_STATIC: Final = 4
 _SCOPE_UNIVERSE: Final = 0
 _SCOPE_LINK: Final = 253
+_SCOPE_NOWHERE: Final = 255
 _RTN_UNICAST: Final = 1
 _RTNH_F_ONLINK: Final = 4
 
@@ -72,9 +73,6 @@ class Netlink:
     def set_up(self, index: int) -> None:
         self._request(_RTM_NEWLINK, _REQUEST_ACK, _interface(index, flags=_IFF_UP))
 
-    def delete(self, index: int) -> None:
-        self._request(_RTM_DELLINK, _REQUEST_ACK, _interface(index))
-
     def add_address(self, index: int, address: str) -> None:
         """Adds a single address (/32)."""
         packed = socket.inet_aton(address)
@@ -98,6 +96,11 @@ class Netlink:
         if source:
             body += _attribute(_RTA_PREFSRC, socket.inet_aton(source))
         self._request(_RTM_NEWROUTE, _REQUEST_ACK | _CREATE, body)
+
+    def delete_route(self, address: str) -> None:
+        """The route to a single address, whatever link it leads to."""
+        body = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, _RT_TABLE_MAIN, 0, _SCOPE_NOWHERE, 0, 0)
+        self._request(_RTM_DELROUTE, _REQUEST_ACK, body + _attribute(_RTA_DST, socket.inet_aton(address)))
 
     def _request(self, kind: int, flags: int, body: bytes) -> bytes:
         """Sends one message and returns the payload of the answer; raises OSError with the kernel's error number."""

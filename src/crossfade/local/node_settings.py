@@ -13,4 +13,3 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     resolver_descriptor: int | None = None
     images: str | None = None
     many_users: bool = True
-    executable_path: str = ""

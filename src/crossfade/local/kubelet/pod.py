@@ -181,8 +181,8 @@ class PodWorker:
                 name=f"sandbox {self.key.name}",
             )
         except OSError:
+            network.forget_pod(machine.links, address, None)
             machine.addresses.give_back(address)
-            network.remove_link(machine.links, self._link)
             raise
         self._address = address
         self._dirty.set()
@@ -312,10 +312,9 @@ class PodWorker:
     async def _leave(self) -> None:
         if self.containers is not None:
             await self.containers.kill()
-        if self._sandbox is not None:
-            network.remove_link(self._machine.links, self._link)
-            self._sandbox.close()
-            self._sandbox = None
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is not None:
+            await asyncio.to_thread(network.forget_pod, self._machine.links, self._address, sandbox)
             self._machine.addresses.give_back(self._address)
 
     async def _pause(self) -> bool:

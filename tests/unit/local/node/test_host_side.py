@@ -46,6 +46,7 @@ def test_one_cluster_per_directory(tmp_path: Path) -> None:
     directory.prepare()
     assert not directory.is_held()
     with directory.held():
+        assert directory.running_pid() == os.getpid()
         directory.write_state({"pid": 42})
         assert directory.is_held()
         with pytest.raises(AlreadyRunningError, match="process 42"), DataDir(directory.root).held():
