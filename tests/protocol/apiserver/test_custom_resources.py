@@ -55,3 +55,20 @@ async def test_definition_waits_for_its_objects(client: ApiClient) -> None:
         await client.merge(f"{THINGS.format('v2')}/held", {"metadata": {"finalizers": None}})
         assert (await anext(crds))["type"] == "DELETED"
     assert await client.send("GET", THINGS.format("v2")) == (404, "404 page not found\n")
+
+
+async def test_rule_of_the_whole_object_sees_it_when_only_the_status_is_written(client: ApiClient) -> None:
+    """As with KongConsumer, which needs a username or a custom_id at its top level."""
+    rule = {"rule": "has(self.username) && size(self.username) > 0", "message": "Need to provide username"}
+    status = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    properties = {"username": {"type": "string"}, "status": status}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": properties, "x-kubernetes-validations": [rule]}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema, "subresources": {"status": {}}}
+    names = {"kind": "Thing", "plural": "things"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    await client.create(CRDS, {"metadata": {"name": "things.example.com"}, "spec": spec})
+    named = {"metadata": {"name": "named"}, "kind": "Thing", "apiVersion": "example.com/v1", "username": "a"}
+    await client.create(THINGS.format("v1"), named)
+    thing = await client.merge(f"{THINGS.format('v1')}/named/status", {"status": {"ready": True}})
+    assert thing["status"] == {"ready": True}
+    assert thing["username"] == "a"

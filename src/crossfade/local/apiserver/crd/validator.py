@@ -55,6 +55,7 @@ def schema_errors(
     """Faults of an object: of shape, of lists that are sets or maps, of its CEL rules."""
     assert resource.custom is not None
     schema = openapi_schema(resource.custom.version)
+    whole = new
     if subresource == "status":
         # The rest is as it was stored; it may have been valid only under an older schema.
         kept = {key: value for key, value in schema.get("properties", {}).items() if key == "status"}
@@ -65,7 +66,8 @@ def schema_errors(
         return errors
     if any(error.type in _BLOCKING for error in errors):
         return [*errors, _NOT_CHECKED]
-    return errors + list(cel.rule_errors(schema, new, old, ""))
+    # A rule at the top may look at every field, also where only the status is written.
+    return errors + list(cel.rule_errors(schema, whole, old, ""))
 
 
 def value_errors(schema: JsonObject, value: Any, path: str) -> list[FieldError]:
