@@ -1,18 +1,22 @@
 """LoadBalancer Services: ports on the machine's 127.0.0.1, relayed to the Service's cluster address.
 
+A Service that has endpoints but no ready one gets its traffic all the same, as AWS's Network Load Balancer does: a pod
+whose helper container restarts may still serve.
+
 The first Service whose port 80 or 443 asks gets the listener that `up` opened for it; any other port is opened by `up`
 on request: the same number if it is free, else any.
 """
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, cast
 
 from crossfade.api.meta import NamespacedName
-from crossfade.local.service_table import ServiceEntry, ServiceTable
+from crossfade.local.service_table import Endpoint, ServiceEntry, ServiceTable
 
 _WELL_KNOWN: Final = {80: "http", 443: "https"}
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -92,7 +96,7 @@ class LoadBalancer:
         for want, entry in wanted.items():
             if want not in self._relays:
                 self._relays[want] = await self._relay_for(want)
-            self._relays[want].target = (entry.cluster_ip, want.port)
+            self._relays[want].targets = _targets(entry, want.port)
         addresses = self.addresses
         for entry in {entry.key: entry for entry in wanted.values()}.values():
             news = (addresses[entry.key], entry.created)
@@ -112,17 +116,24 @@ class LoadBalancer:
 
     def _release(self, want: Want) -> None:
         relay = self._relays.pop(want)
-        relay.target = None
+        relay.targets = ()
         if relay not in self._kept.values():
             relay.close()
 
 
+def _targets(entry: ServiceEntry, number: int) -> tuple[Endpoint, ...]:
+    port = next(port for port in entry.ports if port.port == number and port.protocol == "TCP")
+    if port.unready and not port.endpoints:
+        return port.unready
+    return (Endpoint(entry.cluster_ip, number),)
+
+
 class Relay:
-    """Connects every connection of one listener to the current target; without a target it refuses them by a reset."""
+    """Connects every connection of one listener to any of the targets; without one it refuses them by a reset."""
 
     def __init__(self, listening: Listening) -> None:
         self.port = listening.port
-        self.target: tuple[str, int] | None = None
+        self.targets: tuple[Endpoint, ...] = ()
         self._socket = listening.socket
         self._server: asyncio.AbstractServer | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -215,13 +226,14 @@ class _Downstream(_Side):
 
     async def _connect(self) -> None:
         assert self.transport is not None
-        if self._relay.target is None:
+        if not self._relay.targets:
             self._reset()
             return
+        target = random.choice(self._relay.targets)
         upstream = _Side()
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                await asyncio.get_running_loop().create_connection(lambda: upstream, *self._relay.target)
+                await asyncio.get_running_loop().create_connection(lambda: upstream, *target)
         except (OSError, TimeoutError):
             self._reset()
             return

@@ -16,11 +16,14 @@ class Endpoint(NamedTuple):
 
 
 class ServicePort(NamedTuple):
+    """`endpoints` are ready; `unready` are those that are neither ready nor about to go."""
+
     name: str
     protocol: str
     port: int
     node_port: int
     endpoints: tuple[Endpoint, ...]
+    unready: tuple[Endpoint, ...] = ()
 
 
 class ServiceEntry(NamedTuple):
@@ -73,16 +76,16 @@ def _entry(service: JsonObject, by_service: Mapping[NamespacedName, list[JsonObj
 
 def _port(port: JsonObject, slices: Iterable[JsonObject], everyone: bool) -> ServicePort:
     name, protocol = port.get("name") or "", port.get("protocol") or "TCP"
-    endpoints = [
-        Endpoint(address, offered["port"])
-        for one in slices
-        for offered in one.get("ports") or ()
-        if (offered.get("name") or "") == name
-        and (offered.get("protocol") or "TCP") == protocol
-        and offered.get("port")
-        for address, _ in _ready(one, everyone)
-    ]
-    return ServicePort(name, protocol, port["port"], port.get("nodePort") or 0, tuple(dict.fromkeys(endpoints)))
+    ready: dict[Endpoint, None] = {}
+    unready: dict[Endpoint, None] = {}
+    for one in slices:
+        for offered in one.get("ports") or ():
+            if (offered.get("name") or "", offered.get("protocol") or "TCP") != (name, protocol):
+                continue
+            if number := offered.get("port"):
+                ready |= dict.fromkeys(Endpoint(address, number) for address, _ in _ready(one, everyone))
+                unready |= dict.fromkeys(Endpoint(address, number) for address in _unready(one, everyone))
+    return ServicePort(name, protocol, port["port"], port.get("nodePort") or 0, tuple(ready), tuple(unready))
 
 
 def _hosts(slices: Iterable[JsonObject], everyone: bool) -> Iterable[tuple[str, str]]:
@@ -95,3 +98,10 @@ def _ready(one: JsonObject, everyone: bool) -> Iterable[tuple[str, str]]:
         if everyone or ready is None or ready:
             for address in endpoint.get("addresses") or ():
                 yield address, endpoint.get("hostname") or ""
+
+
+def _unready(one: JsonObject, everyone: bool) -> Iterable[str]:
+    for endpoint in one.get("endpoints") or ():
+        conditions = endpoint.get("conditions") or {}
+        if not everyone and conditions.get("ready") is False and not conditions.get("terminating"):
+            yield from endpoint.get("addresses") or ()

@@ -8,7 +8,7 @@ import pytest
 
 from crossfade.api.meta import NamespacedName
 from crossfade.local.load_balancer import Listening, LoadBalancer, wants
-from crossfade.local.service_table import ServiceEntry, ServicePort, ServiceTable
+from crossfade.local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 from tests.support.waiting import eventually
 
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
@@ -100,3 +100,18 @@ async def test_port_without_a_service_resets(harness: Harness) -> None:
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 5)
     writer.close()
+
+
+async def test_unready_endpoints_serve_while_none_is_ready(harness: Harness) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"still here")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        alive = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        port = ServicePort("", "TCP", 80, 0, (), (alive,))
+        await harness.show(entry("kong", 80)._replace(ports=(port,), cluster_ip="127.255.255.254"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", harness.prepared["http"].port)
+        assert await asyncio.wait_for(reader.read(), 5) == b"still here"
+        writer.close()
+        await writer.wait_closed()

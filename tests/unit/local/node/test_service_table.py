@@ -60,6 +60,7 @@ def endpoints_of(table: ServiceTable, name: str) -> tuple[Endpoint, ...]:
 
 def test_only_ready_endpoints_count(table: ServiceTable) -> None:
     assert endpoints_of(table, "jazz") == (Endpoint("10.244.0.16", 9080), Endpoint("10.244.0.17", 9080))
+    assert table[NamespacedName("prod", "jazz")].ports[0].unready == (Endpoint("10.244.0.99", 9080),)
     assert endpoints_of(table, "empty") == ()
 
 
