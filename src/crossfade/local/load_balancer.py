@@ -20,6 +20,8 @@ from crossfade.local.service_table import Endpoint, ServiceEntry, ServiceTable
 
 _WELL_KNOWN: Final = {80: "http", 443: "https"}
 _CONNECT_TIMEOUT_S: Final = 5.0
+# The kernel's table and the targets here follow the endpoints one after the other.
+_RETRY_PAUSES_S: Final = (0.02, 0.1)
 
 
 class Want(NamedTuple):
@@ -225,19 +227,28 @@ class _Downstream(_Side):
         super().connection_lost(exc)
 
     async def _connect(self) -> None:
-        assert self.transport is not None
-        if not self._relay.targets:
-            self._reset()
-            return
-        target = random.choice(self._relay.targets)
-        upstream = _Side()
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                await asyncio.get_running_loop().create_connection(lambda: upstream, *target)
+                upstream = await self._reach()
         except (OSError, TimeoutError):
             self._reset()
-            return
-        self.join(upstream)
+        else:
+            self.join(upstream)
+
+    async def _reach(self) -> _Side:
+        for pause_s in _RETRY_PAUSES_S:
+            with contextlib.suppress(ConnectionError):
+                return await self._reach_once()
+            await asyncio.sleep(pause_s)
+        return await self._reach_once()
+
+    async def _reach_once(self) -> _Side:
+        if not self._relay.targets:
+            raise ConnectionAbortedError("no Service has this port")
+        target = random.choice(self._relay.targets)  # noqa: S311 - spreading load
+        upstream = _Side()
+        await asyncio.get_running_loop().create_connection(lambda: upstream, *target)
+        return upstream
 
     def _reset(self) -> None:
         assert self.transport is not None
