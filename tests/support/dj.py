@@ -1,6 +1,7 @@
 """The DJ application in its mesh, with the gateway in front, as the walkthrough leaves it before any policy."""
 
 import http.client
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ def wait_for_status(
     cluster: EmbeddedCluster, status: int, path: str, *, host: str = "127.0.0.1", **headers: str
 ) -> Answer:
     """The first answer with this status."""
-    seen: list[Answer] = []
+    seen: deque[Answer] = deque(maxlen=1)
 
     def arrived() -> bool:
         seen.append(ask(cluster, path, host=host, headers=headers))
