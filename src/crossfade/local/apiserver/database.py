@@ -1,7 +1,7 @@
 """The SQLite file behind the storage: one table of objects and the newest revision.
 
 WAL with `synchronous=NORMAL`: no acknowledged write is lost when the process is killed; a power cut may lose the last
-commits but never corrupts the file.
+commits but never corrupts the file. It holds Secrets: only its owner may read it.
 """
 
 import sqlite3
@@ -29,6 +29,10 @@ class Database:
 
     def __init__(self, path: Path | None) -> None:
         """Open or make the file; None keeps everything in memory (for tests)."""
+        if path is not None:
+            # SQLite gives its companion files the same mode.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
         self._connection: Final = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
