@@ -52,14 +52,20 @@ def wait_for_status(
     cluster: EmbeddedCluster, status: int, path: str, *, host: str = "127.0.0.1", **headers: str
 ) -> Answer:
     """The first answer with this status."""
-    seen: deque[Answer] = deque(maxlen=1)
+    seen: deque[Answer | OSError] = deque(maxlen=1)
 
     def arrived() -> bool:
-        seen.append(ask(cluster, path, host=host, headers=headers))
-        return seen[-1].status == status
+        try:
+            seen.append(answer := ask(cluster, path, host=host, headers=headers))
+        except OSError as error:
+            seen.append(error)
+            return False
+        return answer.status == status
 
     eventually(arrived, within_s=SOON_S, seen=seen)
-    return seen[-1]
+    (answer,) = seen
+    assert isinstance(answer, Answer)
+    return answer
 
 
 def ingress(name: str, *, host: str, plugins: str = "", service: str = "jazz", path: str = "/jazz") -> str:
