@@ -41,11 +41,19 @@ class Members:
         self.mesh = mesh
         self._by_key: dict[tuple[type[Any], NamespacedName], Any] = {}
         self._by_aws_name: dict[tuple[type[Any], str], Any] = {}
+        self._refused: dict[tuple[type[Any], NamespacedName], str] = {}
 
     def add(self, item: Member) -> None:
         self._by_key[type(item), item.metadata.key] = item
         if not isinstance(item, BackendGroup):
             self._by_aws_name[type(item), item.aws_name] = item
+
+    def refuse(self, item: Member, problem: str) -> None:
+        self._refused[type(item), item.metadata.key] = problem
+
+    def refusal(self, kind: type[Any], key: NamespacedName) -> str:
+        """Why an object of this mesh has no effect; empty for others."""
+        return self._refused.get((kind, key), "")
 
     def holder(self, item: Named) -> Named | None:
         """Who has the awsName of `item` already."""
@@ -133,6 +141,7 @@ def _has_own_name(item: Member, members: Members, diagnostics: Diagnostics) -> b
     elif (holder := members.holder(item)) is not None:
         problem = f"awsName {item.aws_name} is taken by {typed_ref(holder)}"
     if problem:
+        members.refuse(item, problem)
         diagnostics.error(
             typed_ref(item),
             "name.unusable",

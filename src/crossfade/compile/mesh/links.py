@@ -52,6 +52,8 @@ class Links:
         found = self._members.get(kind, key)
         if found is not None:
             return found
+        if problem := self._members.refusal(kind, key):
+            return Refusal(f"{word} {key} has no effect: {problem}")
         if self._snapshot.get(kind, key.namespace, key.name) is not None:
             return Refusal(f"{word} {key} didn't belong to mesh /{self._members.mesh.metadata.name}")
         return Refusal(f"failed to resolve {word}Ref: unable to fetch {word}: {key}")
