@@ -115,10 +115,10 @@ class _Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._upstream.write(data)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> None:
+        # Over TLS nothing stays half open: asyncio closes the connection after this.
         if self._upstream.can_write_eof():
             self._upstream.write_eof()
-        return True
 
     def pause_writing(self) -> None:
         self.writable.clear()
