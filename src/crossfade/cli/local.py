@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from crossfade.cli.detach import in_background
-from crossfade.local.data_dir import AlreadyRunningError, DataDir
+from crossfade.local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
 
 DEFAULT_DATA_DIR: Final = Path("~/.crossfade")
 _STOP_TIMEOUT_S: Final = 20.0
@@ -58,7 +59,11 @@ def run_up(arguments: argparse.Namespace) -> int:
     if not arguments.detach:
         return _up(arguments, lambda _ok: None)
     directory = DataDir(arguments.data_dir)
-    directory.prepare()
+    try:
+        directory.prepare()
+    except UnusableDirectoryError as error:
+        _say(f"crossfade up: {error}")
+        return 1
     return in_background(lambda settled: _up(arguments, settled), log=directory.logs / "up.log")
 
 
@@ -80,7 +85,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
 
     def settled(ok: bool) -> None:
         if ok:
-            _say(f"Ready. Use it with `crossfade kubectl` or: export KUBECONFIG={directory.kubeconfig}")
+            _say(f"Ready. Use it with `crossfade kubectl` or: export KUBECONFIG={quote(str(directory.kubeconfig))}")
         else:
             _say("The cluster runs, but not all of it works; stop it with `crossfade down`")
         detach(ok)
@@ -92,6 +97,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         CatalogueError,
         NotPossibleError,
         PortTakenError,
+        UnusableDirectoryError,
         up.ClusterFailedError,
         PermissionError,
     ) as error:

@@ -21,6 +21,10 @@ class AlreadyRunningError(Exception):
         self.pid = pid
 
 
+class UnusableDirectoryError(Exception):
+    """The directory cannot hold a cluster; the text names it and says why."""
+
+
 class DataDir:
     """Paths below the directory; nothing is created before `prepare`."""
 
@@ -37,11 +41,26 @@ class DataDir:
         self._lock = self.run / "up.lock"
 
     def prepare(self) -> None:
-        """Owner only: keys and admin credentials lie here."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.root.chmod(0o700)
-        for directory in (self.run, self.logs, self.mounts, self.root / "pods"):
-            directory.mkdir(mode=0o700, exist_ok=True)
+        """Owner only: keys and admin credentials lie here. Raises UnusableDirectoryError."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_other_peoples_folder()
+            self.root.chmod(0o700)
+            for directory in (self.run, self.logs, self.mounts, self.root / "pods"):
+                directory.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as error:
+            raise UnusableDirectoryError(f"{error.filename} is a file; choose another --data-dir") from error
+        except OSError as error:
+            problem = f"cannot make the data directory {self.root}: {error.strerror}; choose another --data-dir"
+            raise UnusableDirectoryError(problem) from error
+
+    def _refuse_other_peoples_folder(self) -> None:
+        """Its mode would change under files that have nothing to do with a cluster."""
+        is_cluster = self.run.exists() or (self.root / "state.db").exists()
+        if not is_cluster and any(self.root.iterdir()):
+            raise UnusableDirectoryError(
+                f"{self.root} holds files that are not of a cluster; choose a new or an empty --data-dir"
+            )
 
     @contextmanager
     def held(self) -> Iterator[None]:

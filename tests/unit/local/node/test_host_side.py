@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.local import control, host_ports, preflight
-from crossfade.local.data_dir import AlreadyRunningError, DataDir
+from crossfade.local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
 from crossfade.local.host_ports import PortTakenError
 
 
@@ -106,3 +106,20 @@ def test_deleted_directory_is_noticed(tmp_path: Path) -> None:
             directory.write_state({"pid": 43})
             assert directory.identity() not in (None, before)
     assert not directory.is_held()
+
+
+def test_other_peoples_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(UnusableDirectoryError, match="holds files that are not of a cluster"):
+        DataDir(tmp_path).prepare()
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    with pytest.raises(UnusableDirectoryError, match=r"thesis\.txt is a file"):
+        DataDir(tmp_path / "thesis.txt").prepare()
+    with pytest.raises(UnusableDirectoryError, match="cannot make the data directory"):
+        DataDir(Path("/proc/none/here")).prepare()
+
+
+def test_folder_of_a_cluster_is_taken_again(tmp_path: Path) -> None:
+    DataDir(tmp_path / "cluster").prepare()
+    DataDir(tmp_path / "cluster").prepare()
