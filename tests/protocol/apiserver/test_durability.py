@@ -2,6 +2,9 @@
 
 import asyncio
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 from tests.support.api_process import ApiProcess
 
@@ -61,3 +64,12 @@ async def test_custom_resources_are_served_again_after_a_restart(process: ApiPro
     client = await process.start()
     assert (await client.get(f"{path}/one"))["spec"] == {"a": "x"}
     await client.close()
+
+
+def test_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_text("garbage")
+    command = [sys.executable, "-m", "crossfade.local.apiserver", "--data-dir", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert f"{tmp_path / 'state.db'} cannot be used: file is not a database" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -5,11 +5,11 @@ Prints `ready` on stdout when it serves; ends on SIGTERM and SIGINT.
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -26,8 +26,13 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     import uvloop
 
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         uvloop.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
+    except KeyboardInterrupt:
+        pass
+    except sqlite3.DatabaseError as error:
+        state = arguments.data_dir / "state.db"
+        sys.exit(f"{state} cannot be used: {error}; put back a copy, or move it away to start with an empty cluster")
 
 
 def _parser() -> argparse.ArgumentParser:
