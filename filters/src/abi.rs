@@ -122,12 +122,10 @@ unsafe extern "C" {
     pub fn envoy_dynamic_module_callback_http_get_body_size(filter: EnvoyFilter, body: u32) -> usize;
     pub fn envoy_dynamic_module_callback_http_append_body(filter: EnvoyFilter, body: u32, data: Buffer) -> bool;
     pub fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
-    pub fn envoy_dynamic_module_callback_early_header_mutation_get_header_value(
+    pub fn envoy_dynamic_module_callback_early_header_mutation_get_headers_size(headers: EarlyHeaders) -> usize;
+    pub fn envoy_dynamic_module_callback_early_header_mutation_get_headers(
         headers: EarlyHeaders,
-        name: Buffer,
-        result: *mut Buffer,
-        index: usize,
-        count: *mut usize,
+        result: *mut Header,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_early_header_mutation_set_header(
         headers: EarlyHeaders,

@@ -66,17 +66,26 @@ fn abi_headers(headers: &[(&[u8], &[u8])]) -> SmallVec<[Header; 24]> {
     headers.iter().map(|(name, value)| Header { name: Buffer::of(name), value: Buffer::of(value) }).collect()
 }
 
+/// All headers at once. Asking for single ones by name would make Envoy index the whole map, which then every addition
+/// has to keep up to date.
+///
+/// # Safety
+/// `fill` must write `count` headers whose bytes stay valid for `'a`, or return false.
+unsafe fn list<'a>(count: usize, fill: impl FnOnce(*mut Header) -> bool) -> HeaderList<'a> {
+    let mut raw: SmallVec<[Header; 32]> = SmallVec::from_elem(Header::EMPTY, count);
+    if count == 0 || !fill(raw.as_mut_ptr()) {
+        return HeaderList::new();
+    }
+    // SAFETY: the caller promises validity.
+    raw.iter().map(|header| unsafe { (header.name.bytes(), header.value.bytes()) }).collect()
+}
+
 impl Stream for EnvoyStream {
     fn headers(&self, map: Map) -> HeaderList<'_> {
         // SAFETY: the pointer is valid during the hook; the bytes live until a write, which needs `&mut self`.
         unsafe {
             let count = abi::envoy_dynamic_module_callback_http_get_headers_size(self.0, map_id(map));
-            let mut raw: SmallVec<[Header; 32]> = SmallVec::from_elem(Header::EMPTY, count);
-            if count == 0 || !abi::envoy_dynamic_module_callback_http_get_headers(self.0, map_id(map), raw.as_mut_ptr())
-            {
-                return HeaderList::new();
-            }
-            raw.iter().map(|header| (header.name.bytes(), header.value.bytes())).collect()
+            list(count, |into| abi::envoy_dynamic_module_callback_http_get_headers(self.0, map_id(map), into))
         }
     }
 
@@ -209,18 +218,11 @@ impl EnvoyIncomingHeaders {
 }
 
 impl IncomingHeaders for EnvoyIncomingHeaders {
-    fn first(&self, name: &[u8]) -> Option<&[u8]> {
-        let mut result = Buffer::EMPTY;
+    fn all(&self) -> HeaderList<'_> {
         // SAFETY: the pointer is valid during the hook; the bytes live until a write, which needs `&mut self`.
         unsafe {
-            abi::envoy_dynamic_module_callback_early_header_mutation_get_header_value(
-                self.0,
-                Buffer::of(name),
-                &raw mut result,
-                0,
-                std::ptr::null_mut(),
-            )
-            .then(|| result.bytes())
+            let count = abi::envoy_dynamic_module_callback_early_header_mutation_get_headers_size(self.0);
+            list(count, |into| abi::envoy_dynamic_module_callback_early_header_mutation_get_headers(self.0, into))
         }
     }
 

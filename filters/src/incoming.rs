@@ -4,9 +4,11 @@
 //! internal headers, which the filter takes away; a client's own headers of those names never get through.
 
 use crate::path;
+use crate::stream::HeaderList;
 
 pub trait IncomingHeaders {
-    fn first(&self, name: &[u8]) -> Option<&[u8]>;
+    /// All headers, names in lower case.
+    fn all(&self) -> HeaderList<'_>;
     fn set(&mut self, name: &[u8], value: &[u8]);
     fn remove(&mut self, name: &[u8]);
 }
@@ -16,21 +18,42 @@ pub const SENT_TARGET: &[u8] = b"x-crossfade-target";
 /// The `Connection` header, which Envoy drops, when it names headers that must not travel on.
 pub const HOP_BY_HOP: &[u8] = b"x-crossfade-connection";
 
+/// What has to change; empty for most requests.
+#[derive(Default)]
+struct Changes {
+    forged: Vec<&'static [u8]>,
+    /// The target as sent and as routes match it.
+    target: Option<(Vec<u8>, Vec<u8>)>,
+    connection: Option<Vec<u8>>,
+}
+
 pub fn mutate(headers: &mut impl IncomingHeaders) {
-    for name in [SENT_TARGET, HOP_BY_HOP] {
-        if headers.first(name).is_some() {
-            headers.remove(name);
-        }
+    let changes = needed(&headers.all());
+    for name in changes.forged {
+        headers.remove(name);
     }
-    // A bad path stays as it is; the filter `gateway` answers it.
-    if let Some((sent, normal)) = headers.first(b":path").and_then(normalised) {
+    if let Some((sent, normal)) = changes.target {
         headers.set(SENT_TARGET, &sent);
         headers.set(b":path", &normal);
     }
-    let connection = headers.first(b"connection").filter(|value| named_in(value).next().is_some()).map(<[u8]>::to_vec);
-    if let Some(connection) = connection {
+    if let Some(connection) = changes.connection {
         headers.set(HOP_BY_HOP, &connection);
     }
+}
+
+fn needed(headers: &HeaderList<'_>) -> Changes {
+    let mut changes = Changes::default();
+    for (name, value) in headers {
+        match *name {
+            // A bad path stays as it is; the filter `gateway` answers it.
+            b":path" => changes.target = normalised(value),
+            b"connection" if named_in(value).next().is_some() => changes.connection = Some(value.to_vec()),
+            SENT_TARGET => changes.forged.push(SENT_TARGET),
+            HOP_BY_HOP => changes.forged.push(HOP_BY_HOP),
+            _ => {}
+        }
+    }
+    changes
 }
 
 fn normalised(target: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -69,8 +92,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     impl IncomingHeaders for BTreeMap<Vec<u8>, Vec<u8>> {
-        fn first(&self, name: &[u8]) -> Option<&[u8]> {
-            self.get(name).map(Vec::as_slice)
+        fn all(&self) -> HeaderList<'_> {
+            self.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect()
         }
 
         fn set(&mut self, name: &[u8], value: &[u8]) {
