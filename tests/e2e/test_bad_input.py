@@ -86,7 +86,7 @@ def test_wrong_fields_get_the_words_of_kubernetes_and_the_rest_is_applied(cluste
     ("manifest", "texts"),
     [
         (plugin("bad", "no-such"), ("plugin 'no-such' not enabled", "key-auth", "rate-limiting")),
-        (plugin("bad", "key-auth", "{key_namez: [a]}"), ("config.key_namez: unknown field",)),
+        (plugin("bad", "key-auth", "{key_namez: [a]}"), ("config.key_namez: unknown field", "key_names")),
         (plugin("bad", "rate-limiting", "{minute: 0}"), ("config.minute: value must be greater than 0",)),
         (plugin("bad", "rate-limiting", "{minute: 1, policy: nearby}"), ("config.policy: expected one of: local",)),
         (plugin("bad", "rate-limiting", '{minute: "5"}'), ("config.minute: expected a number",)),

@@ -9,7 +9,7 @@ from crossfade.api.meta import JsonObject
 from crossfade.compile.policies.definition import PluginDefinition
 from crossfade.compile.policies.key_auth.plan import KEY_AUTH
 from crossfade.compile.policies.rate_limiting.plan import RATE_LIMITING
-from crossfade.compile.policies.schema import violation_text
+from crossfade.compile.policies.schema import Outcome, violation_text
 
 PLUGINS: Final[dict[str, PluginDefinition]] = {plugin.name: plugin for plugin in (KEY_AUTH, RATE_LIMITING)}
 HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
@@ -54,11 +54,18 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
     if problems:
         return Refused(
             violation_text(problems),
-            "",
+            _known_fields(name, outcome),
             _first_path(problems),
             is_schema_violation=True,
         )
     return Accepted(definition, definition.module_config(outcome.config), definition.warnings(outcome.config))
+
+
+def _known_fields(name: str, outcome: Outcome) -> str:
+    """What to write in place of a field that the plugin does not have."""
+    if "unknown field" not in outcome.problems.values():
+        return ""
+    return f"the fields of {name} are {', '.join(sorted(outcome.config))}"
 
 
 def _first_path(problems: Mapping[str, Any]) -> str:

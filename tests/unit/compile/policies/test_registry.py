@@ -104,3 +104,9 @@ def test_protocols_must_be_those_of_http() -> None:
     verdict = judge_plugin("key-auth", {}, ("http", "tcp"))
     assert isinstance(verdict, Refused)
     assert verdict.field == "protocols.2"
+
+
+def test_an_unknown_field_is_told_what_there_is() -> None:
+    verdict = judge_plugin("key-auth", {"key_namez": ["a"]})
+    assert isinstance(verdict, Refused)
+    assert verdict.hint.startswith("the fields of key-auth are anonymous, hide_credentials, ")
