@@ -7,9 +7,10 @@ from typing import Final, TypeAlias
 from msgspec import Struct, to_builtins
 
 from crossfade.api.core.endpoint_slice import EndpointSlice
-from crossfade.api.core.ingress import Ingress
+from crossfade.api.core.ingress import Ingress, IngressClass
 from crossfade.api.core.secret import Secret
 from crossfade.api.core.service import LoadBalancerIngress, Service
+from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
@@ -31,7 +32,18 @@ _INVALID_TEXT: Final = "Object failed to be configured in Kong - see its attache
 _PARTIAL: Final = frozenset({"consumer.credential", "consumer.groups", "consumer.plugin-without-consumer"})
 _RESOURCES: Final[dict[str, Resource]] = {
     kind.RESOURCE.kind: kind.RESOURCE
-    for kind in (Ingress, Service, Secret, EndpointSlice, KongIngress, KongPlugin, KongClusterPlugin, KongConsumer)
+    for kind in (
+        Ingress,
+        IngressClass,
+        IngressClassParameters,
+        Service,
+        Secret,
+        EndpointSlice,
+        KongIngress,
+        KongPlugin,
+        KongClusterPlugin,
+        KongConsumer,
+    )
 }
 
 

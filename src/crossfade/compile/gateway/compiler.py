@@ -8,11 +8,13 @@ from crossfade.api.core.endpoint_slice import EndpointSlice
 from crossfade.api.core.ingress import Ingress, IngressClass
 from crossfade.api.core.secret import Secret
 from crossfade.api.core.service import Service
+from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import certificates_of
+from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer, consumers_of
 from crossfade.compile.gateway.ingresses import kong_routes
@@ -27,6 +29,7 @@ from crossfade.store.snapshot import Snapshot
 INPUT_KINDS = (
     Ingress,
     IngressClass,
+    IngressClassParameters,
     Service,
     EndpointSlice,
     Secret,
@@ -46,8 +49,10 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings) -> CompiledGa
     diagnostics = Diagnostics()
     classes = ClassFilter(snapshot, settings.ingress_class)
     ingresses = [item for item in snapshot.all(Ingress) if classes.takes_ingress(item)]
-    resolver = ServiceResolver(snapshot, diagnostics)
-    routes = kong_routes(ingresses, snapshot, resolver, settings, diagnostics)
+    parameters = class_parameters(snapshot, settings.ingress_class, diagnostics)
+    resolver = ServiceResolver(snapshot, diagnostics, is_service_upstream=parameters.service_upstream)
+    detects_regex = settings.compat == "kong-2.1" or parameters.enable_legacy_regex_detection
+    routes = kong_routes(ingresses, snapshot, resolver, diagnostics, detects_regex=detects_regex)
     services = resolver.services
     consumers = consumers_of(snapshot, classes, diagnostics)
     plugins = Attachments(snapshot, classes, diagnostics, referrers=[*routes, *services.values()], consumers=consumers)

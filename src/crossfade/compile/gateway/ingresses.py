@@ -10,7 +10,6 @@ from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.ingress_options import RouteOptions, route_options
 from crossfade.compile.gateway.paths import kong_paths, regex_problem
 from crossfade.compile.gateway.services import ServiceResolver
-from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongPath, KongRoute, PathKind
 from crossfade.compile.model import Origin
 from crossfade.store.snapshot import Snapshot
@@ -28,17 +27,18 @@ def kong_routes(
     ingresses: list[Ingress],
     snapshot: Snapshot,
     resolver: ServiceResolver,
-    settings: CompileSettings,
     diagnostics: Diagnostics,
+    *,
+    detects_regex: bool,
 ) -> list[KongRoute]:
-    """`ingresses` are those of our class."""
+    """`ingresses` are those of our class; `detects_regex` is Kong 2's heuristic for paths."""
     routes: list[KongRoute] = []
     default_owner = _default_backend_owner(ingresses)
     for ingress in ingresses:
         options = route_options(ingress, snapshot, diagnostics)
         if options.headers is None:
             continue
-        routes += _rule_routes(ingress, options, resolver, settings, diagnostics)
+        routes += _rule_routes(ingress, options, resolver, diagnostics, detects_regex=detects_regex)
         if ingress is default_owner:
             routes += _default_route(ingress, options, resolver)
         elif ingress.spec.default_backend is not None and default_owner is not None:
@@ -56,8 +56,9 @@ def _rule_routes(
     ingress: Ingress,
     options: RouteOptions,
     resolver: ServiceResolver,
-    settings: CompileSettings,
     diagnostics: Diagnostics,
+    *,
+    detects_regex: bool,
 ) -> Iterator[KongRoute]:
     ref, meta = typed_ref(ingress), ingress.metadata
     grouped: dict[tuple[str, str, str], list[_Rule]] = {}
@@ -75,20 +76,24 @@ def _rule_routes(
             continue
         service = resolver.resolve(meta.namespace, backend, Origin(ref, f"{origin.path}.backend.service"))
         name = f"{meta.namespace}.{meta.name}.{service_name}.{host.replace('*', '_')}.{port}"
-        paths = tuple(path for rule in rules for path in _usable_paths(rule, ingress, options, settings, diagnostics))
+        paths = [
+            path
+            for rule in rules
+            for path in _usable_paths(rule, ingress, options, diagnostics, detects_regex=detects_regex)
+        ]
         if paths:
             hosts = (*((host,) if host else ()), *options.host_aliases)
             yield _route(name, service.name, dict.fromkeys(paths), origin, ingress, options, hosts=hosts)
 
 
 def _usable_paths(
-    rule: _Rule, ingress: Ingress, options: RouteOptions, settings: CompileSettings, diagnostics: Diagnostics
+    rule: _Rule, ingress: Ingress, options: RouteOptions, diagnostics: Diagnostics, *, detects_regex: bool
 ) -> Iterator[KongPath]:
     paths = kong_paths(
         rule.path.path,
         rule.path.path_type,
         regex_prefix=options.regex_prefix,
-        detects_regex=settings.compat == "kong-2.1",
+        detects_regex=detects_regex,
     )
     for path in paths:
         problem = regex_problem(path.text) if path.kind is PathKind.REGEX else None

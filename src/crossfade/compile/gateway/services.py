@@ -36,11 +36,15 @@ _WITHOUT_EFFECT: Final = (
 
 
 class ServiceResolver:
-    """Resolves backends of one snapshot, each Service and port once."""
+    """Resolves backends of one snapshot, each Service and port once.
 
-    def __init__(self, snapshot: Snapshot, diagnostics: Diagnostics) -> None:
+    `is_service_upstream` sends to Services by name also where their annotation does not say so.
+    """
+
+    def __init__(self, snapshot: Snapshot, diagnostics: Diagnostics, *, is_service_upstream: bool = False) -> None:
         self._snapshot = snapshot
         self._diagnostics = diagnostics
+        self._is_service_upstream = is_service_upstream
         self._slices = slices_by_service(snapshot)
         self._resolved: dict[str, KongService] = {}
 
@@ -81,7 +85,7 @@ class ServiceResolver:
         upstream = Upstream(
             protocol,
             noted.get("konghq.com/host-header") or _host_header(override),
-            notes.boolean(noted, notes.SERVICE_UPSTREAM) is True,
+            self._is_service_upstream or notes.boolean(noted, notes.SERVICE_UPSTREAM) is True,
         )
         targets = targets_of(service, backend.port, self._slices, upstream)
         self._warn(ref, noted, old, override, targets)

@@ -136,7 +136,7 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
         _rule("discovery.k8s.io", ["endpointslices"], reads),
         _rule("networking.k8s.io", ["ingresses", "ingressclasses"], reads),
         _rule("networking.k8s.io", ["ingresses/status"], ["get", "patch", "update"]),
-        _rule("configuration.konghq.com", list(_KONG_KINDS), reads),
+        _rule("configuration.konghq.com", [*_KONG_KINDS, "ingressclassparameterses"], reads),
         _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["get", "patch", "update"]),
     ]
     if settings.has_webhook:
