@@ -5,12 +5,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import orjson
+
 from crossfade.api.meta import JsonObject, Resource
 from crossfade.kube.client import Client
 from crossfade.kube.errors import ApiError, KubeError, NotFound
 from crossfade.kube.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT
 
 FIELD_MANAGER: Final = "crossfade-up"
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+# Go's JSON encoder writes these so; kubectl says "unchanged" only of the very same text.
+_GO_ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 _TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.1
 
@@ -34,7 +39,7 @@ class Installer:
         while True:
             try:
                 resource = await self._resource_of(item)
-                await self._client.apply(resource, item, field_manager=FIELD_MANAGER)
+                await self._client.apply(resource, with_last_applied(item), field_manager=FIELD_MANAGER)
             except KubeError as error:
                 # A kind just defined is not served yet, or a webhook of a former life does not answer yet.
                 passing = isinstance(error, NotFound) or not isinstance(error, ApiError) or error.code >= 500
@@ -90,6 +95,15 @@ class Installer:
                 return
             await asyncio.sleep(_POLL_S)
         raise InstallFailedError(f"{_name(item)} was not established in {_TIMEOUT_S:g} s")
+
+
+def with_last_applied(item: JsonObject) -> JsonObject:
+    """As `kubectl apply` leaves it, so that a later `kubectl apply` of the same manifests has nothing to warn about."""
+    metadata = {**item["metadata"], "annotations": item["metadata"].get("annotations") or {}}
+    whole = {**item, "metadata": metadata}
+    written = orjson.dumps(whole, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
+    annotations = {**metadata["annotations"], LAST_APPLIED: written.translate(_GO_ESCAPES)}
+    return {**whole, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _name(item: JsonObject) -> str:
