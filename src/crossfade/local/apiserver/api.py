@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from crossfade.local.apiserver.registry import Registry
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.types.registry import Registry
 
 if TYPE_CHECKING:
     from crossfade.local.apiserver.admission.chain import AdmissionChain
-    from crossfade.local.apiserver.rbac import Authorizer
-    from crossfade.local.apiserver.tokens import TokenAuthority
+    from crossfade.local.apiserver.security.rbac import Authorizer
+    from crossfade.local.apiserver.security.tokens import TokenAuthority
     from crossfade.local.apiserver.tunnel import Kubelet
 
 

@@ -7,14 +7,14 @@ from crossfade.local.apiserver.admission.chain import AdmissionChain
 from crossfade.local.apiserver.admission.webhooks import WebhookCaller
 from crossfade.local.apiserver.api import Api, utc_now
 from crossfade.local.apiserver.crd.lifecycle import Lifecycle
-from crossfade.local.apiserver.database import Database
 from crossfade.local.apiserver.housekeeping import RoleAggregation
-from crossfade.local.apiserver.pki import Pki
-from crossfade.local.apiserver.rbac import Authorizer
-from crossfade.local.apiserver.registry import BuiltinTypes, Registry
-from crossfade.local.apiserver.storage import Storage
-from crossfade.local.apiserver.tokens import TokenAuthority
+from crossfade.local.apiserver.security.pki import Pki
+from crossfade.local.apiserver.security.rbac import Authorizer
+from crossfade.local.apiserver.security.tokens import TokenAuthority
+from crossfade.local.apiserver.state.database import Database
+from crossfade.local.apiserver.state.storage import Storage
 from crossfade.local.apiserver.tunnel import Kubelet
+from crossfade.local.apiserver.types.registry import BuiltinTypes, Registry
 
 
 class Assembly:

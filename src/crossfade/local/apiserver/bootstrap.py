@@ -4,10 +4,10 @@ import uuid
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.local.apiserver.default_roles import default_roles
-from crossfade.local.apiserver.registry import Registry
-from crossfade.local.apiserver.storage import Storage
-from crossfade.local.apiserver.strategies import timestamp
+from crossfade.local.apiserver.security.default_roles import default_roles
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.types.registry import Registry
+from crossfade.local.apiserver.writing.strategies import timestamp
 
 JsonObject = dict[str, Any]
 

@@ -5,15 +5,17 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.local.apiserver import discovery, negotiation, openapi_v2, tunnel
-from crossfade.local.apiserver.answers import Answer, BytesAnswer, ObjectAnswer
+from crossfade.local.apiserver import tunnel
 from crossfade.local.apiserver.api import Api
+from crossfade.local.apiserver.discovery import openapi_v2, resources
+from crossfade.local.apiserver.discovery.openapi import OpenApi
 from crossfade.local.apiserver.handlers import delete, read, reviews, subresources, watch, write
 from crossfade.local.apiserver.handlers.target import resource_of, subresource_of
-from crossfade.local.apiserver.openapi import OpenApi
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import PageNotFoundError, StatusError, qualified, unknown_resource
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.wire import negotiation
+from crossfade.local.apiserver.wire.answers import Answer, BytesAnswer, ObjectAnswer
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import PageNotFoundError, StatusError, qualified, unknown_resource
 
 JsonObject = dict[str, Any]
 
@@ -141,21 +143,21 @@ class Dispatcher:
         registry = self._api.registry
         parts = path.strip("/").split("/")
         if len(parts) == 1:
-            version = discovery.aggregated_version(call.headers.get("Accept", ""))
+            version = resources.aggregated_version(call.headers.get("Accept", ""))
             if version:
-                content = discovery.aggregated(registry, core=parts[0] == "api", version=version)
-                return BytesAnswer(orjson.dumps(content), discovery.aggregated_content_type(version))
+                content = resources.aggregated(registry, core=parts[0] == "api", version=version)
+                return BytesAnswer(orjson.dumps(content), resources.aggregated_content_type(version))
             if parts[0] == "api":
-                return ObjectAnswer(discovery.core_versions(call.headers.get("Host", "")))
-            return ObjectAnswer(discovery.group_list(registry))
+                return ObjectAnswer(resources.core_versions(call.headers.get("Host", "")))
+            return ObjectAnswer(resources.group_list(registry))
         negotiation.negotiate(call.headers.get("Accept", ""))
         found: JsonObject | None = None
         if parts[0] == "api" and len(parts) == 2:
-            found = discovery.resource_list(registry, "", parts[1])
+            found = resources.resource_list(registry, "", parts[1])
         elif parts[0] == "apis" and len(parts) == 2:
-            found = discovery.group(registry, parts[1])
+            found = resources.group(registry, parts[1])
         elif parts[0] == "apis" and len(parts) == 3:
-            found = discovery.resource_list(registry, parts[1], parts[2])
+            found = resources.resource_list(registry, parts[1], parts[2])
         if found is None:
             raise PageNotFoundError
         return ObjectAnswer(found)

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from crossfade.local.apiserver.api import Api
-from crossfade.local.apiserver.selectors import selector_from_struct
-from crossfade.local.apiserver.storage import Conflict, Event, Storage, Stored
-from crossfade.local.apiserver.strategies import timestamp
+from crossfade.local.apiserver.state.selectors import selector_from_struct
+from crossfade.local.apiserver.state.storage import Conflict, Event, Storage, Stored
+from crossfade.local.apiserver.writing.strategies import timestamp
 
 JsonObject = dict[str, Any]
 

@@ -10,16 +10,23 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from crossfade.local.apiserver import status
-from crossfade.local.apiserver.answers import Answer, BytesAnswer, ListAnswer, ObjectAnswer, StreamAnswer, TakenOver
 from crossfade.local.apiserver.api import Api
-from crossfade.local.apiserver.authentication import authenticate, impersonated
 from crossfade.local.apiserver.dispatch import Dispatcher, denied
-from crossfade.local.apiserver.negotiation import Form, negotiate
-from crossfade.local.apiserver.pki import Pki
-from crossfade.local.apiserver.presentation import encode, show_list, show_object
-from crossfade.local.apiserver.request import Call, RequestInfo, User, request_info
-from crossfade.local.apiserver.status import PageNotFoundError, StatusError
+from crossfade.local.apiserver.security.authentication import authenticate, impersonated
+from crossfade.local.apiserver.security.pki import Pki
+from crossfade.local.apiserver.wire import status
+from crossfade.local.apiserver.wire.answers import (
+    Answer,
+    BytesAnswer,
+    ListAnswer,
+    ObjectAnswer,
+    StreamAnswer,
+    TakenOver,
+)
+from crossfade.local.apiserver.wire.negotiation import Form, negotiate
+from crossfade.local.apiserver.wire.presentation import encode, show_list, show_object
+from crossfade.local.apiserver.wire.request import Call, RequestInfo, User, request_info
+from crossfade.local.apiserver.wire.status import PageNotFoundError, StatusError
 
 log = logging.getLogger(__name__)
 

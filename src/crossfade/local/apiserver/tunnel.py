@@ -12,12 +12,12 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-from crossfade.local.apiserver.answers import Answer, BytesAnswer, StreamAnswer, TakenOver
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.handlers.target import stored_object
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import bad_request, internal
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.wire.answers import Answer, BytesAnswer, StreamAnswer, TakenOver
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import bad_request, internal
 
 _DROPPED: Final = frozenset({"authorization", "host", "connection", "content-length", "transfer-encoding"})
 _CHUNK: Final = 65536

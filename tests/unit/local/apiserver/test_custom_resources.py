@@ -9,7 +9,7 @@ from crossfade.local.apiserver.crd import cel, custom_resources
 from crossfade.local.apiserver.crd.definition_rules import definition_errors
 from crossfade.local.apiserver.crd.lifecycle import conflict_of, fill_names, initial_status, served_types
 from crossfade.local.apiserver.crd.validator import value_errors
-from crossfade.local.apiserver.registry import BuiltinTypes, Registry
+from crossfade.local.apiserver.types.registry import BuiltinTypes, Registry
 
 Json = dict[str, Any]
 TEXT = {"type": "string"}

@@ -7,11 +7,11 @@ import pytest
 
 from crossfade.local.apiserver.admission.attributes import Attributes
 from crossfade.local.apiserver.admission.services import NODE_PORTS, RESERVED, SERVICE_NETWORK, allocate
-from crossfade.local.apiserver.database import Database
-from crossfade.local.apiserver.registry import BuiltinTypes, Registry
-from crossfade.local.apiserver.request import ANONYMOUS, Call, RequestInfo
-from crossfade.local.apiserver.status import StatusError
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.database import Database
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.types.registry import BuiltinTypes, Registry
+from crossfade.local.apiserver.wire.request import ANONYMOUS, Call, RequestInfo
+from crossfade.local.apiserver.wire.status import StatusError
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossfade.local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply, track_update
-from crossfade.local.apiserver.schema import SchemaNode
+from crossfade.local.apiserver.types.schema import SchemaNode
 
 from .conftest import SchemaOf
 

@@ -1,6 +1,6 @@
 import pytest
 
-from crossfade.local.apiserver.selectors import (
+from crossfade.local.apiserver.state.selectors import (
     FieldSelector,
     LabelSelector,
     SelectorError,

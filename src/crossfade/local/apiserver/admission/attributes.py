@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.wire.request import Call
 
 JsonObject = dict[str, Any]
 

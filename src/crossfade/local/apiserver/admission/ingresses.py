@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.storage import Storage
 
 _DEFAULT: Final = "ingressclass.kubernetes.io/is-default-class"
 _OLD_CLASS: Final = "kubernetes.io/ingress.class"

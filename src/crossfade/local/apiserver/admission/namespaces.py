@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.status import forbidden, not_found
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.wire.status import forbidden, not_found
 
 JsonObject = dict[str, Any]
 

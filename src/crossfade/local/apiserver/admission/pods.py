@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.status import forbidden
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.wire.status import forbidden
 
 JsonObject = dict[str, Any]
 

@@ -6,13 +6,13 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.local.apiserver import gojson
 from crossfade.local.apiserver.admission.attributes import Attributes
 from crossfade.local.apiserver.admission.webhook_rules import Interested
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import User
-from crossfade.local.apiserver.status import StatusError
-from crossfade.local.apiserver.versions import to_served
+from crossfade.local.apiserver.conversion.versions import to_served
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.values import gojson
+from crossfade.local.apiserver.wire.request import User
+from crossfade.local.apiserver.wire.status import StatusError
 
 JsonObject = dict[str, Any]
 

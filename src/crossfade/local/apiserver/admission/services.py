@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
 from crossfade.local.apiserver.defaults import drop_type_dependent_fields
-from crossfade.local.apiserver.status import StatusError, internal
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.storage import Storage
 from crossfade.local.apiserver.validation.errors import FieldError, invalid
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade.local.apiserver.wire.status import StatusError, internal
 
 JsonObject = dict[str, Any]
 

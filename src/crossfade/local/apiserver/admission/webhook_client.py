@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.storage import Storage
 
 JsonObject = dict[str, Any]
 

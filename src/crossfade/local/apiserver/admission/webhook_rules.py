@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.registry import Registry, ResourceType
-from crossfade.local.apiserver.selectors import selector_from_struct
-from crossfade.local.apiserver.storage import Storage
+from crossfade.local.apiserver.state.selectors import selector_from_struct
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.types.registry import Registry, ResourceType
 
 JsonObject = dict[str, Any]
 

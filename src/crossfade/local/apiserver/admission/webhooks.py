@@ -4,16 +4,16 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from crossfade.local.apiserver import objects
 from crossfade.local.apiserver.admission import reviews, webhook_rules
 from crossfade.local.apiserver.admission.attributes import Attributes
 from crossfade.local.apiserver.admission.webhook_client import CallError, WebhookClient
 from crossfade.local.apiserver.admission.webhook_rules import ConditionError, Interested
+from crossfade.local.apiserver.conversion.versions import to_served
 from crossfade.local.apiserver.patch import PatchError, apply_json_patch
-from crossfade.local.apiserver.registry import Registry
-from crossfade.local.apiserver.status import bad_request, internal
-from crossfade.local.apiserver.storage import Storage
-from crossfade.local.apiserver.versions import to_served
+from crossfade.local.apiserver.state.storage import Storage
+from crossfade.local.apiserver.types.registry import Registry
+from crossfade.local.apiserver.wire.status import bad_request, internal
+from crossfade.local.apiserver.writing import objects
 
 JsonObject = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.apply.field_set import Path, display
 from crossfade.local.apiserver.apply.managers import ManagerKey
-from crossfade.local.apiserver.gotext import quoted
+from crossfade.local.apiserver.values.gotext import quoted
 
 
 class Conflict(NamedTuple):

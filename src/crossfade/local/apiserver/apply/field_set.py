@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from crossfade.local.apiserver.gotext import plain, quoted
+from crossfade.local.apiserver.values.gotext import plain, quoted
 
 Path = tuple[str, ...]
 _RANK = {"f": 0, "k": 1, "v": 2, "i": 3}

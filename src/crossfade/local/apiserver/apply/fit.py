@@ -5,8 +5,8 @@ from typing import Any
 
 from crossfade.local.apiserver.apply.field_set import display_element
 from crossfade.local.apiserver.apply.typed import Shape, TypedError, item_element, item_node, shape_of
-from crossfade.local.apiserver.gotext import plain, quoted
-from crossfade.local.apiserver.schema import SchemaNode
+from crossfade.local.apiserver.types.schema import SchemaNode
+from crossfade.local.apiserver.values.gotext import plain, quoted
 
 
 def problems(node: SchemaNode, value: Any, *, allow_duplicates: bool = False) -> list[str]:

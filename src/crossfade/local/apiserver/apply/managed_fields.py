@@ -15,9 +15,9 @@ from crossfade.local.apiserver.apply.merge import merge
 from crossfade.local.apiserver.apply.prune import prune
 from crossfade.local.apiserver.apply.typed import Comparison, TypedError, compare, field_set
 from crossfade.local.apiserver.apply.zero_values import filled_in, zero_object
-from crossfade.local.apiserver.fields import mapping, text
-from crossfade.local.apiserver.gotext import to_json
-from crossfade.local.apiserver.schema import SchemaNode
+from crossfade.local.apiserver.types.schema import SchemaNode
+from crossfade.local.apiserver.values.fields import mapping, text
+from crossfade.local.apiserver.values.gotext import to_json
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _BEFORE_FIRST_APPLY: Final = "before-first-apply"

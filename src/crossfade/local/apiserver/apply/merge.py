@@ -3,7 +3,7 @@
 from typing import Any
 
 from crossfade.local.apiserver.apply.typed import MISSING, Shape, item_element, shape_of
-from crossfade.local.apiserver.schema import UNKNOWN, SchemaNode
+from crossfade.local.apiserver.types.schema import UNKNOWN, SchemaNode
 
 
 def merge(node: SchemaNode, live: Any, applied: Any) -> Any:

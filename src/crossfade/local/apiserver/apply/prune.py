@@ -4,7 +4,7 @@ from typing import Any
 
 from crossfade.local.apiserver.apply.field_set import FieldSet
 from crossfade.local.apiserver.apply.typed import MISSING, field_set, remove, with_named_fields
-from crossfade.local.apiserver.schema import SchemaNode
+from crossfade.local.apiserver.types.schema import SchemaNode
 
 
 def prune(schema: SchemaNode, merged: Any, *, last: FieldSet, owned: FieldSet) -> Any:

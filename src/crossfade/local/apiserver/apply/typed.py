@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from crossfade.local.apiserver.apply.field_set import FieldSet, Path
-from crossfade.local.apiserver.gotext import quoted, to_json
-from crossfade.local.apiserver.schema import UNKNOWN, SchemaNode
+from crossfade.local.apiserver.types.schema import UNKNOWN, SchemaNode
+from crossfade.local.apiserver.values.gotext import quoted, to_json
 
 MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
 """Stands for an absent value where None means null."""

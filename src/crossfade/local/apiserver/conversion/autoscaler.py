@@ -7,8 +7,8 @@ import json
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import mapping, objects, text
-from crossfade.local.apiserver.gotext import to_json
+from crossfade.local.apiserver.values.fields import mapping, objects, text
+from crossfade.local.apiserver.values.gotext import to_json
 
 _PREFIX: Final = "autoscaling.alpha.kubernetes.io/"
 _METRICS, _BEHAVIOR, _CONDITIONS, _CURRENT = (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade.local.apiserver.crd.validator import schema_errors
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.schema import OBJECT_META, SchemaNode
-from crossfade.local.apiserver.typed import conform
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.types.schema import OBJECT_META, SchemaNode
+from crossfade.local.apiserver.types.typed import conform
 from crossfade.local.apiserver.validation.errors import FieldError
 from crossfade.local.apiserver.validation.metadata import validate_metadata, validate_metadata_update
 from crossfade.local.apiserver.validation.names import subdomain_name

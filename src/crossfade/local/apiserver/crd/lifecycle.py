@@ -6,11 +6,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.local.apiserver.builtin_resources import ALL
 from crossfade.local.apiserver.crd.schemas import schema_node
-from crossfade.local.apiserver.registry import CustomVersion, Registry, ResourceType, Subresource, version_priority
-from crossfade.local.apiserver.storage import DELETED, Conflict, Event, Storage, Stored
-from crossfade.local.apiserver.strategies import timestamp
+from crossfade.local.apiserver.state.storage import DELETED, Conflict, Event, Storage, Stored
+from crossfade.local.apiserver.types.builtin_resources import ALL
+from crossfade.local.apiserver.types.registry import (
+    CustomVersion,
+    Registry,
+    ResourceType,
+    Subresource,
+    version_priority,
+)
+from crossfade.local.apiserver.writing.strategies import timestamp
 
 JsonObject = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from crossfade.local.apiserver.crd.schemas import openapi_schema
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.schema import OBJECT_META
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.types.schema import OBJECT_META
 
 JsonObject = dict[str, Any]
 

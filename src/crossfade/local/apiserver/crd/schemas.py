@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from crossfade.local.apiserver.registry import BuiltinTypes
-from crossfade.local.apiserver.schema import OBJECT_META, JsonSchema, SchemaNode
+from crossfade.local.apiserver.types.registry import BuiltinTypes
+from crossfade.local.apiserver.types.schema import OBJECT_META, JsonSchema, SchemaNode
 
 JsonObject = dict[str, Any]
 

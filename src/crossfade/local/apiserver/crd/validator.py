@@ -7,8 +7,7 @@ from typing import Any, Final
 from crossfade.local.apiserver.crd import cel
 from crossfade.local.apiserver.crd.formats import FORMATS
 from crossfade.local.apiserver.crd.schemas import openapi_schema
-from crossfade.local.apiserver.gotext import number, plain
-from crossfade.local.apiserver.registry import ResourceType
+from crossfade.local.apiserver.types.registry import ResourceType
 from crossfade.local.apiserver.validation.errors import (
     OMITTED,
     ErrorType,
@@ -19,6 +18,7 @@ from crossfade.local.apiserver.validation.errors import (
     required,
     too_many,
 )
+from crossfade.local.apiserver.values.gotext import number, plain
 
 JsonObject = dict[str, Any]
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.workloads import fill
-from crossfade.local.apiserver.fields import mapping, objects, sequence
-from crossfade.local.apiserver.quantity import QuantityError, canonical
+from crossfade.local.apiserver.values.fields import mapping, objects, sequence
+from crossfade.local.apiserver.values.quantity import QuantityError, canonical
 
 _CPU_TARGET: Final = {
     "type": "Resource",

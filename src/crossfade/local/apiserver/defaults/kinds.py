@@ -10,7 +10,7 @@ from crossfade.local.apiserver.defaults.autoscaling import default_autoscaler
 from crossfade.local.apiserver.defaults.pod import default_pod, default_template
 from crossfade.local.apiserver.defaults.service import default_service
 from crossfade.local.apiserver.defaults.workloads import fill
-from crossfade.local.apiserver.fields import mapping, objects, sequence, text
+from crossfade.local.apiserver.values.fields import mapping, objects, sequence, text
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HTTPS: Final = 443

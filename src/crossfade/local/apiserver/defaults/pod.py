@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import flag, mapping, objects, text
-from crossfade.local.apiserver.quantity import QuantityError, canonical, parse
+from crossfade.local.apiserver.values.fields import flag, mapping, objects, text
+from crossfade.local.apiserver.values.quantity import QuantityError, canonical, parse
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE_NUMBERS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}

@@ -3,7 +3,7 @@
 from typing import Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import mapping, objects, sequence, text
+from crossfade.local.apiserver.values.fields import mapping, objects, sequence, text
 
 _AFFINITY_SECONDS: Final = 10800
 _INTERNAL: Final = ("ClusterIP", "NodePort", "LoadBalancer")

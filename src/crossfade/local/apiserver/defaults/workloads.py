@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.pod import default_template
-from crossfade.local.apiserver.fields import mapping, objects, text
+from crossfade.local.apiserver.values.fields import mapping, objects, text
 
 _QUARTER: Final = "25%"
 _CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"

@@ -4,18 +4,19 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from crossfade.local.apiserver import decoding, options, strategies, writes
 from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.answers import Answer, ListAnswer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
+from crossfade.local.apiserver.conversion.versions import to_served
 from crossfade.local.apiserver.handlers.selection import selection
 from crossfade.local.apiserver.handlers.target import stored_object
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import conflict, success
-from crossfade.local.apiserver.storage import Conflict, Stored
+from crossfade.local.apiserver.state.storage import Conflict, Stored
+from crossfade.local.apiserver.types.registry import ResourceType
 from crossfade.local.apiserver.validation.errors import invalid, not_supported
-from crossfade.local.apiserver.versions import to_served
+from crossfade.local.apiserver.wire import decoding, options
+from crossfade.local.apiserver.wire.answers import Answer, ListAnswer, ObjectAnswer
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import conflict, success
+from crossfade.local.apiserver.writing import strategies, writes
 
 JsonObject = dict[str, Any]
 

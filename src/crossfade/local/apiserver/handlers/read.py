@@ -5,16 +5,17 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from crossfade.local.apiserver import gojson, options
-from crossfade.local.apiserver.answers import Answer, ListAnswer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
+from crossfade.local.apiserver.conversion.versions import to_served
 from crossfade.local.apiserver.handlers.selection import Selection, selection
 from crossfade.local.apiserver.handlers.target import stored_object
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import StatusError, bad_request, expired, too_large_resource_version
-from crossfade.local.apiserver.storage import Expired, Key, Stored
-from crossfade.local.apiserver.versions import to_served
+from crossfade.local.apiserver.state.storage import Expired, Key, Stored
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.values import gojson
+from crossfade.local.apiserver.wire import options
+from crossfade.local.apiserver.wire.answers import Answer, ListAnswer, ObjectAnswer
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import StatusError, bad_request, expired, too_large_resource_version
 
 JsonObject = dict[str, Any]
 

@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from crossfade.local.apiserver import decoding
-from crossfade.local.apiserver.answers import Answer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
-from crossfade.local.apiserver.rbac import MASTERS
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call, RequestInfo, User
-from crossfade.local.apiserver.status import StatusError, bad_request
-from crossfade.local.apiserver.strategies import timestamp
-from crossfade.local.apiserver.tokens import DEFAULT_AUDIENCE, TokenError
+from crossfade.local.apiserver.security.rbac import MASTERS
+from crossfade.local.apiserver.security.tokens import DEFAULT_AUDIENCE, TokenError
+from crossfade.local.apiserver.types.registry import ResourceType
 from crossfade.local.apiserver.validation.errors import FieldError, invalid
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade.local.apiserver.wire import decoding
+from crossfade.local.apiserver.wire.answers import Answer, ObjectAnswer
+from crossfade.local.apiserver.wire.request import Call, RequestInfo, User
+from crossfade.local.apiserver.wire.status import StatusError, bad_request
+from crossfade.local.apiserver.writing.strategies import timestamp
 
 JsonObject = dict[str, Any]
 

@@ -2,17 +2,19 @@
 
 from typing import Any, Final
 
-from crossfade.local.apiserver import decoding, gojson, writes
-from crossfade.local.apiserver.answers import Answer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.handlers.target import stored_object
 from crossfade.local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import MODIFIED, StatusError, bad_request, conflict, unsupported_media_type
-from crossfade.local.apiserver.storage import Conflict, Stored
+from crossfade.local.apiserver.state.storage import Conflict, Stored
+from crossfade.local.apiserver.types.registry import ResourceType
 from crossfade.local.apiserver.validation.errors import invalid
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade.local.apiserver.values import gojson
+from crossfade.local.apiserver.wire import decoding
+from crossfade.local.apiserver.wire.answers import Answer, ObjectAnswer
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import MODIFIED, StatusError, bad_request, conflict, unsupported_media_type
+from crossfade.local.apiserver.writing import writes
 
 JsonObject = dict[str, Any]
 
@@ -50,7 +52,7 @@ def _paths(resource: ResourceType) -> tuple[list[str], list[str], list[str]]:
 
 
 def _selector_text(resource: ResourceType, obj: JsonObject, path: list[str]) -> str:
-    from crossfade.local.apiserver.selectors import selector_from_labels, selector_from_struct
+    from crossfade.local.apiserver.state.selectors import selector_from_labels, selector_from_struct
 
     found = _at(obj, path)
     if resource.custom is not None or isinstance(found, str):

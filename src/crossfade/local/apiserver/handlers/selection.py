@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.selectors import FieldSelector, LabelSelector, SelectorError
-from crossfade.local.apiserver.status import bad_request
+from crossfade.local.apiserver.state.selectors import FieldSelector, LabelSelector, SelectorError
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import bad_request
 
 JsonObject = dict[str, Any]
 

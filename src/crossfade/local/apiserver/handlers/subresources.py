@@ -4,19 +4,20 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from crossfade.local.apiserver import decoding, options, strategies, writes
-from crossfade.local.apiserver.answers import Answer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.handlers import delete as deletion
 from crossfade.local.apiserver.handlers.scale import patch_scale, replace_scale, scale_of
 from crossfade.local.apiserver.handlers.target import stored_object
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import StatusError, bad_request, conflict
-from crossfade.local.apiserver.storage import Conflict
-from crossfade.local.apiserver.tokens import DEFAULT_AUDIENCE, Account
+from crossfade.local.apiserver.security.tokens import DEFAULT_AUDIENCE, Account
+from crossfade.local.apiserver.state.storage import Conflict
+from crossfade.local.apiserver.types.registry import ResourceType
 from crossfade.local.apiserver.validation.errors import invalid
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade.local.apiserver.wire import decoding, options
+from crossfade.local.apiserver.wire.answers import Answer, ObjectAnswer
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import StatusError, bad_request, conflict
+from crossfade.local.apiserver.writing import strategies, writes
 
 JsonObject = dict[str, Any]
 Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
@@ -81,7 +82,7 @@ async def evict(api: Api, call: Call, resource: ResourceType) -> Answer:
 
 
 def _check_budgets(api: Api, pod: JsonObject) -> None:
-    from crossfade.local.apiserver.selectors import selector_from_struct
+    from crossfade.local.apiserver.state.selectors import selector_from_struct
 
     for stored in api.storage.scan("policy/poddisruptionbudgets", pod["metadata"]["namespace"]):
         budget = stored.object

@@ -3,10 +3,10 @@
 from typing import Final
 
 from crossfade.local.apiserver.api import Api
-from crossfade.local.apiserver.registry import ResourceType, Subresource
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import PageNotFoundError, method_not_allowed, not_found, unknown_resource
-from crossfade.local.apiserver.storage import Stored
+from crossfade.local.apiserver.state.storage import Stored
+from crossfade.local.apiserver.types.registry import ResourceType, Subresource
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import PageNotFoundError, method_not_allowed, not_found, unknown_resource
 
 _BUILTIN_GROUP_SUFFIX: Final = ".k8s.io"
 _BUILTIN_GROUPS: Final = frozenset({"", "apps", "autoscaling", "batch", "policy", "extensions"})

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.local.apiserver import options
-from crossfade.local.apiserver.answers import Answer, StreamAnswer
 from crossfade.local.apiserver.api import Api
+from crossfade.local.apiserver.conversion.versions import to_served
 from crossfade.local.apiserver.handlers.selection import Selection, selection
-from crossfade.local.apiserver.negotiation import Form, negotiate, partial
-from crossfade.local.apiserver.presentation import table_answer
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import TRUE, Call
-from crossfade.local.apiserver.status import expired, too_large_resource_version
-from crossfade.local.apiserver.storage import ADDED, DELETED, MODIFIED, Event, Expired
-from crossfade.local.apiserver.versions import to_served
+from crossfade.local.apiserver.state.storage import ADDED, DELETED, MODIFIED, Event, Expired
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.wire import options
+from crossfade.local.apiserver.wire.answers import Answer, StreamAnswer
+from crossfade.local.apiserver.wire.negotiation import Form, negotiate, partial
+from crossfade.local.apiserver.wire.presentation import table_answer
+from crossfade.local.apiserver.wire.request import TRUE, Call
+from crossfade.local.apiserver.wire.status import expired, too_large_resource_version
 
 JsonObject = dict[str, Any]
 

@@ -4,16 +4,21 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any, Final
 
-from crossfade.local.apiserver import decoding, gojson, objects, options, strategies, writes
-from crossfade.local.apiserver.answers import Answer, ObjectAnswer
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply
-from crossfade.local.apiserver.decoding import Body
+from crossfade.local.apiserver.conversion.versions import to_served, to_stored
 from crossfade.local.apiserver.handlers.target import stored_object
 from crossfade.local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic_patch
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import (
+from crossfade.local.apiserver.state.storage import Conflict, Stored
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.validation.errors import invalid
+from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade.local.apiserver.values import gojson
+from crossfade.local.apiserver.wire import decoding, options
+from crossfade.local.apiserver.wire.answers import Answer, ObjectAnswer
+from crossfade.local.apiserver.wire.decoding import Body
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import (
     StatusError,
     bad_request,
     conflict,
@@ -22,10 +27,7 @@ from crossfade.local.apiserver.status import (
     unsupported_body,
     unsupported_media_type,
 )
-from crossfade.local.apiserver.storage import Conflict, Stored
-from crossfade.local.apiserver.validation.errors import invalid
-from crossfade.local.apiserver.validation.status_error import invalid_status
-from crossfade.local.apiserver.versions import to_served, to_stored
+from crossfade.local.apiserver.writing import objects, strategies, writes
 
 JsonObject = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from crossfade.local.apiserver.schema import SchemaNode
+from crossfade.local.apiserver.types.schema import SchemaNode
 
 _GO_TYPES: Final = {bool: "bool", int: "int64", float: "float64", str: "string", dict: "map", list: "slice"}
 

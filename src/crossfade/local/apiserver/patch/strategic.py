@@ -7,12 +7,12 @@ from copy import deepcopy
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.gotext import plain
 from crossfade.local.apiserver.patch.conversion import conversion_problem
 from crossfade.local.apiserver.patch.element_order import ordered, partition
 from crossfade.local.apiserver.patch.errors import PatchError
-from crossfade.local.apiserver.schema import SchemaNode
+from crossfade.local.apiserver.types.schema import SchemaNode
 from crossfade.local.apiserver.validation.errors import invalid
+from crossfade.local.apiserver.values.gotext import plain
 
 _DIRECTIVE: Final = "$patch"
 _RETAIN_KEYS: Final = "$retainKeys"

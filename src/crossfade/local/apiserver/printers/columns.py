@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import objects, text
-from crossfade.local.apiserver.selectors import SelectorError, selector_from_struct
+from crossfade.local.apiserver.state.selectors import SelectorError, selector_from_struct
+from crossfade.local.apiserver.values.fields import objects, text
 
 NONE: Final = "<none>"
 UNSET: Final = "<unset>"

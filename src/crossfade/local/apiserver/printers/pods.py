@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import flag, mapping, number, objects, text
 from crossfade.local.apiserver.printers.columns import NONE, name_of
 from crossfade.local.apiserver.printers.durations import age, parse_time, since
+from crossfade.local.apiserver.values.fields import flag, mapping, number, objects, text
 
 _TERMINAL: Final = ("Succeeded", "Failed")
 _DONE: Final = {

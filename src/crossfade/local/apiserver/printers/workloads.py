@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import at, mapping, number, objects, sequence, text
 from crossfade.local.apiserver.printers.columns import (
     NONE,
     UNSET,
@@ -14,6 +13,7 @@ from crossfade.local.apiserver.printers.columns import (
     selector_text,
 )
 from crossfade.local.apiserver.printers.durations import age, human_duration, parse_time, since
+from crossfade.local.apiserver.values.fields import at, mapping, number, objects, sequence, text
 
 _UNKNOWN = "<unknown>"
 

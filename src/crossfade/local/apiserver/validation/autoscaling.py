@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import mapping, number, objects, text
-from crossfade.local.apiserver.quantity import QuantityError, parse
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -15,6 +13,8 @@ from crossfade.local.apiserver.validation.errors import (
     not_supported,
     required,
 )
+from crossfade.local.apiserver.values.fields import mapping, number, objects, text
+from crossfade.local.apiserver.values.quantity import QuantityError, parse
 
 _SOURCES: Final = {
     "Object": "object",

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import at, flag, mapping, number, objects, text
-from crossfade.local.apiserver.quantity import QuantityError, canonical, parse
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.environment import validate_environment
 from crossfade.local.apiserver.validation.errors import (
@@ -21,6 +19,8 @@ from crossfade.local.apiserver.validation.errors import (
 from crossfade.local.apiserver.validation.probes import validate_lifecycle, validate_probes
 from crossfade.local.apiserver.validation.shapes import NEGATIVE
 from crossfade.local.apiserver.validation.volumes import relative_path
+from crossfade.local.apiserver.values.fields import at, flag, mapping, number, objects, text
+from crossfade.local.apiserver.values.quantity import QuantityError, canonical, parse
 
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from crossfade.local.apiserver.gotext import number, quoted, to_json
+from crossfade.local.apiserver.values.gotext import number, quoted, to_json
 
 
 class ErrorType(StrEnum):

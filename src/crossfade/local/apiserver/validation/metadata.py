@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import mapping, objects, sequence, text
-from crossfade.local.apiserver.gotext import quoted
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     IMMUTABLE,
@@ -17,6 +15,8 @@ from crossfade.local.apiserver.validation.errors import (
     too_long,
 )
 from crossfade.local.apiserver.validation.names import NameCheck
+from crossfade.local.apiserver.values.fields import mapping, objects, sequence, text
+from crossfade.local.apiserver.values.gotext import quoted
 
 _ANNOTATIONS_LIMIT: Final = 256 * 1024
 _FIXED: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import at, mapping, number, objects, sequence, text
-from crossfade.local.apiserver.gotext import GoStruct
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.containers import PROTOCOLS
 from crossfade.local.apiserver.validation.errors import (
@@ -20,6 +18,8 @@ from crossfade.local.apiserver.validation.errors import (
 )
 from crossfade.local.apiserver.validation.metadata import validate_labels, validate_metadata, validate_metadata_update
 from crossfade.local.apiserver.validation.shapes import port_number_or_name
+from crossfade.local.apiserver.values.fields import at, mapping, number, objects, sequence, text
+from crossfade.local.apiserver.values.gotext import GoStruct
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _WITH_ADDRESS: Final = ("ClusterIP", "NodePort", "LoadBalancer")

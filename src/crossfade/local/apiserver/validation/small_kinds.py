@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import at, mapping, number, objects, text
-from crossfade.local.apiserver.gotext import GoStruct
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -22,6 +20,8 @@ from crossfade.local.apiserver.validation.shapes import (
     label_selector,
     port_number_or_name,
 )
+from crossfade.local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade.local.apiserver.values.gotext import GoStruct
 
 
 def validate_lease(obj: JsonObject) -> Iterator[FieldError]:

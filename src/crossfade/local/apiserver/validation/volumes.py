@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import objects, text
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -15,6 +14,7 @@ from crossfade.local.apiserver.validation.errors import (
     not_supported,
     required,
 )
+from crossfade.local.apiserver.values.fields import objects, text
 
 _HOST_PATH_TYPES: Final = (
     "",

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import at, mapping, number, objects, text
-from crossfade.local.apiserver.gotext import GoStruct
-from crossfade.local.apiserver.selectors import SelectorError, selector_from_struct
+from crossfade.local.apiserver.state.selectors import SelectorError, selector_from_struct
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
     forbidden,
@@ -23,6 +21,8 @@ from crossfade.local.apiserver.validation.shapes import (
     label_selector,
     not_negative,
 )
+from crossfade.local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade.local.apiserver.values.gotext import GoStruct
 
 _MISMATCH: Final = "`selector` does not match template `labels`"
 

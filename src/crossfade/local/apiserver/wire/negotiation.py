@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.local.apiserver.status import not_acceptable
+from crossfade.local.apiserver.wire.status import not_acceptable
 
 JsonObject = dict[str, Any]
 

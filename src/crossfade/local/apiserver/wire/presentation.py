@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import yaml
 
-from crossfade.local.apiserver.negotiation import YAML, Form, partial
 from crossfade.local.apiserver.printers import table
-from crossfade.local.apiserver.registry import ResourceType
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.wire.negotiation import YAML, Form, partial
 
 if TYPE_CHECKING:
-    from crossfade.local.apiserver.answers import ListAnswer, ObjectAnswer
     from crossfade.local.apiserver.api import Api
+    from crossfade.local.apiserver.wire.answers import ListAnswer, ObjectAnswer
 
 JsonObject = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.local.apiserver.database import Database
+from crossfade.local.apiserver.state.database import Database
 
 JsonObject = dict[str, Any]
 Key = tuple[str, str]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crossfade.local.apiserver.negotiation import media_ranges
-from crossfade.local.apiserver.registry import Registry, ResourceType
+from crossfade.local.apiserver.types.registry import Registry, ResourceType
+from crossfade.local.apiserver.wire.negotiation import media_ranges
 
 JsonObject = dict[str, Any]
 

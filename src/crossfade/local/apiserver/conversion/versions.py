@@ -3,7 +3,7 @@
 from typing import Any
 
 from crossfade.local.apiserver.conversion import from_storage, to_storage
-from crossfade.local.apiserver.registry import ResourceType
+from crossfade.local.apiserver.types.registry import ResourceType
 
 JsonObject = dict[str, Any]
 

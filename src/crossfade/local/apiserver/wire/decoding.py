@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import yaml
 
-from crossfade.local.apiserver import gojson, protobuf
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import StatusError, bad_request, unsupported_body
+from crossfade.local.apiserver.values import gojson
+from crossfade.local.apiserver.wire import protobuf
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import StatusError, bad_request, unsupported_body
 
 JsonObject = dict[str, Any]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crossfade.local.apiserver.request import ANONYMOUS, User
-from crossfade.local.apiserver.status import bad_request, unauthorized
-from crossfade.local.apiserver.tokens import TokenAuthority, TokenError
+from crossfade.local.apiserver.security.tokens import TokenAuthority, TokenError
+from crossfade.local.apiserver.wire.request import ANONYMOUS, User
+from crossfade.local.apiserver.wire.status import bad_request, unauthorized
 
 AUTHENTICATED: Final = "system:authenticated"
 

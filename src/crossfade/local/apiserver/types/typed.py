@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crossfade.local.apiserver.goscalars import base64_problem, time_problem
-from crossfade.local.apiserver.quantity import QuantityError, parse
-from crossfade.local.apiserver.schema import OBJECT_META, SchemaNode
+from crossfade.local.apiserver.types.schema import OBJECT_META, SchemaNode
+from crossfade.local.apiserver.values.goscalars import base64_problem, time_problem
+from crossfade.local.apiserver.values.quantity import QuantityError, parse
 
 JsonObject = dict[str, Any]
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from crossfade.local.apiserver.request import TRUE, Call
-from crossfade.local.apiserver.status import StatusError, bad_request
 from crossfade.local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade.local.apiserver.wire.request import TRUE, Call
+from crossfade.local.apiserver.wire.status import StatusError, bad_request
 
 _VALIDATION_MODES: Final = ("", "Ignore", "Warn", "Strict")
 _MATCHES: Final = ("Exact", "NotOlderThan")

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from crossfade.local.apiserver import objects, strategies
 from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.advice import warnings_on_create
 from crossfade.local.apiserver.api import Api
 from crossfade.local.apiserver.apply import track_update
 from crossfade.local.apiserver.crd import lifecycle
-from crossfade.local.apiserver.inert import warning_for
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.schema import SchemaNode
-from crossfade.local.apiserver.status import MODIFIED, StatusError, already_exists, conflict
-from crossfade.local.apiserver.storage import Conflict, Stored
+from crossfade.local.apiserver.state.storage import Conflict, Stored
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.types.schema import SchemaNode
 from crossfade.local.apiserver.validation.errors import required
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import MODIFIED, StatusError, already_exists, conflict
+from crossfade.local.apiserver.writing import objects, strategies
+from crossfade.local.apiserver.writing.advice import warnings_on_create
+from crossfade.local.apiserver.writing.inert import warning_for
 
 JsonObject = dict[str, Any]
 Track = Callable[[JsonObject | None, JsonObject], JsonObject]

@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver import fields
-from crossfade.local.apiserver.gotext import quoted
+from crossfade.local.apiserver.values import fields
+from crossfade.local.apiserver.values.gotext import quoted
 
 _COMMON: Final = ("metadata.name", "metadata.namespace")
 _INVOLVED: Final = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")

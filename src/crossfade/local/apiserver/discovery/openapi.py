@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.local.apiserver.registry import Registry, ResourceType
+from crossfade.local.apiserver.types.registry import Registry, ResourceType
 
 JsonObject = dict[str, Any]
 

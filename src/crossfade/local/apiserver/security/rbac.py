@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crossfade.local.apiserver.request import RequestInfo, User
-from crossfade.local.apiserver.storage import Event, Storage
+from crossfade.local.apiserver.state.storage import Event, Storage
+from crossfade.local.apiserver.wire.request import RequestInfo, User
 
 JsonObject = dict[str, Any]
 

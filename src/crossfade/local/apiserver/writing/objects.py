@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crossfade.local.apiserver.conversion.versions import to_stored
 from crossfade.local.apiserver.crd import custom_resources, lifecycle
 from crossfade.local.apiserver.crd.definition_rules import definition_errors
-from crossfade.local.apiserver.decoding import Body
 from crossfade.local.apiserver.defaults import apply_defaults
-from crossfade.local.apiserver.registry import ResourceType
-from crossfade.local.apiserver.request import Call
-from crossfade.local.apiserver.status import StatusError, bad_request, plain_error
-from crossfade.local.apiserver.typed import WrongTypeError, conform
+from crossfade.local.apiserver.types.registry import ResourceType
+from crossfade.local.apiserver.types.typed import WrongTypeError, conform
 from crossfade.local.apiserver.validation import validate, validate_status
 from crossfade.local.apiserver.validation.errors import FieldError, invalid
 from crossfade.local.apiserver.validation.status_error import invalid_status
-from crossfade.local.apiserver.versions import to_stored
+from crossfade.local.apiserver.wire.decoding import Body
+from crossfade.local.apiserver.wire.request import Call
+from crossfade.local.apiserver.wire.status import StatusError, bad_request, plain_error
 
 JsonObject = dict[str, Any]
 

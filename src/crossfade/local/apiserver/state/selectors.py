@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver import fields
-from crossfade.local.apiserver.field_selectors import FieldSelector, SelectorError
-from crossfade.local.apiserver.gotext import quoted
+from crossfade.local.apiserver.state.field_selectors import FieldSelector, SelectorError
 from crossfade.local.apiserver.validation import names
+from crossfade.local.apiserver.values import fields
+from crossfade.local.apiserver.values.gotext import quoted
 
 __all__ = [
     "FieldSelector",

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.local.apiserver.builtin_resources import ROWS, ResourceRow
-from crossfade.local.apiserver.schema import UNKNOWN, Definitions, JsonSchema, SchemaNode
+from crossfade.local.apiserver.types.builtin_resources import ROWS, ResourceRow
+from crossfade.local.apiserver.types.schema import UNKNOWN, Definitions, JsonSchema, SchemaNode
 
 Gvk = tuple[str, str, str]
 

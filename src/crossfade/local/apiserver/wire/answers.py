@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossfade.local.apiserver.registry import ResourceType
+from crossfade.local.apiserver.types.registry import ResourceType
 
 JsonObject = dict[str, Any]
 

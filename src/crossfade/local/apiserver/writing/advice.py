@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crossfade.api.meta import JsonObject
-from crossfade.local.apiserver.fields import at, mapping, number, objects, text
+from crossfade.local.apiserver.values.fields import at, mapping, number, objects, text
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from crossfade.local.apiserver.defaults import generate_job_selector, initial_status
-from crossfade.local.apiserver.registry import ResourceType
+from crossfade.local.apiserver.types.registry import ResourceType
 
 JsonObject = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""What the server tells clients about itself: its resources and their schemas."""

@@ -1,0 +1,1 @@
+"""Who is asking, who may do what, and the keys behind it."""

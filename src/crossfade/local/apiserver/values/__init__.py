@@ -1,0 +1,1 @@
+"""Reading single values, and writing them as Go does."""
