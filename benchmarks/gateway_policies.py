@@ -2,10 +2,12 @@
 
     python -m benchmarks.gateway_policies [--rounds 6] [--seconds 2] [--connections 32]
 
-Needs `wrk`. One Envoy with one worker has three listeners with the same options and the same upstream: `plain` has the
-router only, `gateway` the policy module on a route without plugins, `policies` key-auth and rate limiting too. Each
-round measures all three one after another, in changing order, so that foreign load on the machine hits all of them;
-the ratios are medians of the rounds' ratios. Ends by itself within a minute.
+Needs `wrk`. One Envoy with one worker has four listeners with the same options and the same upstream: `plain` has the
+router only, `gateway` the policy module on a route without plugins, `policies` key-auth and rate limiting too. `native`
+has no module: Envoy's route itself writes fixed copies of the headers that `policies` adds, found out by asking an
+echo, and rewrites the path; it is what those headers cost in Envoy alone. Each round measures all of them one after
+another, in changing order, so that foreign load on the machine hits all; the ratios are medians of the rounds' ratios.
+Ends by itself within about a minute.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ from tests.e2e.policy_module.harness import (
     Gateway,
     JsonObject,
     consumers_config,
+    echo_upstream,
+    fetch,
     gateway_config,
     plugin,
     route,
@@ -37,8 +41,11 @@ from tests.e2e.policy_module.harness import (
 TARGET_RATIO = 1.15
 LONGEST_S = 55
 KEY = "bench-key"
+TARGET = "/s/x"
 UPSTREAM_BODY = "x" * 128
-VARIANTS = ("plain", "gateway", "policies")
+VARIANTS = ("plain", "native", "gateway", "policies")
+WITHOUT_MODULE = ("plain", "native")
+COMPARISONS = (("native", "plain"), ("gateway", "plain"), ("policies", "plain"), ("policies", "native"))
 AnyGateway = TypeVar("AnyGateway", bound=Gateway)
 
 
@@ -58,8 +65,8 @@ class Round:
 
 
 @dataclass
-class ThreeListeners(Gateway):
-    """The listener of the tests once for each variant; `plain` has the same options without the module."""
+class Listeners(Gateway):
+    """The listener of the tests once for each variant, some without the module; else their options are the same."""
 
     variants: Mapping[str, list[JsonObject]] | None = None
 
@@ -73,7 +80,7 @@ class ThreeListeners(Gateway):
     def ports(self) -> dict[str, int]:
         text = self._admin("/listeners")
         found = {name: int(port) for name, port in re.findall(r"^(\w+)::127\.0\.0\.1:(\d+)$", text, re.MULTILINE)}
-        return {name: found[name] for name in VARIANTS}
+        return {name: found[name] for name in self.variants or {}}
 
 
 def _variant(original: JsonObject, name: str, routes: list[JsonObject]) -> JsonObject:
@@ -82,7 +89,7 @@ def _variant(original: JsonObject, name: str, routes: list[JsonObject]) -> JsonO
     del manager["rds"]
     manager["stat_prefix"] = name
     manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}
-    if name == "plain":
+    if name in WITHOUT_MODULE:
         del manager["early_header_mutation_extensions"]
         manager["http_filters"] = manager["http_filters"][-1:]
     return listener
@@ -137,7 +144,7 @@ def measure(pid: int, port: int, *, seconds: int, connections: int) -> Round:
         f"-d{seconds}s",
         "-H",
         f"apikey: {KEY}",
-        f"http://127.0.0.1:{port}/s/x",
+        f"http://127.0.0.1:{port}{TARGET}",
     ]
     before, started_at = cpu_seconds(pid), time.monotonic()
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
@@ -150,28 +157,59 @@ def measure(pid: int, port: int, *, seconds: int, connections: int) -> Round:
     return Round(int(found[1]), elapsed, cpu)
 
 
-def run(rounds: int, seconds: int, connections: int) -> dict[str, list[Round]]:
+def module_variants() -> dict[str, list[JsonObject]]:
     limits = {"second": 1e9, "minute": 1e9, "hour": 1e9}
-    consumer: JsonObject = {"id": "c-1", "username": "bench", "custom_id": None, "plugins": []}
-    table = consumers_config([consumer], {KEY: 0})
     stripped = {"path_prefix": "/s", "strip_path": True}
     bare = gateway_config(stripped)
     full = gateway_config(stripped, plugins=[plugin("key-auth"), plugin("rate-limiting", limits)])
     plain: JsonObject = {"match": {"prefix": "/"}, "route": {"cluster": "echo", "timeout": "0s"}}
-    variants = {"plain": [plain], "gateway": [route({"prefix": "/"}, bare)], "policies": [route({"prefix": "/"}, full)]}
+    return {"plain": [plain], "gateway": [route({"prefix": "/"}, bare)], "policies": [route({"prefix": "/"}, full)]}
+
+
+def native_route(directory: Path, variants: Mapping[str, list[JsonObject]], table: JsonObject) -> JsonObject:
+    """A route by which Envoy alone adds what `policies` was seen to add to one request and its response."""
+    with echo_upstream() as echo, started(Listeners(directory, echo, [], table, variants=variants)) as gateway:
+        ports = gateway.ports()
+        host = f"127.0.0.1:{ports['policies']}"
+        plain, full = (
+            fetch(ports[name], TARGET, headers=[("apikey", KEY)], host=host) for name in ("plain", "policies")
+        )
+    return {
+        "match": {"prefix": "/s/"},
+        "route": {"cluster": "echo", "timeout": "0s", "prefix_rewrite": "/"},
+        "request_headers_to_add": _additions(plain.upstream["headers"], full.upstream["headers"]),
+        "response_headers_to_add": _additions(plain.headers, full.headers),
+    }
+
+
+def _additions(without: Iterable[Sequence[str]], having: Iterable[Sequence[str]]) -> list[JsonObject]:
+    # Appending is cheapest: to overwrite, Envoy would look for the header and index the whole map.
+    known = {name.lower() for name, _ in without}
+    return [
+        {"header": {"key": name, "value": value.replace("%", "%%")}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
+        for name, value in having
+        if name.lower() not in known
+    ]
+
+
+def run(rounds: int, seconds: int, connections: int) -> dict[str, list[Round]]:
+    consumer: JsonObject = {"id": "c-1", "username": "bench", "custom_id": None, "plugins": []}
+    table = consumers_config([consumer], {KEY: 0})
+    variants = module_variants()
     results: dict[str, list[Round]] = {name: [] for name in VARIANTS}
     with tempfile.TemporaryDirectory() as directory:
-        places = {name: Path(directory, name) for name in ("upstream", "gateway")}
+        places = {name: Path(directory, name) for name in ("probe", "upstream", "gateway")}
         for place in places.values():
             place.mkdir()
+        variants["native"] = [native_route(places["probe"], variants, table)]
         with (
             started(Upstream(places["upstream"], 1, [], table)) as upstream,
-            started(ThreeListeners(places["gateway"], upstream.port, [], table, variants=variants)) as gateway,
+            started(Listeners(places["gateway"], upstream.port, [], table, variants=variants)) as gateway,
         ):
             assert gateway.process is not None
             ports = gateway.ports()
             for port in ports.values():
-                request = urllib.request.Request(f"http://127.0.0.1:{port}/s/x", headers={"apikey": KEY})
+                request = urllib.request.Request(f"http://127.0.0.1:{port}{TARGET}", headers={"apikey": KEY})
                 urllib.request.urlopen(request, timeout=5).close()
                 measure(gateway.process.pid, port, seconds=1, connections=connections)
             for number in range(rounds):
@@ -187,12 +225,12 @@ def report(results: Mapping[str, list[Round]]) -> Iterator[str]:
         cpu = statistics.median(one.cpu_us for one in measured)
         rate = statistics.median(one.per_second for one in measured)
         yield f"{name:9} {cpu:7.1f} us CPU per request   {rate:8.0f} requests/s   (median of {len(measured)})"
-    for name in VARIANTS[1:]:
-        pairs = list(zip(results["plain"], results[name], strict=True))
-        ratios = sorted(other.cpu_us / plain.cpu_us for plain, other in pairs)
-        added = statistics.median(other.cpu_us - plain.cpu_us for plain, other in pairs)
+    for name, base in COMPARISONS:
+        pairs = list(zip(results[base], results[name], strict=True))
+        ratios = sorted(other.cpu_us / one.cpu_us for one, other in pairs)
+        added = statistics.median(other.cpu_us - one.cpu_us for one, other in pairs)
         spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        yield f"{name} / plain: CPU {statistics.median(ratios):.2f}x (rounds {spread}), {added:+.1f} us"
+        yield f"{name} / {base}: CPU {statistics.median(ratios):.2f}x (rounds {spread}), {added:+.1f} us"
     yield f"target: policies / plain <= {TARGET_RATIO}x"
 
 
