@@ -123,6 +123,32 @@ async def test_a_sidecar_shows_its_renewed_token_over_tls(tmp_path: Path) -> Non
     await server.stop()
 
 
+async def test_a_killed_proxy_leaves_nothing_for_long(tmp_path: Path) -> None:
+    token, folders = tmp_path / "token", tmp_path / "tmp"
+    token.write_text("good")
+    folders.mkdir()
+    settings = {"CROSSFADE_ADS_ADDRESS": "127.0.0.1:1", "CROSSFADE_ADS_TOKEN_FILE": str(token), "TMPDIR": str(folders)}
+
+    async def run_until_it_holds_its_token() -> tuple[Path, ...]:
+        async with proxy(**settings, ENVOY_ADMIN_ACCESS_PORT=str(free_ports(1)[0])):
+
+            async def holds() -> bool:
+                return any(path not in before for path in folders.glob("*/envoy.json"))
+
+            before = set(folders.glob("*/envoy.json"))
+            await until(holds)
+            files = tuple(folders.glob("*/*"))
+            assert {path.name for path in files} == {"envoy.json", "token.json"}
+            assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+            return files
+
+    first = await run_until_it_holds_its_token()
+    assert len(first) == 2
+    second = await run_until_it_holds_its_token()
+    assert len(second) == 2
+    assert not set(first) & set(second)
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [

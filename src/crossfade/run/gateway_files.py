@@ -7,7 +7,6 @@ import asyncio
 import json
 import signal
 import socket
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -26,6 +25,7 @@ from crossfade.run.file_source import FileSource, FileState
 from crossfade.run.manifest_files import Schemas
 from crossfade.run.manifests.gateway import gateway_crds
 from crossfade.run.port_owner import why_not_free
+from crossfade.run.work_folder import work_folder
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer
@@ -54,8 +54,8 @@ def run_gateway_files(settings: FilesSettings, *, say: Callable[[str], None]) ->
     """Blocks until SIGINT or SIGTERM; must be called from the main thread. `say` gets lines for people."""
     try:
         _check(settings)
-        with tempfile.TemporaryDirectory(prefix="crossfade-gateway-") as workdir:
-            return asyncio.run(_run(settings, Path(workdir), say))
+        with work_folder("crossfade-gateway-") as workdir:
+            return asyncio.run(_run(settings, workdir, say))
     except (GatewayFailed, FileNotFoundError) as error:
         say(f"crossfade gateway: {error}")
         return 1

@@ -8,13 +8,13 @@ import os
 import select
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
 from crossfade.run.envoy_process import EnvoyProcess, write_private
+from crossfade.run.work_folder import work_folder
 
 GATEWAY_ADS: Final = "127.0.0.1:18001"
 GATEWAY_STATUS_PORT: Final = 8100
@@ -149,8 +149,8 @@ def run_proxy(*, is_gateway: bool) -> int:
     """Envoy's exit code, or 1 if it could not be started; then the reason is on stderr."""
     try:
         settings = settings_from_environment(os.environ, is_gateway=is_gateway)
-        with tempfile.TemporaryDirectory(prefix="crossfade-proxy-") as folder:
-            return _run(settings, Path(folder))
+        with work_folder("crossfade-proxy-") as folder:
+            return _run(settings, folder)
     except (SettingsError, FileNotFoundError) as error:
         print(f"crossfade proxy: {error}", file=sys.stderr)  # noqa: T201 - for people, before there is a log
         return 1
