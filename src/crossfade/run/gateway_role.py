@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crossfade import __version__
+from crossfade.api.meta import ObjectRef
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
 from crossfade.envoy.policy_library import policy_library_path
-from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.kube.client import Client
 from crossfade.kube.events import EventRecorder
 from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade.kube.lease import LeaderElection
+from crossfade.run.gateway_publication import PROXY, GatewayPublication
 from crossfade.run.gateway_settings import GatewaySettings
 from crossfade.run.gateway_webhook import serve_webhook
 from crossfade.run.health import health_server
@@ -27,10 +28,8 @@ from crossfade.status.kong import StatusInput, decide_changes
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
-from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer
 
-PROXY: Final = "gateway"
 COMPONENT: Final = "kong-ingress-controller"
 # A new route is live this much later at least, and a burst of changes goes out at once.
 _QUIET_S: Final = 0.01
@@ -52,13 +51,14 @@ class _Role:
     """What the tasks share: the latest snapshot and what was decided on it."""
 
     def __init__(self, settings: GatewaySettings, client: Client) -> None:
-        self.publisher = Publisher(on_rejected=_log_rejection)
         self.source = ClusterSource(client, INPUT_KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
         self.events = EventRecorder(client, COMPONENT, instance=settings.identity)
         self._settings = settings
         self._client = client
         # The proxy's image holds the same installation, so the same path.
-        self._options = EnvoyOptions(policy_library_path(), settings.compile.token)
+        options = EnvoyOptions(policy_library_path(), settings.compile.token)
+        pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
+        self._publication = GatewayPublication(self.events, pod, options)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
         self._writer: StatusWriter | None = None
@@ -69,7 +69,7 @@ class _Role:
 
     async def run(self) -> None:
         ads = await AdsServer.start(
-            publisher=self.publisher, address=self._settings.ads_address, authenticate=always(PROXY)
+            publisher=self._publication.publisher, address=self._settings.ads_address, authenticate=always(PROXY)
         )
         try:
             async with SupervisedTasks(log) as tasks:
@@ -85,7 +85,7 @@ class _Role:
     async def compile(self) -> None:
         async for snapshot in self.source:
             model, diagnostics = compile_gateway(snapshot, self._settings.compile)
-            self.publisher.publish(PROXY, resources_from_model(model, options=self._options))
+            self._publication.publish(model)
             self._add_unreadable(diagnostics)
             self._snapshot = snapshot
             self._status = StatusInput(
@@ -123,8 +123,3 @@ class _Role:
     def _submit(self) -> None:
         if self._writer is not None and self._status is not None:
             self._writer.submit(decide_changes(self._status, now=datetime.now(UTC)))
-
-
-def _log_rejection(rejection: Rejection) -> None:
-    refused = rejection.rejected
-    log.error("xds.nack", node=rejection.node, type=refused.kind.name, name=refused.name, reason=refused.reason)
