@@ -1,6 +1,8 @@
 """Which objects a controller owns: it adopts orphans that match its selector and releases what no longer does."""
 
-from crossfade.api.meta import JsonObject, LabelSelector
+from collections.abc import Iterator
+
+from crossfade.api.meta import JsonObject, LabelSelector, NamespacedName, Resource
 from crossfade.kube.client import STRATEGIC, Client
 from crossfade.kube.errors import Invalid, NotFound
 from crossfade.local.controllers.informers import Informer
@@ -8,10 +10,35 @@ from crossfade.local.controllers.objects import (
     controller_of,
     controller_ref,
     is_being_deleted,
+    key_of,
     name_of,
     namespace_of,
+    selector_of,
+    typed_owner,
     uid_of,
 )
+
+
+def owners_concerned(
+    before: JsonObject | None, after: JsonObject | None, *, kind: Resource, owners: Informer
+) -> Iterator[NamespacedName]:
+    """Whom a change of a dependent concerns: its controller of that kind; for an orphan, all whose selector fits."""
+    for item in (before, after):
+        if item is None:
+            continue
+        owner = typed_owner(item, kind)
+        if owner is not None:
+            yield owner
+        elif item is after and controller_of(item) is None:
+            yield from _possible_owners(item, owners)
+
+
+def _possible_owners(orphan: JsonObject, owners: Informer) -> Iterator[NamespacedName]:
+    labels = orphan["metadata"].get("labels") or {}
+    for candidate in owners.in_namespace(namespace_of(orphan)):
+        selector = selector_of(candidate["spec"].get("selector"))
+        if selector is not None and selector.matches(labels):
+            yield key_of(candidate)
 
 
 async def adopt_or_release(

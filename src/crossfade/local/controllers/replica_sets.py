@@ -25,12 +25,11 @@ from crossfade.local.controllers.objects import (
     ref_of,
     selector_of,
     stamp,
-    typed_owner,
     uid_of,
     with_condition,
     without_condition,
 )
-from crossfade.local.controllers.ownership import adopt_or_release
+from crossfade.local.controllers.ownership import adopt_or_release, owners_concerned
 from crossfade.local.controllers.pods import available_in_s, deletion_order, is_active, is_finished, is_ready
 from crossfade.local.controllers.reconciler import Reconciler
 
@@ -69,21 +68,8 @@ class ReplicaSets:
             self.reconciler.queue.add(NamespacedName(namespace_of(changed), name_of(changed)))
 
     def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for pod in (before, after):
-            if pod is None:
-                continue
-            owner = typed_owner(pod, REPLICA_SET)
-            if owner is not None:
-                self.reconciler.queue.add(owner)
-            elif pod is after and controller_of(pod) is None:
-                self._offer_orphan(pod)
-
-    def _offer_orphan(self, pod: JsonObject) -> None:
-        labels = pod["metadata"].get("labels") or {}
-        for candidate in self._sets.in_namespace(namespace_of(pod)):
-            selector = selector_of(candidate["spec"].get("selector"))
-            if selector is not None and selector.matches(labels):
-                self.reconciler.queue.add(NamespacedName(namespace_of(candidate), name_of(candidate)))
+        for owner in owners_concerned(before, after, kind=REPLICA_SET, owners=self._sets):
+            self.reconciler.queue.add(owner)
 
     async def _reconcile(self, key: NamespacedName) -> float | None:
         replica_set = self._sets.get(key)

@@ -23,7 +23,7 @@ from crossfade.local.controllers.objects import (
     uid_of,
     with_condition,
 )
-from crossfade.local.controllers.ownership import adopt_or_release
+from crossfade.local.controllers.ownership import adopt_or_release, owners_concerned
 from crossfade.local.controllers.pods import is_finished
 from crossfade.local.controllers.reconciler import Reconciler, Retry
 
@@ -55,21 +55,8 @@ class Deployments:
             self.reconciler.queue.add(key_of(changed))
 
     def _on_set(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for item in (before, after):
-            if item is None:
-                continue
-            owner = typed_owner(item, DEPLOYMENT)
-            if owner is not None:
-                self.reconciler.queue.add(owner)
-            elif item is after and controller_of(item) is None:
-                self._offer_orphan(item)
-
-    def _offer_orphan(self, replica_set: JsonObject) -> None:
-        labels = replica_set["metadata"].get("labels") or {}
-        for candidate in self._deployments.in_namespace(namespace_of(replica_set)):
-            selector = selector_of(candidate["spec"].get("selector"))
-            if selector is not None and selector.matches(labels):
-                self.reconciler.queue.add(key_of(candidate))
+        for owner in owners_concerned(before, after, kind=DEPLOYMENT, owners=self._deployments):
+            self.reconciler.queue.add(owner)
 
     def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
         """Only a Recreate rollout waits for pods themselves: for the last old one to vanish."""
