@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
 from crossfade.local.apiserver.values import gojson
 from crossfade.local.apiserver.wire import protobuf
 from crossfade.local.apiserver.wire.request import Call
@@ -17,16 +15,6 @@ YAML: Final = "application/yaml"
 MEDIA_TYPES: Final = (JSON, YAML, protobuf.MEDIA_TYPE)
 _SHOWN: Final = 30
 """Bytes of a broken body that are quoted in the message."""
-
-
-class Loader(yaml.CSafeLoader):
-    """YAML to JSON values: dates stay text."""
-
-
-Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 @dataclass(frozen=True)
@@ -57,16 +45,10 @@ def decode(call: Call, kind: str) -> Body:
 
 
 def yaml_value(body: bytes) -> Any:
-    try:
-        return yaml.load(body, Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise bad_request(f"error converting YAML to JSON: yaml: {_first_line(error)}") from error
+    """The value of a YAML (or JSON) body; raises StatusError."""
+    from crossfade.local.apiserver.wire import yaml_text
 
-
-def _first_line(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+    return yaml_text.parse(body)
 
 
 def _json(call: Call, kind: str) -> Body:

@@ -3,9 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import yaml
 
-from crossfade.local.apiserver.printers import table
 from crossfade.local.apiserver.types.registry import ResourceType
 from crossfade.local.apiserver.wire.negotiation import YAML, Form, partial
 
@@ -18,8 +16,9 @@ JsonObject = dict[str, Any]
 
 def encode(value: Any, form: Form) -> bytes:
     if form.encoding == YAML:
-        text: str = yaml.dump(orjson.loads(orjson.dumps(value)), Dumper=yaml.CSafeDumper, allow_unicode=True)
-        return text.encode()
+        from crossfade.local.apiserver.wire import yaml_text
+
+        return yaml_text.write(value)
     options = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if form.pretty else 0)
     return orjson.dumps(value, option=options)
 
@@ -59,6 +58,8 @@ def table_answer(
     api: "Api", resource: ResourceType, items: list[JsonObject], form: Form, *, include: str
 ) -> JsonObject:
     """A `Table` of objects in served form; `include` is None, Metadata or Object, as in the query."""
+    from crossfade.local.apiserver.printers import table
+
     columns = resource.custom.columns if resource.custom is not None else None
     content = table(resource.gvk if columns is None else columns, items, api.clock())
     rows = []
