@@ -33,7 +33,7 @@ from crossfade.envoy.proto import (
     route_v3,
     type_v3,
 )
-from crossfade.envoy.route_matcher import LIST_LIMIT, matcher_from_routes
+from crossfade.envoy.route_matcher import LIST_LIMIT, Leaves, matcher_from_routes
 from crossfade.envoy.settings import EnvoyOptions
 
 HOST_SELECTION_ATTEMPTS = 5
@@ -42,21 +42,37 @@ STRING_FIELDS = {StringMatchKind.EXACT: "exact", StringMatchKind.PREFIX: "prefix
 
 def route_configuration(table: RouteTable, dialect: Dialect, options: EnvoyOptions) -> route_v3.RouteConfiguration:
     """Kong compares hosts without the port a client may have written (kong.md §3.3)."""
+    shared = _Shared(options)
     return route_v3.RouteConfiguration(
         name=table.name,
-        virtual_hosts=[_virtual_host(host, options) for host in table.virtual_hosts],
+        virtual_hosts=[_virtual_host(host, shared) for host in table.virtual_hosts],
         ignore_port_in_host_matching=dialect is Dialect.KONG,
     )
 
 
-def _virtual_host(host: VirtualHost, options: EnvoyOptions) -> route_v3.VirtualHost:
+class _Shared:
+    """Builds a route of one table once, however many virtual hosts have it; the table keeps the routes alive."""
+
+    def __init__(self, options: EnvoyOptions) -> None:
+        self.leaves = Leaves()
+        self._options = options
+        self._built: dict[int, route_v3.Route] = {}
+
+    def message(self, route: Route) -> route_v3.Route:
+        built = self._built.get(id(route))
+        if built is None:
+            built = self._built[id(route)] = route_from_model(route, self._options)
+        return built
+
+
+def _virtual_host(host: VirtualHost, shared: _Shared) -> route_v3.VirtualHost:
     """A long list costs every request; beyond `LIST_LIMIT` a tree gives the same answers (see `route_matcher`)."""
-    routes = [route_from_model(route, options) for route in host.routes]
+    routes = [shared.message(route) for route in host.routes]
     message = route_v3.VirtualHost(name=host.name, domains=host.domains)
     if len(routes) <= LIST_LIMIT:
         message.routes.extend(routes)
     else:
-        message.matcher.CopyFrom(matcher_from_routes([route.match for route in host.routes], routes))
+        message.matcher.CopyFrom(matcher_from_routes([route.match for route in host.routes], routes, shared.leaves))
     return message
 
 

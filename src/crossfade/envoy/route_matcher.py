@@ -43,8 +43,23 @@ def _candidates(key: str, by_prefix: dict[str, list[int]]) -> list[int]:
     return [index for end in range(len(key) + 1) for index in by_prefix.get(key[:end], ())]
 
 
-def matcher_from_routes(matches: Sequence[RouteMatch], routes: Sequence[route_v3.Route]) -> xds_matcher_v3.Matcher:
-    """`matches[i]` is what `routes[i]` was made from."""
+class Leaves:
+    """Each list of the same route messages is encoded once; keeps the messages, by whose identity it knows them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[Sequence[route_v3.Route], xds_core_v3.TypedExtensionConfig]] = {}
+
+    def action(self, routes: Sequence[route_v3.Route]) -> xds_core_v3.TypedExtensionConfig:
+        key = tuple(map(id, routes))
+        if key not in self._known:
+            self._known[key] = (routes, _action(routes))
+        return self._known[key][1]
+
+
+def matcher_from_routes(
+    matches: Sequence[RouteMatch], routes: Sequence[route_v3.Route], encoded: Leaves
+) -> xds_matcher_v3.Matcher:
+    """`matches[i]` is what `routes[i]` was made from; tables that share routes share `encoded`."""
     by_key = leaves(matches)
     matcher = xds_matcher_v3.Matcher()
     tree = matcher.matcher_tree
@@ -52,9 +67,9 @@ def matcher_from_routes(matches: Sequence[RouteMatch], routes: Sequence[route_v3
     tree.input.typed_config.CopyFrom(packed(matcher_v3.HttpRequestHeaderMatchInput(header_name=":path")))
     for key, indexes in by_key.items():
         if key:
-            tree.prefix_match_map.map[key].action.CopyFrom(_action([routes[index] for index in indexes]))
+            tree.prefix_match_map.map[key].action.CopyFrom(encoded.action([routes[index] for index in indexes]))
     if by_key[""]:
-        matcher.on_no_match.action.CopyFrom(_action([routes[index] for index in by_key[""]]))
+        matcher.on_no_match.action.CopyFrom(encoded.action([routes[index] for index in by_key[""]]))
     return matcher
 
 

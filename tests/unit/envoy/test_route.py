@@ -21,9 +21,11 @@ from crossfade.compile.model import (
     RouteTable,
     StringMatch,
     StringMatchKind,
+    VirtualHost,
 )
 from crossfade.envoy.dump import plain
 from crossfade.envoy.route import re2_quoted, route_configuration, route_from_model
+from crossfade.envoy.route_matcher import LIST_LIMIT
 from crossfade.envoy.settings import EnvoyOptions
 from tests.support.models import ORIGIN
 
@@ -148,6 +150,18 @@ def test_kong_ignores_the_port_of_the_host_header() -> None:
     table = RouteTable("t", ())
     assert route_configuration(table, Dialect.KONG, OPTIONS).ignore_port_in_host_matching
     assert not route_configuration(table, Dialect.APP_MESH, OPTIONS).ignore_port_in_host_matching
+
+
+@pytest.mark.parametrize("count", [3, LIST_LIMIT + 1], ids=["list", "tree"])
+def test_sharing_routes_between_virtual_hosts_changes_nothing(count: int) -> None:
+    def routes() -> tuple[Route, ...]:
+        return tuple(Route(f"r{number}", RouteMatch(f"/{number}"), TO_A, ORIGIN, b"{}") for number in range(count))
+
+    shared = routes()
+    one_set = RouteTable("t", tuple(VirtualHost(name, (name,), shared) for name in ("a", "b")))
+    own_sets = RouteTable("t", tuple(VirtualHost(name, (name,), routes()) for name in ("a", "b")))
+    expected = plain(route_configuration(own_sets, Dialect.KONG, OPTIONS))
+    assert plain(route_configuration(one_set, Dialect.KONG, OPTIONS)) == expected
 
 
 def test_quoting_for_re2() -> None:

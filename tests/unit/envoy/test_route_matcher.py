@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crossfade.compile.model import PathMatchKind, RouteMatch
 from crossfade.envoy.proto import route_v3
-from crossfade.envoy.route_matcher import leaves, literal_prefix, matcher_from_routes
+from crossfade.envoy.route_matcher import Leaves, leaves, literal_prefix, matcher_from_routes
 
 PREFIX, EXACT, REGEX, REGEX_PREFIX = PathMatchKind
 
@@ -87,8 +87,16 @@ def test_leaves_carry_their_ancestors_in_order() -> None:
 
 def test_a_leaf_of_one_route_needs_no_list() -> None:
     matcher = matcher_from_routes(
-        [RouteMatch("/a"), RouteMatch("/b")], [route_v3.Route(name="a"), route_v3.Route(name="b")]
+        [RouteMatch("/a"), RouteMatch("/b")], [route_v3.Route(name="a"), route_v3.Route(name="b")], Leaves()
     )
     actions = {key: one.action.typed_config.type_url for key, one in matcher.matcher_tree.prefix_match_map.map.items()}
     assert actions == dict.fromkeys(("/a", "/b"), "type.googleapis.com/envoy.config.route.v3.Route")
     assert not matcher.HasField("on_no_match")
+
+
+def test_the_same_routes_are_encoded_once() -> None:
+    one, two = route_v3.Route(name="a"), route_v3.Route(name="b")
+    encoded = Leaves()
+    assert encoded.action([one, two]) is encoded.action([one, two])
+    assert encoded.action([one, two]) != encoded.action([two, one])
+    assert encoded.action([one]) is not encoded.action([route_v3.Route(name="a")])
