@@ -36,7 +36,19 @@ _PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passth
 _DROPPED: Final = "Support for '{0}' was removed in 3.0. This gateway still applies it; Kong 3 has {1} annotations."
 _DEPRECATED: Final = (
     "'upstream' is DEPRECATED and will be removed in a future version. Use a KongUpstreamPolicy resource instead."
+    " This gateway applies only its host_header, and no KongUpstreamPolicy."
 )
+# Kinds of Kong that this gateway takes and does not read, with what their author should know.
+WITHOUT_EFFECT: Final[Mapping[str, str]] = {
+    "KongConsumerGroup": "consumers are in no group, and plugins of groups do not run",
+    "KongCustomEntity": "the entity is not created",
+    "KongLicense": "no feature depends on a license",
+    "KongServiceFacade": "a path whose backend it is matches no request; name a Service",
+    "KongUpstreamPolicy": "requests are balanced round-robin, without health checks",
+    "KongVault": "references to vaults are not resolved",
+    "TCPIngress": "no TCP or TLS connection is routed",
+    "UDPIngress": "no UDP traffic is routed",
+}
 
 
 class Problem(Struct, frozen=True):
@@ -75,9 +87,11 @@ def kong_handlers(snapshot: Callable[[], Snapshot]) -> "dict[str, Handler]":
 
 def verdict_on(obj: JsonObject, old: JsonObject, snapshot: Snapshot = EMPTY) -> Verdict:
     """On an object as it is to be stored; `old` is empty for a new one. Foreign kinds are allowed."""
-    rule = _RULES.get(str(obj.get("kind")))
+    name = str(obj.get("kind"))
+    rule = _RULES.get(name)
     if rule is None:
-        return Verdict()
+        effect = WITHOUT_EFFECT.get(name)
+        return Verdict(warnings=(f"{name} has no effect in this gateway: {effect}",) if effect else ())
     kind, check = rule
     try:
         return check(decode(obj, kind), old, snapshot)

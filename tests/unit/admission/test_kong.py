@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.admission.kong import EMPTY, kong_handlers, verdict_on
+from crossfade.admission.kong import EMPTY, WITHOUT_EFFECT, kong_handlers, verdict_on
 from crossfade.admission.review import AdmissionRequest
 from crossfade.api.core.secret import Secret
 from crossfade.api.kong.consumer import KongConsumer
@@ -126,6 +126,14 @@ def test_a_secret_that_is_not_there_yet_is_a_warning() -> None:
     verdict = verdict_on(kong("KongConsumer", username="u", credentials=["later"]), {})
     assert verdict.denial == ""
     assert verdict.warnings == ("consumer referenced non-existent credentials secret: later",)
+
+
+@pytest.mark.parametrize("kind", sorted(WITHOUT_EFFECT))
+def test_what_has_no_effect_says_so(kind: str) -> None:
+    verdict = verdict_on(kong(kind, spec={}), {})
+    assert verdict.denial == ""
+    (warning,) = verdict.warnings
+    assert warning.startswith(f"{kind} has no effect in this gateway: ")
 
 
 async def test_the_handler_answers_reviews() -> None:

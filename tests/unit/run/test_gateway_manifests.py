@@ -3,6 +3,7 @@
 import jsonschema_rs
 import pytest
 
+from crossfade.admission.kong import WITHOUT_EFFECT
 from crossfade.api.meta import JsonObject
 from crossfade.run.gateway_settings import GatewaySettings
 from crossfade.run.manifests.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
@@ -53,6 +54,27 @@ def test_columns_of_plugins_are_kongs() -> None:
         ("Config", 1),
         ("Programmed", 0),
     ]
+
+
+def test_no_kong_kind_goes_unseen() -> None:
+    """Each is either read or sent to the webhook, which says when a kind has no effect."""
+    (role,) = by_kind(GatewayInstallSettings(), "ClusterRole")
+    (configuration,) = by_kind(GatewayInstallSettings(), "ValidatingWebhookConfiguration")
+    seen = {
+        (group, name)
+        for rule in (*role["rules"], *(rule for webhook in configuration["webhooks"] for rule in webhook["rules"]))
+        for group in rule["apiGroups"]
+        for name in rule["resources"]
+    }
+    for crd in gateway_crds():
+        assert (crd["spec"]["group"], crd["spec"]["names"]["plural"]) in seen
+
+
+def test_the_webhook_sees_every_kind_without_effect() -> None:
+    (configuration,) = by_kind(GatewayInstallSettings(), "ValidatingWebhookConfiguration")
+    checked = {name for webhook in configuration["webhooks"] for rule in webhook["rules"] for name in rule["resources"]}
+    plurals = {crd["spec"]["names"]["kind"]: crd["spec"]["names"]["plural"] for crd in gateway_crds()}
+    assert {plurals[kind] for kind in WITHOUT_EFFECT} <= checked
 
 
 def test_names_are_those_of_kongs_chart() -> None:

@@ -18,6 +18,15 @@ WEBHOOK_PORT: Final = 8080
 # Not 1337, which bypasses a mesh's sidecar: Kong's traffic is meant to go through it.
 _USER: Final = 1000
 _KONG_KINDS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "kongconsumergroups", "kongingresses")
+# Only looked at when they are written, to say that they have no effect; consumer groups are above.
+_WITHOUT_EFFECT: Final = (
+    "kongcustomentities",
+    "konglicenses",
+    "kongupstreampolicies",
+    "kongvaults",
+    "tcpingresses",
+    "udpingresses",
+)
 _WITH_STATUS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "kongconsumergroups")
 
 
@@ -196,7 +205,13 @@ def _webhook(settings: GatewayInstallSettings) -> list[JsonObject]:
                 "apiGroups": ["configuration.konghq.com"],
                 "apiVersions": ["*"],
                 "operations": changes,
-                "resources": list(_KONG_KINDS),
+                "resources": [*_KONG_KINDS, *_WITHOUT_EFFECT],
+            },
+            {
+                "apiGroups": ["incubator.ingress-controller.konghq.com"],
+                "apiVersions": ["*"],
+                "operations": changes,
+                "resources": ["kongservicefacades"],
             },
             {
                 "apiGroups": ["networking.k8s.io"],
