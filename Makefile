@@ -27,7 +27,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt packages.txt
 
 # Installs only what is missing, so that a prepared machine needs neither root nor a network.
 packages:
-	@missing=$$(comm -23 <(sort packages.txt) <(dpkg-query -W -f '$${Package}\n' | sort)); \
+	@if ! command -v apt-get >/dev/null; then \
+		echo "setup: no apt here: see that the like of packages.txt is installed" >&2; exit 0; \
+	fi; \
+	missing=$$(comm -23 <(sort packages.txt) <(dpkg-query -W -f '$${Package}\n' | sort)); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	echo "setup: Debian packages:" $$missing >&2; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
