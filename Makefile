@@ -30,7 +30,7 @@ packages:
 	@if ! command -v apt-get >/dev/null; then \
 		echo "setup: no apt here: see that the like of packages.txt is installed" >&2; exit 0; \
 	fi; \
-	missing=$$(comm -23 <(sort packages.txt) <(dpkg-query -W -f '$${Package}\n' | sort)); \
+	missing=$$(comm -23 <(sort packages.txt) <(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' | sed -n 's|^installed ||p' | sort)); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	echo "setup: Debian packages:" $$missing >&2; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
