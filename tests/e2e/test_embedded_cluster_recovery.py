@@ -102,6 +102,21 @@ def test_killed_api_server_comes_back_and_pods_go_on(cluster: EmbeddedCluster) -
     assert containers_of(cluster) == before
 
 
+def test_status_tells_of_an_api_server_that_hangs(cluster: EmbeddedCluster) -> None:
+    def told() -> tuple[int, str, str]:
+        plain = crossfade("status", "--data-dir", str(cluster.data_dir))
+        return plain.returncode, plain.stdout.partition(",")[0], status(cluster.data_dir)["state"]
+
+    assert told() == (0, "ready", "ready")
+    (server,) = processes("crossfade.local.apiserver", str(cluster.data_dir))
+    os.kill(server, signal.SIGSTOP)
+    try:
+        assert told() == (1, "not answering", "not answering")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert eventually(lambda: told() == (0, "ready", "ready"))
+
+
 def test_killed_container_is_restarted(cluster: EmbeddedCluster) -> None:
     run_dj(cluster)
     (container,) = containers_of(cluster)

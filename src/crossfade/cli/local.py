@@ -17,6 +17,7 @@ from crossfade.local.data_dir import AlreadyRunningError, DataDir, UnusableDirec
 DEFAULT_DATA_DIR: Final = Path("~/.crossfade")
 _STOP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.02
+_ANSWER_S: Final = 1.0
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -132,14 +133,19 @@ def run_down(arguments: argparse.Namespace) -> int:
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Exit code 1 when no cluster runs there, so that scripts can ask."""
+    """Exit code 1 when no cluster runs there or it has stopped answering, so that scripts can ask."""
+    from crossfade.local.api_health import api_answers
+
     directory = DataDir(arguments.data_dir)
     running = directory.is_held()
     state, status = (directory.read_state(), directory.read_status()) if running else ({}, {})
     ports = state.get("ports") or {}
+    answers = "api" in ports and api_answers(ports["api"], authority=directory.authority, within_s=_ANSWER_S)
+    condition = _state(status, answers=answers) if running else "not running"
     report = {
         "running": running,
-        "ready": bool(status.get("ready")),
+        "ready": condition == "ready",
+        "state": condition,
         "dataDir": str(directory.root),
         "kubeconfig": str(directory.kubeconfig),
         "pid": state.get("pid"),
@@ -149,14 +155,14 @@ def run_status(arguments: argparse.Namespace) -> int:
         "addresses": status.get("addresses") or [],
     }
     print(json.dumps(report, indent=2) if arguments.output == "json" else _describe(report))
-    return 0 if running else 1
+    return 0 if condition in ("starting", "ready") else 1
 
 
 def _describe(report: dict[str, Any]) -> str:
     if not report["running"]:
         return f"not running ({report['dataDir']})"
     lines = [
-        f"{'ready' if report['ready'] else 'starting'}, process {report['pid']}, {report['mode']}",
+        f"{report['state']}, process {report['pid']}, {report['mode']}",
         f"API server  {report['api']}",
         f"kubeconfig  {report['kubeconfig']}",
     ]
@@ -166,6 +172,13 @@ def _describe(report: dict[str, Any]) -> str:
             for port in address["ports"]
         )
     return "\n".join(lines)
+
+
+def _state(status: dict[str, Any], *, answers: bool) -> str:
+    """There is a status as soon as the API server has answered once."""
+    if status and not answers:
+        return "not answering"
+    return "ready" if status.get("ready") else "starting"
 
 
 def run_kubectl(arguments: argparse.Namespace) -> int:  # noqa: RET503 - the last line does not return

@@ -33,6 +33,7 @@ class DataDir:
         self.run = self.root / "run"
         self.logs = self.root / "logs"
         self.kubeconfig = self.root / "kubeconfig"
+        self.authority = self.root / "pki" / "ca.crt"
         self.mounts = self.run / "mounts"
         self.kubelet_socket = self.run / "kubelet.sock"
         self.install = self.run / "install.json"
