@@ -1,5 +1,6 @@
 """What a hostile client, pod or user of the machine must not get."""
 
+import http.client
 import json
 import stat
 import threading
@@ -157,6 +158,51 @@ class TestClient:
             assert not {".", "..", "%2e%2e"} & set(upstream.split("/"))
         else:
             assert answer.status in (400, 401, 404)
+
+    @pytest.mark.parametrize(
+        ("sent", "arrives"),
+        [
+            ("/open/a%2Fb", "/a%2Fb"),
+            ("/open/..%2fkeyed", "/..%2Fkeyed"),
+            ("/open/..;/keyed", "/..;/keyed"),
+            ("/open/a;b=c", "/a;b=c"),
+            ("/open//a/./%62", "/a/b"),
+        ],
+    )
+    def test_reserved_characters_reach_the_backend_as_they_are(
+        self, gateway: RunningGateway, sent: str, arrives: str
+    ) -> None:
+        """What docs/security.md warns backends of."""
+        answer = gateway.get(sent)
+        assert answer.status == 200
+        assert json.loads(answer.body)["path"] == arrives
+
+    @pytest.mark.parametrize("path", ["/open/../../keyed", "/open/%00", "/open/%zz"])
+    def test_bad_paths_are_refused(self, gateway: RunningGateway, path: str) -> None:
+        assert gateway.get(path).status == 400
+
+    def test_headers_on_a_route_without_policies(self, gateway: RunningGateway) -> None:
+        """As Kong does it: nobody vouches for consumer headers there (docs/security.md)."""
+        sent = {
+            "X-Consumer-Username": "root",
+            "X-Forwarded-For": "1.1.1.1",
+            "X-Forwarded-Host": "forged.test",
+            "X-Real-IP": "2.2.2.2",
+        }
+        seen = dict(headers_upstream(gateway, "/open", sent))
+        assert seen["x-consumer-username"] == "root"
+        assert seen["x-forwarded-for"] == "1.1.1.1, 127.0.0.1"
+        assert (seen["x-forwarded-host"], seen["x-real-ip"]) == ("127.0.0.1", "127.0.0.1")
+
+    def test_headers_that_connection_names_do_not_travel_on(self, gateway: RunningGateway) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
+        try:
+            hop = {"X-One": "1", "X-Two": "2", "X-Three": "3", "Connection": "X-One, close, x-two", "Proxy": "evil"}
+            connection.request("GET", "/open", headers=hop)
+            seen = dict(json.loads(connection.getresponse().read())["headers"])
+        finally:
+            connection.close()
+        assert {"x-one", "x-two", "x-three", "proxy"} & seen.keys() == {"x-three"}
 
     def test_headers_that_steer_envoy_have_no_effect(self, gateway: RunningGateway) -> None:
         steering = {
