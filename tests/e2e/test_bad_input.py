@@ -104,6 +104,33 @@ def test_wrong_plugin_is_refused_with_field_and_allowed_values(
     assert "bad" not in cluster.kubectl("get", "kongplugins", "-n", "prod", "-o", "name")
 
 
+def test_a_kind_without_effect_is_taken_with_a_warning(cluster: EmbeddedCluster) -> None:
+    manifest = """
+apiVersion: configuration.konghq.com/v1beta1
+kind: UDPIngress
+metadata: {name: dns, namespace: prod}
+spec: {rules: [{port: 53, backend: {serviceName: dj, servicePort: 53}}]}
+"""
+    said = refused(cluster, "apply", "--warnings-as-errors", "-f", "-", stdin=manifest)
+    assert "UDPIngress has no effect in this gateway" in said
+    assert cluster.kubectl("get", "udpingress", "dns", "-n", "prod", "-o", "name")
+
+
+def test_parameters_of_the_class_that_are_missing_are_named(cluster: EmbeddedCluster) -> None:
+    reference = (
+        '{"apiGroup":"configuration.konghq.com","kind":"IngressClassParameters",'
+        '"scope":"Namespace","namespace":"kong","name":"later"}'
+    )
+    patch = ("patch", "ingressclass", "kong", "--type=merge", "-p")
+    cluster.kubectl(*patch, f'{{"spec":{{"parameters":{reference}}}}}')
+    try:
+        text = "IngressClassParameters kong/later not found"
+        eventually(lambda: text in events_about(cluster, "IngressClass", "kong", namespace="default"), within_s=SOON_S)
+        assert ask(cluster, "/jazz", host="good.test").status == 200
+    finally:
+        cluster.kubectl(*patch, '{"spec":{"parameters":null}}')
+
+
 def test_wrong_plugin_that_gets_in_closes_its_routes_until_it_is_mended(cluster: EmbeddedCluster) -> None:
     webhook = cluster.kubectl("get", *KONG_WEBHOOK, "-o", "yaml", "--show-managed-fields=false")
     cluster.kubectl("delete", *KONG_WEBHOOK)
