@@ -4,33 +4,53 @@ use crate::config::{Compat, Gateway, Prefix};
 use crate::incoming;
 use crate::path;
 use crate::request::Request;
+use crate::text::{Text, decimal};
 use std::borrow::Cow;
 use std::net::IpAddr;
+
+/// A header to write.
+#[derive(Debug)]
+pub struct Change {
+    pub name: &'static str,
+    pub value: Text,
+    /// The request has not had it: Envoy need not look for old values.
+    pub is_new: bool,
+}
 
 /// Changes to the request's headers, collected while they are read and applied afterwards.
 #[derive(Debug, Default)]
 pub struct Changes {
-    pub set: Vec<(&'static str, Vec<u8>)>,
-    /// Headers that the request has not had: Envoy need not look for old values.
-    pub add: Vec<(&'static str, Vec<u8>)>,
+    pub set: Vec<Change>,
     pub remove: Vec<Cow<'static, str>>,
     pub body: Option<Vec<u8>>,
 }
 
 impl Changes {
-    pub fn set(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
-        self.set.push((name, value.into()));
+    pub fn with_body(body: Option<Vec<u8>>) -> Self {
+        Self { set: Vec::with_capacity(24), remove: Vec::new(), body }
+    }
+
+    pub fn set(&mut self, name: &'static str, value: impl AsRef<[u8]>) {
+        self.set.push(Change { name, value: Text::from_slice(value.as_ref()), is_new: true });
     }
 
     pub fn remove(&mut self, name: &'static str) {
         self.remove.push(Cow::Borrowed(name));
     }
 
-    /// Drops removals of what is not there and tells additions from replacements; each saves a search in Envoy.
+    /// Drops what changes nothing and tells additions from replacements; each saves a search in Envoy.
     pub fn settle(&mut self, request: &Request<'_>) {
         self.remove.retain(|name| request.header(name.as_bytes()).is_some());
-        let (set, add) = self.set.drain(..).partition(|(name, _)| request.header(name.as_bytes()).is_some());
-        (self.set, self.add) = (set, add);
+        let removed = &self.remove;
+        self.set.retain_mut(|change| {
+            let mut present = request.headers.iter().filter(|(name, _)| *name == change.name.as_bytes());
+            let Some((name, value)) = present.next() else { return true };
+            change.is_new = false;
+            // What is removed first has to be written again.
+            *value != change.value.as_slice()
+                || present.next().is_some()
+                || removed.iter().any(|removed| removed.as_bytes() == *name)
+        });
     }
 }
 
@@ -40,16 +60,21 @@ const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
 const REMOVED: [&str; 4] = ["proxy", "proxy-connection", "keep-alive", "expect"];
 
 /// The client's address: the peer's, or what a trusted peer says.
-pub fn client_address(gateway: &Gateway, request: &Request<'_>) -> Option<IpAddr> {
-    let peer = request.peer?;
-    if !gateway.trusts(peer) {
+pub fn client_address<'a>(gateway: &Gateway, request: &Request<'a>) -> Option<Cow<'a, str>> {
+    let peer = Cow::Borrowed(request.peer?);
+    if !trusts_peer(gateway, request) {
         return Some(peer);
     }
     let told = request.header(gateway.real_ip_header.as_bytes()).and_then(|value| {
         let last = value.rsplit(|byte| *byte == b',').next()?;
-        std::str::from_utf8(last.trim_ascii()).ok()?.parse().ok()
+        std::str::from_utf8(last.trim_ascii()).ok()?.parse::<IpAddr>().ok()
     });
-    told.or(Some(peer))
+    Some(told.map_or(peer, |told| Cow::Owned(told.to_string())))
+}
+
+fn trusts_peer(gateway: &Gateway, request: &Request<'_>) -> bool {
+    !gateway.trusted.is_empty()
+        && request.peer.and_then(|peer| peer.parse().ok()).is_some_and(|peer| gateway.trusts(peer))
 }
 
 /// Adds path and forwarding headers. `query` replaces the request's own when a plugin has hidden something in it.
@@ -57,12 +82,14 @@ pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Op
     let path = request.path.as_deref().unwrap_or(b"/");
     let prefix = matched_prefix(&gateway.route.prefix, path);
     set_path(gateway, request, path, prefix, query, changes);
-    let trusted = request.peer.is_some_and(|peer| gateway.trusts(peer));
+    let trusted = trusts_peer(gateway, request);
     let keeps = |name: &str| trusted && request.header(name.as_bytes()).is_some_and(|value| !value.is_empty());
 
     let told = request.header(b"x-forwarded-for").filter(|value| !value.is_empty());
-    let forwarded_for = told.map_or_else(|| client.into(), |told| [told, b", ", client.as_bytes()].concat());
-    changes.set("x-forwarded-for", forwarded_for);
+    match told {
+        Some(told) => changes.set("x-forwarded-for", [told, b", ", client.as_bytes()].concat()),
+        None => changes.set("x-forwarded-for", client),
+    }
     changes.set("x-real-ip", client);
     if !keeps("x-forwarded-proto") {
         changes.set("x-forwarded-proto", if request.is_tls { "https" } else { "http" });
@@ -72,7 +99,7 @@ pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Op
     }
     if !keeps("x-forwarded-port") {
         let mapped = gateway.port_maps.get(&request.local_port).map(|port| u64::from(*port));
-        changes.set("x-forwarded-port", mapped.unwrap_or(request.local_port).to_string());
+        changes.set("x-forwarded-port", decimal(mapped.unwrap_or(request.local_port)));
     }
     if gateway.compat == Compat::Kong3 && !keeps("x-forwarded-path") {
         changes.set("x-forwarded-path", request.sent_path);
@@ -99,7 +126,7 @@ pub fn prepare(gateway: &Gateway, request: &Request<'_>, client: &str, query: Op
 
 /// Where the same request would go over HTTPS: the port is dropped, path and query stay as they were sent.
 pub fn https_location(gateway: &Gateway, request: &Request<'_>) -> String {
-    let trusted = request.peer.is_some_and(|peer| gateway.trusts(peer));
+    let trusted = trusts_peer(gateway, request);
     let told = request.header(b"x-forwarded-host").filter(|host| trusted && !host.is_empty());
     let host = host_without_port(told.unwrap_or(request.authority)).to_ascii_lowercase();
     let mut location = [b"https://", host.as_slice(), request.sent_path].concat();
@@ -141,16 +168,18 @@ fn matched_prefix<'a>(prefix: &Prefix, path: &'a [u8]) -> &'a [u8] {
 }
 
 /// The client's first Via line, then the gateway as it speaks the client's protocol.
-fn request_via(request: &Request<'_>, server_token: &str) -> Vec<u8> {
+fn request_via(request: &Request<'_>, server_token: &str) -> Text {
     let version = match request.protocol.strip_prefix(b"HTTP/").unwrap_or(request.protocol) {
         b"1.0" => b"1",
         other => other,
     };
-    let own = [version, b" ", server_token.as_bytes()].concat();
-    match request.header(b"via").filter(|value| !value.is_empty()) {
-        Some(told) => [told, b", ", &own].concat(),
-        None => own,
+    let mut via = Text::new();
+    if let Some(told) = request.header(b"via").filter(|value| !value.is_empty()) {
+        via.extend_from_slice(told);
+        via.extend_from_slice(b", ");
     }
+    [version, b" ", server_token.as_bytes()].iter().for_each(|part| via.extend_from_slice(part));
+    via
 }
 
 fn take_away(gateway: &Gateway, request: &Request<'_>, changes: &mut Changes) {
@@ -209,10 +238,10 @@ mod tests {
 
     fn sent(gateway: &Gateway, request: &Request<'_>) -> std::collections::HashMap<String, String> {
         let mut changes = Changes::default();
-        let client = client_address(gateway, request).unwrap().to_string();
+        let client = client_address(gateway, request).unwrap();
         prepare(gateway, request, &client, None, &mut changes);
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        changes.set.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
+        let text = |bytes: Text| String::from_utf8(bytes.into_vec()).unwrap();
+        changes.set.into_iter().map(|change| (change.name.to_owned(), text(change.value))).collect()
     }
 
     #[test]
@@ -278,7 +307,22 @@ mod tests {
         let mut changes = Changes::default();
         prepare(&gateway, &testing::request("GET", "/h", &headers), "192.0.2.1", None, &mut changes);
         assert_eq!(changes.remove, ["proxy", "keep-alive", "x-envoy-max-retries"]);
-        assert!(changes.set.contains(&("te", b"trailers".to_vec())));
+        assert!(changes.set.iter().any(|change| change.name == "te" && change.value.as_slice() == b"trailers"));
+    }
+
+    #[test]
+    fn only_what_changes_something_is_written() {
+        let headers = [("x-a", "1"), ("x-b", "1"), ("x-c", "1"), ("x-c", "1"), ("x-d", "1")];
+        let mut changes = Changes::default();
+        for (name, value) in [("x-a", "1"), ("x-b", "2"), ("x-c", "1"), ("x-d", "1"), ("x-e", "1")] {
+            changes.set(name, value);
+        }
+        changes.remove("x-d");
+        changes.remove("x-f");
+        changes.settle(&testing::request("GET", "/h", &headers));
+        let left: Vec<_> = changes.set.iter().map(|change| (change.name, change.is_new)).collect();
+        assert_eq!(left, [("x-b", false), ("x-c", false), ("x-d", false), ("x-e", true)]);
+        assert_eq!(changes.remove, ["x-d"]);
     }
 
     #[test]

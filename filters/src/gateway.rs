@@ -196,7 +196,7 @@ impl Filter {
         if let Some(answer) = &gateway.answer {
             return Decision::Reply(self.answer(answer, request));
         }
-        let address = forwarding::client_address(&gateway, request).map(|address| address.to_string());
+        let address = forwarding::client_address(&gateway, request);
         let address = address.as_deref().unwrap_or_default();
         while let Some(kind) = PLUGIN_ORDER.get(self.next_plugin) {
             let table = Arc::clone(&self.table);
@@ -211,7 +211,7 @@ impl Filter {
             }
             self.next_plugin += 1;
         }
-        let mut changes = Changes { body: self.hidden.body.take(), ..Changes::default() };
+        let mut changes = Changes::with_body(self.hidden.body.take());
         changes.remove.extend(self.hidden.headers.drain(..).map(Into::into));
         forwarding::prepare(&gateway, request, address, self.hidden.query.take(), &mut changes);
         if gateway.compat == Compat::Kong3 && gateway.tokens.request_id_upstream {
@@ -331,11 +331,9 @@ impl Filter {
                 for name in &changes.remove {
                     stream.remove_header(Map::Request, name.as_bytes());
                 }
-                for (name, value) in &changes.set {
-                    stream.set_header(Map::Request, name.as_bytes(), value);
-                }
-                for (name, value) in &changes.add {
-                    stream.add_header(Map::Request, name.as_bytes(), value);
+                for change in &changes.set {
+                    let write = if change.is_new { Stream::add_header } else { Stream::set_header };
+                    write(stream, Map::Request, change.name.as_bytes(), &change.value);
                 }
                 if let Some(body) = &changes.body {
                     stream.replace_request_body(body);

@@ -30,4 +30,5 @@ mod rate_limiting;
 mod request;
 mod response;
 mod stream;
+mod text;
 mod windows;

@@ -2,6 +2,7 @@
 
 use crate::counters::{Counters, Limits, Usage};
 use crate::error::ConfigError;
+use crate::text::{Text, decimal};
 use crate::windows::{PERIODS, Period};
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,6 +22,8 @@ pub enum LimitBy {
 #[derive(Debug)]
 pub struct RateLimiting {
     pub limits: Limits,
+    /// The limits as the client is told them.
+    limit_texts: Box<[Text; PERIODS.len()]>,
     pub limit_by: LimitBy,
     /// In lower case.
     pub header_name: String,
@@ -45,6 +48,7 @@ impl RateLimiting {
         }
         Ok(Self {
             limits,
+            limit_texts: Box::new(limits.map(|limit| limit.map(number).unwrap_or_default())),
             limit_by: raw.limit_by,
             header_name: raw.header_name.unwrap_or_default().to_ascii_lowercase(),
             path: raw.path.unwrap_or_default(),
@@ -84,17 +88,15 @@ impl RateLimiting {
 
     /// The headers for the client, in Kong's words; none if the configuration hides them.
     pub fn client_headers(&self, usage: &Usage) -> ClientHeaders {
-        let mut headers = ClientHeaders::new();
         if self.hide_client_headers {
-            return headers;
+            return ClientHeaders::new();
         }
+        let mut headers = ClientHeaders::with_capacity(2 * PERIODS.len() + 4);
         let mut tightest: Option<(f64, Period)> = None;
         for period in PERIODS {
-            let (Some(limit), Some(left)) = (self.limits[period.index()], usage.remaining[period.index()]) else {
-                continue;
-            };
+            let Some(left) = usage.remaining[period.index()] else { continue };
             let shown = if usage.blocked { left } else { left - 1.0 }.max(0.0);
-            headers.push((LIMIT_NAMES[period.index()], number(limit)));
+            headers.push((LIMIT_NAMES[period.index()], self.limit_text(period)));
             headers.push((REMAINING_NAMES[period.index()], number(shown)));
             // Periods come in ascending order: with equal remainders the longest wins.
             if tightest.is_none_or(|(least, _)| shown <= least) {
@@ -103,8 +105,8 @@ impl RateLimiting {
         }
         if let Some((least, period)) = tightest {
             let elapsed_s = usage.now_s - period.start_s(usage.now_s);
-            let reset = (period.length_s() - elapsed_s).max(1).to_string();
-            headers.push(("ratelimit-limit", number(self.limits[period.index()].unwrap_or_default())));
+            let reset = decimal((period.length_s() - elapsed_s).max(1).unsigned_abs());
+            headers.push(("ratelimit-limit", self.limit_text(period)));
             headers.push(("ratelimit-remaining", number(least)));
             if usage.blocked {
                 headers.push(("retry-after", reset.clone()));
@@ -113,9 +115,13 @@ impl RateLimiting {
         }
         headers
     }
+
+    fn limit_text(&self, period: Period) -> Text {
+        Text::from_slice(&self.limit_texts[period.index()])
+    }
 }
 
-pub type ClientHeaders = Vec<(&'static str, String)>;
+pub type ClientHeaders = Vec<(&'static str, Text)>;
 
 /// What a request can be counted by.
 pub struct Identity<'a> {
@@ -146,9 +152,13 @@ const REMAINING_NAMES: [&str; 6] = [
 ];
 
 /// Whole numbers without a fraction, as Lua prints them.
-fn number(value: f64) -> String {
-    #[allow(clippy::cast_possible_truncation)] // whole and far below 2^63
-    if value.fract() == 0.0 && value.abs() < 1e15 { (value as i64).to_string() } else { value.to_string() }
+fn number(value: f64) -> Text {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole, positive and far below 2^64
+    if value.fract() == 0.0 && (0.0..1e15).contains(&value) {
+        decimal(value as u64)
+    } else {
+        Text::from_slice(value.to_string().as_bytes())
+    }
 }
 
 #[derive(Deserialize)]
@@ -206,6 +216,10 @@ mod tests {
         RateLimiting::parse(config).unwrap()
     }
 
+    fn text(value: &str) -> Text {
+        Text::from_slice(value.as_bytes())
+    }
+
     fn identity<'a>() -> Identity<'a> {
         Identity {
             consumer: Some(b"consumer"),
@@ -254,14 +268,14 @@ mod tests {
             ("ratelimit-remaining", "1"),
             ("ratelimit-reset", "3590"),
         ] {
-            assert!(headers.contains(&(name, value.to_owned())), "{name} {headers:?}");
+            assert!(headers.contains(&(name, text(value))), "{name} {headers:?}");
         }
         assert!(!headers.iter().any(|(name, _)| *name == "retry-after"));
         let blocked = plugin.client_headers(&usage(0.0, 3.0, true));
-        assert!(blocked.contains(&("x-ratelimit-remaining-day", "3".to_owned())));
-        assert!(blocked.contains(&("retry-after", "3590".to_owned())));
+        assert!(blocked.contains(&("x-ratelimit-remaining-day", text("3"))));
+        assert!(blocked.contains(&("retry-after", text("3590"))));
         let tied = plugin.client_headers(&usage(2.0, 2.0, false));
-        assert!(tied.contains(&("ratelimit-limit", "5".to_owned())), "the longest window wins a tie");
+        assert!(tied.contains(&("ratelimit-limit", text("5"))), "the longest window wins a tie");
     }
 
     #[test]
@@ -269,7 +283,7 @@ mod tests {
         let plugin = parse(json!({"month": 2}));
         let usage =
             Usage { now_s: 30 * 86_400 + 5, remaining: [None, None, None, None, Some(2.0), None], blocked: false };
-        assert!(plugin.client_headers(&usage).contains(&("ratelimit-reset", "1".to_owned())));
+        assert!(plugin.client_headers(&usage).contains(&("ratelimit-reset", text("1"))));
     }
 
     #[test]
@@ -278,7 +292,7 @@ mod tests {
         let hidden = parse(json!({"second": 1.5, "hide_client_headers": true}));
         assert!(hidden.client_headers(&usage).is_empty());
         let shown = parse(json!({"second": 1.5})).client_headers(&usage);
-        assert!(shown.contains(&("x-ratelimit-limit-second", "1.5".to_owned())));
+        assert!(shown.contains(&("x-ratelimit-limit-second", text("1.5"))));
     }
 
     #[test]

@@ -5,8 +5,10 @@ use crate::error_body::{self, Format};
 use crate::gateway::{Filter, Phase, Reply, Style};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::stream::{Map, Stream};
+use crate::text::{Text, decimal};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Filter {
     pub(crate) fn reply(&mut self, reply: &Reply, stream: &mut impl Stream) {
@@ -14,7 +16,7 @@ impl Filter {
         let mut own = std::mem::take(&mut self.client_headers);
         self.add_own_headers(&mut own, true);
         let given = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let own = given.chain(own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let own = given.chain(own.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
         if self.is_grpc || reply.format == Format::Empty {
             let (status, grpc_status) = (reply.status.to_string(), error_body::grpc_status(reply.status).to_string());
             let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
@@ -43,21 +45,21 @@ impl Filter {
     }
 
     /// Headers by which a reply of the gateway (or, if not `is_generated`, a proxied one) is known as Kong's.
-    fn add_own_headers(&self, headers: &mut Vec<(&'static str, String)>, is_generated: bool) {
+    fn add_own_headers(&self, headers: &mut Vec<(&'static str, Text)>, is_generated: bool) {
         let tokens = self.gateway.tokens;
         if tokens.latency && is_generated {
-            headers.push(("x-kong-response-latency", self.started.elapsed().as_millis().to_string()));
+            headers.push(("x-kong-response-latency", milliseconds(self.started.elapsed())));
         }
         if tokens.latency && !is_generated {
             let proxied = self.proxied.unwrap_or(self.started);
-            headers.push(("x-kong-upstream-latency", proxied.elapsed().as_millis().to_string()));
-            headers.push(("x-kong-proxy-latency", proxied.duration_since(self.started).as_millis().to_string()));
+            headers.push(("x-kong-upstream-latency", milliseconds(proxied.elapsed())));
+            headers.push(("x-kong-proxy-latency", milliseconds(proxied.duration_since(self.started))));
         }
         if tokens.server && is_generated {
-            headers.push(("server", self.gateway.server_token.clone()));
+            headers.push(("server", text(&self.gateway.server_token)));
         }
         if tokens.request_id && self.gateway.compat == Compat::Kong3 {
-            headers.push(("x-kong-request-id", self.request_id().to_owned()));
+            headers.push(("x-kong-request-id", text(self.request_id())));
         }
     }
 
@@ -80,22 +82,22 @@ impl Filter {
     /// Turns Envoy's own error into Kong's.
     fn become_kongs(&mut self, error: LocalError, stream: &mut impl Stream, end_of_stream: bool) {
         let format = if error.origin == Origin::Plugin { self.formats.plugin } else { self.formats.proxy };
-        let mut headers: Vec<(&str, String)> = Vec::with_capacity(16);
+        let mut headers: Vec<(&str, Text)> = Vec::with_capacity(16);
         headers.append(&mut self.client_headers);
         let is_upstreams = error.origin == Origin::Upstream;
         self.add_own_headers(&mut headers, !is_upstreams);
         if is_upstreams && self.gateway.tokens.server {
-            headers.push(("via", format!("1.1 {}", self.gateway.server_token)));
-            headers.push(("server", self.gateway.server_token.clone()));
+            headers.push(("via", text(&format!("1.1 {}", self.gateway.server_token))));
+            headers.push(("server", text(&self.gateway.server_token)));
         }
         if self.is_grpc {
-            headers.push(("grpc-status", error_body::grpc_status(error.status).to_string()));
-            headers.push(("grpc-message", error.message.to_owned()));
+            headers.push(("grpc-status", text(&error_body::grpc_status(error.status).to_string())));
+            headers.push(("grpc-message", text(error.message)));
         } else {
             let body = error_body::render(format, self.gateway.compat, error.message, self.request_id());
-            headers.push((":status", error.status.to_string()));
-            headers.push(("content-type", error_body::content_type(format).to_owned()));
-            headers.push(("content-length", body.len().to_string()));
+            headers.push((":status", decimal(error.status.into())));
+            headers.push(("content-type", text(error_body::content_type(format))));
+            headers.push(("content-length", text(&body.len().to_string())));
             if !self.is_head && end_of_stream {
                 stream.add_response_body(body.as_bytes());
             } else if !self.is_head {
@@ -103,7 +105,7 @@ impl Filter {
             }
         }
         for (name, value) in &headers {
-            stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
+            stream.set_header(Map::Response, name.as_bytes(), value);
         }
         self.phase = Phase::Replied;
     }
@@ -118,7 +120,7 @@ impl Filter {
 
     fn mark_response(&mut self, stream: &mut impl Stream) {
         let gateway = Arc::clone(&self.gateway);
-        let mut own = Vec::with_capacity(16);
+        let mut own = Vec::with_capacity(24);
         self.add_own_headers(&mut own, false);
         let mut limits = std::mem::take(&mut self.client_headers);
         let mut present: SmallVec<[bool; 16]> = SmallVec::new();
@@ -130,7 +132,7 @@ impl Filter {
             has_trailer = has("trailer");
             if gateway.tokens.server {
                 if gateway.compat == Compat::Kong3 && !has("server") {
-                    own.push(("server", gateway.server_token.clone()));
+                    own.push(("server", text(&gateway.server_token)));
                 }
                 own.push(("via", response_via(&headers, &gateway)));
             }
@@ -143,11 +145,8 @@ impl Filter {
         }
         for ((name, value), present) in own.iter().zip(present) {
             // Only what is there has to be replaced; an addition saves Envoy the search.
-            if present {
-                stream.set_header(Map::Response, name.as_bytes(), value.as_bytes());
-            } else {
-                stream.add_header(Map::Response, name.as_bytes(), value.as_bytes());
-            }
+            let write = if present { Stream::set_header } else { Stream::add_header };
+            write(stream, Map::Response, name.as_bytes(), value);
         }
         for (name, value) in &repeated {
             stream.add_header(Map::Response, name.as_bytes(), value);
@@ -159,15 +158,23 @@ impl Filter {
 }
 
 /// All Via lines of the upstream in one, then the gateway; Kong 2.1 overwrites them.
-fn response_via(headers: &[(&[u8], &[u8])], gateway: &Gateway) -> String {
-    let mut via = String::new();
+fn response_via(headers: &[(&[u8], &[u8])], gateway: &Gateway) -> Text {
+    let mut via = Text::new();
     if gateway.compat == Compat::Kong3 {
         for (_, value) in headers.iter().filter(|(name, _)| *name == b"via") {
-            via.push_str(&String::from_utf8_lossy(value));
-            via.push_str(", ");
+            via.extend_from_slice(value);
+            via.extend_from_slice(b", ");
         }
-        via.push_str("1.1 ");
+        via.extend_from_slice(b"1.1 ");
     }
-    via.push_str(&gateway.server_token);
+    via.extend_from_slice(gateway.server_token.as_bytes());
     via
+}
+
+fn text(value: &str) -> Text {
+    Text::from_slice(value.as_bytes())
+}
+
+fn milliseconds(duration: Duration) -> Text {
+    decimal(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
