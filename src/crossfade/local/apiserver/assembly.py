@@ -47,6 +47,7 @@ class Assembly:
 def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) -> AdmissionChain:
     return AdmissionChain(
         gate=(namespaces.namespace_lifecycle(storage),),
+        waits=(pods.default_account(storage),),
         mutators=(
             pods.service_account(storage),
             pods.priority(storage),

@@ -1,7 +1,8 @@
 """What pods get on creation: a service account with its token volume, priority, and the usual tolerations."""
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from crossfade.local.apiserver.admission.attributes import Attributes
@@ -14,7 +15,24 @@ TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S10
 _TOKEN_SECONDS: Final = 3607
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _ROOT_CA: Final = "kube-root-ca.crt"
+_DEFAULT_ACCOUNT: Final = "default"
+_ACCOUNT_TRIES: Final = 10
+_ACCOUNT_PAUSE_S: Final = 0.1
 _SYSTEM_PRIORITIES: Final = {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
+
+
+def default_account(storage: Storage) -> Callable[[Attributes], Awaitable[None]]:
+    """Waits a second for a new namespace's account, which a controller makes: one file may hold namespace and pod."""
+
+    async def wait(attributes: Attributes) -> None:
+        if attributes.new is None or not _is_new_pod(attributes) or _account_of(attributes.new) != _DEFAULT_ACCOUNT:
+            return
+        for _ in range(_ACCOUNT_TRIES):
+            if storage.get("/serviceaccounts", attributes.namespace, _DEFAULT_ACCOUNT) is not None:
+                return
+            await asyncio.sleep(_ACCOUNT_PAUSE_S)
+
+    return wait
 
 
 def service_account(storage: Storage) -> Callable[[Attributes], None]:
@@ -25,7 +43,7 @@ def service_account(storage: Storage) -> Callable[[Attributes], None]:
         if pod is None or not _is_new_pod(attributes) or "kubernetes.io/config.mirror" in _annotations(pod):
             return
         spec = pod.setdefault("spec", {})
-        name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+        name = _account_of(pod)
         spec["serviceAccountName"] = spec["serviceAccount"] = name
         stored = storage.get("/serviceaccounts", attributes.namespace, name)
         if stored is None:
@@ -42,6 +60,12 @@ def service_account(storage: Storage) -> Callable[[Attributes], None]:
             _mount_token(spec)
 
     return step
+
+
+def _account_of(pod: JsonObject) -> str:
+    spec = pod.get("spec") or {}
+    name: str = spec.get("serviceAccountName") or spec.get("serviceAccount") or _DEFAULT_ACCOUNT
+    return name
 
 
 def _is_new_pod(attributes: Attributes) -> bool:
