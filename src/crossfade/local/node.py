@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import uvloop
 import yaml
 
 from crossfade.api.meta import JsonObject, NamespacedName
 from crossfade.kube.client import Client
 from crossfade.kube.errors import KubeError
+from crossfade.kube.event_loop import new_event_loop
 from crossfade.kube.events import EventRecorder
 from crossfade.kube.kubeconfig import ClusterConfig, load_kubeconfig
 from crossfade.kube.reflector import Reflector
@@ -316,7 +316,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     settings = msgspec.json.decode(sys.argv[1], type=NodeSettings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(Node(settings).run())
 
 

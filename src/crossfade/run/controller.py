@@ -7,9 +7,8 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-import uvloop
-
 from crossfade.kube.errors import ConfigError
+from crossfade.kube.event_loop import new_event_loop
 from crossfade.run import logging
 
 Role = Literal["mesh", "gateway"]
@@ -22,7 +21,7 @@ def run_controller(*, role: Role, kubeconfig: str | None) -> None:
         work = _role(role, os.environ, kubeconfig)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_until_signal(work))
 
 

@@ -13,6 +13,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from crossfade.kube.event_loop import new_event_loop
 from crossfade.local.apiserver.api import utc_now
 from crossfade.local.apiserver.assembly import Assembly
 from crossfade.local.apiserver.bootstrap import make_builtin_objects
@@ -24,10 +25,9 @@ from crossfade.local.apiserver.server import HttpServer, tls_context
 def main() -> None:
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    import uvloop
-
     try:
-        uvloop.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
     except KeyboardInterrupt:
         pass
     except sqlite3.DatabaseError as error:
