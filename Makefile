@@ -63,6 +63,7 @@ bench: setup
 	@$(BIN)/python benchmarks/gateway_policies.py
 	@$(BIN)/python benchmarks/apply_to_route.py
 	@$(BIN)/python benchmarks/demo_start.py
+	@$(BIN)/python benchmarks/push_resources.py
 
 clean:
 	rm -rf $(VENV) target src/crossfade/_generated
