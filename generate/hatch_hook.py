@@ -17,5 +17,6 @@ class GenerateHook(BuildHookInterface[Any]):
         from generate.__main__ import generate_all
 
         generate_all(Path(self.root) / "src" / "crossfade" / "_generated")
+        build_data["force_include"][str(Path(self.root) / "examples")] = "crossfade/examples"
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
