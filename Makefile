@@ -60,10 +60,10 @@ golden: setup
 	@$(BIN)/pytest tests/translation --update-golden
 
 bench: setup
-	@$(BIN)/python benchmarks/gateway_policies.py
-	@$(BIN)/python benchmarks/apply_to_route.py
-	@$(BIN)/python benchmarks/demo_start.py
-	@$(BIN)/python benchmarks/push_resources.py
+	@$(BIN)/python -m benchmarks.gateway_policies
+	@$(BIN)/python -m benchmarks.apply_to_route
+	@$(BIN)/python -m benchmarks.demo_start
+	@$(BIN)/python -m benchmarks.push_resources
 
 clean:
 	rm -rf $(VENV) target src/crossfade/_generated

@@ -7,16 +7,12 @@ how much of the time is the gateway learning, not answering. Ends by itself.
 import argparse
 import http.client
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster  # noqa: E402  (needs the path above)
+from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
 
 BACKEND = """
 apiVersion: apps/v1

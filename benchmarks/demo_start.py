@@ -1,20 +1,16 @@
 """From `crossfade up` to all pods of the meshed DJ application Ready, and what takes the time. Ends by itself."""
 
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tests.support.cluster import crossfade, embedded_cluster
 
-from tests.support.cluster import crossfade, embedded_cluster  # noqa: E402  (needs the path above)
+from crossfade.run.walkthrough import RUN_AS_PROXY_USER
 
-from crossfade.run.walkthrough import RUN_AS_PROXY_USER  # noqa: E402  (the same)
-
-EXAMPLES = ROOT / "examples"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def main() -> None:
