@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -147,6 +147,17 @@ async def test_a_killed_proxy_leaves_nothing_for_long(tmp_path: Path) -> None:
     second = await run_until_it_holds_its_token()
     assert len(second) == 2
     assert not set(first) & set(second)
+
+    async def nobody_uses_them() -> bool:
+        return not any(str(folders).encode() in line for line in command_lines())
+
+    await until(nobody_uses_them)
+
+
+def command_lines() -> Iterator[bytes]:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield (process / "cmdline").read_bytes()
 
 
 @pytest.mark.parametrize(

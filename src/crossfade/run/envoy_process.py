@@ -98,9 +98,14 @@ class EnvoyProcess:
 
 
 def _ended_with_parent() -> list[str]:
-    """Envoy itself asks for this only where hot restart is on. The helper replaces itself by Envoy: same process id."""
+    """Envoy asks for this itself only where hot restart is on. The helpers become Envoy: same process id.
+
+    The shell looks whether the parent is still there, since a death before the request goes unnoticed.
+    """
     helper = shutil.which("setpriv")
-    return [helper, "--pdeathsig", "KILL", "--"] if helper else []
+    if helper is None:
+        return []
+    return [helper, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
 
 
 def write_private(path: Path, content: bytes) -> None:
