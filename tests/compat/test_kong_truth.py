@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 from tests.support.cluster import free_ports
 
 TRUTH = Path(__file__).parent / "kong-truth"

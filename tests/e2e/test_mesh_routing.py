@@ -14,10 +14,10 @@ import pytest
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.registry import decode
 from crossfade.compile.mesh import ArnScope, compile_mesh
 from crossfade.compile.model import Direction, ProxyModel
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.registry import decode
 from tests.support.envoy import Harness, backend, running_envoy, until
 
 pytestmark = pytest.mark.envoy

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.model import Origin
+from crossfade_kube.meta import ObjectRef
 
 
 def plain(value: Any) -> Any:

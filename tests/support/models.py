@@ -1,6 +1,5 @@
 """Small models for tests of everything behind the compiler."""
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.model import (
     Cluster,
     Destination,
@@ -20,6 +19,7 @@ from crossfade.compile.model import (
     RouteTable,
     VirtualHost,
 )
+from crossfade_kube.meta import ObjectRef
 
 ORIGIN = Origin(ObjectRef("v1", "Test", "test", "test"))
 TABLE = "table"

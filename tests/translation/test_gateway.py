@@ -9,12 +9,12 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import decode_known, kinds_by_gvk
 from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, ServerCertificate
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import decode_known, kinds_by_gvk
 from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics, plain
 
 CASES = Path(__file__).parent / "cases" / "gateway"

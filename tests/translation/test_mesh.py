@@ -15,15 +15,15 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
-from crossfade.api.core import Namespace
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import TypedObject, decode_known, kinds_by_gvk
 from crossfade.compile.mesh import ArnScope, MeshModel, compile_mesh
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import validate
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Namespace
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import TypedObject, decode_known, kinds_by_gvk
 from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics
 
 CASES = Path(__file__).parent / "cases" / "mesh"

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import decode
 from crossfade.compile.mesh.membership import Refusal, choose_gateway, choose_mesh
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import decode
 
 # Default of spec.awsName; the virtual service's differs from all others.
 _AWS_NAMES: Final[dict[str, str]] = {

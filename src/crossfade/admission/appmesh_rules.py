@@ -11,8 +11,8 @@ from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode, VirtualRouter
 from crossfade.api.appmesh.values import ConnectionPool
 from crossfade.api.appmesh.virtual_router import HttpRouteMatch
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.api.registry import DecodeError, decode
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.registry import DecodeError, decode
 
 T = TypeVar("T", str, NamespacedName)
 

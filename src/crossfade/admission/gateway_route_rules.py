@@ -12,8 +12,8 @@ from crossfade.api.appmesh.gateway_route import (
     Rewrite,
 )
 from crossfade.api.appmesh.values import HeaderMatch, QueryParameter, ValueMatch
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import decode
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import decode
 
 _EMPTY_MATCH = (
     "Missing Match criteria for one or more {what} match block, don't specify match block if you dont need it"

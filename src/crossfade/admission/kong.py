@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from msgspec import Struct
 
 from crossfade.admission.review import AdmissionAnswer, AdmissionRequest
-from crossfade.api.core.ingress import Ingress
-from crossfade.api.core.secret import Secret
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.credentials import (
     CREDENTIAL_KINDS,
@@ -21,12 +19,14 @@ from crossfade.api.kong.credentials import (
 )
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import DecodeError, TypedObject, decode
 from crossfade.compile.gateway.annotations import list_of
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
 from crossfade.compile.policies.registry import Refused, judge_plugin
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import DecodeError, TypedObject, decode
 
 if TYPE_CHECKING:
     from crossfade.admission.server import Handler

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from msgspec import Struct
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 API_VERSION: Final = "admission.k8s.io/v1"
 

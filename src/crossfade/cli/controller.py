@@ -12,8 +12,8 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.kube.errors import ConfigError
     from crossfade.run.controller import run_controller
+    from crossfade_kube.errors import ConfigError
 
     try:
         run_controller(role=arguments.role, kubeconfig=arguments.kubeconfig)

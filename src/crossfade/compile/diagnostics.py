@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from crossfade.api.meta import ObjectRef
+from crossfade_kube.meta import ObjectRef
 
 
 class Severity(StrEnum):

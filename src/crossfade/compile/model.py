@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from crossfade.api.meta import ObjectRef
+from crossfade_kube.meta import ObjectRef
 
 
 class Origin(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, TypeVar
 from msgspec import Struct
 
 from crossfade.api.appmesh import VirtualGateway, VirtualNode
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 MODE_KEY: Final = "appmesh.k8s.aws/sidecarInjectorWebhook"
 

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.inject.annotations import PodWishes
 from crossfade.inject.settings import PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
+from crossfade_kube.meta import JsonObject
 
 ENVOY_NAME: Final = "envoy"
 TOKEN_VOLUME: Final = "crossfade-token"  # noqa: S105 - the name of a volume

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.api.meta import JsonObject
 from crossfade.inject.annotations import PodWishes, wishes_from_annotations
 from crossfade.inject.decision import MODE_KEY, InjectionDenied
 from crossfade.inject.envoy_container import (
@@ -18,6 +17,7 @@ from crossfade.inject.envoy_container import (
 )
 from crossfade.inject.proxy_init import INIT_NAME, cni_annotations, init_container
 from crossfade.inject.settings import PROXY_UID, SidecarSettings
+from crossfade_kube.meta import JsonObject
 
 _FARGATE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
 

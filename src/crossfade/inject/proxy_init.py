@@ -3,9 +3,9 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.api.meta import JsonObject
 from crossfade.inject.annotations import PREFIX, PodWishes
 from crossfade.inject.settings import PROXY_UID, SidecarSettings
+from crossfade_kube.meta import JsonObject
 
 INIT_NAME: Final = "proxyinit"
 INBOUND_PORT: Final = 15000

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 _MAX_MESSAGE: Final = 65_536
 

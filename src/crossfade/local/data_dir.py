@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 
 class AlreadyRunningError(Exception):

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, cast
 
 from dnslib import CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
 
-from crossfade.api.meta import NamespacedName
 from crossfade.local.service_table import ServiceEntry, ServiceTable
+from crossfade_kube.meta import NamespacedName
 
 DOMAIN: Final = "cluster.local"
 _TTL_S: Final = 5

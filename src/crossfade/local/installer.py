@@ -7,10 +7,10 @@ from typing import Final
 
 import orjson
 
-from crossfade.api.meta import JsonObject, Resource
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiError, KubeError, NotFound
-from crossfade.kube.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiError, KubeError, NotFound
+from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT
 
 FIELD_MANAGER: Final = "crossfade-up"
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"

@@ -15,8 +15,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, cast
 
-from crossfade.api.meta import NamespacedName
 from crossfade.local.service_table import Endpoint, ServiceEntry, ServiceTable
+from crossfade_kube.meta import NamespacedName
 
 _WELL_KNOWN: Final = {80: "http", 443: "https"}
 _CONNECT_TIMEOUT_S: Final = 5.0

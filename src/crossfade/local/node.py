@@ -15,14 +15,6 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import KubeError
-from crossfade.kube.event_loop import new_event_loop
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.kubeconfig import ClusterConfig, load_kubeconfig
-from crossfade.kube.reflector import Reflector
-from crossfade.kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
 from crossfade.local import catalogue, control, network
 from crossfade.local import namespaces as ns
 from crossfade.local.data_dir import DataDir, read_json
@@ -38,6 +30,14 @@ from crossfade.local.node_settings import NodeSettings
 from crossfade.local.objects import ObjectIndex
 from crossfade.local.service_proxy import ServiceProxy
 from crossfade.local.service_table import ServiceEntry
+from crossfade_kube.client import Client
+from crossfade_kube.errors import KubeError
+from crossfade_kube.event_loop import new_event_loop
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import ClusterConfig, load_kubeconfig
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.reflector import Reflector
+from crossfade_kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.api.watch import WatchEvent
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.watch import WatchEvent
 
 
 class ObjectIndex:

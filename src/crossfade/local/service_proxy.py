@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Callable
 from typing import Final
 
-from crossfade.api.meta import NamespacedName
 from crossfade.local.nft import render_table
 from crossfade.local.objects import ObjectIndex
 from crossfade.local.service_table import ServiceTable, build_table
+from crossfade_kube.meta import NamespacedName
 
 log = logging.getLogger(__name__)
 

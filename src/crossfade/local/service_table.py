@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, NamespacedName
+from crossfade_kube.meta import JsonObject, NamespacedName
 
 _SERVICE_LABEL: Final = "kubernetes.io/service-name"
 HEADLESS: Final = "None"

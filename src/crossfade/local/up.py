@@ -18,11 +18,11 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from crossfade.api.meta import JsonObject
 from crossfade.local import control, host_ports, preflight
 from crossfade.local.data_dir import DataDir, write_json
 from crossfade.local.host_ports import Listener
 from crossfade.local.node_settings import NodeSettings
+from crossfade_kube.meta import JsonObject
 
 API_PORT: Final = 6443
 HTTP_PORT: Final = 8000

@@ -7,9 +7,9 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-from crossfade.kube.errors import ConfigError
-from crossfade.kube.event_loop import new_event_loop
 from crossfade.run import logging
+from crossfade_kube.errors import ConfigError
+from crossfade_kube.event_loop import new_event_loop
 
 Role = Literal["mesh", "gateway"]
 

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.run.manifest_files import SUFFIXES, FileContent, FileProblem, Schemas, parse_manifests
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 DEBOUNCE_MS: Final = 200
 QUIET_MS: Final = 20

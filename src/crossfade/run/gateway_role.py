@@ -8,15 +8,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crossfade import __version__
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
 from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.kube.client import Client
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
-from crossfade.kube.lease import LeaderElection
 from crossfade.run.gateway_publication import PROXY, GatewayPublication
 from crossfade.run.gateway_settings import GatewaySettings
 from crossfade.run.gateway_webhook import serve_webhook
@@ -29,6 +24,11 @@ from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
 from crossfade.xds.server import AdsServer
+from crossfade_kube.client import Client
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
+from crossfade_kube.lease import LeaderElection
+from crossfade_kube.meta import ObjectRef
 
 COMPONENT: Final = "kong-ingress-controller"
 # A new route is live this much later at least, and a burst of changes goes out at once.

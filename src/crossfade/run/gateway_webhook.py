@@ -10,16 +10,16 @@ from typing import Final
 
 from crossfade.admission.kong import kong_handlers
 from crossfade.admission.server import admission_server
-from crossfade.api.core.secret import Secret
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import decode
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates, renewed
-from crossfade.kube.client import Client
-from crossfade.kube.errors import Conflict, NotFound
-from crossfade.kube.resources import VALIDATING_WEBHOOK_CONFIGURATION
 from crossfade.run.gateway_settings import WebhookSettings
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.client import Client
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.errors import Conflict, NotFound
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import decode
+from crossfade_kube.resources import VALIDATING_WEBHOOK_CONFIGURATION
 
 _CHECK_S: Final = 60.0
 _NOT_INSTALLED_CHECK_S: Final = 0.5

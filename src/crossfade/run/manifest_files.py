@@ -9,9 +9,9 @@ import yaml
 from msgspec import Struct
 
 from crossfade.admission.kong import verdict_on
-from crossfade.api.meta import GroupVersionKind, JsonObject, ObjectRef
-from crossfade.api.registry import DecodeError, decode_known, kinds_by_gvk, ref_of
 from crossfade.compile.gateway.compiler import INPUT_KINDS
+from crossfade_kube.meta import GroupVersionKind, JsonObject, ObjectRef
+from crossfade_kube.registry import DecodeError, decode_known, kinds_by_gvk, ref_of
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 # Manifests for a cluster hold these too; they mean nothing here and need no word.
@@ -106,7 +106,7 @@ def _items(document: Any) -> Iterator[JsonObject]:
 
 def _object(path: Path, document: JsonObject, schemas: Schemas) -> tuple[Any, list[FileProblem]]:
     if document.get("apiVersion") in _BETA_INGRESS and document.get("kind") == "Ingress":
-        from crossfade.api.core.ingress_v1beta1 import ingress_v1_from_v1beta1
+        from crossfade_kube.core.ingress_v1beta1 import ingress_v1_from_v1beta1
 
         document = ingress_v1_from_v1beta1(document)
     present = {key: value for key, value in document.items() if value is not None}

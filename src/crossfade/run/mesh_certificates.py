@@ -10,16 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from crossfade.api.meta import JsonObject, Resource
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates, renewed
-from crossfade.kube.client import Client
-from crossfade.kube.errors import Conflict, NotFound
-from crossfade.kube.resources import (
-    MUTATING_WEBHOOK_CONFIGURATION,
-    SECRET,
-    VALIDATING_WEBHOOK_CONFIGURATION,
-)
 from crossfade.run.manifests.mesh_names import (
     CERTIFICATE_SECRET,
     MUTATING_CONFIGURATION,
@@ -27,6 +19,14 @@ from crossfade.run.manifests.mesh_names import (
     server_names,
 )
 from crossfade.xds.auth import ServerKeyPair
+from crossfade_kube.client import Client
+from crossfade_kube.errors import Conflict, NotFound
+from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.resources import (
+    MUTATING_WEBHOOK_CONFIGURATION,
+    SECRET,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+)
 
 _AUTHORITY_NAME: Final = "appmesh-controller-ca"
 _AUTHORITY, _AUTHORITY_KEY, _SERVER, _SERVER_KEY = "ca.crt", "ca.key", "tls.crt", "tls.key"

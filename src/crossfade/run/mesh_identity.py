@@ -6,14 +6,14 @@ A pod can only speak for virtual nodes and gateways of its own namespace, whatev
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, Resource
 from crossfade.compile.mesh import MeshModel
 from crossfade.inject.envoy_container import ENVOY_NAME
 from crossfade.inject.settings import TOKEN_AUDIENCE
-from crossfade.kube.client import Client
-from crossfade.kube.errors import KubeError, NotFound
-from crossfade.kube.resources import POD
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, bearer_token
+from crossfade_kube.client import Client
+from crossfade_kube.errors import KubeError, NotFound
+from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.resources import POD
 
 TOKEN_REVIEW: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 _NODE_VARIABLE: Final = "APPMESH_VIRTUAL_NODE_NAME"

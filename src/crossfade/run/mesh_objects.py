@@ -7,11 +7,11 @@ is refused for something missing before the API has been asked.
 from collections.abc import Callable
 
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
-from crossfade.api.core import Namespace
-from crossfade.api.registry import DecodeError, TypedObject, decode
-from crossfade.kube.client import Client
-from crossfade.kube.errors import NotFound
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.client import Client
+from crossfade_kube.core import Namespace
+from crossfade_kube.errors import NotFound
+from crossfade_kube.registry import DecodeError, TypedObject, decode
 
 
 class MeshObjects:

@@ -20,15 +20,8 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
-from crossfade.api.core import Namespace
-from crossfade.api.registry import TypedObject
 from crossfade.compile.mesh import ArnScope
 from crossfade.inject.settings import SidecarSettings
-from crossfade.kube.client import Client
-from crossfade.kube.errors import KubeError, NotFound
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.kubeconfig import in_cluster_config, load_kubeconfig
-from crossfade.kube.lease import LeaderElection
 from crossfade.run.health import health_server
 from crossfade.run.logging import EventLog
 from crossfade.run.manifests.mesh_names import (
@@ -51,6 +44,13 @@ from crossfade.status.writer import StatusWriter
 from crossfade.xds.auth import tls_credentials
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer
+from crossfade_kube.client import Client
+from crossfade_kube.core import Namespace
+from crossfade_kube.errors import KubeError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
+from crossfade_kube.lease import LeaderElection
+from crossfade_kube.registry import TypedObject
 
 KINDS: Final[tuple[type[TypedObject], ...]] = (
     Namespace,

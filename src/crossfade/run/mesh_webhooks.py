@@ -8,7 +8,6 @@ from crossfade.admission.appmesh_rules import check_object
 from crossfade.admission.review import AdmissionAnswer, AdmissionRequest, Denied
 from crossfade.admission.server import Handler
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
-from crossfade.api.meta import JsonObject
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.compile.mesh.names import gateway_path, node_path
 from crossfade.inject.decision import Candidates, Decision, InjectionDenied, Untouched, decide
@@ -17,6 +16,7 @@ from crossfade.inject.settings import SidecarSettings
 from crossfade.run.manifests.mesh_names import ADMITTED, POD_PATH, mutating_path, validating_path
 from crossfade.run.mesh_objects import MeshObjects
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import JsonObject
 
 _MESH: Final = "mesh"
 

@@ -13,11 +13,11 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
-from crossfade.api.meta import Condition, JsonObject, ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.mesh import ObjectState
 from crossfade.status.change import News, ObjectChange
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import Condition, JsonObject, ObjectRef
+from crossfade_kube.registry import typed_ref
 
 WithStatus: TypeAlias = Mesh | VirtualNode | VirtualService | VirtualRouter | VirtualGateway | GatewayRoute
 

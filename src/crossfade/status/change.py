@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from crossfade.api.meta import JsonObject, ObjectRef, Resource
+from crossfade_kube.meta import JsonObject, ObjectRef, Resource
 
 
 class News(Struct, frozen=True):

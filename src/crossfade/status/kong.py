@@ -6,20 +6,20 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, to_builtins
 
-from crossfade.api.core.endpoint_slice import EndpointSlice
-from crossfade.api.core.ingress import Ingress, IngressClass
-from crossfade.api.core.secret import Secret
-from crossfade.api.core.service import LoadBalancerIngress, Service
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
-from crossfade.api.meta import Condition, JsonObject, NamespacedName, ObjectRef, Resource
-from crossfade.api.registry import TypedObject, typed_ref
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.status.change import News, ObjectChange
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.endpoint_slice import EndpointSlice
+from crossfade_kube.core.ingress import Ingress, IngressClass
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.core.service import LoadBalancerIngress, Service
+from crossfade_kube.meta import Condition, JsonObject, NamespacedName, ObjectRef, Resource
+from crossfade_kube.registry import TypedObject, typed_ref
 
 WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer
 

@@ -7,9 +7,9 @@ table has and the last one that was taken lacks; at the first table of all, on e
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.model import ProxyModel, Route
 from crossfade.envoy.resource_set import ResourceType
+from crossfade_kube.meta import ObjectRef
 
 APPLY_FAILED: Final = "KongConfigurationApplyFailed"
 # With more suspects an Event says too little to be worth its noise.

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, TypeVar
 
-from crossfade.api.meta import ObjectRef
-from crossfade.kube.client import MERGE, Client
-from crossfade.kube.errors import Conflict, Invalid, KubeError, NotFound
-from crossfade.kube.events import EventRecorder
 from crossfade.status.change import News, ObjectChange
+from crossfade_kube.client import MERGE, Client
+from crossfade_kube.errors import Conflict, Invalid, KubeError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.meta import ObjectRef
 
 log = logging.getLogger(__name__)
 

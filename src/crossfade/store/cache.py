@@ -6,10 +6,10 @@ An object that cannot be decoded is reported and otherwise left as it last was: 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.api.registry import DecodeError, TypedObject, decode
-from crossfade.api.watch import WatchEvent
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.registry import DecodeError, TypedObject, decode
+from crossfade_kube.watch import WatchEvent
 
 
 class Cache:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
-from crossfade.api.meta import NamespacedName, ObjectMeta
+from crossfade_kube.meta import NamespacedName, ObjectMeta
 
 
 class KubernetesObject(Protocol):

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from crossfade.api.meta import Resource
-from crossfade.kube.errors import NotFound
-from crossfade.kube.resources import (
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import Resource
+from crossfade_kube.resources import (
     CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,

@@ -6,16 +6,16 @@ from contextlib import aclosing
 
 import pytest
 
-from crossfade.api.core import ConfigMap, Secret
-from crossfade.api.meta import ObjectRef
-from crossfade.kube.client import JSON_PATCH, STRATEGIC, Client
-from crossfade.kube.errors import Conflict, Invalid, NotFound
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.kubeconfig import load_kubeconfig
-from crossfade.kube.lease import LeaderElection, LeaseTimes
-from crossfade.kube.resources import CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE
 from crossfade.run.logging import EventLog
 from crossfade.run.sources import ClusterSource
+from crossfade_kube.client import JSON_PATCH, STRATEGIC, Client
+from crossfade_kube.core import ConfigMap, Secret
+from crossfade_kube.errors import Conflict, Invalid, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import load_kubeconfig
+from crossfade_kube.lease import LeaderElection, LeaseTimes
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.resources import CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE
 from tests.support.api_server import ApiServerProcess
 from tests.support.waiting import eventually
 

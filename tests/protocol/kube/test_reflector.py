@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossfade.api.watch import WatchEvent
-from crossfade.kube.client import Client
-from crossfade.kube.kubeconfig import ClusterConfig
-from crossfade.kube.reflector import Reflector
-from crossfade.kube.resources import CONFIG_MAP
+from crossfade_kube.client import Client
+from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.reflector import Reflector
+from crossfade_kube.resources import CONFIG_MAP
+from crossfade_kube.watch import WatchEvent
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 

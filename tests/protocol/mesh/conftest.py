@@ -12,11 +12,13 @@ import aiohttp
 import pytest
 import yaml
 
-from crossfade.api.meta import Resource
-from crossfade.kube.client import Client
-from crossfade.kube.errors import AlreadyExists
-from crossfade.kube.kubeconfig import load_kubeconfig
-from crossfade.kube.resources import (
+from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_manifests
+from crossfade.run.mesh_role import MeshSettings, run_mesh_role
+from crossfade_kube.client import Client
+from crossfade_kube.errors import AlreadyExists
+from crossfade_kube.kubeconfig import load_kubeconfig
+from crossfade_kube.meta import Resource
+from crossfade_kube.resources import (
     CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     MUTATING_WEBHOOK_CONFIGURATION,
@@ -25,8 +27,6 @@ from crossfade.kube.resources import (
     SERVICE_ACCOUNT,
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
-from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_manifests
-from crossfade.run.mesh_role import MeshSettings, run_mesh_role
 from tests.support.cluster import free_ports
 
 Json = dict[str, Any]

@@ -8,10 +8,12 @@ import aiohttp
 import pytest
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import ObjectRef, Resource
 from crossfade.compile.mesh import MeshModel
-from crossfade.kube.errors import NotFound
-from crossfade.kube.resources import (
+from crossfade.run.mesh_identity import sidecar_authentication
+from crossfade.xds.auth import NotAuthenticatedError
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import ObjectRef, Resource
+from crossfade_kube.resources import (
     EVENT,
     MUTATING_WEBHOOK_CONFIGURATION,
     NAMESPACE,
@@ -20,8 +22,6 @@ from crossfade.kube.resources import (
     SERVICE_ACCOUNT,
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
-from crossfade.run.mesh_identity import sidecar_authentication
-from crossfade.xds.auth import NotAuthenticatedError
 from tests.protocol.mesh.conftest import Lab
 
 Json = dict[str, Any]

@@ -7,10 +7,10 @@ import pytest
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.api.appmesh import Mesh, VirtualNode
 from crossfade.inject.settings import SidecarSettings
-from crossfade.kube.resources import NAMESPACE
 from crossfade.run.mesh_objects import MeshObjects
 from crossfade.run.mesh_webhooks import mesh_handlers
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.resources import NAMESPACE
 from tests.protocol.mesh.conftest import Lab
 from tests.protocol.mesh.test_control_plane import make
 

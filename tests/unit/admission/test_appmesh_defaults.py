@@ -8,7 +8,7 @@ from crossfade.api.appmesh import Mesh, VirtualGateway
 from crossfade.api.appmesh.mesh import MeshSpec
 from crossfade.api.appmesh.values import MeshReference
 from crossfade.api.appmesh.virtual_gateway import VirtualGatewaySpec
-from crossfade.api.meta import LabelSelector, ObjectMeta
+from crossfade_kube.meta import LabelSelector, ObjectMeta
 
 LABELS = {"mesh": "dj-app"}
 

@@ -7,10 +7,10 @@ import pytest
 
 from crossfade.admission.kong import EMPTY, WITHOUT_EFFECT, kong_handlers, verdict_on
 from crossfade.admission.review import AdmissionRequest
-from crossfade.api.core.secret import Secret
 from crossfade.api.kong.consumer import KongConsumer
-from crossfade.api.meta import JsonObject, ObjectMeta
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.meta import JsonObject, ObjectMeta
 
 
 def kong(kind: str, **fields: Any) -> JsonObject:

@@ -1,8 +1,8 @@
 import pytest
 
-from crossfade.api.core import EndpointSlice, Ingress, Lease, Pod, Secret, Service
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import DecodeError, decode, decode_known, kinds_by_gvk, typed_ref
+from crossfade_kube.core import EndpointSlice, Ingress, Lease, Pod, Secret, Service
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import DecodeError, decode, decode_known, kinds_by_gvk, typed_ref
 
 
 def test_service_keeps_numbers_and_names_of_ports_apart() -> None:

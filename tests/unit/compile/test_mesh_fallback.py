@@ -3,10 +3,10 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.registry import TypedObject, decode, typed_ref
 from crossfade.compile.mesh import Accepted, ArnScope, Compiled, compile_with_fallback
 from crossfade.compile.model import Forward, Respond
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.registry import TypedObject, decode, typed_ref
 
 T = TypeVar("T", VirtualNode, VirtualRouter, VirtualService)
 

@@ -5,8 +5,8 @@ import pytest
 from crossfade.api.appmesh import VirtualGateway, VirtualNode
 from crossfade.api.appmesh.virtual_gateway import VirtualGatewaySpec
 from crossfade.api.appmesh.virtual_node import VirtualNodeSpec
-from crossfade.api.meta import LabelSelector, ObjectMeta
 from crossfade.inject.decision import MODE_KEY, Candidates, InjectionDenied, Untouched, decide
+from crossfade_kube.meta import LabelSelector, ObjectMeta
 
 
 def node(name: str, **labels: str) -> VirtualNode:

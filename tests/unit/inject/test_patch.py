@@ -6,10 +6,10 @@ import pytest
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.values import PortMapping
 from crossfade.api.appmesh.virtual_node import Listener, VirtualNodeSpec
-from crossfade.api.meta import ObjectMeta
 from crossfade.inject.decision import InjectionDenied
 from crossfade.inject.patch import gateway_patch, sidecar_patch
 from crossfade.inject.settings import SidecarSettings
+from crossfade_kube.meta import ObjectMeta
 
 Json = dict[str, Any]
 PATH = "mesh/dj-app/virtualNode/jazz_prod"

@@ -1,7 +1,7 @@
 import pytest
 
-from crossfade.kube.client import Client
-from crossfade.kube.errors import (
+from crossfade_kube.client import Client
+from crossfade_kube.errors import (
     AlreadyExists,
     ApiUnreachable,
     BadRequest,
@@ -10,9 +10,9 @@ from crossfade.kube.errors import (
     NotFound,
     TooManyRequests,
 )
-from crossfade.kube.kubeconfig import ClusterConfig
-from crossfade.kube.paths import path_of, query_of
-from crossfade.kube.resources import CONFIG_MAP, NAMESPACE, POD, REPLICA_SET
+from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.paths import path_of, query_of
+from crossfade_kube.resources import CONFIG_MAP, NAMESPACE, POD, REPLICA_SET
 from tests.support.fake_api import FakeApi, serving
 
 MAPS = "/api/v1/namespaces/prod/configmaps"

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from crossfade.kube.event_loop import new_event_loop
+from crossfade_kube.event_loop import new_event_loop
 
 
 @pytest.mark.parametrize(

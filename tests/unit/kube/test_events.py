@@ -1,10 +1,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from crossfade.api.meta import ObjectRef
-from crossfade.kube.client import Client
-from crossfade.kube.events import BURST, EventLedger, EventRecorder, News
-from crossfade.kube.kubeconfig import ClusterConfig
+from crossfade_kube.client import Client
+from crossfade_kube.events import BURST, EventLedger, EventRecorder, News
+from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 

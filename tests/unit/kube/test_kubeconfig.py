@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crossfade.kube.errors import ConfigError
-from crossfade.kube.kubeconfig import BearerToken, ClusterConfig, in_cluster_config, load_kubeconfig
+from crossfade_kube.errors import ConfigError
+from crossfade_kube.kubeconfig import BearerToken, ClusterConfig, in_cluster_config, load_kubeconfig
 
 
 def _kubeconfig(path: Path, *, cluster: dict[str, object] | None = None, user: dict[str, object] | None = None) -> Path:

@@ -3,10 +3,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crossfade.api.core.lease import LeaseSpec
-from crossfade.kube.client import Client
-from crossfade.kube.kubeconfig import ClusterConfig
-from crossfade.kube.lease import LeaderElection, LeaseTimes, claimed
+from crossfade_kube.client import Client
+from crossfade_kube.core.lease import LeaseSpec
+from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.lease import LeaderElection, LeaseTimes, claimed
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiUnreachable, Unauthorized
-from crossfade.kube.kubeconfig import ClusterConfig
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiUnreachable, Unauthorized
+from crossfade_kube.kubeconfig import ClusterConfig
 from tests.support.tls import Pair, issue
 
 

@@ -2,16 +2,16 @@
 
 import asyncio
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.model import Origin, ProxyModel, Respond, Route, RouteMatch, RouteTable, VirtualHost
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.kube.client import Client
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.kubeconfig import ClusterConfig
 from crossfade.run.gateway_publication import PROXY, GatewayPublication
 from crossfade.xds.session import Rejected
+from crossfade_kube.client import Client
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 

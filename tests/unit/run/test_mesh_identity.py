@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.mesh import MeshModel
 from crossfade.run.mesh_identity import (
     PodIdentity,
@@ -11,6 +10,7 @@ from crossfade.run.mesh_identity import (
     resource_path,
 )
 from crossfade.xds.auth import NotAuthenticatedError
+from crossfade_kube.meta import ObjectRef
 
 PATH = "mesh/dj-app/virtualNode/jazz_prod"
 NODE = ObjectRef("appmesh.k8s.aws/v1beta2", "VirtualNode", "prod", "jazz")

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from crossfade.kube.errors import ApiUnreachable
 from crossfade.run.logging import EventLog
 from crossfade.run.tasks import SupervisedTasks
+from crossfade_kube.errors import ApiUnreachable
 
 
 async def test_a_failing_task_is_restarted_with_growing_delays() -> None:

@@ -18,12 +18,12 @@ from crossfade.api.appmesh.values import MeshReference
 from crossfade.api.appmesh.virtual_node import VirtualNodeSpec, VirtualNodeStatus
 from crossfade.api.appmesh.virtual_router import VirtualRouterStatus
 from crossfade.api.appmesh.virtual_service import VirtualServiceSpec
-from crossfade.api.meta import Condition, ObjectMeta
-from crossfade.api.registry import TypedObject, typed_ref
 from crossfade.compile.mesh import ObjectState
 from crossfade.status.appmesh import MESH_MEMBERS, decide_changes
 from crossfade.status.change import News, ObjectChange
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import Condition, ObjectMeta
+from crossfade_kube.registry import TypedObject, typed_ref
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 STAMP = "2026-11-23T12:00:00Z"

@@ -2,22 +2,22 @@
 
 from datetime import UTC, datetime
 
-from crossfade.api.core.ingress import Ingress, IngressSpec, IngressStatus
-from crossfade.api.core.service import (
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.plugin import KongPlugin, KongStatus
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.status.change import ObjectChange
+from crossfade.status.kong import TRANSLATION_FAILED, StatusInput, decide_changes
+from crossfade.store.snapshot import KubernetesObject, Snapshot
+from crossfade_kube.core.ingress import Ingress, IngressSpec, IngressStatus
+from crossfade_kube.core.service import (
     LoadBalancerIngress,
     LoadBalancerStatus,
     Service,
     ServiceSpec,
     ServiceStatus,
 )
-from crossfade.api.kong.consumer import KongConsumer
-from crossfade.api.kong.plugin import KongPlugin, KongStatus
-from crossfade.api.meta import Condition, NamespacedName, ObjectMeta
-from crossfade.api.registry import typed_ref
-from crossfade.compile.diagnostics import Diagnostics
-from crossfade.status.change import ObjectChange
-from crossfade.status.kong import TRANSLATION_FAILED, StatusInput, decide_changes
-from crossfade.store.snapshot import KubernetesObject, Snapshot
+from crossfade_kube.meta import Condition, NamespacedName, ObjectMeta
+from crossfade_kube.registry import typed_ref
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 GATEWAY = NamespacedName("kong", "kong-kong-proxy")

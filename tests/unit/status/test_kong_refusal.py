@@ -2,11 +2,11 @@
 
 import pytest
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.model import Cluster, Discovery, Origin, ProxyModel, Respond, Route, RouteMatch, RouteTable
 from crossfade.compile.model import VirtualHost as Host
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.status.kong_refusal import MOST_SUSPECTS, suspects
+from crossfade_kube.meta import ObjectRef
 
 SERVICE = ObjectRef("v1", "Service", "demo", "one")
 CLUSTER = Cluster("one", Discovery.EDS, (), Origin(SERVICE))

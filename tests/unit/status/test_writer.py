@@ -4,12 +4,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from crossfade.api.appmesh import Mesh
-from crossfade.api.meta import ObjectRef
-from crossfade.kube.client import Client
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.kubeconfig import ClusterConfig
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.writer import StatusWriter
+from crossfade_kube.client import Client
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 

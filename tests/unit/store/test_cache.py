@@ -1,7 +1,7 @@
-from crossfade.api.core import ConfigMap, EndpointSlice, Secret
-from crossfade.api.meta import JsonObject
-from crossfade.api.watch import WatchEvent
 from crossfade.store.cache import Cache
+from crossfade_kube.core import ConfigMap, EndpointSlice, Secret
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.watch import WatchEvent
 
 
 def _map(name: str, version: int, **data: object) -> JsonObject:

@@ -14,7 +14,7 @@ from crossfade.api.appmesh.values import (
     Status,
     VirtualServiceTarget,
 )
-from crossfade.api.meta import ObjectMeta, Resource
+from crossfade_kube.meta import ObjectMeta, Resource
 
 
 class VirtualGatewayReference(Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from crossfade.api.appmesh.values import GROUP, VERSION, Status
-from crossfade.api.meta import LabelSelector, ObjectMeta, Resource
+from crossfade_kube.meta import LabelSelector, ObjectMeta, Resource
 
 
 class EgressFilter(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from crossfade.api.meta import Condition, NamespacedName
+from crossfade_kube.meta import Condition, NamespacedName
 
 GROUP: Final = "appmesh.k8s.aws"
 VERSION: Final = "v1beta2"

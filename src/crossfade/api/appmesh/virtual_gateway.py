@@ -16,7 +16,7 @@ from crossfade.api.appmesh.values import (
     PortMapping,
     Status,
 )
-from crossfade.api.meta import LabelSelector, ObjectMeta, Resource
+from crossfade_kube.meta import LabelSelector, ObjectMeta, Resource
 
 
 class GatewayListener(Struct, frozen=True, rename="camel"):

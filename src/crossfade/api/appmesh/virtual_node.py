@@ -22,7 +22,7 @@ from crossfade.api.appmesh.values import (
     TcpTimeout,
     VirtualServiceTarget,
 )
-from crossfade.api.meta import LabelSelector, ObjectMeta, Resource
+from crossfade_kube.meta import LabelSelector, ObjectMeta, Resource
 
 
 class OutlierDetection(Struct, frozen=True, rename="camel"):

@@ -18,7 +18,7 @@ from crossfade.api.appmesh.values import (
     TcpTimeout,
     VirtualNodeTarget,
 )
-from crossfade.api.meta import ObjectMeta, Resource
+from crossfade_kube.meta import ObjectMeta, Resource
 
 
 class RouterListener(Struct, frozen=True, rename="camel"):

@@ -5,7 +5,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from crossfade.api.appmesh.values import GROUP, VERSION, MeshReference, ObjectReference, Status, VirtualNodeTarget
-from crossfade.api.meta import ObjectMeta, Resource
+from crossfade_kube.meta import ObjectMeta, Resource
 
 
 class VirtualRouterTarget(Struct, frozen=True, rename="camel"):

@@ -5,7 +5,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from crossfade.api.kong.plugin import GROUP
-from crossfade.api.meta import JsonObject, ObjectMeta, Resource
+from crossfade_kube.meta import JsonObject, ObjectMeta, Resource
 
 
 class KongIngressRoute(Struct, frozen=True):

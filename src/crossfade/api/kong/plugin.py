@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct, field
 
-from crossfade.api.meta import Condition, JsonObject, ObjectMeta, Resource
+from crossfade_kube.meta import Condition, JsonObject, ObjectMeta, Resource
 
 GROUP = "configuration.konghq.com"
 

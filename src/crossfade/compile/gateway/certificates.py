@@ -4,13 +4,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from msgspec import Struct
 
-from crossfade.api.core.ingress import Ingress
-from crossfade.api.core.secret import Secret
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import ServerCertificate
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 
 class NamedCertificate(Struct, frozen=True):

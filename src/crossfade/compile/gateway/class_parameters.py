@@ -1,10 +1,10 @@
 """The parameters of the gateway's ingress class; what cannot be read counts as not given (kong.md §1.2)."""
 
-from crossfade.api.core.ingress import IngressClass, IngressClassParametersRef
 from crossfade.api.kong.class_parameters import IngressClassParameters, IngressClassParametersSpec
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import IngressClass, IngressClassParametersRef
+from crossfade_kube.registry import typed_ref
 
 
 def class_parameters(snapshot: Snapshot, ingress_class: str, diagnostics: Diagnostics) -> IngressClassParametersSpec:

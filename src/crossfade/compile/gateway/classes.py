@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from crossfade.api.core.ingress import Ingress, IngressClass
-from crossfade.api.meta import ObjectMeta
 from crossfade.compile.gateway.annotations import CLASS
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import Ingress, IngressClass
+from crossfade_kube.meta import ObjectMeta
 
 CONTROLLER: Final = "ingress-controllers.konghq.com/kong"
 _DEFAULT_CLASS: Final = "ingressclass.kubernetes.io/is-default-class"

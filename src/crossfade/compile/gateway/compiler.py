@@ -4,10 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from crossfade.api.core.endpoint_slice import EndpointSlice
-from crossfade.api.core.ingress import Ingress, IngressClass
-from crossfade.api.core.secret import Secret
-from crossfade.api.core.service import Service
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.ingress import KongIngress
@@ -25,6 +21,10 @@ from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, RouteTable
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.endpoint_slice import EndpointSlice
+from crossfade_kube.core.ingress import Ingress, IngressClass
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.core.service import Service
 
 INPUT_KINDS = (
     Ingress,

@@ -11,17 +11,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from crossfade.api.core.secret import Secret
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, missing_fields
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import PluginRef
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 _USABLE_TYPES: Final = frozenset({"key-auth"})
 _CONSUMER_CONFLICT: Final = "Consumer has conflicting credentials"

@@ -6,15 +6,15 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from crossfade.api.core.ingress import Ingress
 from crossfade.api.kong.ingress import KongIngress, KongIngressRoute
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.paths import REGEX_PREFIX, regex_problem
 from crossfade.compile.gateway.state import PluginRef
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 _METHOD: Final = re.compile(r"[A-Z]+")
 _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(\.\*)?")

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from crossfade.api.core.ingress import HttpIngressPath, Ingress, IngressBackend
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.ingress_options import RouteOptions, route_options
@@ -13,6 +11,8 @@ from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.state import KongPath, KongRoute, PathKind
 from crossfade.compile.model import Origin
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import HttpIngressPath, Ingress, IngressBackend
+from crossfade_kube.registry import typed_ref
 
 
 class _Rule(NamedTuple):

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from crossfade.api.core.secret import Secret
 from crossfade.api.kong.plugin import AnyKongPlugin, ConfigPatch, SecretKeyRef
-from crossfade.api.meta import JsonObject
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.secret import Secret
+from crossfade_kube.meta import JsonObject
 
 
 class ConfigError(Exception):

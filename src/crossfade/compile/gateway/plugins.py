@@ -12,8 +12,6 @@ from msgspec import Struct
 
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
-from crossfade.api.meta import JsonObject, NamespacedName, ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer
@@ -22,6 +20,8 @@ from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
 from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef
 from crossfade.compile.policies.registry import Accepted, Refused, judge_plugin
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade_kube.registry import typed_ref
 
 RANK_ROUTE_CONSUMER: Final = 2
 RANK_SERVICE_CONSUMER: Final = 3

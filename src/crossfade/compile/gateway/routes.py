@@ -11,7 +11,6 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crossfade.api.meta import JsonObject, ObjectRef
 from crossfade.compile.gateway.ingress_options import CASELESS_REGEX
 from crossfade.compile.gateway.plugins import RoutePolicy
 from crossfade.compile.gateway.settings import CompileSettings
@@ -33,6 +32,7 @@ from crossfade.compile.model import (
     StringMatchKind,
     VirtualHost,
 )
+from crossfade_kube.meta import JsonObject, ObjectRef
 
 ANY_HOST: Final = "*"
 NO_ROUTE: Final = {"status": 404, "message": "no Route matched with those values"}

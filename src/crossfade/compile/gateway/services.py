@@ -2,11 +2,7 @@
 
 from typing import Final
 
-from crossfade.api.core.ingress import IngressServiceBackend
-from crossfade.api.core.service import Service
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.ids import entity_id
@@ -14,6 +10,10 @@ from crossfade.compile.gateway.state import KongService, PluginRef
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
 from crossfade.compile.model import ClientTls, Cluster, Origin, Protocol
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import IngressServiceBackend
+from crossfade_kube.core.service import Service
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 _PROTOCOLS: Final = {
     "http": Protocol.HTTP1,

@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.model import Cluster, Origin
+from crossfade_kube.meta import ObjectRef
 
 
 class PathKind(StrEnum):

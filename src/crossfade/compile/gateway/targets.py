@@ -5,12 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from crossfade.api.core.endpoint_slice import EndpointSlice
-from crossfade.api.core.ingress import ServiceBackendPort
-from crossfade.api.core.service import Service, ServicePort
-from crossfade.api.meta import NamespacedName
 from crossfade.compile.model import Discovery, Endpoint
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.endpoint_slice import EndpointSlice
+from crossfade_kube.core.ingress import ServiceBackendPort
+from crossfade_kube.core.service import Service, ServicePort
+from crossfade_kube.meta import NamespacedName
 
 _WEIGHT: Final = 100
 _TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "tls"})

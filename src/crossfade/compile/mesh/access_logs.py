@@ -1,9 +1,9 @@
 """The access log of a node or gateway, the same for both directions (appmesh.md §3.12)."""
 
 from crossfade.api.appmesh import VirtualGateway, VirtualNode
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import AccessLog
+from crossfade_kube.registry import typed_ref
 
 
 def access_log(owner: VirtualNode | VirtualGateway, diagnostics: Diagnostics) -> AccessLog | None:

@@ -12,12 +12,12 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
-from crossfade.api.core import Namespace
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Namespace
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 Named: TypeAlias = VirtualNode | VirtualService | VirtualRouter | VirtualGateway | GatewayRoute
 Member: TypeAlias = Named | BackendGroup

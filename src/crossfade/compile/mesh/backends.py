@@ -7,13 +7,13 @@ from msgspec import Struct
 
 from crossfade.api.appmesh import BackendGroup, VirtualNode, VirtualService
 from crossfade.api.appmesh.values import ClientPolicy, TlsClientPolicy
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import ServicePlan
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 _EVERY_SERVICE: Final = "*"
 

@@ -10,9 +10,6 @@ from typing import Final, NamedTuple, TypeAlias
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualRouter, VirtualService
-from crossfade.api.core import Namespace
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import TypedObject, typed_ref
 from crossfade.compile.diagnostics import Diagnostic, Severity
 from crossfade.compile.mesh.admit import MEMBER_KINDS
 from crossfade.compile.mesh.model import MeshModel, ObjectState
@@ -20,6 +17,9 @@ from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
 from crossfade.compile.mesh.states import error_texts
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Namespace
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import TypedObject, typed_ref
 
 Accepted: TypeAlias = Mapping[ObjectRef, VirtualRouter | VirtualService]
 

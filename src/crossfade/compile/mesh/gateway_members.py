@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from crossfade.api.appmesh import GatewayRoute, VirtualGateway
-from crossfade.api.core import Namespace
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.membership import Refusal, choose_gateway
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Namespace
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 
 def gateway_of(route: GatewayRoute, members: Members, snapshot: Snapshot) -> VirtualGateway | Refusal:

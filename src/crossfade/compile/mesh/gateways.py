@@ -11,8 +11,6 @@ from msgspec import Struct
 
 from crossfade.api.appmesh import GatewayRoute, VirtualGateway
 from crossfade.api.appmesh.virtual_gateway import GatewayListener
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.gateway_routes import LOWEST_PRIORITY, Entry, entries, route_kind
@@ -43,6 +41,8 @@ from crossfade.compile.model import (
     RouteTable,
     VirtualHost,
 )
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 _LOOPBACK: Final = "127.0.0.1"
 # HTTP/1.1 and HTTP/2 need a loop each.

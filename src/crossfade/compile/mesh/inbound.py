@@ -7,7 +7,6 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.values import ConnectionLimits, RequestTimeout, TcpTimeout
 from crossfade.api.appmesh.virtual_node import Listener as NodeListener
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.timing import circuit_breakers, idle_timeout_s, request_timeout_s, tcp_idle_timeout_s
@@ -31,6 +30,7 @@ from crossfade.compile.model import (
     TcpHandler,
     VirtualHost,
 )
+from crossfade_kube.registry import typed_ref
 
 _CONNECT_TIMEOUT_S: Final = 0.25
 

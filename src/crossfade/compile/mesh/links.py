@@ -5,10 +5,10 @@ from typing import Any, Final, TypeVar
 from crossfade.api.appmesh import VirtualNode, VirtualRouter, VirtualService
 from crossfade.api.appmesh.values import ObjectReference, VirtualNodeTarget, VirtualServiceTarget
 from crossfade.api.appmesh.virtual_service import VirtualRouterTarget
-from crossfade.api.meta import NamespacedName
 from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import NamespacedName
 
 K = TypeVar("K", VirtualNode, VirtualService, VirtualRouter)
 

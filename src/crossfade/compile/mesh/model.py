@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from crossfade.api.meta import ObjectRef
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.model import Cluster, Destination, ProxyModel, Route
+from crossfade_kube.meta import ObjectRef
 
 
 class ObjectState(Struct, frozen=True):

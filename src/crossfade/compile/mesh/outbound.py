@@ -9,7 +9,6 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.backends import LinkedBackend
@@ -34,6 +33,7 @@ from crossfade.compile.model import (
     TcpHandler,
     VirtualHost,
 )
+from crossfade_kube.registry import typed_ref
 
 _HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})
 

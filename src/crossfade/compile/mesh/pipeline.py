@@ -6,8 +6,6 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from crossfade.api.appmesh import VirtualGateway, VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import NamespacedName, ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
@@ -25,6 +23,8 @@ from crossfade.compile.mesh.services import compile_service
 from crossfade.compile.mesh.states import object_states
 from crossfade.compile.model import Cluster, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import NamespacedName, ObjectRef
+from crossfade_kube.registry import typed_ref
 
 _IP_FAMILIES: Final = {"IPv4_ONLY": IpFamily.V4, "IPv6_ONLY": IpFamily.V6}
 

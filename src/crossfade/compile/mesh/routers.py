@@ -8,8 +8,6 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualRouter
 from crossfade.api.appmesh.values import PortMapping
 from crossfade.api.appmesh.virtual_router import GrpcRoute, HttpRoute, Route, TcpRoute
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
@@ -18,6 +16,8 @@ from crossfade.compile.mesh.targets import Target, TargetScope, linked_targets
 from crossfade.compile.mesh.timing import idle_timeout_s, request_timeout_s, retry_policy, tcp_idle_timeout_s
 from crossfade.compile.model import Cluster, Forward, Origin, PathMatchKind, Respond, RouteMatch
 from crossfade.compile.model import Route as ModelRoute
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 Body: TypeAlias = HttpRoute | GrpcRoute | TcpRoute
 

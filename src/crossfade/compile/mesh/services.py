@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 
 from crossfade.api.appmesh import VirtualNode, VirtualRouter, VirtualService
-from crossfade.api.meta import NamespacedName
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
@@ -12,6 +10,8 @@ from crossfade.compile.mesh.model import PortPlan, ServicePlan
 from crossfade.compile.mesh.targets import node_cluster, unresolved
 from crossfade.compile.mesh.timing import DEFAULT_RETRY, REQUEST_TIMEOUT_S, TCP_IDLE_TIMEOUT_S
 from crossfade.compile.model import Destination, Forward, Origin, Route, RouteMatch
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 
 def provider_of(service: VirtualService, links: Links) -> VirtualNode | VirtualRouter | Refusal | None:

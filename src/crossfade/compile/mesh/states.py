@@ -11,8 +11,6 @@ from crossfade.api.appmesh import (
     VirtualService,
 )
 from crossfade.api.appmesh.virtual_router import Route, WeightedTarget
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Members, Named
@@ -24,6 +22,8 @@ from crossfade.compile.mesh.model import ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.services import provider_of
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 # Each kind after those it depends on.
 _ORDER: Final[tuple[type[Named], ...]] = (VirtualNode, VirtualRouter, VirtualService, VirtualGateway, GatewayRoute)

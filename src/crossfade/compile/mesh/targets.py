@@ -9,14 +9,14 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.virtual_node import Listener
 from crossfade.api.appmesh.virtual_router import WeightedTarget
-from crossfade.api.meta import ObjectRef
-from crossfade.api.registry import typed_ref
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
 from crossfade.compile.model import Cluster, Destination, Discovery, Endpoint, Origin, Protocol
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 _CONNECT_TIMEOUT_S: Final = 1.0
 

@@ -5,8 +5,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from crossfade.api.meta import JsonObject
 from crossfade.compile.policies.schema import Outcome
+from crossfade_kube.meta import JsonObject
 
 Validate: TypeAlias = Callable[[Mapping[str, Any]], Outcome]
 ModuleConfig: TypeAlias = Callable[[JsonObject], JsonObject]

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from crossfade.api.meta import JsonObject
 from crossfade.compile.policies.definition import PluginDefinition
 from crossfade.compile.policies.key_auth.plan import KEY_AUTH
 from crossfade.compile.policies.rate_limiting.plan import RATE_LIMITING
 from crossfade.compile.policies.schema import Outcome, violation_text
+from crossfade_kube.meta import JsonObject
 
 PLUGINS: Final[dict[str, PluginDefinition]] = {plugin.name: plugin for plugin in (KEY_AUTH, RATE_LIMITING)}
 HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 Problems: TypeAlias = dict[str, Any]
 """Field name → text or nested problems; `@entity` holds a list of texts about the whole."""

@@ -13,13 +13,13 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from crossfade.kube.event_loop import new_event_loop
 from crossfade.local.apiserver.api import utc_now
 from crossfade.local.apiserver.assembly import Assembly
 from crossfade.local.apiserver.bootstrap import make_builtin_objects
 from crossfade.local.apiserver.housekeeping import forget_regularly
 from crossfade.local.apiserver.security import pki
 from crossfade.local.apiserver.server import HttpServer, tls_context
+from crossfade_kube.event_loop import new_event_loop
 
 
 def main() -> None:

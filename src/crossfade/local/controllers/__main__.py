@@ -6,9 +6,9 @@ import contextlib
 import logging
 from pathlib import Path
 
-from crossfade.kube.client import Client
-from crossfade.kube.kubeconfig import load_kubeconfig
 from crossfade.local.controllers.run import run_controllers
+from crossfade_kube.client import Client
+from crossfade_kube.kubeconfig import load_kubeconfig
 
 
 async def _main(kubeconfig: Path) -> None:

@@ -8,13 +8,13 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, Resource
-from crossfade.kube.backoff import Backoff
-from crossfade.kube.client import Client
-from crossfade.kube.errors import KubeError
-from crossfade.kube.resources import CUSTOM_RESOURCE_DEFINITION
 from crossfade.local.controllers.informers import Handler, Informers
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.backoff import Backoff
+from crossfade_kube.client import Client
+from crossfade_kube.errors import KubeError
+from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 
-from crossfade.api.meta import JsonObject, NamespacedName, Resource
-from crossfade.api.watch import WatchEvent
-from crossfade.kube.client import Client
-from crossfade.kube.reflector import Reflector
 from crossfade.local.controllers.objects import key_of, version_of
+from crossfade_kube.client import Client
+from crossfade_kube.meta import JsonObject, NamespacedName, Resource
+from crossfade_kube.reflector import Reflector
+from crossfade_kube.watch import WatchEvent
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiError, NotFound
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.resources import JOB, POD
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.objects import (
     condition_of,
@@ -30,6 +25,11 @@ from crossfade.local.controllers.objects import (
 )
 from crossfade.local.controllers.pods import is_active, is_ready
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.resources import JOB, POD
 
 FIRST_RETRY_S: Final = 10.0
 MAX_RETRY_S: Final = 360.0

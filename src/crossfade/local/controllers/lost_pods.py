@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import NotFound
-from crossfade.kube.resources import NODE, POD
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.objects import key_of, name_of, uid_of
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.resources import NODE, POD
 
 # A node that registers again (the node agent restarts) within this time keeps its pods.
 GRACE_S: Final = 40.0

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, NamespacedName, Resource
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiError, NotFound
-from crossfade.kube.resources import NAMESPACE, POD
 from crossfade.local.controllers.discovery import ServedResources
 from crossfade.local.controllers.informers import Handler, Informers
 from crossfade.local.controllers.objects import is_being_deleted, name_of, namespace_of, stamp, with_condition
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiError, NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName, Resource
+from crossfade_kube.resources import NAMESPACE, POD
 
 FINALIZER: Final = "kubernetes"
 # Objects of a namespace go in bursts, and one look asks for every resource there is.

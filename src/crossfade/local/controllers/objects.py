@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from crossfade.api.meta import JsonObject, LabelSelector, NamespacedName, Resource
-from crossfade.api.registry import ref_of
+from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName, Resource
+from crossfade_kube.registry import ref_of
 
 __all__ = [
     "condition_of",

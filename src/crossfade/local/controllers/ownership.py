@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 
-from crossfade.api.meta import JsonObject, LabelSelector, NamespacedName, Resource
-from crossfade.kube.client import STRATEGIC, Client
-from crossfade.kube.errors import Invalid, NotFound
 from crossfade.local.controllers.informers import Informer
 from crossfade.local.controllers.objects import (
     controller_of,
@@ -17,6 +14,9 @@ from crossfade.local.controllers.objects import (
     typed_owner,
     uid_of,
 )
+from crossfade_kube.client import STRATEGIC, Client
+from crossfade_kube.errors import Invalid, NotFound
+from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName, Resource
 
 
 def owners_concerned(

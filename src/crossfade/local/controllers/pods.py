@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.objects import condition_of, is_being_deleted, parsed_time
+from crossfade_kube.meta import JsonObject
 
 _DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 _PHASE_ORDER: Final = {"Pending": 0, "Unknown": 1, "Running": 2}

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from crossfade.kube.errors import Conflict, KubeError
 from crossfade.local.controllers.workqueue import WorkQueue
+from crossfade_kube.errors import Conflict, KubeError
 
 K = TypeVar("K", bound=Hashable)
 

@@ -10,11 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, LabelSelector, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiError, NotFound
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.resources import POD, REPLICA_SET
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.objects import (
     controller_of,
@@ -32,6 +27,11 @@ from crossfade.local.controllers.objects import (
 from crossfade.local.controllers.ownership import adopt_or_release, owners_concerned
 from crossfade.local.controllers.pods import available_in_s, deletion_order, is_active, is_finished, is_ready
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName
+from crossfade_kube.resources import POD, REPLICA_SET
 
 MOST_AT_ONCE: Final = 500
 

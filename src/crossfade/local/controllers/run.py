@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any, Final
 
-from crossfade.kube.client import Client
-from crossfade.kube.events import EventRecorder
 from crossfade.local.controllers.deployments.controller import Deployments
 from crossfade.local.controllers.discovery import ServedResources
 from crossfade.local.controllers.endpoints.controller import Endpoints
@@ -18,6 +16,8 @@ from crossfade.local.controllers.reconciler import Reconciler
 from crossfade.local.controllers.replica_sets import ReplicaSets
 from crossfade.local.controllers.service_accounts import ServiceAccounts
 from crossfade.local.controllers.token_secrets import TokenSecrets
+from crossfade_kube.client import Client
+from crossfade_kube.events import EventRecorder
 
 DEPLOYMENT_EVENTS: Final = "deployment-controller"
 REPLICA_SET_EVENTS: Final = "replicaset-controller"

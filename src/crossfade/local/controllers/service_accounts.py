@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject, NamespacedName, Resource
-from crossfade.kube.client import Client
-from crossfade.kube.errors import AlreadyExists, Forbidden, NotFound
-from crossfade.kube.resources import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
 from crossfade.local.controllers.informers import Informer, Informers
 from crossfade.local.controllers.objects import is_being_deleted, name_of
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.errors import AlreadyExists, Forbidden, NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName, Resource
+from crossfade_kube.resources import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
 
 ACCOUNT: Final = "default"
 ROOT_CA: Final = "kube-root-ca.crt"

@@ -3,13 +3,13 @@
 import base64
 from typing import Final
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import NotFound
-from crossfade.kube.resources import SECRET, SERVICE_ACCOUNT
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.objects import is_being_deleted, key_of, name_of, namespace_of, uid_of
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.resources import SECRET, SERVICE_ACCOUNT
 
 TYPE: Final = "kubernetes.io/service-account-token"
 ACCOUNT_NAME: Final = "kubernetes.io/service-account.name"

@@ -10,14 +10,14 @@ import os
 import platform
 from typing import Final
 
-from crossfade.api.meta import JsonObject, NamespacedName, ObjectRef
-from crossfade.api.watch import WatchEvent
-from crossfade.kube.client import STRATEGIC
-from crossfade.kube.errors import AlreadyExists, ApiError, KubeError, NotFound
-from crossfade.kube.resources import LEASE, NODE, POD
 from crossfade.local import network
 from crossfade.local.kubelet.pod import Machine, PodWorker
 from crossfade.local.kubelet.status import now_text
+from crossfade_kube.client import STRATEGIC
+from crossfade_kube.errors import AlreadyExists, ApiError, KubeError, NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade_kube.resources import LEASE, NODE, POD
+from crossfade_kube.watch import WatchEvent
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple, Protocol
 import orjson
 from aiohttp import WSMsgType, web
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet import spdy
 from crossfade.local.kubelet.spdy import Codec, Frame
 from crossfade.local.kubelet.upgrades import SpdyStream, accept_websocket, is_spdy, offered_protocols
+from crossfade_kube.meta import JsonObject
 
 INPUT: Final = 0
 STATUS: Final = 3

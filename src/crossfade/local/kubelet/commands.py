@@ -6,9 +6,9 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet import probes, process
 from crossfade.local.kubelet.process import Pipe, Process, StartError, Streams
+from crossfade_kube.meta import JsonObject
 
 Execute = Callable[[list[str], Streams], Awaitable[Process]]
 

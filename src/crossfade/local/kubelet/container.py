@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet import process
 from crossfade.local.kubelet.commands import run_command, run_hook
 from crossfade.local.kubelet.health import Health
@@ -23,6 +22,7 @@ from crossfade.local.kubelet.process import Launch, Process, StartError, Streams
 from crossfade.local.kubelet.status import ContainerReport, Running, State, Terminated, Waiting, now_text
 from crossfade.local.kubelet.terminal import CommandStreams
 from crossfade.local.namespaces import Namespaces
+from crossfade_kube.meta import JsonObject
 
 _FIRST_BACKOFF_S: Final = 10.0
 _LONGEST_BACKOFF_S: Final = 300.0

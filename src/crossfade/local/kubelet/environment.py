@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.catalogue import Image
 from crossfade.local.kubelet.process import ROOT_CAPABILITIES, Identity
 from crossfade.local.namespaces import CAPABILITIES
+from crossfade_kube.meta import JsonObject
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([^()\s]+)\)")
 _SUBSCRIPT: Final = re.compile(r"^metadata\.(labels|annotations)\['(.+)'\]$")

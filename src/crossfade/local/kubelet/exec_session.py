@@ -8,12 +8,12 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet import channels
 from crossfade.local.kubelet.channels import INPUT, RESIZE, Channels
 from crossfade.local.kubelet.container import Container
 from crossfade.local.kubelet.process import StartError
 from crossfade.local.kubelet.terminal import CommandStreams
+from crossfade_kube.meta import JsonObject
 
 # After the program's end its children may still hold its output open.
 _DRAIN_S: Final = 1.0

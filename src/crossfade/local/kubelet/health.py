@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet import probes
+from crossfade_kube.meta import JsonObject
 
 
 class Health:

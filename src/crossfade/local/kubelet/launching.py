@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local import namespaces
 from crossfade.local.catalogue import Catalogue, CatalogueError, Image
 from crossfade.local.kubelet import environment
@@ -13,6 +12,7 @@ from crossfade.local.kubelet.environment import DataSources, PodFacts
 from crossfade.local.kubelet.process import Launch
 from crossfade.local.kubelet.rootfs import TERMINATION_LOG, MachineView, Mount
 from crossfade.local.namespaces import Namespaces
+from crossfade_kube.meta import JsonObject
 
 _TERMINATION_MODE: Final = 0o666
 

@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from crossfade.api.meta import JsonObject, NamespacedName, ObjectRef
-from crossfade.kube.client import STRATEGIC, Client
-from crossfade.kube.errors import Conflict, KubeError, NotFound
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.resources import CONFIG_MAP, POD, SECRET
 from crossfade.local import namespaces, network
 from crossfade.local.catalogue import Catalogue
 from crossfade.local.kubelet import environment
@@ -30,6 +25,11 @@ from crossfade.local.kubelet.status import (
 from crossfade.local.kubelet.volumes import PodVolumes, VolumeError, config_map_data, secret_data
 from crossfade.local.namespaces import Namespaces
 from crossfade.local.netlink import Netlink
+from crossfade_kube.client import STRATEGIC, Client
+from crossfade_kube.errors import Conflict, KubeError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade_kube.resources import CONFIG_MAP, POD, SECRET
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet.container import Container
 from crossfade.local.kubelet.launching import PodContext
 from crossfade.local.kubelet.status import ContainerReport, Running, Terminated, Waiting, history_of
+from crossfade_kube.meta import JsonObject
 
 
 class PodContainers:

@@ -1,7 +1,7 @@
 """A pod's /etc/hostname, /etc/hosts and /etc/resolv.conf. Pure."""
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.network import DNS_ADDRESS
+from crossfade_kube.meta import JsonObject
 
 CLUSTER_DOMAIN = "cluster.local"
 

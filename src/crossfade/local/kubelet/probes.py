@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 # Until a container first answers it is asked more often than its period says, so that start-up is not rounded up to it.
 _EAGER_S: Final = 0.1

@@ -11,13 +11,13 @@ from typing import Final
 
 from aiohttp import web
 
-from crossfade.api.meta import JsonObject, NamespacedName
 from crossfade.local.kubelet import exec_session, port_forward
 from crossfade.local.kubelet.agent import Agent
 from crossfade.local.kubelet.container import Container
 from crossfade.local.kubelet.logs import LogQuery, read_log
 from crossfade.local.kubelet.pod import PodWorker
 from crossfade.local.kubelet.status import Waiting
+from crossfade_kube.meta import JsonObject, NamespacedName
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.kubelet.environment import qos_class
+from crossfade_kube.meta import JsonObject
 
 
 class Waiting(NamedTuple):

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
-from crossfade.kube.client import Client
-from crossfade.kube.errors import NotFound
-from crossfade.kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from crossfade.local.kubelet import environment
 from crossfade.local.kubelet.environment import PodFacts
+from crossfade_kube.client import Client
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 
 _DEFAULT_MODE: Final = 0o644
 _DEFAULT_TOKEN_LIFE_S: Final = 3600

@@ -8,7 +8,7 @@ import yaml
 from msgspec import Struct
 
 from crossfade import __version__
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
 ELECTION_ID: Final = "kong-ingress-controller-leader-kong"

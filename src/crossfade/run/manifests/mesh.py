@@ -5,7 +5,6 @@ import json
 from msgspec import Struct
 
 from crossfade import __version__
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.backend_group import backend_group_definition
 from crossfade.run.manifests.appmesh.gateway_route import gateway_route_definition
 from crossfade.run.manifests.appmesh.mesh import mesh_definition
@@ -24,6 +23,7 @@ from crossfade.run.manifests.mesh_names import (
     WEBHOOK_SERVICE,
 )
 from crossfade.run.manifests.mesh_webhooks import webhook_manifests
+from crossfade_kube.meta import JsonObject
 
 
 class MeshInstallSettings(Struct, frozen=True):

@@ -3,7 +3,6 @@
 from typing import Final
 
 from crossfade.api.appmesh.values import GROUP
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.mesh_names import (
     ADMITTED,
     CERTIFICATE_SECRET,
@@ -13,6 +12,7 @@ from crossfade.run.manifests.mesh_names import (
     NAMESPACE,
     VALIDATING_CONFIGURATION,
 )
+from crossfade_kube.meta import JsonObject
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _READ: Final = ("get", "list", "watch")

@@ -3,7 +3,6 @@
 from typing import Final
 
 from crossfade.api.appmesh.values import GROUP, VERSION
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.mesh_names import (
     ADMITTED,
     MUTATING_CONFIGURATION,
@@ -14,6 +13,7 @@ from crossfade.run.manifests.mesh_names import (
     mutating_path,
     validating_path,
 )
+from crossfade_kube.meta import JsonObject
 
 INJECTION_LABEL: Final = "appmesh.k8s.aws/sidecarInjectorWebhook"
 _WRITES: Final = ("CREATE", "UPDATE")

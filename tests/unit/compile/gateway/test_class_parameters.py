@@ -2,12 +2,12 @@
 
 import pytest
 
-from crossfade.api.core.ingress import IngressClass, IngressClassParametersRef, IngressClassSpec
 from crossfade.api.kong.class_parameters import IngressClassParameters, IngressClassParametersSpec
-from crossfade.api.meta import ObjectMeta
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import IngressClass, IngressClassParametersRef, IngressClassSpec
+from crossfade_kube.meta import ObjectMeta
 
 GROUP, KIND = "configuration.konghq.com", "IngressClassParameters"
 GIVEN = IngressClassParametersSpec(service_upstream=True)

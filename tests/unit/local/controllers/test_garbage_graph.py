@@ -1,8 +1,8 @@
 from typing import Any
 
-from crossfade.api.meta import NamespacedName
-from crossfade.kube.resources import CONFIG_MAP
 from crossfade.local.controllers.garbage.graph import Node, Owner, OwnerGraph
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.resources import CONFIG_MAP
 
 
 def _node(uid: str, *owners: str, **extra: Any) -> Node:

@@ -1,9 +1,9 @@
 from typing import Any
 
-from crossfade.api.meta import NamespacedName
-from crossfade.api.watch import WatchEvent
-from crossfade.kube.resources import CONFIG_MAP
 from crossfade.local.controllers.informers import Informer
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.resources import CONFIG_MAP
+from crossfade_kube.watch import WatchEvent
 
 KEY = NamespacedName("prod", "a")
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.catalogue import Image
 from crossfade.local.kubelet.environment import (
     ConfigError,
@@ -18,6 +17,7 @@ from crossfade.local.kubelet.environment import (
     qos_class,
     resource_value,
 )
+from crossfade_kube.meta import JsonObject
 
 POD: JsonObject = {
     "metadata": {

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.compile.policies.checks import absolute_path, header_name
 from crossfade.compile.policies.schema import ENTITY, Field, Outcome, Problems, Schema, apply_schema
+from crossfade_kube.meta import JsonObject
 
 PERIODS: Final = ("second", "minute", "hour", "day", "month", "year")
 _PORT: Final = Field("integer", default=6379, between=(0, 65535))

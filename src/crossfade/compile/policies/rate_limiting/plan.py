@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.compile.policies.definition import PluginDefinition
 from crossfade.compile.policies.rate_limiting.config import validate
+from crossfade_kube.meta import JsonObject
 
 
 def module_config(config: JsonObject) -> JsonObject:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.apply.field_set import Path, display
 from crossfade.local.apiserver.apply.managers import ManagerKey
 from crossfade.local.apiserver.values.gotext import quoted
+from crossfade_kube.meta import JsonObject
 
 
 class Conflict(NamedTuple):

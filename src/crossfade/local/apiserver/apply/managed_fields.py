@@ -5,7 +5,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.apply import managers as book
 from crossfade.local.apiserver.apply.conflicts import ApplyConflict, Conflict
 from crossfade.local.apiserver.apply.field_set import FieldSet
@@ -18,6 +17,7 @@ from crossfade.local.apiserver.apply.zero_values import filled_in, zero_object
 from crossfade.local.apiserver.types.schema import SchemaNode
 from crossfade.local.apiserver.values.fields import mapping, text
 from crossfade.local.apiserver.values.gotext import to_json
+from crossfade_kube.meta import JsonObject
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _BEFORE_FIRST_APPLY: Final = "before-first-apply"

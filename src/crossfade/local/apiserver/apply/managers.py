@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.apply.field_set import FieldSet
+from crossfade_kube.meta import JsonObject
 
 MAX_UPDATERS: Final = 10
 _ANCIENT: Final = "ancient-changes"

@@ -6,7 +6,7 @@ start, so creating the object doesn't count as adding them.
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 # A path that ends in "!" is a null list which is written even when empty.
 _TEMPLATE: Final = ("template", "template.metadata", "template.spec", "template.spec.containers!")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from crossfade.api.core.ingress_v1beta1 import ingress_v1_from_v1beta1
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.conversion.autoscaler import autoscaler_v1_from_v2, autoscaler_v2_from_v1
 from crossfade.local.apiserver.conversion.definition import crd_v1_from_v1beta1, crd_v1beta1_from_v1
 from crossfade.local.apiserver.conversion.event import core_event_from_modern, modern_event_from_core
 from crossfade.local.apiserver.conversion.ingress import ingress_v1beta1_from_v1
+from crossfade_kube.core.ingress_v1beta1 import ingress_v1_from_v1beta1
+from crossfade_kube.meta import JsonObject
 
 __all__ = ["from_storage", "to_storage"]
 

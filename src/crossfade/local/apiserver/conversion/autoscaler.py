@@ -6,9 +6,9 @@ What v1 can't express travels in annotations, so that a round trip loses nothing
 import json
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.values.fields import mapping, objects, text
 from crossfade.local.apiserver.values.gotext import to_json
+from crossfade_kube.meta import JsonObject
 
 _PREFIX: Final = "autoscaling.alpha.kubernetes.io/"
 _METRICS, _BEHAVIOR, _CONDITIONS, _CURRENT = (

@@ -5,8 +5,8 @@ In v1beta1 schema, subresources and columns may stand at the top for all version
 
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.values.fields import at, mapping, objects, text
+from crossfade_kube.meta import JsonObject
 
 _KEEP_UNKNOWN: Final = "x-kubernetes-preserve-unknown-fields"
 _SHARED: Final = ("subresources", "additionalPrinterColumns", "selectableFields")

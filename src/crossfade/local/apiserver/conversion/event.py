@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 # core name: name in events.k8s.io
 _NAMES: Final = {

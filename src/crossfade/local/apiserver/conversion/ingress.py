@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 
 def ingress_v1beta1_from_v1(obj: JsonObject) -> JsonObject:

@@ -2,11 +2,11 @@
 
 from copy import deepcopy
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.kinds import DEFAULTERS
 from crossfade.local.apiserver.defaults.pod import initial_status, qos_class
 from crossfade.local.apiserver.defaults.service import drop_type_dependent_fields
 from crossfade.local.apiserver.defaults.workloads import generate_job_selector
+from crossfade_kube.meta import JsonObject
 
 __all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status", "qos_class"]
 

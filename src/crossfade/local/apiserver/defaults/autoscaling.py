@@ -3,10 +3,10 @@
 from copy import deepcopy
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.workloads import fill
 from crossfade.local.apiserver.values.fields import mapping, objects, sequence
 from crossfade.local.apiserver.values.quantity import QuantityError, canonical
+from crossfade_kube.meta import JsonObject
 
 _CPU_TARGET: Final = {
     "type": "Resource",

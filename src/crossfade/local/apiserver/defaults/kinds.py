@@ -4,13 +4,13 @@ import base64
 from collections.abc import Callable
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults import workloads
 from crossfade.local.apiserver.defaults.autoscaling import default_autoscaler
 from crossfade.local.apiserver.defaults.pod import default_pod, default_template
 from crossfade.local.apiserver.defaults.service import default_service
 from crossfade.local.apiserver.defaults.workloads import fill
 from crossfade.local.apiserver.values.fields import mapping, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HTTPS: Final = 443

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.values.fields import mapping, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _AFFINITY_SECONDS: Final = 10800
 _INTERNAL: Final = ("ClusterIP", "NodePort", "LoadBalancer")

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.defaults.pod import default_template
 from crossfade.local.apiserver.values.fields import mapping, objects, text
+from crossfade_kube.meta import JsonObject
 
 _QUARTER: Final = "25%"
 _CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"

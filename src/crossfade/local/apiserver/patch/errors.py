@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation.errors import FieldError
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade_kube.meta import JsonObject
 
 REJECTED: Final = "the server rejected our request due to an error in our request"
 

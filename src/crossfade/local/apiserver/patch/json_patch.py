@@ -5,8 +5,8 @@ from typing import Any, Final
 import jsonpatch
 from jsonpointer import JsonPointerException
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.patch.errors import REJECTED, PatchError
+from crossfade_kube.meta import JsonObject
 
 MAX_OPERATIONS: Final = 10_000
 _TYPE_NAMES: Final = {dict: "object", str: "string", int: "number", float: "number", bool: "bool"}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.patch.errors import PatchError
+from crossfade_kube.meta import JsonObject
 
 
 def apply_merge_patch(obj: JsonObject, patch: Any) -> JsonObject:

@@ -6,13 +6,13 @@ Only for built-in kinds; custom resources have no patch markers and answer 415 b
 from copy import deepcopy
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.patch.conversion import conversion_problem
 from crossfade.local.apiserver.patch.element_order import ordered, partition
 from crossfade.local.apiserver.patch.errors import PatchError
 from crossfade.local.apiserver.types.schema import SchemaNode
 from crossfade.local.apiserver.validation.errors import invalid
 from crossfade.local.apiserver.values.gotext import plain
+from crossfade_kube.meta import JsonObject
 
 _DIRECTIVE: Final = "$patch"
 _RETAIN_KEYS: Final = "$retainKeys"

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.conversion import to_storage
 from crossfade.local.apiserver.printers.custom import custom_printer
 from crossfade.local.apiserver.printers.kinds import CREATED_AT, PRINTERS
 from crossfade.local.apiserver.printers.pods import pod_row_conditions
+from crossfade_kube.meta import JsonObject
 
 __all__ = ["table"]
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.printers.columns import NONE, UNSET, name_of
 from crossfade.local.apiserver.printers.durations import age, since
 from crossfade.local.apiserver.values.fields import at, flag, mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _UNKNOWN: Final = "<unknown>"
 _ROLE_PREFIX: Final = "node-role.kubernetes.io/"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.state.selectors import SelectorError, selector_from_struct
 from crossfade.local.apiserver.values.fields import objects, text
+from crossfade_kube.meta import JsonObject
 
 NONE: Final = "<none>"
 UNSET: Final = "<unset>"

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.printers.columns import AGE, NAME, Column, Printer, name_of
 from crossfade.local.apiserver.printers.durations import parse_time, since
 from crossfade.local.apiserver.printers.jsonpath import JsonPathError, find
 from crossfade.local.apiserver.values.fields import number, text
 from crossfade.local.apiserver.values.gotext import plain, to_json
+from crossfade_kube.meta import JsonObject
 
 _DEFAULT = ({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": AGE.description},)
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.printers.columns import NONE, UNSET, join_some, label_text, name_of, selector_text
 from crossfade.local.apiserver.printers.durations import age
 from crossfade.local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _SHOWN_HOSTS: Final = 3
 

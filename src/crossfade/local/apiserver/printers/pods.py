@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.printers.columns import NONE, name_of
 from crossfade.local.apiserver.printers.durations import age, parse_time, since
 from crossfade.local.apiserver.values.fields import flag, mapping, number, objects, text
+from crossfade_kube.meta import JsonObject
 
 _TERMINAL: Final = ("Succeeded", "Failed")
 _DONE: Final = {

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.printers.columns import (
     NONE,
     UNSET,
@@ -14,6 +13,7 @@ from crossfade.local.apiserver.printers.columns import (
 )
 from crossfade.local.apiserver.printers.durations import age, human_duration, parse_time, since
 from crossfade.local.apiserver.values.fields import at, mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _UNKNOWN = "<unknown>"
 

@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.values import fields
 from crossfade.local.apiserver.values.gotext import quoted
+from crossfade_kube.meta import JsonObject
 
 _COMMON: Final = ("metadata.name", "metadata.namespace")
 _INVOLVED: Final = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")

@@ -7,11 +7,11 @@ selection is a table here.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.state.field_selectors import FieldSelector, SelectorError
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.values import fields
 from crossfade.local.apiserver.values.gotext import quoted
+from crossfade_kube.meta import JsonObject
 
 __all__ = [
     "FieldSelector",

@@ -1,8 +1,8 @@
 """Validation of built-in kinds in Kubernetes' words and order."""
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation.errors import ErrorType, FieldError
 from crossfade.local.apiserver.validation.status_error import invalid_status
+from crossfade_kube.meta import JsonObject
 
 __all__ = ["ErrorType", "FieldError", "invalid_status", "validate", "validate_status"]
 

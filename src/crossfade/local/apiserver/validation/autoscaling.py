@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -15,6 +14,7 @@ from crossfade.local.apiserver.validation.errors import (
 )
 from crossfade.local.apiserver.values.fields import mapping, number, objects, text
 from crossfade.local.apiserver.values.quantity import QuantityError, parse
+from crossfade_kube.meta import JsonObject
 
 _SOURCES: Final = {
     "Object": "object",

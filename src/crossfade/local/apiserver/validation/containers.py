@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.environment import validate_environment
 from crossfade.local.apiserver.validation.errors import (
@@ -21,6 +20,7 @@ from crossfade.local.apiserver.validation.shapes import NEGATIVE
 from crossfade.local.apiserver.validation.volumes import relative_path
 from crossfade.local.apiserver.values.fields import at, flag, mapping, number, objects, text
 from crossfade.local.apiserver.values.quantity import QuantityError, canonical, parse
+from crossfade_kube.meta import JsonObject
 
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

@@ -6,13 +6,13 @@ What all versions share is reported at the top of the spec, where Kubernetes kee
 from collections.abc import Iterator
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, invalid, not_supported, required
 from crossfade.local.apiserver.validation.metadata import immutable
 from crossfade.local.apiserver.validation.schemas import validate_schema
 from crossfade.local.apiserver.values.fields import at, flag, mapping, objects, sequence, text
 from crossfade.local.apiserver.values.gotext import GoStruct
+from crossfade_kube.meta import JsonObject
 
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _SCOPES: Final = ("Cluster", "Namespaced")

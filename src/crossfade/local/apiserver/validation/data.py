@@ -5,12 +5,12 @@ import binascii
 from collections.abc import Iterator
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required, too_long
 from crossfade.local.apiserver.validation.metadata import immutable
 from crossfade.local.apiserver.values.fields import mapping, text
 from crossfade.local.apiserver.values.gojson import JsonError, parse
+from crossfade_kube.meta import JsonObject
 
 _LIMIT: Final = 1024 * 1024
 _FROZEN: Final = "field is immutable when `immutable` is set"

@@ -4,7 +4,6 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.containers import PROTOCOLS
 from crossfade.local.apiserver.validation.errors import (
@@ -18,6 +17,7 @@ from crossfade.local.apiserver.validation.errors import (
 )
 from crossfade.local.apiserver.validation.metadata import immutable, validate_labels
 from crossfade.local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _ADDRESS_TYPES: Final = ("FQDN", "IPv4", "IPv6")
 _MAX_ENDPOINTS, _MAX_PORTS, _MAX_ADDRESSES = 1000, 20_000, 100

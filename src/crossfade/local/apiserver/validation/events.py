@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, each, invalid, required
 from crossfade.local.apiserver.values.fields import mapping, number, text
+from crossfade_kube.meta import JsonObject
 
 _OTHER_NAMESPACE: Final = "does not match event.namespace"
 _CLUSTER_NAMESPACES: Final = ("default", "kube-system")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required, too_long
 from crossfade.local.apiserver.validation.metadata import immutable
 from crossfade.local.apiserver.validation.services import validate_load_balancer_ingress
 from crossfade.local.apiserver.values.fields import at, mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 _PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import (
     autoscaling,
     crds,
@@ -24,6 +23,7 @@ from crossfade.local.apiserver.validation import (
 from crossfade.local.apiserver.validation.errors import FieldError
 from crossfade.local.apiserver.validation.metadata import validate_metadata, validate_metadata_update
 from crossfade.local.apiserver.validation.names import NameCheck
+from crossfade_kube.meta import JsonObject
 
 Check = Callable[[JsonObject], Iterator[FieldError]]
 UpdateCheck = Callable[[JsonObject, JsonObject], Iterator[FieldError]]

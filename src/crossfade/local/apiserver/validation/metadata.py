@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     IMMUTABLE,
@@ -17,6 +16,7 @@ from crossfade.local.apiserver.validation.errors import (
 from crossfade.local.apiserver.validation.names import NameCheck
 from crossfade.local.apiserver.values.fields import mapping, objects, sequence, text
 from crossfade.local.apiserver.values.gotext import quoted
+from crossfade_kube.meta import JsonObject
 
 _ANNOTATIONS_LIMIT: Final = 256 * 1024
 _FIXED: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")

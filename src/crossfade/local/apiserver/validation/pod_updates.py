@@ -6,13 +6,13 @@ from copy import deepcopy
 from difflib import ndiff
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import IMMUTABLE, FieldError, each, forbidden, invalid, required
 from crossfade.local.apiserver.validation.metadata import validate_metadata_update
 from crossfade.local.apiserver.validation.pods import validate_pod_as_it_is
 from crossfade.local.apiserver.validation.scheduling import validate_added_tolerations
 from crossfade.local.apiserver.values.fields import mapping, objects, text
+from crossfade_kube.meta import JsonObject
 
 _CHANGEABLE: Final = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "

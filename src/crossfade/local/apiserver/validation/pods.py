@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.containers import validate_containers, validate_init_containers
 from crossfade.local.apiserver.validation.errors import (
@@ -23,6 +22,7 @@ from crossfade.local.apiserver.validation.scheduling import (
 )
 from crossfade.local.apiserver.validation.volumes import validate_volumes
 from crossfade.local.apiserver.values.fields import flag, mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 _DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required
 from crossfade.local.apiserver.validation.shapes import label_selector
 from crossfade.local.apiserver.values.fields import at, mapping, objects, sequence, text
 from crossfade.local.apiserver.values.gotext import GoStruct
+from crossfade_kube.meta import JsonObject
 
 _GROUP: Final = "rbac.authorization.k8s.io"
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -16,6 +15,7 @@ from crossfade.local.apiserver.validation.errors import (
 )
 from crossfade.local.apiserver.validation.shapes import label_selector
 from crossfade.local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"

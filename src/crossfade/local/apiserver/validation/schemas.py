@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
 from crossfade.local.apiserver.values.fields import flag, mapping, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _LIST_TYPES: Final = ("atomic", "set", "map")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.containers import PROTOCOLS
 from crossfade.local.apiserver.validation.errors import (
@@ -20,6 +19,7 @@ from crossfade.local.apiserver.validation.metadata import validate_labels, valid
 from crossfade.local.apiserver.validation.shapes import port_number_or_name
 from crossfade.local.apiserver.values.fields import at, mapping, number, objects, sequence, text
 from crossfade.local.apiserver.values.gotext import GoStruct
+from crossfade_kube.meta import JsonObject
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _WITH_ADDRESS: Final = ("ClusterIP", "NodePort", "LoadBalancer")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required
 from crossfade.local.apiserver.validation.metadata import validate_labels
 from crossfade.local.apiserver.values.fields import objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 NEGATIVE = "must be greater than or equal to 0"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -22,6 +21,7 @@ from crossfade.local.apiserver.validation.shapes import (
 )
 from crossfade.local.apiserver.values.fields import at, mapping, number, objects, text
 from crossfade.local.apiserver.values.gotext import GoStruct
+from crossfade_kube.meta import JsonObject
 
 
 def validate_lease(obj: JsonObject) -> Iterator[FieldError]:

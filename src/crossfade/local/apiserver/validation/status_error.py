@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation.errors import FieldError
+from crossfade_kube.meta import JsonObject
 
 
 def invalid_status(*, group: str, kind: str, name: str, errors: Sequence[FieldError]) -> JsonObject:

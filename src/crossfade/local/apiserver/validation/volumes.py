@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -15,6 +14,7 @@ from crossfade.local.apiserver.validation.errors import (
     required,
 )
 from crossfade.local.apiserver.values.fields import objects, text
+from crossfade_kube.meta import JsonObject
 
 _HOST_PATH_TYPES: Final = (
     "",

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.validation import names
 from crossfade.local.apiserver.validation.endpoints import validate_service_reference
 from crossfade.local.apiserver.validation.errors import (
@@ -16,6 +15,7 @@ from crossfade.local.apiserver.validation.errors import (
 )
 from crossfade.local.apiserver.validation.shapes import label_selector
 from crossfade.local.apiserver.values.fields import at, mapping, objects, sequence, text
+from crossfade_kube.meta import JsonObject
 
 _OPERATIONS: Final = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _CHOICES: Final = {

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.state.selectors import SelectorError, selector_from_struct
 from crossfade.local.apiserver.validation.errors import (
     FieldError,
@@ -23,6 +22,7 @@ from crossfade.local.apiserver.validation.shapes import (
 )
 from crossfade.local.apiserver.values.fields import at, mapping, number, objects, text
 from crossfade.local.apiserver.values.gotext import GoStruct
+from crossfade_kube.meta import JsonObject
 
 _MISMATCH: Final = "`selector` does not match template `labels`"
 

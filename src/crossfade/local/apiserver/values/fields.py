@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 
 def text(obj: Any, *path: str) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade_kube.meta import JsonObject
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 

@@ -3,11 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import AlreadyExists, ApiError, NotFound
-from crossfade.kube.events import EventRecorder
-from crossfade.kube.resources import DEPLOYMENT, POD, REPLICA_SET
 from crossfade.local.controllers.deployments import plan, revisions, status
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.objects import (
@@ -26,6 +21,11 @@ from crossfade.local.controllers.objects import (
 from crossfade.local.controllers.ownership import adopt_or_release, owners_concerned
 from crossfade.local.controllers.pods import is_finished
 from crossfade.local.controllers.reconciler import Reconciler, Retry
+from crossfade_kube.client import Client
+from crossfade_kube.errors import AlreadyExists, ApiError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.resources import DEPLOYMENT, POD, REPLICA_SET
 
 
 class Deployments:

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.deployments.revisions import DESIRED_REPLICAS, MAX_REPLICAS, by_age
 from crossfade.local.controllers.objects import is_being_deleted, name_of
+from crossfade_kube.meta import JsonObject
 
 _DEFAULT_BOUND: Final = "25%"
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import orjson
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.objects import controller_ref, name_of, namespace_of
+from crossfade_kube.meta import JsonObject
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 REVISION_HISTORY: Final = "deployment.kubernetes.io/revision-history"

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.deployments.plan import available_of, bounds_of, desired_of, total
 from crossfade.local.controllers.objects import (
     condition_of,
@@ -14,6 +13,7 @@ from crossfade.local.controllers.objects import (
     with_condition,
     without_condition,
 )
+from crossfade_kube.meta import JsonObject
 
 NEW_SET_AVAILABLE: Final = "NewReplicaSetAvailable"
 TIMED_OUT: Final = "ProgressDeadlineExceeded"

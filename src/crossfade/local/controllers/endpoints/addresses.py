@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.objects import is_being_deleted, name_of, namespace_of, uid_of
 from crossfade.local.controllers.pods import is_finished, is_ready
+from crossfade_kube.meta import JsonObject
 
 
 class PodAddress(NamedTuple):

@@ -2,11 +2,6 @@
 
 from collections.abc import Mapping
 
-from crossfade.api.core.endpoint_slice import SERVICE_NAME_LABEL
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.errors import AlreadyExists, Forbidden, NotFound
-from crossfade.kube.resources import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 from crossfade.local.controllers.endpoints.addresses import PodAddress, pod_addresses
 from crossfade.local.controllers.endpoints.slices import MANAGED_BY_LABEL, MANAGER, SliceChanges, slice_changes
 from crossfade.local.controllers.endpoints.subsets import MANAGED_BY_LABEL as ENDPOINTS_MANAGED_BY
@@ -15,6 +10,11 @@ from crossfade.local.controllers.endpoints.subsets import endpoints_of, same_end
 from crossfade.local.controllers.informers import Informer, Informers
 from crossfade.local.controllers.objects import is_being_deleted, key_of, name_of, namespace_of
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL
+from crossfade_kube.errors import AlreadyExists, Forbidden, NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.resources import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 
 
 class Endpoints:

@@ -2,16 +2,16 @@
 
 from typing import Final
 
-from crossfade.api.core.endpoint_slice import SERVICE_NAME_LABEL
-from crossfade.api.meta import JsonObject, NamespacedName
-from crossfade.kube.client import Client
-from crossfade.kube.resources import ENDPOINT_SLICE, ENDPOINTS, SERVICE
 from crossfade.local.controllers.endpoints.controller import apply_changes
 from crossfade.local.controllers.endpoints.ordering import in_slice_order
 from crossfade.local.controllers.endpoints.slices import MANAGED_BY_LABEL, fewest_changes
 from crossfade.local.controllers.informers import Informers
 from crossfade.local.controllers.objects import controller_ref, is_being_deleted, key_of, name_of, namespace_of
 from crossfade.local.controllers.reconciler import Reconciler
+from crossfade_kube.client import Client
+from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.resources import ENDPOINT_SLICE, ENDPOINTS, SERVICE
 
 MANAGER: Final = "endpointslicemirroring-controller.k8s.io"
 SKIP_LABEL: Final = "endpointslice.kubernetes.io/skip-mirror"

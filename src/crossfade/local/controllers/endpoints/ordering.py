@@ -5,7 +5,7 @@ Clients see it (`kubectl get endpoints`), so it is kept.
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 _OFFSET: Final = 0x6C62272E07BB014262B821756295C58D
 _PRIME: Final = 0x0000000001000000000000000000013B

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from crossfade.api.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.endpoints.addresses import (
     PodAddress,
     ResolvedPort,
@@ -15,6 +13,8 @@ from crossfade.local.controllers.endpoints.addresses import (
 )
 from crossfade.local.controllers.endpoints.ordering import in_slice_order
 from crossfade.local.controllers.objects import controller_ref, name_of, namespace_of
+from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
+from crossfade_kube.meta import JsonObject
 
 MANAGED_BY_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 MANAGER: Final = "endpointslice-controller.k8s.io"

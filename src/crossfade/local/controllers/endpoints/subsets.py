@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from crossfade.api.meta import JsonObject
 from crossfade.local.controllers.endpoints.addresses import (
     PodAddress,
     ResolvedPort,
@@ -14,6 +13,7 @@ from crossfade.local.controllers.endpoints.addresses import (
 from crossfade.local.controllers.endpoints.ordering import in_subset_order
 from crossfade.local.controllers.endpoints.slices import HEADLESS_LABEL
 from crossfade.local.controllers.objects import name_of, namespace_of
+from crossfade_kube.meta import JsonObject
 
 MANAGED_BY_LABEL: Final = "endpoints.kubernetes.io/managed-by"
 MANAGER: Final = "endpoint-controller"

@@ -7,14 +7,14 @@ deleted is a precondition.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from crossfade.api.meta import JsonObject, Resource
-from crossfade.kube.client import Client
-from crossfade.kube.errors import Conflict, NotFound
 from crossfade.local.controllers.discovery import ServedResources
 from crossfade.local.controllers.garbage.graph import FOREGROUND, ORPHAN, Node, Owner, OwnerGraph, node_of
 from crossfade.local.controllers.informers import Handler, Informers
 from crossfade.local.controllers.objects import uid_of
 from crossfade.local.controllers.reconciler import Reconciler, Retry
+from crossfade_kube.client import Client
+from crossfade_kube.errors import Conflict, NotFound
+from crossfade_kube.meta import JsonObject, Resource
 
 
 class Owners(NamedTuple):

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from typing import Final, NamedTuple
 
-from crossfade.api.meta import JsonObject, NamespacedName, Resource
 from crossfade.local.controllers.objects import is_being_deleted, key_of, uid_of
+from crossfade_kube.meta import JsonObject, NamespacedName, Resource
 
 FOREGROUND: Final = "foregroundDeletion"
 ORPHAN: Final = "orphan"

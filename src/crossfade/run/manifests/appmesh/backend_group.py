@@ -1,9 +1,9 @@
 """The BackendGroup kind's definition (appmesh.md §1.9)."""
 
 from crossfade.api.appmesh import BackendGroup
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import MESH_REFERENCE, REFERENCE, array, obj
+from crossfade_kube.meta import JsonObject
 
 
 def backend_group_definition() -> JsonObject:

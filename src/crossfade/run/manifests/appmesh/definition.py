@@ -1,7 +1,7 @@
 """A CustomResourceDefinition around the schemas of one kind (appmesh.md §1.1)."""
 
 from crossfade.api.appmesh.values import GROUP, VERSION
-from crossfade.api.meta import JsonObject, Resource
+from crossfade_kube.meta import JsonObject, Resource
 
 
 def definition(resource: Resource, *, spec: JsonObject, status: JsonObject, arn_field: str | None) -> JsonObject:

@@ -3,7 +3,6 @@
 from typing import Final
 
 from crossfade.api.appmesh import GatewayRoute
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import (
     ANY_PORT,
@@ -23,6 +22,7 @@ from crossfade.run.manifests.appmesh.schema import (
     status,
     text,
 )
+from crossfade_kube.meta import JsonObject
 
 _SWITCH: Final = choice("ENABLED", "DISABLED")
 _HOSTNAME_MATCH: Final = obj({"exact": text(1, 253), "suffix": text(1, 253)})

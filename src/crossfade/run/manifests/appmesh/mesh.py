@@ -1,9 +1,9 @@
 """The Mesh kind's definition (appmesh.md §1.3)."""
 
 from crossfade.api.appmesh import Mesh
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import AWS_NAME, LABEL_SELECTOR, STRING, choice, obj, status
+from crossfade_kube.meta import JsonObject
 
 
 def mesh_definition() -> JsonObject:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 BOOLEAN: Final[JsonObject] = {"type": "boolean"}
 STRING: Final[JsonObject] = {"type": "string"}

@@ -3,7 +3,6 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualGateway
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import (
     ACCESS_LOG,
@@ -20,6 +19,7 @@ from crossfade.run.manifests.appmesh.schema import (
     port_mapping,
     status,
 )
+from crossfade_kube.meta import JsonObject
 
 _PROTOCOLS: Final = ("grpc", "http", "http2")
 

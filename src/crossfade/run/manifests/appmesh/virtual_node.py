@@ -3,7 +3,6 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import (
     ACCESS_LOG,
@@ -31,6 +30,7 @@ from crossfade.run.manifests.appmesh.schema import (
     status,
     text,
 )
+from crossfade_kube.meta import JsonObject
 
 _PROTOCOLS: Final = ("grpc", "http", "http2", "tcp")
 

@@ -3,7 +3,6 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualRouter
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import (
     ANY_PORT,
@@ -29,6 +28,7 @@ from crossfade.run.manifests.appmesh.schema import (
     status,
     text,
 )
+from crossfade_kube.meta import JsonObject
 
 _ACTION: Final = obj(
     {"weightedTargets": array(obj({**VIRTUAL_NODE_TARGET, "weight": integer(0, 100), "port": PORT}, "weight"), 1, 10)},

@@ -1,7 +1,6 @@
 """The VirtualService kind's definition (appmesh.md §1.5)."""
 
 from crossfade.api.appmesh import VirtualService
-from crossfade.api.meta import JsonObject
 from crossfade.run.manifests.appmesh.definition import definition
 from crossfade.run.manifests.appmesh.schema import (
     AWS_NAME,
@@ -12,6 +11,7 @@ from crossfade.run.manifests.appmesh.schema import (
     obj,
     status,
 )
+from crossfade_kube.meta import JsonObject
 
 
 def virtual_service_definition() -> JsonObject:

@@ -10,11 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
-from crossfade.api.meta import Resource
-from crossfade.api.watch import Sink
-from crossfade.kube.backoff import Backoff
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiUnreachable, Expired, KubeError, NotFound
+from crossfade_kube.backoff import Backoff
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiUnreachable, Expired, KubeError, NotFound
+from crossfade_kube.meta import Resource
+from crossfade_kube.watch import Sink
 
 log = logging.getLogger(__name__)
 

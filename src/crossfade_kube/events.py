@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from crossfade.api.meta import JsonObject, ObjectRef
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiError, KubeError, NotFound
-from crossfade.kube.resources import EVENT
+from crossfade_kube.client import Client
+from crossfade_kube.errors import ApiError, KubeError, NotFound
+from crossfade_kube.meta import JsonObject, ObjectRef
+from crossfade_kube.resources import EVENT
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from crossfade.api.meta import Condition, ObjectMeta, Resource
+from crossfade_kube.meta import Condition, ObjectMeta, Resource
 
 
 class ContainerPort(Struct, frozen=True, rename="camel"):

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from crossfade.api.core.service import LoadBalancerStatus
-from crossfade.api.meta import ObjectMeta, Resource
+from crossfade_kube.core.service import LoadBalancerStatus
+from crossfade_kube.meta import ObjectMeta, Resource
 
 
 class ServiceBackendPort(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 
 class KubeError(Exception):

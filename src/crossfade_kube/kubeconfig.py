@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import yaml
 
-from crossfade.kube.errors import ConfigError
+from crossfade_kube.errors import ConfigError
 
 SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _REFUSED_AUTH: Final = {

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from msgspec import structs, to_builtins
 
-from crossfade.api.core.lease import Lease, LeaseSpec
-from crossfade.api.meta import JsonObject
-from crossfade.api.registry import decode
-from crossfade.kube.client import Client
-from crossfade.kube.errors import ApiError, Conflict, KubeError, NotFound
+from crossfade_kube.client import Client
+from crossfade_kube.core.lease import Lease, LeaseSpec
+from crossfade_kube.errors import ApiError, Conflict, KubeError, NotFound
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import decode
 
 log = logging.getLogger(__name__)
 

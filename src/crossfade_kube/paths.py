@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import quote
 
-from crossfade.api.meta import Resource
+from crossfade_kube.meta import Resource
 
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from crossfade.api.meta import GroupVersionKind, JsonObject, ObjectMeta, ObjectRef, Resource
+from crossfade_kube.meta import GroupVersionKind, JsonObject, ObjectMeta, ObjectRef, Resource
 
 _PATH_IN_MESSAGE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$")
 

@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 import aiohttp
 import orjson
 
-from crossfade.api.meta import JsonObject, Resource
-from crossfade.api.watch import WatchEvent
-from crossfade.kube.errors import ApiError, ApiUnreachable, Expired, error_from_response, error_from_status
-from crossfade.kube.kubeconfig import BearerToken, ClusterConfig
-from crossfade.kube.paths import APPLY, JSON_PATCH, MERGE, STRATEGIC, path_of, query_of
+from crossfade_kube.errors import ApiError, ApiUnreachable, Expired, error_from_response, error_from_status
+from crossfade_kube.kubeconfig import BearerToken, ClusterConfig
+from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.paths import APPLY, JSON_PATCH, MERGE, STRATEGIC, path_of, query_of
+from crossfade_kube.watch import WatchEvent
 
 __all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "Client", "ObjectList", "WatchEvent"]
 

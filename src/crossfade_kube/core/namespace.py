@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from crossfade.api.meta import ObjectMeta, Resource
+from crossfade_kube.meta import ObjectMeta, Resource
 
 
 class NamespaceStatus(Struct, frozen=True):

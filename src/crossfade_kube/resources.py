@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.api.core import (
+from crossfade_kube.core import (
     ConfigMap,
     EndpointSlice,
     Ingress,
@@ -13,7 +13,7 @@ from crossfade.api.core import (
     Secret,
     Service,
 )
-from crossfade.api.meta import Resource
+from crossfade_kube.meta import Resource
 
 CONFIG_MAP: Final = ConfigMap.RESOURCE
 ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", namespaced=True)

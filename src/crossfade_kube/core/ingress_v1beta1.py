@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crossfade.api.meta import JsonObject
+from crossfade_kube.meta import JsonObject
 
 
 def ingress_v1_from_v1beta1(obj: JsonObject) -> JsonObject:
