@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-from crossfade.run import logging
+from crossfade_kube import logging
 from crossfade_kube.errors import ConfigError
 from crossfade_kube.event_loop import new_event_loop
 

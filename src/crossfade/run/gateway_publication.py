@@ -6,10 +6,10 @@ from crossfade.compile.model import ProxyModel
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.run.logging import EventLog
 from crossfade.status.kong_refusal import APPLY_FAILED, suspects
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade_kube.events import EventRecorder
+from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
 
 PROXY: Final = "gateway"

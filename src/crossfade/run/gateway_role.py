@@ -16,9 +16,7 @@ from crossfade.run.gateway_publication import PROXY, GatewayPublication
 from crossfade.run.gateway_settings import GatewaySettings
 from crossfade.run.gateway_webhook import serve_webhook
 from crossfade.run.health import health_server
-from crossfade.run.logging import EventLog
 from crossfade.run.sources import ClusterSource
-from crossfade.run.tasks import SupervisedTasks
 from crossfade.status.kong import StatusInput, decide_changes
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
@@ -28,7 +26,9 @@ from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
+from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
+from crossfade_kube.tasks import SupervisedTasks
 
 COMPONENT: Final = "kong-ingress-controller"
 # A new route is live this much later at least, and a burst of changes goes out at once.

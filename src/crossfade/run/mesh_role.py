@@ -23,7 +23,6 @@ from crossfade.api.appmesh import (
 from crossfade.compile.mesh import ArnScope
 from crossfade.inject.settings import SidecarSettings
 from crossfade.run.health import health_server
-from crossfade.run.logging import EventLog
 from crossfade.run.manifests.mesh_names import (
     ADS_PORT,
     HEALTH_PORT,
@@ -39,7 +38,6 @@ from crossfade.run.mesh_loop import MeshLoop
 from crossfade.run.mesh_objects import MeshObjects
 from crossfade.run.mesh_webhooks import mesh_handlers
 from crossfade.run.sources import ClusterSource
-from crossfade.run.tasks import SupervisedTasks
 from crossfade.status.writer import StatusWriter
 from crossfade.xds.auth import tls_credentials
 from crossfade.xds.publisher import Publisher, Rejection
@@ -50,7 +48,9 @@ from crossfade_kube.errors import KubeError, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
+from crossfade_kube.logging import EventLog
 from crossfade_kube.registry import TypedObject
+from crossfade_kube.tasks import SupervisedTasks
 
 KINDS: Final[tuple[type[TypedObject], ...]] = (
     Namespace,

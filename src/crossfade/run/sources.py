@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.run.logging import EventLog
-from crossfade.run.tasks import SupervisedTasks
 from crossfade.store.cache import Cache
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
+from crossfade_kube.logging import EventLog
 from crossfade_kube.reflector import Reflector
 from crossfade_kube.registry import TypedObject
+from crossfade_kube.tasks import SupervisedTasks
 
 QUIET_S: Final = 0.02
 MAX_UNREST_S: Final = 1.0

@@ -6,7 +6,6 @@ from contextlib import aclosing
 
 import pytest
 
-from crossfade.run.logging import EventLog
 from crossfade.run.sources import ClusterSource
 from crossfade_kube.client import JSON_PATCH, STRATEGIC, Client
 from crossfade_kube.core import ConfigMap, Secret
@@ -14,6 +13,7 @@ from crossfade_kube.errors import Conflict, Invalid, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.lease import LeaderElection, LeaseTimes
+from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.resources import CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE
 from tests.support.api_server import ApiServerProcess

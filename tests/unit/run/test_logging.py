@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from crossfade.run.logging import EventLog, JsonFormatter, LineFormatter
+from crossfade_kube.logging import EventLog, JsonFormatter, LineFormatter
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import asyncio
 
-from crossfade.run.logging import EventLog
 from crossfade.run.sources import ClusterSource, settled
 from crossfade_kube.client import Client
 from crossfade_kube.core import ConfigMap, Lease
 from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.logging import EventLog
 from tests.support.fake_api import FakeApi, serving
 
 MAPS = "/api/v1/namespaces/prod/configmaps"

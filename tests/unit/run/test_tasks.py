@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from crossfade.run.logging import EventLog
-from crossfade.run.tasks import SupervisedTasks
 from crossfade_kube.errors import ApiUnreachable
+from crossfade_kube.logging import EventLog
+from crossfade_kube.tasks import SupervisedTasks
 
 
 async def test_a_failing_task_is_restarted_with_growing_delays() -> None:

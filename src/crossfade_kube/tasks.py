@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from crossfade.run.logging import EventLog
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.errors import KubeError
+from crossfade_kube.logging import EventLog
 
 FIRST_DELAY_S: Final = 0.1
 MAX_DELAY_S: Final = 30.0

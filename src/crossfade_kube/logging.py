@@ -1,7 +1,7 @@
 """Events as lines: one event name, typed fields, one line on stderr.
 
-`log.info("xds.nack", proxy=id, version=v)` gives `2026-01-02T03:04:05.678Z INFO xds.nack proxy=… version=…`. Packages
-below `run` log through the standard library with `extra={"fields": {...}}` and come out the same.
+`log.info("xds.nack", proxy=id, version=v)` gives `2026-01-02T03:04:05.678Z INFO xds.nack proxy=… version=…`. What logs
+through the standard library with `extra={"fields": {...}}` comes out the same.
 """
 
 import logging
