@@ -25,10 +25,10 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data = tmp_path_factory.mktemp("cluster")
     path = data / "kubeconfig"
     with ExitStack() as processes:
-        server = _start(processes, "crossfade.local.apiserver", "--data-dir", str(data), "--history", FORGET_AFTER_S)
+        server = _start(processes, "crossfade_local.apiserver", "--data-dir", str(data), "--history", FORGET_AFTER_S)
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
-        for module in ("crossfade.local.controllers", "tests.support.fake_kubelet"):
+        for module in ("crossfade_local.controllers", "tests.support.fake_kubelet"):
             _start(processes, module, "--kubeconfig", str(path))
         yield path
 

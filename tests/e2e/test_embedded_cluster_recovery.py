@@ -75,7 +75,7 @@ def answers(cluster: EmbeddedCluster) -> bool:
 
 def containers_of(cluster: EmbeddedCluster) -> list[int]:
     """Process ids of the DJ applications whose network belongs to this cluster's node."""
-    (node,) = processes("crossfade.local.node", str(cluster.data_dir))
+    (node,) = processes("crossfade_local.node", str(cluster.data_dir))
     return [pid for pid in processes("djapp.py") if _descends(pid, node)]
 
 
@@ -96,7 +96,7 @@ def test_killed_api_server_comes_back_and_pods_go_on(cluster: EmbeddedCluster) -
     run_dj(cluster)
     cluster.kubectl("create", "configmap", "acknowledged", "--from-literal=a=b")
     before = containers_of(cluster)
-    kill_one("crossfade.local.apiserver", str(cluster.data_dir))
+    kill_one("crossfade_local.apiserver", str(cluster.data_dir))
     assert answers(cluster)
     eventually(lambda: "acknowledged" in cluster.kubectl("get", "configmaps"))
     assert containers_of(cluster) == before
@@ -108,7 +108,7 @@ def test_status_tells_of_an_api_server_that_hangs(cluster: EmbeddedCluster) -> N
         return plain.returncode, plain.stdout.partition(",")[0], status(cluster.data_dir)["state"]
 
     assert told() == (0, "ready", "ready")
-    (server,) = processes("crossfade.local.apiserver", str(cluster.data_dir))
+    (server,) = processes("crossfade_local.apiserver", str(cluster.data_dir))
     os.kill(server, signal.SIGSTOP)
     try:
         assert told() == (1, "not answering", "not answering")
@@ -128,8 +128,8 @@ def test_killed_container_is_restarted(cluster: EmbeddedCluster) -> None:
 def test_killed_node_comes_back_with_its_pods(cluster: EmbeddedCluster) -> None:
     run_dj(cluster)
     before = containers_of(cluster)
-    kill_one("crossfade.local.node", str(cluster.data_dir))
-    eventually(lambda: processes("crossfade.local.node", str(cluster.data_dir)))
+    kill_one("crossfade_local.node", str(cluster.data_dir))
+    eventually(lambda: processes("crossfade_local.node", str(cluster.data_dir)))
     eventually(lambda: answers(cluster))
     eventually(lambda: restarts(cluster) == 1)
     assert not set(before) & set(containers_of(cluster))

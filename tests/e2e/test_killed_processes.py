@@ -138,7 +138,7 @@ def test_death_of_a_controller_disturbs_no_request(
 def test_death_of_the_api_server_disturbs_no_request_and_loses_nothing(cluster: EmbeddedCluster) -> None:
     with steady_client(cluster) as seen:
         cluster.kubectl("create", "configmap", "acknowledged", "-n", "prod", "--from-literal=a=b")
-        kill(cluster, "crossfade.local.apiserver")
+        kill(cluster, "crossfade_local.apiserver")
         eventually(lambda: all_ready(cluster), within_s=READY_S)
         assert "acknowledged" in cluster.kubectl("get", "configmaps", "-n", "prod")
     assert set(seen) == {200}
@@ -159,7 +159,7 @@ def test_killed_gateway_serves_again(cluster: EmbeddedCluster, under: str) -> No
 
 def test_killed_node_takes_nothing_with_it(cluster: EmbeddedCluster) -> None:
     before = set(processes_of(cluster))
-    kill(cluster, "crossfade.local.node")
+    kill(cluster, "crossfade_local.node")
     eventually(lambda: len(set(processes_of(cluster)) - before) > 20, within_s=READY_S)
     eventually(lambda: all_ready(cluster), within_s=READY_S)
     wait_for_status(cluster, 200, "/jazz", host="open.test")

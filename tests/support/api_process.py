@@ -93,7 +93,7 @@ class ApiProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "crossfade.local.apiserver",
+            "crossfade_local.apiserver",
             "--data-dir",
             str(self.data_dir),
             *self._arguments,

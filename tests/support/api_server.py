@@ -20,7 +20,7 @@ class ApiServerProcess:
         return self.data_dir / "kubeconfig"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "crossfade.local.apiserver", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", "crossfade_local.apiserver", "--data-dir", str(self.data_dir)]
         self._process = subprocess.Popen([*command, "--listen", self._listen], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"

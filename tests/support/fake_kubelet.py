@@ -12,14 +12,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from crossfade.local.controllers.informers import Informers
-from crossfade.local.controllers.objects import is_being_deleted, key_of, stamp
-from crossfade.local.controllers.reconciler import Reconciler
 from crossfade_kube.client import Client
 from crossfade_kube.errors import AlreadyExists, KubeError, NotFound
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.resources import NODE, POD
+from crossfade_local.controllers.informers import Informers
+from crossfade_local.controllers.objects import is_being_deleted, key_of, stamp
+from crossfade_local.controllers.reconciler import Reconciler
 
 NODE_NAME = "fake-node"
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import Any, Final
 
 from crossfade.cli.detach import in_background
-from crossfade.local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
+from crossfade_local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
 
 DEFAULT_DATA_DIR: Final = Path("~/.crossfade")
 _STOP_TIMEOUT_S: Final = 20.0
@@ -69,10 +69,10 @@ def run_up(arguments: argparse.Namespace) -> int:
 
 
 def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
-    from crossfade.local import up
-    from crossfade.local.catalogue import CatalogueError
-    from crossfade.local.host_ports import PortTakenError
-    from crossfade.local.preflight import NotPossibleError
+    from crossfade_local import up
+    from crossfade_local.catalogue import CatalogueError
+    from crossfade_local.host_ports import PortTakenError
+    from crossfade_local.preflight import NotPossibleError
 
     directory = DataDir(arguments.data_dir)
     settings = up.UpSettings(
@@ -134,7 +134,7 @@ def run_down(arguments: argparse.Namespace) -> int:
 
 def run_status(arguments: argparse.Namespace) -> int:
     """Exit code 1 when no cluster runs there or it has stopped answering, so that scripts can ask."""
-    from crossfade.local.api_health import api_answers
+    from crossfade_local.api_health import api_answers
 
     directory = DataDir(arguments.data_dir)
     running = directory.is_held()

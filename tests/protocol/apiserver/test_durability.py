@@ -68,7 +68,7 @@ async def test_custom_resources_are_served_again_after_a_restart(process: ApiPro
 
 def test_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_text("garbage")
-    command = [sys.executable, "-m", "crossfade.local.apiserver", "--data-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "crossfade_local.apiserver", "--data-dir", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert ended.returncode == 1
     assert f"{tmp_path / 'state.db'} cannot be used: file is not a database" in ended.stderr

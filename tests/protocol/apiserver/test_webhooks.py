@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from crossfade.local.apiserver.admission.webhook_client import CallError, WebhookClient
-from crossfade.local.apiserver.state.database import Database
-from crossfade.local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.admission.webhook_client import CallError, WebhookClient
+from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.storage import Storage
 from tests.support.api_process import ApiClient, Json
 from tests.support.certificates import self_signed
 from tests.support.tls import issue

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.controllers import run_controllers
 from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.meta import Resource
 from crossfade_kube.resources import DEPLOYMENT, EVENT, NAMESPACE, POD, REPLICA_SET, SERVICE_ACCOUNT
+from crossfade_local.controllers import run_controllers
 from tests.support.api_server import ApiServerProcess
 from tests.support.fake_kubelet import FakeKubelet
 

@@ -103,7 +103,7 @@ class Lab(NamedTuple):
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data_dir = tmp_path_factory.mktemp("apiserver")
     listen = f"127.0.0.1:{free_ports(1)[0]}"
-    command = [sys.executable, "-m", "crossfade.local.apiserver", "--data-dir", str(data_dir), "--listen", listen]
+    command = [sys.executable, "-m", "crossfade_local.apiserver", "--data-dir", str(data_dir), "--listen", listen]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.api import utc_now
-from crossfade.local.apiserver.crd import cel, custom_resources
-from crossfade.local.apiserver.crd.definition_rules import definition_errors
-from crossfade.local.apiserver.crd.lifecycle import conflict_of, fill_names, initial_status, served_types
-from crossfade.local.apiserver.crd.validator import value_errors
-from crossfade.local.apiserver.types.registry import BuiltinTypes, Registry
+from crossfade_local.apiserver.api import utc_now
+from crossfade_local.apiserver.crd import cel, custom_resources
+from crossfade_local.apiserver.crd.definition_rules import definition_errors
+from crossfade_local.apiserver.crd.lifecycle import conflict_of, fill_names, initial_status, served_types
+from crossfade_local.apiserver.crd.validator import value_errors
+from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
 
 Json = dict[str, Any]
 TEXT = {"type": "string"}

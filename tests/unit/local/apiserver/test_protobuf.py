@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossfade.local.apiserver.wire.protobuf import ProtobufError, decode
+from crossfade_local.apiserver.wire.protobuf import ProtobufError, decode
 
 
 def field(number: int, value: "bytes | str | int") -> bytes:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from crossfade.local.apiserver.security.rbac import Authorizer, atoms, covers, covers_atom
-from crossfade.local.apiserver.state.database import Database
-from crossfade.local.apiserver.state.storage import Storage
-from crossfade.local.apiserver.wire.request import RequestInfo, User
+from crossfade_local.apiserver.security.rbac import Authorizer, atoms, covers, covers_atom
+from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.wire.request import RequestInfo, User
 
 GROUP = "rbac.authorization.k8s.io"
 PODS = {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list"]}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from crossfade.local.apiserver.values.gojson import JsonError, duplicates, parse
-from crossfade.local.apiserver.wire.negotiation import negotiate
-from crossfade.local.apiserver.wire.request import request_info
-from crossfade.local.apiserver.wire.status import StatusError
+from crossfade_local.apiserver.values.gojson import JsonError, duplicates, parse
+from crossfade_local.apiserver.wire.negotiation import negotiate
+from crossfade_local.apiserver.wire.request import request_info
+from crossfade_local.apiserver.wire.status import StatusError
 
 PATHS = [
     ("GET", "/api/v1/pods", {}, ("list", "", "pods", "", "", "")),

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.admission.attributes import Attributes
-from crossfade.local.apiserver.admission.services import NODE_PORTS, RESERVED, SERVICE_NETWORK, allocate
-from crossfade.local.apiserver.state.database import Database
-from crossfade.local.apiserver.state.storage import Storage
-from crossfade.local.apiserver.types.registry import BuiltinTypes, Registry
-from crossfade.local.apiserver.wire.request import ANONYMOUS, Call, RequestInfo
-from crossfade.local.apiserver.wire.status import StatusError
+from crossfade_local.apiserver.admission.attributes import Attributes
+from crossfade_local.apiserver.admission.services import NODE_PORTS, RESERVED, SERVICE_NETWORK, allocate
+from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
+from crossfade_local.apiserver.wire.request import ANONYMOUS, Call, RequestInfo
+from crossfade_local.apiserver.wire.status import StatusError
 
 Json = dict[str, Any]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.local.apiserver.state.database import Database
-from crossfade.local.apiserver.state.storage import BrokenError, Conflict, Expired, Storage
+from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.storage import BrokenError, Conflict, Expired, Storage
 
 BUCKET = "/configmaps"
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["put", "delete"])), max_size=30)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crossfade.local.apiserver.types.registry import BuiltinTypes
-from crossfade.local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.types.registry import BuiltinTypes
+from crossfade_local.apiserver.types.schema import SchemaNode
 
 SchemaOf = Callable[[str, str, str], SchemaNode]
 

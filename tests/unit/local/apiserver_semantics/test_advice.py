@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.writing.advice import warnings_on_create
+from crossfade_local.apiserver.writing.advice import warnings_on_create
 
 PORT = {"containerPort": 80, "protocol": "TCP"}
 

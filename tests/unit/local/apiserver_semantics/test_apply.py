@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossfade.local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply, track_update
-from crossfade.local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply, track_update
+from crossfade_local.apiserver.types.schema import SchemaNode
 
 from .conftest import SchemaOf
 

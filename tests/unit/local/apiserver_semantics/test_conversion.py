@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.conversion import from_storage, to_storage
+from crossfade_local.apiserver.conversion import from_storage, to_storage
 
 BACKEND = {"serviceName": "s", "servicePort": 80}
 INGRESS = {

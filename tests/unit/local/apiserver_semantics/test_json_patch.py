@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.patch import PatchError, apply_json_patch
+from crossfade_local.apiserver.patch import PatchError, apply_json_patch
 
 
 def test_operations_apply_in_order_and_the_input_stays() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.local.apiserver.patch import PatchError, apply_merge_patch
+from crossfade_local.apiserver.patch import PatchError, apply_merge_patch
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.text("abc", max_size=3)
 values = st.recursive(

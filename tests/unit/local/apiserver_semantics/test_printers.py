@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.printers import table
-from crossfade.local.apiserver.printers.durations import human_duration
-from crossfade.local.apiserver.printers.jsonpath import JsonPathError, find
+from crossfade_local.apiserver.printers import table
+from crossfade_local.apiserver.printers.durations import human_duration
+from crossfade_local.apiserver.printers.jsonpath import JsonPathError, find
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CREATED = "2026-01-01T11:59:00Z"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.local.apiserver.values.goscalars import base64_problem, time_problem
-from crossfade.local.apiserver.values.gotext import GoStruct, plain, quoted, to_json
-from crossfade.local.apiserver.values.quantity import QuantityError, canonical, parse
+from crossfade_local.apiserver.values.goscalars import base64_problem, time_problem
+from crossfade_local.apiserver.values.gotext import GoStruct, plain, quoted, to_json
+from crossfade_local.apiserver.values.quantity import QuantityError, canonical, parse
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from crossfade.local.apiserver.state.selectors import (
+from crossfade_local.apiserver.state.selectors import (
     FieldSelector,
     LabelSelector,
     SelectorError,

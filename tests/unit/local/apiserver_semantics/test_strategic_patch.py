@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossfade.local.apiserver.patch import PatchError, apply_strategic_patch
+from crossfade_local.apiserver.patch import PatchError, apply_strategic_patch
 
 from .conftest import SchemaOf
 

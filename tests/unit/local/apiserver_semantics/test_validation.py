@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.apiserver.defaults import apply_defaults
-from crossfade.local.apiserver.validation import invalid_status, validate, validate_status
-from crossfade.local.apiserver.validation.errors import invalid, required
+from crossfade_local.apiserver.defaults import apply_defaults
+from crossfade_local.apiserver.validation import invalid_status, validate, validate_status
+from crossfade_local.apiserver.validation.errors import invalid, required
 
 Kind = tuple[str, str, str]
 POD: Kind = ("", "v1", "Pod")

@@ -1,7 +1,7 @@
 import pytest
 
-from crossfade.local.controllers.deployments import plan
-from crossfade.local.controllers.deployments.revisions import DESIRED_REPLICAS, MAX_REPLICAS
+from crossfade_local.controllers.deployments import plan
+from crossfade_local.controllers.deployments.revisions import DESIRED_REPLICAS, MAX_REPLICAS
 from tests.unit.local.controllers.objects import Json, deployment, replica_set
 
 

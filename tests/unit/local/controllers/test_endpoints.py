@@ -1,8 +1,8 @@
 import pytest
 
-from crossfade.local.controllers.endpoints.addresses import pod_addresses
-from crossfade.local.controllers.endpoints.slices import SliceChanges, slice_changes
-from crossfade.local.controllers.endpoints.subsets import endpoints_of
+from crossfade_local.controllers.endpoints.addresses import pod_addresses
+from crossfade_local.controllers.endpoints.slices import SliceChanges, slice_changes
+from crossfade_local.controllers.endpoints.subsets import endpoints_of
 from tests.unit.local.controllers.objects import Json, pod, service
 
 WEB = {"name": "http", "port": 80, "targetPort": "web", "protocol": "TCP"}

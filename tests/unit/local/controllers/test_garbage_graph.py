@@ -1,8 +1,8 @@
 from typing import Any
 
-from crossfade.local.controllers.garbage.graph import Node, Owner, OwnerGraph
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.resources import CONFIG_MAP
+from crossfade_local.controllers.garbage.graph import Node, Owner, OwnerGraph
 
 
 def _node(uid: str, *owners: str, **extra: Any) -> Node:

@@ -1,9 +1,9 @@
 from typing import Any
 
-from crossfade.local.controllers.informers import Informer
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.resources import CONFIG_MAP
 from crossfade_kube.watch import WatchEvent
+from crossfade_local.controllers.informers import Informer
 
 KEY = NamespacedName("prod", "a")
 

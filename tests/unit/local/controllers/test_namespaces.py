@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
-from crossfade.local.controllers.discovery import served_resources
-from crossfade.local.controllers.namespaces import Remains, ending_conditions
 from crossfade_kube.resources import CONFIG_MAP, REPLICA_SET
+from crossfade_local.controllers.discovery import served_resources
+from crossfade_local.controllers.namespaces import Remains, ending_conditions
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
-from crossfade.local.controllers.pods import available_in_s, deletion_order, is_active
-from crossfade.local.controllers.replica_sets import Failure, replica_set_status
 from crossfade_kube.errors import BadRequest
+from crossfade_local.controllers.pods import available_in_s, deletion_order, is_active
+from crossfade_local.controllers.replica_sets import Failure, replica_set_status
 from tests.unit.local.controllers.objects import pod, replica_set
 
 NOW = datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)

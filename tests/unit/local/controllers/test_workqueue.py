@@ -1,8 +1,8 @@
 import asyncio
 from itertools import pairwise
 
-from crossfade.local.controllers.reconciler import Reconciler, Retry
-from crossfade.local.controllers.workqueue import WorkQueue
+from crossfade_local.controllers.reconciler import Reconciler, Retry
+from crossfade_local.controllers.workqueue import WorkQueue
 from tests.support.waiting import eventually
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.local.api_health import api_answers
+from crossfade_local.api_health import api_answers
 from tests.support.certificates import self_signed
 
 

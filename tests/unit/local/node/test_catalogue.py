@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.local.catalogue import Catalogue, CatalogueError, find_image, load_built_in, parse_images
+from crossfade_local.catalogue import Catalogue, CatalogueError, find_image, load_built_in, parse_images
 
 IMAGES = parse_images(
     """

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from dnslib import QTYPE, RCODE, DNSRecord
 
-from crossfade.local.dns import DnsServer, Forwarder
-from crossfade.local.service_table import build_table
+from crossfade_local.dns import DnsServer, Forwarder
+from crossfade_local.service_table import build_table
 
 ADDRESS = "127.0.0.1"
 MANY = 200

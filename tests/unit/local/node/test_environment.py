@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from crossfade.local.catalogue import Image
-from crossfade.local.kubelet.environment import (
+from crossfade_kube.meta import JsonObject
+from crossfade_local.catalogue import Image
+from crossfade_local.kubelet.environment import (
     ConfigError,
     DataSources,
     PodFacts,
@@ -17,7 +18,6 @@ from crossfade.local.kubelet.environment import (
     qos_class,
     resource_value,
 )
-from crossfade_kube.meta import JsonObject
 
 POD: JsonObject = {
     "metadata": {

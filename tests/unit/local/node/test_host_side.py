@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.local import control, host_ports, preflight
-from crossfade.local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
-from crossfade.local.host_ports import PortTakenError
+from crossfade_local import control, host_ports, preflight
+from crossfade_local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
+from crossfade_local.host_ports import PortTakenError
 
 
 @pytest.fixture

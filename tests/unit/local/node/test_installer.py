@@ -2,7 +2,7 @@
 
 import json
 
-from crossfade.local.installer import LAST_APPLIED, with_last_applied
+from crossfade_local.installer import LAST_APPLIED, with_last_applied
 
 
 def test_the_manifest_is_remembered_as_kubectl_remembers_it() -> None:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from crossfade.local.load_balancer import Listening, LoadBalancer, wants
-from crossfade.local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 from crossfade_kube.meta import NamespacedName
+from crossfade_local.load_balancer import Listening, LoadBalancer, wants
+from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 from tests.support.waiting import eventually
 
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.local.kubelet.logs import LogFile, LogQuery, read_log
+from crossfade_local.kubelet.logs import LogFile, LogQuery, read_log
 from tests.support.waiting import eventually
 
 

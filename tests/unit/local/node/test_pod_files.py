@@ -2,9 +2,9 @@
 
 import pytest
 
-from crossfade.local.kubelet.pod import UnsupportedError, check_supported
-from crossfade.local.kubelet.pod_files import name_files, resolv_conf
 from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet.pod import UnsupportedError, check_supported
+from crossfade_local.kubelet.pod_files import name_files, resolv_conf
 
 CLUSTER = "search prod.svc.cluster.local svc.cluster.local cluster.local"
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from crossfade.local.kubelet.status import (
+from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet.status import (
     ContainerReport,
     PodReport,
     Running,
@@ -13,7 +14,6 @@ from crossfade.local.kubelet.status import (
     pod_phase,
     pod_status,
 )
-from crossfade_kube.meta import JsonObject
 
 NOW = "2026-01-02T03:04:05Z"
 EARLIER = "2026-01-01T00:00:00Z"

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from crossfade.local.dns import answer_question
-from crossfade.local.nft import render_table
-from crossfade.local.service_table import Endpoint, ServiceTable, build_table
 from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_local.dns import answer_question
+from crossfade_local.nft import render_table
+from crossfade_local.service_table import Endpoint, ServiceTable, build_table
 
 
 def service(name: str, **spec: object) -> JsonObject:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.local.kubelet import spdy
-from crossfade.local.kubelet.spdy import Codec, Frame, ProtocolError
+from crossfade_local.kubelet import spdy
+from crossfade_local.kubelet.spdy import Codec, Frame, ProtocolError
 
 HEADERS = {"streamtype": "data", "port": "9080", "requestid": "0"}
 

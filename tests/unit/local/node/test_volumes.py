@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.local.kubelet.volumes import DataFile, VolumeError, host_path, select_items, write_atomically
 from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet.volumes import DataFile, VolumeError, host_path, select_items, write_atomically
 
 
 def test_new_version_replaces_the_old_one_whole(tmp_path: Path) -> None:

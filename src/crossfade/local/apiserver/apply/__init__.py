@@ -1,6 +1,0 @@
-"""Server-side apply and the bookkeeping of who manages which field."""
-
-from crossfade.local.apiserver.apply.conflicts import ApplyConflict
-from crossfade.local.apiserver.apply.managed_fields import ApplyError, server_side_apply, track_update
-
-__all__ = ["ApplyConflict", "ApplyError", "server_side_apply", "track_update"]

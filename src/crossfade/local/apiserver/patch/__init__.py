@@ -1,8 +1,0 @@
-"""The patch formats of the API: JSON patch, JSON merge patch and strategic merge patch."""
-
-from crossfade.local.apiserver.patch.errors import PatchError
-from crossfade.local.apiserver.patch.json_patch import apply_json_patch
-from crossfade.local.apiserver.patch.merge import apply_merge_patch
-from crossfade.local.apiserver.patch.strategic import apply_strategic_patch
-
-__all__ = ["PatchError", "apply_json_patch", "apply_merge_patch", "apply_strategic_patch"]

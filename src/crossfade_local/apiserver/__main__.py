@@ -1,0 +1,97 @@
+"""`python -m crossfade_local.apiserver`: one API server process over a data directory.
+
+Prints `ready` on stdout when it serves; ends on SIGTERM and SIGINT.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+from crossfade_kube.event_loop import new_event_loop
+from crossfade_local.apiserver.api import utc_now
+from crossfade_local.apiserver.assembly import Assembly
+from crossfade_local.apiserver.bootstrap import make_builtin_objects
+from crossfade_local.apiserver.housekeeping import forget_regularly
+from crossfade_local.apiserver.security import pki
+from crossfade_local.apiserver.server import HttpServer, tls_context
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
+    except KeyboardInterrupt:
+        pass
+    except sqlite3.DatabaseError as error:
+        state = arguments.data_dir / "state.db"
+        sys.exit(f"{state} cannot be used: {error}; put back a copy, or move it away to start with an empty cluster")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crossfade_local.apiserver")
+    parser.add_argument("--data-dir", type=Path, required=True, help="keys, kubeconfig and state.db live here")
+    parser.add_argument("--fd", type=int, action="append", default=[], help="an inherited listening socket")
+    parser.add_argument("--listen", action="append", default=[], help="HOST:PORT to listen on; port 0 picks one")
+    parser.add_argument(
+        "--history",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="how far watches can go back, at least (default 300)",
+    )
+    parser.add_argument("--kubelet-socket", type=Path, help="where logs, exec and port-forward are answered")
+    return parser
+
+
+async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
+    data: Path = arguments.data_dir
+    sockets = [socket.socket(fileno=number) for number in arguments.fd]
+    sockets += [_listening(address) for address in arguments.listen or ([] if sockets else ["127.0.0.1:0"])]
+    assembly = Assembly(data / "state.db", keys, arguments.kubelet_socket)
+    server = HttpServer(assembly.api)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    chores: list[asyncio.Task[None]] = []
+    try:
+        await make_builtin_objects(assembly.storage, assembly.registry, utc_now())
+        assembly.lifecycle.resume()
+        await server.start(sockets, tls_context(keys))
+        pki.write_kubeconfig(data / "kubeconfig", keys, server=_url(sockets[0]))
+        chores = [
+            loop.create_task(forget_regularly(assembly.api, arguments.history), name="forget old revisions"),
+            loop.create_task(assembly.roles.run(), name="aggregate roles"),
+        ]
+        os.write(1, b"ready\n")
+        await stop.wait()
+    finally:
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        await server.close()
+        await assembly.close()
+
+
+def _listening(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=512)
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "127.0.0.1") else host
+    return f"https://[{shown}]:{port}" if ":" in shown else f"https://{shown}:{port}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""What an admission step gets to see of a write."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.wire.request import Call
+
+JsonObject = dict[str, Any]
+
+
+@dataclass
+class Attributes:
+    """One write. Steps that mutate replace or change `new`; objects are in stored form."""
+
+    call: Call
+    resource: ResourceType
+    operation: str
+    """CREATE, UPDATE, DELETE or CONNECT."""
+    namespace: str
+    name: str
+    new: JsonObject | None
+    old: JsonObject | None = None
+    subresource: str = ""
+    dry_run: bool = False
+    options: JsonObject = field(default_factory=dict)
+
+    @property
+    def bucket(self) -> str:
+        return self.resource.bucket

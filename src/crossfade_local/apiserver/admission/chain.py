@@ -1,0 +1,53 @@
+"""The order of admission: built-in mutation, mutating webhooks, then checks and validating webhooks."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
+
+from crossfade_local.apiserver.admission.attributes import Attributes
+
+JsonObject = dict[str, Any]
+Step = Callable[[Attributes], None]
+Wait = Callable[[Attributes], Awaitable[None]]
+
+
+class Webhooks(Protocol):
+    """Calls the webhooks that other people registered."""
+
+    async def mutate(self, attributes: Attributes) -> bool:
+        """Let mutating webhooks change `attributes.new`; True if one did."""
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Ask validating webhooks; raises StatusError on a denial."""
+
+
+class AdmissionChain:
+    """Built-in steps are plain functions that raise StatusError to refuse."""
+
+    def __init__(
+        self,
+        *,
+        gate: Sequence[Step],
+        waits: Sequence[Wait],
+        mutators: Sequence[Step],
+        validators: Sequence[Step],
+        webhooks: Webhooks,
+    ) -> None:
+        self._gate: Final = tuple(gate)
+        self._waits: Final = tuple(waits)
+        self._mutators: Final = tuple(mutators)
+        self._validators: Final = tuple(validators)
+        self._webhooks: Final = webhooks
+
+    async def mutate(self, attributes: Attributes) -> None:
+        for step in self._gate:
+            step(attributes)
+        for wait in self._waits:
+            await wait(attributes)
+        for step in self._mutators:
+            step(attributes)
+        await self._webhooks.mutate(attributes)
+
+    async def validate(self, attributes: Attributes) -> None:
+        for step in self._validators:
+            step(attributes)
+        await self._webhooks.validate(attributes)

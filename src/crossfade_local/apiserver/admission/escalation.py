@@ -1,0 +1,81 @@
+"""Nobody grants permissions that they don't have: checked when roles and bindings are written."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from crossfade_local.apiserver.admission.attributes import Attributes
+from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.wire.request import RequestInfo, User
+from crossfade_local.apiserver.wire.status import forbidden, not_found
+
+JsonObject = dict[str, Any]
+
+_GROUP: Final = "rbac.authorization.k8s.io"
+_ROLES: Final = frozenset({f"{_GROUP}/roles", f"{_GROUP}/clusterroles"})
+_BINDINGS: Final = frozenset({f"{_GROUP}/rolebindings", f"{_GROUP}/clusterrolebindings"})
+_GO_FIELDS: Final = (
+    ("APIGroups", "apiGroups"),
+    ("Resources", "resources"),
+    ("ResourceNames", "resourceNames"),
+    ("NonResourceURLs", "nonResourceURLs"),
+    ("Verbs", "verbs"),
+)
+
+
+def no_escalation(storage: Storage, authorizer: Authorizer) -> Callable[[Attributes], None]:
+    def step(attributes: Attributes) -> None:
+        user, obj = attributes.call.user, attributes.new
+        if obj is None or MASTERS in user.groups or attributes.bucket not in _ROLES | _BINDINGS:
+            return
+        is_role = attributes.bucket in _ROLES
+        if is_role and obj.get("rules") == (attributes.old or {}).get("rules"):
+            return
+        if _is_exempt(authorizer, attributes, user, is_role=is_role):
+            return
+        rules = obj.get("rules") or [] if is_role else _rules_of(storage, attributes, obj)
+        lacking = authorizer.may_escalate(user, rules, attributes.namespace)
+        if lacking:
+            raise forbidden(attributes.resource.plural, _GROUP, attributes.name, _said(user, lacking))
+
+    return step
+
+
+def _is_exempt(authorizer: Authorizer, attributes: Attributes, user: User, *, is_role: bool) -> bool:
+    """The verbs `escalate` (on roles) and `bind` (on the role of a binding) lift the rule."""
+    namespace = attributes.namespace
+    if is_role:
+        plural = attributes.resource.plural
+        asked = RequestInfo("escalate", "", _GROUP, "v1", plural, "", namespace, attributes.name)
+    else:
+        reference = (attributes.new or {})["roleRef"]
+        plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
+        asked = RequestInfo("bind", "", _GROUP, "v1", plural, "", namespace, reference["name"])
+    return authorizer.allows(user, asked)[0]
+
+
+def _rules_of(storage: Storage, attributes: Attributes, binding: JsonObject) -> list[JsonObject]:
+    reference = binding["roleRef"]
+    plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
+    namespace = "" if plural == "clusterroles" else attributes.namespace
+    stored = storage.get(f"{_GROUP}/{plural}", namespace, reference["name"])
+    if stored is None:
+        raise not_found(plural, _GROUP, reference["name"])
+    return stored.object.get("rules") or []
+
+
+def _said(user: User, lacking: list[JsonObject]) -> str:
+    groups = ", ".join(f'"{group}"' for group in user.groups)
+    rules = "\n".join(sorted(_go_rule(rule) for rule in lacking))
+    return (
+        f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{rules}'
+    )
+
+
+def _go_rule(rule: JsonObject) -> str:
+    parts = []
+    for label, name in _GO_FIELDS:
+        if rule.get(name):
+            listed = ", ".join(f'"{value}"' for value in rule[name])
+            parts.append(f"{label}:[{listed}]")
+    return "{" + ", ".join(parts) + "}"

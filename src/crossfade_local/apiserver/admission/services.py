@@ -1,0 +1,172 @@
+"""Addresses and node ports of Services: chosen on create, kept on update, refused if taken."""
+
+import ipaddress
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from crossfade_local.apiserver.admission.attributes import Attributes
+from crossfade_local.apiserver.defaults import drop_type_dependent_fields
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.validation.errors import FieldError, invalid
+from crossfade_local.apiserver.validation.status_error import invalid_status
+from crossfade_local.apiserver.wire.status import StatusError, internal
+
+JsonObject = dict[str, Any]
+
+SERVICE_NETWORK: Final = ipaddress.ip_network("10.96.0.0/16")
+RESERVED: Final = frozenset({"10.96.0.0", "10.96.0.1", "10.96.0.10", "10.96.255.255"})
+"""Network, API server, DNS and broadcast: never given out by chance."""
+NODE_PORTS: Final = range(30000, 32768)
+_BUCKET: Final = "/services"
+_TRIES: Final = 64
+_PORT_OUTSIDE: Final = (
+    f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+)
+
+
+def allocate(storage: Storage) -> Callable[[Attributes], None]:
+    def step(attributes: Attributes) -> None:
+        service = attributes.new
+        if attributes.bucket != _BUCKET or attributes.subresource or service is None:
+            return
+        spec, old = service["spec"], (attributes.old or {}).get("spec") or {}
+        if old:
+            _drop_of_old_type(spec, old)
+            _keep_allocated(spec, old)
+        others = [stored.object for stored in storage.scan(_BUCKET) if stored.key != _key(attributes)]
+        errors = [*_cluster_ip(spec, old, others), *_node_ports(spec, others)]
+        if errors:
+            body = invalid_status(group="", kind="Service", name=attributes.name, errors=errors)
+            raise StatusError.from_body(body)
+
+    return step
+
+
+def _key(attributes: Attributes) -> tuple[str, str]:
+    return (attributes.namespace, attributes.name) if attributes.old is not None else ("", "")
+
+
+def _drop_of_old_type(spec: JsonObject, old: JsonObject) -> None:
+    kept = drop_type_dependent_fields({"spec": spec}, {"spec": old})["spec"]
+    spec.clear()
+    spec.update(kept)
+
+
+def _keep_allocated(spec: JsonObject, old: JsonObject) -> None:
+    """What an update leaves out, it keeps, as long as the type still needs it."""
+    if _needs_ip(spec) and _needs_ip(old):
+        if not spec.get("clusterIP"):
+            spec["clusterIP"] = old.get("clusterIP", "")
+        if not spec.get("clusterIPs") and spec["clusterIP"] == old.get("clusterIP"):
+            spec["clusterIPs"] = list(old.get("clusterIPs") or ())
+    if _needs_ports(spec) and _needs_ports(old):
+        known = {(port["port"], port.get("protocol", "TCP")): port.get("nodePort") for port in old.get("ports") or ()}
+        used = {port.get("nodePort") for port in spec.get("ports") or ()}
+        for port in spec.get("ports") or ():
+            former = known.get((port["port"], port.get("protocol", "TCP")))
+            if not port.get("nodePort") and former and former not in used:
+                port["nodePort"] = former
+                used.add(former)
+    elif _needs_ports(old) and not _needs_ports(spec):
+        for port in spec.get("ports") or ():
+            port.pop("nodePort", None)
+
+
+def _needs_ip(spec: JsonObject) -> bool:
+    return bool(spec.get("type", "ClusterIP") != "ExternalName")
+
+
+def _needs_ports(spec: JsonObject) -> bool:
+    if spec.get("type") == "LoadBalancer":
+        return spec.get("allocateLoadBalancerNodePorts", True) is not False
+    return bool(spec.get("type") == "NodePort")
+
+
+def _cluster_ip(spec: JsonObject, old: JsonObject, others: list[JsonObject]) -> Iterator[FieldError]:
+    if not _needs_ip(spec):
+        if _needs_ip(old) and old and spec.get("clusterIP") == old.get("clusterIP"):
+            for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+                spec.pop(name, None)
+        return
+    if not spec.get("ipFamilies"):
+        spec["ipFamilies"] = ["IPv4"]
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    wanted = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
+    if wanted == "None":
+        spec["clusterIP"], spec["clusterIPs"] = "None", ["None"]
+        return
+    taken = {other["spec"].get("clusterIP") for other in others if "spec" in other}
+    if not wanted:
+        wanted = _free_address(taken)
+    elif wanted != old.get("clusterIP"):
+        yield from _wanted_address(wanted, taken)
+    spec["clusterIP"] = wanted
+    spec["clusterIPs"] = [wanted, *(spec.get("clusterIPs") or [])[1:]]
+
+
+def _wanted_address(wanted: str, taken: set[Any]) -> Iterator[FieldError]:
+    try:
+        address = ipaddress.ip_address(wanted)
+    except ValueError:
+        return
+    why = ""
+    if address not in SERVICE_NETWORK:
+        why = f"the provided network does not match the current range {SERVICE_NETWORK}"
+        if address.version == SERVICE_NETWORK.version:
+            why = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {SERVICE_NETWORK}"
+    elif wanted in taken:
+        why = "provided IP is already allocated"
+    if why:
+        said = why if "not in the valid range" in why else f"failed to allocate IP {wanted}: {why}"
+        yield invalid("spec.clusterIPs", [wanted], said)
+
+
+def _free_address(taken: set[Any]) -> str:
+    size = SERVICE_NETWORK.num_addresses
+    for _ in range(_TRIES):
+        found = str(SERVICE_NETWORK[random.randrange(256, size)])  # noqa: S311 - an address, not a secret
+        if found not in taken and found not in RESERVED:
+            return found
+    for offset in range(2, size - 1):
+        found = str(SERVICE_NETWORK[offset])
+        if found not in taken and found not in RESERVED:
+            return found
+    raise internal("failed to allocate a serviceIP: range is full")
+
+
+def _node_ports(spec: JsonObject, others: list[JsonObject]) -> Iterator[FieldError]:
+    if not _needs_ports(spec) and not any(port.get("nodePort") for port in spec.get("ports") or ()):
+        return
+    taken = {port.get("nodePort"): port.get("protocol", "TCP") for other in others for port in _ports(other)}
+    own: dict[int, str] = {}
+    for index, port in enumerate(spec.get("ports") or ()):
+        wanted, protocol = port.get("nodePort"), port.get("protocol", "TCP")
+        place = f"spec.ports[{index}].nodePort"
+        if wanted:
+            if wanted not in NODE_PORTS:
+                yield invalid(place, wanted, _PORT_OUTSIDE)
+            elif wanted in taken or own.get(wanted) == protocol:
+                yield invalid(place, wanted, "provided port is already allocated")
+            own[wanted] = protocol
+    for port in spec.get("ports") or ():
+        if not port.get("nodePort") and _needs_ports(spec):
+            same = next((p["nodePort"] for p in spec["ports"] if p.get("nodePort") and _is_twin(p, port)), None)
+            port["nodePort"] = same or _free_port(set(taken) | set(own))
+            own[port["nodePort"]] = port.get("protocol", "TCP")
+
+
+def _is_twin(one: JsonObject, other: JsonObject) -> bool:
+    """The same port over another protocol shares its node port."""
+    return bool(one["port"] == other["port"] and one.get("protocol", "TCP") != other.get("protocol", "TCP"))
+
+
+def _ports(service: JsonObject) -> list[JsonObject]:
+    return [port for port in (service.get("spec") or {}).get("ports") or () if port.get("nodePort")]
+
+
+def _free_port(taken: set[Any]) -> int:
+    free = [port for port in NODE_PORTS if port not in taken]
+    if not free:
+        raise internal("failed to allocate a nodePort: range is full")
+    return random.choice(free)  # noqa: S311 - a port, not a secret

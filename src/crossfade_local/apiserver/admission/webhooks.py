@@ -1,0 +1,98 @@
+"""Runs the admission webhooks that users register: mutating ones in order, validating ones side by side."""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from crossfade_local.apiserver.admission import reviews, webhook_rules
+from crossfade_local.apiserver.admission.attributes import Attributes
+from crossfade_local.apiserver.admission.webhook_client import CallError, WebhookClient
+from crossfade_local.apiserver.admission.webhook_rules import ConditionError, Interested
+from crossfade_local.apiserver.conversion.versions import to_served
+from crossfade_local.apiserver.patch import PatchError, apply_json_patch
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.types.registry import Registry
+from crossfade_local.apiserver.wire.status import bad_request, internal
+from crossfade_local.apiserver.writing import objects
+
+JsonObject = dict[str, Any]
+
+_SIDE_EFFECT_FREE: Final = ("None", "NoneOnDryRun")
+log = logging.getLogger(__name__)
+
+
+class WebhookCaller:
+    """Finds the webhooks of each write in the store and asks them."""
+
+    def __init__(self, storage: Storage, registry: Registry) -> None:
+        self._storage: Final = storage
+        self._registry: Final = registry
+        self._client: Final = WebhookClient(storage)
+
+    async def mutate(self, attributes: Attributes) -> bool:
+        """Let each webhook change `attributes.new`; those that ask for it see later changes once more."""
+        called: list[Interested] = []
+        seen: dict[int, JsonObject | None] = {}
+        for hook in webhook_rules.interested(webhook_rules.MUTATING, attributes, self._storage, self._registry):
+            await self._mutate_once(attributes, hook)
+            seen[len(called)] = attributes.new
+            called.append(hook)
+        for index, hook in enumerate(called):
+            again = hook.webhook.get("reinvocationPolicy") == "IfNeeded"
+            if again and attributes.new is not None and attributes.new != seen[index]:
+                await self._mutate_once(attributes, hook)
+        return bool(called)
+
+    async def _mutate_once(self, attributes: Attributes, hook: Interested) -> None:
+        verdict = await self._ask(attributes, hook)
+        if verdict is None or not verdict.patch or attributes.new is None:
+            return
+        served = to_served(hook.resource, attributes.new)
+        try:
+            patched = apply_json_patch(served, verdict.patch)
+        except PatchError as error:
+            # A patch that can't be applied is the webhook's failure, whatever its failure policy.
+            raise internal(f'failed calling webhook "{hook.name}": {error.message}') from error
+        known = objects.known_fields(hook.resource, patched)
+        attributes.new = objects.with_defaults(hook.resource, known.object)
+
+    async def validate(self, attributes: Attributes) -> None:
+        """All at once; the first denial in order of the configurations counts."""
+        hooks = list(webhook_rules.interested(webhook_rules.VALIDATING, attributes, self._storage, self._registry))
+        if not hooks:
+            return
+        results = await asyncio.gather(*(self._ask(attributes, hook) for hook in hooks), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _ask(self, attributes: Attributes, hook: Interested) -> reviews.Verdict | None:
+        """The verdict of a webhook that allows; None if it is not concerned or its failure is ignored."""
+        if attributes.dry_run and hook.webhook.get("sideEffects") not in _SIDE_EFFECT_FREE:
+            raise bad_request(
+                f'admission webhook "{hook.name}" does not support dry run',
+            )
+        request = reviews.request_for(attributes, hook)
+        try:
+            if not webhook_rules.conditions_hold(hook.webhook, request):
+                return None
+            answer = await self._client.call(hook.webhook, reviews.review_of(request, hook))
+            verdict = reviews.verdict_of(answer, request)
+        except (CallError, ConditionError, reviews.BadAnswerError) as error:
+            return self._failed(hook, str(error))
+        for warning in verdict.warnings:
+            attributes.call.warn(warning)
+        if not verdict.allowed:
+            raise reviews.denial(hook.name, verdict.status)
+        return verdict
+
+    @staticmethod
+    def _failed(hook: Interested, why: str) -> None:
+        message = f'failed calling webhook "{hook.name}": {why}'
+        if hook.ignores_failure:
+            log.warning("%s (ignored, as its failurePolicy says)", message)
+            return
+        raise internal(message)
+
+    async def close(self) -> None:
+        await self._client.close()

@@ -1,0 +1,60 @@
+"""Puts the parts of the server together over a data directory."""
+
+from pathlib import Path
+
+from crossfade_local.apiserver.admission import escalation, ingresses, namespaces, pods, services
+from crossfade_local.apiserver.admission.chain import AdmissionChain
+from crossfade_local.apiserver.admission.webhooks import WebhookCaller
+from crossfade_local.apiserver.api import Api, utc_now
+from crossfade_local.apiserver.crd.lifecycle import Lifecycle
+from crossfade_local.apiserver.housekeeping import RoleAggregation
+from crossfade_local.apiserver.security.pki import Pki
+from crossfade_local.apiserver.security.rbac import Authorizer
+from crossfade_local.apiserver.security.tokens import TokenAuthority
+from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.tunnel import Kubelet
+from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
+
+
+class Assembly:
+    """Everything that has to be closed in the end."""
+
+    def __init__(self, database: Path | None, pki: Pki, kubelet_socket: Path | None) -> None:
+        self.storage = Storage(Database(database))
+        self.registry = Registry(BuiltinTypes.load())
+        self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
+        self.webhooks = WebhookCaller(self.storage, self.registry)
+        self.kubelet = Kubelet(kubelet_socket)
+        self.roles = RoleAggregation(self.storage)
+        authorizer = Authorizer(self.storage)
+        self.api = Api(
+            registry=self.registry,
+            storage=self.storage,
+            admission=_chain(self.storage, self.webhooks, authorizer),
+            authorizer=authorizer,
+            tokens=TokenAuthority(pki.service_account_key, self.storage),
+            kubelet=self.kubelet,
+        )
+
+    async def close(self) -> None:
+        await self.lifecycle.close()
+        await self.webhooks.close()
+        await self.kubelet.close()
+        self.storage.close()
+
+
+def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) -> AdmissionChain:
+    return AdmissionChain(
+        gate=(namespaces.namespace_lifecycle(storage),),
+        waits=(pods.default_account(storage),),
+        mutators=(
+            pods.service_account(storage),
+            pods.priority(storage),
+            pods.tolerations,
+            services.allocate(storage),
+            ingresses.default_class(storage),
+        ),
+        validators=(escalation.no_escalation(storage, authorizer),),
+        webhooks=webhooks,
+    )

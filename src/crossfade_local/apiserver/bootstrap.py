@@ -1,0 +1,60 @@
+"""What exists in every cluster from the start: namespaces, the API's own Service, default roles and the root CA."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+from crossfade_local.apiserver.security.default_roles import default_roles
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.types.registry import Registry
+from crossfade_local.apiserver.writing.strategies import timestamp
+
+JsonObject = dict[str, Any]
+
+NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
+API_ADDRESS: Final = "10.96.0.1"
+
+
+async def make_builtin_objects(storage: Storage, registry: Registry, now: datetime) -> None:
+    """Make what is missing; what is there, a user may have changed, and stays."""
+    for bucket, namespace, obj in _objects():
+        name = obj["metadata"]["name"]
+        resource = registry.by_bucket(bucket)
+        if resource is None or storage.get(bucket, namespace, name) is not None:
+            continue
+        metadata = {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(now), **obj["metadata"]}
+        if namespace:
+            metadata["namespace"] = namespace
+        head = {"kind": resource.kind, "apiVersion": resource.api_version}
+        await storage.create(bucket, namespace, name, {**head, **obj, "metadata": metadata})
+
+
+def _objects() -> list[tuple[str, str, JsonObject]]:
+    found: list[tuple[str, str, JsonObject]] = [("/namespaces", "", _namespace(name)) for name in NAMESPACES]
+    found.append(("/services", "default", _api_service()))
+    return [*found, *default_roles()]
+
+
+def _namespace(name: str) -> JsonObject:
+    return {
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
+
+
+def _api_service() -> JsonObject:
+    return {
+        "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "clusterIP": API_ADDRESS,
+            "clusterIPs": [API_ADDRESS],
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+        "status": {"loadBalancer": {}},
+    }

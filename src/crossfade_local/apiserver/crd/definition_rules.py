@@ -1,0 +1,50 @@
+"""Checks of a CustomResourceDefinition that need the machinery of custom resources: CEL rules, defaults, conversion."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from crossfade_local.apiserver.crd import cel
+from crossfade_local.apiserver.crd.validator import value_errors
+from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, required
+
+JsonObject = dict[str, Any]
+
+
+def definition_errors(crd: JsonObject) -> list[FieldError]:
+    spec = crd.get("spec") or {}
+    versions = spec.get("versions") or []
+    errors = list(_conversion(spec, versions))
+    for index, version in enumerate(versions):
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        # With a single version Kubernetes speaks of the schema where it stood before there were versions.
+        place = "spec.validation" if len(versions) == 1 else f"spec.versions[{index}].schema"
+        if isinstance(schema, dict):
+            errors += _node(schema, f"{place}.openAPIV3Schema")
+    return errors
+
+
+def _conversion(spec: JsonObject, versions: list[JsonObject]) -> Iterator[FieldError]:
+    strategy = (spec.get("conversion") or {}).get("strategy", "None")
+    if strategy != "None" and sum(bool(version.get("served")) for version in versions) > 1:
+        yield forbidden(
+            "spec.conversion.strategy",
+            "the embedded API server runs no conversion webhooks, so the served versions could not be told apart; serve"
+            " one version, or use strategy None",
+        )
+
+
+def _node(schema: JsonObject, path: str) -> Iterator[FieldError]:
+    for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
+        place = f"{path}.x-kubernetes-validations[{index}].rule"
+        text = str(rule.get("rule", ""))
+        if not text.strip():
+            yield required(place, "rule is not specified")
+        elif problem := cel.compile_error(text):
+            yield invalid(place, text, f"compilation failed: {problem}")
+    if schema.get("default") is not None:
+        yield from value_errors(schema, schema["default"], f"{path}.default")
+    for name, inner in sorted((schema.get("properties") or {}).items()):
+        yield from _node(inner, f"{path}.properties[{name}]")
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield from _node(schema[name], f"{path}.{name}")

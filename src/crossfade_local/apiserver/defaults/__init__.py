@@ -1,0 +1,21 @@
+"""Default values of built-in kinds, as Kubernetes 1.36 fills them in."""
+
+from copy import deepcopy
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.defaults.kinds import DEFAULTERS
+from crossfade_local.apiserver.defaults.pod import initial_status, qos_class
+from crossfade_local.apiserver.defaults.service import drop_type_dependent_fields
+from crossfade_local.apiserver.defaults.workloads import generate_job_selector
+
+__all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status", "qos_class"]
+
+
+def apply_defaults(kind_key: tuple[str, str, str], obj: JsonObject) -> JsonObject:
+    """A copy with defaults filled in; `kind_key` is (group, version, kind). Unknown kinds come back as they are."""
+    defaulter = DEFAULTERS.get((kind_key[0], kind_key[2]))
+    if defaulter is None:
+        return obj
+    result = deepcopy(obj)
+    defaulter(result)
+    return result

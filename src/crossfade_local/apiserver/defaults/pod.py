@@ -1,0 +1,203 @@
+"""Defaults of pods and pod templates. All functions change the given object."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.values.fields import flag, mapping, objects, text
+from crossfade_local.apiserver.values.quantity import QuantityError, canonical, parse
+
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_PROBE_NUMBERS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_FILE_MODE: Final = 0o644
+_EVICTION_SECONDS: Final = 300
+_OUTAGES: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_NO_EXECUTE: Final = "NoExecute"
+
+
+def default_pod(pod: JsonObject) -> None:
+    """A pod itself: also what admission adds to every pod (service account, priority, tolerations of short outages)."""
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+    for container in _containers(spec):
+        _requests_from_limits(container)
+    spec["serviceAccountName"] = text(spec, "serviceAccountName") or "default"
+    spec["serviceAccount"] = spec["serviceAccountName"]
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    _tolerate_outages(spec)
+
+
+def default_template(spec: JsonObject) -> None:
+    """The `template` of a workload's spec."""
+    template = spec.setdefault("template", {})
+    template.setdefault("metadata", {})
+    default_pod_spec(template.setdefault("spec", {}))
+
+
+def default_pod_spec(spec: JsonObject) -> None:
+    spec["dnsPolicy"] = text(spec, "dnsPolicy") or "ClusterFirst"
+    spec["restartPolicy"] = text(spec, "restartPolicy") or "Always"
+    spec["schedulerName"] = text(spec, "schedulerName") or "default-scheduler"
+    if spec.get("terminationGracePeriodSeconds") is None:
+        spec["terminationGracePeriodSeconds"] = 30
+    if spec.get("securityContext") is None:
+        spec["securityContext"] = {}
+    account = text(spec, "serviceAccountName") or text(spec, "serviceAccount")
+    if account:
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
+    for volume in objects(spec, "volumes"):
+        default_volume(volume)
+    for container in _containers(spec):
+        _default_container(container, host_network=flag(spec, "hostNetwork"))
+
+
+def _containers(spec: JsonObject) -> Iterator[JsonObject]:
+    for name in ("initContainers", "containers", "ephemeralContainers"):
+        yield from objects(spec, name)
+
+
+def _default_container(container: JsonObject, *, host_network: bool) -> None:
+    if not text(container, "imagePullPolicy"):
+        container["imagePullPolicy"] = _pull_policy(text(container, "image"))
+    container["terminationMessagePath"] = text(container, "terminationMessagePath") or "/dev/termination-log"
+    container["terminationMessagePolicy"] = text(container, "terminationMessagePolicy") or "File"
+    _canonical_resources(container)
+    for port in objects(container, "ports"):
+        port["protocol"] = text(port, "protocol") or "TCP"
+        if host_network and not port.get("hostPort"):
+            port["hostPort"] = port.get("containerPort")
+    for variable in objects(container, "env"):
+        _default_reference(mapping(variable, "valueFrom"))
+    for name in _PROBES:
+        if isinstance(container.get(name), dict):
+            _default_probe(container[name])
+    for name in ("postStart", "preStop"):
+        _default_handler(mapping(container, "lifecycle", name))
+
+
+def _default_reference(source: JsonObject) -> None:
+    reference = source.get("fieldRef")
+    if isinstance(reference, dict):
+        reference["apiVersion"] = text(reference, "apiVersion") or "v1"
+    resource = source.get("resourceFieldRef")
+    if isinstance(resource, dict):
+        resource["divisor"] = _canonical(resource.get("divisor", "0"))
+
+
+def _pull_policy(image: str) -> str:
+    """`Always` for the tag `latest`, also when it is only implied."""
+    name, _, digest = image.partition("@")
+    last = name.rpartition("/")[2]
+    _, has_tag, tag = last.partition(":")
+    latest = tag == "latest" if has_tag else not digest
+    return "Always" if latest else "IfNotPresent"
+
+
+def _default_probe(probe: JsonObject) -> None:
+    for name, value in _PROBE_NUMBERS.items():
+        probe[name] = probe.get(name) or value
+    _default_handler(probe)
+
+
+def _default_handler(handler: JsonObject) -> None:
+    http = handler.get("httpGet")
+    if isinstance(http, dict):
+        http["path"] = text(http, "path") or "/"
+        http["scheme"] = text(http, "scheme") or "HTTP"
+    grpc = handler.get("grpc")
+    if isinstance(grpc, dict):
+        grpc.setdefault("service", "")
+
+
+def default_volume(volume: JsonObject) -> None:
+    if not [name for name, value in volume.items() if name != "name" and value is not None]:
+        volume["emptyDir"] = {}
+    for name in ("secret", "configMap", "downwardAPI", "projected"):
+        source = volume.get(name)
+        if isinstance(source, dict) and source.get("defaultMode") is None:
+            source["defaultMode"] = _FILE_MODE
+    host_path = volume.get("hostPath")
+    if isinstance(host_path, dict):
+        host_path.setdefault("type", "")
+    empty = volume.get("emptyDir")
+    if isinstance(empty, dict) and "sizeLimit" in empty:
+        empty["sizeLimit"] = _canonical(empty["sizeLimit"])
+    for item in objects(volume, "downwardAPI", "items"):
+        _default_reference(item)
+    for source in objects(volume, "projected", "sources"):
+        token = source.get("serviceAccountToken")
+        if isinstance(token, dict) and token.get("expirationSeconds") is None:
+            token["expirationSeconds"] = 3600
+        for item in objects(source, "downwardAPI", "items"):
+            _default_reference(item)
+
+
+def _canonical_resources(container: JsonObject) -> None:
+    if container.get("resources") is None:
+        container["resources"] = {}
+    for name in ("limits", "requests"):
+        amounts = mapping(container, "resources", name)
+        for resource, amount in amounts.items():
+            amounts[resource] = _canonical(amount)
+
+
+def _canonical(amount: Any) -> Any:
+    try:
+        return canonical(amount)
+    except QuantityError:
+        return amount
+
+
+def _requests_from_limits(container: JsonObject) -> None:
+    limits = mapping(container, "resources", "limits")
+    if limits:
+        requests = mapping(container, "resources", "requests")
+        container["resources"]["requests"] = {**limits, **requests}
+
+
+def _tolerate_outages(spec: JsonObject) -> None:
+    tolerations = objects(spec, "tolerations")
+    missing = [key for key in _OUTAGES if not any(_tolerates(toleration, key) for toleration in tolerations)]
+    if missing:
+        added = [
+            {"key": key, "operator": "Exists", "effect": _NO_EXECUTE, "tolerationSeconds": _EVICTION_SECONDS}
+            for key in missing
+        ]
+        spec["tolerations"] = [*tolerations, *added]
+
+
+def _tolerates(toleration: JsonObject, key: str) -> bool:
+    return text(toleration, "key") in ("", key) and text(toleration, "effect") in ("", _NO_EXECUTE)
+
+
+def initial_status(pod: JsonObject) -> JsonObject:
+    """The status of a pod that was just created."""
+    status: JsonObject = {"phase": "Pending", "qosClass": qos_class(pod)}
+    if objects(pod, "spec", "schedulingGates"):
+        said = "Scheduling is blocked due to non-empty scheduling gates"
+        gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": said}
+        status["conditions"] = [gated]
+    return status
+
+
+def qos_class(pod: JsonObject) -> str:
+    """`Guaranteed`, `Burstable` or `BestEffort`, from the CPU and memory that the containers ask for."""
+    spec = mapping(pod, "spec")
+    containers = [*objects(spec, "initContainers"), *objects(spec, "containers")]
+    named = [_named_amounts(container) for container in containers]
+    if not any(requests or limits for requests, limits in named):
+        return "BestEffort"
+    guaranteed = all(set(limits) == {"cpu", "memory"} and (requests or limits) == limits for requests, limits in named)
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _named_amounts(container: JsonObject) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = []
+    for name in ("requests", "limits"):
+        amounts = mapping(container, "resources", name)
+        found.append(
+            {key: parse(amounts[key]) for key in ("cpu", "memory") if amounts.get(key) and parse(amounts[key])}
+        )
+    return found[0], found[1]

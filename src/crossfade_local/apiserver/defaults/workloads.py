@@ -1,0 +1,107 @@
+"""Defaults of the kinds that run pods. All functions change the given object."""
+
+from typing import Any, Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.defaults.pod import default_template
+from crossfade_local.apiserver.values.fields import mapping, objects, text
+
+_QUARTER: Final = "25%"
+_CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
+_JOB_NAME: Final = "batch.kubernetes.io/job-name"
+
+
+def fill(target: JsonObject, values: dict[str, Any]) -> None:
+    """Sets what is missing or null."""
+    for name, value in values.items():
+        if target.get(name) is None:
+            target[name] = value
+
+
+def default_deployment(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "strategy": {}})
+    strategy = spec["strategy"]
+    strategy["type"] = text(strategy, "type") or "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        fill(strategy, {"rollingUpdate": {}})
+        fill(strategy["rollingUpdate"], {"maxUnavailable": _QUARTER, "maxSurge": _QUARTER})
+    default_template(spec)
+
+
+def default_replica_set(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"replicas": 1})
+    default_template(spec)
+
+
+def default_replication_controller(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"replicas": 1})
+    labels = mapping(spec, "template", "metadata", "labels")
+    if labels:
+        fill(spec, {"selector": dict(labels)})
+        fill(obj.setdefault("metadata", {}), {"labels": dict(labels)})
+    default_template(spec)
+
+
+def default_daemon_set(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"revisionHistoryLimit": 10, "updateStrategy": {}})
+    strategy = spec["updateStrategy"]
+    strategy["type"] = text(strategy, "type") or "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        fill(strategy, {"rollingUpdate": {}})
+        fill(strategy["rollingUpdate"], {"maxUnavailable": 1, "maxSurge": 0})
+    default_template(spec)
+
+
+def default_stateful_set(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady", "updateStrategy": {}})
+    fill(spec, {"persistentVolumeClaimRetentionPolicy": {}})
+    fill(spec["persistentVolumeClaimRetentionPolicy"], {"whenDeleted": "Retain", "whenScaled": "Retain"})
+    strategy = spec["updateStrategy"]
+    strategy["type"] = text(strategy, "type") or "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        fill(strategy, {"rollingUpdate": {}})
+        fill(strategy["rollingUpdate"], {"partition": 0})
+    for claim in objects(spec, "volumeClaimTemplates"):
+        default_claim(claim)
+    default_template(spec)
+
+
+def default_claim(claim: JsonObject) -> None:
+    fill(claim.setdefault("spec", {}), {"volumeMode": "Filesystem"})
+    fill(claim, {"status": {}})
+    fill(claim["status"], {"phase": "Pending"})
+
+
+def default_job(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        fill(spec, {"completions": 1})
+    fill(spec, {"parallelism": 1, "completionMode": "NonIndexed", "suspend": False, "manualSelector": False})
+    fill(spec, {"backoffLimit": 2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6})
+    strict = spec.get("podFailurePolicy") is not None
+    fill(spec, {"podReplacementPolicy": "Failed" if strict else "TerminatingOrFailed"})
+    default_template(spec)
+
+
+def generate_job_selector(obj: JsonObject) -> None:
+    """Ties a new job to its pods by its uid, unless the client selects pods itself."""
+    spec = obj["spec"]
+    if spec.get("manualSelector") is True:
+        return
+    uid, name = text(obj, "metadata", "uid"), text(obj, "metadata", "name")
+    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for key, value in ((_CONTROLLER_UID, uid), ("controller-uid", uid), (_JOB_NAME, name), ("job-name", name)):
+        labels.setdefault(key, value)
+    spec.setdefault("selector", {}).setdefault("matchLabels", {}).setdefault(_CONTROLLER_UID, uid)
+
+
+def default_cron_job(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"concurrencyPolicy": "Allow", "suspend": False})
+    fill(spec, {"successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1})
+    default_template(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))

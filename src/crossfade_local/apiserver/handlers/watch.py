@@ -1,0 +1,199 @@
+"""Watch: the past since a revision (or the present), then every change as it is committed."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.conversion.versions import to_served
+from crossfade_local.apiserver.handlers.selection import Selection, selection
+from crossfade_local.apiserver.state.storage import ADDED, DELETED, MODIFIED, Event, Expired
+from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.wire import options
+from crossfade_local.apiserver.wire.answers import Answer, StreamAnswer
+from crossfade_local.apiserver.wire.negotiation import Form, negotiate, partial
+from crossfade_local.apiserver.wire.presentation import table_answer
+from crossfade_local.apiserver.wire.request import TRUE, Call
+from crossfade_local.apiserver.wire.status import expired, too_large_resource_version
+
+JsonObject = dict[str, Any]
+
+_BOOKMARK_S: Final = 60.0
+_SHORTEST_DEFAULT_S: Final = 1800.0
+_SLOWEST: Final = 20_000
+"""Changes that a client may lag behind before its watch is ended."""
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
+async def watch(api: Api, call: Call, resource: ResourceType) -> Answer:
+    options.check_list(call, watching=True)
+    start = options.resource_version(call.query.get("resourceVersion", ""))
+    timeout = options.number(call, "timeoutSeconds")
+    if start > api.storage.revision:
+        raise too_large_resource_version(start, api.storage.revision)
+    form = negotiate(call.headers.get("Accept", ""))
+    stream = _Stream(
+        api,
+        resource,
+        selection(call, resource),
+        form,
+        _Plan(
+            start=start,
+            wants_present=call.query.get("sendInitialEvents") in TRUE or start == 0,
+            marks_present=call.query.get("sendInitialEvents") in TRUE,
+            bookmarks=call.query.get("allowWatchBookmarks") in TRUE,
+            timeout_s=timeout or random.uniform(_SHORTEST_DEFAULT_S, 2 * _SHORTEST_DEFAULT_S),  # noqa: S311
+            include=call.query.get("includeObject", "Metadata"),
+        ),
+    )
+    return StreamAnswer(stream.run(), f"{form.content_type};stream=watch" if form.convert else form.content_type)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    start: int
+    wants_present: bool
+    marks_present: bool
+    bookmarks: bool
+    timeout_s: float
+    include: str
+
+
+class _Stream:
+    """One client's watch."""
+
+    def __init__(self, api: Api, resource: ResourceType, chosen: Selection, form: Form, plan: _Plan) -> None:
+        self._api: Final = api
+        self._resource: Final = resource
+        self._chosen: Final = chosen
+        self._form: Final = form
+        self._plan: Final = plan
+        self._queue: Final[asyncio.Queue[Event]] = asyncio.Queue()
+        self._sent = plan.start
+        self._has_columns = False
+
+    async def run(self) -> AsyncIterator[bytes]:
+        stop = self._api.storage.listen(self._resource.bucket, self._queue.put_nowait)
+        try:
+            # Everything up to here was written before the listener heard anything.
+            initial = self._initial()
+            if isinstance(initial, bytes):
+                yield initial
+                return
+            yield b"".join(initial)
+            loop = asyncio.get_running_loop()
+            end = loop.time() + self._plan.timeout_s
+            bookmark = loop.time() + _BOOKMARK_S
+            while (now := loop.time()) < end and self._queue.qsize() < _SLOWEST:
+                try:
+                    async with asyncio.timeout(min(end, bookmark) - now):
+                        first = await self._queue.get()
+                except TimeoutError:
+                    if self._plan.bookmarks and loop.time() >= bookmark:
+                        yield self._bookmark({})
+                    bookmark = loop.time() + _BOOKMARK_S
+                    continue
+                chunk = b"".join(self._changes(first))
+                if chunk:
+                    yield chunk
+        finally:
+            stop()
+
+    def _initial(self) -> bytes | list[bytes]:
+        storage, bucket = self._api.storage, self._resource.bucket
+        if self._plan.wants_present:
+            self._sent = storage.revision
+            chunks = [
+                self._encoded(ADDED, stored.object)
+                for stored in storage.scan(bucket, self._chosen.namespace)
+                if self._chosen.matches(stored.object)
+            ]
+            if self._plan.marks_present and self._plan.bookmarks:
+                chunks.append(self._bookmark({INITIAL_EVENTS_END: "true"}))
+            return chunks
+        try:
+            events = storage.events_since(bucket, self._plan.start)
+        except Expired as error:
+            return _line("ERROR", orjson.dumps(expired(str(error)).status()))
+        return list(self._lines(events))
+
+    def _changes(self, first: Event) -> Iterable[bytes]:
+        events = [first]
+        while not self._queue.empty():
+            events.append(self._queue.get_nowait())
+        return self._lines(events)
+
+    def _lines(self, events: Iterable[Event]) -> Iterable[bytes]:
+        for event in events:
+            if event.revision <= self._sent:
+                continue
+            self._sent = event.revision
+            line = self._line(event)
+            if line is not None:
+                yield line
+
+    def _line(self, event: Event) -> bytes | None:
+        was = event.before is not None and self._chosen.matches(event.before.object)
+        if event.type == DELETED:
+            return self._shared(DELETED, event) if was else None
+        now = self._chosen.matches(event.after.object)
+        if now:
+            return self._shared(MODIFIED if was else ADDED, event)
+        if not was or event.before is None:
+            return None
+        gone = event.before.copy()
+        gone["metadata"]["resourceVersion"] = str(event.revision)
+        return self._encoded(DELETED, gone)
+
+    def _shared(self, kind: str, event: Event) -> bytes:
+        """The line for an event, made once for all plain watchers of the same version."""
+        if self._form.convert:
+            return self._encoded(kind, event.after.object)
+        key = (kind, self._resource.api_version)
+        line = event.encoded.get(key)
+        if line is None:
+            if event.after.object.get("apiVersion") == self._resource.api_version:
+                line = _line(kind, event.after.raw)
+            else:
+                line = self._encoded(kind, event.after.object)
+            event.encoded[key] = line
+        return line
+
+    def _encoded(self, kind: str, stored: JsonObject) -> bytes:
+        return _line(kind, orjson.dumps(self._shown(to_served(self._resource, stored))))
+
+    def _shown(self, obj: JsonObject) -> JsonObject:
+        if self._form.convert == "Table":
+            shown = table_answer(self._api, self._resource, [obj], self._form, include=self._plan.include)
+            shown["metadata"] = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+            if self._has_columns:
+                shown["columnDefinitions"] = None
+            self._has_columns = True
+            return shown
+        if self._form.convert:
+            return partial(obj, self._form.version)
+        return obj
+
+    def _bookmark(self, annotations: dict[str, str]) -> bytes:
+        self._sent = max(self._sent, self._api.storage.revision) if self._queue.empty() else self._sent
+        metadata: JsonObject = {"resourceVersion": str(self._sent), "creationTimestamp": None}
+        if annotations:
+            metadata["annotations"] = annotations
+        kind, version = self._resource.kind, self._resource.api_version
+        if self._form.convert == "Table":
+            head = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self._form.version}"}
+            inner = partial({"metadata": metadata}, self._form.version)
+            row = {"cells": [], "object": inner}
+            content = {**head, "metadata": {"resourceVersion": str(self._sent)}, "columnDefinitions": None}
+            return _line("BOOKMARK", orjson.dumps({**content, "rows": [row]}))
+        if self._form.convert:
+            kind, version = "PartialObjectMetadata", f"meta.k8s.io/{self._form.version}"
+        return _line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": metadata}))
+
+
+def _line(kind: str, encoded: bytes) -> bytes:
+    return b'{"type":"%s","object":%s}\n' % (kind.encode(), encoded)

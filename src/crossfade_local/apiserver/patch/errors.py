@@ -1,0 +1,42 @@
+"""What is answered when a patch can't be applied."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation.errors import FieldError
+from crossfade_local.apiserver.validation.status_error import invalid_status
+
+REJECTED: Final = "the server rejected our request due to an error in our request"
+
+
+class PatchError(Exception):
+    """A patch that can't be applied; `status()` is the API's answer to it."""
+
+    def __init__(
+        self, message: str, *, code: int = 422, reason: str = "Invalid", errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.reason = reason
+        self.errors = tuple(errors)
+
+    def status(self) -> JsonObject:
+        if self.errors:
+            return invalid_status(group="", kind="", name="", errors=self.errors)
+        body: JsonObject = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "details": {},
+            "code": self.code,
+        }
+        if not self.reason:
+            del body["reason"]
+        if self.message != REJECTED:
+            del body["details"]
+        return body

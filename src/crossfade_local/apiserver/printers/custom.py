@@ -1,0 +1,64 @@
+"""Tables of custom resources: the columns that their definition asks for."""
+
+from datetime import datetime
+from typing import Any
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.printers.columns import AGE, NAME, Column, Printer, name_of
+from crossfade_local.apiserver.printers.durations import parse_time, since
+from crossfade_local.apiserver.printers.jsonpath import JsonPathError, find
+from crossfade_local.apiserver.values.fields import number, text
+from crossfade_local.apiserver.values.gotext import plain, to_json
+
+_DEFAULT = ({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": AGE.description},)
+
+
+def custom_printer(columns: list[JsonObject]) -> Printer:
+    """For `additionalPrinterColumns`; without any there is an age column."""
+    wanted = columns or list(_DEFAULT)
+
+    def cells(obj: JsonObject, now: datetime, /) -> list[Any]:
+        return [name_of(obj), *(_cell(column, obj, now) for column in wanted)]
+
+    return Printer((NAME, *map(_definition, wanted)), cells)
+
+
+def _path(column: JsonObject) -> str:
+    return text(column, "jsonPath") or text(column, "JSONPath")
+
+
+def _definition(column: JsonObject) -> Column:
+    description = text(column, "description")
+    if not description:
+        description = f"Custom resource definition column (in JSONPath format): {_path(column)}"
+    return Column(
+        text(column, "name"), text(column, "type"), number(column, "priority"), text(column, "format"), description
+    )
+
+
+def _cell(column: JsonObject, obj: JsonObject, now: datetime) -> Any:
+    try:
+        found = find(_path(column), obj)
+    except JsonPathError:
+        return None
+    value = found[0] if found else None
+    if value is None:
+        return None
+    match text(column, "type"):
+        case "string":
+            return to_json(value) if isinstance(value, dict | list) else plain(value)
+        case "integer":
+            return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        case "number":
+            return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        case "boolean":
+            return value if isinstance(value, bool) else None
+        case "date":
+            return _date(value, now)
+    return None
+
+
+def _date(value: Any, now: datetime) -> str | None:
+    if not isinstance(value, str):
+        return None
+    return since(value, now) if not value or parse_time(value) else "<invalid>"

@@ -1,0 +1,210 @@
+"""Service-account tokens: signed with the cluster's key, bound to an account and perhaps a pod, checked on each use."""
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.wire.request import User
+
+JsonObject = dict[str, Any]
+
+ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
+DEFAULT_AUDIENCE: Final = ISSUER
+LEGACY_ISSUER: Final = "kubernetes/serviceaccount"
+_HALF: Final = 32
+_BOUND_BUCKETS: Final = {"Pod": ("/pods", "pod"), "Secret": ("/secrets", "secret"), "Node": ("/nodes", "node")}
+
+
+class TokenError(Exception):
+    """The token is not one of ours, expired, meant for others, or bound to something that is gone."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a valid token says."""
+
+    user: User
+    audiences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Account:
+    namespace: str
+    name: str
+    uid: str
+
+
+class TokenAuthority:
+    """Issues and checks tokens; the store tells whether what a token is bound to still exists."""
+
+    def __init__(self, key_file: Path, storage: Storage) -> None:
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self._key: Final = key
+        self._public: Final = key.public_key()
+        self._storage: Final = storage
+        point = self._public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(point)
+        self._key_id: Final = _encode(digest.finalize())
+        self._valid: dict[str, JsonObject] = {}
+
+    def issue(
+        self,
+        account: Account,
+        *,
+        audiences: Sequence[str],
+        seconds: int,
+        bound: JsonObject | None = None,
+        now: float | None = None,
+    ) -> str:
+        """`bound` is `{"kind", "name", "uid"}` of the object that the token must not outlive."""
+        issued = int(now if now is not None else time.time())
+        inner: JsonObject = {
+            "namespace": account.namespace,
+            "serviceaccount": {"name": account.name, "uid": account.uid},
+        }
+        if bound:
+            inner[_BOUND_BUCKETS[bound["kind"]][1]] = {"name": bound["name"], "uid": bound.get("uid", "")}
+        claims = {
+            "aud": list(audiences),
+            "exp": issued + seconds,
+            "iat": issued,
+            "iss": ISSUER,
+            "jti": str(uuid.uuid4()),
+            "kubernetes.io": inner,
+            "nbf": issued,
+            "sub": _subject(account.namespace, account.name),
+        }
+        return self._signed(claims)
+
+    def issue_legacy(self, account: Account, secret_name: str) -> str:
+        """The token of a Secret of type `kubernetes.io/service-account-token`: without an end."""
+        prefix = "kubernetes.io/serviceaccount/"
+        return self._signed(
+            {
+                "iss": LEGACY_ISSUER,
+                f"{prefix}namespace": account.namespace,
+                f"{prefix}secret.name": secret_name,
+                f"{prefix}service-account.name": account.name,
+                f"{prefix}service-account.uid": account.uid,
+                "sub": _subject(account.namespace, account.name),
+            }
+        )
+
+    def verify(
+        self, token: str, *, audiences: Sequence[str] = (DEFAULT_AUDIENCE,), now: float | None = None
+    ) -> Identity:
+        """Raises TokenError."""
+        claims = self._claims(token)
+        moment = now if now is not None else time.time()
+        if claims.get("iss") == LEGACY_ISSUER:
+            return self._legacy(claims)
+        if claims.get("iss") != ISSUER:
+            raise TokenError("unknown issuer")
+        if not claims["nbf"] <= moment + 5 or moment >= claims["exp"]:
+            raise TokenError("service account token has expired")
+        shared = tuple(name for name in claims["aud"] if name in audiences)
+        if not shared:
+            raise TokenError(
+                f"token audiences {json.dumps(claims['aud'])} is invalid for the target audiences"
+                f" {json.dumps(list(audiences))}"
+            )
+        inner = claims["kubernetes.io"]
+        account = Account(inner["namespace"], inner["serviceaccount"]["name"], inner["serviceaccount"]["uid"])
+        self._check_account(account)
+        extra: dict[str, tuple[str, ...]] = {
+            "authentication.kubernetes.io/credential-id": (f"JTI={claims['jti']}",),
+        }
+        for bucket, field in _BOUND_BUCKETS.values():
+            if field in inner:
+                self._check_bound(bucket, account.namespace if field != "node" else "", inner[field])
+                extra[f"authentication.kubernetes.io/{field}-name"] = (inner[field]["name"],)
+                extra[f"authentication.kubernetes.io/{field}-uid"] = (inner[field]["uid"],)
+        extra.pop("authentication.kubernetes.io/secret-name", None)
+        extra.pop("authentication.kubernetes.io/secret-uid", None)
+        return Identity(user_of(account, extra), shared)
+
+    def _legacy(self, claims: JsonObject) -> Identity:
+        prefix = "kubernetes.io/serviceaccount/"
+        namespace = claims[f"{prefix}namespace"]
+        account = Account(namespace, claims[f"{prefix}service-account.name"], claims[f"{prefix}service-account.uid"])
+        self._check_account(account)
+        if self._storage.get("/secrets", namespace, claims[f"{prefix}secret.name"]) is None:
+            raise TokenError("Token has been invalidated")
+        return Identity(user_of(account, {}), (DEFAULT_AUDIENCE,))
+
+    def _claims(self, token: str) -> JsonObject:
+        """The claims of a token whose signature is right; signatures that were checked once are remembered."""
+        known = self._valid.get(token)
+        if known is not None:
+            return known
+        try:
+            head, body, signature = token.split(".")
+            raw = _decode(signature)
+            if json.loads(_decode(head)).get("alg") != "ES256" or len(raw) != 2 * _HALF:
+                raise TokenError("unexpected algorithm")
+            numbers = (int.from_bytes(raw[:_HALF], "big"), int.from_bytes(raw[_HALF:], "big"))
+            self._public.verify(encode_dss_signature(*numbers), f"{head}.{body}".encode(), ec.ECDSA(hashes.SHA256()))
+            claims: JsonObject = json.loads(_decode(body))
+        except (ValueError, InvalidSignature, AttributeError) as error:
+            raise TokenError("malformed or foreign token") from error
+        if len(self._valid) > 1000:
+            self._valid.clear()
+        self._valid[token] = claims
+        return claims
+
+    def _check_account(self, account: Account) -> None:
+        stored = self._storage.get("/serviceaccounts", account.namespace, account.name)
+        if stored is None or stored.object["metadata"]["uid"] != account.uid:
+            raise TokenError("Service account has been deleted")
+
+    def _check_bound(self, bucket: str, namespace: str, reference: JsonObject) -> None:
+        stored = self._storage.get(bucket, namespace, reference["name"])
+        if stored is None or (reference["uid"] and stored.object["metadata"]["uid"] != reference["uid"]):
+            raise TokenError(f"{bucket[1:-1]} has been invalidated")
+
+    def _signed(self, claims: JsonObject) -> str:
+        head = {"alg": "ES256", "kid": self._key_id}
+        text = f"{_encode(_json(head))}.{_encode(_json(claims))}"
+        numbers = decode_dss_signature(self._key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{text}.{_encode(b''.join(number.to_bytes(_HALF, 'big') for number in numbers))}"
+
+    def key_set(self) -> JsonObject:
+        """The public key as a JSON Web Key Set, for those who check tokens by themselves."""
+        numbers = self._public.public_numbers()
+        coordinates = {"x": numbers.x, "y": numbers.y}
+        key = {name: _encode(value.to_bytes(_HALF, "big")) for name, value in coordinates.items()}
+        return {"keys": [{"use": "sig", "kty": "EC", "kid": self._key_id, "crv": "P-256", "alg": "ES256", **key}]}
+
+
+def user_of(account: Account, extra: dict[str, tuple[str, ...]]) -> User:
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{account.namespace}", "system:authenticated")
+    return User(_subject(account.namespace, account.name), groups, account.uid, extra)
+
+
+def _subject(namespace: str, name: str) -> str:
+    return f"system:serviceaccount:{namespace}:{name}"
+
+
+def _json(value: JsonObject) -> bytes:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,179 @@
+"""The HTTP server: TLS with client certificates on every socket, requests in, answers out."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.dispatch import Dispatcher, denied
+from crossfade_local.apiserver.security.authentication import authenticate, impersonated
+from crossfade_local.apiserver.security.pki import Pki
+from crossfade_local.apiserver.wire import status
+from crossfade_local.apiserver.wire.answers import (
+    Answer,
+    BytesAnswer,
+    ListAnswer,
+    ObjectAnswer,
+    StreamAnswer,
+    TakenOver,
+)
+from crossfade_local.apiserver.wire.negotiation import Form, negotiate
+from crossfade_local.apiserver.wire.presentation import encode, show_list, show_object
+from crossfade_local.apiserver.wire.request import Call, RequestInfo, User, request_info
+from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError
+
+log = logging.getLogger(__name__)
+
+_LARGEST_BODY: Final = 3 * 1024 * 1024
+_SHUTDOWN_S: Final = 1.0
+
+
+class HttpServer:
+    """Serves an `Api` on sockets until it is closed."""
+
+    def __init__(self, api: Api) -> None:
+        self._api: Final = api
+        self._dispatcher: Final = Dispatcher(api)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, sockets: Iterable[socket.socket], context: ssl.SSLContext) -> None:
+        server = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
+        await self._runner.setup()
+        for sock in sockets:
+            await web.SockSite(self._runner, sock, ssl_context=context, backlog=512).start()
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        form = Form()
+        call: Call | None = None
+        try:
+            call = await self._call(request)
+            answer = await self._dispatcher.answer(call)
+            if isinstance(answer, ObjectAnswer | ListAnswer):
+                form = negotiate(call.headers.get("Accept", ""), pretty=call.query.get("pretty", ""))
+            return await self._respond(request, call, answer, form)
+        except PageNotFoundError:
+            return web.Response(text=status.NOT_FOUND_TEXT, status=404)
+        except StatusError as error:
+            return _failed(error, call)
+        except web.HTTPRequestEntityTooLarge:
+            return _failed(
+                StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_LARGEST_BODY}"), call
+            )
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:
+            log.exception("request failed: %s %s", request.method, request.path)
+            return _failed(status.internal(str(error)), call)
+
+    async def _call(self, request: web.BaseRequest) -> Call:
+        headers = request.headers
+        user = authenticate(_peer_certificate(request), headers.get("Authorization", ""), self._api.tokens)
+        info = request_info(request.method, request.path, request.query)
+        other = impersonated(headers, headers.getall("Impersonate-Group", []))
+        if other is not None:
+            self._check_impersonation(user, other, headers)
+        body = await request.read() if request.can_read_body else b""
+        return Call(request.method, info, request.query, headers, body, other or user, transport=request)
+
+    def _check_impersonation(self, user: User, other: User, headers: Mapping[str, str]) -> None:
+        asked = [RequestInfo("impersonate", "", "", "v1", "users", name=other.name)]
+        if other.name.startswith("system:serviceaccount:"):
+            namespace, name = other.name.split(":")[2:4]
+            asked = [RequestInfo("impersonate", "", "", "v1", "serviceaccounts", "", namespace, name)]
+        groups = [group.strip() for group in headers.get("Impersonate-Group", "").split(",") if group.strip()]
+        asked += [RequestInfo("impersonate", "", "", "v1", "groups", name=group) for group in groups]
+        for info in asked:
+            if not self._api.authorizer.allows(user, info)[0]:
+                raise denied(Call("", info, {}, {}, b"", user))
+
+    async def _respond(self, request: web.BaseRequest, call: Call, answer: Answer, form: Form) -> web.StreamResponse:
+        headers = _warning_headers(call.warnings)
+        include = call.query.get("includeObject", "Metadata")
+        match answer:
+            case ObjectAnswer():
+                body = encode(show_object(self._api, answer, form, include=include), form)
+                return web.Response(body=body, status=answer.status, headers=headers, content_type=form.encoding)
+            case ListAnswer():
+                body = encode(show_list(self._api, answer, form, include=include), form)
+                return web.Response(body=body, headers=headers, content_type=form.encoding)
+            case BytesAnswer():
+                headers |= {**answer.headers, "Content-Type": answer.content_type}
+                return web.Response(body=answer.body, status=answer.status, headers=headers)
+            case StreamAnswer():
+                headers["Content-Type"] = answer.content_type
+                return await _stream(request, answer, headers)
+            case TakenOver():
+                await answer.run()
+                return web.Response()
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """A request whose body may be as large as Kubernetes allows."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
+
+
+async def _stream(request: web.BaseRequest, answer: StreamAnswer, headers: dict[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    chunks = answer.chunks
+    try:
+        async for chunk in chunks:
+            if chunk:
+                await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:
+        # The client left; there is nobody to tell.
+        pass
+    finally:
+        close: Any = getattr(chunks, "aclose", None)
+        if close is not None:
+            with contextlib.suppress(RuntimeError):
+                await close()
+    return response
+
+
+def _failed(error: StatusError, call: Call | None) -> web.Response:
+    headers = {**error.headers, **_warning_headers(call.warnings if call else [])}
+    body = encode(error.status(), Form())
+    return web.Response(body=body, status=error.code, headers=headers, content_type="application/json")
+
+
+def _warning_headers(warnings: list[str]) -> dict[str, str]:
+    if not warnings:
+        return {}
+    return {"Warning": ", ".join(f"299 - {_quoted(text)}" for text in warnings)}
+
+
+def _quoted(text: str) -> str:
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _peer_certificate(request: web.BaseRequest) -> Mapping[str, Any] | None:
+    if request.transport is None:
+        return None
+    connection = request.transport.get_extra_info("ssl_object")
+    found: Mapping[str, Any] | None = connection.getpeercert() if connection is not None else None
+    return found
+
+
+def tls_context(pki: Pki) -> ssl.SSLContext:
+    """Server certificate of the cluster's CA; client certificates are optional, but if sent must be of that CA."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki.ca_certificate))
+    context.load_cert_chain(pki.server_certificate, pki.server_key)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,168 @@
+"""Log, exec, attach and port-forward: after authentication and authorization the request goes to the kubelet as it is.
+
+The kubelet listens on a unix socket and sees the same method, path and query. Plain answers are streamed back; an
+upgraded connection is passed on byte for byte.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.handlers.target import stored_object
+from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.wire.answers import Answer, BytesAnswer, StreamAnswer, TakenOver
+from crossfade_local.apiserver.wire.request import Call
+from crossfade_local.apiserver.wire.status import bad_request, internal
+
+_DROPPED: Final = frozenset({"authorization", "host", "connection", "content-length", "transfer-encoding"})
+_CHUNK: Final = 65536
+
+
+class Kubelet:
+    """The way to the node's agent; `socket` is None where there is no node."""
+
+    def __init__(self, socket: Path | None) -> None:
+        self._socket: Final = socket
+        self._session: aiohttp.ClientSession | None = None
+
+    def path(self) -> str:
+        if self._socket is None or not self._socket.exists():
+            raise internal("error dialing backend: the node agent is not running")
+        return str(self._socket)
+
+    def session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+            connector = aiohttp.UnixConnector(path=self.path(), limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+async def answer(api: Api, call: Call, resource: ResourceType) -> Answer:
+    pod = stored_object(api, call, resource).object
+    _check_pod(call, pod)
+    if not pod["spec"].get("nodeName"):
+        # A pod without a node has written nothing yet.
+        return BytesAnswer(b"", "text/plain")
+    if call.headers.get("Upgrade"):
+        path = api.kubelet.path()
+        return TakenOver(lambda: _pass_through(call.transport, path))
+    return await _forward(api, call)
+
+
+def _check_pod(call: Call, pod: dict[str, Any]) -> None:
+    name, spec = call.info.name, pod["spec"]
+    sub = call.info.subresource
+    containers = [container["name"] for container in spec.get("containers") or ()]
+    every = [container["name"] for container in spec.get("initContainers") or ()] + containers
+    wanted = call.query.get("container", "")
+    if sub != "portforward":
+        if wanted and wanted not in every:
+            raise bad_request(f"container {wanted} is not valid for pod {name}")
+        if not wanted and len(containers) > 1:
+            choices = " ".join(containers)
+            raise bad_request(f"a container name must be specified for pod {name}, choose one of: [{choices}]")
+    if not spec.get("nodeName") and sub != "log":
+        raise bad_request(f"pod {name} does not have a host assigned")
+
+
+async def _forward(api: Api, call: Call) -> Answer:
+    request: web.BaseRequest = call.transport
+    headers = {key: value for key, value in call.headers.items() if key.lower() not in _DROPPED}
+    session = api.kubelet.session()
+    try:
+        response = await session.request(
+            call.method, f"http://kubelet{request.raw_path}", headers=headers, data=call.body or None
+        )
+    except aiohttp.ClientError as error:
+        raise internal(f"error dialing backend: {error}") from error
+    content_type = response.headers.get("Content-Type", "text/plain")
+    if response.status >= 400:
+        body = await response.read()
+        return BytesAnswer(body, content_type, response.status)
+    return StreamAnswer(_chunks(response), content_type, response.status)
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except aiohttp.ClientError:
+        # The node agent went away in the middle; what came until then was sent.
+        return
+    finally:
+        response.close()
+
+
+class _Downstream(asyncio.Protocol):
+    """Takes the client's connection over from the HTTP server."""
+
+    def __init__(self, upstream: asyncio.StreamWriter, done: asyncio.Future[None]) -> None:
+        self._upstream: Final = upstream
+        self._done: Final = done
+        self.writable: Final = asyncio.Event()
+        self.writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._upstream.write(data)
+
+    def eof_received(self) -> None:
+        # Over TLS nothing stays half open: asyncio closes the connection after this.
+        if self._upstream.can_write_eof():
+            self._upstream.write_eof()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        self.writable.set()
+        if not self._done.done():
+            self._done.set_result(None)
+
+
+async def _pass_through(request: web.BaseRequest, socket_path: str) -> None:
+    """Send the request's head to the kubelet and then move bytes in both directions until one side ends."""
+    transport = request.transport
+    if transport is None:
+        return
+    reader, writer = await asyncio.open_unix_connection(socket_path)
+    former = transport.get_protocol()
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    client = _Downstream(writer, done)
+    writer.write(_head(request))
+    transport.set_protocol(client)
+    transport.resume_reading()
+    pump = asyncio.create_task(_pump(reader, transport, client), name="kubelet to client")
+    try:
+        await asyncio.wait({pump, done}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        pump.cancel()
+        writer.close()
+        transport.set_protocol(former)
+        transport.close()
+
+
+async def _pump(reader: asyncio.StreamReader, transport: asyncio.Transport, client: _Downstream) -> None:
+    while chunk := await reader.read(_CHUNK):
+        transport.write(chunk)
+        await client.writable.wait()
+
+
+def _head(request: web.BaseRequest) -> bytes:
+    lines = [f"{request.method} {request.raw_path} HTTP/1.1".encode()]
+    dropped = (b"authorization", b"host")
+    lines += [name + b": " + value for name, value in request.raw_headers if name.lower() not in dropped]
+    lines.append(b"Host: kubelet")
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -1,0 +1,155 @@
+"""Which rules apply to which kind, and in which order Kubernetes reports their errors."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final, NamedTuple
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation import (
+    autoscaling,
+    crds,
+    data,
+    endpoints,
+    events,
+    ingresses,
+    names,
+    pod_updates,
+    pods,
+    rbac,
+    services,
+    small_kinds,
+    webhooks,
+    workloads,
+)
+from crossfade_local.apiserver.validation.errors import FieldError
+from crossfade_local.apiserver.validation.metadata import validate_metadata, validate_metadata_update
+from crossfade_local.apiserver.validation.names import NameCheck
+
+Check = Callable[[JsonObject], Iterator[FieldError]]
+UpdateCheck = Callable[[JsonObject, JsonObject], Iterator[FieldError]]
+
+
+def _nothing(_obj: JsonObject) -> Iterator[FieldError]:
+    return iter(())
+
+
+def _no_change(_new: JsonObject, _old: JsonObject) -> Iterator[FieldError]:
+    return iter(())
+
+
+class Rules(NamedTuple):
+    """How a kind is validated."""
+
+    check: Check = _nothing
+    """The object apart from its metadata."""
+    changes: UpdateCheck = _no_change
+    namespaced: bool = True
+    name_check: NameCheck = names.subdomain_name
+    changes_first: bool = False
+    """On an update, what may not change is reported before the object's own errors."""
+    metadata_again: bool = False
+    """On an update, the whole metadata is validated too, not only its changes."""
+
+    def create(self, obj: JsonObject) -> Iterator[FieldError]:
+        metadata = validate_metadata(obj, namespaced=self.namespaced, name_check=self.name_check)
+        return chain(metadata, self.check(obj))
+
+    def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+        own = self.create(new) if self.metadata_again else self.check(new)
+        parts = (self.changes(new, old), own) if self.changes_first else (own, self.changes(new, old))
+        return chain(validate_metadata_update(new, old), *parts)
+
+
+class _PodRules(Rules):
+    def create(self, obj: JsonObject) -> Iterator[FieldError]:
+        return pods.validate_pod(obj)
+
+    def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+        return pod_updates.validate_pod_update(new, old)
+
+
+class _ServiceRules(Rules):
+    def create(self, obj: JsonObject) -> Iterator[FieldError]:
+        return services.validate_service(obj)
+
+    def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+        return services.validate_service_update(new, old)
+
+
+class _IngressRules(Rules):
+    def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+        return chain(validate_metadata_update(new, old), ingresses.validate_ingress_spec(new))
+
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_HOOKS: Final = "admissionregistration.k8s.io"
+_HOOK_RULES: Final = Rules(webhooks.validate_webhook_configuration, namespaced=False, metadata_again=True)
+_SELECTOR: Final = workloads.validate_selector_update
+
+RULES: Final[dict[tuple[str, str], Rules]] = {
+    ("", "ConfigMap"): Rules(
+        data.validate_config_map, data.validate_config_map_update, changes_first=True, metadata_again=True
+    ),
+    ("", "Endpoints"): Rules(endpoints.validate_endpoints),
+    ("", "Event"): Rules(events.validate_event),
+    ("", "LimitRange"): Rules(),
+    ("", "Namespace"): Rules(small_kinds.validate_namespace, namespaced=False, name_check=names.label_name),
+    ("", "Node"): Rules(namespaced=False),
+    ("", "PersistentVolume"): Rules(namespaced=False),
+    ("", "PersistentVolumeClaim"): Rules(small_kinds.validate_claim),
+    ("", "Pod"): _PodRules(),
+    ("", "ResourceQuota"): Rules(),
+    ("", "Secret"): Rules(data.validate_secret, data.validate_secret_update, changes_first=True, metadata_again=True),
+    ("", "Service"): _ServiceRules(),
+    ("", "ServiceAccount"): Rules(metadata_again=True),
+    (_HOOKS, "MutatingWebhookConfiguration"): _HOOK_RULES,
+    (_HOOKS, "ValidatingWebhookConfiguration"): _HOOK_RULES,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): Rules(
+        crds.validate_crd, crds.validate_crd_update, namespaced=False
+    ),
+    ("apiregistration.k8s.io", "APIService"): Rules(namespaced=False),
+    ("apps", "DaemonSet"): Rules(workloads.validate_daemon_set, _SELECTOR),
+    ("apps", "Deployment"): Rules(workloads.validate_deployment, _SELECTOR),
+    ("apps", "ReplicaSet"): Rules(workloads.validate_replica_set, _SELECTOR),
+    ("apps", "StatefulSet"): Rules(workloads.validate_stateful_set, workloads.validate_stateful_set_update),
+    ("autoscaling", "HorizontalPodAutoscaler"): Rules(autoscaling.validate_autoscaler),
+    ("batch", "CronJob"): Rules(workloads.validate_cron_job),
+    ("batch", "Job"): Rules(workloads.validate_job, workloads.validate_job_update),
+    ("coordination.k8s.io", "Lease"): Rules(small_kinds.validate_lease),
+    ("discovery.k8s.io", "EndpointSlice"): Rules(
+        endpoints.validate_endpoint_slice, endpoints.validate_endpoint_slice_update, metadata_again=True
+    ),
+    ("events.k8s.io", "Event"): Rules(events.validate_modern_event),
+    ("networking.k8s.io", "Ingress"): _IngressRules(ingresses.validate_ingress),
+    ("networking.k8s.io", "IngressClass"): Rules(
+        ingresses.validate_ingress_class, ingresses.validate_ingress_class_update, namespaced=False
+    ),
+    ("networking.k8s.io", "NetworkPolicy"): Rules(small_kinds.validate_network_policy),
+    ("policy", "PodDisruptionBudget"): Rules(small_kinds.validate_disruption_budget),
+    (_RBAC, "ClusterRole"): Rules(
+        rbac.validate_cluster_role, namespaced=False, name_check=names.path_segment_name, metadata_again=True
+    ),
+    (_RBAC, "ClusterRoleBinding"): Rules(
+        rbac.validate_cluster_role_binding,
+        rbac.validate_binding_update,
+        namespaced=False,
+        name_check=names.path_segment_name,
+        metadata_again=True,
+    ),
+    (_RBAC, "Role"): Rules(rbac.validate_role, name_check=names.path_segment_name, metadata_again=True),
+    (_RBAC, "RoleBinding"): Rules(
+        rbac.validate_role_binding,
+        rbac.validate_binding_update,
+        name_check=names.path_segment_name,
+        metadata_again=True,
+    ),
+    ("scheduling.k8s.io", "PriorityClass"): Rules(
+        small_kinds.validate_priority_class, small_kinds.validate_priority_class_update, namespaced=False
+    ),
+    ("storage.k8s.io", "StorageClass"): Rules(namespaced=False),
+}
+STATUS_RULES: Final[dict[tuple[str, str], UpdateCheck]] = {
+    ("", "Pod"): pod_updates.validate_pod_status_update,
+    ("", "Service"): services.validate_service_status_update,
+    ("networking.k8s.io", "Ingress"): ingresses.validate_ingress_status_update,
+}

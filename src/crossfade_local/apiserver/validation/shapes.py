@@ -1,0 +1,65 @@
+"""Checks that fields of many kinds share: counts, percentages, label selectors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation import names
+from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required
+from crossfade_local.apiserver.validation.metadata import validate_labels
+from crossfade_local.apiserver.values.fields import objects, sequence, text
+
+NEGATIVE = "must be greater than or equal to 0"
+
+
+def not_negative(field: str, value: Any) -> Iterator[FieldError]:
+    if isinstance(value, int) and value < 0:
+        yield invalid(field, value, NEGATIVE)
+
+
+def count_or_percent(field: str, value: Any) -> Iterator[FieldError]:
+    if isinstance(value, str):
+        yield from each(field, value, names.percent(value))
+    else:
+        yield from not_negative(field, value)
+
+
+def at_most_everything(field: str, value: Any) -> Iterator[FieldError]:
+    """A percentage may not exceed 100."""
+    if isinstance(value, str) and not names.percent(value) and int(value[:-1]) > 100:
+        yield invalid(field, value, "must not be greater than 100%")
+
+
+def port_number_or_name(field: str, value: Any) -> Iterator[FieldError]:
+    if isinstance(value, str):
+        yield from each(field, value, names.port_name(value))
+    else:
+        yield from each(field, value or 0, names.port_number(value or 0))
+
+
+def label_selector(field: str, selector: JsonObject | None) -> Iterator[FieldError]:
+    if selector is None:
+        return
+    yield from validate_labels(selector.get("matchLabels") or {}, f"{field}.matchLabels")
+    for index, expression in enumerate(objects(selector, "matchExpressions")):
+        yield from _expression(f"{field}.matchExpressions[{index}]", expression)
+
+
+def is_empty_selector(selector: JsonObject) -> bool:
+    return not selector.get("matchLabels") and not selector.get("matchExpressions")
+
+
+def _expression(field: str, expression: JsonObject) -> Iterator[FieldError]:
+    operator, values = text(expression, "operator"), sequence(expression, "values")
+    if operator in ("In", "NotIn"):
+        if not values:
+            yield required(f"{field}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            yield forbidden(f"{field}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+    else:
+        yield invalid(f"{field}.operator", operator, "not a valid selector operator")
+    key = text(expression, "key")
+    yield from each(f"{field}.key", key, names.qualified_name(key))
+    for index, value in enumerate(values):
+        yield from each(f"{field}.values[{index}]", value, names.label_value(str(value)))

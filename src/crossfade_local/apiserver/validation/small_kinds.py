@@ -1,0 +1,103 @@
+"""Validation of kinds with few rules: Lease, PodDisruptionBudget, ServiceAccount, PriorityClass, and the like."""
+
+from collections.abc import Iterator
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation import names
+from crossfade_local.apiserver.validation.errors import (
+    FieldError,
+    each,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
+from crossfade_local.apiserver.validation.metadata import immutable
+from crossfade_local.apiserver.validation.shapes import (
+    NEGATIVE,
+    at_most_everything,
+    count_or_percent,
+    label_selector,
+    port_number_or_name,
+)
+from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade_local.apiserver.values.gotext import GoStruct
+
+
+def validate_lease(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if isinstance(seconds, int) and seconds <= 0:
+        yield invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")
+    if isinstance(transitions, int) and transitions < 0:
+        yield invalid("spec.leaseTransitions", transitions, NEGATIVE)
+
+
+def validate_disruption_budget(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    low, high = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if low is not None and high is not None:
+        shown = GoStruct(
+            MinAvailable=low,
+            Selector=spec.get("selector"),
+            MaxUnavailable=high,
+            UnhealthyPodEvictionPolicy=spec.get("unhealthyPodEvictionPolicy"),
+        )
+        yield invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
+    for name, value in (("minAvailable", low), ("maxUnavailable", high)):
+        if value is not None:
+            yield from count_or_percent(f"spec.{name}", value)
+            yield from at_most_everything(f"spec.{name}", value)
+    yield from label_selector("spec.selector", spec.get("selector"))
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy is not None and policy not in ("AlwaysAllow", "IfHealthyBudget"):
+        yield not_supported("spec.unhealthyPodEvictionPolicy", policy, ("AlwaysAllow", "IfHealthyBudget"))
+
+
+def validate_namespace(obj: JsonObject) -> Iterator[FieldError]:
+    for name in at(obj, "spec", "finalizers") or ():
+        if name != "kubernetes":
+            yield from each("spec.finalizers", name, names.qualified_name(str(name)))
+            if "/" not in str(name):
+                yield invalid(
+                    "spec.finalizers", name, "name is neither a standard finalizer name nor is it fully qualified"
+                )
+
+
+def validate_priority_class(obj: JsonObject) -> Iterator[FieldError]:
+    name, value = text(obj, "metadata", "name"), number(obj, "value")
+    if name.startswith("system-"):
+        said = "priority class names with 'system-' prefix are reserved for system use only. error: "
+        if name not in ("system-node-critical", "system-cluster-critical"):
+            yield forbidden("metadata.name", f"{said}{name} is not a known system priority class")
+    elif value > 1_000_000_000:
+        said = "maximum allowed value of a user defined priority is 1000000000"
+        yield forbidden("value", said)
+
+
+def validate_priority_class_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    if number(new, "value") != number(old, "value"):
+        yield forbidden("value", "may not be changed in an update.")
+    yield from immutable("preemptionPolicy", text(new, "preemptionPolicy"), text(old, "preemptionPolicy"))
+
+
+def validate_claim(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes", "at least 1 access mode is required")
+    yield from label_selector("spec.selector", spec.get("selector"))
+    if "storage" not in mapping(spec, "resources", "requests"):
+        yield required("spec.resources[storage]")
+
+
+def validate_network_policy(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    yield from label_selector("spec.podSelector", spec.get("podSelector") or {})
+    for name in ("ingress", "egress"):
+        for index, rule in enumerate(objects(spec, name)):
+            for position, port in enumerate(objects(rule, "ports")):
+                if port.get("port") is not None:
+                    yield from port_number_or_name(f"spec.{name}[{index}].ports[{position}].port", port["port"])
+    for index, kind in enumerate(at(spec, "policyTypes") or ()):
+        if kind not in ("Egress", "Ingress"):
+            yield not_supported(f"spec.policyTypes[{index}]", kind, ("Egress", "Ingress"))

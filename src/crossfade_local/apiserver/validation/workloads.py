@@ -1,0 +1,217 @@
+"""Validation of the kinds that run pods: Deployment, ReplicaSet, DaemonSet, StatefulSet, Job, CronJob."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
+from crossfade_local.apiserver.validation.errors import (
+    FieldError,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
+from crossfade_local.apiserver.validation.metadata import immutable
+from crossfade_local.apiserver.validation.pods import validate_template
+from crossfade_local.apiserver.validation.shapes import (
+    at_most_everything,
+    count_or_percent,
+    is_empty_selector,
+    label_selector,
+    not_negative,
+)
+from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade_local.apiserver.values.gotext import GoStruct
+
+_MISMATCH: Final = "`selector` does not match template `labels`"
+
+
+def validate_deployment(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    yield from not_negative("spec.replicas", spec.get("replicas"))
+    yield from _validate_selector(spec, "deployment")
+    yield from _validate_template(spec, "ReplicaSet")
+    yield from _validate_strategy(mapping(spec, "strategy"))
+    yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    yield from not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
+    deadline = spec.get("progressDeadlineSeconds")
+    if isinstance(deadline, int):
+        yield from not_negative("spec.progressDeadlineSeconds", deadline)
+        if deadline <= number(spec, "minReadySeconds"):
+            yield invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
+
+
+def validate_replica_set(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    yield from not_negative("spec.replicas", spec.get("replicas"))
+    yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    yield from _validate_selector(spec, "deployment")
+    yield from _validate_template(spec, "ReplicaSet")
+
+
+def validate_daemon_set(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    yield from label_selector("spec.selector", spec.get("selector"))
+    if _mismatched(spec):
+        yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)
+    if isinstance(spec.get("selector"), dict) and is_empty_selector(spec["selector"]):
+        yield invalid("spec.selector", spec["selector"], "empty selector is invalid for daemonset")
+    yield from validate_template("spec.template", mapping(spec, "template"))
+    yield from _only_always(spec)
+    yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    yield from _update_type(mapping(spec, "updateStrategy"))
+
+
+def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    policy = text(spec, "podManagementPolicy")
+    if policy not in ("OrderedReady", "Parallel"):
+        said = "must be 'OrderedReady' or 'Parallel'"
+        yield invalid("spec.podManagementPolicy", policy, said) if policy else required("spec.podManagementPolicy")
+    yield from _update_type(mapping(spec, "updateStrategy"))
+    yield from not_negative("spec.replicas", spec.get("replicas"))
+    yield from _validate_selector(spec, "statefulset")
+    yield from _validate_template(spec, "StatefulSet")
+
+
+def validate_job(obj: JsonObject) -> Iterator[FieldError]:
+    yield from _validate_job_spec("spec", mapping(obj, "spec"))
+
+
+def validate_cron_job(obj: JsonObject) -> Iterator[FieldError]:
+    spec = mapping(obj, "spec")
+    schedule = text(spec, "schedule")
+    if not schedule:
+        yield required("spec.schedule")
+    elif not schedule.startswith("@") and len(schedule.split()) != 5:
+        said = f"expected exactly 5 fields, found {len(schedule.split())}: [{schedule}]"
+        yield invalid("spec.schedule", schedule, said)
+    policy = text(spec, "concurrencyPolicy")
+    if policy not in ("Allow", "Forbid", "Replace"):
+        yield not_supported("spec.concurrencyPolicy", policy, ("Allow", "Forbid", "Replace"))
+    yield from not_negative("spec.successfulJobsHistoryLimit", spec.get("successfulJobsHistoryLimit"))
+    yield from not_negative("spec.failedJobsHistoryLimit", spec.get("failedJobsHistoryLimit"))
+    yield from _validate_job_spec("spec.jobTemplate.spec", mapping(spec, "jobTemplate", "spec"))
+
+
+def validate_selector_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    """The selector of a workload stays what it was."""
+    yield from immutable("spec.selector", at(new, "spec", "selector"), at(old, "spec", "selector"))
+
+
+def validate_job_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    for name in ("completions", "selector", "template", "completionMode"):
+        yield from immutable(f"spec.{name}", at(new, "spec", name), at(old, "spec", name))
+
+
+def validate_stateful_set_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    changeable = (
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    )
+    after, before = (
+        {name: value for name, value in mapping(obj, "spec").items() if name not in changeable} for obj in (new, old)
+    )
+    if after != before:
+        listed = ", ".join(f"'{name}'" for name in changeable[:-1])
+        said = f"updates to statefulset spec for fields other than {listed} and 'minReadySeconds' are forbidden"
+        yield forbidden("spec", said)
+
+
+def _validate_selector(spec: JsonObject, owner: str) -> Iterator[FieldError]:
+    selector = spec.get("selector")
+    if not isinstance(selector, dict):
+        yield required("spec.selector")
+        return
+    yield from label_selector("spec.selector", selector)
+    if is_empty_selector(selector):
+        yield invalid("spec.selector", selector, f"empty selector is invalid for {owner}")
+
+
+def _validate_template(spec: JsonObject, owner: str) -> Iterator[FieldError]:
+    try:
+        mismatched = _mismatched(spec)
+    except SelectorError:
+        yield invalid("spec.selector", spec.get("selector"), "invalid label selector")
+        return
+    if mismatched:
+        yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)
+    yield from validate_template("spec.template", mapping(spec, "template"))
+    yield from _only_always(spec)
+    if at(spec, "template", "spec", "activeDeadlineSeconds") is not None:
+        said = f"activeDeadlineSeconds in {owner} is not Supported"
+        yield forbidden("spec.template.spec.activeDeadlineSeconds", said)
+
+
+def _mismatched(spec: JsonObject) -> bool:
+    selector = spec.get("selector")
+    if not isinstance(selector, dict):
+        # No selector selects nothing, so it can't match any template.
+        return True
+    if is_empty_selector(selector):
+        return False
+    parsed = selector_from_struct(selector)
+    return parsed is not None and not parsed.matches_labels(mapping(spec, "template", "metadata", "labels"))
+
+
+def _only_always(spec: JsonObject) -> Iterator[FieldError]:
+    policy = text(spec, "template", "spec", "restartPolicy")
+    if policy != "Always":
+        yield not_supported("spec.template.spec.restartPolicy", policy, ("Always",))
+
+
+def _validate_strategy(strategy: JsonObject) -> Iterator[FieldError]:
+    field, rolling, kind = "spec.strategy", strategy.get("rollingUpdate"), text(strategy, "type")
+    if kind == "Recreate":
+        if rolling is not None:
+            said = "may not be specified when strategy `type` is 'Recreate'"
+            yield forbidden(f"{field}.rollingUpdate", said)
+        return
+    if kind != "RollingUpdate":
+        value = GoStruct(
+            Type=kind,
+            RollingUpdate=None
+            if rolling is None
+            else GoStruct(MaxUnavailable=at(rolling, "maxUnavailable") or 0, MaxSurge=at(rolling, "maxSurge") or 0),
+        )
+        yield not_supported(field, value, ("Recreate", "RollingUpdate"))
+        return
+    if not isinstance(rolling, dict):
+        yield required(f"{field}.rollingUpdate", "this should be defaulted and never be nil")
+        return
+    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    place = f"{field}.rollingUpdate"
+    yield from count_or_percent(f"{place}.maxUnavailable", unavailable)
+    yield from count_or_percent(f"{place}.maxSurge", surge)
+    if unavailable in (0, "0%") and surge in (0, "0%"):
+        yield invalid(f"{place}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
+    yield from at_most_everything(f"{place}.maxUnavailable", unavailable)
+
+
+def _update_type(strategy: JsonObject) -> Iterator[FieldError]:
+    kind = text(strategy, "type")
+    if not kind:
+        yield required("spec.updateStrategy")
+    elif kind not in ("RollingUpdate", "OnDelete"):
+        yield not_supported("spec.updateStrategy", strategy, ("RollingUpdate", "OnDelete"))
+
+
+def _validate_job_spec(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    for name in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
+        yield from not_negative(f"{field}.{name}", spec.get(name))
+    mode = spec.get("completionMode")
+    if mode not in (None, "NonIndexed", "Indexed"):
+        yield not_supported(f"{field}.completionMode", mode, ("NonIndexed", "Indexed"))
+    yield from validate_template(f"{field}.template", mapping(spec, "template"))
+    policy = text(spec, "template", "spec", "restartPolicy")
+    if policy == "Always":
+        said = 'valid values: "OnFailure", "Never"'
+        yield required(f"{field}.template.spec.restartPolicy", said)
+    for index, _ in enumerate(objects(spec, "podFailurePolicy", "rules")[20:]):
+        yield forbidden(f"{field}.podFailurePolicy.rules[{index + 20}]", "must have at most 20 items")

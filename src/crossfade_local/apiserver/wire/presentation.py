@@ -1,0 +1,79 @@
+"""Turns what handlers give back into bytes, in the form that the client accepts."""
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.wire.negotiation import YAML, Form, partial
+
+if TYPE_CHECKING:
+    from crossfade_local.apiserver.api import Api
+    from crossfade_local.apiserver.wire.answers import ListAnswer, ObjectAnswer
+
+JsonObject = dict[str, Any]
+
+
+def encode(value: Any, form: Form) -> bytes:
+    if form.encoding == YAML:
+        from crossfade_local.apiserver.wire import yaml_text
+
+        return yaml_text.write(value)
+    options = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if form.pretty else 0)
+    return orjson.dumps(value, option=options)
+
+
+def show_object(api: "Api", answer: "ObjectAnswer", form: Form, *, include: str) -> JsonObject:
+    """An object as itself, as its metadata, or as a table of one row."""
+    if answer.resource is None or not form.convert or answer.object.get("kind") == "Status":
+        return answer.object
+    if form.convert == "Table":
+        shown = table_answer(api, answer.resource, [answer.object], form, include=include)
+        shown["metadata"] = {"resourceVersion": answer.object.get("metadata", {}).get("resourceVersion", "")}
+        return shown
+    return partial(answer.object, form.version)
+
+
+def show_list(api: "Api", answer: "ListAnswer", form: Form, *, include: str) -> JsonObject:
+    resource = answer.resource
+    if form.convert == "Table":
+        return table_answer(api, resource, answer.items, form, include=include) | {"metadata": answer.metadata}
+    if form.convert:
+        items = [partial(item, form.version) for item in answer.items]
+        head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}"}
+        return {**head, "metadata": answer.metadata, "items": items}
+    items = answer.items
+    if resource.custom is None:
+        # Items of a built-in list carry no kind and version of their own.
+        items = [{k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in items]
+    return {
+        "kind": resource.list_kind,
+        "apiVersion": resource.api_version,
+        "metadata": answer.metadata,
+        "items": items,
+    }
+
+
+def table_answer(
+    api: "Api", resource: ResourceType, items: list[JsonObject], form: Form, *, include: str
+) -> JsonObject:
+    """A `Table` of objects in served form; `include` is None, Metadata or Object, as in the query."""
+    from crossfade_local.apiserver.printers import table
+
+    columns = resource.custom.columns if resource.custom is not None else None
+    content = table(resource.gvk if columns is None else columns, items, api.clock())
+    rows = []
+    for row, item in zip(content["rows"], items, strict=True):
+        shown = dict(row)
+        if include == "Object":
+            shown["object"] = {"kind": resource.kind, "apiVersion": resource.api_version, **item}
+        elif include != "None":
+            shown["object"] = partial(item, form.version)
+        rows.append(shown)
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "metadata": {},
+        "columnDefinitions": content["columnDefinitions"],
+        "rows": rows,
+    }

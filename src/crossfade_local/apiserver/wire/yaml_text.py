@@ -1,0 +1,37 @@
+"""YAML bodies to and from JSON values. Loaded with the first such body: most clients speak JSON."""
+
+from typing import Any
+
+import orjson
+import yaml
+
+from crossfade_local.apiserver.wire.status import bad_request
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML to JSON values: dates stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(body: bytes) -> Any:
+    """The value of a body; raises StatusError."""
+    try:
+        return yaml.load(body, _Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise bad_request(f"error converting YAML to JSON: yaml: {_first_line(error)}") from error
+
+
+def write(value: Any) -> bytes:
+    text: str = yaml.dump(orjson.loads(orjson.dumps(value)), Dumper=yaml.CSafeDumper, allow_unicode=True)
+    return text.encode()
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)

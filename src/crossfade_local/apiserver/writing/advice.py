@@ -1,0 +1,78 @@
+"""Warnings for objects that are accepted but ask for trouble, in Kubernetes' words (HTTP header Warning: 299)."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
+
+_CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
+
+
+def warnings_on_create(kind_key: tuple[str, str, str], obj: JsonObject) -> list[str]:
+    """For an object in stored form; `kind_key` is (group, version, kind) of that form."""
+    check = _CHECKS.get((kind_key[0], kind_key[2]))
+    return list(check(obj)) if check else []
+
+
+def _ingress(obj: JsonObject) -> Iterator[str]:
+    annotations = mapping(obj, "metadata", "annotations")
+    if _CLASS_ANNOTATION in annotations and at(obj, "spec", "ingressClassName") is None:
+        yield f"annotation \"{_CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"
+
+
+def _pod(obj: JsonObject) -> Iterator[str]:
+    return _pod_spec("spec", mapping(obj, "spec"))
+
+
+def _workload(obj: JsonObject) -> Iterator[str]:
+    return _pod_spec("spec.template.spec", mapping(obj, "spec", "template", "spec"))
+
+
+def _pod_spec(field: str, spec: JsonObject) -> Iterator[str]:
+    if number(spec, "terminationGracePeriodSeconds") < 0:
+        said = "must be >= 0; negative values are invalid and will be treated as 1"
+        yield f"{field}.terminationGracePeriodSeconds: {said}"
+    seen: dict[tuple[str, int], str] = {}
+    for name in ("initContainers", "containers"):
+        for index, container in enumerate(objects(spec, name)):
+            place = f"{field}.{name}[{index}]"
+            yield from _hidden_variables(f"{place}.env", objects(container, "env"))
+            if name == "containers":
+                yield from _duplicate_ports(f"{place}.ports", objects(container, "ports"), seen)
+
+
+def _hidden_variables(field: str, variables: list[JsonObject]) -> Iterator[str]:
+    taken: set[str] = set()
+    for index, variable in enumerate(variables):
+        name = text(variable, "name")
+        # A variable that is built from its own earlier value is meant to be there twice.
+        if name in taken and f"$({name})" not in text(variable, "value"):
+            yield f'{field}[{index}]: hides previous definition of "{name}", which may be dropped when using apply'
+        taken.add(name)
+
+
+def _duplicate_ports(field: str, ports: list[JsonObject], seen: dict[tuple[str, int], str]) -> Iterator[str]:
+    for index, port in enumerate(ports):
+        place, key = f"{field}[{index}]", (text(port, "protocol"), number(port, "containerPort"))
+        if key in seen:
+            yield f"{place}: duplicate port definition with {seen[key]}"
+        seen.setdefault(key, place)
+
+
+def _disruption_budget(obj: JsonObject) -> Iterator[str]:
+    selector = at(obj, "spec", "selector")
+    if selector == {}:
+        yield "spec.selector: an empty spec.selector matches all pods in the namespace"
+
+
+_CHECKS: Final[dict[tuple[str, str], Callable[[JsonObject], Iterator[str]]]] = {
+    ("", "Pod"): _pod,
+    ("apps", "DaemonSet"): _workload,
+    ("apps", "Deployment"): _workload,
+    ("apps", "ReplicaSet"): _workload,
+    ("apps", "StatefulSet"): _workload,
+    ("batch", "Job"): _workload,
+    ("networking.k8s.io", "Ingress"): _ingress,
+    ("policy", "PodDisruptionBudget"): _disruption_budget,
+}

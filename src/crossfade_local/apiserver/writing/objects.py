@@ -1,0 +1,149 @@
+"""From a request's body to an object in stored form, and the checks every new version of an object goes through."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from crossfade_local.apiserver.conversion.versions import to_stored
+from crossfade_local.apiserver.crd import custom_resources, lifecycle
+from crossfade_local.apiserver.crd.definition_rules import definition_errors
+from crossfade_local.apiserver.defaults import apply_defaults
+from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.types.typed import WrongTypeError, conform
+from crossfade_local.apiserver.validation import validate, validate_status
+from crossfade_local.apiserver.validation.errors import FieldError, invalid
+from crossfade_local.apiserver.validation.status_error import invalid_status
+from crossfade_local.apiserver.wire.decoding import Body
+from crossfade_local.apiserver.wire.request import Call
+from crossfade_local.apiserver.wire.status import StatusError, bad_request, plain_error
+
+JsonObject = dict[str, Any]
+
+_INTERNAL_PACKAGES: Final = {"": "core", "rbac.authorization.k8s.io": "rbac", "networking.k8s.io": "networking"}
+
+
+def admit_body(resource: ResourceType, call: Call, body: Body) -> JsonObject:
+    """The object of a create, replace or patch, in stored form with defaults; raises StatusError."""
+    obj = body.object
+    check_kind(resource, obj)
+    obj.setdefault("metadata", {})
+    typed = known_fields(resource, obj)
+    _report(resource, call, typed.unknown, body.duplicates)
+    return with_defaults(resource, typed.object)
+
+
+@dataclass(frozen=True)
+class Known:
+    object: JsonObject
+    unknown: list[str]
+
+
+def known_fields(resource: ResourceType, obj: JsonObject) -> Known:
+    """Without the fields that the kind doesn't have; raises StatusError where a value has a wrong type."""
+    try:
+        if resource.custom is not None:
+            result = custom_resources.prune(resource, obj)
+            return Known(result.object, result.unknown)
+        typed = conform(resource.schema, obj)
+    except WrongTypeError as error:
+        raise bad_request(_unusable(resource, str(error))) from error
+    return Known(typed.object, typed.unknown)
+
+
+def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
+    """In stored form, defaults filled in."""
+    if resource.custom is not None:
+        return to_stored(resource, custom_resources.with_defaults(resource, obj))
+    stored = apply_defaults(resource.storage_gvk, to_stored(resource, obj))
+    if resource.bucket == lifecycle.BUCKET:
+        lifecycle.fill_names(stored)
+    return stored
+
+
+def check(resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = "") -> None:
+    """Validate an object in stored form; raises StatusError 422."""
+    errors: list[FieldError]
+    if resource.custom is not None:
+        errors = custom_resources.errors_of(resource, new, old, subresource=subresource)
+    elif subresource == "status" and old is not None:
+        errors = validate_status(resource.storage_gvk, new, old)
+    else:
+        # Events are stricter in the group that is not stored.
+        key = resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk
+        errors = validate(key, new, old)
+        if resource.bucket == lifecycle.BUCKET and not errors:
+            errors = definition_errors(new)
+    if errors:
+        raise invalid_object(resource, new["metadata"].get("name", ""), errors)
+
+
+def invalid_object(resource: ResourceType, name: str, errors: list[FieldError]) -> StatusError:
+    return StatusError.from_body(
+        invalid_status(group=resource.storage[0], kind=resource.storage_kind, name=name, errors=errors)
+    )
+
+
+def check_kind(resource: ResourceType, obj: JsonObject) -> None:
+    """Whether a body is of the resource it was sent to; raises StatusError."""
+    kind, api_version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
+    if kind != resource.kind or api_version != resource.api_version:
+        if resource.custom is not None:
+            raise _wrong_custom_kind(resource, obj, kind, api_version)
+        if api_version != resource.api_version:
+            raise bad_request(
+                f"the API version in the data ({api_version}) does not match the expected API version"
+                f" ({resource.api_version})"
+            )
+        package = _INTERNAL_PACKAGES.get(resource.group, resource.group.partition(".")[0])
+        raise bad_request(
+            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: converting'
+            f" ({resource.version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+        )
+    obj["kind"], obj["apiVersion"] = kind, api_version
+
+
+def _wrong_custom_kind(resource: ResourceType, obj: JsonObject, kind: str, api_version: str) -> StatusError:
+    errors = []
+    if kind != resource.kind:
+        errors.append(invalid("kind", kind, f"must be {resource.kind}"))
+    if api_version != resource.api_version:
+        errors.append(invalid("apiVersion", api_version, f"must be {resource.api_version}"))
+    name = (obj.get("metadata") or {}).get("name", "")
+    return StatusError.from_body(invalid_status(group=resource.group, kind=kind, name=name, errors=errors))
+
+
+def _report(resource: ResourceType, call: Call, unknown: list[str], duplicates: tuple[str, ...]) -> None:
+    """Unknown and doubled fields: refused, named in warnings, or passed over, as the client asked."""
+    mode = call.query.get("fieldValidation") or "Warn"
+    if mode == "Ignore" or not (unknown or duplicates):
+        return
+    faults = [f'duplicate field "{name}"' for name in duplicates] + [f'unknown field "{path}"' for path in unknown]
+    if mode == "Warn":
+        for fault in faults:
+            call.warn(fault)
+        return
+    raise bad_request(_unusable(resource, f"strict decoding error: {', '.join(faults)}"))
+
+
+def _unusable(resource: ResourceType, why: str) -> str:
+    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+
+
+def check_place(call: Call, obj: JsonObject, *, namespaced: bool) -> None:
+    """The object's namespace is that of the path; raises StatusError 400."""
+    metadata = obj["metadata"]
+    namespace = call.info.namespace if namespaced else ""
+    if metadata.get("namespace") and metadata["namespace"] != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    if namespace:
+        metadata["namespace"] = namespace
+
+
+def check_name(call: Call, obj: JsonObject) -> None:
+    name = obj["metadata"].get("name", "")
+    if name != call.info.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.info.name})")
+
+
+def check_no_version(obj: JsonObject) -> None:
+    if obj["metadata"].get("resourceVersion"):
+        raise plain_error("resourceVersion should not be set on objects to be created")

@@ -1,0 +1,201 @@
+"""What the server itself sets on objects: identity, generation, initial status; and what a subresource may write."""
+
+import secrets
+import uuid
+from copy import deepcopy
+from datetime import datetime
+from typing import Any, Final
+
+from crossfade_local.apiserver.defaults import generate_job_selector, initial_status
+from crossfade_local.apiserver.types.registry import ResourceType
+
+JsonObject = dict[str, Any]
+
+_SUFFIX_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+_LONGEST_GENERATED_BASE: Final = 58
+# The zero value of a status in Go, for kinds whose clients can't set it.
+_INITIAL_STATUS: Final[dict[str, JsonObject]] = {
+    "/namespaces": {"phase": "Active"},
+    "/persistentvolumeclaims": {"phase": "Pending"},
+    "/persistentvolumes": {"phase": "Pending"},
+    "/replicationcontrollers": {"replicas": 0},
+    "/services": {"loadBalancer": {}},
+    "apps/daemonsets": {
+        "currentNumberScheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "numberReady": 0,
+    },
+    "apps/replicasets": {"replicas": 0},
+    "apps/statefulsets": {"availableReplicas": 0, "replicas": 0},
+    "autoscaling/horizontalpodautoscalers": {"currentMetrics": None, "desiredReplicas": 0},
+    "networking.k8s.io/ingresses": {"loadBalancer": {}},
+    "policy/poddisruptionbudgets": {
+        "currentHealthy": 0,
+        "desiredHealthy": 0,
+        "disruptionsAllowed": 0,
+        "expectedPods": 0,
+    },
+}
+_STATUS_FROM_CLIENT: Final = frozenset({"/nodes"})
+"""Kinds whose status may come with the create."""
+_CREATE_ON_UPDATE: Final = frozenset(
+    {
+        "coordination.k8s.io/leases",
+        "/endpoints",
+        "/events",
+        "/limitranges",
+        "rbac.authorization.k8s.io/roles",
+        "rbac.authorization.k8s.io/rolebindings",
+        "rbac.authorization.k8s.io/clusterroles",
+        "rbac.authorization.k8s.io/clusterrolebindings",
+    }
+)
+_VERSION_NEEDED: Final = frozenset(
+    {
+        "coordination.k8s.io/leases",
+        "apiextensions.k8s.io/customresourcedefinitions",
+        "apiregistration.k8s.io/apiservices",
+        "admissionregistration.k8s.io/mutatingwebhookconfigurations",
+        "admissionregistration.k8s.io/validatingwebhookconfigurations",
+        "policy/poddisruptionbudgets",
+    }
+)
+_SERVER_OWNED: Final = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "selfLink",
+)
+_RETURNS_OBJECT_ON_DELETE: Final = frozenset(
+    {
+        "/namespaces",
+        "/pods",
+        "/persistentvolumes",
+        "/persistentvolumeclaims",
+        "/podtemplates",
+        "/resourcequotas",
+        "/serviceaccounts",
+        "/services",
+        "storage.k8s.io/storageclasses",
+        "storage.k8s.io/csidrivers",
+        "storage.k8s.io/csinodes",
+        "storage.k8s.io/volumeattachments",
+    }
+)
+
+
+def timestamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def generated_name(base: str) -> str:
+    suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(5))
+    return base[:_LONGEST_GENERATED_BASE] + suffix
+
+
+def allows_create_on_update(resource: ResourceType) -> bool:
+    return resource.bucket in _CREATE_ON_UPDATE
+
+
+def needs_version_on_update(resource: ResourceType) -> bool:
+    """Replacing without a resourceVersion is refused."""
+    return resource.custom is not None or resource.bucket in _VERSION_NEEDED
+
+
+def returns_object_on_delete(resource: ResourceType) -> bool:
+    return resource.bucket in _RETURNS_OBJECT_ON_DELETE
+
+
+def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> None:
+    """Give a new object (in stored form) its identity, in place."""
+    metadata = obj["metadata"]
+    for name in (*_SERVER_OWNED, "resourceVersion"):
+        metadata.pop(name, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = timestamp(now)
+    if resource.has_status and resource.bucket not in _STATUS_FROM_CLIENT:
+        obj.pop("status", None)
+        if resource.custom is None:
+            obj["status"] = deepcopy(_INITIAL_STATUS.get(resource.bucket, {}))
+    if resource.bucket == "/pods":
+        obj["status"] = initial_status(obj)
+    if resource.bucket == "batch/jobs":
+        generate_job_selector(obj)
+    if counts_generation(resource):
+        metadata["generation"] = 1
+    if resource.bucket == "/namespaces":
+        _prepare_namespace(obj)
+
+
+def _prepare_namespace(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    finalizers = spec.setdefault("finalizers", [])
+    if "kubernetes" not in finalizers:
+        finalizers.append("kubernetes")
+    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
+
+
+def counts_generation(resource: ResourceType) -> bool:
+    return resource.counts_generation or resource.custom is not None
+
+
+def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, subresource: str) -> JsonObject:
+    """The object to store when a client wrote `new` (stored form) over `old` through a subresource (or none)."""
+    if subresource in ("", "ephemeralcontainers", "resize", "scale"):
+        result = new
+        _keep_own_metadata(result, old)
+        if resource.has_status:
+            _take(result, old, "status")
+        if resource.bucket == "/namespaces":
+            _keep_namespace_finalizers(result, old)
+    else:
+        result = dict(old)
+        result["metadata"] = dict(old["metadata"])
+        _take(result, new, "spec" if subresource == "finalize" else "status")
+        _status_metadata(resource, result["metadata"], new["metadata"])
+    if counts_generation(resource) and _intent(resource, result) != _intent(resource, old):
+        result["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    return result
+
+
+def _keep_own_metadata(new: JsonObject, old: JsonObject) -> None:
+    for name in _SERVER_OWNED:
+        if name in old["metadata"]:
+            new["metadata"][name] = old["metadata"][name]
+        else:
+            new["metadata"].pop(name, None)
+
+
+def _status_metadata(resource: ResourceType, kept: JsonObject, new: JsonObject) -> None:
+    """A status write of a built-in kind may still change labels, annotations and finalizers of its own metadata."""
+    if resource.custom is None:
+        for name in ("annotations", "finalizers", "labels"):
+            if name in new:
+                kept[name] = new[name]
+            else:
+                kept.pop(name, None)
+    if "managedFields" in new:
+        kept["managedFields"] = new["managedFields"]
+
+
+def _keep_namespace_finalizers(new: JsonObject, old: JsonObject) -> None:
+    """Only the finalize subresource may change them."""
+    new.setdefault("spec", {})["finalizers"] = (old.get("spec") or {}).get("finalizers", [])
+
+
+def _take(target: JsonObject, source: JsonObject, field: str) -> None:
+    if field in source:
+        target[field] = source[field]
+    else:
+        target.pop(field, None)
+
+
+def _intent(resource: ResourceType, obj: JsonObject) -> JsonObject:
+    """The part of an object whose change counts as a new generation."""
+    ignored = {"metadata", "apiVersion", "kind", "managedFields"}
+    if resource.has_status:
+        ignored.add("status")
+    return {key: value for key, value in obj.items() if key not in ignored}

@@ -1,0 +1,131 @@
+"""Which program an image reference stands for: there is no image store, a list of patterns takes its place.
+
+The user's file is asked before the built-in list; the first pattern that matches wins.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from msgspec import Struct, ValidationError, convert, field
+
+_PLACEHOLDERS: Final = {"{python}": sys.executable, "{crossfade}": str(Path(sys.prefix, "bin", "crossfade"))}
+
+
+class Image(Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry. `argv` is what an image calls its entry point: `command` replaces it, `args` are appended."""
+
+    match: str
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    user: int = 0
+
+
+class CatalogueError(Exception):
+    """The user's file cannot be used; the text names file and field."""
+
+
+class Catalogue:
+    """Reads the user's file again when it has changed, so that an entry added for a waiting pod takes effect."""
+
+    def __init__(self, user_file: Path | None) -> None:
+        self._user_file = user_file
+        self._built_in = load_built_in()
+        self._user: tuple[Image, ...] = ()
+        self._modified_ns = -1
+        self._refresh()
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return self._user + self._built_in
+
+    def find(self, reference: str) -> Image | None:
+        """Raises CatalogueError when the user's file has become unreadable."""
+        self._refresh()
+        return find_image(self.images, reference)
+
+    def how_to_add(self, reference: str) -> str:
+        """What to tell the owner of a pod whose image is unknown."""
+        where = f"{self._user_file}" if self._user_file else "a file given with `crossfade up --images FILE`"
+        return (
+            f'no entry of the image catalogue matches "{reference}"; add one to {where}, for example '
+            f'{{match: "{_pattern_for(reference)}", argv: [/path/to/program]}}'
+        )
+
+    def _refresh(self) -> None:
+        if self._user_file is None:
+            return
+        try:
+            modified_ns = self._user_file.stat().st_mtime_ns
+            if modified_ns != self._modified_ns:
+                self._user = parse_images(self._user_file.read_text(encoding="utf-8"), source=str(self._user_file))
+                self._modified_ns = modified_ns
+        except OSError as error:
+            raise CatalogueError(f"image catalogue {self._user_file}: {error.strerror}") from error
+
+
+def find_image(images: Iterable[Image], reference: str) -> Image | None:
+    """A pattern without a tag also matches the reference with its tag or digest left off."""
+    bare = _without_tag(reference)
+    for image in images:
+        if fnmatchcase(reference, image.match) or fnmatchcase(bare, image.match):
+            return image
+    return None
+
+
+def parse_images(text: str, *, source: str, placeholders: Mapping[str, str] | None = None) -> tuple[Image, ...]:
+    """Raises CatalogueError naming the entry and the field."""
+    try:
+        entries: Any = yaml.load(text, Loader=yaml.CSafeLoader)
+        images = convert(entries or [], tuple[Image, ...])
+    except (yaml.YAMLError, ValidationError) as error:
+        raise CatalogueError(
+            f"image catalogue {source}: {error}; expected a list of {{match, argv, env, workdir, user}}"
+        ) from error
+    for image in images:
+        if not image.argv:
+            raise CatalogueError(f'image catalogue {source}: the entry for "{image.match}" has an empty argv')
+    return tuple(_filled(image, placeholders) for image in images) if placeholders else images
+
+
+def load_built_in() -> tuple[Image, ...]:
+    text = files("crossfade_local.images").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    scripts = {"{images}": str(files("crossfade_local.images"))}
+    return parse_images(text, source="built in", placeholders={**_PLACEHOLDERS, **scripts})
+
+
+def paths_named(images: Iterable[Image]) -> set[Path]:
+    """Directories that containers must reach: of programs given by absolute path, and working directories."""
+    named = set()
+    for image in images:
+        if image.argv[0].startswith("/") and Path(image.argv[0]).exists():
+            named.add(Path(image.argv[0]).parent)
+        if image.workdir != "/" and Path(image.workdir).is_dir():
+            named.add(Path(image.workdir))
+    return named
+
+
+def _filled(image: Image, placeholders: Mapping[str, str]) -> Image:
+    def fill(text: str) -> str:
+        for name, value in placeholders.items():
+            text = text.replace(name, value)
+        return text
+
+    return Image(
+        match=image.match, argv=tuple(map(fill, image.argv)), env=image.env, workdir=image.workdir, user=image.user
+    )
+
+
+def _without_tag(reference: str) -> str:
+    name = reference.partition("@")[0]
+    head, separator, last = name.rpartition("/")
+    return head + separator + last.partition(":")[0]
+
+
+def _pattern_for(reference: str) -> str:
+    return f"{_without_tag(reference)}:*"

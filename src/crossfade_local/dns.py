@@ -1,0 +1,253 @@
+"""Cluster DNS: answers for Services and pods from memory, forwards what is outside the cluster's domain.
+
+The address family is IPv4; AAAA of a known name is an empty answer, not an error. Forwarding uses a socket that was
+opened in the machine's own network, since the node has no way out.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import struct
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
+
+from dnslib import CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
+
+from crossfade_kube.meta import NamespacedName
+from crossfade_local.service_table import ServiceEntry, ServiceTable
+
+DOMAIN: Final = "cluster.local"
+_TTL_S: Final = 5
+_FORWARD_TIMEOUT_S: Final = 4.0
+_MAX_UDP: Final = 1232
+_CLASSIC_UDP: Final = 512
+
+
+class Answer(NamedTuple):
+    """`records` for the question's type; a name that exists without any is `exists` with none."""
+
+    exists: bool
+    records: tuple[RR, ...] = ()
+
+
+def answer_question(name: str, kind: str, table: ServiceTable) -> Answer | None:
+    """None: not ours, ask elsewhere. `name` without its final dot, in lower case."""
+    labels = name.split(".")
+    if labels[-2:] == ["in-addr", "arpa"]:
+        return _reverse(labels[:-2], kind, table)
+    suffix = DOMAIN.split(".")
+    if labels[-len(suffix) :] != suffix:
+        return None
+    inner = labels[: -len(suffix)]
+    if not inner:
+        return Answer(exists=True)
+    match inner[-1]:
+        case "svc":
+            return _service(name, inner[:-1], kind, table)
+        case "pod":
+            return _pod(name, inner[:-1], kind)
+    return Answer(exists=False)
+
+
+def _service(name: str, labels: list[str], kind: str, table: ServiceTable) -> Answer:
+    if len(labels) < 2:
+        known = not labels or any(key.namespace == labels[0] for key in table)
+        return Answer(exists=known)
+    entry = table.get(NamespacedName(labels[-1], labels[-2]))
+    if entry is None:
+        return Answer(exists=False)
+    rest = labels[:-2]
+    if entry.external_name:
+        return Answer(exists=not rest, records=() if rest else (_record(name, CNAME(entry.external_name)),))
+    if not rest:
+        return _addresses(name, [entry.cluster_ip] if not entry.is_headless else [ip for _, ip in entry.hosts], kind)
+    if len(rest) == 2 and all(label.startswith("_") for label in rest):
+        return _ports(name, rest, entry, kind)
+    if len(rest) == 1 and entry.is_headless:
+        found = [ip for hostname, ip in entry.hosts if rest[0] in (hostname, _dashed(ip))]
+        return _addresses(name, found, kind) if found else Answer(exists=False)
+    return Answer(exists=False)
+
+
+def _addresses(name: str, addresses: list[str], kind: str) -> Answer:
+    if kind not in ("A", "ANY"):
+        return Answer(exists=True)
+    return Answer(exists=True, records=tuple(_record(name, A(address)) for address in dict.fromkeys(addresses)))
+
+
+def _ports(name: str, labels: list[str], entry: ServiceEntry, kind: str) -> Answer:
+    wanted, protocol = (label[1:] for label in labels)
+    target = f"{entry.key.name}.{entry.key.namespace}.svc.{DOMAIN}"
+    found = [port for port in entry.ports if port.name == wanted and port.protocol.lower() == protocol]
+    if not found:
+        return Answer(exists=False)
+    if kind not in ("SRV", "ANY"):
+        return Answer(exists=True)
+    if entry.is_headless:
+        hosts = {ip: hostname or _dashed(ip) for hostname, ip in entry.hosts}
+        targets = [(f"{hosts.get(one.address, _dashed(one.address))}.{target}", one.port) for one in found[0].endpoints]
+    else:
+        targets = [(target, found[0].port)]
+    return Answer(exists=True, records=tuple(_record(name, SRV(0, 100, port, host)) for host, port in targets))
+
+
+def _pod(name: str, labels: list[str], kind: str) -> Answer:
+    """`10-244-0-16.NAMESPACE.pod`: the name itself says the address."""
+    try:
+        address = str(ipaddress.IPv4Address(labels[0].replace("-", "."))) if len(labels) == 2 else ""
+    except ValueError:
+        address = ""
+    return _addresses(name, [address], kind) if address else Answer(exists=False)
+
+
+def _reverse(labels: list[str], kind: str, table: ServiceTable) -> Answer | None:
+    address = ".".join(reversed(labels))
+    for entry in table.values():
+        if entry.cluster_ip == address:
+            target = f"{entry.key.name}.{entry.key.namespace}.svc.{DOMAIN}"
+            name = ".".join([*labels, "in-addr", "arpa"])
+            return Answer(exists=True, records=(_record(name, PTR(target)),) if kind in ("PTR", "ANY") else ())
+    return Answer(exists=False) if address.startswith(("10.96.", "10.244.")) else None
+
+
+def _record(name: str, data: A | CNAME | PTR | SRV) -> RR:
+    kind = getattr(QTYPE, type(data).__name__)
+    return RR(name, kind, rdata=data, ttl=_TTL_S)
+
+
+def _dashed(address: str) -> str:
+    return address.replace(".", "-")
+
+
+class DnsServer:
+    """Serves UDP and TCP on one address. `table` gives the current Services."""
+
+    def __init__(self, table: Callable[[], ServiceTable], forwarder: "Forwarder | None") -> None:
+        self._table = table
+        self._forwarder = forwarder
+
+    async def serve(self, address: str, port: int = 53) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=(address, port))
+        try:
+            server = await asyncio.start_server(self._serve_stream, address, port)
+            async with server:
+                await server.serve_forever()
+        finally:
+            transport.close()
+
+    async def respond(self, query: bytes, *, limit: int | None) -> bytes | None:
+        """The answer to one message, cut to `limit` bytes for UDP; None for what is no DNS query."""
+        try:
+            request = DNSRecord.parse(query)
+        except (DNSError, struct.error, IndexError, ValueError):
+            return None
+        if request.header.qr or not request.questions:
+            return None
+        reply, external = self._reply(request)
+        if external:
+            return await self._forward(query, request)
+        packed = bytes(reply.pack())
+        if limit is not None and len(packed) > min(limit, _advertised(request)):
+            packed = bytes(reply.truncate().pack())
+        return packed
+
+    def _reply(self, request: DNSRecord) -> tuple[DNSRecord, bool]:
+        name = str(request.q.qname).rstrip(".").lower()
+        answer = answer_question(name, str(QTYPE[request.q.qtype]), self._table())
+        reply = request.reply()
+        if answer is None:
+            return reply, True
+        for record in answer.records:
+            record.rname = request.q.qname
+            reply.add_answer(record)
+        if not answer.exists:
+            reply.header.rcode = RCODE.NXDOMAIN
+        return reply, False
+
+    async def _forward(self, query: bytes, request: DNSRecord) -> bytes:
+        if self._forwarder:
+            with contextlib.suppress(TimeoutError, OSError):
+                return await self._forwarder.ask(query)
+        reply = request.reply()
+        reply.header.rcode = RCODE.SERVFAIL
+        return bytes(reply.pack())
+
+    async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                (length,) = struct.unpack("!H", await reader.readexactly(2))
+                answer = await self.respond(await reader.readexactly(length), limit=None)
+                if answer is None:
+                    break
+                writer.write(struct.pack("!H", len(answer)) + answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.close()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, server: DnsServer) -> None:
+        self._server = server
+        self._answering: set[asyncio.Task[None]] = set()
+        self._transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(data, addr))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, data: bytes, peer: tuple[str, int]) -> None:
+        if answer := await self._server.respond(data, limit=_MAX_UDP):
+            self._transport.sendto(answer, peer)
+
+
+class Forwarder(asyncio.DatagramProtocol):
+    """Asks the machine's resolver over one connected UDP socket; new identifiers tell questions under way apart."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._next = 0
+        self._transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - asyncio's signature
+        waiting = self._waiting.get(int.from_bytes(data[:2], "big"))
+        if waiting and not waiting.done():
+            waiting.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(exc)
+
+    async def ask(self, query: bytes) -> bytes:
+        """Raises TimeoutError or OSError when the resolver does not answer."""
+        self._next = (self._next + 1) % 65_536
+        number = self._next
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self._transport.sendto(number.to_bytes(2, "big") + query[2:])
+            async with asyncio.timeout(_FORWARD_TIMEOUT_S):
+                return query[:2] + (await answer)[2:]
+        finally:
+            del self._waiting[number]
+
+
+def _advertised(request: DNSRecord) -> int:
+    """How much the client takes over UDP: what its EDNS record says, else the classic limit."""
+    for record in request.ar:
+        if record.rtype == QTYPE.OPT:
+            return max(_CLASSIC_UDP, int(record.rclass))
+    return _CLASSIC_UDP

@@ -1,0 +1,245 @@
+"""The node's agent: turns the pods of the API that are bound to this node into workers, and registers the node.
+
+It is a sink of the pods' reflector. It also binds pods: with one node there is nothing to weigh, only to check.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+from typing import Final
+
+from crossfade_kube.client import STRATEGIC
+from crossfade_kube.errors import AlreadyExists, ApiError, KubeError, NotFound
+from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade_kube.resources import LEASE, NODE, POD
+from crossfade_kube.watch import WatchEvent
+from crossfade_local import network
+from crossfade_local.kubelet.pod import Machine, PodWorker
+from crossfade_local.kubelet.status import now_text
+
+log = logging.getLogger(__name__)
+
+NODE_NAME: Final = "crossfade"
+SCHEDULER: Final = "default-scheduler"
+_HEARTBEAT_S: Final = 10.0
+_RETRY_S: Final = 1.0
+
+
+class Agent:
+    """Owns the workers; `run` must be active for the sink's calls to take effect."""
+
+    def __init__(self, machine: Machine, *, tasks: asyncio.TaskGroup) -> None:
+        self.workers: dict[NamespacedName, PodWorker] = {}
+        self._machine = machine
+        self._tasks = tasks
+        self._waiting: dict[str, JsonObject] = {}
+        self._binding: set[str] = set()
+
+    def replace(self, items: list[JsonObject]) -> None:
+        present = {item["metadata"]["uid"] for item in items}
+        for worker in list(self.workers.values()):
+            if worker.uid not in present:
+                worker.vanished()
+        for item in items:
+            self.apply(WatchEvent("ADDED", item))
+
+    def apply(self, event: WatchEvent) -> None:
+        pod = event.object
+        metadata = pod["metadata"]
+        worker = self.workers.get(NamespacedName(metadata["namespace"], metadata["name"]))
+        if event.type == "DELETED":
+            self._waiting.pop(metadata["uid"], None)
+            if worker and worker.uid == metadata["uid"]:
+                worker.vanished()
+        elif not pod["spec"].get("nodeName"):
+            self._schedule(pod)
+        elif pod["spec"]["nodeName"] == NODE_NAME:
+            self._waiting.pop(metadata["uid"], None)
+            if worker and worker.uid == metadata["uid"]:
+                worker.update(pod)
+            elif worker is None:
+                self._begin(pod)
+            else:
+                # A new pod of the same name (a StatefulSet's): it begins when the old one has ended.
+                worker.vanished()
+                self._tasks.create_task(self._begin_after(worker, pod))
+
+    def data_changed(self, kind: str, key: NamespacedName) -> None:
+        """A config map or secret changed: pods that show it rewrite their files."""
+        for worker in self.workers.values():
+            if worker.key.namespace == key.namespace and _mentions(worker.pod["spec"], kind, key.name):
+                worker.data_changed.set()
+
+    def _begin(self, pod: JsonObject) -> None:
+        worker = PodWorker(pod, self._machine)
+        self.workers[worker.key] = worker
+        self._tasks.create_task(self._run(worker), name=f"pod {worker.key}")
+
+    async def _begin_after(self, former: PodWorker, pod: JsonObject) -> None:
+        await former.ended.wait()
+        if former.key not in self.workers:
+            self._begin(pod)
+
+    async def _run(self, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        except KubeError as error:
+            log.warning("pod.end_not_reported", extra={"fields": {"pod": str(worker.key), "reason": error}})
+        finally:
+            if self.workers.get(worker.key) is worker:
+                del self.workers[worker.key]
+            worker.ended.set()
+
+    def _schedule(self, pod: JsonObject) -> None:
+        spec, metadata = pod["spec"], pod["metadata"]
+        if spec.get("schedulerName", SCHEDULER) != SCHEDULER or metadata.get("deletionTimestamp"):
+            return
+        if spec.get("schedulingGates") or metadata["uid"] in self._binding:
+            return
+        self._binding.add(metadata["uid"])
+        self._tasks.create_task(self._bind(pod), name=f"bind {metadata['name']}")
+
+    async def _bind(self, pod: JsonObject) -> None:
+        metadata = pod["metadata"]
+        try:
+            if problem := unschedulable(pod["spec"]):
+                await self._report_unschedulable(pod, problem)
+                return
+            binding: JsonObject = {
+                "apiVersion": "v1",
+                "kind": "Binding",
+                "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME},
+            }
+            await self._machine.client.create(
+                POD, binding, namespace=metadata["namespace"], subresource_of=metadata["name"], subresource="binding"
+            )
+            self._machine.recorder.normal(
+                _ref(pod), "Scheduled",
+                f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {NODE_NAME}",
+            )  # fmt: skip
+        except ApiError as error:
+            if not isinstance(error, NotFound) and error.code != 409:
+                log.warning("pod.not_bound", extra={"fields": {"pod": metadata["name"], "reason": error}})
+        except KubeError as error:
+            log.warning("pod.not_bound", extra={"fields": {"pod": metadata["name"], "reason": error}})
+            await asyncio.sleep(_RETRY_S)
+            self._tasks.create_task(self._bind(pod))
+        finally:
+            self._binding.discard(metadata["uid"])
+
+    async def _report_unschedulable(self, pod: JsonObject, problem: str) -> None:
+        metadata = pod["metadata"]
+        conditions = (pod.get("status") or {}).get("conditions") or ()
+        if any(one.get("reason") == "Unschedulable" and one.get("message") == problem for one in conditions):
+            return
+        self._machine.recorder.warning(_ref(pod), "FailedScheduling", problem)
+        condition = {
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": problem,
+            "lastTransitionTime": now_text(),
+        }  # fmt: skip
+        with contextlib.suppress(KubeError):
+            await self._machine.client.patch(
+                POD, metadata["name"], {"status": {"conditions": [condition]}}, namespace=metadata["namespace"],
+                content_type=STRATEGIC, subresource="status",
+            )  # fmt: skip
+
+    async def keep_node(self) -> None:
+        """Registers the node and renews its lease until cancelled."""
+        while True:
+            try:
+                await self._register()
+                while True:
+                    await self._renew_lease()
+                    await asyncio.sleep(_HEARTBEAT_S)
+            except KubeError as error:
+                log.warning("node.not_registered", extra={"fields": {"reason": error}})
+                await asyncio.sleep(_RETRY_S)
+
+    async def _register(self) -> None:
+        client, node = self._machine.client, node_object()
+        with contextlib.suppress(AlreadyExists):
+            await client.create(NODE, {key: node[key] for key in ("apiVersion", "kind", "metadata", "spec")})
+        await client.patch(NODE, NODE_NAME, {"status": node["status"]}, content_type=STRATEGIC, subresource="status")
+
+    async def _renew_lease(self) -> None:
+        spec = {"holderIdentity": NODE_NAME, "leaseDurationSeconds": 40, "renewTime": now_text()[:-1] + ".000000Z"}
+        namespace = "kube-node-lease"
+        try:
+            await self._machine.client.patch(LEASE, NODE_NAME, {"spec": spec}, namespace=namespace)
+        except NotFound:
+            lease = {
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": NODE_NAME, "namespace": namespace}, "spec": spec,
+            }  # fmt: skip
+            await self._machine.client.create(LEASE, lease)
+
+
+def node_labels() -> dict[str, str]:
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return {
+        "kubernetes.io/hostname": NODE_NAME,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": architecture,
+        "node-role.kubernetes.io/control-plane": "",
+    }
+
+
+def node_object() -> JsonObject:
+    """The node as the API shows it; capacity is the machine's."""
+    memory_kib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
+    capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory_kib}Ki", "pods": "1000"}
+    now = now_text()
+    ready = {
+        "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
+        "lastHeartbeatTime": now, "lastTransitionTime": now,
+    }  # fmt: skip
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": NODE_NAME, "labels": node_labels()},
+        "spec": {"podCIDR": f"{network.POD_PREFIX}.0.0/16", "podCIDRs": [f"{network.POD_PREFIX}.0.0/16"]},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": network.NODE_ADDRESS}, {"type": "Hostname", "address": NODE_NAME},
+            ],
+            "capacity": capacity,
+            "allocatable": capacity,
+            "conditions": [ready],
+            "nodeInfo": {
+                "architecture": node_labels()["kubernetes.io/arch"],
+                "bootID": "", "containerRuntimeVersion": "crossfade://1", "kernelVersion": platform.release(),
+                "kubeProxyVersion": "", "kubeletVersion": "v1.33.0", "machineID": "", "operatingSystem": "linux",
+                "osImage": "Crossfade embedded node", "systemUUID": "",
+            },
+        },
+    }  # fmt: skip
+
+
+def unschedulable(spec: JsonObject) -> str:
+    """Why the one node does not fit, in the scheduler's words; empty if it does."""
+    labels = node_labels()
+    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
+        return (
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. "
+            "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        )
+    return ""
+
+
+def _mentions(spec: JsonObject, kind: str, name: str) -> bool:
+    key = "secretName" if kind == "secret" else "name"
+    for volume in spec.get("volumes") or ():
+        if (volume.get(kind) or {}).get(key) == name:
+            return True
+        for part in (volume.get("projected") or {}).get("sources") or ():
+            if (part.get(kind) or {}).get("name") == name:
+                return True
+    return False
+
+
+def _ref(pod: JsonObject) -> ObjectRef:
+    metadata = pod["metadata"]
+    return ObjectRef("v1", "Pod", metadata["namespace"], metadata["name"], metadata["uid"])

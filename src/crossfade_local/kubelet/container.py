@@ -1,0 +1,331 @@
+"""One container of a pod: starts it, restarts it by policy with back-off, stops it with grace.
+
+Whatever goes wrong becomes the container's state and an Event; nothing is raised to the pod.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet import process
+from crossfade_local.kubelet.commands import run_command, run_hook
+from crossfade_local.kubelet.health import Health
+from crossfade_local.kubelet.launching import CannotStartError, PodContext, enter_root, find_image, plan_launch
+from crossfade_local.kubelet.logs import LogFile
+from crossfade_local.kubelet.probes import Target
+from crossfade_local.kubelet.process import Launch, Process, StartError, Streams
+from crossfade_local.kubelet.status import ContainerReport, Running, State, Terminated, Waiting, now_text
+from crossfade_local.kubelet.terminal import CommandStreams
+from crossfade_local.namespaces import Namespaces
+
+_FIRST_BACKOFF_S: Final = 10.0
+_LONGEST_BACKOFF_S: Final = 300.0
+# A container that ran this long counts as healthy again: its next crash is its first.
+_HEALTHY_AFTER_S: Final = 600.0
+_LOGS_KEPT: Final = 2
+_AFTER_PRE_STOP_S: Final = 2.0
+_NEVER_STARTED: Final = 128
+_MAX_MESSAGE: Final = 4096
+_STDERR: Final = 2
+
+
+class Container:
+    """`first_attempt` is set once it runs, postStart included, or could not be started; `has_started` after its startup
+    probe."""
+
+    def __init__(self, spec: JsonObject, context: PodContext, *, policy: str, initial: bool = False) -> None:
+        """`policy` is this container's own restart policy; `initial` marks one of the init containers."""
+        self.spec = spec
+        self.name: str = spec["name"]
+        self.first_attempt = asyncio.Event()
+        self.has_started = asyncio.Event()
+        self.log: LogFile | None = None
+        self.streams: CommandStreams | None = None
+        self.restart_count = 0
+        self.last: Terminated | None = None
+        waits_for_others = bool(context.pod["spec"].get("initContainers"))
+        self.state: State = Waiting("PodInitializing" if waits_for_others else "ContainerCreating")
+        self.is_sidecar = initial and spec.get("restartPolicy") == "Always"
+        self._initial = initial
+        self._context = context
+        self._policy = policy
+        self._target = Target(context.facts.pod_ip, _named_ports(spec), self._run_command)
+        self._stopping = asyncio.Event()
+        self._process: Process | None = None
+        self._inside: Namespaces | None = None
+        self._launch: Launch | None = None
+        self._health: Health | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._id = ""
+        self._backoff_s = 0.0
+        self._grace_s = 0.0
+
+    @property
+    def is_started(self) -> bool:
+        return isinstance(self.state, Running) and self._health is not None and self._health.started
+
+    @property
+    def uid(self) -> int | None:
+        """Who the container's programs run as; None while it is not running or where there is one user only."""
+        return self._launch.identity.uid if self._launch and self._launch.identity else None
+
+    def report(self) -> ContainerReport:
+        running = isinstance(self.state, Running)
+        done = isinstance(self.state, Terminated) and self.state.exit_code == 0
+        return ContainerReport(
+            name=self.name,
+            image=self.spec["image"],
+            state=self.state,
+            last=self.last,
+            restart_count=self.restart_count,
+            ready=(running and self._health is not None and self._health.ready) or (self._initial and done),
+            started=self.is_started,
+            container_id=self._id,
+            restartable=self.is_sidecar,
+        )
+
+    def resume(self, *, restart_count: int, last: Terminated | None) -> None:
+        """Takes over the history of a former life of the node."""
+        self.restart_count, self.last = restart_count, last
+
+    def log_path(self, *, previous: bool = False) -> Path:
+        run = self.restart_count - 1 if previous else self.restart_count
+        return self._context.logs / self.name / f"{run}.log"
+
+    async def run(self) -> None:
+        """Until the container has ended for good or was stopped."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._start()
+                except CannotStartError as error:
+                    self._note_failed_start(error)
+                    if isinstance(self.state, Terminated) and not self._wants_restart(self.state.exit_code):
+                        return
+                    await self._pause(_FIRST_BACKOFF_S)
+                    continue
+                finally:
+                    self.first_attempt.set()
+                if self._stopping.is_set():
+                    await self.stop(self._grace_s)
+                if not await self._run_to_end():
+                    return
+                await self._back_off()
+                self.restart_count += 1
+        finally:
+            self._leave_root()
+            self._close_streams()
+
+    async def stop(self, grace_s: float) -> None:
+        """preStop, SIGTERM, and SIGKILL when the grace is over. Returns when the program has ended."""
+        self._stopping.set()
+        self._grace_s = grace_s
+        running = self._process
+        if running is None or running.ended:
+            return
+        self._event("Normal", "Killing", f"Stopping container {self.name}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        await self._pre_stop(running, grace_s)
+        await _end(running, max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
+
+    async def execute(
+        self, argv: list[str], streams: Streams, *, extra_env: Mapping[str, str] | None = None
+    ) -> Process:
+        """Starts another program beside the container's own. Raises StartError."""
+        if self._inside is None or self._launch is None or not isinstance(self.state, Running):
+            raise StartError(f"container {self.name} is not running")
+        launch = self._launch._replace(argv=tuple(argv), env={**self._launch.env, **(extra_env or {})})
+        return await process.start(launch, inside=self._inside, streams=streams)
+
+    async def _start(self) -> None:
+        """One attempt, up to the end of postStart. Raises CannotStartError."""
+        image = find_image(self.spec["image"], self._context.catalogue)
+        self._event(
+            "Normal", "Pulled", f'Container image "{self.spec["image"]}" found in the catalogue as {image.argv[0]}'
+        )
+        launch = self._launch = plan_launch(self.spec, image, self._context)
+        self._leave_root()
+        self._inside = await enter_root(self.spec, launch, self._context, termination_log=self._termination_log)
+        self._event("Normal", "Created", f"Created container: {self.name}")
+        self._process = await self._start_program(launch, self._inside)
+        self._id = f"crossfade://{uuid.uuid4().hex}"
+        self._health = Health(
+            self.spec,
+            self._target,
+            changed=self._changed,
+            failed=lambda message: self._event("Warning", "Unhealthy", message),
+            kill=self._kill_unhealthy,
+        )
+        self.state = Running(now_text())
+        self._event("Normal", "Started", f"Started container {self.name}")
+        self._changed()
+        await self._post_start(self._process)
+
+    async def _start_program(self, launch: Launch, inside: Namespaces) -> Process:
+        self._close_streams()
+        self.log = self._open_log()
+        streams = self.streams = CommandStreams(
+            stdin=bool(self.spec.get("stdin")), terminal=bool(self.spec.get("tty")), owner=self.uid
+        )
+        for number, descriptor in streams.outputs.items():
+            self.log.follow_pipe(os.dup(descriptor), "stderr" if number == _STDERR else "stdout")
+        try:
+            return await process.start(launch, inside=inside, streams=streams.streams)
+        except StartError as error:
+            raise CannotStartError("StartError", str(error)) from error
+        finally:
+            streams.release()
+
+    def _open_log(self) -> LogFile:
+        path = self.log_path()
+        path.unlink(missing_ok=True)
+        path.with_name(f"{self.restart_count - _LOGS_KEPT}.log").unlink(missing_ok=True)
+        return LogFile(path)
+
+    async def _run_to_end(self) -> bool:
+        """Waits for the program, probing it; true if it is to be started again."""
+        assert self._process is not None
+        assert self._health is not None
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        watching = asyncio.create_task(self._health.watch())
+        try:
+            code = await self._process.wait()
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+        if loop.time() - started > _HEALTHY_AFTER_S:
+            self._backoff_s = 0.0
+        self._note_end(code)
+        return self._wants_restart(code)
+
+    def _note_end(self, code: int) -> None:
+        since = self.state.started_at if isinstance(self.state, Running) else now_text()
+        self.state = Terminated(
+            exit_code=code,
+            reason="Completed" if code == 0 else "Error",
+            started_at=since,
+            finished_at=now_text(),
+            container_id=self._id,
+            message=self._termination_message(code),
+        )
+        self._leave_root()
+        self._context.changed()
+
+    def _note_failed_start(self, error: CannotStartError) -> None:
+        message = f"Error: {error}"
+        if error.reason == "StartError":
+            now = now_text()
+            self.state = Terminated(_NEVER_STARTED, error.reason, now, now, str(error))
+        elif error.reason == "ErrImagePull":
+            repeated = isinstance(self.state, Waiting) and self.state.reason in ("ErrImagePull", "ImagePullBackOff")
+            self.state = Waiting("ImagePullBackOff" if repeated else error.reason, str(error))
+            message = f'Failed to pull image "{self.spec["image"]}": {error}'
+        else:
+            self.state = Waiting(error.reason, str(error))
+        self._event("Warning", "Failed", message)
+        self._context.changed()
+
+    async def _back_off(self) -> None:
+        """The first restart comes at once, each further one after twice the time of the one before."""
+        assert isinstance(self.state, Terminated)
+        self.last = self.state
+        if self._backoff_s:
+            metadata = self._context.pod["metadata"]
+            message = (
+                f"back-off {self._backoff_s:g}s restarting failed container={self.name} "
+                f"pod={metadata['name']}_{metadata['namespace']}({metadata['uid']})"
+            )
+            self.state = Waiting("CrashLoopBackOff", message)
+            self._event("Warning", "BackOff", f"Back-off restarting failed container {self.name}")
+            self._context.changed()
+            await self._pause(self._backoff_s)
+        self._backoff_s = min(max(_FIRST_BACKOFF_S, self._backoff_s * 2), _LONGEST_BACKOFF_S)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _wants_restart(self, code: int) -> bool:
+        if self._stopping.is_set() or self._policy == "Never":
+            return False
+        return self._policy == "Always" or code != 0
+
+    def _kill_unhealthy(self, kind: str) -> None:
+        if self._process is None or (self._ending and not self._ending.done()):
+            return
+        self._event("Normal", "Killing", f"Container {self.name} failed {kind} probe, will be restarted")
+        grace_s = float(self._context.pod["spec"].get("terminationGracePeriodSeconds", 30))
+        self._ending = asyncio.create_task(_end(self._process, grace_s))
+
+    def _changed(self) -> None:
+        if self.is_started:
+            self.has_started.set()
+        self._context.changed()
+
+    async def _post_start(self, running: Process) -> None:
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        if hook and (problem := await run_hook(hook, self._target, running)):
+            self._event("Warning", "FailedPostStartHook", f"PostStartHook failed: {problem}")
+            running.signal(signal.SIGKILL)
+
+    async def _pre_stop(self, running: Process, grace_s: float) -> None:
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if not hook or not grace_s:
+            return
+        problem = f"it did not end within the grace period of {grace_s:g}s"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                problem = await run_hook(hook, self._target, running)
+        if problem:
+            self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}")
+
+    async def _run_command(self, argv: list[str]) -> tuple[int, bytes]:
+        return await run_command(argv, self.execute)
+
+    @property
+    def _termination_log(self) -> Path:
+        return self._context.logs / self.name / "termination"
+
+    def _termination_message(self, code: int) -> str:
+        """What the program wrote to its termination log, else, where the spec says so, the end of its log."""
+        with contextlib.suppress(OSError):
+            if text := self._termination_log.read_bytes()[:_MAX_MESSAGE].decode(errors="replace"):
+                return text
+        wanted = code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        return self.log.tail_text(_MAX_MESSAGE // 2) if wanted and self.log else ""
+
+    def _close_streams(self) -> None:
+        if self.streams is not None:
+            self.streams.close()
+            self.streams = None
+
+    def _leave_root(self) -> None:
+        if self._inside and self._inside.mount is not None:
+            os.close(self._inside.mount)
+            self._inside = None
+
+    def _event(self, kind: str, reason: str, message: str) -> None:
+        self._context.record(kind, reason, message)
+
+
+async def _end(running: Process, grace_s: float) -> None:
+    running.signal(signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace_s):
+            await running.wait()
+    running.signal(signal.SIGKILL)
+    await running.wait()
+
+
+def _named_ports(spec: JsonObject) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for port in spec.get("ports") or () if port.get("name")}

@@ -1,0 +1,107 @@
+"""Everything between a container's spec and its program: image, environment, identity, file system."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local import namespaces
+from crossfade_local.catalogue import Catalogue, CatalogueError, Image
+from crossfade_local.kubelet import environment
+from crossfade_local.kubelet.environment import DataSources, PodFacts
+from crossfade_local.kubelet.process import Launch
+from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView, Mount
+from crossfade_local.namespaces import Namespaces
+
+_TERMINATION_MODE: Final = 0o666
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodContext:
+    """What the containers of a pod share."""
+
+    pod: JsonObject
+    facts: PodFacts
+    sources: DataSources
+    volumes: Mapping[str, Path]
+    files: dict[str, str]
+    sandbox: Namespaces
+    machine: MachineView
+    catalogue: Catalogue
+    base_env: Mapping[str, str]
+    logs: Path
+    many_users: bool
+    record: Callable[[str, str, str], None]
+    """Event type, reason, message."""
+    changed: Callable[[], None]
+
+
+class CannotStartError(Exception):
+    """`reason` is that of the waiting (or, for StartError, terminated) state."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def find_image(reference: str, catalogue: Catalogue) -> Image:
+    """Raises CannotStartError with what to add to the catalogue."""
+    try:
+        image = catalogue.find(reference)
+    except CatalogueError as error:
+        raise CannotStartError("ErrImagePull", str(error)) from error
+    if image is None:
+        raise CannotStartError("ErrImagePull", catalogue.how_to_add(reference))
+    return image
+
+
+def plan_launch(spec: JsonObject, image: Image, context: PodContext) -> Launch:
+    """Raises CannotStartError where the spec names what does not exist."""
+    try:
+        base = {**context.base_env, **image.env}
+        env = environment.build_env(spec, base=base, facts=context.facts, sources=context.sources)
+        command = environment.build_command(spec, image, env)
+        identity = environment.build_identity(spec, context.pod["spec"], image)
+    except environment.ConfigError as error:
+        raise CannotStartError("CreateContainerConfigError", str(error)) from error
+    env.setdefault("HOME", "/root" if identity.uid == 0 else "/")
+    return Launch(command.argv, env, command.workdir, identity if context.many_users else None)
+
+
+async def enter_root(spec: JsonObject, launch: Launch, context: PodContext, *, termination_log: Path) -> Namespaces:
+    """The pod's namespaces and a mount namespace of the container's own. Raises CannotStartError."""
+    mounts = [_mount(one, launch, context) for one in spec.get("volumeMounts") or ()]
+    _make_empty(termination_log)
+    mounts.append(Mount(termination_log, spec.get("terminationMessagePath") or TERMINATION_LOG))
+
+    read_only = bool((spec.get("securityContext") or {}).get("readOnlyRootFilesystem"))
+
+    def enter() -> int:
+        namespaces.enter(context.sandbox)
+        return context.machine.enter_new_root(mounts=mounts, files=context.files, read_only=read_only)
+
+    try:
+        mount = await namespaces.on_fresh_thread(enter, name=f"root of {spec['name']}")
+    except OSError as error:
+        raise CannotStartError("CreateContainerError", f"file system of container {spec['name']}: {error}") from error
+    return context.sandbox._replace(mount=mount)
+
+
+def _make_empty(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"")
+    file.chmod(_TERMINATION_MODE)
+
+
+def _mount(spec: JsonObject, launch: Launch, context: PodContext) -> Mount:
+    volume = context.volumes.get(spec["name"])
+    if volume is None:
+        raise CannotStartError("CreateContainerConfigError", f'no volume named "{spec["name"]}"')
+    inner = spec.get("subPath") or environment.expand(spec.get("subPathExpr") or "", launch.env)
+    if ".." in Path(inner).parts or Path(inner).is_absolute():
+        raise CannotStartError("CreateContainerConfigError", f'subPath "{inner}" leads out of volume {spec["name"]}')
+    source = volume / inner
+    if not source.exists():
+        source.mkdir(parents=True)
+    return Mount(source, spec["mountPath"], bool(spec.get("readOnly")))

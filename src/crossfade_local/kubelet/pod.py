@@ -1,0 +1,335 @@
+"""The life of one pod on the node: sandbox, volumes, init containers, containers, end; and its status in the API."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from crossfade_kube.client import STRATEGIC, Client
+from crossfade_kube.errors import Conflict, KubeError, NotFound
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
+from crossfade_kube.resources import CONFIG_MAP, POD, SECRET
+from crossfade_local import namespaces, network
+from crossfade_local.catalogue import Catalogue
+from crossfade_local.kubelet import environment
+from crossfade_local.kubelet.environment import DataSources, PodFacts
+from crossfade_local.kubelet.launching import PodContext
+from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
+from crossfade_local.kubelet.pod_files import hostname_of, name_files
+from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.kubelet.status import (
+    PodReport,
+    now_text,
+    pod_status,
+)  # fmt: skip
+from crossfade_local.kubelet.volumes import PodVolumes, VolumeError, config_map_data, secret_data
+from crossfade_local.namespaces import Namespaces
+from crossfade_local.netlink import Netlink
+
+log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 2.0
+_REFRESH_S: Final = 60.0
+_DEFAULT_GRACE_S: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What the node offers to all pods."""
+
+    client: Client
+    recorder: EventRecorder
+    view: MachineView
+    catalogue: Catalogue
+    links: Netlink
+    node_namespace: int
+    addresses: network.AddressPool
+    directory: Path
+    many_users: bool
+    base_env: Mapping[str, str]
+
+
+class UnsupportedError(Exception):
+    """The pod asks for what the embedded cluster does not have; the text says what to do."""
+
+
+def check_supported(spec: JsonObject) -> None:
+    """Raises UnsupportedError: a pod that would silently get something else does not start."""
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(field):
+            raise UnsupportedError(f"spec.{field} is not available in the embedded cluster; remove it")
+
+
+class PodWorker:
+    """Runs one pod until it is gone. `update` tells it of changes; its owner sets `ended` last."""
+
+    def __init__(self, pod: JsonObject, machine: Machine) -> None:
+        self.pod = pod
+        metadata = pod["metadata"]
+        self.key = NamespacedName(metadata["namespace"], metadata["name"])
+        self.uid: str = metadata["uid"]
+        self.containers: PodContainers | None = None
+        self._machine = machine
+        self._directory = machine.directory / "pods" / self.uid
+        self._volumes = PodVolumes(self._directory / "volumes", pod=pod, client=machine.client)
+        self._sandbox: Namespaces | None = None
+        self._address = ""
+        self._link = f"veth{self.uid.replace('-', '')[:11]}"
+        self._first_status: JsonObject = pod.get("status") or {}
+        self._first_seen = now_text()
+        self._start_time = self._first_status.get("startTime") or self._first_seen
+        self._conditions: list[JsonObject] = (pod.get("status") or {}).get("conditions") or []
+        self._dirty = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._gone = False
+        self._written: JsonObject = {}
+        self.data_changed = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        return self._address if self._sandbox else ""
+
+    @property
+    def sandbox(self) -> Namespaces | None:
+        return self._sandbox
+
+    def update(self, pod: JsonObject) -> None:
+        """A newer version of the same pod."""
+        self.pod = pod
+        self._conditions = (pod.get("status") or {}).get("conditions") or []
+        if pod["metadata"].get("deletionTimestamp"):
+            self._stopping.set()
+        if pod["spec"].get("readinessGates"):
+            self._dirty.set()
+
+    def vanished(self) -> None:
+        """The object is gone from the API: no grace, nothing left to report."""
+        self._gone = True
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Errors of our own are reported on the pod and the pod is tried again; returns when it is gone."""
+        if self.pod["metadata"].get("deletionTimestamp"):
+            self._stopping.set()
+        reporting = asyncio.create_task(self._keep_status())
+        try:
+            while True:
+                try:
+                    await self._live()
+                    break
+                except Exception as error:
+                    # One pod that we cannot run must not take the others with it.
+                    log.exception("pod.failed", extra={"fields": {"pod": str(self.key)}})
+                    self._warn("FailedSync", f"error running pod: {error}")
+                    await self._leave()
+                    if not await self._pause():
+                        break
+        finally:
+            reporting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reporting
+        await self._finish()
+
+    async def _live(self) -> None:
+        if (self.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+            context = await self._prepare()
+            if context is not None:
+                await self._run_containers(context)
+        self._dirty.set()
+        await self._stopping.wait()
+
+    async def _prepare(self) -> PodContext | None:
+        """None when the pod is to end before it could begin."""
+        while not self._stopping.is_set():
+            try:
+                check_supported(self.pod["spec"])
+                await self._enter_sandbox()
+                facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
+                volumes = await self._volumes.prepare(facts)
+                sources = await self._fetch_sources()
+            except VolumeError as error:
+                self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
+            except (OSError, UnsupportedError) as error:
+                self._warn("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            except KubeError as error:
+                self._warn("FailedMount", f"the API server did not answer: {error}")
+            else:
+                return self._context(facts, sources, volumes)
+            await self._pause()
+        return None
+
+    async def _enter_sandbox(self) -> None:
+        if self._sandbox is not None:
+            return
+        machine, hostname = self._machine, hostname_of(self.pod)
+        address = machine.addresses.take()
+        try:
+            self._sandbox = await namespaces.on_fresh_thread(
+                lambda: network.create_pod_namespaces(
+                    hostname=hostname,
+                    address=address,
+                    link=self._link,
+                    node=machine.links,
+                    node_namespace=machine.node_namespace,
+                ),
+                name=f"sandbox {self.key.name}",
+            )
+        except OSError:
+            network.forget_pod(machine.links, address, None)
+            machine.addresses.give_back(address)
+            raise
+        self._address = address
+        self._dirty.set()
+
+    def _context(self, facts: PodFacts, sources: DataSources, volumes: dict[str, Path]) -> PodContext:
+        assert self._sandbox is not None
+        return PodContext(
+            pod=self.pod,
+            facts=facts,
+            sources=sources,
+            volumes=volumes,
+            files=name_files(self.pod, self._address),
+            sandbox=self._sandbox,
+            machine=self._machine.view,
+            catalogue=self._machine.catalogue,
+            base_env={**self._machine.base_env, "HOSTNAME": hostname_of(self.pod)},
+            logs=self._machine.directory / "logs" / self.uid,
+            many_users=self._machine.many_users,
+            record=self._record,
+            changed=self._dirty.set,
+        )
+
+    async def _run_containers(self, context: PodContext) -> None:
+        self.containers = PodContainers(context, known=self._first_status, now=self._first_seen)
+        self._dirty.set()
+        refreshing = asyncio.create_task(self._keep_volumes(context.facts))
+        try:
+            await self.containers.run(self._stopping, self._grace_s)
+        finally:
+            refreshing.cancel()
+
+    async def _keep_volumes(self, facts: PodFacts) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = self._volumes.next_token_due
+            wait_s = max(1.0, min(_REFRESH_S, due - loop.time())) if due else _REFRESH_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self.data_changed.wait()
+            self.data_changed.clear()
+            with contextlib.suppress(KubeError, OSError):
+                await self._volumes.refresh(facts._replace(pod=self.pod))
+
+    async def _fetch_sources(self) -> DataSources:
+        """What is missing is left out: the container that needs it says so."""
+        config_maps, secrets = environment.sources_named(self.pod["spec"])
+        found: tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]] = ({}, {})
+        wanted = ((CONFIG_MAP, config_maps, config_map_data), (SECRET, secrets, secret_data))
+        for target, (resource, names, decode) in zip(found, wanted, strict=True):
+            for name in sorted(names):
+                with contextlib.suppress(NotFound):
+                    data = decode(await self._machine.client.get(resource, name, namespace=self.key.namespace))
+                    target[name] = {key: value.decode(errors="surrogateescape") for key, value in data.items()}
+        return DataSources(*found)
+
+    def _grace_s(self) -> float:
+        if self._gone:
+            return 0.0
+        metadata, spec = self.pod["metadata"], self.pod["spec"]
+        grace = metadata.get("deletionGracePeriodSeconds")
+        return float(grace if grace is not None else spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S))
+
+    async def _keep_status(self) -> None:
+        """Writes the newest status whenever something changed; what changes while a write runs goes into the next."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                await self._write_status()
+            except (Conflict, NotFound):
+                continue
+            except KubeError as error:
+                log.warning("pod.status_not_written", extra={"fields": {"pod": str(self.key), "reason": error}})
+                await asyncio.sleep(_RETRY_S)
+                self._dirty.set()
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                # A spec or status that we do not understand: the pod goes on, and says so.
+                log.exception("pod.status_failed", extra={"fields": {"pod": str(self.key)}})
+                self._warn("FailedSync", f"the status cannot be computed: {error!r}")
+
+    async def _write_status(self) -> None:
+        status = self._status()
+        if status == self._written or self._gone:
+            return
+        patch = {"metadata": {"uid": self.uid}, "status": status}
+        stored = await self._machine.client.patch(
+            POD, self.key.name, patch, namespace=self.key.namespace, content_type=STRATEGIC, subresource="status"
+        )
+        self._written = status
+        self._conditions = (stored.get("status") or {}).get("conditions") or self._conditions
+
+    def _status(self) -> JsonObject:
+        if self.containers is None and (self.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            return self._written
+        if self.containers is None:
+            init, main = (
+                reports_before_start(self.pod["spec"], key, known=self._first_status, now=self._first_seen)
+                for key in ("initContainers", "containers")
+            )
+        else:
+            init = [one.report() for one in self.containers.initial]
+            main = [one.report() for one in self.containers.main]
+        report = PodReport(
+            init_containers=init,
+            containers=main,
+            pod_ip=self._address,
+            host_ip=network.NODE_ADDRESS,
+            start_time=self._start_time,
+            sandbox_ready=self._sandbox is not None,
+        )
+        return pod_status(self.pod, report, former=self._conditions, now=now_text())
+
+    async def _finish(self) -> None:
+        """Nothing of the pod is left: says so to the API, which then drops the object."""
+        await self._leave()
+        if not self._gone:
+            with contextlib.suppress(KubeError):
+                await self._write_status()
+            with contextlib.suppress(Conflict, NotFound):
+                await self._machine.client.delete(
+                    POD, self.key.name, namespace=self.key.namespace, grace_period_s=0, uid=self.uid
+                )
+        self._volumes.remove()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self._machine.directory / "logs" / self.uid, ignore_errors=True)
+
+    async def _leave(self) -> None:
+        if self.containers is not None:
+            await self.containers.kill()
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is not None:
+            await asyncio.to_thread(network.forget_pod, self._machine.links, self._address, sandbox)
+            self._machine.addresses.give_back(self._address)
+
+    async def _pause(self) -> bool:
+        """Waits before another try; false when the pod is to end meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RETRY_S):
+                await self._stopping.wait()
+        return not self._stopping.is_set()
+
+    def _warn(self, reason: str, message: str) -> None:
+        self._record("Warning", reason, message)
+
+    def _record(self, kind: str, reason: str, message: str) -> None:
+        ref = ObjectRef("v1", "Pod", self.key.namespace, self.key.name, self.uid)
+        write: Callable[[ObjectRef, str, str], None] = (
+            self._machine.recorder.warning if kind == "Warning" else self._machine.recorder.normal
+        )
+        write(ref, reason, message)

@@ -1,0 +1,109 @@
+"""The containers of one pod: init containers one after the other, then the others, in order; and their end."""
+
+import asyncio
+from collections.abc import Callable
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet.container import Container
+from crossfade_local.kubelet.launching import PodContext
+from crossfade_local.kubelet.status import ContainerReport, Running, Terminated, Waiting, history_of
+
+
+class PodContainers:
+    """`known` is the status found when the node began with the pod: what ran in a former life counts as a restart."""
+
+    def __init__(self, context: PodContext, *, known: JsonObject, now: str) -> None:
+        spec = context.pod["spec"]
+        policy = spec.get("restartPolicy", "Always")
+        self.initial = [
+            Container(one, context, policy=_initial_policy(one, policy), initial=True)
+            for one in spec.get("initContainers") or ()
+        ]
+        self.main = [Container(one, context, policy=policy) for one in spec["containers"]]
+        for containers, key in ((self.initial, "initContainerStatuses"), (self.main, "containerStatuses")):
+            for container in containers:
+                restart_count, last = _history(known.get(key) or (), container.name, now)
+                container.resume(restart_count=restart_count, last=last)
+
+    def find(self, name: str) -> Container | None:
+        return next((one for one in (*self.initial, *self.main) if one.name == name), None)
+
+    async def run(self, stopping: asyncio.Event, grace_s: Callable[[], float]) -> None:
+        """Until all have ended for good, because they were done or because `stopping` was set."""
+        async with asyncio.TaskGroup() as tasks:
+            ending = tasks.create_task(self._end(stopping, grace_s))
+            if await self._run_initial(tasks, stopping):
+                await self._run_main(tasks, stopping)
+            # Sidecars serve the others to the end.
+            for container in self.initial:
+                await container.stop(grace_s())
+            if not stopping.is_set():
+                ending.cancel()
+
+    async def kill(self) -> None:
+        for container in (*self.main, *self.initial):
+            await container.stop(0.0)
+
+    async def _run_initial(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> bool:
+        """False when the others are not to start."""
+        for container in self.initial:
+            if stopping.is_set():
+                return False
+            run = tasks.create_task(container.run(), name=f"init container {container.name}")
+            if container.is_sidecar:
+                await _either(container.has_started, run)
+                continue
+            await asyncio.wait([run])
+            if not isinstance(container.state, Terminated) or container.state.exit_code:
+                return False
+        return not stopping.is_set()
+
+    async def _run_main(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
+        """Each begins when the one before runs, its postStart hook included: that is how a pod waits for its proxy."""
+        runs = []
+        for container in self.main:
+            if stopping.is_set():
+                break
+            runs.append(tasks.create_task(container.run(), name=f"container {container.name}"))
+            await _either(container.first_attempt, runs[-1])
+        if runs:
+            await asyncio.wait(runs)
+
+    async def _end(self, stopping: asyncio.Event, grace_s: Callable[[], float]) -> None:
+        await stopping.wait()
+        begun = any(isinstance(one.state, Running) for one in self.main)
+        async with asyncio.TaskGroup() as tasks:
+            for container in self.main if begun else (*self.main, *self.initial):
+                tasks.create_task(container.stop(grace_s()))
+
+
+def reports_before_start(spec: JsonObject, key: str, *, known: JsonObject, now: str) -> list[ContainerReport]:
+    """How the containers of `spec[key]` look before there is a sandbox for them."""
+    statuses = known.get("initContainerStatuses" if key == "initContainers" else "containerStatuses") or ()
+    reports = []
+    for one in spec.get(key) or ():
+        restart_count, last = _history(statuses, one["name"], now)
+        waiting = Waiting("PodInitializing" if spec.get("initContainers") else "ContainerCreating")
+        report = ContainerReport(name=one["name"], image=one["image"], state=waiting)
+        reports.append(report._replace(last=last, restart_count=restart_count))
+    return reports
+
+
+def _initial_policy(spec: JsonObject, policy: str) -> str:
+    if spec.get("restartPolicy") == "Always":
+        return "Always"
+    return "OnFailure" if policy == "Always" else policy
+
+
+def _history(statuses: "list[JsonObject] | tuple[()]", name: str, now: str) -> tuple[int, Terminated | None]:
+    for status in statuses:
+        if status["name"] == name:
+            return history_of(status, now=now)
+    return 0, None
+
+
+async def _either(event: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    """Returns when the event is set or the task has ended."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

@@ -1,0 +1,224 @@
+"""The status that Kubernetes would show for a pod, from what its containers are doing: pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet.environment import qos_class
+
+
+class Waiting(NamedTuple):
+    reason: str
+    message: str = ""
+
+
+class Running(NamedTuple):
+    started_at: str
+
+
+class Terminated(NamedTuple):
+    exit_code: int
+    reason: str
+    started_at: str
+    finished_at: str
+    message: str = ""
+    container_id: str = ""
+
+
+State = Waiting | Running | Terminated
+
+
+class ContainerReport(NamedTuple):
+    """One container as seen now; `restartable` marks a sidecar among the init containers."""
+
+    name: str
+    image: str
+    state: State
+    last: Terminated | None = None
+    restart_count: int = 0
+    ready: bool = False
+    started: bool = False
+    container_id: str = ""
+    restartable: bool = False
+
+
+class PodReport(NamedTuple):
+    init_containers: Sequence[ContainerReport]
+    containers: Sequence[ContainerReport]
+    pod_ip: str
+    host_ip: str
+    start_time: str
+    sandbox_ready: bool
+
+
+def now_text(moment: datetime | None = None) -> str:
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObject], now: str) -> JsonObject:
+    """The kubelet's part of `status`. `former` are the conditions as last seen, for their transition times."""
+    spec = pod["spec"]
+    phase = pod_phase(spec, report)
+    wanted = _conditions(spec, report, phase, former)
+    status: JsonObject = {
+        "phase": phase,
+        "conditions": [_with_time(condition, former, now) for condition in wanted],
+        "hostIP": report.host_ip,
+        "hostIPs": [{"ip": report.host_ip}],
+        "startTime": report.start_time,
+        "qosClass": qos_class(spec),
+        "containerStatuses": [container_status(one) for one in report.containers],
+    }
+    if report.init_containers:
+        status["initContainerStatuses"] = [container_status(one) for one in report.init_containers]
+    if report.pod_ip:
+        # Merged by key, a list would keep the addresses of former lives.
+        status |= {"podIP": report.pod_ip, "podIPs": [{"$patch": "replace"}, {"ip": report.pod_ip}]}
+    return status
+
+
+def pod_phase(spec: JsonObject, report: PodReport) -> str:
+    """As the kubelet decides it: a pod stays Pending until every container has started once."""
+    policy = spec.get("restartPolicy", "Always")
+    failed = any(isinstance(one.state, Terminated) and one.state.exit_code for one in report.init_containers)
+    if failed and policy == "Never":
+        return "Failed"
+    if not _initialized(report) or any(isinstance(one.state, Waiting) and not one.last for one in report.containers):
+        return "Pending"
+    if any(isinstance(one.state, Running) for one in report.containers) or policy == "Always":
+        return "Running"
+    ends = [one.state if isinstance(one.state, Terminated) else one.last for one in report.containers]
+    if all(end and end.exit_code == 0 for end in ends):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def container_status(report: ContainerReport) -> JsonObject:
+    return {
+        "name": report.name,
+        "image": report.image,
+        "imageID": report.image if report.container_id else "",
+        "ready": report.ready,
+        "started": report.started,
+        "restartCount": report.restart_count,
+        "state": _state(report.state),
+        "lastState": _state(report.last) if report.last else {},
+        **({"containerID": report.container_id} if report.container_id else {}),
+    }
+
+
+def history_of(status: JsonObject, *, now: str) -> tuple[int, Terminated | None]:
+    """Restart count and last end of a container that is about to be started again after the node was lost."""
+    count = status.get("restartCount", 0)
+    ended = _lost_end(status, now=now) or _terminated_from(status.get("state") or {})
+    if ended is not None:
+        return count + 1, ended
+    return count, _terminated_from(status.get("lastState") or {})
+
+
+def _lost_end(status: JsonObject, *, now: str) -> Terminated | None:
+    """How to remember a container that ran when the node was lost; None if it was not running."""
+    running = (status.get("state") or {}).get("running")
+    if running is None:
+        return None
+    return Terminated(
+        exit_code=137,
+        reason="ContainerStatusUnknown",
+        started_at=running.get("startedAt") or now,
+        finished_at=now,
+        message="The container could not be located when the node came back",
+        container_id=status.get("containerID", ""),
+    )
+
+
+def _terminated_from(state: JsonObject) -> Terminated | None:
+    """A recorded end, read back from a status."""
+    ended = state.get("terminated")
+    if not ended:
+        return None
+    return Terminated(
+        exit_code=ended.get("exitCode", 0),
+        reason=ended.get("reason", ""),
+        started_at=ended.get("startedAt") or "",
+        finished_at=ended.get("finishedAt") or "",
+        message=ended.get("message", ""),
+        container_id=ended.get("containerID", ""),
+    )
+
+
+def _state(state: State) -> JsonObject:
+    match state:
+        case Waiting(reason, message):
+            return {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        case Running(started_at):
+            return {"running": {"startedAt": started_at}}
+        case Terminated():
+            ended: JsonObject = {"exitCode": state.exit_code, "reason": state.reason}
+            ended |= {"startedAt": state.started_at or None, "finishedAt": state.finished_at or None}
+            ended |= {"message": state.message} if state.message else {}
+            return {"terminated": ended | ({"containerID": state.container_id} if state.container_id else {})}
+
+
+def _conditions(spec: JsonObject, report: PodReport, phase: str, former: Sequence[JsonObject]) -> Iterable[JsonObject]:
+    unready = [one.name for one in report.containers if not one.ready]
+    sidecars = [one.name for one in report.init_containers if one.restartable and not one.ready]
+    unfinished = [one.name for one in report.init_containers if not _finished(one)]
+    yield {"type": "PodReadyToStartContainers", "status": _truth(report.sandbox_ready)}
+    if unfinished and phase not in ("Succeeded", "Failed"):
+        yield _false(
+            "Initialized", "ContainersNotInitialized", f"containers with incomplete status: {_names(unfinished)}"
+        )
+    else:
+        yield {"type": "Initialized", "status": "True"}
+    if phase == "Succeeded":
+        yield from (_false(kind, "PodCompleted", "") for kind in ("ContainersReady", "Ready"))
+    elif phase == "Failed":
+        yield from (_false(kind, "PodFailed", "") for kind in ("ContainersReady", "Ready"))
+    elif unready or sidecars or unfinished:
+        message = f"containers with unready status: {_names(unready + sidecars)}"
+        yield from (_false(kind, "ContainersNotReady", message) for kind in ("ContainersReady", "Ready"))
+    else:
+        yield {"type": "ContainersReady", "status": "True"}
+        yield _gated(spec, former)
+
+
+def _gated(spec: JsonObject, former: Sequence[JsonObject]) -> JsonObject:
+    """Ready, unless a readiness gate that another controller decides is not true."""
+    true = {condition["type"] for condition in former if condition.get("status") == "True"}
+    for gate in spec.get("readinessGates") or ():
+        if gate["conditionType"] not in true:
+            message = f'the status of pod readiness gate "{gate["conditionType"]}" is not "True", but False'
+            return _false("Ready", "ReadinessGatesNotReady", message)
+    return {"type": "Ready", "status": "True"}
+
+
+def _initialized(report: PodReport) -> bool:
+    return all(_finished(one) for one in report.init_containers)
+
+
+def _finished(init: ContainerReport) -> bool:
+    if init.restartable:
+        return init.started
+    return isinstance(init.state, Terminated) and init.state.exit_code == 0
+
+
+def _with_time(condition: JsonObject, former: Sequence[JsonObject], now: str) -> JsonObject:
+    """Reason and message are always set, so that a patch takes former ones away."""
+    time = now
+    for known in former:
+        if known["type"] == condition["type"] and known.get("status") == condition["status"]:
+            time = known.get("lastTransitionTime") or now
+    return {"reason": None, "message": None, "lastProbeTime": None, **condition, "lastTransitionTime": time}
+
+
+def _false(kind: str, reason: str, message: str) -> JsonObject:
+    return {"type": kind, "status": "False", "reason": reason, **({"message": message} if message else {})}
+
+
+def _truth(value: bool) -> str:
+    return "True" if value else "False"
+
+
+def _names(names: Sequence[str]) -> str:
+    return f"[{' '.join(names)}]"

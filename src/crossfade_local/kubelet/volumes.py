@@ -1,0 +1,273 @@
+"""Makes a pod's volumes and keeps those with data of the API (config maps, secrets, tokens, own fields) up to date.
+
+Data volumes are written as Kubernetes does: a new directory beside the old one, then one rename of the `..data` link,
+so that readers see all of a version or none.
+"""
+
+import asyncio
+import base64
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from crossfade_kube.client import Client
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
+from crossfade_local.kubelet import environment
+from crossfade_local.kubelet.environment import PodFacts
+
+_DEFAULT_MODE: Final = 0o644
+_DEFAULT_TOKEN_LIFE_S: Final = 3600
+
+
+class VolumeError(Exception):
+    """The volume cannot be made now; the text goes into a FailedMount event and it is tried again."""
+
+
+class DataFile(NamedTuple):
+    path: str
+    content: bytes
+    mode: int = _DEFAULT_MODE
+
+
+class PodVolumes:
+    """The volumes of one pod below its directory."""
+
+    def __init__(self, directory: Path, *, pod: JsonObject, client: Client) -> None:
+        self._directory = directory
+        self._pod = pod
+        self._client = client
+        self._written: dict[str, tuple[DataFile, ...]] = {}
+        self._token_due: dict[str, float] = {}
+        self._tokens: dict[str, bytes] = {}
+
+    async def prepare(self, facts: PodFacts) -> dict[str, Path]:
+        """Where each volume lies, by name. Raises VolumeError."""
+        places = {}
+        for volume in self._pod["spec"].get("volumes") or ():
+            places[volume["name"]] = await self._prepare_one(volume, facts)
+        return places
+
+    async def refresh(self, facts: PodFacts) -> None:
+        """Rewrites data volumes whose content has changed; what is missing now keeps its last content."""
+        for volume in self._pod["spec"].get("volumes") or ():
+            if _data_source(volume):
+                try:
+                    await self._prepare_one(volume, facts)
+                except VolumeError:
+                    continue
+
+    @property
+    def next_token_due(self) -> float | None:
+        """Loop time at which the first token wants renewal."""
+        return min(self._token_due.values(), default=None)
+
+    def remove(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    async def _prepare_one(self, volume: JsonObject, facts: PodFacts) -> Path:
+        name = volume["name"]
+        source = _data_source(volume)
+        place: Path
+        if source:
+            files = tuple(await self._collect(name, source, volume[source], facts))
+            place = self._directory / source / name
+            if self._written.get(name) != files:
+                write_atomically(place, files)
+                self._written[name] = files
+            return place
+        if "emptyDir" in volume:
+            place = self._directory / "emptyDir" / name
+            if not place.exists():
+                place.mkdir(parents=True)
+                place.chmod(0o777)
+                _give_to_group(place, self._pod["spec"])
+            return place
+        if "hostPath" in volume:
+            return host_path(volume["hostPath"])
+        kind = next((key for key in volume if key != "name"), "nothing")
+        raise VolumeError(
+            f'volume "{name}": {kind} volumes are not available in the embedded cluster; use emptyDir or hostPath'
+        )
+
+    async def _collect(self, name: str, kind: str, source: JsonObject, facts: PodFacts) -> list[DataFile]:
+        if kind != "projected":
+            return await self._files_of(name, kind, source, facts, mode=source.get("defaultMode", _DEFAULT_MODE))
+        files = []
+        for index, part in enumerate(source.get("sources") or ()):
+            part_kind = next(iter(part))
+            mode = source.get("defaultMode", _DEFAULT_MODE)
+            files += await self._files_of(f"{name}/{index}", part_kind, part[part_kind], facts, mode=mode)
+        return files
+
+    async def _files_of(
+        self, name: str, kind: str, source: JsonObject, facts: PodFacts, *, mode: int
+    ) -> list[DataFile]:
+        if kind == "serviceAccountToken":
+            return [DataFile(source["path"], await self._token(name, source), mode)]
+        if kind == "downwardAPI":
+            return [_downward_file(item, self._pod, facts, mode) for item in source.get("items") or ()]
+        if kind not in _FETCH:
+            raise VolumeError(f"projected source {kind} is not available in the embedded cluster")
+        reference = source.get("secretName") or source.get("name") or ""
+        data = await self._fetch(kind, reference, optional=bool(source.get("optional")))
+        return select_items(data, source, mode=mode, name=f'{kind.lower()} "{reference}"')
+
+    async def _fetch(self, kind: str, name: str, *, optional: bool) -> dict[str, bytes]:
+        resource, decode = _FETCH[kind]
+        namespace = self._pod["metadata"]["namespace"]
+        try:
+            return decode(await self._client.get(resource, name, namespace=namespace))
+        except NotFound:
+            if optional:
+                return {}
+            raise VolumeError(f'{kind.lower()} "{name}" not found') from None
+
+    async def _token(self, name: str, source: JsonObject) -> bytes:
+        """The current token, asked for anew once it has lived for 80 % of its time."""
+        now = asyncio.get_running_loop().time()
+        if name in self._tokens and now < self._token_due[name]:
+            return self._tokens[name]
+        metadata, spec = self._pod["metadata"], self._pod["spec"]
+        life_s = int(source.get("expirationSeconds") or _DEFAULT_TOKEN_LIFE_S)
+        request: JsonObject = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {
+                "audiences": [source["audience"]] if source.get("audience") else [],
+                "expirationSeconds": life_s,
+                "boundObjectRef": {
+                    "apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"],
+                },
+            },
+        }  # fmt: skip
+        try:
+            answer = await self._client.create(
+                SERVICE_ACCOUNT,
+                request,
+                namespace=metadata["namespace"],
+                subresource_of=spec.get("serviceAccountName") or "default",
+                subresource="token",
+            )
+        except NotFound as error:
+            raise VolumeError(f"failed to fetch token: {error.message}") from error
+        self._tokens[name] = answer["status"]["token"].encode()
+        self._token_due[name] = now + 0.8 * life_s
+        return self._tokens[name]
+
+
+def select_items(data: dict[str, bytes], source: JsonObject, *, mode: int, name: str) -> list[DataFile]:
+    """All keys, or those that `items` names at the paths it gives. Raises VolumeError for a missing key."""
+    items = source.get("items")
+    if not items:
+        return [DataFile(key, value, mode) for key, value in sorted(data.items())]
+    files = []
+    for item in items:
+        if item["key"] in data:
+            files.append(DataFile(item["path"], data[item["key"]], item.get("mode", mode)))
+        elif not source.get("optional"):
+            raise VolumeError(f"{name} references non-existent key: {item['key']}")
+    return files
+
+
+def write_atomically(place: Path, files: tuple[DataFile, ...]) -> None:
+    """Shows the files below `place`, all of them at one moment, and takes the former ones away."""
+    place.mkdir(parents=True, exist_ok=True)
+    version = Path(tempfile.mkdtemp(prefix=datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S."), dir=place))
+    version.chmod(0o755)
+    for file in files:
+        target = version / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.content)
+        target.chmod(file.mode)
+    link = place / "..data"
+    former = place / link.readlink() if link.is_symlink() else None
+    fresh = place / "..data_tmp"
+    fresh.symlink_to(version.name)
+    fresh.replace(link)
+    _link_names(place, {Path(file.path).parts[0] for file in files})
+    if former:
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def _link_names(place: Path, names: set[str]) -> None:
+    for name in names:
+        if not (place / name).is_symlink():
+            (place / name).symlink_to(Path("..data", name))
+    for entry in place.iterdir():
+        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in names:
+            entry.unlink()
+
+
+def host_path(source: JsonObject) -> Path:
+    """Checks, and where the type says so makes, what is mounted from the machine. Raises VolumeError."""
+    path, kind = Path(source["path"]), source.get("type") or ""
+    try:
+        if kind == "DirectoryOrCreate":
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        elif kind == "FileOrCreate":
+            path.touch(mode=0o644)
+    except OSError as error:
+        raise VolumeError(f"hostPath {path}: {error.strerror}") from error
+    check: Callable[[Path], bool] = _HOST_PATH_CHECKS.get(kind, Path.exists)
+    if not check(path):
+        raise VolumeError(f"hostPath type check failed: {path} is not a {kind or 'path that exists'}")
+    return path
+
+
+def _downward_file(item: JsonObject, pod: JsonObject, facts: PodFacts, mode: int) -> DataFile:
+    try:
+        if reference := item.get("fieldRef"):
+            value = environment.field_value(reference["fieldPath"], facts)
+        else:
+            reference = item["resourceFieldRef"]
+            wanted = reference.get("containerName")
+            owner: JsonObject = next((one for one in pod["spec"]["containers"] if one["name"] == wanted), {})
+            value = environment.resource_value(reference, owner)
+    except environment.ConfigError as error:
+        raise VolumeError(str(error)) from error
+    return DataFile(item["path"], value.encode(), item.get("mode", mode))
+
+
+def _data_source(volume: JsonObject) -> str | None:
+    return next((kind for kind in ("configMap", "secret", "projected", "downwardAPI") if kind in volume), None)
+
+
+def _give_to_group(place: Path, pod_spec: JsonObject) -> None:
+    group = (pod_spec.get("securityContext") or {}).get("fsGroup")
+    if group is not None:
+        try:
+            os.chown(place, -1, int(group))
+            place.chmod(0o2777)
+        except OSError as error:
+            raise VolumeError(f"fsGroup {group}: {error.strerror}") from error
+
+
+def config_map_data(config_map: JsonObject) -> dict[str, bytes]:
+    data = {key: value.encode() for key, value in (config_map.get("data") or {}).items()}
+    return data | _decoded(config_map.get("binaryData"))
+
+
+def secret_data(secret: JsonObject) -> dict[str, bytes]:
+    return _decoded(secret.get("data"))
+
+
+def _decoded(data: dict[str, Any] | None) -> dict[str, bytes]:
+    return {key: base64.b64decode(value or "") for key, value in (data or {}).items()}
+
+
+_FETCH: Final = {"configMap": (CONFIG_MAP, config_map_data), "secret": (SECRET, secret_data)}
+_HOST_PATH_CHECKS: Final[dict[str, Callable[[Path], bool]]] = {
+    "Directory": Path.is_dir,
+    "DirectoryOrCreate": Path.is_dir,
+    "File": Path.is_file,
+    "FileOrCreate": Path.is_file,
+    "Socket": Path.is_socket,
+    "CharDevice": Path.is_char_device,
+    "BlockDevice": Path.is_block_device,
+}

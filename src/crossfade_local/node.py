@@ -1,0 +1,324 @@
+"""The node: network, API server, controllers, pods, Service addresses, DNS. Runs inside its own namespaces."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import socket
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from crossfade_kube.client import Client
+from crossfade_kube.errors import KubeError
+from crossfade_kube.event_loop import new_event_loop
+from crossfade_kube.events import EventRecorder
+from crossfade_kube.kubeconfig import ClusterConfig, load_kubeconfig
+from crossfade_kube.meta import JsonObject, NamespacedName
+from crossfade_kube.reflector import Reflector
+from crossfade_kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
+from crossfade_local import catalogue, control, network
+from crossfade_local import namespaces as ns
+from crossfade_local.data_dir import DataDir, read_json
+from crossfade_local.dns import DnsServer, Forwarder
+from crossfade_local.installer import Installer, InstallFailedError
+from crossfade_local.kubelet.agent import Agent
+from crossfade_local.kubelet.pod import Machine
+from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.kubelet.server import serve_kubelet
+from crossfade_local.load_balancer import Listening, LoadBalancer
+from crossfade_local.netlink import Netlink
+from crossfade_local.node_settings import NodeSettings
+from crossfade_local.objects import ObjectIndex
+from crossfade_local.service_proxy import ServiceProxy
+from crossfade_local.service_table import ServiceEntry
+
+log = logging.getLogger(__name__)
+
+_API_URL: Final = f"https://{network.API_ADDRESS}:443"
+_RESTART_S: Final = 0.2
+# Stands for uid 1337 where containers cannot have uids of their own.
+_PROXY_MARK: Final = "1337"
+_MAX_API_FAILURES: Final = 3
+_ACCOUNT_TRIES: Final = 250
+_ACCOUNT_POLL_S: Final = 0.02
+_LOOPBACK: Final = "127.0.0.1"
+_CONTAINER_PATH: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+class Uplink:
+    """The node's end of the channel to `up`."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Listening]] = {}
+        self.stopped = asyncio.Event()
+
+    def start(self) -> None:
+        self._end.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._end.fileno(), self._receive)
+
+    def tell(self, op: str, text: str = "") -> None:
+        with contextlib.suppress(OSError):
+            control.send(self._end, {"op": op, "text": text})
+
+    async def open_port(self, port: int) -> Listening:
+        """A listener on the machine's 127.0.0.1. Raises OSError."""
+        number = next(self._numbers)
+        answer: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        control.send(self._end, {"op": "listen", "id": number, "port": port})
+        return await answer
+
+    def _receive(self) -> None:
+        try:
+            received = control.receive(self._end)
+        except BlockingIOError:
+            return
+        if received is None:
+            # `up` is gone: with this process, the whole cluster ends.
+            os._exit(1)
+        message, descriptor = received
+        if message["op"] == "stop":
+            self.stopped.set()
+        elif message["op"] == "listening":
+            waiting = self._waiting.pop(message["id"])
+            if descriptor is None:
+                waiting.set_exception(OSError(message["error"]))
+            else:
+                waiting.set_result(Listening(socket.socket(fileno=descriptor), message["port"]))
+
+
+class Node:
+    def __init__(self, settings: NodeSettings) -> None:
+        self._settings = settings
+        self._directory = DataDir(Path(settings.data_dir))
+        self._uplink = Uplink(socket.socket(fileno=settings.control_descriptor))
+        self._links = Netlink()
+        self._proxy = ServiceProxy(on_change=lambda table: self._balancer.update(table))
+        self._balancer = self._make_balancer()
+        self._client: Client
+        self._ready = False
+
+    async def run(self) -> None:
+        """Until `up` asks for the end."""
+        self._uplink.start()
+        network.prepare_node(self._links)
+        view = self._make_view()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._end_when_asked())
+            await self._start_api(tasks)
+            async with Client(self._config(), user_agent="crossfade-node") as client:
+                self._client = client
+                await self._start_parts(tasks, view)
+                await self._await_accounts()
+                await self._install()
+                await asyncio.Event().wait()
+
+    async def _end_when_asked(self) -> None:
+        await self._uplink.stopped.wait()
+        # Process 1 ends with this one, and the kernel ends the rest. What was acknowledged is on disk.
+        os._exit(0)
+
+    async def _start_api(self, tasks: asyncio.TaskGroup) -> None:
+        answering = asyncio.Event()
+        tasks.create_task(self._keep_api(answering), name="api server")
+        await answering.wait()
+        self._point_kubeconfig()
+        self._uplink.tell("progress", f"API server answers; kubeconfig: {self._directory.kubeconfig}")
+
+    async def _keep_api(self, answering: asyncio.Event) -> None:
+        descriptor = self._settings.api_descriptor
+        command = [
+            sys.executable, "-m", "crossfade_local.apiserver",
+            "--data-dir", str(self._directory.root), "--fd", str(descriptor),
+            "--listen", f"{network.API_ADDRESS}:443", "--kubelet-socket", str(self._directory.kubelet_socket),
+        ]  # fmt: skip
+        failures = 0
+        while True:
+            server = await asyncio.create_subprocess_exec(
+                *command, stdout=asyncio.subprocess.PIPE, pass_fds=[descriptor]
+            )
+            assert server.stdout is not None
+            if (await server.stdout.readline()).strip() == b"ready":
+                answering.set()
+                failures = 0
+                code = await server.wait()
+                log.error("api.ended", extra={"fields": {"code": code}})
+            else:
+                code = await server.wait()
+                failures += 1
+                log.error("api.not_started", extra={"fields": {"code": code}})
+            if failures > _MAX_API_FAILURES:
+                self._uplink.tell("problem", f"the API server ends with code {code} whenever it is started")
+                # `up` knows what to do: end, or start a fresh node.
+                os._exit(1)
+            await asyncio.sleep(_RESTART_S)
+
+    def _config(self) -> ClusterConfig:
+        return replace(load_kubeconfig(self._directory.kubeconfig), server=_API_URL)
+
+    def _point_kubeconfig(self) -> None:
+        """A former `up` may have had another port."""
+        port = socket.socket(fileno=os.dup(self._settings.api_descriptor)).getsockname()[1]
+        path = self._directory.kubeconfig
+        content: JsonObject = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        server = f"https://{_LOOPBACK}:{port}"
+        if content["clusters"][0]["cluster"]["server"] == server:
+            return
+        content["clusters"][0]["cluster"]["server"] = server
+        fresh = path.with_suffix(".tmp")
+        fresh.touch(mode=0o600)
+        fresh.write_text(yaml.safe_dump(content), encoding="utf-8")
+        fresh.replace(path)
+
+    def _make_view(self) -> MachineView:
+        source = Path(__file__).parents[1]
+        exposed = {Path(sys.base_prefix), Path(sys.prefix), source} | catalogue.paths_named(self._catalogue().images)
+        return MachineView(self._directory.mounts, exposed=sorted(exposed), hidden=self._directory.root)
+
+    def _catalogue(self) -> catalogue.Catalogue:
+        return catalogue.Catalogue(Path(self._settings.images) if self._settings.images else None)
+
+    async def _start_parts(self, tasks: asyncio.TaskGroup, view: MachineView) -> None:
+        from crossfade_local.controllers.run import run_controllers
+
+        def start(name: str, part: Coroutine[Any, Any, None]) -> None:
+            # What a part raises is a bug: it ends the node, is logged, and `up` starts the node again.
+            tasks.create_task(part, name=name)
+
+        recorder = EventRecorder(self._client, "kubelet", instance="crossfade")
+        agent = Agent(self._machine(view, recorder), tasks=tasks)
+        start("events", recorder.run())
+        start("node", agent.keep_node())
+        start("controllers", run_controllers(self._client))
+        start("service proxy", self._proxy.run())
+        start("load balancer", self._balancer.run())
+        start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
+        start("kubelet server", serve_kubelet(agent, self._directory.kubelet_socket))
+        for resource, sink in (
+            (SERVICE, self._proxy.services),
+            (ENDPOINT_SLICE, self._proxy.slices),
+            (POD, agent),
+            (CONFIG_MAP, ObjectIndex(lambda key: agent.data_changed("configMap", key))),
+            (SECRET, ObjectIndex(lambda key: agent.data_changed("secret", key))),
+        ):
+            start(f"reflect {resource.plural}", Reflector(self._client, resource, sink).run())
+
+    def _machine(self, view: MachineView, recorder: EventRecorder) -> Machine:
+        path = os.pathsep.join([str(Path(sys.prefix, "bin")), *_CONTAINER_PATH])
+        return Machine(
+            client=self._client,
+            recorder=recorder,
+            view=view,
+            catalogue=self._catalogue(),
+            links=self._links,
+            node_namespace=ns.open_own("net"),
+            addresses=network.AddressPool(),
+            directory=self._directory.root,
+            many_users=self._settings.many_users,
+            base_env={
+                "PATH": path,
+                "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,
+                "KUBERNETES_SERVICE_PORT": "443",
+                "KUBERNETES_SERVICE_PORT_HTTPS": "443",
+                "KUBERNETES_PORT": f"tcp://{network.API_ADDRESS}:443",
+                **({} if self._settings.many_users else {"CROSSFADE_SOCKET_MARK": _PROXY_MARK}),
+            },
+        )
+
+    async def _forwarder(self) -> Forwarder | None:
+        if self._settings.resolver_descriptor is None:
+            return None
+        resolver = socket.socket(fileno=self._settings.resolver_descriptor)
+        resolver.setblocking(False)
+        _, forwarder = await asyncio.get_running_loop().create_datagram_endpoint(Forwarder, sock=resolver)
+        return forwarder
+
+    def _make_balancer(self) -> LoadBalancer:
+        prepared = {}
+        for name, descriptor in self._settings.listeners.items():
+            listening = socket.socket(fileno=descriptor)
+            prepared[name] = Listening(listening, listening.getsockname()[1])
+        return LoadBalancer(prepared, open_port=self._uplink.open_port, publish=self._publish_address)
+
+    async def _publish_address(self, entry: ServiceEntry, ports: dict[int, int]) -> None:
+        ingress = {
+            "ip": _LOOPBACK,
+            "ports": [{"port": port, "protocol": "TCP"} for _, port in sorted(ports.items())],
+        }
+        with contextlib.suppress(KubeError):
+            await self._client.patch(
+                SERVICE, entry.key.name, {"status": {"loadBalancer": {"ingress": [ingress]}}},
+                namespace=entry.key.namespace, subresource="status",
+            )  # fmt: skip
+        self._write_status()
+
+    def _write_status(self) -> None:
+        self._directory.write_status(
+            {
+                "ready": self._ready,
+                "addresses": [
+                    {
+                        "service": str(NamespacedName(*key)),
+                        "ports": [
+                            {"port": port, "address": f"{_LOOPBACK}:{local}"} for port, local in sorted(ports.items())
+                        ],
+                    }
+                    for key, ports in sorted(self._balancer.addresses.items())
+                ],
+            }
+        )
+
+    async def _await_accounts(self) -> None:
+        """Until the default service account exists, pods are refused."""
+        for _ in range(_ACCOUNT_TRIES):
+            try:
+                await self._client.get(SERVICE_ACCOUNT, "default", namespace="default")
+            except KubeError:
+                await asyncio.sleep(_ACCOUNT_POLL_S)
+            else:
+                return
+
+    async def _install(self) -> None:
+        items = read_json(self._directory.install).get("items") or []
+        if items:
+            self._uplink.tell("progress", f"applying {len(items)} objects of the mesh and the gateway")
+            installer = Installer(self._client)
+            try:
+                await installer.apply(items)
+                await installer.wait_for_deployments(items, say=lambda text: self._uplink.tell("progress", text))
+            except InstallFailedError as error:
+                # The cluster stays up, so that the cause can be looked at.
+                self._uplink.tell("incomplete", str(error))
+                return
+        self._ready = True
+        self._write_status()
+        self._uplink.tell("ready")
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = "".join(f" {key}={value}" for key, value in getattr(record, "fields", {}).items())
+        return super().format(record) + fields
+
+
+def main() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    settings = msgspec.json.decode(sys.argv[1], type=NodeSettings)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(Node(settings).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,303 @@
+"""The host side of the embedded cluster and its privilege boundary: opens ports, starts the node, keeps it running.
+
+Everything else runs in the node's namespaces. When this process ends, however it ends, the whole cluster ends with it.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO, Final
+
+import msgspec
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local import control, host_ports, preflight
+from crossfade_local.data_dir import DataDir, write_json
+from crossfade_local.host_ports import Listener
+from crossfade_local.node_settings import NodeSettings
+
+API_PORT: Final = 6443
+HTTP_PORT: Final = 8000
+HTTPS_PORT: Final = 8443
+_STOP_TIMEOUT_S: Final = 15.0
+_HEALTHY_AFTER_S: Final = 20.0
+_MAX_QUICK_FAILURES: Final = 5
+_RESOLVER_PORT: Final = 53
+_MAX_SOCKET_PATH: Final = 107
+_DELETED_POLL_S: Final = 2.0
+_MAX_LOG_BYTES: Final = 10 * 1024 * 1024
+
+
+class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`None` ports were not asked for. `install` is applied once the API answers; its Deployments belong to ready."""
+
+    data_dir: Path
+    api_port: int | None = None
+    http_port: int | None = None
+    https_port: int | None = None
+    images: Path | None = None
+    install: tuple[JsonObject, ...] = ()
+
+
+class ClusterFailedError(Exception):
+    """The node does not come up; the text says why, as far as it told, and where its log is."""
+
+
+Say = Callable[[str], None]
+Settled = Callable[[bool], None]
+"""Called once: true when all that was to be installed works, false when it does not; the cluster runs in both cases."""
+
+
+def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
+    """Until a signal ends it. Every error it raises on purpose has a text for people."""
+    directory = DataDir(settings.data_dir)
+    directory.prepare()
+    if len(os.fsencode(directory.kubelet_socket)) > _MAX_SOCKET_PATH:
+        raise preflight.NotPossibleError(
+            f"the path {directory.root} is too long for the sockets in it; choose a shorter --data-dir"
+        )
+    with directory.held():
+        _check_images(settings.images)
+        mode = preflight.choose_mode()
+        say(mode.explain())
+        with contextlib.ExitStack() as stack:
+            listeners = dict(_open_ports(settings, say))
+            for listener in listeners.values():
+                stack.enter_context(listener.socket)
+            write_json(directory.install, {"items": list(settings.install)})
+            directory.write_state(_state(settings, mode, listeners))
+            _Supervisor(directory, settings, mode, listeners, say=say, settled=settled).run()
+
+
+def _check_images(images: Path | None) -> None:
+    from crossfade_local.catalogue import Catalogue
+
+    if images is not None:
+        Catalogue(images)
+
+
+def _open_ports(settings: UpSettings, say: Say) -> Iterator[tuple[str, Listener]]:
+    wanted = (
+        ("api", settings.api_port, API_PORT, "--api-port"),
+        ("http", settings.http_port, HTTP_PORT, "--http-port"),
+        ("https", settings.https_port, HTTPS_PORT, "--https-port"),
+    )
+    for name, port, default, option in wanted:
+        listener = host_ports.open_listener(port, default=default, option=option)
+        if listener.moved:
+            holder = host_ports.holder_of(default)
+            say(f"port {default} is in use{f' by {holder}' if holder else ''}: using {listener.port} for {name}")
+        yield name, listener
+
+
+def _state(settings: UpSettings, mode: preflight.Mode, listeners: dict[str, Listener]) -> JsonObject:
+    return {
+        "pid": os.getpid(),
+        "mode": mode.value,
+        "dataDir": str(settings.data_dir),
+        "ports": {name: listener.port for name, listener in listeners.items()},
+    }
+
+
+class _Supervisor:
+    """Starts the node again whenever it ends unasked, on the same sockets."""
+
+    def __init__(
+        self,
+        directory: DataDir,
+        settings: UpSettings,
+        mode: preflight.Mode,
+        listeners: dict[str, Listener],
+        *,
+        say: Say,
+        settled: Settled,
+    ) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._mode = mode
+        self._listeners = listeners
+        self._say = say
+        self._settled = settled
+        self._identity = directory.identity()
+        self._stopping = False
+        self._was_ready = False
+        self._problem = ""
+
+    def run(self) -> None:
+        failures = 0
+        with _signals_to_descriptor() as signals:
+            while not self._stopping:
+                started = time.monotonic()
+                self._was_ready = False
+                with self._start_node() as end:
+                    self._serve(end, signals)
+                if self._stopping:
+                    return
+                failures = 0 if time.monotonic() - started > _HEALTHY_AFTER_S else failures + 1
+                if failures >= _MAX_QUICK_FAILURES or (failures and not self._ever_ready):
+                    raise ClusterFailedError(self._why())
+                self._say("the node ended unexpectedly: starting it again")
+
+    _ever_ready = False
+
+    @contextlib.contextmanager
+    def _start_node(self) -> Iterator[socket.socket]:
+        ours, theirs = control.channel()
+        resolver = _open_resolver()
+        node = None
+        try:
+            with theirs, _open_log(self._directory.logs / "node.log") as log:
+                node = self._spawn(theirs, resolver, log.fileno())
+            yield ours
+        finally:
+            ours.close()
+            if resolver:
+                resolver.close()
+            if node:
+                node.kill()
+                node.wait()
+
+    def _spawn(self, theirs: socket.socket, resolver: socket.socket | None, log: int) -> subprocess.Popen[bytes]:
+        sockets = [theirs, *([resolver] if resolver else []), *(one.socket for one in self._listeners.values())]
+        settings = NodeSettings(
+            data_dir=str(self._directory.root),
+            api_descriptor=self._listeners["api"].socket.fileno(),
+            control_descriptor=theirs.fileno(),
+            listeners={name: self._listeners[name].socket.fileno() for name in ("http", "https")},
+            resolver_descriptor=resolver.fileno() if resolver else None,
+            images=str(self._settings.images.absolute()) if self._settings.images else None,
+            many_users=self._mode.many_users,
+        )
+        command = [sys.executable, "-m", "crossfade_local.init", msgspec.json.encode(settings).decode()]
+        return subprocess.Popen(
+            [*preflight.unshare_command(self._mode), *command],
+            env={**os.environ, "PATH": preflight.search_path()},
+            pass_fds=[one.fileno() for one in sockets],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=preflight.die_with_parent,
+        )
+
+    def _serve(self, end: socket.socket, signals: socket.socket) -> None:
+        """Until the node ends, asked or unasked."""
+        deadline = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(end, selectors.EVENT_READ)
+            selector.register(signals, selectors.EVENT_READ)
+            while True:
+                timeout = _DELETED_POLL_S if deadline is None else max(0.0, deadline - time.monotonic())
+                events = selector.select(timeout)
+                if not events and deadline is not None:
+                    return
+                if not events and self._directory.identity() != self._identity:
+                    # Nobody could ever find this cluster again.
+                    self._say(f"{self._directory.root} was deleted: stopping")
+                    self._stopping = True
+                    return
+                for key, _ in events:
+                    if key.fileobj is signals:
+                        signals.recv(64)
+                        self._stopping = True
+                        deadline = deadline or time.monotonic() + _STOP_TIMEOUT_S
+                        with contextlib.suppress(OSError):
+                            control.send(end, {"op": "stop"})
+                    elif not self._answer(end):
+                        return
+
+    def _answer(self, end: socket.socket) -> bool:
+        """One message of the node; false when it is gone."""
+        received = control.receive(end)
+        if received is None:
+            return False
+        message, _ = received
+        match message["op"]:
+            case "progress":
+                self._say(message["text"])
+            case "problem":
+                self._problem = message["text"]
+                self._say(message["text"])
+            case "ready" | "incomplete" as outcome:
+                first, self._ever_ready = not self._ever_ready, True
+                if message["text"]:
+                    self._say(message["text"])
+                if first:
+                    self._settled(outcome == "ready")
+                elif outcome == "ready":
+                    self._say("the cluster is ready again")
+            case "listen":
+                self._open_for(end, message)
+        return True
+
+    def _open_for(self, end: socket.socket, message: JsonObject) -> None:
+        try:
+            listener = host_ports.open_any(message["port"])
+        except (host_ports.PortTakenError, OSError) as error:
+            control.send(end, {"op": "listening", "id": message["id"], "error": str(error)})
+            return
+        with listener.socket:
+            answer = {"op": "listening", "id": message["id"], "port": listener.port}
+            control.send(end, answer, descriptor=listener.socket.fileno())
+
+    def _why(self) -> str:
+        log = self._directory.logs / "node.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        told = self._problem or next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"the node does not start: {told}; its log is {log}"
+
+
+def _open_log(path: Path) -> BinaryIO:
+    if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
+
+
+@contextlib.contextmanager
+def _signals_to_descriptor() -> Iterator[socket.socket]:
+    """A socket that becomes readable when the process is asked to end."""
+    reading, writing = socket.socketpair()
+    for end in (reading, writing):
+        end.setblocking(False)
+    former = signal.set_wakeup_fd(writing.fileno())
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        """The descriptor has been written to by the interpreter."""
+
+    asked: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.signal(number, note) for number in asked}
+    try:
+        yield reading
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(former)
+        reading.close()
+        writing.close()
+
+
+def _open_resolver() -> socket.socket | None:
+    """Connected here, in the machine's network, to which it belongs for good."""
+    try:
+        lines = Path("/etc/resolv.conf").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver":
+            found = socket.socket(socket.AF_INET6 if ":" in words[1] else socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                found.connect((words[1], _RESOLVER_PORT))
+            except OSError:
+                found.close()
+                continue
+            return found
+    return None
