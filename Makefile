@@ -66,4 +66,4 @@ bench: setup
 	@$(BIN)/python -m benchmarks.push_resources
 
 clean:
-	rm -rf $(VENV) target src/crossfade/_generated
+	rm -rf $(VENV) target src/*/_generated

@@ -5,14 +5,16 @@ import sys
 import time
 from pathlib import Path
 
-STEPS = ("kubernetes_types", "envoy_protos", "policy_module")
-TARGET = Path(__file__).resolve().parent.parent / "src" / "crossfade" / "_generated"
+# Each step and the package that gets its files.
+STEPS = (("kubernetes_types", "crossfade_local"), ("envoy_protos", "crossfade"), ("policy_module", "crossfade"))
+SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 
-def generate_all(target: Path = TARGET) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for step in STEPS:
+def generate_all(source: Path = SOURCE) -> None:
+    for step, package in STEPS:
         started = time.monotonic()
+        target = source / package / "_generated"
+        target.mkdir(parents=True, exist_ok=True)
         importlib.import_module(f"generate.{step}").generate(target)
         print(f"generate: {step} ({time.monotonic() - started:.1f} s)", file=sys.stderr)
 

@@ -16,7 +16,7 @@ class GenerateHook(BuildHookInterface[Any]):
         sys.path.insert(0, self.root)
         from generate.__main__ import generate_all
 
-        generate_all(Path(self.root) / "src" / "crossfade" / "_generated")
+        generate_all(Path(self.root) / "src")
         build_data["force_include"][str(Path(self.root) / "examples")] = "crossfade/examples"
         build_data["pure_python"] = False
         build_data["infer_tag"] = True

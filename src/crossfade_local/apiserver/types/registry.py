@@ -109,7 +109,7 @@ class BuiltinTypes:
     @classmethod
     def load(cls) -> "BuiltinTypes":
         """Read the generated file; raises FileNotFoundError before `python -m generate` has run."""
-        packed = files("crossfade").joinpath("_generated/kubernetes.json.gz").read_bytes()
+        packed = files("crossfade_local").joinpath("_generated/kubernetes.json.gz").read_bytes()
         return cls(orjson.loads(gzip.decompress(packed)))
 
     def definition_name(self, gvk: Gvk) -> str | None:
