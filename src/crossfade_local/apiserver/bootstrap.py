@@ -2,14 +2,13 @@
 
 import uuid
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.security.default_roles import default_roles
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry
 from crossfade_local.apiserver.writing.strategies import timestamp
-
-JsonObject = dict[str, Any]
 
 NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 API_ADDRESS: Final = "10.96.0.1"

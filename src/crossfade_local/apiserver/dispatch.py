@@ -1,10 +1,11 @@
 """From a call to its answer: authorization, then the handler that path and verb ask for."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver import tunnel
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.discovery import openapi_v2, resources
@@ -16,8 +17,6 @@ from crossfade_local.apiserver.wire import negotiation
 from crossfade_local.apiserver.wire.answers import Answer, BytesAnswer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError, qualified, unknown_resource
-
-JsonObject = dict[str, Any]
 
 Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
 _HANDLERS: Final[dict[str, Handler]] = {

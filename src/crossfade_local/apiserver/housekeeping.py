@@ -2,14 +2,13 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.state.selectors import selector_from_struct
 from crossfade_local.apiserver.state.storage import Conflict, Event, Storage, Stored
 from crossfade_local.apiserver.writing.strategies import timestamp
-
-JsonObject = dict[str, Any]
 
 EVENT_LIFETIME: Final = timedelta(hours=1)
 _EVENTS: Final = "/events"

@@ -1,12 +1,10 @@
 """What an admission step gets to see of a write."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.wire.request import Call
-
-JsonObject = dict[str, Any]
 
 
 @dataclass

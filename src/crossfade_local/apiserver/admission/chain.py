@@ -1,11 +1,10 @@
 """The order of admission: built-in mutation, mutating webhooks, then checks and validating webhooks."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from crossfade_local.apiserver.admission.attributes import Attributes
 
-JsonObject = dict[str, Any]
 Step = Callable[[Attributes], None]
 Wait = Callable[[Attributes], Awaitable[None]]
 

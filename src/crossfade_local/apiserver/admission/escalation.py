@@ -1,15 +1,14 @@
 """Nobody grants permissions that they don't have: checked when roles and bindings are written."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.wire.request import RequestInfo, User
 from crossfade_local.apiserver.wire.status import forbidden, not_found
-
-JsonObject = dict[str, Any]
 
 _GROUP: Final = "rbac.authorization.k8s.io"
 _ROLES: Final = frozenset({f"{_GROUP}/roles", f"{_GROUP}/clusterroles"})

@@ -1,13 +1,11 @@
 """Namespaces as admission sees them: nothing is made in one that is missing or ending, and some may not be deleted."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.wire.status import forbidden, not_found
-
-JsonObject = dict[str, Any]
 
 IMMORTAL: Final = frozenset({"default", "kube-system", "kube-public"})
 _BUCKET: Final = "/namespaces"

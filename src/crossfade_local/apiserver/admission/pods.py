@@ -3,13 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.wire.status import forbidden
-
-JsonObject = dict[str, Any]
 
 TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 _TOKEN_SECONDS: Final = 3607

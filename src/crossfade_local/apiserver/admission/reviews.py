@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.admission.webhook_rules import Interested
 from crossfade_local.apiserver.conversion.versions import to_served
@@ -13,8 +14,6 @@ from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.values import gojson
 from crossfade_local.apiserver.wire.request import User
 from crossfade_local.apiserver.wire.status import StatusError
-
-JsonObject = dict[str, Any]
 
 _OPTIONS: Final = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 _LARGEST_WARNING: Final = 256

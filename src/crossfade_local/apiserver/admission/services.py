@@ -5,14 +5,13 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.defaults import drop_type_dependent_fields
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.status import StatusError, internal
-
-JsonObject = dict[str, Any]
 
 SERVICE_NETWORK: Final = ipaddress.ip_network("10.96.0.0/16")
 RESERVED: Final = frozenset({"10.96.0.0", "10.96.0.1", "10.96.0.10", "10.96.255.255"})

@@ -9,9 +9,8 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.storage import Storage
-
-JsonObject = dict[str, Any]
 
 _DEFAULT_TIMEOUT_S: Final = 10
 _QUOTED_BYTES: Final = 2048

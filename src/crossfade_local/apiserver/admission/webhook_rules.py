@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.state.selectors import selector_from_struct
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
-
-JsonObject = dict[str, Any]
 
 MUTATING: Final = "admissionregistration.k8s.io/mutatingwebhookconfigurations"
 VALIDATING: Final = "admissionregistration.k8s.io/validatingwebhookconfigurations"

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission import reviews, webhook_rules
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.admission.webhook_client import CallError, WebhookClient
@@ -14,8 +15,6 @@ from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry
 from crossfade_local.apiserver.wire.status import bad_request, internal
 from crossfade_local.apiserver.writing import objects
-
-JsonObject = dict[str, Any]
 
 _SIDE_EFFECT_FREE: Final = ("None", "NoneOnDryRun")
 log = logging.getLogger(__name__)

@@ -1,11 +1,8 @@
 """Objects between the version a client speaks and the one that is stored."""
 
-from typing import Any
-
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.conversion import from_storage, to_storage
 from crossfade_local.apiserver.types.registry import ResourceType
-
-JsonObject = dict[str, Any]
 
 
 def to_stored(resource: ResourceType, obj: JsonObject) -> JsonObject:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation.errors import OMITTED, ErrorType, FieldError, invalid, required
-
-JsonObject = dict[str, Any]
 
 _RULES: Final = "x-kubernetes-validations"
 _ROOT: Final = "<nil>"

@@ -4,6 +4,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd.validator import schema_errors
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import OBJECT_META, SchemaNode
@@ -11,8 +12,6 @@ from crossfade_local.apiserver.types.typed import conform
 from crossfade_local.apiserver.validation.errors import FieldError
 from crossfade_local.apiserver.validation.metadata import validate_metadata, validate_metadata_update
 from crossfade_local.apiserver.validation.names import subdomain_name
-
-JsonObject = dict[str, Any]
 
 _EMBEDDED_KEEPS: Final = ("apiVersion", "kind", "metadata")
 

@@ -1,13 +1,11 @@
 """Checks of a CustomResourceDefinition that need the machinery of custom resources: CEL rules, defaults, conversion."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd import cel
 from crossfade_local.apiserver.crd.validator import value_errors
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, required
-
-JsonObject = dict[str, Any]
 
 
 def definition_errors(crd: JsonObject) -> list[FieldError]:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd.schemas import schema_node
 from crossfade_local.apiserver.state.storage import DELETED, Conflict, Event, Storage, Stored
 from crossfade_local.apiserver.types.builtin_resources import ALL
@@ -17,8 +18,6 @@ from crossfade_local.apiserver.types.registry import (
     version_priority,
 )
 from crossfade_local.apiserver.writing.strategies import timestamp
-
-JsonObject = dict[str, Any]
 
 BUCKET: Final = "apiextensions.k8s.io/customresourcedefinitions"
 CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"

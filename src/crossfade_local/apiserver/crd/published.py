@@ -1,12 +1,11 @@
 """A custom resource's schema as OpenAPI v3 shows it to kubectl."""
 
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd.schemas import openapi_schema
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import OBJECT_META
-
-JsonObject = dict[str, Any]
 
 _API_VERSION: Final = (
     "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized"

@@ -1,11 +1,10 @@
 """The schema of a custom resource version as the rest of the server sees it: with its metadata filled in."""
 
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.registry import BuiltinTypes
 from crossfade_local.apiserver.types.schema import OBJECT_META, JsonSchema, SchemaNode
-
-JsonObject = dict[str, Any]
 
 _REF: Final = {"$ref": f"#/components/schemas/{OBJECT_META}"}
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd import cel
 from crossfade_local.apiserver.crd.formats import FORMATS
 from crossfade_local.apiserver.crd.schemas import openapi_schema
@@ -19,8 +20,6 @@ from crossfade_local.apiserver.validation.errors import (
     too_many,
 )
 from crossfade_local.apiserver.values.gotext import number, plain
-
-JsonObject = dict[str, Any]
 
 _BLOCKING: Final = frozenset(
     {

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
-
-JsonObject = dict[str, Any]
 
 _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
 from crossfade_local.apiserver.wire.negotiation import media_ranges
-
-JsonObject = dict[str, Any]
 
 _AGGREGATED: Final = ("v2", "v2beta1")
 

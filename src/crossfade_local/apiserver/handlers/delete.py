@@ -2,8 +2,9 @@
 
 from copy import deepcopy
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.conversion.versions import to_served
@@ -17,8 +18,6 @@ from crossfade_local.apiserver.wire.answers import Answer, ListAnswer, ObjectAns
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import conflict, success
 from crossfade_local.apiserver.writing import strategies, writes
-
-JsonObject = dict[str, Any]
 
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"

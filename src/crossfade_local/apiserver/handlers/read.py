@@ -3,8 +3,9 @@
 import base64
 import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.conversion.versions import to_served
 from crossfade_local.apiserver.handlers.selection import Selection, selection
@@ -16,8 +17,6 @@ from crossfade_local.apiserver.wire import options
 from crossfade_local.apiserver.wire.answers import Answer, ListAnswer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import StatusError, bad_request, expired, too_large_resource_version
-
-JsonObject = dict[str, Any]
 
 _TOKEN_VERSION: Final = "meta.k8s.io/v1"  # noqa: S105 - a format, not a secret
 _CONTINUE_EXPIRED: Final = (

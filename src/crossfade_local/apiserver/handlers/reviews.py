@@ -1,8 +1,9 @@
 """Reviews: questions to the authenticator and the authorizer, answered and never stored."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.security.rbac import MASTERS
 from crossfade_local.apiserver.security.tokens import DEFAULT_AUDIENCE, TokenError
@@ -14,8 +15,6 @@ from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call, RequestInfo, User
 from crossfade_local.apiserver.wire.status import StatusError, bad_request
 from crossfade_local.apiserver.writing.strategies import timestamp
-
-JsonObject = dict[str, Any]
 
 
 async def self_subject_access_review(api: Api, call: Call, resource: ResourceType) -> Answer:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch
@@ -15,8 +16,6 @@ from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import MODIFIED, StatusError, bad_request, conflict, unsupported_media_type
 from crossfade_local.apiserver.writing import writes
-
-JsonObject = dict[str, Any]
 
 _TRIES: Final = 5
 

@@ -1,14 +1,12 @@
 """Which objects a list, watch or collection delete means: namespace, name, label and field selectors."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.selectors import FieldSelector, LabelSelector, SelectorError
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import bad_request
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.handlers import delete as deletion
 from crossfade_local.apiserver.handlers.scale import patch_scale, replace_scale, scale_of
@@ -19,7 +20,6 @@ from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import StatusError, bad_request, conflict
 from crossfade_local.apiserver.writing import strategies, writes
 
-JsonObject = dict[str, Any]
 Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
 
 _SHORTEST_TOKEN_S: Final = 600

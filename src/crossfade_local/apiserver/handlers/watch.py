@@ -4,10 +4,11 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.conversion.versions import to_served
 from crossfade_local.apiserver.handlers.selection import Selection, selection
@@ -19,8 +20,6 @@ from crossfade_local.apiserver.wire.negotiation import Form, negotiate, partial
 from crossfade_local.apiserver.wire.presentation import table_answer
 from crossfade_local.apiserver.wire.request import TRUE, Call
 from crossfade_local.apiserver.wire.status import expired, too_large_resource_version
-
-JsonObject = dict[str, Any]
 
 _BOOKMARK_S: Final = 60.0
 _SHORTEST_DEFAULT_S: Final = 1800.0

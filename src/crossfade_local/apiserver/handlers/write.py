@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply
 from crossfade_local.apiserver.conversion.versions import to_served, to_stored
@@ -28,8 +29,6 @@ from crossfade_local.apiserver.wire.status import (
     unsupported_media_type,
 )
 from crossfade_local.apiserver.writing import objects, strategies, writes
-
-JsonObject = dict[str, Any]
 
 _TRIES: Final = 5
 JSON_PATCH: Final = "application/json-patch+json"

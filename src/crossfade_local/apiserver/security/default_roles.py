@@ -1,8 +1,8 @@
 """The ClusterRoles and bindings that Kubernetes ships with, as far as the embedded cluster has use for them."""
 
-from typing import Any, Final
+from typing import Final
 
-JsonObject = dict[str, Any]
+from crossfade_kube.meta import JsonObject
 
 _GROUP: Final = "rbac.authorization.k8s.io"
 _LABELS: Final = {"kubernetes.io/bootstrapping": "rbac-defaults"}

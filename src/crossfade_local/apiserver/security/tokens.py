@@ -7,17 +7,16 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.wire.request import User
-
-JsonObject = dict[str, Any]
 
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 DEFAULT_AUDIENCE: Final = ISSUER

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import orjson
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.database import Database
 
-JsonObject = dict[str, Any]
 Key = tuple[str, str]
 
 ADDED: Final = "ADDED"

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.schema import OBJECT_META, SchemaNode
 from crossfade_local.apiserver.values.goscalars import base64_problem, time_problem
 from crossfade_local.apiserver.values.quantity import QuantityError, parse
-
-JsonObject = dict[str, Any]
 
 _GO_NUMBERS: Final = {"int32": "int32", "int64": "int64", "double": "float64"}
 

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.registry import ResourceType
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)

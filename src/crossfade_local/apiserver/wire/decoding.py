@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.values import gojson
 from crossfade_local.apiserver.wire import protobuf
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import StatusError, bad_request, unsupported_body
-
-JsonObject = dict[str, Any]
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"

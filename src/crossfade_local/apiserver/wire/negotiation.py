@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.wire.status import not_acceptable
-
-JsonObject = dict[str, Any]
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.wire.negotiation import YAML, Form, partial
 
 if TYPE_CHECKING:
     from crossfade_local.apiserver.api import Api
     from crossfade_local.apiserver.wire.answers import ListAnswer, ObjectAnswer
-
-JsonObject = dict[str, Any]
 
 
 def encode(value: Any, form: Form) -> bytes:

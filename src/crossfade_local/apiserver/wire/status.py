@@ -1,8 +1,8 @@
 """Failures as Kubernetes answers them: `Status` objects with its codes, reasons and words."""
 
-from typing import Any, Final
+from typing import Final
 
-JsonObject = dict[str, Any]
+from crossfade_kube.meta import JsonObject
 
 NOT_FOUND_TEXT: Final = "404 page not found\n"
 

@@ -1,8 +1,9 @@
 """From a request's body to an object in stored form, and the checks every new version of an object goes through."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.conversion.versions import to_stored
 from crossfade_local.apiserver.crd import custom_resources, lifecycle
 from crossfade_local.apiserver.crd.definition_rules import definition_errors
@@ -15,8 +16,6 @@ from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.decoding import Body
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import StatusError, bad_request, plain_error
-
-JsonObject = dict[str, Any]
 
 _INTERNAL_PACKAGES: Final = {"": "core", "rbac.authorization.k8s.io": "rbac", "networking.k8s.io": "networking"}
 

@@ -4,12 +4,11 @@ import secrets
 import uuid
 from copy import deepcopy
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults import generate_job_selector, initial_status
 from crossfade_local.apiserver.types.registry import ResourceType
-
-JsonObject = dict[str, Any]
 
 _SUFFIX_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _LONGEST_GENERATED_BASE: Final = 58

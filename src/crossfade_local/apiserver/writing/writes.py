@@ -1,8 +1,9 @@
 """How a new version of an object comes to be stored: admission, the server's own fields, validation, bookkeeping."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.apply import track_update
@@ -17,7 +18,6 @@ from crossfade_local.apiserver.writing import objects, strategies
 from crossfade_local.apiserver.writing.advice import warnings_on_create
 from crossfade_local.apiserver.writing.inert import warning_for
 
-JsonObject = dict[str, Any]
 Track = Callable[[JsonObject | None, JsonObject], JsonObject]
 """(old, new) → new with its managedFields."""
 
