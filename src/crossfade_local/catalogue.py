@@ -1,19 +1,15 @@
 """Which program an image reference stands for: there is no image store, a list of patterns takes its place.
 
-The user's file is asked before the built-in list; the first pattern that matches wins.
+The user's file is asked before the list that the cluster was started with; the first pattern that matches wins.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 from msgspec import Struct, ValidationError, convert, field
-
-_PLACEHOLDERS: Final = {"{python}": sys.executable, "{crossfade}": str(Path(sys.prefix, "bin", "crossfade"))}
 
 
 class Image(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,9 +29,9 @@ class CatalogueError(Exception):
 class Catalogue:
     """Reads the user's file again when it has changed, so that an entry added for a waiting pod takes effect."""
 
-    def __init__(self, user_file: Path | None) -> None:
+    def __init__(self, user_file: Path | None, built_in: tuple[Image, ...] = ()) -> None:
         self._user_file = user_file
-        self._built_in = load_built_in()
+        self._built_in = built_in
         self._user: tuple[Image, ...] = ()
         self._modified_ns = -1
         self._refresh()
@@ -91,12 +87,6 @@ def parse_images(text: str, *, source: str, placeholders: Mapping[str, str] | No
         if not image.argv:
             raise CatalogueError(f'image catalogue {source}: the entry for "{image.match}" has an empty argv')
     return tuple(_filled(image, placeholders) for image in images) if placeholders else images
-
-
-def load_built_in() -> tuple[Image, ...]:
-    text = files("crossfade_local.images").joinpath("catalogue.yaml").read_text(encoding="utf-8")
-    scripts = {"{images}": str(files("crossfade_local.images"))}
-    return parse_images(text, source="built in", placeholders={**_PLACEHOLDERS, **scripts})
 
 
 def paths_named(images: Iterable[Image]) -> set[Path]:

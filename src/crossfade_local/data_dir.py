@@ -37,6 +37,7 @@ class DataDir:
         self.mounts = self.run / "mounts"
         self.kubelet_socket = self.run / "kubelet.sock"
         self.install = self.run / "install.json"
+        self.built_in_images = self.run / "images.json"
         self._state = self.run / "up.json"
         self._status = self.run / "status.json"
         self._lock = self.run / "up.lock"

@@ -1,4 +1,4 @@
-"""Applies the product's own manifests to a fresh cluster, in order, and waits for what they start."""
+"""Applies the manifests that a cluster begins with, in order, and waits for what they start."""
 
 import asyncio
 import time

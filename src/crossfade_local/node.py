@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 
 _API_URL: Final = f"https://{network.API_ADDRESS}:443"
 _RESTART_S: Final = 0.2
-# Stands for uid 1337 where containers cannot have uids of their own.
-_PROXY_MARK: Final = "1337"
 _MAX_API_FAILURES: Final = 3
 _ACCOUNT_TRIES: Final = 250
 _ACCOUNT_POLL_S: Final = 0.02
@@ -185,7 +183,9 @@ class Node:
         return MachineView(self._directory.mounts, exposed=sorted(exposed), hidden=self._directory.root)
 
     def _catalogue(self) -> catalogue.Catalogue:
-        return catalogue.Catalogue(Path(self._settings.images) if self._settings.images else None)
+        user_file = Path(self._settings.images) if self._settings.images else None
+        built_in = read_json(self._directory.built_in_images).get("items") or ()
+        return catalogue.Catalogue(user_file, msgspec.convert(built_in, tuple[catalogue.Image, ...]))
 
     async def _start_parts(self, tasks: asyncio.TaskGroup, view: MachineView) -> None:
         from crossfade_local.controllers.run import run_controllers
@@ -230,7 +230,7 @@ class Node:
                 "KUBERNETES_SERVICE_PORT": "443",
                 "KUBERNETES_SERVICE_PORT_HTTPS": "443",
                 "KUBERNETES_PORT": f"tcp://{network.API_ADDRESS}:443",
-                **({} if self._settings.many_users else {"CROSSFADE_SOCKET_MARK": _PROXY_MARK}),
+                **({} if self._settings.many_users else self._settings.shared_user_env),
             },
         )
 
@@ -288,9 +288,10 @@ class Node:
                 return
 
     async def _install(self) -> None:
-        items = read_json(self._directory.install).get("items") or []
+        wanted = read_json(self._directory.install)
+        items = wanted.get("items") or []
         if items:
-            self._uplink.tell("progress", f"applying {len(items)} objects of the mesh and the gateway")
+            self._uplink.tell("progress", f"applying {len(items)} objects of {wanted['name']}")
             installer = Installer(self._client)
             try:
                 await installer.apply(items)

@@ -1,10 +1,13 @@
 """What `up` tells the node, as one JSON argument."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class NodeSettings(Struct, frozen=True, kw_only=True):
-    """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver."""
+    """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver.
+
+    `images` names the user's catalogue.
+    """
 
     data_dir: str
     api_descriptor: int
@@ -13,3 +16,4 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     resolver_descriptor: int | None = None
     images: str | None = None
     many_users: bool = True
+    shared_user_env: dict[str, str] = field(default_factory=dict)

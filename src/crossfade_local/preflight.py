@@ -5,6 +5,8 @@ import getpass
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -12,6 +14,16 @@ from typing import Final
 _PROGRAMS: Final = {"nft": "nftables", "iptables-restore": "iptables", "unshare": "util-linux", "setsid": "util-linux"}
 _PLACES: Final = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 _NAMESPACES: Final = ("--mount", "--net", "--pid", "--uts", "--ipc")
+
+
+@dataclass(frozen=True)
+class SharedUser:
+    """What follows where containers cannot have uids of their own, all being one user."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Every container gets it."""
+    consequence: str = ""
+    """For people; completes "containers share one user, …"."""
 
 
 class Mode(Enum):
@@ -25,18 +37,14 @@ class Mode(Enum):
     def many_users(self) -> bool:
         return self is not Mode.SINGLE_UID
 
-    def explain(self) -> str:
-        return _EXPLAIN[self]
+    def explain(self, shared_user: SharedUser) -> str:
+        if self is Mode.SINGLE_UID:
+            effect = f", {shared_user.consequence}" if shared_user.consequence else ""
+            return f"running {self.value}: containers share one user{effect} (install the package uidmap for that)"
+        how = "as root" if self is Mode.ROOT else "rootless with subordinate uids"
+        return f"running {how}: containers run as the users that their specs name"
 
 
-_EXPLAIN: Final = {
-    Mode.ROOT: "running as root: containers run as the users that their specs name",
-    Mode.ROOTLESS: "running rootless with subordinate uids: containers run as the users that their specs name",
-    Mode.SINGLE_UID: (
-        "running rootless with a single uid: containers share one user, and the mesh knows its proxies by socket mark; "
-        "a container that relies on runAsUser 1337 to bypass the mesh will not (install the package uidmap for that)"
-    ),
-}
 _USER_OPTIONS: Final = {
     Mode.ROOT: (),
     Mode.ROOTLESS: ("--user", "--map-root-user", "--map-auto"),

@@ -20,6 +20,7 @@ import msgspec
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local import control, host_ports, preflight
+from crossfade_local.catalogue import Catalogue, Image
 from crossfade_local.data_dir import DataDir, write_json
 from crossfade_local.host_ports import Listener
 from crossfade_local.node_settings import NodeSettings
@@ -37,14 +38,20 @@ _MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 
 
 class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`None` ports were not asked for. `install` is applied once the API answers; its Deployments belong to ready."""
+    """`None` ports were not asked for. `install` is applied once the API answers; its Deployments belong to ready.
+
+    `images` is the user's catalogue, asked before `built_in_images`. `install_name` tells people what `install` is.
+    """
 
     data_dir: Path
     api_port: int | None = None
     http_port: int | None = None
     https_port: int | None = None
     images: Path | None = None
+    built_in_images: tuple[Image, ...] = ()
     install: tuple[JsonObject, ...] = ()
+    install_name: str = ""
+    shared_user: preflight.SharedUser = preflight.SharedUser()
 
 
 class ClusterFailedError(Exception):
@@ -67,19 +74,18 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
     with directory.held():
         _check_images(settings.images)
         mode = preflight.choose_mode()
-        say(mode.explain())
+        say(mode.explain(settings.shared_user))
         with contextlib.ExitStack() as stack:
             listeners = dict(_open_ports(settings, say))
             for listener in listeners.values():
                 stack.enter_context(listener.socket)
-            write_json(directory.install, {"items": list(settings.install)})
+            write_json(directory.built_in_images, {"items": msgspec.to_builtins(settings.built_in_images)})
+            write_json(directory.install, {"name": settings.install_name, "items": list(settings.install)})
             directory.write_state(_state(settings, mode, listeners))
             _Supervisor(directory, settings, mode, listeners, say=say, settled=settled).run()
 
 
 def _check_images(images: Path | None) -> None:
-    from crossfade_local.catalogue import Catalogue
-
     if images is not None:
         Catalogue(images)
 
@@ -175,6 +181,7 @@ class _Supervisor:
             resolver_descriptor=resolver.fileno() if resolver else None,
             images=str(self._settings.images.absolute()) if self._settings.images else None,
             many_users=self._mode.many_users,
+            shared_user_env=dict(self._settings.shared_user.env),
         )
         command = [sys.executable, "-m", "crossfade_local.init", msgspec.json.encode(settings).decode()]
         return subprocess.Popen(

@@ -69,6 +69,7 @@ def run_up(arguments: argparse.Namespace) -> int:
 
 
 def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
+    from crossfade.images.built_in import SHARED_USER, built_in_images
     from crossfade_local import up
     from crossfade_local.catalogue import CatalogueError
     from crossfade_local.host_ports import PortTakenError
@@ -81,7 +82,10 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         http_port=arguments.http_port,
         https_port=arguments.https_port,
         images=arguments.images,
+        built_in_images=built_in_images(),
         install=() if arguments.bare else _product_manifests(),
+        install_name="the mesh and the gateway",
+        shared_user=SHARED_USER,
     )
 
     def settled(ok: bool) -> None:

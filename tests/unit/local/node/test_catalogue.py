@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade_local.catalogue import Catalogue, CatalogueError, find_image, load_built_in, parse_images
+from crossfade_local.catalogue import Catalogue, CatalogueError, find_image, parse_images
 
 IMAGES = parse_images(
     """
@@ -32,22 +32,6 @@ def test_first_match_wins(reference: str, program: str) -> None:
     found = find_image(IMAGES, reference)
     assert found
     assert found.argv[0] == program
-
-
-@pytest.mark.parametrize(
-    "reference",
-    [
-        "crossfade/controller:0.1.0",
-        "crossfade/proxy:x",
-        "crossfade/proxy-init:x",
-        "crossfade/djapp:v1",
-        "1.dkr/hello-world:v1.0",
-    ],
-)
-def test_built_in_images_exist(reference: str) -> None:
-    found = find_image(load_built_in(), reference)
-    assert found
-    assert Path(found.argv[0]).exists()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfade_local.images import proxy_init
-from crossfade_local.images.proxy_init import rules, settings_from
+from crossfade.images import proxy_init
+from crossfade.images.proxy_init import rules, settings_from
 
 INJECTED = {
     "APPMESH_START_ENABLED": "1",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from crossfade_local.images.djapp import DjProtocol
+from crossfade.images.djapp import DjProtocol
 
 ANSWER = '["Astrud Gilberto","Miles Davis"]'
 OK = "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n"

@@ -1,0 +1,21 @@
+"""What the product brings to an embedded cluster: the catalogue of its own images, and how they do with one user."""
+
+import sys
+from importlib.resources import files
+from typing import Final
+
+from crossfade_local.catalogue import Image, parse_images
+from crossfade_local.preflight import SharedUser
+
+# The proxy's sockets are marked instead of being known by uid 1337.
+SHARED_USER: Final = SharedUser(
+    env={"CROSSFADE_SOCKET_MARK": "1337"},
+    consequence="and the mesh knows its proxies by socket mark; "
+    "a container that relies on runAsUser 1337 to bypass the mesh will not",
+)
+
+
+def built_in_images() -> tuple[Image, ...]:
+    folder = files("crossfade.images")
+    text = folder.joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    return parse_images(text, source="built in", placeholders={"{python}": sys.executable, "{images}": str(folder)})

@@ -1,1 +1,0 @@
-"""Programs of the built-in images and the catalogue that names them."""
