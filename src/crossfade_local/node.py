@@ -20,6 +20,7 @@ from crossfade_kube.errors import KubeError
 from crossfade_kube.event_loop import new_event_loop
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import ClusterConfig, load_kubeconfig
+from crossfade_kube.logging import configure
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.reflector import Reflector
 from crossfade_kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
@@ -305,17 +306,8 @@ class Node:
         self._uplink.tell("ready")
 
 
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        fields = "".join(f" {key}={value}" for key, value in getattr(record, "fields", {}).items())
-        return super().format(record) + fields
-
-
 def main() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    configure()
     settings = msgspec.json.decode(sys.argv[1], type=NodeSettings)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(Node(settings).run())

@@ -5,7 +5,6 @@ Prints `ready` on stdout when it serves; ends on SIGTERM and SIGINT.
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ import sys
 from pathlib import Path
 
 from crossfade_kube.event_loop import new_event_loop
+from crossfade_kube.logging import configure
 from crossfade_local.apiserver.api import utc_now
 from crossfade_local.apiserver.assembly import Assembly
 from crossfade_local.apiserver.bootstrap import make_builtin_objects
@@ -24,7 +24,7 @@ from crossfade_local.apiserver.server import HttpServer, tls_context
 
 def main() -> None:
     arguments = _parser().parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure()
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))

@@ -3,11 +3,11 @@
 import argparse
 import asyncio
 import contextlib
-import logging
 from pathlib import Path
 
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import load_kubeconfig
+from crossfade_kube.logging import configure
 from crossfade_local.controllers.run import run_controllers
 
 
@@ -17,9 +17,7 @@ async def _main(kubeconfig: Path) -> None:
 
 
 if __name__ == "__main__":
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    configure()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True)
     with contextlib.suppress(KeyboardInterrupt):
