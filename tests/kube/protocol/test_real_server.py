@@ -1,4 +1,4 @@
-"""The client's parts against the embedded API server: leases, events, apply and snapshots."""
+"""The client's parts against the embedded API server: leases, events and apply."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -6,16 +6,13 @@ from contextlib import aclosing
 
 import pytest
 
-from crossfade.run.sources import ClusterSource
 from crossfade_kube.client import JSON_PATCH, STRATEGIC, Client
-from crossfade_kube.core import ConfigMap, Secret
 from crossfade_kube.errors import Conflict, Invalid, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.lease import LeaderElection, LeaseTimes
-from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
-from crossfade_kube.resources import CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE
+from crossfade_kube.resources import CONFIG_MAP, EVENT, LEASE, NAMESPACE, SERVICE
 from tests.support.api_server import ApiServerProcess
 from tests.support.waiting import eventually
 
@@ -91,25 +88,6 @@ async def test_events_are_counted(client: Client) -> None:
                 break
     assert seen == [("ADDED", 1), ("MODIFIED", 2), ("MODIFIED", 3)]
     running.cancel()
-
-
-async def test_snapshots_follow_the_server(client: Client) -> None:
-    source = ClusterSource(client, [ConfigMap, Secret], log=EventLog("test"))
-    running = asyncio.create_task(source.run())
-    async with asyncio.timeout(10):
-        async for snapshot in source:
-            found = snapshot.get(Secret, "default", "key")
-            if found is None:
-                metadata = {"name": "key", "namespace": "default"}
-                await client.create(SECRET, {"metadata": metadata, "stringData": {"key": "kong-secret\n"}})
-            elif found.data == {"key": b"kong-secret\n"}:
-                await client.delete(SECRET, "key", namespace="default")
-                break
-        async for snapshot in source:
-            if snapshot.get(Secret, "default", "key") is None:
-                break
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_is_not_there(client: Client) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from crossfade_local.controllers.jobs import next_step
-from tests.unit.local.controllers.objects import Json, pod
+from tests.local.unit.controllers.objects import Json, pod
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

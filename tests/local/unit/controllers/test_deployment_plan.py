@@ -2,7 +2,7 @@ import pytest
 
 from crossfade_local.controllers.deployments import plan
 from crossfade_local.controllers.deployments.revisions import DESIRED_REPLICAS, MAX_REPLICAS
-from tests.unit.local.controllers.objects import Json, deployment, replica_set
+from tests.local.unit.controllers.objects import Json, deployment, replica_set
 
 
 def _rolling(replicas: int, surge: int | str, unavailable: int | str) -> Json:

@@ -18,7 +18,7 @@ from crossfade_kube.resources import (
     SERVICE,
     SERVICE_ACCOUNT,
 )
-from tests.protocol.controllers.conftest import Bed
+from tests.local.protocol.controllers.conftest import Bed
 
 Json = dict[str, Any]
 

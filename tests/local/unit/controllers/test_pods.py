@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from crossfade_kube.errors import BadRequest
 from crossfade_local.controllers.pods import available_in_s, deletion_order, is_active
 from crossfade_local.controllers.replica_sets import Failure, replica_set_status
-from tests.unit.local.controllers.objects import pod, replica_set
+from tests.local.unit.controllers.objects import pod, replica_set
 
 NOW = datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
 

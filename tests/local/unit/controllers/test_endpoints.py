@@ -3,7 +3,7 @@ import pytest
 from crossfade_local.controllers.endpoints.addresses import pod_addresses
 from crossfade_local.controllers.endpoints.slices import SliceChanges, slice_changes
 from crossfade_local.controllers.endpoints.subsets import endpoints_of
-from tests.unit.local.controllers.objects import Json, pod, service
+from tests.local.unit.controllers.objects import Json, pod, service
 
 WEB = {"name": "http", "port": 80, "targetPort": "web", "protocol": "TCP"}
 ADMIN = {"name": "adm", "port": 81, "targetPort": 9099, "protocol": "TCP"}

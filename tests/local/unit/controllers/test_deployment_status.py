@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from crossfade_local.controllers.deployments import revisions, status
-from tests.unit.local.controllers.objects import Json, deployment, replica_set, template
+from tests.local.unit.controllers.objects import Json, deployment, replica_set, template
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

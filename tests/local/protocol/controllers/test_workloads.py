@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crossfade_kube.resources import DEPLOYMENT, JOB, POD, REPLICA_SET, SERVICE_ACCOUNT
-from tests.protocol.controllers.conftest import Bed, running
+from tests.local.protocol.controllers.conftest import Bed, running
 from tests.support.api_server import ApiServerProcess
 
 
