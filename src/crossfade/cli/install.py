@@ -32,13 +32,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _print_mesh(arguments: argparse.Namespace) -> int:
-    from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_manifests
+    from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 
     return _print(mesh_manifests(MeshInstallSettings(region=arguments.region, account_id=arguments.account_id)))
 
 
 def _print_gateway(arguments: argparse.Namespace) -> int:
-    from crossfade.run.manifests.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
+    from crossfade.install.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
 
     settings = GatewayInstallSettings(release=arguments.release, namespace=arguments.namespace, compat=arguments.compat)
     return _print([*gateway_crds(), *gateway_manifests(settings)])

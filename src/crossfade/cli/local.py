@@ -112,8 +112,8 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
 
 
 def _product_manifests() -> tuple[dict[str, Any], ...]:
-    from crossfade.run.manifests.gateway import gateway_crds
-    from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_manifests
+    from crossfade.install.gateway import gateway_crds
+    from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 
     return (*mesh_manifests(MeshInstallSettings()), *gateway_crds())
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates, renewed
-from crossfade.run.manifests.mesh_names import (
+from crossfade.install.mesh_names import (
     CERTIFICATE_SECRET,
     MUTATING_CONFIGURATION,
     VALIDATING_CONFIGURATION,

@@ -22,8 +22,7 @@ from crossfade.api.appmesh import (
 )
 from crossfade.compile.mesh import ArnScope
 from crossfade.inject.settings import SidecarSettings
-from crossfade.run.health import health_server
-from crossfade.run.manifests.mesh_names import (
+from crossfade.install.mesh_names import (
     ADS_PORT,
     HEALTH_PORT,
     LEASE,
@@ -32,6 +31,7 @@ from crossfade.run.manifests.mesh_names import (
     WEBHOOK_PORT,
     ads_address,
 )
+from crossfade.run.health import health_server
 from crossfade.run.mesh_certificates import Certificates
 from crossfade.run.mesh_identity import sidecar_authentication
 from crossfade.run.mesh_loop import MeshLoop

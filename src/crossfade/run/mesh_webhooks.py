@@ -13,7 +13,7 @@ from crossfade.compile.mesh.names import gateway_path, node_path
 from crossfade.inject.decision import Candidates, Decision, InjectionDenied, Untouched, decide
 from crossfade.inject.patch import gateway_patch, sidecar_patch
 from crossfade.inject.settings import SidecarSettings
-from crossfade.run.manifests.mesh_names import ADMITTED, POD_PATH, mutating_path, validating_path
+from crossfade.install.mesh_names import ADMITTED, POD_PATH, mutating_path, validating_path
 from crossfade.run.mesh_objects import MeshObjects
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import JsonObject

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import yaml
 
-from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_manifests
+from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 from crossfade.run.mesh_role import MeshSettings, run_mesh_role
 from crossfade_kube.client import Client
 from crossfade_kube.errors import AlreadyExists

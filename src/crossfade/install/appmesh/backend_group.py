@@ -1,8 +1,8 @@
 """The BackendGroup kind's definition (appmesh.md §1.9)."""
 
 from crossfade.api.appmesh import BackendGroup
-from crossfade.run.manifests.appmesh.definition import definition
-from crossfade.run.manifests.appmesh.schema import MESH_REFERENCE, REFERENCE, array, obj
+from crossfade.install.appmesh.definition import definition
+from crossfade.install.appmesh.schema import MESH_REFERENCE, REFERENCE, array, obj
 from crossfade_kube.meta import JsonObject
 
 

@@ -6,8 +6,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from crossfade.run.manifests.mesh import MeshInstallSettings, mesh_crds, mesh_manifests
-from crossfade.run.manifests.mesh_names import ads_address, server_names
+from crossfade.install.mesh import MeshInstallSettings, mesh_crds, mesh_manifests
+from crossfade.install.mesh_names import ads_address, server_names
 
 Json = dict[str, Any]
 MANIFESTS = mesh_manifests(MeshInstallSettings(region="eu-west-1", account_id="123456789012"))

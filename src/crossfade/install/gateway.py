@@ -56,7 +56,7 @@ class GatewayInstallSettings(Struct, frozen=True):
 
 def gateway_crds() -> list[JsonObject]:
     """CustomResourceDefinitions of all Kong kinds, ordered by name."""
-    folder = files("crossfade.run.manifests").joinpath("kong")
+    folder = files("crossfade.install").joinpath("kong")
     entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
     return _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from crossfade.api.appmesh.values import GROUP, VERSION
-from crossfade.run.manifests.mesh_names import (
+from crossfade.install.mesh_names import (
     ADMITTED,
     MUTATING_CONFIGURATION,
     NAMESPACE,

@@ -5,15 +5,15 @@ import json
 from msgspec import Struct
 
 from crossfade import __version__
-from crossfade.run.manifests.appmesh.backend_group import backend_group_definition
-from crossfade.run.manifests.appmesh.gateway_route import gateway_route_definition
-from crossfade.run.manifests.appmesh.mesh import mesh_definition
-from crossfade.run.manifests.appmesh.virtual_gateway import virtual_gateway_definition
-from crossfade.run.manifests.appmesh.virtual_node import virtual_node_definition
-from crossfade.run.manifests.appmesh.virtual_router import virtual_router_definition
-from crossfade.run.manifests.appmesh.virtual_service import virtual_service_definition
-from crossfade.run.manifests.mesh_access import access_manifests
-from crossfade.run.manifests.mesh_names import (
+from crossfade.install.appmesh.backend_group import backend_group_definition
+from crossfade.install.appmesh.gateway_route import gateway_route_definition
+from crossfade.install.appmesh.mesh import mesh_definition
+from crossfade.install.appmesh.virtual_gateway import virtual_gateway_definition
+from crossfade.install.appmesh.virtual_node import virtual_node_definition
+from crossfade.install.appmesh.virtual_router import virtual_router_definition
+from crossfade.install.appmesh.virtual_service import virtual_service_definition
+from crossfade.install.mesh_access import access_manifests
+from crossfade.install.mesh_names import (
     ADS_PORT,
     ADS_SERVICE,
     HEALTH_PORT,
@@ -22,7 +22,7 @@ from crossfade.run.manifests.mesh_names import (
     WEBHOOK_PORT,
     WEBHOOK_SERVICE,
 )
-from crossfade.run.manifests.mesh_webhooks import webhook_manifests
+from crossfade.install.mesh_webhooks import webhook_manifests
 from crossfade_kube.meta import JsonObject
 
 

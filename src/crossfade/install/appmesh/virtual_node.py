@@ -3,8 +3,8 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.run.manifests.appmesh.definition import definition
-from crossfade.run.manifests.appmesh.schema import (
+from crossfade.install.appmesh.definition import definition
+from crossfade.install.appmesh.schema import (
     ACCESS_LOG,
     AWS_NAME,
     BACKEND_DEFAULTS,

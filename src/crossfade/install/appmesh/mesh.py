@@ -1,8 +1,8 @@
 """The Mesh kind's definition (appmesh.md §1.3)."""
 
 from crossfade.api.appmesh import Mesh
-from crossfade.run.manifests.appmesh.definition import definition
-from crossfade.run.manifests.appmesh.schema import AWS_NAME, LABEL_SELECTOR, STRING, choice, obj, status
+from crossfade.install.appmesh.definition import definition
+from crossfade.install.appmesh.schema import AWS_NAME, LABEL_SELECTOR, STRING, choice, obj, status
 from crossfade_kube.meta import JsonObject
 
 

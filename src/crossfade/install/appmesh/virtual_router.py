@@ -3,8 +3,8 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualRouter
-from crossfade.run.manifests.appmesh.definition import definition
-from crossfade.run.manifests.appmesh.schema import (
+from crossfade.install.appmesh.definition import definition
+from crossfade.install.appmesh.schema import (
     ANY_PORT,
     AWS_NAME,
     DURATION,

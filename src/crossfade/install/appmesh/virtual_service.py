@@ -1,8 +1,8 @@
 """The VirtualService kind's definition (appmesh.md §1.5)."""
 
 from crossfade.api.appmesh import VirtualService
-from crossfade.run.manifests.appmesh.definition import definition
-from crossfade.run.manifests.appmesh.schema import (
+from crossfade.install.appmesh.definition import definition
+from crossfade.install.appmesh.schema import (
     AWS_NAME,
     MESH_REFERENCE,
     REFERENCE,
