@@ -15,7 +15,7 @@ from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.run.envoy_process import EnvoyProcess
+from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer

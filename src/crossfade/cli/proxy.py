@@ -10,6 +10,6 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.run.proxy import run_proxy
+    from crossfade.proxy.run import run_proxy
 
     return run_proxy(is_gateway=arguments.gateway)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
-from crossfade.run.envoy_process import EnvoyProcess, write_private
-from crossfade.run.work_folder import work_folder
+from crossfade.proxy.envoy_process import EnvoyProcess, write_private
+from crossfade.proxy.work_folder import work_folder
 
 GATEWAY_ADS: Final = "127.0.0.1:18001"
 GATEWAY_STATUS_PORT: Final = 8100

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.run.work_folder import work_folder
+from crossfade.proxy.work_folder import work_folder
 
 HOLD = """
 import sys
-from crossfade.run.work_folder import work_folder
+from crossfade.proxy.work_folder import work_folder
 with work_folder("crossfade-test-") as folder:
     (folder / "token.json").write_text("secret")
     print(folder, flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.run.proxy import SettingsError, bootstrap_from_settings, settings_from_environment
+from crossfade.proxy.run import SettingsError, bootstrap_from_settings, settings_from_environment
 
 SIDECAR = {
     "CROSSFADE_ADS_ADDRESS": "appmesh-controller-ads.appmesh-system.svc:18000",
@@ -68,7 +68,7 @@ def test_stats_tags(resource: str, expected: tuple[tuple[str, str], ...]) -> Non
 def test_nothing_but_the_product_and_the_standard_library_is_imported() -> None:
     """A sidecar needs neither the embedded cluster nor a package of other people's, and starts as fast."""
     code = (
-        "import sys; before = set(sys.modules); import crossfade.cli.app, crossfade.cli.proxy, crossfade.run.proxy;"
+        "import sys; before = set(sys.modules); import crossfade.cli.app, crossfade.cli.proxy, crossfade.proxy.run;"
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
