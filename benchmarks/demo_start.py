@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.cluster import crossfade, embedded_cluster
 
-from crossfade.run.walkthrough import RUN_AS_PROXY_USER
+from crossfade.demo.walkthrough import RUN_AS_PROXY_USER
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.run.replay import wait_for_room
+from crossfade.demo.replay import wait_for_room
 from tests.support.cluster import EmbeddedCluster
 from tests.support.dj import ask, consumer, dj_behind_the_gateway, plugin, wait_for_status
 from tests.support.dj import ingress as dj_ingress

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.run.walkthrough import CHAPTERS
+from crossfade.demo.walkthrough import CHAPTERS
 from tests.support.documentation import ROOT, commands_in
 
 CLEAN_UP = "crossfade down >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true"

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crossfade.run.replay import Shell, examples_root, shell
-from crossfade.run.walkthrough import CHAPTERS, Chapter
+from crossfade.demo.replay import Shell, examples_root, shell
+from crossfade.demo.walkthrough import CHAPTERS, Chapter
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from crossfade.run.replay import examples_root, shell
-from crossfade.run.walkthrough import CHAPTERS
+from crossfade.demo.replay import examples_root, shell
+from crossfade.demo.walkthrough import CHAPTERS
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
 

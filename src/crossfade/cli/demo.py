@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from crossfade.cli.render import indented, progress, styled
 
 if TYPE_CHECKING:
-    from crossfade.run.replay import Outcome, Shell
-    from crossfade.run.walkthrough import Step
+    from crossfade.demo.replay import Outcome, Shell
+    from crossfade.demo.walkthrough import Step
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,7 +40,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _demo(data_dir: Path, *, once: bool) -> int:
-    from crossfade.run.replay import examples_root, shell
+    from crossfade.demo.replay import examples_root, shell
 
     started = time.monotonic()
     if _crossfade("up", "--detach", "--data-dir", str(data_dir)) != 0:
@@ -59,7 +59,7 @@ def _demo(data_dir: Path, *, once: bool) -> int:
 
 
 def _replay(session: "Shell") -> list[str]:
-    from crossfade.run.walkthrough import CHAPTERS
+    from crossfade.demo.walkthrough import CHAPTERS
 
     failed: list[str] = []
     for number, chapter in enumerate(CHAPTERS, 1):

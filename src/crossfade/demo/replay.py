@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from crossfade.run.walkthrough import Step, missing
+from crossfade.demo.walkthrough import Step, missing
 
 PAUSE_S: Final = 0.2
 COMMAND_TIMEOUT_S: Final = 150.0
