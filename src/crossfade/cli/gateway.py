@@ -37,9 +37,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.gateway.settings import CompileSettings
-    from crossfade.run.default_certificate import self_signed_certificate
-    from crossfade.run.gateway_files import FilesSettings, run_gateway_files
+    from crossfade.gateway_files.run import FilesSettings, run_gateway_files
 
     settings = CompileSettings(
         ingress_class=arguments.ingress_class,

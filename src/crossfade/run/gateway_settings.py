@@ -7,9 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from crossfade.certs.default_certificate import self_signed_certificate
 from crossfade.compile.gateway.settings import COMPAT_PROFILES, CompileSettings
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
-from crossfade.run.default_certificate import self_signed_certificate
 from crossfade_kube.meta import NamespacedName
 
 ADS_ADDRESS: Final = "127.0.0.1:18001"

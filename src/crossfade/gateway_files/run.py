@@ -20,12 +20,12 @@ from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.gateway_files.manifests import Schemas
+from crossfade.gateway_files.port_owner import why_not_free
+from crossfade.gateway_files.source import FileSource, FileState
 from crossfade.install.gateway import gateway_crds
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.work_folder import work_folder
-from crossfade.run.file_source import FileSource, FileState
-from crossfade.run.manifest_files import Schemas
-from crossfade.run.port_owner import why_not_free
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer

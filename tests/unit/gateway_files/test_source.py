@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from crossfade.api.kong.plugin import KongPlugin
+from crossfade.gateway_files.manifests import Schemas
+from crossfade.gateway_files.source import FileSource, FileState
 from crossfade.install.gateway import gateway_crds
-from crossfade.run.file_source import FileSource, FileState
-from crossfade.run.manifest_files import Schemas
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from crossfade.run.manifest_files import SUFFIXES, FileContent, FileProblem, Schemas, parse_manifests
+from crossfade.gateway_files.manifests import SUFFIXES, FileContent, FileProblem, Schemas, parse_manifests
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref

@@ -1,0 +1,1 @@
+"""`crossfade gateway run`: the gateway on a directory of manifests, without a cluster."""
