@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from crossfade.run.sources import ClusterSource
+from crossfade.controller.sources import ClusterSource
 from crossfade_kube.client import Client
 from crossfade_kube.core import ConfigMap, Secret
 from crossfade_kube.kubeconfig import load_kubeconfig

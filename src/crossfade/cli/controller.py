@@ -12,7 +12,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.run.controller import run_controller
+    from crossfade.controller.start import run_controller
     from crossfade_kube.errors import ConfigError
 
     try:

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 import yaml
 
+from crossfade.controller.mesh.role import MeshSettings, run_mesh_role
 from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
-from crossfade.run.mesh_role import MeshSettings, run_mesh_role
 from crossfade_kube.client import Client
 from crossfade_kube.errors import AlreadyExists
 from crossfade_kube.kubeconfig import load_kubeconfig

@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import MeshModel
-from crossfade.run.mesh_identity import sidecar_authentication
+from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.xds.auth import NotAuthenticatedError
 from crossfade_kube.errors import NotFound
 from crossfade_kube.meta import ObjectRef, Resource

@@ -6,9 +6,9 @@ import pytest
 
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.api.appmesh import Mesh, VirtualNode
+from crossfade.controller.mesh.objects import MeshObjects
+from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.inject.settings import SidecarSettings
-from crossfade.run.mesh_objects import MeshObjects
-from crossfade.run.mesh_webhooks import mesh_handlers
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.resources import NAMESPACE
 from tests.protocol.mesh.conftest import Lab

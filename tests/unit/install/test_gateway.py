@@ -4,8 +4,8 @@ import jsonschema_rs
 import pytest
 
 from crossfade.admission.kong import WITHOUT_EFFECT
+from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.install.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
-from crossfade.run.gateway_settings import GatewaySettings
 from crossfade_kube.meta import JsonObject
 
 KINDS = {

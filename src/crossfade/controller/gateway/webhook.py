@@ -12,7 +12,7 @@ from crossfade.admission.kong import kong_handlers
 from crossfade.admission.server import admission_server
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates, renewed
-from crossfade.run.gateway_settings import WebhookSettings
+from crossfade.controller.gateway.settings import WebhookSettings
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
 from crossfade_kube.core.secret import Secret

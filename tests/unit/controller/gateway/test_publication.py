@@ -3,10 +3,10 @@
 import asyncio
 
 from crossfade.compile.model import Origin, ProxyModel, Respond, Route, RouteMatch, RouteTable, VirtualHost
+from crossfade.controller.gateway.publication import PROXY, GatewayPublication
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.run.gateway_publication import PROXY, GatewayPublication
 from crossfade.xds.session import Rejected
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder

@@ -10,11 +10,11 @@ from crossfade.admission.server import Handler
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.compile.mesh.names import gateway_path, node_path
+from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.inject.decision import Candidates, Decision, InjectionDenied, Untouched, decide
 from crossfade.inject.patch import gateway_patch, sidecar_patch
 from crossfade.inject.settings import SidecarSettings
 from crossfade.install.mesh_names import ADMITTED, POD_PATH, mutating_path, validating_path
-from crossfade.run.mesh_objects import MeshObjects
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import JsonObject
 

@@ -10,13 +10,13 @@ from typing import Final
 from crossfade import __version__
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
+from crossfade.controller.gateway.publication import PROXY, GatewayPublication
+from crossfade.controller.gateway.settings import GatewaySettings
+from crossfade.controller.gateway.webhook import serve_webhook
+from crossfade.controller.health import health_server
+from crossfade.controller.sources import ClusterSource
 from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.run.gateway_publication import PROXY, GatewayPublication
-from crossfade.run.gateway_settings import GatewaySettings
-from crossfade.run.gateway_webhook import serve_webhook
-from crossfade.run.health import health_server
-from crossfade.run.sources import ClusterSource
 from crossfade.status.kong import StatusInput, decide_changes
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot

@@ -21,6 +21,13 @@ from crossfade.api.appmesh import (
     VirtualService,
 )
 from crossfade.compile.mesh import ArnScope
+from crossfade.controller.health import health_server
+from crossfade.controller.mesh.certificates import Certificates
+from crossfade.controller.mesh.identity import sidecar_authentication
+from crossfade.controller.mesh.loop import MeshLoop
+from crossfade.controller.mesh.objects import MeshObjects
+from crossfade.controller.mesh.webhooks import mesh_handlers
+from crossfade.controller.sources import ClusterSource
 from crossfade.inject.settings import SidecarSettings
 from crossfade.install.mesh_names import (
     ADS_PORT,
@@ -31,13 +38,6 @@ from crossfade.install.mesh_names import (
     WEBHOOK_PORT,
     ads_address,
 )
-from crossfade.run.health import health_server
-from crossfade.run.mesh_certificates import Certificates
-from crossfade.run.mesh_identity import sidecar_authentication
-from crossfade.run.mesh_loop import MeshLoop
-from crossfade.run.mesh_objects import MeshObjects
-from crossfade.run.mesh_webhooks import mesh_handlers
-from crossfade.run.sources import ClusterSource
 from crossfade.status.writer import StatusWriter
 from crossfade.xds.auth import tls_credentials
 from crossfade.xds.publisher import Publisher, Rejection

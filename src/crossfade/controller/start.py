@@ -27,11 +27,11 @@ def run_controller(*, role: Role, kubeconfig: str | None) -> None:
 
 def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) -> Coroutine[Any, Any, None]:
     if role == "mesh":
-        from crossfade.run.mesh_role import MeshSettings, run_mesh_role
+        from crossfade.controller.mesh.role import MeshSettings, run_mesh_role
 
         return run_mesh_role(MeshSettings.from_environment(environment, kubeconfig))
-    from crossfade.run.gateway_role import run_gateway_role
-    from crossfade.run.gateway_settings import GatewaySettings
+    from crossfade.controller.gateway.role import run_gateway_role
+    from crossfade.controller.gateway.settings import GatewaySettings
 
     return run_gateway_role(GatewaySettings.from_environment(environment, kubeconfig))
 

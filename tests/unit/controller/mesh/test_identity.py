@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from crossfade.compile.mesh import MeshModel
-from crossfade.run.mesh_identity import (
+from crossfade.controller.mesh.identity import (
     PodIdentity,
     check_ownership,
     pod_identity,

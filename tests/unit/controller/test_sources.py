@@ -1,6 +1,6 @@
 import asyncio
 
-from crossfade.run.sources import ClusterSource, settled
+from crossfade.controller.sources import ClusterSource, settled
 from crossfade_kube.client import Client
 from crossfade_kube.core import ConfigMap, Lease
 from crossfade_kube.kubeconfig import ClusterConfig

@@ -7,10 +7,10 @@ from crossfade.api.appmesh import Mesh
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import Accepted, ArnScope, MeshModel, compile_with_fallback
 from crossfade.compile.model import ProxyModel
+from crossfade.controller.sources import ClusterSource
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.run.sources import ClusterSource
 from crossfade.status.appmesh import decide_changes
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.writer import StatusWriter

@@ -1,0 +1,1 @@
+"""`crossfade controller`: the control plane in its two roles, `mesh` and `gateway`."""

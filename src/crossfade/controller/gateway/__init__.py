@@ -1,0 +1,1 @@
+"""Role `gateway`: Ingress and Kong objects → configuration of the Envoy beside it, status, admission."""

@@ -1,0 +1,1 @@
+"""Role `mesh`: App Mesh objects → sidecar configuration, status, admission and injection."""

@@ -1,1 +1,0 @@
-"""Wiring: settings, processes and the loops that connect the stages; the only reader of environment and files."""
