@@ -3,14 +3,13 @@
 import errno
 import os
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, NamedTuple
+
+from crossfade_kube.port_owner import has_listener, port_owner
 
 ADDRESS: Final = "127.0.0.1"
 _BACKLOG: Final = 1024
 _TRIES: Final = 200
-_LISTEN: Final = "0A"
 
 
 class PortTakenError(Exception):
@@ -51,21 +50,6 @@ def open_any(port: int) -> Listener:
     return Listener(found, found.getsockname()[1], moved=True)
 
 
-def holder_of(port: int) -> str:
-    """`name (process 42)` of whoever listens there, as far as one may see; else empty."""
-    inode = _listening_inode(port)
-    if not inode:
-        return ""
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and f"socket:[{inode}]" in _links(process / "fd"):
-            try:
-                name = (process / "comm").read_text(encoding="utf-8").strip()
-            except OSError:
-                return f"process {process.name}"
-            return f"{name} (process {process.name})"
-    return ""
-
-
 def _try_open(port: int) -> socket.socket | None:
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     # Connections of a former life that are still closing must not keep the port.
@@ -82,33 +66,6 @@ def _try_open(port: int) -> socket.socket | None:
 
 
 def _by(port: int) -> str:
-    if port < 1024 and os.geteuid() != 0 and not _listening_inode(port):
+    if port < 1024 and os.geteuid() != 0 and not has_listener(port):
         return " or reserved for root"
-    holder = holder_of(port)
-    return f" by {holder}" if holder else " by a process of another user"
-
-
-def _listening_inode(port: int) -> str:
-    wanted = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[1].endswith(wanted) and fields[3] == _LISTEN:
-                return fields[9]
-    return ""
-
-
-def _links(directory: Path) -> Iterator[str]:
-    try:
-        entries = list(directory.iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        try:
-            yield str(entry.readlink())
-        except OSError:
-            continue
+    return f" by {port_owner(port) or 'a process of another user'}"

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from crossfade_kube.meta import JsonObject
+from crossfade_kube.port_owner import port_owner
 from crossfade_local import control, host_ports, preflight
 from crossfade_local.catalogue import Catalogue, Image
 from crossfade_local.data_dir import DataDir, write_json
@@ -99,7 +100,7 @@ def _open_ports(settings: UpSettings, say: Say) -> Iterator[tuple[str, Listener]
     for name, port, default, option in wanted:
         listener = host_ports.open_listener(port, default=default, option=option)
         if listener.moved:
-            holder = host_ports.holder_of(default)
+            holder = port_owner(default)
             say(f"port {default} is in use{f' by {holder}' if holder else ''}: using {listener.port} for {name}")
         yield name, listener
 

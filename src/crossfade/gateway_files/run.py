@@ -4,6 +4,7 @@ Same compile, same Envoy, same policy module as in a cluster. Envoy is our child
 """
 
 import asyncio
+import errno
 import json
 import signal
 import socket
@@ -21,7 +22,6 @@ from crossfade.envoy.policy_library import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.manifests import Schemas
-from crossfade.gateway_files.port_owner import why_not_free
 from crossfade.gateway_files.source import FileSource, FileState
 from crossfade.install.gateway import gateway_crds
 from crossfade.proxy.envoy_process import EnvoyProcess
@@ -29,6 +29,7 @@ from crossfade.proxy.work_folder import work_folder
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer
+from crossfade_kube.port_owner import port_owner
 
 PROXY: Final = "gateway"
 READY_WITHIN_S: Final = 20.0
@@ -66,9 +67,24 @@ def _check(settings: FilesSettings) -> None:
         raise GatewayFailed(f"{settings.folder} is not a directory")
     ports = (("--http-port", settings.compile.http_port), ("--https-port", settings.compile.https_port))
     for option, port in ports:
-        problem = why_not_free(settings.compile.address, port) if port else None
+        problem = _why_not_free(settings.compile.address, port) if port else None
         if problem is not None:
             raise GatewayFailed(f"{problem}; end it or choose another with {option}")
+
+
+def _why_not_free(address: str, port: int) -> str | None:
+    """None when the port can be bound; else a sentence that names the port and, where known, the process."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"port {port} is in use by {port_owner(port) or 'another process'}"
+            return f"port {port} cannot be used: {error.strerror}"
+    return None
 
 
 async def _run(settings: FilesSettings, workdir: Path, say: Callable[[str], None]) -> int:
