@@ -3,16 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from crossfade_local.apiserver.admission.chain import AdmissionChain
+from crossfade_local.apiserver.kubelet import Kubelet
+from crossfade_local.apiserver.security.rbac import Authorizer
+from crossfade_local.apiserver.security.tokens import TokenAuthority
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry
-
-if TYPE_CHECKING:
-    from crossfade_local.apiserver.admission.chain import AdmissionChain
-    from crossfade_local.apiserver.security.rbac import Authorizer
-    from crossfade_local.apiserver.security.tokens import TokenAuthority
-    from crossfade_local.apiserver.tunnel import Kubelet
 
 
 def utc_now() -> datetime:
@@ -23,8 +20,8 @@ def utc_now() -> datetime:
 class Api:
     registry: Registry
     storage: Storage
-    admission: "AdmissionChain"
-    authorizer: "Authorizer"
-    tokens: "TokenAuthority"
-    kubelet: "Kubelet"
+    admission: AdmissionChain
+    authorizer: Authorizer
+    tokens: TokenAuthority
+    kubelet: Kubelet
     clock: Callable[[], datetime] = field(default=utc_now)

@@ -8,12 +8,12 @@ from crossfade_local.apiserver.admission.webhooks import WebhookCaller
 from crossfade_local.apiserver.api import Api, utc_now
 from crossfade_local.apiserver.crd.lifecycle import Lifecycle
 from crossfade_local.apiserver.housekeeping import RoleAggregation
+from crossfade_local.apiserver.kubelet import Kubelet
 from crossfade_local.apiserver.security.pki import Pki
 from crossfade_local.apiserver.security.rbac import Authorizer
 from crossfade_local.apiserver.security.tokens import TokenAuthority
 from crossfade_local.apiserver.state.database import Database
 from crossfade_local.apiserver.state.storage import Storage
-from crossfade_local.apiserver.tunnel import Kubelet
 from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
 
 

@@ -6,7 +6,6 @@ upgraded connection is passed on byte for byte.
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -21,30 +20,6 @@ from crossfade_local.apiserver.wire.status import bad_request, internal
 
 _DROPPED: Final = frozenset({"authorization", "host", "connection", "content-length", "transfer-encoding"})
 _CHUNK: Final = 65536
-
-
-class Kubelet:
-    """The way to the node's agent; `socket` is None where there is no node."""
-
-    def __init__(self, socket: Path | None) -> None:
-        self._socket: Final = socket
-        self._session: aiohttp.ClientSession | None = None
-
-    def path(self) -> str:
-        if self._socket is None or not self._socket.exists():
-            raise internal("error dialing backend: the node agent is not running")
-        return str(self._socket)
-
-    def session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
-            connector = aiohttp.UnixConnector(path=self.path(), limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
-        return self._session
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
 
 
 async def answer(api: Api, call: Call, resource: ResourceType) -> Answer:
