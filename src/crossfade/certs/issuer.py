@@ -6,12 +6,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
-from crossfade.certs.ca import KeyPair, certificate_builder, create_authority, key_pair, key_usage
+from crossfade.certs.ca import KeyPair, create_authority, key_pair
+from crossfade_kube.certificates import issue, load
 
 SERVER_LIFETIME: Final = timedelta(days=365)
 # Renewed with this much of the life left, so that a controller that was off for weeks still finds a valid one.
@@ -31,25 +30,15 @@ class ServerCertificates(Struct, frozen=True):
 def issue_server_certificate(authority: KeyPair, dns_names: Iterable[str], *, now: datetime) -> KeyPair:
     """A certificate for all of the names, valid for one year."""
     names = tuple(dns_names)
-    issuer = x509.load_pem_x509_certificate(authority.certificate_pem)
-    issuer_key = _private_key(authority)
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_MAX_COMMON_NAME_LENGTH])])
-    certificate = (
-        certificate_builder(subject, key.public_key(), now=now, lifetime=SERVER_LIFETIME)
-        .issuer_name(issuer.subject)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-            critical=False,
-        )
-        .sign(issuer_key, hashes.SHA256())
+    made = issue(
+        load(authority.certificate_pem, authority.key_pem),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_MAX_COMMON_NAME_LENGTH])]),
+        usage=ExtendedKeyUsageOID.SERVER_AUTH,
+        names=[x509.DNSName(name) for name in names],
+        now=now,
+        lifetime=SERVER_LIFETIME,
     )
-    return key_pair(certificate, key)
+    return key_pair(made)
 
 
 def renewed(
@@ -67,8 +56,8 @@ def renewed(
 
 def _is_authority_usable(authority: KeyPair, now: datetime) -> bool:
     try:
-        certificate = x509.load_pem_x509_certificate(authority.certificate_pem)
-        matches = _private_key(authority).public_key() == certificate.public_key()
+        certificate, key = load(authority.certificate_pem, authority.key_pem)
+        matches = key.public_key() == certificate.public_key()
     except (ValueError, TypeError):
         return False
     return matches and _lasts(certificate, now, _AUTHORITY_RENEWED_BEFORE_END)
@@ -76,10 +65,10 @@ def _is_authority_usable(authority: KeyPair, now: datetime) -> bool:
 
 def _is_server_usable(current: ServerCertificates, dns_names: tuple[str, ...], now: datetime) -> bool:
     try:
-        certificate = x509.load_pem_x509_certificate(current.server.certificate_pem)
+        certificate, key = load(current.server.certificate_pem, current.server.key_pem)
         issuer = x509.load_pem_x509_certificate(current.authority.certificate_pem)
         certificate.verify_directly_issued_by(issuer)
-        matches = _private_key(current.server).public_key() == certificate.public_key()
+        matches = key.public_key() == certificate.public_key()
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return False
@@ -89,10 +78,3 @@ def _is_server_usable(current: ServerCertificates, dns_names: tuple[str, ...], n
 
 def _lasts(certificate: x509.Certificate, now: datetime, margin: timedelta) -> bool:
     return certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - margin
-
-
-def _private_key(pair: KeyPair) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(pair.key_pem, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("the private key is not one of an elliptic curve")
-    return key

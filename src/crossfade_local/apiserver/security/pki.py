@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from crossfade_kube.certificates import Certified, issue, key_pem, load, make_authority
 
 _LIFETIME: Final = timedelta(days=3650)
 _RENEW_BEFORE: Final = timedelta(days=30)
@@ -65,99 +66,30 @@ def ensure(folder: Path, *, now: datetime | None = None) -> Pki:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pki = Pki(folder)
     if not pki.ca_certificate.exists():
-        _make_ca(folder, moment)
-    authority = _Authority(folder)
+        made = make_authority(_subject("kubernetes", ()), now=moment, lifetime=_LIFETIME, path_length=None)
+        _write_pair(folder, "ca", made)
+    authority = load(pki.ca_certificate.read_bytes(), (folder / "ca.key").read_bytes())
     if _is_due(pki.server_certificate, moment):
-        names: list[x509.GeneralName] = [x509.DNSName(name) for name in SERVER_NAMES]
-        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in SERVER_ADDRESSES]
-        authority.issue("server", "kube-apiserver", (), ExtendedKeyUsageOID.SERVER_AUTH, moment, names)
+        _write_pair(folder, "server", _server_certificate(authority, moment))
     for name, (user, groups) in CLIENTS.items():
         if _is_due(folder / f"{name}.crt", moment):
-            authority.issue(name, user, groups, ExtendedKeyUsageOID.CLIENT_AUTH, moment, ())
+            subject, usage = _subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH
+            _write_pair(folder, name, issue(authority, subject, usage=usage, now=moment, lifetime=_LIFETIME))
     if not pki.service_account_key.exists():
-        _write_key(pki.service_account_key, ec.generate_private_key(ec.SECP256R1()))
+        _write(pki.service_account_key, key_pem(ec.generate_private_key(ec.SECP256R1())), 0o600)
     return pki
 
 
-class _Authority:
-    """The cluster's CA, ready to sign."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder: Final = folder
-        self._certificate: Final = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
-        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        self._key: Final = key
-
-    def issue(
-        self,
-        file_name: str,
-        user: str,
-        groups: Sequence[str],
-        usage: x509.ObjectIdentifier,
-        now: datetime,
-        names: Sequence[x509.GeneralName],
-    ) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = (
-            _certificate(_subject(user, groups), self._certificate.subject, key.public_key(), now)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
-        _write_key(self._folder / f"{file_name}.key", key)
-        _write(self._folder / f"{file_name}.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-
-
-def _make_ca(folder: Path, now: datetime) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = _subject("kubernetes", ())
-    certificate = (
-        _certificate(subject, subject, key.public_key(), now)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    _write_key(folder / "ca.key", key)
-    _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + _LIFETIME)
-    )
+def _server_certificate(authority: Certified, now: datetime) -> Certified:
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in SERVER_NAMES]
+    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in SERVER_ADDRESSES]
+    subject, usage = _subject("kube-apiserver", ()), ExtendedKeyUsageOID.SERVER_AUTH
+    return issue(authority, subject, usage=usage, names=names, now=now, lifetime=_LIFETIME)
 
 
 def _subject(user: str, groups: Sequence[str]) -> x509.Name:
     organisations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
     return x509.Name([*organisations, x509.NameAttribute(NameOID.COMMON_NAME, user)])
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _is_due(path: Path, now: datetime) -> bool:
@@ -166,9 +98,10 @@ def _is_due(path: Path, now: datetime) -> bool:
     return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc < now + _RENEW_BEFORE
 
 
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(path, pem, 0o600)
+def _write_pair(folder: Path, name: str, made: Certified) -> None:
+    """The certificate last: it is what tells that both are there."""
+    _write(folder / f"{name}.key", made.key_pem, 0o600)
+    _write(folder / f"{name}.crt", made.certificate_pem, 0o644)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

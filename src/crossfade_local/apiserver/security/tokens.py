@@ -10,11 +10,11 @@ from typing import Final
 
 import jwt
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from jwt.types import Options
 from jwt.utils import base64url_encode
 
+from crossfade_kube.certificates import load_key
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.wire.request import User
@@ -57,10 +57,8 @@ class TokenAuthority:
     """Issues and checks tokens; the store tells whether what a token is bound to still exists."""
 
     def __init__(self, key_file: Path, storage: Storage) -> None:
-        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        self._key: Final = key
-        self._public: Final = key.public_key()
+        self._key: Final = load_key(key_file.read_bytes())
+        self._public: Final = self._key.public_key()
         self._storage: Final = storage
         point = self._public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
         digest = hashes.Hash(hashes.SHA256())
