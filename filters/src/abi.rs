@@ -3,6 +3,8 @@
 //! Envoy passes buffers by value as pointer and length; enumerations are 32 bits wide.
 
 use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 pub const VERSION: &std::ffi::CStr = c"v0.2.0";
 
@@ -61,45 +63,88 @@ pub const STOP: u32 = 1;
 pub const STOP_BODY_NO_BUFFER: u32 = 3;
 
 pub const ATTRIBUTE_PROTOCOL: u32 = 10;
+
 pub const ATTRIBUTE_DESTINATION_PORT: u32 = 27;
+pub const ATTRIBUTE_SERVER_NAME: u32 = 30;
 pub const ATTRIBUTE_TLS_VERSION: u32 = 31;
 
 pub const LOG_ERROR: u32 = 4;
 
-#[cfg(not(test))]
-unsafe extern "C" {
-    pub fn envoy_dynamic_module_callback_log(level: u32, message: Buffer);
-    pub fn envoy_dynamic_module_callback_http_get_headers_size(filter: EnvoyFilter, map: u32) -> usize;
-    pub fn envoy_dynamic_module_callback_http_get_headers(filter: EnvoyFilter, map: u32, result: *mut Header) -> bool;
+/// Declares functions of Envoy that are looked up by name when it loads the module. The control plane loads the same
+/// library where there is no Envoy: linked by name, it could not be loaded there.
+macro_rules! callbacks {
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*) => {
+        struct Callbacks {
+            $($name: unsafe extern "C" fn($($type),*) $(-> $result)?,)*
+        }
+
+        /// Null until `find_callbacks` has found all of them.
+        static CALLBACKS: AtomicPtr<Callbacks> = AtomicPtr::new(ptr::null_mut());
+
+        /// Whether this process has all the functions; to be called before any of them.
+        pub fn find_callbacks() -> bool {
+            if !CALLBACKS.load(Ordering::Acquire).is_null() {
+                return true;
+            }
+            let found = Callbacks {
+                $($name: {
+                    // SAFETY: the name is a constant that ends with a zero byte.
+                    let address = unsafe {
+                        libc::dlsym(libc::RTLD_DEFAULT, concat!(stringify!($name), "\0").as_ptr().cast())
+                    };
+                    if address.is_null() {
+                        return false;
+                    }
+                    // SAFETY: a function of Envoy's ABI of this name has this signature.
+                    unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) $(-> $result)?>(address) }
+                },)*
+            };
+            CALLBACKS.store(Box::into_raw(Box::new(found)), Ordering::Release);
+            true
+        }
+
+        $($(#[$doc])*
+        pub unsafe fn $name($($argument: $type),*) $(-> $result)? {
+            // SAFETY: Envoy calls no hook unless `find_callbacks` succeeded, and the table is never freed; for the
+            // arguments the caller promises what Envoy asks.
+            unsafe { ((*CALLBACKS.load(Ordering::Relaxed)).$name)($($argument),*) }
+        })*
+    };
+}
+
+callbacks! {
+    fn envoy_dynamic_module_callback_log(level: u32, message: Buffer);
+    fn envoy_dynamic_module_callback_http_get_headers_size(filter: EnvoyFilter, map: u32) -> usize;
+    fn envoy_dynamic_module_callback_http_get_headers(filter: EnvoyFilter, map: u32, result: *mut Header) -> bool;
     /// Replaces every value of the header; a null value removes it.
-    pub fn envoy_dynamic_module_callback_http_set_header(
+    fn envoy_dynamic_module_callback_http_set_header(
         filter: EnvoyFilter,
         map: u32,
         name: Buffer,
         value: Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_add_header(
+    fn envoy_dynamic_module_callback_http_add_header(
         filter: EnvoyFilter,
         map: u32,
         name: Buffer,
         value: Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
+    fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
         filter: EnvoyFilter,
         attribute: u32,
         result: *mut Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_filter_get_attribute_int(
+    fn envoy_dynamic_module_callback_http_filter_get_attribute_int(
         filter: EnvoyFilter,
         attribute: u32,
         result: *mut u64,
     ) -> bool;
     /// `address:port` of the connection's other end, whatever the headers say.
-    pub fn envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(
+    fn envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(
         filter: EnvoyFilter,
         result: *mut Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_send_response(
+    fn envoy_dynamic_module_callback_http_send_response(
         filter: EnvoyFilter,
         status: u32,
         headers: *const Header,
@@ -107,34 +152,40 @@ unsafe extern "C" {
         body: Buffer,
         details: Buffer,
     );
-    pub fn envoy_dynamic_module_callback_http_send_response_headers(
+    fn envoy_dynamic_module_callback_http_send_response_headers(
         filter: EnvoyFilter,
         headers: *const Header,
         headers_size: usize,
         end_of_stream: bool,
     );
-    pub fn envoy_dynamic_module_callback_http_get_body_chunks_size(filter: EnvoyFilter, body: u32) -> usize;
-    pub fn envoy_dynamic_module_callback_http_get_body_chunks(
+    fn envoy_dynamic_module_callback_http_get_body_chunks_size(filter: EnvoyFilter, body: u32) -> usize;
+    fn envoy_dynamic_module_callback_http_get_body_chunks(
         filter: EnvoyFilter,
         body: u32,
         result: *mut Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_get_body_size(filter: EnvoyFilter, body: u32) -> usize;
-    pub fn envoy_dynamic_module_callback_http_append_body(filter: EnvoyFilter, body: u32, data: Buffer) -> bool;
-    pub fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
-    pub fn envoy_dynamic_module_callback_early_header_mutation_get_headers_size(headers: EarlyHeaders) -> usize;
-    pub fn envoy_dynamic_module_callback_early_header_mutation_get_headers(
+    fn envoy_dynamic_module_callback_http_get_body_size(filter: EnvoyFilter, body: u32) -> usize;
+    fn envoy_dynamic_module_callback_http_append_body(filter: EnvoyFilter, body: u32, data: Buffer) -> bool;
+    fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
+    fn envoy_dynamic_module_callback_early_header_mutation_get_headers_size(headers: EarlyHeaders) -> usize;
+    fn envoy_dynamic_module_callback_early_header_mutation_get_headers(
         headers: EarlyHeaders,
         result: *mut Header,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_early_header_mutation_set_header(
+    fn envoy_dynamic_module_callback_early_header_mutation_set_header(
         headers: EarlyHeaders,
         name: Buffer,
         value: Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_early_header_mutation_remove_header(
+    fn envoy_dynamic_module_callback_early_header_mutation_remove_header(
         headers: EarlyHeaders,
         name: Buffer,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_received_buffered_request_body(filter: EnvoyFilter) -> bool;
+    fn envoy_dynamic_module_callback_http_received_buffered_request_body(filter: EnvoyFilter) -> bool;
+    fn envoy_dynamic_module_callback_early_header_mutation_get_attribute_string(
+        headers: EarlyHeaders,
+        attribute: u32,
+        result: *mut Buffer,
+    ) -> bool;
+    fn envoy_dynamic_module_callback_http_received_buffered_response_body(filter: EnvoyFilter) -> bool;
 }

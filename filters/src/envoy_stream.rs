@@ -48,6 +48,11 @@ impl EnvoyStream {
         }
     }
 
+    fn response_is_buffered(&self) -> bool {
+        // SAFETY: the pointer is valid during the hook.
+        unsafe { abi::envoy_dynamic_module_callback_http_received_buffered_response_body(self.0) }
+    }
+
     /// Whether the chunk just received is the buffered body itself and must not be read twice.
     fn received_is_buffered(&self) -> bool {
         // SAFETY: the pointer is valid during the hook.
@@ -205,6 +210,31 @@ impl Stream for EnvoyStream {
     fn add_response_body(&mut self, body: &[u8]) {
         self.append(abi::BUFFERED_RESPONSE_BODY, body);
     }
+
+    fn response_body_size(&self) -> usize {
+        let received = if self.response_is_buffered() { 0 } else { self.body_size(abi::RECEIVED_RESPONSE_BODY) };
+        self.body_size(abi::BUFFERED_RESPONSE_BODY) + received
+    }
+
+    fn response_body(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.response_body_size());
+        self.chunks(abi::BUFFERED_RESPONSE_BODY, &mut body);
+        if !self.response_is_buffered() {
+            self.chunks(abi::RECEIVED_RESPONSE_BODY, &mut body);
+        }
+        body
+    }
+
+    fn replace_response_body(&mut self, body: &[u8]) {
+        let received = self.body_size(abi::RECEIVED_RESPONSE_BODY) > 0 && !self.response_is_buffered();
+        self.drain(abi::BUFFERED_RESPONSE_BODY);
+        if received {
+            self.drain(abi::RECEIVED_RESPONSE_BODY);
+            self.append(abi::RECEIVED_RESPONSE_BODY, body);
+        } else {
+            self.append(abi::BUFFERED_RESPONSE_BODY, body);
+        }
+    }
 }
 
 pub struct EnvoyIncomingHeaders(EarlyHeaders);
@@ -223,6 +253,19 @@ impl IncomingHeaders for EnvoyIncomingHeaders {
         unsafe {
             let count = abi::envoy_dynamic_module_callback_early_header_mutation_get_headers_size(self.0);
             list(count, |into| abi::envoy_dynamic_module_callback_early_header_mutation_get_headers(self.0, into))
+        }
+    }
+
+    fn server_name(&self) -> Option<&[u8]> {
+        let mut result = Buffer::EMPTY;
+        // SAFETY: the pointer is valid during the hook; the name lives as long as the connection.
+        unsafe {
+            abi::envoy_dynamic_module_callback_early_header_mutation_get_attribute_string(
+                self.0,
+                abi::ATTRIBUTE_SERVER_NAME,
+                &raw mut result,
+            )
+            .then(|| result.bytes())
         }
     }
 

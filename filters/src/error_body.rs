@@ -1,6 +1,6 @@
 //! The bodies of errors that the gateway makes itself, to the byte (kong.md §3.9).
 
-use crate::config::Compat;
+use crate::tables::Compat;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -1,16 +1,17 @@
 //! The filter `gateway`: one request on its way through Kong's policies, and its response on the way back.
 
 use crate::body::{self, Kind};
-use crate::config::{Answer, Candidate, Compat, Gateway, PLUGIN_ORDER, PluginConfig, PluginKind, Redirect};
-use crate::consumers::Table;
-use crate::counters::Counters;
-use crate::error_body::{Format, Formats};
-use crate::forwarding::{self, Changes};
-use crate::key_auth::{Body, Hidden, KeyAuth, Refusal, Search};
+use crate::error_body::Formats;
+use crate::exchange::{Body, Exchange, Identity, Note, Verdict};
+use crate::forwarding::{self, Changes, Way};
+use crate::incoming::Choice;
 use crate::local_reply::LocalError;
-use crate::rate_limiting::{ClientHeaders, Identity, LimitBy, RateLimiting};
+use crate::plugins::rate_limiting::counters::Counters;
+use crate::reply::{Headers, Reply, Style};
 use crate::request::Request;
+use crate::router::Entry;
 use crate::stream::{Map, Stream};
+use crate::tables::{Answer, Compat, Instance, Redirect, Route, Settings, World};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -46,20 +47,16 @@ enum Arrived {
 /// A longer body without a length goes upstream in chunks, as it came.
 const LARGEST_GATHERED: usize = 64 * 1024;
 
-/// Who the request belongs to, as the authentication plugins found out.
-#[derive(Debug, Default)]
-struct Authenticated {
-    consumer: Option<usize>,
-    credential: Option<String>,
-    is_anonymous: bool,
-    /// An authentication plugin ran, so that the client's own identity headers must not reach the upstream.
-    is_checked: bool,
+/// A plugin that takes part in this request, and what it keeps for the response.
+pub(crate) struct Taking {
+    pub instance: Arc<Instance>,
+    pub note: Note,
 }
 
 pub struct Filter {
-    pub(crate) gateway: Arc<Gateway>,
+    /// None: the request came before any state of the tables.
+    pub(crate) choice: Option<Choice>,
     pub(crate) counters: &'static Counters,
-    table: Arc<Table>,
     pub(crate) started: Instant,
     pub(crate) proxied: Option<Instant>,
     request_id: [u8; 32],
@@ -70,47 +67,33 @@ pub struct Filter {
     pub(crate) phase: Phase,
     /// The body came without a length, and the upstream is to get one.
     lacks_length: bool,
-    next_plugin: usize,
-    who: Authenticated,
-    hidden: Hidden,
-    pub(crate) client_headers: ClientHeaders,
+    /// Place in the order of plugins of the last one that is done.
+    done: Option<u32>,
+    pub(crate) taking: Vec<Taking>,
+    who: Identity,
+    changes: Changes,
+    pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
     pub(crate) local_body: Option<String>,
+    pub(crate) gathers_response: bool,
 }
 
 /// What becomes of a request once its plugins have run.
 enum Decision {
-    Proxy(Changes),
+    Proxy,
     Reply(Reply),
     AwaitBody,
 }
 
-/// How the body of a reply is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
-    Error,
-    /// Kong 2.1's own answers: compact JSON, whatever the client accepts.
-    Compact,
-    /// nginx's page for a redirect.
-    Redirect,
-}
-
-pub(crate) struct Reply {
-    pub status: u16,
-    pub message: String,
-    pub format: Format,
-    pub style: Style,
-    pub headers: Vec<(String, String)>,
-}
+static NO_SETTINGS: std::sync::LazyLock<Arc<Settings>> = std::sync::LazyLock::new(Arc::default);
 
 impl Filter {
-    pub fn new(gateway: Arc<Gateway>, counters: &'static Counters) -> Self {
+    pub fn new(choice: Option<Choice>, counters: &'static Counters) -> Self {
         let mut request_id = [0; 32];
         // Both arrays have fixed, fitting lengths.
         let _ = hex::encode_to_slice(fastrand::u128(..).to_be_bytes(), &mut request_id);
         Self {
-            table: gateway.consumers.load_full(),
-            gateway,
+            choice,
             counters,
             started: Instant::now(),
             proxied: None,
@@ -121,12 +104,14 @@ impl Filter {
             is_grpc: false,
             phase: Phase::New,
             lacks_length: false,
-            next_plugin: 0,
-            who: Authenticated::default(),
-            hidden: Hidden::default(),
-            client_headers: ClientHeaders::new(),
+            done: None,
+            taking: Vec::new(),
+            who: Identity::default(),
+            changes: Changes::new(),
+            client_headers: Headers::new(),
             local_error: None,
             local_body: None,
+            gathers_response: false,
         }
     }
 
@@ -137,7 +122,7 @@ impl Filter {
             self.is_grpc = request.is_grpc();
             self.is_grpc_over_http2 = self.is_grpc && request.protocol == b"HTTP/2";
             self.formats = Formats::choose(request.header(b"accept"), request.header(b"content-type"));
-            self.lacks_length = self.gateway.request_buffering
+            self.lacks_length = self.route().is_some_and(|route| route.request_buffering)
                 && !end_of_stream
                 && !self.is_grpc
                 && request.header(b"content-length").is_none()
@@ -185,134 +170,124 @@ impl Filter {
     }
 
     fn decide(&mut self, request: &Request<'_>, body: Body<'_>) -> Decision {
-        let gateway = Arc::clone(&self.gateway);
         let path = match (request.refusal(), &request.path) {
             (None, Ok(path)) => path,
             (refusal, _) => {
                 let (status, message) = refusal.unwrap_or((400, "Bad request"));
-                return Decision::Reply(self.proxy_error(status, message));
+                return Decision::Reply(Reply::error(status, message, self.formats.proxy));
             }
         };
-        if let Some(answer) = &gateway.answer {
-            return Decision::Reply(self.answer(answer, request));
+        let Some(choice) = &self.choice else {
+            return Decision::Reply(Reply::error(503, "no configuration has arrived yet", self.formats.plugin));
+        };
+        let world = Arc::clone(&choice.world);
+        let Some(entry) = choice.entry.clone() else {
+            return Decision::Reply(self.own_answer(&Answer::no_route(), request));
+        };
+        if let Some(answer) = answer_of(&entry.target, request) {
+            return Decision::Reply(self.own_answer(answer.as_ref(), request));
         }
-        let address = forwarding::client_address(&gateway, request);
+        let address = forwarding::client_address(&world.settings, request);
         let address = address.as_deref().unwrap_or_default();
-        while let Some(kind) = PLUGIN_ORDER.get(self.next_plugin) {
-            let table = Arc::clone(&self.table);
-            if let Some(chosen) = self.choose(&gateway, &table, *kind) {
-                let stopped = match &chosen.config {
-                    PluginConfig::KeyAuth(plugin) => self.authenticate(plugin, request, body),
-                    PluginConfig::RateLimiting(plugin) => self.limit(plugin, &chosen.id, request, path, address),
-                };
-                if let Some(decision) = stopped {
-                    return decision;
-                }
-            }
-            self.next_plugin += 1;
+        if let Some(decision) = self.run_plugins(&world, &entry.target, request, (path, body, address)) {
+            return decision;
         }
-        let mut changes = Changes::with_body(self.hidden.body.take());
-        changes.remove.extend(self.hidden.headers.drain(..).map(Into::into));
-        forwarding::prepare(&gateway, request, address, self.hidden.query.take(), &mut changes);
-        if gateway.compat == Compat::Kong3 && gateway.tokens.request_id_upstream {
-            changes.set("x-kong-request-id", self.request_id);
-        }
-        self.identify(&mut changes);
-        changes.settle(request);
-        Decision::Proxy(changes)
+        self.prepare(&world.settings, &entry, request, address);
+        Decision::Proxy
     }
 
-    /// The attachment of a plugin that applies now: the best rank among those for everyone and for this consumer.
-    fn choose<'a>(&self, gateway: &'a Gateway, table: &'a Table, kind: PluginKind) -> Option<&'a Candidate> {
-        let consumer = self.who.consumer.and_then(|place| table.consumer(place));
-        let of_route =
-            gateway.plugins[PLUGIN_ORDER.iter().position(|other| *other == kind)?].iter().find(|candidate| {
-                candidate.consumer.is_none() || candidate.consumer.as_ref() == consumer.map(|consumer| &consumer.id)
-            });
-        let of_consumer =
-            consumer.and_then(|consumer| consumer.plugins.iter().find(|candidate| candidate.config.kind() == kind));
-        of_route.into_iter().chain(of_consumer).min_by_key(|candidate| candidate.rank)
-    }
-
-    fn authenticate(&mut self, plugin: &KeyAuth, request: &Request<'_>, body: Body<'_>) -> Option<Decision> {
-        if plugin.lets_pass(request.method) || (plugin.anonymous.is_some() && self.who.credential.is_some()) {
-            return None;
-        }
-        let refusal = match plugin.search(request, body, self.gateway.compat) {
-            Search::NeedsBody => return Some(Decision::AwaitBody),
-            Search::Refused(refusal) => refusal,
-            Search::Key(key) => match self.table.credential(&key) {
-                Some(credential) if !credential.is_expired(|| self.now_ms()) => {
-                    let found = (self.table.consumer_of(credential), credential.id.clone());
-                    self.hidden = plugin.hidden(request, body);
-                    self.who = Authenticated {
-                        consumer: Some(found.0),
-                        credential: Some(found.1),
-                        is_anonymous: false,
-                        is_checked: true,
-                    };
-                    return None;
-                }
-                _ => Refusal::UnknownKey,
-            },
-        };
-        let refusal = match plugin.anonymous.as_deref().map(|anonymous| self.table.find(anonymous)) {
-            Some(Some(place)) => {
-                self.who =
-                    Authenticated { consumer: Some(place), credential: None, is_anonymous: true, is_checked: true };
-                return None;
-            }
-            Some(None) => Refusal::NoAnonymous,
-            None => refusal,
-        };
-        let compat = self.gateway.compat;
-        let challenge = plugin.challenge(refusal, compat).map(|challenge| ("www-authenticate".to_owned(), challenge));
-        let reply = self.plugin_error(refusal.status(), refusal.message(compat));
-        Some(Decision::Reply(Reply { headers: challenge.into_iter().collect(), ..reply }))
-    }
-
-    fn limit(
+    /// Runs what is left of the route's plugins; None when the request may go on.
+    fn run_plugins(
         &mut self,
-        plugin: &RateLimiting,
-        instance: &str,
+        world: &World,
+        route: &Route,
         request: &Request<'_>,
-        path: &[u8],
-        address: &str,
+        (path, body, client_address): (&[u8], Body<'_>, &str),
     ) -> Option<Decision> {
-        let consumer = self.who.consumer.and_then(|place| self.table.consumer(place));
-        let by_header = plugin.limit_by == LimitBy::Header;
-        let identity = Identity {
-            consumer: consumer.map(|consumer| consumer.id.as_bytes()),
-            credential: self.who.credential.as_deref().map(str::as_bytes),
-            service: self.gateway.route.service_id.as_deref().map(str::as_bytes),
-            header: by_header.then(|| request.header(plugin.header_name.as_bytes())).flatten(),
-            path,
-            address: address.as_bytes(),
-        };
-        let usage = plugin.count(self.counters, instance, &identity, || self.now_ms());
-        self.client_headers = plugin.client_headers(&usage);
-        usage.blocked.then(|| Decision::Reply(self.plugin_error(plugin.error_code, &plugin.error_message)))
+        loop {
+            let consumer = self.who.consumer.clone();
+            let chosen = world.next_step(route, consumer.as_deref(), self.done)?;
+            let Some(instance) = chosen.instance else {
+                return Some(Decision::Reply(self.plugin_error(503, "a plugin of this route is not there")));
+            };
+            let mut note = Note::new();
+            let request_id = self.request_id;
+            let mut exchange = Exchange {
+                request,
+                path,
+                body,
+                world,
+                route,
+                scope: chosen.scope,
+                counters: self.counters,
+                client_address,
+                // Hexadecimal digits only.
+                request_id: std::str::from_utf8(&request_id).unwrap_or_default(),
+                formats: self.formats,
+                who: &mut self.who,
+                upstream: &mut self.changes,
+                downstream: &mut self.client_headers,
+                note: &mut note,
+                now_ms: &|| now_ms(&world.settings),
+            };
+            let verdict = instance.plugin.on_request(&mut exchange);
+            if matches!(verdict, Verdict::NeedsBody) {
+                return Some(Decision::AwaitBody);
+            }
+            self.done = Some(chosen.order);
+            self.take_part(instance, note);
+            if let Verdict::Reply(reply) = verdict {
+                self.gather_rest(world, route);
+                return Some(Decision::Reply(reply));
+            }
+        }
     }
 
-    fn identify(&self, changes: &mut Changes) {
+    fn take_part(&mut self, instance: &Arc<Instance>, note: Note) {
+        if instance.plugin.has_response_phase() {
+            self.taking.push(Taking { instance: Arc::clone(instance), note });
+        }
+    }
+
+    /// A plugin has answered: those behind it do not see the request, but the response.
+    fn gather_rest(&mut self, world: &World, route: &Route) {
+        let consumer = self.who.consumer.clone();
+        while let Some(chosen) = world.next_step(route, consumer.as_deref(), self.done) {
+            self.done = Some(chosen.order);
+            if let Some(instance) = chosen.instance {
+                self.take_part(instance, Note::new());
+            }
+        }
+    }
+
+    /// Completes what the upstream gets.
+    fn prepare(&mut self, settings: &Settings, entry: &Entry<Arc<Route>>, request: &Request<'_>, client: &str) {
+        let connection = self.choice.as_ref().and_then(|choice| choice.connection.as_deref());
+        let way = Way { settings, route: &entry.target, pattern: &entry.path, connection, client };
+        forwarding::prepare(&way, request, &mut self.changes);
+        if settings.compat == Compat::Kong3 && settings.tokens.request_id_upstream {
+            self.changes.set("x-kong-request-id", self.request_id);
+        }
+        self.identify(settings.compat);
+        self.changes.settle(request);
+    }
+
+    fn identify(&mut self, compat: Compat) {
         if !self.who.is_checked {
             return;
         }
-        let consumer = self.who.consumer.and_then(|place| self.table.consumer(place));
-        let mut tell = |name: &'static str, value: Option<&String>| match value {
-            Some(value) => changes.set(name, value.as_str()),
+        let Self { who, changes, .. } = self;
+        let consumer = who.consumer.as_deref();
+        let mut tell = |name: &'static str, value: Option<&str>| match value {
+            Some(value) => changes.set(name, value),
             None => changes.remove(name),
         };
-        tell("x-consumer-id", consumer.map(|consumer| &consumer.id));
-        tell("x-consumer-custom-id", consumer.and_then(|consumer| consumer.custom_id.as_ref()));
-        tell("x-consumer-username", consumer.and_then(|consumer| consumer.username.as_ref()));
-        tell("x-credential-identifier", self.who.credential.as_ref());
-        if self.who.is_anonymous {
-            changes.set("x-anonymous-consumer", "true");
-        } else {
-            changes.remove("x-anonymous-consumer");
-        }
-        if self.gateway.compat == Compat::Kong21 {
+        tell("x-consumer-id", consumer.map(|consumer| &*consumer.id));
+        tell("x-consumer-custom-id", consumer.and_then(|consumer| consumer.custom_id.as_deref()));
+        tell("x-consumer-username", consumer.and_then(|consumer| consumer.username.as_deref()));
+        tell("x-credential-identifier", who.credential.as_deref());
+        tell("x-anonymous-consumer", who.is_anonymous.then_some("true"));
+        if compat == Compat::Kong21 {
             changes.remove("x-credential-username");
         }
     }
@@ -324,24 +299,29 @@ impl Filter {
                 Flow::Wait
             }
             Decision::Reply(reply) => {
-                self.reply(&reply, stream);
+                self.reply(reply, stream);
                 Flow::Answered
             }
-            Decision::Proxy(changes) => {
-                for name in &changes.remove {
-                    stream.remove_header(Map::Request, name.as_bytes());
-                }
-                for change in &changes.set {
-                    let write = if change.is_new { Stream::add_header } else { Stream::set_header };
-                    write(stream, Map::Request, change.name.as_bytes(), &change.value);
-                }
-                if let Some(body) = &changes.body {
-                    stream.replace_request_body(body);
-                    stream.set_header(Map::Request, b"content-length", body.len().to_string().as_bytes());
-                    self.lacks_length = false;
-                }
+            Decision::Proxy => {
+                self.write_changes(stream);
                 self.send_on(stream, arrived)
             }
+        }
+    }
+
+    fn write_changes(&mut self, stream: &mut impl Stream) {
+        let changes = std::mem::take(&mut self.changes);
+        for name in &changes.remove {
+            stream.remove_header(Map::Request, name.as_bytes());
+        }
+        for change in &changes.set {
+            let write = if change.is_new { Stream::add_header } else { Stream::set_header };
+            write(stream, Map::Request, change.name.as_bytes(), &change.value);
+        }
+        if let Some(body) = &changes.body {
+            stream.replace_request_body(body);
+            stream.set_header(Map::Request, b"content-length", body.len().to_string().as_bytes());
+            self.lacks_length = false;
         }
     }
 
@@ -360,51 +340,64 @@ impl Filter {
         Flow::Continue
     }
 
-    fn answer(&self, answer: &Answer, request: &Request<'_>) -> Reply {
-        let is_old = self.gateway.compat == Compat::Kong21;
-        let mut reply = self.plugin_error(answer.status, &answer.message);
-        reply.headers.clone_from(&answer.headers);
-        reply.style = if is_old { Style::Compact } else { Style::Error };
+    fn own_answer(&self, answer: &Answer, request: &Request<'_>) -> Reply {
+        let settings = self.settings();
+        let is_old = settings.compat == Compat::Kong21;
+        let style = if is_old { Style::Compact } else { Style::Error };
+        let mut reply = self.plugin_error(answer.status, &answer.message).with_style(style);
+        let given = answer.headers.iter().map(|(name, value)| (name.clone().into(), value.as_bytes().into()));
+        reply.headers.extend(given);
         if answer.redirect == Some(Redirect::Https) {
-            let location = forwarding::https_location(&self.gateway, request);
-            reply.headers.push(("location".to_owned(), location));
-            reply.style = Style::Redirect;
+            let location = forwarding::https_location(settings, request);
+            reply = reply.with_header("location", location).with_style(Style::Redirect);
         }
         reply
     }
 
     pub(crate) fn plugin_error(&self, status: u16, message: &str) -> Reply {
-        Reply {
-            status,
-            message: message.to_owned(),
-            format: self.formats.plugin,
-            style: Style::Error,
-            headers: Vec::new(),
-        }
-    }
-
-    fn proxy_error(&self, status: u16, message: &str) -> Reply {
-        Reply { format: self.formats.proxy, ..self.plugin_error(status, message) }
+        Reply::error(status, message, self.formats.plugin)
     }
 
     /// Answers 500 after a fault in this module.
     pub fn fail(&mut self, stream: &mut impl Stream) {
+        // Whatever failed must not be asked again.
+        self.taking.clear();
         if self.phase != Phase::Replied {
-            self.reply(&self.plugin_error(500, "An unexpected error occurred"), stream);
+            self.reply(self.plugin_error(500, "An unexpected error occurred"), stream);
         }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.choice.as_ref().map_or(&NO_SETTINGS, |choice| &choice.world.settings)
+    }
+
+    fn route(&self) -> Option<&Route> {
+        self.choice.as_ref()?.entry.as_ref().map(|entry| &*entry.target)
     }
 
     pub(crate) fn request_id(&self) -> &str {
         // Hexadecimal digits only.
         std::str::from_utf8(&self.request_id).unwrap_or_default()
     }
+}
 
-    fn now_ms(&self) -> i64 {
-        self.gateway.fixed_now_ms.unwrap_or_else(|| {
-            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-        })
+/// What the route answers before any plugin runs.
+fn answer_of<'a>(route: &'a Route, request: &Request<'_>) -> Option<std::borrow::Cow<'a, Answer>> {
+    use std::borrow::Cow;
+    if let Some(answer) = route.https_only.as_ref().filter(|_| !request.is_tls) {
+        return Some(Cow::Borrowed(answer));
     }
+    if route.is_grpc && !request.is_plain_grpc() {
+        return Some(Cow::Owned(Answer::new(415, "Non-gRPC request matched gRPC route")));
+    }
+    route.refusal.as_ref().map(|refusal| Cow::Owned(Answer::new(503, refusal)))
+}
+
+fn now_ms(settings: &Settings) -> i64 {
+    settings.fixed_now_ms.unwrap_or_else(|| {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 fn content_kind(request: &Request<'_>) -> Option<Kind> {

@@ -1,62 +1,73 @@
 //! The filter as Envoy drives it, on a fake stream.
 
-use crate::config::Gateway;
-use crate::consumers::{self, Table};
-use crate::counters::Counters;
 use crate::gateway::{Filter, Flow};
+use crate::incoming::{Choice, mutate};
+use crate::plugins::rate_limiting::counters::Counters;
+use crate::router::Scheme;
 use crate::stream::Map;
 use crate::stream::testing::Fake;
+use crate::tables::World;
+use crate::tables::testing::world_with;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn gateway(extra: Value) -> Gateway {
-    let mut config = json!({
-        "compat": "kong-3", "server_token": "kong/3.9.1", "table": "gateway-tests",
-        "route": {"id": "r", "service_id": "s", "path_prefix": "/s", "strip_path": true, "service_path": "/"},
-        "clock": {"now_ms": 1_000_000},
-    });
-    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-    Gateway::parse(config.to_string().as_bytes()).unwrap()
-}
-
-fn filter(extra: Value) -> Filter {
+/// A state with one route, at `/s`, and three consumers. `extra` has `route`, `settings`, `instances` and `own`, the
+/// plugins of the consumer `vip`.
+fn state(extra: &Value) -> Arc<World> {
     let digest = |key: &str| hex::encode(Sha256::digest(key));
-    let table = json!({
-        "name": "gateway-tests", "salt": "",
+    let mut route = json!({
+        "id": "r", "service": {"id": "s", "path": "/"}, "strip_path": true, "action": "a",
+        "backends": [{"cluster": "c"}],
+        "match": {"schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/s"}]},
+    });
+    route.as_object_mut().unwrap().extend(extra["route"].as_object().cloned().unwrap_or_default());
+    let or_empty = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
+    let settings = if extra["settings"].is_null() { json!({}) } else { extra["settings"].clone() };
+    let shard = json!({
+        "routes": [route],
+        "instances": or_empty(&extra["instances"]),
         "consumers": [
-            {"id": "c-ann", "username": "ann", "custom_id": "A-1"},
-            {"id": "c-vip", "username": "vip", "plugins": [
-                {"plugin": "rate-limiting", "id": "of-vip", "config": {"hour": 900}}]},
+            {"id": "c-ann", "username": "ann", "custom_id": "A-1", "carries": ["pair"], "credentials": {"key-auth": [
+                {"id": "k-ann", "index": digest("ann-key")},
+                {"id": "k-old", "index": digest("old-key"), "expires_at": 1000}]}},
+            {"id": "c-vip", "username": "vip", "own": or_empty(&extra["own"]), "credentials": {"key-auth": [
+                {"id": "k-vip", "index": digest("vip-key")}]}},
             {"id": "c-nobody", "username": "nobody"},
         ],
-        "credentials": {"key-auth": [
-            {"id": "k-ann", "consumer": 0, "digest": digest("ann-key")},
-            {"id": "k-vip", "consumer": 1, "digest": digest("vip-key")},
-            {"id": "k-old", "consumer": 0, "digest": digest("old-key"), "expires_at": 1000},
-        ]},
     });
-    let (name, table) = Table::parse(table.to_string().as_bytes()).unwrap();
-    consumers::slot(&name).store(Arc::new(table));
-    // Counters of its own for each filter, so that tests do not meet.
-    Filter::new(Arc::new(gateway(extra)), Box::leak(Box::new(Counters::new())))
+    world_with(&settings, &shard)
+}
+
+fn choice(world: &Arc<World>, stream: &Fake) -> Option<Choice> {
+    let mut headers: BTreeMap<Vec<u8>, Vec<u8>> =
+        stream.request.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
+    mutate(&mut headers, Some(Arc::clone(world)), Scheme::Http)
+}
+
+/// Counters of its own for each filter, so that tests do not meet.
+fn filter(extra: &Value, stream: &Fake) -> Filter {
+    Filter::new(choice(&state(extra), stream), Box::leak(Box::new(Counters::new())))
 }
 
 fn key_auth(config: Value) -> Value {
-    json!({"plugins": [{"plugin": "key-auth", "configs": [
-        {"id": "ka", "consumer": null, "rank": 6, "config": config}]}]})
+    json!({
+        "route": {"steps": [{"order": 1, "candidates": [{"instance": "ka", "rank": 6, "scope": "ka"}]}]},
+        "instances": [{"id": "ka", "plugin": "key-auth", "config": config}],
+    })
 }
 
 /// A filter with the plugin, a request through it, and what became of both.
-fn passed(extra: Value, mut stream: Fake) -> (Filter, Fake, Flow) {
-    let mut filter = filter(extra);
+fn passed(extra: &Value, mut stream: Fake) -> (Filter, Fake, Flow) {
+    let mut filter = filter(extra, &stream);
     let flow = filter.on_request_headers(&mut stream, true);
     (filter, stream, flow)
 }
 
 #[test]
 fn a_missing_key_is_refused_in_kongs_words() {
-    let (_, stream, flow) = passed(key_auth(json!({})), Fake::request("GET", "/s", &[]));
+    let (_, stream, flow) = passed(&key_auth(json!({})), Fake::request("GET", "/s", &[]));
     assert_eq!(flow, Flow::Answered);
     let (status, headers, body) = stream.reply.unwrap();
     assert_eq!(status, 401);
@@ -68,7 +79,7 @@ fn a_missing_key_is_refused_in_kongs_words() {
 #[test]
 fn a_consumer_is_told_to_the_upstream() {
     let headers = [("apikey", "ann-key"), ("x-consumer-username", "root"), ("x-anonymous-consumer", "true")];
-    let (_, stream, flow) = passed(key_auth(json!({})), Fake::request("GET", "/s/x", &headers));
+    let (_, stream, flow) = passed(&key_auth(json!({})), Fake::request("GET", "/s/x", &headers));
     assert_eq!(flow, Flow::Continue);
     for (name, value) in [
         (":path", Some("/x")),
@@ -94,7 +105,7 @@ fn anonymous_expired_and_preflight() {
         (json!({"run_on_preflight": false}), "OPTIONS", "bad", None, None),
         (json!({"run_on_preflight": false}), "GET", "bad", Some(401), None),
     ] {
-        let (_, stream, _) = passed(key_auth(config.clone()), Fake::request(method, "/s", &[("apikey", key)]));
+        let (_, stream, _) = passed(&key_auth(config.clone()), Fake::request(method, "/s", &[("apikey", key)]));
         assert_eq!(stream.status(), status, "{config} {key}");
         assert_eq!(stream.sent(Map::Request, "x-consumer-username").as_deref(), username, "{config} {key}");
     }
@@ -102,9 +113,9 @@ fn anonymous_expired_and_preflight() {
 
 #[test]
 fn a_key_in_the_body_is_waited_for_and_hidden() {
-    let mut filter = filter(key_auth(json!({"key_in_body": true, "hide_credentials": true})));
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("content-length", "22")];
     let mut stream = Fake::request("POST", "/s", &headers);
+    let mut filter = filter(&key_auth(json!({"key_in_body": true, "hide_credentials": true})), &stream);
     assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
     stream.request_body = b"a=1&".to_vec();
     assert_eq!(filter.on_request_body(&mut stream, false), Flow::Wait);
@@ -117,8 +128,8 @@ fn a_key_in_the_body_is_waited_for_and_hidden() {
 
 #[test]
 fn a_body_too_large_to_search_has_no_key() {
-    let mut filter = filter(key_auth(json!({"key_in_body": true})));
     let mut stream = Fake::request("POST", "/s", &[("content-type", "application/json"), ("content-length", "9")]);
+    let mut filter = filter(&key_auth(json!({"key_in_body": true})), &stream);
     assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
     stream.request_body = vec![b' '; 600 * 1024];
     assert_eq!(filter.on_request_body(&mut stream, false), Flow::Answered);
@@ -128,8 +139,8 @@ fn a_body_too_large_to_search_has_no_key() {
 
 #[test]
 fn a_body_without_length_gets_one() {
-    let mut filter = filter(json!({}));
     let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&json!({}), &stream);
     assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
     stream.request_body = b"hello chunk".to_vec();
     assert_eq!(filter.on_request_body(&mut stream, true), Flow::Continue);
@@ -138,8 +149,8 @@ fn a_body_without_length_gets_one() {
 
 #[test]
 fn a_body_with_trailers_keeps_its_chunks() {
-    let mut filter = filter(json!({}));
     let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&json!({}), &stream);
     assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
     stream.request_body = b"hello".to_vec();
     assert_eq!(filter.on_request_body(&mut stream, false), Flow::Wait);
@@ -149,8 +160,8 @@ fn a_body_with_trailers_keeps_its_chunks() {
 
 #[test]
 fn a_long_body_without_length_streams() {
-    let mut filter = filter(json!({}));
     let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&json!({}), &stream);
     assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
     stream.request_body = vec![0; 65 * 1024];
     assert_eq!(filter.on_request_body(&mut stream, false), Flow::Continue);
@@ -162,37 +173,61 @@ fn a_long_body_without_length_streams() {
 fn grpc_and_configured_routes_are_not_gathered() {
     let grpc = Fake::request("POST", "/s", &[("content-type", "application/grpc")]);
     for (extra, mut stream) in
-        [(json!({}), grpc), (json!({"request_buffering": false}), Fake::request("POST", "/s", &[]))]
+        [(json!({}), grpc), (json!({"route": {"request_buffering": false}}), Fake::request("POST", "/s", &[]))]
     {
-        assert_eq!(filter(extra).on_request_headers(&mut stream, false), Flow::Continue);
+        assert_eq!(filter(&extra, &stream).on_request_headers(&mut stream, false), Flow::Continue);
     }
 }
 
-fn limits(candidates: Value) -> Value {
-    let key_auth = json!({"plugin": "key-auth", "configs": [
-        {"id": "ka", "rank": 6, "config": {"anonymous": "nobody"}}]});
-    json!({"plugins": [key_auth, {"plugin": "rate-limiting", "configs": candidates}]})
+/// key-auth with an anonymous consumer, then rate limits: each by name, rank and configuration.
+fn limits(candidates: &[(&str, u8, Value)]) -> Value {
+    let mut extra = key_auth(json!({"anonymous": "nobody"}));
+    let all: Vec<Value> = candidates
+        .iter()
+        .map(|(id, rank, _)| json!({"instance": id, "rank": rank, "scope": id, "for_carriers": *rank < 5}))
+        .collect();
+    extra["route"]["steps"].as_array_mut().unwrap().push(json!({"order": 2, "candidates": all}));
+    let instances = extra["instances"].as_array_mut().unwrap();
+    let made = |(id, _, config): &(&str, u8, Value)| json!({"id": id, "plugin": "rate-limiting", "config": config});
+    instances.extend(candidates.iter().map(made));
+    instances.push(json!({"id": "of-vip", "plugin": "rate-limiting", "config": {"hour": 900}}));
+    extra["own"] = json!([{"order": 2, "instance": "of-vip", "scope": "of-vip"}]);
+    extra
 }
 
 #[test]
 fn the_best_ranked_attachment_for_the_consumer_counts() {
-    let candidates = json!([
-        {"id": "global", "rank": 8, "config": {"hour": 8}},
-        {"id": "pair", "consumer": "c-ann", "rank": 2, "config": {"hour": 2}},
-        {"id": "route", "rank": 6, "config": {"hour": 6}},
-    ]);
+    let candidates =
+        [("global", 8, json!({"hour": 8})), ("pair", 2, json!({"hour": 2})), ("route", 6, json!({"hour": 6}))];
     for (key, limit) in [("ann-key", "2"), ("vip-key", "900"), ("none", "6")] {
         let request = Fake::request("GET", "/s", &[("apikey", key)]);
-        let (mut filter, mut stream, _) = passed(limits(candidates.clone()), request);
+        let (mut filter, mut stream, _) = passed(&limits(&candidates), request);
         filter.on_response_headers(&mut stream, false);
         assert_eq!(stream.sent(Map::Response, "ratelimit-limit").as_deref(), Some(limit), "{key}");
     }
 }
 
 #[test]
+fn a_consumers_own_plugin_runs_where_the_route_has_none() {
+    let mut extra = limits(&[]);
+    extra["route"]["steps"].as_array_mut().unwrap().pop();
+    let request = Fake::request("GET", "/s", &[("apikey", "vip-key")]);
+    let (mut filter, mut stream, _) = passed(&extra, request);
+    filter.on_response_headers(&mut stream, false);
+    assert_eq!(stream.sent(Map::Response, "ratelimit-limit").as_deref(), Some("900"));
+}
+
+#[test]
+fn a_plugin_that_is_not_there_closes_the_route() {
+    let extra = json!({"route": {"steps": [{"order": 1, "candidates": [{"instance": "x", "rank": 6, "scope": ""}]}]}});
+    let (_, stream, flow) = passed(&extra, Fake::request("GET", "/s", &[]));
+    assert_eq!((stream.status(), flow), (Some(503), Flow::Answered));
+}
+
+#[test]
 fn upstream_headers_of_the_same_name_come_second() {
-    let candidates = json!([{"id": "route", "rank": 6, "config": {"hour": 6}}]);
-    let (mut filter, mut stream, _) = passed(limits(candidates), Fake::request("GET", "/s", &[]));
+    let extra = limits(&[("route", 6, json!({"hour": 6}))]);
+    let (mut filter, mut stream, _) = passed(&extra, Fake::request("GET", "/s", &[]));
     stream.response = vec![("ratelimit-limit".into(), b"77".to_vec()), ("via".into(), b"1.0 origin".to_vec())];
     filter.on_response_headers(&mut stream, false);
     let lines: Vec<_> = stream.response.iter().filter(|(name, _)| name == "ratelimit-limit").collect();
@@ -204,12 +239,14 @@ fn upstream_headers_of_the_same_name_come_second() {
 #[test]
 fn the_limit_blocks_with_the_configured_words() {
     let config = json!({"minute": 1, "error_code": 420, "error_message": "calm"});
-    let mut filter = filter(limits(json!([{"id": "i", "rank": 6, "config": config}])));
     let mut first = Fake::request("GET", "/s", &[("accept", "text/plain")]);
+    let world = state(&limits(&[("i", 6, config)]));
+    let counters: &'static Counters = Box::leak(Box::new(Counters::new()));
+    let mut filter = Filter::new(choice(&world, &first), counters);
     assert_eq!(filter.on_request_headers(&mut first, true), Flow::Continue);
     // The same counters, the next request.
-    let mut next = Filter::new(Arc::clone(&filter.gateway), filter.counters);
     let mut second = Fake::request("GET", "/s", &[("accept", "text/plain")]);
+    let mut next = Filter::new(choice(&world, &second), counters);
     assert_eq!(next.on_request_headers(&mut second, true), Flow::Answered);
     let (status, headers, body) = second.reply.unwrap();
     assert_eq!(status, 420);
@@ -225,13 +262,13 @@ fn envoys_errors_become_kongs() {
         ("response_timeout", false, "504", Some("1.1 kong/3.9.1")),
     ] {
         let request = Fake::request("GET", "/s", &[("accept", "*/*")]);
-        let (mut filter, mut stream, _) = passed(json!({}), request);
+        let (mut filter, mut stream, _) = passed(&json!({}), request);
         filter.on_local_reply(503, details.as_bytes());
         stream.response = vec![(":status".into(), b"503".to_vec()), ("content-type".into(), b"text/plain".to_vec())];
         filter.on_response_headers(&mut stream, ends_with_headers);
         if !ends_with_headers {
-            filter.on_response_body(&mut stream);
-            filter.on_response_body(&mut stream);
+            filter.on_response_body(&mut stream, false);
+            filter.on_response_body(&mut stream, true);
         }
         assert_eq!(stream.sent(Map::Response, ":status").as_deref(), Some(status));
         assert_eq!(stream.sent(Map::Response, "via").as_deref(), via);
@@ -245,7 +282,7 @@ fn envoys_errors_become_kongs() {
 fn grpc_clients_get_a_grpc_status() {
     let mut stream = Fake::request("POST", "/s", &[("content-type", "application/grpc")]);
     stream.protocol = "HTTP/2".into();
-    let (_, stream, _) = passed(key_auth(json!({})), stream);
+    let (_, stream, _) = passed(&key_auth(json!({})), stream);
     let (status, headers, body) = stream.reply.unwrap();
     assert_eq!((status, body.as_str()), (200, ""));
     assert!(headers.contains(&("grpc-status".into(), "16".into())));
@@ -255,21 +292,19 @@ fn grpc_clients_get_a_grpc_status() {
 #[test]
 fn kong_2_1_speaks_as_it_did() {
     let mut extra = key_auth(json!({}));
-    extra["compat"] = json!("kong-2.1");
-    extra["server_token"] = json!("kong/2.1.4");
-    let (_, stream, _) = passed(extra.clone(), Fake::request("GET", "/s", &[]));
+    extra["settings"] = json!({"compat": "kong-2.1", "server_token": "kong/2.1.4"});
+    let (_, stream, _) = passed(&extra, Fake::request("GET", "/s", &[]));
     let (_, headers, body) = stream.reply.unwrap();
     assert_eq!(body, "{\n  \"message\":\"No API key found in request\"\n}");
     assert!(headers.contains(&("www-authenticate".into(), "Key realm=\"kong\"".into())));
     assert!(!headers.iter().any(|(name, _)| name == "x-kong-request-id"));
-    extra["answer"] = json!({"status": 404, "message": "no Route matched with those values"});
-    let (_, stream, _) = passed(extra, Fake::request("GET", "/s", &[("accept", "text/html")]));
+    let (_, stream, _) = passed(&extra, Fake::request("GET", "/no", &[("accept", "text/html")]));
     assert_eq!(stream.reply.unwrap().2, "{\"message\":\"no Route matched with those values\"}");
 }
 
 #[test]
 fn a_bad_path_is_a_bad_request() {
-    let (_, stream, _) = passed(json!({}), Fake::request("GET", "/../x", &[]));
+    let (_, stream, _) = passed(&json!({}), Fake::request("GET", "/../x", &[]));
     let (status, headers, body) = stream.reply.unwrap();
     assert_eq!(status, 400);
     assert!(headers.contains(&("content-type".into(), "text/plain; charset=utf-8".into())));
@@ -278,9 +313,41 @@ fn a_bad_path_is_a_bad_request() {
 
 #[test]
 fn a_fault_is_answered_with_500() {
-    let mut filter = filter(json!({}));
     let mut stream = Fake::request("GET", "/s", &[]);
+    let mut filter = filter(&json!({}), &stream);
     filter.fail(&mut stream);
     filter.fail(&mut stream);
     assert_eq!(stream.status(), Some(500));
+}
+
+#[test]
+fn what_no_route_takes_is_answered() {
+    let (_, stream, _) = passed(&json!({}), Fake::request("GET", "/other", &[]));
+    let (status, _, body) = stream.reply.unwrap();
+    assert_eq!(status, 404);
+    assert!(body.contains("no Route matched with those values"));
+}
+
+#[test]
+fn without_any_state_nothing_passes() {
+    let mut stream = Fake::request("GET", "/s", &[]);
+    let mut filter = Filter::new(None, Box::leak(Box::new(Counters::new())));
+    assert_eq!(filter.on_request_headers(&mut stream, true), Flow::Answered);
+    assert_eq!(stream.status(), Some(503));
+}
+
+#[test]
+fn routes_answer_for_what_they_do_not_take() {
+    let upgrade = json!({"status": 426, "message": "Please use HTTPS protocol"});
+    for (route, content_type, status) in [
+        (json!({"https_only": upgrade}), "", 426),
+        (json!({"https_only": {"status": 301, "redirect": "https"}}), "", 301),
+        (json!({"refusal": "plugin x cannot be applied"}), "", 503),
+        (json!({"is_grpc": true}), "text/plain", 415),
+        (json!({"is_grpc": true, "refusal": "no"}), "application/grpc+proto", 503),
+    ] {
+        let request = Fake::request("GET", "/s", &[("content-type", content_type)]);
+        let (_, stream, _) = passed(&json!({"route": route}), request);
+        assert_eq!(stream.status(), Some(status), "{route}");
+    }
 }

@@ -1,25 +1,62 @@
 //! The functions that Envoy calls. No panic leaves them: a fault in a request is answered with 500.
 
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
-use crate::counters::Counters;
 use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
-use crate::filter_config::FilterConfig;
+use crate::error::ConfigError;
 use crate::gateway::{Filter, Flow};
-use crate::incoming;
-use std::cell::{Cell, UnsafeCell};
+use crate::incoming::{self, Choice};
+use crate::plugins::rate_limiting::counters::Counters;
+use crate::router::Scheme;
+use crate::tables::{Root, Shard, Store};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 /// The counters of this process; they outlive every configuration.
 static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
+
+/// The tables of this process, fed by the configurations of the filters `root` and `shard`.
+static STORE: LazyLock<Store> = LazyLock::new(Store::default);
+
+thread_local! {
+    /// From the early header mutation to the filter of the same request: Envoy makes the filter before this thread sees
+    /// another request.
+    static CHOICE: RefCell<Option<Choice>> = const { RefCell::new(None) };
+}
+
+/// The filters of this module, by the names under which Envoy asks for them.
+enum FilterConfig {
+    Gateway,
+    /// Its configuration has been taken over; no request passes it.
+    Table,
+}
+
+impl FilterConfig {
+    fn parse(name: &[u8], config: &[u8]) -> Result<Self, ConfigError> {
+        let text = || std::str::from_utf8(config).map_err(|_| ConfigError::Invalid("not UTF-8 text".into()));
+        match name {
+            b"gateway" => return Ok(Self::Gateway),
+            b"root" => STORE.set_root(Root::parse(text()?)?),
+            b"shard" => {
+                let shard = Shard::parse(text()?)?;
+                shard.problems.iter().for_each(|problem| log_error(problem));
+                STORE.add_shard(shard);
+            }
+            other => return Err(ConfigError::UnknownFilter(String::from_utf8_lossy(other).into_owned())),
+        }
+        Ok(Self::Table)
+    }
+}
 
 /// One filter of one stream.
 struct Instance {
     /// A hook is running. Answering a request makes Envoy call the response hooks inside the request hook; they must
     /// not touch the filter then, and need not, since the answer is complete.
     is_busy: Cell<bool>,
+    /// A fault could not even be answered: nothing of this stream goes on.
+    is_broken: Cell<bool>,
     filter: Option<UnsafeCell<Filter>>,
 }
 
@@ -40,6 +77,9 @@ unsafe fn run(
     // SAFETY: `module` is what `filter_new` gave, alive until `filter_destroy`.
     let Some(instance) = (unsafe { module.cast::<Instance>().as_ref() }) else { return Flow::Continue };
     let Some(cell) = &instance.filter else { return Flow::Continue };
+    if instance.is_broken.get() {
+        return Flow::Answered;
+    }
     if instance.is_busy.replace(true) {
         return Flow::Continue;
     }
@@ -51,7 +91,9 @@ unsafe fn run(
             log_error("a request failed on a fault in the policy module");
             filter.fail(&mut stream);
         }));
-        answered.map_or(Flow::Continue, |()| Flow::Answered)
+        // Going on would let the request through without its policies.
+        instance.is_broken.set(answered.is_err());
+        Flow::Answered
     });
     instance.is_busy.set(false);
     flow
@@ -59,7 +101,7 @@ unsafe fn run(
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
-    abi::VERSION.as_ptr()
+    if abi::find_callbacks() { abi::VERSION.as_ptr() } else { ptr::null() }
 }
 
 #[unsafe(no_mangle)]
@@ -95,10 +137,13 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     let config = unsafe { config.cast::<FilterConfig>().as_ref() };
     let made = catch_unwind(AssertUnwindSafe(|| {
         let filter = match config {
-            Some(FilterConfig::Gateway(gateway)) => Some(UnsafeCell::new(Filter::new(Arc::clone(gateway), &COUNTERS))),
-            Some(FilterConfig::Consumers) | None => None,
+            Some(FilterConfig::Gateway) => {
+                let choice = CHOICE.with(|choice| choice.borrow_mut().take());
+                Some(UnsafeCell::new(Filter::new(choice, &COUNTERS)))
+            }
+            Some(FilterConfig::Table) | None => None,
         };
-        Box::into_raw(Box::new(Instance { is_busy: Cell::new(false), filter }))
+        Box::into_raw(Box::new(Instance { is_busy: Cell::new(false), is_broken: Cell::new(false), filter }))
     }));
     made.map_or(ptr::null(), |instance| instance.cast::<c_void>().cast_const())
 }
@@ -154,28 +199,41 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
     module: *const c_void,
     end_of_stream: bool,
 ) -> u32 {
-    let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
-        filter.on_response_headers(stream, end_of_stream);
-        Flow::Continue
-    };
     // SAFETY: the pointers are Envoy's for this hook.
-    unsafe { run(envoy, module, action) };
-    abi::CONTINUE
+    match unsafe { run(envoy, module, |filter, stream| filter.on_response_headers(stream, end_of_stream)) } {
+        Flow::Continue => abi::CONTINUE,
+        Flow::Wait | Flow::Answered => abi::STOP,
+    }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_body(
     envoy: EnvoyFilter,
     module: *const c_void,
-    _end_of_stream: bool,
+    end_of_stream: bool,
+) -> u32 {
+    // SAFETY: the pointers are Envoy's for this hook.
+    match unsafe { run(envoy, module, |filter, stream| filter.on_response_body(stream, end_of_stream)) } {
+        Flow::Continue => abi::CONTINUE,
+        Flow::Wait => abi::STOP,
+        Flow::Answered => abi::STOP_BODY_NO_BUFFER,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_trailers(
+    envoy: EnvoyFilter,
+    module: *const c_void,
 ) -> u32 {
     let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
-        filter.on_response_body(stream);
+        filter.on_response_trailers(stream);
         Flow::Continue
     };
     // SAFETY: the pointers are Envoy's for this hook.
-    unsafe { run(envoy, module, action) };
-    abi::CONTINUE
+    match unsafe { run(envoy, module, action) } {
+        Flow::Continue => abi::CONTINUE,
+        Flow::Wait | Flow::Answered => abi::STOP,
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -196,28 +254,42 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     abi::CONTINUE
 }
 
-/// The early header mutation `incoming` has no configuration; any pointer but null stands for it.
+/// The configuration of `incoming` is the scheme of its listener; the pointer stands for it and points nowhere.
 #[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
+unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
     _config: *mut c_void,
     _name: Buffer,
-    _value: Buffer,
+    value: Buffer,
 ) -> *const c_void {
-    ptr::NonNull::<c_void>::dangling().as_ptr()
+    // SAFETY: Envoy's buffer lives during the call.
+    match unsafe { value.bytes() } {
+        b"http" => ptr::without_provenance(SCHEME_HTTP),
+        b"https" => ptr::without_provenance(SCHEME_HTTPS),
+        other => {
+            log_error(&format!("early header mutation: \"{}\" is no scheme", String::from_utf8_lossy(other)));
+            ptr::null()
+        }
+    }
 }
+
+const SCHEME_HTTP: usize = 1;
+const SCHEME_HTTPS: usize = 2;
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(_config: *const c_void) {}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
-    _config: *const c_void,
+    config: *const c_void,
     headers: EarlyHeaders,
 ) -> bool {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
+    let scheme = if config.addr() == SCHEME_HTTPS { Scheme::Https } else { Scheme::Http };
+    // Without a choice, as after a fault, the filter `gateway` refuses the request.
+    let choice = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the pointer is Envoy's for this hook.
-        incoming::mutate(&mut unsafe { EnvoyIncomingHeaders::new(headers) });
+        incoming::mutate(&mut unsafe { EnvoyIncomingHeaders::new(headers) }, STORE.world(), scheme)
     }));
+    CHOICE.with(|place| place.replace(choice.unwrap_or(None)));
     true
 }
 
@@ -232,7 +304,6 @@ macro_rules! unused_hooks {
 }
 
 unused_hooks! {
-    envoy_dynamic_module_on_http_filter_response_trailers(EnvoyFilter, *const c_void) -> u32;
     envoy_dynamic_module_on_http_filter_stream_complete(EnvoyFilter, *const c_void);
     envoy_dynamic_module_on_http_filter_scheduled(EnvoyFilter, *const c_void, u64);
     envoy_dynamic_module_on_http_filter_http_callout_done(

@@ -1,69 +1,81 @@
-//! The early header mutation `incoming`: runs on every request before Envoy's own treatment and the choice of a route.
+//! The early header mutation `incoming`: runs on every request before Envoy's own treatment and chooses its route.
 //!
-//! Routes match the normalised path (kong.md §3.3). What the client sent stays known to the filter `gateway` through two
-//! internal headers, which the filter takes away; a client's own headers of those names never get through.
+//! Envoy learns the choice from two internal headers, by which its table finds the cluster and how to treat it; the filter
+//! `gateway` gets it by hand, and takes the headers away. A client's own headers of those names never get through.
 
 use crate::path;
+use crate::request::host_without_port;
+use crate::router::{Query, Scheme};
 use crate::stream::HeaderList;
+use crate::tables::{Route, World};
+use crate::router::Entry;
+use std::sync::Arc;
 
 pub trait IncomingHeaders {
     /// All headers, names in lower case.
     fn all(&self) -> HeaderList<'_>;
+    /// The server name that the client asked for in the TLS handshake.
+    fn server_name(&self) -> Option<&[u8]>;
     fn set(&mut self, name: &[u8], value: &[u8]);
     fn remove(&mut self, name: &[u8]);
 }
 
-/// The target as sent, when it is not the one that routes match.
-pub const SENT_TARGET: &[u8] = b"x-crossfade-target";
-/// The `Connection` header, which Envoy drops, when it names headers that must not travel on.
-pub const HOP_BY_HOP: &[u8] = b"x-crossfade-connection";
+/// The cluster that takes the request.
+pub const CLUSTER: &[u8] = b"x-crossfade-cluster";
+/// Which of Envoy's routes carries it there.
+pub const ACTION: &[u8] = b"x-crossfade-action";
 
-/// What has to change; empty for most requests.
-#[derive(Default)]
-struct Changes {
-    forged: Vec<&'static [u8]>,
-    /// The target as sent and as routes match it.
-    target: Option<(Vec<u8>, Vec<u8>)>,
-    connection: Option<Vec<u8>>,
+pub fn is_internal(name: &[u8]) -> bool {
+    name == CLUSTER || name == ACTION
 }
 
-pub fn mutate(headers: &mut impl IncomingHeaders) {
-    let changes = needed(&headers.all());
-    for name in changes.forged {
-        headers.remove(name);
-    }
-    if let Some((sent, normal)) = changes.target {
-        headers.set(SENT_TARGET, &sent);
-        headers.set(b":path", &normal);
-    }
-    if let Some(connection) = changes.connection {
-        headers.set(HOP_BY_HOP, &connection);
-    }
+/// What was decided before any filter ran. It keeps the state of all tables: a request ends in the one it began in.
+pub struct Choice {
+    pub world: Arc<World>,
+    /// None: no route matches.
+    pub entry: Option<Arc<Entry<Arc<Route>>>>,
+    /// `Connection`, which Envoy drops, where it names headers that must not travel on.
+    pub connection: Option<Vec<u8>>,
 }
 
-fn needed(headers: &HeaderList<'_>) -> Changes {
-    let mut changes = Changes::default();
-    for (name, value) in headers {
-        match *name {
-            // A bad path stays as it is; the filter `gateway` answers it.
-            b":path" => changes.target = normalised(value),
-            b"connection" if named_in(value).next().is_some() => changes.connection = Some(value.to_vec()),
-            SENT_TARGET => changes.forged.push(SENT_TARGET),
-            HOP_BY_HOP => changes.forged.push(HOP_BY_HOP),
-            _ => {}
+/// Chooses the route and tells Envoy. First of all, and whatever follows, forged headers go.
+pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, scheme: Scheme) -> Option<Choice> {
+    let forged: Vec<&'static [u8]> = forged_in(&headers.all());
+    forged.into_iter().for_each(|name| headers.remove(name));
+    let choice = choose(headers, world?, scheme);
+    if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target) {
+        if let Some(cluster) = route.pick_cluster() {
+            headers.set(CLUSTER, cluster.as_bytes());
+            headers.set(ACTION, route.action.as_bytes());
         }
     }
-    changes
+    Some(choice)
 }
 
-fn normalised(target: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (sent, query) = path::split_query(target);
-    let mut normal = path::for_matching(sent)?;
-    if let Some(query) = query {
-        normal.push(b'?');
-        normal.extend_from_slice(query);
-    }
-    Some((target.to_vec(), normal))
+fn forged_in(headers: &HeaderList<'_>) -> Vec<&'static [u8]> {
+    [CLUSTER, ACTION].into_iter().filter(|name| headers.iter().any(|(other, _)| other == name)).collect()
+}
+
+fn choose(headers: &impl IncomingHeaders, world: Arc<World>, scheme: Scheme) -> Choice {
+    let all = headers.all();
+    let value = |name: &[u8]| all.iter().find(|(other, _)| *other == name).map_or(&b""[..], |(_, value)| *value);
+    let connection = value(b"connection");
+    let connection = named_in(connection).next().map(|_| connection.to_vec());
+    // A bad path has no route; the filter `gateway` answers it.
+    let path = path::normalise(path::split_query(value(b":path")).0);
+    let entry = path.ok().and_then(|path| {
+        let query = Query {
+            scheme,
+            host: host_without_port(value(b":authority")),
+            path: &path,
+            method: value(b":method"),
+            sni: if scheme == Scheme::Https { headers.server_name() } else { None },
+            headers: &all,
+            is_grpc: false,
+        };
+        world.router.choose(&query).cloned()
+    });
+    Choice { entry, connection, world }
 }
 
 /// Headers that a `Connection` value names, without those that mean something to the connection itself.
@@ -89,11 +101,17 @@ const KEPT: [&[u8]; 9] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::testing::world;
+    use serde_json::json;
     use std::collections::BTreeMap;
 
     impl IncomingHeaders for BTreeMap<Vec<u8>, Vec<u8>> {
         fn all(&self) -> HeaderList<'_> {
             self.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect()
+        }
+
+        fn server_name(&self) -> Option<&[u8]> {
+            None
         }
 
         fn set(&mut self, name: &[u8], value: &[u8]) {
@@ -105,30 +123,37 @@ mod tests {
         }
     }
 
-    fn mutated(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn mutated(headers: &[(&str, &str)]) -> (Vec<(String, String)>, Option<Choice>) {
         let mut map: BTreeMap<Vec<u8>, Vec<u8>> =
             headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
-        mutate(&mut map);
+        let route = json!({"id": "r", "action": "a", "backends": [{"cluster": "c"}], "match": {
+            "hosts": ["one.test"], "schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/n/a"}]}});
+        let choice = mutate(&mut map, Some(world(&json!({"routes": [route]}))), Scheme::Http);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        map.into_iter().map(|(name, value)| (text(name), text(value))).collect()
+        (map.into_iter().map(|(name, value)| (text(name), text(value))).collect(), choice)
     }
 
-    fn pairs(headers: &[(&str, &str)]) -> Vec<(String, String)> {
-        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn routes_match_the_normalised_path() {
-        let seen = mutated(&[(":path", "/n//%61?x=//%61")]);
-        assert_eq!(seen, pairs(&[(":path", "/n/a?x=//%61"), ("x-crossfade-target", "/n//%61?x=//%61")]));
-        assert_eq!(mutated(&[(":path", "/n?x=%61")]), pairs(&[(":path", "/n?x=%61")]));
-        assert_eq!(mutated(&[(":path", "/../x")]), pairs(&[(":path", "/../x")]));
+    fn internal(headers: &[(String, String)]) -> Vec<(&str, &str)> {
+        let found = headers.iter().filter(|(name, _)| name.starts_with("x-crossfade-"));
+        found.map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     #[test]
-    fn a_client_cannot_bring_the_internal_headers() {
-        let headers = [(":path", "/"), ("x-crossfade-target", "/x"), ("x-crossfade-connection", "x-a")];
-        assert_eq!(mutated(&headers), pairs(&[(":path", "/")]));
+    fn envoy_learns_the_choice() {
+        let (headers, choice) = mutated(&[(":path", "/n//%61b?x=//%61"), (":authority", "one.test:8000")]);
+        assert_eq!(internal(&headers), [("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]);
+        assert!(headers.contains(&(":path".into(), "/n//%61b?x=//%61".into())), "the target stays as it was sent");
+        assert_eq!(&*choice.unwrap().entry.unwrap().target.id, "r");
+    }
+
+    #[test]
+    fn a_client_cannot_choose_by_itself() {
+        for (path, expected) in [("/n/a", vec![("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]), ("/", vec![])] {
+            let forged = [("x-crossfade-cluster", "evil"), ("x-crossfade-action", "evil")];
+            let (headers, choice) = mutated(&[&[(":path", path), (":authority", "one.test")][..], &forged].concat());
+            assert_eq!(internal(&headers), expected);
+            assert_eq!(choice.unwrap().entry.is_some(), !expected.is_empty());
+        }
     }
 
     #[test]
@@ -142,8 +167,8 @@ mod tests {
         ] {
             let names: Vec<_> = named_in(connection.as_bytes()).collect();
             assert_eq!(names, named.iter().map(|name| name.as_bytes()).collect::<Vec<_>>(), "{connection}");
-            let kept = mutated(&[("connection", connection)]).len() == 2;
-            assert_eq!(kept, !named.is_empty(), "{connection}");
+            let (_, choice) = mutated(&[("connection", connection)]);
+            assert_eq!(choice.unwrap().connection.is_some(), !named.is_empty(), "{connection}");
         }
     }
 }

@@ -1,34 +1,35 @@
 //! Kong's request policies as an Envoy dynamic module: answers, headers and counters are Kong's to the byte.
 //!
-//! Three extensions: `incoming` (an early header mutation) normalises the path before the route is chosen, `gateway` (a
-//! filter) handles the requests of one route, `consumers` (a filter) only carries the table of consumers. All rules live
-//! in modules that know nothing of Envoy; `hooks`, `abi` and `envoy_stream` connect them to it.
+//! `incoming` (an early header mutation) chooses the route of a request, `gateway` (a filter) carries it out: plugins,
+//! headers, path, the response. The tables by which both decide (`tables`) are the configurations of the filters `root`
+//! and `shard`. All rules live in modules that know nothing of Envoy; `hooks`, `abi` and `envoy_stream` connect them to
+//! it, `library` to the control plane.
 
 #[cfg(not(test))]
 mod abi;
 mod arguments;
 mod body;
-mod config;
-mod consumers;
-mod counters;
 #[cfg(not(test))]
 mod envoy_stream;
 mod error;
 mod error_body;
-mod filter_config;
+mod exchange;
 mod forwarding;
 mod gateway;
 #[cfg(test)]
 mod gateway_tests;
+mod headers;
 #[cfg(not(test))]
 mod hooks;
 mod incoming;
-mod key_auth;
+mod library;
 mod local_reply;
 mod path;
-mod rate_limiting;
+mod plugins;
+mod reply;
 mod request;
 mod response;
+mod router;
 mod stream;
+mod tables;
 mod text;
-mod windows;

@@ -1,6 +1,5 @@
 //! One request as its headers tell it, read once.
 
-use crate::incoming;
 use crate::path::{self, BadPath};
 use crate::stream::{Attribute, HeaderList, Map, Stream};
 use std::borrow::Cow;
@@ -12,10 +11,10 @@ const LONGEST_LINE: usize = 8 * 1024;
 pub struct Request<'a> {
     pub headers: HeaderList<'a>,
     pub method: &'a [u8],
+    /// As the client sent it.
+    pub target: &'a [u8],
     /// As the client sent it, without the query.
     pub sent_path: &'a [u8],
-    /// As it is now in the headers, without the query.
-    pub raw_path: &'a [u8],
     pub query: Option<&'a [u8]>,
     pub path: Result<Cow<'a, [u8]>, BadPath>,
     pub authority: &'a [u8],
@@ -34,8 +33,8 @@ impl<'a> Request<'a> {
         let (path, query) = path::split_query(target);
         Self {
             method,
-            sent_path: sent_path(&headers).unwrap_or(path),
-            raw_path: path,
+            target,
+            sent_path: path,
             query,
             path: path::normalise(path),
             authority,
@@ -54,8 +53,7 @@ impl<'a> Request<'a> {
 
     /// What nginx in front of Kong refuses and Envoy lets through (kong.md §3.9).
     pub fn refusal(&self) -> Option<(u16, &'static str)> {
-        let target = self.sent_path.len() + self.query.map_or(0, |query| query.len() + 1);
-        if self.method.len() + target + b" HTTP/1.1\r\n".len() > LONGEST_LINE {
+        if self.method.len() + self.target.len() + b" HTTP/1.1\r\n".len() > LONGEST_LINE {
             return Some((414, "URI too long"));
         }
         if self.headers.iter().any(|(name, value)| name.len() + value.len() + b": \r\n".len() > LONGEST_LINE) {
@@ -68,13 +66,23 @@ impl<'a> Request<'a> {
         (self.method == b"TRACE").then_some((405, "Method not allowed"))
     }
 
+    /// What Envoy takes for gRPC; not gRPC-Web.
+    pub fn is_plain_grpc(&self) -> bool {
+        let kind = self.header(b"content-type").and_then(|value| value.strip_prefix(b"application/grpc"));
+        kind.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    }
+
     pub fn is_grpc(&self) -> bool {
         self.header(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
     }
 }
 
-fn sent_path<'a>(headers: &HeaderList<'a>) -> Option<&'a [u8]> {
-    headers.iter().find(|(name, _)| *name == incoming::SENT_TARGET).map(|(_, target)| path::split_query(target).0)
+pub fn host_without_port(authority: &[u8]) -> &[u8] {
+    if authority.starts_with(b"[") {
+        let end = authority.iter().position(|byte| *byte == b']').map_or(authority.len(), |at| at + 1);
+        return &authority[..end];
+    }
+    authority.split(|byte| *byte == b':').next().unwrap_or(authority)
 }
 
 /// None for what is no IP address, like a socket's path.
@@ -90,14 +98,14 @@ pub mod testing {
     use super::*;
 
     pub fn request<'a>(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
-        let (raw_path, query) = path::split_query(target.as_bytes());
+        let (sent_path, query) = path::split_query(target.as_bytes());
         Request {
             headers: headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
             method: method.as_bytes(),
-            sent_path: raw_path,
-            raw_path,
+            target: target.as_bytes(),
+            sent_path,
             query,
-            path: path::normalise(raw_path),
+            path: path::normalise(sent_path),
             authority: b"gw.test",
             protocol: b"HTTP/1.1",
             is_tls: false,
@@ -130,6 +138,13 @@ pub mod testing {
             [("127.0.0.1:80", Some("127.0.0.1")), ("[::1]:80", Some("::1")), ("/tmp/socket", None), ("/tmp/a:1", None)]
         {
             assert_eq!(address_without_port(address.as_bytes()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for (authority, host) in [("a.test:80", "a.test"), ("a.test", "a.test"), ("[::1]:80", "[::1]"), ("", "")] {
+            assert_eq!(host_without_port(authority.as_bytes()), host.as_bytes());
         }
     }
 }

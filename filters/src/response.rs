@@ -1,65 +1,115 @@
-//! The way back: Kong's own replies, Envoy's errors in Kong's words, and what every response is marked with.
+//! The way back: the gateway's own replies, Envoy's errors in Kong's words, and what every response is marked with.
 
-use crate::config::{Compat, Gateway};
 use crate::error_body::{self, Format};
-use crate::gateway::{Filter, Phase, Reply, Style};
+use crate::gateway::{Filter, Flow, Phase};
+use crate::headers::{HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
+use crate::reply::{Headers, Reply, Style};
 use crate::stream::{Map, Stream};
+use crate::tables::{Compat, Settings};
 use crate::text::{Text, decimal};
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::time::Duration;
 
+/// A longer body goes to the client as it came: no plugin rewrites it.
+const LARGEST_REWRITTEN: usize = 8 * 1024 * 1024;
+
 impl Filter {
-    pub(crate) fn reply(&mut self, reply: &Reply, stream: &mut impl Stream) {
+    pub(crate) fn reply(&mut self, reply: Reply, stream: &mut impl Stream) {
         self.phase = Phase::Replied;
-        let mut own = std::mem::take(&mut self.client_headers);
-        self.add_own_headers(&mut own, true);
-        let given = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let own = given.chain(own.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
-        if self.is_grpc || reply.format == Format::Empty {
-            let (status, grpc_status) = (reply.status.to_string(), error_body::grpc_status(reply.status).to_string());
-            let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
-                &[
-                    (b":status", b"200"),
-                    (b"content-type", b"application/grpc"),
-                    (b"grpc-status", grpc_status.as_bytes()),
-                    (b"grpc-message", reply.message.as_bytes()),
-                ]
-            } else {
-                &[(b":status", status.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
-            };
-            stream.send_headers(&head.iter().copied().chain(own).collect::<Vec<_>>());
-            return;
+        let Reply { status, message, format, style, headers } = reply;
+        if self.is_grpc || format == Format::Empty {
+            let own = self.headers_of_reply(headers, status);
+            return self.reply_without_body(status, &message, &own, stream);
         }
-        let (content_type, body) = match reply.style {
-            Style::Compact => (error_body::content_type(Format::Json), error_body::compact(&reply.message)),
-            Style::Redirect => error_body::redirect_page(reply.status),
-            Style::Error => (
-                error_body::content_type(reply.format),
-                error_body::render(reply.format, self.gateway.compat, &reply.message, self.request_id()),
-            ),
+        let (content_type, mut body) = self.body_of_reply(status, &message, format, style);
+        let mut given = Headers::with_capacity(headers.len() + 1);
+        given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
+        given.extend(headers);
+        let own = self.headers_of_reply(given, status);
+        let pairs = pairs(&own);
+        if !body.is_empty() {
+            body = self.rewritten(body, &Response::new(status, &pairs, true));
+        }
+        stream.send_reply(status, &pairs, &body);
+    }
+
+    /// The body as the plugins of the request leave it.
+    fn rewritten(&self, body: Vec<u8>, response: &Response<'_>) -> Vec<u8> {
+        let plugins = self.taking.iter().map(|taking| &taking.instance.plugin);
+        plugins.filter(|plugin| plugin.wants_response_body(response)).fold(body, |body, plugin| plugin.on_response_body(body))
+    }
+
+    fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<String>, Vec<u8>) {
+        let json = || Some(error_body::content_type(Format::Json).to_owned());
+        match style {
+            Style::Compact => (json(), error_body::compact(message).into_bytes()),
+            Style::Redirect => {
+                let (content_type, page) = error_body::redirect_page(status);
+                (Some(content_type.to_owned()), page.into_bytes())
+            }
+            Style::Error => {
+                let page = error_body::render(format, self.settings().compat, message, self.request_id());
+                (Some(error_body::content_type(format).to_owned()), page.into_bytes())
+            }
+            Style::Raw { content_type, body } => (content_type, body),
+        }
+    }
+
+    /// `given`, as the plugins leave them, with the gateway's own.
+    fn headers_of_reply(&mut self, given: Headers, status: u16) -> Headers {
+        let mut headers = given;
+        headers.append(&mut self.client_headers);
+        let changes = self.edits(status, &pairs(&headers), true);
+        apply(&mut headers, changes);
+        self.add_own_headers(&mut headers, true);
+        headers
+    }
+
+    fn reply_without_body(&self, status: u16, message: &str, own: &Headers, stream: &mut impl Stream) {
+        let (status_text, grpc_status) = (status.to_string(), error_body::grpc_status(status).to_string());
+        let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
+            &[
+                (b":status", b"200"),
+                (b"content-type", b"application/grpc"),
+                (b"grpc-status", grpc_status.as_bytes()),
+                (b"grpc-message", message.as_bytes()),
+            ]
+        } else {
+            &[(b":status", status_text.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
         };
-        let content_type: (&[u8], &[u8]) = (b"content-type", content_type.as_bytes());
-        stream.send_reply(reply.status, &std::iter::once(content_type).chain(own).collect::<Vec<_>>(), body.as_bytes());
+        stream.send_headers(&head.iter().copied().chain(pairs(own)).collect::<Vec<_>>());
+    }
+
+    /// What the plugins of the request make of a response's headers.
+    fn edits(&self, status: u16, headers: &[(&[u8], &[u8])], is_generated: bool) -> Vec<HeaderChange> {
+        if self.taking.is_empty() {
+            return Vec::new();
+        }
+        let mut response = Response::new(status, headers, is_generated);
+        self.taking.iter().for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
+        response.into_changes()
     }
 
     /// Headers by which a reply of the gateway (or, if not `is_generated`, a proxied one) is known as Kong's.
-    fn add_own_headers(&self, headers: &mut Vec<(&'static str, Text)>, is_generated: bool) {
-        let tokens = self.gateway.tokens;
+    fn add_own_headers(&self, headers: &mut Headers, is_generated: bool) {
+        let settings = self.settings();
+        let tokens = settings.tokens;
+        let mut push = |name: &'static str, value: Text| headers.push((Cow::Borrowed(name), value));
         if tokens.latency && is_generated {
-            headers.push(("x-kong-response-latency", milliseconds(self.started.elapsed())));
+            push("x-kong-response-latency", milliseconds(self.started.elapsed()));
         }
         if tokens.latency && !is_generated {
             let proxied = self.proxied.unwrap_or(self.started);
-            headers.push(("x-kong-upstream-latency", milliseconds(proxied.elapsed())));
-            headers.push(("x-kong-proxy-latency", milliseconds(proxied.duration_since(self.started))));
+            push("x-kong-upstream-latency", milliseconds(proxied.elapsed()));
+            push("x-kong-proxy-latency", milliseconds(proxied.duration_since(self.started)));
         }
         if tokens.server && is_generated {
-            headers.push(("server", text(&self.gateway.server_token)));
+            push("server", text(&settings.server_token));
         }
-        if tokens.request_id && self.gateway.compat == Compat::Kong3 {
-            headers.push(("x-kong-request-id", text(self.request_id())));
+        if tokens.request_id && settings.compat == Compat::Kong3 {
+            push("x-kong-request-id", text(self.request_id()));
         }
     }
 
@@ -71,74 +121,134 @@ impl Filter {
         }
     }
 
-    pub fn on_response_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
+    pub fn on_response_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         if let Some(error) = self.local_error.take() {
             self.become_kongs(error, stream, end_of_stream);
         } else if self.phase == Phase::Proxied {
+            self.let_plugins_edit(stream, end_of_stream);
             self.mark_response(stream);
+        }
+        if self.gathers_response { Flow::Wait } else { Flow::Continue }
+    }
+
+    fn let_plugins_edit(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
+        if self.taking.is_empty() {
+            return;
+        }
+        let (changes, wants_body) = {
+            let headers = stream.headers(Map::Response);
+            let status = status_of(&headers);
+            let changes = self.edits(status, &headers, false);
+            let response = Response::new(status, &headers, false);
+            (changes, self.taking.iter().any(|taking| taking.instance.plugin.wants_response_body(&response)))
+        };
+        for change in changes {
+            if change.removes {
+                stream.remove_header(Map::Response, change.name.as_bytes());
+            }
+            change.adds.iter().for_each(|value| stream.add_header(Map::Response, change.name.as_bytes(), value));
+        }
+        self.gathers_response = wants_body && !end_of_stream && !self.is_head;
+        if self.gathers_response {
+            stream.remove_header(Map::Response, b"content-length");
         }
     }
 
     /// Turns Envoy's own error into Kong's.
     fn become_kongs(&mut self, error: LocalError, stream: &mut impl Stream, end_of_stream: bool) {
         let format = if error.origin == Origin::Plugin { self.formats.plugin } else { self.formats.proxy };
-        let mut headers: Vec<(&str, Text)> = Vec::with_capacity(16);
+        let mut headers = Headers::with_capacity(16);
+        let body = error_body::render(format, self.settings().compat, error.message, self.request_id());
+        if self.is_grpc {
+            headers.push(("grpc-status".into(), text(&error_body::grpc_status(error.status).to_string())));
+            headers.push(("grpc-message".into(), text(error.message)));
+        } else {
+            headers.push((":status".into(), decimal(error.status.into())));
+            headers.push(("content-type".into(), text(error_body::content_type(format))));
+        }
         headers.append(&mut self.client_headers);
+        let changes = self.edits(error.status, &pairs(&headers), true);
+        apply(&mut headers, changes);
         let is_upstreams = error.origin == Origin::Upstream;
         self.add_own_headers(&mut headers, !is_upstreams);
-        if is_upstreams && self.gateway.tokens.server {
-            headers.push(("via", text(&format!("1.1 {}", self.gateway.server_token))));
-            headers.push(("server", text(&self.gateway.server_token)));
+        if is_upstreams && self.settings().tokens.server {
+            let token = &self.settings().server_token;
+            headers.push(("via".into(), text(&format!("1.1 {token}"))));
+            headers.push(("server".into(), text(token)));
         }
-        if self.is_grpc {
-            headers.push(("grpc-status", text(&error_body::grpc_status(error.status).to_string())));
-            headers.push(("grpc-message", text(error.message)));
-        } else {
-            let body = error_body::render(format, self.gateway.compat, error.message, self.request_id());
-            headers.push((":status", decimal(error.status.into())));
-            headers.push(("content-type", text(error_body::content_type(format))));
-            headers.push(("content-length", text(&body.len().to_string())));
+        if !self.is_grpc {
+            headers.push(("content-length".into(), text(&body.len().to_string())));
             if !self.is_head && end_of_stream {
                 stream.add_response_body(body.as_bytes());
             } else if !self.is_head {
                 self.local_body = Some(body);
             }
         }
-        for (name, value) in &headers {
-            stream.set_header(Map::Response, name.as_bytes(), value);
+        for (place, (name, value)) in headers.iter().enumerate() {
+            let is_again = headers[..place].iter().any(|(other, _)| other == name);
+            let write = if is_again { Stream::add_header } else { Stream::set_header };
+            write(stream, Map::Response, name.as_bytes(), value);
         }
         self.phase = Phase::Replied;
     }
 
-    pub fn on_response_body(&mut self, stream: &mut impl Stream) {
+    pub fn on_response_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         if let Some(body) = &mut self.local_body {
             stream.replace_response_chunk(body.as_bytes());
             // Any further chunk of Envoy's text is dropped.
             body.clear();
         }
+        if !self.gathers_response {
+            return Flow::Continue;
+        }
+        if stream.response_body_size() > LARGEST_REWRITTEN {
+            self.gathers_response = false;
+            return Flow::Continue;
+        }
+        if !end_of_stream {
+            return Flow::Wait;
+        }
+        self.rewrite_body(stream);
+        Flow::Continue
+    }
+
+    /// Trailers end a body that was waited for.
+    pub fn on_response_trailers(&mut self, stream: &mut impl Stream) {
+        if self.gathers_response {
+            self.rewrite_body(stream);
+        }
+    }
+
+    fn rewrite_body(&mut self, stream: &mut impl Stream) {
+        self.gathers_response = false;
+        let body = {
+            let headers = stream.headers(Map::Response);
+            self.rewritten(stream.response_body(), &Response::new(status_of(&headers), &headers, false))
+        };
+        stream.replace_response_body(&body);
     }
 
     fn mark_response(&mut self, stream: &mut impl Stream) {
-        let gateway = Arc::clone(&self.gateway);
-        let mut own = Vec::with_capacity(24);
+        let mut own = Headers::with_capacity(24);
         self.add_own_headers(&mut own, false);
         let mut limits = std::mem::take(&mut self.client_headers);
+        let settings = self.settings();
         let mut present: SmallVec<[bool; 16]> = SmallVec::new();
-        let mut repeated: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        let mut repeated: Vec<(Cow<'static, str>, Vec<u8>)> = Vec::new();
         let has_trailer;
         {
             let headers = stream.headers(Map::Response);
             let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
             has_trailer = has("trailer");
-            if gateway.tokens.server {
-                if gateway.compat == Compat::Kong3 && !has("server") {
-                    own.push(("server", text(&gateway.server_token)));
+            if settings.tokens.server {
+                if settings.compat == Compat::Kong3 && !has("server") {
+                    own.push(("server".into(), text(&settings.server_token)));
                 }
-                own.push(("via", response_via(&headers, &gateway)));
+                own.push(("via".into(), response_via(&headers, settings)));
             }
             for (limit, _) in &limits {
                 let same = headers.iter().filter(|(name, _)| *name == limit.as_bytes());
-                repeated.extend(same.map(|(_, value)| (*limit, value.to_vec())));
+                repeated.extend(same.map(|(_, value)| (limit.clone(), value.to_vec())));
             }
             own.append(&mut limits);
             present.extend(own.iter().map(|(name, _)| has(name)));
@@ -157,17 +267,35 @@ impl Filter {
     }
 }
 
+fn pairs(headers: &Headers) -> Vec<(&[u8], &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect()
+}
+
+fn apply(headers: &mut Headers, changes: Vec<HeaderChange>) {
+    for change in changes {
+        if change.removes {
+            headers.retain(|(name, _)| *name != change.name);
+        }
+        headers.extend(change.adds.into_iter().map(|value| (change.name.clone(), value)));
+    }
+}
+
+fn status_of(headers: &[(&[u8], &[u8])]) -> u16 {
+    let status = headers.iter().find(|(name, _)| *name == b":status").map(|(_, value)| *value);
+    status.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or_default()
+}
+
 /// All Via lines of the upstream in one, then the gateway; Kong 2.1 overwrites them.
-fn response_via(headers: &[(&[u8], &[u8])], gateway: &Gateway) -> Text {
+fn response_via(headers: &[(&[u8], &[u8])], settings: &Settings) -> Text {
     let mut via = Text::new();
-    if gateway.compat == Compat::Kong3 {
+    if settings.compat == Compat::Kong3 {
         for (_, value) in headers.iter().filter(|(name, _)| *name == b"via") {
             via.extend_from_slice(value);
             via.extend_from_slice(b", ");
         }
         via.extend_from_slice(b"1.1 ");
     }
-    via.extend_from_slice(gateway.server_token.as_bytes());
+    via.extend_from_slice(settings.server_token.as_bytes());
     via
 }
 

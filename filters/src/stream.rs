@@ -45,6 +45,10 @@ pub trait Stream {
     fn replace_response_chunk(&mut self, body: &[u8]);
     /// Gives a body to a response that has none; only while its headers are handled.
     fn add_response_body(&mut self, body: &[u8]);
+    fn response_body_size(&self) -> usize;
+    /// Everything of the response body that has arrived.
+    fn response_body(&self) -> Vec<u8>;
+    fn replace_response_body(&mut self, body: &[u8]);
 }
 
 /// A stream for tests: what goes in is set beforehand, what came out is read afterwards.
@@ -166,6 +170,18 @@ pub mod testing {
         }
 
         fn add_response_body(&mut self, body: &[u8]) {
+            self.response_body = body.to_vec();
+        }
+
+        fn response_body_size(&self) -> usize {
+            self.response_body.len()
+        }
+
+        fn response_body(&self) -> Vec<u8> {
+            self.response_body.clone()
+        }
+
+        fn replace_response_body(&mut self, body: &[u8]) {
             self.response_body = body.to_vec();
         }
     }

@@ -1,12 +1,18 @@
 //! The plugin rate-limiting with policy local: who is counted, what the client is told (kong.md §5.2).
 
-use crate::counters::{Counters, Limits, Usage};
+pub mod counters;
+mod windows;
+
 use crate::error::ConfigError;
+use crate::exchange::{Exchange, Verdict};
+use crate::plugins::Plugin;
 use crate::text::{Text, decimal};
-use crate::windows::{PERIODS, Period};
+use counters::{Counters, Limits, Usage};
+use windows::{PERIODS, Period};
 use serde::Deserialize;
 use serde_json::Value;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,18 +39,46 @@ pub struct RateLimiting {
     pub error_message: String,
 }
 
+pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
+    Ok(Box::new(RateLimiting::parse(config)?))
+}
+
+impl Plugin for RateLimiting {
+    fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
+        let usage = {
+            let consumer = exchange.who.consumer.as_ref();
+            let by_header = self.limit_by == LimitBy::Header;
+            let identity = Identity {
+                consumer: consumer.map(|consumer| consumer.id.as_bytes()),
+                credential: exchange.who.credential.as_deref().map(str::as_bytes),
+                service: exchange.route.service.id.as_deref().map(str::as_bytes),
+                header: by_header.then(|| exchange.header(&self.header_name)).flatten(),
+                path: exchange.path,
+                address: exchange.client_address.as_bytes(),
+            };
+            self.count(exchange.counters, exchange.scope, &identity, || exchange.now_ms())
+        };
+        let told = self.client_headers(&usage).into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
+        exchange.downstream.extend(told);
+        if usage.blocked {
+            return Verdict::Reply(exchange.error(self.error_code, self.error_message.as_str()));
+        }
+        Verdict::Continue
+    }
+}
+
 impl RateLimiting {
     pub fn parse(config: Value) -> Result<Self, ConfigError> {
         let raw: RawRateLimiting = serde_json::from_value(config)?;
         if raw.policy == "redis" {
-            return Err(ConfigError::Invalid("rate-limiting with policy redis is not supported; use local"));
+            return Err(ConfigError::Invalid("rate-limiting with policy redis is not supported; use local".into()));
         }
         let limits = [raw.second, raw.minute, raw.hour, raw.day, raw.month, raw.year];
         if limits.iter().all(Option::is_none) {
-            return Err(ConfigError::Invalid("rate-limiting has no limit; set at least one period"));
+            return Err(ConfigError::Invalid("rate-limiting has no limit; set at least one period".into()));
         }
         if limits.iter().flatten().any(|limit| limit.is_nan() || *limit <= 0.0) {
-            return Err(ConfigError::Invalid("a limit of rate-limiting is not greater than 0"));
+            return Err(ConfigError::Invalid("a limit of rate-limiting is not greater than 0".into()));
         }
         Ok(Self {
             limits,
@@ -200,7 +234,7 @@ fn status_code(number: f64) -> Result<u16, ConfigError> {
     (200.0..600.0)
         .contains(&number)
         .then_some(number as u16)
-        .ok_or(ConfigError::Invalid("error_code of rate-limiting is not an HTTP status from 200 to 599"))
+        .ok_or(ConfigError::Invalid("error_code of rate-limiting is not an HTTP status from 200 to 599".into()))
 }
 
 fn default_error_message() -> String {

@@ -2,10 +2,20 @@
 
 use crate::arguments::{self, Found};
 use crate::body::Kind;
-use crate::config::Compat;
+use crate::error::ConfigError;
+use crate::exchange::{Body, Exchange, Verdict};
+use crate::plugins::{Plugin, authentication};
 use crate::request::Request;
+use crate::tables::Compat;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::borrow::Cow;
+
+pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
+    Ok(Box::new(serde_json::from_value::<KeyAuth>(config)?))
+}
+
+const NAME: &str = "key-auth";
 
 #[derive(Debug, Deserialize)]
 pub struct KeyAuth {
@@ -40,16 +50,6 @@ fn yes() -> bool {
     true
 }
 
-/// What is known of the request's body when the plugin runs.
-#[derive(Clone, Copy, Debug)]
-pub enum Body<'a> {
-    /// It has not arrived yet.
-    Pending,
-    /// There is none, or none of a kind or size in which a key could be found.
-    Unusable,
-    Whole(&'a Kind, &'a [u8]),
-}
-
 #[derive(Debug, PartialEq, Eq)]
 pub enum Search<'a> {
     Key(Cow<'a, [u8]>),
@@ -63,8 +63,6 @@ pub enum Refusal {
     Duplicate,
     UnknownKey,
     UnreadableBody,
-    /// The consumer named by `anonymous` does not exist.
-    NoAnonymous,
 }
 
 impl Refusal {
@@ -72,7 +70,6 @@ impl Refusal {
         match self {
             Self::NoKey | Self::Duplicate | Self::UnknownKey => 401,
             Self::UnreadableBody => 400,
-            Self::NoAnonymous => 500,
         }
     }
 
@@ -83,7 +80,6 @@ impl Refusal {
             (Self::UnknownKey, Compat::Kong3) => "Unauthorized",
             (Self::UnknownKey, Compat::Kong21) => "Invalid authentication credentials",
             (Self::UnreadableBody, _) => "Cannot process request body",
-            (Self::NoAnonymous, _) => "An unexpected error occurred",
         }
     }
 }
@@ -96,14 +92,52 @@ pub struct Hidden {
     pub body: Option<Vec<u8>>,
 }
 
+impl Plugin for KeyAuth {
+    fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
+        let (request, body, compat) = (exchange.request, exchange.body, exchange.compat());
+        let anonymous = self.anonymous.as_deref();
+        if self.lets_pass(request.method) || authentication::is_settled(exchange, anonymous) {
+            return Verdict::Continue;
+        }
+        let refusal = match self.search(request, body, compat) {
+            Search::NeedsBody => return Verdict::NeedsBody,
+            Search::Refused(refusal) => refusal,
+            Search::Key(key) => {
+                let digest = authentication::digest(&exchange.settings().salt, &key);
+                match exchange.world.consumers.credential(NAME, &digest) {
+                    Some((consumer, credential)) if !credential.is_expired(exchange.now_ms()) => {
+                        self.hide(exchange);
+                        return authentication::accept(exchange, consumer, &credential.id);
+                    }
+                    _ => Refusal::UnknownKey,
+                }
+            }
+        };
+        let mut reply = exchange.error(refusal.status(), refusal.message(compat));
+        if let Some(challenge) = self.challenge(refusal, compat) {
+            reply = reply.with_header("www-authenticate", challenge);
+        }
+        authentication::refuse(exchange, anonymous, reply)
+    }
+}
+
 impl KeyAuth {
+    fn hide(&self, exchange: &mut Exchange<'_, '_>) {
+        let hidden = self.hidden(exchange.request, exchange.body);
+        for name in hidden.headers {
+            exchange.upstream.remove(name);
+        }
+        exchange.upstream.query = hidden.query.or(exchange.upstream.query.take());
+        exchange.upstream.body = hidden.body.or(exchange.upstream.body.take());
+    }
+
     pub fn lets_pass(&self, method: &[u8]) -> bool {
         !self.run_on_preflight && method == b"OPTIONS"
     }
 
     pub fn challenge(&self, refusal: Refusal, compat: Compat) -> Option<String> {
         match (compat, refusal, &self.realm) {
-            (_, Refusal::UnreadableBody | Refusal::NoAnonymous, _) => None,
+            (_, Refusal::UnreadableBody, _) => None,
             (Compat::Kong21, Refusal::NoKey, _) => Some("Key realm=\"kong\"".to_owned()),
             (Compat::Kong21, ..) => None,
             (Compat::Kong3, _, Some(realm)) => Some(format!("Key realm=\"{realm}\"")),
@@ -279,7 +313,6 @@ mod tests {
             (Refusal::UnknownKey, Compat::Kong3, "Unauthorized", Some("Key")),
             (Refusal::NoKey, Compat::Kong21, "No API key found in request", Some("Key realm=\"kong\"")),
             (Refusal::UnknownKey, Compat::Kong21, "Invalid authentication credentials", None),
-            (Refusal::NoAnonymous, Compat::Kong3, "An unexpected error occurred", None),
         ] {
             assert_eq!(refusal.message(compat), message);
             assert_eq!(plain.challenge(refusal, compat).as_deref(), challenge, "{refusal:?} {compat:?}");

@@ -3,7 +3,7 @@
 //! Check and count of all windows of one identifier happen under one lock, and the clock is read under that lock, so
 //! that requests of one identifier see time in the order in which they are counted.
 
-use crate::windows::{PERIODS, Period};
+use super::windows::{PERIODS, Period};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

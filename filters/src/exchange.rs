@@ -1,0 +1,98 @@
+//! One request on its way through the plugins: what they see of it, and what they decide.
+
+use crate::body::Kind;
+use crate::error_body::Formats;
+use crate::forwarding::Changes;
+use crate::plugins::rate_limiting::counters::Counters;
+use crate::reply::{Headers, Reply};
+use crate::request::Request;
+use crate::tables::{Compat, Consumer, Route, Settings, World};
+use std::sync::Arc;
+
+/// What becomes of a request after a plugin.
+#[derive(Debug)]
+pub enum Verdict {
+    Continue,
+    /// Nothing is forwarded, and no later plugin sees the request.
+    Reply(Reply),
+    /// The plugin must see the whole body: it is asked again when that is here.
+    NeedsBody,
+}
+
+/// What is known of the request's body when a plugin runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// It has not arrived yet.
+    Pending,
+    /// There is none, or none of a kind or size in which anything could be found.
+    Unusable,
+    Whole(&'a Kind, &'a [u8]),
+}
+
+/// Who the request belongs to, as the authentication plugins found out.
+#[derive(Debug, Default)]
+pub struct Identity {
+    pub consumer: Option<Arc<Consumer>>,
+    pub credential: Option<Box<str>>,
+    pub is_anonymous: bool,
+    /// An authentication plugin ran, so that the client's own identity headers must not reach the upstream.
+    pub is_checked: bool,
+}
+
+/// What a plugin keeps of a request for its response.
+pub type Note = Vec<u8>;
+
+pub struct Exchange<'a, 'r> {
+    pub request: &'a Request<'r>,
+    /// Normalised, without the query.
+    pub path: &'a [u8],
+    pub body: Body<'a>,
+    pub world: &'a World,
+    pub route: &'a Route,
+    /// Names the counters of this attachment.
+    pub scope: &'a str,
+    pub counters: &'a Counters,
+    /// The client's address; a trusted peer's word for it counts.
+    pub client_address: &'a str,
+    pub request_id: &'a str,
+    pub formats: Formats,
+    pub who: &'a mut Identity,
+    /// What the upstream gets other than the client sent.
+    pub upstream: &'a mut Changes,
+    /// Headers for the client, whoever answers; an upstream's own of the same name come second.
+    pub downstream: &'a mut Headers,
+    pub note: &'a mut Note,
+    pub now_ms: &'a dyn Fn() -> i64,
+}
+
+impl<'a> Exchange<'a, '_> {
+    pub fn settings(&self) -> &'a Settings {
+        &self.world.settings
+    }
+
+    pub fn compat(&self) -> Compat {
+        self.world.settings.compat
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        (self.now_ms)()
+    }
+
+    /// The first value under a lower-case name, as earlier plugins have left it.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        match self.upstream.written(name) {
+            Some(change) => change,
+            None => self.request.header(name.as_bytes()),
+        }
+    }
+
+    /// The query as earlier plugins have left it; None where there is no `?` at all.
+    pub fn query(&self) -> Option<&[u8]> {
+        self.upstream.query.as_deref().or(self.request.query)
+    }
+
+    /// An error in the format that the client accepts.
+    pub fn error(&self, status: u16, message: impl Into<String>) -> Reply {
+        Reply::error(status, message, self.formats.plugin)
+    }
+}

@@ -1,0 +1,140 @@
+//! Edits of a response's headers: collected while they are read, written afterwards.
+
+use crate::text::Text;
+use std::borrow::Cow;
+
+/// The final values of one header.
+#[derive(Debug)]
+struct Edit {
+    name: Cow<'static, str>,
+    values: Vec<Text>,
+    /// The first so many of `values` are there already.
+    kept: usize,
+}
+
+/// A response as the plugins of its request see it: status, headers, and whether the gateway made it.
+pub struct Response<'a> {
+    pub status: u16,
+    pub is_generated: bool,
+    headers: &'a [(&'a [u8], &'a [u8])],
+    edits: Vec<Edit>,
+}
+
+/// One change to write: all values of `name` go first, if there are any and they must, then these are added.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HeaderChange {
+    pub name: Cow<'static, str>,
+    pub removes: bool,
+    pub adds: Vec<Text>,
+}
+
+impl<'a> Response<'a> {
+    /// `headers` have lower-case names.
+    pub fn new(status: u16, headers: &'a [(&'a [u8], &'a [u8])], is_generated: bool) -> Self {
+        Self { status, is_generated, headers, edits: Vec::new() }
+    }
+
+    /// All values under a lower-case name, in order.
+    pub fn values(&self, name: &str) -> Vec<&[u8]> {
+        match self.edits.iter().find(|edit| edit.name == name) {
+            Some(edit) => edit.values.iter().map(|value| value.as_slice()).collect(),
+            None => self.sent(name).collect(),
+        }
+    }
+
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).first().copied()
+    }
+
+    /// Puts one value in place of all that are there.
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) {
+        self.replace(name, vec![Text::from_slice(value.as_ref())]);
+    }
+
+    /// Adds a line of its own.
+    pub fn add(&mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) {
+        let name = name.into();
+        let value = Text::from_slice(value.as_ref());
+        if let Some(edit) = self.edits.iter_mut().find(|edit| edit.name == name) {
+            edit.values.push(value);
+            return;
+        }
+        let mut values: Vec<Text> = self.sent(&name).map(Text::from_slice).collect();
+        let kept = values.len();
+        values.push(value);
+        self.edits.push(Edit { name, values, kept });
+    }
+
+    pub fn remove(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.replace(name, Vec::new());
+    }
+
+    pub fn replace(&mut self, name: impl Into<Cow<'static, str>>, values: Vec<Text>) {
+        let name = name.into();
+        match self.edits.iter_mut().find(|edit| edit.name == name) {
+            Some(edit) => (edit.values, edit.kept) = (values, 0),
+            None => self.edits.push(Edit { name, values, kept: 0 }),
+        }
+    }
+
+    /// What is to be written, in the order of the first edit of each name.
+    pub fn into_changes(self) -> Vec<HeaderChange> {
+        let Self { headers, edits, .. } = self;
+        let is_there = |name: &str| headers.iter().any(|(other, _)| *other == name.as_bytes());
+        edits
+            .into_iter()
+            .map(|mut edit| {
+                let removes = edit.kept == 0 && is_there(&edit.name);
+                HeaderChange { removes, adds: edit.values.split_off(edit.kept), name: edit.name }
+            })
+            .collect()
+    }
+
+    fn sent(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.to_owned();
+        self.headers.iter().filter(move |(other, _)| *other == name.as_bytes()).map(|(_, value)| *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: [(&[u8], &[u8]); 3] = [(b"vary", b"Accept"), (b"x-a", b"1"), (b"x-a", b"2")];
+
+    fn change(name: &'static str, removes: bool, adds: &[&str]) -> HeaderChange {
+        let adds = adds.iter().map(|value| Text::from_slice(value.as_bytes())).collect();
+        HeaderChange { name: name.into(), removes, adds }
+    }
+
+    #[test]
+    fn edits_see_each_other_and_are_written_once() {
+        let mut response = Response::new(200, &SENT, false);
+        response.add("vary", "Origin");
+        response.set("x-a", "3");
+        response.add("x-a", "4");
+        response.remove("x-b");
+        response.set("x-c", "");
+        assert_eq!(response.values("vary"), [b"Accept".as_slice(), b"Origin"]);
+        assert_eq!(response.values("x-a"), [b"3".as_slice(), b"4"]);
+        assert_eq!(response.value("x-b"), None);
+        assert_eq!(
+            response.into_changes(),
+            [
+                change("vary", false, &["Origin"]),
+                change("x-a", true, &["3", "4"]),
+                change("x-b", false, &[]),
+                change("x-c", false, &[""]),
+            ]
+        );
+    }
+
+    #[test]
+    fn removing_what_was_added_leaves_nothing() {
+        let mut response = Response::new(200, &SENT, false);
+        response.add("x-a", "3");
+        response.remove("x-a");
+        assert_eq!(response.values("x-a"), [] as [&[u8]; 0]);
+        assert_eq!(response.into_changes(), [change("x-a", true, &[])]);
+    }
+}

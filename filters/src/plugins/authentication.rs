@@ -1,0 +1,38 @@
+//! What all authentication plugins have in common: who counts as known, and what `anonymous` means (kong.md §5.1).
+
+use crate::exchange::{Exchange, Identity, Verdict};
+use crate::reply::Reply;
+use crate::tables::Consumer;
+use std::sync::Arc;
+
+/// Whether the plugin has nothing to do: with `anonymous`, any one of several authentication plugins suffices.
+pub fn is_settled(exchange: &Exchange<'_, '_>, anonymous: Option<&str>) -> bool {
+    anonymous.is_some() && exchange.who.credential.is_some()
+}
+
+pub fn accept(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, credential: &str) -> Verdict {
+    *exchange.who = Identity {
+        consumer: Some(Arc::clone(consumer)),
+        credential: Some(credential.into()),
+        is_anonymous: false,
+        is_checked: true,
+    };
+    Verdict::Continue
+}
+
+/// The refusal, unless `anonymous` names a consumer to whom such a request belongs; 500 if there is no such consumer.
+pub fn refuse(exchange: &mut Exchange<'_, '_>, anonymous: Option<&str>, refusal: Reply) -> Verdict {
+    let Some(name) = anonymous else { return Verdict::Reply(refusal) };
+    let Some(consumer) = exchange.world.consumers.find(name) else {
+        return Verdict::Reply(exchange.error(500, "An unexpected error occurred"));
+    };
+    *exchange.who =
+        Identity { consumer: Some(Arc::clone(consumer)), credential: None, is_anonymous: true, is_checked: true };
+    Verdict::Continue
+}
+
+/// The SHA-256 digest of a secret under the gateway's salt, as the control plane writes it.
+pub fn digest(salt: &[u8], secret: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    hex::encode(Sha256::new().chain_update(salt).chain_update(secret).finalize())
+}

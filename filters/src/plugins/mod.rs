@@ -1,0 +1,59 @@
+//! The plugins, one folder each. Rules only: nothing here knows Envoy, or in which order plugins run (the control plane
+//! says so with each route).
+
+pub mod key_auth;
+pub mod rate_limiting;
+
+mod authentication;
+
+use crate::error::ConfigError;
+use crate::exchange::{Exchange, Note, Verdict};
+use crate::headers::Response;
+use serde_json::Value;
+use std::fmt::Debug;
+
+/// One instance of a plugin: its configuration, parsed and checked. What it counts it keeps elsewhere (`Exchange`), since
+/// instances are made anew when anything near them changes.
+pub trait Plugin: Debug + Send + Sync {
+    /// Kong's phase `access`: before anything is forwarded. May be called again with the body, see `Verdict::NeedsBody`.
+    fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
+        let _ = exchange;
+        Verdict::Continue
+    }
+
+    /// Whether `on_response` has anything to do; else nobody reads the response's headers for this plugin.
+    fn has_response_phase(&self) -> bool {
+        false
+    }
+
+    /// Kong's phase `header_filter`: for what an upstream answered, and for what the gateway answers itself, also where
+    /// an earlier plugin did and `on_request` never ran. `note` is what `on_request` left.
+    fn on_response(&self, response: &mut Response<'_>, note: &Note) {
+        let _ = (response, note);
+    }
+
+    /// Whether this response's body goes through `on_response_body`; asked after `on_response`.
+    fn wants_response_body(&self, response: &Response<'_>) -> bool {
+        let _ = response;
+        false
+    }
+
+    /// Kong's phase `body_filter`, for the whole body at once.
+    fn on_response_body(&self, body: Vec<u8>) -> Vec<u8> {
+        body
+    }
+}
+
+type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
+
+const PLUGINS: [(&str, Parse); 2] = [("key-auth", key_auth::parse), ("rate-limiting", rate_limiting::parse)];
+
+pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
+    let known = PLUGINS.iter().find(|(name, _)| *name == plugin);
+    known.map_or_else(|| Err(ConfigError::UnknownPlugin(plugin.to_owned())), |(_, parse)| parse(config))
+}
+
+/// The names of all plugins.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PLUGINS.iter().map(|(name, _)| *name)
+}

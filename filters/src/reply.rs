@@ -1,0 +1,47 @@
+//! What the gateway answers by itself.
+
+use crate::error_body::Format;
+use crate::text::Text;
+use std::borrow::Cow;
+
+/// Headers by lower-case name.
+pub type Headers = Vec<(Cow<'static, str>, Text)>;
+
+/// How the body of a reply is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Kong's error page in the reply's format.
+    Error,
+    /// Compact JSON, whatever the client accepts.
+    Compact,
+    /// nginx's page for a redirect.
+    Redirect,
+    /// These bytes; without a content type where it is `None`.
+    Raw { content_type: Option<String>, body: Vec<u8> },
+}
+
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub message: String,
+    pub format: Format,
+    pub style: Style,
+    pub headers: Headers,
+}
+
+impl Reply {
+    pub fn error(status: u16, message: impl Into<String>, format: Format) -> Self {
+        Self { status, message: message.into(), format, style: Style::Error, headers: Headers::new() }
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((Cow::Borrowed(name), Text::from_slice(value.as_ref())));
+        self
+    }
+
+    #[must_use]
+    pub fn with_style(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+}

@@ -1,0 +1,92 @@
+//! One path of one route, and the request that it is held against.
+
+use super::headers::HeaderCondition;
+use super::hosts::HostPattern;
+use super::paths::PathPattern;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+/// A set of schemes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schemes(u8);
+
+impl Schemes {
+    pub const ALL: Self = Self(0b11);
+
+    pub fn contains(self, scheme: Scheme) -> bool {
+        self.0 & 1 << scheme as u8 != 0
+    }
+}
+
+impl FromIterator<Scheme> for Schemes {
+    fn from_iter<I: IntoIterator<Item = Scheme>>(schemes: I) -> Self {
+        Self(schemes.into_iter().fold(0, |set, scheme| set | 1 << scheme as u8))
+    }
+}
+
+/// All that is given must match, of several alternatives one; an empty list stands for anything.
+#[derive(Debug)]
+pub struct Entry<T> {
+    /// Smaller is better, byte by byte.
+    pub rank: Box<[u8]>,
+    pub hosts: Vec<HostPattern>,
+    pub path: PathPattern,
+    /// Compared as they stand.
+    pub methods: Vec<Box<[u8]>>,
+    pub headers: Vec<HeaderCondition>,
+    /// Asked for over TLS only: Kong does not look at them for a plain request, so that it can be sent to HTTPS.
+    pub snis: Vec<HostPattern>,
+    pub schemes: Schemes,
+    /// `Some(true)` takes gRPC only, `Some(false)` all else.
+    pub is_grpc: Option<bool>,
+    pub target: T,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    pub scheme: Scheme,
+    /// As sent, without a port.
+    pub host: &'a [u8],
+    /// Normalised, without the query string.
+    pub path: &'a [u8],
+    pub method: &'a [u8],
+    pub sni: Option<&'a [u8]>,
+    pub is_grpc: bool,
+    /// Lower-case names; several lines of one name stay apart.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+}
+
+impl<T> Entry<T> {
+    /// Whether a request fits of which the host does, and whose path begins with the entry's literal.
+    pub(super) fn takes(&self, query: &Query<'_>) -> bool {
+        self.schemes.contains(query.scheme)
+            && self.is_grpc.is_none_or(|is_grpc| is_grpc == query.is_grpc)
+            && (self.methods.is_empty() || self.methods.iter().any(|method| **method == *query.method))
+            && self.takes_sni(query)
+            && self.headers.iter().all(|condition| condition.holds(query.headers))
+            && self.path.takes_known(query.path)
+    }
+
+    fn takes_sni(&self, query: &Query<'_>) -> bool {
+        self.snis.is_empty()
+            || query.scheme == Scheme::Http
+            || query.sni.is_some_and(|sni| self.snis.iter().any(|pattern| pattern.matches(sni)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes() {
+        let only_http: Schemes = [Scheme::Http].into_iter().collect();
+        assert!(only_http.contains(Scheme::Http) && !only_http.contains(Scheme::Https));
+        assert_eq!([Scheme::Http, Scheme::Https].into_iter().collect::<Schemes>(), Schemes::ALL);
+        assert!(!Schemes::default().contains(Scheme::Http));
+    }
+}

@@ -1,0 +1,255 @@
+//! One route of the gateway: what it matches, where it goes, which plugins run on it.
+
+use crate::error::ConfigError;
+use crate::router::{Entry, HeaderCondition, HostPattern, PathKind, PathPattern, Scheme, Schemes};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct Route {
+    pub id: Box<str>,
+    pub service: Service,
+    pub strip_path: bool,
+    /// Written as the upstream's `Host` in place of the client's.
+    pub host: Option<Box<str>>,
+    /// A request body of unknown length is gathered first, so that the upstream learns its length.
+    pub request_buffering: bool,
+    /// Which of Envoy's routes carries the request: its timeouts, its retries, its filters.
+    pub action: Box<str>,
+    pub backends: Vec<Backend>,
+    /// What a plain-text request gets where the route wants TLS.
+    pub https_only: Option<Answer>,
+    pub is_grpc: bool,
+    /// Why nothing is forwarded: every request is answered 503 with it.
+    pub refusal: Option<Box<str>>,
+    /// In the order in which the plugins run.
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    pub id: Option<Box<str>>,
+    pub path: Box<str>,
+    /// Requests that may be sent twice are tried again after a reset, whatever the route's own retry policy says.
+    pub retry_idempotent: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Backend {
+    pub cluster: Box<str>,
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+/// What the gateway answers itself, without any plugin.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Answer {
+    pub status: u16,
+    #[serde(default)]
+    pub message: String,
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    pub redirect: Option<Redirect>,
+}
+
+impl Answer {
+    pub fn new(status: u16, message: &str) -> Self {
+        Self { status, message: message.to_owned(), headers: Vec::new(), redirect: None }
+    }
+
+    pub fn no_route() -> Self {
+        Self::new(404, "no Route matched with those values")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redirect {
+    /// To the same place over HTTPS.
+    Https,
+}
+
+/// One plugin on a route: at most one of its candidates runs.
+#[derive(Debug, Deserialize)]
+pub struct Step {
+    /// Place in the order of all plugins; lower runs first.
+    pub order: u32,
+    /// Best rank first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One attachment of a plugin instance; the lowest rank that fits the consumer wins (kong.md §4.1).
+#[derive(Debug, Deserialize)]
+pub struct Candidate {
+    pub instance: Box<str>,
+    pub rank: u8,
+    /// Which counters the instance uses here.
+    pub scope: Box<str>,
+    /// Applies only to consumers that carry the instance.
+    #[serde(default)]
+    pub for_carriers: bool,
+}
+
+pub type RouteEntry = Entry<Arc<Route>>;
+
+impl Route {
+    /// The entries of a route, one for each of its paths.
+    pub fn parse(json: &str) -> Result<Vec<Arc<RouteEntry>>, ConfigError> {
+        let raw: RawRoute = serde_json::from_str(json)?;
+        if raw.backends.iter().try_fold(0u32, |sum, backend| sum.checked_add(backend.weight)).is_none() {
+            return Err(ConfigError::Invalid("the weights of the backends add up to more than 4294967295".into()));
+        }
+        let mut steps = raw.steps;
+        steps.sort_by_key(|step| step.order);
+        steps.iter_mut().for_each(|step| step.candidates.sort_by_key(|candidate| candidate.rank));
+        let matching = raw.matching;
+        let route = Arc::new(Self {
+            id: raw.id,
+            service: raw.service,
+            strip_path: raw.strip_path,
+            host: raw.host,
+            request_buffering: raw.request_buffering,
+            action: raw.action,
+            backends: raw.backends,
+            https_only: raw.https_only,
+            is_grpc: raw.is_grpc,
+            refusal: raw.refusal,
+            steps,
+        });
+        let hosts = matching.hosts.iter().map(|text| HostPattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let snis = matching.snis.iter().map(|text| HostPattern::parse_sni(text)).collect::<Result<Vec<_>, _>>()?;
+        let headers = matching
+            .headers
+            .iter()
+            .map(|raw| HeaderCondition::parse(&raw.name, raw.values.iter().map(String::as_str)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let schemes: Schemes = matching.schemes.iter().map(|scheme| Scheme::from(*scheme)).collect();
+        let entry = |raw: RawPath| -> Result<Arc<RouteEntry>, ConfigError> {
+            Ok(Arc::new(Entry {
+                rank: raw.rank.into_bytes().into_boxed_slice(),
+                hosts: hosts.clone(),
+                path: PathPattern::parse(raw.kind.into(), &raw.text)?,
+                methods: matching.methods.iter().map(|method| method.as_bytes().into()).collect(),
+                headers: headers.clone(),
+                snis: snis.clone(),
+                schemes,
+                is_grpc: None,
+                target: Arc::clone(&route),
+            }))
+        };
+        matching.paths.into_iter().map(entry).collect()
+    }
+
+    /// The cluster that takes the next request: by weight where there are several.
+    pub fn pick_cluster(&self) -> Option<&str> {
+        match self.backends.as_slice() {
+            [] => None,
+            [only] => Some(&only.cluster),
+            several => {
+                let total: u32 = several.iter().map(|backend| backend.weight).sum();
+                let mut drawn = if total == 0 { return None } else { fastrand::u32(0..total) };
+                several.iter().find_map(|backend| match drawn.checked_sub(backend.weight) {
+                    Some(rest) => {
+                        drawn = rest;
+                        None
+                    }
+                    None => Some(&*backend.cluster),
+                })
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawRoute {
+    id: Box<str>,
+    #[serde(rename = "match")]
+    matching: RawMatch,
+    #[serde(default)]
+    service: Service,
+    #[serde(default)]
+    strip_path: bool,
+    host: Option<Box<str>>,
+    #[serde(default = "yes")]
+    request_buffering: bool,
+    #[serde(default)]
+    action: Box<str>,
+    #[serde(default)]
+    backends: Vec<Backend>,
+    https_only: Option<Answer>,
+    #[serde(default)]
+    is_grpc: bool,
+    refusal: Option<Box<str>>,
+    #[serde(default)]
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct RawMatch {
+    paths: Vec<RawPath>,
+    #[serde(default)]
+    hosts: Vec<String>,
+    #[serde(default)]
+    methods: Vec<String>,
+    #[serde(default)]
+    headers: Vec<RawHeader>,
+    #[serde(default)]
+    snis: Vec<String>,
+    schemes: Vec<RawScheme>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawScheme {
+    Http,
+    Https,
+}
+
+impl From<RawScheme> for Scheme {
+    fn from(raw: RawScheme) -> Self {
+        match raw {
+            RawScheme::Http => Self::Http,
+            RawScheme::Https => Self::Https,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawPath {
+    rank: String,
+    kind: RawPathKind,
+    text: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawPathKind {
+    Prefix,
+    Exact,
+    Regex,
+}
+
+impl From<RawPathKind> for PathKind {
+    fn from(raw: RawPathKind) -> Self {
+        match raw {
+            RawPathKind::Prefix => Self::Prefix,
+            RawPathKind::Exact => Self::Exact,
+            RawPathKind::Regex => Self::Regex,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawHeader {
+    name: String,
+    values: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> u32 {
+    1
+}
