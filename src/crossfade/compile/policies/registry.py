@@ -1,25 +1,40 @@
-"""The supported plugins, and the verdict on one plugin object: its configuration, or why it is refused."""
+"""The supported plugins, and the verdict on one plugin object: its steps, or why it is refused."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
-from crossfade.compile.policies.definition import PluginDefinition
-from crossfade.compile.policies.key_auth.plan import KEY_AUTH
-from crossfade.compile.policies.rate_limiting.plan import RATE_LIMITING
-from crossfade.compile.policies.schema import Outcome, violation_text
-from crossfade_kube.meta import JsonObject
+from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
+from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
+from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
+from crossfade.compile.policies.schema import ENTITY, Outcome, apply_schema, violation_text
+from crossfade.policy_module import library
 
-PLUGINS: Final[dict[str, PluginDefinition]] = {plugin.name: plugin for plugin in (KEY_AUTH, RATE_LIMITING)}
+PLUGINS: Final[dict[str, Plugin]] = {
+    plugin.name: plugin
+    for plugin in (
+        KEY_AUTH,
+        RATE_LIMITING,
+    )
+}
+# The one order of all plugins, those of the policy module and those of Envoy alike (kong.md §4.2).
+ORDER: Final[dict[str, int]] = {
+    name: place
+    for place, name in enumerate(
+        sorted(PLUGINS, key=lambda name: (PLUGINS[name].priority, name), reverse=True)
+    )
+}
+CREDENTIAL_TYPES: Final[dict[str, CredentialType]] = {
+    plugin.credentials.name: plugin.credentials for plugin in PLUGINS.values() if plugin.credentials is not None
+}
 HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
 
 
 class Accepted(Struct, frozen=True):
-    """`config` is what the policy module gets."""
-
-    definition: PluginDefinition
-    config: JsonObject
+    plugin: Plugin
+    steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -34,15 +49,15 @@ class Refused(Struct, frozen=True):
 
 def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] = ()) -> Accepted | Refused:
     """Decides on a plugin by its name and configuration, wherever it is attached."""
-    definition = PLUGINS.get(name)
-    if definition is None:
+    plugin = PLUGINS.get(name)
+    if plugin is None:
         return Refused(
             f"plugin '{name}' not enabled; add it to the 'plugins' configuration property",
             f"this gateway supports the plugins {', '.join(sorted(PLUGINS))}",
             "plugin",
             is_schema_violation=False,
         )
-    outcome = definition.validate(config)
+    outcome = apply_schema(plugin.schema, plugin.modernised(config))
     problems = {"config": outcome.problems} if outcome.problems else {}
     foreign = {
         str(index): f"expected one of: {', '.join(HTTP_PROTOCOLS)}"
@@ -52,13 +67,23 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
     if foreign:
         problems["protocols"] = foreign
     if problems:
-        return Refused(
-            violation_text(problems),
-            _known_fields(name, outcome),
-            _first_path(problems),
-            is_schema_violation=True,
-        )
-    return Accepted(definition, definition.module_config(outcome.config), definition.warnings(outcome.config))
+        hint = _known_fields(name, outcome)
+        return Refused(violation_text(problems), hint, _first_path(problems), is_schema_violation=True)
+    steps = plugin.plan(outcome.config)
+    for step in steps:
+        problem = _module_problem(name, step) if isinstance(step, ModuleStep) else None
+        if problem is not None:
+            return Refused(problem, f"correct the configuration of {name}", "config", is_schema_violation=True)
+    return Accepted(plugin, steps, plugin.warnings(outcome.config))
+
+
+def _module_problem(name: str, step: ModuleStep) -> str | None:
+    """The policy module has the last word on what it is to run."""
+    try:
+        raw = msgspec.json.encode({"id": "", "plugin": name, "config": step.config}).decode()
+    except (msgspec.MsgspecError, UnicodeError, ValueError, OverflowError) as error:
+        return f"the configuration cannot be written as JSON: {error}"
+    return library.problem("instance", raw)
 
 
 def _known_fields(name: str, outcome: Outcome) -> str:
@@ -73,7 +98,7 @@ def _first_path(problems: Mapping[str, Any]) -> str:
     level: Any = problems
     while isinstance(level, dict) and level:
         name = min(level)
-        if name == "@entity":
+        if name == ENTITY:
             break
         path.append(name)
         level = level[name]

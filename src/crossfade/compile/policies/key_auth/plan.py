@@ -1,16 +1,21 @@
-"""What the policy module is told about a key-auth instance: its configuration as it stands, defaults included."""
+"""key-auth for the policy module: its configuration as it stands, and keys as digests."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from crossfade.compile.policies.definition import PluginDefinition
-from crossfade.compile.policies.key_auth.config import validate
-from crossfade_kube.meta import JsonObject
+from crossfade.compile.policies.digest import digest
+from crossfade.compile.policies.key_auth.schema import SCHEMA
+from crossfade.compile.policies.plugin import CredentialEntry, CredentialType, Plugin
 
 
-def module_config(config: JsonObject) -> JsonObject:
-    return config
+def credential(data: Mapping[str, bytes], salt: bytes) -> CredentialEntry:
+    return CredentialEntry(digest(salt, data["key"]))
 
 
-KEY_AUTH: Final = PluginDefinition(
-    name="key-auth", priority=1250, takes_consumer=False, validate=validate, module_config=module_config
+PLUGIN: Final = Plugin(
+    name="key-auth",
+    priority=1250,
+    takes_consumer=False,
+    schema=SCHEMA,
+    credentials=CredentialType("key-auth", credential),
 )

@@ -1,16 +1,16 @@
-"""What the policy module is told about a rate-limiting instance."""
+"""rate-limiting for the policy module."""
 
 from typing import Final
 
-from crossfade.compile.policies.definition import PluginDefinition
-from crossfade.compile.policies.rate_limiting.config import validate
+from crossfade.compile.policies.plugin import ModuleStep, Plugin, Step
+from crossfade.compile.policies.rate_limiting.schema import SCHEMA, without_shorthands
 from crossfade_kube.meta import JsonObject
 
 
-def module_config(config: JsonObject) -> JsonObject:
+def plan(config: JsonObject) -> tuple[Step, ...]:
     """`cluster` counts in this gateway's memory, as nothing is shared without a database (kong.md C4)."""
     kept = {name: value for name, value in config.items() if name not in ("redis", "sync_rate")}
-    return {**kept, "policy": "local"}
+    return (ModuleStep({**kept, "policy": "local"}),)
 
 
 def warnings(config: JsonObject) -> tuple[str, ...]:
@@ -19,11 +19,12 @@ def warnings(config: JsonObject) -> tuple[str, ...]:
     return ()
 
 
-RATE_LIMITING: Final = PluginDefinition(
+PLUGIN: Final = Plugin(
     name="rate-limiting",
     priority=910,
     takes_consumer=True,
-    validate=validate,
-    module_config=module_config,
+    schema=SCHEMA,
+    plan=plan,
+    modernised=without_shorthands,
     warnings=warnings,
 )

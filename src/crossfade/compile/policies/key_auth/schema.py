@@ -1,10 +1,9 @@
 """Schema of key-auth's configuration (kong.md §5.1)."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from crossfade.compile.policies.checks import header_name
-from crossfade.compile.policies.schema import Field, Outcome, Schema, apply_schema
+from crossfade.compile.policies.schema import Field, Schema
 
 SCHEMA: Final = Schema(
     {
@@ -18,7 +17,3 @@ SCHEMA: Final = Schema(
         "realm": Field("string"),
     }
 )
-
-
-def validate(config: Mapping[str, Any]) -> Outcome:
-    return apply_schema(SCHEMA, config)

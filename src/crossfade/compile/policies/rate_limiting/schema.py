@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from crossfade.compile.policies.checks import absolute_path, header_name
-from crossfade.compile.policies.schema import ENTITY, Field, Outcome, Problems, Schema, apply_schema
+from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade_kube.meta import JsonObject
 
 PERIODS: Final = ("second", "minute", "hour", "day", "month", "year")
@@ -81,11 +81,8 @@ SCHEMA: Final = Schema(
 )
 
 
-def validate(config: Mapping[str, Any]) -> Outcome:
-    return apply_schema(SCHEMA, _without_shorthands(config))
-
-
-def _without_shorthands(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_shorthands(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the flat Redis fields of Kong 2 in their record."""
     flat = {name: value for name, value in config.items() if name in _SHORTHANDS}
     if not flat:
         return config

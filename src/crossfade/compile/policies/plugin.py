@@ -1,0 +1,81 @@
+"""What the compiler knows about a plugin: one `Plugin` for each folder beside this file.
+
+A plugin becomes steps of a route. Most run in the policy module; what Envoy has itself, and exactly as Kong did it, is a
+filter of Envoy's.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from crossfade.compile.policies.schema import Schema
+from crossfade_kube.meta import JsonObject
+
+
+class ModuleStep(Struct, frozen=True):
+    """Runs in the policy module under the plugin's name, with this configuration."""
+
+    config: JsonObject
+
+
+class EnvoyFilter(Struct, frozen=True):
+    """Runs in a filter of Envoy's: `name` is that of a module in `envoy/filters`, which reads `config`."""
+
+    name: str
+    config: JsonObject = {}
+
+
+class RouteEdit(Struct, frozen=True):
+    """Changes what Envoy does with the route's requests; `response_headers` are set on every response."""
+
+    response_headers: tuple[tuple[str, str], ...] = ()
+
+
+Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit
+
+
+class CredentialEntry(Struct, frozen=True):
+    """What the policy module knows of a credential: `index` is what it is found by, `secret` what must be shown besides.
+
+    Both are salted digests where the value is a secret.
+    """
+
+    index: str
+    secret: str | None = None
+
+
+class CredentialType(Struct, frozen=True):
+    """`entry` makes the module's view of a Secret's data with the gateway's salt."""
+
+    name: str
+    entry: Callable[[Mapping[str, bytes], bytes], CredentialEntry]
+
+
+def _as_it_is(config: JsonObject) -> tuple[Step, ...]:
+    return (ModuleStep(config),)
+
+
+def _unchanged(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return config
+
+
+def _no_warnings(config: JsonObject) -> tuple[str, ...]:
+    del config
+    return ()
+
+
+class Plugin(Struct, frozen=True):
+    """`priority` is Kong's order, higher runs first; `takes_consumer` says whether a consumer may carry it.
+
+    `plan` gets the configuration with its defaults. `modernised` rewrites old spellings before the schema sees them.
+    """
+
+    name: str
+    priority: int
+    takes_consumer: bool
+    schema: Schema
+    plan: Callable[[JsonObject], tuple[Step, ...]] = _as_it_is
+    modernised: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _unchanged
+    warnings: Callable[[JsonObject], tuple[str, ...]] = _no_warnings
+    credentials: CredentialType | None = None

@@ -1,0 +1,86 @@
+"""Questions to the policy module's own parsers and router, by its C interface (`filters/src/library.rs`)."""
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, Final, Literal
+
+import msgspec
+
+from crossfade.policy_module.path import policy_library_path
+
+CheckedKind = Literal["settings", "route", "instance", "consumer", "regex", "header", "host"]
+"""`regex` is a path's; `header` is one value to match, which is a regex after `~*`."""
+
+_LONGEST_ANSWER: Final = 2048
+# Regexes and configurations come again with every compilation.
+_REMEMBERED: Final = 100_000
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(policy_library_path()))
+    text = (ctypes.c_char_p, ctypes.c_size_t)
+    place = (ctypes.c_char_p, ctypes.c_size_t)
+    library.crossfade_check.argtypes = (*text, *text, *place)
+    library.crossfade_check.restype = ctypes.c_size_t
+    library.crossfade_plugins.argtypes = place
+    library.crossfade_plugins.restype = ctypes.c_size_t
+    library.crossfade_tables_new.argtypes = text
+    library.crossfade_tables_new.restype = ctypes.c_void_p
+    library.crossfade_tables_free.argtypes = (ctypes.c_void_p,)
+    library.crossfade_tables_free.restype = None
+    library.crossfade_tables_choose.argtypes = (ctypes.c_void_p, *text, *place)
+    library.crossfade_tables_choose.restype = ctypes.c_size_t
+    return library
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def problem(kind: CheckedKind, config: str) -> str | None:
+    """Why the module could not use the configuration, None if it can. Raises FileNotFoundError without the library."""
+    library, answer = _library(), ctypes.create_string_buffer(_LONGEST_ANSWER)
+    # A lone surrogate, which JSON can spell, is no text for the module either.
+    raw_kind, raw = kind.encode(), config.encode("utf-8", "replace")
+    length = library.crossfade_check(raw_kind, len(raw_kind), raw, len(raw), answer, _LONGEST_ANSWER)
+    return answer.raw[:length].decode() or None
+
+
+def plugin_names() -> frozenset[str]:
+    """The plugins that the module carries out."""
+    answer = ctypes.create_string_buffer(_LONGEST_ANSWER)
+    length = _library().crossfade_plugins(answer, _LONGEST_ANSWER)
+    return frozenset(answer.raw[:length].decode().split())
+
+
+class Tables:
+    """A state of the module's tables outside of Envoy: answers which route a request would take."""
+
+    def __init__(self, settings: Mapping[str, Any], shards: Sequence[Mapping[str, Any]]) -> None:
+        """Raises ValueError when the tables cannot be read."""
+        raw = msgspec.json.encode({"settings": settings, "shards": shards})
+        self._library = _library()
+        self._tables = self._library.crossfade_tables_new(raw, len(raw))
+        if not self._tables:
+            raise ValueError("the policy module cannot read these tables")
+        self._answer = ctypes.create_string_buffer(_LONGEST_ANSWER)
+
+    def __del__(self) -> None:
+        if getattr(self, "_tables", None):
+            self._library.crossfade_tables_free(self._tables)
+
+    def choose(
+        self,
+        path: str,
+        *,
+        host: str = "",
+        method: str = "GET",
+        scheme: Literal["http", "https"] = "http",
+        sni: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> str | None:
+        """The id of the route. `path` is normalised and without query, `host` without port, headers in lower case."""
+        raw = msgspec.json.encode(
+            {"scheme": scheme, "host": host, "path": path, "method": method, "sni": sni, "headers": headers}
+        )
+        length = self._library.crossfade_tables_choose(self._tables, raw, len(raw), self._answer, _LONGEST_ANSWER)
+        return self._answer.raw[:length].decode() or None
