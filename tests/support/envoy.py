@@ -12,7 +12,7 @@ import aiohttp
 
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.envoy.policy_library import policy_library_path
+from crossfade.policy_module.path import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.proxy.envoy_process import EnvoyProcess

@@ -21,7 +21,7 @@ from crossfade.compile.model import (
     TcpHandler,
     VirtualHost,
 )
-from crossfade.envoy.policy_library import policy_library_path
+from crossfade.policy_module.path import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import InvalidConfigurationError, validate

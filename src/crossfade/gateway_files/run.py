@@ -18,7 +18,7 @@ from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.gateway.compiler import compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.envoy.policy_library import policy_library_path
+from crossfade.policy_module.path import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.manifests import Schemas

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.envoy.binary import envoy_binary
-from crossfade.envoy.policy_library import policy_library_path
+from crossfade.policy_module.path import policy_library_path
 
 JsonObject = dict[str, Any]
 SALT = "0a0b"

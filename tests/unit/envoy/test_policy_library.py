@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.envoy.policy_library import policy_library_path
+from crossfade.policy_module.path import policy_library_path
 
 
 def test_the_newest_build_is_taken(tmp_path: Path) -> None:
