@@ -1,0 +1,201 @@
+"""The gateway's tables: routes, plugin instances, consumers. The structs are the policy module's own JSON, field by field.
+
+Each thing stands in them once, however many others refer to it: a route lists steps by the ids of plugin instances, a
+consumer carries instances by their ids. So cost grows with what users wrote, never with the product of two of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
+
+from crossfade.compile.model import Origin, RetryPolicy
+from crossfade.compile.policies.plugin import EnvoyFilter
+
+# --- routes ----------------------------------------------------------------------------------------------------
+
+
+class PathMatch(Struct, frozen=True):
+    """`kind` is `prefix` (plain), `exact`, or `regex` (anchored at the start); `rank` decides between routes that match.
+
+    The smallest rank wins; see `precedence`.
+    """
+
+    rank: str
+    kind: str
+    text: str
+
+
+class HeaderMatch(Struct, frozen=True):
+    """One of several lines may fit, in any case; a value that begins with `~*` is a regex."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+class Match(Struct, frozen=True):
+    """All that is given must hold, of several alternatives one. `schemes` are `http` and `https`.
+
+    Hosts are exact, `*.x` or `x.*`.
+    """
+
+    paths: tuple[PathMatch, ...]
+    schemes: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[HeaderMatch, ...] = ()
+    snis: tuple[str, ...] = ()
+
+
+class Backend(Struct, frozen=True):
+    """`cluster` is the name of a cluster of the same proxy."""
+
+    cluster: str
+    weight: int = 1
+
+
+class UpstreamService(Struct, frozen=True):
+    """`id` names it to plugins; `path` stands before every request's path."""
+
+    id: str | None = None
+    path: str = "/"
+    retry_idempotent: bool = False
+
+
+class Answer(Struct, frozen=True):
+    """What the gateway says itself; `redirect="https"` to the same place over TLS."""
+
+    status: int
+    message: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    redirect: str | None = None
+
+
+class Candidate(Struct, frozen=True):
+    """One attachment of a plugin instance; of those that apply the lowest rank runs.
+
+    `scope` names its counters. `for_carriers`: for consumers that carry the instance only.
+    """
+
+    instance: str
+    rank: int
+    scope: str
+    for_carriers: bool = False
+
+
+class Step(Struct, frozen=True):
+    """One plugin on a route; `order` is its place in the one order of all plugins."""
+
+    order: int
+    candidates: tuple[Candidate, ...]
+
+
+class Route(Struct, frozen=True):
+    """With a `refusal` every request is answered 503. `action` is the name of an `Action`."""
+
+    id: str
+    match: Match
+    service: UpstreamService = UpstreamService()
+    strip_path: bool = False
+    host: str | None = None
+    request_buffering: bool = True
+    action: str = ""
+    backends: tuple[Backend, ...] = ()
+    https_only: Answer | None = None
+    is_grpc: bool = False
+    refusal: str | None = None
+    steps: tuple[Step, ...] = ()
+
+
+class Action(Struct, frozen=True):
+    """How Envoy treats a request on its way, whatever the cluster; many routes share one.
+
+    `takes_host_of_endpoint` writes the `hostname` of the endpoint that was picked as Host.
+    """
+
+    retry: RetryPolicy | None = None
+    idle_timeout_s: float | None = None
+    takes_host_of_endpoint: bool = False
+    filters: tuple[EnvoyFilter, ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = ()
+
+
+# --- plugins and consumers -------------------------------------------------------------------------------------
+
+
+class Instance(Struct, frozen=True):
+    """A plugin with one configuration, wherever it is attached."""
+
+    id: str
+    plugin: str
+    config: dict[str, Any]
+
+
+class OwnInstance(Struct, frozen=True):
+    """A plugin instance that follows its consumer wherever it goes."""
+
+    order: int
+    instance: str
+    scope: str
+
+
+class Credential(Struct, frozen=True):
+    """`index` and `secret` as in `policies.plugin.CredentialEntry`; `expires_at` is Unix time in seconds."""
+
+    id: str
+    index: str
+    secret: str | None = None
+    expires_at: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Credential({self.id}, ***)"
+
+
+class Consumer(Struct, frozen=True):
+    """`carries` are instances that apply where a route or service refers to them too, `own` those that apply anywhere."""
+
+    id: str
+    username: str | None = None
+    custom_id: str | None = None
+    groups: tuple[str, ...] = ()
+    carries: tuple[str, ...] = ()
+    own: tuple[OwnInstance, ...] = ()
+    credentials: Mapping[str, tuple[Credential, ...]] = field(default_factory=dict)
+
+
+# --- all of it -------------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+
+
+class Row(Struct, Generic[T], frozen=True):
+    """An entry of a table and the object that it comes from."""
+
+    origin: Origin
+    value: T
+
+
+class Settings(Struct, frozen=True, omit_defaults=True):
+    """What holds for all requests; fields as in Kong's configuration. `salt` is hexadecimal."""
+
+    compat: str = "kong-3"
+    server_token: str = ""
+    salt: str = ""
+    trusted_ips: tuple[str, ...] = ()
+    real_ip_header: str | None = None
+    port_maps: dict[str, int] = field(default_factory=dict)
+    headers: tuple[str, ...] | None = None
+    headers_upstream: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"Settings({self.compat}, ***)"
+
+
+class GatewayTables(Struct, frozen=True):
+    """Everything that the policy module decides by, each list ordered by id; `actions` by name, for Envoy's own table."""
+
+    settings: Settings
+    routes: tuple[Row[Route], ...] = ()
+    instances: tuple[Row[Instance], ...] = ()
+    consumers: tuple[Row[Consumer], ...] = ()
+    actions: Mapping[str, Action] = field(default_factory=dict)
