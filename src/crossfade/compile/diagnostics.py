@@ -32,10 +32,22 @@ class Diagnostic(Struct, frozen=True, order=True):
         return f"{text}\nhint: {self.hint}" if self.hint else text
 
 
+class Fault(Struct, frozen=True, eq=False):
+    """A bug of ours that an object brought to light (see `isolate`); two are never equal."""
+
+    ref: ObjectRef
+    field: str
+    exception: Exception
+
+
 class Diagnostics:
-    """Collector handed through the passes; iterating yields a deterministic order without duplicates."""
+    """Collector handed through the passes; iterating yields a deterministic order without duplicates.
+
+    `faults` are for the log: each has a diagnostic for the author as well.
+    """
 
     def __init__(self) -> None:
+        self.faults: list[Fault] = []
         self._found: set[Diagnostic] = set()
 
     def error(self, ref: ObjectRef, code: str, message: str, *, effect: str, hint: str = "", field: str = "") -> None:
