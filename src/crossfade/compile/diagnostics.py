@@ -60,6 +60,11 @@ class Diagnostics:
         """The object works, but perhaps not as its author thinks."""
         self._found.add(Diagnostic(ref, code, message, effect, hint, field, Severity.WARNING))
 
+    def include(self, other: "Diagnostics") -> None:
+        """What was collected apart."""
+        self._found.update(other)
+        self.faults += other.faults
+
     def of(self, ref: ObjectRef) -> list[Diagnostic]:
         return [diagnostic for diagnostic in self if diagnostic.ref[:4] == ref[:4]]
 

@@ -7,15 +7,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from crossfade_kube.meta import ObjectRef
-
-
-class Origin(Struct, frozen=True):
-    """Where a value came from: the object and the JSON path within it."""
-
-    ref: ObjectRef
-    path: str = ""
-
+from crossfade.compile.routing.origin import Origin as Origin
+from crossfade.compile.routing.retry import RetryPolicy as RetryPolicy
+from crossfade.compile.routing.tables import GatewayTables
 
 # --- what a request looks like ---------------------------------------------------------------------------------
 
@@ -63,8 +57,6 @@ class PathMatchKind(StrEnum):
     EXACT = "exact"
     REGEX = "regex"
     """RE2, over the whole path without query."""
-    REGEX_PREFIX = "regex-prefix"
-    """RE2, anchored at the start only, as Kong's regex paths are."""
 
 
 class RouteMatch(Struct, frozen=True):
@@ -87,16 +79,6 @@ class Destination(Struct, frozen=True):
 
     cluster: str
     weight: int = 1
-
-
-class RetryPolicy(Struct, frozen=True):
-    """`retry_on` in Envoy's words; back-off is Envoy's default."""
-
-    retry_on: tuple[str, ...]
-    num_retries: int
-    status_codes: tuple[int, ...] = ()
-    per_try_timeout_s: float | None = None
-    avoids_previous_hosts: bool = True
 
 
 class HostRewriteKind(StrEnum):
@@ -132,13 +114,10 @@ class Respond(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """`policy` is the policy module's JSON for its filter `gateway`, or None where no module runs."""
-
     name: str
     match: RouteMatch
     action: Forward | Respond
     origin: Origin
-    policy: bytes | None = None
 
 
 class VirtualHost(Struct, frozen=True):
@@ -262,7 +241,7 @@ class AccessLog(Struct, frozen=True):
 
 
 class HttpHandler(Struct, frozen=True):
-    """Requests are routed by the `RouteTable` of that name."""
+    """Requests are routed by the `RouteTable` of that name; in the Kong dialect by the gateway's own tables."""
 
     route_table: str
     stat_prefix: str
@@ -316,9 +295,9 @@ class Listener(Struct, frozen=True):
 
 
 class ProxyModel(Struct, frozen=True):
-    """Everything one proxy needs. `consumers` is the policy module's JSON for its filter `consumers` (Kong dialect)."""
+    """Everything one proxy needs. `gateway` is what the policy module decides by (Kong dialect)."""
 
     listeners: tuple[Listener, ...] = ()
     route_tables: tuple[RouteTable, ...] = ()
     clusters: tuple[Cluster, ...] = ()
-    consumers: bytes | None = None
+    gateway: GatewayTables | None = None

@@ -1,11 +1,15 @@
 """The HTTP connection manager in each dialect."""
 
+from collections.abc import Iterable
+
 from crossfade.compile.model import Dialect, HttpHandler, Protocol
+from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.filters.order import http_filters
-from crossfade.envoy.filters.policies import incoming_mutation
+from crossfade.envoy.filters.policies import incoming_mutation, table_filter
+from crossfade.envoy.filters.router import router_filter
 from crossfade.envoy.local_reply import kong_local_replies
-from crossfade.envoy.proto import BoolValue, UInt32Value, duration, hcm_v3, packed, uuid_v3
+from crossfade.envoy.proto import BoolValue, UInt32Value, duration, hcm_v3, packed, route_v3, uuid_v3
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
 
@@ -20,14 +24,12 @@ KONG_STREAMS = 128
 NO_HOST = "_"
 
 
-def connection_manager(
-    handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool, has_consumers: bool
-) -> hcm_v3.HttpConnectionManager:
+def connection_manager(handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool) -> hcm_v3.HttpConnectionManager:
     message = hcm_v3.HttpConnectionManager(
         stat_prefix=handler.stat_prefix,
         codec_type=_codec(handler, has_tls=has_tls),
         rds=hcm_v3.Rds(config_source=ads(), route_config_name=handler.route_table),
-        http_filters=http_filters(handler.dialect, has_consumers=has_consumers),
+        http_filters=http_filters(handler.dialect, options),
         upgrade_configs=[hcm_v3.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         path_with_escaped_slashes_action=hcm_v3.HttpConnectionManager.KEEP_UNCHANGED,
         stream_idle_timeout=duration(handler.stream_idle_timeout_s or 0),
@@ -36,7 +38,7 @@ def connection_manager(
     # No peer is trusted by its address: clients never set retries or timeouts through x-envoy-* (appmesh.md §3.1).
     message.internal_address_config.SetInParent()
     if handler.dialect is Dialect.KONG:
-        _make_kong(message, options)
+        _make_kong(message, "https" if has_tls else "http", options)
     else:
         message.tracing.SetInParent()
         message.normalize_path.value = True
@@ -53,9 +55,9 @@ def _codec(handler: HttpHandler, *, has_tls: bool) -> int:
     )
 
 
-def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> None:
+def _make_kong(message: hcm_v3.HttpConnectionManager, scheme: str, options: EnvoyOptions) -> None:
     """The policy module normalises paths and writes Kong's own headers; Envoy adds and changes none."""
-    message.early_header_mutation_extensions.append(incoming_mutation(options))
+    message.early_header_mutation_extensions.append(incoming_mutation(scheme, options))
     message.use_remote_address.value = True
     message.skip_xff_append = True
     message.server_header_transformation = hcm_v3.HttpConnectionManager.PASS_THROUGH
@@ -73,3 +75,13 @@ def _make_kong(message: hcm_v3.HttpConnectionManager, options: EnvoyOptions) -> 
     message.request_headers_timeout.CopyFrom(duration(KONG_HEADERS_TIMEOUT_S))
     message.http2_protocol_options.max_concurrent_streams.value = KONG_STREAMS
     message.local_reply_config.CopyFrom(kong_local_replies(options.server_token))
+
+
+def tables_manager(names_of_tables: Iterable[str]) -> hcm_v3.HttpConnectionManager:
+    """Handles no request: its filters are how the policy module's tables arrive."""
+    filters = [table_filter(name) for name in names_of_tables]
+    return hcm_v3.HttpConnectionManager(
+        stat_prefix=names.TABLES_LISTENER,
+        route_config=route_v3.RouteConfiguration(name=names.TABLES_LISTENER),
+        http_filters=[*filters, router_filter(suppresses_envoy_headers=True)],
+    )

@@ -1,5 +1,7 @@
 """Listeners and their filter chains."""
 
+from collections.abc import Iterable
+
 from crossfade.compile.model import (
     Destination,
     Dialect,
@@ -12,7 +14,7 @@ from crossfade.compile.model import (
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address
-from crossfade.envoy.http import connection_manager
+from crossfade.envoy.http import connection_manager, tables_manager
 from crossfade.envoy.proto import (
     duration,
     listener_v3,
@@ -24,12 +26,14 @@ from crossfade.envoy.proto import (
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.tls import server_tls
 
+# Never bound; only no other listener may have the same address.
+UNBOUND_PORT = 1
 KONG_ALPN = ("h2", "http/1.1")
 TRAFFIC_DIRECTION = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
 """`envoy.config.core.v3.TrafficDirection`."""
 
 
-def listener_from_model(listener: Listener, options: EnvoyOptions, *, has_consumers: bool) -> listener_v3.Listener:
+def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v3.Listener:
     """A connection that fits no chain is closed, unless one chain asks for nothing."""
     message = listener_v3.Listener(
         name=listener.name,
@@ -38,7 +42,7 @@ def listener_from_model(listener: Listener, options: EnvoyOptions, *, has_consum
         listener_filters=_listener_filters(listener),
     )
     for chain in listener.chains:
-        built = _filter_chain(chain, options, has_consumers=has_consumers)
+        built = _filter_chain(chain, options)
         if built.HasField("filter_chain_match"):
             message.filter_chains.append(built)
         else:
@@ -78,7 +82,7 @@ def _port_rule(port: int) -> listener_v3.ListenerFilterChainMatchPredicate:
     return rule
 
 
-def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, has_consumers: bool) -> listener_v3.FilterChain:
+def _filter_chain(chain: FilterChain, options: EnvoyOptions) -> listener_v3.FilterChain:
     message = listener_v3.FilterChain(name=chain.name)
     if chain.destination_port is not None:
         message.filter_chain_match.destination_port.value = chain.destination_port
@@ -87,7 +91,7 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, has_consumers: b
     if chain.certificate is not None:
         alpn = _alpn(chain)
         message.transport_socket.CopyFrom(server_tls(chain.certificate, alpn=alpn))
-    message.filters.append(_network_filter(chain, options, has_consumers=has_consumers))
+    message.filters.append(_network_filter(chain, options))
     return message
 
 
@@ -96,11 +100,9 @@ def _alpn(chain: FilterChain) -> tuple[str, ...]:
     return KONG_ALPN if is_kong else ()
 
 
-def _network_filter(chain: FilterChain, options: EnvoyOptions, *, has_consumers: bool) -> listener_v3.Filter:
+def _network_filter(chain: FilterChain, options: EnvoyOptions) -> listener_v3.Filter:
     if isinstance(chain.handler, HttpHandler):
-        manager = connection_manager(
-            chain.handler, options, has_tls=chain.certificate is not None, has_consumers=has_consumers
-        )
+        manager = connection_manager(chain.handler, options, has_tls=chain.certificate is not None)
         return listener_v3.Filter(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
     return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler)))
 
@@ -121,3 +123,17 @@ def _fill_destinations(message: tcp_proxy_v3.TcpProxy, destinations: tuple[Desti
         return
     for destination in picked:
         message.weighted_clusters.clusters.add(name=destination.cluster, weight=destination.weight)
+
+
+def tables_listener(names_of_tables: Iterable[str]) -> listener_v3.Listener:
+    """Listens nowhere."""
+    manager = listener_v3.Filter(
+        name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(tables_manager(names_of_tables))
+    )
+    message = listener_v3.Listener(
+        name=names.TABLES_LISTENER,
+        address=address("127.0.0.1", UNBOUND_PORT),
+        filter_chains=[listener_v3.FilterChain(filters=[manager])],
+    )
+    message.bind_to_port.value = False
+    return message

@@ -20,13 +20,21 @@ DNS_CLUSTER: Final = "envoy.clusters.dns"
 REQUEST_ID: Final = "envoy.request_id.uuid"
 
 ROUTER_FILTER: Final = "envoy.filters.http.router"
-POLICY_CHAIN_FILTER: Final = "policies"
-"""The `filter_chain` filter whose content each route brings."""
 POLICY_FILTER: Final = "gateway"
-"""The policy module's filter within a route's chain; also the name by which the module knows it."""
+"""The policy module's filter; also the name by which the module knows it."""
 INCOMING_MUTATION: Final = "incoming"
-"""The policy module's treatment of a request before its route is chosen (path normalisation)."""
-CONSUMERS_FILTER: Final = "consumers"
-"""The policy module's shared table: name of the filter, of its ECDS resource, and within the module."""
+"""The policy module's choice of a route before Envoy's own."""
 POLICY_MODULE: Final = "crossfade_policy"
 """Found as `lib<name>.so` on `ENVOY_DYNAMIC_MODULES_SEARCH_PATH` when no file is named."""
+GATEWAY_ROUTES: Final = "gateway"
+"""The gateway's route table, which all of its listeners share."""
+TABLES_LISTENER: Final = "gateway_tables"
+"""Binds no port; its filters are what the policy module's tables come by."""
+ROOT_TABLE: Final = "gateway-root"
+# Set by the policy module for each request; a client's own never get through.
+ACTION_HEADER: Final = "x-crossfade-action"
+CLUSTER_HEADER: Final = "x-crossfade-cluster"
+
+
+def shard_name(number: int) -> str:
+    return f"gateway-shard-{number:03}"

@@ -1,50 +1,92 @@
 """The whole of it: what a proxy's model means for Envoy, encoded and versioned by content."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
-from crossfade.compile.model import Dialect, Discovery, HttpHandler, ProxyModel
+from crossfade.compile.model import Discovery, ProxyModel
+from crossfade.compile.routing.tables import Action, GatewayTables
 from crossfade.envoy import names
+from crossfade.envoy.actions import action_table
 from crossfade.envoy.cluster import cluster_from_model
 from crossfade.envoy.endpoint import load_assignment
-from crossfade.envoy.filters.policies import consumers_config
-from crossfade.envoy.listener import listener_from_model
-from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded_all
+from crossfade.envoy.filters.policies import table_config
+from crossfade.envoy.listener import listener_from_model, tables_listener
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.route import route_configuration
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.shards import SHARDS, TableText, table_texts
+
+# Requests that were routed before a change may still name an action that it has made needless.
+MOST_RETIRED: Final = 64
+T = TypeVar("T")
 
 
-def resources_from_model(model: ProxyModel, *, options: EnvoyOptions) -> ResourceSet:
-    """Pure and deterministic: equal models give equal bytes."""
-    has_consumers = model.consumers is not None
-    dialects = _dialects(model)
-    messages: dict[ResourceType, Iterator[tuple[str, Message]]] = {
-        ResourceType.CLUSTER: ((one.name, cluster_from_model(one)) for one in model.clusters),
-        ResourceType.ENDPOINTS: (
-            (one.name, load_assignment(one.name, one.endpoints))
-            for one in model.clusters
-            if one.discovery is Discovery.EDS
-        ),
-        ResourceType.LISTENER: (
-            (one.name, listener_from_model(one, options, has_consumers=has_consumers)) for one in model.listeners
-        ),
-        ResourceType.EXTENSION: _extensions(model.consumers, options),
-        ResourceType.ROUTES: (
-            (one.name, route_configuration(one, dialects.get(one.name, Dialect.APP_MESH), options))
-            for one in model.route_tables
-        ),
-    }
-    by_type: dict[ResourceType, dict[str, Resource]] = {kind: encoded_all(found) for kind, found in messages.items()}
+class Encoded:
+    """What was encoded last for one proxy, so that only what has changed is encoded again."""
+
+    def __init__(self) -> None:
+        self._before: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
+        self._now: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
+        self._actions: dict[str, Action] = {}
+
+    def begin(self) -> None:
+        self._before, self._now = self._now, {}
+
+    def of(self, kind: ResourceType, name: str, part: T, build: Callable[[T], Message]) -> Resource:
+        """Of `part`, the model's value that the resource is built from."""
+        known = self._before.get((kind, name))
+        if known is None or (known[0] is not part and known[0] != part):
+            known = (part, encoded(name, build(part)))
+        self._now[kind, name] = known
+        return known[1]
+
+    def with_retired(self, actions: Mapping[str, Action]) -> dict[str, Action]:
+        """The actions and those that were wanted until lately: a table and its users change one after the other."""
+        retired = {name: action for name, action in self._actions.items() if name not in actions}
+        kept = dict(list(retired.items())[-MOST_RETIRED:])
+        self._actions = {**kept, **actions}
+        return self._actions
+
+
+def resources_from_model(model: ProxyModel, *, options: EnvoyOptions, before: Encoded | None = None) -> ResourceSet:
+    """Deterministic: equal models give equal bytes. With `before`, of the same proxy, only changes are encoded."""
+    memory = Encoded() if before is None else before
+    memory.begin()
+    by_type: dict[ResourceType, dict[str, Resource]] = {kind: {} for kind in ResourceType}
+    for kind, name, part, build in _parts(model, options, memory):
+        by_type[kind][name] = memory.of(kind, name, part, build)
     return ResourceSet(by_type)
 
 
-def _dialects(model: ProxyModel) -> dict[str, Dialect]:
-    """Route table to the dialect of the handler that uses it."""
-    handlers = (chain.handler for listener in model.listeners for chain in listener.chains)
-    return {one.route_table: one.dialect for one in handlers if isinstance(one, HttpHandler)}
+_Part = tuple[ResourceType, str, Any, Callable[[Any], Message]]
 
 
-def _extensions(consumers: bytes | None, options: EnvoyOptions) -> Iterator[tuple[str, Message]]:
-    if consumers is not None:
-        yield names.CONSUMERS_FILTER, consumers_config(consumers, options)
+def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterator[_Part]:
+    for cluster in model.clusters:
+        yield ResourceType.CLUSTER, cluster.name, cluster, cluster_from_model
+        if cluster.discovery is Discovery.EDS:
+            yield ResourceType.ENDPOINTS, cluster.name, (cluster.name, cluster.endpoints), _endpoints
+    for listener in model.listeners:
+        yield ResourceType.LISTENER, listener.name, listener, lambda one: listener_from_model(one, options)
+    for table in model.route_tables:
+        yield ResourceType.ROUTES, table.name, table, route_configuration
+    if model.gateway is not None:
+        yield from _gateway_parts(model.gateway, options, memory)
+
+
+def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encoded) -> Iterator[_Part]:
+    tables = [names.ROOT_TABLE, *map(names.shard_name, range(SHARDS))]
+    yield ResourceType.LISTENER, names.TABLES_LISTENER, tables, tables_listener
+    yield ResourceType.ROUTES, names.GATEWAY_ROUTES, dict(memory.with_retired(gateway.actions)), action_table
+
+    def config(text: TableText) -> Message:
+        return table_config(text.name, text.kind, text.content.decode(), options)
+
+    for text in table_texts(gateway):
+        yield ResourceType.EXTENSION, text.name, text, config
+
+
+def _endpoints(part: tuple[str, Any]) -> Message:
+    return load_assignment(*part)

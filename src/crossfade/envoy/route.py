@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from crossfade.compile.model import (
     Destination,
-    Dialect,
     Forward,
     HeaderMatch,
     HostRewriteKind,
@@ -12,7 +11,6 @@ from crossfade.compile.model import (
     QueryMatch,
     RangeMatch,
     Respond,
-    RetryPolicy,
     Route,
     RouteMatch,
     RouteTable,
@@ -20,48 +18,39 @@ from crossfade.compile.model import (
     StringMatchKind,
     VirtualHost,
 )
-from crossfade.envoy import names
-from crossfade.envoy.filters.policies import route_policy
 from crossfade.envoy.proto import (
     BoolValue,
     UInt32Value,
     core_v3,
     duration,
     matcher_v3,
-    packed,
-    previous_hosts_v3,
     route_v3,
     type_v3,
 )
+from crossfade.envoy.retry import retry_policy
 from crossfade.envoy.route_matcher import LIST_LIMIT, Leaves, matcher_from_routes
-from crossfade.envoy.settings import EnvoyOptions
 
-HOST_SELECTION_ATTEMPTS = 5
 STRING_FIELDS = {StringMatchKind.EXACT: "exact", StringMatchKind.PREFIX: "prefix", StringMatchKind.SUFFIX: "suffix"}
 
 
-def route_configuration(table: RouteTable, dialect: Dialect, options: EnvoyOptions) -> route_v3.RouteConfiguration:
-    """Kong compares hosts without the port a client may have written (kong.md §3.3)."""
-    shared = _Shared(options)
+def route_configuration(table: RouteTable) -> route_v3.RouteConfiguration:
+    shared = _Shared()
     return route_v3.RouteConfiguration(
-        name=table.name,
-        virtual_hosts=[_virtual_host(host, shared) for host in table.virtual_hosts],
-        ignore_port_in_host_matching=dialect is Dialect.KONG,
+        name=table.name, virtual_hosts=[_virtual_host(host, shared) for host in table.virtual_hosts]
     )
 
 
 class _Shared:
     """Builds a route of one table once, however many virtual hosts have it; the table keeps the routes alive."""
 
-    def __init__(self, options: EnvoyOptions) -> None:
+    def __init__(self) -> None:
         self.leaves = Leaves()
-        self._options = options
         self._built: dict[int, route_v3.Route] = {}
 
     def message(self, route: Route) -> route_v3.Route:
         built = self._built.get(id(route))
         if built is None:
-            built = self._built[id(route)] = route_from_model(route, self._options)
+            built = self._built[id(route)] = route_from_model(route)
         return built
 
 
@@ -76,14 +65,12 @@ def _virtual_host(host: VirtualHost, shared: _Shared) -> route_v3.VirtualHost:
     return message
 
 
-def route_from_model(route: Route, options: EnvoyOptions) -> route_v3.Route:
+def route_from_model(route: Route) -> route_v3.Route:
     message = route_v3.Route(name=route.name, match=_match(route.match))
     if isinstance(route.action, Forward):
         _fill_forward(message.route, route.action)
     else:
         _fill_respond(message, route.action)
-    if route.policy is not None:
-        message.typed_per_filter_config[names.POLICY_CHAIN_FILTER].CopyFrom(route_policy(route.policy, options))
     return message
 
 
@@ -99,9 +86,6 @@ def _match(match: RouteMatch) -> route_v3.RouteMatch:
             message.path = match.path
         case PathMatchKind.REGEX:
             message.safe_regex.regex = match.path
-        case PathMatchKind.REGEX_PREFIX:
-            # Envoy's regex must match the whole path.
-            message.safe_regex.regex = f"(?:{match.path})(?s:.*)"
     if match.methods:
         message.headers.append(_pseudo_header(":method", match.methods))
     if match.scheme:
@@ -180,7 +164,7 @@ def _fill_forward(action: route_v3.RouteAction, forward: Forward) -> None:
     if forward.prefix_rewrite is not None:
         action.prefix_rewrite = forward.prefix_rewrite
     if forward.retry is not None:
-        action.retry_policy.CopyFrom(_retry_policy(forward.retry))
+        action.retry_policy.CopyFrom(retry_policy(forward.retry))
     if not forward.has_websocket:
         action.upgrade_configs.add(upgrade_type="websocket", enabled=BoolValue(value=False))
 
@@ -191,21 +175,6 @@ def _fill_destinations(action: route_v3.RouteAction, destinations: tuple[Destina
         return
     for destination in destinations:
         action.weighted_clusters.clusters.add(name=destination.cluster, weight=UInt32Value(value=destination.weight))
-
-
-def _retry_policy(retry: RetryPolicy) -> route_v3.RetryPolicy:
-    message = route_v3.RetryPolicy(
-        retry_on=",".join(retry.retry_on),
-        num_retries=UInt32Value(value=retry.num_retries),
-        retriable_status_codes=retry.status_codes,
-    )
-    if retry.per_try_timeout_s is not None:
-        message.per_try_timeout.CopyFrom(duration(retry.per_try_timeout_s))
-    if retry.avoids_previous_hosts:
-        predicate = packed(previous_hosts_v3.PreviousHostsPredicate())
-        message.retry_host_predicate.add(name=names.PREVIOUS_HOSTS, typed_config=predicate)
-        message.host_selection_retry_max_attempts = HOST_SELECTION_ATTEMPTS
-    return message
 
 
 def _fill_respond(message: route_v3.Route, respond: Respond) -> None:

@@ -12,13 +12,12 @@ from crossfade.compile.model import PathMatchKind, RouteMatch
 from crossfade.envoy.proto import matcher_v3, packed, route_v3, xds_core_v3, xds_matcher_v3
 
 LIST_LIMIT: Final = 24
-REGEX_KINDS: Final = frozenset({PathMatchKind.REGEX, PathMatchKind.REGEX_PREFIX})
 LITERAL_HEAD: Final = re.compile(r"[A-Za-z0-9/_\-~%]*")
 
 
 def literal_prefix(match: RouteMatch) -> str:
     """A text with which every path that matches begins; empty if none is known."""
-    if match.path_kind not in REGEX_KINDS:
+    if match.path_kind is not PathMatchKind.REGEX:
         # Envoy compares a prefix or path with the part before the query, the tree with all of it.
         return match.path.partition("?")[0]
     if "|" in match.path or "(?" in match.path:

@@ -72,8 +72,9 @@ def _with_routes(listener: listener_v3.Listener, resources: ResourceSet) -> list
 
 
 def _inline(manager: hcm_v3.HttpConnectionManager, resources: ResourceSet) -> None:
-    table = resources.of(ResourceType.ROUTES)[manager.rds.route_config_name]
-    manager.route_config.CopyFrom(_typed(decoded(table), route_v3.RouteConfiguration))
+    if manager.HasField("rds"):
+        table = resources.of(ResourceType.ROUTES)[manager.rds.route_config_name]
+        manager.route_config.CopyFrom(_typed(decoded(table), route_v3.RouteConfiguration))
     for http_filter in manager.http_filters:
         if http_filter.HasField("config_discovery"):
             found = resources.of(ResourceType.EXTENSION)[http_filter.name]

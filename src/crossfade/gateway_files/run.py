@@ -18,12 +18,12 @@ from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.gateway.compiler import compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.policy_module.path import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.manifests import Schemas
 from crossfade.gateway_files.source import FileSource, FileState
 from crossfade.install.gateway import gateway_crds
+from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.work_folder import work_folder
 from crossfade.xds.auth import always

@@ -15,10 +15,15 @@ PUSH_ORDER: Final = (
     ResourceType.CLUSTER,
     ResourceType.ENDPOINTS,
     ResourceType.LISTENER,
-    ResourceType.EXTENSION,
     ResourceType.ROUTES,
+    ResourceType.EXTENSION,
 )
-CLUSTERS_FIRST: Final = frozenset({ResourceType.CLUSTER})
+# What must have been taken before a type may follow. The gateway's tables send requests to clusters and by routes.
+FIRST: Final[Mapping[ResourceType, frozenset[ResourceType]]] = {
+    ResourceType.LISTENER: frozenset({ResourceType.CLUSTER}),
+    ResourceType.ROUTES: frozenset({ResourceType.CLUSTER}),
+    ResourceType.EXTENSION: frozenset({ResourceType.CLUSTER, ResourceType.ROUTES}),
+}
 ROUTING: Final = frozenset({ResourceType.LISTENER, ResourceType.EXTENSION, ResourceType.ROUTES})
 WILDCARD: Final = "*"
 UNKNOWN_VERSION: Final = ""
@@ -172,10 +177,10 @@ class Session:
             return []
         responses: list[bytes] = []
         for kind in PUSH_ORDER:
-            if kind in ROUTING and self._awaits(CLUSTERS_FIRST):
+            if kind in FIRST and self._awaits(FIRST[kind]):
                 return responses
             responses += self._additions(kind, self._wanted)
-        if not self._awaits(CLUSTERS_FIRST | ROUTING):
+        if not self._awaits(ROUTING | {ResourceType.CLUSTER}):
             for kind in reversed(PUSH_ORDER):
                 responses += self._removals(kind, self._wanted)
         return responses

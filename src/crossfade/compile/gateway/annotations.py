@@ -1,7 +1,12 @@
 """Reading annotation values: lists, booleans and numbers as Kong's ingress controller reads them (kong.md §2)."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Final
+
+from crossfade.api.bounds import Bounds, Misfit
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade_kube.meta import ObjectRef
 
 PREFIX: Final = "konghq.com/"
 CLASS: Final = "kubernetes.io/ingress.class"
@@ -10,6 +15,8 @@ SERVICE_UPSTREAM: Final = "ingress.kubernetes.io/service-upstream"
 OVERRIDE: Final = "konghq.com/override"
 PLUGINS: Final = "konghq.com/plugins"
 HEADERS_PREFIX: Final = "konghq.com/headers."
+# On any object, for people and other tools.
+_ANYWHERE: Final = frozenset({"konghq.com/tags", "konghq.com/plugins"})
 
 # Dropped by the controller's 1.0, still found in manifests; the new key wins.
 LEGACY_KEYS: Final = {
@@ -41,8 +48,66 @@ def boolean(annotations: Annotations, key: str) -> bool | None:
     return {"true": True, "false": False}.get(annotations.get(key, "").strip().lower())
 
 
-def integer(annotations: Annotations, key: str) -> int | None:
-    try:
-        return int(annotations.get(key, "").strip())
-    except ValueError:
+class Reader:
+    """The annotations of one object under their current keys, and a diagnostic for each that cannot be carried out."""
+
+    def __init__(self, ref: ObjectRef, annotations: Annotations, diagnostics: Diagnostics) -> None:
+        self._ref = ref
+        self._diagnostics = diagnostics
+        self.noted, old = modernised(annotations)
+        for key in old:
+            diagnostics.warning(
+                ref,
+                "annotation.deprecated",
+                f"annotation {key} is an old name of {LEGACY_KEYS[key]}",
+                hint=f"rename it to {LEGACY_KEYS[key]}",
+                field=_field(key),
+            )
+
+    def integer(self, key: str, bounds: Bounds) -> int | None:
+        """None when absent, or out of bounds, which is told."""
+        if key not in self.noted:
+            return None
+        number = bounds.parse(self.noted[key])
+        if not isinstance(number, Misfit):
+            return number
+        self._diagnostics.error(
+            self._ref,
+            "annotation.out-of-bounds",
+            f"annotation {key}: {number}",
+            effect="the annotation is ignored, as if it were not there",
+            hint="give a whole number within the bounds",
+            field=_field(key),
+        )
         return None
+
+    def tell_unsupported(self, keys: tuple[str, ...]) -> None:
+        """Those of `keys` that are there have no effect."""
+        for key in keys:
+            if key in self.noted:
+                self._diagnostics.error(
+                    self._ref,
+                    "annotation.unsupported",
+                    f"annotation {key} is not supported",
+                    effect="the annotation has no effect",
+                    hint="remove the annotation",
+                    field=_field(key),
+                )
+
+    def tell_unknown(self, known: frozenset[str]) -> None:
+        """Keys of Kong's that no object of this kind has, with the nearest that it could have been meant as."""
+        for key in self.noted:
+            if key.startswith(PREFIX) and not key.startswith(HEADERS_PREFIX) and key not in known | _ANYWHERE:
+                nearest = get_close_matches(key, sorted(known | _ANYWHERE), n=1)
+                self._diagnostics.warning(
+                    self._ref,
+                    "annotation.unknown",
+                    f"annotation {key} means nothing here",
+                    effect="the annotation has no effect",
+                    hint=f"did you mean {nearest[0]}?" if nearest else "remove the annotation",
+                    field=_field(key),
+                )
+
+
+def _field(key: str) -> str:
+    return f"metadata.annotations[{key}]"

@@ -1,16 +1,29 @@
 """`spec.tls` of the Ingresses → which certificate answers for which server name (kong.md §3.10)."""
 
+from collections.abc import Iterator
+from typing import Final
+
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from msgspec import Struct
 
+from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.model import ServerCertificate
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
+from crossfade.compile.model import Origin, ServerCertificate
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
+
+_OTHER_CERTIFICATE: Final = "the hosts are served with another certificate"
+_LEAST_RSA_BITS: Final = 2048
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class NamedCertificate(Struct, frozen=True):
@@ -19,56 +32,116 @@ class NamedCertificate(Struct, frozen=True):
     certificate: ServerCertificate
 
 
-def certificates_of(ingresses: list[Ingress], snapshot: Snapshot, diagnostics: Diagnostics) -> list[NamedCertificate]:
+def certificates_of(
+    ingresses: list[Ingress], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+) -> list[NamedCertificate]:
     """The oldest Ingress that claims a name has it."""
     names: dict[str, NamespacedName] = {}
     loaded: dict[NamespacedName, ServerCertificate | None] = {}
-    for ingress in sorted(ingresses, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key)):
+    with_tls = (ingress for ingress in ingresses if ingress.spec.tls)
+    for ingress in sorted(with_tls, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key)):
         for index, tls in enumerate(ingress.spec.tls):
             if not tls.hosts or not tls.secret_name:
                 continue
             key = NamespacedName(ingress.metadata.namespace, tls.secret_name)
+            place = Origin(typed_ref(ingress), f"spec.tls[{index}]")
             if key not in loaded:
-                loaded[key] = _certificate(ingress, key, index, snapshot, diagnostics)
+                loaded[key] = _certificate(place, key, snapshot, memo, diagnostics)
             if loaded[key] is not None:
-                for host in tls.hosts:
-                    names.setdefault(host.lower(), key)
+                for host in _usable_names(tls.hosts, place, diagnostics):
+                    names.setdefault(host, key)
+    by_secret: dict[NamespacedName, list[str]] = {}
+    for name, key in names.items():
+        by_secret.setdefault(key, []).append(name)
     return [
-        NamedCertificate(key, tuple(sorted(name for name in names if names[name] == key)), certificate)
+        NamedCertificate(key, tuple(sorted(by_secret[key])), certificate)
         for key, certificate in sorted(loaded.items())
-        if certificate is not None and key in names.values()
+        if certificate is not None and key in by_secret
     ]
 
 
+def _usable_names(hosts: tuple[str, ...], place: Origin, diagnostics: Diagnostics) -> Iterator[str]:
+    for host in hosts:
+        if isinstance(host_name(host.removeprefix("*.")), Misfit):
+            diagnostics.error(
+                place.ref,
+                "tls.invalid-host",
+                f"{host!r} is no server name that a client could ask for",
+                effect="the name is served with another certificate",
+                hint="give host names or *.suffix",
+                field=f"{place.path}.hosts",
+            )
+        else:
+            yield host.lower()
+
+
 def _certificate(
-    ingress: Ingress, key: NamespacedName, index: int, snapshot: Snapshot, diagnostics: Diagnostics
+    place: Origin, key: NamespacedName, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
 ) -> ServerCertificate | None:
     secret = snapshot.get(Secret, *key)
-    problem = f"Secret {key} not found" if secret is None else _problem(secret)
-    if secret is None or problem is not None:
-        diagnostics.error(
-            typed_ref(secret) if secret else typed_ref(ingress),
-            "tls.certificate",
-            f"failed to construct certificate from secret: {problem}",
-            effect="the hosts are served with another certificate",
-            hint="give a Secret of type kubernetes.io/tls with tls.crt and tls.key that belong together",
-            field="data" if secret else f"spec.tls[{index}].secretName",
-        )
+    if secret is None:
+        _refuse(place, None, f"Secret {key} not found", diagnostics)
         return None
-    return ServerCertificate(secret.data["tls.crt"].decode(), secret.data["tls.key"].decode())
+
+    def make(found: Diagnostics) -> ServerCertificate | None:
+        return isolated(
+            lambda: _loaded(secret, place, found),
+            otherwise=None,
+            ref=typed_ref(secret),
+            effect=_OTHER_CERTIFICATE,
+            diagnostics=found,
+        )
+
+    return memo.of(("certificate", key), (secret,), make, diagnostics)
 
 
-def _problem(secret: Secret) -> str | None:
-    for name in ("tls.crt", "tls.key"):
-        if name not in secret.data:
-            return f"{name} is missing"
+def _loaded(secret: Secret, place: Origin, diagnostics: Diagnostics) -> ServerCertificate | None:
     try:
-        chain = x509.load_pem_x509_certificates(secret.data["tls.crt"])
-        key = load_pem_private_key(secret.data["tls.key"], None)
-    except (ValueError, TypeError):
-        return "tls.crt or tls.key is not valid PEM"
-    ours, theirs = (
-        each.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        for each in (key.public_key(), chain[0].public_key())
+        chain_pem, key_pem = (_pem(secret, name) for name in ("tls.crt", "tls.key"))
+        _check(chain_pem, key_pem)
+    except _UnusableError as problem:
+        _refuse(place, secret, str(problem), diagnostics)
+        return None
+    return ServerCertificate(chain_pem, key_pem)
+
+
+class _UnusableError(Exception):
+    """Why a certificate cannot be served; the text shows nothing of the key."""
+
+
+def _refuse(place: Origin, secret: Secret | None, problem: str, diagnostics: Diagnostics) -> None:
+    diagnostics.error(
+        typed_ref(secret) if secret else place.ref,
+        "tls.certificate",
+        f"failed to construct certificate from secret: {problem}",
+        effect=_OTHER_CERTIFICATE,
+        hint="give a Secret of type kubernetes.io/tls with tls.crt and tls.key that belong together",
+        field="data" if secret else f"{place.path}.secretName",
     )
-    return None if ours == theirs else "tls.key does not belong to tls.crt"
+
+
+def _pem(secret: Secret, name: str) -> str:
+    """PEM is ASCII; comments around it may be anything, and Envoy gets none of them."""
+    if name not in secret.data:
+        raise _UnusableError(f"{name} is missing")
+    return secret.data[name].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
+
+
+def _check(chain_pem: str, key_pem: str) -> None:
+    """What Envoy would refuse: it takes RSA keys of 2048 bits and more, and three curves."""
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+        key = load_pem_private_key(key_pem.encode(), None)
+        ours, theirs = key.public_key(), chain[0].public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _UnusableError("tls.crt or tls.key is not valid PEM of a kind that is known") from None
+    if _encoded(ours) != _encoded(theirs):
+        raise _UnusableError("tls.key does not belong to tls.crt")
+    is_rsa = isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _LEAST_RSA_BITS
+    is_curve = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, _CURVES)
+    if not is_rsa and not is_curve:
+        raise _UnusableError("the key is neither RSA with 2048 bits or more nor on the curves P-256, P-384 or P-521")
+
+
+def _encoded(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

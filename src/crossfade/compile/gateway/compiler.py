@@ -1,8 +1,8 @@
 """The ordered passes from a snapshot to the gateway's model; pure, deterministic, never fails on an object."""
 
-import json
-from collections.abc import Iterator
 from typing import NamedTuple
+
+import msgspec
 
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer
@@ -12,14 +12,19 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
-from crossfade.compile.gateway.consumers import Consumer, consumers_of
+from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.ingresses import kong_routes
-from crossfade.compile.gateway.listeners import has_tls, listeners, table_name
-from crossfade.compile.gateway.plugins import Attachments
-from crossfade.compile.gateway.routes import CONSUMERS, PlacedRoute, Table, virtual_hosts
+from crossfade.compile.gateway.listeners import listeners
+from crossfade.compile.gateway.plugins import Attachments, Instance, route_policy
+from crossfade.compile.gateway.routes import TableRoute, actions_of, table_route
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.compile.model import ProxyModel, RouteTable
+from crossfade.compile.gateway.state import KongRoute, KongService
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
+from crossfade.compile.model import Origin, ProxyModel
+from crossfade.compile.routing import tables
+from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
@@ -45,62 +50,125 @@ class CompiledGateway(NamedTuple):
     diagnostics: Diagnostics
 
 
-def compile_gateway(snapshot: Snapshot, settings: CompileSettings) -> CompiledGateway:
+def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | None = None) -> CompiledGateway:
+    """With the `memo` of the last time, what has not changed is not made again; the result is the same."""
+    memo = Memo() if memo is None else memo
+    memo.begin()
     diagnostics = Diagnostics()
     classes = ClassFilter(snapshot, settings.ingress_class)
     ingresses = [item for item in snapshot.all(Ingress) if classes.takes_ingress(item)]
     parameters = class_parameters(snapshot, settings.ingress_class, diagnostics)
-    resolver = ServiceResolver(snapshot, diagnostics, is_service_upstream=parameters.service_upstream)
     detects_regex = settings.compat == "kong-2.1" or parameters.enable_legacy_regex_detection
-    routes = kong_routes(ingresses, snapshot, resolver, diagnostics, detects_regex=detects_regex)
+    routes = kong_routes(ingresses, snapshot, memo, diagnostics, detects_regex=detects_regex)
+    resolver = ServiceResolver(snapshot, memo, diagnostics, is_service_upstream=parameters.service_upstream)
+    placed = [(route, resolver.resolve(route.backend)) for route in routes]
     services = resolver.services
-    consumers = consumers_of(snapshot, classes, diagnostics)
-    plugins = Attachments(snapshot, classes, diagnostics, referrers=[*routes, *services.values()], consumers=consumers)
-    placed = [
-        PlacedRoute(route, services[route.service], plugins.of_route(route, services[route.service]))
-        for route in routes
-    ]
+    consumers = consumers_of(snapshot, classes, memo, diagnostics)
+    plugins = Attachments(
+        snapshot, classes, memo, diagnostics, referrers=[*routes, *services.values()], consumers=consumers
+    )
+    making = _Making(memo, diagnostics, plugins)
+    found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
     model = ProxyModel(
-        listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, diagnostics))),
-        route_tables=tuple(_route_tables(placed, settings)),
+        listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, memo, diagnostics))),
         clusters=tuple(services[name].cluster for name in sorted(services) if services[name].refusal is None),
-        consumers=_consumer_table(consumers, plugins, settings),
+        gateway=tables.GatewayTables(
+            settings=_settings(settings),
+            routes=tuple(
+                tables.Row(route.origin, made.route) for route, made in sorted(found, key=lambda item: item[0].id)
+            ),
+            instances=tuple(making.instance(instance) for instance in plugins.instances()),
+            consumers=tuple(
+                row for consumer in consumers if (row := making.consumer(consumer, settings.salt)) is not None
+            ),
+            actions=actions_of(made for _, made in found),
+        ),
     )
     return CompiledGateway(model, diagnostics)
 
 
-def _route_tables(placed: list[PlacedRoute], settings: CompileSettings) -> Iterator[RouteTable]:
-    for scheme in ("http", "https") if has_tls(settings) else ("http",):
-        yield RouteTable(table_name(scheme), virtual_hosts(placed, Table(scheme, settings)))
+class _Making:
+    """The last pass: what the others have found becomes entries of the tables, each one behind a boundary."""
+
+    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments) -> None:
+        self._memo = memo
+        self._diagnostics = diagnostics
+        self._plugins = plugins
+
+    def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
+        attached = self._plugins.at(route, service)
+
+        def make(found: Diagnostics) -> TableRoute | None:
+            return isolated(
+                lambda: _checked(table_route(route, service, route_policy(attached)), route.origin, found),
+                otherwise=None,
+                ref=route.origin.ref,
+                field=route.origin.path,
+                effect="the route matches no request",
+                diagnostics=found,
+            )
+
+        ranks = (part for item in attached for part in (item.instance, item.rank))
+        return self._memo.of(("route", route.id), (route, service, *ranks), make, self._diagnostics)
+
+    def instance(self, instance: Instance) -> tables.Row[tables.Instance]:
+        row = tables.Row(
+            Origin(instance.ref), tables.Instance(instance.id, instance.plugin, instance.module_config or {})
+        )
+        return self._memo.of(("instance", instance.id), (instance,), lambda _: row, self._diagnostics)
+
+    def consumer(self, consumer: Consumer, salt: bytes) -> tables.Row[tables.Consumer] | None:
+        """A consumer that would escape a policy it carries is left out, and its credentials with it."""
+        policy = self._plugins.of_consumer(consumer)
+        if policy.refusal is not None:
+            return None
+
+        def make(found: Diagnostics) -> tables.Row[tables.Consumer] | None:
+            made = tables.Consumer(
+                id=consumer.id,
+                username=consumer.username or None,
+                custom_id=consumer.custom_id or None,
+                groups=consumer.groups,
+                carries=policy.carries,
+                own=policy.own,
+                credentials=isolated(
+                    lambda: table_credentials(consumer, salt),
+                    otherwise={},
+                    ref=consumer.ref,
+                    effect="its credentials are not accepted",
+                    diagnostics=found,
+                ),
+            )
+            return tables.Row(Origin(consumer.ref), made)
+
+        parts = (*policy.carries, *(part for own in policy.own for part in (own.instance, own.order)))
+        return self._memo.of(("table-consumer", consumer.id), (consumer, salt, *parts), make, self._diagnostics)
 
 
-def _consumer_table(consumers: list[Consumer], plugins: Attachments, settings: CompileSettings) -> bytes:
-    """A consumer that would escape a policy it carries is left out, and its keys with it."""
-    known = [(consumer, plugins.of_consumer(consumer)) for consumer in consumers]
-    entries = [(consumer, policy) for consumer, policy in known if policy.refusal is None]
-    keys = [
-        {
-            "id": credential.id,
-            "consumer": index,
-            "digest": credential.digest(settings.salt),
-            "expires_at": credential.expires_at,
-        }
-        for index, (consumer, _) in enumerate(entries)
-        for credential in consumer.credentials
-        if credential.type == "key-auth"
-    ]
-    table = {
-        "name": CONSUMERS,
-        "salt": settings.salt.hex(),
-        "consumers": [
-            {
-                "id": consumer.id,
-                "username": consumer.username or None,
-                "custom_id": consumer.custom_id or None,
-                "plugins": list(policy.plugins),
-            }
-            for consumer, policy in entries
-        ],
-        "credentials": {"key-auth": keys},
-    }
-    return json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+def _checked(made: TableRoute, origin: Origin, diagnostics: Diagnostics) -> TableRoute | None:
+    """The policy module has the last word on what it is to route by."""
+    problem = library.problem("route", msgspec.json.encode(made.route).decode())
+    if problem is None:
+        return made
+    diagnostics.error(
+        origin.ref,
+        "ingress.invalid-route",
+        problem,
+        effect="the route matches no request",
+        hint="correct the rule",
+        field=origin.path,
+    )
+    return None
+
+
+def _settings(settings: CompileSettings) -> tables.Settings:
+    return tables.Settings(
+        compat=settings.compat,
+        server_token=settings.token,
+        salt=settings.salt.hex(),
+        trusted_ips=settings.trusted_ips,
+        real_ip_header=settings.real_ip_header,
+        port_maps={str(port): public for port, public in settings.port_maps},
+        headers=settings.headers,
+        headers_upstream=settings.headers_upstream,
+    )

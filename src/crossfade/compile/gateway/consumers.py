@@ -3,14 +3,14 @@
 Credential values stay in here: what leaves is a salted hash, and diagnostics name fields, never values.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
+from crossfade.api.bounds import Bounds, Misfit
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, missing_fields
 from crossfade.compile.diagnostics import Diagnostics
@@ -18,29 +18,34 @@ from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import PluginRef
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
+from crossfade.compile.policies.registry import CREDENTIAL_TYPES, PLUGINS
+from crossfade.compile.routing import tables
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
 
-_USABLE_TYPES: Final = frozenset({"key-auth"})
+# Groups are credentials only in the way they are written.
+_GROUPS: Final = "acl"
+# Kong's own bounds.
+_TTL: Final = Bounds(0, 100_000_000, "s")
 _CONSUMER_CONFLICT: Final = "Consumer has conflicting credentials"
 
 
 class Credential(Struct, frozen=True):
-    """`unique` is the value that no other credential of the type may have."""
+    """`unique` is the value that no other credential of the type may have; `data` is the Secret's."""
 
     type: str
     id: str
     secret: ObjectRef
     unique: bytes
+    data: Mapping[str, bytes]
     expires_at: int | None = None
 
     def __repr__(self) -> str:
         return f"Credential({self.type}, {self.secret}, ***)"
-
-    def digest(self, salt: bytes) -> str:
-        return hashlib.sha256(salt + self.unique).hexdigest()
 
 
 class Consumer(Struct, frozen=True):
@@ -51,16 +56,31 @@ class Consumer(Struct, frozen=True):
     created: str
     plugins: tuple[PluginRef, ...] = ()
     credentials: tuple[Credential, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
-def consumers_of(snapshot: Snapshot, classes: ClassFilter, diagnostics: Diagnostics) -> list[Consumer]:
+def consumers_of(snapshot: Snapshot, classes: ClassFilter, memo: Memo, diagnostics: Diagnostics) -> list[Consumer]:
     """In the order of namespace and name; conflicting ones are left out."""
     found = [
-        _consumer(item, snapshot, diagnostics)
+        consumer
         for item in snapshot.all(KongConsumer)
-        if classes.takes(item.metadata) and _is_named(item, diagnostics)
+        if classes.takes(item.metadata) and (consumer := _read(item, snapshot, memo, diagnostics)) is not None
     ]
     return _without_shared_credentials(_with_unique_names(found, diagnostics), diagnostics)
+
+
+def _read(item: KongConsumer, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics) -> Consumer | None:
+    def make(found: Diagnostics) -> Consumer | None:
+        return isolated(
+            lambda: _consumer(item, snapshot, found) if _is_named(item, found) else None,
+            otherwise=None,
+            ref=typed_ref(item),
+            effect="the consumer is not known, its credentials are not accepted",
+            diagnostics=found,
+        )
+
+    secrets = (snapshot.get(Secret, item.metadata.namespace, name) for name in item.credentials)
+    return memo.of(("consumer", item.metadata.key), (item, *secrets), make, diagnostics)
 
 
 def _is_named(item: KongConsumer, diagnostics: Diagnostics) -> bool:
@@ -87,6 +107,7 @@ def _consumer(item: KongConsumer, snapshot: Snapshot, diagnostics: Diagnostics) 
             effect="the consumer is in no group",
             field="consumerGroups",
         )
+    credentials = tuple(_credentials(item, ref, snapshot, diagnostics))
     return Consumer(
         id=entity_id("consumer", item.username or f"custom_id/{item.custom_id}"),
         username=item.username,
@@ -94,7 +115,8 @@ def _consumer(item: KongConsumer, snapshot: Snapshot, diagnostics: Diagnostics) 
         ref=ref,
         created=meta.creation_timestamp,
         plugins=tuple(PluginRef(name, ref) for name in notes.list_of(noted, notes.PLUGINS)),
-        credentials=tuple(_credentials(item, ref, snapshot, diagnostics)),
+        credentials=tuple(one for one in credentials if one.type != _GROUPS),
+        groups=tuple(dict.fromkeys(_text(one.data["group"]) for one in credentials if one.type == _GROUPS)),
     )
 
 
@@ -126,31 +148,31 @@ def _credential(secret: Secret, diagnostics: Diagnostics) -> Credential | str:
     missing = missing_fields(kind, secret.data)
     if missing:
         return f"failed to provision credential: {declared} is invalid: no {missing[0]}"
-    if declared not in _USABLE_TYPES:
+    if declared not in CREDENTIAL_TYPES and not (declared == _GROUPS and _GROUPS in PLUGINS):
         diagnostics.warning(
             ref,
             "credential.unused-type",
             f"no supported plugin uses credentials of type {declared}",
             effect="this credential has no effect",
         )
-    try:
-        expires_at = _expires_at(secret)
-    except ValueError:
-        return "Failed to parse ttl to int: ttl is not a number of seconds"
+    ttl = _TTL.parse(_text(secret.data["ttl"])) if "ttl" in secret.data else None
+    if isinstance(ttl, Misfit):
+        return f"Failed to parse ttl to int: {_TTL.rule}"
     unique = secret.data.get(kind.unique, b"") if kind.unique else b""
-    return Credential(declared, entity_id(declared, str(secret.metadata.key)), ref, unique, expires_at)
+    credential_id = entity_id(declared, str(secret.metadata.key))
+    return Credential(declared, credential_id, ref, unique, secret.data, _expires_at(secret, ttl))
 
 
-def _expires_at(secret: Secret) -> int | None:
+def _expires_at(secret: Secret, ttl_s: int | None) -> int | None:
     """Unix time in seconds; the time to live counts from the Secret's creation."""
-    ttl = secret.data.get("ttl")
-    if ttl is None:
-        return None
-    seconds = int(ttl)
     created = secret.metadata.creation_timestamp
-    if not created or seconds <= 0:
+    if not created or not ttl_s:
         return None
-    return int((datetime.fromisoformat(created) + timedelta(seconds=seconds)).timestamp())
+    return int((datetime.fromisoformat(created) + timedelta(seconds=ttl_s)).timestamp())
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _with_unique_names(found: list[Consumer], diagnostics: Diagnostics) -> list[Consumer]:
@@ -197,3 +219,15 @@ def _without_shared_credentials(found: list[Consumer], diagnostics: Diagnostics)
         if not clashing:
             kept.append(consumer)
     return kept
+
+
+def table_credentials(consumer: Consumer, salt: bytes) -> dict[str, tuple[tables.Credential, ...]]:
+    """By type, as the policy module knows them; those that no plugin uses are left out."""
+    found: dict[str, tuple[tables.Credential, ...]] = {}
+    for one in consumer.credentials:
+        kind = CREDENTIAL_TYPES.get(one.type)
+        if kind is not None:
+            entry = kind.entry(one.data, salt)
+            known = tables.Credential(one.id, entry.index, entry.secret, one.expires_at)
+            found[one.type] = (*found.get(one.type, ()), known)
+    return found

@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from crossfade.api.bounds import STATUS_CODE, Bounds, Misfit, header_name
 from crossfade.api.kong.ingress import KongIngress, KongIngressRoute
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
-from crossfade.compile.gateway.paths import REGEX_PREFIX, regex_problem
+from crossfade.compile.gateway.paths import REGEX_PREFIX
 from crossfade.compile.gateway.state import PluginRef
+from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.meta import ObjectRef
@@ -20,11 +23,28 @@ _METHOD: Final = re.compile(r"[A-Z]+")
 _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(\.\*)?")
 _PROTOCOLS: Final = ("http", "https", "grpc", "grpcs")
 _REDIRECT_CODES: Final = (426, 301, 302, 307, 308)
-_WITHOUT_EFFECT: Final = (
-    "konghq.com/snis",
-    "konghq.com/rewrite",
-    "konghq.com/response-buffering",
+_WITHOUT_EFFECT: Final = ("konghq.com/rewrite",)
+_KNOWN: Final = frozenset(
+    {
+        *_WITHOUT_EFFECT,
+        "konghq.com/headers-separator",
+        "konghq.com/host-aliases",
+        "konghq.com/https-redirect-status-code",
+        "konghq.com/methods",
+        "konghq.com/override",
+        "konghq.com/path-handling",
+        "konghq.com/preserve-host",
+        "konghq.com/protocols",
+        "konghq.com/regex-prefix",
+        "konghq.com/regex-priority",
+        "konghq.com/request-buffering",
+        "konghq.com/response-buffering",
+        "konghq.com/snis",
+        "konghq.com/strip-path",
+    }
 )
+# Wider than any order that somebody could mean; leaves room for the arithmetic of ranks.
+REGEX_PRIORITY: Final = Bounds(-(1 << 62), 1 << 62)
 CASELESS_REGEX: Final = "~*"
 
 HeaderValues: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
@@ -40,6 +60,7 @@ class RouteOptions(Struct, frozen=True):
     regex_priority: int = 0
     request_buffering: bool = True
     methods: tuple[str, ...] = ()
+    snis: tuple[str, ...] = ()
     headers: HeaderValues | None = ()
     host_aliases: tuple[str, ...] = ()
     regex_prefix: str = REGEX_PREFIX
@@ -49,22 +70,16 @@ class RouteOptions(Struct, frozen=True):
 def route_options(ingress: Ingress, snapshot: Snapshot, diagnostics: Diagnostics) -> RouteOptions:
     """The KongIngress first, annotations over it."""
     ref = typed_ref(ingress)
-    noted, old = notes.modernised(ingress.metadata.annotations)
-    for key in old:
-        diagnostics.warning(
-            ref,
-            "annotation.deprecated",
-            f"annotation {key} is an old name of {notes.LEGACY_KEYS[key]}",
-            hint=f"rename it to {notes.LEGACY_KEYS[key]}",
-            field=f"metadata.annotations[{key}]",
-        )
-    for key in _WITHOUT_EFFECT:
-        if key in noted:
-            _no_effect(diagnostics, ref, key)
+    reader = notes.Reader(ref, ingress.metadata.annotations, diagnostics)
+    noted = reader.noted
+    reader.tell_unsupported(_WITHOUT_EFFECT)
+    reader.tell_unknown(_KNOWN)
     if noted.get("konghq.com/path-handling", "v0") != "v0":
-        _no_effect(diagnostics, ref, "konghq.com/path-handling")
+        reader.tell_unsupported(("konghq.com/path-handling",))
+    if notes.boolean(noted, "konghq.com/response-buffering") is False:
+        reader.tell_unsupported(("konghq.com/response-buffering",))
     override = _override(ingress, noted, snapshot, diagnostics)
-    protocols, code = _protocols(ref, noted, override, diagnostics)
+    protocols, code = _protocols(reader, ref, override, diagnostics)
     return RouteOptions(
         protocols=protocols,
         https_redirect_status_code=code,
@@ -73,8 +88,9 @@ def route_options(ingress: Ingress, snapshot: Snapshot, diagnostics: Diagnostics
         request_buffering=_first(
             notes.boolean(noted, "konghq.com/request-buffering"), override.request_buffering, default=True
         ),
-        regex_priority=notes.integer(noted, "konghq.com/regex-priority") or override.regex_priority or 0,
+        regex_priority=reader.integer("konghq.com/regex-priority", REGEX_PRIORITY) or override.regex_priority or 0,
         methods=_methods(notes.list_of(noted, "konghq.com/methods")) or _methods(override.methods),
+        snis=notes.list_of(noted, "konghq.com/snis") if "konghq.com/snis" in noted else override.snis,
         headers=_headers(ref, noted, override, diagnostics),
         host_aliases=_host_aliases(notes.list_of(noted, "konghq.com/host-aliases")),
         regex_prefix=noted.get("konghq.com/regex-prefix") or REGEX_PREFIX,
@@ -82,14 +98,20 @@ def route_options(ingress: Ingress, snapshot: Snapshot, diagnostics: Diagnostics
     )
 
 
+def override_of(ingress: Ingress, snapshot: Snapshot) -> KongIngress | None:
+    """Without a usable annotation Kong 1.0 took the KongIngress that has the Ingress's own name."""
+    meta = ingress.metadata
+    name = notes.modernised(meta.annotations)[0].get(notes.OVERRIDE)
+    found = snapshot.get(KongIngress, meta.namespace, name) if name else None
+    return found or snapshot.get(KongIngress, meta.namespace, meta.name)
+
+
 def _override(
     ingress: Ingress, noted: notes.Annotations, snapshot: Snapshot, diagnostics: Diagnostics
 ) -> KongIngressRoute:
-    """Without a usable annotation Kong 1.0 took the KongIngress that has the Ingress's own name."""
     meta = ingress.metadata
     name = noted.get(notes.OVERRIDE)
-    found = snapshot.get(KongIngress, meta.namespace, name) if name else None
-    if name and found is None:
+    if name and snapshot.get(KongIngress, meta.namespace, name) is None:
         diagnostics.warning(
             typed_ref(ingress),
             "ingress.override-not-found",
@@ -98,13 +120,44 @@ def _override(
             hint=f"create KongIngress {meta.namespace}/{name} or remove the annotation",
             field=f"metadata.annotations[{notes.OVERRIDE}]",
         )
-    found = found or snapshot.get(KongIngress, meta.namespace, meta.name)
-    return (found.route if found else None) or KongIngressRoute()
+    found = override_of(ingress, snapshot)
+    if found is None or found.route is None:
+        return KongIngressRoute()
+    return _usable(found.route, typed_ref(found), diagnostics)
+
+
+def _usable(route: KongIngressRoute, ref: ObjectRef, diagnostics: Diagnostics) -> KongIngressRoute:
+    """Without what cannot be carried out."""
+    if route.path_handling not in (None, "v0") or route.response_buffering is False:
+        name, value = (
+            ("path_handling", "v0") if route.path_handling not in (None, "v0") else ("response_buffering", "true")
+        )
+        diagnostics.error(
+            ref,
+            "kongingress.unsupported-route",
+            f"route.{name} can only be {value} in this gateway",
+            effect="the field has no effect",
+            hint="remove the field",
+            field=f"route.{name}",
+        )
+    priority = REGEX_PRIORITY.check(route.regex_priority or 0)
+    if not isinstance(priority, Misfit):
+        return route
+    diagnostics.error(
+        ref,
+        "kongingress.out-of-bounds",
+        f"route.regex_priority: {priority}",
+        effect="the field is ignored, as if it were not there",
+        hint="give a whole number within the bounds",
+        field="route.regex_priority",
+    )
+    return replace(route, regex_priority=None)
 
 
 def _protocols(
-    ref: ObjectRef, noted: notes.Annotations, override: KongIngressRoute, diagnostics: Diagnostics
+    reader: notes.Reader, ref: ObjectRef, override: KongIngressRoute, diagnostics: Diagnostics
 ) -> tuple[tuple[str, ...], int]:
+    noted = reader.noted
     protocols = _known_protocols(override.protocols) or ("http", "https")
     code = override.https_redirect_status_code
     if notes.boolean(noted, notes.FORCE_SSL_REDIRECT):
@@ -121,7 +174,7 @@ def _protocols(
             hint=f"use {', '.join(_PROTOCOLS)}",
             field="metadata.annotations[konghq.com/protocols]",
         )
-    noted_code = notes.integer(noted, "konghq.com/https-redirect-status-code")
+    noted_code = reader.integer("konghq.com/https-redirect-status-code", STATUS_CODE)
     code = noted_code if noted_code in _REDIRECT_CODES else code
     return (wanted if wanted and not foreign else protocols), code if code in _REDIRECT_CODES and code else 426
 
@@ -141,29 +194,19 @@ def _headers(
 
 
 def _header_problem(ref: ObjectRef, name: str, values: tuple[str, ...], diagnostics: Diagnostics) -> bool:
-    patterns = [value.removeprefix(CASELESS_REGEX) for value in values if value.startswith(CASELESS_REGEX)]
-    problems = [problem for problem in map(regex_problem, patterns) if problem is not None]
+    named = header_name(name) if name else name
+    problems = [str(named)] if isinstance(named, Misfit) else []
+    problems += [problem for value in values if (problem := library.problem("header", value)) is not None]
     for problem in problems:
         diagnostics.error(
             ref,
-            "ingress.invalid-header-regex",
+            "ingress.invalid-header",
             f"header {name}: {problem}",
             effect="the routes of this Ingress match no request",
-            hint="use the RE2 syntax, without look-around and back-references",
+            hint="use the syntax of Rust's regexes, without look-around and back-references",
             field=f"metadata.annotations[{notes.HEADERS_PREFIX}{name}]",
         )
     return bool(problems)
-
-
-def _no_effect(diagnostics: Diagnostics, ref: ObjectRef, key: str) -> None:
-    diagnostics.error(
-        ref,
-        "ingress.unsupported-annotation",
-        f"annotation {key} is not supported",
-        effect="the annotation has no effect",
-        hint="remove the annotation",
-        field=f"metadata.annotations[{key}]",
-    )
 
 
 def _methods(given: Iterable[str]) -> tuple[str, ...]:

@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.ids import entity_id
-from crossfade.compile.gateway.ingress_options import RouteOptions, route_options
-from crossfade.compile.gateway.paths import kong_paths, regex_problem
-from crossfade.compile.gateway.services import ServiceResolver
-from crossfade.compile.gateway.state import KongPath, KongRoute, PathKind
+from crossfade.compile.gateway.ingress_options import RouteOptions, override_of, route_options
+from crossfade.compile.gateway.paths import kong_paths
+from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, PathKind, port_text
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
 from crossfade.compile.model import Origin
+from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import HttpIngressPath, Ingress, IngressBackend
+from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
 
 
@@ -23,113 +26,158 @@ class _Rule(NamedTuple):
     field: str
 
 
+class _Reading(NamedTuple):
+    """One Ingress while its routes are made."""
+
+    ingress: Ingress
+    options: RouteOptions
+    diagnostics: Diagnostics
+    detects_regex: bool
+
+
 def kong_routes(
-    ingresses: list[Ingress],
-    snapshot: Snapshot,
-    resolver: ServiceResolver,
-    diagnostics: Diagnostics,
-    *,
-    detects_regex: bool,
+    ingresses: list[Ingress], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics, *, detects_regex: bool
 ) -> list[KongRoute]:
     """`ingresses` are those of our class; `detects_regex` is Kong 2's heuristic for paths."""
     routes: list[KongRoute] = []
-    default_owner = _default_backend_owner(ingresses)
+    owner = _default_backend_owner(ingresses)
+    owner_ref = typed_ref(owner) if owner else None
     for ingress in ingresses:
-        options = route_options(ingress, snapshot, diagnostics)
-        if options.headers is None:
-            continue
-        routes += _rule_routes(ingress, options, resolver, diagnostics, detects_regex=detects_regex)
-        if ingress is default_owner:
-            routes += _default_route(ingress, options, resolver)
-        elif ingress.spec.default_backend is not None and default_owner is not None:
-            diagnostics.warning(
-                typed_ref(ingress),
-                "ingress.default-backend-taken",
-                f"the default backend of {typed_ref(default_owner)} is older",
-                effect="this default backend has no effect",
-                field="spec.defaultBackend",
+        inputs = (
+            ingress,
+            override_of(ingress, snapshot),
+            detects_regex,
+            owner if ingress.spec.default_backend else None,
+        )
+
+        def make(found: Diagnostics, ingress: Ingress = ingress) -> tuple[KongRoute, ...]:
+            return isolated(
+                lambda: _routes(ingress, snapshot, owner_ref, found, detects_regex=detects_regex),
+                otherwise=(),
+                ref=typed_ref(ingress),
+                effect="the routes of this Ingress match no request",
+                diagnostics=found,
             )
+
+        routes += memo.of(("ingress", ingress.metadata.key), inputs, make, diagnostics)
     return routes
 
 
-def _rule_routes(
+def _routes(
     ingress: Ingress,
-    options: RouteOptions,
-    resolver: ServiceResolver,
+    snapshot: Snapshot,
+    default_owner: ObjectRef | None,
     diagnostics: Diagnostics,
     *,
     detects_regex: bool,
-) -> Iterator[KongRoute]:
-    ref, meta = typed_ref(ingress), ingress.metadata
+) -> tuple[KongRoute, ...]:
+    options = route_options(ingress, snapshot, diagnostics)
+    if options.headers is None:
+        return ()
+    reading = _Reading(ingress, options, diagnostics, detects_regex)
+    routes = list(_rule_routes(reading))
+    if default_owner == typed_ref(ingress):
+        routes += _default_route(reading)
+    elif ingress.spec.default_backend is not None and default_owner is not None:
+        diagnostics.warning(
+            typed_ref(ingress),
+            "ingress.default-backend-taken",
+            f"the default backend of {default_owner} is older",
+            effect="this default backend has no effect",
+            field="spec.defaultBackend",
+        )
+    return tuple(routes)
+
+
+def _rule_routes(reading: _Reading) -> Iterator[KongRoute]:
+    ref, meta = typed_ref(reading.ingress), reading.ingress.metadata
     grouped: dict[tuple[str, str, str], list[_Rule]] = {}
-    for rule in _rules(ingress):
+    for rule in _rules(reading.ingress):
         backend = rule.path.backend.service
         if backend is None:
-            _refuse_resource(rule.path.backend, Origin(ref, rule.field), rule.path.path, diagnostics)
+            _refuse_resource(rule.path.backend, Origin(ref, rule.field), rule.path.path, reading.diagnostics)
             continue
-        port = backend.port.name or str(backend.port.number)
-        grouped.setdefault((backend.name, rule.host, port), []).append(rule)
+        grouped.setdefault((backend.name, rule.host, port_text(backend)), []).append(rule)
     for (service_name, host, port), rules in grouped.items():
         backend = rules[0].path.backend.service
-        origin = Origin(ref, rules[0].field)
-        if backend is None:
+        paths = [path for rule in rules for path in _usable_paths(rule, reading)]
+        hosts = _usable_hosts(rules[0], reading)
+        if backend is not None and paths and hosts is not None:
+            name = f"{meta.namespace}.{meta.name}.{service_name}.{host.replace('*', '_')}.{port}"
+            origin = Origin(ref, rules[0].field)
+            target = KongBackend(meta.namespace, backend, Origin(ref, f"{origin.path}.backend.service"))
+            yield _route(name, target, dict.fromkeys(paths), origin, reading, hosts=hosts)
+
+
+def _usable_hosts(rule: _Rule, reading: _Reading) -> tuple[str, ...] | None:
+    """None when no host is left: without any, the rule would take every host's requests."""
+    given = (*((rule.host,) if rule.host else ()), *reading.options.host_aliases)
+    usable = []
+    for host in given:
+        problem = library.problem("host", host)
+        if problem is None:
+            usable.append(host)
             continue
-        service = resolver.resolve(meta.namespace, backend, Origin(ref, f"{origin.path}.backend.service"))
-        name = f"{meta.namespace}.{meta.name}.{service_name}.{host.replace('*', '_')}.{port}"
-        paths = [
-            path
-            for rule in rules
-            for path in _usable_paths(rule, ingress, options, diagnostics, detects_regex=detects_regex)
-        ]
-        if paths:
-            hosts = (*((host,) if host else ()), *options.host_aliases)
-            yield _route(name, service.name, dict.fromkeys(paths), origin, ingress, options, hosts=hosts)
+        reading.diagnostics.error(
+            typed_ref(reading.ingress),
+            "ingress.invalid-host",
+            problem,
+            effect="the rule matches no request for this host",
+            hint="give a host name, *.suffix or prefix.*",
+            field=rule.field.partition(".http")[0] + ".host",
+        )
+    return tuple(usable) if usable or not given else None
 
 
-def _usable_paths(
-    rule: _Rule, ingress: Ingress, options: RouteOptions, diagnostics: Diagnostics, *, detects_regex: bool
-) -> Iterator[KongPath]:
+def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
     paths = kong_paths(
         rule.path.path,
         rule.path.path_type,
-        regex_prefix=options.regex_prefix,
-        detects_regex=detects_regex,
+        regex_prefix=reading.options.regex_prefix,
+        detects_regex=reading.detects_regex,
     )
     for path in paths:
-        problem = regex_problem(path.text) if path.kind is PathKind.REGEX else None
+        problem = _path_problem(path)
         if problem is None:
             yield path
         else:
-            diagnostics.error(
-                typed_ref(ingress),
-                "ingress.invalid-regex",
-                f"path {rule.path.path!r} is not a usable regular expression: {problem}",
+            reading.diagnostics.error(
+                typed_ref(reading.ingress),
+                "ingress.invalid-path",
+                f"path {rule.path.path!r} cannot be used: {problem}",
                 effect="this path matches no request",
-                hint="use the RE2 syntax, without look-around and back-references",
+                hint="begin paths with a slash; regexes have Rust's syntax, without look-around and back-references",
                 field=f"{rule.field}.path",
             )
 
 
+def _path_problem(path: KongPath) -> str | None:
+    if path.kind is PathKind.REGEX:
+        return library.problem("regex", path.text)
+    return None if path.text.startswith("/") else "every request's path begins with a slash"
+
+
 def _route(
     name: str,
-    service: str,
+    backend: KongBackend,
     paths: dict[KongPath, None],
     origin: Origin,
-    ingress: Ingress,
-    options: RouteOptions,
+    reading: _Reading,
     *,
     hosts: tuple[str, ...] = (),
     is_default_backend: bool = False,
 ) -> KongRoute:
+    options = reading.options
     return KongRoute(
         name=name,
         id=entity_id("route", name),
-        service=service,
+        backend=backend,
         paths=tuple(paths),
         origin=origin,
-        created=ingress.metadata.creation_timestamp,
+        created=reading.ingress.metadata.creation_timestamp,
         hosts=hosts,
         methods=options.methods,
+        snis=options.snis,
         headers=options.headers or (),
         protocols=options.protocols,
         strip_path=options.strip_path,
@@ -142,15 +190,15 @@ def _route(
     )
 
 
-def _default_route(ingress: Ingress, options: RouteOptions, resolver: ServiceResolver) -> Iterator[KongRoute]:
-    backend = ingress.spec.default_backend
-    if backend is None or backend.service is None:
+def _default_route(reading: _Reading) -> Iterator[KongRoute]:
+    given = reading.ingress.spec.default_backend
+    if given is None or given.service is None:
         return
-    origin = Origin(typed_ref(ingress), "spec.defaultBackend")
-    meta = ingress.metadata
-    service = resolver.resolve(meta.namespace, backend.service, origin)
+    origin = Origin(typed_ref(reading.ingress), "spec.defaultBackend")
+    meta = reading.ingress.metadata
+    backend = KongBackend(meta.namespace, given.service, origin)
     path = {KongPath(PathKind.PLAIN, "/"): None}
-    yield _route(f"{meta.namespace}.{meta.name}", service.name, path, origin, ingress, options, is_default_backend=True)
+    yield _route(f"{meta.namespace}.{meta.name}", backend, path, origin, reading, is_default_backend=True)
 
 
 def _default_backend_owner(ingresses: list[Ingress]) -> Ingress | None:

@@ -1,6 +1,7 @@
 """The gateway's listeners: plain HTTP, and TLS by server name."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.settings import CompileSettings
@@ -13,14 +14,8 @@ from crossfade.compile.model import (
     ServerCertificate,
 )
 
-
-def has_tls(settings: CompileSettings) -> bool:
-    return settings.https_port is not None and settings.default_certificate is not None
-
-
-def table_name(scheme: str) -> str:
-    """Each listener has a route table of its own."""
-    return f"kong-{scheme}"
+# All listeners share one table; the listener's own scheme decides what of it they serve.
+ROUTES: Final = "gateway"
 
 
 def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -> Iterator[Listener]:
@@ -43,7 +38,7 @@ def _tls_chains(
 
 
 def _handler(settings: CompileSettings, stat_prefix: str) -> HttpHandler:
-    return HttpHandler(table_name(stat_prefix), stat_prefix, Dialect.KONG, access_log=settings.access_log)
+    return HttpHandler(ROUTES, stat_prefix, Dialect.KONG, access_log=settings.access_log)
 
 
 def _listener(name: str, settings: CompileSettings, port: int, chains: tuple[FilterChain, ...]) -> Listener:

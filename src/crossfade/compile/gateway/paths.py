@@ -31,20 +31,6 @@ def kong_paths(
     return (KongPath(PathKind.PLAIN, _SLASHES.sub("/", path) or "/"),)
 
 
-def regex_problem(pattern: str) -> str | None:
-    """Why Envoy's engine (RE2) cannot take the pattern; look-around and back-references are the usual reasons."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options)
-    except re2.error as problem:
-        text = problem.args[0] if problem.args else b""
-        return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return None
-
-
 def _anchored(path: str) -> KongPath:
     if _METACHARACTERS.search(path):
         # Kong's controller does not escape: `/a.b` also takes `/axb`.

@@ -32,6 +32,13 @@ def plugin_config(plugin: AnyKongPlugin, snapshot: Snapshot) -> JsonObject:
     return config
 
 
+def secrets_of(plugin: AnyKongPlugin, snapshot: Snapshot) -> tuple[Secret | None, ...]:
+    """Those that the configuration is taken from; None for one that does not exist."""
+    sources = [plugin.config_from] if plugin.config_from else []
+    refs = [source.secret_key_ref for source in (*sources, *(patch.value_from for patch in plugin.config_patches))]
+    return tuple(snapshot.get(Secret, _namespace(plugin, ref), ref.name) for ref in refs)
+
+
 def _from_secret(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> JsonObject:
     text = _secret_text(plugin, ref, snapshot)
     try:

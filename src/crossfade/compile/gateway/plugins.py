@@ -16,9 +16,13 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.ids import counter_scope
-from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
+from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secrets_of
 from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef
-from crossfade.compile.policies.registry import Accepted, Refused, judge_plugin
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
+from crossfade.compile.policies.plugin import EnvoyFilter, ModuleStep, RouteEdit
+from crossfade.compile.policies.registry import ORDER, Accepted, Refused, judge_plugin
+from crossfade.compile.routing import tables
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
@@ -30,6 +34,7 @@ RANK_SERVICE: Final = 7
 RANK_GLOBAL: Final = 8
 _FIELD: Final = "metadata.annotations[konghq.com/plugins]"
 _ROUTES_CLOSED: Final = "requests to the routes concerned are answered 503"
+_NOT_APPLIED: Final = "routes that use it are answered 503; consumers that carry it are not known"
 _CONSUMER_UNKNOWN: Final = "the consumer's credentials are not accepted"
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -42,20 +47,41 @@ class Instance(Struct, frozen=True):
     accepted: Accepted | None
     trouble: str = ""
 
+    @property
+    def id(self) -> str:
+        """Under which the policy module knows it."""
+        return f"{self.ref.namespace}/{self.ref.name}"
 
-class Candidate(Struct, frozen=True):
-    """An instance at one place of attachment."""
+    @property
+    def module_config(self) -> JsonObject | None:
+        """None when nothing of it runs in the policy module."""
+        steps = self.accepted.steps if self.accepted else ()
+        return next((step.config for step in steps if isinstance(step, ModuleStep)), None)
+
+
+class Attached(Struct, frozen=True):
+    """An instance at one place of attachment; `for_carriers`: for the consumers that carry it only (R-14)."""
 
     instance: Instance
     rank: int
     scope: str
-    consumer: str | None = None
+    for_carriers: bool = False
 
 
 class RoutePolicy(Struct, frozen=True):
-    """`plugins` as the policy module reads it; with a `refusal` the route answers only that."""
+    """What runs on a route, in order; with a `refusal` the route answers only that."""
 
-    plugins: tuple[JsonObject, ...] = ()
+    steps: tuple[tables.Step, ...] = ()
+    filters: tuple[EnvoyFilter, ...] = ()
+    edits: tuple[RouteEdit, ...] = ()
+    refusal: str | None = None
+
+
+class ConsumerPolicy(Struct, frozen=True):
+    """With a `refusal` the consumer must not be known, lest it escapes a policy that it carries."""
+
+    carries: tuple[str, ...] = ()
+    own: tuple[tables.OwnInstance, ...] = ()
     refusal: str | None = None
 
 
@@ -66,68 +92,69 @@ class Attachments:
         self,
         snapshot: Snapshot,
         classes: ClassFilter,
+        memo: Memo,
         diagnostics: Diagnostics,
         *,
         referrers: Iterable[KongRoute | KongService],
         consumers: Iterable[Consumer],
     ) -> None:
         self._snapshot = snapshot
+        self._memo = memo
         self._diagnostics = diagnostics
         self._instances = self._judge_all(classes)
         self._judged = {instance.ref for instance in self._instances.values() if instance is not None}
-        self._consumers: dict[ObjectRef, list[Consumer]] = {}
+        self._carried: set[ObjectRef] = set()
         self._used_by_traffic: set[ObjectRef] = set()
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
         for consumer in consumers:
-            for instance in self._carried_by(consumer):
-                self._consumers.setdefault(instance.ref, []).append(consumer)
+            self._carried |= {instance.ref for instance in self._carried_by(consumer)}
         for referrer in referrers:
             self._used_by_traffic |= {instance.ref for instance in self._resolve(referrer.plugins)}
         self._global = self._globals(classes)
 
-    def of_route(self, route: KongRoute, service: KongService) -> RoutePolicy:
-        """Candidates of every plugin name that may run on this route, highest priority first."""
-        by_name: dict[str, list[Candidate]] = {}
-        for candidate in (*self._at_route(route), *self._at_service(service), *self._global):
-            by_name.setdefault(candidate.instance.plugin, []).append(candidate)
-        return _policy(by_name)
+    def instances(self) -> list[Instance]:
+        """Those that run in the policy module, ordered."""
+        accepted = (one for one in self._instances.values() if one is not None and one.module_config is not None)
+        return sorted(accepted, key=lambda instance: instance.id)
 
-    def of_consumer(self, consumer: Consumer) -> RoutePolicy:
-        """Plugins that follow a consumer wherever it goes: those that no route or service refers to (R-14)."""
-        scope = counter_scope()
-        own = [item for item in self._carried_by(consumer) if item.ref not in self._used_by_traffic]
+    def at(self, route: KongRoute, service: KongService) -> tuple[Attached, ...]:
+        """Everything that may run on this route."""
+        return (*self._at_route(route), *self._at_service(service), *self._global)
+
+    def of_consumer(self, consumer: Consumer) -> ConsumerPolicy:
+        """Plugins that follow a consumer wherever it goes are those that no route or service refers to (R-14)."""
+        carried = self._carried_by(consumer)
+        own = [item for item in carried if item.ref not in self._used_by_traffic]
         broken = [item for item in own if item.accepted is None]
         if broken:
-            return RoutePolicy(refusal=broken[0].trouble)
-        return RoutePolicy(
-            tuple({"plugin": item.plugin, "id": scope, "config": item.accepted.config} for item in own if item.accepted)
+            return ConsumerPolicy(refusal=broken[0].trouble)
+        scope = counter_scope()
+        return ConsumerPolicy(
+            tuple(item.id for item in carried if item.ref in self._used_by_traffic),
+            tuple(tables.OwnInstance(ORDER[item.plugin], item.id, scope) for item in own),
         )
 
-    def _at_route(self, route: KongRoute) -> list[Candidate]:
+    def _at_route(self, route: KongRoute) -> list[Attached]:
         scope = counter_scope(route_id=route.id)
-        return self._candidates(route.plugins, scope, alone=RANK_ROUTE, with_consumer=RANK_ROUTE_CONSUMER)
+        return self._attached(route.plugins, scope, alone=RANK_ROUTE, with_consumer=RANK_ROUTE_CONSUMER)
 
-    def _at_service(self, service: KongService) -> list[Candidate]:
+    def _at_service(self, service: KongService) -> list[Attached]:
         scope = counter_scope(service_id=service.id)
-        return self._candidates(service.plugins, scope, alone=RANK_SERVICE, with_consumer=RANK_SERVICE_CONSUMER)
+        return self._attached(service.plugins, scope, alone=RANK_SERVICE, with_consumer=RANK_SERVICE_CONSUMER)
 
-    def _candidates(
-        self, refs: tuple[PluginRef, ...], scope: str, *, alone: int, with_consumer: int
-    ) -> list[Candidate]:
-        found = []
-        for instance in self._resolve(refs):
-            consumers = self._consumers.get(instance.ref, ())
-            if consumers:
-                found += [Candidate(instance, with_consumer, scope, consumer.id) for consumer in consumers]
-            else:
-                found.append(Candidate(instance, alone, scope))
-        return found
+    def _attached(self, refs: tuple[PluginRef, ...], scope: str, *, alone: int, with_consumer: int) -> list[Attached]:
+        return [
+            Attached(instance, with_consumer, scope, for_carriers=True)
+            if instance.ref in self._carried
+            else Attached(instance, alone, scope)
+            for instance in self._resolve(refs)
+        ]
 
     def _carried_by(self, consumer: Consumer) -> list[Instance]:
         """What a consumer refers to, without the plugins that Kong refuses at consumers."""
         carried = []
         for instance in self._resolve(consumer.plugins):
-            if instance.accepted is not None and not instance.accepted.definition.takes_consumer:
+            if instance.accepted is not None and not instance.accepted.plugin.takes_consumer:
                 self._diagnostics.error(
                     consumer.ref,
                     "consumer.plugin-without-consumer",
@@ -214,9 +241,21 @@ class Attachments:
             *self._snapshot.all(KongPlugin),
             *(item for item in self._snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
         ]
-        return {item.metadata.key: None if item.disabled else self._judge(item) for item in plugins}
+        return {item.metadata.key: None if item.disabled else self._remembered(item) for item in plugins}
 
-    def _judge(self, item: AnyKongPlugin) -> Instance:
+    def _remembered(self, item: AnyKongPlugin) -> Instance:
+        ref = typed_ref(item)
+        broken = Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} cannot be applied")
+
+        def make(found: Diagnostics) -> Instance:
+            return isolated(
+                lambda: self._judge(item, found), otherwise=broken, ref=ref, effect=_NOT_APPLIED, diagnostics=found
+            )
+
+        secrets = secrets_of(item, self._snapshot)
+        return self._memo.of(("plugin", ref.kind, item.metadata.key), (item, *secrets), make, self._diagnostics)
+
+    def _judge(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance:
         ref = typed_ref(item)
         try:
             verdict = judge_plugin(item.plugin, plugin_config(item, self._snapshot), item.protocols)
@@ -224,29 +263,29 @@ class Attachments:
             text = f"could not parse {ref.kind} {item.metadata.key} config: {problem}"
             verdict = Refused(text, "correct the configuration", "config", is_schema_violation=False)
         if isinstance(verdict, Refused):
-            self._diagnostics.error(
+            diagnostics.error(
                 ref,
                 "plugin.refused",
                 verdict.reason,
-                effect="routes that use it are answered 503; consumers that carry it are not known",
+                effect=_NOT_APPLIED,
                 hint=verdict.hint,
                 field=verdict.field,
             )
             reason = "has an invalid configuration" if verdict.is_schema_violation else "cannot be applied"
             return Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} {reason}")
         for text in verdict.warnings:
-            self._diagnostics.warning(ref, "plugin.config", text)
+            diagnostics.warning(ref, "plugin.config", text)
         return Instance(ref, item.plugin, verdict)
 
-    def _globals(self, classes: ClassFilter) -> list[Candidate]:
+    def _globals(self, classes: ClassFilter) -> list[Attached]:
         """Of several global objects for one plugin the oldest applies."""
-        found: dict[str, Candidate] = {}
+        found: dict[str, Attached] = {}
         items = [item for item in self._snapshot.all(KongClusterPlugin) if item.is_global]
         for item in sorted(items, key=lambda each: (each.metadata.creation_timestamp, each.metadata.name)):
             instance = self._instances.get(item.metadata.key) if classes.takes(item.metadata) else None
             if instance is None:
                 continue
-            first = found.setdefault(instance.plugin, Candidate(instance, RANK_GLOBAL, counter_scope()))
+            first = found.setdefault(instance.plugin, Attached(instance, RANK_GLOBAL, counter_scope()))
             if first.instance is not instance:
                 self._diagnostics.error(
                     instance.ref,
@@ -259,28 +298,35 @@ class Attachments:
         return list(found.values())
 
 
-def _policy(by_name: Mapping[str, list[Candidate]]) -> RoutePolicy:
-    entries: list[tuple[int, str, JsonObject]] = []
-    for name, candidates in by_name.items():
-        usable = [item for item in candidates if item.instance.accepted is not None]
-        certain = min((item.rank for item in usable if item.consumer is None), default=RANK_GLOBAL + 1)
-        for item in candidates:
+def route_policy(attached: Iterable[Attached]) -> RoutePolicy:
+    """For each plugin name what may run; of what must not run, a refusal, unless something surely comes before it."""
+    by_name: dict[str, list[Attached]] = {}
+    for item in attached:
+        by_name.setdefault(item.instance.plugin, []).append(item)
+    steps: list[tables.Step] = []
+    filters: list[EnvoyFilter] = []
+    edits: list[RouteEdit] = []
+    for name in sorted(by_name, key=lambda each: ORDER.get(each, -1)):
+        usable = [item for item in by_name[name] if item.instance.accepted is not None]
+        certain = min((item.rank for item in usable if not item.for_carriers), default=RANK_GLOBAL + 1)
+        for item in by_name[name]:
             if item.instance.accepted is None and item.rank < certain:
                 return RoutePolicy(refusal=item.instance.trouble)
-        definition = next(item.instance.accepted.definition for item in usable if item.instance.accepted)
-        configs = sorted((_config(item) for item in usable), key=lambda each: (each["rank"], each["consumer"] or ""))
-        entries.append((-definition.priority, name, {"plugin": name, "configs": configs}))
-    return RoutePolicy(tuple(entry for _, _, entry in sorted(entries, key=lambda each: each[:2])))
+        ordered = sorted(usable, key=lambda item: (item.rank, item.instance.id))
+        in_module = tuple(_candidate(item) for item in ordered if item.instance.module_config is not None)
+        if in_module:
+            steps.append(tables.Step(ORDER[name], in_module))
+        first = next((item for item in ordered if not item.for_carriers), None)
+        for step in first.instance.accepted.steps if first and first.instance.accepted else ():
+            if isinstance(step, EnvoyFilter):
+                filters.append(step)
+            elif isinstance(step, RouteEdit):
+                edits.append(step)
+    return RoutePolicy(tuple(steps), tuple(filters), tuple(edits))
 
 
-def _config(candidate: Candidate) -> JsonObject:
-    accepted = candidate.instance.accepted
-    return {
-        "id": candidate.scope,
-        "consumer": candidate.consumer,
-        "rank": candidate.rank,
-        "config": accepted.config if accepted else {},
-    }
+def _candidate(item: Attached) -> tables.Candidate:
+    return tables.Candidate(item.instance.id, item.rank, item.scope, item.for_carriers)
 
 
 def _shown(name: str) -> str:

@@ -1,16 +1,21 @@
 """Backends → Kong services: one for each Service and port, with its KongIngress first and its annotations over that."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
+from crossfade.api.bounds import Bounds, Misfit, header_value
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.ids import entity_id
-from crossfade.compile.gateway.state import KongService, PluginRef
+from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
 from crossfade.compile.model import ClientTls, Cluster, Origin, Protocol
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core.ingress import IngressServiceBackend
+from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.service import Service
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
@@ -24,6 +29,9 @@ _PROTOCOLS: Final = {
 _TLS_PROTOCOLS: Final = frozenset({"https", "grpcs"})
 # How long Kong keeps an upstream connection that nobody uses.
 _KEEPALIVE_S: Final = 60.0
+# Kong's own bounds; 0 retries is one try.
+RETRIES: Final = Bounds(0, 32767)
+TIMEOUT: Final = Bounds(1, 2147483646, "ms")
 _TLS_VERIFY: Final = "konghq.com/tls-verify"
 _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
 _WITHOUT_EFFECT: Final = (
@@ -32,6 +40,20 @@ _WITHOUT_EFFECT: Final = (
     "konghq.com/ca-certificates-secrets",
     "konghq.com/ca-certificates-configmaps",
     "konghq.com/upstream-policy",
+    "konghq.com/write-timeout",
+)
+_KNOWN: Final = frozenset(
+    {
+        *_WITHOUT_EFFECT,
+        _TLS_VERIFY,
+        "konghq.com/connect-timeout",
+        "konghq.com/host-header",
+        "konghq.com/override",
+        "konghq.com/path",
+        "konghq.com/protocol",
+        "konghq.com/read-timeout",
+        "konghq.com/retries",
+    }
 )
 
 
@@ -41,8 +63,11 @@ class ServiceResolver:
     `is_service_upstream` sends to Services by name also where their annotation does not say so.
     """
 
-    def __init__(self, snapshot: Snapshot, diagnostics: Diagnostics, *, is_service_upstream: bool = False) -> None:
+    def __init__(
+        self, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics, *, is_service_upstream: bool = False
+    ) -> None:
         self._snapshot = snapshot
+        self._memo = memo
         self._diagnostics = diagnostics
         self._is_service_upstream = is_service_upstream
         self._slices = slices_by_service(snapshot)
@@ -53,171 +78,213 @@ class ServiceResolver:
         """Everything resolved so far, by name."""
         return self._resolved
 
-    def resolve(self, namespace: str, backend: IngressServiceBackend, origin: Origin) -> KongService:
-        """`origin` is the place in the Ingress that names the backend; diagnostics point there."""
-        port = backend.port.name or str(backend.port.number)
-        name = f"{namespace}.{backend.name}.{port}"
+    def resolve(self, backend: KongBackend) -> KongService:
+        """Diagnostics about a missing Service point to the place that names it."""
+        name = backend.name
         if name not in self._resolved:
-            service = self._snapshot.get(Service, namespace, backend.name)
-            self._resolved[name] = (
-                self._known(service, backend, name) if service else self._missing(namespace, backend, name, origin)
-            )
+            self._resolved[name] = self._resolve(backend, name)
         return self._resolved[name]
 
-    def _missing(self, namespace: str, backend: IngressServiceBackend, name: str, origin: Origin) -> KongService:
-        self._diagnostics.error(
-            origin.ref,
-            "backend.service-not-found",
-            f"failed to resolve Kubernetes Service for backend: Service {namespace}/{backend.name} not found",
-            effect="requests to this backend are answered 503",
-            hint=f"create the Service {namespace}/{backend.name} or correct the backend",
-            field=origin.path,
-        )
-        cluster = _cluster(namespace, backend, Targets(), origin)
-        return KongService(name, entity_id("service", name), cluster)
+    def _resolve(self, backend: KongBackend, name: str) -> KongService:
+        service = self._snapshot.get(Service, backend.namespace, backend.service.name)
+        if service is None:
+            return self._missing(backend, name)
+        slices = self._slices.get(service.metadata.key, ())
+        override = self._override_of(service)
 
-    def _known(self, service: Service, backend: IngressServiceBackend, name: str) -> KongService:
-        ref = typed_ref(service)
-        noted, old = notes.modernised(service.metadata.annotations)
-        override = self._override(service, noted)
-        proxy = (override and override.proxy) or KongIngressProxy()
-        protocol = self._protocol(ref, noted, proxy)
-        upstream = Upstream(
-            protocol,
-            noted.get("konghq.com/host-header") or _host_header(override),
-            self._is_service_upstream or notes.boolean(noted, notes.SERVICE_UPSTREAM) is True,
-        )
-        targets = targets_of(service, backend.port, self._slices, upstream)
-        self._warn(ref, noted, old, override, targets)
-        return KongService(
-            name=name,
-            id=entity_id("service", name),
-            cluster=_cluster(
-                service.metadata.namespace,
-                backend,
-                targets,
-                Origin(ref, "spec.ports"),
-                protocol=protocol,
-                connect_timeout=_milliseconds(noted, "connect", proxy.connect_timeout),
-            ),
-            protocol=protocol,
-            path=_base_path(noted, proxy),
-            retries=_first(notes.integer(noted, "konghq.com/retries"), proxy.retries, 5),
-            read_timeout=_milliseconds(noted, "read", proxy.read_timeout),
-            plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
-            refusal=self._refusal(ref, noted, protocol),
-        )
-
-    def _override(self, service: Service, noted: notes.Annotations) -> KongIngress | None:
-        name = noted.get(notes.OVERRIDE)
-        if not name:
-            return None
-        override = self._snapshot.get(KongIngress, service.metadata.namespace, name)
-        if override is None:
-            self._diagnostics.error(
-                typed_ref(service),
-                "service.override-not-found",
-                f"failed to get KongIngress: {service.metadata.namespace}/{name} not found",
-                effect="the Service is used without its overrides",
-                hint=f"create KongIngress {service.metadata.namespace}/{name} or remove the annotation",
-                field=f"metadata.annotations[{notes.OVERRIDE}]",
-            )
-        return override
-
-    def _protocol(self, ref: ObjectRef, noted: notes.Annotations, proxy: KongIngressProxy) -> str:
-        noted_protocol = noted.get("konghq.com/protocol")
-        if noted_protocol is not None and noted_protocol not in _KNOWN_PROTOCOLS:
-            self._diagnostics.error(
-                ref,
-                "service.invalid-protocol",
-                f"konghq.com/protocol annotation has invalid value: {noted_protocol}",
-                effect=f"protocol {proxy.protocol or 'http'} is used",
-                hint=f"use one of {', '.join(_KNOWN_PROTOCOLS)}",
-                field="metadata.annotations[konghq.com/protocol]",
-            )
-            noted_protocol = None
-        return noted_protocol or proxy.protocol or "http"
-
-    def _refusal(self, ref: ObjectRef, noted: notes.Annotations, protocol: str) -> str | None:
-        """What would be unsafe to leave out closes the Service."""
-        if protocol not in _PROTOCOLS:
-            problem, key = f"upstream protocol {protocol} is not supported by this gateway", "konghq.com/protocol"
-        elif notes.boolean(noted, _TLS_VERIFY):
-            problem, key = "verifying upstream certificates is not supported by this gateway", _TLS_VERIFY
-        else:
-            return None
-        self._diagnostics.error(
-            ref,
-            "service.refused",
-            problem,
-            effect="requests to this Service are answered 503",
-            hint=f"use one of {', '.join(_PROTOCOLS)}" if key != _TLS_VERIFY else "remove the annotation",
-            field=f"metadata.annotations[{key}]",
-        )
-        return problem
-
-    def _warn(
-        self,
-        ref: ObjectRef,
-        noted: notes.Annotations,
-        old: tuple[str, ...],
-        override: KongIngress | None,
-        targets: Targets,
-    ) -> None:
-        for key in old:
-            _warn_old_key(self._diagnostics, ref, key)
-        for key in _WITHOUT_EFFECT:
-            if key in noted:
-                self._diagnostics.error(
-                    ref,
-                    "service.unsupported-annotation",
-                    f"annotation {key} is not supported",
-                    effect="the annotation has no effect",
-                    hint="remove the annotation",
-                    field=f"metadata.annotations[{key}]",
-                )
-        if targets.problem is not None:
-            self._diagnostics.error(
-                ref,
-                "service.no-port",
-                targets.problem,
+        def make(found: Diagnostics) -> KongService:
+            reading = _Reading(service, backend, slices, override, found, self._is_service_upstream)
+            return isolated(
+                lambda: _kong_service(reading, name),
+                otherwise=_closed(backend, name, "its Service cannot be used"),
+                ref=typed_ref(service),
                 effect="requests to this Service are answered 503",
-                hint="name a port that the Service has",
-                field="spec.ports",
-            )
-        upstream = override.upstream if override else None
-        if upstream and (upstream.healthchecks or upstream.hash_on or upstream.algorithm not in (None, "round-robin")):
-            self._diagnostics.warning(
-                typed_ref(override) if override else ref,
-                "kongingress.unsupported-upstream",
-                "only host_header of the section upstream is supported",
-                effect="requests are balanced round-robin, without health checks",
-                field="upstream",
+                diagnostics=found,
             )
 
+        inputs = (service, override, self._is_service_upstream, *slices)
+        return self._memo.of(("service", name), inputs, make, self._diagnostics)
 
-def _warn_old_key(diagnostics: Diagnostics, ref: ObjectRef, key: str) -> None:
-    diagnostics.warning(
-        ref,
-        "annotation.deprecated",
-        f"annotation {key} is an old name of {notes.LEGACY_KEYS[key]}",
-        hint=f"rename it to {notes.LEGACY_KEYS[key]}",
-        field=f"metadata.annotations[{key}]",
+    def _missing(self, backend: KongBackend, name: str) -> KongService:
+        wanted = f"{backend.namespace}/{backend.service.name}"
+        self._diagnostics.error(
+            backend.origin.ref,
+            "backend.service-not-found",
+            f"failed to resolve Kubernetes Service for backend: Service {wanted} not found",
+            effect="requests to this backend are answered 503",
+            hint=f"create the Service {wanted} or correct the backend",
+            field=backend.origin.path,
+        )
+
+        def make(_: Diagnostics) -> KongService:
+            return KongService(name, entity_id("service", name), _cluster(backend, Targets(), backend.origin))
+
+        return self._memo.of(("service", name), (backend,), make, self._diagnostics)
+
+    def _override_of(self, service: Service) -> KongIngress | None:
+        name = notes.modernised(service.metadata.annotations)[0].get(notes.OVERRIDE)
+        return self._snapshot.get(KongIngress, service.metadata.namespace, name) if name else None
+
+
+class _Reading(NamedTuple):
+    """One Service while it is read for one of its ports."""
+
+    service: Service
+    backend: KongBackend
+    slices: tuple[EndpointSlice, ...]
+    override: KongIngress | None
+    diagnostics: Diagnostics
+    is_service_upstream: bool
+
+
+def _closed(backend: KongBackend, name: str, refusal: str) -> KongService:
+    cluster = _cluster(backend, Targets(), backend.origin)
+    return KongService(name, entity_id("service", name), cluster, refusal=refusal)
+
+
+def _kong_service(reading: _Reading, name: str) -> KongService:
+    service, override, diagnostics = reading.service, reading.override, reading.diagnostics
+    ref = typed_ref(service)
+    reader = notes.Reader(ref, service.metadata.annotations, diagnostics)
+    noted = reader.noted
+    _tell_missing_override(ref, noted, override, diagnostics)
+    proxy = _bounded((override and override.proxy) or KongIngressProxy(), override, diagnostics)
+    protocol = _protocol(ref, noted, proxy, diagnostics)
+    upstream = Upstream(
+        protocol,
+        _host_header(ref, noted, override, diagnostics),
+        reading.is_service_upstream or notes.boolean(noted, notes.SERVICE_UPSTREAM) is True,
+    )
+    targets = targets_of(service, reading.backend.service.port, reading.slices, upstream, diagnostics)
+    reader.tell_unsupported(_WITHOUT_EFFECT)
+    reader.tell_unknown(_KNOWN)
+    _warn(ref, override, targets, diagnostics)
+    connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
+    return KongService(
+        name=name,
+        id=entity_id("service", name),
+        cluster=_cluster(
+            reading.backend, targets, Origin(ref, "spec.ports"), protocol=protocol, connect_timeout=connect_timeout
+        ),
+        protocol=protocol,
+        path=_base_path(noted, proxy),
+        retries=_first(reader.integer("konghq.com/retries", RETRIES), proxy.retries, 5),
+        read_timeout=_first(reader.integer("konghq.com/read-timeout", TIMEOUT), proxy.read_timeout, 60000),
+        plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
+        refusal=_refusal(ref, noted, protocol, diagnostics),
     )
 
 
+def _bounded(proxy: KongIngressProxy, override: KongIngress | None, diagnostics: Diagnostics) -> KongIngressProxy:
+    """Without the numbers that cannot be carried out."""
+    if override is None:
+        return proxy
+    ref = typed_ref(override)
+    for name, bounds in (("retries", RETRIES), ("connect_timeout", TIMEOUT), ("read_timeout", TIMEOUT)):
+        given: int | None = getattr(proxy, name)
+        number = None if given is None else bounds.check(given)
+        if isinstance(number, Misfit):
+            diagnostics.error(
+                ref,
+                "kongingress.out-of-bounds",
+                f"proxy.{name}: {number}",
+                effect="the field is ignored, as if it were not there",
+                hint="give a whole number within the bounds",
+                field=f"proxy.{name}",
+            )
+            proxy = replace(proxy, **{name: None})
+    if proxy.write_timeout is not None:
+        diagnostics.warning(
+            ref,
+            "kongingress.unsupported-proxy",
+            "proxy.write_timeout is not supported",
+            effect="the field has no effect: an upstream that does not read is given read_timeout",
+            hint="remove the field",
+            field="proxy.write_timeout",
+        )
+    return proxy
+
+
+def _tell_missing_override(
+    ref: ObjectRef, noted: notes.Annotations, override: KongIngress | None, diagnostics: Diagnostics
+) -> None:
+    name = noted.get(notes.OVERRIDE)
+    if name and override is None:
+        diagnostics.error(
+            ref,
+            "service.override-not-found",
+            f"failed to get KongIngress: {ref.namespace}/{name} not found",
+            effect="the Service is used without its overrides",
+            hint=f"create KongIngress {ref.namespace}/{name} or remove the annotation",
+            field=f"metadata.annotations[{notes.OVERRIDE}]",
+        )
+
+
+def _protocol(ref: ObjectRef, noted: notes.Annotations, proxy: KongIngressProxy, diagnostics: Diagnostics) -> str:
+    noted_protocol = noted.get("konghq.com/protocol")
+    if noted_protocol is not None and noted_protocol not in _KNOWN_PROTOCOLS:
+        diagnostics.error(
+            ref,
+            "service.invalid-protocol",
+            f"konghq.com/protocol annotation has invalid value: {noted_protocol}",
+            effect=f"protocol {proxy.protocol or 'http'} is used",
+            hint=f"use one of {', '.join(_KNOWN_PROTOCOLS)}",
+            field="metadata.annotations[konghq.com/protocol]",
+        )
+        noted_protocol = None
+    return noted_protocol or proxy.protocol or "http"
+
+
+def _refusal(ref: ObjectRef, noted: notes.Annotations, protocol: str, diagnostics: Diagnostics) -> str | None:
+    """What would be unsafe to leave out closes the Service."""
+    if protocol not in _PROTOCOLS:
+        problem, key = f"upstream protocol {_shown(protocol)} is not supported by this gateway", "konghq.com/protocol"
+    elif notes.boolean(noted, _TLS_VERIFY):
+        problem, key = "verifying upstream certificates is not supported by this gateway", _TLS_VERIFY
+    else:
+        return None
+    diagnostics.error(
+        ref,
+        "service.refused",
+        problem,
+        effect="requests to this Service are answered 503",
+        hint=f"use one of {', '.join(_PROTOCOLS)}" if key != _TLS_VERIFY else "remove the annotation",
+        field=f"metadata.annotations[{key}]",
+    )
+    return problem
+
+
+def _shown(protocol: str) -> str:
+    """The text goes into response bodies, which Kong does not escape."""
+    return protocol if protocol in _KNOWN_PROTOCOLS else "(unnamed)"
+
+
+def _warn(ref: ObjectRef, override: KongIngress | None, targets: Targets, diagnostics: Diagnostics) -> None:
+    if targets.problem is not None:
+        diagnostics.error(
+            ref,
+            "service.no-port",
+            targets.problem,
+            effect="requests to this Service are answered 503",
+            hint="name a port that the Service has",
+            field="spec.ports",
+        )
+    upstream = override.upstream if override else None
+    if upstream and (upstream.healthchecks or upstream.hash_on or upstream.algorithm not in (None, "round-robin")):
+        diagnostics.warning(
+            typed_ref(override) if override else ref,
+            "kongingress.unsupported-upstream",
+            "only host_header of the section upstream is supported",
+            effect="requests are balanced round-robin, without health checks",
+            field="upstream",
+        )
+
+
 def _cluster(
-    namespace: str,
-    backend: IngressServiceBackend,
-    targets: Targets,
-    origin: Origin,
-    *,
-    protocol: str = "http",
-    connect_timeout: int = 60000,
+    backend: KongBackend, targets: Targets, origin: Origin, *, protocol: str = "http", connect_timeout: int = 60000
 ) -> Cluster:
-    port = backend.port.name or str(backend.port.number)
     return Cluster(
-        name=f"{backend.name}.{namespace}.{port}.svc",
+        name=f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc",
         discovery=targets.discovery,
         endpoints=targets.endpoints,
         origin=origin,
@@ -229,12 +296,28 @@ def _cluster(
     )
 
 
-def _host_header(override: KongIngress | None) -> str | None:
-    return override.upstream.host_header if override and override.upstream else None
-
-
-def _milliseconds(noted: notes.Annotations, name: str, override: int | None) -> int:
-    return _first(notes.integer(noted, f"konghq.com/{name}-timeout"), override, 60000)
+def _host_header(
+    ref: ObjectRef, noted: notes.Annotations, override: KongIngress | None, diagnostics: Diagnostics
+) -> str | None:
+    """The annotation's, else the KongIngress's; what cannot be a header's value is told and passed over."""
+    candidates = [(noted.get("konghq.com/host-header"), ref, "metadata.annotations[konghq.com/host-header]")]
+    if override is not None and override.upstream is not None:
+        candidates.append((override.upstream.host_header, typed_ref(override), "upstream.host_header"))
+    for text, owner, field in candidates:
+        checked = header_value(text) if text else text
+        if not isinstance(checked, Misfit):
+            if checked:
+                return checked
+            continue
+        diagnostics.error(
+            owner,
+            "service.invalid-host-header",
+            str(checked),
+            effect="the target's own name is sent as Host",
+            hint="give a host name, with a port if need be",
+            field=field,
+        )
+    return None
 
 
 def _base_path(noted: notes.Annotations, proxy: KongIngressProxy) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from crossfade.compile.model import Cluster, Origin
+from crossfade_kube.core.ingress import IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 
 
@@ -35,6 +36,23 @@ class PluginRef(Struct, frozen=True):
     referrer: ObjectRef
 
 
+class KongBackend(Struct, frozen=True):
+    """What an Ingress names as its backend, and where it does."""
+
+    namespace: str
+    service: IngressServiceBackend
+    origin: Origin
+
+    @property
+    def name(self) -> str:
+        """Of the KongService."""
+        return f"{self.namespace}.{self.service.name}.{port_text(self.service)}"
+
+
+def port_text(backend: IngressServiceBackend) -> str:
+    return backend.port.name or str(backend.port.number)
+
+
 class KongService(Struct, frozen=True):
     """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding.
 
@@ -53,16 +71,17 @@ class KongService(Struct, frozen=True):
 
 
 class KongRoute(Struct, frozen=True):
-    """`service` names a KongService; `created` is the Ingress's creation time, for ties."""
+    """`created` is the Ingress's creation time, for ties."""
 
     name: str
     id: str
-    service: str
+    backend: KongBackend
     paths: tuple[KongPath, ...]
     origin: Origin
     created: str
     hosts: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    snis: tuple[str, ...] = ()
     headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
     protocols: tuple[str, ...] = ("http", "https")
     strip_path: bool = False

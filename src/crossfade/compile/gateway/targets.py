@@ -1,16 +1,20 @@
 """A Service's port → the cluster behind it: endpoint addresses, the Service's own name, or an external name."""
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Final
 
 from msgspec import Struct
 
+from crossfade.api.bounds import PORT, Misfit, host_name
+from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import Discovery, Endpoint
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import ServiceBackendPort
 from crossfade_kube.core.service import Service, ServicePort
 from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
 
 _WEIGHT: Final = 100
 _TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "tls"})
@@ -42,18 +46,24 @@ def slices_by_service(snapshot: Snapshot) -> SlicesByService:
     return {key: tuple(items) for key, items in found.items()}
 
 
-def targets_of(service: Service, port: ServiceBackendPort, slices: SlicesByService, upstream: Upstream) -> Targets:
+def targets_of(
+    service: Service,
+    port: ServiceBackendPort,
+    slices: Iterable[EndpointSlice],
+    upstream: Upstream,
+    diagnostics: Diagnostics,
+) -> Targets:
     """Kong's order of cases: service-upstream, ExternalName, ready endpoints (kong.md §3.5)."""
     service_port = _service_port(service, port)
     if service.spec.type == "ExternalName" and not upstream.uses_service_name:
         if not port.number:
             return Targets(problem="rules with an ExternalName service must specify numeric ports")
-        return _named(service.spec.external_name, port.number, upstream)
+        return _external(service.spec.external_name, port.number, upstream)
     if service_port is None:
         return Targets(problem="can't find port for backend kubernetes service: no suitable port found")
     if upstream.uses_service_name:
         return _named(f"{service.metadata.name}.{service.metadata.namespace}.svc", service_port.port, upstream)
-    return Targets(endpoints=_ready_endpoints(slices.get(service.metadata.key, ()), service_port, upstream))
+    return Targets(endpoints=_ready_endpoints(slices, service_port, upstream, diagnostics))
 
 
 def host_with_port(host: str, port: int, protocol: str) -> str:
@@ -75,13 +85,20 @@ def _service_port(service: Service, wanted: ServiceBackendPort) -> ServicePort |
     return next((port for port in service.spec.ports if port.protocol == "TCP" and fits(port)), None)
 
 
+def _external(name: str, port: int, upstream: Upstream) -> Targets:
+    is_name = _is_address(name) or not isinstance(host_name(name), Misfit)
+    if not is_name or isinstance(PORT.check(port), Misfit):
+        return Targets(problem=f"externalName {name!r} with port {port} is no name and port to connect to")
+    return _named(name, port, upstream)
+
+
 def _named(name: str, port: int, upstream: Upstream) -> Targets:
     host = host_with_port(upstream.host_header or name, port, upstream.protocol)
     return Targets(Discovery.STRICT_DNS, (Endpoint(name, port, host, _WEIGHT),))
 
 
 def _ready_endpoints(
-    slices: Iterable[EndpointSlice], service_port: ServicePort, upstream: Upstream
+    slices: Iterable[EndpointSlice], service_port: ServicePort, upstream: Upstream, diagnostics: Diagnostics
 ) -> tuple[Endpoint, ...]:
     weights: dict[tuple[str, int], int] = {}
     for item in slices:
@@ -90,8 +107,31 @@ def _ready_endpoints(
         ports = [port.port for port in item.ports if port.name == service_port.name and port.port is not None]
         addresses = [address for end in item.endpoints if end.is_ready for address in end.addresses]
         for target in ((address, port) for port in ports for address in addresses):
+            if not _is_address(target[0]) or isinstance(PORT.check(target[1]), Misfit):
+                _refuse_endpoint(item, target, diagnostics)
+                continue
             weights[target] = weights.get(target, 0) + _WEIGHT
     return tuple(
         Endpoint(address, port, host_with_port(upstream.host_header or address, port, upstream.protocol), weight)
         for (address, port), weight in sorted(weights.items())
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    # A zone names an interface of one machine.
+    return "%" not in text
+
+
+def _refuse_endpoint(item: EndpointSlice, target: tuple[str, int], diagnostics: Diagnostics) -> None:
+    diagnostics.error(
+        typed_ref(item),
+        "endpointslice.invalid-endpoint",
+        f"{target[0]!r} with port {target[1]} is no address and port to connect to",
+        effect="no request goes there",
+        hint="give IP addresses, and ports from 1 to 65535",
+        field="endpoints",
     )

@@ -22,9 +22,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
 # The one order of all plugins, those of the policy module and those of Envoy alike (kong.md §4.2).
 ORDER: Final[dict[str, int]] = {
     name: place
-    for place, name in enumerate(
-        sorted(PLUGINS, key=lambda name: (PLUGINS[name].priority, name), reverse=True)
-    )
+    for place, name in enumerate(sorted(PLUGINS, key=lambda name: (PLUGINS[name].priority, name), reverse=True))
 }
 CREDENTIAL_TYPES: Final[dict[str, CredentialType]] = {
     plugin.credentials.name: plugin.credentials for plugin in PLUGINS.values() if plugin.credentials is not None

@@ -5,12 +5,15 @@ consumer carries instances by their ids. So cost grows with what users wrote, ne
 """
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import Struct, field
 
-from crossfade.compile.model import Origin, RetryPolicy
 from crossfade.compile.policies.plugin import EnvoyFilter
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.retry import RetryPolicy
 
 # --- routes ----------------------------------------------------------------------------------------------------
 
@@ -120,6 +123,11 @@ class Action(Struct, frozen=True):
     response_headers: tuple[tuple[str, str], ...] = ()
 
 
+def action_name(action: Action) -> str:
+    """Tells it from all others by its content."""
+    return blake2b(msgspec.json.encode(action), digest_size=6).hexdigest()
+
+
 # --- plugins and consumers -------------------------------------------------------------------------------------
 
 
@@ -178,8 +186,8 @@ class Row(Struct, Generic[T], frozen=True):
 class Settings(Struct, frozen=True, omit_defaults=True):
     """What holds for all requests; fields as in Kong's configuration. `salt` is hexadecimal."""
 
-    compat: str = "kong-3"
-    server_token: str = ""
+    compat: str
+    server_token: str
     salt: str = ""
     trusted_ips: tuple[str, ...] = ()
     real_ip_header: str | None = None

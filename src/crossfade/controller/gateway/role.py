@@ -15,8 +15,8 @@ from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
 from crossfade.controller.sources import ClusterSource
-from crossfade.policy_module.path import policy_library_path
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.policy_module.path import policy_library_path
 from crossfade.status.kong import StatusInput, decide_changes
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot

@@ -1,14 +1,30 @@
 """The one list of HTTP filters per dialect, in the order in which requests pass them."""
 
+from typing import Final
+
 from crossfade.compile.model import Dialect
-from crossfade.envoy.filters.policies import consumers_filter, policy_chain_filter
+from crossfade.compile.policies.plugin import EnvoyFilter
+from crossfade.envoy.filters.filter import Filter
+from crossfade.envoy.filters.policies import gateway_filter
 from crossfade.envoy.filters.router import router_filter
-from crossfade.envoy.proto import hcm_v3
+from crossfade.envoy.proto import Any, hcm_v3, packed, route_v3
+from crossfade.envoy.settings import EnvoyOptions
+
+# Behind the policy module: what it refuses reaches none of them. By descending priority of the plugins.
+FILTERS: Final[tuple[Filter, ...]] = ()
+_BY_NAME: Final = {one.name: one for one in FILTERS}
 
 
-def http_filters(dialect: Dialect, *, has_consumers: bool) -> list[hcm_v3.HttpFilter]:
+def http_filters(dialect: Dialect, options: EnvoyOptions) -> list[hcm_v3.HttpFilter]:
     """App Mesh had the router only (appmesh.md §3.1)."""
     if dialect is Dialect.APP_MESH:
         return [router_filter(suppresses_envoy_headers=False)]
-    consumers = [consumers_filter()] if has_consumers else []
-    return [*consumers, policy_chain_filter(), router_filter(suppresses_envoy_headers=True)]
+    optional = [
+        hcm_v3.HttpFilter(name=one.name, typed_config=packed(one.on_listener()), disabled=True) for one in FILTERS
+    ]
+    return [gateway_filter(options), *optional, router_filter(suppresses_envoy_headers=True)]
+
+
+def route_config(wanted: EnvoyFilter) -> Any:
+    """A route's own configuration of a filter, which enables it there. KeyError if there is no such filter."""
+    return packed(route_v3.FilterConfig(config=packed(_BY_NAME[wanted.name].on_route(wanted.config))))

@@ -1,0 +1,54 @@
+"""Envoy's own route table of the gateway: an entry for each way to treat a request, found by the module's header.
+
+The policy module has chosen the route before. The cluster comes in a header too, so that neither a new route nor a new
+Service changes this table.
+"""
+
+from collections.abc import Mapping
+
+from crossfade.compile.routing.tables import Action
+from crossfade.envoy import names
+from crossfade.envoy.filters.order import route_config
+from crossfade.envoy.proto import core_v3, duration, matcher_v3, packed, route_v3, xds_core_v3
+from crossfade.envoy.retry import retry_policy
+
+
+def action_table(actions: Mapping[str, Action]) -> route_v3.RouteConfiguration:
+    """What names no known action is refused: the module's filter has answered such a request before."""
+    host = route_v3.VirtualHost(name=names.GATEWAY_ROUTES, domains=["*"])
+    tree = host.matcher.matcher_tree
+    tree.input.name = "action"
+    tree.input.typed_config.CopyFrom(packed(matcher_v3.HttpRequestHeaderMatchInput(header_name=names.ACTION_HEADER)))
+    for name, action in sorted(actions.items()):
+        tree.exact_match_map.map[name].action.CopyFrom(_entry(name, _route(name, action)))
+    refused = route_v3.Route(name="none", match=route_v3.RouteMatch(prefix="/"))
+    refused.direct_response.status = 503
+    host.matcher.on_no_match.action.CopyFrom(_entry("none", refused))
+    if not actions:
+        # An empty map is no map to Envoy.
+        host.matcher.ClearField("matcher_tree")
+    return route_v3.RouteConfiguration(name=names.GATEWAY_ROUTES, virtual_hosts=[host])
+
+
+def _entry(name: str, route: route_v3.Route) -> xds_core_v3.TypedExtensionConfig:
+    return xds_core_v3.TypedExtensionConfig(name=name, typed_config=packed(route))
+
+
+def _route(name: str, action: Action) -> route_v3.Route:
+    message = route_v3.Route(name=name, match=route_v3.RouteMatch(prefix="/"))
+    message.route.cluster_header = names.CLUSTER_HEADER
+    message.route.timeout.CopyFrom(duration(0))
+    if action.idle_timeout_s is not None:
+        message.route.idle_timeout.CopyFrom(duration(action.idle_timeout_s))
+    if action.takes_host_of_endpoint:
+        message.route.auto_host_rewrite.value = True
+    if action.retry is not None:
+        message.route.retry_policy.CopyFrom(retry_policy(action.retry))
+    for wanted in action.filters:
+        message.typed_per_filter_config[wanted.name].CopyFrom(route_config(wanted))
+    for header, value in action.response_headers:
+        message.response_headers_to_add.add(
+            header=core_v3.HeaderValue(key=header, value=value.replace("%", "%%")),
+            append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
+    return message
