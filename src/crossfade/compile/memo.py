@@ -1,7 +1,8 @@
 """Remembers what pure functions of immutable objects gave, as long as the very same objects come again.
 
 A compilation looks at everything; what a change did not touch costs a look-up. Nothing has to be invalidated: an entry
-counts only for the inputs that it was made from, compared by identity (scalars by value), and goes when a compilation has not used it.
+counts only for the inputs that it was made from, compared by identity (scalars by value), and goes when a compilation
+has not used it.
 """
 
 from collections.abc import Callable, Hashable

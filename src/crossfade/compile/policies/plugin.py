@@ -1,6 +1,6 @@
 """What the compiler knows about a plugin: one `Plugin` for each folder beside this file.
 
-A plugin becomes steps of a route. Most run in the policy module; what Envoy has itself, and exactly as Kong did it, is a
+A plugin becomes steps of a route. Most run in the policy module; what Envoy has itself, exactly as Kong did it, is a
 filter of Envoy's.
 """
 
@@ -36,7 +36,7 @@ Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit
 
 
 class CredentialEntry(Struct, frozen=True):
-    """What the policy module knows of a credential: `index` is what it is found by, `secret` what must be shown besides.
+    """What the policy module knows of a credential: `index` finds it, `secret` must be shown besides.
 
     Both are salted digests where the value is a secret.
     """

@@ -1,1 +1,1 @@
-"""Routes and policies in no product's terms: what every source of routes compiles into, and what the gateway runs by."""
+"""Routes and policies in no product's terms: what every source of routes compiles into."""

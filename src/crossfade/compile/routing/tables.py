@@ -1,4 +1,4 @@
-"""The gateway's tables: routes, plugin instances, consumers. The structs are the policy module's own JSON, field by field.
+"""The gateway's tables: routes, plugin instances, consumers; the structs are the policy module's JSON, field by field.
 
 Each thing stands in them once, however many others refer to it: a route lists steps by the ids of plugin instances, a
 consumer carries instances by their ids. So cost grows with what users wrote, never with the product of two of them.
@@ -19,7 +19,7 @@ from crossfade.compile.routing.retry import RetryPolicy
 
 
 class PathMatch(Struct, frozen=True):
-    """`kind` is `prefix` (plain), `exact`, or `regex` (anchored at the start); `rank` decides between routes that match.
+    """`kind` is `prefix` (plain), `exact` or `regex` (anchored at the start); `rank` decides between paths that match.
 
     The smallest rank wins; see `precedence`.
     """
@@ -160,7 +160,7 @@ class Credential(Struct, frozen=True):
 
 
 class Consumer(Struct, frozen=True):
-    """`carries` are instances that apply where a route or service refers to them too, `own` those that apply anywhere."""
+    """`carries` are instances that apply where a route or service refers to them too, `own` apply anywhere."""
 
     id: str
     username: str | None = None
@@ -200,7 +200,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
 
 
 class GatewayTables(Struct, frozen=True):
-    """Everything that the policy module decides by, each list ordered by id; `actions` by name, for Envoy's own table."""
+    """All that the policy module decides by, each list ordered by id; `actions` by name, for Envoy's own table."""
 
     settings: Settings
     routes: tuple[Row[Route], ...] = ()

@@ -1,4 +1,4 @@
-"""One interface for Envoy's HTTP filters that carry out a plugin: one module each beside this file, listed in `order`."""
+"""One interface for Envoy's HTTP filters that carry out a plugin: one module each, listed in `order`."""
 
 from collections.abc import Callable
 
