@@ -25,8 +25,9 @@ pub const CLUSTER: &[u8] = b"x-crossfade-cluster";
 /// Which of Envoy's routes carries it there.
 pub const ACTION: &[u8] = b"x-crossfade-action";
 
+/// Names that are ours: whatever a client sends under them goes no further.
 pub fn is_internal(name: &[u8]) -> bool {
-    name == CLUSTER || name == ACTION
+    name.starts_with(b"x-crossfade-")
 }
 
 /// What was decided before any filter ran. It keeps the state of all tables: a request ends in the one it began in.

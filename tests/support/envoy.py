@@ -12,9 +12,9 @@ import aiohttp
 
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.policy_module.path import policy_library_path
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection

@@ -19,14 +19,15 @@ from crossfade.compile.model import (
     RouteTable,
     VirtualHost,
 )
+from crossfade.compile.routing.tables import GatewayTables
 from crossfade_kube.meta import ObjectRef
 
 ORIGIN = Origin(ObjectRef("v1", "Test", "test", "test"))
 TABLE = "table"
 
 
-def route_to(cluster: str, match: RouteMatch | None = None, *, policy: bytes | None = None) -> Route:
-    return Route(cluster, match or RouteMatch(), Forward((Destination(cluster),)), ORIGIN, policy)
+def route_to(cluster: str, match: RouteMatch | None = None) -> Route:
+    return Route(cluster, match or RouteMatch(), Forward((Destination(cluster),)), ORIGIN)
 
 
 def answer(name: str, match: RouteMatch) -> Route:
@@ -43,10 +44,10 @@ def proxy_model(
     clusters: tuple[Cluster, ...] = (),
     port: int = 8000,
     dialect: Dialect = Dialect.APP_MESH,
-    consumers: bytes | None = None,
+    gateway: GatewayTables | None = None,
 ) -> ProxyModel:
     """One listener on loopback, one table, one virtual host for everything."""
     chain = FilterChain("all", HttpHandler(TABLE, "test", dialect))
     listener = Listener("listener", "127.0.0.1", port, Direction.INBOUND, (chain,))
     table = RouteTable(TABLE, (VirtualHost("all", ("*",), routes),))
-    return ProxyModel((listener,), (table,), clusters, consumers)
+    return ProxyModel((listener,), (table,), clusters, gateway)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from crossfade.compile.model import (
@@ -21,10 +20,25 @@ from crossfade.compile.model import (
     TcpHandler,
     VirtualHost,
 )
-from crossfade.policy_module.path import policy_library_path
+from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.tables import (
+    Action,
+    Backend,
+    Consumer,
+    GatewayTables,
+    HeaderMatch,
+    Instance,
+    Match,
+    PathMatch,
+    Route,
+    Row,
+    Settings,
+    action_name,
+)
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import InvalidConfigurationError, validate
+from crossfade.policy_module.path import policy_library_path
 from tests.support.models import ORIGIN, local_cluster, proxy_model, route_to
 from tests.support.xds_golden import assert_golden_xds
 
@@ -32,32 +46,23 @@ pytestmark = pytest.mark.envoy
 
 CASES = Path(__file__).parent / "cases" / "envoy"
 
-POLICY = msgspec.json.encode(
-    {
-        "compat": "kong-3",
-        "server_token": "kong/3.9.1",
-        "table": "default",
-        "trusted_ips": [],
-        "route": {
-            "id": "r",
-            "service_id": "s",
-            "path_prefix": "/",
-            "path_regex": None,
-            "strip_path": True,
-            "service_path": "/",
-        },
-        "answer": None,
-        "plugins": [],
-        "clock": None,
-    }
+MATCH = Match((PathMatch("", "regex", "/a.*"),), ("http",), ("a.test",), ("GET",), (HeaderMatch("x-a", ("~*b",)),))
+ACTION = Action(
+    RetryPolicy(("connect-failure",), 2), 5.0, takes_host_of_endpoint=True, response_headers=(("x-b", "5%"),)
 )
-CONSUMERS = b'{"name": "default", "salt": "00", "consumers": [], "credentials": {}}'
+GATEWAY = GatewayTables(
+    Settings("kong-3", "kong/3.9.1", "00"),
+    routes=(Row(ORIGIN, Route("r", MATCH, action=action_name(ACTION), backends=(Backend("eds"),))),),
+    instances=(Row(ORIGIN, Instance("i", "key-auth", {})),),
+    consumers=(Row(ORIGIN, Consumer("c", "ann")),),
+    actions={action_name(ACTION): ACTION},
+)
 
 
 def everything(dialect: Dialect) -> ProxyModel:
     """A model with a bit of all that the builders know."""
     is_kong = dialect is Dialect.KONG
-    table = RouteTable("t", (VirtualHost("v", ("*",), (route_to("eds", policy=POLICY if is_kong else None),)),))
+    table = RouteTable("t", (VirtualHost("v", ("*",), (route_to("eds"),)),))
     to_anywhere = TcpHandler((Destination("dst"),), "aws")
     chains = (
         FilterChain("http", HttpHandler("t", "s", dialect), destination_port=9080),
@@ -72,7 +77,7 @@ def everything(dialect: Dialect) -> ProxyModel:
         Cluster("strict", Discovery.STRICT_DNS, (Endpoint("jazz", 9080),), ORIGIN),
     )
     listener = Listener("l", "127.0.0.1", 15001, Direction.OUTBOUND, chains, restores_original_destination=True)
-    return ProxyModel((listener,), (table,), clusters, CONSUMERS if is_kong else None)
+    return ProxyModel((listener,), (table,), clusters, GATEWAY if is_kong else None)
 
 
 @pytest.mark.parametrize("dialect", Dialect)

@@ -1,6 +1,6 @@
 """A real Envoy with the policy module, an echo upstream, and a plain HTTP client that sends exactly what it is told.
 
-Routes and the consumer table come from files that Envoy watches, so a test can change them under traffic.
+The module's tables come from files that Envoy watches, so a test can change them under traffic.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from crossfade.envoy.binary import envoy_binary
 from crossfade.policy_module.path import policy_library_path
@@ -128,51 +129,72 @@ def dead_port() -> int:
         return port
 
 
-def gateway_config(route: Mapping[str, Any] | None = None, **extra: Any) -> JsonObject:
-    """A configuration of the filter `gateway` with a route that strips nothing."""
-    return {
-        "compat": "kong-3",
-        "server_token": "kong/3.9.1",
-        "table": "default",
-        "trusted_ips": [],
-        "route": {
-            "id": "00000000-0000-4000-8000-000000000001",
-            "service_id": "00000000-0000-4000-8000-000000000002",
-            "path_prefix": "/",
-            "path_regex": None,
-            "strip_path": False,
-            "service_path": "/",
+def instance(name: str, config: Mapping[str, Any] | None = None, *, identity: str = "") -> JsonObject:
+    """An instance of a plugin; `identity` also names its counters."""
+    return {"id": identity or f"{name}-1", "plugin": name, "config": dict(config or {})}
+
+
+# As the control plane orders them; only the order matters.
+ORDER = ("key-auth", "rate-limiting")
+
+
+def route(path: str, *instances: JsonObject, cluster: str = "echo", action: str = "plain", **extra: Any) -> JsonObject:
+    """A route for a plain prefix, and the plugin instances on it; longer prefixes come first."""
+    steps = [
+        {
+            "order": ORDER.index(one["plugin"]) if one["plugin"] in ORDER else len(ORDER),
+            "candidates": [{"instance": one["id"], "rank": 6, "scope": one["id"]}],
         }
-        | dict(route or {}),
-        "answer": None,
-        "plugins": [],
-        "clock": None,
-    } | extra
+        for one in instances
+    ]
+    paths = [{"rank": f"{999 - len(path):03}", "kind": "prefix", "text": path}]
+    return {
+        "id": path,
+        "match": {"paths": paths, "schemes": ["http", "https"]},
+        "service": {"id": "00000000-0000-4000-8000-000000000002", "path": "/"},
+        "action": action,
+        "backends": [{"cluster": cluster}],
+        "steps": steps,
+        "instances": list(instances),
+        **extra,
+    }
 
 
-def plugin(name: str, config: Mapping[str, Any] | None = None, *, instance: str = "", rank: int = 6) -> JsonObject:
-    candidate = {"id": instance or f"{name}-1", "consumer": None, "rank": rank, "config": dict(config or {})}
-    return {"plugin": name, "configs": [candidate]}
-
-
-def consumers_config(
-    consumers: Sequence[JsonObject], keys: Mapping[str, int], *, expiry: Mapping[str, float] | None = None
-) -> JsonObject:
-    """A consumer table; `keys` maps a key to the place of its consumer, `expiry` a key to a Unix time in seconds."""
+def consumer(name: str, *keys: str, expires_at: float | None = None, **extra: Any) -> JsonObject:
+    """A consumer with API keys, all of which expire at the Unix time."""
     credentials = [
         {
-            "id": f"10000000-0000-4000-8000-{number:012d}",
-            "consumer": consumer,
-            "digest": hashlib.sha256(bytes.fromhex(SALT) + key.encode()).hexdigest(),
-            "expires_at": (expiry or {}).get(key),
+            "id": str(uuid5(NAMESPACE_OID, key)),
+            "index": hashlib.sha256(bytes.fromhex(SALT) + key.encode()).hexdigest(),
+            "expires_at": expires_at,
         }
-        for number, (key, consumer) in enumerate(keys.items())
+        for key in keys
     ]
-    return {"name": "default", "salt": SALT, "consumers": list(consumers), "credentials": {"key-auth": credentials}}
+    return {"id": f"c-{name}", "username": name, "credentials": {"key-auth": credentials}, **extra}
+
+
+def tables(
+    routes: Sequence[JsonObject],
+    consumers: Sequence[JsonObject] = (),
+    *,
+    instances: Sequence[JsonObject] = (),
+    **settings: Any,
+) -> JsonObject:
+    """The instances of the routes come along; `instances` are those that only consumers carry."""
+    return {
+        "settings": {"compat": "kong-3", "server_token": "kong/3.9.1", "salt": SALT, **settings},
+        "routes": [{name: value for name, value in one.items() if name != "instances"} for one in routes],
+        "instances": [*instances, *(each for one in routes for each in one["instances"])],
+        "consumers": list(consumers),
+    }
 
 
 def _module() -> JsonObject:
     return {"module": {"local": {"filename": str(policy_library_path())}}, "do_not_close": True}
+
+
+def _text(value: str) -> JsonObject:
+    return {"@type": f"{TYPE}google.protobuf.StringValue", "value": value}
 
 
 def _incoming() -> JsonObject:
@@ -181,6 +203,7 @@ def _incoming() -> JsonObject:
         "DynamicModuleEarlyHeaderMutation",
         "dynamic_module_config": _module(),
         "early_header_mutation_name": "incoming",
+        "early_header_mutation_config": _text("http"),
     }
 
 
@@ -189,30 +212,32 @@ def module_filter(name: str, config: JsonObject) -> JsonObject:
         "@type": f"{TYPE}envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
         "dynamic_module_config": _module(),
         "filter_name": name,
-        "filter_config": {"@type": f"{TYPE}google.protobuf.StringValue", "value": json.dumps(config)},
+        "filter_config": _text(json.dumps(config)),
     }
 
 
-def route(match: JsonObject, config: JsonObject, cluster: str = "echo", **action: Any) -> JsonObject:
-    policies = {
-        "@type": f"{TYPE}envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
-        "filter_chain": {"filters": [{"name": "gateway", "typed_config": module_filter("gateway", config)}]},
-    }
-    return {
-        "match": match,
-        "route": {"cluster": cluster, "timeout": "0s", **action},
-        "typed_per_filter_config": {"policies": policies},
-    }
+def _action(name: str, **options: Any) -> JsonObject:
+    header = {"name": "x-crossfade-action", "string_match": {"exact": name}}
+    action = {"cluster_header": "x-crossfade-cluster", "timeout": "0s", **options}
+    return {"match": {"prefix": "/", "headers": [header]}, "route": action}
+
+
+ACTIONS = [
+    _action("plain"),
+    _action("impatient", timeout="0.2s"),
+    {"match": {"prefix": "/"}, "direct_response": {"status": 503}},
+]
+"""Envoy's own table: what routes name as their `action`."""
+PARTS = ("root", "shard")
 
 
 @dataclass
 class Gateway:
-    """A running Envoy. `set_routes` and `set_consumers` return when Envoy has taken the change over."""
+    """A running Envoy. `set_tables` returns when Envoy has taken the change over."""
 
     directory: Path
     echo_port: int
-    routes: list[JsonObject]
-    consumers: JsonObject
+    tables: JsonObject
     concurrency: int = 1
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -223,8 +248,8 @@ class Gateway:
         self._log = self.directory / "envoy.log"
 
     def start(self) -> None:
-        self._write("routes.json", self._route_table(self.routes))
-        self._write("consumers.json", self._consumer_table(self.consumers))
+        for name, content in _parts(self.tables):
+            self._write(f"{name}.json", content)
         self._write("bootstrap.json", self._bootstrap())
         address_file = self.directory / "admin"
         with self._log.open("wb") as log:
@@ -248,12 +273,12 @@ class Gateway:
             self.process.terminate()
             self.process.wait(DEADLINE_S)
 
-    def set_routes(self, routes: list[JsonObject]) -> None:
-        self._replace("routes.json", self._route_table(routes), "rds.gateway.update_success")
-
-    def set_consumers(self, consumers: JsonObject) -> None:
-        counter = "extension_config_discovery.http_filter.consumers.config_reload"
-        self._replace("consumers.json", self._consumer_table(consumers), counter)
+    def set_tables(self, tables: JsonObject) -> None:
+        counters = [f"extension_config_discovery.http_filter.{name}.config_reload" for name in PARTS]
+        before = sum(map(self.stat, counters))
+        for name, content in _parts(tables):
+            self._write(f"{name}.json", content)
+        self._wait(lambda: sum(map(self.stat, counters)) >= before + len(PARTS))
 
     def fetch(self, target: str, **options: Any) -> Answer:
         return fetch(self.port, target, **options)
@@ -269,11 +294,6 @@ class Gateway:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=DEADLINE_S) as answer:
             text: str = answer.read().decode()
             return text
-
-    def _replace(self, name: str, content: JsonObject, counter: str) -> None:
-        before = self.stat(counter)
-        self._write(name, content)
-        self._wait(lambda: self.stat(counter) > before)
 
     def _write(self, name: str, content: JsonObject) -> None:
         temporary = self.directory / f".{name}"
@@ -292,22 +312,6 @@ class Gateway:
                 pass
             assert time.monotonic() < deadline, f"Envoy did not get there:\n{self.log()}"
             time.sleep(0.01)
-
-    def _route_table(self, routes: list[JsonObject]) -> JsonObject:
-        resource = {
-            "@type": f"{TYPE}envoy.config.route.v3.RouteConfiguration",
-            "name": "gateway",
-            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
-        }
-        return {"resources": [resource]}
-
-    def _consumer_table(self, consumers: JsonObject) -> JsonObject:
-        resource = {
-            "@type": f"{TYPE}envoy.config.core.v3.TypedExtensionConfig",
-            "name": "consumers",
-            "typed_config": module_filter("consumers", consumers),
-        }
-        return {"resources": [resource]}
 
     def _watched(self, name: str) -> JsonObject:
         source = {"path": str(self.directory / name), "watched_directory": {"path": str(self.directory)}}
@@ -328,30 +332,14 @@ class Gateway:
             "layered_runtime": {"layers": [{"name": "static", "static_layer": {}}]},
         }
 
-    def static_bootstrap(self, routes: list[JsonObject]) -> JsonObject:
-        """The same with the routes in it, for `--mode validate`, which fetches nothing."""
-        bootstrap = self._bootstrap()
-        manager = bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-        del manager["rds"]
-        manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}
-        manager["http_filters"] = manager["http_filters"][1:]
-        return bootstrap
-
     def _filter_chain(self) -> JsonObject:
-        discovery = {
-            "config_source": self._watched("consumers.json"),
-            "type_urls": [f"{TYPE}envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"],
-        }
         manager = {
             "@type": f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "gateway",
-            "rds": {"route_config_name": "gateway", "config_source": self._watched("routes.json")},
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": ACTIONS}]},
             "http_filters": [
-                {"name": "consumers", "disabled": True, "config_discovery": discovery},
-                {
-                    "name": "policies",
-                    "typed_config": {"@type": f"{TYPE}envoy.extensions.filters.http.filter_chain.v3.FilterChainConfig"},
-                },
+                *({"name": name, "disabled": True, "config_discovery": self._discovery(name)} for name in PARTS),
+                {"name": "gateway", "typed_config": module_filter("gateway", {})},
                 {
                     "name": "router",
                     "typed_config": {
@@ -365,6 +353,12 @@ class Gateway:
         }
         return {"filters": [{"name": "hcm", "typed_config": manager}]}
 
+    def _discovery(self, name: str) -> JsonObject:
+        return {
+            "config_source": self._watched(f"{name}.json"),
+            "type_urls": [f"{TYPE}envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"],
+        }
+
 
 HTTP_CONNECTION_MANAGER: JsonObject = {
     "server_header_transformation": "PASS_THROUGH",
@@ -377,6 +371,22 @@ HTTP_CONNECTION_MANAGER: JsonObject = {
     "upgrade_configs": [{"upgrade_type": "websocket"}],
 }
 """What the policy module needs of the connection manager around it."""
+
+
+def _parts(tables: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    """The tables as one shard and their root, each as the content of the file that Envoy watches."""
+    content = {name: value for name, value in tables.items() if name != "settings"}
+    version = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    for name, config in (
+        ("shard", {"shard": 0, "version": version, **content}),
+        ("root", {"settings": tables["settings"], "shards": [version]}),
+    ):
+        resource = {
+            "@type": f"{TYPE}envoy.config.core.v3.TypedExtensionConfig",
+            "name": name,
+            "typed_config": module_filter(name, config),
+        }
+        yield name, {"resources": [resource]}
 
 
 def _address(port: int) -> JsonObject:
@@ -394,12 +404,9 @@ def _cluster(name: str, ports: Sequence[int]) -> JsonObject:
 
 
 @contextmanager
-def running(
-    directory: Path, routes: list[JsonObject], consumers: JsonObject | None = None, *, concurrency: int = 1
-) -> Iterator[Gateway]:
+def running(directory: Path, tables: JsonObject, *, concurrency: int = 1) -> Iterator[Gateway]:
     with echo_upstream() as echo_port:
-        table = consumers or consumers_config([], {})
-        gateway = Gateway(directory, echo_port, routes, table, concurrency=concurrency)
+        gateway = Gateway(directory, echo_port, tables, concurrency=concurrency)
         try:
             gateway.start()
             yield gateway

@@ -1,38 +1,25 @@
-"""Changes under traffic: counters outlive a new configuration, keys are revoked at once, bad ones are refused."""
+"""Changes under traffic: counters outlive them, keys are revoked at once, a bad object stops no other."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from crossfade.envoy.binary import envoy_binary
-from tests.e2e.policy_module.harness import (
-    Gateway,
-    JsonObject,
-    consumers_config,
-    gateway_config,
-    plugin,
-    route,
-    running,
-)
+from tests.e2e.policy_module.harness import Gateway, JsonObject, consumer, instance, route, running, tables
 
 pytestmark = pytest.mark.envoy
 
-ANN: JsonObject = {"id": "c-ann", "username": "ann", "custom_id": None, "plugins": []}
-
 
 def _limited(limit: int) -> JsonObject:
-    limits = plugin("rate-limiting", {"day": limit}, instance="kept")
-    return route({"prefix": "/"}, gateway_config(plugins=[limits], clock={"now_ms": 1_700_049_600_000}))
+    limits = instance("rate-limiting", {"day": limit}, identity="kept")
+    return tables([route("/", limits)], clock={"now_ms": 1_700_049_600_000})
 
 
 def test_counters_outlive_a_change_of_the_limit(tmp_path: Path) -> None:
-    with running(tmp_path, [_limited(5)]) as gateway:
+    with running(tmp_path, _limited(5)) as gateway:
         assert [gateway.fetch("/").header("ratelimit-remaining") for _ in range(2)] == ["4", "3"]
-        gateway.set_routes([_limited(50)])
+        gateway.set_tables(_limited(50))
         assert gateway.fetch("/").header("ratelimit-remaining") == "47"
-        gateway.set_routes([_limited(2)])
+        gateway.set_tables(_limited(2))
         assert gateway.fetch("/").status == 429
 
 
@@ -40,27 +27,39 @@ def test_a_key_is_revoked_and_granted_by_the_next_table(tmp_path: Path) -> None:
     def status(gateway: Gateway, key: str) -> int:
         return gateway.fetch("/", headers=[("apikey", key)]).status
 
-    secured = route({"prefix": "/"}, gateway_config(plugins=[plugin("key-auth")]))
-    with running(tmp_path, [secured], consumers_config([ANN], {"first": 0})) as gateway:
+    secured = route("/", instance("key-auth"))
+    with running(tmp_path, tables([secured], [consumer("ann", "first")])) as gateway:
         assert (status(gateway, "first"), status(gateway, "second")) == (200, 401)
-        gateway.set_consumers(consumers_config([ANN], {"second": 0}))
+        gateway.set_tables(tables([secured], [consumer("ann", "second")]))
         assert (status(gateway, "first"), status(gateway, "second")) == (401, 200)
 
 
 @pytest.mark.parametrize(
-    ("config", "reason"),
+    ("plugin", "reason"),
     [
-        (gateway_config(plugins=[plugin("nope")]), 'there is no plugin "nope" in this module'),
-        (gateway_config(plugins=[plugin("rate-limiting", {"hour": 1, "policy": "redis"})]), "policy redis"),
-        (gateway_config({"path_regex": "("}), "path_regex is not valid"),
+        (instance("nope"), 'plugin nope-1 is left out: there is no plugin "nope" in this module'),
+        (instance("rate-limiting", {"hour": 1, "policy": "redis"}), "policy redis"),
     ],
 )
-def test_a_bad_configuration_is_refused_with_a_reason(tmp_path: Path, config: JsonObject, reason: str) -> None:
-    gateway = Gateway(tmp_path, 1, [], consumers_config([], {}))
-    bootstrap = gateway.static_bootstrap([route({"prefix": "/"}, config)])
-    path = tmp_path / "static.json"
-    path.write_text(json.dumps(bootstrap))
-    command = [str(envoy_binary()), "--mode", "validate", "-c", str(path), "--disable-hot-restart"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert run.returncode != 0
-    assert reason in run.stderr
+def test_a_bad_plugin_closes_its_route_alone_and_is_told(tmp_path: Path, plugin: JsonObject, reason: str) -> None:
+    with running(tmp_path, tables([route("/bad", plugin), route("/good")])) as gateway:
+        assert (gateway.fetch("/bad").status, gateway.fetch("/good").status) == (503, 200)
+        assert reason in gateway.log()
+        gateway.set_tables(tables([route("/bad"), route("/good", plugin)]))
+        assert (gateway.fetch("/bad").status, gateway.fetch("/good").status) == (200, 503)
+
+
+def test_a_bad_route_matches_nothing_and_is_told(tmp_path: Path) -> None:
+    bad = route("/bad")
+    bad["match"]["paths"][0] |= {"kind": "regex", "text": "/("}
+    with running(tmp_path, tables([bad, route("/good")])) as gateway:
+        assert (gateway.fetch("/bad").status, gateway.fetch("/good").status) == (404, 200)
+        assert "route /bad is left out" in gateway.log()
+
+
+def test_settings_that_cannot_be_read_leave_the_last_ones(tmp_path: Path) -> None:
+    with running(tmp_path, tables([route("/one")])) as gateway:
+        gateway.set_tables(tables([route("/two")], salt="no hexadecimal"))
+        assert (gateway.fetch("/one").status, gateway.fetch("/two").status) == (200, 404)
+        gateway.set_tables(tables([route("/three")]))
+        assert (gateway.fetch("/one").status, gateway.fetch("/three").status) == (404, 200)

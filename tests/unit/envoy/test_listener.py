@@ -15,7 +15,7 @@ from crossfade.compile.model import (
     TcpHandler,
 )
 from crossfade.envoy.dump import plain
-from crossfade.envoy.listener import listener_from_model
+from crossfade.envoy.listener import listener_from_model, tables_listener
 from crossfade.envoy.settings import EnvoyOptions
 
 MESH = HttpHandler("rds", "egress", Dialect.APP_MESH)
@@ -24,17 +24,24 @@ PASS = TcpHandler((Destination("passthrough"),), "passthrough")
 CERTIFICATE = ServerCertificate("CHAIN", "KEY")
 
 
-def built(*chains: FilterChain, restores: bool = False, has_consumers: bool = False) -> dict[str, Any]:
+def built(*chains: FilterChain, restores: bool = False) -> dict[str, Any]:
     listener = Listener("l", "0.0.0.0", 15001, Direction.OUTBOUND, chains, restores)
-    result: dict[str, Any] = plain(listener_from_model(listener, EnvoyOptions(), has_consumers=has_consumers))
+    result: dict[str, Any] = plain(listener_from_model(listener, EnvoyOptions()))
     return result
 
 
-def manager(chain: FilterChain, *, has_consumers: bool = False) -> dict[str, Any]:
-    listener = built(chain, has_consumers=has_consumers)
+def manager(chain: FilterChain) -> dict[str, Any]:
+    listener = built(chain)
     found = listener.get("default_filter_chain") or listener["filter_chains"][0]
     result: dict[str, Any] = found["filters"][0]["typed_config"]
     return result
+
+
+def scheme_of(manager: dict[str, Any]) -> str:
+    """What the policy module is told about the listener."""
+    (mutation,) = manager["early_header_mutation_extensions"]
+    config: str = mutation["typed_config"]["early_header_mutation_config"]["value"]
+    return config
 
 
 def test_the_original_port_picks_the_chain_and_nothing_takes_the_rest() -> None:
@@ -89,11 +96,10 @@ def test_http2_and_grpc_speak_http2_by_prior_knowledge() -> None:
 
 
 def test_kong_dialect() -> None:
-    found = manager(FilterChain("all", KONG), has_consumers=True)
-    assert [one["name"] for one in found["http_filters"]] == ["consumers", "policies", "envoy.filters.http.router"]
-    consumers, _, router = found["http_filters"]
-    assert consumers["disabled"] is True
-    assert consumers["config_discovery"]["config_source"] == {"ads": {}, "resource_api_version": "V3"}
+    found = manager(FilterChain("all", KONG))
+    gateway, *optional, router = found["http_filters"]
+    assert (gateway["name"], router["name"]) == ("gateway", "envoy.filters.http.router")
+    assert all(one["disabled"] for one in optional)
     assert router["typed_config"]["suppress_envoy_headers"] is True
     assert found["server_header_transformation"] == "PASS_THROUGH"
     assert found["generate_request_id"] is False
@@ -103,7 +109,8 @@ def test_kong_dialect() -> None:
         "header_key_format": {"proper_case_words": {}},
     }
     assert found["codec_type"] == "HTTP1"
-    assert [one["name"] for one in found["early_header_mutation_extensions"]] == ["incoming"]
+    assert scheme_of(found) == "http"
+    assert scheme_of(manager(FilterChain("all", KONG, certificate=CERTIFICATE))) == "https"
     assert (found["use_remote_address"], found["skip_xff_append"]) == (True, True)
     assert found.keys().isdisjoint({"tracing", "normalize_path", "merge_slashes"})
 
@@ -112,9 +119,13 @@ def test_kong_speaks_http2_over_tls_only() -> None:
     assert "codec_type" not in manager(FilterChain("all", KONG, certificate=CERTIFICATE))
 
 
-def test_kong_without_consumers_has_no_table() -> None:
-    names = [one["name"] for one in manager(FilterChain("all", KONG))["http_filters"]]
-    assert names == ["policies", "envoy.filters.http.router"]
+def test_the_policy_modules_tables_come_by_a_listener_that_listens_nowhere() -> None:
+    listener = plain(tables_listener(["gateway-root", "gateway-shard-000"]))
+    assert listener["bind_to_port"] is False
+    *tables, _ = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
+    assert [one["name"] for one in tables] == ["gateway-root", "gateway-shard-000"]
+    source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    assert all(one["config_discovery"]["config_source"] == source for one in tables)
 
 
 def test_tcp_leaves_out_what_has_no_weight() -> None:

@@ -1,6 +1,7 @@
 """Encoded sets: content, versions, determinism, and what must not leak."""
 
 import yaml
+from msgspec.structs import replace
 
 from crossfade.compile.model import (
     Dialect,
@@ -11,14 +12,22 @@ from crossfade.compile.model import (
     ProxyModel,
     ServerCertificate,
 )
+from crossfade.compile.routing.tables import Action, GatewayTables, Match, PathMatch, Route, Row, Settings
 from crossfade.envoy.dump import plain_resources
 from crossfade.envoy.proto import discovery_v3
 from crossfade.envoy.resource_set import EMPTY, ResourceSet, ResourceType, decoded, varint
-from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.resources import MOST_RETIRED, Encoded, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from tests.support.models import local_cluster, proxy_model, route_to
+from crossfade.envoy.shards import SHARDS, shard_of
+from tests.support.models import ORIGIN, local_cluster, proxy_model, route_to
 
 OPTIONS = EnvoyOptions()
+
+
+def tables(*routes: str) -> GatewayTables:
+    match = Match((PathMatch("", "prefix", "/"),), ("http",))
+    rows = tuple(Row(ORIGIN, Route(name, match)) for name in routes)
+    return GatewayTables(Settings("kong-3", "kong/3.9.1", ""), rows)
 
 
 def resources(model: ProxyModel) -> ResourceSet:
@@ -26,20 +35,47 @@ def resources(model: ProxyModel) -> ResourceSet:
 
 
 def test_every_type_is_there() -> None:
-    model = proxy_model(
-        route_to("a", policy=b"{}"),
-        clusters=(local_cluster("a", 80),),
-        dialect=Dialect.KONG,
-        consumers=b'{"name":"default"}',
-    )
+    model = proxy_model(route_to("a"), clusters=(local_cluster("a", 80),), dialect=Dialect.KONG, gateway=tables())
     found = {kind.name: list(resources(model).of(kind)) for kind in ResourceType}
     assert found == {
         "CLUSTER": ["a"],
         "ENDPOINTS": ["a"],
-        "LISTENER": ["listener"],
-        "EXTENSION": ["consumers"],
-        "ROUTES": ["table"],
+        "LISTENER": ["gateway_tables", "listener"],
+        "EXTENSION": ["gateway-root", *(f"gateway-shard-{number:03}" for number in range(SHARDS))],
+        "ROUTES": ["gateway", "table"],
     }
+
+
+def test_one_changed_route_changes_one_shard_and_the_root() -> None:
+    before, after = resources(ProxyModel(gateway=tables("a", "b"))), resources(ProxyModel(gateway=tables("a", "c")))
+    changed = {
+        name for name, one in after.of(ResourceType.EXTENSION).items() if before.of(ResourceType.EXTENSION)[name] != one
+    }
+    assert changed == {"gateway-root", *(f"gateway-shard-{shard_of(route):03}" for route in ("b", "c"))}
+    assert before.of(ResourceType.ROUTES) == after.of(ResourceType.ROUTES)
+
+
+def test_what_did_not_change_is_not_encoded_again() -> None:
+    memory = Encoded()
+    model = proxy_model(clusters=(local_cluster("a", 80), local_cluster("b", 80)), gateway=tables("a"))
+    before = resources_from_model(model, options=OPTIONS, before=memory)
+    changed = replace(model, clusters=(local_cluster("a", 80), local_cluster("b", 81)))
+    after = resources_from_model(changed, options=OPTIONS, before=memory)
+    assert after == resources(changed)
+    for kind in ResourceType:
+        for name, resource in after.of(kind).items():
+            assert (resource == before.of(kind)[name]) is ((kind, name) != (ResourceType.ENDPOINTS, "b"))
+            assert name == "b" or resource is before.of(kind)[name]
+
+
+def test_an_action_outlives_its_last_route_for_a_while() -> None:
+    memory = Encoded()
+    first, second = ({name: Action(idle_timeout_s=seconds)} for name, seconds in (("one", 1.0), ("two", 2.0)))
+    assert memory.with_retired(first) == first
+    assert memory.with_retired(second) == {**first, **second}
+    for number in range(MOST_RETIRED):
+        memory.with_retired({f"n{number}": Action()})
+    assert "one" not in memory.with_retired({})
 
 
 def test_equal_models_give_equal_sets() -> None:

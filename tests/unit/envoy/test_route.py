@@ -6,7 +6,6 @@ import pytest
 
 from crossfade.compile.model import (
     Destination,
-    Dialect,
     Forward,
     HeaderMatch,
     HostRewrite,
@@ -26,16 +25,14 @@ from crossfade.compile.model import (
 from crossfade.envoy.dump import plain
 from crossfade.envoy.route import re2_quoted, route_configuration, route_from_model
 from crossfade.envoy.route_matcher import LIST_LIMIT
-from crossfade.envoy.settings import EnvoyOptions
 from tests.support.models import ORIGIN
 
-OPTIONS = EnvoyOptions()
 TO_A = Forward((Destination("a"),))
 EXACT, PREFIX, SUFFIX, REGEX = StringMatchKind
 
 
 def built(match: RouteMatch | None = None, action: Forward | Respond = TO_A) -> dict[str, Any]:
-    result: dict[str, Any] = plain(route_from_model(Route("r", match or RouteMatch(), action, ORIGIN), OPTIONS))
+    result: dict[str, Any] = plain(route_from_model(Route("r", match or RouteMatch(), action, ORIGIN)))
     return result
 
 
@@ -45,7 +42,6 @@ def built(match: RouteMatch | None = None, action: Forward | Respond = TO_A) -> 
         (RouteMatch("/x"), {"prefix": "/x"}),
         (RouteMatch("/x", PathMatchKind.EXACT), {"path": "/x"}),
         (RouteMatch("/x.", PathMatchKind.REGEX), {"safe_regex": {"regex": "/x."}}),
-        (RouteMatch(r"/x/\d", PathMatchKind.REGEX_PREFIX), {"safe_regex": {"regex": r"(?:/x/\d)(?s:.*)"}}),
         (RouteMatch(is_grpc=True), {"prefix": "/", "grpc": {}}),
     ],
 )
@@ -137,31 +133,16 @@ def test_an_answer_of_envoys_own() -> None:
     assert route["response_headers_to_add"][0]["header"] == {"key": "content-type", "value": "application/json"}
 
 
-def test_a_policy_becomes_the_routes_own_filter_chain() -> None:
-    route = plain(route_from_model(Route("r", RouteMatch(), TO_A, ORIGIN, b'{"compat":"kong-3"}'), OPTIONS))
-    (module,) = route["typed_per_filter_config"]["policies"]["filter_chain"]["filters"]
-    config = module["typed_config"]
-    assert config["filter_name"] == "gateway"
-    assert config["filter_config"]["value"] == '{"compat":"kong-3"}'
-    assert config["dynamic_module_config"] == {"name": "crossfade_policy", "do_not_close": True}
-
-
-def test_kong_ignores_the_port_of_the_host_header() -> None:
-    table = RouteTable("t", ())
-    assert route_configuration(table, Dialect.KONG, OPTIONS).ignore_port_in_host_matching
-    assert not route_configuration(table, Dialect.APP_MESH, OPTIONS).ignore_port_in_host_matching
-
-
 @pytest.mark.parametrize("count", [3, LIST_LIMIT + 1], ids=["list", "tree"])
 def test_sharing_routes_between_virtual_hosts_changes_nothing(count: int) -> None:
     def routes() -> tuple[Route, ...]:
-        return tuple(Route(f"r{number}", RouteMatch(f"/{number}"), TO_A, ORIGIN, b"{}") for number in range(count))
+        return tuple(Route(f"r{number}", RouteMatch(f"/{number}"), TO_A, ORIGIN) for number in range(count))
 
     shared = routes()
     one_set = RouteTable("t", tuple(VirtualHost(name, (name,), shared) for name in ("a", "b")))
     own_sets = RouteTable("t", tuple(VirtualHost(name, (name,), routes()) for name in ("a", "b")))
-    expected = plain(route_configuration(own_sets, Dialect.KONG, OPTIONS))
-    assert plain(route_configuration(one_set, Dialect.KONG, OPTIONS)) == expected
+    expected = plain(route_configuration(own_sets))
+    assert plain(route_configuration(one_set)) == expected
 
 
 def test_quoting_for_re2() -> None:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from crossfade.compile.policies.plugin import ModuleStep
 from crossfade.compile.policies.registry import PLUGINS, Accepted, Refused, judge_plugin
+from crossfade.policy_module.library import plugin_names
 
 LIMITS = ", ".join(f"'config.{period}'" for period in ("second", "minute", "hour", "day", "month", "year"))
 
@@ -55,8 +57,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         f"schema violation (config.key_names.2: bad header name 'not good', {CHARACTERS})",
     ),
     ("key-auth", {"hide_credentials": "yes"}, "schema violation (config.hide_credentials: expected a boolean)"),
-    ("cors", {}, "plugin 'cors' not enabled; add it to the 'plugins' configuration property"),
+    ("moon", {}, "plugin 'moon' not enabled; add it to the 'plugins' configuration property"),
 ]
+
+
+def module_config(verdict: Accepted) -> dict[str, Any]:
+    (step,) = verdict.steps
+    assert isinstance(step, ModuleStep)
+    return step.config
 
 
 @pytest.mark.parametrize(("plugin", "config", "reason"), REFUSED)
@@ -75,7 +83,7 @@ def test_an_unknown_plugin_is_told_what_there_is() -> None:
 def test_defaults_are_filled_in() -> None:
     verdict = judge_plugin("key-auth", {"realm": "shop"})
     assert isinstance(verdict, Accepted)
-    assert verdict.config == {
+    assert module_config(verdict) == {
         "key_names": ["apikey"],
         "key_in_header": True,
         "key_in_query": True,
@@ -90,14 +98,14 @@ def test_defaults_are_filled_in() -> None:
 def test_the_cluster_policy_counts_locally_and_says_so() -> None:
     verdict = judge_plugin("rate-limiting", {"minute": 3.0, "policy": "cluster"})
     assert isinstance(verdict, Accepted)
-    assert (verdict.config["policy"], verdict.config["minute"]) == ("local", 3)
+    assert (module_config(verdict)["policy"], module_config(verdict)["minute"]) == ("local", 3)
     assert "cluster" in verdict.warnings[0]
 
 
 def test_null_means_the_default() -> None:
     verdict = judge_plugin("rate-limiting", {"minute": 3, "error_code": None})
     assert isinstance(verdict, Accepted)
-    assert verdict.config["error_code"] == 429
+    assert module_config(verdict)["error_code"] == 429
 
 
 def test_protocols_must_be_those_of_http() -> None:
@@ -110,3 +118,18 @@ def test_an_unknown_field_is_told_what_there_is() -> None:
     verdict = judge_plugin("key-auth", {"key_namez": ["a"]})
     assert isinstance(verdict, Refused)
     assert verdict.hint.startswith("the fields of key-auth are anonymous, hide_credentials, ")
+
+
+def test_the_policy_module_has_the_last_word() -> None:
+    verdict = judge_plugin("rate-limiting", {"minute": 3, "error_code": 700})
+    assert isinstance(verdict, Refused)
+    assert verdict.reason == "error_code of rate-limiting is not an HTTP status from 200 to 599"
+
+
+@pytest.mark.parametrize("minute", [float("nan"), float("inf"), 1e308, 10**400])
+def test_no_number_is_too_strange(minute: float) -> None:
+    assert isinstance(judge_plugin("rate-limiting", {"minute": minute}), Accepted | Refused)
+
+
+def test_every_plugin_of_the_module_is_known_here() -> None:
+    assert plugin_names() <= PLUGINS.keys()

@@ -1,0 +1,59 @@
+"""What the policy module says of configurations, and which route it would choose."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.policy_module.library import Tables, plugin_names, problem
+
+SETTINGS = {"compat": "kong-3", "server_token": "kong/3.9.1"}
+
+
+@pytest.mark.parametrize("pattern", ["/a(?=b)", "/a(", r"/(a)\1", "/[z-a]", r"/\Qa.b\E", r"/\101bc", r"/a\C"])
+def test_what_the_engine_cannot_take_is_found(pattern: str) -> None:
+    assert problem("regex", pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"/r/(?<id>\d+)", r"/a{2,3}/[^/]+", "(?i)/x"])
+def test_usual_patterns_are_fine(pattern: str) -> None:
+    assert problem("regex", pattern) is None
+
+
+def test_kinds() -> None:
+    assert problem("host", "*.a.test") is None
+    assert problem("host", "a.*.test")
+    assert problem("header", "~*^v[0-9]+$") is None
+    assert problem("header", "~*(")
+    assert problem("instance", '{"id": "i", "plugin": "key-auth", "config": {}}') is None
+    assert (
+        problem("instance", '{"id": "i", "plugin": "moon", "config": {}}') == 'there is no plugin "moon" in this module'
+    )
+
+
+@given(st.text())
+def test_no_text_is_too_strange(text: str) -> None:
+    for kind in ("settings", "route", "instance", "consumer", "regex", "header", "host"):
+        found = problem(kind, text)  # type: ignore[arg-type]  # one of the kinds, from a list
+        assert found is None or found
+
+
+def test_it_carries_out_plugins() -> None:
+    assert {"key-auth", "rate-limiting"} <= plugin_names()
+
+
+def test_it_chooses_the_route() -> None:
+    def route(name: str, path: str, rank: str, host: str) -> dict[str, object]:
+        match = {"hosts": [host], "schemes": ["http"], "paths": [{"rank": rank, "kind": "prefix", "text": path}]}
+        return {"id": name, "match": match}
+
+    shard = {"shard": 0, "version": "v", "routes": [route("a", "/", "2", "a.test"), route("b", "/b", "1", "*.test")]}
+    tables = Tables(SETTINGS, [shard])
+    assert tables.choose("/b", host="a.test") == "b"
+    assert tables.choose("/c", host="a.test") == "a"
+    assert tables.choose("/c", host="b.test") is None
+    assert tables.choose("/c", host="a.test", scheme="https") is None
+
+
+def test_tables_that_cannot_be_read() -> None:
+    with pytest.raises(ValueError, match="cannot read"):
+        Tables({"compat": "kong-9"}, [])
