@@ -1,6 +1,7 @@
 """The Kong dialect without any policy: certificates by name, protocols, and the looks of Envoy's own errors."""
 
 import asyncio
+import json
 import ssl
 from pathlib import Path
 
@@ -10,20 +11,15 @@ from cryptography import x509
 from crossfade.compile.model import (
     Cluster,
     Dialect,
-    Direction,
     Discovery,
     FilterChain,
     HttpHandler,
-    Listener,
     ProxyModel,
-    RouteMatch,
-    RouteTable,
     ServerCertificate,
-    VirtualHost,
 )
 from tests.support.certificates import self_signed
-from tests.support.envoy import backend, running_envoy
-from tests.support.models import ORIGIN, local_cluster, proxy_model, route_to
+from tests.support.envoy import Harness, backend, running_envoy, until
+from tests.support.models import ORIGIN, kong_model, local_cluster
 
 pytestmark = pytest.mark.envoy
 
@@ -40,23 +36,15 @@ async def raw(port: int, request: str) -> tuple[str, dict[str, str], str]:
     return status, headers, body.decode()
 
 
-def message(text: str) -> str:
-    return f'{{\n  "message":"{text}"\n}}'
+def message(body: str) -> str:
+    text: str = json.loads(body)["message"]
+    return text
 
 
 async def test_envoys_own_errors_look_like_kongs(tmp_path: Path) -> None:
     async with running_envoy(tmp_path) as envoy, backend("ok") as target:
         dead, empty = local_cluster("dead", 1), Cluster("empty", Discovery.EDS, (), ORIGIN)
-        envoy.publish(
-            proxy_model(
-                route_to("ok", RouteMatch("/ok")),
-                route_to("dead", RouteMatch("/dead")),
-                route_to("empty", RouteMatch("/empty")),
-                clusters=(local_cluster("ok", target.port), dead, empty),
-                port=envoy.port,
-                dialect=Dialect.KONG,
-            )
-        )
+        envoy.publish(kong_model(local_cluster("ok", target.port), dead, empty, port=envoy.port))
         await envoy.until_status(404)
         expected = {
             "/none": ("404 Not Found", "no Route matched with those values"),
@@ -64,25 +52,32 @@ async def test_envoys_own_errors_look_like_kongs(tmp_path: Path) -> None:
             "/empty": ("503 Service Unavailable", "failure to get a peer from the ring-balancer"),
         }
         for path, (status, text) in expected.items():
-            line, headers, body = await raw(envoy.port, f"GET {path} HTTP/1.1\nHost: a\nConnection: close\n\n")
-            assert (line, body) == (f"HTTP/1.1 {status}", message(text))
+            request = f"GET {path} HTTP/1.1\nHost: a\nAccept: */*\nConnection: close\n\n"
+            line, headers, body = await raw(envoy.port, request)
+            assert (line, message(body)) == (f"HTTP/1.1 {status}", text)
             assert headers["Content-Type"] == "application/json; charset=utf-8"
             assert headers["Server"] == "kong/3.9.1"
             assert not any(name.lower().startswith("x-envoy") for name in headers)
         line, _, body = await raw(envoy.port, f"GET /ok HTTP/1.1\nHost: a\nLong: {'x' * 40_000}\n\n")
-        assert (line, body) == ("HTTP/1.1 400 Bad Request", message("Request header or cookie too large"))
+        assert (line, message(body)) == ("HTTP/1.1 400 Bad Request", "Request header or cookie too large")
 
 
 async def test_requests_of_all_ages_are_answered(tmp_path: Path) -> None:
     async with running_envoy(tmp_path) as envoy, backend("ok") as target:
-        clusters = (local_cluster("ok", target.port),)
-        envoy.publish(proxy_model(route_to("ok"), clusters=clusters, port=envoy.port, dialect=Dialect.KONG))
-        await envoy.until_body("ok")
-        line, headers, body = await raw(envoy.port, "GET / HTTP/1.0\n\n")
+        envoy.publish(kong_model(local_cluster("ok", target.port), port=envoy.port))
+        await until_served(envoy)
+        line, headers, body = await raw(envoy.port, "GET /ok HTTP/1.0\n\n")
         assert (line, body) == ("HTTP/1.0 200 OK", "ok")
-        assert "Server" not in headers
-        line, _, body = await raw(envoy.port, "GET / HTTP/1.1\nHost: a:1234\nunder_score: 1\nConnection: close\n\n")
+        assert headers["Server"] == "kong/3.9.1"
+        line, _, body = await raw(envoy.port, "GET /ok HTTP/1.1\nHost: a:1234\nunder_score: 1\nConnection: close\n\n")
         assert (line, body) == ("HTTP/1.1 200 OK", "ok")
+
+
+async def until_served(envoy: Harness) -> None:
+    async def answered() -> bool:
+        return (await envoy.get("/ok")).body == "ok"
+
+    await until(answered)
 
 
 async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
@@ -94,7 +89,7 @@ async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
 
 
 def tls_model(port: int, upstream: int) -> ProxyModel:
-    handler = HttpHandler("t", "kong", Dialect.KONG)
+    handler = HttpHandler("gateway", "kong", Dialect.KONG)
 
     def chain(name: str, *server_names: str) -> FilterChain:
         pair = self_signed(name)
@@ -103,9 +98,7 @@ def tls_model(port: int, upstream: int) -> ProxyModel:
         )
 
     chains = (chain("a.test", "a.test"), chain("*.b.test", "*.b.test"), chain("default.test"))
-    listener = Listener("tls", "127.0.0.1", port, Direction.INBOUND, chains)
-    table = RouteTable("t", (VirtualHost("all", ("*",), (route_to("ok"),)),))
-    return ProxyModel((listener,), (table,), (local_cluster("ok", upstream),))
+    return kong_model(local_cluster("ok", upstream), port=port, chains=chains)
 
 
 async def certificate_shown(port: int, server_name: str | None) -> tuple[str, str | None]:

@@ -19,6 +19,7 @@ from crossfade.compile.model import (
     RouteTable,
     VirtualHost,
 )
+from crossfade.compile.routing import tables
 from crossfade.compile.routing.tables import GatewayTables
 from crossfade_kube.meta import ObjectRef
 
@@ -51,3 +52,27 @@ def proxy_model(
     listener = Listener("listener", "127.0.0.1", port, Direction.INBOUND, (chain,))
     table = RouteTable(TABLE, (VirtualHost("all", ("*",), routes),))
     return ProxyModel((listener,), (table,), clusters, gateway)
+
+
+def gateway_tables(*clusters: str) -> GatewayTables:
+    """The cluster `a` gets what begins with `/a`; the module's other settings are Kong's."""
+    action = tables.Action()
+    name = tables.action_name(action)
+    routes = (
+        tables.Route(
+            cluster,
+            tables.Match((tables.PathMatch("", "prefix", f"/{cluster}"),), ("http", "https")),
+            action=name,
+            backends=(tables.Backend(cluster),),
+        )
+        for cluster in clusters
+    )
+    settings = tables.Settings("kong-3", "kong/3.9.1", "")
+    return GatewayTables(settings, tuple(tables.Row(ORIGIN, route) for route in routes), actions={name: action})
+
+
+def kong_model(*clusters: Cluster, port: int, chains: tuple[FilterChain, ...] = ()) -> ProxyModel:
+    """A gateway with a listener on loopback, plain unless other chains are given."""
+    plain = FilterChain("all", HttpHandler("gateway", "test", Dialect.KONG))
+    listener = Listener("listener", "127.0.0.1", port, Direction.INBOUND, chains or (plain,))
+    return ProxyModel((listener,), (), clusters, gateway_tables(*(cluster.name for cluster in clusters)))

@@ -4,19 +4,22 @@ Every replica configures its own proxy; one of them, the leader, writes statuses
 on with what it has.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
 from crossfade import __version__
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
+from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.controller.gateway.publication import PROXY, GatewayPublication
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
 from crossfade.controller.sources import ClusterSource
+from crossfade.envoy.gateway import GatewayBuilder
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
+from crossfade.status.fault_log import FaultLog
 from crossfade.status.kong import StatusInput, decide_changes
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
@@ -58,7 +61,9 @@ class _Role:
         # The proxy's image holds the same installation, so the same path.
         options = EnvoyOptions(policy_library_path(), settings.compile.token)
         pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
-        self._publication = GatewayPublication(self.events, pod, options)
+        self._builder = GatewayBuilder(settings.compile, options)
+        self._publication = GatewayPublication(self.events, pod)
+        self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
         self._writer: StatusWriter | None = None
@@ -84,8 +89,11 @@ class _Role:
 
     async def compile(self) -> None:
         async for snapshot in self.source:
-            model, diagnostics = compile_gateway(snapshot, self._settings.compile)
-            self._publication.publish(model)
+            # In a thread, so that leases are renewed and webhooks answered meanwhile, however much there is to compile.
+            built = await asyncio.to_thread(self._builder.build, snapshot)
+            self._publication.publish(built)
+            self._faults.tell(built.diagnostics.faults)
+            diagnostics = built.diagnostics
             self._add_unreadable(diagnostics)
             self._snapshot = snapshot
             self._status = StatusInput(

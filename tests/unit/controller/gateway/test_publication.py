@@ -2,8 +2,10 @@
 
 import asyncio
 
-from crossfade.compile.model import Origin, ProxyModel, Respond, Route, RouteMatch, RouteTable, VirtualHost
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.model import Cluster, Discovery, Origin, ProxyModel
 from crossfade.controller.gateway.publication import PROXY, GatewayPublication
+from crossfade.envoy.gateway import Built
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
@@ -16,38 +18,35 @@ from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 
 POD = ObjectRef("v1", "Pod", "kong", "kong-kong-1")
-OPTIONS = EnvoyOptions()
-TABLE = "kong-http"
 
 
-def model(*names: str) -> ProxyModel:
-    """With one route of an Ingress for each name."""
-    origins = {name: Origin(ObjectRef("networking.k8s.io/v1", "Ingress", "demo", name)) for name in names}
-    routes = tuple(Route(name, RouteMatch(f"/{name}"), Respond(200), origin) for name, origin in origins.items())
-    return ProxyModel(route_tables=(RouteTable(TABLE, (VirtualHost("*", ("*",), routes),)),))
+def built(*names: str) -> Built:
+    """With one cluster of a Service for each name."""
+    origins = {name: Origin(ObjectRef("v1", "Service", "demo", name)) for name in names}
+    model = ProxyModel(clusters=tuple(Cluster(name, Discovery.EDS, (), origin) for name, origin in origins.items()))
+    return Built(model, Diagnostics(), resources_from_model(model, options=EnvoyOptions()))
 
 
-def refused(given: ProxyModel) -> Rejected:
-    resource = resources_from_model(given, options=OPTIONS).of(ResourceType.ROUTES)[TABLE]
-    return Rejected(ResourceType.ROUTES, TABLE, resource, "invalid regex")
+def refused(given: Built, name: str) -> Rejected:
+    resource = given.resources.of(ResourceType.CLUSTER)[name]
+    return Rejected(ResourceType.CLUSTER, name, resource, "invalid name")
 
 
 async def test_a_refusal_is_told_on_the_culprit_and_the_pod() -> None:
     api = FakeApi()
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
         events = EventRecorder(client, "tester")
-        publication = GatewayPublication(events, POD, OPTIONS)
+        publication = GatewayPublication(events, POD)
         stream = publication.publisher.connect(PROXY)
-        publication.publish(model("good"))
-        for bad in (model("good", "bad"), model("good", "bad", "late")):
+        publication.publish(built("good"))
+        for bad in (built("good", "bad"), built("good", "bad", "late")):
             publication.publish(bad)
-            stream.report(refused(bad))
-        publication.publish(model("good", "fine"))
+            stream.report(refused(bad, "bad"))
         running = tasks.create_task(events.run())
-        await eventually(lambda: sum(event["count"] for event in api.objects.values()) == 5)
+        await eventually(lambda: sum(event["count"] for event in api.objects.values()) == 4)
         running.cancel()
     told = {event["involvedObject"]["name"]: event for event in api.objects.values()}
-    assert {name: event["count"] for name, event in told.items()} == {"bad": 2, "late": 1, "kong-kong-1": 2}
+    assert {name: event["count"] for name, event in told.items()} == {"bad": 2, "kong-kong-1": 2}
     for event in told.values():
         assert (event["type"], event["reason"]) == ("Warning", "KongConfigurationApplyFailed")
-        assert event["message"].endswith("goes on with what it had: invalid regex")
+        assert event["message"].endswith("goes on with what it had: invalid name")

@@ -1,0 +1,34 @@
+"""From a snapshot to what the gateway's proxy is to have, remembering what did not change since the last one."""
+
+from typing import NamedTuple
+
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.compiler import compile_gateway
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.memo import Memo
+from crossfade.compile.model import ProxyModel
+from crossfade.envoy.resource_set import ResourceSet
+from crossfade.envoy.resources import Encoded, resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.store.snapshot import Snapshot
+
+
+class Built(NamedTuple):
+    model: ProxyModel
+    diagnostics: Diagnostics
+    resources: ResourceSet
+
+
+class GatewayBuilder:
+    """For one gateway, one snapshot after the other. Takes no locks: not for two threads at once."""
+
+    def __init__(self, settings: CompileSettings, options: EnvoyOptions) -> None:
+        self._settings = settings
+        self._options = options
+        self._memo = Memo()
+        self._encoded = Encoded()
+
+    def build(self, snapshot: Snapshot) -> Built:
+        model, diagnostics = compile_gateway(snapshot, self._settings, self._memo)
+        resources = resources_from_model(model, options=self._options, before=self._encoded)
+        return Built(model, diagnostics, resources)
