@@ -19,23 +19,17 @@ pub enum HostPattern {
 
 impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let (pattern, rest): (fn(Box<[u8]>) -> Self, &str) = if let Some(rest) = text.strip_prefix("*.") {
-            (Self::Suffix, rest)
-        } else if let Some(rest) = text.strip_suffix(".*") {
-            (Self::Prefix, rest)
-        } else {
-            (Self::Exact, text)
-        };
-        let reason = if rest.is_empty() {
-            "it names nothing"
-        } else if rest.contains('*') {
-            "an asterisk may only stand for all before the first dot or all after the last one"
-        } else if rest.len() > LONGEST {
-            "a name has at most 253 bytes"
-        } else {
-            return Ok(pattern(rest.as_bytes().into()));
-        };
-        Err(PatternError::new("the host", text, reason))
+        let (suffix, prefix) = (text.strip_prefix("*."), text.strip_suffix(".*"));
+        let name = suffix.or(prefix).unwrap_or(text);
+        if let Some(reason) = problem(name) {
+            return Err(PatternError::new("the host", text, reason));
+        }
+        let name = name.as_bytes().into();
+        Ok(match (suffix, prefix) {
+            (Some(_), _) => Self::Suffix(name),
+            (None, Some(_)) => Self::Prefix(name),
+            (None, None) => Self::Exact(name),
+        })
     }
 
     /// A server name of TLS: a final dot says nothing there, so Kong drops it.
@@ -56,18 +50,31 @@ impl HostPattern {
     }
 }
 
-type Names<V> = HashMap<Box<[u8]>, V>;
+fn problem(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("it names nothing")
+    } else if name.contains('*') {
+        Some("an asterisk may only stand for all before the first dot or all after the last one")
+    } else {
+        (name.len() > LONGEST).then_some("a name has at most 253 bytes")
+    }
+}
+
+type ByName = HashMap<Box<[u8]>, PathIndex>;
 type Literals<'a> = Vec<(&'a [u8], usize)>;
 
 /// The paths of all entries by host. An entry with several hosts stands under each of them.
-#[derive(Default)]
 pub struct HostIndex {
-    exact: Names<PathIndex>,
-    suffixes: Names<PathIndex>,
-    longest_suffix: usize,
-    prefixes: Names<PathIndex>,
-    longest_prefix: usize,
+    exact: ByName,
+    suffixes: Wildcards,
+    prefixes: Wildcards,
     any: PathIndex,
+}
+
+struct Wildcards {
+    /// Length of the longest name.
+    longest: usize,
+    names: ByName,
 }
 
 impl HostIndex {
@@ -89,36 +96,43 @@ impl HostIndex {
             }
         }
         Self {
-            longest_suffix: suffixes.keys().map(|name| name.len()).max().unwrap_or_default(),
-            longest_prefix: prefixes.keys().map(|name| name.len()).max().unwrap_or_default(),
             exact: indexed(exact),
-            suffixes: indexed(suffixes),
-            prefixes: indexed(prefixes),
+            suffixes: Wildcards::new(indexed(suffixes)),
+            prefixes: Wildcards::new(indexed(prefixes)),
             any: PathIndex::new(any),
         }
     }
 
     /// The paths of every entry of which a host matches; an entry may come up several times.
     pub fn fitting<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a PathIndex> {
-        let exact = self.exact.get(host).into_iter();
-        exact.chain(self.by_suffix(host)).chain(self.by_prefix(host)).chain(std::iter::once(&self.any))
-    }
-
-    fn by_suffix<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a PathIndex> {
-        // Something must stand before the dot, and no longer name needs to be hashed than there are.
-        let from = host.len().saturating_sub(self.longest_suffix + 1).clamp(1, host.len().max(1));
-        let tail = host.get(from..).filter(|_| !self.suffixes.is_empty()).unwrap_or_default();
-        memchr_iter(b'.', tail).filter_map(move |dot| self.suffixes.get(&tail[dot + 1..]))
-    }
-
-    fn by_prefix<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a PathIndex> {
-        let to = (self.longest_prefix + 1).min(host.len().saturating_sub(1));
-        let head = host.get(..to).filter(|_| !self.prefixes.is_empty()).unwrap_or_default();
-        memchr_iter(b'.', head).filter_map(move |dot| self.prefixes.get(&head[..dot]))
+        let wildcards = self.suffixes.after_dots(host).chain(self.prefixes.before_dots(host));
+        self.exact.get(host).into_iter().chain(wildcards).chain(std::iter::once(&self.any))
     }
 }
 
-fn indexed(names: HashMap<&[u8], Literals<'_>>) -> Names<PathIndex> {
+/// Looks only at texts that are no longer than the longest name: hashing all of them would take the square of the
+/// host's length.
+impl Wildcards {
+    fn new(names: ByName) -> Self {
+        Self { longest: names.keys().map(|name| name.len()).max().unwrap_or_default(), names }
+    }
+
+    /// What stands after a dot that is not the first byte.
+    fn after_dots<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a PathIndex> {
+        let from = host.len().saturating_sub(self.longest + 1).max(1);
+        let tail = host.get(from..).unwrap_or_default();
+        memchr_iter(b'.', tail).filter_map(move |dot| self.names.get(&tail[dot + 1..]))
+    }
+
+    /// What stands before a dot that is not the last byte.
+    fn before_dots<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a PathIndex> {
+        let to = host.len().saturating_sub(1).min(self.longest + 1);
+        let head = &host[..to];
+        memchr_iter(b'.', head).filter_map(move |dot| self.names.get(&head[..dot]))
+    }
+}
+
+fn indexed(names: HashMap<&[u8], Literals<'_>>) -> ByName {
     names.into_iter().map(|(name, literals)| (name.into(), PathIndex::new(literals))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! What indexing and deciding cost: `cargo test --release measure -- --ignored --nocapture`.
 
-use super::{Entry, HostPattern, PathKind, PathPattern, Query, Router, Scheme, Schemes};
+use super::{Entry, HostPattern, PathKind, PathPattern, Query, Router, Scheme};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ fn entry(shape: &Shape, at: usize) -> Arc<Entry<usize>> {
         methods: vec![],
         headers: vec![],
         snis: vec![],
-        schemes: Schemes::ALL,
+        schemes: [Scheme::Http].into_iter().collect(),
         is_grpc: None,
         target: at,
     })

@@ -52,7 +52,7 @@ mod tests {
             (r"/(x)\1", "backreferences are not supported at byte 4"),
             (r"/\p{Nonsense}", "Unicode property not found at byte 1"),
             (r"/\w{9999}", "it takes more than 4194304 bytes of memory"),
-            (&nested, "exceeded the maximum number of nested parentheses/brackets (250) at byte 250"),
+            (&nested, "exceed the maximum number of nested parentheses/brackets (250) at byte 250"),
         ] {
             assert_eq!(compiled(pattern).err().unwrap_or_default(), reason, "{pattern}");
         }

@@ -3,7 +3,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use regex::bytes::Regex;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// A route as it stands in a configuration; the target is its place in the list.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl Route {
         let path_fits = match self.kind {
             PathKind::Prefix => path.starts_with(self.path.as_bytes()),
             PathKind::Exact => path == self.path.as_bytes(),
-            PathKind::Regex => Regex::new(&self.path).unwrap().find_iter(path).any(|found| found.start() == 0),
+            PathKind::Regex => regex(&self.path).find_iter(path).any(|found| found.start() == 0),
         };
         let sni = query.sni.unwrap_or_default();
         path_fits
@@ -75,9 +76,16 @@ impl Route {
     }
 }
 
+/// Compiled once: few patterns are asked for very often.
+fn regex(pattern: &str) -> Regex {
+    static KNOWN: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap();
+    known.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).unwrap()).clone()
+}
+
 fn name_fits(pattern: &str, name: &[u8]) -> bool {
     let pattern = regex::escape(pattern).replace(r"\*", "(?s-u:.+)");
-    Regex::new(&format!("^(?:{pattern})$")).unwrap().is_match(name)
+    regex(&format!("^(?:{pattern})$")).is_match(name)
 }
 
 fn value_fits(value: &str, line: &[u8]) -> bool {
@@ -85,7 +93,7 @@ fn value_fits(value: &str, line: &[u8]) -> bool {
         Some(regex) => regex.to_owned(),
         None => format!("^(?:{})$", regex::escape(value)),
     };
-    let regex = Regex::new(&format!("(?i){pattern}")).unwrap();
+    let regex = regex(&format!("(?i){pattern}"));
     let parts = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     std::iter::once(line).chain(parts).any(|text| regex.is_match(text))
 }
@@ -127,6 +135,10 @@ fn of_equal_ranks_the_first_wins() {
         [Route { hosts: vec!["*.test"], ..route("/") }, route("/a"), Route { hosts: vec!["a.test"], ..route("/a") }];
     assert_eq!(chosen(&routes, &get("a.test", "/a")), Some(0));
     assert_eq!(chosen(&routes[1..], &get("a.test", "/a")), Some(0));
+    // More than an unstable sort would leave in order.
+    let routes: Vec<_> =
+        (0..1_000u16).map(|place| Route { rank: vec![(place % 251) as u8 / 50], ..route("/") }).collect();
+    assert_eq!(chosen(&routes, &get("a.test", "/a")), Some(0));
 }
 
 #[test]
