@@ -1,11 +1,16 @@
 //! Request bodies that may carry a key: forms, JSON objects and multipart forms.
 
 use crate::arguments::{self, Found};
+use memchr::memmem;
+use serde::Serializer;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// A larger body is not searched: it counts as one without a key.
 pub const LARGEST_SEARCHED: usize = 512 * 1024;
+/// RFC 2046, section 5.1.1.
+const LONGEST_BOUNDARY: usize = 70;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -23,24 +28,38 @@ impl Kind {
             b"application/json" => Some(Self::Json),
             b"multipart/form-data" => {
                 let boundary = parts.find_map(|part| parameter(part, b"boundary"))?.to_vec();
-                (!boundary.is_empty()).then_some(Self::Multipart { boundary })
+                (1..=LONGEST_BOUNDARY).contains(&boundary.len()).then_some(Self::Multipart { boundary })
             }
             _ => None,
         }
     }
+}
+
+/// A whole body; JSON is parsed once, when something is first looked up.
+#[derive(Debug)]
+pub struct Content<'a> {
+    kind: &'a Kind,
+    bytes: &'a [u8],
+    object: OnceCell<Option<Map<String, Value>>>,
+}
+
+impl<'a> Content<'a> {
+    pub fn new(kind: &'a Kind, bytes: &'a [u8]) -> Self {
+        Self { kind, bytes, object: OnceCell::new() }
+    }
 
     /// `None` if the body cannot be read as what it claims to be.
-    pub fn find<'a>(&self, body: &'a [u8], name: &[u8]) -> Option<Found<'a>> {
-        match self {
-            Self::Form => Some(arguments::find(body, name)),
-            Self::Json => Some(match object(body)?.get(std::str::from_utf8(name).ok()?) {
+    pub fn find(&self, name: &[u8]) -> Option<Found<'_>> {
+        match self.kind {
+            Kind::Form => Some(arguments::find(self.bytes, name)),
+            Kind::Json => Some(match self.object()?.get(std::str::from_utf8(name).ok()?) {
                 None | Some(Value::Null) => Found::Nothing,
-                Some(Value::String(text)) => Found::Text(Cow::Owned(text.clone().into_bytes())),
+                Some(Value::String(text)) => Found::Text(Cow::Borrowed(text.as_bytes())),
                 Some(Value::Array(_) | Value::Object(_)) => Found::Several,
                 Some(_) => Found::NoText,
             }),
-            Self::Multipart { boundary } => {
-                let mut values = parts(body, boundary).filter(|part| part.name == name).map(|part| part.value);
+            Kind::Multipart { boundary } => {
+                let mut values = parts(self.bytes, boundary).filter(|part| part.name == name).map(|part| part.value);
                 Some(match (values.next(), values.next()) {
                     (None, _) => Found::Nothing,
                     (Some(value), None) => Found::Text(Cow::Borrowed(value)),
@@ -51,29 +70,35 @@ impl Kind {
     }
 
     /// The body without `name`; `None` if it is not there.
-    pub fn without(&self, body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Form => arguments::without(body, name),
-            Self::Json => {
-                let mut object = object(body)?;
-                object.shift_remove(std::str::from_utf8(name).ok()?)?;
-                serde_json::to_vec(&object).ok()
+    pub fn without(&self, name: &[u8]) -> Option<Vec<u8>> {
+        match self.kind {
+            Kind::Form => arguments::without(self.bytes, name),
+            Kind::Json => {
+                let (object, name) = (self.object()?, std::str::from_utf8(name).ok()?);
+                object.contains_key(name).then(|| json_without(object, name)).flatten()
             }
-            Self::Multipart { boundary } => {
-                let mut out = Vec::with_capacity(body.len());
+            Kind::Multipart { boundary } => {
+                let mut out = Vec::with_capacity(self.bytes.len());
                 let mut copied = 0;
-                for part in parts(body, boundary).filter(|part| part.name == name) {
-                    out.extend_from_slice(&body[copied..part.from]);
+                for part in parts(self.bytes, boundary).filter(|part| part.name == name) {
+                    out.extend_from_slice(&self.bytes[copied..part.from]);
                     copied = part.to;
                 }
-                (copied > 0).then(|| [&out, &body[copied..]].concat())
+                (copied > 0).then(|| [&out, &self.bytes[copied..]].concat())
             }
         }
     }
+
+    fn object(&self) -> Option<&Map<String, Value>> {
+        self.object.get_or_init(|| serde_json::from_slice(self.bytes).ok()).as_ref()
+    }
 }
 
-fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(body).ok()
+fn json_without(object: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let rest = object.iter().filter(|(other, _)| *other != name);
+    serde_json::Serializer::new(&mut out).collect_map(rest).ok()?;
+    Some(out)
 }
 
 /// One part of a multipart body: `from` is where its delimiter begins, `to` where the next one begins.
@@ -85,13 +110,13 @@ struct Part<'a> {
 }
 
 fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> impl Iterator<Item = Part<'a>> {
-    let delimiter = [b"--", boundary].concat();
-    let mut next = find(body, &delimiter);
+    let delimiter = memmem::Finder::new(&[b"--", boundary].concat()).into_owned();
+    let mut next = delimiter.find(body);
     std::iter::from_fn(move || {
         loop {
             let from = next?;
-            let start = from + delimiter.len();
-            let to = start + find(&body[start..], &delimiter)?;
+            let start = from + delimiter.needle().len();
+            let to = start + delimiter.find(&body[start..])?;
             next = Some(to);
             if let Some((name, value)) = name_and_value(&body[start..to]) {
                 return Some(Part { name, value, from, to });
@@ -101,7 +126,7 @@ fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> impl Iterator<Item = Part<'a>> 
 }
 
 fn name_and_value(part: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end_of_head = find(part, b"\r\n\r\n")?;
+    let end_of_head = memmem::find(part, b"\r\n\r\n")?;
     let value = part[end_of_head + 4..].strip_suffix(b"\r\n")?;
     let disposition = part[..end_of_head]
         .split(|byte| *byte == b'\n')
@@ -115,10 +140,6 @@ fn parameter<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let value = value.strip_prefix(b"=")?;
     let unquoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
     key.eq_ignore_ascii_case(name).then_some(unquoted)
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -146,9 +167,14 @@ mod tests {
             ("multipart/form-data; boundary=b", Some(multipart())),
             ("multipart/form-data; Boundary=\"b\"", Some(multipart())),
             ("multipart/form-data", None),
+            ("multipart/form-data; boundary=", None),
             ("text/plain", None),
         ] {
             assert_eq!(Kind::of(content_type.as_bytes()), expected, "{content_type}");
+        }
+        for (length, expected) in [(70, true), (71, false), (7_900, false)] {
+            let content_type = format!("multipart/form-data; boundary={}", "-".repeat(length));
+            assert_eq!(Kind::of(content_type.as_bytes()).is_some(), expected, "{length}");
         }
     }
 
@@ -162,18 +188,27 @@ mod tests {
             (r#"{"apikey":"#, None),
             (r#"["apikey"]"#, None),
         ] {
-            assert_eq!(Kind::Json.find(body.as_bytes(), b"apikey"), expected, "{body}");
+            assert_eq!(Content::new(&Kind::Json, body.as_bytes()).find(b"apikey"), expected, "{body}");
         }
-        assert_eq!(Kind::Json.without(br#"{"b":1,"apikey":"k","a":2}"#, b"apikey").unwrap(), br#"{"b":1,"a":2}"#);
-        assert_eq!(Kind::Json.without(b"{}", b"apikey"), None);
+        for (body, expected) in [
+            (r#"{"b":1,"apikey":"k","a":2}"#, Some(r#"{"b":1,"a":2}"#)),
+            (r#"{"apikey":null}"#, Some("{}")),
+            ("{}", None),
+            ("[]", None),
+        ] {
+            let rest = Content::new(&Kind::Json, body.as_bytes()).without(b"apikey");
+            assert_eq!(rest.as_deref(), expected.map(str::as_bytes), "{body}");
+        }
     }
 
     #[test]
     fn multipart_forms() {
-        assert_eq!(multipart().find(MULTIPART, b"apikey"), text("key-1"));
-        assert_eq!(multipart().find(MULTIPART, b"y"), Some(Found::Nothing));
+        let kind = multipart();
+        let content = Content::new(&kind, MULTIPART);
+        assert_eq!(content.find(b"apikey"), text("key-1"));
+        assert_eq!(content.find(b"y"), Some(Found::Nothing));
         assert_eq!(
-            multipart().without(MULTIPART, b"apikey").unwrap(),
+            content.without(b"apikey").unwrap(),
             b"--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b--\r\n"
         );
     }
@@ -182,8 +217,9 @@ mod tests {
         #[test]
         fn no_body_is_too_strange(body in proptest::collection::vec(any::<u8>(), 0..64), boundary in "[a-b]{1,2}") {
             for kind in [Kind::Form, Kind::Json, Kind::Multipart { boundary: boundary.into_bytes() }] {
-                kind.find(&body, b"k");
-                kind.without(&body, b"k");
+                let content = Content::new(&kind, &body);
+                content.find(b"k");
+                content.without(b"k");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The plugin key-auth: where a key is found, what a refusal says, what is hidden from the upstream (kong.md §5.1).
 
 use crate::arguments::{self, Found};
-use crate::body::Kind;
+use crate::body::Content;
 use crate::error::ConfigError;
 use crate::exchange::{Body, Exchange, Verdict};
 use crate::plugins::{Plugin, authentication};
@@ -50,6 +50,24 @@ fn yes() -> bool {
     true
 }
 
+/// The request's body, as far as a key may be looked for in it.
+#[derive(Debug)]
+pub enum Searched<'a> {
+    Pending,
+    Unusable,
+    Whole(Content<'a>),
+}
+
+impl<'a> From<Body<'a>> for Searched<'a> {
+    fn from(body: Body<'a>) -> Self {
+        match body {
+            Body::Pending => Self::Pending,
+            Body::Unusable => Self::Unusable,
+            Body::Whole(kind, bytes) => Self::Whole(Content::new(kind, bytes)),
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum Search<'a> {
     Key(Cow<'a, [u8]>),
@@ -94,19 +112,20 @@ pub struct Hidden {
 
 impl Plugin for KeyAuth {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
-        let (request, body, compat) = (exchange.request, exchange.body, exchange.compat());
+        let (request, compat) = (exchange.request, exchange.compat());
         let anonymous = self.anonymous.as_deref();
         if self.lets_pass(request.method) || authentication::is_settled(exchange, anonymous) {
             return Verdict::Continue;
         }
-        let refusal = match self.search(request, body, compat) {
+        let body = exchange.body.into();
+        let refusal = match self.search(request, &body, compat) {
             Search::NeedsBody => return Verdict::NeedsBody,
             Search::Refused(refusal) => refusal,
             Search::Key(key) => {
                 let digest = authentication::digest(&exchange.settings().salt, &key);
                 match exchange.world.consumers.credential(NAME, &digest) {
                     Some((consumer, credential)) if !credential.is_expired(exchange.now_ms()) => {
-                        self.hide(exchange);
+                        self.hide(exchange, &body);
                         return authentication::accept(exchange, consumer, &credential.id);
                     }
                     _ => Refusal::UnknownKey,
@@ -122,8 +141,8 @@ impl Plugin for KeyAuth {
 }
 
 impl KeyAuth {
-    fn hide(&self, exchange: &mut Exchange<'_, '_>) {
-        let hidden = self.hidden(exchange.request, exchange.body);
+    fn hide(&self, exchange: &mut Exchange<'_, '_>, body: &Searched<'_>) {
+        let hidden = self.hidden(exchange.request, body);
         for name in hidden.headers {
             exchange.upstream.remove(name);
         }
@@ -146,12 +165,12 @@ impl KeyAuth {
     }
 
     /// The first of the names that yields a value decides; for each name header, then query, then body.
-    pub fn search<'a>(&self, request: &'a Request<'_>, body: Body<'a>, compat: Compat) -> Search<'a> {
+    pub fn search<'a>(&self, request: &'a Request<'_>, body: &'a Searched<'_>, compat: Compat) -> Search<'a> {
         if self.key_in_body && compat == Compat::Kong21 {
             match body {
-                Body::Unusable => return Search::Refused(Refusal::UnreadableBody),
-                Body::Pending => return Search::NeedsBody,
-                Body::Whole(..) => {}
+                Searched::Unusable => return Search::Refused(Refusal::UnreadableBody),
+                Searched::Pending => return Search::NeedsBody,
+                Searched::Whole(_) => {}
             }
         }
         for name in &self.key_names {
@@ -164,15 +183,17 @@ impl KeyAuth {
             }
             if self.key_in_body && found == Found::Nothing {
                 found = match body {
-                    Body::Pending => return Search::NeedsBody,
-                    Body::Unusable => Found::Nothing,
-                    Body::Whole(kind, bytes) => kind.find(bytes, name.as_bytes()).unwrap_or(Found::Nothing),
+                    Searched::Pending => return Search::NeedsBody,
+                    Searched::Unusable => Found::Nothing,
+                    Searched::Whole(content) => content.find(name.as_bytes()).unwrap_or(Found::Nothing),
                 };
             }
             match found {
                 Found::Text(key) if key.is_empty() => return Search::Refused(Refusal::NoKey),
                 // The key must go from the body too, which has to be there for that.
-                Found::Text(_) if self.hides_in_body() && matches!(body, Body::Pending) => return Search::NeedsBody,
+                Found::Text(_) if self.hides_in_body() && matches!(body, Searched::Pending) => {
+                    return Search::NeedsBody;
+                }
                 Found::Text(key) => return Search::Key(key),
                 Found::Several => return Search::Refused(Refusal::Duplicate),
                 Found::Nothing | Found::NoText => {}
@@ -186,7 +207,7 @@ impl KeyAuth {
     }
 
     /// Empty unless `hide_credentials` is set. Only the name that carried the key is hidden, wherever it stands.
-    pub fn hidden(&self, request: &Request<'_>, body: Body<'_>) -> Hidden {
+    pub fn hidden(&self, request: &Request<'_>, body: &Searched<'_>) -> Hidden {
         let Some(name) = self.hide_credentials.then(|| self.name_with_key(request, body)).flatten() else {
             return Hidden::default();
         };
@@ -195,19 +216,19 @@ impl KeyAuth {
             headers: request.header(exact.as_bytes()).map(|_| exact).into_iter().collect(),
             query: request.query.and_then(|query| arguments::without(query, name.as_bytes())),
             body: match body {
-                Body::Whole(kind, bytes) if self.key_in_body => kind.without(bytes, name.as_bytes()),
+                Searched::Whole(content) if self.key_in_body => content.without(name.as_bytes()),
                 _ => None,
             },
         }
     }
 
-    fn name_with_key(&self, request: &Request<'_>, body: Body<'_>) -> Option<&str> {
+    fn name_with_key(&self, request: &Request<'_>, body: &Searched<'_>) -> Option<&str> {
         let carries_key = |name: &&String| {
-            let in_body = |kind: &Kind, bytes| matches!(kind.find(bytes, name.as_bytes()), Some(Found::Text(_)));
+            let in_body = |content: &Content<'_>| matches!(content.find(name.as_bytes()), Some(Found::Text(_)));
             let in_query = || arguments::find(request.query.unwrap_or_default(), name.as_bytes());
             (self.key_in_header && find_in_headers(request, name) != Found::Nothing)
                 || (self.key_in_query && matches!(in_query(), Found::Text(_)))
-                || (self.key_in_body && matches!(body, Body::Whole(kind, bytes) if in_body(kind, bytes)))
+                || (self.key_in_body && matches!(body, Searched::Whole(content) if in_body(content)))
         };
         self.key_names.iter().find(carries_key).map(String::as_str)
     }
@@ -234,6 +255,7 @@ fn find_header<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Kind;
     use crate::request::testing;
     use serde_json::{Value, json};
 
@@ -272,7 +294,7 @@ mod tests {
             (&json!({"key_names": ["api-key"]}), "/k", vec![("api_key", "a")], no_key()),
         ] {
             let request = testing::request("GET", target, &headers);
-            let search = plugin(config.clone()).search(&request, Body::Unusable, Compat::Kong3);
+            let search = plugin(config.clone()).search(&request, &Searched::Unusable, Compat::Kong3);
             assert_eq!(search, expected, "{config} {target} {headers:?}");
         }
     }
@@ -281,12 +303,13 @@ mod tests {
     fn body_is_asked_for_only_when_needed() {
         let plugin = plugin(json!({"key_in_body": true}));
         let bare = testing::request("POST", "/k", &[]);
-        assert_eq!(plugin.search(&bare, Body::Pending, Compat::Kong3), Search::NeedsBody);
-        let found = plugin.search(&bare, Body::Whole(&Kind::Form, b"apikey=f"), Compat::Kong3);
+        assert_eq!(plugin.search(&bare, &Searched::Pending, Compat::Kong3), Search::NeedsBody);
+        let form = Searched::from(Body::Whole(&Kind::Form, b"apikey=f"));
+        let found = plugin.search(&bare, &form, Compat::Kong3);
         assert_eq!(found, key("f"));
         let with_header = testing::request("POST", "/k", &[("apikey", "h")]);
-        assert_eq!(plugin.search(&with_header, Body::Pending, Compat::Kong3), key("h"));
-        let refused = plugin.search(&with_header, Body::Unusable, Compat::Kong21);
+        assert_eq!(plugin.search(&with_header, &Searched::Pending, Compat::Kong3), key("h"));
+        let refused = plugin.search(&with_header, &Searched::Unusable, Compat::Kong21);
         assert_eq!(refused, Search::Refused(Refusal::UnreadableBody));
     }
 
@@ -294,13 +317,13 @@ mod tests {
     fn hides_the_key() {
         let plugin = plugin(json!({"hide_credentials": true, "key_in_body": true}));
         let request = testing::request("POST", "/k?a=1&apikey=k", &[("apikey", "k"), ("x-other", "1")]);
-        let hidden = plugin.hidden(&request, Body::Whole(&Kind::Json, br#"{"apikey":"k"}"#));
+        let hidden = plugin.hidden(&request, &Body::Whole(&Kind::Json, br#"{"apikey":"k"}"#).into());
         assert_eq!(
             hidden,
             Hidden { headers: vec!["apikey".into()], query: Some(b"a=1".into()), body: Some(b"{}".into()) }
         );
         let plain = testing::request("GET", "/k?b=%20", &[("apikey", "k")]);
-        let hidden = plugin.hidden(&plain, Body::Unusable);
+        let hidden = plugin.hidden(&plain, &Searched::Unusable);
         assert_eq!((hidden.headers.len(), hidden.query, hidden.body), (1, None, None));
     }
 
