@@ -3,9 +3,9 @@
     python -m benchmarks.gateway_policies [--rounds 6] [--seconds 2] [--connections 32]
 
 Needs `wrk`. One Envoy with one worker has four listeners with the same options and the same upstream: `plain` has the
-router only, `gateway` the policy module on a route without plugins, `policies` key-auth and rate limiting too. `native`
-has no module: Envoy's route itself writes fixed copies of the headers that `policies` adds, found out by asking an
-echo, and rewrites the path; it is what those headers cost in Envoy alone. Each round measures all of them one after
+router only, `gateway` the policy module and a route without plugins, `policies` one with key-auth and rate limiting.
+`native` has no module: Envoy's route itself writes fixed copies of the headers that `policies` adds, found out by asking
+an echo, and rewrites the path; it is what those headers cost in Envoy alone. Each round measures all of them one after
 another, in changing order, so that foreign load on the machine hits all; the ratios are medians of the rounds' ratios.
 Ends by itself within about a minute.
 """
@@ -30,18 +30,19 @@ from tests.e2e.policy_module.harness import (
     TYPE,
     Gateway,
     JsonObject,
-    consumers_config,
+    consumer,
     echo_upstream,
     fetch,
-    gateway_config,
-    plugin,
+    instance,
     route,
+    tables,
 )
 
 TARGET_RATIO = 1.15
 LONGEST_S = 55
 KEY = "bench-key"
-TARGET = "/s/x"
+# The same for all, but that the module has a route of its own for each of its listeners.
+TARGETS = {"plain": "/s/x", "native": "/s/x", "gateway": "/g/x", "policies": "/s/x"}
 UPSTREAM_BODY = "x" * 128
 VARIANTS = ("plain", "native", "gateway", "policies")
 WITHOUT_MODULE = ("plain", "native")
@@ -86,10 +87,9 @@ class Listeners(Gateway):
 def _variant(original: JsonObject, name: str, routes: list[JsonObject]) -> JsonObject:
     listener = deepcopy(original) | {"name": name}
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    del manager["rds"]
     manager["stat_prefix"] = name
-    manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}
     if name in WITHOUT_MODULE:
+        manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}
         del manager["early_header_mutation_extensions"]
         manager["http_filters"] = manager["http_filters"][-1:]
     return listener
@@ -136,7 +136,7 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def measure(pid: int, port: int, *, seconds: int, connections: int) -> Round:
+def measure(pid: int, port: int, target: str, *, seconds: int, connections: int) -> Round:
     command = [
         "wrk",
         "-t1",
@@ -144,7 +144,7 @@ def measure(pid: int, port: int, *, seconds: int, connections: int) -> Round:
         f"-d{seconds}s",
         "-H",
         f"apikey: {KEY}",
-        f"http://127.0.0.1:{port}{TARGET}",
+        f"http://127.0.0.1:{port}{target}",
     ]
     before, started_at = cpu_seconds(pid), time.monotonic()
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
@@ -157,22 +157,33 @@ def measure(pid: int, port: int, *, seconds: int, connections: int) -> Round:
     return Round(int(found[1]), elapsed, cpu)
 
 
-def module_variants() -> dict[str, list[JsonObject]]:
+def module_tables() -> JsonObject:
     limits = {"second": 1e9, "minute": 1e9, "hour": 1e9}
-    stripped = {"path_prefix": "/s", "strip_path": True}
-    bare = gateway_config(stripped)
-    full = gateway_config(stripped, plugins=[plugin("key-auth"), plugin("rate-limiting", limits)])
+    return tables(
+        [
+            route("/g", strip_path=True),
+            route("/s", instance("key-auth"), instance("rate-limiting", limits), strip_path=True),
+        ],
+        [consumer("bench", KEY)],
+    )
+
+
+def variants() -> dict[str, list[JsonObject]]:
+    """Envoy's own routes of those that have no module."""
     plain: JsonObject = {"match": {"prefix": "/"}, "route": {"cluster": "echo", "timeout": "0s"}}
-    return {"plain": [plain], "gateway": [route({"prefix": "/"}, bare)], "policies": [route({"prefix": "/"}, full)]}
+    return {"plain": [plain], "gateway": [], "policies": []}
 
 
-def native_route(directory: Path, variants: Mapping[str, list[JsonObject]], table: JsonObject) -> JsonObject:
+def native_route(directory: Path) -> JsonObject:
     """A route by which Envoy alone adds what `policies` was seen to add to one request and its response."""
-    with echo_upstream() as echo, started(Listeners(directory, echo, [], table, variants=variants)) as gateway:
+    with (
+        echo_upstream() as echo,
+        started(Listeners(directory, echo, module_tables(), variants=variants())) as gateway,
+    ):
         ports = gateway.ports()
         host = f"127.0.0.1:{ports['policies']}"
         plain, full = (
-            fetch(ports[name], TARGET, headers=[("apikey", KEY)], host=host) for name in ("plain", "policies")
+            fetch(ports[name], TARGETS[name], headers=[("apikey", KEY)], host=host) for name in ("plain", "policies")
         )
     return {
         "match": {"prefix": "/s/"},
@@ -193,29 +204,28 @@ def _additions(without: Iterable[Sequence[str]], having: Iterable[Sequence[str]]
 
 
 def run(rounds: int, seconds: int, connections: int) -> dict[str, list[Round]]:
-    consumer: JsonObject = {"id": "c-1", "username": "bench", "custom_id": None, "plugins": []}
-    table = consumers_config([consumer], {KEY: 0})
-    variants = module_variants()
     results: dict[str, list[Round]] = {name: [] for name in VARIANTS}
     with tempfile.TemporaryDirectory() as directory:
         places = {name: Path(directory, name) for name in ("probe", "upstream", "gateway")}
         for place in places.values():
             place.mkdir()
-        variants["native"] = [native_route(places["probe"], variants, table)]
+        all_variants = variants() | {"native": [native_route(places["probe"])]}
         with (
-            started(Upstream(places["upstream"], 1, [], table)) as upstream,
-            started(Listeners(places["gateway"], upstream.port, [], table, variants=variants)) as gateway,
+            started(Upstream(places["upstream"], 1, tables([]))) as upstream,
+            started(Listeners(places["gateway"], upstream.port, module_tables(), variants=all_variants)) as gateway,
         ):
             assert gateway.process is not None
             ports = gateway.ports()
-            for port in ports.values():
-                request = urllib.request.Request(f"http://127.0.0.1:{port}{TARGET}", headers={"apikey": KEY})
-                urllib.request.urlopen(request, timeout=5).close()
-                measure(gateway.process.pid, port, seconds=1, connections=connections)
+            for name, port in ports.items():
+                address = f"http://127.0.0.1:{port}{TARGETS[name]}"
+                urllib.request.urlopen(urllib.request.Request(address, headers={"apikey": KEY}), timeout=5).close()
+                measure(gateway.process.pid, port, TARGETS[name], seconds=1, connections=connections)
             for number in range(rounds):
                 first = number % len(VARIANTS)
                 for name in VARIANTS[first:] + VARIANTS[:first]:
-                    measured = measure(gateway.process.pid, ports[name], seconds=seconds, connections=connections)
+                    measured = measure(
+                        gateway.process.pid, ports[name], TARGETS[name], seconds=seconds, connections=connections
+                    )
                     results[name].append(measured)
     return results
 

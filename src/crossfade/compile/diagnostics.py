@@ -60,6 +60,10 @@ class Diagnostics:
         """The object works, but perhaps not as its author thinks."""
         self._found.add(Diagnostic(ref, code, message, effect, hint, field, Severity.WARNING))
 
+    @property
+    def has_any(self) -> bool:
+        return bool(self._found or self.faults)
+
     def include(self, other: "Diagnostics") -> None:
         """What was collected apart."""
         self._found.update(other)

@@ -6,17 +6,18 @@ has not used it.
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from crossfade.compile.diagnostics import Diagnostics
 
 T = TypeVar("T")
+_SCALARS: Final = (str, int, bytes)
 
 
 class _Known(NamedTuple):
     inputs: tuple[object, ...]
     result: Any
-    diagnostics: Diagnostics
+    diagnostics: Diagnostics | None
 
 
 class Memo:
@@ -44,15 +45,20 @@ class Memo:
         known = self._before.get(key)
         if known is None or not _are_same(known.inputs, inputs):
             found = Diagnostics()
-            known = _Known(inputs, make(found), found)
+            known = _Known(inputs, make(found), found if found.has_any else None)
         self._now[key] = known
-        diagnostics.include(known.diagnostics)
+        if known.diagnostics is not None:
+            diagnostics.include(known.diagnostics)
         result: T = known.result
         return result
 
 
 def _are_same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     """Scalars count by value: equal ones are made anew all the time."""
-    return len(one) == len(other) and all(
-        a is b or (isinstance(a, str | int) and a == b) for a, b in zip(one, other, strict=True)
-    )
+    if len(one) != len(other):
+        return False
+    # A plain loop: this runs for every object at every change.
+    for a, b in zip(one, other, strict=True):  # noqa: SIM110
+        if a is not b and not (isinstance(a, _SCALARS) and a == b):
+            return False
+    return True

@@ -33,9 +33,9 @@ Annotations = Mapping[str, str]
 
 def modernised(annotations: Annotations) -> tuple[Annotations, tuple[str, ...]]:
     """The annotations under their current keys, and which old keys had an effect."""
-    old = tuple(key for key, new in LEGACY_KEYS.items() if key in annotations and new not in annotations)
-    if not old:
+    if LEGACY_KEYS.keys().isdisjoint(annotations):
         return annotations, ()
+    old = tuple(key for key, new in LEGACY_KEYS.items() if key in annotations and new not in annotations)
     return {**annotations, **{LEGACY_KEYS[key]: annotations[key] for key in old}}, old
 
 

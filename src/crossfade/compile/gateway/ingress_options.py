@@ -50,7 +50,7 @@ CASELESS_REGEX: Final = "~*"
 HeaderValues: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 
-class RouteOptions(Struct, frozen=True):
+class RouteOptions(Struct, frozen=True, gc=False):
     """`headers` is None when they cannot be matched: then the Ingress must take no request at all."""
 
     protocols: tuple[str, ...] = ("http", "https")

@@ -17,7 +17,7 @@ class PathKind(StrEnum):
     REGEX = "regex"
 
 
-class KongPath(Struct, frozen=True):
+class KongPath(Struct, frozen=True, gc=False):
     """`is_generated` marks the regexes that the controller makes of pathType Exact and Prefix."""
 
     kind: PathKind
@@ -29,14 +29,14 @@ class KongPath(Struct, frozen=True):
         return self.kind is not PathKind.PLAIN
 
 
-class PluginRef(Struct, frozen=True):
+class PluginRef(Struct, frozen=True, gc=False):
     """A name in a `konghq.com/plugins` annotation and the object that carries the annotation."""
 
     name: str
     referrer: ObjectRef
 
 
-class KongBackend(Struct, frozen=True):
+class KongBackend(Struct, frozen=True, gc=False):
     """What an Ingress names as its backend, and where it does."""
 
     namespace: str
@@ -53,7 +53,7 @@ def port_text(backend: IngressServiceBackend) -> str:
     return backend.port.name or str(backend.port.number)
 
 
-class KongService(Struct, frozen=True):
+class KongService(Struct, frozen=True, gc=False):
     """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding.
 
     Without any target the cluster is empty: plugins run, then the gateway answers 503, as Kong does.
@@ -70,7 +70,7 @@ class KongService(Struct, frozen=True):
     refusal: str | None = None
 
 
-class KongRoute(Struct, frozen=True):
+class KongRoute(Struct, frozen=True, gc=False):
     """`created` is the Ingress's creation time, for ties."""
 
     name: str

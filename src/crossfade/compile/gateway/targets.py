@@ -22,7 +22,7 @@ _TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "tls"})
 SlicesByService = Mapping[NamespacedName, tuple[EndpointSlice, ...]]
 
 
-class Targets(Struct, frozen=True):
+class Targets(Struct, frozen=True, gc=False):
     """`problem` says why there are none."""
 
     discovery: Discovery = Discovery.EDS
@@ -30,7 +30,7 @@ class Targets(Struct, frozen=True):
     problem: str | None = None
 
 
-class Upstream(Struct, frozen=True):
+class Upstream(Struct, frozen=True, gc=False):
     """How a Service wants to be reached; `uses_service_name` means by its DNS name instead of its endpoints."""
 
     protocol: str

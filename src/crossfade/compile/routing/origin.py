@@ -5,7 +5,7 @@ from msgspec import Struct
 from crossfade_kube.meta import ObjectRef
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, gc=False):
     """Where a value came from: the object and the JSON path within it."""
 
     ref: ObjectRef

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class RetryPolicy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True, gc=False):
     """`retry_on` in Envoy's words; back-off is Envoy's default."""
 
     retry_on: tuple[str, ...]

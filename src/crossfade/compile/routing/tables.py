@@ -18,7 +18,7 @@ from crossfade.compile.routing.retry import RetryPolicy
 # --- routes ----------------------------------------------------------------------------------------------------
 
 
-class PathMatch(Struct, frozen=True):
+class PathMatch(Struct, frozen=True, gc=False):
     """`kind` is `prefix` (plain), `exact` or `regex` (anchored at the start); `rank` decides between paths that match.
 
     The smallest rank wins; see `precedence`.
@@ -29,14 +29,14 @@ class PathMatch(Struct, frozen=True):
     text: str
 
 
-class HeaderMatch(Struct, frozen=True):
+class HeaderMatch(Struct, frozen=True, gc=False):
     """One of several lines may fit, in any case; a value that begins with `~*` is a regex."""
 
     name: str
     values: tuple[str, ...]
 
 
-class Match(Struct, frozen=True):
+class Match(Struct, frozen=True, gc=False):
     """All that is given must hold, of several alternatives one. `schemes` are `http` and `https`.
 
     Hosts are exact, `*.x` or `x.*`.
@@ -50,14 +50,14 @@ class Match(Struct, frozen=True):
     snis: tuple[str, ...] = ()
 
 
-class Backend(Struct, frozen=True):
+class Backend(Struct, frozen=True, gc=False):
     """`cluster` is the name of a cluster of the same proxy."""
 
     cluster: str
     weight: int = 1
 
 
-class UpstreamService(Struct, frozen=True):
+class UpstreamService(Struct, frozen=True, gc=False):
     """`id` names it to plugins; `path` stands before every request's path."""
 
     id: str | None = None
@@ -65,7 +65,7 @@ class UpstreamService(Struct, frozen=True):
     retry_idempotent: bool = False
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """What the gateway says itself; `redirect="https"` to the same place over TLS."""
 
     status: int
@@ -74,7 +74,7 @@ class Answer(Struct, frozen=True):
     redirect: str | None = None
 
 
-class Candidate(Struct, frozen=True):
+class Candidate(Struct, frozen=True, gc=False):
     """One attachment of a plugin instance; of those that apply the lowest rank runs.
 
     `scope` names its counters. `for_carriers`: for consumers that carry the instance only.
@@ -86,14 +86,14 @@ class Candidate(Struct, frozen=True):
     for_carriers: bool = False
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """One plugin on a route; `order` is its place in the one order of all plugins."""
 
     order: int
     candidates: tuple[Candidate, ...]
 
 
-class Route(Struct, frozen=True):
+class Route(Struct, frozen=True, gc=False):
     """With a `refusal` every request is answered 503. `action` is the name of an `Action`."""
 
     id: str
@@ -110,7 +110,7 @@ class Route(Struct, frozen=True):
     steps: tuple[Step, ...] = ()
 
 
-class Action(Struct, frozen=True):
+class Action(Struct, frozen=True, gc=False):
     """How Envoy treats a request on its way, whatever the cluster; many routes share one.
 
     `takes_host_of_endpoint` writes the `hostname` of the endpoint that was picked as Host.
@@ -131,7 +131,7 @@ def action_name(action: Action) -> str:
 # --- plugins and consumers -------------------------------------------------------------------------------------
 
 
-class Instance(Struct, frozen=True):
+class Instance(Struct, frozen=True, gc=False):
     """A plugin with one configuration, wherever it is attached."""
 
     id: str
@@ -139,7 +139,7 @@ class Instance(Struct, frozen=True):
     config: dict[str, Any]
 
 
-class OwnInstance(Struct, frozen=True):
+class OwnInstance(Struct, frozen=True, gc=False):
     """A plugin instance that follows its consumer wherever it goes."""
 
     order: int
@@ -147,7 +147,7 @@ class OwnInstance(Struct, frozen=True):
     scope: str
 
 
-class Credential(Struct, frozen=True):
+class Credential(Struct, frozen=True, gc=False):
     """`index` and `secret` as in `policies.plugin.CredentialEntry`; `expires_at` is Unix time in seconds."""
 
     id: str
@@ -159,7 +159,7 @@ class Credential(Struct, frozen=True):
         return f"Credential({self.id}, ***)"
 
 
-class Consumer(Struct, frozen=True):
+class Consumer(Struct, frozen=True, gc=False):
     """`carries` are instances that apply where a route or service refers to them too, `own` apply anywhere."""
 
     id: str
@@ -176,7 +176,7 @@ class Consumer(Struct, frozen=True):
 T = TypeVar("T")
 
 
-class Row(Struct, Generic[T], frozen=True):
+class Row(Struct, Generic[T], frozen=True, gc=False):
     """An entry of a table and the object that it comes from."""
 
     origin: Origin
@@ -199,7 +199,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         return f"Settings({self.compat}, ***)"
 
 
-class GatewayTables(Struct, frozen=True):
+class GatewayTables(Struct, frozen=True, gc=False):
     """All that the policy module decides by, each list ordered by id; `actions` by name, for Envoy's own table."""
 
     settings: Settings
