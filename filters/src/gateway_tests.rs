@@ -1,68 +1,17 @@
 //! The filter as Envoy drives it, on a fake stream.
 
 use crate::gateway::{Filter, Flow};
-use crate::incoming::{Choice, mutate};
 use crate::plugins::rate_limiting::counters::Counters;
-use crate::router::Scheme;
 use crate::stream::Map;
 use crate::stream::testing::Fake;
-use crate::tables::World;
-use crate::tables::testing::world_with;
+use crate::testing::{choice, filter, passed, state};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// A state with one route, at `/s`, and three consumers. `extra` has `route`, `settings`, `instances` and `own`, the
-/// plugins of the consumer `vip`.
-fn state(extra: &Value) -> Arc<World> {
-    let digest = |key: &str| hex::encode(Sha256::digest(key));
-    let mut route = json!({
-        "id": "r", "service": {"id": "s", "path": "/"}, "strip_path": true, "action": "a",
-        "backends": [{"cluster": "c"}],
-        "match": {"schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/s"}]},
-    });
-    route.as_object_mut().unwrap().extend(extra["route"].as_object().cloned().unwrap_or_default());
-    let or_empty = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
-    let settings = if extra["settings"].is_null() { json!({}) } else { extra["settings"].clone() };
-    let shard = json!({
-        "routes": [route],
-        "instances": or_empty(&extra["instances"]),
-        "consumers": [
-            {"id": "c-ann", "username": "ann", "custom_id": "A-1", "carries": ["pair"], "credentials": {"key-auth": [
-                {"id": "k-ann", "index": digest("ann-key")},
-                {"id": "k-old", "index": digest("old-key"), "expires_at": 1000}]}},
-            {"id": "c-vip", "username": "vip", "own": or_empty(&extra["own"]), "credentials": {"key-auth": [
-                {"id": "k-vip", "index": digest("vip-key")}]}},
-            {"id": "c-nobody", "username": "nobody"},
-        ],
-    });
-    world_with(&settings, &shard)
-}
-
-fn choice(world: &Arc<World>, stream: &Fake) -> Option<Choice> {
-    let mut headers: BTreeMap<Vec<u8>, Vec<u8>> =
-        stream.request.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
-    mutate(&mut headers, Some(Arc::clone(world)), Scheme::Http)
-}
-
-/// Counters of its own for each filter, so that tests do not meet.
-fn filter(extra: &Value, stream: &Fake) -> Filter {
-    Filter::new(choice(&state(extra), stream), Box::leak(Box::new(Counters::new())))
-}
 
 fn key_auth(config: Value) -> Value {
     json!({
         "route": {"steps": [{"order": 1, "candidates": [{"instance": "ka", "rank": 6, "scope": "ka"}]}]},
         "instances": [{"id": "ka", "plugin": "key-auth", "config": config}],
     })
-}
-
-/// A filter with the plugin, a request through it, and what became of both.
-fn passed(extra: &Value, mut stream: Fake) -> (Filter, Fake, Flow) {
-    let mut filter = filter(extra, &stream);
-    let flow = filter.on_request_headers(&mut stream, true);
-    (filter, stream, flow)
 }
 
 #[test]

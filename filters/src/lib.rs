@@ -32,4 +32,6 @@ mod response;
 mod router;
 mod stream;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod text;

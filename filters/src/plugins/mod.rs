@@ -46,7 +46,11 @@ pub trait Plugin: Debug + Send + Sync {
 
 type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 
-const PLUGINS: [(&str, Parse); 2] = [("key-auth", key_auth::parse), ("rate-limiting", rate_limiting::parse)];
+#[rustfmt::skip]
+const PLUGINS: &[(&str, Parse)] = &[
+    ("key-auth", key_auth::parse),
+    ("rate-limiting", rate_limiting::parse),
+];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let known = PLUGINS.iter().find(|(name, _)| *name == plugin);
