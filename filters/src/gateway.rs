@@ -12,6 +12,7 @@ use crate::request::Request;
 use crate::router::Entry;
 use crate::stream::{Map, Stream};
 use crate::tables::{Answer, Compat, Instance, Redirect, Route, Settings, World};
+use crate::text::header_value;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -279,7 +280,7 @@ impl Filter {
         let Self { who, changes, .. } = self;
         let consumer = who.consumer.as_deref();
         let mut tell = |name: &'static str, value: Option<&str>| match value {
-            Some(value) => changes.set(name, value),
+            Some(value) => changes.set(name, header_value(value.as_bytes())),
             None => changes.remove(name),
         };
         tell("x-consumer-id", consumer.map(|consumer| &*consumer.id));

@@ -1,6 +1,7 @@
 //! Header values, kept in place: most are too short to be worth an allocation of their own.
 
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// Holds a UUID or a request id without an allocation.
 pub type Text = SmallVec<[u8; 36]>;
@@ -18,9 +19,49 @@ pub fn decimal(mut number: u64) -> Text {
     }
 }
 
+/// Whether HTTP allows this as a header's value: no control characters but tabs.
+pub fn is_header_value(value: &[u8]) -> bool {
+    !value.iter().copied().any(is_control)
+}
+
+/// The value with control characters as `%0A`, as nginx's Lua module writes them: a name that someone gave to a consumer
+/// must not become a header of its own.
+pub fn header_value(value: &[u8]) -> Cow<'_, [u8]> {
+    if is_header_value(value) {
+        return Cow::Borrowed(value);
+    }
+    let mut escaped = Vec::with_capacity(value.len() + 8);
+    for &byte in value {
+        if is_control(byte) {
+            escaped.push(b'%');
+            escaped.extend_from_slice(hex::encode_upper([byte]).as_bytes());
+        } else {
+            escaped.push(byte);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_value_can_end_its_line() {
+        for (value, escaped) in [
+            ("plain, \t\"ä\"", "plain, \t\"ä\""),
+            ("ann\r\nx-admin: 1", "ann%0D%0Ax-admin: 1"),
+            ("\0\x7f", "%00%7F"),
+            ("", ""),
+        ] {
+            assert_eq!(&*header_value(value.as_bytes()), escaped.as_bytes());
+            assert_eq!(is_header_value(value.as_bytes()), value == escaped);
+        }
+    }
 
     #[test]
     fn decimals() {
