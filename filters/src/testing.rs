@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A state with one route, at `/s`, and three consumers. `extra` has `route`, `settings`, `instances` and `own`, the
-/// plugins of the consumer `vip`.
+/// A state with one route, at `/s`, and three consumers. `extra` has `route`, `settings`, `instances`, `own`, the
+/// plugins of the consumer `vip`, and `consumers`, further ones.
 pub fn state(extra: &Value) -> Arc<World> {
     let digest = |key: &str| hex::encode(Sha256::digest(key));
     let mut route = json!({
@@ -25,7 +25,7 @@ pub fn state(extra: &Value) -> Arc<World> {
     route.as_object_mut().unwrap().extend(extra["route"].as_object().cloned().unwrap_or_default());
     let or_empty = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
     let settings = if extra["settings"].is_null() { json!({}) } else { extra["settings"].clone() };
-    let shard = json!({
+    let mut shard = json!({
         "routes": [route],
         "instances": or_empty(&extra["instances"]),
         "consumers": [
@@ -37,6 +37,7 @@ pub fn state(extra: &Value) -> Arc<World> {
             {"id": "c-nobody", "username": "nobody"},
         ],
     });
+    shard["consumers"].as_array_mut().unwrap().extend(extra["consumers"].as_array().cloned().unwrap_or_default());
     world_with(&settings, &shard)
 }
 

@@ -1,6 +1,7 @@
 //! The plugins, one folder each. Rules only: nothing here knows Envoy, or in which order plugins run (the control plane
 //! says so with each route).
 
+pub mod acl;
 pub mod key_auth;
 pub mod rate_limiting;
 
@@ -48,6 +49,7 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 
 #[rustfmt::skip]
 const PLUGINS: &[(&str, Parse)] = &[
+    ("acl", acl::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
 ];
