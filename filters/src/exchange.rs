@@ -34,6 +34,8 @@ pub enum Body<'a> {
 pub struct Identity {
     pub consumer: Option<Arc<Consumer>>,
     pub credential: Option<Box<str>>,
+    /// `credential` is a user's name; Kong 2 tells the upstream so.
+    pub has_username: bool,
     pub is_anonymous: bool,
     /// An authentication plugin ran, so that the client's own identity headers must not reach the upstream.
     pub is_checked: bool,

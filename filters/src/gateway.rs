@@ -289,7 +289,7 @@ impl Filter {
         tell("x-credential-identifier", who.credential.as_deref());
         tell("x-anonymous-consumer", who.is_anonymous.then_some("true"));
         if compat == Compat::Kong21 {
-            changes.remove("x-credential-username");
+            tell("x-credential-username", who.credential.as_deref().filter(|_| who.has_username));
         }
     }
 

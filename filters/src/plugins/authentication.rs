@@ -14,10 +14,17 @@ pub fn accept(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, credent
     *exchange.who = Identity {
         consumer: Some(Arc::clone(consumer)),
         credential: Some(credential.into()),
-        is_anonymous: false,
         is_checked: true,
+        ..Identity::default()
     };
     Verdict::Continue
+}
+
+/// Like `accept`, for a credential that is known by a user's name.
+pub fn accept_user(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, username: &str) -> Verdict {
+    let verdict = accept(exchange, consumer, username);
+    exchange.who.has_username = true;
+    verdict
 }
 
 /// The refusal, unless `anonymous` names a consumer to whom such a request belongs; 500 if there is no such consumer.
@@ -27,8 +34,14 @@ pub fn refuse(exchange: &mut Exchange<'_, '_>, anonymous: Option<&str>, refusal:
         return Verdict::Reply(exchange.error(500, "An unexpected error occurred"));
     };
     *exchange.who =
-        Identity { consumer: Some(Arc::clone(consumer)), credential: None, is_anonymous: true, is_checked: true };
+        Identity { consumer: Some(Arc::clone(consumer)), is_anonymous: true, is_checked: true, ..Identity::default() };
     Verdict::Continue
+}
+
+/// Whether two digests are the same; the time that it takes tells nothing about where they differ.
+pub fn is_same(digest: &str, other: &str) -> bool {
+    use subtle::ConstantTimeEq;
+    digest.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
 /// The SHA-256 digest of a secret under the gateway's salt, as the control plane writes it.

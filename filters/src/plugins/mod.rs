@@ -2,6 +2,7 @@
 //! says so with each route).
 
 pub mod acl;
+pub mod basic_auth;
 pub mod key_auth;
 pub mod rate_limiting;
 
@@ -50,6 +51,7 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 #[rustfmt::skip]
 const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
+    ("basic-auth", basic_auth::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
 ];
