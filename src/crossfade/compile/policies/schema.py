@@ -26,7 +26,10 @@ _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
 
 
 class Field(Struct, frozen=True):
-    """`type` is one of string, number, integer, boolean, array, record; `check` returns a problem's text or None."""
+    """`type` is one of string, number, integer, boolean, array, record; `check` returns a problem's text or None.
+
+    `len_min` is that of strings: Kong takes no empty ones unless a plugin says so.
+    """
 
     type: str
     default: Any = None
@@ -34,6 +37,7 @@ class Field(Struct, frozen=True):
     one_of: tuple[str, ...] = ()
     greater_than: float | None = None
     between: tuple[float, float] | None = None
+    len_min: int = 1
     elements: "Field | None" = None
     fields: "dict[str, Field] | None" = None
     check: Callable[[Any], str | None] | None = None
@@ -43,10 +47,11 @@ EntityCheck: TypeAlias = Callable[[JsonObject], Problems]
 
 
 class Schema(Struct, frozen=True):
-    """`checks` see the record with its defaults, and only when every field by itself is right."""
+    """All checks see the record with its defaults; `checks` run only when every field by itself is right."""
 
     fields: dict[str, Field]
     checks: tuple[EntityCheck, ...] = ()
+    presence_checks: tuple[EntityCheck, ...] = ()
 
 
 class Outcome(Struct, frozen=True):
@@ -59,9 +64,9 @@ class Outcome(Struct, frozen=True):
 def apply_schema(schema: Schema, config: Mapping[str, Any]) -> Outcome:
     """Checks a configuration and fills in the defaults."""
     filled, problems = _record(schema.fields, config)
-    if not problems:
-        for check in schema.checks:
-            problems = merge_problems(problems, check(filled))
+    checks = schema.presence_checks if problems else (*schema.presence_checks, *schema.checks)
+    for check in checks:
+        problems = merge_problems(problems, check(filled))
     return Outcome(filled, problems)
 
 
@@ -129,4 +134,6 @@ def _scalar_problem(field: Field, value: Any) -> str | None:
         return f"value must be greater than {field.greater_than:g}"
     if field.between is not None and not field.between[0] <= value <= field.between[1]:
         return f"value should be between {field.between[0]:g} and {field.between[1]:g}"
+    if isinstance(value, str) and len(value) < field.len_min:
+        return f"length must be at least {field.len_min}"
     return field.check(value) if field.check else None

@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from crossfade.compile.policies.checks import absolute_path, header_name
+from crossfade.compile.policies.presence import at_least_one_of
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade_kube.meta import JsonObject
 
@@ -23,13 +24,6 @@ _REDIS: Final[dict[str, Field]] = {
 }
 # Kong 2's flat names, which Kong 3 still takes.
 _SHORTHANDS: Final = {f"redis_{name}": name for name in _REDIS}
-
-
-def _some_limit(config: JsonObject) -> Problems:
-    if any(config[period] is not None for period in PERIODS):
-        return {}
-    names = ", ".join(f"'config.{period}'" for period in PERIODS)
-    return {ENTITY: [f"at least one of these fields must be non-empty: {names}"]}
 
 
 def _longer_is_not_lower(config: JsonObject) -> Problems:
@@ -77,7 +71,8 @@ SCHEMA: Final = Schema(
         "sync_rate": Field("number", default=-1, required=True),
         "redis": Field("record", fields=_REDIS),
     },
-    (_some_limit, _longer_is_not_lower, _companion_of_limit_by, _sync_rate_needs_redis, _redis_is_refused),
+    (_longer_is_not_lower, _companion_of_limit_by, _sync_rate_needs_redis, _redis_is_refused),
+    presence_checks=(at_least_one_of(*PERIODS),),
 )
 
 

@@ -1,0 +1,37 @@
+"""The schema here and the policy module's parser draw the same line, and no configuration makes either fail."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.compile.policies.registry import PLUGINS, Accepted, Refused, judge_plugin
+from crossfade.compile.policies.schema import apply_schema
+from tests.unit.compile.policies.configurations import configurations
+
+
+@pytest.mark.parametrize("name", sorted(PLUGINS))
+@given(data=st.data())
+def test_what_the_schema_accepts_the_module_can_use(name: str, data: st.DataObject) -> None:
+    plugin = PLUGINS[name]
+    config = data.draw(configurations(plugin.schema))
+    verdict = judge_plugin(name, config)
+    if apply_schema(plugin.schema, plugin.modernised(config)).problems:
+        assert isinstance(verdict, Refused)
+    elif is_text(config):
+        assert isinstance(verdict, Accepted), verdict
+
+
+def is_text(config: dict[str, Any]) -> bool:
+    """Without lone surrogates and numbers beyond 64 bits, which no message to the module can hold."""
+    try:
+        as_instance("", config)
+    except (UnicodeError, msgspec.MsgspecError, OverflowError):
+        return False
+    return True
+
+
+def as_instance(name: str, config: dict[str, Any]) -> str:
+    return msgspec.json.encode({"id": "", "plugin": name, "config": config}).decode()
