@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from crossfade.compile.policies.acl.plan import PLUGIN as ACL
+from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
@@ -15,6 +17,8 @@ from crossfade.policy_module import library
 PLUGINS: Final[dict[str, Plugin]] = {
     plugin.name: plugin
     for plugin in (
+        ACL,
+        BASIC_AUTH,
         KEY_AUTH,
         RATE_LIMITING,
     )

@@ -1,0 +1,1 @@
+"""acl: consumers pass by their groups."""

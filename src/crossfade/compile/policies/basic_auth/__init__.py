@@ -1,0 +1,1 @@
+"""basic-auth: callers are known by a username and a password."""
