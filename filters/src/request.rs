@@ -59,8 +59,8 @@ impl<'a> Request<'a> {
         if self.headers.iter().any(|(name, value)| name.len() + value.len() + b": \r\n".len() > LONGEST_LINE) {
             return Some((400, "Request header or cookie too large"));
         }
-        // Envoy joins several Host lines.
-        if self.authority.contains(&b',') {
+        // Envoy joins several lines of these.
+        if self.authority.contains(&b',') || self.header(b"authorization").is_some_and(holds_several_credentials) {
             return Some((400, "Bad request"));
         }
         (self.method == b"TRACE").then_some((405, "Method not allowed"))
@@ -75,6 +75,27 @@ impl<'a> Request<'a> {
     pub fn is_grpc(&self) -> bool {
         self.header(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
     }
+}
+
+/// Whether a value of `Authorization` was joined of two: a comma outside quotes is followed by a scheme and a space. In
+/// one credential the name of a parameter would stand there, and `=` behind it.
+fn holds_several_credentials(value: &[u8]) -> bool {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let begins_credential = |rest: &[u8]| {
+        let after = rest.iter().position(|byte| !is_token(byte)).map_or(&b""[..], |end| &rest[end..]);
+        after.len() < rest.len() && after.starts_with(b" ") && !after.trim_ascii_start().starts_with(b"=")
+    };
+    let (mut is_quoted, mut place) = (false, 0);
+    while let Some(found) = value[place..].iter().position(|byte| b",\"\\".contains(byte)) {
+        place += found + 1;
+        match value[place - 1] {
+            b'"' => is_quoted = !is_quoted,
+            b'\\' if is_quoted => place = (place + 1).min(value.len()),
+            b',' if !is_quoted && begins_credential(&value[place..]) => return true,
+            _ => (),
+        }
+    }
+    false
 }
 
 pub fn host_without_port(authority: &[u8]) -> &[u8] {
@@ -130,6 +151,28 @@ pub mod testing {
         }
         let twice = Request { authority: b"gw.test,gw.test", ..request("GET", "/", &[]) };
         assert_eq!(twice.refusal(), Some((400, "Bad request")));
+    }
+
+    #[test]
+    fn joined_credentials() {
+        for (value, expected) in [
+            ("Basic QQ==,Basic eDp5", true),
+            ("Bearer x,hmac username=\"u\", algorithm=\"a\"", true),
+            ("Digest realm=\"a,b c\",Basic eDp5", true),
+            ("Digest realm=\"a,b c\",nonce=\"d\", uri=\"/\"", false),
+            ("Digest realm=\"a\\\",b c\"", false),
+            ("Digest a=b,c = d", false),
+            ("hmac username=\"u\", algorithm=\"a\"", false),
+            ("Basic QQ==", false),
+            ("Basic QQ==,", false),
+            ("Basic QQ==, \\", false),
+            ("\"\\", false),
+            ("", false),
+        ] {
+            assert_eq!(holds_several_credentials(value.as_bytes()), expected, "{value}");
+        }
+        let refusal = request("GET", "/", &[("authorization", "Basic QQ==,Basic eDp5")]).refusal();
+        assert_eq!(refusal, Some((400, "Bad request")));
     }
 
     #[test]
