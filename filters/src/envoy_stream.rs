@@ -130,7 +130,6 @@ impl Stream for EnvoyStream {
     }
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
-        // An empty slice is not a null pointer, so that an empty value stays a value.
         let (name, value) = (Buffer::of(name), Buffer::of(value));
         // SAFETY: the pointer is valid during the hook; Envoy copies both.
         unsafe { abi::envoy_dynamic_module_callback_http_set_header(self.0, map_id(map), name, value) };

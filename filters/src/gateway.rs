@@ -48,6 +48,10 @@ enum Arrived {
 /// A longer body without a length goes upstream in chunks, as it came.
 const LARGEST_GATHERED: usize = 64 * 1024;
 
+/// Envoy's modules cannot write an empty value. In HTTP/1 a space stands for one; in HTTP/2, by which only gRPC goes
+/// upstream, it must not.
+const EMPTY: &[u8] = b" ";
+
 /// A plugin that takes part in this request, and what it keeps for the response.
 pub(crate) struct Taking {
     pub instance: Arc<Instance>,
@@ -317,7 +321,8 @@ impl Filter {
         }
         for change in &changes.set {
             let write = if change.is_new { Stream::add_header } else { Stream::set_header };
-            write(stream, Map::Request, change.name.as_bytes(), &change.value);
+            let is_writable = !change.value.is_empty() || self.is_grpc;
+            write(stream, Map::Request, change.name.as_bytes(), if is_writable { &change.value } else { EMPTY });
         }
         if let Some(body) = &changes.body {
             stream.replace_request_body(body);

@@ -29,8 +29,9 @@ pub trait Stream {
     fn peer_address(&self) -> Option<&[u8]>;
     /// The port on which the connection arrived.
     fn local_port(&self) -> Option<u64>;
-    /// Replaces all values of `name`.
+    /// Replaces all values of `name`; without one if `value` is empty.
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]);
+    /// Nothing is added if `value` is empty.
     fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]);
     fn remove_header(&mut self, map: Map, name: &[u8]);
     /// Answers the request; nothing reaches the upstream.
@@ -135,7 +136,9 @@ pub mod testing {
         }
 
         fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
-            self.map_mut(map).push((text(name), value.to_vec()));
+            if !value.is_empty() {
+                self.map_mut(map).push((text(name), value.to_vec()));
+            }
         }
 
         fn remove_header(&mut self, map: Map, name: &[u8]) {

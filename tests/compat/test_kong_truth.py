@@ -39,6 +39,8 @@ WHOLE = (
     "40-upstream-errors",
     "41-headers-upstream",
     "45-default-backend",
+    "50-basic-auth",
+    "53-acl",
 )
 MARKED = (
     "30-routing-path-types",

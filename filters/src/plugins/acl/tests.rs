@@ -8,6 +8,9 @@ use crate::testing::{passed, plugins};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+/// What stands for an empty value on its way.
+const EMPTY: &str = " ";
+
 /// Consumers by key: two groups, one, none, one whose name would be a header of its own.
 fn consumers() -> Value {
     let consumer = |name: &str, groups: Value| {
@@ -63,7 +66,7 @@ fn who_passes_and_what_the_upstream_learns() {
         (&allow, "k-evil", told("gold, x%0D%0Ax-admin: 1")),
         (&deny, "k-gold", forbidden()),
         (&deny, "k-bronze", told("bronze")),
-        (&deny, "k-none", told("")),
+        (&deny, "k-none", told(EMPTY)),
         (&hide, "k-gold", told("forged")),
         (&hide, "k-bronze", forbidden()),
     ] {
@@ -81,9 +84,17 @@ fn who_is_not_known_is_asked_for_credentials() {
     assert_eq!(outcome(&[deny()], ""), unauthorized());
     // The anonymous consumer, without groups and with some.
     assert_eq!(outcome(&[anonymous("nobody"), allow()], ""), unauthorized());
-    assert_eq!(outcome(&[anonymous("nobody"), deny()], ""), Ok(Some(String::new())));
+    assert_eq!(outcome(&[anonymous("nobody"), deny()], ""), Ok(Some(EMPTY.into())));
     assert_eq!(outcome(&[anonymous("k-bronze"), allow()], ""), forbidden());
     assert_eq!(outcome(&[anonymous("k-gold"), allow()], ""), Ok(Some("gold, extra".into())));
+}
+
+#[test]
+fn grpc_has_no_empty_values() {
+    let all = [("key-auth", json!({})), ("acl", json!({"deny": ["gold"]}))];
+    let headers = [("apikey", "k-none"), ("content-type", "application/grpc"), ("x-consumer-groups", "forged")];
+    let (stream, flow) = through(&all, &headers);
+    assert_eq!((flow, stream.sent(Map::Request, "x-consumer-groups")), (Flow::Continue, None));
 }
 
 #[test]
