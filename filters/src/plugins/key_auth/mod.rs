@@ -7,12 +7,17 @@ use crate::exchange::{Body, Exchange, Verdict};
 use crate::plugins::{Plugin, authentication};
 use crate::request::Request;
 use crate::tables::Compat;
+use crate::text;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
 
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
-    Ok(Box::new(serde_json::from_value::<KeyAuth>(config)?))
+    let plugin: KeyAuth = serde_json::from_value(config)?;
+    if plugin.realm.as_deref().is_some_and(|realm| !text::is_header_value(realm.as_bytes())) {
+        return Err(ConfigError::Invalid("the realm cannot stand in a header".into()));
+    }
+    Ok(Box::new(plugin))
 }
 
 const NAME: &str = "key-auth";
@@ -325,6 +330,12 @@ mod tests {
         let plain = testing::request("GET", "/k?b=%20", &[("apikey", "k")]);
         let hidden = plugin.hidden(&plain, &Searched::Unusable);
         assert_eq!((hidden.headers.len(), hidden.query, hidden.body), (1, None, None));
+    }
+
+    #[test]
+    fn a_realm_cannot_end_its_header() {
+        assert!(parse(json!({"realm": "cats"})).is_ok());
+        assert!(parse(json!({"realm": "cats\r\nx-evil: 1"})).is_err());
     }
 
     #[test]

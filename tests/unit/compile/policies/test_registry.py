@@ -57,6 +57,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         f"schema violation (config.key_names.2: bad header name 'not good', {CHARACTERS})",
     ),
     ("key-auth", {"hide_credentials": "yes"}, "schema violation (config.hide_credentials: expected a boolean)"),
+    (
+        "key-auth",
+        {"realm": "cats\r\nx-evil: 1"},
+        "schema violation (config.realm: control characters are not allowed in header values)",
+    ),
     ("moon", {}, "plugin 'moon' not enabled; add it to the 'plugins' configuration property"),
 ]
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.compile.policies.checks import header_name
+from crossfade.compile.policies.checks import header_name, header_value
 from crossfade.compile.policies.schema import Field, Schema
 
 SCHEMA: Final = Schema(
@@ -14,6 +14,6 @@ SCHEMA: Final = Schema(
         "hide_credentials": Field("boolean", default=False, required=True),
         "anonymous": Field("string"),
         "run_on_preflight": Field("boolean", default=True, required=True),
-        "realm": Field("string"),
+        "realm": Field("string", check=header_value),
     }
 )
