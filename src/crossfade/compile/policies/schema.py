@@ -3,6 +3,7 @@
 Only what plugin configurations need: scalars, arrays, records, and checks over a whole record.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -15,9 +16,15 @@ Problems: TypeAlias = dict[str, Any]
 
 ENTITY: Final = "@entity"
 
+
+def _is_number(value: Any) -> bool:
+    """Of the finite ones, which JSON can write and a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "string": ("expected a string", lambda value: isinstance(value, str)),
-    "number": ("expected a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+    "number": ("expected a number", _is_number),
     "integer": ("expected an integer", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "boolean": ("expected a boolean", lambda value: isinstance(value, bool)),
     "array": ("expected an array", lambda value: isinstance(value, list)),
