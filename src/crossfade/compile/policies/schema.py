@@ -129,7 +129,8 @@ def _value(field: Field, value: Any) -> tuple[Any, str | Problems | None]:
 
 
 def _array(element: Field, values: list[Any]) -> tuple[list[Any], Problems | None]:
-    checked = [_value(element, value) for value in values]
+    # Kong takes null here and fails on requests.
+    checked = [(None, "required field missing") if value is None else _value(element, value) for value in values]
     problems = {str(index): problem for index, (_, problem) in enumerate(checked, 1) if problem is not None}
     return [value for value, _ in checked], problems or None
 
