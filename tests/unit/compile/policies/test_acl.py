@@ -21,6 +21,7 @@ SOME = f"at least one of these fields must be non-empty: {LISTS}"
         ({"allow": "a"}, "schema violation (config.allow: expected an array)"),
         ({"allow": "a", "deny": ["b"]}, f"2 schema violations ({ONE}; config.allow: expected an array)"),
         ({"deny": ["a", 1]}, "schema violation (config.deny.2: expected a string)"),
+        ({"deny": [None]}, "schema violation (config.deny.1: required field missing)"),
         ({"deny": [""]}, "schema violation (config.deny.1: length must be at least 1)"),
         ({"allow": ["a"], "hide_groups_header": 1}, "schema violation (config.hide_groups_header: expected a boolean)"),
         ({"allow": ["a"], "whitelist": ["b"]}, "schema violation (config.whitelist: unknown field)"),
