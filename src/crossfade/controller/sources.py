@@ -75,8 +75,8 @@ class ClusterSource:
             self._changed.clear()
             yield self._cache.snapshot()
             if turn == 0:
-                # Everything read and compiled so far stays for long: without this a collection of garbage looks at all of
-                # it, which takes most of a second with 5 000 Ingresses.
+                # All that was read and compiled so far stays for long. Else a collection of garbage looks at it, which
+                # takes most of a second with 5 000 Ingresses.
                 gc.freeze()
             await self._changed.wait()
             await settled(self._changed, quiet_s=self._quiet_s, max_unrest_s=self._max_unrest_s)
