@@ -2,12 +2,12 @@
 
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
 use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
-use crate::error::ConfigError;
+use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
 use crate::incoming::{self, Choice};
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::router::Scheme;
-use crate::tables::{Root, Shard, Store};
+use crate::tables::Store;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,30 +24,6 @@ thread_local! {
     /// From the early header mutation to the filter of the same request: Envoy makes the filter before this thread sees
     /// another request.
     static CHOICE: RefCell<Option<Choice>> = const { RefCell::new(None) };
-}
-
-/// The filters of this module, by the names under which Envoy asks for them.
-enum FilterConfig {
-    Gateway,
-    /// Its configuration has been taken over; no request passes it.
-    Table,
-}
-
-impl FilterConfig {
-    fn parse(name: &[u8], config: &[u8]) -> Result<Self, ConfigError> {
-        let text = || std::str::from_utf8(config).map_err(|_| ConfigError::Invalid("not UTF-8 text".into()));
-        match name {
-            b"gateway" => return Ok(Self::Gateway),
-            b"root" => STORE.set_root(Root::parse(text()?)?),
-            b"shard" => {
-                let shard = Shard::parse(text()?)?;
-                shard.problems.iter().for_each(|problem| log_error(problem));
-                STORE.add_shard(shard);
-            }
-            other => return Err(ConfigError::UnknownFilter(String::from_utf8_lossy(other).into_owned())),
-        }
-        Ok(Self::Table)
-    }
 }
 
 /// One filter of one stream.
@@ -112,7 +88,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 ) -> *const c_void {
     // SAFETY: Envoy's buffers live during the call.
     let (name, config) = unsafe { (name.bytes(), config.bytes()) };
-    match catch_unwind(|| FilterConfig::parse(name, config)) {
+    match catch_unwind(|| FilterConfig::parse(name, config, &STORE, log_error)) {
         Ok(Ok(parsed)) => Box::into_raw(Box::new(parsed)).cast(),
         Ok(Err(error)) => {
             log_error(&format!("crossfade_policy filter \"{}\": {error}", String::from_utf8_lossy(name)));

@@ -5,10 +5,10 @@
 
 use crate::path;
 use crate::request::host_without_port;
+use crate::router::Entry;
 use crate::router::{Query, Scheme};
 use crate::stream::HeaderList;
 use crate::tables::{Route, World};
-use crate::router::Entry;
 use std::sync::Arc;
 
 pub trait IncomingHeaders {
@@ -44,11 +44,11 @@ pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, sch
     let forged: Vec<&'static [u8]> = forged_in(&headers.all());
     forged.into_iter().for_each(|name| headers.remove(name));
     let choice = choose(headers, world?, scheme);
-    if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target) {
-        if let Some(cluster) = route.pick_cluster() {
-            headers.set(CLUSTER, cluster.as_bytes());
-            headers.set(ACTION, route.action.as_bytes());
-        }
+    if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target)
+        && let Some(cluster) = route.pick_cluster()
+    {
+        headers.set(CLUSTER, cluster.as_bytes());
+        headers.set(ACTION, route.action.as_bytes());
     }
     Some(choice)
 }
@@ -72,7 +72,6 @@ fn choose(headers: &impl IncomingHeaders, world: Arc<World>, scheme: Scheme) -> 
             method: value(b":method"),
             sni: if scheme == Scheme::Https { headers.server_name() } else { None },
             headers: &all,
-            is_grpc: false,
         };
         world.router.choose(&query).cloned()
     });
@@ -149,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_client_cannot_choose_by_itself() {
-        for (path, expected) in [("/n/a", vec![("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]), ("/", vec![])] {
+        for (path, expected) in
+            [("/n/a", vec![("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]), ("/", vec![])]
+        {
             let forged = [("x-crossfade-cluster", "evil"), ("x-crossfade-action", "evil")];
             let (headers, choice) = mutated(&[&[(":path", path), (":authority", "one.test")][..], &forged].concat());
             assert_eq!(internal(&headers), expected);

@@ -14,6 +14,7 @@ mod envoy_stream;
 mod error;
 mod error_body;
 mod exchange;
+mod filter_config;
 mod forwarding;
 mod gateway;
 #[cfg(test)]

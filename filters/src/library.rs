@@ -95,7 +95,8 @@ unsafe extern "C" fn crossfade_tables_new(json: *const u8, length: usize) -> *mu
     let built = catch_unwind(|| {
         let raw: RawTables<'_> = serde_json::from_str(json).ok()?;
         let settings = Arc::new(Settings::parse(raw.settings.get()).ok()?);
-        let shards = raw.shards.iter().map(|shard| Shard::parse(shard.get()).map(Arc::new)).collect::<Result<Vec<_>, _>>();
+        let shards =
+            raw.shards.iter().map(|shard| Shard::parse(shard.get()).map(Arc::new)).collect::<Result<Vec<_>, _>>();
         Some(World::build(settings, shards.ok()?.iter()))
     });
     built.ok().flatten().map_or(std::ptr::null_mut(), |world| Box::into_raw(Box::new(world)))
@@ -153,7 +154,6 @@ unsafe extern "C" fn crossfade_tables_choose(
             method: raw.method.as_bytes(),
             sni: raw.sni.as_deref().map(str::as_bytes),
             headers: &headers,
-            is_grpc: false,
         };
         Some(world.router.choose(&query)?.target.id.clone())
     }));

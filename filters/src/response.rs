@@ -38,7 +38,9 @@ impl Filter {
     /// The body as the plugins of the request leave it.
     fn rewritten(&self, body: Vec<u8>, response: &Response<'_>) -> Vec<u8> {
         let plugins = self.taking.iter().map(|taking| &taking.instance.plugin);
-        plugins.filter(|plugin| plugin.wants_response_body(response)).fold(body, |body, plugin| plugin.on_response_body(body))
+        plugins
+            .filter(|plugin| plugin.wants_response_body(response))
+            .fold(body, |body, plugin| plugin.on_response_body(body))
     }
 
     fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<String>, Vec<u8>) {

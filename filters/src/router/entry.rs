@@ -39,8 +39,6 @@ pub struct Entry<T> {
     /// Asked for over TLS only: Kong does not look at them for a plain request, so that it can be sent to HTTPS.
     pub snis: Vec<HostPattern>,
     pub schemes: Schemes,
-    /// `Some(true)` takes gRPC only, `Some(false)` all else.
-    pub is_grpc: Option<bool>,
     pub target: T,
 }
 
@@ -53,7 +51,6 @@ pub struct Query<'a> {
     pub path: &'a [u8],
     pub method: &'a [u8],
     pub sni: Option<&'a [u8]>,
-    pub is_grpc: bool,
     /// Lower-case names; several lines of one name stay apart.
     pub headers: &'a [(&'a [u8], &'a [u8])],
 }
@@ -62,7 +59,6 @@ impl<T> Entry<T> {
     /// Whether a request fits of which the host does, and whose path begins with the entry's literal.
     pub(super) fn takes(&self, query: &Query<'_>) -> bool {
         self.schemes.contains(query.scheme)
-            && self.is_grpc.is_none_or(|is_grpc| is_grpc == query.is_grpc)
             && (self.methods.is_empty() || self.methods.iter().any(|method| **method == *query.method))
             && self.takes_sni(query)
             && self.headers.iter().all(|condition| condition.holds(query.headers))

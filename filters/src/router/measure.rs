@@ -57,7 +57,6 @@ fn entry(shape: &Shape, at: usize) -> Arc<Entry<usize>> {
         headers: vec![],
         snis: vec![],
         schemes: [Scheme::Http].into_iter().collect(),
-        is_grpc: None,
         target: at,
     })
 }
@@ -92,7 +91,6 @@ fn measure() {
                 path: path.as_bytes(),
                 method: b"GET",
                 sni: None,
-                is_grpc: false,
                 headers: &[],
             };
             found += usize::from(router.choose(black_box(&query)).is_some());

@@ -17,7 +17,6 @@ struct Route {
     headers: Vec<(&'static str, Vec<&'static str>)>,
     snis: Vec<&'static str>,
     schemes: Vec<Scheme>,
-    is_grpc: Option<bool>,
 }
 
 fn route(path: &str) -> Route {
@@ -30,7 +29,6 @@ fn route(path: &str) -> Route {
         headers: vec![],
         snis: vec![],
         schemes: vec![Scheme::Http, Scheme::Https],
-        is_grpc: None,
     }
 }
 
@@ -46,7 +44,6 @@ impl Route {
             headers: conditions.collect(),
             snis: self.snis.iter().map(|sni| HostPattern::parse_sni(sni).unwrap()).collect(),
             schemes: self.schemes.iter().copied().collect::<Schemes>(),
-            is_grpc: self.is_grpc,
             target,
         })
     }
@@ -72,7 +69,6 @@ impl Route {
                 })
             })
             && self.schemes.contains(&query.scheme)
-            && self.is_grpc.unwrap_or(query.is_grpc) == query.is_grpc
     }
 }
 
@@ -110,7 +106,6 @@ fn get<'a>(host: &'a str, path: &'a str) -> Query<'a> {
         path: path.as_bytes(),
         method: b"GET",
         sni: None,
-        is_grpc: false,
         headers: &[],
     }
 }
@@ -190,9 +185,8 @@ fn any_route() -> impl Strategy<Value = Route> {
         prop_oneof![3 => Just(vec![]), 1 => subsequence(headers.to_vec(), 1..3)],
         prop_oneof![4 => Just(vec![]), 1 => subsequence(vec!["a.b", "b.a.", "*.b"], 1..3)],
         subsequence(vec![Scheme::Http, Scheme::Https], 1..=2),
-        prop_oneof![6 => Just(None), 1 => any::<bool>().prop_map(Some)],
     )
-        .prop_map(|(rank, hosts, (kind, path), methods, headers, snis, schemes, is_grpc)| Route {
+        .prop_map(|(rank, hosts, (kind, path), methods, headers, snis, schemes)| Route {
             rank,
             hosts,
             kind,
@@ -201,7 +195,6 @@ fn any_route() -> impl Strategy<Value = Route> {
             headers,
             snis,
             schemes,
-            is_grpc,
         })
 }
 
@@ -212,7 +205,6 @@ struct Request {
     path: Vec<u8>,
     method: &'static str,
     sni: Option<&'static str>,
-    is_grpc: bool,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -226,16 +218,14 @@ fn any_request() -> impl Strategy<Value = Request> {
         path,
         select(&["GET", "POST", "get"]),
         proptest::option::of(select(&["a.b", "b.a", "a.b.a"])),
-        any::<bool>(),
         vec((select(&["x", "y", "z"]), "[12aAb]{0,2}( ?, ?[12aAb]){0,2}"), 0..4),
     )
-        .prop_map(|(scheme, host, path, method, sni, is_grpc, headers)| Request {
+        .prop_map(|(scheme, host, path, method, sni, headers)| Request {
             scheme,
             host,
             path,
             method,
             sni,
-            is_grpc,
             headers,
         })
 }
@@ -256,7 +246,6 @@ proptest! {
                 path: &request.path,
                 method: request.method.as_bytes(),
                 sni: request.sni.map(str::as_bytes),
-                is_grpc: request.is_grpc,
                 headers: &headers,
             };
             let fitting = (0..routes.len()).filter(|place| routes[*place].matches(&query));

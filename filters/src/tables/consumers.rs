@@ -61,12 +61,15 @@ impl Consumer {
     }
 }
 
+type Index = HashMap<Box<str>, (Arc<Consumer>, usize)>;
+
 /// Index over all consumers.
 #[derive(Debug, Default)]
 pub struct Consumers {
     by_id: HashMap<Box<str>, Arc<Consumer>>,
     by_username: HashMap<Box<str>, Arc<Consumer>>,
-    by_credential: HashMap<String, HashMap<Box<str>, (Arc<Consumer>, usize)>>,
+    /// By type and index: the consumer, and the place among its credentials of the type.
+    by_credential: HashMap<String, Index>,
 }
 
 impl Consumers {

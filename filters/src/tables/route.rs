@@ -134,7 +134,6 @@ impl Route {
                 headers: headers.clone(),
                 snis: snis.clone(),
                 schemes,
-                is_grpc: None,
                 target: Arc::clone(&route),
             }))
         };

@@ -47,7 +47,12 @@ impl World {
     }
 
     /// The first plugin of the order after `done` that has something to run on this route for this consumer.
-    pub fn next_step<'a>(&'a self, route: &'a Route, consumer: Option<&'a Consumer>, done: Option<u32>) -> Option<Chosen<'a>> {
+    pub fn next_step<'a>(
+        &'a self,
+        route: &'a Route,
+        consumer: Option<&'a Consumer>,
+        done: Option<u32>,
+    ) -> Option<Chosen<'a>> {
         let is_ahead = |order: u32| done.is_none_or(|done| order > done);
         let mut steps = route.steps.iter().filter(|step| is_ahead(step.order));
         let mut own = consumer.map_or(&[][..], |found| &found.own).iter().filter(|own| is_ahead(own.order)).peekable();

@@ -8,11 +8,11 @@ use crate::exchange::{Exchange, Verdict};
 use crate::plugins::Plugin;
 use crate::text::{Text, decimal};
 use counters::{Counters, Limits, Usage};
-use windows::{PERIODS, Period};
 use serde::Deserialize;
 use serde_json::Value;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use windows::{PERIODS, Period};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
