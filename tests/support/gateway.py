@@ -86,6 +86,8 @@ def upstream(name: str) -> Iterator[int]:
 
     class Named(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # One segment for head and body: two would wait for each other's acknowledgement.
+        wbufsize = -1
 
         def do_GET(self) -> None:
             self.send_response(200)
