@@ -239,6 +239,16 @@ fn grpc_clients_get_a_grpc_status() {
 }
 
 #[test]
+fn no_message_can_end_its_line() {
+    let message = "line\r\nx-admin: 1";
+    let mut stream = Fake::request("POST", "/s", &[("content-type", "application/grpc")]);
+    stream.protocol = "HTTP/2".into();
+    let (_, stream, _) = passed(&json!({"route": {"refusal": message}}), stream);
+    let (_, headers, _) = stream.reply.unwrap();
+    assert!(headers.contains(&("grpc-message".into(), "line%0D%0Ax-admin: 1".into())), "{headers:?}");
+}
+
+#[test]
 fn kong_2_1_speaks_as_it_did() {
     let mut extra = key_auth(json!({}));
     extra["settings"] = json!({"compat": "kong-2.1", "server_token": "kong/2.1.4"});

@@ -7,7 +7,7 @@ use crate::local_reply::{self, LocalError, Origin};
 use crate::reply::{Headers, Reply, Style};
 use crate::stream::{Map, Stream};
 use crate::tables::{Compat, Settings};
-use crate::text::{Text, decimal};
+use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Filter {
                 (b":status", b"200"),
                 (b"content-type", b"application/grpc"),
                 (b"grpc-status", grpc_status.as_bytes()),
-                (b"grpc-message", message.as_bytes()),
+                (b"grpc-message", &header_value(message.as_bytes())),
             ]
         } else {
             &[(b":status", status_text.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
