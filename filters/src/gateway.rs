@@ -215,7 +215,7 @@ impl Filter {
             let Some(instance) = chosen.instance else {
                 return Some(Decision::Reply(self.plugin_error(503, "a plugin of this route is not there")));
             };
-            let mut note = Note::new();
+            let mut note = instance.plugin.note(request);
             let request_id = self.request_id;
             let mut exchange = Exchange {
                 request,
@@ -242,7 +242,7 @@ impl Filter {
             self.done = Some(chosen.order);
             self.take_part(instance, note);
             if let Verdict::Reply(reply) = verdict {
-                self.gather_rest(world, route);
+                self.gather_rest(world, route, request);
                 return Some(Decision::Reply(reply));
             }
         }
@@ -255,12 +255,12 @@ impl Filter {
     }
 
     /// A plugin has answered: those behind it do not see the request, but the response.
-    fn gather_rest(&mut self, world: &World, route: &Route) {
+    fn gather_rest(&mut self, world: &World, route: &Route, request: &Request<'_>) {
         let consumer = self.who.consumer.clone();
         while let Some(chosen) = world.next_step(route, consumer.as_deref(), self.done) {
             self.done = Some(chosen.order);
             if let Some(instance) = chosen.instance {
-                self.take_part(instance, Note::new());
+                self.take_part(instance, instance.plugin.note(request));
             }
         }
     }

@@ -25,6 +25,7 @@ mod hooks;
 mod incoming;
 mod library;
 mod local_reply;
+mod lua;
 mod path;
 mod plugins;
 mod reply;

@@ -3,14 +3,17 @@
 
 pub mod acl;
 pub mod basic_auth;
+pub mod cors;
 pub mod key_auth;
 pub mod rate_limiting;
 
 mod authentication;
+mod checks;
 
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
+use crate::request::Request;
 use serde_json::Value;
 use std::fmt::Debug;
 
@@ -28,8 +31,14 @@ pub trait Plugin: Debug + Send + Sync {
         false
     }
 
+    /// What the response phase must know of the request, also where `on_request` never runs; that may change it.
+    fn note(&self, request: &Request<'_>) -> Note {
+        let _ = request;
+        Note::new()
+    }
+
     /// Kong's phase `header_filter`: for what an upstream answered, and for what the gateway answers itself, also where
-    /// an earlier plugin did and `on_request` never ran. `note` is what `on_request` left.
+    /// an earlier plugin did and `on_request` never ran. `note` comes from the request.
     fn on_response(&self, response: &mut Response<'_>, note: &Note) {
         let _ = (response, note);
     }
@@ -52,6 +61,7 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
     ("basic-auth", basic_auth::parse),
+    ("cors", cors::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
 ];

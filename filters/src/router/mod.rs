@@ -14,7 +14,7 @@ mod hosts;
 mod measure;
 mod path_index;
 mod paths;
-mod patterns;
+pub mod patterns;
 #[cfg(test)]
 mod tests;
 

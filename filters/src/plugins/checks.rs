@@ -1,0 +1,44 @@
+//! What configurations of several plugins must not hold. `compile/policies/checks.py` draws the same lines.
+
+use crate::error::ConfigError;
+use crate::text::is_header_value;
+
+/// Refuses a text that no header can carry.
+pub fn header_value(field: &str, text: &str) -> Result<(), ConfigError> {
+    if is_header_value(text.as_bytes()) {
+        return Ok(());
+    }
+    Err(ConfigError::Invalid(format!("{field}: control characters are not allowed in header values").into()))
+}
+
+/// Refuses a status with which a request cannot be answered.
+pub fn reply_status(field: &str, status: f64) -> Result<u16, ConfigError> {
+    if (200.0..=599.0).contains(&status) && status.fract() == 0.0 {
+        // In range and whole.
+        return Ok(status as u16);
+    }
+    Err(ConfigError::Invalid(format!("{field}: expected a whole number between 200 and 599").into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_no_header_values() {
+        for (text, is_right) in
+            [("", true), ("a\tb", true), ("ä", true), ("a\r\nb", false), ("\0", false), ("\u{7f}", false)]
+        {
+            assert_eq!(header_value("field", text).is_ok(), is_right, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn statuses_that_end_a_request() {
+        for (status, expected) in
+            [(200.0, Some(200)), (599.0, Some(599)), (199.0, None), (600.0, None), (403.5, None), (-403.0, None)]
+        {
+            assert_eq!(reply_status("status", status).ok(), expected, "{status}");
+        }
+    }
+}
