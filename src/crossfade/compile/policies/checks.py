@@ -1,7 +1,10 @@
 """Checks that several plugins' schemas share; each returns a problem's text or None."""
 
+import ipaddress
 import re
 from typing import Final
+
+from crossfade.policy_module import library
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -19,3 +22,31 @@ def header_value(value: str) -> str | None:
 
 def absolute_path(path: str) -> str | None:
     return None if path.startswith("/") else "should start with: /"
+
+
+def regex(pattern: str) -> str | None:
+    """Why the policy module cannot search for it: its regexes are Rust's, without look-around and backreferences."""
+    return library.problem("pattern", pattern)
+
+
+def ip_or_cidr(text: str) -> str | None:
+    return None if _is_ip_or_cidr(text) else f"invalid ip or cidr range: '{text}'"
+
+
+def _is_ip_or_cidr(text: str) -> bool:
+    address, slash, prefix = text.partition("/")
+    is_bracketed = address.startswith("[") and address.endswith("]")
+    try:
+        parsed = ipaddress.ip_address(address[1:-1] if is_bracketed else address)
+    except ValueError:
+        return False
+    if "%" in address or (is_bracketed and parsed.version == 4):
+        return False
+    return not slash or prefix in map(str, range(parsed.max_prefixlen + 1))
+
+
+def reply_status(status: float) -> str | None:
+    """Kong takes any number and fails on requests."""
+    if not isinstance(status, int):
+        return "expected an integer"
+    return None if 200 <= status <= 599 else "value should be between 200 and 599"
