@@ -5,12 +5,14 @@ filter of Envoy's.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from crossfade.compile.policies.schema import Schema
 from crossfade_kube.meta import JsonObject
+
+HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
 
 
 class ModuleStep(Struct, frozen=True):
@@ -79,3 +81,4 @@ class Plugin(Struct, frozen=True):
     modernised: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _unchanged
     warnings: Callable[[JsonObject], tuple[str, ...]] = _no_warnings
     credentials: CredentialType | None = None
+    protocols: tuple[str, ...] = HTTP_PROTOCOLS

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from crossfade.compile.policies.acl.plan import PLUGIN as ACL
 from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
+from crossfade.compile.policies.cors.plan import PLUGIN as CORS
+from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
@@ -19,6 +21,8 @@ PLUGINS: Final[dict[str, Plugin]] = {
     for plugin in (
         ACL,
         BASIC_AUTH,
+        CORS,
+        IP_RESTRICTION,
         KEY_AUTH,
         RATE_LIMITING,
     )
@@ -31,7 +35,6 @@ ORDER: Final[dict[str, int]] = {
 CREDENTIAL_TYPES: Final[dict[str, CredentialType]] = {
     plugin.credentials.name: plugin.credentials for plugin in PLUGINS.values() if plugin.credentials is not None
 }
-HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
 
 
 class Accepted(Struct, frozen=True):
@@ -62,9 +65,9 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
     outcome = apply_schema(plugin.schema, plugin.modernised(config))
     problems = {"config": outcome.problems} if outcome.problems else {}
     foreign = {
-        str(index): f"expected one of: {', '.join(HTTP_PROTOCOLS)}"
+        str(index): f"expected one of: {', '.join(plugin.protocols)}"
         for index, protocol in enumerate(protocols, 1)
-        if protocol not in HTTP_PROTOCOLS
+        if protocol not in plugin.protocols
     }
     if foreign:
         problems["protocols"] = foreign

@@ -1,0 +1,1 @@
+"""cors: browsers learn which origins may read responses."""

@@ -1,0 +1,1 @@
+"""ip-restriction: requests are let in by the address they come from."""
