@@ -3,8 +3,18 @@
 use crate::error::ConfigError;
 use crate::text::is_header_value;
 
-/// Refuses a text that no header can carry.
+/// Refuses an empty text, as Kong does.
+pub fn some_text(field: &str, text: &str) -> Result<(), ConfigError> {
+    if text.is_empty() {
+        Err(ConfigError::Invalid(format!("{field}: length must be at least 1").into()))
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses an empty text, and one that no header can carry.
 pub fn header_value(field: &str, text: &str) -> Result<(), ConfigError> {
+    some_text(field, text)?;
     if is_header_value(text.as_bytes()) {
         return Ok(());
     }
@@ -27,7 +37,7 @@ mod tests {
     #[test]
     fn control_characters_are_no_header_values() {
         for (text, is_right) in
-            [("", true), ("a\tb", true), ("ä", true), ("a\r\nb", false), ("\0", false), ("\u{7f}", false)]
+            [("", false), ("a\tb", true), ("ä", true), ("a\r\nb", false), ("\0", false), ("\u{7f}", false)]
         {
             assert_eq!(header_value("field", text).is_ok(), is_right, "{text:?}");
         }

@@ -115,29 +115,40 @@ struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     fn read(origin: &'a [u8]) -> Self {
-        let Some((scheme, host, port)) = parts(origin) else {
+        let Some(parts) = Parts::of(origin) else {
             return Self { text: Cow::Borrowed(origin), host: origin };
         };
-        let is_default = matches!((scheme, port), (Some(b"http"), Some(b"80")) | (Some(b"https"), Some(b"443")));
-        let scheme = scheme.map_or(Vec::new(), |scheme| [scheme, b"://"].concat());
-        let port = port.filter(|_| !is_default).map_or(Vec::new(), |port| [b":", port].concat());
-        let text = [&*scheme, host, &*port].concat();
-        Self { text: if text == origin { Cow::Borrowed(origin) } else { Cow::Owned(text) }, host }
+        let scheme = parts.scheme.map_or([&b""[..], b""], |scheme| [scheme, b"://"]);
+        let port = parts.port.map_or([&b""[..], b""], |port| [b":", port]);
+        let all = [scheme[0], scheme[1], parts.host, port[0], port[1]];
+        // The parts stand in the origin in this order.
+        let is_all = all.iter().map(|part| part.len()).sum::<usize>() == origin.len();
+        Self { text: if is_all { Cow::Borrowed(origin) } else { Cow::Owned(all.concat()) }, host: parts.host }
     }
 }
 
-/// Scheme, host and port; None where there is no host, as in `null`.
-fn parts(origin: &[u8]) -> Option<(Option<&[u8]>, &[u8], Option<&[u8]>)> {
-    let origin = origin.split(|byte| *byte == b'#').next()?;
-    let (scheme, rest) = split_scheme(origin);
-    let authority = rest.strip_prefix(b"//")?.split(|byte| *byte == b'/').next()?;
-    let authority = match authority.iter().position(|byte| *byte == b'@') {
-        Some(at) => &authority[at + 1..],
-        None => authority,
-    };
-    let colon = authority.iter().rposition(|byte| *byte == b':').filter(|at| !authority[*at..].contains(&b']'));
-    let (host, port) = colon.map_or((authority, None), |at| (&authority[..at], Some(&authority[at + 1..])));
-    (!host.is_empty()).then_some((scheme, host, port))
+struct Parts<'a> {
+    scheme: Option<&'a [u8]>,
+    host: &'a [u8],
+    /// Unless it is the scheme's own.
+    port: Option<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    /// None where there is no host, as in `null`.
+    fn of(origin: &'a [u8]) -> Option<Self> {
+        let origin = origin.split(|byte| *byte == b'#').next()?;
+        let (scheme, rest) = split_scheme(origin);
+        let authority = rest.strip_prefix(b"//")?.split(|byte| *byte == b'/').next()?;
+        let authority = match authority.iter().position(|byte| *byte == b'@') {
+            Some(at) => &authority[at + 1..],
+            None => authority,
+        };
+        let colon = authority.iter().rposition(|byte| *byte == b':').filter(|at| !authority[*at..].contains(&b']'));
+        let (host, port) = colon.map_or((authority, None), |at| (&authority[..at], Some(&authority[at + 1..])));
+        let is_default = matches!((scheme, port), (Some(b"http"), Some(b"80")) | (Some(b"https"), Some(b"443")));
+        (!host.is_empty()).then_some(Self { scheme, host, port: port.filter(|_| !is_default) })
+    }
 }
 
 fn split_scheme(origin: &[u8]) -> (Option<&[u8]>, &[u8]) {
@@ -172,6 +183,8 @@ mod tests {
             ("http://a.test:443", "http://a.test:443", "a.test"),
             ("https://user:pass@a.test:8443/path?x#y", "https://a.test:8443", "a.test"),
             ("https://a.test#@b.test", "https://a.test", "a.test"),
+            ("https://a.test/", "https://a.test", "a.test"),
+            ("http://a.test:", "http://a.test:", "a.test"),
             ("https://[::1]:8443", "https://[::1]:8443", "[::1]"),
             ("https://[::1]", "https://[::1]", "[::1]"),
             ("//a.test", "a.test", "a.test"),

@@ -44,6 +44,7 @@ impl IpRestriction {
         if allowed.is_none() && denied.is_none() {
             return Err(ConfigError::Invalid("at least one of allow and deny must name an address".into()));
         }
+        config.message.as_deref().map_or(Ok(()), |message| checks::some_text("message", message))?;
         let status = config.status.map_or(Ok(403), |status| checks::reply_status("status", status))?;
         Ok(Self { allowed, denied, status, message: config.message })
     }

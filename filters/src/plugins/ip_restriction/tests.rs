@@ -79,6 +79,7 @@ fn what_cannot_be_carried_out_is_refused() {
         (json!({"allow": ["::1", "hello"]}), "allow.2: invalid ip or cidr range: 'hello'"),
         (json!({"deny": ["10.0.0.0/33"]}), "deny.1: invalid ip or cidr range: '10.0.0.0/33'"),
         (json!({"deny": ["::1"], "status": 99}), "status: expected a whole number between 200 and 599"),
+        (json!({"deny": ["::1"], "message": ""}), "message: length must be at least 1"),
     ] {
         assert_eq!(super::parse(config).unwrap_err().to_string(), reason);
     }

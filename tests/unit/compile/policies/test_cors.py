@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from crossfade.compile.policies.plugin import ModuleStep
 from crossfade.compile.policies.registry import PLUGINS, Accepted, Refused, judge_plugin
 from crossfade.compile.policies.schema import apply_schema
+from crossfade.policy_module import library
+from tests.unit.compile.policies.configurations import configurations
+from tests.unit.compile.policies.test_configurations import as_instance, is_text
 
 METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
 NO_REGEX = "repetition operator missing expression at byte 0"
@@ -24,6 +27,7 @@ CONTROL = "control characters are not allowed in header values"
         ),
         ({"origins": ["https://a.test", ""]}, "schema violation (config.origins.2: length must be at least 1)"),
         ({"origins": ["https://a.test\r\nx: y"]}, f"schema violation (config.origins.1: {CONTROL})"),
+        ({"origins": ["*", None]}, "schema violation (config.origins.2: required field missing)"),
         ({"origins": "*"}, "schema violation (config.origins: expected an array)"),
         ({"methods": ["FAKE"]}, f"schema violation (config.methods.1: expected one of: {', '.join(METHODS)})"),
         ({"headers": ["X-A", "X-B\n"]}, f"schema violation (config.headers.2: {CONTROL})"),
@@ -64,6 +68,13 @@ def test_the_module_gets_the_defaults_too() -> None:
 
 def test_no_consumer_carries_it() -> None:
     assert not PLUGINS["cors"].takes_consumer
+
+
+@given(config=configurations(PLUGINS["cors"].schema))
+def test_what_the_module_can_use_the_schema_accepts(config: dict[str, Any]) -> None:
+    config = {field: value for field, value in config.items() if value is not None}
+    if is_text(config) and library.problem("instance", as_instance("cors", config)) is None:
+        assert isinstance(judge_plugin("cors", config), Accepted)
 
 
 REGEXES = st.text(r"ab.*+?()[]{}|^$\-:/19 ", max_size=12) | st.from_regex(r"https?://[a-z.*\\]{1,12}", fullmatch=True)

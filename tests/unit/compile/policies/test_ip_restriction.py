@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,8 @@ from crossfade.compile.policies.checks import ip_or_cidr
 from crossfade.compile.policies.plugin import ModuleStep
 from crossfade.compile.policies.registry import PLUGINS, Accepted, Refused, judge_plugin
 from crossfade.policy_module import library
+from tests.unit.compile.policies.configurations import configurations
+from tests.unit.compile.policies.test_configurations import as_instance, is_text
 
 SOME = "at least one of these fields must be non-empty: 'config.allow', 'config.deny'"
 
@@ -68,6 +69,13 @@ def test_protocols_of_streams_are_accepted() -> None:
     assert verdict.field == "protocols.2"
 
 
+@given(config=configurations(PLUGINS["ip-restriction"].schema))
+def test_what_the_module_can_use_the_schema_accepts(config: dict[str, Any]) -> None:
+    config = {field: value for field, value in config.items() if value is not None}
+    if is_text(config) and library.problem("instance", as_instance("ip-restriction", config)) is None:
+        assert isinstance(judge_plugin("ip-restriction", config), Accepted)
+
+
 ADDRESSES = st.ip_addresses().map(str)
 NETWORKS = st.builds(
     lambda address, slash, prefix: f"{address}{slash}{prefix}", ADDRESSES, st.just("/"), st.integers(-1, 130)
@@ -78,5 +86,5 @@ BRACKETED = st.builds("[{}]".format, ADDRESSES | NETWORKS)
 
 @given(entry=ADDRESSES | NETWORKS | ODD | BRACKETED)
 def test_both_sides_read_the_same_addresses(entry: str) -> None:
-    raw = msgspec.json.encode({"id": "", "plugin": "ip-restriction", "config": {"allow": [entry]}}).decode()
-    assert (library.problem("instance", raw) is None) == (ip_or_cidr(entry) is None)
+    instance = as_instance("ip-restriction", {"allow": [entry]})
+    assert (library.problem("instance", instance) is None) == (ip_or_cidr(entry) is None)
