@@ -4,6 +4,7 @@
 pub mod acl;
 pub mod basic_auth;
 pub mod cors;
+pub mod grpc_web;
 pub mod ip_restriction;
 pub mod key_auth;
 pub mod rate_limiting;
@@ -63,6 +64,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
     ("basic-auth", basic_auth::parse),
     ("cors", cors::parse),
+    ("grpc-web", grpc_web::parse),
     ("ip-restriction", ip_restriction::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         v3 as dynamic_module_filter_v3,
     )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.filter_chain import v3 as filter_chain_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.grpc_web import v3 as grpc_web_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.router import v3 as router_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.original_dst import v3 as original_dst_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector_v3
@@ -73,6 +74,7 @@ __all__ = [
     "endpoint_v3",
     "file_log_v3",
     "filter_chain_v3",
+    "grpc_web_v3",
     "hcm_v3",
     "listener_v3",
     "matcher_v3",
@@ -168,6 +170,7 @@ PACKAGES = {
     "dynamic_module_filter_v3": "envoy.extensions.filters.http.dynamic_modules.v3",
     "endpoint_v3": "envoy.config.endpoint.v3",
     "file_log_v3": "envoy.extensions.access_loggers.file.v3",
+    "grpc_web_v3": "envoy.extensions.filters.http.grpc_web.v3",
     "filter_chain_v3": "envoy.extensions.filters.http.filter_chain.v3",
     "hcm_v3": "envoy.extensions.filters.network.http_connection_manager.v3",
     "listener_v3": "envoy.config.listener.v3",

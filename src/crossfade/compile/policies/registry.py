@@ -9,6 +9,7 @@ from msgspec import Struct
 from crossfade.compile.policies.acl.plan import PLUGIN as ACL
 from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
+from crossfade.compile.policies.grpc_web.plan import PLUGIN as GRPC_WEB
 from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
@@ -22,6 +23,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         ACL,
         BASIC_AUTH,
         CORS,
+        GRPC_WEB,
         IP_RESTRICTION,
         KEY_AUTH,
         RATE_LIMITING,

@@ -5,13 +5,14 @@ from typing import Final
 from crossfade.compile.model import Dialect
 from crossfade.compile.policies.plugin import EnvoyFilter
 from crossfade.envoy.filters.filter import Filter
+from crossfade.envoy.filters.grpc_web import FILTER as GRPC_WEB
 from crossfade.envoy.filters.policies import gateway_filter
 from crossfade.envoy.filters.router import router_filter
 from crossfade.envoy.proto import Any, hcm_v3, packed, route_v3
 from crossfade.envoy.settings import EnvoyOptions
 
 # Behind the policy module: what it refuses reaches none of them. By descending priority of the plugins.
-FILTERS: Final[tuple[Filter, ...]] = ()
+FILTERS: Final[tuple[Filter, ...]] = (GRPC_WEB,)
 _BY_NAME: Final = {one.name: one for one in FILTERS}
 
 
@@ -27,4 +28,5 @@ def http_filters(dialect: Dialect, options: EnvoyOptions) -> list[hcm_v3.HttpFil
 
 def route_config(wanted: EnvoyFilter) -> Any:
     """A route's own configuration of a filter, which enables it there. KeyError if there is no such filter."""
-    return packed(route_v3.FilterConfig(config=packed(_BY_NAME[wanted.name].on_route(wanted.config))))
+    config = _BY_NAME[wanted.name].on_route(wanted.config)
+    return packed(route_v3.FilterConfig(config=Any() if config is None else packed(config)))

@@ -1,0 +1,1 @@
+"""grpc-web: browsers call gRPC services."""
