@@ -41,6 +41,8 @@ WHOLE = (
     "45-default-backend",
     "50-basic-auth",
     "53-acl",
+    "54-ip-restriction",
+    "56-cors",
 )
 MARKED = (
     "30-routing-path-types",
@@ -51,12 +53,13 @@ MARKED = (
 )
 # Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); a
 # fragment or raw bytes in the target are refused; Upgrade is taken out of a 426; several X-Forwarded-For are joined; a
-# request without Host has none to send on.
+# request without Host has none to send on; several lines of Vary are one.
 DIFFERENT = {
     "32-routing-hosts": {15},
     "35-path-normalisation": {18, 22},
     "39-https-only": {1, 2, 8, 9},
     "41-headers-upstream": {3, 23},
+    "56-cors": {12},
 }
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(180)]
