@@ -3,7 +3,7 @@
 
 use crate::error::ConfigError;
 use crate::plugins;
-use crate::router::{HeaderCondition, HostPattern, PathKind, PathPattern, Query, Scheme, patterns};
+use crate::router::{HeaderCondition, HostPattern, PathKind, PathPattern, Query, Scheme};
 use crate::tables::{Consumer, Route, Settings, Shard, World, parse_instance};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -31,8 +31,8 @@ unsafe fn write(answer: &str, place: *mut u8, capacity: usize) -> usize {
 
 /// Writes why the configuration cannot be used, as UTF-8; gives the length, 0 where nothing is wrong with it.
 ///
-/// `kind` is `settings`, `route`, `instance`, `consumer`, `regex` (a path's), `pattern` (any other regex), `header`
-/// (one value, which may be a regex) or `host`.
+/// `kind` is `settings`, `route`, `instance`, `consumer`, `regex` (a path's), `header` (one value, which may be a regex) or
+/// `host`.
 ///
 /// # Safety
 /// Both texts must be readable and `capacity` bytes writable at `place`.
@@ -59,9 +59,6 @@ fn problem(kind: &str, config: &str) -> Option<String> {
         "instance" => parse_instance(config).map(drop),
         "consumer" => Consumer::parse(config).map(drop),
         "regex" => PathPattern::parse(PathKind::Regex, config).map(drop).map_err(Into::into),
-        "pattern" => patterns::parse(config, false)
-            .and_then(|tree| patterns::compile(&tree).map(drop))
-            .map_err(|reason| ConfigError::Invalid(reason.into())),
         "header" => HeaderCondition::parse("header", [config]).map(drop).map_err(Into::into),
         "host" => HostPattern::parse(config).map(drop).map_err(Into::into),
         _ => return Some(format!("there is nothing of kind {kind} to check")),

@@ -9,8 +9,8 @@ import msgspec
 
 from crossfade.policy_module.path import policy_library_path
 
-CheckedKind = Literal["settings", "route", "instance", "consumer", "regex", "pattern", "header", "host"]
-"""`regex` is a path's, `pattern` any other; `header` is one value to match, which is a regex after `~*`."""
+CheckedKind = Literal["settings", "route", "instance", "consumer", "regex", "header", "host"]
+"""`regex` is a path's; `header` is one value to match, which is a regex after `~*`."""
 
 _LONGEST_ANSWER: Final = 2048
 # Regexes and configurations come again with every compilation.

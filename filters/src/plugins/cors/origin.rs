@@ -28,6 +28,9 @@ pub enum Pattern {
     HostRegex(Regex),
 }
 
+/// Of all regexes of one configuration together.
+const LARGEST: usize = 16 << 20;
+
 /// What an origin is told.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Allowed<'a> {
@@ -47,14 +50,9 @@ impl Origins {
             [] => Ok(Self::Any),
             [only] if only == "*" => Ok(Self::Any),
             [only] if is_literal(only) => Ok(Self::One(only.as_str().into())),
-            several => Ok(Self::Several {
-                patterns: several
-                    .iter()
-                    .filter(|entry| *entry != "*")
-                    .map(|entry| Pattern::parse(entry))
-                    .collect::<Result<_, _>>()?,
-                is_any: several.iter().any(|entry| entry == "*"),
-            }),
+            several => {
+                Ok(Self::Several { patterns: patterns_of(several)?, is_any: several.iter().any(|entry| entry == "*") })
+            }
         }
     }
 
@@ -77,16 +75,35 @@ impl Origins {
     }
 }
 
+fn patterns_of(entries: &[String]) -> Result<Vec<Pattern>, ConfigError> {
+    let (mut patterns, mut size) = (Vec::with_capacity(entries.len()), 0);
+    for (place, entry) in (1..).zip(entries).filter(|(_, entry)| *entry != "*") {
+        let refuse = |reason: String| ConfigError::Invalid(format!("origins.{place}: {reason}").into());
+        let pattern =
+            Pattern::parse(entry).map_err(|reason| refuse(format!("'{entry}' is not a valid regex: {reason}")))?;
+        size += pattern.size();
+        if size > LARGEST {
+            return Err(refuse(format!("the regexes up to here take more than {LARGEST} bytes of memory")));
+        }
+        patterns.push(pattern);
+    }
+    Ok(patterns)
+}
+
 impl Pattern {
-    fn parse(entry: &str) -> Result<Self, ConfigError> {
+    fn parse(entry: &str) -> Result<Self, String> {
         if is_literal(entry) {
             return Ok(Self::Literal(Origin::read(entry.as_bytes()).text.into()));
         }
-        let is_whole = entry.contains(':');
-        let regex = whole_match(entry).map_err(|reason| {
-            ConfigError::Invalid(format!("origins: '{entry}' is not a valid regex: {reason}").into())
-        })?;
-        Ok(if is_whole { Self::Regex(regex) } else { Self::HostRegex(regex) })
+        let regex = whole_match(entry)?;
+        Ok(if entry.contains(':') { Self::Regex(regex) } else { Self::HostRegex(regex) })
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Literal(_) => 0,
+            Self::Regex(regex) | Self::HostRegex(regex) => regex.memory_usage(),
+        }
     }
 
     fn takes(&self, origin: &Origin<'_>) -> bool {
@@ -225,12 +242,24 @@ mod tests {
     #[test]
     fn what_is_no_regex_is_refused() {
         for (entry, reason) in [
-            ("*.a.test", "origins: '*.a.test' is not a valid regex: repetition operator missing expression at byte 0"),
-            (r"\w{9999}", r"origins: '\w{9999}' is not a valid regex: it takes more than 4194304 bytes of memory"),
+            (
+                "*.a.test",
+                "origins.1: '*.a.test' is not a valid regex: repetition operator missing expression at byte 0",
+            ),
+            (r"\w{9999}", r"origins.1: '\w{9999}' is not a valid regex: it takes more than 4194304 bytes of memory"),
             ("https://a.test\r\nx: y", "origins.1: control characters are not allowed in header values"),
         ] {
             assert_eq!(Origins::parse(&[entry.to_owned()]).unwrap_err().to_string(), reason);
         }
+    }
+
+    #[test]
+    fn many_regexes_must_fit_together() {
+        let usual: Vec<_> = (0..500).map(|number| format!(r"https://(.*\.)?shop-{number}\.test(:\d+)?")).collect();
+        assert!(Origins::parse(&usual).is_ok());
+        let large: Vec<_> = (0..20).map(|number| format!(r"https://\w{{40}}{number}")).collect();
+        let reason = Origins::parse(&large).unwrap_err().to_string();
+        assert!(reason.ends_with(": the regexes up to here take more than 16777216 bytes of memory"), "{reason}");
     }
 
     proptest! {

@@ -174,7 +174,7 @@ fn what_cannot_be_carried_out_is_refused() {
         (json!({"headers": ["a", "b\r\nx: y"]}), "headers.2: control characters are not allowed in header values"),
         (json!({"exposed_headers": ["\0"]}), "exposed_headers.1: control characters are not allowed in header values"),
         (json!({"origins": ["*", ""]}), "origins.2: length must be at least 1"),
-        (json!({"origins": ["(", "*"]}), "origins: '(' is not a valid regex: unclosed group at byte 0"),
+        (json!({"origins": ["(", "*"]}), "origins.1: '(' is not a valid regex: unclosed group at byte 0"),
     ] {
         assert_eq!(super::parse(config).unwrap_err().to_string(), reason);
     }

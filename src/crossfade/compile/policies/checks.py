@@ -4,8 +4,6 @@ import ipaddress
 import re
 from typing import Final
 
-from crossfade.policy_module import library
-
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -22,11 +20,6 @@ def header_value(value: str) -> str | None:
 
 def absolute_path(path: str) -> str | None:
     return None if path.startswith("/") else "should start with: /"
-
-
-def regex(pattern: str) -> str | None:
-    """Why the policy module cannot search for it: its regexes are Rust's, without look-around and backreferences."""
-    return library.problem("pattern", pattern)
 
 
 def ip_or_cidr(text: str) -> str | None:

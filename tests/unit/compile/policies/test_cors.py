@@ -1,5 +1,6 @@
 """cors: which configurations are right, in which words the rest is refused, and what the module is told."""
 
+import re
 from typing import Any
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_regex_of_another_kind_is_refused_with_its_reason() -> None:
     verdict = judge_plugin("cors", {"origins": [r"https://(?!evil).*\.test"]})
     assert isinstance(verdict, Refused)
     assert "look-around, including look-ahead and look-behind, is not supported" in verdict.reason
+
+
+def test_regexes_must_fit_together() -> None:
+    verdict = judge_plugin("cors", {"origins": [rf"https://\w{{60}}{number}" for number in range(1000)]})
+    assert isinstance(verdict, Refused)
+    assert re.fullmatch(
+        r"schema violation \(config\.origins\.\d+: the regexes up to here take more than \d+ bytes of memory\)",
+        verdict.reason,
+    )
 
 
 def test_the_module_gets_the_defaults_too() -> None:
