@@ -25,7 +25,7 @@ def test_what_the_schema_accepts_the_module_can_use(name: str, data: st.DataObje
         assert isinstance(verdict, Accepted), verdict
 
 
-@pytest.mark.parametrize("name", ["acl", "basic-auth"])
+@pytest.mark.parametrize("name", ["acl", "basic-auth", "cors", "ip-restriction"])
 @given(data=st.data())
 def test_what_the_module_can_use_the_schema_accepts(name: str, data: st.DataObject) -> None:
     config = data.draw(configurations(PLUGINS[name].schema))
