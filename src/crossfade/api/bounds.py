@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Misfit(Struct, frozen=True):
-    """A value that cannot be carried out. `nearest` is the bound it violates; None where it is no number at all."""
+    """A value that cannot be carried out. `nearest` would do in its place; None where no other value means the same."""
 
     problem: str
     nearest: int | None = None
@@ -21,28 +21,33 @@ class Misfit(Struct, frozen=True):
 
 
 class Bounds(Struct, frozen=True):
-    """Whole numbers from `least` to `most`, both included; `unit` is for messages ("ms")."""
+    """Whole numbers from `least` to `most`, both included; `unit` is for messages ("ms").
+
+    An amount has a `nearest` value that does instead; a number that names something (a port) has none.
+    """
 
     least: int
     most: int
     unit: str = ""
+    is_amount: bool = True
 
     def check(self, number: int) -> int | Misfit:
-        if number < self.least:
-            return Misfit(f"{_shown(number)} is too small, {self.rule}", self.least)
-        if number > self.most:
-            return Misfit(f"{_shown(number)} is too large, {self.rule}", self.most)
-        return number
+        if self.least <= number <= self.most:
+            return number
+        size = "small" if number < self.least else "large"
+        nearest = self.fitted(number) if self.is_amount else None
+        return Misfit(f"{_shown(number)} is too {size}, {self.rule}", nearest)
 
     def parse(self, text: str) -> int | Misfit:
         """Decimal text with blanks around it, as in annotations."""
         found = _DECIMAL.fullmatch(text.strip(_BLANKS))
         if found is None:
             return Misfit(f"{_quoted(text)} is not a whole number, {self.rule}")
-        if len(found["digits"]) > _MOST_DIGITS:
-            nearest = self.least if found["sign"] == "-" else self.most
-            return Misfit(f"{_quoted(text)} is out of range, {self.rule}", nearest)
-        return self.check(int(found["sign"] + found["digits"]))
+        digits = found["digits"] if len(found["digits"]) <= _MOST_DIGITS else "9" * _MOST_DIGITS
+        checked = self.check(int(found["sign"] + digits))
+        if isinstance(checked, Misfit) and digits != found["digits"]:
+            return Misfit(f"{_quoted(text)} is out of range, {self.rule}", checked.nearest)
+        return checked
 
     def read(self, value: object) -> int | Misfit:
         """A number or text of untyped JSON; 5.0 counts as 5, a boolean is no number."""
@@ -81,7 +86,7 @@ class Length(Struct, frozen=True):
 
 _BLANKS: Final = " \t\r\n"
 _DECIMAL: Final = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>[0-9]+)", re.ASCII)
-# More than any bound has; converting millions of digits would take seconds.
+# More than any bound has, so what is cut off decides nothing; converting millions of digits would take seconds.
 _MOST_DIGITS: Final = 20
 _MOST_SHOWN: Final = 40
 
@@ -90,10 +95,10 @@ _MOST_SHOWN: Final = 40
 UINT32_MAX: Final = 4_294_967_295
 COUNT: Final = Bounds(0, UINT32_MAX)
 POSITIVE_COUNT: Final = Bounds(1, UINT32_MAX)
-PORT: Final = Bounds(1, 65_535)
-ANY_PORT: Final = Bounds(0, 65_535)
+PORT: Final = Bounds(1, 65_535, is_amount=False)
+ANY_PORT: Final = Bounds(0, 65_535, is_amount=False)
 """0 stands for "any"."""
-STATUS_CODE: Final = Bounds(200, 599)
+STATUS_CODE: Final = Bounds(200, 599, is_amount=False)
 """Final answers; 1xx cannot end an exchange."""
 PERCENT: Final = Bounds(0, 100)
 INT64: Final = Bounds(-(1 << 63), (1 << 63) - 1)
@@ -101,14 +106,11 @@ INT64: Final = Bounds(-(1 << 63), (1 << 63) - 1)
 # protobuf allows 315 576 000 000 s, Envoy's nanoseconds 9 223 372 036 s, its timers no more than 31 bits of seconds
 # (68 years): a longer time cannot be told from "never".
 MOST_SECONDS: Final = 2_147_483_647
+# Where 0 is allowed it means "no limit"; of intervals Envoy refuses it.
 SECONDS: Final = Bounds(0, MOST_SECONDS, "s")
 POSITIVE_SECONDS: Final = Bounds(1, MOST_SECONDS, "s")
 MILLISECONDS: Final = Bounds(0, MOST_SECONDS * 1000, "ms")
 POSITIVE_MILLISECONDS: Final = Bounds(1, MOST_SECONDS * 1000, "ms")
-DURATIONS: Final = {"s": SECONDS, "ms": MILLISECONDS}
-"""By unit; 0 allowed (it often means "no limit")."""
-POSITIVE_DURATIONS: Final = {"s": POSITIVE_SECONDS, "ms": POSITIVE_MILLISECONDS}
-"""By unit, for intervals: Envoy refuses 0."""
 
 # --- texts -----------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from crossfade.compile.model import (
     StringMatchKind,
     VirtualHost,
 )
+from crossfade.compile.patterns import re2_quoted
 from crossfade.envoy.proto import (
     BoolValue,
     UInt32Value,
@@ -135,11 +136,6 @@ def _regex(match: StringMatch | RangeMatch) -> str:
     head = "(?s:.*)" if match.kind is StringMatchKind.SUFFIX else ""
     tail = "(?s:.*)" if match.kind is StringMatchKind.PREFIX else ""
     return f"{head}(?{flags}:{value}){tail}"
-
-
-def re2_quoted(text: str) -> str:
-    """Python's `re.escape` writes escapes that RE2 refuses."""
-    return "".join(char if char.isalnum() or char == "_" or ord(char) > 127 else "\\" + char for char in text)
 
 
 def _query(query: QueryMatch) -> route_v3.QueryParameterMatcher:

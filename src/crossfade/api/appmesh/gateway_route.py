@@ -7,9 +7,12 @@ from msgspec import Struct, field
 from crossfade.api.appmesh.values import (
     GROUP,
     VERSION,
+    AnyPort,
     HeaderMatch,
     MeshReference,
     PathMatch,
+    Port,
+    Priority,
     QueryParameter,
     Status,
     VirtualServiceTarget,
@@ -53,7 +56,7 @@ class Rewrite(Struct, frozen=True):
 
 class Target(Struct, frozen=True, rename="camel"):
     virtual_service: VirtualServiceTarget
-    port: int | None = None
+    port: Port | None = None
 
 
 class Action(Struct, frozen=True):
@@ -68,7 +71,7 @@ class HttpMatch(Struct, frozen=True, rename="camel"):
     method: str | None = None
     headers: tuple[HeaderMatch, ...] = ()
     query_parameters: tuple[QueryParameter, ...] = ()
-    port: int | None = None
+    port: AnyPort | None = None
 
 
 class HttpGatewayRoute(Struct, frozen=True):
@@ -80,7 +83,7 @@ class GrpcMatch(Struct, frozen=True, rename="camel"):
     service_name: str | None = None
     hostname: HostnameMatch | None = None
     metadata: tuple[HeaderMatch, ...] = ()
-    port: int | None = None
+    port: AnyPort | None = None
 
 
 class GrpcGatewayRoute(Struct, frozen=True):
@@ -90,7 +93,7 @@ class GrpcGatewayRoute(Struct, frozen=True):
 
 class GatewayRouteSpec(Struct, frozen=True, rename="camel"):
     aws_name: str | None = None
-    priority: int | None = None
+    priority: Priority | None = None
     http_route: HttpGatewayRoute | None = None
     http2_route: HttpGatewayRoute | None = field(default=None, name="http2Route")
     grpc_route: GrpcGatewayRoute | None = None

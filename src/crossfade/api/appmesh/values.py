@@ -1,13 +1,25 @@
 """Value types that several App Mesh kinds share (appmesh.md §1.2).
 
-Enumerations stay text here: the CRD's schema refuses unknown words, and what slips through ends in a diagnostic
-rather than in an object that cannot be read.
+Enumerations stay text here and numbers any number: the CRD's schema refuses unknown words and what is out of bounds,
+and what slips through (objects may be older than the schema) ends in a diagnostic rather than in an object that cannot
+be read. `Annotated` numbers are brought within their bounds by `crossfade.api.fitting`.
 """
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
+from crossfade.api.bounds import (
+    ANY_PORT,
+    MILLISECONDS,
+    PORT,
+    POSITIVE_COUNT,
+    POSITIVE_MILLISECONDS,
+    POSITIVE_SECONDS,
+    SECONDS,
+    Bounds,
+    Misfit,
+)
 from crossfade_kube.meta import Condition, NamespacedName
 
 GROUP: Final = "appmesh.k8s.aws"
@@ -25,10 +37,37 @@ class Duration(Struct, frozen=True):
         return self.value / 1000 if self.unit == "ms" else float(self.value)
 
 
+class Lasting(Struct, frozen=True):
+    """How long a `Duration` may be, in each of its units."""
+
+    seconds: Bounds
+    milliseconds: Bounds
+
+    def check(self, duration: Duration) -> Duration | Misfit:
+        found = self._bounds(duration).check(duration.value)
+        return found if isinstance(found, Misfit) else duration
+
+    def fitted(self, duration: Duration) -> Duration:
+        return structs.replace(duration, value=self._bounds(duration).fitted(duration.value))
+
+    def _bounds(self, duration: Duration) -> Bounds:
+        return self.milliseconds if duration.unit == "ms" else self.seconds
+
+
+Port: TypeAlias = Annotated[int, PORT]
+AnyPort: TypeAlias = Annotated[int, ANY_PORT]
+"""0 counts as absent."""
+Limit: TypeAlias = Annotated[int, POSITIVE_COUNT]
+Timeout: TypeAlias = Annotated[Duration, Lasting(SECONDS, MILLISECONDS)]
+Interval: TypeAlias = Annotated[Duration, Lasting(POSITIVE_SECONDS, POSITIVE_MILLISECONDS)]
+Millis: TypeAlias = Annotated[int, POSITIVE_MILLISECONDS]
+Priority: TypeAlias = Annotated[int, Bounds(0, 1000)]
+
+
 class PortMapping(Struct, frozen=True):
     """`protocol` is one of grpc, http, http2, tcp."""
 
-    port: int
+    port: Port
     protocol: str
 
 
@@ -93,30 +132,30 @@ class QueryParameter(Struct, frozen=True):
 class RequestTimeout(Struct, frozen=True, rename="camel"):
     """HTTP and gRPC timeouts; a `per_request` of 0 means "no limit"."""
 
-    per_request: Duration | None = None
-    idle: Duration | None = None
+    per_request: Timeout | None = None
+    idle: Timeout | None = None
 
 
 class TcpTimeout(Struct, frozen=True):
-    idle: Duration | None = None
+    idle: Timeout | None = None
 
 
 class HealthCheckPolicy(Struct, frozen=True, rename="camel"):
     protocol: str
-    healthy_threshold: int
-    unhealthy_threshold: int
-    interval_millis: int
-    timeout_millis: int
+    healthy_threshold: Limit
+    unhealthy_threshold: Limit
+    interval_millis: Millis
+    timeout_millis: Millis
     path: str | None = None
-    port: int | None = None
+    port: Port | None = None
 
 
 class ConnectionLimits(Struct, frozen=True, rename="camel"):
     """`max_connections` for tcp and http, `max_requests` for http2 and grpc."""
 
-    max_connections: int | None = None
-    max_pending_requests: int | None = None
-    max_requests: int | None = None
+    max_connections: Limit | None = None
+    max_pending_requests: Limit | None = None
+    max_requests: Limit | None = None
 
 
 class ConnectionPool(Struct, frozen=True):
@@ -169,7 +208,7 @@ class TlsClientPolicy(Struct, frozen=True):
     """An absent `enforce` counts as true; no `ports` means all ports."""
 
     enforce: bool | None = None
-    ports: tuple[int, ...] = ()
+    ports: tuple[Port, ...] = ()
 
     @property
     def is_enforced(self) -> bool:

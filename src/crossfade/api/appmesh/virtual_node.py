@@ -1,6 +1,6 @@
 """VirtualNode: pods of one workload, what they listen on and which virtual services they may call (appmesh.md §1.4)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import Struct, field
 
@@ -10,8 +10,9 @@ from crossfade.api.appmesh.values import (
     BackendDefaults,
     ClientPolicy,
     ConnectionPool,
-    Duration,
     HealthCheckPolicy,
+    Interval,
+    Limit,
     ListenerTls,
     Logging,
     MeshReference,
@@ -22,14 +23,15 @@ from crossfade.api.appmesh.values import (
     TcpTimeout,
     VirtualServiceTarget,
 )
+from crossfade.api.bounds import PERCENT
 from crossfade_kube.meta import LabelSelector, ObjectMeta, Resource
 
 
 class OutlierDetection(Struct, frozen=True, rename="camel"):
-    max_server_errors: int
-    max_ejection_percent: int
-    interval: Duration
-    base_ejection_duration: Duration
+    max_server_errors: Limit
+    max_ejection_percent: Annotated[int, PERCENT]
+    interval: Interval
+    base_ejection_duration: Interval
 
 
 class ListenerTimeout(Struct, frozen=True):

@@ -1,23 +1,27 @@
 """VirtualRouter: routes and weights between a virtual service and its nodes (appmesh.md §1.6)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import Struct, field
 
 from crossfade.api.appmesh.values import (
     GROUP,
     VERSION,
-    Duration,
+    AnyPort,
     HeaderMatch,
     MeshReference,
     PathMatch,
+    Port,
     PortMapping,
+    Priority,
     QueryParameter,
     RequestTimeout,
     Status,
     TcpTimeout,
+    Timeout,
     VirtualNodeTarget,
 )
+from crossfade.api.bounds import COUNT, Bounds
 from crossfade_kube.meta import ObjectMeta, Resource
 
 
@@ -28,8 +32,8 @@ class RouterListener(Struct, frozen=True, rename="camel"):
 class WeightedTarget(VirtualNodeTarget, frozen=True, rename="camel"):
     """`port` names the node's listener; it may be left out where the node has one listener."""
 
-    weight: int = 0
-    port: int | None = None
+    weight: Annotated[int, Bounds(0, 100)] = 0
+    port: Port | None = None
 
 
 class RouteAction(Struct, frozen=True, rename="camel"):
@@ -39,8 +43,8 @@ class RouteAction(Struct, frozen=True, rename="camel"):
 class RetryPolicy(Struct, frozen=True, rename="camel"):
     """`grpc_retry_events` only on grpcRoute."""
 
-    max_retries: int
-    per_retry_timeout: Duration | None = None
+    max_retries: Annotated[int, COUNT]
+    per_retry_timeout: Timeout | None = None
     http_retry_events: tuple[str, ...] = ()
     tcp_retry_events: tuple[str, ...] = ()
     grpc_retry_events: tuple[str, ...] = ()
@@ -55,7 +59,7 @@ class HttpRouteMatch(Struct, frozen=True, rename="camel"):
     method: str | None = None
     scheme: str | None = None
     query_parameters: tuple[QueryParameter, ...] = ()
-    port: int | None = None
+    port: AnyPort | None = None
 
 
 class HttpRoute(Struct, frozen=True, rename="camel"):
@@ -71,7 +75,7 @@ class GrpcRouteMatch(Struct, frozen=True, rename="camel"):
     service_name: str | None = None
     method_name: str | None = None
     metadata: tuple[HeaderMatch, ...] = ()
-    port: int | None = None
+    port: AnyPort | None = None
 
 
 class GrpcRoute(Struct, frozen=True, rename="camel"):
@@ -82,7 +86,7 @@ class GrpcRoute(Struct, frozen=True, rename="camel"):
 
 
 class TcpRouteMatch(Struct, frozen=True):
-    port: int | None = None
+    port: AnyPort | None = None
 
 
 class TcpRoute(Struct, frozen=True):
@@ -95,7 +99,7 @@ class Route(Struct, frozen=True, rename="camel"):
     """One of the four kinds; nothing but our compiler checks that."""
 
     name: str
-    priority: int | None = None
+    priority: Priority | None = None
     http_route: HttpRoute | None = None
     http2_route: HttpRoute | None = field(default=None, name="http2Route")
     grpc_route: GrpcRoute | None = None

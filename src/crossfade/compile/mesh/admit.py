@@ -1,6 +1,7 @@
 """First pass: sorts the objects by mesh and keeps one object per name of the former cloud API."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from crossfade.api.appmesh import (
@@ -12,7 +13,9 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.api.fitting import fitted
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace
@@ -30,6 +33,7 @@ MEMBER_KINDS: Final[tuple[type[Member], ...]] = (
     BackendGroup,
 )
 MAX_NAME_LENGTH: Final = 255
+_NO_EFFECT: Final = "the object has no effect"
 
 K = TypeVar("K", bound=Member)
 
@@ -77,10 +81,31 @@ def admit(snapshot: Snapshot, diagnostics: Diagnostics) -> Mapping[str, Members]
     meshes = {mesh.metadata.name: Members(mesh) for mesh in snapshot.all(Mesh)}
     for kind in MEMBER_KINDS:
         for item in _oldest_first(snapshot.all(kind)):
-            members = _members_of(item, meshes, snapshot, diagnostics)
-            if members is not None and _has_own_name(item, members, diagnostics):
-                members.add(item)
+            isolated(
+                partial(_admit_member, item, meshes, snapshot, diagnostics),
+                otherwise=None,
+                ref=typed_ref(item),
+                effect=_NO_EFFECT,
+                diagnostics=diagnostics,
+            )
     return meshes
+
+
+def _admit_member(item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, diagnostics: Diagnostics) -> None:
+    members = _members_of(item, meshes, snapshot, diagnostics)
+    if members is None or not _has_own_name(item, members, diagnostics):
+        return
+    within, adjustments = fitted(item)
+    for adjustment in adjustments:
+        diagnostics.error(
+            typed_ref(item),
+            "value.out-of-range",
+            adjustment.problem,
+            effect=f"{adjustment.used} is used instead",
+            hint="give a value within the bounds",
+            field=adjustment.field,
+        )
+    members.add(within)
 
 
 def _oldest_first(items: Iterable[Member]) -> list[Member]:

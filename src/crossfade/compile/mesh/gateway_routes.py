@@ -3,7 +3,6 @@
 Rewriting a path that was matched by a pattern, and keeping the caller's host name, are refused (appmesh.md §3.11).
 """
 
-import re
 from typing import Final
 
 from msgspec import Struct, structs
@@ -11,8 +10,10 @@ from msgspec import Struct, structs
 from crossfade.api.appmesh import GatewayRoute
 from crossfade.api.appmesh.gateway_route import GrpcGatewayRoute, HostnameMatch, HttpGatewayRoute, Rewrite
 from crossfade.api.appmesh.virtual_router import GrpcRouteMatch, HttpRouteMatch
+from crossfade.api.bounds import Misfit, header_value
 from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
 from crossfade.compile.model import HeaderMatch, PathMatchKind, RouteMatch, StringMatch, StringMatchKind
+from crossfade.compile.patterns import re2_quoted
 
 LOWEST_PRIORITY: Final = 1000
 _DISABLED: Final = "DISABLED"
@@ -66,7 +67,7 @@ def _prefix_entries(match: RouteMatch, rewrite: Rewrite) -> tuple[Entry, ...]:
     keeps_path = rewrite.prefix is not None and rewrite.prefix.default_prefix == _DISABLED
     if keeps_path:
         return (Entry(match),)
-    replacement = (rewrite.prefix.value if rewrite.prefix else None) or "/"
+    replacement = _replacement((rewrite.prefix.value if rewrite.prefix else None) or "/", "action.rewrite.prefix.value")
     if match.path.endswith("/"):
         return (Entry(match, None if match.path == replacement else replacement),)
     return (
@@ -80,7 +81,13 @@ def _path_entries(match: RouteMatch, rewrite: Rewrite) -> tuple[Entry, ...]:
     exact = rewrite.path.exact if rewrite.path else None
     if exact is not None and match.path_kind is not PathMatchKind.EXACT:
         raise Unusable("action.rewrite.path", "a path that is matched by a pattern cannot be rewritten yet")
-    return (Entry(match, exact),)
+    return (Entry(match, exact if exact is None else _replacement(exact, "action.rewrite.path.exact")),)
+
+
+def _replacement(path: str, field: str) -> str:
+    if isinstance(misfit := header_value(path), Misfit):
+        raise Unusable(field, misfit.problem)
+    return path
 
 
 def _with_host(match: RouteMatch, hostname: HostnameMatch | None) -> RouteMatch:
@@ -89,6 +96,9 @@ def _with_host(match: RouteMatch, hostname: HostnameMatch | None) -> RouteMatch:
         return match
     if (hostname.exact is None) == (hostname.suffix is None):
         raise Unusable("match.hostname", "exactly one of exact and suffix must be given")
-    text = re.escape(hostname.exact) if hostname.exact is not None else ".*" + re.escape(hostname.suffix or "")
+    kind, host = ("exact", hostname.exact) if hostname.exact is not None else ("suffix", hostname.suffix or "")
+    if isinstance(misfit := header_value(host), Misfit):
+        raise Unusable(f"match.hostname.{kind}", misfit.problem)
+    text = re2_quoted(host) if kind == "exact" else ".*" + re2_quoted(host)
     pattern = StringMatch(StringMatchKind.REGEX, f"(?i){text}{_ANY_PORT}")
     return structs.replace(match, headers=(HeaderMatch(":authority", (pattern,)), *match.headers))

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Final
 
-import re2
-
 from crossfade.api.appmesh.values import HeaderMatch, PathMatch, QueryParameter, ValueMatch
 from crossfade.api.appmesh.virtual_router import GrpcRouteMatch, HttpRouteMatch
+from crossfade.api.bounds import INT64, Length, Misfit, encodable, header_name, header_value
 from crossfade.compile.model import HeaderMatch as ModelHeaderMatch
 from crossfade.compile.model import PathMatchKind, QueryMatch, RangeMatch, RouteMatch, StringMatch, StringMatchKind
+from crossfade.compile.patterns import re2_pattern
 
 
 class Unusable(Exception):  # noqa: N818 - says what the condition is, not that the program failed
@@ -19,8 +19,8 @@ class Unusable(Exception):  # noqa: N818 - says what the condition is, not that 
         self.field = field
 
 
-_QUIET: Final = re2.Options()
-_QUIET.log_errors = False
+QUERY_NAME: Final = Length(1, 1024)
+"""Envoy's limits."""
 
 
 def http_match(match: HttpRouteMatch) -> RouteMatch:
@@ -31,7 +31,7 @@ def http_match(match: HttpRouteMatch) -> RouteMatch:
         path_kind=kind,
         methods=(match.method,) if match.method else (),
         headers=headers_match(match.headers, "headers"),
-        query=query_match(match.query_parameters),
+        query=query_match(match.query_parameters, "queryParameters"),
         scheme=match.scheme,
     )
 
@@ -45,6 +45,7 @@ def grpc_match(match: GrpcRouteMatch) -> RouteMatch:
         path = f"/{match.service_name}/"
     if match.method_name:
         path, kind = path + match.method_name, PathMatchKind.EXACT
+    path = _usable(encodable(path), "serviceName")
     return RouteMatch(path=path, path_kind=kind, headers=headers_match(match.metadata, "metadata"), is_grpc=True)
 
 
@@ -54,19 +55,19 @@ def _path(prefix: str | None, path: PathMatch | None) -> tuple[str, PathMatchKin
     if prefix is not None:
         if not prefix.startswith("/"):
             raise Unusable("prefix", f"{prefix!r} does not start with '/'")
-        return prefix, PathMatchKind.PREFIX
+        return _usable(encodable(prefix), "prefix"), PathMatchKind.PREFIX
     if path is None or (path.exact is None) == (path.regex is None):
         raise Unusable("path", "exactly one of prefix, path.exact and path.regex must be given")
     if path.exact is not None:
-        return path.exact, PathMatchKind.EXACT
-    return _regex(path.regex or "", "path.regex"), PathMatchKind.REGEX
+        return _usable(encodable(path.exact), "path.exact"), PathMatchKind.EXACT
+    return _usable(re2_pattern(path.regex or ""), "path.regex"), PathMatchKind.REGEX
 
 
 def headers_match(headers: Iterable[HeaderMatch], field: str) -> tuple[ModelHeaderMatch, ...]:
     """Raises Unusable; `field` is "headers" or "metadata"."""
     return tuple(
         ModelHeaderMatch(
-            name=header.name,
+            name=_usable(_header_name(header.name), f"{field}[{index}].name"),
             any_of=() if header.match is None else (_value_match(header.match, f"{field}[{index}].match"),),
             inverted=header.invert,
         )
@@ -74,10 +75,16 @@ def headers_match(headers: Iterable[HeaderMatch], field: str) -> tuple[ModelHead
     )
 
 
-def query_match(parameters: Iterable[QueryParameter]) -> tuple[QueryMatch, ...]:
-    return tuple(
-        QueryMatch(parameter.name, parameter.match.exact if parameter.match else None) for parameter in parameters
-    )
+def query_match(parameters: Iterable[QueryParameter], field: str) -> tuple[QueryMatch, ...]:
+    """Raises Unusable."""
+    found = []
+    for index, parameter in enumerate(parameters):
+        name = _usable(QUERY_NAME.check(parameter.name), f"{field}[{index}].name")
+        exact = parameter.match.exact if parameter.match else None
+        if exact is not None:
+            _usable(encodable(exact), f"{field}[{index}].match.exact")
+        found.append(QueryMatch(_usable(encodable(name), f"{field}[{index}].name"), exact))
+    return tuple(found)
 
 
 def _value_match(match: ValueMatch, field: str) -> StringMatch | RangeMatch:
@@ -91,23 +98,33 @@ def _value_match(match: ValueMatch, field: str) -> StringMatch | RangeMatch:
     if match.range is not None:
         if match.range.end <= match.range.start:
             raise Unusable(f"{field}.range", "end has to be greater than start")
+        for end, number in (("start", match.range.start), ("end", match.range.end)):
+            if isinstance(misfit := INT64.check(number), Misfit):
+                raise Unusable(f"{field}.range.{end}", misfit.problem)
         given.append(RangeMatch(match.range.start, match.range.end))
     if len(given) != 1:
         raise Unusable(field, "exactly one of exact, prefix, suffix, regex and range must be given")
-    if match.regex is not None:
-        _regex(match.regex, f"{field}.regex")
-    return given[0]
+    only = given[0]
+    if isinstance(only, StringMatch):
+        _usable(_text_of(only), f"{field}.{only.kind}")
+    return only
 
 
-def _regex(pattern: str, field: str) -> str:
-    # One pattern that Envoy cannot read would make it refuse the routes of all virtual services on that port.
-    try:
-        re2.compile(pattern, options=_QUIET)
-    except re2.error as exc:
-        raise Unusable(field, f"{pattern!r} is not a regular expression in RE2 syntax: {_reason(exc)}") from exc
-    return pattern
+def _text_of(match: StringMatch) -> str | Misfit:
+    if match.kind is StringMatchKind.REGEX:
+        return re2_pattern(match.value)
+    if not match.value and match.kind is not StringMatchKind.EXACT:
+        return Misfit(f"an empty {match.kind} is not allowed")
+    return header_value(match.value)
 
 
-def _reason(exc: Exception) -> str:
-    text = exc.args[0] if exc.args else ""
-    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+def _header_name(name: str) -> str | Misfit:
+    """Pseudo-headers (`:authority`) can be matched too."""
+    checked = header_name(name.removeprefix(":"))
+    return checked if isinstance(checked, Misfit) else name
+
+
+def _usable(checked: str | Misfit, field: str) -> str:
+    if isinstance(checked, Misfit):
+        raise Unusable(field, checked.problem)
+    return checked

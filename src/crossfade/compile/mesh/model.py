@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from crossfade.compile.diagnostics import Diagnostic
+from crossfade.compile.diagnostics import Diagnostic, Fault
 from crossfade.compile.model import Cluster, Destination, ProxyModel, Route
 from crossfade_kube.meta import ObjectRef
 
@@ -45,9 +45,13 @@ class ServicePlan(Struct, frozen=True):
 
 
 class MeshModel(Struct, frozen=True):
-    """`proxies` and their `owners` (VirtualNodes and VirtualGateways) by what their pods are told to be (`mesh/…`)."""
+    """`proxies` and their `owners` (VirtualNodes and VirtualGateways) by what their pods are told to be (`mesh/…`).
+
+    An owner whose proxy could not be compiled (one of the `faults`) has no proxy: it keeps what it had.
+    """
 
     proxies: Mapping[str, ProxyModel]
     owners: Mapping[str, ObjectRef]
     states: Mapping[ObjectRef, ObjectState]
     diagnostics: tuple[Diagnostic, ...]
+    faults: tuple[Fault, ...] = ()

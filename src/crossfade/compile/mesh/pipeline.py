@@ -1,12 +1,14 @@
 """The ordered passes from App Mesh objects to one proxy model per virtual node and virtual gateway."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from crossfade.api.appmesh import VirtualGateway, VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.appmesh import GatewayRoute, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
@@ -15,7 +17,7 @@ from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import GatewayScope, compile_gateway
 from crossfade.compile.mesh.inbound import compile_inbound
 from crossfade.compile.mesh.links import Links
-from crossfade.compile.mesh.model import MeshModel, ServicePlan
+from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
 from crossfade.compile.mesh.routers import compile_router
@@ -26,12 +28,14 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
+_PROXY_STAYS: Final = "its pods keep the configuration that they have"
+_NOT_ROUTED: Final = "what is sent to it is not routed"
 _IP_FAMILIES: Final = {"IPv4_ONLY": IpFamily.V4, "IPv6_ONLY": IpFamily.V6}
 
 
 class _Owned(NamedTuple):
     owner: ObjectRef
-    proxy: ProxyModel
+    proxy: ProxyModel | None
 
 
 def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
@@ -44,10 +48,11 @@ def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
         found |= _proxies_of(members, links[name], snapshot, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
     return MeshModel(
-        proxies={path: one.proxy for path, one in found.items()},
+        proxies={path: one.proxy for path, one in found.items() if one.proxy is not None},
         owners={path: one.owner for path, one in found.items()},
         states=states,
         diagnostics=tuple(diagnostics),
+        faults=tuple(diagnostics.faults),
     )
 
 
@@ -56,26 +61,62 @@ def _proxies_of(members: Members, links: Links, snapshot: Snapshot, diagnostics:
     plans = _service_plans(members, links, diagnostics)
     found: dict[str, _Owned] = {}
     for node in members.all(VirtualNode):
-        proxy = _sidecar(node, members, links, plans, diagnostics)
+        proxy = isolated(
+            partial(_sidecar, node, members, links, plans, diagnostics),
+            otherwise=None,
+            ref=typed_ref(node),
+            effect=_PROXY_STAYS,
+            diagnostics=diagnostics,
+        )
         found[names.node_path(mesh, node.aws_name)] = _Owned(typed_ref(node), proxy)
     routes = routes_by_gateway(members, snapshot, diagnostics)
     for gateway in members.all(VirtualGateway):
-        log = access_log(gateway, diagnostics)
-        gateway_scope = GatewayScope(gateway, mesh, links, plans, log, diagnostics)
-        proxy = compile_gateway(routes.get(gateway.metadata.key, ()), gateway_scope)
+        own = routes.get(gateway.metadata.key, ())
+        proxy = isolated(
+            partial(_gateway, gateway, own, members, links, plans, diagnostics),
+            otherwise=None,
+            ref=typed_ref(gateway),
+            effect=_PROXY_STAYS,
+            diagnostics=diagnostics,
+        )
         found[names.gateway_path(mesh, gateway.aws_name)] = _Owned(typed_ref(gateway), proxy)
     return found
 
 
+def _gateway(
+    gateway: VirtualGateway,
+    routes: Iterable[GatewayRoute],
+    members: Members,
+    links: Links,
+    plans: Mapping[NamespacedName, ServicePlan],
+    diagnostics: Diagnostics,
+) -> ProxyModel:
+    log = access_log(gateway, diagnostics)
+    return compile_gateway(routes, GatewayScope(gateway, members.mesh.aws_name, links, plans, log, diagnostics))
+
+
 def _service_plans(members: Members, links: Links, diagnostics: Diagnostics) -> Mapping[NamespacedName, ServicePlan]:
     mesh = members.mesh.aws_name
-    routers = {
-        router.metadata.key: compile_router(router, mesh, links, diagnostics) for router in members.all(VirtualRouter)
-    }
-    return {
-        service.metadata.key: compile_service(service, links, mesh=mesh, routers=routers, diagnostics=diagnostics)
-        for service in members.all(VirtualService)
-    }
+    routers: dict[NamespacedName, tuple[PortPlan, ...]] = {}
+    for router in members.all(VirtualRouter):
+        routers[router.metadata.key] = isolated(
+            partial(compile_router, router, mesh, links, diagnostics),
+            otherwise=(),
+            ref=typed_ref(router),
+            effect=_NOT_ROUTED,
+            diagnostics=diagnostics,
+        )
+    plans: dict[NamespacedName, ServicePlan] = {}
+    for service in members.all(VirtualService):
+        ref = typed_ref(service)
+        plans[service.metadata.key] = isolated(
+            partial(compile_service, service, links, mesh=mesh, routers=routers, diagnostics=diagnostics),
+            otherwise=ServicePlan(ref, service.aws_name),
+            ref=ref,
+            effect=_NOT_ROUTED,
+            diagnostics=diagnostics,
+        )
+    return plans
 
 
 def _sidecar(

@@ -1,0 +1,195 @@
+"""Hostile but storable App Mesh objects, and a small good mesh for them to live in."""
+
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from crossfade.api.appmesh import (
+    BackendGroup,
+    GatewayRoute,
+    Mesh,
+    VirtualGateway,
+    VirtualNode,
+    VirtualRouter,
+    VirtualService,
+)
+from crossfade.install.appmesh.backend_group import backend_group_definition
+from crossfade.install.appmesh.gateway_route import gateway_route_definition
+from crossfade.install.appmesh.mesh import mesh_definition
+from crossfade.install.appmesh.virtual_gateway import virtual_gateway_definition
+from crossfade.install.appmesh.virtual_node import virtual_node_definition
+from crossfade.install.appmesh.virtual_router import virtual_router_definition
+from crossfade.install.appmesh.virtual_service import virtual_service_definition
+from crossfade_kube.core import Namespace
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.registry import DecodeError, TypedObject, decode
+from tests.support import hostile
+
+DEFINITIONS: Final[dict[type[TypedObject], JsonObject]] = {
+    Mesh: mesh_definition(),
+    VirtualNode: virtual_node_definition(),
+    VirtualService: virtual_service_definition(),
+    VirtualRouter: virtual_router_definition(),
+    VirtualGateway: virtual_gateway_definition(),
+    GatewayRoute: gateway_route_definition(),
+    BackendGroup: backend_group_definition(),
+}
+ONE_OF: Final = (
+    frozenset({"httpRoute", "http2Route", "grpcRoute", "tcpRoute"}),
+    frozenset({"httpRoute", "http2Route", "grpcRoute"}),
+    frozenset({"exact", "prefix", "suffix", "regex", "range"}),
+    frozenset({"exact", "regex"}),
+    frozenset({"exact", "suffix"}),
+    frozenset({"prefix", "path"}),
+    frozenset({"virtualNode", "virtualRouter"}),
+    frozenset({"virtualNodeRef", "virtualNodeARN"}),
+    frozenset({"virtualServiceRef", "virtualServiceARN"}),
+    frozenset({"virtualRouterRef", "virtualRouterARN"}),
+    frozenset({"dns", "awsCloudMap"}),
+    frozenset({"http", "http2", "grpc", "tcp"}),
+    frozenset({"text", "json"}),
+)
+_NAMES: Final = st.sampled_from(["jazz", "metal", "caller", "ghost"])
+_HOSTS: Final = st.sampled_from(
+    ["jazz.prod", "jazz.prod.svc.cluster.local", "JAZZ.PROD", "10.0.0.1", "::1", "a..b", "-"]
+)
+TEXTS: Final[hostile.Texts] = {
+    "name": _NAMES,
+    "namespace": st.just("prod"),
+    "regex": hostile.regex(),
+    "hostname": _HOSTS,
+    "exact": _HOSTS | st.just("/jazz"),
+    "suffix": st.sampled_from([".prod", "prod"]),
+    "awsName": st.sampled_from(["jazz", "jazz.prod", "*.prod", "JAZZ.prod", "metal_prod", "m", "caller_prod"]),
+    "prefix": st.sampled_from(["/", "/jazz", "/jazz/", "//", "/a?b#c", "/%2e%2e/"]),
+    "path": st.sampled_from(["/", "/ready", "/dev/stdout", "/dev/stderr", "/tmp/x.log"]),
+    "text": st.sampled_from(
+        ["%START_TIME%\n", "%REQ(:AUTHORITY)%", "%REQ(a?b):3%", "%FOO%", "%REQ(%", "%%", "%", "%START_TIME(%Q)%",
+         "%DYNAMIC_METADATA(a:b)%", "%REQ(a)%:3%", "%REQ(a):x%", "%CEL(1+)%", "%RESPONSE_CODE%%BYTES_SENT%"]
+    ),
+    "value": st.sampled_from(["%START_TIME%", "%FOO%", "%REQ(:PATH)%", "/jazz/", "plain"]),
+    "serviceName": st.sampled_from(["dj.Jazz", ""]),
+    "virtualNodeARN": st.just("arn:aws:appmesh:us-west-2:000000000000:mesh/m/virtualNode/jazz_prod"),
+    "virtualServiceARN": st.just("arn:aws:appmesh:us-west-2:000000000000:mesh/m/virtualService/jazz.prod"),
+    "virtualRouterARN": st.just("arn:aws:appmesh:us-west-2:000000000000:mesh/m/virtualRouter/jazz_prod"),
+}  # fmt: skip
+_STORED_BY_ADMISSION: Final = ("meshRef", "virtualGatewayRef")
+_MESH_REF: Final = {"name": "m", "uid": "u-m"}
+
+
+def _spec_schema(kind: type[TypedObject]) -> JsonObject:
+    (version,) = DEFINITIONS[kind]["spec"]["versions"]
+    schema: JsonObject = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    properties = {name: part for name, part in schema["properties"].items() if name not in _STORED_BY_ADMISSION}
+    return {**schema, "properties": properties}
+
+
+def _with_references(kind: type[TypedObject], spec: JsonObject) -> JsonObject:
+    """As admission notes them at creation."""
+    if kind is Mesh:
+        return spec
+    gateway = {"virtualGatewayRef": {"namespace": "prod", "name": "gate", "uid": ""}} if kind is GatewayRoute else {}
+    return {**spec, "meshRef": _MESH_REF, **gateway}
+
+
+def manifest(kind: type[TypedObject], name: str, spec: JsonObject, *, created: str) -> JsonObject:
+    metadata = {"name": name, "uid": f"u-{name}", "creationTimestamp": created, "generation": 1}
+    if kind.RESOURCE.namespaced:
+        metadata["namespace"] = "prod"
+    head = {"apiVersion": kind.RESOURCE.api_version, "kind": kind.RESOURCE.kind, "metadata": metadata}
+    return {**head, "spec": _with_references(kind, spec)}
+
+
+def manifests(name: str) -> st.SearchStrategy[tuple[type[TypedObject], JsonObject]]:
+    """An object of any kind, younger than the good ones."""
+
+    def of(kind: type[TypedObject]) -> st.SearchStrategy[tuple[type[TypedObject], JsonObject]]:
+        specs = hostile.value(_spec_schema(kind), TEXTS, one_of=ONE_OF)
+        made = specs.map(lambda spec: manifest(kind, name, spec, created="2026-02-01T00:00:00Z"))
+        return st.tuples(st.just(kind), made)
+
+    return st.one_of(*[of(kind) for kind in DEFINITIONS])
+
+
+def read(kind: type[TypedObject], obj: JsonObject) -> TypedObject | None:
+    """None where the control plane could not read it; it is then left out of snapshots."""
+    try:
+        return decode(obj, kind)
+    except DecodeError:
+        return None
+
+
+def _http(port: int) -> list[JsonObject]:
+    return [{"portMapping": {"port": port, "protocol": "http"}}]
+
+
+def _service(name: str) -> JsonObject:
+    return {"virtualService": {"virtualServiceRef": {"name": name}}}
+
+
+def _node(name: str, *backends: str) -> JsonObject:
+    dns = {"hostname": f"{name}.prod.svc.cluster.local"}
+    calls = [_service(backend) for backend in backends]
+    return {"listeners": _http(9080), "serviceDiscovery": {"dns": dns}, "backends": calls, "podSelector": {}}
+
+
+def _router(node: str) -> JsonObject:
+    action = {"weightedTargets": [{"virtualNodeRef": {"name": node}, "weight": 1}]}
+    routes = [{"name": "all", "httpRoute": {"match": {"prefix": "/"}, "action": action}}]
+    return {"listeners": _http(9080), "routes": routes}
+
+
+def _provided(router: str) -> JsonObject:
+    return {"provider": {"virtualRouter": {"virtualRouterRef": {"name": router}}}}
+
+
+def _gateway_route(service: str) -> JsonObject:
+    return {"httpRoute": {"match": {"prefix": f"/{service}"}, "action": {"target": _service(service)}}}
+
+
+GOOD: Final[tuple[tuple[type[TypedObject], str, JsonObject], ...]] = (
+    (Mesh, "m", {"namespaceSelector": {}, "egressFilter": {"type": "ALLOW_ALL"}}),
+    (VirtualNode, "jazz", _node("jazz")),
+    (VirtualNode, "metal", _node("metal", "jazz")),
+    (VirtualNode, "caller", _node("caller", "jazz", "metal")),
+    (VirtualRouter, "jazz", _router("jazz")),
+    (VirtualRouter, "metal", _router("metal")),
+    (VirtualService, "jazz", _provided("jazz")),
+    (VirtualService, "metal", _provided("metal")),
+    (VirtualGateway, "gate", {"listeners": _http(8088), "podSelector": {}}),
+    (GatewayRoute, "jazz", _gateway_route("jazz")),
+    (GatewayRoute, "metal", _gateway_route("metal")),
+    (BackendGroup, "all", {"virtualservices": [{"name": "jazz"}]}),
+)
+
+
+def good_objects() -> dict[tuple[type[TypedObject], str], TypedObject]:
+    """By kind and name; the namespace is `prod`."""
+    found: dict[tuple[type[TypedObject], str], TypedObject] = {
+        (Namespace, "prod"): decode({"metadata": {"name": "prod"}}, Namespace)
+    }
+    for kind, name, spec in GOOD:
+        found[kind, name] = decode(manifest(kind, name, spec, created="2026-01-01T00:00:00Z"), kind)
+    return found
+
+
+Hostile = tuple[type[TypedObject], JsonObject]
+
+
+def worlds() -> st.SearchStrategy[list[Hostile]]:
+    """One to three hostile objects; most take the place of a good one that others depend on."""
+    names = st.sampled_from(["jazz", "metal", "caller", "gate", "m", "all", "new"])
+    return st.lists(names.flatmap(manifests), min_size=1, max_size=3)
+
+
+def objects_of(world: list[Hostile]) -> list[Any]:
+    """The good mesh with the hostile objects in it."""
+    found = good_objects()
+    for kind, obj in world:
+        name = obj["metadata"]["name"]
+        read_object = read(kind, obj)
+        if read_object is None:
+            found.pop((kind, name), None)
+        else:
+            found[kind, name] = read_object
+    return list(found.values())
