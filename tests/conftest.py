@@ -1,6 +1,10 @@
 """Options that all test layers share."""
 
 import pytest
+from hypothesis import settings
+
+# `pytest --hypothesis-profile=nightly`: for tests that try as many examples as the profile says.
+settings.register_profile("nightly", max_examples=20_000, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -60,7 +60,9 @@ AnyPort: TypeAlias = Annotated[int, ANY_PORT]
 Limit: TypeAlias = Annotated[int, POSITIVE_COUNT]
 Timeout: TypeAlias = Annotated[Duration, Lasting(SECONDS, MILLISECONDS)]
 Interval: TypeAlias = Annotated[Duration, Lasting(POSITIVE_SECONDS, POSITIVE_MILLISECONDS)]
-Millis: TypeAlias = Annotated[int, POSITIVE_MILLISECONDS]
+CHECK_THRESHOLD: Final = Bounds(2, 10)
+CHECK_INTERVAL: Final = Bounds(5000, 300_000, "ms")
+CHECK_TIMEOUT: Final = Bounds(2000, 60_000, "ms")
 Priority: TypeAlias = Annotated[int, Bounds(0, 1000)]
 
 
@@ -142,10 +144,10 @@ class TcpTimeout(Struct, frozen=True):
 
 class HealthCheckPolicy(Struct, frozen=True, rename="camel"):
     protocol: str
-    healthy_threshold: Limit
-    unhealthy_threshold: Limit
-    interval_millis: Millis
-    timeout_millis: Millis
+    healthy_threshold: Annotated[int, CHECK_THRESHOLD]
+    unhealthy_threshold: Annotated[int, CHECK_THRESHOLD]
+    interval_millis: Annotated[int, CHECK_INTERVAL]
+    timeout_millis: Annotated[int, CHECK_TIMEOUT]
     path: str | None = None
     port: Port | None = None
 

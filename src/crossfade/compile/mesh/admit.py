@@ -1,6 +1,6 @@
 """First pass: sorts the objects by mesh and keeps one object per name of the former cloud API."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -35,7 +35,7 @@ MEMBER_KINDS: Final[tuple[type[Member], ...]] = (
 MAX_NAME_LENGTH: Final = 255
 _NO_EFFECT: Final = "the object has no effect"
 
-K = TypeVar("K", bound=Member)
+K = TypeVar("K", bound=Member | Mesh)
 
 
 class Members:
@@ -78,7 +78,7 @@ class Members:
 
 def admit(snapshot: Snapshot, diagnostics: Diagnostics) -> Mapping[str, Members]:
     """Members by the mesh's metadata.name; an object left out has a diagnostic."""
-    meshes = {mesh.metadata.name: Members(mesh) for mesh in snapshot.all(Mesh)}
+    meshes = {mesh.metadata.name: Members(mesh) for mesh in _usable_meshes(snapshot, diagnostics)}
     for kind in MEMBER_KINDS:
         for item in _oldest_first(snapshot.all(kind)):
             isolated(
@@ -108,7 +108,20 @@ def _admit_member(item: Member, meshes: Mapping[str, Members], snapshot: Snapsho
     members.add(within)
 
 
-def _oldest_first(items: Iterable[Member]) -> list[Member]:
+def _usable_meshes(snapshot: Snapshot, diagnostics: Diagnostics) -> Iterator[Mesh]:
+    """Each with an awsName of its own, since proxies and clusters are known by it."""
+    taken: dict[str, Mesh] = {}
+    for mesh in _oldest_first(snapshot.all(Mesh)):
+        problem = _name_problem(mesh.aws_name)
+        if not problem and taken.setdefault(mesh.aws_name, mesh) is not mesh:
+            problem = f"awsName {mesh.aws_name} is taken by {typed_ref(taken[mesh.aws_name])}"
+        if problem:
+            _report_name(mesh, problem, diagnostics)
+        else:
+            yield mesh
+
+
+def _oldest_first(items: Iterable[K]) -> list[K]:
     """Of two objects with one name the older keeps it, whatever the order they are seen in."""
     return sorted(items, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key))
 
@@ -158,21 +171,34 @@ def _designated(
 def _has_own_name(item: Member, members: Members, diagnostics: Diagnostics) -> bool:
     if isinstance(item, BackendGroup):
         return True
-    problem = ""
-    if len(item.aws_name) > MAX_NAME_LENGTH:
-        problem = f"awsName has {len(item.aws_name)} characters, at most {MAX_NAME_LENGTH} are allowed"
-    elif "*" in item.aws_name:
-        problem = f"awsName {item.aws_name} contains a wildcard"
-    elif (holder := members.holder(item)) is not None:
+    problem = _name_problem(item.aws_name)
+    if not problem and (holder := members.holder(item)) is not None:
         problem = f"awsName {item.aws_name} is taken by {typed_ref(holder)}"
     if problem:
         members.refuse(item, problem)
-        diagnostics.error(
-            typed_ref(item),
-            "name.unusable",
-            problem,
-            effect="the object has no effect",
-            hint="choose another spec.awsName in a new object (the field cannot be changed)",
-            field="spec.awsName",
-        )
+        _report_name(item, problem, diagnostics)
     return not problem
+
+
+def _name_problem(aws_name: str) -> str:
+    """Names become parts of host names, paths and headers."""
+    if len(aws_name) > MAX_NAME_LENGTH:
+        return f"awsName has {len(aws_name)} characters, at most {MAX_NAME_LENGTH} are allowed"
+    if "*" in aws_name:
+        return f"awsName {aws_name} contains a wildcard"
+    if "/" in aws_name:
+        return f"awsName {aws_name} contains a slash"
+    if not aws_name.isprintable() or " " in aws_name:
+        return f"awsName {aws_name!a} contains a blank or control character"
+    return ""
+
+
+def _report_name(item: Named | Mesh, problem: str, diagnostics: Diagnostics) -> None:
+    diagnostics.error(
+        typed_ref(item),
+        "name.unusable",
+        problem,
+        effect=_NO_EFFECT,
+        hint="choose another spec.awsName in a new object (the field cannot be changed)",
+        field="spec.awsName",
+    )

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from crossfade.api.appmesh import GatewayRoute, VirtualGateway
 from crossfade.api.appmesh.virtual_gateway import GatewayListener
+from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.gateway_routes import LOWEST_PRIORITY, Entry, entries, route_kind
 from crossfade.compile.mesh.links import Links
@@ -49,6 +51,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _LOOP_PORTS: Final = {"http": 15001, "http2": 15002, "grpc": 15002}
 _LOOP_PROTOCOLS: Final = {15001: "http", 15002: "http2"}
 _CONNECT_TIMEOUT_S: Final = 0.25
+_NO_EFFECT: Final = "the route has no effect"
 _NO_TLS: Final = "DISABLED"
 
 
@@ -75,7 +78,7 @@ class _Linked(Struct, frozen=True):
 
 
 def compile_gateway(routes: Iterable[GatewayRoute], scope: GatewayScope) -> ProxyModel:
-    linked = _agreeing([found for route in routes if (found := _linked(route, scope))], scope)
+    linked = _agreeing([found for route in routes if (found := _isolated_route(route, scope))], scope)
     served = [
         listener for index, listener in enumerate(scope.gateway.spec.listeners) if _is_served(listener, index, scope)
     ]
@@ -94,6 +97,16 @@ def compile_gateway(routes: Iterable[GatewayRoute], scope: GatewayScope) -> Prox
 
 
 # --- gateway routes --------------------------------------------------------------------------------------------
+
+
+def _isolated_route(route: GatewayRoute, scope: GatewayScope) -> _Linked | None:
+    return isolated(
+        lambda: _linked(route, scope),
+        otherwise=None,
+        ref=typed_ref(route),
+        effect=_NO_EFFECT,
+        diagnostics=scope.diagnostics,
+    )
 
 
 def _linked(route: GatewayRoute, scope: GatewayScope) -> _Linked | None:
@@ -143,18 +156,28 @@ def _agreeing(linked: list[_Linked], scope: GatewayScope) -> list[_Linked]:
     """Stage two knows a service by its host name alone, so all routes must mean the same port of it."""
     kept: list[_Linked] = []
     ports: dict[tuple[int, str], int] = {}
+    hosts: dict[tuple[int, str], str] = {}
     for found in sorted(linked, key=lambda found: found.route.metadata.key):
-        key = _LOOP_PORTS[found.protocol], found.host.lower()
-        if ports.setdefault(key, found.plan.port) == found.plan.port:
+        loop, host = _LOOP_PORTS[found.protocol], found.host.lower()
+        domains = [(loop, domain) for domain in _domains(host, loop)]
+        if any(hosts.get(domain, host) != host for domain in domains):
+            problem = f"{found.host} cannot be told from another service of the gateway's routes on another port"
+            _refuse(found.route, "gateway-route.host-conflict", problem, "action.target.virtualService", scope)
+        elif ports.setdefault((loop, host), found.plan.port) != found.plan.port:
+            problem = f"another route of the gateway sends {found.host} to port {ports[loop, host]}"
+            _refuse(found.route, "gateway-route.port-conflict", problem, "action.target.port", scope)
+        else:
+            hosts.update(dict.fromkeys(domains, host))
             kept.append(found)
-            continue
-        problem = f"another route of the gateway sends {found.host} to port {ports[key]}"
-        _refuse(found.route, "gateway-route.port-conflict", problem, "action.target.port", scope)
     return kept
 
 
+def _domains(host: str, port: int) -> tuple[str, str]:
+    return host, f"{host}:{port}"
+
+
 def _refuse(route: GatewayRoute, code: str, problem: str, field: str, scope: GatewayScope) -> None:
-    scope.diagnostics.error(typed_ref(route), code, problem, effect="the route has no effect", field=field)
+    scope.diagnostics.error(typed_ref(route), code, problem, effect=_NO_EFFECT, field=field)
 
 
 def _check_listener(found: _Linked, served: Sequence[GatewayListener], scope: GatewayScope) -> None:
@@ -176,6 +199,10 @@ def _is_served(listener: GatewayListener, index: int, scope: GatewayScope) -> bo
     mode = listener.tls.mode if listener.tls else _NO_TLS
     earlier = scope.gateway.spec.listeners[:index]
     field, port = f"spec.listeners[{index}]", listener.port_mapping.port
+    if isinstance(misfit := PORT.check(port), Misfit):
+        problem, effect = misfit.problem, "the listener has no effect"
+        scope.diagnostics.error(typed_ref(scope.gateway), "listener.port", problem, effect=effect, field=field)
+        return False
     if any(other.port_mapping.port == port for other in earlier):
         problem, effect = f"port {port} is listed twice", "the later listener has no effect"
         scope.diagnostics.error(
@@ -256,8 +283,7 @@ def _loop_cluster(listener: GatewayListener, scope: GatewayScope) -> Cluster:
 def _second_stage(port: int, linked: Sequence[_Linked], scope: GatewayScope) -> tuple[Listener, RouteTable]:
     plans = {found.host.lower(): found for found in linked if _LOOP_PORTS[found.protocol] == port}
     hosts = tuple(
-        VirtualHost(found.host, (found.host, f"{found.host}:{port}"), found.plan.routes)
-        for _, found in sorted(plans.items())
+        VirtualHost(found.host, _domains(found.host, port), found.plan.routes) for _, found in sorted(plans.items())
     )
     protocol = _LOOP_PROTOCOLS[port]
     table = RouteTable(names.outbound_routes(protocol, port), hosts)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.values import ConnectionLimits, RequestTimeout, TcpTimeout
 from crossfade.api.appmesh.virtual_node import Listener as NodeListener
+from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.timing import circuit_breakers, idle_timeout_s, request_timeout_s, tcp_idle_timeout_s
@@ -87,6 +88,10 @@ def compile_inbound(
 def _is_served(node: VirtualNode, index: int, listener: NodeListener, diagnostics: Diagnostics) -> bool:
     """Refuses what would break Envoy's configuration or drop a protection; the port then answers nobody."""
     ref, field, mapping = typed_ref(node), f"spec.listeners[{index}]", listener.port_mapping
+    if isinstance(misfit := PORT.check(mapping.port), Misfit):
+        effect, where = "the listener has no effect", f"{field}.portMapping.port"
+        diagnostics.error(ref, "listener.port", misfit.problem, effect=effect, field=where)
+        return False
     if any(other.port_mapping.port == mapping.port for other in node.spec.listeners[:index]):
         diagnostics.error(
             ref,

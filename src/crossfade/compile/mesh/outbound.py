@@ -99,15 +99,15 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
 def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
     """The offers that can share one port: the backend that the node lists first decides what is spoken there."""
     first, kept = offers[0], offers[:1]
-    hosts = {first.backend.plan.host.lower()}
+    taken = _domains(first)
     for offer in offers[1:]:
         host = offer.backend.plan.host
         reason = _disagreement(first, offer)
-        if not reason and host.lower() in hosts:
-            reason = f"{host} differs from another backend only in letter case"
+        if not reason and not taken.isdisjoint(_domains(offer)):
+            reason = f"{host} differs from another backend only in letter case or a port"
         if not reason:
             kept.append(offer)
-            hosts.add(host.lower())
+            taken |= _domains(offer)
             continue
         scope.diagnostics.error(
             scope.origin.ref,
@@ -118,6 +118,12 @@ def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
             field=offer.backend.field,
         )
     return kept
+
+
+def _domains(offer: _Offer) -> frozenset[str]:
+    """As Envoy compares them."""
+    host = offer.backend.plan.host.lower()
+    return frozenset({host, f"{host}:{offer.plan.port}"})
 
 
 def _disagreement(first: _Offer, other: _Offer) -> str:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualRouter
 from crossfade.api.appmesh.values import PortMapping
 from crossfade.api.appmesh.virtual_router import GrpcRoute, HttpRoute, Route, TcpRoute
+from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
@@ -59,12 +60,27 @@ def compile_router(router: VirtualRouter, mesh: str, links: Links, diagnostics: 
     """One plan per listener; `mesh` is the mesh's awsName."""
     scope = _Scope(typed_ref(router), router, mesh, links, diagnostics)
     entries = [entry for index, route in enumerate(router.spec.routes) if (entry := _entry(route, index, scope))]
-    mappings = [listener.port_mapping for listener in router.spec.listeners]
+    mappings = [mapping for index, mapping in enumerate(_mappings(router)) if _is_usable(mapping, index, scope)]
     for entry in entries:
         _check_listener(entry, mappings, scope)
-    if not mappings:
+    if not router.spec.listeners:
         scope.refuse("router.no-listener", "the router has no listener", "spec.listeners", effect="nothing is routed")
     return tuple(_plan(mapping, entries, scope) for mapping in mappings)
+
+
+def _mappings(router: VirtualRouter) -> list[PortMapping]:
+    return [listener.port_mapping for listener in router.spec.listeners]
+
+
+def _is_usable(mapping: PortMapping, index: int, scope: _Scope) -> bool:
+    field, effect = f"spec.listeners[{index}].portMapping", "the listener has no effect"
+    if isinstance(misfit := PORT.check(mapping.port), Misfit):
+        scope.refuse("router.port", misfit.problem, f"{field}.port", effect=effect)
+        return False
+    if any(earlier.port == mapping.port for earlier in _mappings(scope.router)[:index]):
+        scope.refuse("router.duplicate-port", f"port {mapping.port} is listed twice", f"{field}.port", effect=effect)
+        return False
+    return True
 
 
 def _entry(route: Route, index: int, scope: _Scope) -> _Entry | None:

@@ -65,8 +65,10 @@ def _node_plans(
             effect="calls to it are not routed",
             field=origin.path,
         )
-    plans = []
+    plans: list[PortPlan] = []
     for listener in node.spec.listeners:
+        if any(plan.port == listener.port_mapping.port for plan in plans):
+            continue
         cluster = node_cluster(node, listener, mesh)
         if isinstance(cluster, Refusal):
             diagnostics.error(

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from crossfade.api.appmesh import (
     GatewayRoute,
+    Mesh,
     VirtualGateway,
     VirtualNode,
     VirtualRouter,
@@ -23,7 +24,7 @@ from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.services import provider_of
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import ObjectRef
-from crossfade_kube.registry import typed_ref
+from crossfade_kube.registry import TypedObject, typed_ref
 
 # Each kind after those it depends on.
 _ORDER: Final[tuple[type[Named], ...]] = (VirtualNode, VirtualRouter, VirtualService, VirtualGateway, GatewayRoute)
@@ -65,8 +66,9 @@ def object_states(
                     waits=bool(waiting) and not problem,
                     route_arns=tuple((route, scope.arn(route_path)) for route, route_path in routes),
                 )
-    for member_kind in MEMBER_KINDS:
-        for left_out in snapshot.all(member_kind):
+    kinds: tuple[type[TypedObject], ...] = (Mesh, *MEMBER_KINDS)
+    for left_out_kind in kinds:
+        for left_out in snapshot.all(left_out_kind):
             ref = typed_ref(left_out)
             if ref not in states and ref in errors:
                 states[ref] = ObjectState("", is_active=False, message=errors[ref])

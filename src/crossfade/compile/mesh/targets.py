@@ -9,6 +9,7 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.virtual_node import Listener
 from crossfade.api.appmesh.virtual_router import WeightedTarget
+from crossfade.api.bounds import PORT, Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.links import Links
@@ -93,9 +94,13 @@ def node_cluster(node: VirtualNode, listener: Listener, mesh: str) -> Cluster | 
     if discovery is None or discovery.dns is None:
         return Refusal(f"virtualNode {node.metadata.key} has no dns service discovery")
     mapping, hostname = listener.port_mapping, discovery.dns.hostname
+    if isinstance(misfit := PORT.check(mapping.port), Misfit):
+        return Refusal(f"the port of virtualNode {node.metadata.key} cannot be used: {misfit}")
     kind = Discovery.STRICT_DNS if discovery.dns.response_type == "ENDPOINTS" else Discovery.LOGICAL_DNS
     if _is_address(hostname):
         kind = Discovery.STATIC
+    elif isinstance(wrong := host_name(hostname), Misfit):
+        return Refusal(f"the dns hostname of virtualNode {node.metadata.key} cannot be used: {wrong}")
     else:
         # The trailing dot keeps the pod's DNS search path out of it.
         hostname = hostname.rstrip(".") + "."
@@ -117,6 +122,9 @@ def unresolved(mesh: str, origin: Origin) -> Cluster:
 
 
 def _is_address(hostname: str) -> bool:
+    """Without a scope (`fe80::1%eth0`), which means something on one machine only."""
+    if "%" in hostname:
+        return False
     try:
         ipaddress.ip_address(hostname)
     except ValueError:

@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from crossfade.api import bounds
+from crossfade.api.appmesh.values import CHECK_INTERVAL, CHECK_THRESHOLD, CHECK_TIMEOUT
+from crossfade.api.bounds import Bounds
 from crossfade_kube.meta import JsonObject
 
 BOOLEAN: Final[JsonObject] = {"type": "boolean"}
@@ -18,6 +21,10 @@ def choice(*words: str) -> JsonObject:
 
 def integer(least: int | None = None, most: int | None = None) -> JsonObject:
     return {"type": "integer", "format": "int64"} | _bounds("minimum", least) | _bounds("maximum", most)
+
+
+def within(bounds: Bounds) -> JsonObject:
+    return integer(bounds.least, bounds.most)
 
 
 def array(items: JsonObject, least: int | None = None, most: int | None = None) -> JsonObject:
@@ -41,9 +48,11 @@ def _bounds(word: str, bound: int | None) -> dict[str, Any]:
     return {} if bound is None else {word: bound}
 
 
-DURATION: Final = obj({"unit": choice("s", "ms"), "value": integer(0)}, "unit", "value")
-PORT: Final = integer(1, 65535)
-ANY_PORT: Final = integer(0, 65535)
+# A schema cannot make the bound depend on the unit: too many seconds end in the object's condition.
+DURATION: Final = obj({"unit": choice("s", "ms"), "value": within(bounds.MILLISECONDS)}, "unit", "value")
+PORT: Final = within(bounds.PORT)
+ANY_PORT: Final = within(bounds.ANY_PORT)
+LIMIT: Final = within(bounds.POSITIVE_COUNT)
 PRIORITY: Final = integer(0, 1000)
 AWS_NAME: Final = described(STRING, "Name of the object in the mesh; cannot be changed.")
 
@@ -84,10 +93,10 @@ def port_mapping(*protocols: str) -> JsonObject:
 def health_check(*protocols: str) -> JsonObject:
     return obj(
         {
-            "healthyThreshold": integer(2, 10),
-            "unhealthyThreshold": integer(2, 10),
-            "intervalMillis": integer(5000, 300000),
-            "timeoutMillis": integer(2000, 60000),
+            "healthyThreshold": within(CHECK_THRESHOLD),
+            "unhealthyThreshold": within(CHECK_THRESHOLD),
+            "intervalMillis": within(CHECK_INTERVAL),
+            "timeoutMillis": within(CHECK_TIMEOUT),
             "path": STRING,
             "port": PORT,
             "protocol": choice(*protocols),
@@ -100,9 +109,9 @@ def health_check(*protocols: str) -> JsonObject:
     )
 
 
-CONNECTIONS: Final = obj({"maxConnections": integer(1)}, "maxConnections")
-HTTP_CONNECTIONS: Final = obj({"maxConnections": integer(1), "maxPendingRequests": integer(1)}, "maxConnections")
-REQUESTS: Final = obj({"maxRequests": integer(1)}, "maxRequests")
+CONNECTIONS: Final = obj({"maxConnections": LIMIT}, "maxConnections")
+HTTP_CONNECTIONS: Final = obj({"maxConnections": LIMIT, "maxPendingRequests": LIMIT}, "maxConnections")
+REQUESTS: Final = obj({"maxRequests": LIMIT}, "maxRequests")
 
 ACCESS_LOG: Final = obj(
     {

@@ -3,6 +3,7 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualNode
+from crossfade.api.bounds import PERCENT
 from crossfade.install.appmesh.definition import definition
 from crossfade.install.appmesh.schema import (
     ACCESS_LOG,
@@ -13,6 +14,7 @@ from crossfade.install.appmesh.schema import (
     DURATION,
     HTTP_CONNECTIONS,
     LABEL_SELECTOR,
+    LIMIT,
     LISTENER_TLS,
     MESH_REFERENCE,
     REFERENCE,
@@ -24,11 +26,11 @@ from crossfade.install.appmesh.schema import (
     array,
     choice,
     health_check,
-    integer,
     obj,
     port_mapping,
     status,
     text,
+    within,
 )
 from crossfade_kube.meta import JsonObject
 
@@ -40,8 +42,8 @@ _LISTENER: Final = obj(
         "healthCheck": health_check(*_PROTOCOLS),
         "outlierDetection": obj(
             {
-                "maxServerErrors": integer(1),
-                "maxEjectionPercent": integer(0, 100),
+                "maxServerErrors": LIMIT,
+                "maxEjectionPercent": within(PERCENT),
                 "interval": DURATION,
                 "baseEjectionDuration": DURATION,
             },

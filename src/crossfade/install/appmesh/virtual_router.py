@@ -3,6 +3,7 @@
 from typing import Final
 
 from crossfade.api.appmesh import VirtualRouter
+from crossfade.api.bounds import COUNT
 from crossfade.install.appmesh.definition import definition
 from crossfade.install.appmesh.schema import (
     ANY_PORT,
@@ -27,6 +28,7 @@ from crossfade.install.appmesh.schema import (
     port_mapping,
     status,
     text,
+    within,
 )
 from crossfade_kube.meta import JsonObject
 
@@ -44,7 +46,7 @@ _GRPC_RETRY_EVENTS: Final = array(
 
 
 def _retry_policy(events: dict[str, JsonObject]) -> JsonObject:
-    return obj({**events, "maxRetries": integer(0), "perRetryTimeout": DURATION}, "maxRetries", "perRetryTimeout")
+    return obj({**events, "maxRetries": within(COUNT), "perRetryTimeout": DURATION}, "maxRetries", "perRetryTimeout")
 
 
 _HTTP_ROUTE: Final = obj(
