@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pytest
-from tests.support.schema_agreement import disagreements, unread
 
 from crossfade.api.appmesh import (
     BackendGroup,
@@ -23,6 +22,7 @@ from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.install.gateway import gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.meta import JsonObject
+from tests.support.schema_agreement import disagreements, unread
 
 KINDS: Final[tuple[Any, ...]] = (
     Mesh,
