@@ -2,7 +2,8 @@
 
 Pure: `left_out` says what to try next, `judged` takes the verdict on it. First everything without any suspect, then
 groups are put back and halved when they are refused. One culprit among n takes at most 2 log2(n) trials, and what is
-left in at the end was accepted as a whole, also when suspects are bad only together (then the later one counts as guilty).
+left in at the end was accepted as a whole, also when suspects are bad only together (then the
+later one counts as guilty).
 """
 
 from collections.abc import Hashable, Iterable

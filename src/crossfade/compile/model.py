@@ -121,11 +121,15 @@ class Route(Struct, frozen=True):
 
 
 class VirtualHost(Struct, frozen=True):
-    """`domains` as Envoy writes them (`*`, `*.x`, `x.*`, exact). The first route that matches wins."""
+    """`domains` as Envoy writes them (`*`, `*.x`, `x.*`, exact). The first route that matches wins.
+
+    `origin` is who wants the domains; None where nobody in particular does.
+    """
 
     name: str
     domains: tuple[str, ...]
     routes: tuple[Route, ...]
+    origin: Origin | None = None
 
 
 class RouteTable(Struct, frozen=True):
@@ -269,13 +273,17 @@ class ServerCertificate(Struct, frozen=True):
 
 
 class FilterChain(Struct, frozen=True):
-    """`destination_port=None` and no `server_names` make the chain that takes what no other takes."""
+    """`destination_port=None` and no `server_names` make the chain that takes what no other takes.
+
+    `origin` is who wants it; None where nobody in particular does.
+    """
 
     name: str
     handler: HttpHandler | TcpHandler
     destination_port: int | None = None
     server_names: tuple[str, ...] = ()
     certificate: ServerCertificate | None = None
+    origin: Origin | None = None
 
 
 class Direction(StrEnum):

@@ -5,6 +5,8 @@ from typing import Final
 ADS_CLUSTER: Final = "crossfade_ads"
 ADMIN_CLUSTER: Final = "crossfade_admin"
 STATUS_LISTENER: Final = "crossfade_status"
+TRIAL_LISTENER: Final = "crossfade_trial"
+"""Carries what Envoy is only asked about."""
 
 HTTP_CONNECTION_MANAGER: Final = "envoy.filters.network.http_connection_manager"
 TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"

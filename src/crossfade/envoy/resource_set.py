@@ -56,6 +56,10 @@ class ResourceSet:
         """Name to resource, sorted by name."""
         return self._by_type.get(kind, NOTHING)
 
+    def with_resource(self, kind: ResourceType, name: str, resource: Resource) -> "ResourceSet":
+        """In addition, or instead of the one of that name."""
+        return ResourceSet({**self._by_type, kind: {**self.of(kind), name: resource}})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ResourceSet) and self.version == other.version
 

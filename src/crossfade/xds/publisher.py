@@ -1,13 +1,15 @@
 """What each proxy is to have, who is connected, and which resources were refused.
 
-A refused version is replaced by the last one that was taken, or left out, until it changes; so a proxy that starts anew
-gets a set that works.
+A refused version is replaced by the last one that was taken, until it changes; so a proxy that starts anew gets a set
+that works. Where none is known the refused one stays in the set, for leaving it out would mean removing it: a proxy
+that has an older one from before this process started goes on with that.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
 from crossfade.xds.session import Accepted, Rejected, Verdict
 
@@ -29,6 +31,7 @@ class _Proxy:
         self.effective: ResourceSet | None = None
         self.good: dict[Key, Resource] = {}
         self.bad: dict[Key, str] = {}
+        self.trial: Resource | None = None
         self.subscriptions: set[Subscription] = set()
 
 
@@ -54,11 +57,20 @@ class Subscription:
 
 
 class Publisher:
-    """Belongs to one event loop. `on_rejected` is called at most once per refusing stream and version."""
+    """Belongs to one event loop. `on_rejected` is called at most once per refusing stream and version.
 
-    def __init__(self, *, on_rejected: Callable[[Rejection], None] | None = None) -> None:
+    `on_trial` gets proxy and verdict on what was given to `try_out`.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_rejected: Callable[[Rejection], None] | None = None,
+        on_trial: Callable[[str, Verdict], None] | None = None,
+    ) -> None:
         self._proxies: dict[str, _Proxy] = {}
         self._on_rejected = on_rejected
+        self._on_trial = on_trial
 
     def publish(self, proxy: str, resources: ResourceSet) -> None:
         """An equal set wakes nobody. `proxy` is the key that authentication gives a stream."""
@@ -67,6 +79,13 @@ class Publisher:
             return
         state.published = resources
         self._refresh(state)
+
+    def try_out(self, proxy: str, listener: Resource | None) -> None:
+        """Shows a listener of the name `TRIAL_LISTENER` to the proxy in addition; None takes it away."""
+        state = self._proxies.get(proxy)
+        if state is not None:
+            state.trial = listener
+            self._refresh(state)
 
     def withdraw(self, proxy: str) -> None:
         """Connected proxies keep what they have; new ones wait."""
@@ -106,6 +125,10 @@ class Publisher:
 
     def record(self, subscription: Subscription, verdict: Verdict) -> None:
         state = self._proxies[subscription.proxy]
+        if _is_on_trial(verdict):
+            if self._on_trial is not None:
+                self._on_trial(subscription.proxy, verdict)
+            return
         if isinstance(verdict, Accepted):
             self._record_good(state, verdict)
             return
@@ -133,6 +156,8 @@ class Publisher:
         }
         state.good = {(kind, name): good for (kind, name), good in state.good.items() if name in published.of(kind)}
         effective = _without_bad(published, state.bad, state.good)
+        if state.trial is not None:
+            effective = effective.with_resource(ResourceType.LISTENER, TRIAL_LISTENER, state.trial)
         if effective != state.effective:
             state.effective = effective
             for subscription in state.subscriptions:
@@ -151,8 +176,13 @@ def _without_bad(published: ResourceSet, bad: dict[Key, str], good: dict[Key, Re
     for kind in ResourceType:
         by_type[kind] = dict(published.of(kind))
         for bad_kind, name in bad:
-            if bad_kind is kind:
-                del by_type[kind][name]
-                if (kind, name) in good:
-                    by_type[kind][name] = good[kind, name]
+            if bad_kind is kind and (kind, name) in good:
+                by_type[kind][name] = good[kind, name]
     return ResourceSet(by_type)
+
+
+def _is_on_trial(verdict: Verdict) -> bool:
+    """Listeners are answered one by one."""
+    if verdict.kind is not ResourceType.LISTENER:
+        return False
+    return verdict.name == TRIAL_LISTENER if isinstance(verdict, Rejected) else TRIAL_LISTENER in verdict.resources

@@ -1,9 +1,10 @@
 """What is kept per proxy: sets, refusals, last good versions."""
 
-from crossfade.envoy.proto import cluster_v3
+from crossfade.envoy.names import TRIAL_LISTENER
+from crossfade.envoy.proto import cluster_v3, listener_v3
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.xds.publisher import Publisher, Rejection
-from crossfade.xds.session import Accepted, Rejected
+from crossfade.xds.session import Accepted, Rejected, Verdict
 
 CLUSTER = ResourceType.CLUSTER
 
@@ -52,12 +53,34 @@ async def test_the_last_good_version_stands_in_for_a_refused_one() -> None:
     assert subscription.resources == with_version(3)
 
 
-async def test_without_a_good_version_a_refused_resource_is_left_out() -> None:
+async def test_without_a_good_version_a_refused_resource_is_not_taken_away() -> None:
+    """Else a control plane that starts anew would remove what the proxy has had from the one before."""
     publisher = Publisher()
     subscription = publisher.connect("p")
     publisher.publish("p", with_version(1))
     subscription.report(rejected(1))
-    assert subscription.resources == ResourceSet({})
+    assert subscription.resources == with_version(1)
+
+
+async def test_a_trial_comes_in_addition_and_its_verdict_counts_for_nothing_else() -> None:
+    verdicts: list[tuple[str, Verdict]] = []
+    seen: list[Rejection] = []
+    publisher = Publisher(on_rejected=seen.append, on_trial=lambda proxy, verdict: verdicts.append((proxy, verdict)))
+    subscription = publisher.connect("p")
+    publisher.publish("p", with_version(1))
+    trial = encoded(TRIAL_LISTENER, listener_v3.Listener(name=TRIAL_LISTENER))
+    subscription.changed.clear()
+    publisher.try_out("p", trial)
+    assert subscription.changed.is_set()
+    assert subscription.resources == with_version(1).with_resource(ResourceType.LISTENER, TRIAL_LISTENER, trial)
+    refusal = Rejected(ResourceType.LISTENER, TRIAL_LISTENER, trial, "no")
+    acceptance = Accepted(ResourceType.LISTENER, {TRIAL_LISTENER: trial})
+    subscription.report(refusal)
+    subscription.report(acceptance)
+    assert verdicts == [("p", refusal), ("p", acceptance)]
+    assert seen == []
+    publisher.try_out("p", None)
+    assert subscription.resources == with_version(1)
 
 
 async def test_what_another_proxy_of_the_same_key_takes_is_good() -> None:

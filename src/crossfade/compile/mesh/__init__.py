@@ -1,6 +1,13 @@
 """App Mesh objects → what every virtual node's sidecar and every virtual gateway does."""
 
-from crossfade.compile.mesh.fallback import Accepted, Compiled, compile_with_fallback
+from crossfade.compile.mesh.fallback import (
+    Accepted,
+    Compiled,
+    Refusals,
+    Refused,
+    compile_with_fallback,
+    current,
+)
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
@@ -11,6 +18,9 @@ __all__ = [
     "Compiled",
     "MeshModel",
     "ObjectState",
+    "Refusals",
+    "Refused",
     "compile_mesh",
     "compile_with_fallback",
+    "current",
 ]

@@ -1,31 +1,50 @@
-"""Keeps the last good version of a virtual router or service in force while its newest one is broken.
+"""Keeps the last good version of an object in force while its newest one is broken.
 
-So a canary whose router arrives before its new virtual node loses no request. Nothing is kept for what cuts traffic on
-purpose (all weights 0) or for safety (TLS), nor over a restart.
+So a canary whose router arrives before its new virtual node loses no request, and what a proxy refuses costs nobody
+else anything. Nothing is kept for what cuts traffic on purpose (all weights 0) or for safety (TLS), nor over a restart:
+a version that a proxy refuses then has no effect.
 """
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from crossfade.api.appmesh import Mesh, VirtualRouter, VirtualService
-from crossfade.compile.diagnostics import Diagnostic, Severity
-from crossfade.compile.mesh.admit import MEMBER_KINDS
+from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
+from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
+from crossfade.compile.isolate import INTERNAL_FAULT
+from crossfade.compile.mesh.admit import MEMBER_KINDS, Named
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
 from crossfade.compile.mesh.states import error_texts
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import TypedObject, typed_ref
 
-Accepted: TypeAlias = Mapping[ObjectRef, VirtualRouter | VirtualService]
+Accepted: TypeAlias = Mapping[ObjectRef, tuple[Named, ...]]
+"""Versions without error, the newest first."""
 
-_KINDS: Final[tuple[type[VirtualRouter] | type[VirtualService], ...]] = (VirtualRouter, VirtualService)
+
+class Refused(Struct, frozen=True):
+    """A version of an object that a proxy refuses, in Envoy's words."""
+
+    spec: Any
+    reason: str
+
+
+Refusals: TypeAlias = Mapping[ObjectRef, Refused]
+
+PROXY_REFUSES: Final = "proxy.refuses"
+_KINDS: Final[tuple[type[Named], ...]] = (VirtualRouter, VirtualService, GatewayRoute, VirtualNode, VirtualGateway)
+# Proxies themselves are not replaced for errors of compiling: what is left of them is served.
+_ROUTED: Final = (VirtualRouter, VirtualService)
+_MOST_VERSIONS: Final = 3
 _REPLACEABLE: Final = frozenset(
     {
+        INTERNAL_FAULT,
+        PROXY_REFUSES,
         "route.kind",
         "route.match",
         "route.no-listener",
@@ -46,29 +65,103 @@ class Compiled(NamedTuple):
     accepted: Accepted
 
 
-def compile_with_fallback(snapshot: Snapshot, scope: ArnScope, accepted: Accepted) -> Compiled:
+class _Choice(Struct):
+    """What is compiled instead of the newest versions; None leaves the object out."""
+
+    replaced: dict[ObjectRef, Named | None]
+    accepted: dict[ObjectRef, tuple[Named, ...]]
+
+
+def compile_with_fallback(
+    snapshot: Snapshot, scope: ArnScope, accepted: Accepted, refusals: Refusals | None = None
+) -> Compiled:
     """States and diagnostics are those of the newest objects, even where older ones are in force."""
-    newest = compile_mesh(snapshot, scope)
-    errors = _errors(newest.diagnostics)
-    replaced: dict[ObjectRef, VirtualRouter | VirtualService] = {}
-    keep: dict[ObjectRef, VirtualRouter | VirtualService] = {}
-    for kind in _KINDS:
-        for item in snapshot.all(kind):
-            ref = typed_ref(item)
-            codes = errors.get(ref, frozenset())
-            if not codes:
-                keep[ref] = item
-            elif ref in accepted:
-                keep[ref] = accepted[ref]
-                if codes <= _REPLACEABLE and accepted[ref].spec != item.spec:
-                    replaced[ref] = accepted[ref]
-    if not replaced:
-        return Compiled(newest, keep)
-    in_force = compile_mesh(_with(snapshot, replaced), scope)
+    newest = _with_refusals(compile_mesh(snapshot, scope), snapshot, refusals or {})
+    choice = _chosen(snapshot, _errors(newest.diagnostics), accepted, refusals or {})
+    if not choice.replaced:
+        return Compiled(newest, choice.accepted)
+    in_force = compile_mesh(_with(snapshot, choice.replaced), scope)
     problems = error_texts(newest.diagnostics, with_effect=False)
-    noted = {ref: _noted(newest.states[ref], problems[ref]) for ref in replaced}
-    states = {**newest.states, **noted}
-    return Compiled(structs.replace(newest, proxies=in_force.proxies, states=states), keep)
+    noted = {
+        ref: _noted(newest.states[ref], problems[ref])
+        for ref, version in choice.replaced.items()
+        if version is not None and ref in newest.states
+    }
+    model = structs.replace(
+        newest, proxies=in_force.proxies, states={**newest.states, **noted}, faults=(*newest.faults, *in_force.faults)
+    )
+    return Compiled(model, choice.accepted)
+
+
+def current(snapshot: Snapshot, refusals: Refusals) -> dict[ObjectRef, Refused]:
+    """Those that still stand: the object has not changed since."""
+    found: dict[ObjectRef, Refused] = {}
+    for item in _items(snapshot):
+        refused = refusals.get(typed_ref(item))
+        if refused is not None and refused.spec == item.spec:
+            found[typed_ref(item)] = refused
+    return found
+
+
+def _items(snapshot: Snapshot) -> Iterable[Named]:
+    for kind in _KINDS:
+        yield from snapshot.all(kind)
+
+
+def _chosen(
+    snapshot: Snapshot, errors: Mapping[ObjectRef, frozenset[str]], accepted: Accepted, refusals: Refusals
+) -> _Choice:
+    choice = _Choice({}, {})
+    for item in _items(snapshot):
+        ref = typed_ref(item)
+        codes = errors.get(ref, frozenset())
+        refused = refusals.get(ref)
+        known = tuple(one for one in accepted.get(ref, ()) if refused is None or one.spec != refused.spec)
+        choice.accepted[ref] = known if codes else _remembered(item, known)
+        if PROXY_REFUSES in codes:
+            choice.replaced[ref] = known[0] if known else _fallback(item)
+        elif known and codes and codes <= _REPLACEABLE and isinstance(item, _ROUTED) and known[0].spec != item.spec:
+            choice.replaced[ref] = known[0]
+    return choice
+
+
+def _remembered(item: Named, known: tuple[Named, ...]) -> tuple[Named, ...]:
+    """A change of metadata makes no other version."""
+    older = tuple(one for one in known if one.spec != item.spec)
+    return (item, *older)[:_MOST_VERSIONS]
+
+
+def _fallback(item: Named) -> Named | None:
+    """Of an object that never worked: nothing that could open what it was to close."""
+    if isinstance(item, VirtualRouter):
+        return structs.replace(item, spec=structs.replace(item.spec, routes=()))
+    if isinstance(item, VirtualNode | VirtualGateway):
+        return item
+    return None
+
+
+def _with_refusals(model: MeshModel, snapshot: Snapshot, refusals: Refusals) -> MeshModel:
+    standing = current(snapshot, refusals)
+    if not standing:
+        return model
+    diagnostics = Diagnostics()
+    for ref, refused in standing.items():
+        diagnostics.error(
+            ref,
+            PROXY_REFUSES,
+            f"proxies refuse it: {refused.reason}",
+            effect="its last working version stays in force, or nothing where there is none",
+            hint="change what Envoy complains about",
+        )
+    states = {ref: _refused_state(state, standing.get(ref)) for ref, state in model.states.items()}
+    return structs.replace(model, diagnostics=tuple(sorted((*model.diagnostics, *diagnostics))), states=states)
+
+
+def _refused_state(state: ObjectState, refused: Refused | None) -> ObjectState:
+    if refused is None:
+        return state
+    message = " | ".join(text for text in (state.message, f"proxies refuse it: {refused.reason}") if text)
+    return structs.replace(state, is_active=False, waits=False, message=message)
 
 
 def _errors(diagnostics: tuple[Diagnostic, ...]) -> dict[ObjectRef, frozenset[str]]:
@@ -79,11 +172,12 @@ def _errors(diagnostics: tuple[Diagnostic, ...]) -> dict[ObjectRef, frozenset[st
     return {ref: frozenset(found) for ref, found in codes.items()}
 
 
-def _with(snapshot: Snapshot, replaced: Mapping[ObjectRef, VirtualRouter | VirtualService]) -> Snapshot:
+def _with(snapshot: Snapshot, replaced: Mapping[ObjectRef, Named | None]) -> Snapshot:
     kinds: tuple[type[TypedObject], ...] = (Namespace, Mesh, *MEMBER_KINDS)
-    objects = {
-        kind: {item.metadata.key: replaced.get(typed_ref(item), item) for item in snapshot.all(kind)} for kind in kinds
-    }
+    objects: dict[type[TypedObject], dict[NamespacedName, TypedObject]] = {}
+    for kind in kinds:
+        versions = ((item.metadata.key, replaced.get(typed_ref(item), item)) for item in snapshot.all(kind))
+        objects[kind] = {key: version for key, version in versions if version is not None}
     return Snapshot(snapshot.revision, objects)
 
 

@@ -43,7 +43,7 @@ from crossfade.compile.model import (
     RouteTable,
     VirtualHost,
 )
-from crossfade_kube.meta import NamespacedName
+from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -74,6 +74,7 @@ class _Linked(Struct, frozen=True):
     port: int | None
     entries: tuple[Entry, ...]
     host: str
+    service: ObjectRef
     plan: PortPlan
 
 
@@ -132,7 +133,7 @@ def _linked(route: GatewayRoute, scope: GatewayScope) -> _Linked | None:
     except Unusable as problem:
         _refuse(route, "gateway-route.unusable", str(problem), problem.field, scope)
         return None
-    return _Linked(route, protocol, body.match.port, found, service.aws_name, plan)
+    return _Linked(route, protocol, body.match.port, found, service.aws_name, typed_ref(service), plan)
 
 
 def _plan_of(service: ServicePlan, port: int | None) -> PortPlan | Refusal:
@@ -283,7 +284,8 @@ def _loop_cluster(listener: GatewayListener, scope: GatewayScope) -> Cluster:
 def _second_stage(port: int, linked: Sequence[_Linked], scope: GatewayScope) -> tuple[Listener, RouteTable]:
     plans = {found.host.lower(): found for found in linked if _LOOP_PORTS[found.protocol] == port}
     hosts = tuple(
-        VirtualHost(found.host, _domains(found.host, port), found.plan.routes) for _, found in sorted(plans.items())
+        VirtualHost(found.host, _domains(found.host, port), found.plan.routes, Origin(found.service))
+        for _, found in sorted(plans.items())
     )
     protocol = _LOOP_PROTOCOLS[port]
     table = RouteTable(names.outbound_routes(protocol, port), hosts)

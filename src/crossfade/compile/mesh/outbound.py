@@ -160,7 +160,7 @@ def _virtual_host(offer: _Offer, scope: OutboundScope) -> VirtualHost:
         _refuse_tls(offer, scope, effect=f"requests to {host} are answered with 503")
         refusal = Respond(503, "the client policy demands TLS, which is not supported yet")
         routes = (Route("tls-unsupported", RouteMatch(), refusal, scope.origin),)
-    return VirtualHost(host, (host, f"{host}:{port}"), routes)
+    return VirtualHost(host, (host, f"{host}:{port}"), routes, Origin(offer.backend.plan.ref))
 
 
 def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:

@@ -1,0 +1,42 @@
+"""Which objects a part of a model is made of, and the part without some of them: what a search for culprits tries."""
+
+from collections.abc import Collection, Iterator
+
+from msgspec import structs
+
+from crossfade.compile.model import FilterChain, Listener, Origin, RouteTable, VirtualHost
+from crossfade_kube.meta import ObjectRef
+
+
+def origins_of(part: RouteTable | Listener) -> tuple[ObjectRef, ...]:
+    """Each once, in the order of the part; only those without which the part could do."""
+    found = _of_table(part) if isinstance(part, RouteTable) else _of_chains(part.chains)
+    return tuple(dict.fromkeys(origin.ref for origin in found if origin is not None))
+
+
+def without_origins(part: RouteTable | Listener, refs: Collection[ObjectRef]) -> RouteTable | Listener:
+    """Not to be served as it is: what is left may take requests that were meant for what is gone."""
+    if isinstance(part, Listener):
+        return structs.replace(part, chains=tuple(chain for chain in part.chains if _stays(chain.origin, refs)))
+    hosts = (_host_without(host, refs) for host in part.virtual_hosts if _stays(host.origin, refs))
+    return structs.replace(part, virtual_hosts=tuple(hosts))
+
+
+def _host_without(host: VirtualHost, refs: Collection[ObjectRef]) -> VirtualHost:
+    return structs.replace(host, routes=tuple(route for route in host.routes if _stays(route.origin, refs)))
+
+
+def _stays(origin: Origin | None, refs: Collection[ObjectRef]) -> bool:
+    return origin is None or origin.ref not in refs
+
+
+def _of_table(table: RouteTable) -> Iterator[Origin | None]:
+    for host in table.virtual_hosts:
+        yield host.origin
+        for route in host.routes:
+            yield route.origin
+
+
+def _of_chains(chains: tuple[FilterChain, ...]) -> Iterator[Origin | None]:
+    for chain in chains:
+        yield chain.origin

@@ -1,0 +1,55 @@
+"""Asks a running proxy for its verdict on a part of a model, without any effect on traffic.
+
+The part travels in a listener that is bound to no port: Envoy checks all of it as it would check the real one.
+"""
+
+from typing import Final
+
+from msgspec import structs
+
+from crossfade.compile.model import Dialect, Direction, HttpHandler, Listener, ProxyModel, RouteTable
+from crossfade.envoy import names
+from crossfade.envoy.http import connection_manager
+from crossfade.envoy.listener import listener_from_model
+from crossfade.envoy.proto import listener_v3, packed
+from crossfade.envoy.resource_set import Resource, encoded
+from crossfade.envoy.route import route_configuration
+from crossfade.envoy.settings import EnvoyOptions
+
+# Envoy compares addresses of listeners, bound or not; no other listener has this one.
+_ADDRESS: Final = ("127.255.255.254", 65_535)
+
+
+def trial_resource(part: RouteTable | Listener, model: ProxyModel, options: EnvoyOptions) -> Resource:
+    """A listener `names.TRIAL_LISTENER`; `model` is what the part belongs to."""
+    message = _with_table(part, model, options) if isinstance(part, RouteTable) else _unbound(part, model, options)
+    message.bind_to_port.value = False
+    return encoded(names.TRIAL_LISTENER, message)
+
+
+def _unbound(listener: Listener, model: ProxyModel, options: EnvoyOptions) -> listener_v3.Listener:
+    address, port = _ADDRESS
+    moved = structs.replace(listener, name=names.TRIAL_LISTENER, address=address, port=port)
+    return listener_from_model(moved, options, has_consumers=model.consumers is not None)
+
+
+def _with_table(table: RouteTable, model: ProxyModel, options: EnvoyOptions) -> listener_v3.Listener:
+    handler = _handler_of(table, model)
+    manager = connection_manager(handler, options, has_tls=False, has_consumers=model.consumers is not None)
+    manager.route_config.CopyFrom(route_configuration(table, handler.dialect, options))
+    # As for a table that comes on its own; inline, Envoy would look for the clusters.
+    manager.route_config.validate_clusters.value = False
+    address, port = _ADDRESS
+    empty = Listener(names.TRIAL_LISTENER, address, port, Direction.INBOUND, ())
+    message = listener_from_model(empty, options, has_consumers=False)
+    message.default_filter_chain.filters.add(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
+    return message
+
+
+def _handler_of(table: RouteTable, model: ProxyModel) -> HttpHandler:
+    """Without its access log, which is not what is asked about."""
+    handlers = (chain.handler for listener in model.listeners for chain in listener.chains)
+    for handler in handlers:
+        if isinstance(handler, HttpHandler) and handler.route_table == table.name:
+            return structs.replace(handler, access_log=None)
+    return HttpHandler(table.name, names.TRIAL_LISTENER, Dialect.APP_MESH)
