@@ -22,7 +22,11 @@ _ADDRESS: Final = ("127.255.255.254", 65_535)
 
 def trial_resource(part: RouteTable | Listener, model: ProxyModel, options: EnvoyOptions) -> Resource:
     """A listener `names.TRIAL_LISTENER`; `model` is what the part belongs to."""
-    message = _with_table(part, model, options) if isinstance(part, RouteTable) else _unbound(part, model, options)
+    if isinstance(part, Listener) and part.chains:
+        message = _unbound(part, model, options)
+    else:
+        # Envoy takes no listener without chains.
+        message = _with_table(part if isinstance(part, RouteTable) else RouteTable(part.name, ()), model, options)
     message.bind_to_port.value = False
     return encoded(names.TRIAL_LISTENER, message)
 

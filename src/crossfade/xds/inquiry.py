@@ -10,6 +10,7 @@ from typing import NamedTuple
 from crossfade.compile.culprits import Search, judged, search
 from crossfade.compile.model import Listener, ProxyModel, RouteTable
 from crossfade.compile.origins import origins_of, without_origins
+from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.resource_set import Resource, ResourceType
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.trial import trial_resource
@@ -26,10 +27,19 @@ class Culprit(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Nobody guilty: the refused resource is refused whatever it is made of."""
+    """No culprits: the resource is refused whatever it is made of. `node` is the pod that refused it first."""
 
-    rejection: Rejection
+    proxy: str
+    node: str
+    kind: ResourceType
+    name: str
+    reason: str
     culprits: tuple[Culprit, ...]
+
+
+def finding(rejection: Rejection, culprits: tuple[Culprit, ...]) -> Finding:
+    rejected = rejection.rejected
+    return Finding(rejection.proxy, rejection.node, rejected.kind, rejected.name, rejected.reason, culprits)
 
 
 class _Case:
@@ -56,7 +66,7 @@ class _Case:
         return trial_resource(without_origins(self.part, self.search.left_out), self.model, options)
 
     def finding(self) -> Finding:
-        return Finding(self.rejection, tuple(Culprit(ref, self.reasons[ref]) for ref in self.search.guilty))
+        return finding(self.rejection, tuple(Culprit(ref, self.reasons[ref]) for ref in self.search.guilty))
 
 
 class Inquiry:
@@ -72,7 +82,7 @@ class Inquiry:
         """`model` is what the proxy was given when it refused."""
         culprits = _obvious(rejection, model)
         if culprits is not None:
-            self._on_found(Finding(rejection, culprits))
+            self._on_found(finding(rejection, culprits))
             return
         cases = self._cases.setdefault(rejection.proxy, [])
         if any(_is_same(case.rejection, rejection) for case in cases):
@@ -91,7 +101,9 @@ class Inquiry:
         if not cases:
             return
         if isinstance(verdict, Rejected):
-            cases[0].verdicts[verdict.resource.version] = verdict.reason or "refused"
+            # Without Envoy's introduction, which names the listener that only we know.
+            reason = verdict.reason.rpartition(f"{TRIAL_LISTENER}: ")[2].strip()
+            cases[0].verdicts[verdict.resource.version] = reason or "refused"
         else:
             for resource in verdict.resources.values():
                 cases[0].verdicts[resource.version] = ""
@@ -139,12 +151,10 @@ def _part(rejection: Rejection, model: ProxyModel) -> RouteTable | Listener | No
 
 
 def _obvious(rejection: Rejection, model: ProxyModel) -> tuple[Culprit, ...] | None:
-    """A cluster is made of one object."""
-    rejected = rejection.rejected
+    """None: several objects are suspects. A cluster is made of one."""
+    rejected, part = rejection.rejected, _part(rejection, model)
     if rejected.kind in (ResourceType.CLUSTER, ResourceType.ENDPOINTS):
-        origins = [cluster.origin.ref for cluster in model.clusters if cluster.name == rejected.name]
-        return tuple(Culprit(ref, rejected.reason) for ref in origins)
-    part = _part(rejection, model)
-    if part is None or not origins_of(part):
-        return ()
-    return None
+        origins = tuple(cluster.origin.ref for cluster in model.clusters if cluster.name == rejected.name)
+    else:
+        origins = () if part is None else origins_of(part)
+    return tuple(Culprit(ref, rejected.reason) for ref in origins) if len(origins) < 2 else None

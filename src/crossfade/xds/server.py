@@ -7,6 +7,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
+from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.proto import discovery_v3
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address
 from crossfade.xds.publisher import Publisher, Subscription
@@ -122,7 +123,8 @@ class _Stream:
             if request.node.id:
                 self._subscription.node = request.node.id
             for verdict in self._session.receive(request):
-                if isinstance(verdict, Rejected):
+                # What a proxy is only asked about is no refusal.
+                if isinstance(verdict, Rejected) and verdict.name != TRIAL_LISTENER:
                     self._log_rejection(verdict)
                 self._subscription.report(verdict)
             await self._flush()
@@ -158,10 +160,12 @@ class _Stream:
         log.warning(
             "xds.nack",
             extra={
-                "proxy": self._subscription.proxy,
-                "node": self._subscription.node,
-                "type": rejected.kind.name.lower(),
-                "resource": rejected.name,
-                "reason": rejected.reason,
+                "fields": {
+                    "proxy": self._subscription.proxy,
+                    "node": self._subscription.node,
+                    "type": rejected.kind.name.lower(),
+                    "resource": rejected.name,
+                    "reason": rejected.reason,
+                }
             },
         )

@@ -7,6 +7,7 @@ from crossfade.compile.mesh.fallback import (
     Refused,
     compile_with_fallback,
     current,
+    refusable,
 )
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
@@ -23,4 +24,5 @@ __all__ = [
     "compile_mesh",
     "compile_with_fallback",
     "current",
+    "refusable",
 ]

@@ -103,6 +103,13 @@ def current(snapshot: Snapshot, refusals: Refusals) -> dict[ObjectRef, Refused]:
     return found
 
 
+def refusable(snapshot: Snapshot, ref: ObjectRef) -> Named | None:
+    """The object, if it is of a kind that can be held back."""
+    kinds: dict[str, type[Named]] = {kind.RESOURCE.kind: kind for kind in _KINDS}
+    kind = kinds.get(ref.kind)
+    return None if kind is None else snapshot.get(kind, ref.namespace, ref.name)
+
+
 def _items(snapshot: Snapshot) -> Iterable[Named]:
     for kind in _KINDS:
         yield from snapshot.all(kind)

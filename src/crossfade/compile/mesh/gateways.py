@@ -238,7 +238,7 @@ def _first_stage(
     handler = HttpHandler(
         table.name, "ingress", Dialect.APP_MESH, Protocol(mapping.protocol), access_log=scope.access_log
     )
-    chain = FilterChain(f"{mapping.protocol}_{mapping.port}", handler)
+    chain = FilterChain(f"{mapping.protocol}_{mapping.port}", handler, origin=Origin(typed_ref(scope.gateway)))
     name = f"lds_ingress_0.0.0.0_{mapping.port}"
     return Listener(name, "0.0.0.0", mapping.port, Direction.INBOUND, (chain,)), table, cluster
 
@@ -290,5 +290,5 @@ def _second_stage(port: int, linked: Sequence[_Linked], scope: GatewayScope) -> 
     protocol = _LOOP_PROTOCOLS[port]
     table = RouteTable(names.outbound_routes(protocol, port), hosts)
     handler = HttpHandler(table.name, "egress", Dialect.APP_MESH, Protocol(protocol), access_log=scope.access_log)
-    chain = FilterChain(f"{protocol}_{port}", handler)
+    chain = FilterChain(f"{protocol}_{port}", handler, origin=Origin(typed_ref(scope.gateway)))
     return Listener(f"lds_egress_{_LOOPBACK}_{port}", _LOOPBACK, port, Direction.OUTBOUND, (chain,)), table

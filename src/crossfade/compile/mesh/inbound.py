@@ -81,7 +81,8 @@ def compile_inbound(
             handler = HttpHandler(
                 table.name, prefix, Dialect.APP_MESH, Protocol(mapping.protocol), access_log=access_log
             )
-        chains.append(FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port))
+        origin = Origin(typed_ref(node), field)
+        chains.append(FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port, origin=origin))
     return InboundPart(tuple(chains), tuple(tables), tuple(clusters))
 
 

@@ -143,7 +143,7 @@ def _is_http2(offers: Sequence[_Offer]) -> bool:
 def _http_chain(port: int, offers: Sequence[_Offer], table: str, scope: OutboundScope) -> FilterChain:
     protocol = Protocol.HTTP2 if _is_http2(offers) else Protocol.HTTP1
     handler = HttpHandler(table, "egress", Dialect.APP_MESH, protocol, access_log=scope.access_log)
-    return FilterChain(f"{offers[0].plan.protocol}_{port}", handler, port)
+    return FilterChain(f"{offers[0].plan.protocol}_{port}", handler, port, origin=scope.origin)
 
 
 def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> RouteTable:
@@ -172,7 +172,7 @@ def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:
     if not offer.plan.destinations:
         return []
     handler = TcpHandler(offer.plan.destinations, "egress", offer.plan.idle_timeout_s, scope.access_log)
-    return [FilterChain(f"tcp_{port}", handler, port)]
+    return [FilterChain(f"tcp_{port}", handler, port, origin=scope.origin)]
 
 
 def _refuse_tls(offer: _Offer, scope: OutboundScope, *, effect: str) -> None:
@@ -195,11 +195,11 @@ def _passthrough_host(is_http2: bool, scope: OutboundScope) -> VirtualHost:
 def _fixed_chains(scope: OutboundScope) -> list[FilterChain]:
     """AWS endpoints stay reachable under either filter."""
     amazonaws = TcpHandler((Destination(names.amazonaws_cluster(scope.mesh)),), "egress", access_log=scope.access_log)
-    chains = [FilterChain("amazonaws", amazonaws, 443, ("*.amazonaws.com",))]
+    chains = [FilterChain("amazonaws", amazonaws, 443, ("*.amazonaws.com",), origin=scope.origin)]
     if scope.passes_on:
         cluster = names.passthrough_cluster(scope.mesh)
         handler = TcpHandler((Destination(cluster),), "egress", access_log=scope.access_log)
-        chains.append(FilterChain("mesh-allow-all", handler))
+        chains.append(FilterChain("mesh-allow-all", handler, origin=scope.origin))
     return chains
 
 

@@ -1,74 +1,93 @@
-"""The mesh controller's loop: every snapshot is compiled, published to sidecars, and reported to authors."""
+"""The mesh controller's loop: every snapshot is compiled and published to sidecars; what they refuse is compiled again.
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+Nothing that an object brings about ends the loop: compiling and encoding have boundaries around each object.
+"""
 
-from crossfade.api.appmesh import Mesh
-from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.mesh import Accepted, ArnScope, MeshModel, compile_with_fallback
-from crossfade.compile.model import ProxyModel
-from crossfade.controller.sources import ClusterSource
-from crossfade.envoy.resource_set import ResourceSet
-from crossfade.envoy.resources import resources_from_model
-from crossfade.envoy.settings import EnvoyOptions
-from crossfade.status.appmesh import decide_changes
-from crossfade.status.change import News, ObjectChange
-from crossfade.status.writer import StatusWriter
+import asyncio
+from collections.abc import AsyncIterable, Callable
+
+from crossfade.compile.mesh import (
+    Accepted,
+    ArnScope,
+    MeshModel,
+    Refusals,
+    Refused,
+    compile_with_fallback,
+    current,
+    refusable,
+)
+from crossfade.controller.mesh.publication import MeshPublication
+from crossfade.status.fault_log import FaultLog
 from crossfade.store.snapshot import Snapshot
-from crossfade.xds.publisher import Publisher
+from crossfade.xds.inquiry import Finding
+from crossfade_kube.logging import EventLog
+from crossfade_kube.meta import ObjectRef
 
 
 class MeshLoop:
-    """`snapshot` and `model` are the latest; `model` is None until the first compilation."""
+    """`snapshot` and `model` are the latest; `model` is None until the first compilation.
+
+    `on_compiled` is called after each, `on_found` when it is known what a proxy refuses.
+    """
 
     def __init__(
         self,
-        source: ClusterSource,
+        source: AsyncIterable[Snapshot],
         *,
-        publisher: Publisher,
-        writer: StatusWriter,
         scope: ArnScope,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log: EventLog,
+        on_compiled: Callable[[], None] = lambda: None,
+        on_found: Callable[[Finding], None] = lambda _: None,
     ) -> None:
         self.snapshot = Snapshot(0, {})
         self.model: MeshModel | None = None
+        self._publication = MeshPublication(on_found=self._found)
+        self.publisher = self._publication.publisher
         self._source = source
-        self._publisher = publisher
-        self._writer = writer
         self._scope = scope
-        self._now = now
+        self._faults = FaultLog(log)
+        self._on_compiled = on_compiled
+        self._on_found = on_found
         self._accepted: Accepted = {}
-        self._built: dict[str, tuple[ProxyModel, ResourceSet]] = {}
+        self._refusals: Refusals = {}
+        self._has_new_refusals = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
         async for snapshot in self._source:
-            self.snapshot = snapshot
-            self.model, self._accepted = compile_with_fallback(snapshot, self._scope, self._accepted)
-            self._publish(self.model)
-            self._writer.submit(decide_changes(snapshot, self.model.states, now=self._now()))
-            self._writer.submit(_unreadable(self._source.diagnostics()))
+            self._apply(snapshot)
 
-    def _publish(self, model: MeshModel) -> None:
-        before, self._built = self._built, {}
-        for path, proxy in model.proxies.items():
-            known = before.get(path)
-            # Building messages costs more than comparing models, and most changes concern few proxies.
-            resources = known[1] if known and known[0] == proxy else resources_from_model(proxy, options=EnvoyOptions())
-            self._built[path] = (proxy, resources)
-            self._publisher.publish(path, resources)
-        for gone in before.keys() - self._built.keys():
-            self._publisher.withdraw(gone)
+    async def run_refusals(self) -> None:
+        """Compiles again what turned out to be refused; until cancelled."""
+        while True:
+            await self._has_new_refusals.wait()
+            self._has_new_refusals.clear()
+            self._apply(self.snapshot)
 
+    def _apply(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._refusals = current(snapshot, self._refusals)
+        compiled = compile_with_fallback(snapshot, self._scope, self._accepted, self._refusals)
+        self.model, self._accepted = compiled
+        faults = self._publication.publish(compiled.model)
+        self._faults.tell((*compiled.model.faults, *faults))
+        self._on_compiled()
+        self._publication.blame()
 
-def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:
-    """Objects that no struct can hold have no condition to say so; an Event does."""
-    return [
-        ObjectChange(
-            diagnostic.ref,
-            Mesh.RESOURCE,
-            "",
-            news=(News("ReconcileError", f"{diagnostic.field}: {diagnostic.message}; {diagnostic.effect}"),),
-        )
-        for diagnostic in diagnostics
-    ]
+    def _found(self, finding: Finding) -> None:
+        """Counts for the version that was compiled last; should that not be the refused one, the next verdict tells."""
+        new: dict[ObjectRef, Refused] = {}
+        for culprit in finding.culprits:
+            item = refusable(self.snapshot, culprit.ref)
+            refused = Refused(item.spec, culprit.reason) if item is not None else None
+            if refused is not None and self._spec_refused(culprit.ref) != refused.spec:
+                new[culprit.ref] = refused
+        if new or not finding.culprits:
+            self._on_found(finding)
+        if new:
+            self._refusals = {**self._refusals, **new}
+            self._has_new_refusals.set()
+
+    def _spec_refused(self, ref: ObjectRef) -> object:
+        refused = self._refusals.get(ref)
+        return refused.spec if refused is not None else None

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import ArnScope
 from crossfade.controller.health import health_server
 from crossfade.controller.mesh.certificates import Certificates
@@ -38,9 +40,11 @@ from crossfade.install.mesh_names import (
     WEBHOOK_PORT,
     ads_address,
 )
+from crossfade.status.appmesh import decide_changes
+from crossfade.status.change import News, ObjectChange
 from crossfade.status.writer import StatusWriter
 from crossfade.xds.auth import tls_credentials
-from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
 from crossfade_kube.client import Client
 from crossfade_kube.core import Namespace
@@ -136,14 +140,14 @@ class _MeshRole:
         self._client = client
         self._certificates = Certificates(client, namespace=settings.namespace)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
-        self._publisher = Publisher(on_rejected=self._report_rejection)
         self._source = ClusterSource(client, KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
-        self._writer = StatusWriter(client, self._events)
+        self._writer: StatusWriter | None = None
         self._loop = MeshLoop(
             self._source,
-            publisher=self._publisher,
-            writer=self._writer,
             scope=ArnScope(settings.region, settings.account_id),
+            log=log,
+            on_compiled=self._submit,
+            on_found=self._report,
         )
         self._missing = {"certificates", "webhook configurations", "webhook server", "ADS server"}
 
@@ -158,6 +162,7 @@ class _MeshRole:
         async with SupervisedTasks(log) as tasks:
             tasks.start("watch", self._source.run)
             tasks.start("compile", self._loop.run)
+            tasks.start("compile what was refused", self._loop.run_refusals)
             tasks.start("events", self._events.run)
             tasks.start("status", self._lead)
             tasks.start("serve", self._serve)
@@ -166,7 +171,22 @@ class _MeshRole:
         """Only one controller writes; all of them serve."""
         settings = self._settings
         election = LeaderElection(self._client, namespace=settings.namespace, name=LEASE, identity=settings.identity)
-        await election.lead(self._writer.run)
+        await election.lead(self._write_statuses)
+
+    async def _write_statuses(self) -> None:
+        """A writer for each term: what an earlier one left unwritten was decided on what is no longer so."""
+        self._writer = StatusWriter(self._client, self._events)
+        try:
+            self._submit()
+            await self._writer.run()
+        finally:
+            self._writer = None
+
+    def _submit(self) -> None:
+        if self._writer is not None and self._loop.model is not None:
+            now = datetime.now(UTC)
+            self._writer.submit(decide_changes(self._loop.snapshot, self._loop.model.states, now=now))
+            self._writer.submit(_unreadable(self._source.diagnostics()))
 
     async def _serve(self) -> None:
         settings = self._settings
@@ -181,7 +201,7 @@ class _MeshRole:
         async with admission_server(handlers, host=settings.host, port=settings.webhook_port, tls=tls):
             self._missing.discard("webhook server")
             ads = await AdsServer.start(
-                publisher=self._publisher,
+                publisher=self._loop.publisher,
                 address=f"{settings.host}:{settings.ads_port}",
                 authenticate=sidecar_authentication(self._client, lambda: self._loop.model),
                 credentials=tls_credentials(self._certificates.server_pair),
@@ -220,11 +240,24 @@ class _MeshRole:
             waits_until_ready=settings.waits_until_proxy_ready,
         )
 
-    def _report_rejection(self, rejection: Rejection) -> None:
-        """Envoy refused what we built: its pods keep what they had; the author should know."""
-        owner = self._loop.model.owners.get(rejection.proxy) if self._loop.model else None
-        if owner is not None:
-            rejected = rejection.rejected
-            effect = "and keeps its last configuration"
-            message = f"pod {rejection.node} refused {rejected.name} {effect}: {rejected.reason}"
-            self._events.warning(owner, "ConfigurationRefused", message)
+    def _report(self, finding: Finding) -> None:
+        """The author should know; a condition says it as well, if the object is to blame."""
+        owner = self._loop.model.owners.get(finding.proxy) if self._loop.model else None
+        told = tuple(culprit.ref for culprit in finding.culprits) or ((owner,) if owner is not None else ())
+        who = f"pod {finding.node}" if finding.node else "the encoding"
+        message = f"{who} refused {finding.name}, its last working version stays: {finding.reason}"
+        for ref in told:
+            self._events.warning(ref, "ConfigurationRefused", message)
+
+
+def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:
+    """Objects that no struct can hold have no condition to say so; an Event does."""
+    return [
+        ObjectChange(
+            diagnostic.ref,
+            Mesh.RESOURCE,
+            "",
+            news=(News("ReconcileError", f"{diagnostic.field}: {diagnostic.message}; {diagnostic.effect}"),),
+        )
+        for diagnostic in diagnostics
+    ]
