@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from crossfade.compile.model import Cluster, Destination, HttpHandler, Listener, ProxyModel, RouteTable
+from crossfade.compile.model import AccessLog, Cluster, Destination, HttpHandler, Listener, ProxyModel, RouteTable
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
@@ -58,6 +58,9 @@ def _apart(value: Any, prefix: str) -> Any:
     if not isinstance(value, msgspec.Struct):
         return value
     changed = {name: _apart(getattr(value, name), prefix) for name in value.__struct_fields__}
+    if isinstance(value, AccessLog):
+        # Envoy opens it, and whether it can is a matter of the pod's file system.
+        changed["path"] = "/dev/null"
     if named := _NAMED.get(type(value)):
         changed[named] = prefix + changed[named]
     return type(value)(**changed)

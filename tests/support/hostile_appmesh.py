@@ -1,5 +1,6 @@
 """Hostile but storable App Mesh objects, and a small good mesh for them to live in."""
 
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -73,6 +74,8 @@ TEXTS: Final[hostile.Texts] = {
     "virtualServiceARN": st.just("arn:aws:appmesh:us-west-2:000000000000:mesh/m/virtualService/jazz.prod"),
     "virtualRouterARN": st.just("arn:aws:appmesh:us-west-2:000000000000:mesh/m/virtualRouter/jazz_prod"),
 }  # fmt: skip
+Hostile = tuple[type[TypedObject], JsonObject]
+
 _STORED_BY_ADMISSION: Final = ("meshRef", "virtualGatewayRef")
 _MESH_REF: Final = {"name": "m", "uid": "u-m"}
 
@@ -100,15 +103,23 @@ def manifest(kind: type[TypedObject], name: str, spec: JsonObject, *, created: s
     return {**head, "spec": _with_references(kind, spec)}
 
 
-def manifests(name: str) -> st.SearchStrategy[tuple[type[TypedObject], JsonObject]]:
+@cache
+def _specs(kind: Any) -> st.SearchStrategy[JsonObject]:
+    """Made once: there are hundreds of strategies in it."""
+    specs: st.SearchStrategy[JsonObject] = hostile.value(_spec_schema(kind), TEXTS, one_of=ONE_OF)
+    return specs
+
+
+def manifests(names: st.SearchStrategy[str]) -> st.SearchStrategy[Hostile]:
     """An object of any kind, younger than the good ones."""
 
-    def of(kind: type[TypedObject]) -> st.SearchStrategy[tuple[type[TypedObject], JsonObject]]:
-        specs = hostile.value(_spec_schema(kind), TEXTS, one_of=ONE_OF)
-        made = specs.map(lambda spec: manifest(kind, name, spec, created="2026-02-01T00:00:00Z"))
-        return st.tuples(st.just(kind), made)
+    def made(kind: type[TypedObject]) -> st.SearchStrategy[Hostile]:
+        def object_of(name: str, spec: JsonObject) -> Hostile:
+            return kind, manifest(kind, name, spec, created="2026-02-01T00:00:00Z")
 
-    return st.one_of(*[of(kind) for kind in DEFINITIONS])
+        return st.builds(object_of, names, _specs(kind))
+
+    return st.one_of(*[made(kind) for kind in DEFINITIONS])
 
 
 def read(kind: type[TypedObject], obj: JsonObject) -> TypedObject | None:
@@ -173,13 +184,10 @@ def good_objects() -> dict[tuple[type[TypedObject], str], TypedObject]:
     return found
 
 
-Hostile = tuple[type[TypedObject], JsonObject]
-
-
 def worlds() -> st.SearchStrategy[list[Hostile]]:
     """One to three hostile objects; most take the place of a good one that others depend on."""
     names = st.sampled_from(["jazz", "metal", "caller", "gate", "m", "all", "new"])
-    return st.lists(names.flatmap(manifests), min_size=1, max_size=3)
+    return st.lists(manifests(names), min_size=1, max_size=3)
 
 
 def objects_of(world: list[Hostile]) -> list[Any]:

@@ -151,10 +151,13 @@ def host_name(text: str) -> TextOrMisfit:
 
 def file_path(text: str) -> TextOrMisfit:
     """What an operating system can open."""
-    checked = FILE_PATH.check(text)
-    if not isinstance(checked, Misfit) and "\0" in text:
+    if isinstance(checked := FILE_PATH.check(text), Misfit):
+        return checked
+    if "\0" in text:
         return Misfit(f"{_quoted(text)} holds NUL, which no path can have")
-    return encodable(text) if not isinstance(checked, Misfit) else checked
+    if text.endswith("/"):
+        return Misfit(f"{_quoted(text)} is the path of a folder")
+    return encodable(text)
 
 
 def encodable(text: str) -> TextOrMisfit:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from crossfade.api.appmesh import (
@@ -13,6 +14,8 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import ObjectState
 from crossfade.status.change import News, ObjectChange
 from crossfade.store.snapshot import Snapshot
@@ -51,22 +54,37 @@ _MEMBERS: Final[tuple[tuple[str, type[Any]], ...]] = (
 )
 
 
-def decide_changes(snapshot: Snapshot, states: Mapping[ObjectRef, ObjectState], *, now: datetime) -> list[ObjectChange]:
+def decide_changes(
+    snapshot: Snapshot, states: Mapping[ObjectRef, ObjectState], *, now: datetime, diagnostics: Diagnostics
+) -> list[ObjectChange]:
     """What has to be written so that every object says what became of it; nothing for those that do."""
-    changes: list[ObjectChange | None] = []
-    for kind in _WITH_STATUS:
+    changes: list[ObjectChange] = []
+    kinds: tuple[type[WithStatus | BackendGroup], ...] = (*_WITH_STATUS, BackendGroup)
+    for kind in kinds:
         for item in snapshot.all(kind):
-            if item.metadata.deletion_timestamp:
-                changes.append(_release(item, snapshot))
-                continue
-            state = states.get(typed_ref(item))
-            if state is not None:
-                changes.append(_status_change(item, state, now))
-            if isinstance(item, Mesh):
-                changes.append(_hold(item, MESH_MEMBERS))
-            elif isinstance(item, VirtualGateway):
-                changes.append(_hold(item, GATEWAY_MEMBERS))
-    changes += [_release(group, snapshot) for group in snapshot.all(BackendGroup) if group.metadata.deletion_timestamp]
+            changes += isolated(
+                partial(_changes_of, item, states.get(typed_ref(item)), snapshot, now),
+                otherwise=[],
+                ref=typed_ref(item),
+                effect="its status is not written",
+                diagnostics=diagnostics,
+            )
+    return changes
+
+
+def _changes_of(
+    item: WithStatus | BackendGroup, state: ObjectState | None, snapshot: Snapshot, now: datetime
+) -> list[ObjectChange]:
+    changes: list[ObjectChange | None] = []
+    if item.metadata.deletion_timestamp:
+        changes.append(_release(item, snapshot))
+    elif not isinstance(item, BackendGroup):
+        if state is not None:
+            changes.append(_status_change(item, state, now))
+        if isinstance(item, Mesh):
+            changes.append(_hold(item, MESH_MEMBERS))
+        elif isinstance(item, VirtualGateway):
+            changes.append(_hold(item, GATEWAY_MEMBERS))
     return [change for change in changes if change is not None]
 
 

@@ -102,6 +102,6 @@ def test_no_host_names(name: str) -> None:
 
 def test_file_paths() -> None:
     assert file_path("/dev/stdout") == "/dev/stdout"
-    for path in ("", "/a\0", "/" + "a" * FILE_PATH.most, "/\ud800"):
+    for path in ("", "/", "/a/", "/a\0", "/" + "a" * FILE_PATH.most, "/\ud800"):
         assert problem(file_path(path))
     assert problem(encodable("\udfff"))

@@ -18,6 +18,7 @@ from crossfade.api.appmesh.values import MeshReference
 from crossfade.api.appmesh.virtual_node import VirtualNodeSpec, VirtualNodeStatus
 from crossfade.api.appmesh.virtual_router import VirtualRouterStatus
 from crossfade.api.appmesh.virtual_service import VirtualServiceSpec
+from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import ObjectState
 from crossfade.status.appmesh import MESH_MEMBERS, decide_changes
 from crossfade.status.change import News, ObjectChange
@@ -42,7 +43,7 @@ def node(status: VirtualNodeStatus | None = None, **more: Any) -> VirtualNode:
 
 def decided(state: ObjectState | None, *objects: TypedObject) -> list[ObjectChange]:
     states = {typed_ref(objects[0]): state} if state else {}
-    return decide_changes(Snapshot.of(objects), states, now=NOW)
+    return decide_changes(Snapshot.of(objects), states, now=NOW, diagnostics=Diagnostics())
 
 
 def reported(status: str, message: str = "", time: str = "2026-01-01T00:00:00Z") -> tuple[Condition, ...]:

@@ -112,18 +112,34 @@ def _usable_meshes(snapshot: Snapshot, diagnostics: Diagnostics) -> Iterator[Mes
     """Each with an awsName of its own, since proxies and clusters are known by it."""
     taken: dict[str, Mesh] = {}
     for mesh in _oldest_first(snapshot.all(Mesh)):
-        problem = _name_problem(mesh.aws_name)
-        if not problem and taken.setdefault(mesh.aws_name, mesh) is not mesh:
-            problem = f"awsName {mesh.aws_name} is taken by {typed_ref(taken[mesh.aws_name])}"
+        problem = isolated(
+            partial(_mesh_problem, mesh, taken),
+            otherwise=None,
+            ref=typed_ref(mesh),
+            effect=_NO_EFFECT,
+            diagnostics=diagnostics,
+        )
         if problem:
             _report_name(mesh, problem, diagnostics)
-        else:
+        elif problem is not None:
             yield mesh
+
+
+def _mesh_problem(mesh: Mesh, taken: dict[str, Mesh]) -> str:
+    problem = _name_problem(mesh.aws_name)
+    if not problem and taken.setdefault(mesh.aws_name, mesh) is not mesh:
+        problem = f"awsName {mesh.aws_name} is taken by {typed_ref(taken[mesh.aws_name])}"
+    return problem
 
 
 def _oldest_first(items: Iterable[K]) -> list[K]:
     """Of two objects with one name the older keeps it, whatever the order they are seen in."""
-    return sorted(items, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key))
+    return sorted(items, key=age_of)
+
+
+def age_of(item: Member | Mesh) -> tuple[str, NamespacedName]:
+    """Sorts the oldest first."""
+    return item.metadata.creation_timestamp, item.metadata.key
 
 
 def _members_of(

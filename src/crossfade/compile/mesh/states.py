@@ -1,7 +1,8 @@
 """Last pass: which objects count as active, and under which ARN (appmesh.md §1.1, §5.2)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
 
 from crossfade.api.appmesh import (
     GatewayRoute,
@@ -13,6 +14,7 @@ from crossfade.api.appmesh import (
 )
 from crossfade.api.appmesh.virtual_router import Route, WeightedTarget
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
+from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Members, Named
 from crossfade.compile.mesh.gateway_members import gateway_of
@@ -39,6 +41,16 @@ _WORDS: Final[dict[type[Dependency], str]] = {
 }
 
 
+_NOT_JUDGED: Final = "a fault in Crossfade keeps its state from being known"
+
+
+class _Surroundings(NamedTuple):
+    members: Members
+    links: Links
+    snapshot: Snapshot
+    scope: ArnScope
+
+
 def object_states(
     snapshot: Snapshot,
     meshes: Mapping[str, Members],
@@ -53,18 +65,17 @@ def object_states(
     for name, members in meshes.items():
         mesh = members.mesh
         states[typed_ref(mesh)] = ObjectState(scope.arn(names.mesh_path(mesh.aws_name)), is_active=True)
+        surroundings = _Surroundings(members, links[name], snapshot, scope)
         for kind in _ORDER:
             for item in members.all(kind):
                 ref = typed_ref(item)
-                problem, waiting = errors.get(ref, ""), _waits_for(item, links[name], states)
-                waiting = waiting or _gateway_route_waits_for(item, members, snapshot, links[name], states)
-                path, routes = _paths(item, members, snapshot)
-                states[ref] = ObjectState(
-                    scope.arn(path),
-                    is_active=not problem and not waiting,
-                    message=problem or waiting,
-                    waits=bool(waiting) and not problem,
-                    route_arns=tuple((route, scope.arn(route_path)) for route, route_path in routes),
+                problem = errors.get(ref, "")
+                states[ref] = isolated(
+                    partial(_state, item, problem, surroundings, states),
+                    otherwise=ObjectState("", is_active=False, message=problem or _NOT_JUDGED),
+                    ref=ref,
+                    effect=_NOT_JUDGED,
+                    diagnostics=diagnostics,
                 )
     kinds: tuple[type[TypedObject], ...] = (Mesh, *MEMBER_KINDS)
     for left_out_kind in kinds:
@@ -73,6 +84,21 @@ def object_states(
             if ref not in states and ref in errors:
                 states[ref] = ObjectState("", is_active=False, message=errors[ref])
     return states
+
+
+def _state(
+    item: Named, problem: str, surroundings: _Surroundings, states: Mapping[ObjectRef, ObjectState]
+) -> ObjectState:
+    members, links, snapshot, scope = surroundings
+    waiting = _waits_for(item, links, states) or _gateway_route_waits_for(item, members, snapshot, links, states)
+    path, routes = _paths(item, members, snapshot)
+    return ObjectState(
+        scope.arn(path),
+        is_active=not problem and not waiting,
+        message=problem or waiting,
+        waits=bool(waiting) and not problem,
+        route_arns=tuple((route, scope.arn(route_path)) for route, route_path in routes),
+    )
 
 
 def error_texts(diagnostics: Iterable[Diagnostic], *, with_effect: bool = True) -> dict[ObjectRef, str]:

@@ -71,8 +71,8 @@ class MeshLoop:
         self.model, self._accepted = compiled
         faults = self._publication.publish(compiled.model)
         self._faults.tell((*compiled.model.faults, *faults))
-        self._on_compiled()
         self._publication.blame()
+        self._on_compiled()
 
     def _found(self, finding: Finding) -> None:
         """Counts for the version that was compiled last; should that not be the refused one, the next verdict tells."""

@@ -42,6 +42,7 @@ from crossfade.install.mesh_names import (
 )
 from crossfade.status.appmesh import decide_changes
 from crossfade.status.change import News, ObjectChange
+from crossfade.status.fault_log import FaultLog
 from crossfade.status.writer import StatusWriter
 from crossfade.xds.auth import tls_credentials
 from crossfade.xds.inquiry import Finding
@@ -142,6 +143,7 @@ class _MeshRole:
         self._events = EventRecorder(client, NAME, instance=settings.identity)
         self._source = ClusterSource(client, KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
         self._writer: StatusWriter | None = None
+        self._status_faults = FaultLog(log)
         self._loop = MeshLoop(
             self._source,
             scope=ArnScope(settings.region, settings.account_id),
@@ -184,8 +186,10 @@ class _MeshRole:
 
     def _submit(self) -> None:
         if self._writer is not None and self._loop.model is not None:
-            now = datetime.now(UTC)
-            self._writer.submit(decide_changes(self._loop.snapshot, self._loop.model.states, now=now))
+            loop, diagnostics = self._loop, Diagnostics()
+            now, states = datetime.now(UTC), self._loop.model.states
+            self._writer.submit(decide_changes(loop.snapshot, states, now=now, diagnostics=diagnostics))
+            self._status_faults.tell(diagnostics.faults)
             self._writer.submit(_unreadable(self._source.diagnostics()))
 
     async def _serve(self) -> None:
