@@ -24,18 +24,25 @@ _NAMED: Final = {
 
 
 def refusals(models: Sequence[ProxyModel], options: EnvoyOptions, *, workdir: Path) -> dict[int, str]:
-    """Index of each model that Envoy refuses, with Envoy's words."""
-    try:
-        validate(_merged(models, options), workdir=workdir)
-    except InvalidConfigurationError as refusal:
-        if len(models) == 1:
-            return {0: str(refusal)}
-    else:
+    """Index of each model that Envoy refuses, with Envoy's words, or those of the encoding."""
+    if not models or (refusal := _refusal(models, options, workdir)) is None:
         return {}
+    if len(models) == 1:
+        return {0: refusal}
     middle = len(models) // 2
     first = refusals(models[:middle], options, workdir=workdir)
     second = refusals(models[middle:], options, workdir=workdir)
     return first | {middle + index: text for index, text in second.items()}
+
+
+def _refusal(models: Sequence[ProxyModel], options: EnvoyOptions, workdir: Path) -> str | None:
+    try:
+        validate(_merged(models, options), workdir=workdir)
+    except InvalidConfigurationError as refusal:
+        return str(refusal)
+    except ValueError as exc:
+        return f"not encoded: {exc}"
+    return None
 
 
 def _merged(models: Sequence[ProxyModel], options: EnvoyOptions) -> ResourceSet:

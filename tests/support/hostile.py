@@ -4,7 +4,7 @@
 bounds, or were stored under somebody else's definition of the kind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -127,3 +127,37 @@ def _structure(schema: JsonObject, texts: Texts, one_of: tuple[frozenset[str], .
     rest = {name: found for name, found in maybe.items() if name not in group}
     chosen = [st.fixed_dictionaries({**always, name: fields[name]}, optional=rest) for name in sorted(group)]
     return st.one_of(*chosen) | anything
+
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@st.composite
+def planted(draw: Draw, template: Any, schema: JsonObject, texts: Texts, one_of: tuple[frozenset[str], ...]) -> Any:
+    """The template with one to three of its places changed to what the schema lets through there."""
+    found = template
+    for _ in range(draw(st.integers(1, 3))):
+        found = _changed(draw, found, schema, lambda part, field: value(part, texts, field=field, one_of=one_of))
+    return found
+
+
+Make = Callable[[JsonObject, str], st.SearchStrategy[Any]]
+
+
+def _changed(draw: Draw, old: Any, schema: JsonObject, make: Make, field: str = "") -> Any:
+    """Goes down a random way; most ends are leaves."""
+    goes_on = draw(st.integers(0, 9)) > 0 or not field
+    properties = schema.get("properties")
+    if goes_on and properties and isinstance(old, dict):
+        # What is there already leads further than what is not.
+        names = sorted(properties.keys() & old.keys()) * 3 + sorted(properties)
+        name = draw(st.sampled_from(names))
+        if name not in old:
+            return {**old, name: draw(make(properties[name], name))}
+        return {**old, name: _changed(draw, old[name], properties[name], make, name)}
+    if goes_on and isinstance(old, list) and old:
+        index = draw(st.integers(0, len(old) - 1))
+        item = _changed(draw, old[index], schema["items"], make, field)
+        doubled = [item] if draw(st.integers(0, 9)) == 0 else []
+        return [*old[:index], item, *doubled, *old[index + 1 :]]
+    return draw(make(schema, field))

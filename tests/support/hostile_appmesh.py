@@ -25,6 +25,7 @@ from crossfade_kube.core import Namespace
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import DecodeError, TypedObject, decode
 from tests.support import hostile
+from tests.support.hostile_appmesh_templates import TEMPLATES
 
 DEFINITIONS: Final[dict[type[TypedObject], JsonObject]] = {
     Mesh: mesh_definition(),
@@ -106,8 +107,10 @@ def manifest(kind: type[TypedObject], name: str, spec: JsonObject, *, created: s
 @cache
 def _specs(kind: Any) -> st.SearchStrategy[JsonObject]:
     """Made once: there are hundreds of strategies in it."""
-    specs: st.SearchStrategy[JsonObject] = hostile.value(_spec_schema(kind), TEXTS, one_of=ONE_OF)
-    return specs
+    schema = _spec_schema(kind)
+    grown = [hostile.planted(template, schema, TEXTS, ONE_OF) for template in TEMPLATES[kind]]
+    wild: st.SearchStrategy[JsonObject] = hostile.value(schema, TEXTS, one_of=ONE_OF)
+    return st.one_of(*grown, *grown, *grown, wild)
 
 
 def manifests(names: st.SearchStrategy[str]) -> st.SearchStrategy[Hostile]:
@@ -130,47 +133,27 @@ def read(kind: type[TypedObject], obj: JsonObject) -> TypedObject | None:
         return None
 
 
-def _http(port: int) -> list[JsonObject]:
-    return [{"portMapping": {"port": port, "protocol": "http"}}]
+def _named(kind: type[TypedObject], index: int = 0, **fields: Any) -> JsonObject:
+    return {**TEMPLATES[kind][index], **fields}
 
 
-def _service(name: str) -> JsonObject:
-    return {"virtualService": {"virtualServiceRef": {"name": name}}}
-
-
-def _node(name: str, *backends: str) -> JsonObject:
-    dns = {"hostname": f"{name}.prod.svc.cluster.local"}
-    calls = [_service(backend) for backend in backends]
-    return {"listeners": _http(9080), "serviceDiscovery": {"dns": dns}, "backends": calls, "podSelector": {}}
-
-
-def _router(node: str) -> JsonObject:
-    action = {"weightedTargets": [{"virtualNodeRef": {"name": node}, "weight": 1}]}
-    routes = [{"name": "all", "httpRoute": {"match": {"prefix": "/"}, "action": action}}]
-    return {"listeners": _http(9080), "routes": routes}
-
-
-def _provided(router: str) -> JsonObject:
-    return {"provider": {"virtualRouter": {"virtualRouterRef": {"name": router}}}}
-
-
-def _gateway_route(service: str) -> JsonObject:
-    return {"httpRoute": {"match": {"prefix": f"/{service}"}, "action": {"target": _service(service)}}}
+def _in_dns(name: str) -> JsonObject:
+    return {"dns": {"hostname": f"{name}.prod.svc.cluster.local"}}
 
 
 GOOD: Final[tuple[tuple[type[TypedObject], str, JsonObject], ...]] = (
     (Mesh, "m", {"namespaceSelector": {}, "egressFilter": {"type": "ALLOW_ALL"}}),
-    (VirtualNode, "jazz", _node("jazz")),
-    (VirtualNode, "metal", _node("metal", "jazz")),
-    (VirtualNode, "caller", _node("caller", "jazz", "metal")),
-    (VirtualRouter, "jazz", _router("jazz")),
-    (VirtualRouter, "metal", _router("metal")),
-    (VirtualService, "jazz", _provided("jazz")),
-    (VirtualService, "metal", _provided("metal")),
-    (VirtualGateway, "gate", {"listeners": _http(8088), "podSelector": {}}),
-    (GatewayRoute, "jazz", _gateway_route("jazz")),
-    (GatewayRoute, "metal", _gateway_route("metal")),
-    (BackendGroup, "all", {"virtualservices": [{"name": "jazz"}]}),
+    (VirtualNode, "jazz", _named(VirtualNode, serviceDiscovery=_in_dns("jazz"))),
+    (VirtualNode, "metal", _named(VirtualNode, 1, serviceDiscovery=_in_dns("metal"))),
+    (VirtualNode, "caller", _named(VirtualNode, serviceDiscovery=_in_dns("caller"))),
+    (VirtualRouter, "jazz", _named(VirtualRouter)),
+    (VirtualRouter, "metal", _named(VirtualRouter, 1)),
+    (VirtualService, "jazz", _named(VirtualService)),
+    (VirtualService, "metal", _named(VirtualService, 1)),
+    (VirtualGateway, "gate", _named(VirtualGateway)),
+    *((GatewayRoute, f"jazz-{index}", _named(GatewayRoute, index)) for index in range(4)),
+    *((GatewayRoute, f"metal-{index}", _named(GatewayRoute, index + 4)) for index in range(4)),
+    (BackendGroup, "all", _named(BackendGroup)),
 )
 
 
@@ -186,7 +169,7 @@ def good_objects() -> dict[tuple[type[TypedObject], str], TypedObject]:
 
 def worlds() -> st.SearchStrategy[list[Hostile]]:
     """One to three hostile objects; most take the place of a good one that others depend on."""
-    names = st.sampled_from(["jazz", "metal", "caller", "gate", "m", "all", "new"])
+    names = st.sampled_from(["jazz", "metal", "caller", "jazz-0", "metal-3", "gate", "m", "all", "new"])
     return st.lists(manifests(names), min_size=1, max_size=3)
 
 

@@ -10,7 +10,13 @@ from crossfade.api.appmesh.virtual_node import Listener as NodeListener
 from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
-from crossfade.compile.mesh.timing import circuit_breakers, idle_timeout_s, request_timeout_s, tcp_idle_timeout_s
+from crossfade.compile.mesh.timing import (
+    circuit_breakers,
+    health_check_problem,
+    idle_timeout_s,
+    request_timeout_s,
+    tcp_idle_timeout_s,
+)
 from crossfade.compile.model import (
     AccessLog,
     Cluster,
@@ -110,6 +116,15 @@ def _is_served(node: VirtualNode, index: int, listener: NodeListener, diagnostic
             f"health check port {check.port} differs from the listener's port {mapping.port}",
             effect=f"port {mapping.port} is checked instead",
             field=f"{field}.healthCheck.port",
+        )
+    if problem := health_check_problem(listener):
+        diagnostics.error(
+            ref,
+            "listener.health-check",
+            problem,
+            effect=f"nobody checks port {mapping.port}",
+            hint="check it in the way that it speaks, or not at all",
+            field=f"{field}.healthCheck",
         )
     pool = listener.connection_pool
     if pool is not None and _limits(listener) is None:

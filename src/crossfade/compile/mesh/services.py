@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from crossfade.api.appmesh import VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
@@ -67,7 +68,9 @@ def _node_plans(
         )
     plans: list[PortPlan] = []
     for listener in node.spec.listeners:
-        if any(plan.port == listener.port_mapping.port for plan in plans):
+        port = listener.port_mapping.port
+        # Both are told of the node.
+        if isinstance(PORT.check(port), Misfit) or any(plan.port == port for plan in plans):
             continue
         cluster = node_cluster(node, listener, mesh)
         if isinstance(cluster, Refusal):

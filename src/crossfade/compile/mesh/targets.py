@@ -111,7 +111,7 @@ def node_cluster(node: VirtualNode, listener: Listener, mesh: str) -> Cluster | 
         origin=Origin(typed_ref(node), "spec.serviceDiscovery"),
         protocol=Protocol(mapping.protocol),
         connect_timeout_s=_CONNECT_TIMEOUT_S,
-        health_check=health_check(listener.health_check),
+        health_check=health_check(listener),
         outlier_detection=outlier_detection(listener.outlier_detection),
     )
 

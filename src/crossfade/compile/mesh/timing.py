@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from crossfade.api.appmesh.values import ConnectionLimits, HealthCheckPolicy, RequestTimeout, TcpTimeout
-from crossfade.api.appmesh.virtual_node import OutlierDetection
+from crossfade.api.appmesh.values import ConnectionLimits, RequestTimeout, TcpTimeout
+from crossfade.api.appmesh.virtual_node import Listener, OutlierDetection
 from crossfade.api.appmesh.virtual_router import RetryPolicy
+from crossfade.api.bounds import Misfit, header_value
 from crossfade.compile.model import CircuitBreakers, HealthCheck, Protocol
 from crossfade.compile.model import OutlierDetection as ModelOutlierDetection
 from crossfade.compile.model import RetryPolicy as ModelRetryPolicy
@@ -80,8 +81,23 @@ def circuit_breakers(limits: ConnectionLimits | None) -> CircuitBreakers:
     )
 
 
-def health_check(policy: HealthCheckPolicy | None) -> HealthCheck | None:
-    if policy is None:
+_HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})
+
+
+def health_check_problem(listener: Listener) -> str:
+    """Why the listener cannot be checked that way; empty if it can, or is not to be."""
+    check = listener.health_check
+    if check is None:
+        return ""
+    if check.protocol == "grpc" and listener.port_mapping.protocol not in _HTTP2_FAMILY:
+        return f"a grpc health check needs http2 or grpc, the listener speaks {listener.port_mapping.protocol}"
+    checked = header_value(check.path or "/")
+    return f"the path cannot be used: {checked}" if isinstance(checked, Misfit) else ""
+
+
+def health_check(listener: Listener) -> HealthCheck | None:
+    policy = listener.health_check
+    if policy is None or health_check_problem(listener):
         return None
     return HealthCheck(
         protocol=Protocol(policy.protocol),
