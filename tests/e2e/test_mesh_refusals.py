@@ -11,7 +11,7 @@ from crossfade.api.appmesh import VirtualNode, VirtualRouter
 from crossfade.compile.mesh import MeshModel, ObjectState
 from crossfade_kube.meta import ObjectRef
 from tests.support.envoy import backend, until
-from tests.support.mesh_envoy import MeshGateway, mesh_gateway, names_of, pattern_route
+from tests.support.mesh_envoy import Json, MeshGateway, mesh_gateway, names_of, pattern_route, to_node
 
 pytestmark = pytest.mark.envoy
 
@@ -111,3 +111,77 @@ async def test_a_log_that_cannot_be_opened_is_told_of_its_owner(tmp_path: Path) 
         assert names_of(finding.culprits) == ["gate"]
         assert "/no/such/folder" in finding.reason
         assert (await gateway.get("/jazz")).body == "one"
+
+
+SECONDS = {"unit": "s", "value": 10_000_000_000}
+NOW = {"unit": "s", "value": 0}
+CHECK = {
+    "protocol": "http",
+    "healthyThreshold": 2,
+    "unhealthyThreshold": 2,
+    "intervalMillis": 0,
+    "timeoutMillis": 0,
+}
+OUTLIERS = {"maxServerErrors": 2**40, "maxEjectionPercent": 101, "interval": NOW, "baseEjectionDuration": SECONDS}
+LISTENERS: dict[str, Json] = {
+    "too-many-connections": {"connectionPool": {"http": {"maxConnections": 5_000_000_000}}},
+    "too-long-timeout": {"timeout": {"http": {"perRequest": SECONDS, "idle": SECONDS}}},
+    "too-short-check": {"healthCheck": CHECK},
+    "check-in-another-language": {"healthCheck": {**CHECK, "protocol": "grpc"}},
+    "odd-check-path": {"healthCheck": {**CHECK, "path": "/\r\n"}},
+    "too-short-interval": {"outlierDetection": OUTLIERS},
+}
+ROUTES: dict[str, Json] = {
+    "too-long-route-timeout": {"timeout": {"perRequest": SECONDS}},
+    "too-many-retries": {"retryPolicy": {"maxRetries": 2**40, "perRetryTimeout": SECONDS}},
+    "no-regex": {"match": {"path": {"regex": "("}}},
+    "huge-regex": {"match": {"path": {"regex": "(a{1,1000}){1,1}"}}},
+    "no-header-name": {"match": {"prefix": "/", "headers": [{"name": "", "match": {"exact": "a"}}]}},
+    "header-of-two-lines": {"match": {"prefix": "/", "headers": [{"name": "a", "match": {"exact": "b\r\nc: d"}}]}},
+}
+LOGS: dict[str, Json] = {
+    "unknown-operator": {"path": "/dev/stdout", "format": {"text": "%FOO%"}},
+    "no-path": {"path": ""},
+    "folder": {"path": "/"},
+}
+
+
+def put_bad_objects(gateway: MeshGateway, port: int) -> None:
+    """One service for each row, which answers on its name as far as it can."""
+    for name, more in LISTENERS.items():
+        gateway.put_service(name, port, listener=more)
+    for name, more in ROUTES.items():
+        body = {"match": {"prefix": "/"}, "action": to_node(name), **more}
+        gateway.put_service(name, port, {"name": "bad", "priority": 0, "httpRoute": body})
+    gateway.put_service("odd-host", port, host="no..host")
+
+
+async def test_bad_objects_delay_no_change_of_a_good_one(tmp_path: Path) -> None:
+    async with mesh_gateway(tmp_path, pattern_limit=32_768) as gateway, backend("one") as one, backend("two") as two:
+        gateway.put_gateway()
+        gateway.put_service("jazz", one.port)
+        await gateway.start()
+        await gateway.until("/jazz", "one")
+        put_bad_objects(gateway, one.port)
+        gateway.put_service("jazz", two.port)
+        await gateway.until("/jazz", "two")
+        for name in (*LISTENERS, *ROUTES):
+            await gateway.until(f"/{name}", "one")
+        await gateway.until("/odd-host", status=503)
+        for log in LOGS.values():
+            gateway.put_gateway(logging={"accessLog": {"file": log}})
+            for server in (one, two):
+                gateway.put_service("jazz", server.port)
+                await gateway.until("/jazz", "one" if server is one else "two")
+        assert gateway.control.findings == []
+
+
+async def test_a_fresh_start_with_bad_objects_serves_all_that_can_be(tmp_path: Path) -> None:
+    async with mesh_gateway(tmp_path, pattern_limit=32_768) as gateway, backend("one") as one:
+        gateway.put_gateway(logging={"accessLog": {"file": LOGS["unknown-operator"]}})
+        put_bad_objects(gateway, one.port)
+        gateway.put_service("jazz", one.port)
+        await gateway.start()
+        for name in ("jazz", *LISTENERS, *ROUTES):
+            await gateway.until(f"/{name}", "one")
+        assert gateway.control.findings == []

@@ -90,11 +90,13 @@ class MeshGateway:
         self.put(Mesh, "m", {})
         self.put(VirtualGateway, "gate", {"listeners": _http_on(self.port), **more})
 
-    def put_service(self, name: str, port: int, *more_routes: Json) -> None:
-        """`/name` is answered by the server on `port`."""
-        self.put(
-            VirtualNode, name, {"listeners": _http_on(port), "serviceDiscovery": {"dns": {"hostname": "127.0.0.1"}}}
-        )
+    def put_service(
+        self, name: str, port: int, *more_routes: Json, listener: Json | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        """`/name` is answered by the server on `port`; `listener` is added to the node's."""
+        listeners = [{**each, **(listener or {})} for each in _http_on(port)]
+        discovery = {"dns": {"hostname": host}}
+        self.put(VirtualNode, name, {"listeners": listeners, "serviceDiscovery": discovery})
         self.put_router(name, *more_routes)
         self.put(VirtualService, name, {"provider": {"virtualRouter": {"virtualRouterRef": {"name": name}}}})
         target = {"target": {"virtualService": {"virtualServiceRef": {"name": name}}}}

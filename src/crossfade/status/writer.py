@@ -39,12 +39,14 @@ class StatusWriter:
         self._events = events
         self._sleep = sleep
         self._waiting: dict[_Key, ObjectChange] = {}
+        self._decisions = 0
         self._written: OrderedDict[_Key, str] = OrderedDict()
         self._told: OrderedDict[_Key, tuple[News, ...]] = OrderedDict()
         self._arrived = asyncio.Event()
 
     def submit(self, changes: Iterable[ObjectChange]) -> None:
-        """A newer change of the same object replaces one that still waits."""
+        """All that is to be written now; what waits from earlier decisions is dropped. Of two for one object: the last."""
+        self._waiting, self._decisions = {}, self._decisions + 1
         for change in changes:
             key = _Key(change.ref, change.subresource)
             # Our own write comes back as an event; until then the same decision is made again and again.
@@ -62,12 +64,12 @@ class StatusWriter:
             limit = asyncio.Semaphore(CONCURRENCY)
             async with asyncio.TaskGroup() as tasks:
                 for key, change in batch.items():
-                    tasks.create_task(self._write(key, change, limit))
+                    tasks.create_task(self._write(key, change, limit, self._decisions))
             if self._waiting and not self._arrived.is_set():
                 await self._sleep(RETRY_S)
                 self._arrived.set()
 
-    async def _write(self, key: _Key, change: ObjectChange, limit: asyncio.Semaphore) -> None:
+    async def _write(self, key: _Key, change: ObjectChange, limit: asyncio.Semaphore, decision: int) -> None:
         async with limit:
             try:
                 if change.patch is not None:
@@ -81,7 +83,8 @@ class StatusWriter:
                 return
             except KubeError as exc:
                 log.warning("status.not_written", extra={"fields": {"object": change.ref, "reason": exc}})
-                self._waiting.setdefault(key, change)
+                if decision == self._decisions:
+                    self._waiting[key] = change
                 return
         self._tell(key, change)
 

@@ -13,6 +13,7 @@ from crossfade.envoy.resource_set import ResourceSet, ResourceType, encoded
 from crossfade.xds.auth import NotAuthenticatedError, always, bearer_token, is_private_address
 from crossfade.xds.publisher import Publisher
 from crossfade.xds.server import AdsServer
+from crossfade_kube.logging import LineFormatter
 from tests.support.waiting import eventually
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -101,3 +102,25 @@ async def test_others_are_never_served_in_plain_text() -> None:
 )
 def test_private_addresses(address: str, expected: bool) -> None:
     assert is_private_address(address) is expected
+
+
+async def test_a_refusal_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
+    publisher = Publisher()
+    publisher.publish("p", clusters("a"))
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("p"))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stream = open_stream(channel)
+        request = discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER)
+        request.node.id = "ns/pod"
+        await stream.write(request)
+        response = await stream.read()
+        refusal = discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER, response_nonce=response.nonce)
+        refusal.error_detail.message = "no such thing"
+        with caplog.at_level("WARNING"):
+            await stream.write(refusal)
+            await eventually(lambda: bool(caplog.records))
+        stream.cancel()
+        await eventually(lambda: not publisher.connected())
+    await server.stop()
+    line = LineFormatter().format(caplog.records[0])
+    assert line.endswith(' WARNING xds.nack proxy=p node=ns/pod type=cluster resource=a reason="no such thing"')

@@ -88,6 +88,31 @@ async def test_failures_are_tried_again_and_conflicts_are_not() -> None:
         assert len(made.patches()) == 4
 
 
+async def test_what_is_no_longer_so_is_not_written() -> None:
+    """An earlier decision that could not be written is withdrawn by a later one that has nothing to say."""
+    refused = asyncio.Event()
+
+    async def after_a_newer_decision(_: float) -> None:
+        refused.set()
+        await asyncio.sleep(0)
+
+    api = FakeApi()
+    api.put(PATH, {"metadata": {"name": "m"}})
+    api.answers.append((500, {"kind": "Status", "reason": "InternalError", "code": 500}, {}))
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        writer = StatusWriter(client, EventRecorder(client, "test"), sleep=after_a_newer_decision)
+        running = tasks.create_task(writer.run())
+        writer.submit([change("outdated")])
+        await refused.wait()
+        writer.submit([])
+        other = ObjectChange(REF._replace(name="other"), Mesh.RESOURCE, "1", {"status": {"x": "new"}})
+        api.put(f"{PATH[:-1]}other", {"metadata": {"name": "other"}})
+        writer.submit([other])
+        await eventually(lambda: sum(method == "PATCH" for method, _, _, _ in api.requests) == 2)
+        running.cancel()
+    assert "status" not in api.objects[PATH]
+
+
 async def test_news_without_a_patch_is_told_once() -> None:
     async with desk() as made:
         waiting = ObjectChange(REF, Mesh.RESOURCE, "1", news=(News("Waiting", "for members"),))

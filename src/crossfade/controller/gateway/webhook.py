@@ -13,12 +13,14 @@ from crossfade.certs.issuer import ServerCertificates
 from crossfade.controller.gateway.settings import WebhookSettings
 from crossfade.controller.secret_certificates import announce, load_into, load_or_renew
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.resources import VALIDATING_WEBHOOK_CONFIGURATION
 
 _CHECK_S: Final = 60.0
-_NOT_INSTALLED_CHECK_S: Final = 0.5
+# While it is not installed: soon at first, since it is applied together with the gateway; then seldom.
+_NOT_INSTALLED_CHECK_S: Final = (0.5, 15.0)
 
 
 async def serve_webhook(client: Client, settings: WebhookSettings, snapshot: Callable[[], Snapshot]) -> None:
@@ -27,9 +29,13 @@ async def serve_webhook(client: Client, settings: WebhookSettings, snapshot: Cal
     certificates = await _certificates(client, settings)
     load_into(context, certificates.server)
     async with admission_server(kong_handlers(snapshot), host="0.0.0.0", port=settings.port, tls=context):
+        missing = Backoff(*_NOT_INSTALLED_CHECK_S)
         while True:
-            is_registered = await _register(client, settings, certificates.authority)
-            await asyncio.sleep(_CHECK_S if is_registered else _NOT_INSTALLED_CHECK_S)
+            if await _register(client, settings, certificates.authority):
+                missing.reset()
+                await asyncio.sleep(_CHECK_S)
+            else:
+                await asyncio.sleep(missing.next_s())
             certificates = await _certificates(client, settings)
             load_into(context, certificates.server)
 

@@ -47,6 +47,7 @@ from crossfade.status.writer import StatusWriter
 from crossfade.xds.auth import tls_credentials
 from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
+from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
 from crossfade_kube.core import Namespace
 from crossfade_kube.errors import KubeError, NotFound
@@ -71,7 +72,8 @@ KINDS: Final[tuple[type[TypedObject], ...]] = (
 _QUIET_S: Final = 0.01
 _MAX_UNREST_S: Final = 0.25
 _CERTIFICATE_CHECK_S: Final = 60.0
-_NOT_INSTALLED_CHECK_S: Final = 0.2
+# They are applied after the controller's Deployment: soon at first, then seldom.
+_NOT_INSTALLED_CHECK_S: Final = (0.2, 15.0)
 
 log = EventLog("crossfade.mesh")
 
@@ -188,9 +190,9 @@ class _MeshRole:
         if self._writer is not None and self._loop.model is not None:
             loop, diagnostics = self._loop, Diagnostics()
             now, states = datetime.now(UTC), self._loop.model.states
-            self._writer.submit(decide_changes(loop.snapshot, states, now=now, diagnostics=diagnostics))
+            changes = decide_changes(loop.snapshot, states, now=now, diagnostics=diagnostics)
             self._status_faults.tell(diagnostics.faults)
-            self._writer.submit(_unreadable(self._source.diagnostics()))
+            self._writer.submit([*changes, *_unreadable(self._source.diagnostics())])
 
     async def _serve(self) -> None:
         settings = self._settings
@@ -217,15 +219,16 @@ class _MeshRole:
                 await ads.stop()
 
     async def _keep_certificates(self) -> None:
+        missing = Backoff(*_NOT_INSTALLED_CHECK_S)
         while True:
             delay_s = _CERTIFICATE_CHECK_S
             try:
                 await self._certificates.refresh()
                 await self._certificates.announce()
                 self._missing.discard("webhook configurations")
+                missing.reset()
             except NotFound:
-                # They are applied after the controller's Deployment.
-                delay_s = _NOT_INSTALLED_CHECK_S
+                delay_s = missing.next_s()
             except KubeError as exc:
                 log.warning("certificates.not_checked", reason=exc)
             await asyncio.sleep(delay_s)
