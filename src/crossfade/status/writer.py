@@ -45,7 +45,7 @@ class StatusWriter:
         self._arrived = asyncio.Event()
 
     def submit(self, changes: Iterable[ObjectChange]) -> None:
-        """All that is to be written now; what waits from earlier decisions is dropped. Of two for one object: the last."""
+        """All that is to be written now, of two for one object the last; what waits from before is dropped."""
         self._waiting, self._decisions = {}, self._decisions + 1
         for change in changes:
             key = _Key(change.ref, change.subresource)
