@@ -7,16 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from crossfade.compile.culprits import judged, search
-from crossfade.compile.model import (
-    Cluster,
-    Dialect,
-    Direction,
-    FilterChain,
-    HttpHandler,
-    Listener,
-    ProxyModel,
-    RouteTable,
-)
+from crossfade.compile.model import Cluster, Listener, ProxyModel, RouteTable
 from crossfade.compile.origins import origins_of, without_origins
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
 from crossfade.envoy.resources import resources_from_model
@@ -35,33 +26,33 @@ class Unencodable(NamedTuple):
     culprits: tuple[ObjectRef, ...]
 
 
-class Encoded(NamedTuple):
+class Encoding(NamedTuple):
     resources: ResourceSet
     unencodable: tuple[Unencodable, ...] = ()
 
 
-def encode(model: ProxyModel, options: EnvoyOptions) -> Encoded:
-    """Whole where that works, else part by part."""
+def encode(model: ProxyModel, options: EnvoyOptions) -> Encoding:
+    """Whole where that works, else part by part. Raises for a gateway's tables: they are no part of any object."""
     try:
-        return Encoded(resources_from_model(model, options=options))
+        return Encoding(resources_from_model(model, options=options))
     except Exception:
+        if model.gateway is not None:
+            raise
         return _one_by_one(model, options)
 
 
-def _one_by_one(model: ProxyModel, options: EnvoyOptions) -> Encoded:
+def _one_by_one(model: ProxyModel, options: EnvoyOptions) -> Encoding:
     found: dict[ResourceType, dict[str, Resource]] = {}
     failed = []
     for kind, part in _parts(model):
         try:
-            resources = _encoded_alone(part, model, options)
+            resources = _encoded_alone(part, options)
         except Exception as exc:
-            failed.append(Unencodable(kind, part.name, exc, _culprits(part, model, options)))
+            failed.append(Unencodable(kind, part.name, exc, _culprits(part, options)))
             continue
         for each in _KINDS_OF[kind]:
             found.setdefault(each, {}).update(resources.of(each))
-    consumers = resources_from_model(ProxyModel(consumers=model.consumers), options=options)
-    found[ResourceType.EXTENSION] = dict(consumers.of(ResourceType.EXTENSION))
-    return Encoded(ResourceSet(found), tuple(failed))
+    return Encoding(ResourceSet(found), tuple(failed))
 
 
 def _parts(model: ProxyModel) -> Iterator[tuple[ResourceType, Part]]:
@@ -80,39 +71,30 @@ _KINDS_OF = {
 }
 
 
-def _encoded_alone(part: Part, model: ProxyModel, options: EnvoyOptions) -> ResourceSet:
+def _encoded_alone(part: Part, options: EnvoyOptions) -> ResourceSet:
     match part:
         case Cluster():
             alone = ProxyModel(clusters=(part,))
         case Listener():
-            alone = ProxyModel(listeners=(part,), consumers=model.consumers)
+            alone = ProxyModel(listeners=(part,))
         case RouteTable():
-            alone = ProxyModel(listeners=(_user_of(part, model),), route_tables=(part,))
+            alone = ProxyModel(route_tables=(part,))
     return resources_from_model(alone, options=options)
 
 
-def _user_of(table: RouteTable, model: ProxyModel) -> Listener:
-    """A table is written in the dialect of the handler that uses it."""
-    handlers = (chain.handler for listener in model.listeners for chain in listener.chains)
-    named = (one for one in handlers if isinstance(one, HttpHandler) and one.route_table == table.name)
-    dialect = next((one.dialect for one in named), Dialect.APP_MESH)
-    chain = FilterChain("user", HttpHandler(table.name, "user", dialect))
-    return Listener("user", "127.0.0.1", 1, Direction.INBOUND, (chain,))
-
-
-def _culprits(part: Part, model: ProxyModel, options: EnvoyOptions) -> tuple[ObjectRef, ...]:
+def _culprits(part: Part, options: EnvoyOptions) -> tuple[ObjectRef, ...]:
     if isinstance(part, Cluster):
         return (part.origin.ref,)
     state = search(origins_of(part))
     while not state.is_over:
         rest = without_origins(part, state.left_out)
-        state = judged(state, is_refused=not _can_be_encoded(rest, model, options))
+        state = judged(state, is_refused=not _can_be_encoded(rest, options))
     return () if state.is_hopeless else state.guilty
 
 
-def _can_be_encoded(part: Part, model: ProxyModel, options: EnvoyOptions) -> bool:
+def _can_be_encoded(part: Part, options: EnvoyOptions) -> bool:
     try:
-        _encoded_alone(part, model, options)
+        _encoded_alone(part, options)
     except Exception:
         return False
     return True

@@ -23,7 +23,7 @@ _ADDRESS: Final = ("127.255.255.254", 65_535)
 def trial_resource(part: RouteTable | Listener, model: ProxyModel, options: EnvoyOptions) -> Resource:
     """A listener `names.TRIAL_LISTENER`; `model` is what the part belongs to."""
     if isinstance(part, Listener) and part.chains:
-        message = _unbound(part, model, options)
+        message = _unbound(part, options)
     else:
         # Envoy takes no listener without chains.
         message = _with_table(part if isinstance(part, RouteTable) else RouteTable(part.name, ()), model, options)
@@ -31,21 +31,21 @@ def trial_resource(part: RouteTable | Listener, model: ProxyModel, options: Envo
     return encoded(names.TRIAL_LISTENER, message)
 
 
-def _unbound(listener: Listener, model: ProxyModel, options: EnvoyOptions) -> listener_v3.Listener:
+def _unbound(listener: Listener, options: EnvoyOptions) -> listener_v3.Listener:
     address, port = _ADDRESS
     moved = structs.replace(listener, name=names.TRIAL_LISTENER, address=address, port=port)
-    return listener_from_model(moved, options, has_consumers=model.consumers is not None)
+    return listener_from_model(moved, options)
 
 
 def _with_table(table: RouteTable, model: ProxyModel, options: EnvoyOptions) -> listener_v3.Listener:
     handler = _handler_of(table, model)
-    manager = connection_manager(handler, options, has_tls=False, has_consumers=model.consumers is not None)
-    manager.route_config.CopyFrom(route_configuration(table, handler.dialect, options))
+    manager = connection_manager(handler, options, has_tls=False)
+    manager.route_config.CopyFrom(route_configuration(table))
     # As for a table that comes on its own; inline, Envoy would look for the clusters.
     manager.route_config.validate_clusters.value = False
     address, port = _ADDRESS
     empty = Listener(names.TRIAL_LISTENER, address, port, Direction.INBOUND, ())
-    message = listener_from_model(empty, options, has_consumers=False)
+    message = listener_from_model(empty, options)
     message.default_filter_chain.filters.add(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
     return message
 

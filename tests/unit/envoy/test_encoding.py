@@ -31,8 +31,8 @@ def test_a_good_model_is_encoded_whole() -> None:
 
 def test_a_cluster_that_cannot_be_encoded_leaves_the_rest_as_it_is() -> None:
     route, cluster = answer("ok", RouteMatch()), local_cluster("a", 1)
-    found = encode(proxy_model(route, clusters=(cluster, bad_cluster()), consumers=b"{}"), OPTIONS)
-    without = proxy_model(route, clusters=(cluster,), consumers=b"{}")
+    found = encode(proxy_model(route, clusters=(cluster, bad_cluster())), OPTIONS)
+    without = proxy_model(route, clusters=(cluster,))
     assert found.resources == resources_from_model(without, options=OPTIONS)
     (failed,) = found.unencodable
     assert (failed.kind, failed.name, failed.culprits) == (ResourceType.CLUSTER, "bad", (CULPRIT.ref,))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
 from crossfade.compile.model import ProxyModel
-from crossfade.envoy.encoding import Encoded, Unencodable, encode
+from crossfade.envoy.encoding import Encoding, Unencodable, encode
 from crossfade.envoy.resource_set import ResourceSet, ResourceType
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.xds.inquiry import Culprit, Finding, Inquiry
@@ -69,7 +69,7 @@ class MeshPublication:
         self._inquiry.record(proxy, verdict)
 
 
-def _completed(encoded: Encoded, known: _Built | None) -> ResourceSet:
+def _completed(encoded: Encoding, known: _Built | None) -> ResourceSet:
     """With the last good version of what could not be encoded."""
     resources = encoded.resources
     for one in encoded.unencodable if known is not None else ():
