@@ -130,34 +130,59 @@ def _structure(schema: JsonObject, texts: Texts, one_of: tuple[frozenset[str], .
 
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+Path = tuple[str | int, ...]
+Make = Callable[[JsonObject, str], st.SearchStrategy[Any]]
 
 
 @st.composite
 def planted(draw: Draw, template: Any, schema: JsonObject, texts: Texts, one_of: tuple[frozenset[str], ...]) -> Any:
-    """The template with one to three of its places changed to what the schema lets through there."""
+    """The template with some of its places changed to what the schema lets through there."""
+
+    def make(part: JsonObject, field: str) -> st.SearchStrategy[Any]:
+        made: st.SearchStrategy[Any] = value(part, texts, field=field, one_of=one_of)
+        return made
+
     found = template
-    for _ in range(draw(st.integers(1, 3))):
-        found = _changed(draw, found, schema, lambda part, field: value(part, texts, field=field, one_of=one_of))
-    return found
+    for path in draw(st.lists(st.sampled_from(leaves(template)), max_size=4, unique=True)):
+        found = _replaced(draw, found, schema, make, path)
+    return _changed(draw, found, schema, make) if draw(st.integers(0, 3)) == 0 else found
 
 
-Make = Callable[[JsonObject, str], st.SearchStrategy[Any]]
+def leaves(template: Any, path: Path = ()) -> list[Path]:
+    """Every place alike, however deep, so that each is tried often."""
+    if isinstance(template, dict) and template:
+        return [leaf for name, item in template.items() for leaf in leaves(item, (*path, name))]
+    if isinstance(template, list) and template:
+        return [leaf for index, item in enumerate(template) for leaf in leaves(item, (*path, index))]
+    return [path]
+
+
+def _replaced(draw: Draw, old: Any, schema: JsonObject, make: Make, path: Path, field: str = "") -> Any:
+    if not path:
+        return draw(make(schema, field))
+    step, rest = path[0], path[1:]
+    if isinstance(step, int):
+        return [
+            _replaced(draw, item, schema["items"], make, rest, field) if index == step else item
+            for index, item in enumerate(old)
+        ]
+    if "properties" not in schema:
+        return draw(make(schema, field))
+    return {**old, step: _replaced(draw, old[step], schema["properties"][step], make, rest, step)}
 
 
 def _changed(draw: Draw, old: Any, schema: JsonObject, make: Make, field: str = "") -> Any:
-    """Goes down a random way; most ends are leaves."""
+    """Adds, doubles or replaces something, leaf or not, at the end of a random way."""
     goes_on = draw(st.integers(0, 9)) > 0 or not field
     properties = schema.get("properties")
     if goes_on and properties and isinstance(old, dict):
-        # What is there already leads further than what is not.
-        names = sorted(properties.keys() & old.keys()) * 3 + sorted(properties)
-        name = draw(st.sampled_from(names))
+        name = draw(st.sampled_from(sorted(properties)))
         if name not in old:
             return {**old, name: draw(make(properties[name], name))}
         return {**old, name: _changed(draw, old[name], properties[name], make, name)}
     if goes_on and isinstance(old, list) and old:
         index = draw(st.integers(0, len(old) - 1))
         item = _changed(draw, old[index], schema["items"], make, field)
-        doubled = [item] if draw(st.integers(0, 9)) == 0 else []
+        doubled = [item] if draw(st.integers(0, 3)) == 0 else []
         return [*old[:index], item, *doubled, *old[index + 1 :]]
     return draw(make(schema, field))

@@ -81,6 +81,9 @@ _STORED_BY_ADMISSION: Final = ("meshRef", "virtualGatewayRef")
 _MESH_REF: Final = {"name": "m", "uid": "u-m"}
 
 
+_RICHEST: Final = (VirtualNode, VirtualRouter, VirtualGateway, GatewayRoute)
+
+
 def _spec_schema(kind: type[TypedObject]) -> JsonObject:
     (version,) = DEFINITIONS[kind]["spec"]["versions"]
     schema: JsonObject = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
@@ -122,7 +125,7 @@ def manifests(names: st.SearchStrategy[str]) -> st.SearchStrategy[Hostile]:
 
         return st.builds(object_of, names, _specs(kind))
 
-    return st.one_of(*[made(kind) for kind in DEFINITIONS])
+    return st.one_of(*[made(kind) for kind in (*DEFINITIONS, *_RICHEST, *_RICHEST)])
 
 
 def read(kind: type[TypedObject], obj: JsonObject) -> TypedObject | None:

@@ -33,7 +33,7 @@ from crossfade_kube.registry import TypedObject, typed_ref
 from tests.support.envoy_batch import refusals
 from tests.support.hostile_appmesh import Hostile, good_objects, manifests, objects_of, read, worlds
 
-EXAMPLES: Final = max(1000, settings.default.max_examples)
+EXAMPLES: Final = max(600, settings.default.max_examples)
 BATCH: Final = 100
 NOW: Final = datetime(2026, 3, 2, tzinfo=UTC)
 
