@@ -1,0 +1,52 @@
+"""What a proxy is given when a part of its model cannot be encoded."""
+
+from crossfade.compile.mesh import MeshModel
+from crossfade.compile.model import Cluster, Discovery, Endpoint, ProxyModel, RouteMatch
+from crossfade.controller.mesh.publication import MeshPublication
+from crossfade.envoy.resource_set import ResourceType
+from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.xds.inquiry import Finding
+from crossfade_kube.meta import ObjectRef
+from tests.support.models import ORIGIN, answer, local_cluster, proxy_model
+
+PATH = "mesh/m/virtualNode/n"
+OWNER = ObjectRef("appmesh.k8s.aws/v1beta2", "VirtualNode", "prod", "n")
+GOOD = proxy_model(answer("ok", RouteMatch()), clusters=(local_cluster("a", 1),))
+BAD_CLUSTER = Cluster("a", Discovery.EDS, (Endpoint("127.0.0.1", 1 << 40),), ORIGIN)
+BAD = proxy_model(answer("other", RouteMatch()), clusters=(BAD_CLUSTER,))
+
+
+def mesh(proxies: dict[str, ProxyModel]) -> MeshModel:
+    return MeshModel(proxies, {PATH: OWNER}, {}, ())
+
+
+def encoded(model: ProxyModel, kind: ResourceType) -> object:
+    return resources_from_model(model, options=EnvoyOptions()).of(kind)
+
+
+async def test_the_last_good_version_of_a_part_stands_in_for_the_one_that_cannot_be_encoded() -> None:
+    findings: list[Finding] = []
+    publication = MeshPublication(on_found=findings.append)
+    assert publication.publish(mesh({PATH: GOOD})) == []
+    (fault,) = publication.publish(mesh({PATH: BAD}))
+    assert (fault.ref, fault.field) == (OWNER, "a")
+    found = publication.publisher.effective(PATH)
+    assert found is not None
+    for kind in (ResourceType.CLUSTER, ResourceType.ENDPOINTS):
+        assert found.of(kind) == encoded(GOOD, kind)
+    assert found.of(ResourceType.ROUTES) == encoded(ProxyModel(route_tables=BAD.route_tables), ResourceType.ROUTES)
+    publication.blame()
+    (finding,) = findings
+    assert [culprit.ref for culprit in finding.culprits] == [ORIGIN.ref]
+    assert finding.reason == "it cannot be encoded (ValueError)"
+
+
+async def test_a_proxy_that_could_not_be_compiled_keeps_what_it_has() -> None:
+    publication = MeshPublication(on_found=lambda _: None)
+    publication.publish(mesh({PATH: GOOD}))
+    before = publication.publisher.effective(PATH)
+    publication.publish(mesh({}))
+    assert publication.publisher.effective(PATH) == before is not None
+    publication.publish(MeshModel({}, {}, {}, ()))
+    assert publication.publisher.effective(PATH) is None
