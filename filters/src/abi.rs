@@ -158,6 +158,7 @@ callbacks! {
         headers_size: usize,
         end_of_stream: bool,
     );
+    fn envoy_dynamic_module_callback_http_send_response_data(filter: EnvoyFilter, data: Buffer, end_of_stream: bool);
     fn envoy_dynamic_module_callback_http_get_body_chunks_size(filter: EnvoyFilter, body: u32) -> usize;
     fn envoy_dynamic_module_callback_http_get_body_chunks(
         filter: EnvoyFilter,
@@ -187,5 +188,4 @@ callbacks! {
         attribute: u32,
         result: *mut Buffer,
     ) -> bool;
-    fn envoy_dynamic_module_callback_http_received_buffered_response_body(filter: EnvoyFilter) -> bool;
 }

@@ -48,11 +48,6 @@ impl EnvoyStream {
         }
     }
 
-    fn response_is_buffered(&self) -> bool {
-        // SAFETY: the pointer is valid during the hook.
-        unsafe { abi::envoy_dynamic_module_callback_http_received_buffered_response_body(self.0) }
-    }
-
     /// Whether the chunk just received is the buffered body itself and must not be read twice.
     fn received_is_buffered(&self) -> bool {
         // SAFETY: the pointer is valid during the hook.
@@ -163,7 +158,7 @@ impl Stream for EnvoyStream {
         }
     }
 
-    fn send_headers(&mut self, headers: &[(&[u8], &[u8])]) {
+    fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
         let headers = abi_headers(headers);
         // SAFETY: as above.
         unsafe {
@@ -171,8 +166,11 @@ impl Stream for EnvoyStream {
                 self.0,
                 headers.as_ptr(),
                 headers.len(),
-                true,
+                body.is_empty(),
             );
+            if !body.is_empty() {
+                abi::envoy_dynamic_module_callback_http_send_response_data(self.0, Buffer::of(body), true);
+            }
         }
     }
 
@@ -201,6 +199,11 @@ impl Stream for EnvoyStream {
         }
     }
 
+    fn take_response_chunk(&mut self, into: &mut Vec<u8>) {
+        self.chunks(abi::RECEIVED_RESPONSE_BODY, into);
+        self.drain(abi::RECEIVED_RESPONSE_BODY);
+    }
+
     fn replace_response_chunk(&mut self, body: &[u8]) {
         self.drain(abi::RECEIVED_RESPONSE_BODY);
         self.append(abi::RECEIVED_RESPONSE_BODY, body);
@@ -208,31 +211,6 @@ impl Stream for EnvoyStream {
 
     fn add_response_body(&mut self, body: &[u8]) {
         self.append(abi::BUFFERED_RESPONSE_BODY, body);
-    }
-
-    fn response_body_size(&self) -> usize {
-        let received = if self.response_is_buffered() { 0 } else { self.body_size(abi::RECEIVED_RESPONSE_BODY) };
-        self.body_size(abi::BUFFERED_RESPONSE_BODY) + received
-    }
-
-    fn response_body(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.response_body_size());
-        self.chunks(abi::BUFFERED_RESPONSE_BODY, &mut body);
-        if !self.response_is_buffered() {
-            self.chunks(abi::RECEIVED_RESPONSE_BODY, &mut body);
-        }
-        body
-    }
-
-    fn replace_response_body(&mut self, body: &[u8]) {
-        let received = self.body_size(abi::RECEIVED_RESPONSE_BODY) > 0 && !self.response_is_buffered();
-        self.drain(abi::BUFFERED_RESPONSE_BODY);
-        if received {
-            self.drain(abi::RECEIVED_RESPONSE_BODY);
-            self.append(abi::RECEIVED_RESPONSE_BODY, body);
-        } else {
-            self.append(abi::BUFFERED_RESPONSE_BODY, body);
-        }
     }
 }
 

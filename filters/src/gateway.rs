@@ -56,6 +56,8 @@ const EMPTY: &[u8] = b" ";
 pub(crate) struct Taking {
     pub instance: Arc<Instance>,
     pub note: Note,
+    /// It wants the body of the response that is on its way.
+    pub rewrites: bool,
 }
 
 pub struct Filter {
@@ -79,8 +81,10 @@ pub struct Filter {
     changes: Changes,
     pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
-    pub(crate) local_body: Option<String>,
-    pub(crate) gathers_response: bool,
+    /// In place of the body of Envoy's own error.
+    pub(crate) local_body: Option<Vec<u8>>,
+    /// What has arrived of a response body that plugins rewrite.
+    pub(crate) gathered: Option<Vec<u8>>,
 }
 
 /// What becomes of a request once its plugins have run.
@@ -116,7 +120,7 @@ impl Filter {
             client_headers: Headers::new(),
             local_error: None,
             local_body: None,
-            gathers_response: false,
+            gathered: None,
         }
     }
 
@@ -250,7 +254,7 @@ impl Filter {
 
     fn take_part(&mut self, instance: &Arc<Instance>, note: Note) {
         if instance.plugin.has_response_phase() {
-            self.taking.push(Taking { instance: Arc::clone(instance), note });
+            self.taking.push(Taking { instance: Arc::clone(instance), note, rewrites: false });
         }
     }
 

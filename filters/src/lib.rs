@@ -9,6 +9,7 @@
 mod abi;
 mod arguments;
 mod body;
+mod charset;
 #[cfg(not(test))]
 mod envoy_stream;
 mod error;

@@ -1,5 +1,6 @@
 //! The way back: the gateway's own replies, Envoy's errors in Kong's words, and what every response is marked with.
 
+use crate::charset;
 use crate::error_body::{self, Format};
 use crate::gateway::{Filter, Flow, Phase};
 use crate::headers::{HeaderChange, Response};
@@ -12,7 +13,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// A longer body goes to the client as it came: no plugin rewrites it.
+/// A longer body that plugins were to rewrite is not sent at all.
 const LARGEST_REWRITTEN: usize = 8 * 1024 * 1024;
 
 impl Filter {
@@ -23,24 +24,33 @@ impl Filter {
             let own = self.headers_of_reply(headers, status);
             return self.reply_without_body(status, &message, &own, stream);
         }
-        let (content_type, mut body) = self.body_of_reply(status, &message, format, style);
+        let (content_type, body) = self.body_of_reply(status, &message, format, style);
         let mut given = Headers::with_capacity(headers.len() + 1);
         given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
         given.extend(headers);
         let own = self.headers_of_reply(given, status);
-        let pairs = pairs(&own);
-        if !body.is_empty() {
-            body = self.rewritten(body, &Response::new(status, &pairs, true));
+        let body = self.rewritten(body);
+        if !body.is_empty() && !own.iter().any(|(name, _)| name == "content-type") {
+            return self.reply_without_type(status, &own, &body, stream);
         }
-        stream.send_reply(status, &pairs, &body);
+        stream.send_reply(status, &pairs(&own), &body);
+    }
+
+    /// Envoy would make up a content type.
+    fn reply_without_type(&self, status: u16, own: &Headers, body: &[u8], stream: &mut impl Stream) {
+        let (status, length) = (status.to_string(), body.len().to_string());
+        let head: [(&[u8], &[u8]); 2] = [(b":status", status.as_bytes()), (b"content-length", length.as_bytes())];
+        let headers: Vec<_> = head.into_iter().chain(pairs(own)).collect();
+        stream.send_as_is(&headers, if self.is_head { b"" } else { body });
     }
 
     /// The body as the plugins of the request leave it.
-    fn rewritten(&self, body: Vec<u8>, response: &Response<'_>) -> Vec<u8> {
-        let plugins = self.taking.iter().map(|taking| &taking.instance.plugin);
-        plugins
-            .filter(|plugin| plugin.wants_response_body(response))
-            .fold(body, |body, plugin| plugin.on_response_body(body))
+    fn rewritten(&self, body: Vec<u8>) -> Vec<u8> {
+        if body.is_empty() {
+            return body;
+        }
+        let plugins = self.taking.iter().filter(|taking| taking.rewrites).map(|taking| &taking.instance.plugin);
+        plugins.fold(body, |body, plugin| plugin.on_response_body(body))
     }
 
     fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<String>, Vec<u8>) {
@@ -65,6 +75,9 @@ impl Filter {
         headers.append(&mut self.client_headers);
         let changes = self.edits(status, &pairs(&headers), true);
         apply(&mut headers, changes);
+        if let Some((_, value)) = headers.iter_mut().find(|(name, _)| name == "content-type") {
+            *value = charset::completed(status, value).unwrap_or_else(|| std::mem::take(value));
+        }
         self.add_own_headers(&mut headers, true);
         headers
     }
@@ -81,16 +94,19 @@ impl Filter {
         } else {
             &[(b":status", status_text.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
         };
-        stream.send_headers(&head.iter().copied().chain(pairs(own)).collect::<Vec<_>>());
+        stream.send_as_is(&head.iter().copied().chain(pairs(own)).collect::<Vec<_>>(), b"");
     }
 
     /// What the plugins of the request make of a response's headers.
-    fn edits(&self, status: u16, headers: &[(&[u8], &[u8])], is_generated: bool) -> Vec<HeaderChange> {
+    fn edits(&mut self, status: u16, headers: &[(&[u8], &[u8])], is_generated: bool) -> Vec<HeaderChange> {
         if self.taking.is_empty() {
             return Vec::new();
         }
         let mut response = Response::new(status, headers, is_generated);
         self.taking.iter().for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
+        for taking in &mut self.taking {
+            taking.rewrites = taking.instance.plugin.wants_response_body(&response);
+        }
         response.into_changes()
     }
 
@@ -130,19 +146,18 @@ impl Filter {
             self.let_plugins_edit(stream, end_of_stream);
             self.mark_response(stream);
         }
-        if self.gathers_response { Flow::Wait } else { Flow::Continue }
+        if self.gathered.is_some() { Flow::Wait } else { Flow::Continue }
     }
 
     fn let_plugins_edit(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
         if self.taking.is_empty() {
             return;
         }
-        let (changes, wants_body) = {
+        // Plugins may also edit what those before them tell the client.
+        self.tell_client(stream);
+        let changes = {
             let headers = stream.headers(Map::Response);
-            let status = status_of(&headers);
-            let changes = self.edits(status, &headers, false);
-            let response = Response::new(status, &headers, false);
-            (changes, self.taking.iter().any(|taking| taking.instance.plugin.wants_response_body(&response)))
+            self.edits(status_of(&headers), &headers, false)
         };
         for change in changes {
             if change.removes {
@@ -150,9 +165,23 @@ impl Filter {
             }
             change.adds.iter().for_each(|value| stream.add_header(Map::Response, change.name.as_bytes(), value));
         }
-        self.gathers_response = wants_body && !end_of_stream && !self.is_head;
-        if self.gathers_response {
+        let has_body = !end_of_stream && !self.is_head;
+        if has_body && self.taking.iter().any(|taking| taking.rewrites) {
+            self.gathered = Some(Vec::new());
             stream.remove_header(Map::Response, b"content-length");
+        }
+    }
+
+    /// Writes the headers for the client; an upstream's own of the same name come second.
+    fn tell_client(&mut self, stream: &mut impl Stream) {
+        let told = std::mem::take(&mut self.client_headers);
+        let repeated = values_under(&told, &stream.headers(Map::Response));
+        for (place, (name, value)) in told.iter().enumerate() {
+            let write = if is_again(&told, place) { Stream::add_header } else { Stream::set_header };
+            write(stream, Map::Response, name.as_bytes(), value);
+        }
+        for (name, value) in &repeated {
+            stream.add_header(Map::Response, name.as_bytes(), value);
         }
     }
 
@@ -160,7 +189,7 @@ impl Filter {
     fn become_kongs(&mut self, error: LocalError, stream: &mut impl Stream, end_of_stream: bool) {
         let format = if error.origin == Origin::Plugin { self.formats.plugin } else { self.formats.proxy };
         let mut headers = Headers::with_capacity(16);
-        let body = error_body::render(format, self.settings().compat, error.message, self.request_id());
+        let body = error_body::render(format, self.settings().compat, error.message, self.request_id()).into_bytes();
         if self.is_grpc {
             headers.push(("grpc-status".into(), text(&error_body::grpc_status(error.status).to_string())));
             headers.push(("grpc-message".into(), text(error.message)));
@@ -171,6 +200,7 @@ impl Filter {
         headers.append(&mut self.client_headers);
         let changes = self.edits(error.status, &pairs(&headers), true);
         apply(&mut headers, changes);
+        let body = self.rewritten(body);
         let is_upstreams = error.origin == Origin::Upstream;
         self.add_own_headers(&mut headers, !is_upstreams);
         if is_upstreams && self.settings().tokens.server {
@@ -181,14 +211,13 @@ impl Filter {
         if !self.is_grpc {
             headers.push(("content-length".into(), text(&body.len().to_string())));
             if !self.is_head && end_of_stream {
-                stream.add_response_body(body.as_bytes());
+                stream.add_response_body(&body);
             } else if !self.is_head {
                 self.local_body = Some(body);
             }
         }
         for (place, (name, value)) in headers.iter().enumerate() {
-            let is_again = headers[..place].iter().any(|(other, _)| other == name);
-            let write = if is_again { Stream::add_header } else { Stream::set_header };
+            let write = if is_again(&headers, place) { Stream::add_header } else { Stream::set_header };
             write(stream, Map::Response, name.as_bytes(), value);
         }
         self.phase = Phase::Replied;
@@ -196,38 +225,35 @@ impl Filter {
 
     pub fn on_response_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         if let Some(body) = &mut self.local_body {
-            stream.replace_response_chunk(body.as_bytes());
+            stream.replace_response_chunk(body);
             // Any further chunk of Envoy's text is dropped.
             body.clear();
         }
-        if !self.gathers_response {
+        let Some(mut gathered) = self.gathered.take() else { return Flow::Continue };
+        stream.take_response_chunk(&mut gathered);
+        if gathered.len() > LARGEST_REWRITTEN {
+            self.refuse_response(stream);
+            return Flow::Answered;
+        }
+        if end_of_stream {
+            stream.replace_response_chunk(&self.rewritten(gathered));
             return Flow::Continue;
         }
-        if stream.response_body_size() > LARGEST_REWRITTEN {
-            self.gathers_response = false;
-            return Flow::Continue;
-        }
-        if !end_of_stream {
-            return Flow::Wait;
-        }
-        self.rewrite_body(stream);
-        Flow::Continue
+        self.gathered = Some(gathered);
+        Flow::Wait
+    }
+
+    /// A plugin may be there to take something out of the body, so it must not go on without.
+    fn refuse_response(&mut self, stream: &mut impl Stream) {
+        self.taking.clear();
+        self.reply(self.plugin_error(500, "An unexpected error occurred"), stream);
     }
 
     /// Trailers end a body that was waited for.
     pub fn on_response_trailers(&mut self, stream: &mut impl Stream) {
-        if self.gathers_response {
-            self.rewrite_body(stream);
+        if let Some(gathered) = self.gathered.take() {
+            stream.add_response_body(&self.rewritten(gathered));
         }
-    }
-
-    fn rewrite_body(&mut self, stream: &mut impl Stream) {
-        self.gathers_response = false;
-        let body = {
-            let headers = stream.headers(Map::Response);
-            self.rewritten(stream.response_body(), &Response::new(status_of(&headers), &headers, false))
-        };
-        stream.replace_response_body(&body);
     }
 
     fn mark_response(&mut self, stream: &mut impl Stream) {
@@ -236,7 +262,7 @@ impl Filter {
         let mut limits = std::mem::take(&mut self.client_headers);
         let settings = self.settings();
         let mut present: SmallVec<[bool; 16]> = SmallVec::new();
-        let mut repeated: Vec<(Cow<'static, str>, Vec<u8>)> = Vec::new();
+        let repeated;
         let has_trailer;
         {
             let headers = stream.headers(Map::Response);
@@ -248,10 +274,11 @@ impl Filter {
                 }
                 own.push(("via".into(), response_via(&headers, settings)));
             }
-            for (limit, _) in &limits {
-                let same = headers.iter().filter(|(name, _)| *name == limit.as_bytes());
-                repeated.extend(same.map(|(_, value)| (limit.clone(), value.to_vec())));
+            if let Some((_, content_type)) = headers.iter().find(|(name, _)| *name == b"content-type") {
+                let completed = charset::completed(status_of(&headers), content_type);
+                own.extend(completed.map(|value| ("content-type".into(), value)));
             }
+            repeated = values_under(&limits, &headers);
             own.append(&mut limits);
             present.extend(own.iter().map(|(name, _)| has(name)));
         }
@@ -267,6 +294,20 @@ impl Filter {
             stream.remove_header(Map::Response, b"trailer");
         }
     }
+}
+
+/// What stands under the names of `own` already.
+fn values_under(own: &Headers, headers: &[(&[u8], &[u8])]) -> Vec<(Cow<'static, str>, Vec<u8>)> {
+    let same = |name: &Cow<'static, str>| {
+        let found = headers.iter().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value.to_vec());
+        found.map(|value| (name.clone(), value)).collect::<Vec<_>>()
+    };
+    let names = own.iter().enumerate().filter(|(place, _)| !is_again(own, *place)).map(|(_, (name, _))| name);
+    names.flat_map(same).collect()
+}
+
+fn is_again(headers: &Headers, place: usize) -> bool {
+    headers[..place].iter().any(|(other, _)| *other == headers[place].0)
 }
 
 fn pairs(headers: &Headers) -> Vec<(&[u8], &[u8])> {

@@ -36,20 +36,19 @@ pub trait Stream {
     fn remove_header(&mut self, map: Map, name: &[u8]);
     /// Answers the request; nothing reaches the upstream.
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]);
-    /// Answers with these headers only, as they are (`:status` included), without Envoy's treatment of local replies.
-    fn send_headers(&mut self, headers: &[(&[u8], &[u8])]);
+    /// Answers with this as it is (`:status` included), without Envoy's treatment of local replies.
+    fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]);
     fn request_body_size(&self) -> usize;
     /// Everything of the request body that has arrived.
     fn request_body(&self) -> Vec<u8>;
     fn replace_request_body(&mut self, body: &[u8]);
+    /// Moves the part of the response body just received to the end of `into`.
+    fn take_response_chunk(&mut self, into: &mut Vec<u8>);
     /// Puts `body` in place of the part of the response body just received.
     fn replace_response_chunk(&mut self, body: &[u8]);
-    /// Gives a body to a response that has none; only while its headers are handled.
+    /// Adds to what Envoy has kept of the response body: while the headers are handled, or trailers after a body of
+    /// which everything was kept back.
     fn add_response_body(&mut self, body: &[u8]);
-    fn response_body_size(&self) -> usize;
-    /// Everything of the response body that has arrived.
-    fn response_body(&self) -> Vec<u8>;
-    fn replace_response_body(&mut self, body: &[u8]);
 }
 
 /// A stream for tests: what goes in is set beforehand, what came out is read afterwards.
@@ -65,6 +64,9 @@ pub mod testing {
         pub request: Vec<(String, Vec<u8>)>,
         pub response: Vec<(String, Vec<u8>)>,
         pub request_body: Vec<u8>,
+        /// The part of the upstream's body that the filter is shown.
+        pub response_chunk: Vec<u8>,
+        /// What has gone on to the client.
         pub response_body: Vec<u8>,
         pub protocol: String,
         pub reply: Option<Reply>,
@@ -151,9 +153,9 @@ pub mod testing {
             self.reply = Some((status, headers, text(body)));
         }
 
-        fn send_headers(&mut self, headers: &[(&[u8], &[u8])]) {
+        fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
             let status = headers.iter().find(|(name, _)| *name == b":status").map(|(_, value)| text(value)).unwrap();
-            self.send_reply(status.parse().unwrap(), headers, b"");
+            self.send_reply(status.parse().unwrap(), headers, body);
         }
 
         fn request_body_size(&self) -> usize {
@@ -168,24 +170,17 @@ pub mod testing {
             self.request_body = body.to_vec();
         }
 
+        fn take_response_chunk(&mut self, into: &mut Vec<u8>) {
+            into.append(&mut self.response_chunk);
+        }
+
         fn replace_response_chunk(&mut self, body: &[u8]) {
+            self.response_chunk.clear();
             self.response_body.extend_from_slice(body);
         }
 
         fn add_response_body(&mut self, body: &[u8]) {
-            self.response_body = body.to_vec();
-        }
-
-        fn response_body_size(&self) -> usize {
-            self.response_body.len()
-        }
-
-        fn response_body(&self) -> Vec<u8> {
-            self.response_body.clone()
-        }
-
-        fn replace_response_body(&mut self, body: &[u8]) {
-            self.response_body = body.to_vec();
+            self.response_body.extend_from_slice(body);
         }
     }
 }

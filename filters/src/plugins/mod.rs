@@ -45,13 +45,13 @@ pub trait Plugin: Debug + Send + Sync {
         let _ = (response, note);
     }
 
-    /// Whether this response's body goes through `on_response_body`; asked after `on_response`.
+    /// Whether this response's body goes through `on_response_body`; asked when all plugins have seen the headers.
     fn wants_response_body(&self, response: &Response<'_>) -> bool {
         let _ = response;
         false
     }
 
-    /// Kong's phase `body_filter`, for the whole body at once.
+    /// Kong's phase `body_filter`, for the whole body at once; not for an empty one. The response has no length by then.
     fn on_response_body(&self, body: Vec<u8>) -> Vec<u8> {
         body
     }
