@@ -2,9 +2,10 @@
 
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
 use crate::incoming::IncomingHeaders;
-use crate::stream::{Attribute, HeaderList, Map, Stream};
+use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
 use smallvec::SmallVec;
 
+#[derive(Debug)]
 pub struct EnvoyStream(EnvoyFilter);
 
 impl EnvoyStream {
@@ -12,6 +13,24 @@ impl EnvoyStream {
     /// `filter` must be the pointer that Envoy passed to the running hook, and the value must not outlive that hook.
     pub unsafe fn new(filter: EnvoyFilter) -> Self {
         Self(filter)
+    }
+
+    fn text(&self, attribute: u32) -> Option<&[u8]> {
+        let mut result = Buffer::EMPTY;
+        // SAFETY: the pointer is valid during the hook; the bytes live as long as the stream's attributes.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_filter_get_attribute_string(self.0, attribute, &raw mut result)
+                .then(|| result.bytes())
+        }
+    }
+
+    fn number(&self, attribute: u32) -> Option<u64> {
+        let mut result = 0;
+        // SAFETY: the pointer is valid during the hook.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_filter_get_attribute_int(self.0, attribute, &raw mut result)
+                .then_some(result)
+        }
     }
 
     fn chunks(&self, body: u32, into: &mut Vec<u8>) {
@@ -80,6 +99,16 @@ unsafe fn list<'a>(count: usize, fill: impl FnOnce(*mut Header) -> bool) -> Head
     raw.iter().map(|header| unsafe { (header.name.bytes(), header.value.bytes()) }).collect()
 }
 
+impl Connection for EnvoyStream {
+    fn id(&self) -> Option<u64> {
+        self.number(abi::ATTRIBUTE_CONNECTION_ID)
+    }
+
+    fn local_address(&self) -> Option<&[u8]> {
+        self.text(abi::ATTRIBUTE_DESTINATION_ADDRESS)
+    }
+}
+
 impl Stream for EnvoyStream {
     fn headers(&self, map: Map) -> HeaderList<'_> {
         // SAFETY: the pointer is valid during the hook; the bytes live until a write, which needs `&mut self`.
@@ -90,16 +119,10 @@ impl Stream for EnvoyStream {
     }
 
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
-        let id = match attribute {
+        self.text(match attribute {
             Attribute::Protocol => abi::ATTRIBUTE_PROTOCOL,
             Attribute::TlsVersion => abi::ATTRIBUTE_TLS_VERSION,
-        };
-        let mut result = Buffer::EMPTY;
-        // SAFETY: the pointer is valid during the hook; the bytes live as long as the stream's attributes.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_get_attribute_string(self.0, id, &raw mut result)
-                .then(|| result.bytes())
-        }
+        })
     }
 
     fn peer_address(&self) -> Option<&[u8]> {
@@ -112,16 +135,7 @@ impl Stream for EnvoyStream {
     }
 
     fn local_port(&self) -> Option<u64> {
-        let mut port = 0;
-        // SAFETY: the pointer is valid during the hook.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_get_attribute_int(
-                self.0,
-                abi::ATTRIBUTE_DESTINATION_PORT,
-                &raw mut port,
-            )
-            .then_some(port)
-        }
+        self.number(abi::ATTRIBUTE_DESTINATION_PORT)
     }
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

@@ -10,6 +10,7 @@ mod abi;
 mod arguments;
 mod body;
 mod charset;
+mod cjson;
 #[cfg(not(test))]
 mod envoy_stream;
 mod error;

@@ -1,7 +1,7 @@
 //! One request as its headers tell it, read once.
 
 use crate::path::{self, BadPath};
-use crate::stream::{Attribute, HeaderList, Map, Stream};
+use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
 use std::borrow::Cow;
 
 /// nginx's `large_client_header_buffers 4 8k`.
@@ -23,6 +23,7 @@ pub struct Request<'a> {
     pub local_port: u64,
     /// The connection's other end, as Envoy writes addresses.
     pub peer: Option<&'a str>,
+    pub connection: &'a dyn Connection,
 }
 
 impl<'a> Request<'a> {
@@ -42,6 +43,7 @@ impl<'a> Request<'a> {
             is_tls: stream.attribute(Attribute::TlsVersion).is_some_and(|version| !version.is_empty()),
             local_port: stream.local_port().unwrap_or_default(),
             peer: stream.peer_address().and_then(address_without_port),
+            connection: stream,
             headers,
         }
     }
@@ -64,6 +66,11 @@ impl<'a> Request<'a> {
             return Some((400, "Bad request"));
         }
         (self.method == b"TRACE").then_some((405, "Method not allowed"))
+    }
+
+    /// The address at which the connection arrived, as Envoy writes addresses.
+    pub fn local_address(&self) -> Option<&'a str> {
+        self.connection.local_address().and_then(address_without_port)
     }
 
     /// What Envoy takes for gRPC; not gRPC-Web.
@@ -118,6 +125,19 @@ fn address_without_port(address: &[u8]) -> Option<&str> {
 pub mod testing {
     use super::*;
 
+    #[derive(Debug)]
+    struct Unknown;
+
+    impl Connection for Unknown {
+        fn id(&self) -> Option<u64> {
+            None
+        }
+
+        fn local_address(&self) -> Option<&[u8]> {
+            None
+        }
+    }
+
     pub fn request<'a>(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
         let (sent_path, query) = path::split_query(target.as_bytes());
         Request {
@@ -132,6 +152,7 @@ pub mod testing {
             is_tls: false,
             local_port: 8000,
             peer: Some("127.0.0.1"),
+            connection: &Unknown,
         }
     }
 

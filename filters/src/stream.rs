@@ -4,6 +4,7 @@
 //! dead by then.
 
 use smallvec::SmallVec;
+use std::fmt::Debug;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Map {
@@ -21,7 +22,15 @@ pub enum Attribute {
 
 pub type HeaderList<'a> = SmallVec<[(&'a [u8], &'a [u8]); 32]>;
 
-pub trait Stream {
+/// What only few ask of the connection on which a request came.
+pub trait Connection: Debug {
+    /// Its number in this process.
+    fn id(&self) -> Option<u64>;
+    /// `address:port` at which it arrived.
+    fn local_address(&self) -> Option<&[u8]>;
+}
+
+pub trait Stream: Connection {
     /// All headers in order, names in lower case.
     fn headers(&self, map: Map) -> HeaderList<'_>;
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]>;
@@ -110,6 +119,16 @@ pub mod testing {
 
     pub fn text(bytes: &[u8]) -> String {
         String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    impl Connection for Fake {
+        fn id(&self) -> Option<u64> {
+            Some(7)
+        }
+
+        fn local_address(&self) -> Option<&[u8]> {
+            Some(b"192.0.2.2:8000")
+        }
     }
 
     impl Stream for Fake {

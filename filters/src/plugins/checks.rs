@@ -21,6 +21,29 @@ pub fn header_value(field: &str, text: &str) -> Result<(), ConfigError> {
     Err(ConfigError::Invalid(format!("{field}: control characters are not allowed in header values").into()))
 }
 
+/// Refuses what is no header's name: RFC 9110's `token`, so no pseudo-header either.
+pub fn header_name(field: &str, text: &str) -> Result<(), ConfigError> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+.^_`|~-".contains(&byte);
+    if !text.is_empty() && text.len() <= LONGEST_NAME && text.bytes().all(is_token) {
+        return Ok(());
+    }
+    Err(ConfigError::Invalid(format!("{field}: '{}' is not the name of a header", text.escape_debug()).into()))
+}
+
+/// Refuses the name of a header by which a message's end is found: the gateway writes those itself.
+pub fn free_header_name(field: &str, text: &str) -> Result<(), ConfigError> {
+    header_name(field, text)?;
+    let dashed = text.to_ascii_lowercase().replace('_', "-");
+    if RESERVED.contains(&dashed.as_str()) {
+        return Err(ConfigError::Invalid(format!("{field}: the gateway itself sets {text}").into()));
+    }
+    Ok(())
+}
+
+const LONGEST_NAME: usize = 16 * 1024;
+
+const RESERVED: [&str; 5] = ["connection", "content-length", "host", "transfer-encoding", "upgrade"];
+
 /// Refuses a status with which a request cannot be answered.
 pub fn reply_status(field: &str, status: f64) -> Result<u16, ConfigError> {
     if (200.0..=599.0).contains(&status) && status.fract() == 0.0 {
@@ -41,6 +64,27 @@ mod tests {
         {
             assert_eq!(header_value("field", text).is_ok(), is_right, "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_are_tokens() {
+        let long = "x".repeat(LONGEST_NAME + 1);
+        for (text, is_right) in [
+            ("X-A_1", true),
+            ("a.b|c", true),
+            ("", false),
+            (":path", false),
+            ("a b", false),
+            ("a\n", false),
+            ("ä", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(header_name("field", text).is_ok(), is_right, "{text:?}");
+        }
+        for text in ["Content-Length", "TRANSFER_ENCODING", "host", "a b"] {
+            assert!(free_header_name("field", text).is_err(), "{text}");
+        }
+        assert!(free_header_name("field", "Content-Type").is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod acl;
 pub mod basic_auth;
+pub mod correlation_id;
 pub mod cors;
 pub mod grpc_web;
 pub mod ip_restriction;
@@ -63,6 +64,7 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
     ("basic-auth", basic_auth::parse),
+    ("correlation-id", correlation_id::parse),
     ("cors", cors::parse),
     ("grpc-web", grpc_web::parse),
     ("ip-restriction", ip_restriction::parse),
