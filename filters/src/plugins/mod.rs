@@ -9,6 +9,7 @@ pub mod grpc_web;
 pub mod ip_restriction;
 pub mod key_auth;
 pub mod rate_limiting;
+pub mod response_transformer;
 
 mod authentication;
 mod checks;
@@ -70,6 +71,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("ip-restriction", ip_restriction::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
+    ("response-transformer", response_transformer::parse),
 ];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
