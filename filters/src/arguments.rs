@@ -50,6 +50,11 @@ pub fn without(arguments: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     removed.then_some(out)
 }
 
+/// Names and values, decoded; None where there is no `=`.
+pub fn decoded(arguments: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Option<Cow<'_, [u8]>>)> {
+    pairs(arguments).map(|(name, value)| (decode(name), value.map(decode)))
+}
+
 fn pairs(arguments: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     arguments.split(|byte| *byte == b'&').filter(|part| !part.is_empty()).map(|part| {
         match part.iter().position(|byte| *byte == b'=') {

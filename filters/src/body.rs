@@ -69,6 +69,21 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Everything in it, as JSON; what is not UTF-8 becomes U+FFFD.
+    pub fn members(&self) -> Option<Value> {
+        match self.kind {
+            Kind::Form => Some(object_of(arguments::decoded(self.bytes).map(|(name, value)| {
+                (lossy(&name), value.map_or(Value::Bool(true), |value| Value::String(lossy(&value))))
+            }))),
+            Kind::Json => {
+                serde_json::from_slice(self.bytes).ok().filter(|all: &Value| all.is_object() || all.is_array())
+            }
+            Kind::Multipart { boundary } => Some(object_of(
+                parts(self.bytes, boundary).map(|part| (lossy(part.name), Value::String(lossy(part.value)))),
+            )),
+        }
+    }
+
     /// The body without `name`; `None` if it is not there.
     pub fn without(&self, name: &[u8]) -> Option<Vec<u8>> {
         match self.kind {
@@ -99,6 +114,23 @@ fn json_without(object: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
     let rest = object.iter().filter(|(other, _)| *other != name);
     serde_json::Serializer::new(&mut out).collect_map(rest).ok()?;
     Some(out)
+}
+
+/// Names that come several times have a list of their values.
+pub fn object_of(pairs: impl Iterator<Item = (String, Value)>) -> Value {
+    let mut members = Map::new();
+    for (name, value) in pairs {
+        match members.get_mut(&name) {
+            None => drop(members.insert(name, value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    Value::Object(members)
+}
+
+pub fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// One part of a multipart body: `from` is where its delimiter begins, `to` where the next one begins.
@@ -146,6 +178,7 @@ fn parameter<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     const MULTIPART: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n\
         --b\r\ncontent-disposition: form-data; name=\"apikey\"\r\n\r\nkey-1\r\n--b--\r\n";
@@ -213,6 +246,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn everything_in_a_body() {
+        for (kind, body, expected) in [
+            (Kind::Form, &b"a=1&b&a=2&a=%ff"[..], Some(json!({"a": ["1", "2", "\u{fffd}"], "b": true}))),
+            (Kind::Json, br#"{"a":[1]}"#, Some(json!({"a": [1]}))),
+            (Kind::Json, b"1", None),
+            (multipart(), MULTIPART, Some(json!({"x": "1", "apikey": "key-1"}))),
+        ] {
+            assert_eq!(Content::new(&kind, body).members(), expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn no_body_is_too_strange(body in proptest::collection::vec(any::<u8>(), 0..64), boundary in "[a-b]{1,2}") {
@@ -220,6 +265,7 @@ mod tests {
                 let content = Content::new(&kind, &body);
                 content.find(b"k");
                 content.without(b"k");
+                content.members();
             }
         }
     }

@@ -121,9 +121,10 @@ fn html(title: &str, paragraphs: &str) -> String {
     )
 }
 
-/// Kong's mapping of a refusal's HTTP status to a gRPC status.
+/// Kong's mapping of a reply's HTTP status to a gRPC status.
 pub fn grpc_status(status: u16) -> u16 {
     match status {
+        200..=299 => 0,
         401 => 16,
         403 => 7,
         404 => 5,
@@ -134,8 +135,33 @@ pub fn grpc_status(status: u16) -> u16 {
         503 => 14,
         504 => 4,
         500.. => 13,
-        _ => 3,
+        400..=499 => 3,
+        _ => 2,
     }
+}
+
+/// What Kong says of a gRPC status where a reply has no message.
+pub fn grpc_message(grpc_status: u16) -> &'static str {
+    const MESSAGES: [&str; 17] = [
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    ];
+    MESSAGES.get(usize::from(grpc_status)).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

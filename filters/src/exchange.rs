@@ -29,6 +29,15 @@ pub enum Body<'a> {
     Whole(&'a Kind, &'a [u8]),
 }
 
+/// The bytes of the request's body, of whatever kind.
+#[derive(Clone, Copy, Debug)]
+pub enum RawBody<'a> {
+    /// They have not arrived yet.
+    Pending,
+    TooLarge,
+    Whole(&'a [u8]),
+}
+
 /// Who the request belongs to, as the authentication plugins found out.
 #[derive(Debug, Default)]
 pub struct Identity {
@@ -49,6 +58,7 @@ pub struct Exchange<'a, 'r> {
     /// Normalised, without the query.
     pub path: &'a [u8],
     pub body: Body<'a>,
+    pub raw_body: RawBody<'a>,
     pub world: &'a World,
     pub route: &'a Route,
     /// Names the counters of this attachment.

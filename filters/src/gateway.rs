@@ -2,7 +2,7 @@
 
 use crate::body::{self, Kind};
 use crate::error_body::Formats;
-use crate::exchange::{Body, Exchange, Identity, Note, Verdict};
+use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
 use crate::forwarding::{self, Changes, Way};
 use crate::incoming::Choice;
 use crate::local_reply::LocalError;
@@ -137,7 +137,8 @@ impl Filter {
                 && request.header(b"content-length").is_none()
                 && request.header(b"upgrade").is_none();
             let searchable = !end_of_stream && content_kind(&request).is_some();
-            self.decide(&request, if searchable { Body::Pending } else { Body::Unusable })
+            let raw_body = if end_of_stream { RawBody::Whole(b"") } else { RawBody::Pending };
+            self.decide(&request, if searchable { Body::Pending } else { Body::Unusable }, raw_body)
         };
         let arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
         self.carry_out(decision, stream, arrived)
@@ -172,13 +173,13 @@ impl Filter {
                 (Some(kind), Some(bytes)) => Body::Whole(kind, bytes),
                 _ => Body::Unusable,
             };
-            self.decide(&request, body)
+            self.decide(&request, body, bytes.as_deref().map_or(RawBody::TooLarge, RawBody::Whole))
         };
         let arrived = if end_of_stream { Arrived::Everything } else { Arrived::Part };
         self.carry_out(decision, stream, arrived)
     }
 
-    fn decide(&mut self, request: &Request<'_>, body: Body<'_>) -> Decision {
+    fn decide(&mut self, request: &Request<'_>, body: Body<'_>, raw_body: RawBody<'_>) -> Decision {
         let path = match (request.refusal(), &request.path) {
             (None, Ok(path)) => path,
             (refusal, _) => {
@@ -198,7 +199,7 @@ impl Filter {
         }
         let address = forwarding::client_address(&world.settings, request);
         let address = address.as_deref().unwrap_or_default();
-        if let Some(decision) = self.run_plugins(&world, &entry.target, request, (path, body, address)) {
+        if let Some(decision) = self.run_plugins(&world, &entry.target, request, (path, body, raw_body, address)) {
             return decision;
         }
         self.prepare(&world.settings, &entry, request, address);
@@ -211,7 +212,7 @@ impl Filter {
         world: &World,
         route: &Route,
         request: &Request<'_>,
-        (path, body, client_address): (&[u8], Body<'_>, &str),
+        (path, body, raw_body, client_address): (&[u8], Body<'_>, RawBody<'_>, &str),
     ) -> Option<Decision> {
         loop {
             let consumer = self.who.consumer.clone();
@@ -225,6 +226,7 @@ impl Filter {
                 request,
                 path,
                 body,
+                raw_body,
                 world,
                 route,
                 scope: chosen.scope,

@@ -83,7 +83,9 @@ impl Filter {
     }
 
     fn reply_without_body(&self, status: u16, message: &str, own: &Headers, stream: &mut impl Stream) {
-        let (status_text, grpc_status) = (status.to_string(), error_body::grpc_status(status).to_string());
+        let grpc_status = error_body::grpc_status(status);
+        let message = if message.is_empty() { error_body::grpc_message(grpc_status) } else { message };
+        let (status_text, grpc_status) = (status.to_string(), grpc_status.to_string());
         let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
             &[
                 (b":status", b"200"),

@@ -9,6 +9,7 @@ pub mod grpc_web;
 pub mod ip_restriction;
 pub mod key_auth;
 pub mod rate_limiting;
+pub mod request_termination;
 pub mod response_transformer;
 
 mod authentication;
@@ -71,6 +72,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("ip-restriction", ip_restriction::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
+    ("request-termination", request_termination::parse),
     ("response-transformer", response_transformer::parse),
 ];
 
