@@ -4,7 +4,11 @@ import ipaddress
 import re
 from typing import Final
 
+from crossfade.api import bounds
+
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+# By which the end of a message or its receiver is found: the gateway writes them itself.
+_RESERVED: Final = ("connection", "content-length", "host", "transfer-encoding", "upgrade")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -12,6 +16,18 @@ def header_name(name: str) -> str | None:
     if _HEADER_NAME.fullmatch(name):
         return None
     return f"bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"
+
+
+def any_header_name(name: str) -> str | None:
+    """Wider than Kong's own check, which not all its fields have."""
+    return f"{name!a} is not a valid header" if isinstance(bounds.header_name(name), bounds.Misfit) else None
+
+
+def free_header_name(name: str) -> str | None:
+    """For names under which a plugin writes."""
+    if name.lower().replace("_", "-") in _RESERVED:
+        return f"the gateway itself sets the header {name}"
+    return any_header_name(name)
 
 
 def header_value(value: str) -> str | None:

@@ -8,12 +8,15 @@ from msgspec import Struct
 
 from crossfade.compile.policies.acl.plan import PLUGIN as ACL
 from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
+from crossfade.compile.policies.correlation_id.plan import PLUGIN as CORRELATION_ID
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
 from crossfade.compile.policies.grpc_web.plan import PLUGIN as GRPC_WEB
 from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
+from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUEST_TERMINATION
+from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
 from crossfade.compile.policies.schema import ENTITY, Outcome, apply_schema, violation_text
 from crossfade.policy_module import library
 
@@ -22,11 +25,14 @@ PLUGINS: Final[dict[str, Plugin]] = {
     for plugin in (
         ACL,
         BASIC_AUTH,
+        CORRELATION_ID,
         CORS,
         GRPC_WEB,
         IP_RESTRICTION,
         KEY_AUTH,
         RATE_LIMITING,
+        REQUEST_TERMINATION,
+        RESPONSE_TRANSFORMER,
     )
 }
 # The one order of all plugins, those of the policy module and those of Envoy alike (kong.md §4.2).

@@ -1,0 +1,1 @@
+"""correlation-id: every request has an id, by which its traces in several services belong together."""

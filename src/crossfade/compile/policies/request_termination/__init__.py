@@ -1,0 +1,1 @@
+"""request-termination: the gateway answers instead of the upstream."""
