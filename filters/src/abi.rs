@@ -169,6 +169,9 @@ callbacks! {
     ) -> bool;
     fn envoy_dynamic_module_callback_http_get_body_size(filter: EnvoyFilter, body: u32) -> usize;
     fn envoy_dynamic_module_callback_http_append_body(filter: EnvoyFilter, body: u32, data: Buffer) -> bool;
+    /// 0: no limit.
+    fn envoy_dynamic_module_callback_http_get_buffer_limit(filter: EnvoyFilter) -> u64;
+    fn envoy_dynamic_module_callback_http_set_buffer_limit(filter: EnvoyFilter, limit: u64);
     fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
     fn envoy_dynamic_module_callback_early_header_mutation_get_headers_size(headers: EarlyHeaders) -> usize;
     fn envoy_dynamic_module_callback_early_header_mutation_get_headers(

@@ -67,6 +67,18 @@ impl EnvoyStream {
         }
     }
 
+    /// Envoy answers 500 when it has to keep more of a body than its limit.
+    fn make_room(&mut self, size: usize) {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        // SAFETY: the pointer is valid during the hook.
+        unsafe {
+            let limit = abi::envoy_dynamic_module_callback_http_get_buffer_limit(self.0);
+            if limit != 0 && limit < size {
+                abi::envoy_dynamic_module_callback_http_set_buffer_limit(self.0, size);
+            }
+        }
+    }
+
     /// Whether the chunk just received is the buffered body itself and must not be read twice.
     fn received_is_buffered(&self) -> bool {
         // SAFETY: the pointer is valid during the hook.
@@ -220,10 +232,12 @@ impl Stream for EnvoyStream {
 
     fn replace_response_chunk(&mut self, body: &[u8]) {
         self.drain(abi::RECEIVED_RESPONSE_BODY);
+        self.make_room(body.len());
         self.append(abi::RECEIVED_RESPONSE_BODY, body);
     }
 
     fn add_response_body(&mut self, body: &[u8]) {
+        self.make_room(body.len());
         self.append(abi::BUFFERED_RESPONSE_BODY, body);
     }
 }
