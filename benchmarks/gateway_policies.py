@@ -5,8 +5,9 @@
 Needs `wrk`. One Envoy with one worker has four listeners with the same options and the same upstream: `plain` has the
 router only, `gateway` the policy module and a route without plugins, `policies` one with key-auth and rate limiting.
 `native` has no module: Envoy's route itself writes fixed copies of the headers that `policies` adds, found out by
-asking an echo, and rewrites the path; it is what those headers cost in Envoy alone. Each round measures all of them one after
-another, in changing order, so that foreign load on the machine hits all; the ratios are medians of the rounds' ratios.
+asking an echo, and rewrites the path; it is what those headers cost in Envoy alone. Each round measures all of them one
+after another, in changing order, so that foreign load on the machine hits all; the ratios are medians of those of the
+rounds.
 Ends by itself within about a minute.
 """
 

@@ -66,7 +66,6 @@ pub struct Exchange<'a, 'r> {
     pub counters: &'a Counters,
     /// The client's address; a trusted peer's word for it counts.
     pub client_address: &'a str,
-    pub request_id: &'a str,
     pub formats: Formats,
     pub who: &'a mut Identity,
     /// What the upstream gets other than the client sent.

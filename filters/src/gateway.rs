@@ -221,7 +221,6 @@ impl Filter {
                 return Some(Decision::Reply(self.plugin_error(503, "a plugin of this route is not there")));
             };
             let mut note = instance.plugin.note(request);
-            let request_id = self.request_id;
             let mut exchange = Exchange {
                 request,
                 path,
@@ -232,8 +231,6 @@ impl Filter {
                 scope: chosen.scope,
                 counters: self.counters,
                 client_address,
-                // Hexadecimal digits only.
-                request_id: std::str::from_utf8(&request_id).unwrap_or_default(),
                 formats: self.formats,
                 who: &mut self.who,
                 upstream: &mut self.changes,

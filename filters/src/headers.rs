@@ -12,10 +12,8 @@ struct Edit {
     kept: usize,
 }
 
-/// A response as the plugins of its request see it: status, headers, and whether the gateway made it.
+/// The headers of a response as the plugins of its request see them.
 pub struct Response<'a> {
-    pub status: u16,
-    pub is_generated: bool,
     headers: &'a [(&'a [u8], &'a [u8])],
     edits: Vec<Edit>,
 }
@@ -30,8 +28,8 @@ pub struct HeaderChange {
 
 impl<'a> Response<'a> {
     /// `headers` have lower-case names.
-    pub fn new(status: u16, headers: &'a [(&'a [u8], &'a [u8])], is_generated: bool) -> Self {
-        Self { status, is_generated, headers, edits: Vec::new() }
+    pub fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
+        Self { headers, edits: Vec::new() }
     }
 
     /// All values under a lower-case name, in order.
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn edits_see_each_other_and_are_written_once() {
-        let mut response = Response::new(200, &SENT, false);
+        let mut response = Response::new(&SENT);
         response.add("vary", "Origin");
         response.set("x-a", "3");
         response.add("x-a", "4");
@@ -131,7 +129,7 @@ mod tests {
 
     #[test]
     fn removing_what_was_added_leaves_nothing() {
-        let mut response = Response::new(200, &SENT, false);
+        let mut response = Response::new(&SENT);
         response.add("x-a", "3");
         response.remove("x-a");
         assert_eq!(response.values("x-a"), [] as [&[u8]; 0]);

@@ -73,7 +73,7 @@ impl Filter {
     fn headers_of_reply(&mut self, given: Headers, status: u16) -> Headers {
         let mut headers = given;
         headers.append(&mut self.client_headers);
-        let changes = self.edits(status, &pairs(&headers), true);
+        let changes = self.edits(&pairs(&headers));
         apply(&mut headers, changes);
         if let Some((_, value)) = headers.iter_mut().find(|(name, _)| name == "content-type") {
             *value = charset::completed(status, value).unwrap_or_else(|| std::mem::take(value));
@@ -100,11 +100,11 @@ impl Filter {
     }
 
     /// What the plugins of the request make of a response's headers.
-    fn edits(&mut self, status: u16, headers: &[(&[u8], &[u8])], is_generated: bool) -> Vec<HeaderChange> {
+    fn edits(&mut self, headers: &[(&[u8], &[u8])]) -> Vec<HeaderChange> {
         if self.taking.is_empty() {
             return Vec::new();
         }
-        let mut response = Response::new(status, headers, is_generated);
+        let mut response = Response::new(headers);
         self.taking.iter().for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
         for taking in &mut self.taking {
             taking.rewrites = taking.instance.plugin.wants_response_body(&response);
@@ -159,7 +159,7 @@ impl Filter {
         self.tell_client(stream);
         let changes = {
             let headers = stream.headers(Map::Response);
-            self.edits(status_of(&headers), &headers, false)
+            self.edits(&headers)
         };
         for change in changes {
             if change.removes {
@@ -200,7 +200,7 @@ impl Filter {
             headers.push(("content-type".into(), text(error_body::content_type(format))));
         }
         headers.append(&mut self.client_headers);
-        let changes = self.edits(error.status, &pairs(&headers), true);
+        let changes = self.edits(&pairs(&headers));
         apply(&mut headers, changes);
         let body = self.rewritten(body);
         let is_upstreams = error.origin == Origin::Upstream;
