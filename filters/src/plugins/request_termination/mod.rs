@@ -48,7 +48,9 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     if let Some(problem) = conflict(given.is_some(), body.is_some(), content_type.is_some(), raw.echo) {
         return Err(ConfigError::Invalid(problem.into()));
     }
-    checks::header_value("content_type", content_type.as_deref().unwrap_or_default())?;
+    if let Some(content_type) = &content_type {
+        checks::header_value("content_type", content_type)?;
+    }
     let trigger = some(raw.trigger).map(Trigger::parse).transpose()?;
     let message = given.or_else(|| default_message(status).map(str::to_owned));
     let (message, answer) = match body {

@@ -35,11 +35,10 @@ PLUGINS: Final[dict[str, Plugin]] = {
         RESPONSE_TRANSFORMER,
     )
 }
-# The one order of all plugins, those of the policy module and those of Envoy alike (kong.md §4.2).
-ORDER: Final[dict[str, int]] = {
-    name: place
-    for place, name in enumerate(sorted(PLUGINS, key=lambda name: (PLUGINS[name].priority, name), reverse=True))
-}
+_HIGHEST: Final = 1_000_000
+# The one order of all plugins, those of the policy module and those of Envoy alike: lower runs first. Kong gives no
+# priority to two plugins (kong.md §4.2), so one more plugin moves no other.
+ORDER: Final[dict[str, int]] = {name: _HIGHEST - plugin.priority for name, plugin in PLUGINS.items()}
 CREDENTIAL_TYPES: Final[dict[str, CredentialType]] = {
     plugin.credentials.name: plugin.credentials for plugin in PLUGINS.values() if plugin.credentials is not None
 }

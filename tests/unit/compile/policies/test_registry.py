@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crossfade.compile.policies.plugin import ModuleStep
-from crossfade.compile.policies.registry import PLUGINS, Accepted, Refused, judge_plugin
+from crossfade.compile.policies.registry import ORDER, PLUGINS, Accepted, Refused, judge_plugin
 from crossfade.policy_module.library import plugin_names
 
 LIMITS = ", ".join(f"'config.{period}'" for period in ("second", "minute", "hour", "day", "month", "year"))
@@ -138,3 +138,9 @@ def test_no_number_is_too_strange(minute: float) -> None:
 
 def test_every_plugin_of_the_module_is_known_here() -> None:
     assert plugin_names() <= PLUGINS.keys()
+
+
+def test_no_two_plugins_share_a_place_in_the_order() -> None:
+    assert len(set(ORDER.values())) == len(PLUGINS)
+    assert min(ORDER.values()) >= 0
+    assert ORDER["cors"] < ORDER["key-auth"] < ORDER["acl"] < ORDER["rate-limiting"] < ORDER["response-transformer"]
