@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Where rustup puts cargo, for shells that have not read its settings.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .PHONY: help setup packages demo test check format bench golden clean
 
@@ -17,7 +19,7 @@ help:
 setup: $(VENV)/.ready
 	@$(BIN)/python -m generate
 
-$(VENV)/.ready: pyproject.toml constraints.txt packages.txt
+$(VENV)/.ready: pyproject.toml constraints.txt packages.txt packages-rust.txt packages.sh
 	@$(MAKE) --no-print-directory packages
 	@echo "setup: virtual environment" >&2
 	@$(PYTHON) -m venv $(VENV)
@@ -25,16 +27,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt packages.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
 	@touch $@
 
-# Installs only what is missing, so that a prepared machine needs neither root nor a network.
 packages:
-	@if ! command -v apt-get >/dev/null; then \
-		echo "setup: no apt here: see that the like of packages.txt is installed" >&2; exit 0; \
-	fi; \
-	missing=$$(comm -23 <(sort packages.txt) <(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' | sed -n 's|^installed ||p' | sort)); \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	echo "setup: Debian packages:" $$missing >&2; \
-	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq $$missing >/dev/null
+	@./packages.sh
 
 demo: setup
 	@$(BIN)/crossfade demo $(ARGS)
