@@ -207,7 +207,8 @@ def test_broken_catalogue_is_refused_before_anything_starts(tmp_path: Path) -> N
 
 def test_machine_without_rights_is_told_what_to_do(tmp_path: Path) -> None:
     """As root without the right to make namespaces, as in an ordinary container."""
-    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "crossfade.cli"]
+    root_without_rights = ["unshare", "--user", "--map-root-user", "setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    command = [*root_without_rights, sys.executable, "-m", "crossfade.cli"]
     ports = [f"--{name}-port={port}" for name, port in zip(("api", "http", "https"), free_ports(3), strict=True)]
     refused = subprocess.run(
         [*command, "up", "--bare", "--data-dir", str(tmp_path / "data"), *ports],

@@ -1,6 +1,5 @@
 """Traffic capture rules (appmesh.md §4.6), and that iptables takes them."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +87,6 @@ def test_wrong_values_are_named(name: str, value: str) -> None:
         settings_from({**INJECTED, name: value})
 
 
-@pytest.mark.skipif(not shutil.which("iptables-restore"), reason="iptables is not installed")
 def test_running_twice_gives_the_same_rules() -> None:
     """In a network namespace of its own; the last word is that of iptables itself."""
     script = f"{sys.executable} -I -S {Path(proxy_init.__file__)}"

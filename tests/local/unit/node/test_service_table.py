@@ -1,6 +1,5 @@
 """Joining Services with endpoints, and what nftables and DNS make of them."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_local.dns import answer_question
 from crossfade_local.nft import render_table
+from crossfade_local.preflight import search_path
 from crossfade_local.service_table import Endpoint, ServiceTable, build_table
 
 
@@ -77,12 +77,12 @@ def test_rules_choose_among_endpoints(table: ServiceTable) -> None:
     assert "10.96.0.22" not in rules
 
 
-@pytest.mark.skipif(not shutil.which("nft"), reason="nft is not installed")
 @pytest.mark.parametrize("services", ["none", "all"])
 def test_nft_accepts_the_rules(table: ServiceTable, services: str) -> None:
     rules = render_table(table if services == "all" else {})
     command = ["unshare", "--user", "--map-root-user", "--net", "nft", "--check", "-f", "-"]
-    done = subprocess.run(command, input=rules, capture_output=True, text=True, check=False)
+    env = {"PATH": search_path()}
+    done = subprocess.run(command, env=env, input=rules, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
