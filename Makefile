@@ -7,11 +7,12 @@ ARGS ?=
 # Where rustup puts cargo, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup packages demo test check format bench golden clean
+.PHONY: help setup packages demo test fresh check format bench golden clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
 	@echo "make test    set up and run every test"
+	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
 	@echo "make golden  rewrite the expected translations"
@@ -36,6 +37,10 @@ demo: setup
 test: setup
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 	@cargo test --quiet --locked
+
+fresh:
+	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }
+	@tests/fresh/run.sh $(ARGS)
 
 check: setup
 	@$(BIN)/ruff format --check .
