@@ -1,15 +1,22 @@
 """Which program an image reference stands for: there is no image store, a list of patterns takes its place.
 
-The user's file is asked before the list that the cluster was started with; the first pattern that matches wins.
+There are two: the user's file, and the list that the cluster was started with. In each the first pattern that matches
+wins. The file's entry is taken unless the list's says more of the name: "*" is not meant for the cluster's own images.
 """
 
+import pwd
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, NamedTuple
 
 import yaml
-from msgspec import Struct, ValidationError, convert, field
+from msgspec import Meta, Struct, ValidationError, convert, field
+
+# The kernel takes the largest number for "leave it as it is", which would be root.
+Uid = Annotated[int, Meta(ge=0, le=2**32 - 2)]
+_WILDCARDS: Final = re.compile(r"[*?\[]")
 
 
 class Image(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,11 +26,17 @@ class Image(Struct, frozen=True, forbid_unknown_fields=True):
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
-    user: int = 0
+    user: Uid | Annotated[str, Meta(min_length=1)] = 0
+    """A number, or the name of a user of this machine."""
+
+
+class User(NamedTuple):
+    uid: int
+    gid: int
 
 
 class CatalogueError(Exception):
-    """The user's file cannot be used; the text names file and field."""
+    """An entry cannot be used; the text names file or entry, and field."""
 
 
 class Catalogue:
@@ -43,7 +56,7 @@ class Catalogue:
     def find(self, reference: str) -> Image | None:
         """Raises CatalogueError when the user's file has become unreadable."""
         self._refresh()
-        return find_image(self.images, reference)
+        return choose(find_image(self._user, reference), find_image(self._built_in, reference))
 
     def how_to_add(self, reference: str) -> str:
         """What to tell the owner of a pod whose image is unknown."""
@@ -72,6 +85,27 @@ def find_image(images: Iterable[Image], reference: str) -> Image | None:
         if fnmatchcase(reference, image.match) or fnmatchcase(bare, image.match):
             return image
     return None
+
+
+def choose(of_user: Image | None, built_in: Image | None) -> Image | None:
+    """The user's, unless the built-in pattern has more text before its first wildcard."""
+    if of_user and built_in and _named_part(of_user) < _named_part(built_in):
+        return built_in
+    return of_user or built_in
+
+
+def user_of(image: Image) -> User:
+    """Whom the program runs as. Raises CatalogueError for a name that this machine does not have."""
+    if isinstance(image.user, int):
+        return User(image.user, image.user)
+    try:
+        account = pwd.getpwnam(image.user)
+    except KeyError:
+        raise CatalogueError(
+            f'image catalogue: the entry for "{image.match}" has the user "{image.user}", who does not exist on this '
+            "machine: its containers cannot start; give the name of another user, or a number without quotes"
+        ) from None
+    return User(account.pw_uid, account.pw_gid)
 
 
 def parse_images(text: str, *, source: str, placeholders: Mapping[str, str] | None = None) -> tuple[Image, ...]:
@@ -109,6 +143,11 @@ def _filled(image: Image, placeholders: Mapping[str, str]) -> Image:
     return Image(
         match=image.match, argv=tuple(map(fill, image.argv)), env=image.env, workdir=image.workdir, user=image.user
     )
+
+
+def _named_part(image: Image) -> int:
+    """Length of what the pattern says of an image's name, up to its first wildcard."""
+    return len(_WILDCARDS.split(image.match, maxsplit=1)[0])
 
 
 def _without_tag(reference: str) -> str:

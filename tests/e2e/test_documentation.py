@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.demo.walkthrough import CHAPTERS
-from tests.support.documentation import ROOT, commands_in
+from tests.support.documentation import ROOT, commands_in, files_in
 
 CLEAN_UP = "crossfade down >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true"
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
@@ -29,6 +29,8 @@ def test_the_readme_names_the_two_commands_that_continuous_integration_runs() ->
 @pytest.mark.envoy
 @pytest.mark.parametrize("page", ["docs/getting-started.md", "docs/gateway-without-a-cluster.md"])
 def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
+    for path, content in files_in(page).items():
+        (tmp_path / Path(path).relative_to("/tmp")).write_text(content)
     commands = [command.replace("/tmp/", f"{tmp_path}/") for command in commands_in(page) if command not in SET_UP]
     script = "\n".join(["set -eu", f"trap '{CLEAN_UP}' EXIT", *commands])
     done = subprocess.run(

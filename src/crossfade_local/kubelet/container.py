@@ -146,11 +146,11 @@ class Container:
 
     async def _start(self) -> None:
         """One attempt, up to the end of postStart. Raises CannotStartError."""
-        image = find_image(self.spec["image"], self._context.catalogue)
+        image, user = find_image(self.spec["image"], self._context.catalogue)
         self._event(
             "Normal", "Pulled", f'Container image "{self.spec["image"]}" found in the catalogue as {image.argv[0]}'
         )
-        launch = self._launch = plan_launch(self.spec, image, self._context)
+        launch = self._launch = plan_launch(self.spec, image, user, self._context)
         self._leave_root()
         self._inside = await enter_root(self.spec, launch, self._context, termination_log=self._termination_log)
         self._event("Normal", "Created", f"Created container: {self.name}")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.catalogue import Image
+from crossfade_local.catalogue import Image, User
 from crossfade_local.kubelet.process import ROOT_CAPABILITIES, Identity
 from crossfade_local.namespaces import CAPABILITIES
 
@@ -81,15 +81,15 @@ def build_command(container: JsonObject, image: Image, env: Mapping[str, str]) -
     return Command(argv=tuple(argv), workdir=container.get("workingDir") or image.workdir)
 
 
-def build_identity(container: JsonObject, pod_spec: JsonObject, image: Image) -> Identity:
-    """Raises ConfigError when `runAsNonRoot` forbids the uid."""
+def build_identity(container: JsonObject, pod_spec: JsonObject, user: User) -> Identity:
+    """`user` is the image's. Raises ConfigError when `runAsNonRoot` forbids the uid."""
     of_pod = pod_spec.get("securityContext") or {}
     of_container = container.get("securityContext") or {}
     merged = {**of_pod, **{key: value for key, value in of_container.items() if value is not None}}
-    uid = int(merged.get("runAsUser", image.user))
+    uid = int(merged.get("runAsUser", user.uid))
     if merged.get("runAsNonRoot") and uid == 0:
         raise ConfigError("container has runAsNonRoot and image will run as root")
-    gid = int(merged.get("runAsGroup", 0 if "runAsUser" in merged or uid == 0 else uid))
+    gid = int(merged.get("runAsGroup", 0 if "runAsUser" in merged else user.gid))
     groups = [gid, *of_pod.get("supplementalGroups", ())]
     if "fsGroup" in of_pod:
         groups.append(int(of_pod["fsGroup"]))

@@ -7,7 +7,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local import namespaces
-from crossfade_local.catalogue import Catalogue, CatalogueError, Image
+from crossfade_local.catalogue import Catalogue, CatalogueError, Image, User, user_of
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.process import Launch
@@ -45,24 +45,24 @@ class CannotStartError(Exception):
         self.reason = reason
 
 
-def find_image(reference: str, catalogue: Catalogue) -> Image:
-    """Raises CannotStartError with what to add to the catalogue."""
+def find_image(reference: str, catalogue: Catalogue) -> tuple[Image, User]:
+    """Raises CannotStartError with what to add to the catalogue or to change in it."""
     try:
         image = catalogue.find(reference)
+        if image is None:
+            raise CannotStartError("ErrImagePull", catalogue.how_to_add(reference))
+        return image, user_of(image)
     except CatalogueError as error:
         raise CannotStartError("ErrImagePull", str(error)) from error
-    if image is None:
-        raise CannotStartError("ErrImagePull", catalogue.how_to_add(reference))
-    return image
 
 
-def plan_launch(spec: JsonObject, image: Image, context: PodContext) -> Launch:
+def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext) -> Launch:
     """Raises CannotStartError where the spec names what does not exist."""
     try:
         base = {**context.base_env, **image.env}
         env = environment.build_env(spec, base=base, facts=context.facts, sources=context.sources)
         command = environment.build_command(spec, image, env)
-        identity = environment.build_identity(spec, context.pod["spec"], image)
+        identity = environment.build_identity(spec, context.pod["spec"], user)
     except environment.ConfigError as error:
         raise CannotStartError("CreateContainerConfigError", str(error)) from error
     env.setdefault("HOME", "/root" if identity.uid == 0 else "/")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.cluster
 IMAGES = """
 - {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; echo started; sleep infinity & wait"], user: 65534}
 - {match: "root:*", argv: [sleep, infinity]}
+- {match: "named:*", argv: [sleep, infinity], user: nobody}
+- {match: "misnamed:*", argv: [sleep, infinity], user: nobdy}
 """
 SOON_S = 15.0
 
@@ -245,6 +248,21 @@ def test_unknown_image_says_what_to_do(cluster: EmbeddedCluster) -> None:
     assert 'match: "example.org/shop/cart:*"' in waiting
     assert "images.yaml" in waiting
     assert eventually(lambda: "Failed to pull image" in cluster.kubectl("describe", "pod", "unknown"))
+
+
+def test_an_image_runs_as_the_user_that_its_entry_names(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "named", container("named:1"))
+    wait_ready(cluster, "named")
+    nobody = pwd.getpwnam("nobody")
+    ids = cluster.kubectl("exec", "named", "--", "sh", "-c", "id -u; id -g").split()
+    assert ids == [str(nobody.pw_uid), str(nobody.pw_gid)]
+
+
+def test_an_unknown_user_of_an_image_is_named(cluster: EmbeddedCluster) -> None:
+    create_pod(cluster, "misnamed", container("misnamed:1"))
+    waiting = eventually(lambda: state_of(cluster, "misnamed").get("state", {}).get("waiting", {}))
+    assert waiting["reason"] in ("ErrImagePull", "ImagePullBackOff")
+    assert '"misnamed:*" has the user "nobdy"' in waiting["message"]
 
 
 def test_crashing_container_is_restarted_with_back_off(cluster: EmbeddedCluster) -> None:

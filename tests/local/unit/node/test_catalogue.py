@@ -1,11 +1,14 @@
 """Which program an image stands for."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crossfade_local.catalogue import Catalogue, CatalogueError, find_image, parse_images
+from crossfade_local.catalogue import Catalogue, CatalogueError, Image, choose, find_image, parse_images, user_of
 
 IMAGES = parse_images(
     """
@@ -42,12 +45,69 @@ def test_first_match_wins(reference: str, program: str) -> None:
         ("- {match: a, argv: []}", "empty argv"),
         ("- {match: a, argv: [b], comand: [c]}", "comand"),
         ("- {match: a, argv: b}", "argv"),
+        ("- {match: a, argv: [b], user: -1}", "user"),
+        ("- {match: a, argv: [b], user: 4294967295}", "user"),
+        ("- {match: a, argv: [b], user: ''}", "user"),
         ("{", "expected"),
     ],
 )
 def test_mistakes_are_named(text: str, complaint: str) -> None:
     with pytest.raises(CatalogueError, match=complaint):
         parse_images(text, source="test")
+
+
+@pytest.mark.parametrize("user", [0, 65534])
+def test_a_users_number_is_the_groups_too(user: int) -> None:
+    assert user_of(Image(match="a", argv=("b",), user=user)) == (user, user)
+
+
+def test_a_users_name_is_looked_up_on_this_machine() -> None:
+    for account in pwd.getpwall():
+        found = user_of(Image(match="a", argv=("b",), user=account.pw_name))
+        assert found == pwd.getpwnam(account.pw_name)[2:4]
+
+
+def test_an_unknown_user_is_named_with_the_entry() -> None:
+    with pytest.raises(CatalogueError, match=r'"shop/\*" has the user "nobdy".*number'):
+        user_of(Image(match="shop/*", argv=("b",), user="nobdy"))
+
+
+BUILT_IN = parse_images(
+    "- {match: 'crossfade/proxy:*', argv: [proxy]}\n- {match: '*/hello:*', argv: [hello]}", source=""
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reference", "program"),
+    [
+        ("*", "nginx", "mine"),
+        ("*", "crossfade/proxy:1", "proxy"),
+        ("cross*", "crossfade/proxy:1", "proxy"),
+        ("crossfade/*", "crossfade/proxy:1", "proxy"),
+        ("crossfade/proxy:*", "crossfade/proxy:1", "mine"),
+        ("crossfade/proxy:2", "crossfade/proxy:2", "mine"),
+        ("*", "shop/hello:1", "mine"),
+        ("shop/*", "shop/hello:1", "mine"),
+        ("shop/*", "bank/hello:1", "hello"),
+    ],
+)
+def test_a_file_replaces_what_it_names_as_closely(tmp_path: Path, pattern: str, reference: str, program: str) -> None:
+    file = tmp_path / "images.yaml"
+    file.write_text(f"- {{match: '{pattern}', argv: [mine]}}")
+    found = Catalogue(file, BUILT_IN).find(reference)
+    assert found
+    assert found.argv == (program,)
+
+
+@given(
+    wildcard=st.sampled_from("*?["), rest=st.text(), reference=st.sampled_from(["crossfade/proxy:1", "crossfade/proxy"])
+)
+def test_no_pattern_that_begins_with_a_wildcard_takes_the_clusters_own_images(
+    wildcard: str, rest: str, reference: str
+) -> None:
+    mine = Image(match=wildcard + rest, argv=("mine",))
+    built_in = Image(match="crossfade/proxy*", argv=("proxy",))
+    assert choose(find_image([mine], reference), find_image([built_in], reference)) == built_in
 
 
 def test_entries_added_later_are_seen(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.catalogue import Image
+from crossfade_local.catalogue import Image, User
 from crossfade_local.kubelet.environment import (
     ConfigError,
     DataSources,
@@ -31,7 +31,8 @@ POD: JsonObject = {
 }
 FACTS = PodFacts(POD, "10.244.0.16", "10.244.0.1")
 SOURCES = DataSources(config_maps={"settings": {"LEVEL": "high", "bad key": "x"}}, secrets={"keys": {"token": "t0p"}})
-IMAGE = Image(match="*", argv=("serve", "--fast"), workdir="/srv", user=65534)
+IMAGE = Image(match="*", argv=("serve", "--fast"), workdir="/srv")
+USER = User(uid=41, gid=42)
 
 
 def env_of(**container: Any) -> dict[str, str]:
@@ -134,28 +135,29 @@ def test_expand_keeps_what_it_does_not_know() -> None:
 @pytest.mark.parametrize(
     ("pod", "container", "ids"),
     [
-        ({}, {}, (65534, 65534)),
+        ({}, {}, (41, 42)),
+        ({"runAsGroup": 6}, {}, (41, 6)),
         ({"runAsUser": 5}, {}, (5, 0)),
         ({"runAsUser": 5, "runAsGroup": 6}, {"runAsUser": 7}, (7, 6)),
         ({}, {"runAsUser": 0}, (0, 0)),
     ],
 )
 def test_identity(pod: JsonObject, container: JsonObject, ids: tuple[int, int]) -> None:
-    identity = build_identity({"securityContext": container}, {"securityContext": pod}, IMAGE)
+    identity = build_identity({"securityContext": container}, {"securityContext": pod}, USER)
     assert (identity.uid, identity.gid) == ids
 
 
 def test_groups_and_capabilities() -> None:
     pod = {"securityContext": {"supplementalGroups": [7], "fsGroup": 8, "runAsUser": 1}}
     container = {"securityContext": {"capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]}}}
-    identity = build_identity(container, pod, IMAGE)
+    identity = build_identity(container, pod, USER)
     assert identity.groups == (0, 7, 8)
     assert identity.capabilities == {"NET_ADMIN"}
 
 
 def test_run_as_non_root_refuses_root() -> None:
     with pytest.raises(ConfigError, match="runAsNonRoot"):
-        build_identity({"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, {}, IMAGE)
+        build_identity({"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, {}, USER)
 
 
 @pytest.mark.parametrize(
