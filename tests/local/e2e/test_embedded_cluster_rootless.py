@@ -25,6 +25,9 @@ pytestmark = [
     ),
 ]
 NOBODY = 65534
+BECOME_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+# Large, and of no use to a cluster without a mesh.
+NOT_COPIED = shutil.ignore_patterns("envoy", "kubernetes_validate", "*mypy*", "__pycache__")
 
 
 @pytest.fixture
@@ -41,16 +44,24 @@ def python(home: Path) -> Path:
     """An interpreter that nobody may run, with the packages of this one."""
     system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     subprocess.run([system, "-m", "venv", "--without-pip", home / "venv"], check=True)
-    packages = next((home / "venv/lib").iterdir()) / "site-packages"
-    source = Path(crossfade.__file__).parents[1]
-    (packages / "paths.pth").write_text(f"{source}\n{sysconfig.get_path('purelib')}\n")
+    source = reachable(Path(crossfade.__file__).parents[1], copy=home / "venv/source")
+    packages = reachable(Path(sysconfig.get_path("purelib")), copy=home / "venv/packages")
+    (own_packages,) = (home / "venv/lib").glob("python*/site-packages")
+    (own_packages / "paths.pth").write_text(f"{source}\n{packages}\n")
     return home / "venv/bin/python"
 
 
+def reachable(folder: Path, *, copy: Path) -> Path:
+    """The folder, or a copy where others cannot enter it, as in a clone that lies in root's home."""
+    if subprocess.run([*BECOME_NOBODY, "test", "-r", folder], check=False).returncode == 0:
+        return folder
+    shutil.copytree(folder, copy, symlinks=True, ignore=NOT_COPIED)
+    return copy
+
+
 def run(python: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    identity = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     return subprocess.run(
-        [*identity, str(python), "-m", "crossfade.cli", *arguments],
+        [*BECOME_NOBODY, str(python), "-m", "crossfade.cli", *arguments],
         env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         stdin=subprocess.DEVNULL,
