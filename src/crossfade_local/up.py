@@ -35,6 +35,7 @@ _MAX_QUICK_FAILURES: Final = 5
 _RESOLVER_PORT: Final = 53
 _MAX_SOCKET_PATH: Final = 107
 _DELETED_POLL_S: Final = 2.0
+_LAST_STEPS_S: Final = 5.0
 _MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 
 
@@ -169,8 +170,7 @@ class _Supervisor:
             if resolver:
                 resolver.close()
             if node:
-                node.kill()
-                node.wait()
+                _end(node)
 
     def _spawn(self, theirs: socket.socket, resolver: socket.socket | None, log: int) -> subprocess.Popen[bytes]:
         sockets = [theirs, *([resolver] if resolver else []), *(one.socket for one in self._listeners.values())]
@@ -261,6 +261,14 @@ class _Supervisor:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         told = self._problem or next((line for line in reversed(lines) if line.strip()), "it said nothing")
         return f"the node does not start: {told}; its log is {log}"
+
+
+def _end(node: subprocess.Popen[bytes]) -> None:
+    """Not at once: when a killed `unshare` is gone, processes in its namespaces may not be."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        node.wait(_LAST_STEPS_S)
+    node.kill()
+    node.wait()
 
 
 def _open_log(path: Path) -> BinaryIO:
