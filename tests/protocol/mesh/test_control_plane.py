@@ -47,6 +47,16 @@ async def condition(lab: Lab, kind: Any, name: str, namespace: str | None, statu
     return await lab.until(found)
 
 
+async def observed(lab: Lab, kind: Any, name: str, namespace: str, *, generation: int) -> None:
+    """The controller has this generation of the object: what it decides next takes it into account."""
+
+    async def found() -> bool | None:
+        obj = await lab.admin.get(kind.RESOURCE, name, namespace=namespace)
+        return (obj.get("status") or {}).get("observedGeneration", 0) >= generation or None
+
+    await lab.until(found)
+
+
 async def gone(lab: Lab, kind: Any, name: str, namespace: str | None = None) -> None:
     async def found() -> bool | None:
         try:
@@ -83,7 +93,8 @@ async def test_objects_report_what_became_of_them_in_any_order(lab: Lab) -> None
         reference = {
             "meshRef": {"name": "dj-app", "uid": (await lab.admin.get(Mesh.RESOURCE, "dj-app"))["metadata"]["uid"]}
         }
-        await lab.admin.patch(VirtualNode.RESOURCE, "v1", {"spec": reference}, namespace="prod")
+        patched = await lab.admin.patch(VirtualNode.RESOURCE, "v1", {"spec": reference}, namespace="prod")
+        await observed(lab, VirtualNode, "v1", "prod", generation=patched["metadata"]["generation"])
         await lab.admin.delete(Mesh.RESOURCE, "dj-app")
 
         async def told() -> str | None:
