@@ -43,13 +43,13 @@ class Sidecar:
             "priority": 0,
             "httpRoute": {
                 "match": {"path": {"exact": f"/marker-{self._generation}"}},
-                "action": {"weightedTargets": [{"virtualNodeRef": {"name": "v1"}, "weight": 1}]},
+                "action": {"weightedTargets": [{"virtualNodeRef": {"name": "marker"}, "weight": 1}]},
             },
         }
         self._envoy.publish(self._model([*routes, marker]))
 
         async def follows() -> bool:
-            return (await self.ask(f"/marker-{self._generation}"))[0] == 200
+            return await self.ask(f"/marker-{self._generation}") == (200, "marker")
 
         await until(follows)
 
@@ -104,8 +104,9 @@ async def sidecar(tmp_path: Path) -> AsyncIterator[Sidecar]:
         v1 = await stack.enter_async_context(backend("v1"))
         v2 = await stack.enter_async_context(backend("v2"))
         slow = await stack.enter_async_context(backend("slow", waits=True))
+        marker = await stack.enter_async_context(backend("marker"))
         envoy = await stack.enter_async_context(running_envoy(tmp_path))
-        yield Sidecar(envoy, {"v1": v1.port, "v2": v2.port, "slow": slow.port})
+        yield Sidecar(envoy, {"v1": v1.port, "v2": v2.port, "slow": slow.port, "marker": marker.port})
 
 
 async def test_only_the_full_name_of_a_backend_is_routed(sidecar: Sidecar) -> None:
