@@ -33,6 +33,7 @@ class _Proxy:
         self.bad: dict[Key, str] = {}
         self.trial: Resource | None = None
         self.subscriptions: set[Subscription] = set()
+        self.was_taken = False
 
 
 class Subscription:
@@ -43,6 +44,8 @@ class Subscription:
         self.proxy = proxy
         self.node = ""
         self.changed = asyncio.Event()
+        self.settled: ResourceSet | None = None
+        """What the stream's proxy has answered for last, taken or refused."""
 
     @property
     def resources(self) -> ResourceSet | None:
@@ -52,6 +55,11 @@ class Subscription:
     def report(self, verdict: Verdict) -> None:
         self._publisher.record(self, verdict)
 
+    def settle(self, resources: ResourceSet) -> None:
+        """The proxy has answered for all of these that it asked for."""
+        self.settled = resources
+        self._publisher.note_taken(self.proxy)
+
     def close(self) -> None:
         self._publisher.disconnect(self)
 
@@ -59,7 +67,8 @@ class Subscription:
 class Publisher:
     """Belongs to one event loop. `on_rejected` is called at most once per refusing stream and version.
 
-    `on_trial` gets proxy and verdict on what was given to `try_out`.
+    `on_trial` gets proxy and verdict on what was given to `try_out`, `on_taken` a proxy's key when `is_taken` has
+    become true of it.
     """
 
     def __init__(
@@ -67,10 +76,12 @@ class Publisher:
         *,
         on_rejected: Callable[[Rejection], None] | None = None,
         on_trial: Callable[[str, Verdict], None] | None = None,
+        on_taken: Callable[[str], None] | None = None,
     ) -> None:
         self._proxies: dict[str, _Proxy] = {}
         self._on_rejected = on_rejected
         self._on_trial = on_trial
+        self._on_taken = on_taken
 
     def publish(self, proxy: str, resources: ResourceSet) -> None:
         """An equal set wakes nobody. `proxy` is the key that authentication gives a stream."""
@@ -79,6 +90,7 @@ class Publisher:
             return
         state.published = resources
         self._refresh(state)
+        self.note_taken(proxy)
 
     def try_out(self, proxy: str, listener: Resource | None) -> None:
         """Shows a listener of the name `TRIAL_LISTENER` to the proxy in addition; None takes it away."""
@@ -96,6 +108,13 @@ class Publisher:
 
     def published(self) -> frozenset[str]:
         return frozenset(proxy for proxy, state in self._proxies.items() if state.published is not None)
+
+    def is_taken(self, proxy: str) -> bool:
+        """Every stream that is open has what was published, except for what was refused."""
+        state = self._proxies.get(proxy)
+        if state is None or state.effective is None:
+            return False
+        return bool(state.subscriptions) and all(one.settled == state.effective for one in state.subscriptions)
 
     def connected(self) -> dict[str, list[str]]:
         """Proxy key to the nodes whose streams are open."""
@@ -117,7 +136,14 @@ class Publisher:
         state = self._proxies.get(subscription.proxy)
         if state is not None:
             state.subscriptions.discard(subscription)
+            self.note_taken(subscription.proxy)
             self._forget_if_unused(subscription.proxy)
+
+    def note_taken(self, proxy: str) -> None:
+        state = self._proxies[proxy]
+        was_taken, state.was_taken = state.was_taken, self.is_taken(proxy)
+        if state.was_taken and not was_taken and self._on_taken is not None:
+            self._on_taken(proxy)
 
     def effective(self, proxy: str) -> ResourceSet | None:
         state = self._proxies.get(proxy)
@@ -141,6 +167,7 @@ class Publisher:
         self._refresh(state)
         if self._on_rejected is not None:
             self._on_rejected(Rejection(subscription.proxy, subscription.node, verdict))
+        self.note_taken(subscription.proxy)
 
     def _record_good(self, state: _Proxy, accepted: Accepted) -> None:
         """A version that one proxy refused and another took counts as good: the fault is the first one's."""

@@ -142,6 +142,8 @@ class _Stream:
                 self._session.update(wanted)
             for response in self._session.due():
                 await self._context.write(response)
+            if wanted is not None and self._session.is_settled:
+                self._subscription.settle(wanted)
             self._arm_hold()
 
     def _arm_hold(self) -> None:

@@ -88,6 +88,14 @@ class Session:
         """Something waits for the proxy's answer; after a while the caller should `stop_holding`."""
         return bool(self._awaited)
 
+    @property
+    def is_settled(self) -> bool:
+        """The proxy has asked and has answered for everything that it was sent.
+
+        With nothing `due` it has what it is to have, of the types that it has asked for until now.
+        """
+        return self._wanted is not None and bool(self._interests) and not self._sent
+
     def stop_holding(self) -> None:
         """A cluster may warm for long (DNS, health checks); the rest must not wait for ever."""
         self._awaited.clear()

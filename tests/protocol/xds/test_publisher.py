@@ -105,3 +105,34 @@ async def test_connected_and_published() -> None:
     publisher.withdraw("q")
     assert publisher.connected() == {}
     assert publisher.published() == frozenset()
+
+
+async def test_it_tells_when_a_proxy_has_what_was_published() -> None:
+    told: list[str] = []
+    publisher = Publisher(on_taken=told.append)
+    publisher.publish("p", with_version(1))
+    assert not publisher.is_taken("p")
+    one, two = publisher.connect("p"), publisher.connect("p")
+    one.settle(with_version(1))
+    assert told == []
+    two.settle(with_version(1))
+    assert told == ["p"]
+    two.settle(with_version(1))
+    assert told == ["p"]
+    publisher.publish("p", with_version(2))
+    assert not publisher.is_taken("p")
+    one.settle(with_version(1))
+    two.close()
+    one.settle(with_version(2))
+    assert told == ["p", "p"]
+
+
+async def test_what_was_refused_is_not_waited_for() -> None:
+    told: list[str] = []
+    publisher = Publisher(on_taken=told.append)
+    subscription = publisher.connect("p")
+    publisher.publish("p", with_version(1))
+    subscription.report(rejected(1))
+    subscription.settle(with_version(1))
+    assert told == ["p"]
+    assert publisher.is_taken("p")

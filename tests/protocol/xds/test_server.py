@@ -60,6 +60,30 @@ async def test_a_proxy_gets_its_own_resources_and_their_changes() -> None:
     await server.stop()
 
 
+async def test_what_a_proxy_has_answered_for_is_taken() -> None:
+    told: list[str] = []
+    publisher = Publisher(on_taken=told.append)
+    publisher.publish("p", clusters("a"))
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=only_p)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stream = open_stream(channel, "good")
+        await stream.write(discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER))
+        first = await stream.read()
+        assert told == []
+        await stream.write(discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER, response_nonce=first.nonce))
+        await eventually(lambda: told == ["p"])
+        publisher.publish("p", clusters("a", "b"))
+        second = await stream.read()
+        assert not publisher.is_taken("p")
+        refusal = discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER, response_nonce=second.nonce)
+        refusal.error_detail.message = "no"
+        await stream.write(refusal)
+        await eventually(lambda: publisher.is_taken("p"))
+        assert told == ["p", "p"]
+        stream.cancel()
+    await server.stop()
+
+
 @pytest.mark.parametrize("token", ["", "bad"])
 async def test_without_a_good_token_there_is_nothing(token: str) -> None:
     server = await AdsServer.start(publisher=Publisher(), address="127.0.0.1:0", authenticate=only_p)
