@@ -8,7 +8,7 @@ import yaml
 from msgspec import Struct
 
 from crossfade import __version__
-from crossfade_kube.meta import JsonObject
+from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
 ELECTION_ID: Final = "kong-ingress-controller-leader-kong"
@@ -59,6 +59,15 @@ def gateway_crds() -> list[JsonObject]:
     folder = files("crossfade.install").joinpath("kong")
     entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
     return _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])
+
+
+def gateway_crd(kind: Resource) -> JsonObject | None:
+    """The CustomResourceDefinition of one kind of Kong's; None for other kinds."""
+    entry = files("crossfade.install").joinpath("kong", f"{kind.plural}.yaml")
+    if not entry.is_file():
+        return None
+    crd: JsonObject = yaml.safe_load(entry.read_text("utf-8"))
+    return crd if crd["spec"]["group"] == kind.group else None
 
 
 def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:

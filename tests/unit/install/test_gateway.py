@@ -4,8 +4,10 @@ import jsonschema_rs
 import pytest
 
 from crossfade.admission.kong import WITHOUT_EFFECT
+from crossfade.api.kong.plugin import KongPlugin
 from crossfade.controller.gateway.settings import GatewaySettings
-from crossfade.install.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
+from crossfade.install.gateway import GatewayInstallSettings, gateway_crd, gateway_crds, gateway_manifests
+from crossfade_kube.core.service import Service
 from crossfade_kube.meta import JsonObject
 
 KINDS = {
@@ -132,3 +134,8 @@ def test_the_controller_understands_what_is_installed() -> None:
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         GatewaySettings.from_environment({name: value}, None)
+
+
+def test_the_crd_of_one_kind_is_found_without_the_others() -> None:
+    assert gateway_crd(KongPlugin.RESOURCE) in gateway_crds()
+    assert gateway_crd(Service.RESOURCE) is None
