@@ -66,15 +66,77 @@ def test_a_file_added_changed_and_removed_is_live_within_a_second(gateway: Runni
     eventually(lambda: gateway.get("/x").status == 404, within_s=LIVE_WITHIN_S)
 
 
-def test_a_broken_file_changes_nothing_and_is_explained(gateway: RunningGateway) -> None:
+def told(gateway: RunningGateway, text: str) -> str:
+    """The line that says it."""
+    eventually(lambda: any(text in line for line in gateway.lines), within_s=LIVE_WITHIN_S, seen=gateway.lines)
+    return next(line for line in gateway.lines if text in line)
+
+
+def test_a_file_that_is_no_yaml_changes_nothing_and_is_explained(gateway: RunningGateway) -> None:
     file = gateway.folder / "limit.yaml"
     file.write_text(LIMIT % 3 + ingress("route", "/x", "one", "konghq.com/plugins: limit"))
     eventually(lambda: gateway.get("/x").headers.get("x-ratelimit-limit-hour") == "3", within_s=LIVE_WITHIN_S)
-    file.write_text(LIMIT % '"many"' + ingress("route", "/x", "two"))
-    told = f"{file}: KongPlugin default/limit, config.hour: "
-    eventually(lambda: any(line.startswith(told) for line in gateway.lines), within_s=LIVE_WITHIN_S, seen=gateway.lines)
+    file.write_text(LIMIT % 4 + ingress("route", "/x", "two") + "a: [")
+    assert told(gateway, "last valid content").startswith(f"{file}:17: error: ")
     answer = gateway.get("/x")
     assert (answer.body, answer.headers["x-ratelimit-limit-hour"]) == ("one", "3")
+    file.write_text(ingress("route", "/x", "two"))
+    eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
+    assert told(gateway, "the file is in order again")
+
+
+def test_a_refused_object_keeps_nothing_else_out(tmp_path: Path) -> None:
+    """Refused from the start, then beside a good change, mended, refused again, and after a restart."""
+    file = tmp_path / "all.yaml"
+
+    def write(limit: str, port: int) -> None:
+        plugin = LIMIT % limit
+        limited = ingress("limited", "/limited", "one", "konghq.com/plugins: limit")
+        file.write_text(plugin + service("one", port) + limited + ingress("open", "/open", "one"))
+
+    with upstream("one") as one, upstream("two") as two:
+        write('"many"', one)
+        with running_gateway(tmp_path) as gateway:
+            assert gateway.get("/open").body == "one"
+            assert gateway.get("/limited").status == 503
+            line = told(gateway, "config.hour")
+            assert line.startswith(f"{file}:5: error: KongPlugin default/limit, config.hour: ")
+            assert "answered 503" in line
+            assert "last valid" not in line
+            assert told(gateway, "ready").endswith("1 file, 2 with errors: ready")
+            write('"many"', two)
+            eventually(lambda: gateway.get("/open").body == "two", within_s=LIVE_WITHIN_S)
+            assert told(gateway, "1 object changed (EndpointSlice default/one-1): live after ")
+            write("9", two)
+            eventually(lambda: gateway.get("/limited").status == 200, within_s=LIVE_WITHIN_S)
+            assert told(gateway, "KongPlugin default/limit is in order again").startswith(f"{file}:1: ")
+            write('"many"', one)
+            eventually(lambda: gateway.get("/limited").body == "one", within_s=LIVE_WITHIN_S)
+            assert gateway.get("/limited").headers["x-ratelimit-limit-hour"] == "9"
+            assert told(gateway, "its last valid state stays in use")
+        with running_gateway(tmp_path) as gateway:
+            assert gateway.get("/limited").status == 503
+            assert gateway.get("/open").body == "one"
+
+
+def test_a_refused_route_that_never_was_is_absent(gateway: RunningGateway) -> None:
+    wrong = ingress("wrong", "/wrong", "one").replace("rules:", "rules: nothing\n  other:")
+    (gateway.folder / "routes.yaml").write_text(wrong + ingress("good", "/good", "two"))
+    eventually(lambda: gateway.get("/good").body == "two", within_s=LIVE_WITHIN_S)
+    assert gateway.get("/wrong").status == 404
+    assert "its rules match no request" in told(gateway, "Ingress default/wrong")
+
+
+def test_a_mounted_config_map_is_followed(gateway: RunningGateway) -> None:
+    for name in ("one", "two"):
+        (gateway.folder / f"..{name}").mkdir()
+        (gateway.folder / f"..{name}" / "route.yaml").write_text(ingress("route", "/x", name))
+    (gateway.folder / "..data").symlink_to("..one")
+    (gateway.folder / "route.yaml").symlink_to("..data/route.yaml")
+    eventually(lambda: gateway.get("/x").body == "one", within_s=LIVE_WITHIN_S)
+    (gateway.folder / "..new").symlink_to("..two")
+    (gateway.folder / "..new").rename(gateway.folder / "..data")
+    eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
 
 
 def test_counters_survive_a_change_elsewhere(gateway: RunningGateway) -> None:
@@ -143,7 +205,26 @@ def test_a_port_in_use_is_named_with_its_owner(tmp_path: Path) -> None:
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     gateway = RunningGateway(tmp_path / "nowhere", 1)
     assert gateway.wait_for_end() == 1
-    assert gateway.lines == [f"crossfade gateway: {tmp_path}/nowhere is not a directory"]
+    assert gateway.lines == [f"crossfade gateway: error: {tmp_path}/nowhere is not a directory"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--trusted-ips", "nonsense"), ("--headers", "nonsense"), ("--https-port", "1")],
+    ids=lambda options: options[0],
+)
+def test_an_option_that_cannot_work_ends_it_at_once(tmp_path: Path, options: tuple[str, str]) -> None:
+    gateway = RunningGateway(tmp_path, 1, *options)
+    assert gateway.wait_for_end() == 1
+    (line,) = gateway.lines
+    assert line.startswith("crossfade gateway: error: ")
+    assert options[0] in line
+
+
+def test_an_address_can_be_trusted(tmp_path: Path) -> None:
+    (tmp_path / "route.yaml").write_text(ingress("route", "/x", "nobody"))
+    with running_gateway(tmp_path, "--trusted-ips", "127.0.0.1") as gateway:
+        assert gateway.get("/x").status == 503
 
 
 def test_tls_uses_the_certificate_of_the_ingress(tmp_path: Path) -> None:

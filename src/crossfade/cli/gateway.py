@@ -5,6 +5,10 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossfade.gateway_files.telling import Message
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,7 +36,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     run.add_argument("--real-ip-header", metavar="NAME", help="in which a trusted peer tells the client's address")
     run.add_argument("--headers", type=_words, metavar="NAME,…", help="its own headers for clients (`off`: none)")
     run.add_argument("--headers-upstream", type=_words, metavar="NAME,…", help="the same for Services")
-    run.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, metavar="N", help="Envoy's worker threads")
+    run.add_argument(
+        "--concurrency", type=_count, default=os.cpu_count() or 1, metavar="N", help="Envoy's worker threads"
+    )
     run.set_defaults(run=_run)
 
 
@@ -40,6 +46,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.gateway.settings import CompileSettings
     from crossfade.gateway_files.run import FilesSettings, run_gateway_files
+    from crossfade_kube.logging import configure
+
+    # Warnings are told as messages.
+    configure("ERROR")
 
     settings = CompileSettings(
         ingress_class=arguments.ingress_class,
@@ -58,13 +68,28 @@ def _run(arguments: argparse.Namespace) -> int:
     return run_gateway_files(FilesSettings(arguments.folder, settings, arguments.concurrency), say=_say)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _say(message: "Message") -> None:
+    """One line for a fact and one for its hint."""
+    from crossfade.cli.render import styled
+
+    parts = [message.where, message.text]
+    if message.severity is not None:
+        style = "red" if message.severity == "error" else "yellow"
+        parts.insert(1, styled(message.severity, style, sys.stderr))
+    hint = f"\nhint: {message.hint}" if message.hint else ""
+    print(f"{': '.join(parts)}{hint}", file=sys.stderr, flush=True)
 
 
 def _words(text: str) -> tuple[str, ...]:
     """Kong writes `off` for none."""
     return tuple(word.strip() for word in text.split(",") if word.strip() and word.strip() != "off")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return number
 
 
 def _port(text: str) -> int:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import Final, TextIO
 
-CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "cyan": "36"}
+CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 FRAME_S: Final = 0.1
 
 

@@ -1,124 +1,276 @@
-"""A directory of manifests as a stream of snapshots: the last valid content of every file.
+"""A directory of manifests as snapshots: what is valid now, and of each refused object its last valid state.
 
-Bursts of changes are gathered for a moment. What a file holds while it is broken does not count; what it held before
-stays in use until it is valid again or gone.
+The same text gives the very same objects again, wherever it moves to. A file that cannot be read or is no YAML stays as
+it was, as a whole: half a file is no manifest. Blocking, for one thread at a time.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from crossfade.gateway_files.manifests import SUFFIXES, FileContent, FileProblem, Schemas, parse_manifests
+from crossfade.compile.diagnostics import Severity
+from crossfade.gateway_files.directory import Change, Directory, Gone, Text, Unreadable
+from crossfade.gateway_files.documents import Document, SyntaxTrouble, documents
+from crossfade.gateway_files.objects import Found, Problem, objects_of
+from crossfade.gateway_files.schemas import Schemas
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import ObjectRef
-from crossfade_kube.registry import typed_ref
 
-DEBOUNCE_MS: Final = 200
-QUIET_MS: Final = 20
-# The directory is read at least this often, also where the kernel tells of no change (network file systems).
-_REREAD_MS: Final = 1000
+KEPT: Final = "its last valid state stays in use"
+FILE_KEPT: Final = "the file's last valid content stays in use"
+FILE_UNUSED: Final = "nothing of the file is used"
+NAMELESS: Final = "it is left out"
+NAMELESS_KEPT: Final = "it is left out; what the file no longer names stays in use until this is corrected"
+_CLOSES: Final = "requests to the routes that use it are answered 503, and consumers that carry it are not known"
+_WITHOUT: Final[Mapping[str, str]] = {
+    "Ingress": "its rules match no request",
+    "KongPlugin": _CLOSES,
+    "KongClusterPlugin": _CLOSES,
+    "KongConsumer": "the consumer's credentials are not accepted",
+    "Service": "requests to its routes are answered 503",
+    "EndpointSlice": "its addresses get no requests",
+}
+_OTHERWISE: Final = "it counts as absent"
+
+
+class Place(NamedTuple):
+    """Where something is said to be: `position` and `field` as in `Found` and `Problem`; no document: the file."""
+
+    path: str
+    document: Document | None = None
+    position: tuple[int, ...] = ()
+    field: str = ""
+    line: int = 0
+
+
+class Report(NamedTuple):
+    """What is wrong in the files, besides what compiling finds. `ref` is None for a file as a whole."""
+
+    place: Place
+    ref: ObjectRef | None
+    problem: Problem
+    effect: str = ""
+
+
+class Use(NamedTuple):
+    """An object in use and where it is from; `is_valid` is false for what only closes routes."""
+
+    item: Any
+    place: Place
+    is_valid: bool = True
 
 
 class FileState(NamedTuple):
-    """`problems` are those of the files as they are now; `homes` says which file an object is from."""
+    """`reports` are about the files as they are now, `uses` says what each object is from (refs without uid).
+
+    `changed` are the objects that are new, different or gone since the last state.
+    """
 
     snapshot: Snapshot
-    problems: tuple[FileProblem, ...]
-    homes: dict[ObjectRef, str]
-    file_count: int
+    changed: tuple[ObjectRef, ...]
+    reports: tuple[Report, ...]
+    uses: Mapping[ObjectRef, Use]
+    paths: frozenset[str]
+    faults: tuple[Exception, ...] = ()
+
+
+class _Read(NamedTuple):
+    document: Document
+    found: tuple[Found, ...]
+
+
+class _File:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.text: str | None = None
+        self.read: tuple[_Read, ...] = ()
+        self.trouble: Report | None = None
+        self.uses: dict[ObjectRef, Use] = {}
+        self.reports: tuple[Report, ...] = ()
 
 
 class FileSource:
-    """Iterate over it for the state of the directory, first as it is, then after every change."""
+    """Ask it to `refresh`, then for the `state`."""
 
     def __init__(self, folder: Path, schemas: Schemas, *, now: Callable[[], datetime] | None = None) -> None:
+        self._directory = Directory(folder)
         self._folder = folder
         self._schemas = schemas
         self._now = now or (lambda: datetime.now(UTC))
-        self._texts: dict[Path, str] = {}
-        self._current: dict[Path, FileContent] = {}
-        self._valid: dict[Path, tuple[Any, ...]] = {}
+        self._files: dict[str, _File] = {}
+        self._trouble: Report | None = None
         self._first_seen: dict[ObjectRef, str] = {}
-        self._revision = 0
+        self._snapshot = Snapshot(0, {})
+        self._uses: Mapping[ObjectRef, Use] = {}
 
-    async def __aiter__(self) -> AsyncIterator[FileState]:
-        """Raises FileNotFoundError when the directory does not exist."""
-        from watchfiles import awatch
+    @property
+    def link_targets(self) -> frozenset[str]:
+        return self._directory.link_targets
 
-        self.refresh()
-        yield self.state()
-        async for _ in awatch(
-            self._folder,
-            debounce=DEBOUNCE_MS,
-            step=QUIET_MS,
-            rust_timeout=_REREAD_MS,
-            yield_on_timeout=True,
-            recursive=False,
-        ):
-            if self.refresh():
-                yield self.state()
-
-    def refresh(self) -> bool:
-        """Reads what changed on disk; whether anything did."""
-        texts, unreadable = self._read()
-        changed = {path for path in {*texts, *self._texts} if texts.get(path) != self._texts.get(path)}
-        for path in changed:
-            if path in texts:
-                self._take(path, parse_manifests(path, texts[path], self._schemas))
-            else:
-                self._current.pop(path, None)
-                self._valid.pop(path, None)
-        for path, problem in unreadable.items():
-            changed |= {path} if self._current.get(path) != problem else set()
-            self._current[path] = problem
-        self._texts = texts
-        self._revision += bool(changed)
-        return bool(changed)
+    def refresh(self, names: Iterable[str] | None = None) -> bool:
+        """Reads what changed, of these files or of all; whether anything did."""
+        try:
+            changes = self._directory.changes(names)
+        except OSError as error:
+            return self._set_trouble(f"the directory cannot be read: {error.strerror or error}")
+        is_changed = self._set_trouble("") if names is None else False
+        # A document keeps its objects when it moves to another file.
+        known = self._documents_of(changes)
+        for name in sorted(changes):
+            is_changed |= self._take(name, changes[name], known)
+        return is_changed
 
     def state(self) -> FileState:
-        objects: dict[tuple[ObjectRef, type[Any]], Any] = {}
-        homes: dict[ObjectRef, str] = {}
-        problems = [problem for content in self._current.values() for problem in content.problems]
-        for path in sorted(self._valid):
-            for item in self._valid[path]:
-                ref = typed_ref(item)
-                if ref in homes:
-                    text = f"already defined in {homes[ref]}, which is used"
-                    problems.append(FileProblem(str(path), str(ref), text, "keep one of them", is_fatal=False))
-                    continue
-                homes[ref] = str(path)
-                objects[ref, type(item)] = self._dated(ref, item)
-        snapshot = Snapshot.of(objects.values(), revision=self._revision)
-        return FileState(snapshot, tuple(sorted(problems)), homes, len(self._valid))
+        uses: dict[ObjectRef, Use] = {}
+        reports = [self._trouble] if self._trouble is not None else []
+        for name in sorted(self._files):
+            file = self._files[name]
+            reports += file.reports
+            for ref, use in file.uses.items():
+                first = uses.get(ref)
+                if first is None or (use.is_valid and not first.is_valid):
+                    uses[ref] = use
+                elif use.is_valid:
+                    reports.append(_duplicate(use.place, ref, first.place))
+        self._forget_dates(uses)
+        changed = self._take_over(uses)
+        faults = tuple(found.fault for file in self._files.values() if file.reports for found in _faulty(file))
+        paths = frozenset(file.path for file in self._files.values())
+        return FileState(self._snapshot, changed, tuple(reports), uses, paths, faults)
 
-    def _read(self) -> tuple[dict[Path, str], dict[Path, FileContent]]:
-        texts: dict[Path, str] = {}
-        unreadable: dict[Path, FileContent] = {}
-        for path in self._folder.iterdir():
-            if path.suffix not in SUFFIXES or path.name.startswith("."):
-                continue
+    def _take_over(self, uses: Mapping[ObjectRef, Use]) -> tuple[ObjectRef, ...]:
+        before = self._uses
+        present = [ref for ref, use in uses.items() if ref not in before or before[ref].item is not use.item]
+        gone = [ref for ref in before if ref not in uses]
+        if present or gone:
+            items = (uses[ref].item for ref in present)
+            self._snapshot = self._snapshot.with_changes(items, (before[ref].item for ref in gone))
+        self._uses = uses
+        return (*present, *gone)
+
+    def _set_trouble(self, problem: str) -> bool:
+        before = self._trouble
+        effect = "what it held stays in use" if self._files else "nothing is in use"
+        self._trouble = Report(Place(str(self._folder)), None, Problem("", problem), effect) if problem else None
+        return self._trouble != before
+
+    def _documents_of(self, names: Iterable[str]) -> dict[str, tuple[Found, ...]]:
+        files = (self._files[name] for name in names if name in self._files)
+        return {_key(read.document.text): read.found for file in files for read in file.read}
+
+    def _take(self, name: str, change: Change, known: dict[str, tuple[Found, ...]]) -> bool:
+        if isinstance(change, Gone):
+            return self._files.pop(name, None) is not None
+        file = self._files.setdefault(name, _File(f"{self._folder}/{name}"))
+        if isinstance(change, Unreadable):
+            return _set_file_trouble(file, Place(file.path), f"cannot be read: {change.reason}")
+        if change.content == file.text and (file.trouble is None or file.trouble.place.line):
+            return False
+        file.text = change.content
+        return self._take_text(file, change, known)
+
+    def _take_text(self, file: _File, change: Text, known: dict[str, tuple[Found, ...]]) -> bool:
+        read = []
+        for document in documents(change.content):
             try:
-                texts[path] = path.read_text("utf-8")
-            except FileNotFoundError:
-                continue
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-                unreadable[path] = FileContent(problems=(FileProblem(str(path), "", f"cannot be read: {reason}"),))
-                if path in self._texts:
-                    texts[path] = self._texts[path]
-        return texts, unreadable
+                read.append(_Read(document, self._found(document, known, is_json=file.path.endswith(".json"))))
+            except SyntaxTrouble as error:
+                line = document.line + min(max(error.line - 1, 0), document.text.rstrip("\n").count("\n"))
+                column = f" (column {error.column})" if error.column else ""
+                return _set_file_trouble(file, Place(file.path, line=line), f"{error.problem}{column}")
+        file.trouble = None
+        file.read = tuple(read)
+        _use(file)
+        return True
 
-    def _take(self, path: Path, content: FileContent) -> None:
-        self._current[path] = content
-        if content.is_valid:
-            self._valid[path] = content.objects
+    def _found(self, document: Document, known: dict[str, tuple[Found, ...]], *, is_json: bool) -> tuple[Found, ...]:
+        key = _key(document.text)
+        if key not in known:
+            known[key] = tuple(map(self._dated, objects_of(document.text, self._schemas, is_json=is_json)))
+        return known[key]
 
-    def _dated(self, ref: ObjectRef, item: Any) -> Any:
+    def _dated(self, found: Found) -> Found:
         """Without a creation time of its own an object was created when it was first seen."""
-        if item.metadata.creation_timestamp:
-            return item
-        seen = self._first_seen.setdefault(ref, self._now().strftime("%Y-%m-%dT%H:%M:%SZ"))
-        return replace(item, metadata=replace(item.metadata, creation_timestamp=seen))
+        if found.ref is None or (found.item is None and found.closing is None):
+            return found
+        seen = self._first_seen.setdefault(found.ref, self._now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return replace(found, item=_created(found.item, seen), closing=_created(found.closing, seen))
+
+    def _forget_dates(self, uses: Mapping[ObjectRef, Use]) -> None:
+        if len(self._first_seen) > len(uses):
+            self._first_seen = {ref: seen for ref, seen in self._first_seen.items() if ref in uses}
+
+
+def _key(text: str) -> str:
+    """A file's first document mostly lacks the mark that it needs further down."""
+    return text.removeprefix("---\n")
+
+
+def _created(item: Any, time: str) -> Any:
+    if item is None or item.metadata.creation_timestamp:
+        return item
+    return replace(item, metadata=replace(item.metadata, creation_timestamp=time))
+
+
+def _set_file_trouble(file: _File, place: Place, problem: str) -> bool:
+    before = file.trouble
+    effect = FILE_KEPT if file.uses else FILE_UNUSED
+    file.trouble = Report(place, None, Problem("", problem), effect)
+    file.uses = _without_lines(file, file.uses)
+    # What was refused before stays refused.
+    kept = (each._replace(place=Place(file.path)) for each in file.reports if each is not before)
+    file.reports = (file.trouble, *kept)
+    return file.trouble != before
+
+
+def _use(file: _File) -> None:
+    """Decides what of a file counts: what it says now, and the last valid state of what it says wrongly."""
+    before = {ref: use for ref, use in file.uses.items() if use.is_valid}
+    uses: dict[ObjectRef, Use] = {}
+    refused: list[tuple[Document, Found]] = []
+    reports: list[Report] = []
+    for document, found in ((read.document, found) for read in file.read for found in read.found):
+        place = Place(file.path, document, found.position)
+        if found.is_refused:
+            refused.append((document, found))
+        else:
+            reports += (Report(place._replace(field=each.field), found.ref, each) for each in found.problems)
+        if found.item is not None and found.ref is not None:
+            if found.ref in uses:
+                reports.append(_duplicate(place, found.ref, uses[found.ref].place))
+            uses.setdefault(found.ref, Use(found.item, place))
+    nameless = any(found.ref is None for _, found in refused)
+    for document, found in refused:
+        place = Place(file.path, document, found.position)
+        effect = _effect(found, before, is_kept=bool(before))
+        reports += (Report(place._replace(field=each.field), found.ref, each, effect) for each in found.problems)
+        if found.ref is not None and found.ref in before:
+            uses.setdefault(found.ref, before[found.ref]._replace(place=place))
+        elif found.ref is not None and found.closing is not None:
+            uses.setdefault(found.ref, Use(found.closing, place, is_valid=False))
+    if nameless:
+        uses = {**_without_lines(file, before), **uses}
+    file.uses, file.reports = uses, tuple(reports)
+
+
+def _without_lines(file: _File, uses: Mapping[ObjectRef, Use]) -> dict[ObjectRef, Use]:
+    """The text that they were read from is no longer in the file."""
+    return {ref: use._replace(place=Place(file.path)) for ref, use in uses.items()}
+
+
+def _effect(found: Found, before: Mapping[ObjectRef, Use], *, is_kept: bool) -> str:
+    if found.ref is None:
+        return NAMELESS_KEPT if is_kept else NAMELESS
+    return KEPT if found.ref in before else _WITHOUT.get(found.ref.kind, _OTHERWISE)
+
+
+def _duplicate(place: Place, ref: ObjectRef, first: Place) -> Report:
+    text = f"already defined in {first.path}, which is used"
+    return Report(place, ref, Problem("", text, "keep one of them", Severity.WARNING))
+
+
+def _faulty(file: _File) -> Iterator[Any]:
+    return (found for read in file.read for found in read.found if found.fault is not None)

@@ -1,0 +1,135 @@
+"""Keeps a proxy current with a directory, and people with both. Files are read and compiled beside the event loop."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from crossfade.compile.diagnostics import Severity
+from crossfade.gateway_files.telling import Message, Telling
+from crossfade.gateway_files.watch import FolderWatch
+from crossfade.gateway_files.work import Outcome, Work
+from crossfade.xds.publisher import Publisher, Rejection
+from crossfade_kube.logging import EventLog
+from crossfade_kube.meta import ObjectRef
+
+PROXY: Final = "gateway"
+SELF: Final = "crossfade gateway"
+# So many objects are named in the line that says that a change is live.
+_NAMED: Final = 3
+
+log = EventLog("crossfade.gateway")
+
+
+class FilesLoop:
+    """`say` gets one fact at a time; of changes, from `say_ready` on."""
+
+    def __init__(self, folder: Path, work: Work, say: Callable[[Message], None]) -> None:
+        self.publisher = Publisher(on_rejected=self._tell_rejection, on_taken=lambda _: self._note_taken())
+        self._folder = folder
+        self._work = work
+        self._say = say
+        self._telling = Telling(str(folder))
+        self._file_count = 0
+        self._published = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._pending: dict[ObjectRef, None] = {}
+        self._since_s: float | None = None
+        self._is_ready = False
+        self._was_refused = False
+        self._logged: tuple[Exception, ...] = ()
+
+    async def run(self) -> None:
+        """Until cancelled. A fault costs the change that showed it: the next one is tried again."""
+        async with FolderWatch(self._folder) as watch:
+            self._tell_blindness(watch)
+            await self._try(self._work.first)
+            while True:
+                watch.follow(self._work.link_targets)
+                names = await watch.next()
+                if self._since_s is None:
+                    self._since_s = watch.noticed_s
+                await self._try(partial(self._work.step, names))
+                watch.looked_at_everything(cost_s=self._work.looking_took_s)
+
+    async def until_published(self) -> None:
+        """Until there is something for the proxy to have."""
+        await self._published.wait()
+
+    async def until_taken(self) -> None:
+        """Until the proxy has answered for everything."""
+        while not self.publisher.is_taken(PROXY):
+            self._taken.clear()
+            await self._taken.wait()
+
+    def say_ready(self, addresses: Iterable[str]) -> None:
+        wrong = self._telling.wrong_count
+        parts = [" and ".join(addresses), _counted(self._file_count, "file")]
+        if wrong:
+            parts.append(f"{wrong} with errors")
+        self._pending.clear()
+        self._since_s = None
+        self._is_ready = True
+        self._say(Message(SELF, f"{', '.join(parts)}: ready"))
+
+    async def _try(self, step: Callable[[], Outcome | None]) -> None:
+        try:
+            outcome = await asyncio.to_thread(step)
+        except Exception as exc:
+            log.exception("files.failed", exc, folder=self._folder)
+            text = "a fault keeps changes from going live; what was live stays, and the next change is tried"
+            self._say(Message(SELF, text, Severity.ERROR, "report this with the traceback above"))
+            return
+        if outcome is not None:
+            self._publish(outcome)
+        elif not self._pending:
+            self._since_s = None
+
+    def _publish(self, outcome: Outcome) -> None:
+        self._file_count = len(outcome.state.paths)
+        self._pending |= dict.fromkeys(outcome.changed)
+        self._was_refused = False
+        for exc in (*outcome.state.faults, *(fault.exception for fault in outcome.diagnostics.faults)):
+            self._log_once(exc)
+        before = self.publisher.effective(PROXY)
+        self.publisher.publish(PROXY, outcome.resources)
+        self._published.set()
+        for message in self._telling.news(outcome.state, outcome.diagnostics):
+            self._say(message)
+        if self.publisher.effective(PROXY) == before:
+            self._tell_live("nothing changes for Envoy")
+
+    def _note_taken(self) -> None:
+        self._taken.set()
+        took_ms = 0.0 if self._since_s is None else (asyncio.get_running_loop().time() - self._since_s) * 1000
+        exception = ", but for what Envoy refused" if self._was_refused else ""
+        self._tell_live(f"live after {took_ms:.0f} ms{exception}")
+
+    def _tell_live(self, what: str) -> None:
+        if self._is_ready and self._pending:
+            named = f" ({', '.join(map(str, self._pending))})" if len(self._pending) <= _NAMED else ""
+            self._say(Message(SELF, f"{_counted(len(self._pending), 'object')} changed{named}: {what}"))
+        self._pending.clear()
+        self._since_s = None
+
+    def _tell_rejection(self, rejection: Rejection) -> None:
+        self._was_refused = True
+        refused = rejection.rejected
+        text = f"refused {refused.kind.name.lower()} {refused.name} and keeps the last good one: {refused.reason}"
+        self._say(Message("Envoy", text.replace("\n", " "), Severity.ERROR))
+
+    def _tell_blindness(self, watch: FolderWatch) -> None:
+        if watch.trouble:
+            text = f"the kernel does not tell of changes ({watch.trouble}): the files are looked at once a second"
+            hint = "raise fs.inotify.max_user_instances and fs.inotify.max_user_watches"
+            self._say(Message(str(self._folder), text, Severity.WARNING, hint))
+
+    def _log_once(self, exc: Exception) -> None:
+        if not any(exc is one for one in self._logged):
+            self._logged = (*self._logged, exc)
+            log.exception("object.failed", exc)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,86 @@
+"""Files → what Envoy is to have, step by step; blocking, for one thread at a time.
+
+What a change did not touch is neither read nor compiled nor encoded again.
+"""
+
+import gc
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.compiler import compile_gateway
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.memo import Memo
+from crossfade.envoy.resource_set import ResourceSet
+from crossfade.envoy.resources import Encoded, resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
+from crossfade.gateway_files.schemas import Schemas
+from crossfade.gateway_files.source import FileSource, FileState
+from crossfade_kube.meta import ObjectRef
+
+# Of the objects in a change: what they leave behind is worth an own look.
+_MANY: Final = 1000
+
+
+class Outcome(NamedTuple):
+    """`changed` are the objects that are new, different or gone since the last outcome."""
+
+    state: FileState
+    diagnostics: Diagnostics
+    resources: ResourceSet
+    changed: tuple[ObjectRef, ...]
+
+
+class Work:
+    def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
+        self._source = FileSource(folder, schemas)
+        self._settings = settings
+        self._options = options
+        self._memo = Memo()
+        self._encoded = Encoded()
+        self._changed: dict[ObjectRef, None] = {}
+        self.looking_took_s = 0.0
+        """At all files, the last time, with nothing to read."""
+
+    @property
+    def link_targets(self) -> frozenset[str]:
+        return self._source.link_targets
+
+    def first(self) -> Outcome:
+        """Whatever there is."""
+        gc.disable()
+        try:
+            self._source.refresh()
+            return self._outcome()
+        finally:
+            _settle_memory()
+            gc.enable()
+
+    def step(self, names: Iterable[str] | None) -> Outcome | None:
+        """What these files, or all, have become; None when nothing changed."""
+        begin = time.monotonic()
+        is_changed = self._source.refresh(names)
+        if names is None and not is_changed:
+            self.looking_took_s = time.monotonic() - begin
+        if not is_changed:
+            return None
+        outcome = self._outcome()
+        if len(outcome.changed) >= _MANY:
+            _settle_memory()
+        return outcome
+
+    def _outcome(self) -> Outcome:
+        state = self._source.state()
+        self._changed |= dict.fromkeys(state.changed)
+        compiled = compile_gateway(state.snapshot, self._settings, self._memo)
+        resources = resources_from_model(compiled.model, options=self._options, before=self._encoded)
+        changed, self._changed = tuple(self._changed), {}
+        return Outcome(state, compiled.diagnostics, resources, changed)
+
+
+def _settle_memory() -> None:
+    """What there is mostly stays: to search it for garbage again and again takes longer than a change does."""
+    gc.collect()
+    gc.freeze()
