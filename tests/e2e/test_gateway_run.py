@@ -82,7 +82,7 @@ def test_a_file_that_is_no_yaml_changes_nothing_and_is_explained(gateway: Runnin
     assert (answer.body, answer.headers["x-ratelimit-limit-hour"]) == ("one", "3")
     file.write_text(ingress("route", "/x", "two"))
     eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
-    assert told(gateway, "the file is in order again")
+    assert told(gateway, "it is in order again")
 
 
 def test_a_refused_object_keeps_nothing_else_out(tmp_path: Path) -> None:

@@ -187,10 +187,9 @@ def _texts(value: Any) -> dict[str, str]:
     """A label like `global: true` is wrong, and its author means "true"."""
     if not isinstance(value, dict):
         return {}
-    shown = {True: "true", False: "false"}
+    plain = {key: item for key, item in value.items() if isinstance(key, str) and isinstance(item, str | int | float)}
     return {
-        _text(str(key)): _text(str(shown.get(item, item) if isinstance(item, bool) else item))
-        for key, item in value.items()
+        _text(key): str(item).lower() if isinstance(item, bool) else _text(str(item)) for key, item in plain.items()
     }
 
 

@@ -31,7 +31,8 @@ class Schemas:
         import jsonschema_rs
 
         (version,) = (each for each in crd["spec"]["versions"] if each["name"] == kind.version)
-        return jsonschema_rs.validator_for(version["schema"]["openAPIV3Schema"])
+        # Not the value itself, which may be long, or secret.
+        return jsonschema_rs.validator_for(version["schema"]["openAPIV3Schema"], mask="the value")
 
 
 def _path(steps: list[str | int]) -> str:

@@ -101,6 +101,8 @@ class FileSource:
         self._schemas = schemas
         self._now = now or (lambda: datetime.now(UTC))
         self._files: dict[str, _File] = {}
+        self._ordered: list[_File] = []
+        self._paths: frozenset[str] = frozenset()
         self._trouble: Report | None = None
         self._first_seen: dict[ObjectRef, str] = {}
         self._snapshot = Snapshot(0, {})
@@ -126,9 +128,12 @@ class FileSource:
     def state(self) -> FileState:
         uses: dict[ObjectRef, Use] = {}
         reports = [self._trouble] if self._trouble is not None else []
-        for name in sorted(self._files):
-            file = self._files[name]
-            reports += file.reports
+        faults: list[Exception] = []
+        self._order()
+        for file in self._ordered:
+            if file.reports:
+                reports += file.reports
+                faults += _faults(file)
             for ref, use in file.uses.items():
                 first = uses.get(ref)
                 if first is None or (use.is_valid and not first.is_valid):
@@ -137,9 +142,16 @@ class FileSource:
                     reports.append(_duplicate(use.place, ref, first.place))
         self._forget_dates(uses)
         changed = self._take_over(uses)
-        faults = tuple(found.fault for file in self._files.values() if file.reports for found in _faulty(file))
-        paths = frozenset(file.path for file in self._files.values())
-        return FileState(self._snapshot, changed, tuple(reports), uses, paths, faults)
+        return FileState(self._snapshot, changed, tuple(reports), uses, self._paths, tuple(faults))
+
+    def _order(self) -> None:
+        """Of objects in two files the first file's counts."""
+        if len(self._ordered) != len(self._files) or any(
+            one is not other for one, other in zip(self._ordered, self._files.values(), strict=True)
+        ):
+            self._files = dict(sorted(self._files.items()))
+            self._ordered = list(self._files.values())
+            self._paths = frozenset(file.path for file in self._ordered)
 
     def _take_over(self, uses: Mapping[ObjectRef, Use]) -> tuple[ObjectRef, ...]:
         before = self._uses
@@ -272,5 +284,5 @@ def _duplicate(place: Place, ref: ObjectRef, first: Place) -> Report:
     return Report(place, ref, Problem("", text, "keep one of them", Severity.WARNING))
 
 
-def _faulty(file: _File) -> Iterator[Any]:
-    return (found for read in file.read for found in read.found if found.fault is not None)
+def _faults(file: _File) -> Iterator[Exception]:
+    return (found.fault for read in file.read for found in read.found if found.fault is not None)

@@ -56,10 +56,15 @@ class Telling:
         told += [
             _cured(subject, state, lines)
             for subject in sorted(self._wrong - wrong, key=str)
-            if _is_there(subject, state)
+            if self._is_there(subject, state)
         ]
         self._known, self._wrong = facts, wrong
         return told
+
+    def _is_there(self, subject: _Subject, state: FileState) -> bool:
+        if subject.ref is None:
+            return subject.path == self._folder or subject.path in state.paths
+        return subject.ref in state.uses
 
     def _compiled(
         self, uses: Mapping[ObjectRef, Use], diagnostics: Iterable[Diagnostic]
@@ -93,13 +98,7 @@ def _message(fact: _Fact, place: Place, lines: Lines) -> Message:
 def _cured(subject: _Subject, state: FileState, lines: Lines) -> Message:
     use = state.uses.get(subject.ref) if subject.ref is not None else None
     where = _shown(use.place, lines) if use is not None else subject.path
-    return Message(where, f"{subject.ref or 'the file'} is in order again")
-
-
-def _is_there(subject: _Subject, state: FileState) -> bool:
-    if subject.ref is None:
-        return subject.path in state.paths
-    return subject.ref in state.uses
+    return Message(where, f"{subject.ref or 'it'} is in order again")
 
 
 def _shown(place: Place, lines: Lines) -> str:

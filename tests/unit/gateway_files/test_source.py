@@ -67,6 +67,7 @@ REFUSED = [
     ((PLUGIN % 3).replace("{name: limit}", "{name: limit, labels: [a]}"), "metadata.labels"),
     (PLUGIN % 3 + 'instance_name: "\\ud800"\n', "instance_name"),
     (PLUGIN % 3 + "ordering: &x {before: *x}\n", "ordering"),
+    ((PLUGIN % 3).replace("limit}", "limit, labels: &x {a: *x, global: true}}"), "metadata"),
 ]
 
 

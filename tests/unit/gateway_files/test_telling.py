@@ -68,7 +68,7 @@ def test_a_file_in_order_again_is_named(told: Told) -> None:
     assert message.where == f"{file}:13"
     assert message.severity is Severity.ERROR
     file.write_text(SERVICE)
-    assert told.news() == [Message(str(file), "the file is in order again")]
+    assert told.news() == [Message(str(file), "it is in order again")]
 
 
 def test_what_is_gone_is_not_in_order_again(told: Told) -> None:
@@ -85,3 +85,17 @@ def test_values_of_secrets_stay_out_of_messages(told: Told) -> None:
     news = told.news()
     assert len(news) == 2
     assert "hunter2" not in str(news)
+
+
+def test_a_directory_that_comes_back_is_in_order_again(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    told = Told(folder)
+    (folder / "web.yaml").write_text(SERVICE)
+    assert told.news() == []
+    folder.rename(tmp_path / "away")
+    (message,) = told.news()
+    assert message.where == str(folder)
+    assert "what it held stays in use" in message.text
+    (tmp_path / "away").rename(folder)
+    assert told.news() == [Message(str(folder), "it is in order again")]
