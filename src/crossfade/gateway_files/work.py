@@ -20,7 +20,7 @@ from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FileSource, FileState
 from crossfade_kube.meta import ObjectRef
 
-# Of the objects in a change: what they leave behind is worth an own look.
+# So many changed objects are as good as a start.
 _MANY: Final = 1000
 
 
@@ -50,12 +50,14 @@ class Work:
 
     def first(self) -> Outcome:
         """Whatever there is."""
+        # Nearly all that is made stays, and it leaves no circles behind: to search it for garbage again and again takes
+        # longer than a change does.
         gc.disable()
         try:
             self._source.refresh()
             return self._outcome()
         finally:
-            _settle_memory()
+            gc.freeze()
             gc.enable()
 
     def step(self, names: Iterable[str] | None) -> Outcome | None:
@@ -68,7 +70,7 @@ class Work:
             return None
         outcome = self._outcome()
         if len(outcome.changed) >= _MANY:
-            _settle_memory()
+            gc.freeze()
         return outcome
 
     def _outcome(self) -> Outcome:
@@ -78,9 +80,3 @@ class Work:
         resources = resources_from_model(compiled.model, options=self._options, before=self._encoded)
         changed, self._changed = tuple(self._changed), {}
         return Outcome(state, compiled.diagnostics, resources, changed)
-
-
-def _settle_memory() -> None:
-    """What there is mostly stays: to search it for garbage again and again takes longer than a change does."""
-    gc.collect()
-    gc.freeze()
