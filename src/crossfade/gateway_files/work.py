@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.compile.memo import Memo
+from crossfade.envoy.gateway import GatewayBuilder
 from crossfade.envoy.resource_set import ResourceSet
-from crossfade.envoy.resources import Encoded, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FileSource, FileState
@@ -36,10 +34,7 @@ class Outcome(NamedTuple):
 class Work:
     def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
         self._source = FileSource(folder, schemas)
-        self._settings = settings
-        self._options = options
-        self._memo = Memo()
-        self._encoded = Encoded()
+        self._builder = GatewayBuilder(settings, options)
         self._changed: dict[ObjectRef, None] = {}
         self.looking_took_s = 0.0
         """At all files, the last time, with nothing to read."""
@@ -76,7 +71,6 @@ class Work:
     def _outcome(self) -> Outcome:
         state = self._source.state()
         self._changed |= dict.fromkeys(state.changed)
-        compiled = compile_gateway(state.snapshot, self._settings, self._memo)
-        resources = resources_from_model(compiled.model, options=self._options, before=self._encoded)
+        built = self._builder.build(state.snapshot)
         changed, self._changed = tuple(self._changed), {}
-        return Outcome(state, compiled.diagnostics, resources, changed)
+        return Outcome(state, built.diagnostics, built.resources, changed)
