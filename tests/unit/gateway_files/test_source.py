@@ -3,9 +3,12 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
@@ -315,3 +318,24 @@ def test_other_files_are_left_alone(tmp_path: Path, source: FileSource) -> None:
 def test_objects_are_as_old_as_their_first_sight(tmp_path: Path, source: FileSource) -> None:
     (tmp_path / "limit.yaml").write_text(PLUGIN % 3)
     assert found(read(source), KongPlugin, "limit").metadata.creation_timestamp == "2026-01-02T00:00:00Z"
+
+
+GOOD = [CONSUMER % (f"c{number}", f"c{number}") for number in range(4)]
+BAD = [
+    *(text for text, _ in REFUSED),
+    "just text\n",
+    "- a\n- b\n",
+    "kind: 5\n",
+    (INGRESS % "/x").replace("{name: web", "{name: {}"),
+]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from([*GOOD, *BAD]), max_size=10), st.lists(st.sampled_from([*GOOD, *BAD]), max_size=10))
+def test_whatever_stands_beside_it_a_good_object_counts(first: list[str], then: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        source = FileSource(Path(folder), SCHEMAS)
+        for texts in (first, then):
+            (Path(folder) / "all.yaml").write_text("---\n".join(texts))
+            names = {item.metadata.name for item in read(source).snapshot.all(KongConsumer)}
+            assert names >= {f"c{number}" for number, text in enumerate(GOOD) if text in texts}
