@@ -3,11 +3,12 @@
 import asyncio
 import base64
 import json
+import resource
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class ApiClient:
         data = json.dumps(body) if body is not None else None
         async with self.session.request(method, path, data=data, headers=headers, ssl=context) as response:
             text = await response.text()
-            return response.status, json.loads(text) if text.startswith(("{", "[")) else text
+            return response.status, json.loads(text) if response.content_type == "application/json" else text
 
     async def create(self, path: str, body: Json) -> Json:
         status, answer = await self.send("POST", path, body)
@@ -107,3 +108,15 @@ class ApiProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
             await self._process.communicate()
+
+    @contextmanager
+    def no_space_left(self) -> Iterator[None]:
+        """Meanwhile no file of the server may grow beyond what the state's journal holds now."""
+        assert self._process is not None
+        pid, journal = self._process.pid, self.data_dir / "state.db-wal"
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (journal.stat().st_size, before[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

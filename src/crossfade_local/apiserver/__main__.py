@@ -13,13 +13,17 @@ import sys
 from pathlib import Path
 
 from crossfade_kube.event_loop import new_event_loop
-from crossfade_kube.logging import configure
+from crossfade_kube.logging import EventLog, configure
+from crossfade_kube.tasks import SupervisedTasks
 from crossfade_local.apiserver.api import utc_now
 from crossfade_local.apiserver.assembly import Assembly
 from crossfade_local.apiserver.bootstrap import make_builtin_objects
 from crossfade_local.apiserver.housekeeping import forget_regularly
 from crossfade_local.apiserver.security import pki
 from crossfade_local.apiserver.server import HttpServer, tls_context
+from crossfade_local.apiserver.state.storage import NotWritten
+
+log = EventLog("crossfade_local.apiserver")
 
 
 def main() -> None:
@@ -30,6 +34,8 @@ def main() -> None:
             runner.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
     except KeyboardInterrupt:
         pass
+    except NotWritten as error:
+        sys.exit(f"{arguments.data_dir}: {error}; free some space there and start again")
     except sqlite3.DatabaseError as error:
         state = arguments.data_dir / "state.db"
         sys.exit(f"{state} cannot be used: {error}; put back a copy, or move it away to start with an empty cluster")
@@ -61,24 +67,27 @@ async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    chores: list[asyncio.Task[None]] = []
+    chores: asyncio.Task[None] | None = None
     try:
         await make_builtin_objects(assembly.storage, assembly.registry, utc_now())
         assembly.lifecycle.resume()
         await server.start(sockets, tls_context(keys))
         pki.write_kubeconfig(data / "kubeconfig", keys, server=_url(sockets[0]))
-        chores = [
-            loop.create_task(forget_regularly(assembly.api, arguments.history), name="forget old revisions"),
-            loop.create_task(assembly.roles.run(), name="aggregate roles"),
-        ]
+        chores = loop.create_task(_do_chores(assembly, history_s=arguments.history), name="chores")
         os.write(1, b"ready\n")
         await stop.wait()
     finally:
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        if chores is not None:
+            chores.cancel()
+            await asyncio.gather(chores, return_exceptions=True)
         await server.close()
         await assembly.close()
+
+
+async def _do_chores(assembly: Assembly, *, history_s: float) -> None:
+    async with SupervisedTasks(log) as tasks:
+        tasks.start("forget old revisions", lambda: forget_regularly(assembly.api, history_s))
+        tasks.start("aggregate roles", assembly.roles.run)
 
 
 def _listening(address: str) -> socket.socket:

@@ -110,7 +110,7 @@ class Dispatcher:
         if call.method not in ("GET", "HEAD"):
             raise PageNotFoundError
         if path.startswith(_HEALTH):
-            return BytesAnswer(b"ok", "text/plain; charset=utf-8")
+            return self._health_answer()
         if path == "/version":
             return ObjectAnswer(VERSION)
         if path == "/":
@@ -124,6 +124,11 @@ class Dispatcher:
         if path.startswith("/api"):
             return self._discovery_answer(call, path)
         raise PageNotFoundError
+
+    def _health_answer(self) -> Answer:
+        problem = self._api.storage.check()
+        text = f"[-]state failed: {problem}\n" if problem else "ok"
+        return BytesAnswer(text.encode(), "text/plain; charset=utf-8", status=500 if problem else 200)
 
     def _openapi_v2_answer(self, call: Call) -> Answer:
         if "com.github.proto-openapi" in call.headers.get("Accept", ""):

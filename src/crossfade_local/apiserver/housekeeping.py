@@ -7,7 +7,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.state.selectors import selector_from_struct
-from crossfade_local.apiserver.state.storage import Conflict, Event, Storage, Stored
+from crossfade_local.apiserver.state.storage import Conflict, Event, NotWritten, Storage, Stored
 from crossfade_local.apiserver.writing.strategies import timestamp
 
 EVENT_LIFETIME: Final = timedelta(hours=1)
@@ -56,11 +56,16 @@ class RoleAggregation:
             self._wanted.set()
 
     async def run(self) -> None:
+        """Until cancelled; raises NotWritten and can then be run again."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            for stored in list(self._storage.scan(_CLUSTER_ROLES)):
-                await self._aggregate(stored)
+            try:
+                for stored in list(self._storage.scan(_CLUSTER_ROLES)):
+                    await self._aggregate(stored)
+            except NotWritten:
+                self._wanted.set()
+                raise
 
     async def _aggregate(self, stored: Stored) -> None:
         role = stored.copy()

@@ -8,7 +8,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd.schemas import schema_node
-from crossfade_local.apiserver.state.storage import DELETED, Conflict, Event, Storage, Stored
+from crossfade_local.apiserver.state.storage import DELETED, Conflict, Event, NotWritten, Storage, Stored
 from crossfade_local.apiserver.types.builtin_resources import ALL
 from crossfade_local.apiserver.types.registry import (
     CustomVersion,
@@ -178,22 +178,26 @@ class Lifecycle:
         while (stored := self._storage.get(BUCKET, "", name)) is not None:
             spec = stored.object["spec"]
             bucket = f"{spec['group']}/{spec['names']['plural']}"
-            await self._delete_all(bucket)
-            if self._storage.count(bucket):
-                await asyncio.sleep(_CLEANUP_RETRY_S)
-                continue
-            crd = stored.copy()
-            rest = [item for item in crd["metadata"].get("finalizers") or () if item != CLEANUP]
-            crd["metadata"]["finalizers"] = rest
             try:
-                if rest:
-                    await self._storage.update(BUCKET, stored, crd)
-                else:
-                    crd["metadata"].pop("finalizers")
-                    await self._storage.delete(BUCKET, stored, crd)
+                await self._delete_all(bucket)
+                if not self._storage.count(bucket):
+                    await self._let_go(stored)
+                    return
             except Conflict:
                 continue
-            return
+            except NotWritten:
+                log.debug("definition.not_cleaned", extra={"fields": {"definition": name}})
+            await asyncio.sleep(_CLEANUP_RETRY_S)
+
+    async def _let_go(self, stored: Stored) -> None:
+        crd = stored.copy()
+        rest = [item for item in crd["metadata"].get("finalizers") or () if item != CLEANUP]
+        crd["metadata"]["finalizers"] = rest
+        if rest:
+            await self._storage.update(BUCKET, stored, crd)
+        else:
+            crd["metadata"].pop("finalizers")
+            await self._storage.delete(BUCKET, stored, crd)
 
     async def _delete_all(self, bucket: str) -> None:
         for stored in list(self._storage.scan(bucket)):

@@ -44,7 +44,7 @@ class Database:
         yield from self._connection.execute("SELECT bucket, namespace, name, revision, data FROM objects")
 
     def write(self, revision: int, changes: Mapping[tuple[str, str, str], Change]) -> None:
-        """Commit changes, keyed by (bucket, namespace, name), together with the newest revision."""
+        """Commit changes, keyed by (bucket, namespace, name), together with the newest revision: all or nothing."""
         puts = [(*key, *change) for key, change in changes.items() if change is not None]
         gone = [key for key, change in changes.items() if change is None]
         run = self._connection
@@ -53,10 +53,12 @@ class Database:
             run.executemany(_PUT, puts)
             run.executemany(_DELETE, gone)
             run.execute(_REVISION, (revision,))
+            run.execute("COMMIT")
         except BaseException:
-            run.execute("ROLLBACK")
+            # A refused COMMIT leaves the transaction open, and the next one could not begin; some errors end it.
+            if run.in_transaction:
+                run.execute("ROLLBACK")
             raise
-        run.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()

@@ -1,13 +1,15 @@
-"""All objects in memory, every write in SQLite before it is acknowledged, and the recent past for watches.
+"""All objects in memory, every write in SQLite before memory has it, and the recent past for watches.
 
-Writes of one turn of the event loop share one commit. Objects that were handed out are shared: nobody may change them.
+What SQLite refuses never happened: nobody can read it, no watcher hears of it, its revision is used again. The next
+write tries anew. Objects that were handed out are shared: nobody may change them.
 """
 
 import asyncio
 import bisect
+import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ import orjson
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.database import Database
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 
@@ -68,8 +72,11 @@ class Expired(Exception):  # noqa: N818 - it is an outcome, not a fault
         self.oldest = oldest
 
 
-class BrokenError(Exception):
-    """The database refused a write; from then on nothing is written until the server is started again."""
+class NotWritten(Exception):  # noqa: N818 - it is an outcome, not a fault of the caller
+    """The database refused a write, so nothing changed; the text says why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the cluster's state cannot be written: {problem}")
 
 
 class _Bucket:
@@ -81,14 +88,18 @@ class _Bucket:
         self.events: deque[Event] = deque()
         self.listeners: list[Callable[[Event], None]] = []
 
+    def apply(self, event: Event) -> None:
+        key = event.after.key
+        if event.type == DELETED:
+            del self.objects[key]
+            del self.keys[bisect.bisect_left(self.keys, key)]
+        else:
+            self.put(event.after)
+
     def put(self, stored: Stored) -> None:
         if stored.key not in self.objects:
             bisect.insort(self.keys, stored.key)
         self.objects[stored.key] = stored
-
-    def remove(self, key: Key) -> None:
-        del self.objects[key]
-        del self.keys[bisect.bisect_left(self.keys, key)]
 
 
 class Storage:
@@ -102,10 +113,7 @@ class Storage:
         self.revision = database.revision
         """Of the newest write."""
         self._oldest = self.revision
-        self._pending: list[tuple[str, Stored | None, Key]] = []
-        self._events: list[tuple[_Bucket, Event]] = []
-        self._flushed: asyncio.Future[None] | None = None
-        self._broken: Exception | None = None
+        self._refused = ""
         self._listeners: list[Callable[[str, Event], None]] = []
         for bucket, namespace, name, revision, raw in database.load():
             self._bucket(bucket).put(Stored((namespace, name), revision, orjson.loads(raw), raw))
@@ -183,107 +191,93 @@ class Storage:
         return lambda: listeners.remove(listener) if listener in listeners else None
 
     def on_change(self, listener: Callable[[str, Event], None]) -> None:
-        """Call `listener` with bucket and change, for every change, at once (before the commit)."""
+        """Call `listener` with bucket and change, for every change, before the writer goes on."""
         self._listeners.append(listener)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
     async def create(self, bucket: str, namespace: str, name: str, obj: JsonObject) -> Stored:
-        """Store a new object; raises Conflict if the name is taken."""
+        """Store a new object; raises Conflict if the name is taken, NotWritten."""
         current = self.get(bucket, namespace, name)
         if current is not None:
             raise Conflict(current)
-        stored = self._write(bucket, (namespace, name), obj, None)
-        await self.committed()
-        return stored
+        return await self._write(bucket, ADDED, None, _stored((namespace, name), self.revision + 1, obj))
 
     async def update(self, bucket: str, before: Stored, obj: JsonObject) -> Stored:
-        """Replace the version that was read; raises Conflict if it is no longer the current one."""
+        """Replace the version that was read; raises Conflict if it is no longer the current one, NotWritten."""
+        current = self._current(bucket, before)
+        return await self._write(bucket, MODIFIED, current, _stored(before.key, self.revision + 1, obj))
+
+    async def delete(self, bucket: str, before: Stored, last: JsonObject | None = None) -> Stored:
+        """Remove the version that was read; raises Conflict, NotWritten.
+
+        Returns the last state, with the revision of its end.
+        """
+        current = self._current(bucket, before)
+        final = _stored(before.key, self.revision + 1, last if last is not None else current.copy())
+        return await self._write(bucket, DELETED, current, final)
+
+    def check(self) -> str:
+        """Why the last write was refused; empty if it was not, or if a new one would not be."""
+        if self._refused:
+            try:
+                self._database.write(self.revision, {})
+            except sqlite3.Error as error:
+                self._note(str(error))
+            else:
+                self._note("")
+        return str(NotWritten(self._refused)) if self._refused else ""
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _current(self, bucket: str, before: Stored) -> Stored:
         current = self._bucket(bucket).objects.get(before.key)
         if current is None or current.revision != before.revision:
             raise Conflict(current)
-        stored = self._write(bucket, before.key, obj, current)
-        await self.committed()
-        return stored
+        return current
 
-    async def delete(self, bucket: str, before: Stored, last: JsonObject | None = None) -> Stored:
-        """Remove the version that was read; raises Conflict. Returns the last state, with the revision of its end."""
+    async def _write(self, bucket: str, kind: str, before: Stored | None, after: Stored) -> Stored:
+        event = Event(kind, after.revision, before, after)
+        change = None if kind == DELETED else (after.revision, after.raw)
+        try:
+            self._database.write(after.revision, {(bucket, *after.key): change})
+        except sqlite3.Error as error:
+            self._note(str(error))
+            raise NotWritten(str(error)) from error
+        self._note("")
+        self.revision = after.revision
+        self._remember(bucket, event)
+        # Some callers write in long loops: the others get a turn.
+        await asyncio.sleep(0)
+        return after
+
+    def _remember(self, bucket: str, event: Event) -> None:
         place = self._bucket(bucket)
-        current = place.objects.get(before.key)
-        if current is None or current.revision != before.revision:
-            raise Conflict(current)
-        self.revision += 1
-        final = _stored(before.key, self.revision, last if last is not None else current.copy())
-        place.remove(before.key)
-        self._remember(bucket, place, Event(DELETED, self.revision, current, final))
-        self._pending.append((bucket, None, before.key))
-        await self.committed()
-        return final
-
-    def _write(self, bucket: str, key: Key, obj: JsonObject, before: Stored | None) -> Stored:
-        place = self._bucket(bucket)
-        self.revision += 1
-        stored = _stored(key, self.revision, obj)
-        place.put(stored)
-        self._remember(bucket, place, Event(MODIFIED if before else ADDED, self.revision, before, stored))
-        self._pending.append((bucket, stored, key))
-        return stored
-
-    def _remember(self, bucket: str, place: _Bucket, event: Event) -> None:
+        place.apply(event)
         place.events.append(event)
         if len(place.events) > self._history:
             place.events.popleft()
-        self._events.append((place, event))
+        for hears in tuple(place.listeners):
+            hears(event)
         for listener in self._listeners:
             listener(bucket, event)
+
+    def _note(self, problem: str) -> None:
+        """Logged when it changes, not with each attempt."""
+        if problem == self._refused:
+            return
+        self._refused = problem
+        if problem:
+            log.error("state.not_written", extra={"fields": {"reason": problem}})
+        else:
+            log.info("state.written_again")
 
     def _bucket(self, name: str) -> _Bucket:
         found = self._buckets.get(name)
         if found is None:
             found = self._buckets[name] = _Bucket()
         return found
-
-    # -- committing ----------------------------------------------------------------------------------------------
-
-    async def committed(self) -> None:
-        """Wait until everything written so far is in the database; raises BrokenError."""
-        if self._broken is not None:
-            raise BrokenError(f"the state can't be written any more: {self._broken}")
-        if self._flushed is None:
-            loop = asyncio.get_running_loop()
-            self._flushed = loop.create_future()
-            loop.call_soon(self._flush)
-        await asyncio.shield(self._flushed)
-
-    def _flush(self) -> None:
-        flushed, self._flushed = self._flushed, None
-        pending, self._pending = self._pending, []
-        events, self._events = self._events, []
-        try:
-            self._database.write(self.revision, _changes(pending))
-        except sqlite3.Error as error:
-            # Memory is ahead of the disk now: no write may be acknowledged any more, and no watcher may see it.
-            self._broken = error
-            if flushed is not None and not flushed.done():
-                flushed.set_exception(BrokenError(f"the state can't be written: {error}"))
-            return
-        for place, event in events:
-            for listener in tuple(place.listeners):
-                listener(event)
-        if flushed is not None and not flushed.done():
-            flushed.set_result(None)
-
-    def close(self) -> None:
-        if self._pending and self._broken is None:
-            self._flush()
-        self._database.close()
-
-
-def _changes(
-    pending: Iterable[tuple[str, Stored | None, Key]],
-) -> dict[tuple[str, str, str], tuple[int, bytes] | None]:
-    """Only the last write of each object within one commit matters."""
-    return {(bucket, *key): (stored.revision, stored.raw) if stored else None for bucket, stored, key in pending}
 
 
 def _stored(key: Key, revision: int, obj: JsonObject) -> Stored:

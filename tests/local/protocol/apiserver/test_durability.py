@@ -73,3 +73,20 @@ def test_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"{tmp_path / 'state.db'} cannot be used: file is not a database" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_a_full_disk_refuses_writes_says_so_and_recovers(process: ApiProcess) -> None:
+    client = await process.start()
+    await client.create(MAPS, {"metadata": {"name": "before"}})
+    with process.no_space_left():
+        status, refusal = await client.send("POST", MAPS, {"metadata": {"name": "refused"}, "data": {"a": "x" * 9000}})
+        assert (status, refusal["reason"]) == (500, "InternalError")
+        assert "cannot be written" in refusal["message"]
+        assert (await client.send("GET", f"{MAPS}/refused"))[0] == 404
+        assert [item["metadata"]["name"] for item in (await client.get(MAPS))["items"]].count("refused") == 0
+        for path in ("/healthz", "/livez", "/readyz"):
+            status, text = await client.send("GET", path)
+            assert (status, "cannot be written" in text) == (500, True)
+    assert await client.send("GET", "/readyz") == (200, "ok")
+    await client.create(MAPS, {"metadata": {"name": "refused"}})
+    await client.close()

@@ -1,6 +1,5 @@
 """The store: what it holds, what it remembers, and what it does when the disk fails."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade_local.apiserver.state.database import Database
-from crossfade_local.apiserver.state.storage import BrokenError, Conflict, Expired, Storage
+from crossfade_local.apiserver.state.storage import Conflict, Expired, NotWritten, Storage
+from tests.support.filling_disk import FillingDisk
 
 BUCKET = "/configmaps"
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["put", "delete"])), max_size=30)
@@ -93,17 +93,41 @@ async def test_forgotten_revisions_are_expired() -> None:
     storage.close()
 
 
-class _FullDisk(Database):
-    def write(self, revision: int, changes: object) -> None:  # noqa: ARG002 - the parent's signature
-        raise sqlite3.OperationalError("database or disk is full")
-
-
-async def test_failing_disk_acknowledges_nothing() -> None:
-    storage = Storage(_FullDisk(None))
-    seen: list[object] = []
-    storage.listen(BUCKET, seen.append)
-    for name in "ab":
-        with pytest.raises(BrokenError, match="disk is full"):
-            await storage.create(BUCKET, "ns", name, _object(name))
-    assert seen == []
+async def test_what_the_disk_refuses_never_happened(tmp_path: Path) -> None:
+    storage = Storage(Database(tmp_path / "state.db"))
+    disk = FillingDisk(tmp_path / "state.db")
+    kept = await storage.create(BUCKET, "ns", "kept", _object("kept"))
+    told: list[object] = []
+    storage.listen(BUCKET, told.append)
+    storage.on_change(lambda *news: told.append(news))
+    disk.fill()
+    for write in (
+        storage.create(BUCKET, "ns", "new", _object("new")),
+        storage.update(BUCKET, kept, _object("kept", 1)),
+        storage.delete(BUCKET, kept),
+    ):
+        with pytest.raises(NotWritten, match="disk is full"):
+            await write
+    assert (_content(storage), storage.revision, told) == ({"kept": "0"}, kept.revision, [])
+    assert storage.get(BUCKET, "ns", "new") is None
+    assert "disk is full" in storage.check()
+    disk.close()
     storage.close()
+
+
+async def test_writes_go_on_when_the_disk_takes_them_again(tmp_path: Path) -> None:
+    storage = Storage(Database(tmp_path / "state.db"))
+    disk = FillingDisk(tmp_path / "state.db")
+    assert storage.check() == ""
+    disk.fill()
+    with pytest.raises(NotWritten):
+        await storage.create(BUCKET, "ns", "a", _object("a"))
+    disk.clear()
+    # Nobody has to write for the store to be well again.
+    assert storage.check() == ""
+    stored = await storage.create(BUCKET, "ns", "a", _object("a"))
+    disk.close()
+    storage.close()
+    again = Storage(Database(tmp_path / "state.db"))
+    assert (_content(again), again.revision) == ({"a": "0"}, stored.revision)
+    again.close()
