@@ -10,8 +10,9 @@ import os
 import platform
 from typing import Final
 
+from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import STRATEGIC
-from crossfade_kube.errors import AlreadyExists, ApiError, KubeError, NotFound
+from crossfade_kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.resources import LEASE, NODE, POD
 from crossfade_kube.watch import WatchEvent
@@ -25,16 +26,20 @@ NODE_NAME: Final = "crossfade"
 SCHEDULER: Final = "default-scheduler"
 _HEARTBEAT_S: Final = 10.0
 _RETRY_S: Final = 1.0
+_LONGEST_RETRY_S: Final = 30.0
 
 
 class Agent:
-    """Owns the workers; `run` must be active for the sink's calls to take effect."""
+    """Owns the workers; `run` must be active for the sink's calls to take effect.
+
+    What goes wrong with one pod is told on that pod and ends nothing else.
+    """
 
     def __init__(self, machine: Machine, *, tasks: asyncio.TaskGroup) -> None:
         self.workers: dict[NamespacedName, PodWorker] = {}
         self._machine = machine
         self._tasks = tasks
-        self._waiting: dict[str, JsonObject] = {}
+        self._waiting: dict[NamespacedName, JsonObject] = {}
         self._binding: set[str] = set()
 
     def replace(self, items: list[JsonObject]) -> None:
@@ -42,29 +47,39 @@ class Agent:
         for worker in list(self.workers.values()):
             if worker.uid not in present:
                 worker.vanished()
+        for key, pod in list(self._waiting.items()):
+            if pod["metadata"]["uid"] not in present:
+                del self._waiting[key]
         for item in items:
             self.apply(WatchEvent("ADDED", item))
 
     def apply(self, event: WatchEvent) -> None:
+        try:
+            self._take(event)
+        except Exception as error:
+            log.exception("pod.not_taken", extra={"fields": {"pod": event.object["metadata"]["name"]}})
+            self._machine.recorder.warning(_ref(event.object), "FailedSync", f"error syncing pod: {error!r}")
+
+    def _take(self, event: WatchEvent) -> None:
         pod = event.object
-        metadata = pod["metadata"]
-        worker = self.workers.get(NamespacedName(metadata["namespace"], metadata["name"]))
+        uid, key = pod["metadata"]["uid"], _key(pod)
+        worker = self.workers.get(key)
         if event.type == "DELETED":
-            self._waiting.pop(metadata["uid"], None)
-            if worker and worker.uid == metadata["uid"]:
+            if key in self._waiting and self._waiting[key]["metadata"]["uid"] == uid:
+                del self._waiting[key]
+            if worker and worker.uid == uid:
                 worker.vanished()
         elif not pod["spec"].get("nodeName"):
             self._schedule(pod)
         elif pod["spec"]["nodeName"] == NODE_NAME:
-            self._waiting.pop(metadata["uid"], None)
-            if worker and worker.uid == metadata["uid"]:
-                worker.update(pod)
-            elif worker is None:
+            if worker is None:
                 self._begin(pod)
+            elif worker.uid == uid:
+                worker.update(pod)
             else:
-                # A new pod of the same name (a StatefulSet's): it begins when the old one has ended.
+                # A new pod of the same name (a StatefulSet's): it begins when nothing of the old one is left.
                 worker.vanished()
-                self._tasks.create_task(self._begin_after(worker, pod))
+                self._waiting[key] = pod
 
     def data_changed(self, kind: str, key: NamespacedName) -> None:
         """A config map or secret changed: pods that show it rewrite their files."""
@@ -77,20 +92,16 @@ class Agent:
         self.workers[worker.key] = worker
         self._tasks.create_task(self._run(worker), name=f"pod {worker.key}")
 
-    async def _begin_after(self, former: PodWorker, pod: JsonObject) -> None:
-        await former.ended.wait()
-        if former.key not in self.workers:
-            self._begin(pod)
-
     async def _run(self, worker: PodWorker) -> None:
         try:
             await worker.run()
-        except KubeError as error:
-            log.warning("pod.end_not_reported", extra={"fields": {"pod": str(worker.key), "reason": error}})
+        except Exception as error:
+            log.exception("pod.failed", extra={"fields": {"pod": str(worker.key)}})
+            self._machine.recorder.warning(_ref(worker.pod), "FailedSync", f"error running pod: {error!r}")
         finally:
-            if self.workers.get(worker.key) is worker:
-                del self.workers[worker.key]
-            worker.ended.set()
+            del self.workers[worker.key]
+        if (following := self._waiting.pop(worker.key, None)) is not None:
+            self.apply(WatchEvent("ADDED", following))
 
     def _schedule(self, pod: JsonObject) -> None:
         spec, metadata = pod["spec"], pod["metadata"]
@@ -102,33 +113,40 @@ class Agent:
         self._tasks.create_task(self._bind(pod), name=f"bind {metadata['name']}")
 
     async def _bind(self, pod: JsonObject) -> None:
+        """Until the pod is bound, gone or found not to fit."""
         metadata = pod["metadata"]
+        backoff = Backoff(_RETRY_S, _LONGEST_RETRY_S)
         try:
-            if problem := unschedulable(pod["spec"]):
-                await self._report_unschedulable(pod, problem)
-                return
-            binding: JsonObject = {
-                "apiVersion": "v1",
-                "kind": "Binding",
-                "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
-                "target": {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME},
-            }
-            await self._machine.client.create(
-                POD, binding, namespace=metadata["namespace"], subresource_of=metadata["name"], subresource="binding"
-            )
-            self._machine.recorder.normal(
-                _ref(pod), "Scheduled",
-                f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {NODE_NAME}",
-            )  # fmt: skip
-        except ApiError as error:
-            if not isinstance(error, NotFound) and error.code != 409:
-                log.warning("pod.not_bound", extra={"fields": {"pod": metadata["name"], "reason": error}})
-        except KubeError as error:
-            log.warning("pod.not_bound", extra={"fields": {"pod": metadata["name"], "reason": error}})
-            await asyncio.sleep(_RETRY_S)
-            self._tasks.create_task(self._bind(pod))
+            while True:
+                try:
+                    await self._bind_once(pod)
+                except (NotFound, Conflict):
+                    return
+                except Exception as error:
+                    log.warning("pod.not_bound", extra={"fields": {"pod": metadata["name"], "reason": error}})
+                else:
+                    return
+                await self._machine.sleep(backoff.next_s())
         finally:
             self._binding.discard(metadata["uid"])
+
+    async def _bind_once(self, pod: JsonObject) -> None:
+        metadata = pod["metadata"]
+        if problem := unschedulable(pod["spec"]):
+            await self._report_unschedulable(pod, problem)
+            return
+        binding: JsonObject = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME},
+        }
+        await self._machine.client.create(
+            POD, binding, namespace=metadata["namespace"], subresource_of=metadata["name"], subresource="binding"
+        )
+        self._machine.recorder.normal(
+            _ref(pod), "Scheduled", f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {NODE_NAME}"
+        )
 
     async def _report_unschedulable(self, pod: JsonObject, problem: str) -> None:
         metadata = pod["metadata"]
@@ -238,6 +256,10 @@ def _mentions(spec: JsonObject, kind: str, name: str) -> bool:
             if (part.get(kind) or {}).get("name") == name:
                 return True
     return False
+
+
+def _key(pod: JsonObject) -> NamespacedName:
+    return NamespacedName(pod["metadata"]["namespace"], pod["metadata"]["name"])
 
 
 def _ref(pod: JsonObject) -> ObjectRef:

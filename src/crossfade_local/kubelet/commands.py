@@ -61,7 +61,10 @@ async def _outcome(running: "asyncio.Future[tuple[int, bytes]]", owner: Process)
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             return "the container ended before its hook"
-        code, output = running.result()
+        try:
+            code, output = running.result()
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
         return "" if code == 0 else output.decode(errors="replace").strip() or f"exit code {code}"
     finally:
         running.cancel()

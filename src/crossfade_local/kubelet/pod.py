@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import STRATEGIC, Client
 from crossfade_kube.errors import Conflict, KubeError, NotFound
 from crossfade_kube.events import EventRecorder
@@ -34,6 +35,7 @@ from crossfade_local.netlink import Netlink
 log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 2.0
+_LONGEST_RETRY_S: Final = 60.0
 _REFRESH_S: Final = 60.0
 _DEFAULT_GRACE_S: Final = 30.0
 
@@ -52,6 +54,7 @@ class Machine:
     directory: Path
     many_users: bool
     base_env: Mapping[str, str]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class UnsupportedError(Exception):
@@ -66,7 +69,7 @@ def check_supported(spec: JsonObject) -> None:
 
 
 class PodWorker:
-    """Runs one pod until it is gone. `update` tells it of changes; its owner sets `ended` last."""
+    """Runs one pod until it is gone. `update` tells it of changes."""
 
     def __init__(self, pod: JsonObject, machine: Machine) -> None:
         self.pod = pod
@@ -89,7 +92,6 @@ class PodWorker:
         self._gone = False
         self._written: JsonObject = {}
         self.data_changed = asyncio.Event()
-        self.ended = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -114,7 +116,7 @@ class PodWorker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Errors of our own are reported on the pod and the pod is tried again; returns when it is gone."""
+        """Errors of our own are reported on the pod and tried again; returns when nothing of it is left."""
         if self.pod["metadata"].get("deletionTimestamp"):
             self._stopping.set()
         reporting = asyncio.create_task(self._keep_status())
@@ -127,14 +129,28 @@ class PodWorker:
                     # One pod that we cannot run must not take the others with it.
                     log.exception("pod.failed", extra={"fields": {"pod": str(self.key)}})
                     self._warn("FailedSync", f"error running pod: {error}")
-                    await self._leave()
+                    await self._insist(self._leave)
                     if not await self._pause():
                         break
         finally:
             reporting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reporting
-        await self._finish()
+            await asyncio.wait([reporting])
+        await self._insist(self._finish)
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Until `step` succeeds, told of each new reason once. What it cannot clean up stays this pod's trouble."""
+        backoff = Backoff(_RETRY_S, _LONGEST_RETRY_S)
+        told = ""
+        while True:
+            try:
+                await step()
+            except Exception as error:
+                if told != (told := repr(error)):
+                    log.exception("pod.not_cleaned_up", extra={"fields": {"pod": str(self.key)}})
+                    self._warn("FailedKillPod", f"error killing pod: {error}; it is tried again")
+            else:
+                return
+            await self._machine.sleep(backoff.next_s())
 
     async def _live(self) -> None:
         if (self.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
@@ -223,8 +239,11 @@ class PodWorker:
                 async with asyncio.timeout(wait_s):
                     await self.data_changed.wait()
             self.data_changed.clear()
-            with contextlib.suppress(KubeError, OSError):
+            try:
                 await self._volumes.refresh(facts._replace(pod=self.pod))
+            except Exception as error:
+                # Files stay as they are until the next time.
+                log.warning("pod.volumes_not_refreshed", extra={"fields": {"pod": str(self.key), "reason": error}})
 
     async def _fetch_sources(self) -> DataSources:
         """What is missing is left out: the container that needs it says so."""
@@ -258,7 +277,7 @@ class PodWorker:
                 log.warning("pod.status_not_written", extra={"fields": {"pod": str(self.key), "reason": error}})
                 await asyncio.sleep(_RETRY_S)
                 self._dirty.set()
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except Exception as error:
                 # A spec or status that we do not understand: the pod goes on, and says so.
                 log.exception("pod.status_failed", extra={"fields": {"pod": str(self.key)}})
                 self._warn("FailedSync", f"the status cannot be computed: {error!r}")
@@ -312,9 +331,9 @@ class PodWorker:
     async def _leave(self) -> None:
         if self.containers is not None:
             await self.containers.kill()
-        sandbox, self._sandbox = self._sandbox, None
-        if sandbox is not None:
-            await asyncio.to_thread(network.forget_pod, self._machine.links, self._address, sandbox)
+        if self._sandbox is not None:
+            await asyncio.to_thread(network.forget_pod, self._machine.links, self._address, self._sandbox)
+            self._sandbox = None
             self._machine.addresses.give_back(self._address)
 
     async def _pause(self) -> bool:
