@@ -14,6 +14,8 @@ from crossfade_kube.meta import JsonObject
 # Until a container first answers it is asked more often than its period says, so that start-up is not rounded up to it.
 _EAGER_S: Final = 0.1
 _MAX_HEAD_BYTES: Final = 65_536
+_MAX_SERVICE_BYTES: Final = 65_536
+_SERVING: Final = 1
 
 
 class ProbeResult(NamedTuple):
@@ -90,7 +92,7 @@ async def _settle(probe: JsonObject, target: Target, timing: Timing) -> bool:
 
 
 async def check(probe: JsonObject, target: Target, *, timeout_s: float) -> ProbeResult:
-    """One attempt; every kind of failure is a result."""
+    """One attempt; whatever goes wrong is a result, also what the application answers against all rules."""
     for kind, send in _KINDS.items():
         if kind in probe:
             try:
@@ -98,7 +100,7 @@ async def check(probe: JsonObject, target: Target, *, timeout_s: float) -> Probe
                     return await send(probe[kind], target)
             except TimeoutError:
                 return ProbeResult(ok=False, message=f"no answer within {timeout_s:g}s")
-            except (OSError, ssl.SSLError, EOFError) as error:
+            except Exception as error:
                 return ProbeResult(ok=False, message=str(error) or type(error).__name__)
     return ProbeResult(ok=False, message="the probe names no action")
 
@@ -115,12 +117,14 @@ async def _http(action: JsonObject, target: Target) -> ProbeResult:
     try:
         writer.write(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
         line = (await reader.readline()).decode("latin-1")
+    except ValueError:
+        return ProbeResult(ok=False, message=f"malformed HTTP response: the first line exceeds {_MAX_HEAD_BYTES} bytes")
     finally:
         writer.close()
         with contextlib.suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
     words = line.split(None, 2)
-    if len(words) < 2 or not words[1].isdigit():
+    if len(words) < 2 or not words[1].isdecimal():
         return ProbeResult(ok=False, message=f"malformed HTTP response {line[:80]!r}")
     status = int(words[1])
     return ProbeResult(ok=200 <= status < 400, message=f"HTTP probe failed with statuscode: {status}")
@@ -139,17 +143,24 @@ async def _exec(action: JsonObject, target: Target) -> ProbeResult:
 
 async def _grpc(action: JsonObject, target: Target) -> ProbeResult:
     import grpc
+    from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
-    service = (action.get("service") or "").encode()
-    request = b"\x0a" + bytes([len(service)]) + service if service else b""
-    async with grpc.aio.insecure_channel(f"{target.address}:{target.port(action['port'])}") as channel:
-        call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+    service = action.get("service") or ""
+    if len(service.encode()) > _MAX_SERVICE_BYTES:
+        return ProbeResult(ok=False, message=f"the service's name exceeds {_MAX_SERVICE_BYTES} bytes")
+    options = (("grpc.max_receive_message_length", _MAX_HEAD_BYTES),)
+    async with grpc.aio.insecure_channel(f"{target.address}:{target.port(action['port'])}", options) as channel:
+        # HealthCheckRequest is one string and HealthCheckResponse one enum, each in field 1: the wrappers' form.
+        call: Any = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=StringValue.SerializeToString,
+            response_deserializer=Int32Value.FromString,
+        )
         try:
-            answer: bytes = await call(request)
+            answer = await call(StringValue(value=service))
         except grpc.aio.AioRpcError as error:
             return ProbeResult(ok=False, message=f"gRPC health check: {error.code().name}")
-    serving = answer.startswith(b"\x08\x01")
-    return ProbeResult(ok=serving, message="service unhealthy")
+    return ProbeResult(ok=answer.value == _SERVING, message="service unhealthy")
 
 
 def _unverified() -> ssl.SSLContext:
