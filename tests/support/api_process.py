@@ -71,8 +71,11 @@ class ApiClient:
             assert response.status == 200, await response.text()
 
             async def events() -> AsyncIterator[Json]:
-                async for line in response.content:
-                    yield json.loads(line)
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield json.loads(line)
 
             yield events()
 

@@ -1,6 +1,7 @@
 """Watch: the past since a revision (or the present), then every change as it is committed."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import orjson
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.conversion.versions import to_served
+from crossfade_local.apiserver.handlers.backlog import Backlog
 from crossfade_local.apiserver.handlers.selection import Selection, selection
 from crossfade_local.apiserver.state.storage import ADDED, DELETED, MODIFIED, Event, Expired
 from crossfade_local.apiserver.types.registry import ResourceType
@@ -21,10 +23,10 @@ from crossfade_local.apiserver.wire.presentation import table_answer
 from crossfade_local.apiserver.wire.request import TRUE, Call
 from crossfade_local.apiserver.wire.status import expired, too_large_resource_version
 
+log = logging.getLogger(__name__)
+
 _BOOKMARK_S: Final = 60.0
 _SHORTEST_DEFAULT_S: Final = 1800.0
-_SLOWEST: Final = 20_000
-"""Changes that a client may lag behind before its watch is ended."""
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 
@@ -40,6 +42,7 @@ async def watch(api: Api, call: Call, resource: ResourceType) -> Answer:
         resource,
         selection(call, resource),
         form,
+        Backlog(lambda: _disconnect(call)),
         _Plan(
             start=start,
             wants_present=call.query.get("sendInitialEvents") in TRUE or start == 0,
@@ -65,18 +68,20 @@ class _Plan:
 class _Stream:
     """One client's watch."""
 
-    def __init__(self, api: Api, resource: ResourceType, chosen: Selection, form: Form, plan: _Plan) -> None:
+    def __init__(
+        self, api: Api, resource: ResourceType, chosen: Selection, form: Form, backlog: Backlog, plan: _Plan
+    ) -> None:
         self._api: Final = api
         self._resource: Final = resource
         self._chosen: Final = chosen
         self._form: Final = form
         self._plan: Final = plan
-        self._queue: Final[asyncio.Queue[Event]] = asyncio.Queue()
+        self._backlog: Final = backlog
         self._sent = plan.start
         self._has_columns = False
 
     async def run(self) -> AsyncIterator[bytes]:
-        stop = self._api.storage.listen(self._resource.bucket, self._queue.put_nowait)
+        stop = self._api.storage.listen(self._resource.bucket, self._backlog.put)
         try:
             # Everything up to here was written before the listener heard anything.
             initial = self._initial()
@@ -87,16 +92,16 @@ class _Stream:
             loop = asyncio.get_running_loop()
             end = loop.time() + self._plan.timeout_s
             bookmark = loop.time() + _BOOKMARK_S
-            while (now := loop.time()) < end and self._queue.qsize() < _SLOWEST:
+            while (now := loop.time()) < end and not self._backlog.has_overflowed:
                 try:
                     async with asyncio.timeout(min(end, bookmark) - now):
-                        first = await self._queue.get()
+                        await self._backlog.arrived()
                 except TimeoutError:
                     if self._plan.bookmarks and loop.time() >= bookmark:
                         yield self._bookmark({})
                     bookmark = loop.time() + _BOOKMARK_S
                     continue
-                chunk = b"".join(self._changes(first))
+                chunk = b"".join(self._lines(self._backlog.take()))
                 if chunk:
                     yield chunk
         finally:
@@ -119,12 +124,6 @@ class _Stream:
         except Expired as error:
             return _line("ERROR", orjson.dumps(expired(str(error)).status()))
         return list(self._lines(events))
-
-    def _changes(self, first: Event) -> Iterable[bytes]:
-        events = [first]
-        while not self._queue.empty():
-            events.append(self._queue.get_nowait())
-        return self._lines(events)
 
     def _lines(self, events: Iterable[Event]) -> Iterable[bytes]:
         for event in events:
@@ -178,7 +177,7 @@ class _Stream:
         return obj
 
     def _bookmark(self, annotations: dict[str, str]) -> bytes:
-        self._sent = max(self._sent, self._api.storage.revision) if self._queue.empty() else self._sent
+        self._sent = max(self._sent, self._api.storage.revision) if self._backlog.is_empty else self._sent
         metadata: JsonObject = {"resourceVersion": str(self._sent), "creationTimestamp": None}
         if annotations:
             metadata["annotations"] = annotations
@@ -192,6 +191,14 @@ class _Stream:
         if self._form.convert:
             kind, version = "PartialObjectMetadata", f"meta.k8s.io/{self._form.version}"
         return _line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": metadata}))
+
+
+def _disconnect(call: Call) -> None:
+    """Ends the watch of a client that does not read what it is sent; it goes on, or lists again, when it comes back."""
+    log.warning("watch.stalled", extra={"fields": {"user": call.user.name, "path": call.info.path}})
+    connection = call.transport.transport if call.transport is not None else None
+    if connection is not None:
+        connection.abort()
 
 
 def _line(kind: str, encoded: bytes) -> bytes:

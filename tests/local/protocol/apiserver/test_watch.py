@@ -1,7 +1,10 @@
 """A watch that is taken up again at any revision sees what a watch from the start has seen after it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from itertools import pairwise
+
+import aiohttp
 
 from tests.support.api_process import ApiClient, Json
 
@@ -47,3 +50,26 @@ async def test_concurrent_patches_all_count(client: ApiClient) -> None:
     await asyncio.gather(*(client.merge(f"{MAPS}/a", {"data": {f"key-{n}": "1"}}) for n in range(20)))
     data: Json = (await client.get(f"{MAPS}/a"))["data"]
     assert len(data) == 20
+
+
+async def _names_until_cut_off(events: AsyncIterator[Json]) -> list[str]:
+    names: list[str] = []
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                names.append((await anext(events))["object"]["metadata"]["name"])
+    except aiohttp.ClientError:
+        return names
+
+
+async def test_a_watcher_that_does_not_read_is_disconnected_and_can_go_on(client: ApiClient) -> None:
+    start = (await client.get(MAPS))["metadata"]["resourceVersion"]
+    names = [f"big-{number}" for number in range(50)]
+    async with client.watch(f"{MAPS}?watch=1&resourceVersion={start}") as events:
+        for name in names:
+            await client.create(MAPS, {"metadata": {"name": name}, "data": {"x": "y" * 900_000}})
+        read = await _names_until_cut_off(events)
+    assert read == names[: len(read)]
+    assert len(read) < len(names)
+    rest = await _seen(client, start, len(names))
+    assert [name for _, name, _ in rest] == names
