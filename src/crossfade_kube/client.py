@@ -31,9 +31,16 @@ WATCH_TIMEOUT_S: Final = 290
 # Servers send a bookmark a minute at least; a longer silence means that the connection died without a word.
 WATCH_INACTIVITY_S: Final = 100.0
 _RETRY_BUDGET_S: Final = 10.0
-# What cannot be read as JSON comes from something in between, not from an API server.
-_NO_ANSWER: Final = (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError)
 _FIRST_RETRY_S: Final = 0.05
+_SHOWN_BYTES: Final = 120
+
+
+class _NotAnEventError(ValueError):
+    """A line of a watch that no API server sends."""
+
+
+# What cannot be read as JSON, or not as an event, comes from something in between, not from an API server.
+_NO_ANSWER: Final = (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, _NotAnEventError)
 
 
 class ObjectList(NamedTuple):
@@ -325,9 +332,14 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def _event_from_line(line: bytes, path: str) -> WatchEvent:
     event = _object_from(line)
-    if event["type"] == "ERROR":
+    if event.get("type") == "ERROR" and isinstance(event.get("object"), dict):
         raise error_from_status(event["object"], request=f"watch {path}")
-    return WatchEvent(event["type"], event["object"])
+    try:
+        if not event["object"]["metadata"]["resourceVersion"]:
+            raise KeyError("resourceVersion")
+        return WatchEvent(event["type"], event["object"])
+    except (KeyError, TypeError) as exc:
+        raise _NotAnEventError(f"{line[:_SHOWN_BYTES]!r} is not a watch event: it lacks {exc}") from exc
 
 
 def _object_from(content: bytes) -> JsonObject:
@@ -343,7 +355,7 @@ def _namespace_of(obj: JsonObject) -> str | None:
 
 def _seconds(header: str | None) -> float | None:
     """The date form of Retry-After is not used by API servers."""
-    return float(header) if header and header.isdigit() else None
+    return float(header) if header and header.isdecimal() else None
 
 
 def _encode_text(value: Any) -> str:

@@ -26,7 +26,8 @@ REFILL_S: Final = 300.0
 REMEMBERED: Final = 4096
 # Longer messages are refused by the server.
 MAX_MESSAGE: Final = 1024
-_WAITING: Final = 1000
+# What may wait while the server is slow or away; more is dropped.
+WAITING: Final = 1000
 
 
 class News(NamedTuple):
@@ -127,7 +128,8 @@ class EventRecorder:
         self._client = client
         self._ledger = EventLedger(component, instance)
         self._now = now
-        self._waiting: asyncio.Queue[News] = asyncio.Queue(_WAITING)
+        self._waiting: asyncio.Queue[News] = asyncio.Queue(WAITING)
+        self._dropped = 0
 
     def normal(self, ref: ObjectRef, reason: str, message: str) -> None:
         """`reason` in CamelCase, for machines; `message` a sentence, for people."""
@@ -140,10 +142,16 @@ class EventRecorder:
         try:
             self._waiting.put_nowait(news)
         except asyncio.QueueFull:
-            log.warning("events.dropped", extra={"fields": {"object": news.ref, "reason": news.reason}})
+            # One line for a burst, not one for each Event of it.
+            if not self._dropped:
+                log.warning("events.dropping", extra={"fields": {"object": news.ref, "reason": news.reason}})
+            self._dropped += 1
 
     async def run(self) -> None:
         while True:
+            if self._dropped and self._waiting.empty():
+                log.warning("events.dropped", extra={"fields": {"count": self._dropped}})
+                self._dropped = 0
             news = await self._waiting.get()
             try:
                 await self._write(news)

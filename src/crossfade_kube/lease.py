@@ -15,9 +15,9 @@ from msgspec import structs, to_builtins
 
 from crossfade_kube.client import Client
 from crossfade_kube.core.lease import Lease, LeaseSpec
-from crossfade_kube.errors import ApiError, Conflict, KubeError, NotFound
+from crossfade_kube.errors import Conflict, KubeError, NotFound
 from crossfade_kube.meta import JsonObject
-from crossfade_kube.registry import decode
+from crossfade_kube.registry import DecodeError, decode
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,11 @@ class LeaderElection:
         except KubeError as exc:
             log.warning("lease.unreachable", extra={"fields": {"lease": self._name, "reason": exc}})
             return False
-        spec = decode(stored, Lease).spec if stored else LeaseSpec()
+        try:
+            spec = decode(stored, Lease).spec if stored else LeaseSpec()
+        except DecodeError as exc:
+            log.warning("lease.unreadable", extra={"fields": {"lease": self._name, "reason": exc}})
+            return False
         self._observe(spec)
         wanted = claimed(
             spec,
@@ -172,5 +176,5 @@ class LeaderElection:
             spec = decode(stored, Lease).spec
             if spec.holder_identity == self._identity:
                 await self._write(stored, structs.replace(spec, holder_identity="", lease_duration_seconds=1))
-        except (ApiError, KubeError) as exc:
+        except (KubeError, DecodeError) as exc:
             log.debug("lease.not_released", extra={"fields": {"lease": self._name, "reason": exc}})

@@ -14,7 +14,7 @@ from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
 from crossfade_kube.errors import ApiUnreachable, Expired, KubeError, NotFound
 from crossfade_kube.meta import Resource
-from crossfade_kube.watch import Sink
+from crossfade_kube.watch import Sink, WatchEvent
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Reflector:
         self._reported = ""
 
     async def run(self) -> None:
-        """Until cancelled; every failure to reach the server is logged and tried again."""
+        """Until cancelled; every failure, also one of the sink, is logged and tried again."""
         while True:
             try:
                 await self._list()
@@ -62,6 +62,8 @@ class Reflector:
                 self.synced.set()
             except KubeError as exc:
                 self._report("kube.list_failed", exc)
+            except Exception as exc:
+                self._report("kube.reflector_failed", exc, is_bug=True)
             await self._sleep(self._backoff.next_s())
 
     async def _list(self) -> None:
@@ -104,7 +106,7 @@ class Reflector:
         async with aclosing(events):
             async for event in events:
                 if event.type != "BOOKMARK":
-                    self._sink.apply(event)
+                    self._apply(event)
                 self._version = event.object["metadata"]["resourceVersion"]
                 if not progressed:
                     progressed = True
@@ -113,8 +115,17 @@ class Reflector:
             # A server that ends empty watches at once must not be asked in a tight loop.
             await self._sleep(self._backoff.next_s())
 
-    def _report(self, event: str, exc: KubeError) -> None:
+    def _apply(self, event: WatchEvent) -> None:
+        try:
+            self._sink.apply(event)
+        except Exception as exc:
+            # One odd object must not end the watch for all others.
+            fields = {"resource": self.resource.plural, "object": event.object["metadata"].get("name"), "reason": exc}
+            log.error("kube.not_applied", extra={"fields": fields}, exc_info=exc)
+
+    def _report(self, event: str, exc: Exception, *, is_bug: bool = False) -> None:
         """Once for each problem, not for each attempt."""
-        if self._reported != str(exc):
-            self._reported = str(exc)
-            log.warning(event, extra={"fields": {"resource": self.resource.plural, "reason": exc}})
+        if self._reported != repr(exc):
+            self._reported = repr(exc)
+            fields = {"resource": self.resource.plural, "reason": exc}
+            log.warning(event, extra={"fields": fields}, exc_info=exc if is_bug else None)

@@ -26,6 +26,7 @@ class FakeApi:
         self.answers: list[tuple[int, Json, dict[str, str]]] = []
         self.page_size: int | None = None
         self.events_per_watch: int | None = None
+        self.garbled: list[bytes] = []
         self.watches_open = 0
         self._changed = asyncio.Condition()
 
@@ -124,6 +125,8 @@ class FakeApi:
         self.watches_open += 1
         try:
             while self.events_per_watch is None or sent < self.events_per_watch:
+                if self.garbled:
+                    await response.write(self.garbled.pop(0) + b"\n")
                 later = [entry for entry in self.history if entry[0] > seen]
                 if not later:
                     bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(seen)}}}

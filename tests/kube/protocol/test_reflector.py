@@ -44,6 +44,16 @@ def _truth(api: FakeApi) -> dict[str, str]:
     return {path.rsplit("/", 1)[1]: obj["metadata"]["resourceVersion"] for path, obj in api.objects.items()}
 
 
+# What a proxy in between, or a server with a fault, may put into a watch.
+GARBAGE = (
+    "<html>502</html>",
+    "[]",
+    "{}",
+    '{"type":"ADDED"}',
+    '{"type":"ERROR","object":"?"}',
+    '{"type":"ADDED","object":{"metadata":null}}',
+    '{"type":"MODIFIED","object":{"metadata":{"name":"a"}}}',
+)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.sampled_from("abc")),
@@ -51,6 +61,7 @@ STEPS = st.lists(
         st.tuples(st.just("compact"), st.just("")),
         st.tuples(st.just("fail"), st.sampled_from(["500", "503", "429", "410"])),
         st.tuples(st.just("cut"), st.sampled_from("1234")),
+        st.tuples(st.just("garble"), st.sampled_from(GARBAGE)),
         st.tuples(st.just("settle"), st.just("")),
     ),
     max_size=14,
@@ -85,6 +96,8 @@ async def _follow(steps: list[tuple[str, str]]) -> None:
                     api.answers.append((int(argument), status, {}))
                 case "cut":
                     api.events_per_watch = int(argument)
+                case "garble":
+                    api.garbled.append(argument.encode())
                 case "settle":
                     await api.wake()
                     await eventually(lambda: sink.state == _truth(api))
@@ -93,6 +106,43 @@ async def _follow(steps: list[tuple[str, str]]) -> None:
         await eventually(lambda: sink.state == _truth(api), what=f"{sink.state} == {_truth(api)}")
         running.cancel()
     assert sink.versions == sorted(set(sink.versions)), "a change was applied twice or out of order"
+
+
+class PickySink(RecordingSink):
+    def apply(self, event: WatchEvent) -> None:
+        if event.object["metadata"]["name"] == "odd":
+            raise ZeroDivisionError("an odd object")
+        super().apply(event)
+
+
+async def test_an_object_that_the_sink_cannot_take_ends_nothing() -> None:
+    api, sink = FakeApi(), PickySink()
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        reflector = Reflector(client, CONFIG_MAP, sink, sleep=_no_delay)
+        running = tasks.create_task(reflector.run())
+        await reflector.synced.wait()
+        for name in ("a", "odd", "b"):
+            api.put(f"{MAPS}/{name}", {})
+        await api.wake()
+        await eventually(lambda: set(sink.state) == {"a", "b"})
+        assert sink.lists == 1
+        running.cancel()
+
+
+async def test_a_sink_that_cannot_take_a_list_is_given_another() -> None:
+    class SlowStarter(RecordingSink):
+        def replace(self, items: list[dict[str, Any]]) -> None:
+            super().replace(items)
+            if self.lists < 3:
+                raise ZeroDivisionError("not yet")
+
+    api, sink = FakeApi(), SlowStarter()
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        reflector = Reflector(client, CONFIG_MAP, sink, sleep=_no_delay)
+        running = tasks.create_task(reflector.run())
+        await asyncio.wait_for(reflector.synced.wait(), 5)
+        assert sink.lists == 3
+        running.cancel()
 
 
 async def test_a_watch_goes_on_without_listing_again() -> None:

@@ -1,8 +1,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from crossfade_kube.client import Client
-from crossfade_kube.events import BURST, EventLedger, EventRecorder, News
+from crossfade_kube.events import BURST, WAITING, EventLedger, EventRecorder, News
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
@@ -61,3 +63,17 @@ async def test_events_are_created_then_patched_and_survive_their_expiry() -> Non
         recorder.warning(REF, "FailedCreate", "no")
         await eventually(lambda: [event["count"] for event in api.objects.values()] == [1])
         running.cancel()
+
+
+async def test_what_no_server_takes_is_dropped_and_told_in_two_lines(caplog: pytest.LogCaptureFixture) -> None:
+    api = FakeApi()
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        recorder = EventRecorder(client, "tester", now=lambda: NOW)
+        for number in range(WAITING + 500):
+            recorder.warning(REF, "FailedCreate", f"no {number % 30}")
+        assert recorder._waiting.qsize() == WAITING
+        running = tasks.create_task(recorder.run())
+        await eventually(lambda: any(record.message == "events.dropped" for record in caplog.records), within_s=20)
+        running.cancel()
+    told = [(record.message, record.fields.get("count")) for record in caplog.records if "drop" in record.message]
+    assert told == [("events.dropping", None), ("events.dropped", 500)]

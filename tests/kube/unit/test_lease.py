@@ -86,3 +86,18 @@ async def test_leading_ends_with_the_work() -> None:
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
         await asyncio.wait_for(_candidate(client, "a").lead(work), 2)
     assert api.objects[PATH]["spec"]["holderIdentity"] == ""
+
+
+async def test_a_lease_that_cannot_be_read_is_nobodys_end() -> None:
+    api = FakeApi()
+    api.put(PATH, {"metadata": {"namespace": "kong"}, "spec": {"leaseDurationSeconds": "soon"}})
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        election = _candidate(client, "a")
+        leading = tasks.create_task(election.lead(_forever))
+        await eventually(lambda: len(api.requests) > 3)
+        assert not election.is_leader
+        api.put(PATH, {"metadata": {"namespace": "kong"}, "spec": {}})
+        await eventually(lambda: election.is_leader)
+        api.put(PATH, {"metadata": {"namespace": "kong"}, "spec": {"leaseDurationSeconds": "soon"}})
+        await eventually(lambda: not election.is_leader)
+        leading.cancel()
