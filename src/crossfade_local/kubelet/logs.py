@@ -16,6 +16,8 @@ MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 _MAX_LINE_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 65_536
 _TAIL_LINES: Final = 80
+_MOST_WAITING: Final = 64
+"""Pieces of at most `_READ_BYTES` that wait for one reader."""
 
 
 class LogQuery(NamedTuple):
@@ -57,8 +59,8 @@ class LogFile:
             except OSError:
                 data = b""
             if data:
-                for tap in self._taps:
-                    tap.put_nowait((stream, data))
+                for tap in tuple(self._taps):
+                    self._feed(tap, stream, data)
                 self._write_lines(stream, partial, data)
                 return
             loop.remove_reader(descriptor)
@@ -78,9 +80,17 @@ class LogFile:
             for tap in self._taps:
                 tap.put_nowait(None)
 
+    def _feed(self, tap: "asyncio.Queue[tuple[str, bytes] | None]", stream: str, data: bytes) -> None:
+        """A reader that has fallen far behind is let go: it must not fill the node's memory."""
+        if tap.qsize() < _MOST_WAITING:
+            tap.put_nowait((stream, data))
+        else:
+            self._taps.discard(tap)
+            tap.put_nowait(None)
+
     @contextlib.contextmanager
     def tapped(self) -> Iterator["asyncio.Queue[tuple[str, bytes] | None]"]:
-        """What is printed from now on as it comes, with its stream; None at the end."""
+        """What is printed from now on as it comes, with its stream; None at the end, or when too much waits."""
         tap: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
         self._taps.add(tap)
         if self.closed:

@@ -1,7 +1,6 @@
 """`kubectl port-forward`: SPDY/3.1 streams, each pair of them a connection to a port of the pod."""
 
 import asyncio
-import contextlib
 import socket
 from typing import Final
 
@@ -24,6 +23,8 @@ _WEBSOCKET_PROTOCOL: Final = "SPDY/3.1+portforward.k8s.io"
 _SPDY_PROTOCOL: Final = "portforward.k8s.io"
 _CHUNK: Final = 32_768
 _REFUSED: Final = 3
+# Pieces that wait for the pod before the client has to wait.
+_MOST_WAITING: Final = 64
 
 
 async def serve(request: web.Request, sandbox: Namespaces) -> web.StreamResponse:
@@ -91,7 +92,7 @@ class _Session:
         if kind != "data" or not port.isdigit():
             await self._send(self._codec.reset(frame.stream, _REFUSED))
             return
-        self._queues[frame.stream] = asyncio.Queue()
+        self._queues[frame.stream] = asyncio.Queue(_MOST_WAITING)
         connection = tasks.create_task(self._forward(frame.stream, int(port), request))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
@@ -114,22 +115,32 @@ class _Session:
                 upward.cancel()
                 writer.close()
         error_stream = self._errors.pop(request, None)
-        del self._queues[stream]
+        _release(self._queues.pop(stream))
         await self._send(self._codec.data(stream, b"", flags=spdy.FIN))
         if error_stream is not None:
             await self._send(self._codec.data(error_stream, problem.encode(), flags=spdy.FIN))
 
     async def _copy_in(self, stream: int, writer: asyncio.StreamWriter) -> None:
         queue = self._queues[stream]
-        with contextlib.suppress(OSError):
+        try:
             while data := await queue.get():
                 writer.write(data)
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:
+            # The pod takes no more; what the client still sends must not block its other streams.
+            while await queue.get():
+                pass
 
     async def _send(self, data: bytes) -> None:
         await self._stream.send(data)
+
+
+def _release(queue: "asyncio.Queue[bytes]") -> None:
+    """Lets go on who waits to put something into a queue that nobody reads any more."""
+    while not queue.empty():
+        queue.get_nowait()
 
 
 async def connect_inside(sandbox: Namespaces, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -11,6 +11,9 @@ from aiohttp import WSMsgType, web
 
 _SPDY: Final = "SPDY/3.1"
 _MAX_MESSAGE: Final = 32 * 1024 * 1024
+# Pieces that may wait to be taken before the client is asked to wait too, and how few let it go on.
+_PAUSE_AT: Final = 64
+_RESUME_AT: Final = 16
 
 
 class ByteStream(Protocol):
@@ -80,6 +83,8 @@ class SpdyStream(asyncio.Protocol):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while data := await self._received.get():
+            if self._received.qsize() <= _RESUME_AT and not self._transport.is_closing():
+                self._transport.resume_reading()
             yield data
 
     async def send(self, data: bytes) -> None:
@@ -93,6 +98,8 @@ class SpdyStream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received.put_nowait(data)
+        if self._received.qsize() >= _PAUSE_AT:
+            self._transport.pause_reading()
 
     def eof_received(self) -> None:
         self._received.put_nowait(b"")

@@ -85,3 +85,24 @@ async def test_follower_sees_what_comes_and_the_end(tmp_path: Path) -> None:
     os.write(writing, b"late\n")
     os.close(writing)
     assert await asyncio.wait_for(following, 5) == "early\nlate\n"
+
+
+async def test_a_reader_that_does_not_read_is_let_go(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "0.log")
+    with log.tapped() as stalled, log.tapped() as reading:
+        await write(log, out=b"end\n")
+        assert [reading.get_nowait(), reading.get_nowait()] == [("stdout", b"end\n"), None]
+        assert stalled.qsize() == 2
+    log = LogFile(tmp_path / "1.log")
+    source, writing = os.pipe()
+    log.follow_pipe(source, "stdout")
+    with log.tapped() as stalled, log.tapped() as reading:
+        for number in range(200):
+            os.write(writing, b"%d\n" % number)
+            assert await reading.get() == ("stdout", b"%d\n" % number)
+        pieces = [stalled.get_nowait() for _ in range(stalled.qsize())]
+    os.close(writing)
+    await eventually(lambda: log.closed)
+    assert len(pieces) < 100
+    assert pieces[-1] is None
+    assert pieces[:-1] == [("stdout", b"%d\n" % number) for number in range(len(pieces) - 1)]
