@@ -6,6 +6,7 @@ An object that cannot be decoded is reported and otherwise left as it last was: 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from crossfade.store.kind_view import KindView
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.registry import DecodeError, TypedObject, decode
@@ -40,7 +41,7 @@ class Cache:
         return sorted(errors, key=lambda error: error.ref)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._revision, {kind: sink.objects for kind, sink in self._sinks.items()})
+        return Snapshot(self._revision, {kind: sink.view() for kind, sink in self._sinks.items()})
 
     def _changed(self) -> None:
         self._revision += 1
@@ -52,10 +53,19 @@ class KindSink:
 
     def __init__(self, kind: type[TypedObject], on_change: Callable[[], None]) -> None:
         self.objects: dict[NamespacedName, Any] = {}
+        self._view: KindView[Any] = KindView({})
+        self._changed: set[NamespacedName] = set()
         self.rejected: dict[NamespacedName, DecodeError] = {}
         self.is_synced = False
         self._kind = kind
         self._on_change = on_change
+
+    def view(self) -> KindView[Any]:
+        """The objects as they are now; the same view as before where none of them changed."""
+        if self._changed:
+            self._view = self._view.after({name: self.objects.get(name) for name in self._changed})
+            self._changed.clear()
+        return self._view
 
     def replace(self, items: list[JsonObject]) -> None:
         before = (dict(self.objects), set(self.rejected), self.is_synced)
@@ -87,10 +97,12 @@ class KindSink:
         except DecodeError as error:
             self.rejected[name] = error
         else:
+            self._changed.add(name)
             self.rejected.pop(name, None)
 
     def _remove(self, name: NamespacedName) -> None:
-        self.objects.pop(name, None)
+        if self.objects.pop(name, None) is not None:
+            self._changed.add(name)
         self.rejected.pop(name, None)
 
 

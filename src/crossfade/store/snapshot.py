@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
+from crossfade.store.kind_view import KindView
 from crossfade_kube.meta import NamespacedName, ObjectMeta
 
 
@@ -22,9 +23,8 @@ class Snapshot:
 
     def __init__(self, revision: int, objects: Mapping[type[Any], Mapping[NamespacedName, Any]]) -> None:
         self.revision = revision
-        self._objects: Mapping[type[Any], Mapping[NamespacedName, Any]] = MappingProxyType(
-            {kind: MappingProxyType(dict(sorted(by_name.items()))) for kind, by_name in objects.items()}
-        )
+        # What comes as a view is shared with the snapshots before: a change costs what its own kind costs.
+        self._objects = MappingProxyType({kind: KindView.of(by_name) for kind, by_name in objects.items()})
 
     @classmethod
     def of(cls, objects: Iterable[KubernetesObject], *, revision: int = 1) -> "Snapshot":
@@ -35,39 +35,21 @@ class Snapshot:
 
     def with_changes(self, present: Iterable[KubernetesObject], gone: Iterable[KubernetesObject]) -> "Snapshot":
         """The next revision: these objects are new or different, those are no longer there. Shares what stays."""
-        objects: dict[type[Any], Mapping[NamespacedName, Any]] = dict(self._objects)
+        changes: dict[type[Any], dict[NamespacedName, KubernetesObject | None]] = {}
         for item in gone:
-            _own(objects, type(item)).pop(item.metadata.key, None)
-        grown = set()
+            changes.setdefault(type(item), {})[item.metadata.key] = None
         for item in present:
-            by_name = _own(objects, type(item))
-            if item.metadata.key not in by_name:
-                grown.add(type(item))
-            by_name[item.metadata.key] = item
-        for kind in grown:
-            objects[kind] = dict(sorted(objects[kind].items()))
-        following = Snapshot(self.revision + 1, {})
-        following._objects = MappingProxyType(
-            {
-                kind: by_name if isinstance(by_name, MappingProxyType) else MappingProxyType(by_name)
-                for kind, by_name in objects.items()
-            }
-        )
-        return following
+            changes.setdefault(type(item), {})[item.metadata.key] = item
+        views = {kind: KindView.of(self._objects.get(kind, {})).after(changed) for kind, changed in changes.items()}
+        return Snapshot(self.revision + 1, {**self._objects, **views})
 
-    def all(self, kind: type[T]) -> list[T]:
-        """All objects of a kind, ordered by namespace and name."""
-        return cast("list[T]", list(self._objects.get(kind, {}).values()))
+    def all(self, kind: type[T]) -> tuple[T, ...]:
+        """All objects of a kind, ordered by namespace and name; the very same tuple as long as none of them changed."""
+        view = self._objects.get(kind)
+        return () if view is None else cast("tuple[T, ...]", view.items_in_order)
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
         """`namespace` is empty for cluster-scoped kinds."""
         by_name = self._objects.get(kind)
         return None if by_name is None else cast("T | None", by_name.get(NamespacedName(namespace, name)))
 
-
-def _own(objects: dict[type[Any], Mapping[NamespacedName, Any]], kind: type[Any]) -> dict[NamespacedName, Any]:
-    """A copy that may be changed, made when a kind is first touched."""
-    by_name = objects.get(kind)
-    if not isinstance(by_name, dict):
-        by_name = objects[kind] = dict(by_name or {})
-    return by_name

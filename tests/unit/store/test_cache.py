@@ -66,3 +66,21 @@ def test_nulls_of_the_api_count_as_absent() -> None:
     found = cache.snapshot().get(EndpointSlice, "n", "a")
     assert found is not None
     assert found.endpoints == ()
+
+
+def test_a_change_leaves_the_views_of_the_other_kinds_and_moments_alone() -> None:
+    cache = Cache([ConfigMap, Secret])
+    sink = cache.sink(ConfigMap)
+    sink.replace([_map("a", 1), _map("c", 2)])
+    before = cache.snapshot()
+    cache.sink(Secret).replace([{"metadata": {"name": "s", "namespace": "prod"}}])
+    between = cache.snapshot()
+    assert between.all(ConfigMap) is before.all(ConfigMap)
+    sink.apply(WatchEvent("ADDED", _map("b", 3)))
+    sink.apply(WatchEvent("DELETED", _map("a", 4)))
+    after = cache.snapshot()
+    assert [item.metadata.name for item in after.all(ConfigMap)] == ["b", "c"]
+    assert after.all(Secret) is between.all(Secret)
+    assert [item.metadata.name for item in before.all(ConfigMap)] == ["a", "c"]
+    assert after.get(ConfigMap, "prod", "a") is None
+    assert after.all(ConfigMap)[1] is before.all(ConfigMap)[1]
