@@ -63,6 +63,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.apply_to_route
 	@$(BIN)/python -m benchmarks.demo_start
 	@$(BIN)/python -m benchmarks.push_resources
+	@$(BIN)/python -m benchmarks.change_cost
 
 clean:
 	rm -rf $(VENV) target src/*/_generated

@@ -72,6 +72,13 @@ class Diagnostics:
     def of(self, ref: ObjectRef) -> list[Diagnostic]:
         return [diagnostic for diagnostic in self if diagnostic.ref[:4] == ref[:4]]
 
+    def by_ref(self) -> dict[ObjectRef, tuple[Diagnostic, ...]]:
+        """Those of each object, ordered; the objects are in no order."""
+        found: dict[ObjectRef, list[Diagnostic]] = {}
+        for diagnostic in self._found:
+            found.setdefault(diagnostic.ref, []).append(diagnostic)
+        return {ref: tuple(sorted(said) if len(said) > 1 else said) for ref, said in found.items()}
+
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(sorted(self._found))
 

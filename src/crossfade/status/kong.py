@@ -13,6 +13,7 @@ from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.status.change import News, ObjectChange
+from crossfade.status.decisions import KindDecisions
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
@@ -22,6 +23,8 @@ from crossfade_kube.meta import Condition, JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.registry import TypedObject, typed_ref
 
 WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer
+_WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (KongPlugin, KongClusterPlugin, KongConsumer)
+_Verdicts: TypeAlias = Mapping[ObjectRef, tuple[Diagnostic, ...]]
 
 TRANSLATION_FAILED: Final = "KongConfigurationTranslationFailed"
 PROGRAMMED: Final = "Programmed"
@@ -56,32 +59,84 @@ class StatusInput(Struct, frozen=True):
     publish_service: NamespacedName | None
 
 
-def decide_changes(given: StatusInput, *, now: datetime) -> list[ObjectChange]:
-    """What has to be written; nothing for objects that already say it."""
-    by_ref: dict[ObjectRef, list[Diagnostic]] = {}
-    for diagnostic in given.diagnostics:
-        by_ref.setdefault(diagnostic.ref, []).append(diagnostic)
-    classes = ClassFilter(given.snapshot, given.ingress_class)
-    return [*_condition_changes(given, classes, by_ref, now), *_news_changes(by_ref), *_addresses(given, classes)]
+class StatusDecider:
+    """Decides on one input after the other; objects that did not change in between get the very same decision."""
+
+    def __init__(self) -> None:
+        self._conditions: dict[type[WithConditions], KindDecisions[WithConditions]] = {
+            kind: KindDecisions() for kind in _WITH_CONDITIONS
+        }
+        self._addresses: KindDecisions[Ingress] = KindDecisions()
+        self._news: dict[ObjectRef, ObjectChange] = {}
+        self._by_ref: _Verdicts = {}
+
+    def decide(self, given: StatusInput, *, now: datetime) -> list[ObjectChange]:
+        """All that has to be written; nothing for objects that already say it."""
+        before, self._by_ref = self._by_ref, given.diagnostics.by_ref()
+        judged = _differences(before, self._by_ref)
+        classes = ClassFilter(given.snapshot, given.ingress_class)
+        our_class = (given.ingress_class, given.snapshot.get(IngressClass, "", given.ingress_class))
+        changes: list[ObjectChange] = []
+        for kind in _WITH_CONDITIONS:
+            changes += self._decide_conditions(kind, given.snapshot, classes, our_class, judged, now)
+        changes += self._decide_news(judged)
+        changes += self._decide_addresses(given, classes, our_class)
+        return changes
+
+    def _decide_conditions(
+        self,
+        kind: type[WithConditions],
+        snapshot: Snapshot,
+        classes: ClassFilter,
+        our_class: object,
+        judged: Iterable[ObjectRef],
+        now: datetime,
+    ) -> list[ObjectChange]:
+        def decide(item: WithConditions) -> ObjectChange | None:
+            if not isinstance(item, KongPlugin) and not classes.takes(item.metadata):
+                return None
+            ref = typed_ref(item)
+            return _condition_change(item, ref, self._by_ref.get(ref, ()), now)
+
+        found = (snapshot.get(kind, ref.namespace, ref.name) for ref in judged if ref.kind == kind.RESOURCE.kind)
+        touched = [item for item in found if item is not None]
+        return self._conditions[kind].on(snapshot.all(kind), decide, circumstances=our_class, touched=touched)
+
+    def _decide_news(self, judged: Iterable[ObjectRef]) -> Iterable[ObjectChange]:
+        for ref in judged:
+            if ref in self._by_ref and ref.kind in _RESOURCES:
+                self._news[ref] = _news_change(ref, self._by_ref[ref])
+            else:
+                self._news.pop(ref, None)
+        return self._news.values()
+
+    def _decide_addresses(self, given: StatusInput, classes: ClassFilter, our_class: object) -> list[ObjectChange]:
+        service = given.snapshot.get(Service, *given.publish_service) if given.publish_service else None
+        if service is None:
+            return []
+        wanted = tuple(_published(service))
+
+        def decide(ingress: Ingress) -> ObjectChange | None:
+            return _address_change(ingress, wanted) if classes.takes_ingress(ingress) else None
+
+        return self._addresses.on(given.snapshot.all(Ingress), decide, circumstances=(our_class, wanted))
 
 
-def _condition_changes(
-    given: StatusInput, classes: ClassFilter, by_ref: Mapping[ObjectRef, list[Diagnostic]], now: datetime
-) -> Iterator[ObjectChange]:
-    snapshot = given.snapshot
-    items: list[WithConditions] = [
-        *snapshot.all(KongPlugin),
-        *(item for item in snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
-        *(item for item in snapshot.all(KongConsumer) if classes.takes(item.metadata)),
-    ]
-    for item in items:
-        ref = typed_ref(item)
-        wanted = _conditions(item, by_ref.get(ref, ()), now)
-        known = item.status.conditions if item.status else ()
-        merged = (*(old for old in known if old.type not in {new.type for new in wanted}), *wanted)
-        if sorted(merged, key=_type_of) != sorted(known, key=_type_of):
-            patch = {"status": {"conditions": [_json(condition) for condition in merged]}}
-            yield _change(item, ref, patch)
+def _differences(before: _Verdicts, after: _Verdicts) -> list[ObjectRef]:
+    """The objects of which something else is said now, ordered."""
+    gone = before.keys() - after.keys()
+    return sorted(gone.union(ref for ref, said in after.items() if before.get(ref) != said))
+
+
+def _condition_change(
+    item: WithConditions, ref: ObjectRef, diagnostics: Iterable[Diagnostic], now: datetime
+) -> ObjectChange | None:
+    wanted = _conditions(item, diagnostics, now)
+    known = item.status.conditions if item.status else ()
+    merged = (*(old for old in known if old.type not in {new.type for new in wanted}), *wanted)
+    if sorted(merged, key=_type_of) == sorted(known, key=_type_of):
+        return None
+    return _change(item, ref, {"status": {"conditions": [_json(condition) for condition in merged]}})
 
 
 def _conditions(item: WithConditions, diagnostics: Iterable[Diagnostic], now: datetime) -> list[Condition]:
@@ -105,24 +160,17 @@ def _condition(item: WithConditions, kind: str, holds: bool, reason: str, messag
     return Condition(kind, status, since, reason, message, item.metadata.generation or None)
 
 
-def _news_changes(by_ref: Mapping[ObjectRef, list[Diagnostic]]) -> Iterator[ObjectChange]:
-    for ref, diagnostics in by_ref.items():
-        if ref.kind in _RESOURCES:
-            news = tuple(News(TRANSLATION_FAILED, _one_line(diagnostic)) for diagnostic in diagnostics)
-            # A sub-resource of its own keeps news apart from the status that waits for the same object.
-            yield ObjectChange(ref, _RESOURCES[ref.kind], "", subresource="events", news=news)
+def _news_change(ref: ObjectRef, diagnostics: tuple[Diagnostic, ...]) -> ObjectChange:
+    news = tuple(News(TRANSLATION_FAILED, _one_line(diagnostic)) for diagnostic in diagnostics)
+    # A sub-resource of its own keeps news apart from the status that waits for the same object.
+    return ObjectChange(ref, _RESOURCES[ref.kind], "", subresource="events", news=news)
 
 
-def _addresses(given: StatusInput, classes: ClassFilter) -> Iterator[ObjectChange]:
-    service = given.snapshot.get(Service, *given.publish_service) if given.publish_service else None
-    if service is None:
-        return
-    wanted = tuple(_published(service))
-    for ingress in given.snapshot.all(Ingress):
-        if classes.takes_ingress(ingress) and ingress.status.load_balancer.ingress != wanted:
-            entries = [_entry(address) for address in wanted]
-            patch = {"status": {"loadBalancer": {"ingress": entries or None}}}
-            yield _change(ingress, typed_ref(ingress), patch)
+def _address_change(ingress: Ingress, wanted: tuple[LoadBalancerIngress, ...]) -> ObjectChange | None:
+    if ingress.status.load_balancer.ingress == wanted:
+        return None
+    entries = [_entry(address) for address in wanted]
+    return _change(ingress, typed_ref(ingress), {"status": {"loadBalancer": {"ingress": entries or None}}})
 
 
 def _published(service: Service) -> Iterator[LoadBalancerIngress]:

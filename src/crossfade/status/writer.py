@@ -1,4 +1,4 @@
-"""Writes decided changes to the API, the latest per object, some at a time; failures are tried again.
+"""Writes decided changes to the API, the latest of each object, some at a time; failures are tried again.
 
 What the server refuses because the object changed is dropped: the changed object leads to a new decision.
 """
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, TypeVar
 
 from crossfade.status.change import News, ObjectChange
+from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import MERGE, Client
 from crossfade_kube.errors import Conflict, Invalid, KubeError, NotFound
 from crossfade_kube.events import EventRecorder
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 CONCURRENCY: Final = 8
 RETRY_S: Final = 1.0
+MAX_RETRY_S: Final = 30.0
 REMEMBERED: Final = 20_000
 
 V = TypeVar("V")
@@ -38,55 +40,82 @@ class StatusWriter:
         self._client = client
         self._events = events
         self._sleep = sleep
+        self._wanted: dict[int, ObjectChange] = {}
         self._waiting: dict[_Key, ObjectChange] = {}
-        self._decisions = 0
+        self._failed: dict[_Key, ObjectChange] = {}
         self._written: OrderedDict[_Key, str] = OrderedDict()
         self._told: OrderedDict[_Key, tuple[News, ...]] = OrderedDict()
+        self._backoff = Backoff(RETRY_S, MAX_RETRY_S)
         self._arrived = asyncio.Event()
+        self._has_failed = asyncio.Event()
 
     def submit(self, changes: Iterable[ObjectChange]) -> None:
-        """All that is to be written now, of two for one object the last; what waits from before is dropped."""
-        self._waiting, self._decisions = {}, self._decisions + 1
-        for change in changes:
-            key = _Key(change.ref, change.subresource)
-            # Our own write comes back as an event; until then the same decision is made again and again.
-            if change.patch is not None and self._written.get(key) == change.basis:
-                continue
-            self._waiting[key] = change
+        """All that is to be written as of now: what waits from earlier and is not among it is withdrawn.
+
+        A change that is the very same as in the last call costs a look-up.
+        """
+        before, self._wanted = self._wanted, {id(change): change for change in changes}
+        for known in (self._waiting, self._failed):
+            for key in [key for key, change in known.items() if id(change) not in self._wanted]:
+                del known[key]
+        for identity, change in self._wanted.items():
+            if identity not in before:
+                self._await_turn(change)
         if self._waiting:
             self._arrived.set()
 
+    def _await_turn(self, change: ObjectChange) -> None:
+        key = _Key(change.ref, change.subresource)
+        # Our own write comes back as an event; until then the same decision is made again and again.
+        is_done = self._told.get(key) == change.news if change.patch is None else self._written.get(key) == change.basis
+        if not is_done:
+            self._waiting[key] = change
+
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._try_again(), name="retry statuses")
+            for number in range(CONCURRENCY):
+                tasks.create_task(self._work(), name=f"write statuses {number}")
+
+    async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            self._arrived.clear()
-            batch, self._waiting = self._waiting, {}
-            limit = asyncio.Semaphore(CONCURRENCY)
-            async with asyncio.TaskGroup() as tasks:
-                for key, change in batch.items():
-                    tasks.create_task(self._write(key, change, limit, self._decisions))
-            if self._waiting and not self._arrived.is_set():
-                await self._sleep(RETRY_S)
-                self._arrived.set()
+            if self._waiting:
+                key = next(iter(self._waiting))
+                await self._write(key, self._waiting.pop(key))
+            else:
+                self._arrived.clear()
 
-    async def _write(self, key: _Key, change: ObjectChange, limit: asyncio.Semaphore, decision: int) -> None:
-        async with limit:
-            try:
-                if change.patch is not None:
-                    await self._patch(change)
-                    _remember(self._written, key, change.basis)
-            except (Conflict, NotFound) as exc:
-                log.debug("status.outdated", extra={"fields": {"object": change.ref, "reason": exc}})
-                return
-            except Invalid as exc:
+    async def _try_again(self) -> None:
+        while True:
+            await self._has_failed.wait()
+            self._has_failed.clear()
+            await self._sleep(self._backoff.next_s())
+            failed, self._failed = self._failed, {}
+            self._waiting = {**failed, **self._waiting}
+            self._arrived.set()
+
+    async def _write(self, key: _Key, change: ObjectChange) -> None:
+        """What goes wrong with one object stays with it."""
+        try:
+            if change.patch is not None:
+                await self._patch(change)
+                _remember(self._written, key, change.basis)
+                self._backoff.reset()
+            self._tell(key, change)
+        except (Conflict, NotFound) as exc:
+            log.debug("status.outdated", extra={"fields": {"object": change.ref, "reason": exc}})
+        except KubeError as exc:
+            if isinstance(exc, Invalid):
+                _remember(self._written, key, change.basis)
                 log.error("status.refused", extra={"fields": {"object": change.ref, "reason": exc}})
                 return
-            except KubeError as exc:
-                log.warning("status.not_written", extra={"fields": {"object": change.ref, "reason": exc}})
-                if decision == self._decisions:
-                    self._waiting[key] = change
-                return
-        self._tell(key, change)
+            log.warning("status.not_written", extra={"fields": {"object": change.ref, "reason": exc}})
+            if id(change) in self._wanted and key not in self._waiting:
+                self._failed[key] = change
+                self._has_failed.set()
+        except Exception as exc:
+            log.error("status.failed", extra={"fields": {"object": change.ref}}, exc_info=exc)
 
     async def _patch(self, change: ObjectChange) -> None:
         await self._client.patch(
@@ -100,8 +129,6 @@ class StatusWriter:
 
     def _tell(self, key: _Key, change: ObjectChange) -> None:
         """The same news once, however often it is decided."""
-        if change.patch is None and self._told.get(key) == change.news:
-            return
         _remember(self._told, key, change.news)
         for news in change.news:
             tell = self._events.warning if news.is_warning else self._events.normal

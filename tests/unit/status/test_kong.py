@@ -1,12 +1,16 @@
 """Conditions, Events and addresses that follow from a compile."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.plugin import KongPlugin, KongStatus
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.status.change import ObjectChange
-from crossfade.status.kong import TRANSLATION_FAILED, StatusInput, decide_changes
+from crossfade.status.kong import TRANSLATION_FAILED, StatusDecider, StatusInput
 from crossfade.store.snapshot import KubernetesObject, Snapshot
 from crossfade_kube.core.ingress import Ingress, IngressSpec, IngressStatus
 from crossfade_kube.core.service import (
@@ -16,7 +20,7 @@ from crossfade_kube.core.service import (
     ServiceSpec,
     ServiceStatus,
 )
-from crossfade_kube.meta import Condition, NamespacedName, ObjectMeta
+from crossfade_kube.meta import Condition, NamespacedName, ObjectMeta, ObjectRef
 from crossfade_kube.registry import typed_ref
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -26,7 +30,13 @@ CLASS = {"kubernetes.io/ingress.class": "kong"}
 
 
 def changes(*objects: KubernetesObject, diagnostics: Diagnostics | None = None) -> list[ObjectChange]:
-    return decide_changes(StatusInput(Snapshot.of(objects), diagnostics or Diagnostics(), "kong", GATEWAY), now=NOW)
+    return decide(StatusDecider(), *objects, diagnostics=diagnostics)
+
+
+def decide(
+    decider: StatusDecider, *objects: KubernetesObject, diagnostics: Diagnostics | None = None, now: datetime = NOW
+) -> list[ObjectChange]:
+    return decider.decide(StatusInput(Snapshot.of(objects), diagnostics or Diagnostics(), "kong", GATEWAY), now=now)
 
 
 def conditions(change: ObjectChange) -> dict[str, tuple[str, str]]:
@@ -121,3 +131,49 @@ def test_addresses_that_are_right_or_of_another_class_are_left_alone() -> None:
 def test_addresses_that_are_gone_disappear() -> None:
     (change,) = changes(gateway(), ingress(LoadBalancerIngress("127.0.0.1")))
     assert change.patch == {"status": {"loadBalancer": {"ingress": None}}}
+
+
+POOL = {
+    (kind.__name__, name, version): kind(
+        metadata=ObjectMeta(name=name, namespace="n", resource_version=version, annotations=CLASS), **more
+    )
+    for kind, more in ((KongPlugin, {"plugin": "key-auth"}), (KongConsumer, {"username": "u"}), (Ingress, {}))
+    for name in "ab"
+    for version in ("1", "2")
+}
+WORLDS = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from([key[:2] for key in POOL]), st.sampled_from("12")),
+        st.sets(st.tuples(st.sampled_from(list(POOL)), st.sampled_from(["plugin.refused", "consumer.credential"]))),
+        st.sampled_from([(), (LoadBalancerIngress("10.0.0.1"),), (LoadBalancerIngress("10.0.0.2"),)]),
+    ),
+    max_size=6,
+)
+
+
+def _written_to(change: ObjectChange) -> tuple[ObjectRef, str | None]:
+    return change.ref, change.subresource
+
+
+@given(WORLDS)
+def test_a_series_of_decisions_is_what_each_would_be_alone(worlds: list[Any]) -> None:
+    decider = StatusDecider()
+    for versions, found, addresses in worlds:
+        objects = [POOL[(*key, version)] for key, version in versions.items()]
+        diagnostics = Diagnostics()
+        for key, code in found:
+            diagnostics.error(typed_ref(POOL[key]), code, "wrong", effect="none")
+        world = (gateway(*addresses), *objects)
+        series, alone = decide(decider, *world, diagnostics=diagnostics), changes(*world, diagnostics=diagnostics)
+        assert sorted(series, key=_written_to) == sorted(alone, key=_written_to)
+
+
+def test_what_did_not_change_gets_the_very_same_decision() -> None:
+    decider, plugin, other = StatusDecider(), KongPlugin(metadata=META, plugin="a"), ingress()
+    found = Diagnostics()
+    found.warning(typed_ref(other), "x.y", "odd")
+    service = gateway(LoadBalancerIngress("127.0.0.1"))
+    first = decide(decider, service, plugin, other, diagnostics=found)
+    again = decide(decider, service, plugin, other, diagnostics=found, now=NOW + timedelta(hours=1))
+    assert len(first) == 3
+    assert [id(change) for change in first] == [id(change) for change in again]

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,11 +14,16 @@ from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 
 PATH = "/apis/appmesh.k8s.aws/v1beta2/meshes/m"
+OTHER_PATH = "/apis/appmesh.k8s.aws/v1beta2/meshes/b"
 REF = ObjectRef("appmesh.k8s.aws/v1beta2", "Mesh", "", "m", "u")
 
 
 def change(status: str, basis: str = "1", *news: News) -> ObjectChange:
     return ObjectChange(REF, Mesh.RESOURCE, basis, {"status": {"x": status}}, None, news)
+
+
+def other(name: str, status: str, basis: str = "1") -> ObjectChange:
+    return ObjectChange(REF._replace(name=name), Mesh.RESOURCE, basis, {"status": {"x": status}})
 
 
 class Desk:
@@ -38,16 +43,18 @@ class Desk:
         return self.api.objects[PATH].get("status")
 
 
-@asynccontextmanager
-async def desk() -> AsyncIterator[Desk]:
-    async def at_once(_: float) -> None:
-        await asyncio.sleep(0)
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
 
+
+@asynccontextmanager
+async def desk(sleep: Callable[[float], Awaitable[None]] = at_once) -> AsyncIterator[Desk]:
     api = FakeApi()
     api.put(PATH, {"metadata": {"name": "m"}})
+    api.put(OTHER_PATH, {"metadata": {"name": "b"}})
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
         events = EventRecorder(client, "test")
-        writer = StatusWriter(client, events, sleep=at_once)
+        writer = StatusWriter(client, events, sleep=sleep)
         tasks = [asyncio.create_task(writer.run()), asyncio.create_task(events.run())]
         try:
             yield Desk(api, writer)
@@ -111,6 +118,60 @@ async def test_what_is_no_longer_so_is_not_written() -> None:
         await eventually(lambda: sum(method == "PATCH" for method, _, _, _ in api.requests) == 2)
         running.cancel()
     assert "status" not in api.objects[PATH]
+
+async def test_what_is_no_longer_decided_is_withdrawn() -> None:
+    async with desk() as made:
+        made.writer.submit([change("outdated")])
+        made.writer.submit([])
+        made.writer.submit([other("b", "first")])
+        await eventually(lambda: made.api.objects[OTHER_PATH].get("status") == {"x": "first"})
+        made.api.answers += [(503, {"kind": "Status", "code": 503}, {})] * 3
+        made.writer.submit([change("fails")])
+        await eventually(lambda: not made.api.answers)
+        made.writer.submit([other("b", "second", "2")])
+        await eventually(lambda: made.api.objects[OTHER_PATH].get("status") == {"x": "second"})
+        assert made.written() != {"x": "outdated"}
+
+
+async def test_the_very_same_change_is_dealt_with_once() -> None:
+    async with desk() as made:
+        same, refused = change("a"), other("b", "refused")
+        made.api.answers.append((422, {"kind": "Status", "reason": "Invalid", "code": 422}, {}))
+        made.writer.submit([refused])
+        await eventually(lambda: len(made.patches()) == 1)
+        for _ in range(3):
+            made.writer.submit([same, refused])
+            await eventually(lambda: made.written() == {"x": "a"})
+        made.writer.submit([other("b", "refused")])
+        made.writer.submit([change("b", "2")])
+        await eventually(lambda: made.written() == {"x": "b"})
+        assert len(made.patches()) == 3
+
+
+async def test_an_object_that_cannot_be_written_stops_no_other() -> None:
+    async with desk() as made:
+        unwritable = ObjectChange(REF._replace(name=""), Mesh.RESOURCE, "1", {"status": {}})
+        made.writer.submit([unwritable, other("b", "x")])
+        await eventually(lambda: made.api.objects[OTHER_PATH].get("status") == {"x": "x"})
+        made.writer.submit([change("a")])
+        await eventually(lambda: made.written() == {"x": "a"})
+
+
+async def test_a_failing_object_does_not_hold_up_the_others() -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.Event().wait()
+
+    async with desk(sleep=pause) as made:
+        made.api.answers.append((500, {"kind": "Status", "code": 500}, {}))
+        failing = change("a")
+        made.writer.submit([failing])
+        await eventually(lambda: pauses)
+        made.writer.submit([failing, other("b", "x")])
+        await eventually(lambda: made.api.objects[OTHER_PATH].get("status") == {"x": "x"})
+        assert len(made.patches()) == 2
 
 
 async def test_news_without_a_patch_is_told_once() -> None:

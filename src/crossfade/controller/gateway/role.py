@@ -20,7 +20,7 @@ from crossfade.envoy.gateway import GatewayBuilder
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
 from crossfade.status.fault_log import FaultLog
-from crossfade.status.kong import StatusInput, decide_changes
+from crossfade.status.kong import StatusDecider, StatusInput
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
@@ -66,6 +66,7 @@ class _Role:
         self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
+        self._decider = StatusDecider()
         self._writer: StatusWriter | None = None
 
     def waits_for(self) -> str:
@@ -130,4 +131,4 @@ class _Role:
 
     def _submit(self) -> None:
         if self._writer is not None and self._status is not None:
-            self._writer.submit(decide_changes(self._status, now=datetime.now(UTC)))
+            self._writer.submit(self._decider.decide(self._status, now=datetime.now(UTC)))
