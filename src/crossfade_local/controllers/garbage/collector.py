@@ -5,7 +5,7 @@ deleted is a precondition.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crossfade_kube.client import Client
 from crossfade_kube.errors import Conflict, NotFound
@@ -15,6 +15,9 @@ from crossfade_local.controllers.garbage.graph import FOREGROUND, ORPHAN, Node, 
 from crossfade_local.controllers.informers import Handler, Informers
 from crossfade_local.controllers.objects import uid_of
 from crossfade_local.controllers.reconciler import Reconciler, Retry
+
+# An owner that its watch has not brought yet may go before it does, and nobody would hear of that.
+_UNKNOWN_OWNER_S: Final = 3.0
 
 
 class Owners(NamedTuple):
@@ -48,16 +51,19 @@ class GarbageCollector:
 
         return handle
 
-    async def _reconcile(self, uid: str) -> None:
+    async def _reconcile(self, uid: str) -> float | None:
         node = self._graph.get(uid)
         if node is None:
-            return
+            return None
         if node.orphans_dependents:
             await self._orphan_dependents(node)
         elif node.waits_for_dependents:
             await self._delete_dependents(node)
         elif not node.is_being_deleted and node.owners:
             await self._collect(node)
+            if any(self._graph.get(owner.uid) is None for owner in node.owners):
+                return _UNKNOWN_OWNER_S
+        return None
 
     async def _collect(self, node: Node) -> None:
         owners = await self._classify(node)
