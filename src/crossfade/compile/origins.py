@@ -5,19 +5,27 @@ from collections.abc import Collection, Iterator
 from msgspec import structs
 
 from crossfade.compile.model import FilterChain, Listener, Origin, RouteTable, VirtualHost
+from crossfade.compile.routing.tables import GatewayTables
+from crossfade.compile.withheld import Part, action_origins
 from crossfade_kube.meta import ObjectRef
 
 
-def origins_of(part: RouteTable | Listener) -> tuple[ObjectRef, ...]:
+def origins_of(part: Part) -> tuple[ObjectRef, ...]:
     """Each once, in the order of the part; only those without which the part could do."""
+    if isinstance(part, GatewayTables):
+        return tuple(dict.fromkeys(action_origins(part).values()))
     found = _of_table(part) if isinstance(part, RouteTable) else _of_chains(part.chains)
     return tuple(dict.fromkeys(origin.ref for origin in found if origin is not None))
 
 
-def without_origins(part: RouteTable | Listener, refs: Collection[ObjectRef]) -> RouteTable | Listener:
+def without_origins(part: Part, refs: Collection[ObjectRef]) -> Part:
     """Not to be served as it is: what is left may take requests that were meant for what is gone."""
     if isinstance(part, Listener):
         return structs.replace(part, chains=tuple(chain for chain in part.chains if _stays(chain.origin, refs)))
+    if isinstance(part, GatewayTables):
+        origins = action_origins(part)
+        left = {name: action for name, action in part.actions.items() if origins.get(name) not in refs}
+        return structs.replace(part, actions=left)
     hosts = (_host_without(host, refs) for host in part.virtual_hosts if _stays(host.origin, refs))
     return structs.replace(part, virtual_hosts=tuple(hosts))
 

@@ -8,15 +8,23 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.resource_set import ResourceSet
-from crossfade.envoy.resources import Encoded, resources_from_model
+from crossfade.envoy.resources import Encoded, Failed, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.store.snapshot import Snapshot
 
 
 class Built(NamedTuple):
+    """`failed` could not be encoded; `resources` hold the last good version, or nothing where there is none."""
+
     model: ProxyModel
     diagnostics: Diagnostics
     resources: ResourceSet
+    failed: tuple[Failed, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Exception, ...]:
+        """Ours, for the log."""
+        return (*(fault.exception for fault in self.diagnostics.faults), *(failed.exception for failed in self.failed))
 
 
 class GatewayBuilder:
@@ -31,4 +39,4 @@ class GatewayBuilder:
     def build(self, snapshot: Snapshot) -> Built:
         model, diagnostics = compile_gateway(snapshot, self._settings, self._memo)
         resources = resources_from_model(model, options=self._options, before=self._encoded)
-        return Built(model, diagnostics, resources)
+        return Built(model, diagnostics, resources, tuple(self._encoded.failed))

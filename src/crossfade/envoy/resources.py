@@ -1,7 +1,7 @@
 """The whole of it: what a proxy's model means for Envoy, encoded and versioned by content."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
@@ -23,6 +23,14 @@ MOST_RETIRED: Final = 64
 T = TypeVar("T")
 
 
+class Failed(NamedTuple):
+    """A resource that could not be encoded."""
+
+    kind: ResourceType
+    name: str
+    exception: Exception
+
+
 class Encoded:
     """What was encoded last for one proxy, so that only what has changed is encoded again."""
 
@@ -30,15 +38,26 @@ class Encoded:
         self._before: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._now: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._actions: dict[str, Action] = {}
+        self.failed: list[Failed] = []
+        """In the last encoding."""
 
     def begin(self) -> None:
         self._before, self._now = self._now, {}
+        self.failed = []
 
     def of(self, kind: ResourceType, name: str, part: T, build: Callable[[T], Message]) -> Resource:
         """Of `part`, the model's value that the resource is built from."""
         known = self._before.get((kind, name))
         if known is None or (known[0] is not part and known[0] != part):
             known = (part, encoded(name, build(part)))
+        self._now[kind, name] = known
+        return known[1]
+
+    def of_before(self, kind: ResourceType, name: str) -> Resource | None:
+        """The last good version, kept for the next time too."""
+        known = self._before.get((kind, name))
+        if known is None:
+            return None
         self._now[kind, name] = known
         return known[1]
 
@@ -51,12 +70,25 @@ class Encoded:
 
 
 def resources_from_model(model: ProxyModel, *, options: EnvoyOptions, before: Encoded | None = None) -> ResourceSet:
-    """Deterministic: equal models give equal bytes. With `before`, of the same proxy, only changes are encoded."""
+    """Deterministic: equal models give equal bytes. With `before`, of the same proxy, only changes are encoded.
+
+    And then a resource that cannot be encoded is in `before.failed` and costs nothing but itself.
+    """
     memory = Encoded() if before is None else before
     memory.begin()
     by_type: dict[ResourceType, dict[str, Resource]] = {kind: {} for kind in ResourceType}
     for kind, name, part, build in _parts(model, options, memory):
-        by_type[kind][name] = memory.of(kind, name, part, build)
+        try:
+            by_type[kind][name] = memory.of(kind, name, part, build)
+        except Exception as exc:
+            if before is None:
+                raise
+            before.failed.append(Failed(kind, name, exc))
+            if (last := before.of_before(kind, name)) is not None:
+                by_type[kind][name] = last
+            elif kind is ResourceType.ENDPOINTS:
+                # Envoy would wait for them.
+                by_type[ResourceType.CLUSTER].pop(name, None)
     return ResourceSet(by_type)
 
 

@@ -8,10 +8,13 @@ from typing import Final
 from msgspec import structs
 
 from crossfade.compile.model import Dialect, Direction, HttpHandler, Listener, ProxyModel, RouteTable
+from crossfade.compile.routing.tables import GatewayTables
+from crossfade.compile.withheld import Part
 from crossfade.envoy import names
+from crossfade.envoy.actions import action_table
 from crossfade.envoy.http import connection_manager
 from crossfade.envoy.listener import listener_from_model
-from crossfade.envoy.proto import listener_v3, packed
+from crossfade.envoy.proto import listener_v3, packed, route_v3
 from crossfade.envoy.resource_set import Resource, encoded
 from crossfade.envoy.route import route_configuration
 from crossfade.envoy.settings import EnvoyOptions
@@ -20,13 +23,16 @@ from crossfade.envoy.settings import EnvoyOptions
 _ADDRESS: Final = ("127.255.255.254", 65_535)
 
 
-def trial_resource(part: RouteTable | Listener, model: ProxyModel, options: EnvoyOptions) -> Resource:
+def trial_resource(part: Part, model: ProxyModel, options: EnvoyOptions) -> Resource:
     """A listener `names.TRIAL_LISTENER`; `model` is what the part belongs to."""
     if isinstance(part, Listener) and part.chains:
         message = _unbound(part, options)
+    elif isinstance(part, GatewayTables):
+        message = _with_table(names.GATEWAY_ROUTES, action_table(part.actions), model, options)
     else:
         # Envoy takes no listener without chains.
-        message = _with_table(part if isinstance(part, RouteTable) else RouteTable(part.name, ()), model, options)
+        table = part if isinstance(part, RouteTable) else RouteTable(part.name, ())
+        message = _with_table(table.name, route_configuration(table), model, options)
     message.bind_to_port.value = False
     return encoded(names.TRIAL_LISTENER, message)
 
@@ -37,10 +43,12 @@ def _unbound(listener: Listener, options: EnvoyOptions) -> listener_v3.Listener:
     return listener_from_model(moved, options)
 
 
-def _with_table(table: RouteTable, model: ProxyModel, options: EnvoyOptions) -> listener_v3.Listener:
-    handler = _handler_of(table, model)
+def _with_table(
+    name: str, table: route_v3.RouteConfiguration, model: ProxyModel, options: EnvoyOptions
+) -> listener_v3.Listener:
+    handler = _handler_of(name, model)
     manager = connection_manager(handler, options, has_tls=False)
-    manager.route_config.CopyFrom(route_configuration(table))
+    manager.route_config.CopyFrom(table)
     # As for a table that comes on its own; inline, Envoy would look for the clusters.
     manager.route_config.validate_clusters.value = False
     address, port = _ADDRESS
@@ -50,10 +58,10 @@ def _with_table(table: RouteTable, model: ProxyModel, options: EnvoyOptions) -> 
     return message
 
 
-def _handler_of(table: RouteTable, model: ProxyModel) -> HttpHandler:
+def _handler_of(table: str, model: ProxyModel) -> HttpHandler:
     """Without its access log, which is not what is asked about."""
     handlers = (chain.handler for listener in model.listeners for chain in listener.chains)
     for handler in handlers:
-        if isinstance(handler, HttpHandler) and handler.route_table == table.name:
+        if isinstance(handler, HttpHandler) and handler.route_table == table:
             return structs.replace(handler, access_log=None)
-    return HttpHandler(table.name, names.TRIAL_LISTENER, Dialect.APP_MESH)
+    return HttpHandler(table, names.TRIAL_LISTENER, Dialect.APP_MESH)

@@ -10,11 +10,11 @@ from crossfade.compile.diagnostics import Severity
 from crossfade.gateway_files.telling import Message, Telling
 from crossfade.gateway_files.watch import FolderWatch
 from crossfade.gateway_files.work import Outcome, Work
-from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.gateway import PROXY, GatewayPublication
+from crossfade.xds.inquiry import Finding
 from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
 
-PROXY: Final = "gateway"
 SELF: Final = "crossfade gateway"
 # So many objects are named in the line that says that a change is live.
 _NAMED: Final = 3
@@ -26,7 +26,8 @@ class FilesLoop:
     """`say` gets one fact at a time; of changes, from `say_ready` on."""
 
     def __init__(self, folder: Path, work: Work, say: Callable[[Message], None]) -> None:
-        self.publisher = Publisher(on_rejected=self._tell_rejection, on_taken=lambda _: self._note_taken())
+        self._publication = GatewayPublication(work.options, on_found=self._tell_refusal, on_taken=self._note_taken)
+        self.publisher = self._publication.publisher
         self._folder = folder
         self._work = work
         self._say = say
@@ -90,12 +91,14 @@ class FilesLoop:
         self._file_count = len(outcome.state.paths)
         self._pending |= dict.fromkeys(outcome.changed)
         self._was_refused = False
-        for exc in (*outcome.state.faults, *(fault.exception for fault in outcome.diagnostics.faults)):
+        built = outcome.built
+        for exc in (*outcome.state.faults, *built.faults):
             self._log_once(exc)
         before = self.publisher.effective(PROXY)
-        self.publisher.publish(PROXY, outcome.resources)
+        self._telling.note(outcome.state)
+        self._publication.publish(built)
         self._published.set()
-        for message in self._telling.news(outcome.state, outcome.diagnostics):
+        for message in self._telling.news(outcome.state, built.diagnostics):
             self._say(message)
         if self.publisher.effective(PROXY) == before:
             self._tell_live("nothing changes for Envoy")
@@ -113,11 +116,13 @@ class FilesLoop:
         self._pending.clear()
         self._since_s = None
 
-    def _tell_rejection(self, rejection: Rejection) -> None:
+    def _tell_refusal(self, finding: Finding) -> None:
         self._was_refused = True
-        refused = rejection.rejected
-        text = f"refused {refused.kind.name.lower()} {refused.name} and keeps the last good one: {refused.reason}"
-        self._say(Message("Envoy", text.replace("\n", " "), Severity.ERROR))
+        text = f"Envoy refused {finding.kind.name.lower()} {finding.name} and goes on without what is new in it"
+        for culprit in finding.culprits:
+            self._say(self._telling.about(culprit.ref, f"{text}: {culprit.reason}"))
+        if not finding.culprits:
+            self._say(Message("Envoy", f"{text}: {finding.reason}".replace("\n", " "), Severity.ERROR))
 
     def _tell_blindness(self, watch: FolderWatch) -> None:
         if watch.trouble:

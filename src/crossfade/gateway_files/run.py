@@ -18,7 +18,7 @@ from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.gateway_files.loop import PROXY, SELF, FilesLoop
+from crossfade.gateway_files.loop import SELF, FilesLoop
 from crossfade.gateway_files.options import WrongOption, checked
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.telling import Message
@@ -28,6 +28,7 @@ from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.work_folder import work_folder
 from crossfade.xds.auth import always
+from crossfade.xds.gateway import PROXY
 from crossfade.xds.server import AdsServer
 
 READY_WITHIN_S: Final = 20.0

@@ -40,6 +40,7 @@ class Telling:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._uses: Mapping[ObjectRef, Use] = {}
         self._known: Mapping[_Fact, Place] = {}
         self._wrong: frozenset[_Subject] = frozenset()
 
@@ -60,6 +61,16 @@ class Telling:
         ]
         self._known, self._wrong = facts, wrong
         return told
+
+    def note(self, state: FileState) -> None:
+        """Where objects are now, for `about`."""
+        self._uses = state.uses
+
+    def about(self, ref: ObjectRef, text: str) -> Message:
+        """An error of an object as a whole."""
+        use = self._uses.get(ref._replace(uid=""))
+        place = Place(self._folder) if use is None else use.place
+        return _message(_Fact(_Subject(place.path, ref), "", text, Severity.ERROR, ""), place, Lines())
 
     def _is_there(self, subject: _Subject, state: FileState) -> bool:
         if subject.ref is None:

@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.envoy.gateway import GatewayBuilder
-from crossfade.envoy.resource_set import ResourceSet
+from crossfade.envoy.gateway import Built, GatewayBuilder
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FileSource, FileState
@@ -26,13 +24,13 @@ class Outcome(NamedTuple):
     """`changed` are the objects that are new, different or gone since the last outcome."""
 
     state: FileState
-    diagnostics: Diagnostics
-    resources: ResourceSet
+    built: Built
     changed: tuple[ObjectRef, ...]
 
 
 class Work:
     def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
+        self.options = options
         self._source = FileSource(folder, schemas)
         self._builder = GatewayBuilder(settings, options)
         self._changed: dict[ObjectRef, None] = {}
@@ -73,4 +71,4 @@ class Work:
         self._changed |= dict.fromkeys(state.changed)
         built = self._builder.build(state.snapshot)
         changed, self._changed = tuple(self._changed), {}
-        return Outcome(state, built.diagnostics, built.resources, changed)
+        return Outcome(state, built, changed)

@@ -52,4 +52,3 @@ class Snapshot:
         """`namespace` is empty for cluster-scoped kinds."""
         by_name = self._objects.get(kind)
         return None if by_name is None else cast("T | None", by_name.get(NamespacedName(namespace, name)))
-

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from crossfade.compile.culprits import Search, judged, search
-from crossfade.compile.model import Listener, ProxyModel, RouteTable
+from crossfade.compile.model import ProxyModel
 from crossfade.compile.origins import origins_of, without_origins
+from crossfade.compile.withheld import Part
+from crossfade.envoy.encoding import Unencodable
 from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.resource_set import Resource, ResourceType
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.suspects import part_of, suspects_of
 from crossfade.envoy.trial import trial_resource
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.session import Rejected, Verdict
@@ -42,10 +45,15 @@ def finding(rejection: Rejection, culprits: tuple[Culprit, ...]) -> Finding:
     return Finding(rejection.proxy, rejection.node, rejected.kind, rejected.name, rejected.reason, culprits)
 
 
+def unencodable_finding(proxy: str, one: Unencodable) -> Finding:
+    culprits = tuple(Culprit(ref, one.reason) for ref in one.culprits)
+    return Finding(proxy, "", one.kind, one.name, one.reason, culprits)
+
+
 class _Case:
     """One refused resource of one proxy."""
 
-    def __init__(self, rejection: Rejection, model: ProxyModel, part: RouteTable | Listener | None) -> None:
+    def __init__(self, rejection: Rejection, model: ProxyModel, part: Part | None) -> None:
         self.rejection = rejection
         self.model = model
         self.part = part
@@ -87,7 +95,7 @@ class Inquiry:
         cases = self._cases.setdefault(rejection.proxy, [])
         if any(_is_same(case.rejection, rejection) for case in cases):
             return
-        cases.append(_Case(rejection, model, _part(rejection, model)))
+        cases.append(_Case(rejection, model, part_of(model, rejection.rejected.kind, rejection.rejected.name)))
         if len(cases) == 1:
             self._go_on(rejection.proxy)
 
@@ -140,21 +148,8 @@ def _is_same(one: Rejection, other: Rejection) -> bool:
     return (first.kind, first.name, first.resource.version) == (second.kind, second.name, second.resource.version)
 
 
-def _part(rejection: Rejection, model: ProxyModel) -> RouteTable | Listener | None:
-    kind, name = rejection.rejected.kind, rejection.rejected.name
-    parts: tuple[RouteTable | Listener, ...] = ()
-    if kind is ResourceType.ROUTES:
-        parts = model.route_tables
-    elif kind is ResourceType.LISTENER:
-        parts = model.listeners
-    return next((part for part in parts if part.name == name), None)
-
-
 def _obvious(rejection: Rejection, model: ProxyModel) -> tuple[Culprit, ...] | None:
-    """None: several objects are suspects. A cluster is made of one."""
-    rejected, part = rejection.rejected, _part(rejection, model)
-    if rejected.kind in (ResourceType.CLUSTER, ResourceType.ENDPOINTS):
-        origins = tuple(cluster.origin.ref for cluster in model.clusters if cluster.name == rejected.name)
-    else:
-        origins = () if part is None else origins_of(part)
-    return tuple(Culprit(ref, rejected.reason) for ref in origins) if len(origins) < 2 else None
+    """None: several objects are suspects."""
+    rejected = rejection.rejected
+    suspects = suspects_of(model, rejected.kind, rejected.name)
+    return tuple(Culprit(ref, rejected.reason) for ref in suspects) if len(suspects) < 2 else None

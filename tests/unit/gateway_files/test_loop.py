@@ -12,11 +12,12 @@ from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.gateway_files.loop import PROXY, FilesLoop
+from crossfade.gateway_files.loop import FilesLoop
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.telling import Message
 from crossfade.gateway_files.work import Outcome, Work
 from crossfade.install.gateway import gateway_crd
+from crossfade.xds.gateway import PROXY
 from crossfade.xds.publisher import Subscription
 from crossfade.xds.session import Rejected
 from tests.support.waiting import eventually

@@ -27,7 +27,7 @@ class Told:
         outcome = self.work.first() if self.is_first else self.work.step(None)
         self.is_first = False
         assert outcome is not None
-        return self.telling.news(outcome.state, outcome.diagnostics)
+        return self.telling.news(outcome.state, outcome.built.diagnostics)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def work(tmp_path: Path) -> Work:
 def test_a_refused_plugin_closes_the_routes_that_use_it(tmp_path: Path, work: Work, wrong: str) -> None:
     (tmp_path / "all.yaml").write_text(f"{wrong}---\n{INGRESS % '/x'}")
     outcome = work.first()
-    closed = [item for item in outcome.diagnostics if item.code == "plugin.refused-here"]
+    closed = [item for item in outcome.built.diagnostics if item.code == "plugin.refused-here"]
     assert [str(item.ref) for item in closed] == ["Ingress default/web"]
     assert "answered 503" in closed[0].effect
 
@@ -39,7 +39,7 @@ def test_a_step_without_change_gives_nothing(work: Work) -> None:
 
 def test_what_did_not_change_is_the_very_same_resource(tmp_path: Path, work: Work) -> None:
     (tmp_path / "all.yaml").write_text(f"{PLUGIN % 3}---\n{INGRESS % '/x'}")
-    before = work.first().resources
+    before = work.first().built.resources
     (tmp_path / "web.yaml").write_text(SERVICE.replace("9080", "9081"))
     outcome = work.step({"web.yaml"})
     assert outcome is not None
@@ -47,7 +47,7 @@ def test_what_did_not_change_is_the_very_same_resource(tmp_path: Path, work: Wor
     different = {
         kind
         for kind in ResourceType
-        for name, resource in outcome.resources.of(kind).items()
+        for name, resource in outcome.built.resources.of(kind).items()
         if before.of(kind).get(name) is not resource
     }
     assert different <= {ResourceType.ENDPOINTS, ResourceType.CLUSTER}

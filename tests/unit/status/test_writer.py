@@ -119,6 +119,7 @@ async def test_what_is_no_longer_so_is_not_written() -> None:
         running.cancel()
     assert "status" not in api.objects[PATH]
 
+
 async def test_what_is_no_longer_decided_is_withdrawn() -> None:
     async with desk() as made:
         made.writer.submit([change("outdated")])

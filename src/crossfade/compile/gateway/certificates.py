@@ -27,7 +27,9 @@ _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class NamedCertificate(Struct, frozen=True):
-    secret: NamespacedName
+    """`origin` is the Secret."""
+
+    origin: Origin
     server_names: tuple[str, ...]
     certificate: ServerCertificate
 
@@ -54,9 +56,9 @@ def certificates_of(
     for name, key in names.items():
         by_secret.setdefault(key, []).append(name)
     return [
-        NamedCertificate(key, tuple(sorted(by_secret[key])), certificate)
+        NamedCertificate(Origin(typed_ref(secret)), tuple(sorted(by_secret[key])), certificate)
         for key, certificate in sorted(loaded.items())
-        if certificate is not None and key in by_secret
+        if certificate is not None and key in by_secret and (secret := snapshot.get(Secret, *key)) is not None
     ]
 
 

@@ -32,8 +32,14 @@ def _tls_chains(
         # Envoy knows no `first.*` server names.
         names = tuple(name for name in named.server_names if not name.endswith("*"))
         if names:
-            name = f"{named.secret.namespace}.{named.secret.name}"
-            yield FilterChain(name, _handler(settings, "https"), server_names=names, certificate=named.certificate)
+            name = f"{named.origin.ref.namespace}.{named.origin.ref.name}"
+            yield FilterChain(
+                name,
+                _handler(settings, "https"),
+                server_names=names,
+                certificate=named.certificate,
+                origin=named.origin,
+            )
     yield FilterChain("default", _handler(settings, "https"), certificate=default)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from crossfade import __version__
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS
-from crossfade.controller.gateway.publication import PROXY, GatewayPublication
+from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
@@ -24,6 +24,7 @@ from crossfade.status.kong import StatusDecider, StatusInput
 from crossfade.status.writer import StatusWriter
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
+from crossfade.xds.gateway import PROXY
 from crossfade.xds.server import AdsServer
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
@@ -62,7 +63,7 @@ class _Role:
         options = EnvoyOptions(policy_library_path(), settings.compile.token)
         pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
         self._builder = GatewayBuilder(settings.compile, options)
-        self._publication = GatewayPublication(self.events, pod)
+        self._publication = gateway_publication(options, self.events, pod)
         self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None

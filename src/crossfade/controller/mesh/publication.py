@@ -6,16 +6,18 @@ from typing import NamedTuple
 from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
 from crossfade.compile.model import ProxyModel
-from crossfade.envoy.encoding import Encoding, Unencodable, encode
-from crossfade.envoy.resource_set import ResourceSet, ResourceType
+from crossfade.envoy.encoding import Unencodable, unencodable
+from crossfade.envoy.resource_set import ResourceSet
+from crossfade.envoy.resources import Encoded, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.xds.inquiry import Culprit, Finding, Inquiry
+from crossfade.xds.inquiry import Finding, Inquiry, unencodable_finding
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.session import Verdict
 
 
 class _Built(NamedTuple):
     model: ProxyModel
+    memory: Encoded
     resources: ResourceSet
     unencodable: tuple[Unencodable, ...]
 
@@ -48,17 +50,16 @@ class MeshPublication:
         """Reports what encoding failed on; apart from `publish`, since that may lead to another compilation."""
         for path, built in self._built.items():
             for one in built.unencodable:
-                reason = f"it cannot be encoded ({type(one.exception).__name__})"
-                culprits = tuple(Culprit(ref, reason) for ref in one.culprits)
-                self._on_found(Finding(path, "", one.kind, one.name, reason, culprits))
+                self._on_found(unencodable_finding(path, one))
 
     def _encoded(self, path: str, proxy: ProxyModel) -> _Built:
         known = self._built.get(path)
         # Building messages costs more than comparing models, and most changes concern few proxies.
         if known is not None and known.model == proxy:
             return known
-        encoded = encode(proxy, self._options)
-        return _Built(proxy, _completed(encoded, known), encoded.unencodable)
+        memory = Encoded() if known is None else known.memory
+        resources = resources_from_model(proxy, options=self._options, before=memory)
+        return _Built(proxy, memory, resources, unencodable(proxy, memory.failed, self._options))
 
     def _open(self, rejection: Rejection) -> None:
         built = self._built.get(rejection.proxy)
@@ -67,16 +68,3 @@ class MeshPublication:
 
     def _record(self, proxy: str, verdict: Verdict) -> None:
         self._inquiry.record(proxy, verdict)
-
-
-def _completed(encoded: Encoding, known: _Built | None) -> ResourceSet:
-    """With the last good version of what could not be encoded."""
-    resources = encoded.resources
-    for one in encoded.unencodable if known is not None else ():
-        for kind in _KINDS.get(one.kind, (one.kind,)):
-            if known is not None and (last := known.resources.of(kind).get(one.name)) is not None:
-                resources = resources.with_resource(kind, one.name, last)
-    return resources
-
-
-_KINDS = {ResourceType.CLUSTER: (ResourceType.CLUSTER, ResourceType.ENDPOINTS)}

@@ -4,11 +4,12 @@ import asyncio
 
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import Cluster, Discovery, Origin, ProxyModel
-from crossfade.controller.gateway.publication import PROXY, GatewayPublication
+from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.envoy.gateway import Built
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.xds.gateway import PROXY
 from crossfade.xds.session import Rejected
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
@@ -17,6 +18,7 @@ from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 
+OPTIONS = EnvoyOptions()
 POD = ObjectRef("v1", "Pod", "kong", "kong-kong-1")
 
 
@@ -24,7 +26,7 @@ def built(*names: str) -> Built:
     """With one cluster of a Service for each name."""
     origins = {name: Origin(ObjectRef("v1", "Service", "demo", name)) for name in names}
     model = ProxyModel(clusters=tuple(Cluster(name, Discovery.EDS, (), origin) for name, origin in origins.items()))
-    return Built(model, Diagnostics(), resources_from_model(model, options=EnvoyOptions()))
+    return Built(model, Diagnostics(), resources_from_model(model, options=OPTIONS))
 
 
 def refused(given: Built, name: str) -> Rejected:
@@ -36,7 +38,7 @@ async def test_a_refusal_is_told_on_the_culprit_and_the_pod() -> None:
     api = FakeApi()
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
         events = EventRecorder(client, "tester")
-        publication = GatewayPublication(events, POD)
+        publication = gateway_publication(OPTIONS, events, POD)
         stream = publication.publisher.connect(PROXY)
         publication.publish(built("good"))
         for bad in (built("good", "bad"), built("good", "bad", "late")):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
-from crossfade.compile.policies.checks import absolute_path, header_name
+from crossfade.compile.policies.checks import absolute_path, header_name, reply_status
 from crossfade.compile.policies.presence import at_least_one_of
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade_kube.meta import JsonObject
@@ -66,7 +66,7 @@ SCHEMA: Final = Schema(
         "policy": Field("string", default="local", one_of=("local", "cluster", "redis")),
         "fault_tolerant": Field("boolean", default=True, required=True),
         "hide_client_headers": Field("boolean", default=False, required=True),
-        "error_code": Field("number", default=429, greater_than=0),
+        "error_code": Field("number", default=429, greater_than=0, check=reply_status),
         "error_message": Field("string", default="API rate limit exceeded"),
         "sync_rate": Field("number", default=-1, required=True),
         "redis": Field("record", fields=_REDIS),
