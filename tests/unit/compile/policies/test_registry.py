@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from crossfade.compile.policies import registry
 from crossfade.compile.policies.plugin import ModuleStep
 from crossfade.compile.policies.registry import ORDER, PLUGINS, Accepted, Refused, judge_plugin
 from crossfade.policy_module.library import plugin_names
@@ -125,10 +126,12 @@ def test_an_unknown_field_is_told_what_there_is() -> None:
     assert verdict.hint.startswith("the fields of key-auth are anonymous, hide_credentials, ")
 
 
-def test_the_policy_module_has_the_last_word() -> None:
-    verdict = judge_plugin("rate-limiting", {"minute": 3, "error_code": 700})
+def test_the_policy_module_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(judge_plugin("rate-limiting", {"minute": 3}), Accepted)
+    monkeypatch.setattr(registry.library, "problem", lambda *asked: f"{asked[0]}: not with me")
+    verdict = judge_plugin("rate-limiting", {"minute": 3})
     assert isinstance(verdict, Refused)
-    assert verdict.reason == "error_code of rate-limiting is not an HTTP status from 200 to 599"
+    assert verdict.reason == "instance: not with me"
 
 
 @pytest.mark.parametrize("minute", [float("nan"), float("inf"), 1e308, 10**400])
