@@ -6,6 +6,7 @@ from typing import Final
 
 from crossfade.api.bounds import Bounds, Misfit
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.annotation_table import ANYWHERE
 from crossfade_kube.meta import ObjectRef
 
 PREFIX: Final = "konghq.com/"
@@ -15,8 +16,8 @@ SERVICE_UPSTREAM: Final = "ingress.kubernetes.io/service-upstream"
 OVERRIDE: Final = "konghq.com/override"
 PLUGINS: Final = "konghq.com/plugins"
 HEADERS_PREFIX: Final = "konghq.com/headers."
-# On any object, for people and other tools.
-_ANYWHERE: Final = frozenset({"konghq.com/tags", "konghq.com/plugins"})
+# Also where they mean nothing, their author is not asked to take them away.
+_ANYWHERE: Final = frozenset({*(one.key for one in ANYWHERE), PLUGINS})
 
 # Dropped by the controller's 1.0, still found in manifests; the new key wins.
 LEGACY_KEYS: Final = {
@@ -98,7 +99,8 @@ class Reader:
         """Keys of Kong's that no object of this kind has, with the nearest that it could have been meant as."""
         for key in self.noted:
             if key.startswith(PREFIX) and not key.startswith(HEADERS_PREFIX) and key not in known | _ANYWHERE:
-                nearest = get_close_matches(key, sorted(known | _ANYWHERE), n=1)
+                candidates = sorted(one for one in known | _ANYWHERE if one.startswith(PREFIX))
+                nearest = get_close_matches(key, candidates, n=1)
                 self._diagnostics.warning(
                     self._ref,
                     "annotation.unknown",

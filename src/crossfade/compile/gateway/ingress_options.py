@@ -11,6 +11,7 @@ from crossfade.api.bounds import STATUS_CODE, Bounds, Misfit, header_name
 from crossfade.api.kong.ingress import KongIngress, KongIngressRoute
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
+from crossfade.compile.gateway.annotation_table import INGRESS_KEYS, INGRESS_WITHOUT_EFFECT
 from crossfade.compile.gateway.paths import REGEX_PREFIX
 from crossfade.compile.gateway.state import PluginRef
 from crossfade.policy_module import library
@@ -23,26 +24,6 @@ _METHOD: Final = re.compile(r"[A-Z]+")
 _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(\.\*)?")
 _PROTOCOLS: Final = ("http", "https", "grpc", "grpcs")
 _REDIRECT_CODES: Final = (426, 301, 302, 307, 308)
-_WITHOUT_EFFECT: Final = ("konghq.com/rewrite",)
-_KNOWN: Final = frozenset(
-    {
-        *_WITHOUT_EFFECT,
-        "konghq.com/headers-separator",
-        "konghq.com/host-aliases",
-        "konghq.com/https-redirect-status-code",
-        "konghq.com/methods",
-        "konghq.com/override",
-        "konghq.com/path-handling",
-        "konghq.com/preserve-host",
-        "konghq.com/protocols",
-        "konghq.com/regex-prefix",
-        "konghq.com/regex-priority",
-        "konghq.com/request-buffering",
-        "konghq.com/response-buffering",
-        "konghq.com/snis",
-        "konghq.com/strip-path",
-    }
-)
 # Wider than any order that somebody could mean; leaves room for the arithmetic of ranks.
 REGEX_PRIORITY: Final = Bounds(-(1 << 62), 1 << 62)
 CASELESS_REGEX: Final = "~*"
@@ -72,8 +53,8 @@ def route_options(ingress: Ingress, snapshot: Snapshot, diagnostics: Diagnostics
     ref = typed_ref(ingress)
     reader = notes.Reader(ref, ingress.metadata.annotations, diagnostics)
     noted = reader.noted
-    reader.tell_unsupported(_WITHOUT_EFFECT)
-    reader.tell_unknown(_KNOWN)
+    reader.tell_unsupported(INGRESS_WITHOUT_EFFECT)
+    reader.tell_unknown(INGRESS_KEYS)
     if noted.get("konghq.com/path-handling", "v0") != "v0":
         reader.tell_unsupported(("konghq.com/path-handling",))
     if notes.boolean(noted, "konghq.com/response-buffering") is False:

@@ -8,6 +8,7 @@ from crossfade.api.bounds import Bounds, Misfit, header_value
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
+from crossfade.compile.gateway.annotation_table import SERVICE_KEYS, SERVICE_WITHOUT_EFFECT
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
@@ -34,27 +35,6 @@ RETRIES: Final = Bounds(0, 32767)
 TIMEOUT: Final = Bounds(1, 2147483646, "ms")
 _TLS_VERIFY: Final = "konghq.com/tls-verify"
 _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
-_WITHOUT_EFFECT: Final = (
-    "konghq.com/client-cert",
-    "konghq.com/tls-verify-depth",
-    "konghq.com/ca-certificates-secrets",
-    "konghq.com/ca-certificates-configmaps",
-    "konghq.com/upstream-policy",
-    "konghq.com/write-timeout",
-)
-_KNOWN: Final = frozenset(
-    {
-        *_WITHOUT_EFFECT,
-        _TLS_VERIFY,
-        "konghq.com/connect-timeout",
-        "konghq.com/host-header",
-        "konghq.com/override",
-        "konghq.com/path",
-        "konghq.com/protocol",
-        "konghq.com/read-timeout",
-        "konghq.com/retries",
-    }
-)
 
 
 class ServiceResolver:
@@ -156,8 +136,8 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
         reading.is_service_upstream or notes.boolean(noted, notes.SERVICE_UPSTREAM) is True,
     )
     targets = targets_of(service, reading.backend.service.port, reading.slices, upstream, diagnostics)
-    reader.tell_unsupported(_WITHOUT_EFFECT)
-    reader.tell_unknown(_KNOWN)
+    reader.tell_unsupported(SERVICE_WITHOUT_EFFECT)
+    reader.tell_unknown(SERVICE_KEYS)
     _warn(ref, override, targets, diagnostics)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
     return KongService(

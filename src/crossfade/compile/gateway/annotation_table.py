@@ -1,0 +1,227 @@
+"""Every annotation and label of the gateway: its objects, values, default and what it does (kong.md §2).
+
+The one source: what the compiler takes for known, and the page docs/reference/supported.md.
+"""
+
+from typing import Final
+
+from crossfade.api.annotation import Annotation, known_on, without_effect_on
+
+_BOOLEAN: Final = "`true` or `false`"
+_TIMEOUT: Final = "milliseconds, 1 to 2147483646"
+_NO_CLIENT_TLS: Final = "the gateway shows upstreams no certificate and verifies none"
+_INGRESS: Final = ("Ingress",)
+_SERVICE: Final = ("Service",)
+
+INGRESS_ANNOTATIONS: Final = (
+    Annotation(
+        "konghq.com/headers.",
+        _INGRESS,
+        "the header's values, separated by commas; `~*` before a value makes it a regex",
+        effect="the routes match only requests whose header of the name behind the dot has one of the values",
+    ),
+    Annotation(
+        "konghq.com/headers-separator",
+        _INGRESS,
+        "any text",
+        "`,`",
+        "what separates values in `konghq.com/headers.` annotations",
+    ),
+    Annotation(
+        "konghq.com/host-aliases",
+        _INGRESS,
+        "host names, separated by commas",
+        effect="the rules match these hosts too",
+    ),
+    Annotation(
+        "konghq.com/https-redirect-status-code",
+        _INGRESS,
+        "301, 302, 307, 308 or 426",
+        "426",
+        "status of the answer to plain HTTP where the protocols are those of TLS only",
+    ),
+    Annotation(
+        "konghq.com/methods",
+        _INGRESS,
+        "HTTP methods, separated by commas",
+        "all methods",
+        "the routes match only these methods; one wrong name discards the list",
+    ),
+    Annotation(
+        "konghq.com/path-handling",
+        _INGRESS,
+        "`v0`",
+        "`v0`",
+        "how the Service's path and the request's are joined; `v1` is told and has no effect",
+    ),
+    Annotation(
+        "konghq.com/preserve-host",
+        _INGRESS,
+        _BOOLEAN,
+        "`true`",
+        "whether the upstream gets the client's `Host`; otherwise it gets the target's",
+    ),
+    Annotation(
+        "konghq.com/protocols",
+        _INGRESS,
+        "`http`, `https`, `grpc`, `grpcs`, separated by commas",
+        "`http,https`",
+        "the protocols of requests that the routes take",
+    ),
+    Annotation(
+        "konghq.com/regex-prefix",
+        _INGRESS,
+        "any text",
+        "`/~`",
+        "a path of type ImplementationSpecific that begins so is a regex",
+    ),
+    Annotation(
+        "konghq.com/regex-priority",
+        _INGRESS,
+        "a whole number",
+        "0",
+        "of several routes with regexes the one with the higher number is tried first",
+    ),
+    Annotation(
+        "konghq.com/request-buffering",
+        _INGRESS,
+        _BOOLEAN,
+        "`true`",
+        "whether a body of unknown length is gathered first, so that the upstream gets its length",
+    ),
+    Annotation(
+        "konghq.com/response-buffering",
+        _INGRESS,
+        "`true`",
+        "`true`",
+        "nothing; `false` is told and has no effect: responses pass as they come",
+    ),
+    Annotation(
+        "konghq.com/snis",
+        _INGRESS,
+        "server names, separated by commas",
+        effect="the routes match only TLS connections that asked for one of these names",
+    ),
+    Annotation(
+        "konghq.com/strip-path",
+        _INGRESS,
+        _BOOLEAN,
+        "`false`",
+        "whether the matched part of the path is taken away before the upstream sees it",
+    ),
+    Annotation(
+        "ingress.kubernetes.io/force-ssl-redirect",
+        _INGRESS,
+        _BOOLEAN,
+        "`false`",
+        "plain HTTP is answered with a redirect (302) to HTTPS",
+    ),
+    Annotation("konghq.com/rewrite", _INGRESS, why_not="paths are not rewritten by a template"),
+)
+
+SERVICE_ANNOTATIONS: Final = (
+    Annotation("konghq.com/connect-timeout", _SERVICE, _TIMEOUT, "60000", "for how long a connection is tried"),
+    Annotation(
+        "konghq.com/host-header",
+        _SERVICE,
+        "a host name, with a port if need be",
+        "the target's own name",
+        "the `Host` that the upstream gets where the client's is not preserved",
+    ),
+    Annotation("konghq.com/path", _SERVICE, "a path that begins with `/`", "`/`", "stands before every request's path"),
+    Annotation(
+        "konghq.com/protocol",
+        _SERVICE,
+        "`http`, `https`, `grpc` or `grpcs`",
+        "`http`",
+        "the protocol that the upstream speaks; with `tcp`, `tls`, `ws` or `wss` requests are answered 503",
+    ),
+    Annotation(
+        "konghq.com/read-timeout", _SERVICE, _TIMEOUT, "60000", "for how long the upstream may send or take nothing"
+    ),
+    Annotation(
+        "konghq.com/retries", _SERVICE, "0 to 32767", "5", "how often a failed try is repeated at another endpoint"
+    ),
+    Annotation(
+        "konghq.com/tls-verify",
+        _SERVICE,
+        "`false`",
+        "`false`",
+        "nothing; with `true` requests are answered 503, since certificates of upstreams are not verified",
+    ),
+    Annotation(
+        "ingress.kubernetes.io/service-upstream",
+        _SERVICE,
+        _BOOLEAN,
+        "`false`",
+        "whether requests go to the Service by its name instead of to its endpoints",
+    ),
+    Annotation("konghq.com/ca-certificates-configmaps", _SERVICE, why_not=_NO_CLIENT_TLS),
+    Annotation("konghq.com/ca-certificates-secrets", _SERVICE, why_not=_NO_CLIENT_TLS),
+    Annotation("konghq.com/client-cert", _SERVICE, why_not=_NO_CLIENT_TLS),
+    Annotation("konghq.com/tls-verify-depth", _SERVICE, why_not=_NO_CLIENT_TLS),
+    Annotation(
+        "konghq.com/upstream-policy", _SERVICE, why_not="requests are balanced round-robin, without health checks"
+    ),
+    Annotation(
+        "konghq.com/write-timeout",
+        _SERVICE,
+        why_not="an upstream that does not read is given the time of `konghq.com/read-timeout`",
+    ),
+)
+
+SHARED_ANNOTATIONS: Final = (
+    Annotation(
+        "kubernetes.io/ingress.class",
+        ("Ingress", "KongConsumer", "KongClusterPlugin"),
+        "name of an ingress class",
+        "`spec.ingressClassName` of an Ingress, else whether the gateway's class is the cluster's default",
+        "the object belongs to the gateway of this class",
+    ),
+    Annotation(
+        "ingressclass.kubernetes.io/is-default-class",
+        ("IngressClass",),
+        _BOOLEAN,
+        "`false`",
+        "the gateway of this class takes objects that name no class",
+    ),
+    Annotation(
+        "konghq.com/plugins",
+        ("Ingress", "Service", "KongConsumer"),
+        "names of KongPlugins of the namespace or of KongClusterPlugins, separated by commas",
+        effect="these plugins run on the routes of the Ingress, on requests to the Service, or for the consumer",
+    ),
+    Annotation(
+        "konghq.com/override",
+        ("Ingress", "Service"),
+        "name of a KongIngress of the namespace",
+        "for an Ingress the KongIngress of its own name",
+        "the KongIngress says what annotations of the object do not",
+    ),
+)
+
+# On any object, for people and other tools: nobody is told.
+ANYWHERE: Final = (Annotation("konghq.com/tags", (), why_not="tags of Kong's database; there is none"),)
+
+ANNOTATIONS: Final = (*SHARED_ANNOTATIONS, *INGRESS_ANNOTATIONS, *SERVICE_ANNOTATIONS, *ANYWHERE)
+
+LABELS: Final = (
+    Annotation(
+        "konghq.com/credential",
+        ("Secret",),
+        "a type of credentials: `key-auth`, `basic-auth`, `acl`, …",
+        effect="the Secret is a credential of this type; the data key `kongCredType` of Kong 1.0 says it too",
+    ),
+    Annotation(
+        "global",
+        ("KongClusterPlugin",),
+        _BOOLEAN,
+        "`false`",
+        "the plugin runs on all requests",
+    ),
+)
+
+INGRESS_KEYS: Final = known_on("Ingress", ANNOTATIONS)
+SERVICE_KEYS: Final = known_on("Service", ANNOTATIONS)
+INGRESS_WITHOUT_EFFECT: Final = without_effect_on("Ingress", ANNOTATIONS)
+SERVICE_WITHOUT_EFFECT: Final = without_effect_on("Service", ANNOTATIONS)

@@ -1,0 +1,81 @@
+"""Every annotation of pods that the injector reads (appmesh.md §4.3), for the reference pages and their test."""
+
+from typing import Final
+
+from crossfade.api.annotation import Annotation
+
+_POD: Final = ("Pod",)
+_MOUNTS: Final = "pairs `name:path`, separated by commas"
+_QUANTITY: Final = "a quantity like `100m` or `64Mi`"
+_INSTALLED: Final = "the installation's"
+
+POD_ANNOTATIONS: Final = (
+    Annotation(
+        "appmesh.k8s.aws/sidecarInjectorWebhook",
+        ("Pod", "Namespace (as label)"),
+        "`enabled` or `disabled`",
+        "a sidecar where a VirtualNode selects the pod",
+        "`disabled`: no sidecar; `enabled`: the pod is refused unless a VirtualNode or VirtualGateway selects it",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/ports",
+        _POD,
+        "ports, separated by commas",
+        "the ports of the VirtualNode's listeners",
+        "ports whose incoming traffic the sidecar takes",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/egressIgnoredIPs",
+        _POD,
+        "addresses or networks, separated by commas",
+        _INSTALLED,
+        "traffic to them passes the sidecar by",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/egressIgnoredPorts",
+        _POD,
+        "ports, separated by commas",
+        "22",
+        "traffic to them passes the sidecar by",
+    ),
+    Annotation("appmesh.k8s.aws/ipv6", _POD, "`disabled`", "IPv6 too", "only IPv4 traffic is captured"),
+    Annotation(
+        "appmesh.k8s.aws/appmeshCNI",
+        _POD,
+        "`enabled`",
+        "an init container captures",
+        "no init container: a CNI plugin captures traffic, by annotations that the pod gets",
+    ),
+    Annotation("appmesh.k8s.aws/cpuRequest", _POD, _QUANTITY, _INSTALLED, "CPU that the sidecar requests"),
+    Annotation("appmesh.k8s.aws/memoryRequest", _POD, _QUANTITY, _INSTALLED, "memory that the sidecar requests"),
+    Annotation("appmesh.k8s.aws/cpuLimit", _POD, _QUANTITY, _INSTALLED, "most CPU that the sidecar may use"),
+    Annotation("appmesh.k8s.aws/memoryLimit", _POD, _QUANTITY, _INSTALLED, "most memory that the sidecar may use"),
+    Annotation(
+        "appmesh.k8s.aws/sidecarEnv",
+        _POD,
+        "pairs `NAME=value`, separated by commas",
+        effect="environment of the sidecar; names that the controller sets stay",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/sidecarEnvJson",
+        _POD,
+        'JSON like `[{"NAME": "value"}]`',
+        effect="as `sidecarEnv`, for values with commas",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/secretMounts", _POD, _MOUNTS, effect="Secrets that the sidecar sees as files at these paths"
+    ),
+    Annotation(
+        "appmesh.k8s.aws/volumeMounts",
+        _POD,
+        _MOUNTS,
+        effect="volumes of the pod that the sidecar sees at these paths",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/virtualGatewaySkipImageOverride",
+        _POD,
+        "`enabled`",
+        "the image is replaced",
+        "the `envoy` container of a VirtualGateway's pod keeps its image",
+    ),
+)
