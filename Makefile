@@ -7,7 +7,7 @@ ARGS ?=
 # Where rustup puts cargo, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup packages demo test fresh check format bench golden clean
+.PHONY: help setup packages demo test fresh check format bench golden docs clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
 	@echo "make golden  rewrite the expected translations"
+	@echo "make docs    rewrite docs/reference"
 
 setup: $(VENV)/.ready
 	@$(BIN)/python -m generate
@@ -57,6 +58,9 @@ format: setup
 
 golden: setup
 	@$(BIN)/pytest tests/translation --update-golden
+
+docs: setup
+	@$(BIN)/python -m generate.reference
 
 bench: setup
 	@$(BIN)/python -m benchmarks.gateway_policies

@@ -1,0 +1,20 @@
+"""All pages of docs/reference."""
+
+from pathlib import Path
+from typing import Final
+
+from generate.reference.plugin_pages import in_order, index_page, plugin_page
+from generate.reference.supported import supported_page
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
+_NOTE: Final = "<!-- Made by `make docs`; what it says comes from the code and the READMEs of the plugins. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """Text by path below the folder."""
+    made = {
+        "supported.md": supported_page(),
+        "plugins/README.md": index_page(),
+        **{f"plugins/{plugin.name}.md": plugin_page(plugin) for plugin in in_order()},
+    }
+    return {name: _NOTE + text for name, text in made.items()}

@@ -1,0 +1,92 @@
+"""A plugin's schema as rows of a table."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from crossfade.compile.policies.schema import Field
+
+# What a schema's check allows, by the name of its function.
+_ALLOWED: Final = {
+    "_final": "not 1xx",
+    "absolute_path": "begins with `/`",
+    "any_header_name": "name of a header",
+    "free_header_name": "name of a header that the gateway does not write itself",
+    "header_name": "letters, digits, `-` and `_`",
+    "header_value": "no control characters",
+    "ip_or_cidr": "an IP address or network",
+    "origin": "`*`, an origin, or a regex",
+    "pair": "`name:value`",
+    "regex": "a regex in Rust's syntax",
+    "removed_header": "name of a header",
+    "removed_member": "name of a member",
+    "renamed_header": "`old:new`",
+    "reply_status": "a whole number from 200 to 599",
+    "valued_header": "`name:value`",
+}
+
+
+class Row(Struct, frozen=True):
+    """`path` is as in a configuration: `redis.port`."""
+
+    path: str
+    type: str
+    is_required: bool
+    default: str
+    values: str
+
+
+def rows(fields: Mapping[str, Field], prefix: str = "") -> Iterator[Row]:
+    for name, field in fields.items():
+        path = f"{prefix}{name}"
+        yield Row(path, _type(field), _must_be_given(field), _default(field), values(field))
+        inner = field.elements if field.type == "array" else field
+        if inner is not None and inner.fields:
+            yield from rows(inner.fields, f"{path}[]." if inner is not field else f"{path}.")
+
+
+def values(field: Field) -> str:
+    """Which values are allowed, in words; LookupError for a check that is not known here."""
+    parts = []
+    if field.one_of:
+        parts.append(", ".join(f"`{word}`" for word in field.one_of))
+    if field.greater_than is not None:
+        parts.append(f"greater than {_number(field.greater_than)}")
+    if field.between is not None:
+        parts.append(f"{_number(field.between[0])} to {_number(field.between[1])}")
+    if field.type == "string" and field.len_min == 0:
+        parts.append("may be empty")
+    if field.check is not None:
+        parts.append(_checked(field.check))
+    if field.elements is not None and (of_each := values(field.elements)):
+        parts.append(f"each: {of_each}")
+    return "; ".join(parts)
+
+
+def _checked(check: Callable[[Any], str | None]) -> str:
+    name = check.__name__
+    if name not in _ALLOWED:
+        raise LookupError(f"say in generate/reference/plugin_fields.py what the check {name} allows")
+    return _ALLOWED[name]
+
+
+def _type(field: Field) -> str:
+    return f"{field.type} of {field.elements.type}s" if field.elements is not None else field.type
+
+
+def _must_be_given(field: Field) -> bool:
+    return field.required and field.default is None
+
+
+def _default(field: Field) -> str:
+    if field.default is None or field.default == []:
+        return ""
+    if isinstance(field.default, list):
+        return ", ".join(f"`{one}`" for one in field.default)
+    return f"`{field.default if isinstance(field.default, str) else msgspec.json.encode(field.default).decode()}`"
+
+
+def _number(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else str(number)
