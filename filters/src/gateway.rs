@@ -192,9 +192,11 @@ impl Filter {
         };
         let world = Arc::clone(&choice.world);
         let Some(entry) = choice.entry.clone() else {
+            self.gather_everywhere(&world, request);
             return Decision::Reply(self.own_answer(&Answer::no_route(), request));
         };
         if let Some(answer) = answer_of(&entry.target, request) {
+            self.gather_everywhere(&world, request);
             return Decision::Reply(self.own_answer(answer.as_ref(), request));
         }
         let address = forwarding::client_address(&world.settings, request);
@@ -265,6 +267,13 @@ impl Filter {
             if let Some(instance) = chosen.instance {
                 self.take_part(instance, instance.plugin.note(request));
             }
+        }
+    }
+
+    /// No plugin has seen the request; the response is for those of all requests (kong.md §4.1).
+    fn gather_everywhere(&mut self, world: &World, request: &Request<'_>) {
+        for instance in world.everywhere() {
+            self.take_part(instance, instance.plugin.note(request));
         }
     }
 

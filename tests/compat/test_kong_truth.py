@@ -49,15 +49,13 @@ RECORDINGS = (
 )
 # Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); a
 # fragment or raw bytes in the target are refused; Upgrade is taken out of a 426; several X-Forwarded-For are joined; a
-# request without Host has none to send on; several lines of Vary are one. A request without a route sees no plugin at
-# all, also no global one.
+# request without Host has none to send on; several lines of Vary are one.
 DIFFERENT = {
     "32-routing-hosts": {15},
     "35-path-normalisation": {18, 22},
     "39-https-only": {1, 2, 8, 9},
     "41-headers-upstream": {3, 23},
     "56-cors": {12},
-    "66-precedence": {13},
 }
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(180)]

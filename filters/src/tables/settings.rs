@@ -37,6 +37,8 @@ pub struct Settings {
     /// Mixed into the digests of credentials.
     pub salt: Vec<u8>,
     pub fixed_now_ms: Option<i64>,
+    /// Ids of the plugin instances that see the response even where no route was found, in the order of plugins.
+    pub everywhere: Vec<Box<str>>,
 }
 
 impl Settings {
@@ -57,6 +59,7 @@ impl Settings {
             salt: hex::decode(&raw.salt).map_err(|_| ConfigError::Invalid("the salt is not hexadecimal".into()))?,
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
             server_token: raw.server_token,
+            everywhere: raw.everywhere,
         })
     }
 
@@ -82,6 +85,8 @@ struct RawSettings {
     #[serde(default)]
     salt: String,
     clock: Option<RawClock>,
+    #[serde(default)]
+    everywhere: Vec<Box<str>>,
 }
 
 #[derive(Deserialize)]

@@ -46,6 +46,11 @@ impl World {
         }
     }
 
+    /// The plugins of all requests, also of those that no route takes.
+    pub fn everywhere(&self) -> impl Iterator<Item = &Arc<Instance>> {
+        self.settings.everywhere.iter().filter_map(|id| self.instances.get(id))
+    }
+
     /// The first plugin of the order after `done` that has something to run on this route for this consumer.
     pub fn next_step<'a>(
         &'a self,

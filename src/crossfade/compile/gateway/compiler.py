@@ -73,7 +73,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, memo, diagnostics))),
         clusters=tuple(services[name].cluster for name in sorted(services) if services[name].refusal is None),
         gateway=tables.GatewayTables(
-            settings=_settings(settings),
+            settings=_settings(settings, plugins.everywhere()),
             routes=tuple(
                 tables.Row(route.origin, made.route) for route, made in sorted(found, key=lambda item: item[0].id)
             ),
@@ -161,7 +161,7 @@ def _checked(made: TableRoute, origin: Origin, diagnostics: Diagnostics) -> Tabl
     return None
 
 
-def _settings(settings: CompileSettings) -> tables.Settings:
+def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.Settings:
     return tables.Settings(
         compat=settings.compat,
         server_token=settings.token,
@@ -171,4 +171,5 @@ def _settings(settings: CompileSettings) -> tables.Settings:
         port_maps={str(port): public for port, public in settings.port_maps},
         headers=settings.headers,
         headers_upstream=settings.headers_upstream,
+        everywhere=everywhere,
     )

@@ -121,6 +121,11 @@ class Attachments:
         """Everything that may run on this route."""
         return (*self._at_route(route), *self._at_service(service), *self._global)
 
+    def everywhere(self) -> tuple[str, ...]:
+        """Ids of the global instances in the module, in the order of plugins."""
+        found = [item.instance for item in self._global if item.instance.module_config is not None]
+        return tuple(instance.id for instance in sorted(found, key=lambda one: ORDER[one.plugin]))
+
     def of_consumer(self, consumer: Consumer) -> ConsumerPolicy:
         """Plugins that follow a consumer wherever it goes are those that no route or service refers to (R-14)."""
         carried = self._carried_by(consumer)
