@@ -16,7 +16,7 @@ from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_cr
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.listeners import listeners
 from crossfade.compile.gateway.plugins import Attachments, Instance, route_policy
-from crossfade.compile.gateway.routes import TableRoute, actions_of, table_route
+from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_routes, table_route
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
@@ -94,6 +94,7 @@ class _Making:
         self._memo = memo
         self._diagnostics = diagnostics
         self._plugins = plugins
+        self._facts: dict[str, str] = {}
 
     def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
         attached = self._plugins.at(route, service)
@@ -109,7 +110,17 @@ class _Making:
             )
 
         ranks = (part for item in attached for part in (item.instance, item.rank))
-        return self._memo.of(("route", route.id), (route, service, *ranks), make, self._diagnostics)
+        return self._memo.of(("route", route.id), (route, self._facts_of(service), *ranks), make, self._diagnostics)
+
+    def _facts_of(self, service: KongService) -> str:
+        """What routes depend on: endpoints come and go without making them anew."""
+        known = self._facts.get(service.name)
+        if known is None:
+            known = self._memo.of(
+                ("facts", service.name), (service,), lambda _: facts_for_routes(service), self._diagnostics
+            )
+            self._facts[service.name] = known
+        return known
 
     def instance(self, instance: Instance) -> tables.Row[tables.Instance]:
         row = tables.Row(

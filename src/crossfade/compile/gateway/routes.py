@@ -97,6 +97,21 @@ def _action(service: KongService, policy: RoutePolicy, *, takes_host_of_endpoint
     )
 
 
+def facts_for_routes(service: KongService) -> str:
+    """All that `table_route` reads of a Service, as one value; endpoints that come and go do not change it."""
+    return repr(
+        (
+            service.id,
+            service.path,
+            service.retries,
+            service.read_timeout,
+            service.refusal,
+            service.cluster.name,
+            _one_host(service),
+        )
+    )
+
+
 def _one_host(service: KongService) -> str | None:
     """The name under which all targets are asked; None where each target has its own."""
     names = {endpoint.hostname for endpoint in service.cluster.endpoints}

@@ -1,0 +1,56 @@
+"""A route is made anew for a change of its Service exactly when that changes the route."""
+
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from crossfade.compile.gateway.plugins import RoutePolicy
+from crossfade.compile.gateway.routes import facts_for_routes, table_route
+from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, KongService, PathKind, PluginRef
+from crossfade.compile.model import Cluster, Discovery, Endpoint, Origin
+from crossfade_kube.core.ingress import IngressServiceBackend
+from crossfade_kube.meta import ObjectRef
+
+ORIGIN = Origin(ObjectRef("v1", "Service", "shop", "web"))
+CLUSTER = Cluster("web", Discovery.EDS, (Endpoint("10.0.0.1", 80),), ORIGIN)
+ELSEWHERE = structs.replace(CLUSTER, discovery=Discovery.STRICT_DNS, endpoints=(Endpoint("a", 80, "a.test"),))
+SERVICE = KongService("web", "id", CLUSTER)
+ROUTE = KongRoute(
+    "r",
+    "r-id",
+    KongBackend("shop", IngressServiceBackend("web"), ORIGIN),
+    (KongPath(PathKind.PLAIN, "/"),),
+    ORIGIN,
+    "",
+    preserve_host=False,
+)
+OTHERS: dict[str, Any] = {
+    "name": "other",
+    "id": "other",
+    "cluster": structs.replace(CLUSTER, name="other"),
+    "protocol": "https",
+    "path": "/other",
+    "retries": 0,
+    "read_timeout": 1,
+    "plugins": (PluginRef("x", ORIGIN.ref),),
+    "refusal": "closed",
+}
+
+
+def test_every_field_of_a_service_is_tried() -> None:
+    assert OTHERS.keys() == set(KongService.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *(structs.replace(SERVICE, **{name: value}) for name, value in OTHERS.items()),
+        structs.replace(SERVICE, cluster=structs.replace(CLUSTER, endpoints=())),
+        structs.replace(SERVICE, cluster=ELSEWHERE),
+    ],
+    ids=[*OTHERS, "no endpoints", "another name"],
+)
+def test_the_facts_change_with_the_route(other: KongService) -> None:
+    makes_the_same = table_route(ROUTE, other, RoutePolicy()) == table_route(ROUTE, SERVICE, RoutePolicy())
+    assert (facts_for_routes(other) == facts_for_routes(SERVICE)) is makes_the_same
