@@ -5,13 +5,13 @@ counts only for the inputs that it was made from, compared by identity (scalars 
 has not used it.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from crossfade.compile.diagnostics import Diagnostics
 
 T = TypeVar("T")
-_SCALARS: Final = (str, int, bytes)
+_SCALARS: Final = (str, int, bytes, frozenset)
 
 
 class _Known(NamedTuple):
@@ -20,16 +20,33 @@ class _Known(NamedTuple):
     diagnostics: Diagnostics | None
 
 
+class _One(NamedTuple):
+    """Keeps its inputs alive, so that no other object can take their identity."""
+
+    inputs: tuple[object, ...]
+    result: Any
+    diagnostics: Diagnostics | None
+
+
+class _All(NamedTuple):
+    shared: tuple[object, ...]
+    by_identity: dict[int, _One]
+    results: tuple[Any, ...]
+
+
 class Memo:
     """Belongs to one series of compilations, one after the other."""
 
     def __init__(self) -> None:
         self._before: dict[Hashable, _Known] = {}
         self._now: dict[Hashable, _Known] = {}
+        self._all_before: dict[Hashable, _All] = {}
+        self._all_now: dict[Hashable, _All] = {}
 
     def begin(self) -> None:
         """What the last compilation did not use is forgotten."""
         self._before, self._now = self._now, {}
+        self._all_before, self._all_now = self._all_now, {}
 
     def of(
         self,
@@ -51,6 +68,38 @@ class Memo:
             diagnostics.include(known.diagnostics)
         result: T = known.result
         return result
+
+    def each(
+        self,
+        key: Hashable,
+        inputs: Iterable[tuple[object, ...]],
+        shared: tuple[object, ...],
+        make: Callable[..., T],
+        diagnostics: Diagnostics,
+    ) -> tuple[T, ...]:
+        """`make(*inputs, diagnostics)` for each; like `of` at a fraction of its cost, for things that are many.
+
+        The first of an item's inputs is an object of its own. `shared` is what all depend on besides. As long as
+        nothing is different the very same tuple comes back.
+        """
+        before = self._all_before.get(key)
+        known = before.by_identity if before is not None and _are_same(before.shared, shared) else {}
+        found: dict[int, _One] = {}
+        is_new = before is None or before.by_identity is not known
+        for item in inputs:
+            identity = id(item[0])
+            one = known.get(identity)
+            if one is None or one.inputs != item:
+                told = Diagnostics()
+                one = _One(item, make(*item, told), told if told.has_any else None)
+                is_new = True
+            found[identity] = one
+            if one.diagnostics is not None:
+                diagnostics.include(one.diagnostics)
+        if before is None or is_new or list(found) != list(known):
+            before = _All(shared, found, tuple(one.result for one in found.values()))
+        self._all_now[key] = before
+        return before.results
 
 
 def _are_same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

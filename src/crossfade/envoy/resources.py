@@ -16,7 +16,7 @@ from crossfade.envoy.listener import listener_from_model, tables_listener
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.route import route_configuration
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.envoy.shards import SHARDS, TableText, table_texts
+from crossfade.envoy.shards import SHARDS, TableText, TableTexts
 
 # Requests that were routed before a change may still name an action that it has made needless.
 MOST_RETIRED: Final = 64
@@ -38,6 +38,7 @@ class Encoded:
         self._before: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._now: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._actions: dict[str, Action] = {}
+        self.table_texts = TableTexts()
         self.failed: list[Failed] = []
         """In the last encoding."""
 
@@ -116,7 +117,7 @@ def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encode
     def config(text: TableText) -> Message:
         return table_config(text.name, text.kind, text.content.decode(), options)
 
-    for text in table_texts(gateway):
+    for text in memory.table_texts.of(gateway):
         yield ResourceType.EXTENSION, text.name, text, config
 
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from crossfade_kube.meta import NamespacedName
 
@@ -58,6 +58,9 @@ class KindView(Mapping[NamespacedName, T]):
         view: KindView[T] = KindView.__new__(KindView)
         view._names, view._by_name, view.items_in_order = names, by_name, tuple(items)
         return view
+
+    def get(self, name: NamespacedName, default: Any = None) -> Any:
+        return self._by_name.get(name, default)
 
     def __getitem__(self, name: NamespacedName) -> T:
         return self._by_name[name]

@@ -18,6 +18,9 @@ class KubernetesObject(Protocol):
 T = TypeVar("T", bound=KubernetesObject)
 
 
+_NOTHING: Mapping[NamespacedName, Any] = MappingProxyType({})
+
+
 class Snapshot:
     """Objects by struct type and name; `revision` grows with every change and never repeats within a process."""
 
@@ -47,6 +50,9 @@ class Snapshot:
         """All objects of a kind, ordered by namespace and name; the very same tuple as long as none of them changed."""
         view = self._objects.get(kind)
         return () if view is None else cast("tuple[T, ...]", view.items_in_order)
+
+    def by_name(self, kind: type[T]) -> Mapping[NamespacedName, T]:
+        return cast("Mapping[NamespacedName, T]", self._objects.get(kind, _NOTHING))
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
         """`namespace` is empty for cluster-scoped kinds."""

@@ -77,10 +77,8 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             routes=tuple(
                 tables.Row(route.origin, made.route) for route, made in sorted(found, key=lambda item: item[0].id)
             ),
-            instances=tuple(making.instance(instance) for instance in plugins.instances()),
-            consumers=tuple(
-                row for consumer in consumers if (row := making.consumer(consumer, settings.salt)) is not None
-            ),
+            instances=making.instances(),
+            consumers=making.consumers(settings.salt),
             actions=actions_of(made for _, made in found),
         ),
     )
@@ -122,19 +120,19 @@ class _Making:
             self._facts[service.name] = known
         return known
 
-    def instance(self, instance: Instance) -> tables.Row[tables.Instance]:
-        row = tables.Row(
-            Origin(instance.ref), tables.Instance(instance.id, instance.plugin, instance.module_config or {})
-        )
-        return self._memo.of(("instance", instance.id), (instance,), lambda _: row, self._diagnostics)
+    def instances(self) -> tuple[tables.Row[tables.Instance], ...]:
+        inputs = ((instance,) for instance in self._plugins.instances())
+        return self._memo.each("instances", inputs, (), _instance_row, self._diagnostics)
 
-    def consumer(self, consumer: Consumer, salt: bytes) -> tables.Row[tables.Consumer] | None:
+    def consumers(self, salt: bytes) -> tuple[tables.Row[tables.Consumer], ...]:
         """A consumer that would escape a policy it carries is left out, and its credentials with it."""
-        policy = self._plugins.of_consumer(consumer)
-        if policy.refusal is not None:
-            return None
 
-        def make(found: Diagnostics) -> tables.Row[tables.Consumer] | None:
+        def make(
+            consumer: Consumer, carried: tuple[Instance, ...], found: Diagnostics
+        ) -> tables.Row[tables.Consumer] | None:
+            policy = self._plugins.policy_of(carried)
+            if policy.refusal is not None:
+                return None
             made = tables.Consumer(
                 id=consumer.id,
                 username=consumer.username or None,
@@ -152,8 +150,13 @@ class _Making:
             )
             return tables.Row(Origin(consumer.ref), made)
 
-        parts = (*policy.carries, *(part for own in policy.own for part in (own.instance, own.order)))
-        return self._memo.of(("table-consumer", consumer.id), (consumer, salt, *parts), make, self._diagnostics)
+        shared = (salt, self._plugins.used_by_traffic)
+        rows = self._memo.each("table consumers", self._plugins.of_consumers(), shared, make, self._diagnostics)
+        return tuple(row for row in rows if row is not None)
+
+
+def _instance_row(instance: Instance, _: Diagnostics) -> tables.Row[tables.Instance]:
+    return tables.Row(Origin(instance.ref), tables.Instance(instance.id, instance.plugin, instance.module_config or {}))
 
 
 def _checked(made: TableRoute, origin: Origin, diagnostics: Diagnostics) -> TableRoute | None:

@@ -6,7 +6,7 @@ Credential values stay in here: what leaves is a salted hash, and diagnostics na
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -24,7 +24,7 @@ from crossfade.compile.policies.registry import CREDENTIAL_TYPES, PLUGINS
 from crossfade.compile.routing import tables
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
 # Groups are credentials only in the way they are written.
@@ -61,26 +61,26 @@ class Consumer(Struct, frozen=True):
 
 def consumers_of(snapshot: Snapshot, classes: ClassFilter, memo: Memo, diagnostics: Diagnostics) -> list[Consumer]:
     """In the order of namespace and name; conflicting ones are left out."""
-    found = [
-        consumer
-        for item in snapshot.all(KongConsumer)
-        if classes.takes(item.metadata) and (consumer := _read(item, snapshot, memo, diagnostics)) is not None
-    ]
-    return _without_shared_credentials(_with_unique_names(found, diagnostics), diagnostics)
+    taken = [item for item in snapshot.all(KongConsumer) if classes.takes(item.metadata)]
+    secrets = snapshot.by_name(Secret)
 
-
-def _read(item: KongConsumer, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics) -> Consumer | None:
-    def make(found: Diagnostics) -> Consumer | None:
+    def read(item: KongConsumer, *inputs: Any) -> Consumer | None:
+        told: Diagnostics = inputs[-1]
         return isolated(
-            lambda: _consumer(item, snapshot, found) if _is_named(item, found) else None,
+            lambda: _consumer(item, snapshot, told) if _is_named(item, told) else None,
             otherwise=None,
             ref=typed_ref(item),
             effect="the consumer is not known, its credentials are not accepted",
-            diagnostics=found,
+            diagnostics=told,
         )
 
-    secrets = (snapshot.get(Secret, item.metadata.namespace, name) for name in item.credentials)
-    return memo.of(("consumer", item.metadata.key), (item, *secrets), make, diagnostics)
+    inputs = (
+        (item, *(secrets.get(NamespacedName(item.metadata.namespace, name)) for name in item.credentials))
+        for item in taken
+    )
+    read_ones = memo.each("consumers", inputs, (), read, diagnostics)
+    found = [consumer for consumer in read_ones if consumer is not None]
+    return _without_shared_credentials(_with_unique_names(found, diagnostics), diagnostics)
 
 
 def _is_named(item: KongConsumer, diagnostics: Diagnostics) -> bool:
@@ -175,8 +175,16 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
+def _are_unique(values: list[Any]) -> bool:
+    return len(set(values)) == len(values)
+
+
 def _with_unique_names(found: list[Consumer], diagnostics: Diagnostics) -> list[Consumer]:
     """Names are unique across the whole gateway; the older consumer keeps them."""
+    usernames = [consumer.username for consumer in found if consumer.username]
+    custom_ids = [consumer.custom_id for consumer in found if consumer.custom_id]
+    if _are_unique(usernames) and _are_unique(custom_ids):
+        return found
     taken: set[tuple[str, str]] = set()
     kept = []
     for consumer in sorted(found, key=lambda item: (item.created, item.ref)):
@@ -198,7 +206,10 @@ def _with_unique_names(found: list[Consumer], diagnostics: Diagnostics) -> list[
 
 def _without_shared_credentials(found: list[Consumer], diagnostics: Diagnostics) -> list[Consumer]:
     """A value that two Secrets claim is nobody's: every consumer involved is dropped (R-4)."""
-    users = Counter((item.type, item.unique) for consumer in found for item in consumer.credentials)
+    claims = [(item.type, item.unique) for consumer in found for item in consumer.credentials]
+    if _are_unique(claims):
+        return found
+    users = Counter(claims)
     kept = []
     for consumer in found:
         clashing = [

@@ -34,6 +34,8 @@ def plugin_config(plugin: AnyKongPlugin, snapshot: Snapshot) -> JsonObject:
 
 def secrets_of(plugin: AnyKongPlugin, snapshot: Snapshot) -> tuple[Secret | None, ...]:
     """Those that the configuration is taken from; None for one that does not exist."""
+    if plugin.config_from is None and not plugin.config_patches:
+        return ()
     sources = [plugin.config_from] if plugin.config_from else []
     refs = [source.secret_key_ref for source in (*sources, *(patch.value_from for patch in plugin.config_patches))]
     return tuple(snapshot.get(Secret, _namespace(plugin, ref), ref.name) for ref in refs)

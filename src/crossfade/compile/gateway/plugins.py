@@ -5,8 +5,8 @@ escape one is unknown. Only a plugin object that does not exist is passed over, 
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -96,24 +96,27 @@ class Attachments:
         diagnostics: Diagnostics,
         *,
         referrers: Iterable[KongRoute | KongService],
-        consumers: Iterable[Consumer],
+        consumers: Sequence[Consumer],
     ) -> None:
         self._snapshot = snapshot
         self._memo = memo
         self._diagnostics = diagnostics
         self._instances = self._judge_all(classes)
-        self._judged = {instance.ref for instance in self._instances.values() if instance is not None}
-        self._carried: set[ObjectRef] = set()
-        self._used_by_traffic: set[ObjectRef] = set()
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
-        for consumer in consumers:
-            self._carried |= {instance.ref for instance in self._carried_by(consumer)}
-        for referrer in referrers:
-            self._used_by_traffic |= {instance.ref for instance in self._resolve(referrer.plugins)}
+        self._consumers = consumers
+        inputs = ((consumer,) for consumer in consumers)
+        self._carried_by = memo.each("carried", inputs, (self._instances,), self._carried_of, diagnostics)
+        self._carried = {instance.ref for carried in self._carried_by for instance in carried}
+        self._used_by_traffic = frozenset(
+            instance.ref for referrer in referrers for instance in self._resolve(referrer.plugins, diagnostics)
+        )
         self._global = self._globals(classes)
 
     def instances(self) -> list[Instance]:
         """Those that run in the policy module, ordered."""
+        return self._memo.of("module instances", (self._instances,), self._in_module, self._diagnostics)
+
+    def _in_module(self, _: Diagnostics) -> list[Instance]:
         accepted = (one for one in self._instances.values() if one is not None and one.module_config is not None)
         return sorted(accepted, key=lambda instance: instance.id)
 
@@ -126,9 +129,17 @@ class Attachments:
         found = [item.instance for item in self._global if item.instance.module_config is not None]
         return tuple(instance.id for instance in sorted(found, key=lambda one: ORDER[one.plugin]))
 
-    def of_consumer(self, consumer: Consumer) -> ConsumerPolicy:
+    @property
+    def used_by_traffic(self) -> frozenset[ObjectRef]:
+        """What routes or services refer to."""
+        return self._used_by_traffic
+
+    def of_consumers(self) -> Iterator[tuple[Consumer, tuple[Instance, ...]]]:
+        """Each with what it carries."""
+        return zip(self._consumers, self._carried_by, strict=True)
+
+    def policy_of(self, carried: tuple[Instance, ...]) -> ConsumerPolicy:
         """Plugins that follow a consumer wherever it goes are those that no route or service refers to (R-14)."""
-        carried = self._carried_by(consumer)
         own = [item for item in carried if item.ref not in self._used_by_traffic]
         broken = [item for item in own if item.accepted is None]
         if broken:
@@ -152,15 +163,15 @@ class Attachments:
             Attached(instance, with_consumer, scope, for_carriers=True)
             if instance.ref in self._carried
             else Attached(instance, alone, scope)
-            for instance in self._resolve(refs)
+            for instance in self._resolve(refs, self._diagnostics)
         ]
 
-    def _carried_by(self, consumer: Consumer) -> list[Instance]:
+    def _carried_of(self, consumer: Consumer, diagnostics: Diagnostics) -> tuple[Instance, ...]:
         """What a consumer refers to, without the plugins that Kong refuses at consumers."""
         carried = []
-        for instance in self._resolve(consumer.plugins):
+        for instance in self._resolve(consumer.plugins, diagnostics):
             if instance.accepted is not None and not instance.accepted.plugin.takes_consumer:
-                self._diagnostics.error(
+                diagnostics.error(
                     consumer.ref,
                     "consumer.plugin-without-consumer",
                     f"plugin {instance.plugin} ({instance.ref}) cannot be attached to a consumer",
@@ -170,19 +181,19 @@ class Attachments:
                 )
             else:
                 carried.append(instance)
-        return carried
+        return tuple(carried)
 
-    def _resolve(self, refs: tuple[PluginRef, ...]) -> tuple[Instance, ...]:
+    def _resolve(self, refs: tuple[PluginRef, ...], diagnostics: Diagnostics) -> tuple[Instance, ...]:
         """One instance for each plugin name: the first in the annotation's order."""
         if refs not in self._resolved:
             by_name: dict[str, Instance] = {}
             for ref in refs:
-                instance = self._look_up(ref)
+                instance = self._look_up(ref, diagnostics)
                 if instance is None:
                     continue
                 first = by_name.setdefault(instance.plugin, instance)
                 if first is not instance:
-                    self._diagnostics.error(
+                    diagnostics.error(
                         ref.referrer,
                         "plugin.duplicate",
                         f"{first.ref} and {instance.ref} both configure plugin {instance.plugin}",
@@ -191,15 +202,17 @@ class Attachments:
                         field=_FIELD,
                     )
             self._resolved[refs] = tuple(by_name.values())
-            self._tell_refused(refs, self._resolved[refs])
+            self._tell_refused(refs, self._resolved[refs], diagnostics)
         return self._resolved[refs]
 
-    def _tell_refused(self, refs: tuple[PluginRef, ...], instances: tuple[Instance, ...]) -> None:
+    def _tell_refused(
+        self, refs: tuple[PluginRef, ...], instances: tuple[Instance, ...], diagnostics: Diagnostics
+    ) -> None:
         for instance in instances:
-            if instance.accepted is None and instance.ref in self._judged:
+            if instance.accepted is None and self._instances.get(_key(instance.ref)) is instance:
                 referrer = refs[0].referrer
                 is_consumer = referrer.kind == KongConsumer.RESOURCE.kind
-                self._diagnostics.error(
+                diagnostics.error(
                     referrer,
                     "plugin.refused-here",
                     instance.trouble,
@@ -208,14 +221,14 @@ class Attachments:
                     field=_FIELD,
                 )
 
-    def _look_up(self, ref: PluginRef) -> Instance | None:
+    def _look_up(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
         """KongPlugin of the referrer's namespace, else KongClusterPlugin; None when disabled or missing."""
         if ":" in ref.name:
-            return self._refuse_remote(ref)
+            return self._refuse_remote(ref, diagnostics)
         for key in (NamespacedName(ref.referrer.namespace, ref.name), NamespacedName("", ref.name)):
             if key in self._instances:
                 return self._instances[key]
-        self._diagnostics.warning(
+        diagnostics.warning(
             ref.referrer,
             "plugin.not-found",
             f'referenced KongPlugin or KongClusterPlugin "{ref.name}" does not exist',
@@ -225,12 +238,12 @@ class Attachments:
         )
         return None
 
-    def _refuse_remote(self, ref: PluginRef) -> Instance | None:
+    def _refuse_remote(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
         namespace, _, name = ref.name.partition(":")
         if not namespace or not name:
             return None
         problem = f'no grant found to referenced "{ref.name}" plugin in the requested remote KongPlugin bind'
-        self._diagnostics.error(
+        diagnostics.error(
             ref.referrer,
             "plugin.remote",
             problem,
@@ -246,19 +259,25 @@ class Attachments:
             *self._snapshot.all(KongPlugin),
             *(item for item in self._snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
         ]
-        return {item.metadata.key: None if item.disabled else self._remembered(item) for item in plugins}
+        inputs = ((item, *secrets_of(item, self._snapshot)) for item in plugins)
+        judged = self._memo.each("plugins", inputs, (), self._judged, self._diagnostics)
+        return self._memo.of("plugins by name", (judged,), lambda _: dict(judged), self._diagnostics)
 
-    def _remembered(self, item: AnyKongPlugin) -> Instance:
+    def _judged(self, item: AnyKongPlugin, *inputs: Any) -> tuple[NamespacedName, Instance | None]:
+        """None: disabled. The inputs are the Secrets that it takes its configuration from, and where to tell."""
+        diagnostics: Diagnostics = inputs[-1]
+        if item.disabled:
+            return item.metadata.key, None
         ref = typed_ref(item)
         broken = Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} cannot be applied")
-
-        def make(found: Diagnostics) -> Instance:
-            return isolated(
-                lambda: self._judge(item, found), otherwise=broken, ref=ref, effect=_NOT_APPLIED, diagnostics=found
-            )
-
-        secrets = secrets_of(item, self._snapshot)
-        return self._memo.of(("plugin", ref.kind, item.metadata.key), (item, *secrets), make, self._diagnostics)
+        instance = isolated(
+            lambda: self._judge(item, diagnostics),
+            otherwise=broken,
+            ref=ref,
+            effect=_NOT_APPLIED,
+            diagnostics=diagnostics,
+        )
+        return item.metadata.key, instance
 
     def _judge(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance:
         ref = typed_ref(item)
@@ -301,6 +320,10 @@ class Attachments:
                     field="metadata.labels.global",
                 )
         return list(found.values())
+
+
+def _key(ref: ObjectRef) -> NamespacedName:
+    return NamespacedName(ref.namespace, ref.name)
 
 
 def route_policy(attached: Iterable[Attached]) -> RoutePolicy:
