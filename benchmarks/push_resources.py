@@ -19,22 +19,18 @@ from tests.support.models import ORIGIN, TABLE, local_cluster
 
 from crossfade.compile.model import (
     Cluster,
-    Destination,
     Dialect,
     Direction,
     Discovery,
     Endpoint,
     FilterChain,
-    Forward,
     HttpHandler,
     Listener,
     ProxyModel,
-    RetryPolicy,
-    Route,
-    RouteMatch,
-    RouteTable,
-    VirtualHost,
 )
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost
 from crossfade.envoy.proto import discovery_v3
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model

@@ -10,8 +10,9 @@ import pytest
 from msgspec import structs
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.model import Dialect, FilterChain, HttpHandler, Origin, ProxyModel, ServerCertificate
+from crossfade.compile.model import Dialect, FilterChain, HttpHandler, ProxyModel, ServerCertificate
 from crossfade.compile.routing import tables
+from crossfade.compile.routing.origin import Origin
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.gateway import Built
 from crossfade.envoy.resources import Encoded, resources_from_model

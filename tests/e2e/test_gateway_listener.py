@@ -8,15 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from crossfade.compile.model import (
-    Cluster,
-    Dialect,
-    Discovery,
-    FilterChain,
-    HttpHandler,
-    ProxyModel,
-    ServerCertificate,
-)
+from crossfade.compile.model import Cluster, Dialect, Discovery, FilterChain, HttpHandler, ProxyModel, ServerCertificate
 from tests.support.certificates import self_signed
 from tests.support.envoy import Harness, backend, running_envoy, until
 from tests.support.models import ORIGIN, kong_model, local_cluster

@@ -5,17 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.compile.model import (
-    Cluster,
-    Destination,
-    Discovery,
-    Endpoint,
-    Forward,
-    PathMatchKind,
-    ProxyModel,
-    Route,
-    RouteMatch,
-)
+from crossfade.compile.model import Cluster, Discovery, Endpoint, ProxyModel
+from crossfade.compile.routing.matches import PathMatchKind, RouteMatch
+from crossfade.compile.routing.routes import Destination, Forward, Route
 from crossfade.envoy.resource_set import ResourceType
 from tests.support.envoy import backend, running_envoy, until
 from tests.support.models import ORIGIN, answer, local_cluster, proxy_model, route_to

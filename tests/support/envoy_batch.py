@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import structs
 
-from crossfade.compile.model import AccessLog, Cluster, Destination, HttpHandler, Listener, ProxyModel, RouteTable
+from crossfade.compile.model import AccessLog, Cluster, HttpHandler, Listener, ProxyModel
+from crossfade.compile.routing.routes import Destination, RouteTable
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions

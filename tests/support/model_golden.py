@@ -8,7 +8,7 @@ import msgspec
 import yaml
 
 from crossfade.compile.diagnostics import Diagnostic
-from crossfade.compile.model import Origin
+from crossfade.compile.routing.origin import Origin
 from crossfade_kube.meta import ObjectRef
 
 

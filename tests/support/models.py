@@ -2,24 +2,19 @@
 
 from crossfade.compile.model import (
     Cluster,
-    Destination,
     Dialect,
     Direction,
     Discovery,
     Endpoint,
     FilterChain,
-    Forward,
     HttpHandler,
     Listener,
-    Origin,
     ProxyModel,
-    Respond,
-    Route,
-    RouteMatch,
-    RouteTable,
-    VirtualHost,
 )
 from crossfade.compile.routing import tables
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost
 from crossfade.compile.routing.tables import GatewayTables
 from crossfade_kube.meta import ObjectRef
 

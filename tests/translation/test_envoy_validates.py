@@ -7,7 +7,6 @@ import pytest
 from crossfade.compile.model import (
     ClientTls,
     Cluster,
-    Destination,
     Dialect,
     Direction,
     Discovery,
@@ -16,11 +15,10 @@ from crossfade.compile.model import (
     HttpHandler,
     Listener,
     ProxyModel,
-    RouteTable,
     TcpHandler,
-    VirtualHost,
 )
 from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.routes import Destination, RouteTable, VirtualHost
 from crossfade.compile.routing.tables import (
     Action,
     Backend,

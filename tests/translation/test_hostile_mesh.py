@@ -25,7 +25,8 @@ from crossfade.api.appmesh import (
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import INTERNAL_FAULT
 from crossfade.compile.mesh import ArnScope, MeshModel, compile_with_fallback
-from crossfade.compile.model import ProxyModel, Route
+from crossfade.compile.model import ProxyModel
+from crossfade.compile.routing.routes import Route
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.status.appmesh import decide_changes
 from crossfade.store.snapshot import Snapshot

@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator
 
 from msgspec import structs
 
-from crossfade.compile.model import FilterChain, Listener, Origin, RouteTable, VirtualHost
+from crossfade.compile.model import FilterChain, Listener
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import RouteTable, VirtualHost
 from crossfade.compile.routing.tables import GatewayTables
 from crossfade.compile.withheld import Part, action_origins
 from crossfade_kube.meta import ObjectRef

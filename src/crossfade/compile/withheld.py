@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
-from crossfade.compile.model import FilterChain, Listener, ProxyModel, RouteTable
+from crossfade.compile.model import FilterChain, Listener, ProxyModel
+from crossfade.compile.routing.routes import RouteTable
 from crossfade.compile.routing.tables import Action, GatewayTables
 from crossfade_kube.meta import ObjectRef
 

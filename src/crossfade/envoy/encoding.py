@@ -9,8 +9,9 @@ from typing import NamedTuple
 from google.protobuf.message import Message
 
 from crossfade.compile.culprits import judged, search
-from crossfade.compile.model import Listener, ProxyModel, RouteTable
+from crossfade.compile.model import Listener, ProxyModel
 from crossfade.compile.origins import without_origins
+from crossfade.compile.routing.routes import RouteTable
 from crossfade.compile.withheld import Part
 from crossfade.envoy.actions import action_table
 from crossfade.envoy.listener import listener_from_model

@@ -2,15 +2,8 @@
 
 from collections.abc import Iterable
 
-from crossfade.compile.model import (
-    Destination,
-    Dialect,
-    Direction,
-    FilterChain,
-    HttpHandler,
-    Listener,
-    TcpHandler,
-)
+from crossfade.compile.model import Dialect, Direction, FilterChain, HttpHandler, Listener, TcpHandler
+from crossfade.compile.routing.routes import Destination
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address

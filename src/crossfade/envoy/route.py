@@ -2,23 +2,25 @@
 
 from collections.abc import Sequence
 
-from crossfade.compile.model import (
-    Destination,
-    Forward,
+from crossfade.compile.routing.matches import (
     HeaderMatch,
-    HostRewriteKind,
     PathMatchKind,
     QueryMatch,
     RangeMatch,
-    Respond,
-    Route,
     RouteMatch,
-    RouteTable,
     StringMatch,
     StringMatchKind,
+)
+from crossfade.compile.routing.patterns import re2_quoted
+from crossfade.compile.routing.routes import (
+    Destination,
+    Forward,
+    HostRewriteKind,
+    Respond,
+    Route,
+    RouteTable,
     VirtualHost,
 )
-from crossfade.compile.patterns import re2_quoted
 from crossfade.envoy.proto import (
     BoolValue,
     UInt32Value,

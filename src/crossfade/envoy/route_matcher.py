@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from crossfade.compile.model import PathMatchKind, RouteMatch
+from crossfade.compile.routing.matches import PathMatchKind, RouteMatch
 from crossfade.envoy.proto import matcher_v3, packed, route_v3, xds_core_v3, xds_matcher_v3
 
 LIST_LIMIT: Final = 24

@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import structs
 
-from crossfade.compile.model import Dialect, Direction, HttpHandler, Listener, ProxyModel, RouteTable
+from crossfade.compile.model import Dialect, Direction, HttpHandler, Listener, ProxyModel
+from crossfade.compile.routing.routes import RouteTable
 from crossfade.compile.routing.tables import GatewayTables
 from crossfade.compile.withheld import Part
 from crossfade.envoy import names

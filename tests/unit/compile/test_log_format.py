@@ -10,7 +10,8 @@ from msgspec import structs
 
 from crossfade.api.bounds import Misfit
 from crossfade.compile.log_format import log_format
-from crossfade.compile.model import AccessLog, HttpHandler, ProxyModel, RouteMatch
+from crossfade.compile.model import AccessLog, HttpHandler, ProxyModel
+from crossfade.compile.routing.matches import RouteMatch
 from crossfade.envoy.settings import EnvoyOptions
 from tests.support.envoy_batch import refusals
 from tests.support.models import answer, proxy_model

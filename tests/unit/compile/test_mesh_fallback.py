@@ -4,7 +4,7 @@ from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import Accepted, ArnScope, Compiled, Refusals, Refused, compile_with_fallback, current
-from crossfade.compile.model import Forward, Respond
+from crossfade.compile.routing.routes import Forward, Respond
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.registry import TypedObject, decode, typed_ref
 

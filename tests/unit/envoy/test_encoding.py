@@ -5,7 +5,10 @@ from typing import Any
 
 from msgspec import structs
 
-from crossfade.compile.model import Cluster, Discovery, Endpoint, Origin, ProxyModel, Route, RouteMatch
+from crossfade.compile.model import Cluster, Discovery, Endpoint, ProxyModel
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Route
 from crossfade.compile.routing.tables import Action, GatewayTables, Match, Row, Settings, action_name
 from crossfade.compile.routing.tables import Route as TableRoute
 from crossfade.envoy.encoding import Unencodable, unencodable

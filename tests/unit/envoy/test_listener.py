@@ -4,7 +4,6 @@ from typing import Any
 
 from crossfade.compile.model import (
     AccessLog,
-    Destination,
     Dialect,
     Direction,
     FilterChain,
@@ -14,6 +13,7 @@ from crossfade.compile.model import (
     ServerCertificate,
     TcpHandler,
 )
+from crossfade.compile.routing.routes import Destination
 from crossfade.envoy.dump import plain
 from crossfade.envoy.listener import listener_from_model, tables_listener
 from crossfade.envoy.settings import EnvoyOptions

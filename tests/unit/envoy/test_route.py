@@ -4,26 +4,29 @@ from typing import Any
 
 import pytest
 
-from crossfade.compile.model import (
-    Destination,
-    Forward,
+from crossfade.compile.routing.matches import (
     HeaderMatch,
-    HostRewrite,
-    HostRewriteKind,
     PathMatchKind,
     QueryMatch,
     RangeMatch,
-    Respond,
-    RetryPolicy,
-    Route,
     RouteMatch,
-    RouteTable,
     StringMatch,
     StringMatchKind,
+)
+from crossfade.compile.routing.patterns import re2_quoted
+from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.routes import (
+    Destination,
+    Forward,
+    HostRewrite,
+    HostRewriteKind,
+    Respond,
+    Route,
+    RouteTable,
     VirtualHost,
 )
 from crossfade.envoy.dump import plain
-from crossfade.envoy.route import re2_quoted, route_configuration, route_from_model
+from crossfade.envoy.route import route_configuration, route_from_model
 from crossfade.envoy.route_matcher import LIST_LIMIT
 from tests.support.models import ORIGIN
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.compile.model import PathMatchKind, RouteMatch
+from crossfade.compile.routing.matches import PathMatchKind, RouteMatch
 from crossfade.envoy.proto import route_v3
 from crossfade.envoy.route_matcher import Leaves, leaves, literal_prefix, matcher_from_routes
 

@@ -14,7 +14,8 @@ from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
-from crossfade.compile.model import Origin, ServerCertificate
+from crossfade.compile.model import ServerCertificate
+from crossfade.compile.routing.origin import Origin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret

@@ -22,8 +22,9 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
-from crossfade.compile.model import Origin, ProxyModel
+from crossfade.compile.model import ProxyModel
 from crossfade.compile.routing import tables
+from crossfade.compile.routing.origin import Origin
 from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice

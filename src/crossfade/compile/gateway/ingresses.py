@@ -10,7 +10,7 @@ from crossfade.compile.gateway.paths import kong_paths
 from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, PathKind, port_text
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
-from crossfade.compile.model import Origin
+from crossfade.compile.routing.origin import Origin
 from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import HttpIngressPath, Ingress, IngressBackend

@@ -5,14 +5,7 @@ from typing import Final
 
 from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.compile.model import (
-    Dialect,
-    Direction,
-    FilterChain,
-    HttpHandler,
-    Listener,
-    ServerCertificate,
-)
+from crossfade.compile.model import Dialect, Direction, FilterChain, HttpHandler, Listener, ServerCertificate
 
 # All listeners share one table; the listener's own scheme decides what of it they serve.
 ROUTES: Final = "gateway"

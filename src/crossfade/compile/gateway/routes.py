@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 from crossfade.api.bounds import MOST_SECONDS
 from crossfade.compile.gateway.plugins import RoutePolicy
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService, PathKind
-from crossfade.compile.model import Discovery, RetryPolicy
+from crossfade.compile.model import Discovery
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.precedence import rank
+from crossfade.compile.routing.retry import RetryPolicy
 
 ANY: Final = "*"
 _PATH_KINDS: Final = {PathKind.PLAIN: "prefix", PathKind.EXACT: "exact", PathKind.REGEX: "regex"}

@@ -14,7 +14,8 @@ from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef,
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
-from crossfade.compile.model import ClientTls, Cluster, Origin, Protocol
+from crossfade.compile.model import ClientTls, Cluster, Protocol
+from crossfade.compile.routing.origin import Origin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.service import Service

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from crossfade.compile.model import Cluster, Origin
+from crossfade.compile.model import Cluster
+from crossfade.compile.routing.origin import Origin
 from crossfade_kube.core.ingress import IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 

@@ -12,8 +12,8 @@ from crossfade.api.appmesh.gateway_route import GrpcGatewayRoute, HostnameMatch,
 from crossfade.api.appmesh.virtual_router import GrpcRouteMatch, HttpRouteMatch
 from crossfade.api.bounds import Misfit, header_value
 from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
-from crossfade.compile.model import HeaderMatch, PathMatchKind, RouteMatch, StringMatch, StringMatchKind
-from crossfade.compile.patterns import re2_quoted
+from crossfade.compile.routing.matches import HeaderMatch, PathMatchKind, RouteMatch, StringMatch, StringMatchKind
+from crossfade.compile.routing.patterns import re2_quoted
 
 LOWEST_PRIORITY: Final = 1000
 _DISABLED: Final = "DISABLED"

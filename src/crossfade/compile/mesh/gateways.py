@@ -25,21 +25,23 @@ from crossfade.compile.mesh.timing import circuit_breakers
 from crossfade.compile.model import (
     AccessLog,
     Cluster,
-    Destination,
     Dialect,
     Direction,
     Discovery,
     Endpoint,
     FilterChain,
+    HttpHandler,
+    Listener,
+    Protocol,
+    ProxyModel,
+)
+from crossfade.compile.routing.matches import PathMatchKind
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import (
+    Destination,
     Forward,
     HostRewrite,
     HostRewriteKind,
-    HttpHandler,
-    Listener,
-    Origin,
-    PathMatchKind,
-    Protocol,
-    ProxyModel,
     Route,
     RouteTable,
     VirtualHost,

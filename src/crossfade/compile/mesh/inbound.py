@@ -20,23 +20,19 @@ from crossfade.compile.mesh.timing import (
 from crossfade.compile.model import (
     AccessLog,
     Cluster,
-    Destination,
     Dialect,
     Direction,
     Discovery,
     Endpoint,
     FilterChain,
-    Forward,
     HttpHandler,
     Listener,
-    Origin,
     Protocol,
-    Route,
-    RouteMatch,
-    RouteTable,
     TcpHandler,
-    VirtualHost,
 )
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost
 from crossfade_kube.registry import typed_ref
 
 _CONNECT_TIMEOUT_S: Final = 0.25

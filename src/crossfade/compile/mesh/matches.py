@@ -6,9 +6,16 @@ from typing import Final
 from crossfade.api.appmesh.values import HeaderMatch, PathMatch, QueryParameter, ValueMatch
 from crossfade.api.appmesh.virtual_router import GrpcRouteMatch, HttpRouteMatch
 from crossfade.api.bounds import INT64, Length, Misfit, encodable, header_name, header_value
-from crossfade.compile.model import HeaderMatch as ModelHeaderMatch
-from crossfade.compile.model import PathMatchKind, QueryMatch, RangeMatch, RouteMatch, StringMatch, StringMatchKind
-from crossfade.compile.patterns import re2_pattern
+from crossfade.compile.routing.matches import HeaderMatch as ModelHeaderMatch
+from crossfade.compile.routing.matches import (
+    PathMatchKind,
+    QueryMatch,
+    RangeMatch,
+    RouteMatch,
+    StringMatch,
+    StringMatchKind,
+)
+from crossfade.compile.routing.patterns import re2_pattern
 
 
 class Unusable(Exception):  # noqa: N818 - says what the condition is, not that the program failed

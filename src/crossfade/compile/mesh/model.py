@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from crossfade.compile.diagnostics import Diagnostic, Fault
-from crossfade.compile.model import Cluster, Destination, ProxyModel, Route
+from crossfade.compile.model import Cluster, ProxyModel
+from crossfade.compile.routing.routes import Destination, Route
 from crossfade_kube.meta import ObjectRef
 
 

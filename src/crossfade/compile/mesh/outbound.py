@@ -16,23 +16,18 @@ from crossfade.compile.mesh.model import PortPlan
 from crossfade.compile.model import (
     AccessLog,
     Cluster,
-    Destination,
     Dialect,
     Direction,
     Discovery,
     FilterChain,
-    Forward,
     HttpHandler,
     Listener,
-    Origin,
     Protocol,
-    Respond,
-    Route,
-    RouteMatch,
-    RouteTable,
     TcpHandler,
-    VirtualHost,
 )
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost
 from crossfade_kube.registry import typed_ref
 
 _HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})

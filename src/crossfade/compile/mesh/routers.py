@@ -15,8 +15,11 @@ from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
 from crossfade.compile.mesh.model import PortPlan
 from crossfade.compile.mesh.targets import Target, TargetScope, linked_targets
 from crossfade.compile.mesh.timing import idle_timeout_s, request_timeout_s, retry_policy, tcp_idle_timeout_s
-from crossfade.compile.model import Cluster, Forward, Origin, PathMatchKind, Respond, RouteMatch
-from crossfade.compile.model import Route as ModelRoute
+from crossfade.compile.model import Cluster
+from crossfade.compile.routing.matches import PathMatchKind, RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Forward, Respond
+from crossfade.compile.routing.routes import Route as ModelRoute
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
 

@@ -10,7 +10,9 @@ from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import PortPlan, ServicePlan
 from crossfade.compile.mesh.targets import node_cluster, unresolved
 from crossfade.compile.mesh.timing import DEFAULT_RETRY, REQUEST_TIMEOUT_S, TCP_IDLE_TIMEOUT_S
-from crossfade.compile.model import Destination, Forward, Origin, Route, RouteMatch
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Destination, Forward, Route
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
 

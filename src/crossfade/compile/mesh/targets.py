@@ -15,7 +15,9 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
-from crossfade.compile.model import Cluster, Destination, Discovery, Endpoint, Origin, Protocol
+from crossfade.compile.model import Cluster, Discovery, Endpoint, Protocol
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.routes import Destination
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
 

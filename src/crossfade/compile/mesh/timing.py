@@ -8,7 +8,7 @@ from crossfade.api.appmesh.virtual_router import RetryPolicy
 from crossfade.api.bounds import Misfit, header_value
 from crossfade.compile.model import CircuitBreakers, HealthCheck, Protocol
 from crossfade.compile.model import OutlierDetection as ModelOutlierDetection
-from crossfade.compile.model import RetryPolicy as ModelRetryPolicy
+from crossfade.compile.routing.retry import RetryPolicy as ModelRetryPolicy
 
 REQUEST_TIMEOUT_S: Final = 15.0
 TCP_IDLE_TIMEOUT_S: Final = 300.0

@@ -3,7 +3,8 @@
 import asyncio
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.model import Cluster, Discovery, Origin, ProxyModel
+from crossfade.compile.model import Cluster, Discovery, ProxyModel
+from crossfade.compile.routing.origin import Origin
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.envoy.gateway import Built
 from crossfade.envoy.resource_set import ResourceType

@@ -1,7 +1,8 @@
 """What a proxy is given when a part of its model cannot be encoded."""
 
 from crossfade.compile.mesh import MeshModel
-from crossfade.compile.model import Cluster, Discovery, Endpoint, ProxyModel, RouteMatch
+from crossfade.compile.model import Cluster, Discovery, Endpoint, ProxyModel
+from crossfade.compile.routing.matches import RouteMatch
 from crossfade.controller.mesh.publication import MeshPublication
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model

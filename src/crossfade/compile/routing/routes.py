@@ -1,0 +1,72 @@
+"""Routes in the order in which they are tried: what Envoy's own route tables hold."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.retry import RetryPolicy
+
+
+class Destination(Struct, frozen=True):
+    """A weighted target after linking; `cluster` is the name of a `Cluster` of the same `ProxyModel`."""
+
+    cluster: str
+    weight: int = 1
+
+
+class HostRewriteKind(StrEnum):
+    PRESERVE = "preserve"
+    LITERAL = "literal"
+    ENDPOINT = "endpoint"
+    """The `hostname` of the endpoint that was picked (`ip:port` for Kong)."""
+
+
+class HostRewrite(Struct, frozen=True):
+    kind: HostRewriteKind = HostRewriteKind.PRESERVE
+    value: str = ""
+
+
+class Forward(Struct, frozen=True):
+    """`timeout_s` bounds the whole exchange, `None` = no bound; `idle_timeout_s` the gaps within a stream."""
+
+    destinations: tuple[Destination, ...]
+    timeout_s: float | None = 15.0
+    idle_timeout_s: float | None = None
+    retry: RetryPolicy | None = None
+    host: HostRewrite = HostRewrite()
+    prefix_rewrite: str | None = None
+    has_websocket: bool = True
+
+
+class Respond(Struct, frozen=True):
+    """Answered by Envoy itself."""
+
+    status: int
+    body: str = ""
+    content_type: str = "text/plain"
+
+
+class Route(Struct, frozen=True):
+    name: str
+    match: RouteMatch
+    action: Forward | Respond
+    origin: Origin
+
+
+class VirtualHost(Struct, frozen=True):
+    """`domains` as Envoy writes them (`*`, `*.x`, `x.*`, exact). The first route that matches wins.
+
+    `origin` is who wants the domains; None where nobody in particular does.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+    origin: Origin | None = None
+
+
+class RouteTable(Struct, frozen=True):
+    name: str
+    virtual_hosts: tuple[VirtualHost, ...]
