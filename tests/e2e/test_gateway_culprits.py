@@ -12,6 +12,7 @@ from msgspec import structs
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import Dialect, FilterChain, HttpHandler, ProxyModel, ServerCertificate
 from crossfade.compile.routing import tables
+from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.gateway import Built
@@ -147,7 +148,9 @@ async def test_a_refused_action_costs_the_routes_that_want_it(tmp_path: Path, st
             (template,) = gateway_tables("ok").routes
             rows = []
             for name, action in actions.items():
-                match = structs.replace(template.value.match, paths=(tables.PathMatch("", "prefix", f"/{name}"),))
+                match = structs.replace(
+                    template.value.match, paths=(tables.PathMatch("", PathMatchKind.PREFIX, f"/{name}"),)
+                )
                 route = structs.replace(template.value, id=name, match=match, action=tables.action_name(action))
                 rows.append(tables.Row(Origin(ORIGIN.ref._replace(name=name)), route))
             wanted = {tables.action_name(action): action for action in actions.values()}

@@ -12,7 +12,7 @@ from crossfade.compile.model import (
     ProxyModel,
 )
 from crossfade.compile.routing import tables
-from crossfade.compile.routing.matches import RouteMatch
+from crossfade.compile.routing.matches import PathMatchKind, RouteMatch
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost
 from crossfade.compile.routing.tables import GatewayTables
@@ -56,9 +56,9 @@ def gateway_tables(*clusters: str) -> GatewayTables:
     routes = (
         tables.Route(
             cluster,
-            tables.Match((tables.PathMatch("", "prefix", f"/{cluster}"),), ("http", "https")),
+            tables.Match((tables.PathMatch("", PathMatchKind.PREFIX, f"/{cluster}"),), ("http", "https")),
             action=name,
-            backends=(tables.Backend(cluster),),
+            backends=(Destination(cluster),),
         )
         for cluster in clusters
     )

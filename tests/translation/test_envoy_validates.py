@@ -17,11 +17,11 @@ from crossfade.compile.model import (
     ProxyModel,
     TcpHandler,
 )
+from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.retry import RetryPolicy
 from crossfade.compile.routing.routes import Destination, RouteTable, VirtualHost
 from crossfade.compile.routing.tables import (
     Action,
-    Backend,
     Consumer,
     GatewayTables,
     HeaderMatch,
@@ -44,13 +44,15 @@ pytestmark = pytest.mark.envoy
 
 CASES = Path(__file__).parent / "cases" / "envoy"
 
-MATCH = Match((PathMatch("", "regex", "/a.*"),), ("http",), ("a.test",), ("GET",), (HeaderMatch("x-a", ("~*b",)),))
+MATCH = Match(
+    (PathMatch("", PathMatchKind.REGEX, "/a.*"),), ("http",), ("a.test",), ("GET",), (HeaderMatch("x-a", ("~*b",)),)
+)
 ACTION = Action(
     RetryPolicy(("connect-failure",), 2), 5.0, takes_host_of_endpoint=True, response_headers=(("x-b", "5%"),)
 )
 GATEWAY = GatewayTables(
     Settings("kong-3", "kong/3.9.1", "00"),
-    routes=(Row(ORIGIN, Route("r", MATCH, action=action_name(ACTION), backends=(Backend("eds"),))),),
+    routes=(Row(ORIGIN, Route("r", MATCH, action=action_name(ACTION), backends=(Destination("eds"),))),),
     instances=(Row(ORIGIN, Instance("i", "key-auth", {})),),
     consumers=(Row(ORIGIN, Consumer("c", "ann")),),
     actions={action_name(ACTION): ACTION},

@@ -12,6 +12,7 @@ from crossfade.compile.model import (
     ProxyModel,
     ServerCertificate,
 )
+from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.tables import Action, GatewayTables, Match, PathMatch, Route, Row, Settings
 from crossfade.envoy.dump import plain_resources
 from crossfade.envoy.proto import discovery_v3
@@ -25,7 +26,7 @@ OPTIONS = EnvoyOptions()
 
 
 def tables(*routes: str) -> GatewayTables:
-    match = Match((PathMatch("", "prefix", "/"),), ("http",))
+    match = Match((PathMatch("", PathMatchKind.PREFIX, "/"),), ("http",))
     rows = tuple(Row(ORIGIN, Route(name, match)) for name in routes)
     return GatewayTables(Settings("kong-3", "kong/3.9.1", ""), rows)
 

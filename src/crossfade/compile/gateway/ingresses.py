@@ -7,9 +7,10 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.ingress_options import RouteOptions, override_of, route_options
 from crossfade.compile.gateway.paths import kong_paths
-from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, PathKind, port_text
+from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, port_text
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
+from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
@@ -152,7 +153,7 @@ def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
 
 
 def _path_problem(path: KongPath) -> str | None:
-    if path.kind is PathKind.REGEX:
+    if path.kind is PathMatchKind.REGEX:
         return library.problem("regex", path.text)
     return None if path.text.startswith("/") else "every request's path begins with a slash"
 
@@ -197,7 +198,7 @@ def _default_route(reading: _Reading) -> Iterator[KongRoute]:
     origin = Origin(typed_ref(reading.ingress), "spec.defaultBackend")
     meta = reading.ingress.metadata
     backend = KongBackend(meta.namespace, given.service, origin)
-    path = {KongPath(PathKind.PLAIN, "/"): None}
+    path = {KongPath(PathMatchKind.PREFIX, "/"): None}
     yield _route(f"{meta.namespace}.{meta.name}", backend, path, origin, reading, is_default_backend=True)
 
 

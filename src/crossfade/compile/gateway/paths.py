@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from crossfade.compile.gateway.state import KongPath, PathKind
+from crossfade.compile.gateway.state import KongPath
+from crossfade.compile.routing.matches import PathMatchKind
 
 REGEX_PREFIX: Final = "/~"
 _SLASHES: Final = re.compile(r"/{2,}")
@@ -22,17 +23,17 @@ def kong_paths(
         case "Prefix":
             stem = _SLASHES.sub("/", path).rstrip("/")
             if not stem:
-                return (KongPath(PathKind.PLAIN, "/"),)
-            return KongPath(PathKind.PLAIN, f"{stem}/"), _anchored(stem)
+                return (KongPath(PathMatchKind.PREFIX, "/"),)
+            return KongPath(PathMatchKind.PREFIX, f"{stem}/"), _anchored(stem)
     if path.startswith(regex_prefix):
-        return (KongPath(PathKind.REGEX, path.removeprefix(regex_prefix)),)
+        return (KongPath(PathMatchKind.REGEX, path.removeprefix(regex_prefix)),)
     if detects_regex and not _PLAIN_IN_KONG_2.fullmatch(path):
-        return (KongPath(PathKind.REGEX, path),)
-    return (KongPath(PathKind.PLAIN, _SLASHES.sub("/", path) or "/"),)
+        return (KongPath(PathMatchKind.REGEX, path),)
+    return (KongPath(PathMatchKind.PREFIX, _SLASHES.sub("/", path) or "/"),)
 
 
 def _anchored(path: str) -> KongPath:
     if _METACHARACTERS.search(path):
         # Kong's controller does not escape: `/a.b` also takes `/axb`.
-        return KongPath(PathKind.REGEX, f"{path}$", is_generated=True)
-    return KongPath(PathKind.EXACT, path, is_generated=True)
+        return KongPath(PathMatchKind.REGEX, f"{path}$", is_generated=True)
+    return KongPath(PathMatchKind.EXACT, path, is_generated=True)

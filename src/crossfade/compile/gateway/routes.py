@@ -5,14 +5,14 @@ from typing import Final, NamedTuple
 
 from crossfade.api.bounds import MOST_SECONDS
 from crossfade.compile.gateway.plugins import RoutePolicy
-from crossfade.compile.gateway.state import KongPath, KongRoute, KongService, PathKind
+from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
 from crossfade.compile.model import Discovery
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.precedence import rank
 from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.routes import Destination
 
 ANY: Final = "*"
-_PATH_KINDS: Final = {PathKind.PLAIN: "prefix", PathKind.EXACT: "exact", PathKind.REGEX: "regex"}
 # What no upstream has begun may always be sent again; the module widens this for idempotent methods.
 _RETRY_ON: Final = ("connect-failure", "refused-stream", "reset-before-request")
 # Back-off between the tries.
@@ -40,7 +40,7 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
         host=name_of_all,
         request_buffering=route.request_buffering,
         action=tables.action_name(action),
-        backends=(tables.Backend(service.cluster.name),),
+        backends=(Destination(service.cluster.name),),
         https_only=_https_answer(route.https_redirect_status_code) if "http" not in schemes else None,
         is_grpc=not {"http", "https"} & set(route.protocols),
         refusal=policy.refusal or service.refusal,
@@ -52,7 +52,7 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
 def _match(route: KongRoute, *, is_served_over_tls: bool) -> tables.Match:
     """Plain requests match also where the route wants TLS, so that they can be told."""
     return tables.Match(
-        paths=tuple(tables.PathMatch(_rank(path, route), _PATH_KINDS[path.kind], path.text) for path in route.paths),
+        paths=tuple(tables.PathMatch(_rank(path, route), path.kind, path.text) for path in route.paths),
         schemes=("http", "https") if is_served_over_tls else ("http",),
         hosts=route.hosts,
         methods=route.methods,

@@ -1,33 +1,25 @@
 """Kong's own objects, as the ingress controller derives them: what stands between Ingresses and the proxy's model."""
 
-from enum import StrEnum
-
 from msgspec import Struct
 
 from crossfade.compile.model import Cluster
+from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade_kube.core.ingress import IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 
 
-class PathKind(StrEnum):
-    PLAIN = "plain"
-    """String prefix."""
-    EXACT = "exact"
-    """A regex in Kong's eyes, without any metacharacter."""
-    REGEX = "regex"
-
-
 class KongPath(Struct, frozen=True, gc=False):
     """`is_generated` marks the regexes that the controller makes of pathType Exact and Prefix."""
 
-    kind: PathKind
+    kind: PathMatchKind
     text: str
     is_generated: bool = False
 
     @property
     def is_regex(self) -> bool:
-        return self.kind is not PathKind.PLAIN
+        """In Kong's eyes an exact path is one too, without any metacharacter."""
+        return self.kind is not PathMatchKind.PREFIX
 
 
 class PluginRef(Struct, frozen=True, gc=False):

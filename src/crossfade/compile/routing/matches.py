@@ -47,11 +47,10 @@ class PathMatchKind(StrEnum):
     """Plain string prefix: `/ab` matches `/abc`."""
     EXACT = "exact"
     REGEX = "regex"
-    """RE2, over the whole path without query."""
 
 
 class RouteMatch(Struct, frozen=True):
-    """All conditions are ANDed; `path` never contains the query."""
+    """All conditions are ANDed; `path` never contains the query. A regex is RE2 and must match the whole path."""
 
     path: str = "/"
     path_kind: PathMatchKind = PathMatchKind.PREFIX

@@ -9,8 +9,8 @@ from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
 
 
-class Destination(Struct, frozen=True):
-    """A weighted target after linking; `cluster` is the name of a `Cluster` of the same `ProxyModel`."""
+class Destination(Struct, frozen=True, gc=False):
+    """A weighted target after linking; `cluster` is the name of a cluster of the same proxy."""
 
     cluster: str
     weight: int = 1

@@ -12,20 +12,22 @@ import msgspec
 from msgspec import Struct, field
 
 from crossfade.compile.policies.plugin import EnvoyFilter
+from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.routes import Destination
 
 # --- routes ----------------------------------------------------------------------------------------------------
 
 
 class PathMatch(Struct, frozen=True, gc=False):
-    """`kind` is `prefix` (plain), `exact` or `regex` (anchored at the start); `rank` decides between paths that match.
+    """Of several paths that match the smallest `rank` wins; see `precedence`.
 
-    The smallest rank wins; see `precedence`.
+    A regex has Rust's syntax and is anchored at the start only.
     """
 
     rank: str
-    kind: str
+    kind: PathMatchKind
     text: str
 
 
@@ -48,13 +50,6 @@ class Match(Struct, frozen=True, gc=False):
     methods: tuple[str, ...] = ()
     headers: tuple[HeaderMatch, ...] = ()
     snis: tuple[str, ...] = ()
-
-
-class Backend(Struct, frozen=True, gc=False):
-    """`cluster` is the name of a cluster of the same proxy."""
-
-    cluster: str
-    weight: int = 1
 
 
 class UpstreamService(Struct, frozen=True, gc=False):
@@ -103,7 +98,7 @@ class Route(Struct, frozen=True, gc=False):
     host: str | None = None
     request_buffering: bool = True
     action: str = ""
-    backends: tuple[Backend, ...] = ()
+    backends: tuple[Destination, ...] = ()
     https_only: Answer | None = None
     is_grpc: bool = False
     refusal: str | None = None

@@ -3,21 +3,21 @@
 import pytest
 
 from crossfade.compile.gateway.paths import kong_paths
-from crossfade.compile.gateway.state import PathKind
 from crossfade.compile.gateway.targets import host_with_port
+from crossfade.compile.routing.matches import PathMatchKind
 
 PATHS = [
-    ("", "Prefix", [("plain", "/")]),
-    ("/", "Prefix", [("plain", "/")]),
-    ("/foo", "Prefix", [("plain", "/foo/"), ("exact", "/foo")]),
-    ("/foo/", "Prefix", [("plain", "/foo/"), ("exact", "/foo")]),
-    ("/a.b", "Prefix", [("plain", "/a.b/"), ("regex", "/a.b$")]),
+    ("", "Prefix", [("prefix", "/")]),
+    ("/", "Prefix", [("prefix", "/")]),
+    ("/foo", "Prefix", [("prefix", "/foo/"), ("exact", "/foo")]),
+    ("/foo/", "Prefix", [("prefix", "/foo/"), ("exact", "/foo")]),
+    ("/a.b", "Prefix", [("prefix", "/a.b/"), ("regex", "/a.b$")]),
     ("/", "Exact", [("exact", "/")]),
     ("/foo/", "Exact", [("exact", "/foo/")]),
     ("/a+b", "Exact", [("regex", "/a+b$")]),
-    ("", "ImplementationSpecific", [("plain", "/")]),
-    ("/foo", "ImplementationSpecific", [("plain", "/foo")]),
-    ("//a//b", "ImplementationSpecific", [("plain", "/a/b")]),
+    ("", "ImplementationSpecific", [("prefix", "/")]),
+    ("/foo", "ImplementationSpecific", [("prefix", "/foo")]),
+    ("//a//b", "ImplementationSpecific", [("prefix", "/a/b")]),
     (r"/~/x/\d+", "ImplementationSpecific", [("regex", r"/x/\d+")]),
 ]
 
@@ -29,10 +29,10 @@ def test_paths(path: str, path_type: str, expected: list[tuple[str, str]]) -> No
 
 def test_the_regex_prefix_can_be_another() -> None:
     (found,) = kong_paths("/@/x", "ImplementationSpecific", regex_prefix="/@")
-    assert (found.kind, found.text) == (PathKind.REGEX, "/x")
+    assert (found.kind, found.text) == (PathMatchKind.REGEX, "/x")
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/a/b-c_d.e~f%20", "plain"), ("/a/(b)", "regex"), ("/a$", "regex")])
+@pytest.mark.parametrize(("path", "kind"), [("/a/b-c_d.e~f%20", "prefix"), ("/a/(b)", "regex"), ("/a$", "regex")])
 def test_kong_2_detects_regexes_by_their_characters(path: str, kind: str) -> None:
     (found,) = kong_paths(path, "ImplementationSpecific", detects_regex=True)
     assert found.kind.value == kind
