@@ -87,6 +87,11 @@ class ObjectMeta(Struct, frozen=True, rename="camel"):
     def key(self) -> NamespacedName:
         return NamespacedName(self.namespace, self.name)
 
+    @property
+    def age(self) -> tuple[str, NamespacedName]:
+        """Sorts the oldest first; the name decides between objects of the same second."""
+        return self.creation_timestamp, self.key
+
 
 class Condition(Struct, frozen=True, rename="camel"):
     """`status` is one of "True", "False", "Unknown"; `last_transition_time` is RFC 3339 in UTC."""

@@ -4,6 +4,7 @@ Whoever reads a number that a user wrote asks here instead of calling `int()`: t
 stage can carry, or a `Misfit` that says in words for the user what is wrong and which value would do.
 """
 
+import ipaddress
 import re
 from typing import Final, TypeAlias
 
@@ -147,6 +148,15 @@ def host_name(text: str) -> TextOrMisfit:
     if 0 < len(name) <= _MOST_HOST and all(_LABEL.fullmatch(label) for label in name.split(".")):
         return text
     return Misfit(f"{_quoted(text)} is not a host name: labels of 1 to 63 letters, digits, - and _, 253 characters")
+
+
+def is_ip_address(text: str) -> bool:
+    """Without a zone (`fe80::1%eth0`), which names an interface of one machine."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def file_path(text: str) -> TextOrMisfit:

@@ -17,6 +17,7 @@ from crossfade.api.bounds import (
     header_name,
     header_value,
     host_name,
+    is_ip_address,
 )
 
 BOUNDS = st.tuples(st.integers(), st.integers()).map(lambda pair: Bounds(min(pair), max(pair)))
@@ -98,6 +99,16 @@ def test_host_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["", ".", "a..b", "-a", "a b", "a:80", "é.example", "a" * 64, "a." * 127 + "b", "a\n"])
 def test_no_host_names(name: str) -> None:
     assert "is not a host name" in problem(host_name(name))
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "::", "fe80::1", "::ffff:10.0.0.1"])
+def test_addresses(text: str) -> None:
+    assert is_ip_address(text)
+
+
+@pytest.mark.parametrize("text", ["", "jazz", "10.0.0", "10.0.0.1:80", "[::1]", "fe80::1%eth0", "10.0.0.0/8", "1\n"])
+def test_no_addresses(text: str) -> None:
+    assert not is_ip_address(text)
 
 
 def test_file_paths() -> None:

@@ -42,7 +42,7 @@ def certificates_of(
     names: dict[str, NamespacedName] = {}
     loaded: dict[NamespacedName, ServerCertificate | None] = {}
     with_tls = (ingress for ingress in ingresses if ingress.spec.tls)
-    for ingress in sorted(with_tls, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key)):
+    for ingress in sorted(with_tls, key=lambda item: item.metadata.age):
         for index, tls in enumerate(ingress.spec.tls):
             if not tls.hosts or not tls.secret_name:
                 continue

@@ -205,7 +205,7 @@ def _default_route(reading: _Reading) -> Iterator[KongRoute]:
 def _default_backend_owner(ingresses: list[Ingress]) -> Ingress | None:
     """Only the oldest default backend of the cluster counts."""
     owners = [ingress for ingress in ingresses if ingress.spec.default_backend and ingress.spec.default_backend.service]
-    return min(owners, key=lambda item: (item.metadata.creation_timestamp, item.metadata.key), default=None)
+    return min(owners, key=lambda item: item.metadata.age, default=None)
 
 
 def _rules(ingress: Ingress) -> Iterator[_Rule]:

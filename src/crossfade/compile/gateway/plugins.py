@@ -305,7 +305,7 @@ class Attachments:
         """Of several global objects for one plugin the oldest applies."""
         found: dict[str, Attached] = {}
         items = [item for item in self._snapshot.all(KongClusterPlugin) if item.is_global]
-        for item in sorted(items, key=lambda each: (each.metadata.creation_timestamp, each.metadata.name)):
+        for item in sorted(items, key=lambda each: each.metadata.age):
             instance = self._instances.get(item.metadata.key) if classes.takes(item.metadata) else None
             if instance is None:
                 continue

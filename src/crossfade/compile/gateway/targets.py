@@ -1,12 +1,11 @@
 """A Service's port → the cluster behind it: endpoint addresses, the Service's own name, or an external name."""
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import Final
 
 from msgspec import Struct
 
-from crossfade.api.bounds import PORT, Misfit, host_name
+from crossfade.api.bounds import PORT, Misfit, host_name, is_ip_address
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import Discovery, Endpoint
 from crossfade.store.snapshot import Snapshot
@@ -86,7 +85,7 @@ def _service_port(service: Service, wanted: ServiceBackendPort) -> ServicePort |
 
 
 def _external(name: str, port: int, upstream: Upstream) -> Targets:
-    is_name = _is_address(name) or not isinstance(host_name(name), Misfit)
+    is_name = is_ip_address(name) or not isinstance(host_name(name), Misfit)
     if not is_name or isinstance(PORT.check(port), Misfit):
         return Targets(problem=f"externalName {name!r} with port {port} is no name and port to connect to")
     return _named(name, port, upstream)
@@ -107,7 +106,7 @@ def _ready_endpoints(
         ports = [port.port for port in item.ports if port.name == service_port.name and port.port is not None]
         addresses = [address for end in item.endpoints if end.is_ready for address in end.addresses]
         for target in ((address, port) for port in ports for address in addresses):
-            if not _is_address(target[0]) or isinstance(PORT.check(target[1]), Misfit):
+            if not is_ip_address(target[0]) or isinstance(PORT.check(target[1]), Misfit):
                 _refuse_endpoint(item, target, diagnostics)
                 continue
             weights[target] = weights.get(target, 0) + _WEIGHT
@@ -115,15 +114,6 @@ def _ready_endpoints(
         Endpoint(address, port, host_with_port(upstream.host_header or address, port, upstream.protocol), weight)
         for (address, port), weight in sorted(weights.items())
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    # A zone names an interface of one machine.
-    return "%" not in text
 
 
 def _refuse_endpoint(item: EndpointSlice, target: tuple[str, int], diagnostics: Diagnostics) -> None:

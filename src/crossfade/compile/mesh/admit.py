@@ -134,12 +134,7 @@ def _mesh_problem(mesh: Mesh, taken: dict[str, Mesh]) -> str:
 
 def _oldest_first(items: Iterable[K]) -> list[K]:
     """Of two objects with one name the older keeps it, whatever the order they are seen in."""
-    return sorted(items, key=age_of)
-
-
-def age_of(item: Member | Mesh) -> tuple[str, NamespacedName]:
-    """Sorts the oldest first."""
-    return item.metadata.creation_timestamp, item.metadata.key
+    return sorted(items, key=lambda item: item.metadata.age)
 
 
 def _members_of(

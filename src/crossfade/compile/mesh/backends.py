@@ -8,7 +8,7 @@ from msgspec import Struct
 from crossfade.api.appmesh import BackendGroup, VirtualNode, VirtualService
 from crossfade.api.appmesh.values import ClientPolicy, TlsClientPolicy
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.mesh.admit import Members, age_of
+from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import ServicePlan
@@ -64,7 +64,7 @@ def _grouped(
     for index, reference in enumerate(node.spec.backend_groups):
         field, key = f"spec.backendGroups[{index}]", reference.within(node.metadata.namespace)
         if key.name == _EVERY_SERVICE:
-            services = sorted(members.all(VirtualService), key=age_of)
+            services = sorted(members.all(VirtualService), key=lambda service: service.metadata.age)
             found += [(field, service) for service in services if service.metadata.namespace == key.namespace]
             continue
         group = members.get(BackendGroup, key)

@@ -15,7 +15,6 @@ from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import names
-from crossfade.compile.mesh.admit import age_of
 from crossfade.compile.mesh.gateway_routes import LOWEST_PRIORITY, Entry, entries, route_kind
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable
@@ -162,7 +161,7 @@ def _agreeing(linked: list[_Linked], scope: GatewayScope) -> list[_Linked]:
     ports: dict[tuple[int, str], int] = {}
     hosts: dict[tuple[int, str], str] = {}
     # The older route wins, so that a new one never takes anything from those that work.
-    for found in sorted(linked, key=lambda found: age_of(found.route)):
+    for found in sorted(linked, key=lambda found: found.route.metadata.age):
         loop, host = _LOOP_PORTS[found.protocol], found.host.lower()
         domains = [(loop, domain) for domain in _domains(host, loop)]
         if any(hosts.get(domain, host) != host for domain in domains):

@@ -1,6 +1,5 @@
 """Third pass: a virtual node's listener as the cluster that its clients use (appmesh.md §3.1, §3.7, §3.9)."""
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
@@ -9,7 +8,7 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.virtual_node import Listener
 from crossfade.api.appmesh.virtual_router import WeightedTarget
-from crossfade.api.bounds import PORT, Misfit, host_name
+from crossfade.api.bounds import PORT, Misfit, host_name, is_ip_address
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.links import Links
@@ -99,7 +98,7 @@ def node_cluster(node: VirtualNode, listener: Listener, mesh: str) -> Cluster | 
     if isinstance(misfit := PORT.check(mapping.port), Misfit):
         return Refusal(f"the port of virtualNode {node.metadata.key} cannot be used: {misfit}")
     kind = Discovery.STRICT_DNS if discovery.dns.response_type == "ENDPOINTS" else Discovery.LOGICAL_DNS
-    if _is_address(hostname):
+    if is_ip_address(hostname):
         kind = Discovery.STATIC
     elif isinstance(wrong := host_name(hostname), Misfit):
         return Refusal(f"the dns hostname of virtualNode {node.metadata.key} cannot be used: {wrong}")
@@ -121,14 +120,3 @@ def node_cluster(node: VirtualNode, listener: Listener, mesh: str) -> Cluster | 
 def unresolved(mesh: str, origin: Origin) -> Cluster:
     """Answers 503 to whatever is sent there."""
     return Cluster(names.unresolved_cluster(mesh), Discovery.STATIC, (), Origin(origin.ref))
-
-
-def _is_address(hostname: str) -> bool:
-    """Without a scope (`fe80::1%eth0`), which means something on one machine only."""
-    if "%" in hostname:
-        return False
-    try:
-        ipaddress.ip_address(hostname)
-    except ValueError:
-        return False
-    return True
