@@ -17,7 +17,7 @@ from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.gateway_routes import LOWEST_PRIORITY, Entry, entries, route_kind
 from crossfade.compile.mesh.links import Links
-from crossfade.compile.mesh.matches import Unusable
+from crossfade.compile.mesh.matches import Unusable, specificity
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import PortPlan, ServicePlan
 from crossfade.compile.mesh.timing import circuit_breakers
@@ -34,7 +34,6 @@ from crossfade.compile.model import (
     Protocol,
     ProxyModel,
 )
-from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import (
     Destination,
@@ -247,11 +246,9 @@ def _first_stage(
 
 
 def _precedence(found: _Linked) -> tuple[int, int, int, NamespacedName]:
-    """Priority, exact paths and patterns, longest prefix; the name makes it definite."""
-    match = found.entries[-1].match
-    is_prefix = match.path_kind is PathMatchKind.PREFIX
+    """The name makes it definite."""
     priority = LOWEST_PRIORITY if found.route.spec.priority is None else found.route.spec.priority
-    return priority, int(is_prefix), -len(match.path) if is_prefix else 0, found.route.metadata.key
+    return priority, *specificity(found.entries[-1].match), found.route.metadata.key
 
 
 def _route(found: _Linked, entry: Entry, cluster: str) -> Route:

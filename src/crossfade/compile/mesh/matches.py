@@ -56,6 +56,11 @@ def grpc_match(match: GrpcRouteMatch) -> RouteMatch:
     return RouteMatch(path=path, path_kind=kind, headers=headers_match(match.metadata, "metadata"), is_grpc=True)
 
 
+def specificity(match: RouteMatch) -> tuple[int, int]:
+    """Sorts exact paths and patterns first, then the longest prefix."""
+    return (1, -len(match.path)) if match.path_kind is PathMatchKind.PREFIX else (0, 0)
+
+
 def _path(prefix: str | None, path: PathMatch | None) -> tuple[str, PathMatchKind]:
     if prefix is not None and path is not None:
         raise Unusable("path", "both prefix and path are given, only one is allowed")

@@ -11,12 +11,12 @@ from crossfade.api.appmesh.virtual_router import GrpcRoute, HttpRoute, Route, Tc
 from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
-from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match
+from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match, specificity
 from crossfade.compile.mesh.model import PortPlan
 from crossfade.compile.mesh.targets import Target, TargetScope, linked_targets
 from crossfade.compile.mesh.timing import idle_timeout_s, request_timeout_s, retry_policy, tcp_idle_timeout_s
 from crossfade.compile.model import Cluster
-from crossfade.compile.routing.matches import PathMatchKind, RouteMatch
+from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Forward, Respond
 from crossfade.compile.routing.routes import Route as ModelRoute
@@ -134,11 +134,9 @@ def _plan(mapping: PortMapping, entries: list[_Entry], scope: _Scope) -> PortPla
 
 
 def _precedence(entry: _Entry, match: RouteMatch) -> tuple[int, int, int]:
-    """Priority, then exact paths and patterns, then longer prefixes; sorting is stable, so ties keep their order."""
+    """Sorting is stable, so ties keep their order."""
     priority = _NO_PRIORITY if entry.route.priority is None else entry.route.priority
-    if match.path_kind is PathMatchKind.PREFIX:
-        return priority, 1, -len(match.path)
-    return priority, 0, 0
+    return priority, *specificity(match)
 
 
 def _http_route(entry: _Entry, scope: _Scope) -> tuple[_Entry, ModelRoute, tuple[Cluster, ...]] | None:
