@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import yaml
 
+from crossfade_kube import yaml_texts
 from crossfade_local.apiserver.wire.status import bad_request
 
 
@@ -21,7 +22,7 @@ _Loader.yaml_implicit_resolvers = {
 def parse(body: bytes) -> Any:
     """The value of a body; raises StatusError."""
     try:
-        return yaml.load(body, _Loader)  # noqa: S506 - a safe loader
+        return yaml_texts.load(body, _Loader)
     except yaml.YAMLError as error:
         raise bad_request(f"error converting YAML to JSON: yaml: {_first_line(error)}") from error
 
