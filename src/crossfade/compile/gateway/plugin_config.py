@@ -1,15 +1,16 @@
 """A plugin object → its configuration: given inline, taken from a Secret, or patched from Secrets (kong.md §1.3)."""
 
-import copy
-import json
-from typing import Any
-
-import yaml
+import re
+from typing import Any, Final
 
 from crossfade.api.kong.plugin import AnyKongPlugin, ConfigPatch, SecretKeyRef
+from crossfade.compile.gateway.plain_values import NotPlainError, from_json, from_yaml, plain
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import JsonObject
+
+# RFC 6901; no list is longer.
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -24,9 +25,11 @@ def plugin_config(plugin: AnyKongPlugin, snapshot: Snapshot) -> JsonObject:
         raise ConfigError("Using both configFrom and configPatches fields is not allowed.")
     if plugin.config_from is not None:
         return _from_secret(plugin, plugin.config_from.secret_key_ref, snapshot)
-    config: Any = copy.deepcopy(plugin.config or {})
+    config = _plain(plugin.config or {}, "config")
     for patch in plugin.config_patches:
         config = _patched(config, patch, _patch_value(plugin, patch, snapshot))
+    if plugin.config_patches:
+        config = _plain(config, "the patched configuration")
     if not isinstance(config, dict):
         raise ConfigError("the patched configuration is not an object")
     return config
@@ -43,23 +46,33 @@ def secrets_of(plugin: AnyKongPlugin, snapshot: Snapshot) -> tuple[Secret | None
 
 def _from_secret(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> JsonObject:
     text = _secret_text(plugin, ref, snapshot)
+    where = (
+        f"key '{ref.key}' in secret '{_namespace(plugin, ref)}/{ref.name}' contains neither valid JSON nor valid YAML)"
+    )
     try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError:
-        config = None
+        config = from_yaml(text)
+    except NotPlainError as error:
+        raise ConfigError(f"{where}: {error}") from None
     if not isinstance(config, dict):
-        where = f"'{_namespace(plugin, ref)}/{ref.name}'"
-        raise ConfigError(f"key '{ref.key}' in secret {where} contains neither valid JSON nor valid YAML)")
+        raise ConfigError(where)
     return config
+
+
+def _plain(config: Any, name: str) -> Any:
+    try:
+        return plain(config)
+    except NotPlainError as error:
+        raise ConfigError(f"{name} cannot be used: {error}") from None
 
 
 def _patch_value(plugin: AnyKongPlugin, patch: ConfigPatch, snapshot: Snapshot) -> Any:
     ref = patch.value_from.secret_key_ref
     try:
-        return json.loads(_secret_text(plugin, ref, snapshot))
-    except ValueError:
+        return from_json(_secret_text(plugin, ref, snapshot))
+    except NotPlainError as error:
         where = f"{_namespace(plugin, ref)}/{ref.name}"
-        raise ConfigError(f"key '{ref.key}' in secret '{where}' is not JSON, as configPatches need it") from None
+        text = f"key '{ref.key}' in secret '{where}' is not JSON, as configPatches need it: {error}"
+        raise ConfigError(text) from None
 
 
 def _secret_text(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> str:
@@ -89,7 +102,7 @@ def _patched(config: Any, patch: ConfigPatch, value: Any) -> Any:
         place[steps[-1]] = value
     elif isinstance(place, list) and steps[-1] == "-":
         place.append(value)
-    elif isinstance(place, list) and steps[-1].isdigit() and int(steps[-1]) <= len(place):
+    elif isinstance(place, list) and _INDEX.fullmatch(steps[-1]) and int(steps[-1]) <= len(place):
         place.insert(int(steps[-1]), value)
     else:
         raise ConfigError(f"configPatches path {patch.path} points into a value that is no object")
@@ -97,6 +110,6 @@ def _patched(config: Any, patch: ConfigPatch, value: Any) -> Any:
 
 
 def _element(place: Any, step: str, patch: ConfigPatch) -> Any:
-    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
+    if isinstance(place, list) and _INDEX.fullmatch(step) and int(step) < len(place):
         return place[int(step)]
     raise ConfigError(f"configPatches path {patch.path} points to nothing")
