@@ -7,6 +7,7 @@ use crate::router::{HeaderCondition, HostPattern, PathKind, PathPattern, Query, 
 use crate::tables::{Consumer, Route, Settings, Shard, World, parse_instance};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -27,6 +28,18 @@ unsafe fn write(answer: &str, place: *mut u8, capacity: usize) -> usize {
     // SAFETY: the caller promises the room; `cut` is at most `capacity`.
     unsafe { std::ptr::copy_nonoverlapping(answer.as_ptr(), place, cut) };
     cut
+}
+
+/// The length of the answer, which is written only if there is room for all of it.
+///
+/// # Safety
+/// `capacity` bytes must be writable at `place`.
+unsafe fn write_whole(answer: &str, place: *mut u8, capacity: usize) -> usize {
+    if answer.len() <= capacity {
+        // SAFETY: the caller promises the room.
+        unsafe { write(answer, place, capacity) };
+    }
+    answer.len()
 }
 
 /// Writes why the configuration cannot be used, as UTF-8; gives the length, 0 where nothing is wrong with it.
@@ -76,6 +89,13 @@ unsafe extern "C" fn crossfade_plugins(place: *mut u8, capacity: usize) -> usize
     unsafe { write(&plugins::names().collect::<Vec<_>>().join(" "), place, capacity) }
 }
 
+/// A state of the tables outside of Envoy.
+struct Tables {
+    world: World,
+    /// Texts about what was left out.
+    problems: Vec<String>,
+}
+
 #[derive(Deserialize)]
 struct RawTables<'a> {
     #[serde(borrow)]
@@ -84,79 +104,112 @@ struct RawTables<'a> {
     shards: Vec<&'a RawValue>,
 }
 
+impl Tables {
+    fn parse(json: &str) -> Result<Self, ConfigError> {
+        let raw: RawTables<'_> = serde_json::from_str(json)?;
+        let settings = Arc::new(Settings::parse(raw.settings.get())?);
+        let shards = raw.shards.iter().map(|shard| Shard::parse(shard.get()).map(Arc::new));
+        let shards = shards.collect::<Result<Vec<_>, _>>()?;
+        let problems = shards.iter().flat_map(|shard| shard.problems.iter().cloned()).collect();
+        Ok(Self { world: World::build(settings, shards.iter()), problems })
+    }
+}
+
 /// A state of the tables from `{"settings": …, "shards": […]}`; null if it cannot be read.
 ///
 /// # Safety
 /// The text must be readable. What comes back is freed by `crossfade_tables_free`.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn crossfade_tables_new(json: *const u8, length: usize) -> *mut World {
+unsafe extern "C" fn crossfade_tables_new(json: *const u8, length: usize) -> *mut Tables {
     // SAFETY: as the caller promises.
     let json = unsafe { text(json, length) };
-    let built = catch_unwind(|| {
-        let raw: RawTables<'_> = serde_json::from_str(json).ok()?;
-        let settings = Arc::new(Settings::parse(raw.settings.get()).ok()?);
-        let shards =
-            raw.shards.iter().map(|shard| Shard::parse(shard.get()).map(Arc::new)).collect::<Result<Vec<_>, _>>();
-        Some(World::build(settings, shards.ok()?.iter()))
-    });
-    built.ok().flatten().map_or(std::ptr::null_mut(), |world| Box::into_raw(Box::new(world)))
+    let built = catch_unwind(|| Tables::parse(json).ok());
+    built.ok().flatten().map_or(std::ptr::null_mut(), |tables| Box::into_raw(Box::new(tables)))
 }
 
 /// # Safety
 /// `tables` must come from `crossfade_tables_new` and not be used again.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn crossfade_tables_free(tables: *mut World) {
+unsafe extern "C" fn crossfade_tables_free(tables: *mut Tables) {
     if !tables.is_null() {
         // SAFETY: as the caller promises.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(tables) })));
     }
 }
 
-#[derive(Deserialize)]
-struct RawQuery<'a> {
-    scheme: &'a str,
-    #[serde(borrow)]
-    host: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    path: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    method: std::borrow::Cow<'a, str>,
-    sni: Option<String>,
-    #[serde(default)]
-    headers: Vec<(String, String)>,
+/// Writes what was left out of the tables because it cannot be read, as a JSON list of texts; gives the length of all of
+/// it. What does not fit into `capacity` bytes is not written at all.
+///
+/// # Safety
+/// `tables` must come from `crossfade_tables_new` and `capacity` bytes be writable at `place`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn crossfade_tables_problems(tables: *const Tables, place: *mut u8, capacity: usize) -> usize {
+    // SAFETY: as the caller promises.
+    let Some(tables) = (unsafe { tables.as_ref() }) else { return 0 };
+    let problems = catch_unwind(AssertUnwindSafe(|| serde_json::to_string(&tables.problems).ok()));
+    // SAFETY: as the caller promises.
+    problems.ok().flatten().map_or(0, |problems| unsafe { write_whole(&problems, place, capacity) })
 }
 
-/// Writes the id of the route that a request takes; gives the length, 0 where none matches.
+#[derive(Deserialize)]
+struct RawQuery<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+    #[serde(borrow, default)]
+    host: Cow<'a, str>,
+    #[serde(borrow, default = "get")]
+    method: Cow<'a, str>,
+    #[serde(borrow, default)]
+    scheme: Cow<'a, str>,
+    #[serde(borrow)]
+    sni: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+fn get() -> Cow<'static, str> {
+    Cow::Borrowed("GET")
+}
+
+impl RawQuery<'_> {
+    fn chosen_in<'a>(&self, world: &'a World) -> Option<&'a str> {
+        let headers: Vec<(&[u8], &[u8])> =
+            self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let query = Query {
+            scheme: if self.scheme == "https" { Scheme::Https } else { Scheme::Http },
+            host: self.host.as_bytes(),
+            path: self.path.as_bytes(),
+            method: self.method.as_bytes(),
+            sni: self.sni.as_deref().map(str::as_bytes),
+            headers: &headers,
+        };
+        Some(&world.router.choose(&query)?.target.id)
+    }
+}
+
+/// Writes which routes requests take, as a JSON list of ids, null where none matches; gives the length of all of it, 0
+/// where the requests cannot be read. What does not fit into `capacity` bytes is not written at all.
 ///
-/// The request is `{"scheme", "host", "path", "method", "sni", "headers": [[name, value]]}`: the path normalised and
-/// without the query, the host without its port, names of headers in lower case.
+/// A request is `{"path", "host", "method", "scheme", "sni", "headers": [[name, value]]}`: the path normalised and without
+/// the query, the host without its port, names of headers in lower case; all but the path may be left out.
 ///
 /// # Safety
 /// `tables` must come from `crossfade_tables_new`, the text be readable and `capacity` bytes writable at `place`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn crossfade_tables_choose(
-    tables: *const World,
-    request: *const u8,
+    tables: *const Tables,
+    requests: *const u8,
     length: usize,
     place: *mut u8,
     capacity: usize,
 ) -> usize {
     // SAFETY: as the caller promises.
-    let (Some(world), request) = (unsafe { (tables.as_ref(), text(request, length)) }) else { return 0 };
+    let (Some(tables), requests) = (unsafe { (tables.as_ref(), text(requests, length)) }) else { return 0 };
     let chosen = catch_unwind(AssertUnwindSafe(|| {
-        let raw: RawQuery<'_> = serde_json::from_str(request).ok()?;
-        let headers: Vec<(&[u8], &[u8])> =
-            raw.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-        let query = Query {
-            scheme: if raw.scheme == "https" { Scheme::Https } else { Scheme::Http },
-            host: raw.host.as_bytes(),
-            path: raw.path.as_bytes(),
-            method: raw.method.as_bytes(),
-            sni: raw.sni.as_deref().map(str::as_bytes),
-            headers: &headers,
-        };
-        Some(world.router.choose(&query)?.target.id.clone())
+        let requests: Vec<RawQuery<'_>> = serde_json::from_str(requests).ok()?;
+        let chosen: Vec<_> = requests.iter().map(|request| request.chosen_in(&tables.world)).collect();
+        serde_json::to_string(&chosen).ok()
     }));
     // SAFETY: as the caller promises.
-    chosen.ok().flatten().map_or(0, |id| unsafe { write(&id, place, capacity) })
+    chosen.ok().flatten().map_or(0, |chosen| unsafe { write_whole(&chosen, place, capacity) })
 }

@@ -1,11 +1,12 @@
 """Questions to the policy module's own parsers and router, by its C interface (`filters/src/library.rs`)."""
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import Struct
 
 from crossfade.policy_module.path import policy_library_path
 
@@ -30,6 +31,8 @@ def _library() -> ctypes.CDLL:
     library.crossfade_tables_new.restype = ctypes.c_void_p
     library.crossfade_tables_free.argtypes = (ctypes.c_void_p,)
     library.crossfade_tables_free.restype = None
+    library.crossfade_tables_problems.argtypes = (ctypes.c_void_p, *place)
+    library.crossfade_tables_problems.restype = ctypes.c_size_t
     library.crossfade_tables_choose.argtypes = (ctypes.c_void_p, *text, *place)
     library.crossfade_tables_choose.restype = ctypes.c_size_t
     return library
@@ -52,8 +55,23 @@ def plugin_names() -> frozenset[str]:
     return frozenset(answer.raw[:length].decode().split())
 
 
+class Request(Struct, frozen=True, omit_defaults=True):
+    """`path` is normalised and without query, `host` without port, names of headers in lower case."""
+
+    path: str
+    host: str = ""
+    method: str = "GET"
+    scheme: Literal["http", "https"] = "http"
+    sni: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+_TEXTS: Final = msgspec.json.Decoder(list[str])
+_CHOSEN: Final = msgspec.json.Decoder(list[str | None])
+
+
 class Tables:
-    """A state of the module's tables outside of Envoy: answers which route a request would take."""
+    """A state of the module's tables outside of Envoy: answers which routes requests would take."""
 
     def __init__(self, settings: Mapping[str, Any], shards: Sequence[Mapping[str, Any]]) -> None:
         """Raises ValueError when the tables cannot be read."""
@@ -68,19 +86,23 @@ class Tables:
         if getattr(self, "_tables", None):
             self._library.crossfade_tables_free(self._tables)
 
-    def choose(
-        self,
-        path: str,
-        *,
-        host: str = "",
-        method: str = "GET",
-        scheme: Literal["http", "https"] = "http",
-        sni: str | None = None,
-        headers: Sequence[tuple[str, str]] = (),
-    ) -> str | None:
-        """The id of the route. `path` is normalised and without query, `host` without port, headers in lower case."""
-        raw = msgspec.json.encode(
-            {"scheme": scheme, "host": host, "path": path, "method": method, "sni": sni, "headers": headers}
-        )
-        length = self._library.crossfade_tables_choose(self._tables, raw, len(raw), self._answer, _LONGEST_ANSWER)
-        return self._answer.raw[:length].decode() or None
+    def problems(self) -> list[str]:
+        """What was left out of the tables because the module cannot read it."""
+        return _TEXTS.decode(self._answered(self._library.crossfade_tables_problems))
+
+    def choose(self, path: str, **more: Any) -> str | None:
+        """The id of the route that the `Request` takes."""
+        return self.choose_all([Request(path, **more)])[0]
+
+    def choose_all(self, requests: Sequence[Request]) -> list[str | None]:
+        """The ids of the routes that the requests take, all with one call. Raises ValueError for half a character."""
+        raw = msgspec.json.encode(requests)
+        return _CHOSEN.decode(self._answered(self._library.crossfade_tables_choose, raw, len(raw)))
+
+    def _answered(self, ask: Callable[..., int], *question: object) -> bytes:
+        """Asks again with more room when there was too little."""
+        length = ask(self._tables, *question, self._answer, len(self._answer))
+        if length > len(self._answer):
+            self._answer = ctypes.create_string_buffer(length)
+            ask(self._tables, *question, self._answer, length)
+        return ctypes.string_at(self._answer, length)
