@@ -1,0 +1,28 @@
+"""Compiled gateways in the policy module, without Envoy."""
+
+import msgspec
+
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.model import ProxyModel, ServerCertificate
+from crossfade.compile.routing.tables import GatewayTables
+from crossfade.envoy.shards import table_texts
+from crossfade.policy_module.library import Tables
+from tests.support.hostile_secrets import good_pair
+
+
+def gateway_of(model: ProxyModel) -> GatewayTables:
+    assert model.gateway is not None
+    return model.gateway
+
+
+def tables_of(model: ProxyModel) -> Tables:
+    """By the very texts that Envoy would be given."""
+    *shards, root = [text.content for text in table_texts(gateway_of(model))]
+    settings = msgspec.json.decode(root)["settings"]
+    return Tables(settings, [msgspec.json.decode(shard) for shard in shards])
+
+
+def compile_settings() -> CompileSettings:
+    """With a TLS listener."""
+    pair = good_pair()
+    return CompileSettings(salt=b"salt", default_certificate=ServerCertificate(pair.certificate, pair.key))
