@@ -1,0 +1,206 @@
+"""One more object changes nothing of what a gateway answers, but in the ways that are declared here."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, Final
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.ingress import KongIngress
+from crossfade.api.kong.plugin import KongClusterPlugin
+from crossfade.compile.gateway.annotations import PLUGINS, list_of, modernised
+from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
+from crossfade.compile.memo import Memo
+from crossfade.compile.model import ProxyModel
+from crossfade.compile.routing.tables import Consumer, Route, Row
+from crossfade.policy_module.library import Request
+from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.endpoint_slice import EndpointSlice
+from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.registry import typed_ref
+from tests.support.gateway_tables import compile_settings, gateway_of, one_table
+from tests.support.hostile_kong import Hostile, good_objects, manifests_of, read
+
+HOSTS: Final = ("shop.test", "a.shop.test", "shop.example", "elsewhere", "")
+PATHS: Final = (
+    "/",
+    "/a",
+    "/a/",
+    "/a/b",
+    "/ab",
+    "/b",
+    "/b/",
+    "/v7/c",
+    "/v7/cd",
+    "/open",
+    "/opened",
+    "/far",
+    "/gone/x",
+    "/~",
+)
+SHAPES: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"method": "POST", "headers": (("x-version", "v3"),)},
+    {"scheme": "https", "sni": "shop.test", "headers": (("x-version", "v1"),)},
+    {"scheme": "https", "sni": "other.test"},
+)
+REQUESTS: Final = [Request(path, host, **shape) for path, host, shape in product(PATHS, HOSTS, SHAPES)]
+# Names that the good objects know by way of their own name.
+NAMES: Final = {KongIngress: ("hostile", "front", "open")}
+SETTINGS: Final = compile_settings()
+
+Answers = list[Row[Route] | None]
+
+
+class Gateway:
+    """A compiled snapshot and what it answers to `REQUESTS`."""
+
+    def __init__(self, objects: list[Any], memo: Memo) -> None:
+        self.model: ProxyModel = compile_gateway(Snapshot.of(objects), SETTINGS, memo).model
+        tables = gateway_of(self.model)
+        self.routes = {row.value.id: row for row in tables.routes}
+        self.consumers = {row.value.id: row.value for row in tables.consumers}
+        self.instances = {row.value.id: row.value for row in tables.instances}
+        self.answers: Answers = [
+            None if chosen is None else self.routes[chosen] for chosen in one_table(self.model).choose_all(REQUESTS)
+        ]
+
+    def certificates(self) -> dict[str, Any]:
+        """By server name."""
+        chains = [chain for listener in self.model.listeners for chain in listener.chains]
+        return {name: chain.certificate for chain in chains for name in chain.server_names or (chain.name,)}
+
+
+MEMO: Final = Memo()
+GOOD: Final = good_objects()
+BEFORE: Final = Gateway(list(GOOD.values()), MEMO)
+
+Explains = Callable[[Any, Row[Route], Row[Route] | None], bool]
+
+
+def _is_more_specific_route(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
+    """A rule of the added Ingress; never its default backend, since there is an older one."""
+    del old
+    return new is not None and new.origin.ref == typed_ref(added) and new.origin.path.startswith("spec.rules")
+
+
+def _is_global_plugin(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
+    """It runs besides the others, or closes the route when it cannot run."""
+    if new is None or not added.is_global:
+        return False
+    if new.value.refusal is not None and old.value.refusal is None:
+        return f"KongClusterPlugin {added.metadata.name} " in new.value.refusal
+    return _without(new.value, {f"/{added.metadata.name}"}) == old.value
+
+
+def _is_carried_plugin(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
+    """A plugin that routes and a consumer share runs for that consumer only (kong.md §4.3)."""
+    names = _named_plugins(added)
+    return new is not None and _without(new.value, names) == _without(old.value, names)
+
+
+def _is_override_of_that_ingress(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
+    """Its routes may ask for more, and win or lose requests by that."""
+    return added.metadata.name in {row.origin.ref.name for row in (old, new) if row is not None}
+
+
+EXPLANATIONS: Final[dict[type[Any], Explains]] = {
+    Ingress: _is_more_specific_route,
+    KongClusterPlugin: _is_global_plugin,
+    KongConsumer: _is_carried_plugin,
+    KongIngress: _is_override_of_that_ingress,
+}
+
+
+def _named_plugins(added: Any) -> set[str]:
+    """Ids of the instances that the object's annotation may mean."""
+    noted, _ = modernised(added.metadata.annotations)
+    names = list_of(noted, PLUGINS)
+    return {f"{namespace}/{name}" for name in names for namespace in (added.metadata.namespace, "")}
+
+
+def _without(route: Route, instances: set[str]) -> Route:
+    steps = [
+        replace(step, candidates=tuple(item for item in step.candidates if item.instance not in instances))
+        for step in route.steps
+    ]
+    return replace(route, steps=tuple(step for step in steps if step.candidates))
+
+
+def _is_told_plugin_change(added: Any, old: Consumer, new: Consumer) -> bool:
+    """What only a consumer carries follows it anywhere, until a route refers to it too (kong.md §4.3)."""
+    names = _named_plugins(added)
+    ours, theirs = (
+        replace(
+            one,
+            own=tuple(item for item in one.own if item.instance not in names),
+            carries=tuple(item for item in one.carries if item not in names),
+        )
+        for one in (old, new)
+    )
+    return isinstance(added, Ingress) and ours == theirs
+
+
+def _has_conflict(added: Any, old: Consumer) -> bool:
+    """Credentials with the same value are nobody's."""
+    return (
+        isinstance(added, KongConsumer)
+        and bool({"ann-key", "bob-key"} & {*added.credentials})
+        and bool(old.credentials)
+    )
+
+
+def _added() -> st.SearchStrategy[Hostile]:
+    return st.one_of(*[manifests_of(kind, NAMES.get(kind, ("hostile",))) for kind in INPUT_KINDS])
+
+
+@settings(max_examples=max(1000, settings.default.max_examples), deadline=None, suppress_health_check=list(HealthCheck))
+@given(_added())
+def test_one_more_object_changes_only_what_is_declared(world: Hostile) -> None:
+    kind, document = world
+    added = read(kind, document)
+    if added is None:
+        return
+    after = Gateway([*GOOD.values(), added], MEMO)
+    for request, old, new in zip(REQUESTS, BEFORE.answers, after.answers, strict=True):
+        if new != old:
+            assert old is not None
+            assert kind in EXPLANATIONS, f"{request}: {old}\n{new}"
+            assert EXPLANATIONS[kind](added, old, new), f"{request}: {old}\n{new}"
+    for one, consumer in BEFORE.consumers.items():
+        now = after.consumers.get(one)
+        if now is None:
+            assert _has_conflict(added, consumer), f"{consumer} is gone"
+        else:
+            assert now == consumer or _is_told_plugin_change(added, consumer, now), f"{consumer}\n{now}"
+    for one, instance in BEFORE.instances.items():
+        assert after.instances[one] == instance
+    _assert_targets_stay(added, after)
+
+
+def _assert_targets_stay(added: Any, after: Gateway) -> None:
+    clusters = {cluster.name: cluster for cluster in after.model.clusters}
+    for cluster in BEFORE.model.clusters:
+        is_extended = isinstance(added, EndpointSlice) and cluster.name.startswith(f"{added.service_name}.")
+        # Of a Service that does not exist the origin is who names it first.
+        found = clusters.get(cluster.name)
+        if found is None and isinstance(added, KongIngress):
+            # What it asks for cannot be matched, which closes that Ingress.
+            continue
+        assert found is not None
+        now = replace(found, origin=cluster.origin)
+        assert now == cluster or is_extended
+    assert BEFORE.certificates().items() <= after.certificates().items()
+    assert gateway_of(BEFORE.model).actions.items() <= gateway_of(after.model).actions.items() or isinstance(
+        added, KongIngress
+    )
+
+
+def test_the_good_gateway_answers_in_every_way() -> None:
+    """So that there is something to disturb."""
+    chosen = {answer.value.id for answer in BEFORE.answers if answer is not None}
+    assert chosen == set(BEFORE.routes)
+    assert BEFORE.certificates().keys() == {"http", "shop.test", "default"}
