@@ -1,21 +1,24 @@
 """YAML texts of strangers: values or a YAMLError, whatever stands in them.
 
 libyaml's loader goes down into nested values by recursion in C, so a text with enough brackets would end the process.
-And it lets through whatever Python says of numbers and dates that cannot be made.
+It makes values that hold themselves, and with aliases a few lines stand for a billion values. And it lets through
+whatever Python says of numbers and dates that cannot be made.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
 MOST_DEPTH: Final = 500
+MOST_REPEATED: Final = 100_000
+"""Values that a text may have by way of aliases."""
 Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_all(text: str | bytes, loader: Any = Loader) -> Iterator[Any]:
     """Every document; `loader` is a safe one. Raises yaml.YAMLError."""
-    _check_depth(text, loader)
+    _check(text, loader)
     try:
         yield from yaml.load_all(text, loader)
     except yaml.YAMLError:
@@ -32,15 +35,53 @@ def load(text: str | bytes, loader: Any = Loader) -> Any:
     return documents[0] if documents else None
 
 
-def _check_depth(text: str | bytes, loader: Any) -> None:
-    """Events come without recursion."""
-    depth = 0
+def _check(text: str | bytes, loader: Any) -> None:
+    """Events come without recursion, and before anything is made of them."""
+    measuring = _Measuring()
     for event in yaml.parse(text, loader):
+        problem = measuring.problem(event)
+        if problem:
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+class _Open(NamedTuple):
+    """A list or mapping that has begun, and how many values there were before it."""
+
+    anchor: str | None
+    before: int
+
+
+class _Measuring:
+    def __init__(self) -> None:
+        self._open: list[_Open] = []
+        self._sizes: dict[str, int] = {}
+        self._values = 0
+        self._repeated = 0
+
+    def problem(self, event: Any) -> str:
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MOST_DEPTH:
-                mark: Any = event.start_mark
-                problem = f"values are nested more than {MOST_DEPTH} levels deep"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            self._open.append(_Open(event.anchor, self._values))
+            self._values += 1
+            return f"values are nested more than {MOST_DEPTH} levels deep" if len(self._open) > MOST_DEPTH else ""
+        if isinstance(event, yaml.CollectionEndEvent):
+            ended = self._open.pop()
+            self._keep(ended.anchor, self._values - ended.before)
+        elif isinstance(event, yaml.ScalarEvent):
+            self._values += 1
+            self._keep(event.anchor, 1)
+        elif isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor or "")
+        return ""
+
+    def _keep(self, anchor: str | None, size: int) -> None:
+        if anchor is not None:
+            self._sizes[anchor] = size
+
+    def _alias(self, anchor: str) -> str:
+        if any(collection.anchor == anchor for collection in self._open):
+            return "a value holds itself"
+        size = self._sizes.get(anchor, 1)
+        self._values += size
+        self._repeated += size
+        return f"aliases stand for more than {MOST_REPEATED} values" if self._repeated > MOST_REPEATED else ""

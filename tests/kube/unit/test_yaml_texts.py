@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 
 from crossfade_kube.yaml_texts import MOST_DEPTH, load, load_all
 
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)
+)
+
 
 def test_values() -> None:
     assert list(load_all("a: 1\n---\n[b]\n")) == [{"a": 1}, ["b"]]
     assert load("a: &x [1]\nb: *x") == {"a": [1], "b": [1]}
+    assert load("a: &x 1\nb: &y [*x, *x]\nc: *y") == {"a": 1, "b": [1, 1], "c": [1, 1]}
     assert load("") is None
 
 
@@ -29,8 +34,11 @@ def test_values() -> None:
         "!!timestamp x",
         "a: 1\n---\nb: 2",
         "\x00",
+        "&a [*a]",
+        "a: &a {b: {c: *a}}",
+        LAUGHS,
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_what_cannot_be_read(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
