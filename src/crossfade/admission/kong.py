@@ -118,6 +118,8 @@ def _secret_trouble(plugin: AnyKongPlugin, error: ConfigError) -> Verdict:
     """A Secret may be created after the plugin: its absence is no reason for a denial."""
     if plugin.config is not None and plugin.config_from is not None:
         return Verdict((Problem(str(error), "configFrom"),))
+    if plugin.config_from is None and not plugin.config_patches:
+        return Verdict((Problem(str(error), "config"),))
     return Verdict(warnings=(f"could not load secret plugin configuration: {error}",))
 
 
