@@ -68,6 +68,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.demo_start
 	@$(BIN)/python -m benchmarks.push_resources
 	@$(BIN)/python -m benchmarks.change_cost
+	@$(BIN)/python -m benchmarks.choose_routes
 
 clean:
 	rm -rf $(VENV) target src/*/_generated
