@@ -20,9 +20,10 @@ from crossfade.policy_module.library import Request
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import typed_ref
 from tests.support.gateway_tables import compile_settings, gateway_of, one_table
-from tests.support.hostile_kong import Hostile, good_objects, manifests_of, read
+from tests.support.hostile_kong import OLD, Hostile, good_objects, manifests_of, read
 
 HOSTS: Final = ("shop.test", "a.shop.test", "shop.example", "elsewhere", "")
 PATHS: Final = (
@@ -82,9 +83,20 @@ Explains = Callable[[Any, Row[Route], Row[Route] | None], bool]
 
 
 def _is_more_specific_route(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
-    """A rule of the added Ingress; never its default backend, since there is an older one."""
-    del old
-    return new is not None and new.origin.ref == typed_ref(added) and new.origin.path.startswith("spec.rules")
+    """A rule of the added Ingress, or its default backend where that is the oldest."""
+    if new is not None and new.origin.ref == typed_ref(added) and new.origin.path.startswith("spec.rules"):
+        return True
+    # The gateway has one default backend, also for requests that its Ingress asks too much of.
+    return _is_oldest(added) and old.origin.path == "spec.defaultBackend" and _takes_default(added, new)
+
+
+def _takes_default(added: Any, new: Row[Route] | None) -> bool:
+    given = added.spec.default_backend
+    return given is not None and given.service is not None and (new is None or new.origin.ref == typed_ref(added))
+
+
+def _is_oldest(added: Any) -> bool:
+    return bool(added.metadata.creation_timestamp < OLD)
 
 
 def _is_global_plugin(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
@@ -145,23 +157,27 @@ def _is_told_plugin_change(added: Any, old: Consumer, new: Consumer) -> bool:
 
 
 def _has_conflict(added: Any, old: Consumer) -> bool:
-    """Credentials with the same value are nobody's."""
-    return (
-        isinstance(added, KongConsumer)
-        and bool({"ann-key", "bob-key"} & {*added.credentials})
-        and bool(old.credentials)
-    )
+    """Credentials with the same value are nobody's; a name is the oldest consumer's."""
+    if not isinstance(added, KongConsumer):
+        return False
+    has_name = _is_oldest(added) and (added.username == old.username or added.custom_id == old.custom_id)
+    return has_name or (bool({"ann-key", "bob-key"} & {*added.credentials}) and bool(old.credentials))
 
 
 def _added() -> st.SearchStrategy[Hostile]:
     return st.one_of(*[manifests_of(kind, NAMES.get(kind, ("hostile",))) for kind in INPUT_KINDS])
 
 
+def _aged(document: JsonObject, *, is_oldest: bool) -> JsonObject:
+    created = "2025-12-31T00:00:00Z" if is_oldest else document["metadata"]["creationTimestamp"]
+    return {**document, "metadata": {**document["metadata"], "creationTimestamp": created}}
+
+
 @settings(max_examples=max(1000, settings.default.max_examples), deadline=None, suppress_health_check=list(HealthCheck))
-@given(_added())
-def test_one_more_object_changes_only_what_is_declared(world: Hostile) -> None:
+@given(_added(), st.booleans())
+def test_one_more_object_changes_only_what_is_declared(world: Hostile, is_oldest: bool) -> None:
     kind, document = world
-    added = read(kind, document)
+    added = read(kind, _aged(document, is_oldest=is_oldest))
     if added is None:
         return
     after = Gateway([*GOOD.values(), added], MEMO)
@@ -172,10 +188,9 @@ def test_one_more_object_changes_only_what_is_declared(world: Hostile) -> None:
             assert EXPLANATIONS[kind](added, old, new), f"{request}: {old}\n{new}"
     for one, consumer in BEFORE.consumers.items():
         now = after.consumers.get(one)
-        if now is None:
-            assert _has_conflict(added, consumer), f"{consumer} is gone"
-        else:
-            assert now == consumer or _is_told_plugin_change(added, consumer, now), f"{consumer}\n{now}"
+        if now != consumer and not _has_conflict(added, consumer):
+            assert now is not None, f"{consumer} is gone"
+            assert _is_told_plugin_change(added, consumer, now), f"{consumer}\n{now}"
     for one, instance in BEFORE.instances.items():
         assert after.instances[one] == instance
     _assert_targets_stay(added, after)
@@ -193,10 +208,27 @@ def _assert_targets_stay(added: Any, after: Gateway) -> None:
         assert found is not None
         now = replace(found, origin=cluster.origin)
         assert now == cluster or is_extended
-    assert BEFORE.certificates().items() <= after.certificates().items()
+    claimed = {name.lower() for tls in added.spec.tls for name in tls.hosts} if isinstance(added, Ingress) else set()
+    for name, certificate in BEFORE.certificates().items():
+        # A name is served with the certificate of the oldest Ingress that claims it.
+        assert after.certificates()[name] == certificate or (_is_oldest(added) and name in claimed)
     assert gateway_of(BEFORE.model).actions.items() <= gateway_of(after.model).actions.items() or isinstance(
         added, KongIngress
     )
+
+
+def test_an_ingress_that_matches_nothing_takes_nobodys_default_backend() -> None:
+    """However old it is."""
+    backend = {"service": {"name": "one", "port": {"number": 80}}}
+    notes = {"konghq.com/headers.x-a": "~*(", "kubernetes.io/ingress.class": "kong"}
+    metadata = {
+        "name": "hostile",
+        "namespace": "shop",
+        "creationTimestamp": "2020-01-01T00:00:00Z",
+        "annotations": notes,
+    }
+    added = read(Ingress, {"metadata": metadata, "spec": {"defaultBackend": backend}})
+    assert Gateway([*GOOD.values(), added], MEMO).answers == BEFORE.answers
 
 
 def test_the_good_gateway_answers_in_every_way() -> None:

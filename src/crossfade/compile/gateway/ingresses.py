@@ -41,7 +41,7 @@ def kong_routes(
 ) -> list[KongRoute]:
     """`ingresses` are those of our class; `detects_regex` is Kong 2's heuristic for paths."""
     routes: list[KongRoute] = []
-    owner = _default_backend_owner(ingresses)
+    owner = _default_backend_owner(ingresses, snapshot)
     owner_ref = typed_ref(owner) if owner else None
     for ingress in ingresses:
         inputs = (
@@ -202,10 +202,23 @@ def _default_route(reading: _Reading) -> Iterator[KongRoute]:
     yield _route(f"{meta.namespace}.{meta.name}", backend, path, origin, reading, is_default_backend=True)
 
 
-def _default_backend_owner(ingresses: list[Ingress]) -> Ingress | None:
-    """Only the oldest default backend of the cluster counts."""
-    owners = [ingress for ingress in ingresses if ingress.spec.default_backend and ingress.spec.default_backend.service]
+def _default_backend_owner(ingresses: list[Ingress], snapshot: Snapshot) -> Ingress | None:
+    """Only the oldest default backend of the cluster counts, of Ingresses that can take a request at all."""
+    owners = [
+        ingress
+        for ingress in ingresses
+        if (given := ingress.spec.default_backend) and given.service and _can_match(ingress, snapshot)
+    ]
     return min(owners, key=lambda item: item.metadata.age, default=None)
+
+
+def _can_match(ingress: Ingress, snapshot: Snapshot) -> bool:
+    """What is wrong is told when its routes are made."""
+
+    def ask() -> bool:
+        return route_options(ingress, snapshot, Diagnostics()).headers is not None
+
+    return isolated(ask, otherwise=False, ref=typed_ref(ingress), effect="", diagnostics=Diagnostics())
 
 
 def _rules(ingress: Ingress) -> Iterator[_Rule]:
