@@ -35,6 +35,8 @@ Key = tuple[Kind, str]
 NAMESPACE: Final = "shop"
 OLD: Final = "2026-01-01T00:00:00Z"
 YOUNG: Final = "2026-02-01T00:00:00Z"
+# Manifest files may hold anything here.
+_CREATED: Final = (YOUNG, YOUNG, YOUNG, YOUNG, "9999-12-31T23:59:59Z", "~ yesterday \x00")
 GOOD_FILE: Final = Path(__file__).with_name("hostile_kong_good.yaml")
 _HOSTS: Final = (
     "shop.test", "*.shop.test", "shop.*", "a.shop.test", "*", "*.", ".*", "a.*.b", "*.*", "SHOP.test",
@@ -233,13 +235,13 @@ def _labels(kind: Kind) -> st.SearchStrategy[dict[str, str]]:
 def manifests_of(kind: Any, names: tuple[str, ...]) -> st.SearchStrategy[Hostile]:
     """Younger than the good ones. Made once: there are hundreds of strategies in it."""
 
-    def made(name: str, body: JsonObject, notes: dict[str, str], labels: dict[str, str]) -> Hostile:
-        return kind, _manifest(kind, name, body, notes, labels, created=YOUNG)
+    def made(name: str, body: JsonObject, notes: dict[str, str], labels: dict[str, str], created: str) -> Hostile:
+        return kind, _manifest(kind, name, body, notes, labels, created=created)
 
+    more = (noted(kind), _labels(kind), st.sampled_from(_CREATED))
     if kind is Secret:
-        each = [st.builds(made, st.just(name), _secret_bodies(name), noted(kind), _labels(kind)) for name in names]
-        return st.one_of(*each)
-    return st.builds(made, st.sampled_from(names), _bodies(kind), noted(kind), _labels(kind))
+        return st.one_of(*[st.builds(made, st.just(name), _secret_bodies(name), *more) for name in names])
+    return st.builds(made, st.sampled_from(names), _bodies(kind), *more)
 
 
 # How often a kind comes up: those with more to go wrong more often.

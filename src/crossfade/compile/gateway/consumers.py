@@ -158,17 +158,24 @@ def _credential(secret: Secret, diagnostics: Diagnostics) -> Credential | str:
     ttl = _TTL.parse(_text(secret.data["ttl"])) if "ttl" in secret.data else None
     if isinstance(ttl, Misfit):
         return f"Failed to parse ttl to int: {_TTL.rule}"
+    expires_at = _expires_at(secret, ttl)
+    if isinstance(expires_at, Misfit):
+        return str(expires_at)
     unique = secret.data.get(kind.unique, b"") if kind.unique else b""
     credential_id = entity_id(declared, str(secret.metadata.key))
-    return Credential(declared, credential_id, ref, unique, secret.data, _expires_at(secret, ttl))
+    return Credential(declared, credential_id, ref, unique, secret.data, expires_at)
 
 
-def _expires_at(secret: Secret, ttl_s: int | None) -> int | None:
+def _expires_at(secret: Secret, ttl_s: int | None) -> int | Misfit | None:
     """Unix time in seconds; the time to live counts from the Secret's creation."""
     created = secret.metadata.creation_timestamp
     if not created or not ttl_s:
         return None
-    return int((datetime.fromisoformat(created) + timedelta(seconds=ttl_s)).timestamp())
+    try:
+        return int((datetime.fromisoformat(created) + timedelta(seconds=ttl_s)).timestamp())
+    except (ValueError, OverflowError):
+        # API servers write this field themselves, manifest files may hold anything.
+        return Misfit(f"the end of its ttl cannot be told from metadata.creationTimestamp {created[:40]!a}")
 
 
 def _text(value: bytes) -> str:
