@@ -16,6 +16,10 @@ MOST_REPEATED: Final = 100_000
 Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class TooMuchYamlError(yaml.MarkedYAMLError):
+    """Valid, but more than anybody may ask for; `problem` quotes nothing of the text."""
+
+
 def load_all(text: str | bytes, loader: Any = Loader) -> Iterator[Any]:
     """Every document; `loader` is a safe one. Raises yaml.YAMLError."""
     _check(text, loader)
@@ -42,7 +46,7 @@ def _check(text: str | bytes, loader: Any) -> None:
         problem = measuring.problem(event)
         if problem:
             mark: Any = event.start_mark
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+            raise TooMuchYamlError(problem=problem, problem_mark=mark)
 
 
 class _Open(NamedTuple):

@@ -14,6 +14,7 @@ import yaml
 from tests.support.certificates import self_signed
 from tests.support.cluster import free_ports
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
+from tests.support.hostile_secrets import LAUGHS
 
 pytestmark = pytest.mark.envoy
 
@@ -158,9 +159,12 @@ ROWS: Final[dict[str, Row]] = {
     ),
     "limit-of-nan": Row(from_secret("minute: .nan"), ("KongPlugin default/bad", "infinite or none", REFUSED), 503),
     "yaml-bomb": Row(
-        from_secret("a: &a [1]\nb: &b [*a, *a]\nminute: &c [*c]"), ("KongPlugin default/bad", "YAML", REFUSED), 503
+        from_secret(LAUGHS), ("KongPlugin default/bad, config", "aliases stand for more than", REFUSED), 503
     ),
-    "yaml-of-brackets": Row(from_secret("[" * 60_000), ("KongPlugin default/bad", "YAML", REFUSED), 503),
+    "yaml-in-itself": Row(
+        from_secret("minute: &a [*a]"), ("KongPlugin default/bad, config", "holds itself", REFUSED), 503
+    ),
+    "yaml-of-brackets": Row(from_secret("[" * 60_000), ("KongPlugin default/bad, config", "levels deep", REFUSED), 503),
     "ttl": Row(
         consumer('{key: bad-key, ttl: "9999999999999"}'),
         ("KongConsumer default/bad, credentials[0]", "Failed to parse ttl", "this credential is not accepted"),

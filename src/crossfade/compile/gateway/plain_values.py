@@ -20,16 +20,18 @@ _LARGEST_NUMBER: Final = 1 << 63
 
 
 class NotPlainError(ValueError):
-    """The text says what JSON cannot have, never the value itself."""
+    """The text says what JSON cannot have, never the value itself; empty where the syntax is wrong."""
 
 
 def from_yaml(text: str) -> Any:
     """Of a YAML text, which JSON texts are too; raises NotPlainError."""
     try:
         value = yaml_texts.load(text)
-    except yaml.YAMLError as error:
+    except yaml_texts.TooMuchYamlError as error:
+        raise NotPlainError(error.problem) from None
+    except yaml.YAMLError:
         # Not the error's text: it quotes the Secret.
-        raise NotPlainError(f"it is not valid YAML ({type(error).__name__})") from None
+        raise NotPlainError from None
     return plain(value)
 
 
@@ -37,8 +39,8 @@ def from_json(text: str) -> Any:
     """Raises NotPlainError."""
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise NotPlainError(f"it is not valid JSON ({type(error).__name__})") from None
+    except (ValueError, RecursionError):
+        raise NotPlainError from None
     return plain(value)
 
 

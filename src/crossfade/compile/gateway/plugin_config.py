@@ -52,10 +52,14 @@ def _from_secret(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -
     try:
         config = from_yaml(text)
     except NotPlainError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(_with_reason(where, error)) from None
     if not isinstance(config, dict):
         raise ConfigError(where)
     return config
+
+
+def _with_reason(text: str, error: NotPlainError) -> str:
+    return f"{text}: {error}" if str(error) else text
 
 
 def _plain(config: Any, name: str) -> Any:
@@ -71,8 +75,8 @@ def _patch_value(plugin: AnyKongPlugin, patch: ConfigPatch, snapshot: Snapshot) 
         return from_json(_secret_text(plugin, ref, snapshot))
     except NotPlainError as error:
         where = f"{_namespace(plugin, ref)}/{ref.name}"
-        text = f"key '{ref.key}' in secret '{where}' is not JSON, as configPatches need it: {error}"
-        raise ConfigError(text) from None
+        text = f"key '{ref.key}' in secret '{where}' is not JSON, as configPatches need it"
+        raise ConfigError(_with_reason(text, error)) from None
 
 
 def _secret_text(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> str:
