@@ -112,7 +112,8 @@ def slow_routes(ingresses: list[Json]) -> list[SlowRoute]:
     if backends:
         oldest = min(backends, key=lambda item: (item["metadata"]["creationTimestamp"], item["metadata"]["name"]))
         service = oldest["spec"]["defaultBackend"]["service"]["name"]
-        found.append(_route(oldest, service, "/", None, "")._replace(is_default=True))
+        # It is no rule, so it has no host, and aliases of hosts are none of its business.
+        found.append(_route(oldest, service, "/", None, "")._replace(is_default=True, host=()))
     return found
 
 
