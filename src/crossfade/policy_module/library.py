@@ -90,9 +90,18 @@ class Tables:
         """What was left out of the tables because the module cannot read it."""
         return _TEXTS.decode(self._answered(self._library.crossfade_tables_problems))
 
-    def choose(self, path: str, **more: Any) -> str | None:
-        """The id of the route that the `Request` takes."""
-        return self.choose_all([Request(path, **more)])[0]
+    def choose(
+        self,
+        path: str,
+        *,
+        host: str = "",
+        method: str = "GET",
+        scheme: Literal["http", "https"] = "http",
+        sni: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> str | None:
+        """The id of the route that one `Request` takes."""
+        return self.choose_all([Request(path, host, method, scheme, sni, headers)])[0]
 
     def choose_all(self, requests: Sequence[Request]) -> list[str | None]:
         """The ids of the routes that the requests take, all with one call. Raises ValueError for half a character."""

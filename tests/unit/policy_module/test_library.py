@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.policy_module.library import Tables, plugin_names, problem
+from crossfade.policy_module.library import Request, Tables, plugin_names, problem
 
 SETTINGS = {"compat": "kong-3", "server_token": "kong/3.9.1"}
 
@@ -57,3 +57,29 @@ def test_it_chooses_the_route() -> None:
 def test_tables_that_cannot_be_read() -> None:
     with pytest.raises(ValueError, match="cannot read"):
         Tables({"compat": "kong-9"}, [])
+
+
+def test_it_tells_what_it_left_out() -> None:
+    good = {"id": "good", "match": {"schemes": ["http"], "paths": [{"rank": "1", "kind": "prefix", "text": "/"}]}}
+    routes = [good, *({"id": f"bad-{number}"} for number in range(100))]
+    tables = Tables(SETTINGS, [{"shard": 0, "version": "", "routes": routes}])
+    problems = tables.problems()
+    assert len(problems) == 100
+    assert problems[7].startswith("route bad-7 is left out: ")
+    assert tables.choose("/") == "good"
+    assert Tables(SETTINGS, []).problems() == []
+
+
+def test_it_answers_many_requests_at_once() -> None:
+    """More ids than it has room for at first."""
+    paths = [[{"rank": f"{number:04}", "kind": "exact", "text": f"/{number}"}] for number in range(1000)]
+    routes = [{"id": f"route-{n}", "match": {"schemes": ["http"], "paths": path}} for n, path in enumerate(paths)]
+    tables = Tables(SETTINGS, [{"shard": 0, "version": "", "routes": routes}])
+    chosen = tables.choose_all([Request(f"/{number}") for number in range(1001)])
+    assert chosen == [*(f"route-{number}" for number in range(1000)), None]
+    assert tables.choose_all([]) == []
+
+
+def test_halves_of_characters_are_no_request() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        Tables(SETTINGS, []).choose("/\ud800")
