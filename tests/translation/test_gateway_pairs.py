@@ -4,13 +4,15 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from msgspec.structs import replace
 
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.ingress import KongIngress
-from crossfade.api.kong.plugin import KongClusterPlugin
+from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.gateway.annotations import PLUGINS, list_of, modernised
 from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
 from crossfade.compile.memo import Memo
@@ -20,6 +22,7 @@ from crossfade.policy_module.library import Request
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.core.service import Service, ServiceSpec
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import typed_ref
 from tests.support.gateway_tables import compile_settings, gateway_of, one_table
@@ -60,7 +63,9 @@ class Gateway:
     """A compiled snapshot and what it answers to `REQUESTS`."""
 
     def __init__(self, objects: list[Any], memo: Memo) -> None:
-        self.model: ProxyModel = compile_gateway(Snapshot.of(objects), SETTINGS, memo).model
+        compiled = compile_gateway(Snapshot.of(objects), SETTINGS, memo)
+        self.model: ProxyModel = compiled.model
+        self.diagnostics = compiled.diagnostics
         tables = gateway_of(self.model)
         self.routes = {row.value.id: row for row in tables.routes}
         self.consumers = {row.value.id: row.value for row in tables.consumers}
@@ -229,6 +234,48 @@ def test_an_ingress_that_matches_nothing_takes_nobodys_default_backend() -> None
     }
     added = read(Ingress, {"metadata": metadata, "spec": {"defaultBackend": backend}})
     assert Gateway([*GOOD.values(), added], MEMO).answers == BEFORE.answers
+
+
+# Structs are not checked when they are made, so this brings lines of the compiler to their knees.
+CORRUPT: Final[tuple[tuple[type[Any], str, dict[str, Any]], ...]] = (
+    (Ingress, "front", {"spec": structs.replace(GOOD[Ingress, "front"].spec, rules=(None,))}),
+    (KongConsumer, "ann", {"username": "new", "custom_id": "new", "credentials": (None,)}),
+    (KongConsumer, "ann", {"username": ("new",), "custom_id": "new", "credentials": ()}),
+    (KongPlugin, "limit", {"protocols": 1}),
+    (KongPlugin, "limit", {"config": {1: None}}),
+    (KongClusterPlugin, "wide", {"protocols": (object(),), "config": 5}),
+)
+
+
+@pytest.mark.parametrize(("kind", "name", "fields"), CORRUPT, ids=range(len(CORRUPT)))
+def test_a_fault_in_one_object_costs_that_object_alone(kind: type[Any], name: str, fields: dict[str, Any]) -> None:
+    good = GOOD[kind, name]
+    metadata = structs.replace(good.metadata, name="corrupt", uid="u", creation_timestamp="2026-03-01T00:00:00Z")
+    corrupt = structs.replace(good, metadata=metadata, **fields)
+    after = Gateway([*GOOD.values(), corrupt], Memo())
+    assert after.answers == BEFORE.answers
+    assert BEFORE.consumers.items() <= after.consumers.items()
+    concerned = [item for item in after.diagnostics if item not in set(BEFORE.diagnostics)]
+    assert {item.ref for item in concerned} == {typed_ref(corrupt)}
+    assert {fault.ref for fault in after.diagnostics.faults} <= {typed_ref(corrupt)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [(Service, {"spec": ServiceSpec(ports=(None,))}), (EndpointSlice, {"endpoints": (None,)})],  # type: ignore[arg-type]
+    ids=["service", "slice"],
+)
+def test_a_fault_in_what_a_route_goes_to_closes_that_route_alone(kind: type[Any], fields: dict[str, Any]) -> None:
+    slices = [item for (found, _), item in GOOD.items() if found is EndpointSlice and item.service_name == "two"]
+    (two,) = slices if kind is EndpointSlice else (GOOD[Service, "two"],)
+    after = Gateway([*{**GOOD, (kind, two.metadata.name): structs.replace(two, **fields)}.values()], Memo())
+    assert {fault.ref.name for fault in after.diagnostics.faults} == {"two"}
+    for old, new in zip(BEFORE.answers, after.answers, strict=True):
+        if old != new:
+            assert old is not None
+            assert new is not None
+            assert old.value.backends[0].cluster.startswith("two.")
+            assert new.value.refusal == "its Service cannot be used"
 
 
 def test_the_good_gateway_answers_in_every_way() -> None:

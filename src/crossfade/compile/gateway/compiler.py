@@ -1,6 +1,6 @@
 """The ordered passes from a snapshot to the gateway's model; pure, deterministic, never fails on an object."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.listeners import listeners
-from crossfade.compile.gateway.plugins import Attachments, Instance, route_policy
+from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy, Instance, route_policy
 from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_routes, table_route
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
@@ -44,6 +44,8 @@ INPUT_KINDS = (
     KongConsumer,
     KongIngress,
 )
+
+_CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
 
 
 class CompiledGateway(NamedTuple):
@@ -134,22 +136,13 @@ class _Making:
             policy = self._plugins.policy_of(carried)
             if policy.refusal is not None:
                 return None
-            made = tables.Consumer(
-                id=consumer.id,
-                username=consumer.username or None,
-                custom_id=consumer.custom_id or None,
-                groups=consumer.groups,
-                carries=policy.carries,
-                own=policy.own,
-                credentials=isolated(
-                    lambda: table_credentials(consumer, salt),
-                    otherwise={},
-                    ref=consumer.ref,
-                    effect="its credentials are not accepted",
-                    diagnostics=found,
-                ),
+            return isolated(
+                lambda: _table_consumer(consumer, policy, salt, found),
+                otherwise=None,
+                ref=consumer.ref,
+                effect=_CONSUMER_UNKNOWN,
+                diagnostics=found,
             )
-            return tables.Row(Origin(consumer.ref), made)
 
         shared = (salt, self._plugins.used_by_traffic)
         rows = self._memo.each("table consumers", self._plugins.of_consumers(), shared, make, self._diagnostics)
@@ -158,6 +151,27 @@ class _Making:
 
 def _instance_row(instance: Instance, _: Diagnostics) -> tables.Row[tables.Instance]:
     return tables.Row(Origin(instance.ref), tables.Instance(instance.id, instance.plugin, instance.module_config or {}))
+
+
+def _table_consumer(
+    consumer: Consumer, policy: ConsumerPolicy, salt: bytes, diagnostics: Diagnostics
+) -> tables.Row[tables.Consumer] | None:
+    made = tables.Consumer(
+        id=consumer.id,
+        username=consumer.username or None,
+        custom_id=consumer.custom_id or None,
+        groups=consumer.groups,
+        carries=policy.carries,
+        own=policy.own,
+        credentials=table_credentials(consumer, salt),
+    )
+    problem = library.problem("consumer", msgspec.json.encode(made).decode())
+    if problem is None:
+        return tables.Row(Origin(consumer.ref), made)
+    diagnostics.error(
+        consumer.ref, "consumer.invalid", problem, effect=_CONSUMER_UNKNOWN, hint="correct the consumer and its Secrets"
+    )
+    return None
 
 
 def _checked(made: TableRoute, origin: Origin, diagnostics: Diagnostics) -> TableRoute | None:
