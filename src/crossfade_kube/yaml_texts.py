@@ -22,7 +22,7 @@ class TooMuchYamlError(yaml.MarkedYAMLError):
 
 def load_all(text: str | bytes, loader: Any = Loader) -> Iterator[Any]:
     """Every document; `loader` is a safe one. Raises yaml.YAMLError."""
-    _check(text, loader)
+    check(text, loader)
     try:
         yield from yaml.load_all(text, loader)
     except yaml.YAMLError:
@@ -39,8 +39,11 @@ def load(text: str | bytes, loader: Any = Loader) -> Any:
     return documents[0] if documents else None
 
 
-def _check(text: str | bytes, loader: Any) -> None:
-    """Events come without recursion, and before anything is made of them."""
+def check(text: str | bytes, loader: Any = Loader) -> None:
+    """For who makes nodes or values of the text without us; raises TooMuchYamlError, YAMLError for wrong syntax.
+
+    Events come without recursion, and before anything is made of them.
+    """
     measuring = _Measuring()
     for event in yaml.parse(text, loader):
         problem = measuring.problem(event)
