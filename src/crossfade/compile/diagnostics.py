@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from crossfade_kube.meta import ObjectRef
+
+# Characters; an Event holds 1024 with all that stands around a message.
+_MOST_SHOWN: Final = 600
 
 
 class Severity(StrEnum):
@@ -52,13 +56,13 @@ class Diagnostics:
 
     def error(self, ref: ObjectRef, code: str, message: str, *, effect: str, hint: str = "", field: str = "") -> None:
         """The object, or part of it, has no effect as written."""
-        self._found.add(Diagnostic(ref, code, message, effect, hint, field, Severity.ERROR))
+        self._found.add(Diagnostic(ref, code, _shown(message), effect, hint, _shown(field), Severity.ERROR))
 
     def warning(
         self, ref: ObjectRef, code: str, message: str, *, effect: str = "", hint: str = "", field: str = ""
     ) -> None:
         """The object works, but perhaps not as its author thinks."""
-        self._found.add(Diagnostic(ref, code, message, effect, hint, field, Severity.WARNING))
+        self._found.add(Diagnostic(ref, code, _shown(message), effect, hint, _shown(field), Severity.WARNING))
 
     @property
     def has_any(self) -> bool:
@@ -84,3 +88,8 @@ class Diagnostics:
 
     def __len__(self) -> int:
         return len(self._found)
+
+
+def _shown(text: str) -> str:
+    """Messages quote what users wrote, which may be a megabyte; beginning and end say what it is about."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN * 2 // 3]} … {text[-_MOST_SHOWN // 3 :]}"

@@ -1,0 +1,21 @@
+"""Diagnostics quote users, in measure."""
+
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade_kube.meta import ObjectRef
+
+REF = ObjectRef("v1", "Service", "shop", "one")
+
+
+def test_long_quotations_are_cut_in_the_middle() -> None:
+    found = Diagnostics()
+    found.error(REF, "a", f"path {'x' * 1_000_000} cannot be used", effect="e", field="f" * 20_000)
+    (item,) = found
+    assert item.message.startswith("path xxx")
+    assert item.message.endswith("xxx cannot be used")
+    assert len(str(item)) < 1400
+
+
+def test_others_stay_as_they_are() -> None:
+    found = Diagnostics()
+    found.warning(REF, "a", "x" * 600)
+    assert [item.message for item in found] == ["x" * 600]
