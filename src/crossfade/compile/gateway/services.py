@@ -62,14 +62,15 @@ class ServiceResolver:
     def resolve(self, backend: KongBackend) -> KongService:
         """Diagnostics about a missing Service point to the place that names it."""
         name = backend.name
-        if name not in self._resolved:
-            self._resolved[name] = self._resolve(backend, name)
-        return self._resolved[name]
-
-    def _resolve(self, backend: KongBackend, name: str) -> KongService:
         service = self._snapshot.get(Service, backend.namespace, backend.service.name)
         if service is None:
-            return self._missing(backend, name)
+            self._tell_missing(backend)
+        if name not in self._resolved:
+            self._resolved[name] = self._missing(backend, name) if service is None else self._found(service, backend)
+        return self._resolved[name]
+
+    def _found(self, service: Service, backend: KongBackend) -> KongService:
+        name = backend.name
         slices = self._slices.get(service.metadata.key, ())
         override = self._override_of(service)
 
@@ -86,7 +87,8 @@ class ServiceResolver:
         inputs = (service, override, self._is_service_upstream, *slices)
         return self._memo.of(("service", name), inputs, make, self._diagnostics)
 
-    def _missing(self, backend: KongBackend, name: str) -> KongService:
+    def _tell_missing(self, backend: KongBackend) -> None:
+        """To everybody who names it."""
         wanted = f"{backend.namespace}/{backend.service.name}"
         self._diagnostics.error(
             backend.origin.ref,
@@ -97,6 +99,7 @@ class ServiceResolver:
             field=backend.origin.path,
         )
 
+    def _missing(self, backend: KongBackend, name: str) -> KongService:
         def make(_: Diagnostics) -> KongService:
             return KongService(name, entity_id("service", name), _cluster(backend, Targets(), backend.origin))
 
