@@ -16,6 +16,8 @@ CheckedKind = Literal["settings", "route", "instance", "consumer", "regex", "hea
 _LONGEST_ANSWER: Final = 2048
 # Regexes and configurations come again with every compilation.
 _REMEMBERED: Final = 100_000
+# Longer ones are rare, and a few of them would take all memory.
+_LONGEST_REMEMBERED: Final = 4096
 
 
 @cache
@@ -38,9 +40,17 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def problem(kind: CheckedKind, config: str) -> str | None:
     """Why the module could not use the configuration, None if it can. Raises FileNotFoundError without the library."""
+    return _remembered_problem(kind, config) if len(config) <= _LONGEST_REMEMBERED else _problem(kind, config)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered_problem(kind: CheckedKind, config: str) -> str | None:
+    return _problem(kind, config)
+
+
+def _problem(kind: CheckedKind, config: str) -> str | None:
     library, answer = _library(), ctypes.create_string_buffer(_LONGEST_ANSWER)
     # A lone surrogate, which JSON can spell, is no text for the module either.
     raw_kind, raw = kind.encode(), config.encode("utf-8", "replace")
