@@ -71,6 +71,11 @@ def consumer(data: str) -> str:
     )
 
 
+def named(username: str) -> str:
+    """A consumer with that name and a good key."""
+    return consumer("{key: bad-key}").replace("username: bad", f"username: {username}")
+
+
 def with_tls(host: str, certificate: bytes, key: bytes) -> str:
     secret = {
         "apiVersion": "v1",
@@ -173,6 +178,11 @@ ROWS: Final[dict[str, Row]] = {
     "ttl-of-many-digits": Row(
         consumer(f'{{key: bad-key, ttl: "{"9" * 5000}"}}'),
         ("KongConsumer default/bad, credentials[0]", "Failed to parse ttl", "this credential is not accepted"),
+        401,
+    ),
+    "username-of-two-lines": Row(
+        named('"ann\\r\\nx-admin: 1"'),
+        ("KongConsumer default/bad, username", "line end", "the consumer is not known"),
         401,
     ),
     "key-of-another-certificate": Row(

@@ -56,13 +56,13 @@ class Diagnostics:
 
     def error(self, ref: ObjectRef, code: str, message: str, *, effect: str, hint: str = "", field: str = "") -> None:
         """The object, or part of it, has no effect as written."""
-        self._found.add(Diagnostic(ref, code, _shown(message), effect, hint, _shown(field), Severity.ERROR))
+        self._found.add(Diagnostic(ref, code, _shown(message), effect, _shown(hint), _shown(field), Severity.ERROR))
 
     def warning(
         self, ref: ObjectRef, code: str, message: str, *, effect: str = "", hint: str = "", field: str = ""
     ) -> None:
         """The object works, but perhaps not as its author thinks."""
-        self._found.add(Diagnostic(ref, code, _shown(message), effect, hint, _shown(field), Severity.WARNING))
+        self._found.add(Diagnostic(ref, code, _shown(message), effect, _shown(hint), _shown(field), Severity.WARNING))
 
     @property
     def has_any(self) -> bool:
@@ -91,5 +91,14 @@ class Diagnostics:
 
 
 def _shown(text: str) -> str:
-    """Messages quote what users wrote, which may be a megabyte; beginning and end say what it is about."""
-    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN * 2 // 3]} … {text[-_MOST_SHOWN // 3 :]}"
+    """Messages quote what users wrote, which may be a megabyte, or hold what steers a terminal or forges a log line.
+
+    Of a long text the beginning and the end say what it is about.
+    """
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[: _MOST_SHOWN * 2 // 3]} … {text[-_MOST_SHOWN // 3 :]}"
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -19,3 +19,11 @@ def test_others_stay_as_they_are() -> None:
     found = Diagnostics()
     found.warning(REF, "a", "x" * 600)
     assert [item.message for item in found] == ["x" * 600]
+
+
+def test_what_steers_terminals_is_spelled_out() -> None:
+    found = Diagnostics()
+    found.warning(REF, "a", "café \x1b[31m\r\nforged \u202e \ud800", field="a\x00", hint="remove \t")
+    (item,) = found
+    assert item.message == "café \\x1b[31m\\r\\nforged \\u202e \\ud800"
+    assert (item.field, item.hint) == ("a\\x00", "remove \\t")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from crossfade.api.bounds import Bounds, Misfit
+from crossfade.api.bounds import Bounds, Misfit, header_value
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, missing_fields
 from crossfade.compile.diagnostics import Diagnostics
@@ -84,16 +84,29 @@ def consumers_of(snapshot: Snapshot, classes: ClassFilter, memo: Memo, diagnosti
 
 
 def _is_named(item: KongConsumer, diagnostics: Diagnostics) -> bool:
-    if item.username or item.custom_id:
-        return True
-    diagnostics.error(
-        typed_ref(item),
-        "consumer.nameless",
-        "Need to provide either username or custom_id",
-        effect="its credentials are not accepted",
-        hint="set username",
-    )
-    return False
+    """The names go into headers of every request, so they must be such values."""
+    if not item.username and not item.custom_id:
+        diagnostics.error(
+            typed_ref(item),
+            "consumer.nameless",
+            "Need to provide either username or custom_id",
+            effect="its credentials are not accepted",
+            hint="set username",
+        )
+        return False
+    for field, name in (("username", item.username), ("custom_id", item.custom_id)):
+        problem = header_value(name)
+        if isinstance(problem, Misfit):
+            diagnostics.error(
+                typed_ref(item),
+                "consumer.invalid-name",
+                str(problem),
+                effect="the consumer is not known, its credentials are not accepted",
+                hint="upstreams are told the name in a header: give one without line ends",
+                field=field,
+            )
+            return False
+    return True
 
 
 def _consumer(item: KongConsumer, snapshot: Snapshot, diagnostics: Diagnostics) -> Consumer:
