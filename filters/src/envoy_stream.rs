@@ -3,7 +3,9 @@
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
 use crate::incoming::IncomingHeaders;
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
+use memchr::memchr3;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 #[derive(Debug)]
 pub struct EnvoyStream(EnvoyFilter);
@@ -93,8 +95,22 @@ fn map_id(map: Map) -> u32 {
     }
 }
 
-fn abi_headers(headers: &[(&[u8], &[u8])]) -> SmallVec<[Header; 24]> {
-    headers.iter().map(|(name, value)| Header { name: Buffer::of(name), value: Buffer::of(value) }).collect()
+type Line<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// Envoy does not look at what modules write. A line end in a header would begin another one, whoever wrote it.
+fn one_line(text: &[u8]) -> Cow<'_, [u8]> {
+    match memchr3(0, b'\r', b'\n', text) {
+        None => Cow::Borrowed(text),
+        Some(_) => text.iter().map(|byte| if matches!(byte, 0 | b'\r' | b'\n') { b' ' } else { *byte }).collect(),
+    }
+}
+
+fn lines<'a>(headers: &[(&'a [u8], &'a [u8])]) -> SmallVec<[Line<'a>; 24]> {
+    headers.iter().map(|(name, value)| (one_line(name), one_line(value))).collect()
+}
+
+fn abi_headers(lines: &[Line<'_>]) -> SmallVec<[Header; 24]> {
+    lines.iter().map(|(name, value)| Header { name: Buffer::of(name), value: Buffer::of(value) }).collect()
 }
 
 /// All headers at once. Asking for single ones by name would make Envoy index the whole map, which then every addition
@@ -151,13 +167,15 @@ impl Stream for EnvoyStream {
     }
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
-        let (name, value) = (Buffer::of(name), Buffer::of(value));
+        let (name, value) = (one_line(name), one_line(value));
+        let (name, value) = (Buffer::of(&name), Buffer::of(&value));
         // SAFETY: the pointer is valid during the hook; Envoy copies both.
         unsafe { abi::envoy_dynamic_module_callback_http_set_header(self.0, map_id(map), name, value) };
     }
 
     fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
-        let (name, value) = (Buffer::of(name), Buffer::of(value));
+        let (name, value) = (one_line(name), one_line(value));
+        let (name, value) = (Buffer::of(&name), Buffer::of(&value));
         // SAFETY: as above.
         unsafe { abi::envoy_dynamic_module_callback_http_add_header(self.0, map_id(map), name, value) };
     }
@@ -170,7 +188,8 @@ impl Stream for EnvoyStream {
     }
 
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        let headers = abi_headers(headers);
+        let lines = lines(headers);
+        let headers = abi_headers(&lines);
         // SAFETY: the pointer is valid during the hook; Envoy copies headers and body.
         unsafe {
             abi::envoy_dynamic_module_callback_http_send_response(
@@ -185,7 +204,8 @@ impl Stream for EnvoyStream {
     }
 
     fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        let headers = abi_headers(headers);
+        let lines = lines(headers);
+        let headers = abi_headers(&lines);
         // SAFETY: as above.
         unsafe {
             abi::envoy_dynamic_module_callback_http_send_response_headers(
@@ -275,7 +295,8 @@ impl IncomingHeaders for EnvoyIncomingHeaders {
     }
 
     fn set(&mut self, name: &[u8], value: &[u8]) {
-        let (name, value) = (Buffer::of(name), Buffer::of(value));
+        let (name, value) = (one_line(name), one_line(value));
+        let (name, value) = (Buffer::of(&name), Buffer::of(&value));
         // SAFETY: the pointer is valid during the hook; Envoy copies both.
         unsafe { abi::envoy_dynamic_module_callback_early_header_mutation_set_header(self.0, name, value) };
     }
@@ -283,5 +304,16 @@ impl IncomingHeaders for EnvoyIncomingHeaders {
     fn remove(&mut self, name: &[u8]) {
         // SAFETY: the pointer is valid during the hook.
         unsafe { abi::envoy_dynamic_module_callback_early_header_mutation_remove_header(self.0, Buffer::of(name)) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_one_line() {
+        assert_eq!(&*one_line(b"a\r\nx: y\0"), b"a  x: y ");
+        assert!(matches!(one_line("a \té".as_bytes()), Cow::Borrowed(_)));
     }
 }
