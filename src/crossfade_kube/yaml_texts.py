@@ -40,12 +40,23 @@ def load(text: str | bytes, loader: Any = Loader) -> Any:
 
 
 def check(text: str | bytes, loader: Any = Loader) -> None:
-    """For who makes nodes or values of the text without us; raises TooMuchYamlError, YAMLError for wrong syntax.
+    """Raises TooMuchYamlError, YAMLError for wrong syntax.
 
     Events come without recursion, and before anything is made of them.
     """
+    _measure(text, loader, with_aliases=True)
+
+
+def check_depth(text: str | bytes, loader: Any = Loader) -> None:
+    """As `check`, for who looks at aliases themselves."""
+    _measure(text, loader, with_aliases=False)
+
+
+def _measure(text: str | bytes, loader: Any, *, with_aliases: bool) -> None:
     measuring = _Measuring()
     for event in yaml.parse(text, loader):
+        if isinstance(event, yaml.AliasEvent) and not with_aliases:
+            continue
         problem = measuring.problem(event)
         if problem:
             mark: Any = event.start_mark

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import orjson
 import yaml
 
+from crossfade_kube import yaml_texts
+
 # Directives belong to the document that follows them.
 _MARK: Final = re.compile(r"^(?:%.*\n(?:(?:%.*|[ \t]*#.*|[ \t]*)\n)*)?---(?=\s|$)", re.MULTILINE)
 _PRELUDE: Final = re.compile(r"(?:(?:%.*|[ \t\ufeff]*(?:#.*)?)\n)*")
@@ -95,6 +97,7 @@ def loaded(text: str, *, is_json: bool = False) -> list[Any]:
             # JSON with comments or several documents passes as YAML; else YAML's parser says the place.
             pass
     try:
+        yaml_texts.check_depth(text, _Loader)
         return list(yaml.load_all(text, _Loader))
     except yaml.YAMLError as error:
         return _loaded_patiently(text, error)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import yaml
 
 from crossfade.gateway_files.documents import content_line
+from crossfade_kube import yaml_texts
 
 _STEP: Final = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,6 +37,7 @@ class Lines:
     def _root(self, text: str) -> Any:
         if text not in self._roots:
             try:
+                yaml_texts.check_depth(text, _LOADER)
                 self._roots[text] = yaml.compose(text, _LOADER)
             except yaml.YAMLError:
                 self._roots[text] = None

@@ -96,3 +96,8 @@ def test_aliases_do_not_make_a_value_endless(text: str) -> None:
 def test_what_is_no_manifest_is_a_syntax_trouble(text: str) -> None:
     with pytest.raises(SyntaxTrouble):
         loaded(text)
+
+
+def test_brackets_without_end_do_not_end_the_process() -> None:
+    with pytest.raises(SyntaxTrouble, match="levels deep"):
+        loaded("a: " + "[" * 100_000)
