@@ -8,8 +8,16 @@ from collections.abc import Mapping
 from typing import Final
 
 _NO_TLS: Final = "certificates are for TLS between proxies, which is not supported"
-_NEVER: Final = "had no effect in Kong's last version either"
-_PROTOCOLS: Final = "checked against those of the plugin, which runs on every protocol of its routes"
+_PLUGIN: Final = {
+    r"consumerRef": "told; the plugin runs for all consumers, as on Kong: name it in a KongConsumer's annotation",
+    r"run_on": "was for meshes of Kong 1; `second` is told, since the plugin runs here",
+    r"ordering": "told; the plugin is refused, as by Kong's open-source gateway: the order of plugins is fixed",
+    r"instance_name": "a label in logs and traces of Kong; instances are named after their objects",
+}
+_PROTOCOLS: Final = (
+    "checked against those of the plugin; as on Kong, one for streams only runs on no request, any other on all"
+    " requests of its routes; both are told"
+)
 _ROUND_ROBIN: Final = "requests are balanced round-robin, without health checks"
 
 # By kind, "" for all: pattern of a path → reason. What lies below such a path is not told one by one.
@@ -23,18 +31,8 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
         r"spec\.listeners\[\]\.healthCheck\.port": "the listener's own port is checked; another is told",
     },
     "VirtualGateway": {r"spec\.listeners\[\]\.healthCheck": "was for load balancers in the cloud"},
-    "KongPlugin": {
-        r"consumerRef|run_on": _NEVER,
-        r"ordering": "the order of plugins is fixed",
-        r"instance_name": "instances are named after their objects",
-        r"protocols": _PROTOCOLS,
-    },
-    "KongClusterPlugin": {
-        r"consumerRef|run_on": _NEVER,
-        r"ordering": "the order of plugins is fixed",
-        r"instance_name": "instances are named after their objects",
-        r"protocols": _PROTOCOLS,
-    },
+    "KongPlugin": _PLUGIN,
+    "KongClusterPlugin": _PLUGIN,
     "KongConsumer": {
         r"consumerGroups": "told; groups for the plugin acl are Secrets of type `acl`",
         r"spec": "was for Kong's cloud service",
@@ -120,6 +118,8 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
         r"spec\.virtualGatewayRef": "the gateway that it belongs to; set at creation, read only",
     },
     "BackendGroup": {r"spec\.virtualservices": "virtual services that nodes may call by naming the group"},
+    "KongPlugin": {r"protocols": _PROTOCOLS},
+    "KongClusterPlugin": {r"protocols": _PROTOCOLS},
     "KongIngress": {
         r"route\.path_handling": "only `v0`; another value is told and has no effect",
         r"route\.response_buffering": "only true; false is told and has no effect",

@@ -21,6 +21,7 @@ from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.compile.gateway.annotations import list_of
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
+from crossfade.compile.gateway.plugin_fields import unheeded_fields
 from crossfade.compile.policies.registry import Refused, judge_plugin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
@@ -108,10 +109,10 @@ def _plugin(plugin: AnyKongPlugin, old: JsonObject, snapshot: Snapshot) -> Verdi
         config = plugin_config(plugin, snapshot)
     except ConfigError as error:
         return _secret_trouble(plugin, error)
-    verdict = judge_plugin(plugin.plugin, config, plugin.protocols)
+    verdict = judge_plugin(plugin.plugin, config, plugin.protocols, plugin.ordering)
     if isinstance(verdict, Refused):
         return Verdict((Problem(f"plugin failed schema validation: {verdict.reason}", verdict.field, verdict.hint),))
-    return Verdict(warnings=verdict.warnings)
+    return Verdict(warnings=(*verdict.warnings, *map(str, unheeded_fields(plugin))))
 
 
 def _secret_trouble(plugin: AnyKongPlugin, error: ConfigError) -> Verdict:

@@ -38,6 +38,7 @@ DENIED = [
     (kong("KongPlugin", plugin="rate-limiting", config={"minute": "3"}), "config.minute: expected a number"),
     (kong("KongPlugin", plugin="rate-limiting", config=5), "expected `object"),
     (kong("KongClusterPlugin", plugin="nope"), "plugin 'nope' not enabled"),
+    (kong("KongPlugin", plugin="key-auth", ordering={}), "schema violation (ordering: unknown field)"),
     (
         kong(
             "KongPlugin",
@@ -66,6 +67,7 @@ DENIED = [
 ALLOWED = [
     kong("KongPlugin", plugin="key-auth"),
     kong("KongPlugin", plugin="rate-limiting", config={"minute": 3, "policy": "local"}),
+    kong("KongPlugin", plugin="key-auth", run_on="first", instance_name="keys", protocols=["https"], ordering=None),
     kong("KongConsumer", username="new"),
     credential("key-auth", key="new"),
     credential(None, anything="goes"),
@@ -104,6 +106,13 @@ def test_a_denial_names_field_and_allowed_values() -> None:
 
 def test_an_unknown_plugin_is_told_the_supported_ones() -> None:
     assert "key-auth, rate-limiting" in verdict_on(kong("KongPlugin", plugin="nope"), {}).denial
+
+
+def test_fields_that_are_not_carried_out_are_told() -> None:
+    verdict = verdict_on(kong("KongClusterPlugin", plugin="key-auth", consumerRef="bob", run_on="second"), {})
+    assert verdict.denial == ""
+    assert [text.partition(" ")[0] for text in verdict.warnings] == ["consumerRef", "run_on"]
+    assert "; it runs for every consumer wherever it is attached; " in verdict.warnings[0]
 
 
 def test_the_plugin_of_an_object_does_not_change() -> None:

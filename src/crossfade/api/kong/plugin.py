@@ -44,6 +44,8 @@ class KongPlugin(Struct, frozen=True, rename="camel"):
     protocols: tuple[str, ...] = ()
     instance_name: str = field(default="", name="instance_name")
     ordering: dict[str, Any] | None = None
+    run_on: str = field(default="", name="run_on")
+    consumer_ref: str = ""
     status: KongStatus | None = None
 
 
@@ -59,6 +61,8 @@ class KongClusterPlugin(Struct, frozen=True, rename="camel"):
     protocols: tuple[str, ...] = ()
     instance_name: str = field(default="", name="instance_name")
     ordering: dict[str, Any] | None = None
+    run_on: str = field(default="", name="run_on")
+    consumer_ref: str = ""
     status: KongStatus | None = None
 
     @property

@@ -15,7 +15,7 @@ from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.listeners import listeners
-from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy, Instance, route_policy
+from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy, Instance, route_policy, tell_protocols
 from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_routes, table_route
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
@@ -100,9 +100,13 @@ class _Making:
     def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
         attached = self._plugins.at(route, service)
 
+        def build(found: Diagnostics) -> TableRoute | None:
+            tell_protocols(attached, route, found)
+            return _checked(table_route(route, service, route_policy(attached)), route.origin, found)
+
         def make(found: Diagnostics) -> TableRoute | None:
             return isolated(
-                lambda: _checked(table_route(route, service, route_policy(attached)), route.origin, found),
+                lambda: build(found),
                 otherwise=None,
                 ref=route.origin.ref,
                 field=route.origin.path,
@@ -133,7 +137,7 @@ class _Making:
         def make(
             consumer: Consumer, carried: tuple[Instance, ...], found: Diagnostics
         ) -> tables.Row[tables.Consumer] | None:
-            policy = self._plugins.policy_of(carried)
+            policy = self._plugins.policy_of(carried, found)
             if policy.refusal is not None:
                 return None
             return isolated(
@@ -144,7 +148,7 @@ class _Making:
                 diagnostics=found,
             )
 
-        shared = (salt, self._plugins.used_by_traffic)
+        shared = (salt, self._plugins.used_by_traffic, self._plugins.protocols_of_routes)
         rows = self._memo.each("table consumers", self._plugins.of_consumers(), shared, make, self._diagnostics)
         return tuple(row for row in rows if row is not None)
 

@@ -5,7 +5,8 @@ escape one is unknown. Only a plugin object that does not exist is passed over, 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,10 +18,11 @@ from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.ids import counter_scope
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secrets_of
+from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
 from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
-from crossfade.compile.policies.plugin import EnvoyFilter, ModuleStep, RouteEdit
+from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, EnvoyFilter, ModuleStep, RouteEdit
 from crossfade.compile.policies.registry import ORDER, Accepted, Refused, judge_plugin
 from crossfade.compile.routing import tables
 from crossfade.store.snapshot import Snapshot
@@ -46,6 +48,7 @@ class Instance(Struct, frozen=True):
     plugin: str
     accepted: Accepted | None
     trouble: str = ""
+    protocols: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -102,13 +105,14 @@ class Attachments:
         self._memo = memo
         self._diagnostics = diagnostics
         self._instances = self._judge_all(classes)
+        self._referrers = tuple(referrers)
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
         self._consumers = consumers
         inputs = ((consumer,) for consumer in consumers)
         self._carried_by = memo.each("carried", inputs, (self._instances,), self._carried_of, diagnostics)
         self._carried = {instance.ref for carried in self._carried_by for instance in carried}
         self._used_by_traffic = frozenset(
-            instance.ref for referrer in referrers for instance in self._resolve(referrer.plugins, diagnostics)
+            instance.ref for referrer in self._referrers for instance in self._resolve(referrer.plugins, diagnostics)
         )
         self._global = self._globals(classes)
 
@@ -138,17 +142,24 @@ class Attachments:
         """Each with what it carries."""
         return zip(self._consumers, self._carried_by, strict=True)
 
-    def policy_of(self, carried: tuple[Instance, ...]) -> ConsumerPolicy:
+    def policy_of(self, carried: tuple[Instance, ...], diagnostics: Diagnostics) -> ConsumerPolicy:
         """Plugins that follow a consumer wherever it goes are those that no route or service refers to (R-14)."""
         own = [item for item in carried if item.ref not in self._used_by_traffic]
         broken = [item for item in own if item.accepted is None]
         if broken:
             return ConsumerPolicy(refusal=broken[0].trouble)
+        for item in own:
+            if item.protocols:
+                tell_unlisted(item, self.protocols_of_routes, diagnostics)
         scope = counter_scope()
         return ConsumerPolicy(
             tuple(item.id for item in carried if item.ref in self._used_by_traffic),
             tuple(tables.OwnInstance(ORDER[item.plugin], item.id, scope) for item in own),
         )
+
+    @cached_property
+    def protocols_of_routes(self) -> frozenset[str]:
+        return frozenset(name for one in self._referrers if isinstance(one, KongRoute) for name in one.protocols)
 
     def _at_route(self, route: KongRoute) -> list[Attached]:
         scope = counter_scope(route_id=route.id)
@@ -279,10 +290,11 @@ class Attachments:
         )
         return item.metadata.key, instance
 
-    def _judge(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance:
+    def _judge(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance | None:
+        """None when it is not for HTTP."""
         ref = typed_ref(item)
         try:
-            verdict = judge_plugin(item.plugin, plugin_config(item, self._snapshot), item.protocols)
+            verdict = judge_plugin(item.plugin, plugin_config(item, self._snapshot), item.protocols, item.ordering)
         except ConfigError as problem:
             text = f"could not parse {ref.kind} {item.metadata.key} config: {problem}"
             verdict = Refused(text, "correct the configuration", "config", is_schema_violation=False)
@@ -299,7 +311,9 @@ class Attachments:
             return Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} {reason}")
         for text in verdict.warnings:
             diagnostics.warning(ref, "plugin.config", text)
-        return Instance(ref, item.plugin, verdict)
+        for one in unheeded_fields(item):
+            diagnostics.warning(ref, one.code, one.message, effect=one.effect, hint=one.hint, field=one.field)
+        return Instance(ref, item.plugin, verdict, protocols=item.protocols) if is_for_http(item) else None
 
     def _globals(self, classes: ClassFilter) -> list[Attached]:
         """Of several global objects for one plugin the oldest applies."""
@@ -351,6 +365,33 @@ def route_policy(attached: Iterable[Attached]) -> RoutePolicy:
             elif isinstance(step, RouteEdit):
                 edits.append(step)
     return RoutePolicy(tuple(steps), tuple(filters), tuple(edits))
+
+
+def tell_protocols(attached: Iterable[Attached], route: KongRoute, diagnostics: Diagnostics) -> None:
+    """Of what may run on the route, what does so on requests of protocols that it does not list."""
+    present = [item for item in attached if item.instance.accepted is not None]
+    certain: dict[str, int] = {}
+    for item in sorted(present, key=lambda each: -each.rank):
+        if not item.for_carriers:
+            certain[item.instance.plugin] = item.rank
+    for item in present:
+        if item.instance.protocols and item.rank <= certain.get(item.instance.plugin, item.rank):
+            tell_unlisted(item.instance, route.protocols, diagnostics)
+
+
+def tell_unlisted(instance: Instance, protocols: Collection[str], diagnostics: Diagnostics) -> None:
+    """A plugin's own protocols keep it from no request of HTTP (kong.md §1.3), whatever its author thinks."""
+    unlisted = [name for name in HTTP_PROTOCOLS if name in protocols and name not in instance.protocols]
+    if unlisted:
+        listed = ", ".join(instance.protocols)
+        diagnostics.warning(
+            instance.ref,
+            "plugin.protocols",
+            f"protocols {listed} do not keep the plugin from {', '.join(unlisted)}, which its routes take too",
+            effect="it runs on all requests of its routes",
+            hint=f"attach it only where the annotation konghq.com/protocols says {listed}, or remove the field",
+            field="protocols",
+        )
 
 
 def _candidate(item: Attached) -> tables.Candidate:

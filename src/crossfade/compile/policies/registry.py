@@ -17,7 +17,7 @@ from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
 from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUEST_TERMINATION
 from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
-from crossfade.compile.policies.schema import ENTITY, Outcome, apply_schema, violation_text
+from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.policy_module import library
 
 PLUGINS: Final[dict[str, Plugin]] = {
@@ -36,6 +36,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
     )
 }
 _HIGHEST: Final = 1_000_000
+_NO_ORDERING: Final = "remove ordering: plugins run in one fixed order, as in Kong's open-source gateway"
 # The one order of all plugins, those of the policy module and those of Envoy alike: lower runs first. Kong gives no
 # priority to two plugins (kong.md §4.2), so one more plugin moves no other.
 ORDER: Final[dict[str, int]] = {name: _HIGHEST - plugin.priority for name, plugin in PLUGINS.items()}
@@ -59,8 +60,13 @@ class Refused(Struct, frozen=True):
     is_schema_violation: bool
 
 
-def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] = ()) -> Accepted | Refused:
-    """Decides on a plugin by its name and configuration, wherever it is attached."""
+def judge_plugin(
+    name: str, config: Mapping[str, Any], protocols: Iterable[str] = (), ordering: Mapping[str, Any] | None = None
+) -> Accepted | Refused:
+    """Decides on a plugin object by what it says, wherever it is attached.
+
+    Any `ordering` is refused: what runs before what is part of a policy.
+    """
     plugin = PLUGINS.get(name)
     if plugin is None:
         return Refused(
@@ -70,7 +76,7 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
             is_schema_violation=False,
         )
     outcome = apply_schema(plugin.schema, plugin.modernised(config))
-    problems = {"config": outcome.problems} if outcome.problems else {}
+    problems: Problems = {"config": outcome.problems} if outcome.problems else {}
     foreign = {
         str(index): f"expected one of: {', '.join(plugin.protocols)}"
         for index, protocol in enumerate(protocols, 1)
@@ -78,8 +84,10 @@ def judge_plugin(name: str, config: Mapping[str, Any], protocols: Iterable[str] 
     }
     if foreign:
         problems["protocols"] = foreign
+    if ordering is not None:
+        problems["ordering"] = "unknown field"
     if problems:
-        hint = _known_fields(name, outcome)
+        hint = _known_fields(name, outcome) or (_NO_ORDERING if ordering is not None else "")
         return Refused(violation_text(problems), hint, _first_path(problems), is_schema_violation=True)
     steps = plugin.plan(outcome.config)
     for step in steps:

@@ -120,6 +120,14 @@ def test_protocols_must_be_those_of_http() -> None:
     assert verdict.field == "protocols.2"
 
 
+@pytest.mark.parametrize("ordering", [{}, {"before": {"access": ["acl"]}}])
+def test_an_order_of_its_own_is_refused(ordering: dict[str, Any]) -> None:
+    verdict = judge_plugin("key-auth", {}, ordering=ordering)
+    assert isinstance(verdict, Refused)
+    assert (verdict.reason, verdict.field) == ("schema violation (ordering: unknown field)", "ordering")
+    assert "remove ordering" in verdict.hint
+
+
 def test_an_unknown_field_is_told_what_there_is() -> None:
     verdict = judge_plugin("key-auth", {"key_namez": ["a"]})
     assert isinstance(verdict, Refused)

@@ -1,0 +1,58 @@
+"""Fields of plugin objects that say more than Kong does with them, and what their author should know (kong.md §1.3)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.kong.plugin import AnyKongPlugin
+from crossfade.compile.policies.plugin import HTTP_PROTOCOLS
+
+_HERE: Final = "first"
+_ANYWHERE: Final = "all"
+
+
+class Unheeded(Struct, frozen=True):
+    """For a diagnostic or a warning of admission; `code` and `field` as in `Diagnostic`."""
+
+    code: str
+    field: str
+    message: str
+    effect: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.effect}; {self.hint}"
+
+
+def is_for_http(item: AnyKongPlugin) -> bool:
+    """A plugin that lists protocols of streams only sees no HTTP request, on Kong neither."""
+    return not item.protocols or not set(item.protocols).isdisjoint(HTTP_PROTOCOLS)
+
+
+def unheeded_fields(item: AnyKongPlugin) -> Iterator[Unheeded]:
+    """What holds wherever the plugin is attached."""
+    if item.consumer_ref:
+        yield Unheeded(
+            "plugin.consumer-ref",
+            "consumerRef",
+            f"consumerRef {item.consumer_ref} does not limit the plugin to a consumer",
+            "it runs for every consumer wherever it is attached",
+            "name the plugin in the annotation konghq.com/plugins of the KongConsumer and remove the field",
+        )
+    if item.run_on not in ("", _HERE, _ANYWHERE):
+        yield Unheeded(
+            "plugin.run-on",
+            "run_on",
+            f"run_on {item.run_on} means a Kong behind another Kong, which there is not",
+            "the plugin runs here, on every request of its routes",
+            "take the plugin away from the routes, or remove the field",
+        )
+    if not is_for_http(item):
+        yield Unheeded(
+            "plugin.streams-only",
+            "protocols",
+            f"protocols {', '.join(item.protocols)} are those of streams, which this gateway does not route",
+            "the plugin runs on no request",
+            f"add those of {', '.join(HTTP_PROTOCOLS)} that it is for",
+        )
