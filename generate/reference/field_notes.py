@@ -25,12 +25,14 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     "": {
         r".*\.tls\.(certificate|validation)": _NO_TLS,
     },
-    "Mesh": {r"spec\.meshOwner": "no AWS account owns a mesh here"},
+    "Mesh": {r"spec\.meshOwner": "told where it is another account than that of the ARNs: no mesh is shared here"},
     "VirtualNode": {
         r"spec\.serviceDiscovery\.awsCloudMap": "told; other nodes cannot call the node: use `dns`",
         r"spec\.listeners\[\]\.healthCheck\.port": "the listener's own port is checked; another is told",
     },
-    "VirtualGateway": {r"spec\.listeners\[\]\.healthCheck": "was for load balancers in the cloud"},
+    "VirtualGateway": {
+        r"spec\.listeners\[\]\.healthCheck": "told; no proxy of a mesh calls a gateway, so none checks it",
+    },
     "KongPlugin": _PLUGIN,
     "KongClusterPlugin": _PLUGIN,
     "KongConsumer": {

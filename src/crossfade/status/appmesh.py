@@ -97,11 +97,11 @@ def _status_change(item: WithStatus, state: ObjectState, now: datetime) -> Objec
     current = next((found for found in item.status.conditions if found.type == wanted_type), None)
     patch: JsonObject = {}
     news: tuple[News, ...] = ()
-    message = "" if state.is_active else state.message
+    message = state.note if state.is_active else state.message
     if current is None or (current.status, current.message) != (wanted_status, message):
         patch["conditions"] = [_condition(current, wanted_type, wanted_status, message, now)]
-        if not state.is_active and not state.waits:
-            news = (News("ReconcileError", message),)
+        if message and not state.waits:
+            news = (News(_reason(wanted_status), message),)
     if item.status.observed_generation != item.metadata.generation:
         patch["observedGeneration"] = item.metadata.generation
     # An ARN appears with the first success and stays: other tools have noted it by then.
@@ -119,7 +119,11 @@ def _condition(current: Condition | None, kind: str, status: str, message: str, 
     keeps_time = current is not None and current.status == status and current.last_transition_time
     time = current.last_transition_time if current is not None and keeps_time else _rfc3339(now)
     condition = {"type": kind, "status": status, "lastTransitionTime": time}
-    return condition | ({"reason": "ReconcileError", "message": message} if message else {})
+    return condition | ({"reason": _reason(status), "message": message} if message else {})
+
+
+def _reason(status: str) -> str:
+    return "ReconcileError" if status == "False" else "NotCarriedOut"
 
 
 def _route_arns(router: VirtualRouter, state: ObjectState) -> JsonObject:

@@ -76,6 +76,21 @@ def test_an_inactive_object_says_why_and_has_no_arn_yet() -> None:
     assert change.news == (News("ReconcileError", PENDING.message),)
 
 
+def test_an_active_object_says_what_is_not_carried_out_once() -> None:
+    noted = ObjectState(ARN, is_active=True, note="spec.meshOwner: no mesh is shared")
+    (change,) = decided(noted, node())
+    assert change.patch is not None
+    (condition,) = change.patch["status"]["conditions"]
+    assert (condition["status"], condition["reason"], condition["message"]) == ("True", "NotCarriedOut", noted.note)
+    assert change.news == (News("NotCarriedOut", noted.note),)
+    said = VirtualNodeStatus(conditions=reported("True", noted.note), observed_generation=2, arn=ARN)
+    assert decided(noted, node(said)) == []
+    (taken_back,) = decided(ACTIVE, node(said))
+    assert taken_back.patch is not None
+    assert "message" not in taken_back.patch["status"]["conditions"][0]
+    assert taken_back.news == ()
+
+
 def test_waiting_for_another_object_is_no_news() -> None:
     (change,) = decided(ObjectState(ARN, is_active=False, message="virtualNode is not active yet", waits=True), node())
     assert change.patch is not None

@@ -17,7 +17,7 @@ from crossfade.compile.mesh.admit import MEMBER_KINDS, Named
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
-from crossfade.compile.mesh.states import error_texts
+from crossfade.compile.mesh.states import texts_of
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace
 from crossfade_kube.meta import NamespacedName, ObjectRef
@@ -81,7 +81,7 @@ def compile_with_fallback(
     if not choice.replaced:
         return Compiled(newest, choice.accepted)
     in_force = compile_mesh(_with(snapshot, choice.replaced), scope)
-    problems = error_texts(newest.diagnostics, with_effect=False)
+    problems = texts_of(newest.diagnostics, Severity.ERROR, with_effect=False)
     noted = {
         ref: _noted(newest.states[ref], problems[ref])
         for ref, version in choice.replaced.items()

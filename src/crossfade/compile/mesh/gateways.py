@@ -1,7 +1,7 @@
 """A virtual gateway as one proxy in two stages, as App Mesh built it (appmesh.md §3.11).
 
 Stage one listens on the gateway's ports, picks a gateway route and rewrites host and path; stage two, on loopback,
-holds the virtual services with their routers' routes. Health checks of the listeners were for the cloud: no effect.
+holds the virtual services with their routers' routes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -84,6 +84,8 @@ def compile_gateway(routes: Iterable[GatewayRoute], scope: GatewayScope) -> Prox
     served = [
         listener for index, listener in enumerate(scope.gateway.spec.listeners) if _is_served(listener, index, scope)
     ]
+    for index, listener in enumerate(scope.gateway.spec.listeners):
+        _check_health_check(listener, index, scope)
     for found in linked:
         _check_listener(found, served, scope)
     first = [_first_stage(listener, linked, scope) for listener in served]
@@ -225,6 +227,19 @@ def _is_served(listener: GatewayListener, index: int, scope: GatewayScope) -> bo
         field=f"{field}.tls",
     )
     return is_open
+
+
+def _check_health_check(listener: GatewayListener, index: int, scope: GatewayScope) -> None:
+    """Nodes are checked by those that call them; a gateway is called from outside of the mesh."""
+    if listener.health_check is not None:
+        scope.diagnostics.warning(
+            typed_ref(scope.gateway),
+            "listener.gateway-health-check",
+            "no proxy of a mesh calls a virtual gateway, so none checks its health",
+            effect="the listener is not checked",
+            hint="give the gateway's pods a readiness probe and remove the field",
+            field=f"spec.listeners[{index}].healthCheck",
+        )
 
 
 def _first_stage(

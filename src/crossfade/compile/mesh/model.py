@@ -13,12 +13,13 @@ from crossfade_kube.meta import ObjectRef
 class ObjectState(Struct, frozen=True):
     """`message` says why the object is not active; it `waits` where nothing is wrong with the object itself.
 
-    `route_arns` only for a VirtualRouter.
+    `note` is what the author of an active object should know all the same. `route_arns` only for a VirtualRouter.
     """
 
     arn: str
     is_active: bool
     message: str = ""
+    note: str = ""
     waits: bool = False
     route_arns: tuple[tuple[str, str], ...] = ()
 

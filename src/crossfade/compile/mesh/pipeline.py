@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from crossfade.api.appmesh import GatewayRoute, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
 from crossfade.compile.mesh import names
@@ -45,6 +45,7 @@ def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
     links = {name: Links(members, snapshot) for name, members in meshes.items()}
     found: dict[str, _Owned] = {}
     for name, members in meshes.items():
+        _check_owner(members.mesh, scope, diagnostics)
         found |= _proxies_of(members, links[name], snapshot, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
     return MeshModel(
@@ -54,6 +55,19 @@ def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
         diagnostics=tuple(diagnostics),
         faults=tuple(diagnostics.faults),
     )
+
+
+def _check_owner(mesh: Mesh, scope: ArnScope, diagnostics: Diagnostics) -> None:
+    owner = mesh.spec.mesh_owner
+    if owner and owner != scope.account_id:
+        diagnostics.warning(
+            typed_ref(mesh),
+            "mesh.owner",
+            f"no mesh is shared between AWS accounts here, and none with {owner}",
+            effect=f"the mesh is what this cluster holds, and its ARNs name account {scope.account_id}",
+            hint="create here what the mesh has from elsewhere, and remove the field",
+            field="spec.meshOwner",
+        )
 
 
 def _proxies_of(members: Members, links: Links, snapshot: Snapshot, diagnostics: Diagnostics) -> dict[str, _Owned]:

@@ -60,18 +60,20 @@ def object_states(
     diagnostics: Diagnostics,
 ) -> dict[ObjectRef, ObjectState]:
     """Every App Mesh object's state; BackendGroups have none."""
-    errors = error_texts(diagnostics)
+    errors = texts_of(diagnostics, Severity.ERROR)
+    notes = texts_of(diagnostics, Severity.WARNING)
     states: dict[ObjectRef, ObjectState] = {}
     for name, members in meshes.items():
         mesh = members.mesh
-        states[typed_ref(mesh)] = ObjectState(scope.arn(names.mesh_path(mesh.aws_name)), is_active=True)
+        own = typed_ref(mesh)
+        states[own] = ObjectState(scope.arn(names.mesh_path(mesh.aws_name)), is_active=True, note=notes.get(own, ""))
         surroundings = _Surroundings(members, links[name], snapshot, scope)
         for kind in _ORDER:
             for item in members.all(kind):
                 ref = typed_ref(item)
-                problem = errors.get(ref, "")
+                problem, note = errors.get(ref, ""), notes.get(ref, "")
                 states[ref] = isolated(
-                    partial(_state, item, problem, surroundings, states),
+                    partial(_state, item, problem, note, surroundings, states),
                     otherwise=ObjectState("", is_active=False, message=problem or _NOT_JUDGED),
                     ref=ref,
                     effect=_NOT_JUDGED,
@@ -87,7 +89,7 @@ def object_states(
 
 
 def _state(
-    item: Named, problem: str, surroundings: _Surroundings, states: Mapping[ObjectRef, ObjectState]
+    item: Named, problem: str, note: str, surroundings: _Surroundings, states: Mapping[ObjectRef, ObjectState]
 ) -> ObjectState:
     members, links, snapshot, scope = surroundings
     waiting = _waits_for(item, links, states) or _gateway_route_waits_for(item, members, snapshot, links, states)
@@ -96,20 +98,23 @@ def _state(
         scope.arn(path),
         is_active=not problem and not waiting,
         message=problem or waiting,
+        note=note,
         waits=bool(waiting) and not problem,
         route_arns=tuple((route, scope.arn(route_path)) for route, route_path in routes),
     )
 
 
-def error_texts(diagnostics: Iterable[Diagnostic], *, with_effect: bool = True) -> dict[ObjectRef, str]:
-    """All errors of each object in one line."""
-    errors: dict[ObjectRef, list[str]] = {}
+def texts_of(
+    diagnostics: Iterable[Diagnostic], severity: Severity, *, with_effect: bool = True
+) -> dict[ObjectRef, str]:
+    """All of this severity about each object, in one line."""
+    found: dict[ObjectRef, list[str]] = {}
     for diagnostic in diagnostics:
-        if diagnostic.severity is Severity.ERROR:
+        if diagnostic.severity is severity:
             where = f"{diagnostic.field}: " if diagnostic.field else ""
             effect = f"; {diagnostic.effect}" if with_effect and diagnostic.effect else ""
-            errors.setdefault(diagnostic.ref, []).append(f"{where}{diagnostic.message}{effect}")
-    return {ref: " | ".join(texts) for ref, texts in errors.items()}
+            found.setdefault(diagnostic.ref, []).append(f"{where}{diagnostic.message}{effect}")
+    return {ref: " | ".join(texts) for ref, texts in found.items()}
 
 
 def _waits_for(item: Named, links: Links, states: Mapping[ObjectRef, ObjectState]) -> str:
