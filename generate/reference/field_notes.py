@@ -41,8 +41,8 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "KongIngress": {
         r"proxy\.write_timeout": "told; an upstream that does not read is given `read_timeout`",
+        r"upstream\.(algorithm|hash_on|healthchecks)": f"told; {_ROUND_ROBIN}",
         r"upstream\.(slots|hash_.*)": _ROUND_ROBIN,
-        r"upstream\.(algorithm|healthchecks)": f"told; {_ROUND_ROBIN}",
     },
 }
 
