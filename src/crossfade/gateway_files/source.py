@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from crossfade.compile.diagnostics import Severity
 from crossfade.gateway_files.directory import Change, Directory, Gone, Text, Unreadable
 from crossfade.gateway_files.documents import Document, SyntaxTrouble, documents
 from crossfade.gateway_files.objects import Found, Problem, objects_of
 from crossfade.gateway_files.schemas import Schemas
+from crossfade.gateway_files.uses import Merging, Place, Report, Use, duplicate
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import ObjectRef
 
@@ -34,33 +34,6 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "EndpointSlice": "its addresses get no requests",
 }
 _OTHERWISE: Final = "it counts as absent"
-
-
-class Place(NamedTuple):
-    """Where something is said to be: `position` and `field` as in `Found` and `Problem`; no document: the file."""
-
-    path: str
-    document: Document | None = None
-    position: tuple[int, ...] = ()
-    field: str = ""
-    line: int = 0
-
-
-class Report(NamedTuple):
-    """What is wrong in the files, besides what compiling finds. `ref` is None for a file as a whole."""
-
-    place: Place
-    ref: ObjectRef | None
-    problem: Problem
-    effect: str = ""
-
-
-class Use(NamedTuple):
-    """An object in use and where it is from; `is_valid` is false for what only closes routes."""
-
-    item: Any
-    place: Place
-    is_valid: bool = True
 
 
 class FileState(NamedTuple):
@@ -106,7 +79,7 @@ class FileSource:
         self._trouble: Report | None = None
         self._first_seen: dict[ObjectRef, str] = {}
         self._snapshot = Snapshot(0, {})
-        self._uses: Mapping[ObjectRef, Use] = {}
+        self._merging = Merging()
 
     @property
     def link_targets(self) -> frozenset[str]:
@@ -126,23 +99,20 @@ class FileSource:
         return is_changed
 
     def state(self) -> FileState:
-        uses: dict[ObjectRef, Use] = {}
+        self._order()
+        merged = self._merging.merge([file.uses for file in self._ordered])
         reports = [self._trouble] if self._trouble is not None else []
         faults: list[Exception] = []
-        self._order()
         for file in self._ordered:
             if file.reports:
                 reports += file.reports
                 faults += _faults(file)
-            for ref, use in file.uses.items():
-                first = uses.get(ref)
-                if first is None or (use.is_valid and not first.is_valid):
-                    uses[ref] = use
-                elif use.is_valid:
-                    reports.append(_duplicate(use.place, ref, first.place))
-        self._forget_dates(uses)
-        changed = self._take_over(uses)
-        return FileState(self._snapshot, changed, tuple(reports), uses, self._paths, tuple(faults))
+        self._forget_dates(merged.uses)
+        if merged.changed:
+            self._snapshot = self._snapshot.with_changes(merged.present, merged.gone)
+        return FileState(
+            self._snapshot, merged.changed, (*reports, *merged.duplicates), merged.uses, self._paths, tuple(faults)
+        )
 
     def _order(self) -> None:
         """Of objects in two files the first file's counts."""
@@ -152,16 +122,6 @@ class FileSource:
             self._files = dict(sorted(self._files.items()))
             self._ordered = list(self._files.values())
             self._paths = frozenset(file.path for file in self._ordered)
-
-    def _take_over(self, uses: Mapping[ObjectRef, Use]) -> tuple[ObjectRef, ...]:
-        before = self._uses
-        present = [ref for ref, use in uses.items() if ref not in before or before[ref].item is not use.item]
-        gone = [ref for ref in before if ref not in uses]
-        if present or gone:
-            items = (uses[ref].item for ref in present)
-            self._snapshot = self._snapshot.with_changes(items, (before[ref].item for ref in gone))
-        self._uses = uses
-        return (*present, *gone)
 
     def _set_trouble(self, problem: str) -> bool:
         before = self._trouble
@@ -252,7 +212,7 @@ def _use(file: _File) -> None:
             reports += (Report(place._replace(field=each.field), found.ref, each) for each in found.problems)
         if found.item is not None and found.ref is not None:
             if found.ref in uses:
-                reports.append(_duplicate(place, found.ref, uses[found.ref].place))
+                reports.append(duplicate(place, found.ref, uses[found.ref].place))
             uses.setdefault(found.ref, Use(found.item, place))
     nameless = any(found.ref is None for _, found in refused)
     for document, found in refused:
@@ -277,11 +237,6 @@ def _effect(found: Found, before: Mapping[ObjectRef, Use], *, is_kept: bool) -> 
     if found.ref is None:
         return NAMELESS_KEPT if is_kept else NAMELESS
     return KEPT if found.ref in before else _WITHOUT.get(found.ref.kind, _OTHERWISE)
-
-
-def _duplicate(place: Place, ref: ObjectRef, first: Place) -> Report:
-    text = f"already defined in {first.path}, which is used"
-    return Report(place, ref, Problem("", text, "keep one of them", Severity.WARNING))
 
 
 def _faults(file: _File) -> Iterator[Exception]:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostic, Severity
 from crossfade.gateway_files.lines import Lines
-from crossfade.gateway_files.source import FileState, Place, Report, Use
+from crossfade.gateway_files.source import FileState
+from crossfade.gateway_files.uses import Place, Report, Use
 from crossfade_kube.meta import ObjectRef
 
 

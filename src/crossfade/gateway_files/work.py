@@ -29,6 +29,9 @@ class Outcome(NamedTuple):
 
 
 class Work:
+    """The collector of circular garbage rests meanwhile: nearly all that is made stays, without circles, and to search it
+    again and again takes longer than a change does."""
+
     def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
         self.options = options
         self._source = FileSource(folder, schemas)
@@ -43,8 +46,6 @@ class Work:
 
     def first(self) -> Outcome:
         """Whatever there is."""
-        # Nearly all that is made stays, and it leaves no circles behind: to search it for garbage again and again takes
-        # longer than a change does.
         gc.disable()
         try:
             self._source.refresh()
@@ -61,7 +62,11 @@ class Work:
             self.looking_took_s = time.monotonic() - begin
         if not is_changed:
             return None
-        outcome = self._outcome()
+        gc.disable()
+        try:
+            outcome = self._outcome()
+        finally:
+            gc.enable()
         if len(outcome.changed) >= _MANY:
             gc.freeze()
         return outcome
