@@ -29,8 +29,9 @@ class Outcome(NamedTuple):
 
 
 class Work:
-    """The collector of circular garbage rests meanwhile: nearly all that is made stays, without circles, and to search it
-    again and again takes longer than a change does."""
+    """The collector of circular garbage rests meanwhile: nearly all that is made stays, without circles, and to search
+    it again and again takes longer than a change does.
+    """
 
     def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
         self.options = options

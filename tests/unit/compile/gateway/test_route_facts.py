@@ -7,8 +7,10 @@ from msgspec import structs
 
 from crossfade.compile.gateway.plugins import RoutePolicy
 from crossfade.compile.gateway.routes import facts_for_routes, table_route
-from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, KongService, PathKind, PluginRef
-from crossfade.compile.model import Cluster, Discovery, Endpoint, Origin
+from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, KongService, PluginRef
+from crossfade.compile.model import Cluster, Discovery, Endpoint
+from crossfade.compile.routing.matches import PathMatchKind
+from crossfade.compile.routing.origin import Origin
 from crossfade_kube.core.ingress import IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 
@@ -20,7 +22,7 @@ ROUTE = KongRoute(
     "r",
     "r-id",
     KongBackend("shop", IngressServiceBackend("web"), ORIGIN),
-    (KongPath(PathKind.PLAIN, "/"),),
+    (KongPath(PathMatchKind.PREFIX, "/"),),
     ORIGIN,
     "",
     preserve_host=False,
