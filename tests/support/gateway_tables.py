@@ -5,7 +5,7 @@ import msgspec
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, ServerCertificate
 from crossfade.compile.routing.tables import GatewayTables
-from crossfade.envoy.shards import table_texts
+from crossfade.envoy.shards import TableTexts
 from crossfade.policy_module.library import Tables
 from tests.support.hostile_secrets import good_pair
 
@@ -17,7 +17,7 @@ def gateway_of(model: ProxyModel) -> GatewayTables:
 
 def tables_of(model: ProxyModel) -> Tables:
     """By the very texts that Envoy would be given."""
-    *shards, root = [text.content for text in table_texts(gateway_of(model))]
+    *shards, root = [text.content for text in TableTexts().of(gateway_of(model))]
     settings = msgspec.json.decode(root)["settings"]
     return Tables(settings, [msgspec.json.decode(shard) for shard in shards])
 
