@@ -40,7 +40,7 @@ def load(text: str | bytes, loader: Any = Loader) -> Any:
 
 
 def check(text: str | bytes, loader: Any = Loader) -> None:
-    """Raises TooMuchYamlError, YAMLError for wrong syntax.
+    """Raises TooMuchYamlError, and YAMLError for wrong syntax that stands in the way of knowing.
 
     Events come without recursion, and before anything is made of them.
     """
@@ -53,6 +53,8 @@ def check_depth(text: str | bytes, loader: Any = Loader) -> None:
 
 
 def _measure(text: str | bytes, loader: Any, *, with_aliases: bool) -> None:
+    if not _can_be_too_much(text, with_aliases=with_aliases):
+        return
     measuring = _Measuring()
     for event in yaml.parse(text, loader):
         if isinstance(event, yaml.AliasEvent) and not with_aliases:
@@ -61,6 +63,12 @@ def _measure(text: str | bytes, loader: Any, *, with_aliases: bool) -> None:
         if problem:
             mark: Any = event.start_mark
             raise TooMuchYamlError(problem=problem, problem_mark=mark)
+
+
+def _can_be_too_much(text: str | bytes, *, with_aliases: bool) -> bool:
+    """Nearly no text can: one of these characters begins each level. So most texts are parsed once only."""
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return (with_aliases and b"*" in raw) or sum(map(raw.count, (b"[", b"{", b":", b"-", b"?"))) > MOST_DEPTH
 
 
 class _Open(NamedTuple):
