@@ -54,11 +54,16 @@ DEADLINE_S = 10.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--others", type=int, default=0, help="Ingresses that are there already")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, embedded_cluster(Path(folder)) as cluster:
         prepare(cluster)
+        if options.others:
+            others = (ROUTE.format(number=f"other-{number}") for number in range(options.others))
+            cluster.kubectl("apply", "-f", "-", stdin="---".join(others))
+            milliseconds_until_200(cluster, f"/route-other-{options.others - 1}/")
         learned, steady = [], []
-        for number in range(rounds):
+        for number in range(options.rounds):
             cluster.kubectl("apply", "-f", "-", stdin=ROUTE.format(number=number))
             learned.append(milliseconds_until_200(cluster, f"/route-{number}/"))
             steady.append(milliseconds_until_200(cluster, "/route-0/"))
