@@ -125,6 +125,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MOST_HOST: Final = 253
 _NOT_IN_LINES: Final = re.compile(r"[\x00\r\n]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def header_name(text: str) -> TextOrMisfit:
@@ -139,6 +140,13 @@ def header_value(text: str) -> TextOrMisfit:
     """What Envoy takes as the value of a header: no NUL, CR, LF."""
     if _NOT_IN_LINES.search(text):
         return Misfit(f"{_quoted(text)} holds a line end or NUL, which no header can have")
+    return encodable(text)
+
+
+def printable_header_value(text: str) -> TextOrMisfit:
+    """As `header_value`, where Envoy is strict: no control character but the tab."""
+    if _CONTROL.search(text):
+        return Misfit(f"{_quoted(text)} holds a control character, which no header can have")
     return encodable(text)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from crossfade.api.appmesh.values import ConnectionLimits, RequestTimeout, TcpTimeout
 from crossfade.api.appmesh.virtual_node import Listener, OutlierDetection
 from crossfade.api.appmesh.virtual_router import RetryPolicy
-from crossfade.api.bounds import Misfit, header_value
+from crossfade.api.bounds import Misfit, printable_header_value
 from crossfade.compile.model import CircuitBreakers, HealthCheck, Protocol
 from crossfade.compile.model import OutlierDetection as ModelOutlierDetection
 from crossfade.compile.routing.retry import RetryPolicy as ModelRetryPolicy
@@ -91,7 +91,7 @@ def health_check_problem(listener: Listener) -> str:
         return ""
     if check.protocol == "grpc" and listener.port_mapping.protocol not in _HTTP2_FAMILY:
         return f"a grpc health check needs http2 or grpc, the listener speaks {listener.port_mapping.protocol}"
-    checked = header_value(check.path or "/")
+    checked = printable_header_value(check.path or "/")
     return f"the path cannot be used: {checked}" if isinstance(checked, Misfit) else ""
 
 

@@ -8,8 +8,10 @@ from crossfade.api.bounds import Misfit, encodable
 
 MOST_INSTRUCTIONS: Final = 32_768
 """`re2.max_program_size.error_level` in every proxy's bootstrap."""
-_QUIET: Final = re2.Options()
-_QUIET.log_errors = False
+# Envoy compiles patterns as bytes: a character beyond ASCII is several of them, and no escape can stand for it.
+_AS_ENVOY: Final = re2.Options()
+_AS_ENVOY.encoding = re2.Options.Encoding.LATIN1
+_AS_ENVOY.log_errors = False
 
 
 def re2_pattern(pattern: str) -> str | Misfit:
@@ -19,7 +21,7 @@ def re2_pattern(pattern: str) -> str | Misfit:
     if isinstance(checked := encodable(pattern), Misfit):
         return checked
     try:
-        size = re2.compile(pattern, options=_QUIET).programsize
+        size = re2.compile(pattern.encode(), options=_AS_ENVOY).programsize
     except re2.error as exc:
         return Misfit(f"{pattern!r} is not a regular expression in RE2 syntax: {_reason(exc)}")
     if size > MOST_INSTRUCTIONS:
