@@ -109,10 +109,13 @@ def _override(
 
 def _usable(route: KongIngressRoute, ref: ObjectRef, diagnostics: Diagnostics) -> KongIngressRoute:
     """Without what cannot be carried out."""
-    if route.path_handling not in (None, "v0") or route.response_buffering is False:
-        name, value = (
-            ("path_handling", "v0") if route.path_handling not in (None, "v0") else ("response_buffering", "true")
-        )
+    fixed = (
+        ("path_handling", "v0", route.path_handling in (None, "v0")),
+        ("response_buffering", "true", route.response_buffering is not False),
+    )
+    for name, value, is_heeded in fixed:
+        if is_heeded:
+            continue
         diagnostics.error(
             ref,
             "kongingress.unsupported-route",
