@@ -1,6 +1,8 @@
 """The supported plugins, and the verdict on one plugin object: its steps, or why it is refused."""
 
+import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +38,8 @@ PLUGINS: Final[dict[str, Plugin]] = {
     )
 }
 _HIGHEST: Final = 1_000_000
+# Verdicts on longer configurations are not remembered.
+_LONGEST: Final = 2048
 _NO_ORDERING: Final = "remove ordering: plugins run in one fixed order, as in Kong's open-source gateway"
 # The one order of all plugins, those of the policy module and those of Envoy alike: lower runs first. Kong gives no
 # priority to two plugins (kong.md §4.2), so one more plugin moves no other.
@@ -67,6 +71,24 @@ def judge_plugin(
 
     Any `ordering` is refused: what runs before what is part of a policy.
     """
+    protocols = tuple(protocols)
+    try:
+        text = json.dumps([config, protocols, ordering])
+    except (TypeError, ValueError, RecursionError):
+        return _judged(name, config, protocols, ordering)
+    return _judged_before(name, text) if len(text) <= _LONGEST else _judged(name, config, protocols, ordering)
+
+
+@lru_cache(maxsize=4096)
+def _judged_before(name: str, text: str) -> Accepted | Refused:
+    """Many consumers' plugins say the same, and each object is judged when it is admitted and when it is compiled."""
+    config, protocols, ordering = json.loads(text)
+    return _judged(name, config, tuple(protocols), ordering)
+
+
+def _judged(
+    name: str, config: Mapping[str, Any], protocols: tuple[str, ...], ordering: Mapping[str, Any] | None
+) -> Accepted | Refused:
     plugin = PLUGINS.get(name)
     if plugin is None:
         return Refused(

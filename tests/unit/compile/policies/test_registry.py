@@ -137,7 +137,7 @@ def test_an_unknown_field_is_told_what_there_is() -> None:
 def test_the_policy_module_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(judge_plugin("rate-limiting", {"minute": 3}), Accepted)
     monkeypatch.setattr(registry.library, "problem", lambda *asked: f"{asked[0]}: not with me")
-    verdict = judge_plugin("rate-limiting", {"minute": 3})
+    verdict = judge_plugin("rate-limiting", {"minute": 7.03125})
     assert isinstance(verdict, Refused)
     assert verdict.reason == "instance: not with me"
 
