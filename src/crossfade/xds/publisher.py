@@ -149,11 +149,6 @@ class Publisher:
         state = self._proxies.get(proxy)
         return state.effective if state is not None else None
 
-    def is_refused(self, proxy: str) -> bool:
-        """Something of what was published last."""
-        state = self._proxies.get(proxy)
-        return state is not None and bool(state.bad)
-
     def record(self, subscription: Subscription, verdict: Verdict) -> None:
         state = self._proxies[subscription.proxy]
         if _is_on_trial(verdict):

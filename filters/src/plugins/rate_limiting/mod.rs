@@ -5,7 +5,7 @@ mod windows;
 
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
-use crate::plugins::Plugin;
+use crate::plugins::{Plugin, checks};
 use crate::text::{Text, decimal};
 use counters::{Counters, Limits, Usage};
 use serde::Deserialize;
@@ -87,7 +87,7 @@ impl RateLimiting {
             header_name: raw.header_name.unwrap_or_default().to_ascii_lowercase(),
             path: raw.path.unwrap_or_default(),
             hide_client_headers: raw.hide_client_headers,
-            error_code: status_code(raw.error_code)?,
+            error_code: checks::reply_status("error_code", raw.error_code)?,
             error_message: raw.error_message.unwrap_or_else(default_error_message),
         })
     }
@@ -226,15 +226,6 @@ fn default_policy() -> String {
 
 fn default_error_code() -> f64 {
     429.0
-}
-
-/// Kong takes any number; only what can be a status of an answer is of use.
-fn status_code(number: f64) -> Result<u16, ConfigError> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within 200..600
-    (200.0..600.0)
-        .contains(&number)
-        .then_some(number as u16)
-        .ok_or(ConfigError::Invalid("error_code of rate-limiting is not an HTTP status from 200 to 599".into()))
 }
 
 fn default_error_message() -> String {
