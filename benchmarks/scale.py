@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.cluster import free_ports
 from tests.support.gateway import service, upstream
+from tests.support.ports import free_ports
 
 DEFAULT = ("hosts:10", "hosts:1000", "hosts:5000", "one:1000", "hostless:1000", "both:1000", "consumers:20000")
 START_WITHIN_S = 120.0

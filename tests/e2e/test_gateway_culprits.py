@@ -27,9 +27,9 @@ from crossfade.xds.server import AdsServer
 from crossfade_kube.meta import ObjectRef
 from tests.e2e.test_gateway_listener import certificate_shown
 from tests.support.certificates import self_signed
-from tests.support.cluster import free_ports
 from tests.support.envoy import Answer, backend, get, until
 from tests.support.models import ORIGIN, gateway_tables, kong_model, local_cluster
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
 

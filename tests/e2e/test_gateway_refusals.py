@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from tests.support.certificates import self_signed
-from tests.support.cluster import free_ports
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
 from tests.support.hostile_secrets import LAUGHS
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
 

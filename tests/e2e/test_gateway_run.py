@@ -13,8 +13,8 @@ import yaml
 
 from crossfade.certs.ca import create_authority
 from crossfade.certs.issuer import issue_server_certificate
-from tests.support.cluster import free_ports
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import EmbeddedCluster, crossfade, free_ports
+from tests.support.cluster import EmbeddedCluster, crossfade
 from tests.support.dj import SOON_S, ask, dj_behind_the_gateway, ingress, wait_for_status
 from tests.support.gateway import eventually
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 

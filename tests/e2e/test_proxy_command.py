@@ -17,9 +17,9 @@ from crossfade.xds.auth import NotAuthenticatedError, ServerKeyPair, always, bea
 from crossfade.xds.publisher import Publisher
 from crossfade.xds.server import AdsServer
 from tests.support.certificates import self_signed
-from tests.support.cluster import free_ports
 from tests.support.envoy import backend, get, until
 from tests.support.models import local_cluster, proxy_model, route_to
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.cluster import free_ports
+from tests.support.ports import free_ports
 
 
 class ApiServerProcess:

@@ -2,13 +2,14 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.ports import free_ports
 
 SLEEPERS = '- {match: "*", argv: [sleep, infinity]}\n'
 
@@ -57,11 +58,3 @@ def embedded_cluster(data_dir: Path, *arguments: str) -> Iterator[EmbeddedCluste
         yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['ports']['http']}")
     finally:
         crossfade("down", "--data-dir", str(data_dir))
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports

@@ -19,7 +19,7 @@ from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer
-from tests.support.cluster import free_ports
+from tests.support.ports import free_ports
 
 PROXY = "proxy"
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.cluster import free_ports
+from tests.support.ports import free_ports
 
 START_WITHIN_S = 30.0
 

@@ -20,8 +20,8 @@ from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
 from crossfade_kube.logging import EventLog
 from crossfade_kube.registry import TypedObject, decode
-from tests.support.cluster import free_ports
 from tests.support.envoy import Answer, get, until
+from tests.support.ports import free_ports
 
 GATEWAY = "mesh/m/virtualGateway/gate_prod"
 Json = dict[str, Any]

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster, free_ports
+from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import crossfade
-from tests.support.cluster import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = [
     pytest.mark.cluster,

@@ -26,9 +26,9 @@ from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION, EVENT
 from tests.support.api_process import ApiProcess
-from tests.support.cluster import free_ports
 from tests.support.envoy import Answer, backend, get, until
 from tests.support.gateway import ingress
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
 

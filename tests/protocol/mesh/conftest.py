@@ -27,7 +27,7 @@ from crossfade_kube.resources import (
     SERVICE_ACCOUNT,
     VALIDATING_WEBHOOK_CONFIGURATION,
 )
-from tests.support.cluster import free_ports
+from tests.support.ports import free_ports
 
 Json = dict[str, Any]
 T = TypeVar("T")
