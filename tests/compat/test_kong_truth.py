@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from crossfade_kube.meta import JsonObject
-from tests.support.cluster import free_ports
+from tests.support.ports import free_ports
 
 TRUTH = Path(__file__).parent / "kong-truth"
 
