@@ -15,7 +15,8 @@ from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.listeners import listeners
-from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy, Instance, route_policy, tell_protocols
+from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy
+from crossfade.compile.gateway.route_policies import Instance, route_policy, tell_protocols
 from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_routes, table_route
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from crossfade.api.bounds import MOST_SECONDS
-from crossfade.compile.gateway.plugins import RoutePolicy
+from crossfade.compile.gateway.route_policies import RoutePolicy
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
 from crossfade.compile.model import Discovery
 from crossfade.compile.routing import tables

@@ -7,7 +7,7 @@ import pytest
 from crossfade.api.kong.plugin import KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
-from crossfade.compile.gateway.plugins import (
+from crossfade.compile.gateway.route_policies import (
     RANK_GLOBAL,
     RANK_ROUTE,
     RANK_ROUTE_CONSUMER,

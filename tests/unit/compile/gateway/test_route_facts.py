@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from crossfade.compile.gateway.plugins import RoutePolicy
+from crossfade.compile.gateway.route_policies import RoutePolicy
 from crossfade.compile.gateway.routes import facts_for_routes, table_route
 from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, KongService, PluginRef
 from crossfade.compile.model import Cluster, Discovery, Endpoint
