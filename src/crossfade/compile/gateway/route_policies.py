@@ -1,4 +1,4 @@
-"""What runs on one route: the plugins attached to it, to its Service and to all requests, by precedence (kong.md §4.1)."""
+"""What runs on one route: plugins of the route, of its Service and of all requests, by precedence (kong.md §4.1)."""
 
 from collections.abc import Collection, Iterable
 from typing import Final
