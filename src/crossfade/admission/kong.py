@@ -93,11 +93,17 @@ def verdict_on(obj: JsonObject, old: JsonObject, snapshot: Snapshot = EMPTY) -> 
     if rule is None:
         effect = WITHOUT_EFFECT.get(name)
         return Verdict(warnings=(f"{name} has no effect in this gateway: {effect}",) if effect else ())
-    kind, check = rule
+    kind, _ = rule
     try:
-        return check(decode(obj, kind), old, snapshot)
+        return verdict_on_item(decode(obj, kind), old, snapshot)
     except DecodeError as error:
         return Verdict((Problem(error.problem, error.field),))
+
+
+def verdict_on_item(item: TypedObject, old: JsonObject, snapshot: Snapshot = EMPTY) -> Verdict:
+    """As `verdict_on`, on what has been read already."""
+    rule = _RULES.get(item.RESOURCE.kind)
+    return Verdict() if rule is None else rule[1](item, old, snapshot)
 
 
 def _plugin(plugin: AnyKongPlugin, old: JsonObject, snapshot: Snapshot) -> Verdict:

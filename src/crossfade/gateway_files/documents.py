@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import orjson
 import yaml
 
-from crossfade_kube import yaml_texts
+from crossfade.gateway_files.yaml_values import PatientLoader, values
 
 # Directives belong to the document that follows them.
 _MARK: Final = re.compile(r"^(?:%.*\n(?:(?:%.*|[ \t]*#.*|[ \t]*)\n)*)?---(?=\s|$)", re.MULTILINE)
@@ -73,21 +73,6 @@ def content_line(text: str) -> int:
     return before.count("\n") if len(before) < len(text) else 0
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen when PyYAML was built
-    """As the tools of Kubernetes: a date is a text."""
-
-
-class _PatientLoader(yaml.SafeLoader):
-    """Takes surrogates that are escaped, as JSON writes what is beyond 16 bits."""
-
-
-for _each in (_Loader, _PatientLoader):
-    _each.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 def loaded(text: str, *, is_json: bool = False) -> list[Any]:
     """The values in a document's text: mostly one, more after `...`. Raises SyntaxTrouble."""
     if is_json:
@@ -97,8 +82,7 @@ def loaded(text: str, *, is_json: bool = False) -> list[Any]:
             # JSON with comments or several documents passes as YAML; else YAML's parser says the place.
             pass
     try:
-        yaml_texts.check_depth(text, _Loader)
-        return list(yaml.load_all(text, _Loader))
+        return values(text)
     except yaml.YAMLError as error:
         return _loaded_patiently(text, error)
     except (ValueError, TypeError, RecursionError) as error:
@@ -108,7 +92,7 @@ def loaded(text: str, *, is_json: bool = False) -> list[Any]:
 def _loaded_patiently(text: str, error: yaml.YAMLError) -> list[Any]:
     if "\\u" in text:
         try:
-            return [_with_pairs_joined(value) for value in yaml.load_all(text, _PatientLoader)]
+            return [_with_pairs_joined(value) for value in yaml.load_all(text, PatientLoader)]
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             pass
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:

@@ -9,19 +9,24 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from crossfade.admission.kong import WITHOUT_EFFECT, verdict_on
+from crossfade.admission.kong import WITHOUT_EFFECT, verdict_on_item
 from crossfade.api.kong.plugin import AnyKongPlugin, ConfigSource, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.gateway_files.documents import loaded, unusable
 from crossfade.gateway_files.schemas import Schemas
-from crossfade_kube.meta import GroupVersionKind, JsonObject, ObjectMeta, ObjectRef
-from crossfade_kube.registry import DecodeError, decode_known, kinds_by_gvk, typed_ref
+from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.meta import JsonObject, ObjectMeta, ObjectRef
+from crossfade_kube.registry import DecodeError, TypedObject, decode
 
 # Manifests for a cluster hold these too; they mean nothing here and need no word.
 _WITHOUT_MEANING: Final = frozenset({"Namespace", "ServiceAccount", "CustomResourceDefinition"})
 _BETA_INGRESS: Final = frozenset({"extensions/v1beta1", "networking.k8s.io/v1beta1"})
-_KINDS: Final = kinds_by_gvk(INPUT_KINDS)
+_KINDS: Final[Mapping[tuple[str, str], type[TypedObject]]] = {
+    (version, kind.RESOURCE.kind): kind
+    for kind in INPUT_KINDS
+    for version in (kind.RESOURCE.api_version, *(_BETA_INGRESS if kind is Ingress else ()))
+}
 _PLUGINS: Final[Mapping[str, type[AnyKongPlugin]]] = {"KongPlugin": KongPlugin, "KongClusterPlugin": KongClusterPlugin}
 
 
@@ -97,17 +102,17 @@ def _found(position: tuple[int, ...], value: JsonObject, schemas: Schemas) -> Fo
     ref = _ref(value)
     if ref is None:
         return Found(position, None, problems=(Problem("", _what_is_missing(value)),))
+    kind = _KINDS.get((value["apiVersion"], value["kind"]))
+    if kind is None:
+        return Found(position, ref, problems=_foreign(ref))
     document = _as_stored(value, ref)
     try:
-        item = decode_known(document, _KINDS)
+        item = decode(document, kind)
     except DecodeError as error:
         problem = Problem(error.field, error.problem)
         return Found(position, ref, closing=_closing(value, ref), problems=(problem,))
-    if item is None:
-        return Found(position, ref, problems=_foreign(ref))
-    ref = typed_ref(item)._replace(uid="")
     wrong = [Problem(field, text) for field, text in schemas.problems(item.RESOURCE, document)]
-    verdict = [Problem(each.field, each.message, each.hint) for each in verdict_on(document, {}).problems]
+    verdict = [Problem(each.field, each.message, each.hint) for each in verdict_on_item(item, {}).problems]
     if not wrong and not verdict:
         return Found(position, ref, item)
     # What Kong's rules refuse the compiler refuses too, and says more about; it does not know the schemas.
@@ -131,22 +136,16 @@ def _ref(value: JsonObject) -> ObjectRef | None:
     metadata = value.get("metadata")
     names = metadata if isinstance(metadata, dict) else {}
     api_version, kind, name = value.get("apiVersion"), value.get("kind"), names.get("name")
-    if not all(isinstance(each, str) and each for each in (api_version, kind)):
+    if not isinstance(api_version, str) or not isinstance(kind, str) or not api_version or not kind:
         return None
     if not isinstance(name, str | int | float) or not str(name):
         return None
     namespace = names.get("namespace") if isinstance(names.get("namespace"), str) else ""
-    known = _KINDS.get(_gvk(str(api_version), str(kind)))
+    known = _KINDS.get((api_version, kind))
     if known is None:
-        return ObjectRef(str(api_version), str(kind), namespace or "", str(name))
-    return ObjectRef(
-        known.RESOURCE.api_version, str(kind), (namespace or "default") * known.RESOURCE.namespaced, str(name)
-    )
-
-
-def _gvk(api_version: str, kind: str) -> GroupVersionKind:
-    group, _, version = ("networking.k8s.io/v1" if api_version in _BETA_INGRESS else api_version).rpartition("/")
-    return GroupVersionKind(group, version, kind)
+        return ObjectRef(api_version, kind, namespace or "", str(name))
+    resource = known.RESOURCE
+    return ObjectRef(resource.api_version, kind, (namespace or "default") * resource.namespaced, str(name))
 
 
 def _what_is_missing(value: JsonObject) -> str:

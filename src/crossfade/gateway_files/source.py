@@ -77,6 +77,8 @@ class FileSource:
         self._ordered: list[_File] = []
         self._paths: frozenset[str] = frozenset()
         self._trouble: Report | None = None
+        self._time = ""
+        """Of the last look."""
         self._first_seen: dict[ObjectRef, str] = {}
         self._snapshot = Snapshot(0, {})
         self._merging = Merging()
@@ -87,6 +89,7 @@ class FileSource:
 
     def refresh(self, names: Iterable[str] | None = None) -> bool:
         """Reads what changed, of these files or of all; whether anything did."""
+        self._time = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         try:
             changes = self._directory.changes(names)
         except OSError as error:
@@ -168,7 +171,7 @@ class FileSource:
         """Without a creation time of its own an object was created when it was first seen."""
         if found.ref is None or (found.item is None and found.closing is None):
             return found
-        seen = self._first_seen.setdefault(found.ref, self._now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        seen = self._first_seen.setdefault(found.ref, self._time)
         return replace(found, item=_created(found.item, seen), closing=_created(found.closing, seen))
 
     def _forget_dates(self, uses: Mapping[ObjectRef, Use]) -> None:
