@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from msgspec.structs import replace
 
 from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
@@ -27,11 +26,11 @@ def documents(case: str) -> list[JsonObject]:
 
 
 def settings(case: str) -> CompileSettings:
-    """`settings.yaml`: `compat`, and `tls: true` for a TLS listener."""
+    """`settings.yaml`: fields of `CompileSettings`, and `tls: true` for a TLS listener."""
     path = CASES / case / "settings.yaml"
     given = yaml.safe_load(path.read_text()) if path.exists() else {}
-    found = CompileSettings(salt=b"salt", compat=given.get("compat", "kong-3"))
-    return replace(found, default_certificate=ServerCertificate("chain", "key")) if given.get("tls") else found
+    certificate = ServerCertificate("chain", "key") if given.pop("tls", False) else None
+    return CompileSettings(salt=b"salt", default_certificate=certificate, **given)
 
 
 def compiled(case: str, items: list[JsonObject]) -> CompiledGateway:

@@ -37,6 +37,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     run.add_argument("--headers", type=_words, metavar="NAME,…", help="its own headers for clients (`off`: none)")
     run.add_argument("--headers-upstream", type=_words, metavar="NAME,…", help="the same for Services")
     run.add_argument(
+        "--missing-plugins",
+        choices=("closed", "open"),
+        default="closed",
+        help="answer 503 where a plugin does not exist, or serve without it (default: %(default)s)",
+    )
+    run.add_argument(
         "--concurrency", type=_count, default=os.cpu_count() or 1, metavar="N", help="Envoy's worker threads"
     )
     run.set_defaults(run=_run)
@@ -62,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         real_ip_header=arguments.real_ip_header,
         headers=arguments.headers,
         headers_upstream=arguments.headers_upstream,
+        missing_plugins=arguments.missing_plugins,
         salt=secrets.token_bytes(16),
         default_certificate=self_signed_certificate() if arguments.https_port else None,
     )

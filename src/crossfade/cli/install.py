@@ -28,6 +28,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default="kong-2.1",
         help="whose response texts and headers to send (default: %(default)s, what Kong's chart 1.11 shipped)",
     )
+    gateway.add_argument(
+        "--missing-plugins",
+        choices=("closed", "open"),
+        default="closed",
+        help="answer 503 where a plugin does not exist, or serve without it (default: %(default)s)",
+    )
     gateway.set_defaults(run=_print_gateway)
 
 
@@ -40,7 +46,12 @@ def _print_mesh(arguments: argparse.Namespace) -> int:
 def _print_gateway(arguments: argparse.Namespace) -> int:
     from crossfade.install.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
 
-    settings = GatewayInstallSettings(release=arguments.release, namespace=arguments.namespace, compat=arguments.compat)
+    settings = GatewayInstallSettings(
+        release=arguments.release,
+        namespace=arguments.namespace,
+        compat=arguments.compat,
+        missing_plugins=arguments.missing_plugins,
+    )
     return _print([*gateway_crds(), *gateway_manifests(settings)])
 
 

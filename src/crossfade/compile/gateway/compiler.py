@@ -69,7 +69,13 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     services = resolver.services
     consumers = consumers_of(snapshot, classes, memo, diagnostics)
     plugins = Attachments(
-        snapshot, classes, memo, diagnostics, referrers=[*routes, *services.values()], consumers=consumers
+        snapshot,
+        classes,
+        memo,
+        diagnostics,
+        referrers=[*routes, *services.values()],
+        consumers=consumers,
+        serves_without_missing=settings.missing_plugins == "open",
     )
     making = _Making(memo, diagnostics, plugins)
     found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]

@@ -1,7 +1,8 @@
 """Plugin objects → where each applies and with which precedence (kong.md §4.1, §4.3).
 
 What cannot be applied is never left out: a route that would miss a policy is closed (503), a consumer that would
-escape one is unknown. Only a plugin object that does not exist is passed over, as Kong does.
+escape one is unknown. So it is for a plugin object that does not exist, unless the settings say otherwise; Kong passes
+it over. A global plugin that cannot be applied closes all routes that no nearer one of its name covers.
 """
 
 import re
@@ -65,16 +66,21 @@ class Attachments:
         *,
         referrers: Iterable[KongRoute | KongService],
         consumers: Sequence[Consumer],
+        serves_without_missing: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._memo = memo
         self._diagnostics = diagnostics
+        self._serves_without_missing = serves_without_missing
         self._instances = self._judge_all(classes)
         self._referrers = tuple(referrers)
+        self._missing: dict[str, Instance] = {}
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
         self._consumers = consumers
         inputs = ((consumer,) for consumer in consumers)
-        self._carried_by = memo.each("carried", inputs, (self._instances,), self._carried_of, diagnostics)
+        self._carried_by = memo.each(
+            "carried", inputs, (self._instances, serves_without_missing), self._carried_of, diagnostics
+        )
         self._carried = {instance.ref for carried in self._carried_by for instance in carried}
         self._used_by_traffic = frozenset(
             instance.ref for referrer in self._referrers for instance in self._resolve(referrer.plugins, diagnostics)
@@ -187,37 +193,49 @@ class Attachments:
         for instance in instances:
             if instance.accepted is None and self._instances.get(_key(instance.ref)) is instance:
                 referrer = refs[0].referrer
-                is_consumer = referrer.kind == KongConsumer.RESOURCE.kind
                 diagnostics.error(
                     referrer,
                     "plugin.refused-here",
                     instance.trouble,
-                    effect=_CONSUMER_UNKNOWN if is_consumer else _ROUTES_CLOSED,
+                    effect=_closing_effect(referrer),
                     hint=f"correct {instance.ref} or remove it from the annotation",
                     field=_FIELD,
                 )
 
     def _look_up(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
-        """KongPlugin of the referrer's namespace, else KongClusterPlugin; None when disabled or missing."""
+        """KongPlugin of the referrer's namespace, else KongClusterPlugin; None when nothing is to run."""
         if ":" in ref.name:
             return self._refuse_remote(ref, diagnostics)
         for key in (NamespacedName(ref.referrer.namespace, ref.name), NamespacedName("", ref.name)):
             if key in self._instances:
                 return self._instances[key]
-        diagnostics.warning(
-            ref.referrer,
-            "plugin.not-found",
-            f'referenced KongPlugin or KongClusterPlugin "{ref.name}" does not exist',
-            effect="requests are served without it",
-            hint=f"create KongPlugin {ref.referrer.namespace}/{ref.name} or remove it from the annotation",
-            field=_FIELD,
-        )
-        return None
+        return self._miss(ref, diagnostics)
+
+    def _miss(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
+        """None where requests are to be served without it."""
+        problem = f'referenced KongPlugin or KongClusterPlugin "{ref.name}" does not exist'
+        wanted = f"{ref.referrer.namespace}/{ref.name}"
+        hint = f"create KongPlugin {wanted} or a KongClusterPlugin of the gateway's class, or remove the name"
+        if self._serves_without_missing:
+            effect = "requests are served without it"
+            diagnostics.warning(ref.referrer, "plugin.not-found", problem, effect=effect, hint=hint, field=_FIELD)
+            return None
+        effect = f"{_closing_effect(ref.referrer)}; Kong would pass over it, as the setting missing plugins: open does"
+        diagnostics.error(ref.referrer, "plugin.not-found", problem, effect=effect, hint=hint, field=_FIELD)
+
+        def make(_: Diagnostics) -> Instance:
+            missing = ObjectRef(KongPlugin.RESOURCE.api_version, "KongPlugin", ref.referrer.namespace, ref.name)
+            # No plugin has such a name: it must not count as another configuration of one that is there.
+            return Instance(missing, wanted, None, f"plugin {_shown(ref.name)} does not exist")
+
+        if wanted not in self._missing:
+            self._missing[wanted] = self._memo.of(("missing plugin", wanted), (), make, diagnostics)
+        return self._missing[wanted]
 
     def _refuse_remote(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
         namespace, _, name = ref.name.partition(":")
         if not namespace or not name:
-            return None
+            return self._miss(ref, diagnostics)
         problem = f'no grant found to referenced "{ref.name}" plugin in the requested remote KongPlugin bind'
         diagnostics.error(
             ref.referrer,
@@ -299,6 +317,10 @@ class Attachments:
                     field="metadata.labels.global",
                 )
         return list(found.values())
+
+
+def _closing_effect(referrer: ObjectRef) -> str:
+    return _CONSUMER_UNKNOWN if referrer.kind == KongConsumer.RESOURCE.kind else _ROUTES_CLOSED
 
 
 def _key(ref: ObjectRef) -> NamespacedName:

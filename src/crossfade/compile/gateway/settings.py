@@ -7,6 +7,7 @@ from msgspec import Struct
 from crossfade.compile.model import AccessLog, ServerCertificate
 
 COMPAT_PROFILES: Final = ("kong-3", "kong-2.1")
+MISSING_PLUGINS: Final = ("closed", "open")
 SERVER_TOKENS: Final = {"kong-3": "kong/3.9.1", "kong-2.1": "kong/2.1.4"}
 
 
@@ -14,7 +15,8 @@ class CompileSettings(Struct, frozen=True):
     """`salt` is mixed into the hashes of API keys; without `default_certificate` there is no TLS listener.
 
     `port_maps` says under which port clients know a listening port. `real_ip_header`, `headers` and `headers_upstream`
-    are Kong's settings of these names; None keeps Kong's defaults.
+    are Kong's settings of these names; None keeps Kong's defaults. `missing_plugins` is what becomes of requests to
+    which a plugin should apply that does not exist: `closed` (503) or `open` (served without it, as by Kong).
     """
 
     ingress_class: str = "kong"
@@ -28,6 +30,7 @@ class CompileSettings(Struct, frozen=True):
     port_maps: tuple[tuple[int, int], ...] = ()
     headers: tuple[str, ...] | None = None
     headers_upstream: tuple[str, ...] | None = None
+    missing_plugins: str = "closed"
     salt: bytes = b""
     default_certificate: ServerCertificate | None = None
     access_log: AccessLog | None = None

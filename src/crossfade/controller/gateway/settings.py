@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.certs.default_certificate import self_signed_certificate
-from crossfade.compile.gateway.settings import COMPAT_PROFILES, CompileSettings
+from crossfade.compile.gateway.settings import COMPAT_PROFILES, MISSING_PLUGINS, CompileSettings
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
 from crossfade_kube.meta import NamespacedName
 
@@ -44,17 +44,15 @@ class GatewaySettings(Struct, frozen=True):
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "GatewaySettings":
         """Raises ValueError naming the variable that is wrong."""
         namespace = environ.get("POD_NAMESPACE") or "kong"
-        compat = environ.get("CROSSFADE_COMPAT") or "kong-3"
-        if compat not in COMPAT_PROFILES:
-            raise ValueError(f"CROSSFADE_COMPAT is {compat!r}: it must be {' or '.join(COMPAT_PROFILES)}")
         trusted = environ.get("CROSSFADE_TRUSTED_IPS", "").split(",")
         return cls(
             compile=CompileSettings(
                 ingress_class=environ.get("CONTROLLER_INGRESS_CLASS") or "kong",
-                compat=compat,
+                compat=_choice(environ, "CROSSFADE_COMPAT", COMPAT_PROFILES),
                 server_token=environ.get("CROSSFADE_SERVER_TOKEN", ""),
                 trusted_ips=tuple(part.strip() for part in trusted if part.strip()),
                 port_maps=_PUBLIC_PORTS,
+                missing_plugins=_choice(environ, "CROSSFADE_MISSING_PLUGINS", MISSING_PLUGINS),
                 salt=secrets.token_bytes(16),
                 default_certificate=self_signed_certificate(),
             ),
@@ -78,6 +76,14 @@ def _webhook(environ: Mapping[str, str], namespace: str) -> WebhookSettings | No
     port = _port(environ, "CONTROLLER_ADMISSION_WEBHOOK_LISTEN", listen)
     service = environ.get("CROSSFADE_WEBHOOK_SERVICE") or "kong-kong-validation-webhook"
     return WebhookSettings(port, configuration, NamespacedName(namespace, service))
+
+
+def _choice(environ: Mapping[str, str], variable: str, known: tuple[str, ...]) -> str:
+    """The first is the default."""
+    value = environ.get(variable) or known[0]
+    if value not in known:
+        raise ValueError(f"{variable} is {value!r}: it must be {' or '.join(known)}")
+    return value
 
 
 def _name(environ: Mapping[str, str], variable: str) -> NamespacedName | None:
