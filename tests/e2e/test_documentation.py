@@ -11,6 +11,12 @@ from crossfade.demo.walkthrough import CHAPTERS
 from tests.support.documentation import ROOT, commands_in, files_in
 
 CLEAN_UP = "crossfade down >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true"
+PAGES = (
+    "docs/getting-started.md",
+    "docs/gateway-without-a-cluster.md",
+    "docs/operations.md",
+    "docs/upgrades.md",
+)
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
 
 
@@ -27,7 +33,7 @@ def test_the_readme_names_the_two_commands_that_continuous_integration_runs() ->
 
 @pytest.mark.cluster
 @pytest.mark.envoy
-@pytest.mark.parametrize("page", ["docs/getting-started.md", "docs/gateway-without-a-cluster.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
     for path, content in files_in(page).items():
         (tmp_path / Path(path).relative_to("/tmp")).write_text(content)
