@@ -5,7 +5,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 # File systems count time in steps of up to 2 s: a file as young as that may change again without a trace.
@@ -28,6 +28,23 @@ Change = Text | Unreadable | Gone
 _Signature = tuple[int, int, int, int]
 
 
+class Files(Protocol):
+    """Where manifests come from, as `FileSource` asks; `name` is what people know all of it by."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def link_targets(self) -> frozenset[str]:
+        """Directories outside in which changes are changes here."""
+
+    def path_of(self, name: str) -> str:
+        """As people write it."""
+
+    def changes(self, names: Iterable[str] | None) -> dict[str, Change]:
+        """By file name, of these files or of all. Raises OSError when nothing can be read."""
+
+
 class Directory:
     """Remembers what each file looked like; blocking. Symbolic links are followed."""
 
@@ -35,6 +52,13 @@ class Directory:
         self._folder = str(folder)
         self._seen: dict[str, _Signature | None] = {}
         self._targets: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return self._folder
+
+    def path_of(self, name: str) -> str:
+        return f"{self._folder}/{name}"
 
     @property
     def link_targets(self) -> frozenset[str]:
@@ -63,7 +87,7 @@ class Directory:
             yield name, self._read(name)
 
     def _read(self, name: str) -> Change:
-        path = f"{self._folder}/{name}"
+        path = self.path_of(name)
         self._targets.pop(name, None)
         try:
             if os.path.islink(path):  # noqa: PTH114 - as many calls as there are files

@@ -9,34 +9,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from crossfade.admission.kong import WITHOUT_EFFECT, verdict_on_item
 from crossfade.api.kong.plugin import AnyKongPlugin, ConfigSource, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Severity
-from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.gateway_files.documents import loaded, unusable
-from crossfade.gateway_files.schemas import Schemas
-from crossfade_kube.core.ingress import Ingress
+from crossfade.gateway_files.reading import BETA_INGRESS, Problem, Reading
 from crossfade_kube.meta import JsonObject, ObjectMeta, ObjectRef
-from crossfade_kube.registry import DecodeError, TypedObject, decode
+from crossfade_kube.registry import DecodeError, decode
 
-# Manifests for a cluster hold these too; they mean nothing here and need no word.
-_WITHOUT_MEANING: Final = frozenset({"Namespace", "ServiceAccount", "CustomResourceDefinition"})
-_BETA_INGRESS: Final = frozenset({"extensions/v1beta1", "networking.k8s.io/v1beta1"})
-_KINDS: Final[Mapping[tuple[str, str], type[TypedObject]]] = {
-    (version, kind.RESOURCE.kind): kind
-    for kind in INPUT_KINDS
-    for version in (kind.RESOURCE.api_version, *(_BETA_INGRESS if kind is Ingress else ()))
-}
 _PLUGINS: Final[Mapping[str, type[AnyKongPlugin]]] = {"KongPlugin": KongPlugin, "KongClusterPlugin": KongClusterPlugin}
-
-
-class Problem(Struct, frozen=True):
-    """`field` is a JSON path in the object, empty for all of it. An error keeps the object out."""
-
-    field: str
-    message: str
-    hint: str = ""
-    severity: Severity = Severity.ERROR
 
 
 class Found(Struct, frozen=True, eq=False):
@@ -59,15 +39,15 @@ class Found(Struct, frozen=True, eq=False):
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def objects_of(text: str, schemas: Schemas, *, is_json: bool = False) -> tuple[Found, ...]:
+def objects_of(text: str, reading: Reading, *, is_json: bool = False) -> tuple[Found, ...]:
     """All objects of a document's text, those of lists too. Raises SyntaxTrouble."""
     found: list[Found] = []
     for value in loaded(text, is_json=is_json):
         trouble = unusable(text, value)
         if trouble is None:
-            found += (_isolated(position, item, schemas) for position, item in _items(value, ()))
+            found += (_isolated(position, item, reading) for position, item in _items(value, ()))
         else:
-            found.append(_unusable(value, Problem(*trouble)))
+            found.append(_unusable(value, Problem(*trouble), reading))
     return tuple(found)
 
 
@@ -81,48 +61,48 @@ def _items(value: Any, position: tuple[int, ...]) -> Iterator[tuple[tuple[int, .
         yield position, value
 
 
-def _unusable(value: Any, problem: Problem) -> Found:
-    ref = _ref(value) if isinstance(value, dict) else None
+def _unusable(value: Any, problem: Problem, reading: Reading) -> Found:
+    ref = _ref(value, reading) if isinstance(value, dict) else None
     return Found((), ref, closing=_closing(value, ref), problems=(problem,))
 
 
-def _isolated(position: tuple[int, ...], value: Any, schemas: Schemas) -> Found:
+def _isolated(position: tuple[int, ...], value: Any, reading: Reading) -> Found:
     if not isinstance(value, dict):
         return Found(position, None, problems=(Problem("", f"this is a {type(value).__name__}, not an object"),))
     try:
-        return _found(position, value, schemas)
+        return _found(position, value, reading)
     except Exception as exc:
         # Not the exception's text: it may quote a Secret.
         problem = Problem("", f"a fault in Crossfade ({type(exc).__name__}) keeps it from being read", "report this")
-        ref = _ref(value)
+        ref = _ref(value, reading)
         return Found(position, ref, closing=_closing(value, ref), problems=(problem,), fault=exc)
 
 
-def _found(position: tuple[int, ...], value: JsonObject, schemas: Schemas) -> Found:
-    ref = _ref(value)
+def _found(position: tuple[int, ...], value: JsonObject, reading: Reading) -> Found:
+    ref = _ref(value, reading)
     if ref is None:
         return Found(position, None, problems=(Problem("", _what_is_missing(value)),))
-    kind = _KINDS.get((value["apiVersion"], value["kind"]))
+    kind = reading.kinds.get((value["apiVersion"], value["kind"]))
     if kind is None:
-        return Found(position, ref, problems=_foreign(ref))
+        return Found(position, ref, problems=reading.foreign(ref))
     document = _as_stored(value, ref)
     try:
         item = decode(document, kind)
     except DecodeError as error:
         problem = Problem(error.field, error.problem)
         return Found(position, ref, closing=_closing(value, ref), problems=(problem,))
-    wrong = [Problem(field, text) for field, text in schemas.problems(item.RESOURCE, document)]
-    verdict = [Problem(each.field, each.message, each.hint) for each in verdict_on_item(item, {}).problems]
-    if not wrong and not verdict:
-        return Found(position, ref, item)
+    wrong = [Problem(field, text) for field, text in reading.schemas.problems(item.RESOURCE, document)]
+    problems = (*wrong, *reading.rules(item, document))
+    if not any(problem.severity is Severity.ERROR for problem in problems):
+        return Found(position, ref, item, problems=problems)
     # What Kong's rules refuse the compiler refuses too, and says more about; it does not know the schemas.
     closing = item if isinstance(item, AnyKongPlugin) and not wrong else _closing(value, ref)
-    return Found(position, ref, closing=closing, problems=(*wrong, *verdict))
+    return Found(position, ref, closing=closing, problems=problems)
 
 
 def _as_stored(value: JsonObject, ref: ObjectRef) -> JsonObject:
     """As the API server would have it."""
-    if value["apiVersion"] in _BETA_INGRESS and ref.kind == "Ingress":
+    if value["apiVersion"] in BETA_INGRESS and ref.kind == "Ingress":
         from crossfade_kube.core.ingress_v1beta1 import ingress_v1_from_v1beta1
 
         value = ingress_v1_from_v1beta1(value)
@@ -131,7 +111,7 @@ def _as_stored(value: JsonObject, ref: ObjectRef) -> JsonObject:
     return _with_plain_secret({**present, "metadata": {**metadata, "namespace": ref.namespace}})
 
 
-def _ref(value: JsonObject) -> ObjectRef | None:
+def _ref(value: JsonObject, reading: Reading) -> ObjectRef | None:
     """None unless it names a kind and itself. As kubectl: namespaced objects that name none are in `default`."""
     metadata = value.get("metadata")
     names = metadata if isinstance(metadata, dict) else {}
@@ -141,7 +121,7 @@ def _ref(value: JsonObject) -> ObjectRef | None:
     if not isinstance(name, str | int | float) or not str(name):
         return None
     namespace = names.get("namespace") if isinstance(names.get("namespace"), str) else ""
-    known = _KINDS.get((api_version, kind))
+    known = reading.kinds.get((api_version, kind))
     if known is None:
         return ObjectRef(api_version, kind, namespace or "", str(name))
     resource = known.RESOURCE
@@ -152,15 +132,6 @@ def _what_is_missing(value: JsonObject) -> str:
     if not value.get("apiVersion") or not value.get("kind"):
         return "an object without apiVersion and kind"
     return f"{value['kind']}: metadata.name is missing"
-
-
-def _foreign(ref: ObjectRef) -> tuple[Problem, ...]:
-    if ref.kind in _WITHOUT_MEANING:
-        return ()
-    names = ", ".join(sorted({kind.RESOURCE.kind for kind in INPUT_KINDS}))
-    effect = WITHOUT_EFFECT.get(ref.kind)
-    text = f"{ref.api_version} {ref.kind} has no effect here{f': {effect}' if effect else ''}"
-    return (Problem("", text, f"the gateway reads {names}", Severity.WARNING),)
 
 
 def _closing(value: Any, ref: ObjectRef | None) -> AnyKongPlugin | None:

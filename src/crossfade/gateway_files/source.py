@@ -6,15 +6,14 @@ it was, as a whole: half a file is no manifest. Blocking, for one thread at a ti
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from crossfade.gateway_files.directory import Change, Directory, Gone, Text, Unreadable
+from crossfade.gateway_files.directory import Change, Files, Gone, Text, Unreadable
 from crossfade.gateway_files.documents import Document, SyntaxTrouble, documents
-from crossfade.gateway_files.objects import Found, Problem, objects_of
-from crossfade.gateway_files.schemas import Schemas
+from crossfade.gateway_files.objects import Found, objects_of
+from crossfade.gateway_files.reading import Problem, Reading
 from crossfade.gateway_files.uses import Merging, Place, Report, Use, duplicate
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import ObjectRef
@@ -68,10 +67,9 @@ class _File:
 class FileSource:
     """Ask it to `refresh`, then for the `state`."""
 
-    def __init__(self, folder: Path, schemas: Schemas, *, now: Callable[[], datetime] | None = None) -> None:
-        self._directory = Directory(folder)
-        self._folder = folder
-        self._schemas = schemas
+    def __init__(self, files: Files, reading: Reading, *, now: Callable[[], datetime] | None = None) -> None:
+        self._given = files
+        self._reading = reading
         self._now = now or (lambda: datetime.now(UTC))
         self._files: dict[str, _File] = {}
         self._ordered: list[_File] = []
@@ -85,13 +83,13 @@ class FileSource:
 
     @property
     def link_targets(self) -> frozenset[str]:
-        return self._directory.link_targets
+        return self._given.link_targets
 
     def refresh(self, names: Iterable[str] | None = None) -> bool:
         """Reads what changed, of these files or of all; whether anything did."""
         self._time = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         try:
-            changes = self._directory.changes(names)
+            changes = self._given.changes(names)
         except OSError as error:
             return self._set_trouble(f"the directory cannot be read: {error.strerror or error}")
         is_changed = self._set_trouble("") if names is None else False
@@ -129,7 +127,7 @@ class FileSource:
     def _set_trouble(self, problem: str) -> bool:
         before = self._trouble
         effect = "what it held stays in use" if self._files else "nothing is in use"
-        self._trouble = Report(Place(str(self._folder)), None, Problem("", problem), effect) if problem else None
+        self._trouble = Report(Place(self._given.name), None, Problem("", problem), effect) if problem else None
         return self._trouble != before
 
     def _documents_of(self, names: Iterable[str]) -> dict[str, tuple[Found, ...]]:
@@ -139,7 +137,7 @@ class FileSource:
     def _take(self, name: str, change: Change, known: dict[str, tuple[Found, ...]]) -> bool:
         if isinstance(change, Gone):
             return self._files.pop(name, None) is not None
-        file = self._files.setdefault(name, _File(f"{self._folder}/{name}"))
+        file = self._files.setdefault(name, _File(self._given.path_of(name)))
         if isinstance(change, Unreadable):
             return _set_file_trouble(file, Place(file.path), f"cannot be read: {change.reason}")
         if change.content == file.text and (file.trouble is None or file.trouble.place.line):
@@ -164,7 +162,7 @@ class FileSource:
     def _found(self, document: Document, known: dict[str, tuple[Found, ...]], *, is_json: bool) -> tuple[Found, ...]:
         key = _key(document.text)
         if key not in known:
-            known[key] = tuple(map(self._dated, objects_of(document.text, self._schemas, is_json=is_json)))
+            known[key] = tuple(map(self._dated, objects_of(document.text, self._reading, is_json=is_json)))
         return known[key]
 
     def _dated(self, found: Found) -> Found:

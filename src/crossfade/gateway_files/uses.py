@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from crossfade.compile.diagnostics import Severity
 from crossfade.gateway_files.documents import Document
-from crossfade.gateway_files.objects import Problem
+from crossfade.gateway_files.reading import Problem
 from crossfade_kube.meta import ObjectRef
 
 

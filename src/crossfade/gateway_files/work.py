@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.gateway import Built, GatewayBuilder
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.gateway_files.directory import Directory
+from crossfade.gateway_files.reading import gateway_reading
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FileSource, FileState
 from crossfade_kube.meta import ObjectRef
@@ -35,7 +37,7 @@ class Work:
 
     def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
         self.options = options
-        self._source = FileSource(folder, schemas)
+        self._source = FileSource(Directory(folder), gateway_reading(schemas))
         self._builder = GatewayBuilder(settings, options)
         self._changed: dict[ObjectRef, None] = {}
         self.looking_took_s = 0.0

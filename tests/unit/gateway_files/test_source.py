@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.gateway_files.directory import Directory
+from crossfade.gateway_files.reading import gateway_reading
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FILE_KEPT, FILE_UNUSED, KEPT, NAMELESS, NAMELESS_KEPT, FileSource, FileState
 from crossfade.install.gateway import gateway_crd
@@ -21,13 +23,13 @@ from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret
 from tests.unit.gateway_files.manifests import CONSUMER, INGRESS, PLUGIN, SERVICE
 
-SCHEMAS = Schemas(gateway_crd)
+READING = gateway_reading(Schemas(gateway_crd))
 T = TypeVar("T", bound=KubernetesObject)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> FileSource:
-    return FileSource(tmp_path, SCHEMAS, now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    return FileSource(Directory(tmp_path), READING, now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
 
 
 def read(source: FileSource) -> FileState:
@@ -177,7 +179,7 @@ def test_after_a_restart_what_is_refused_is_absent(tmp_path: Path, source: FileS
     read(source)
     (tmp_path / "all.yaml").write_text((INGRESS % "/x").replace("rules:", "rules: 5\n  other:"))
     assert found(read(source), Ingress, "web")
-    assert read(FileSource(tmp_path, SCHEMAS)).snapshot.all(Ingress) == ()
+    assert read(FileSource(Directory(tmp_path), READING)).snapshot.all(Ingress) == ()
 
 
 def test_the_same_text_gives_the_very_same_objects(tmp_path: Path, source: FileSource) -> None:
@@ -229,7 +231,7 @@ def test_what_cannot_be_read_stays_as_it_was(tmp_path: Path, source: FileSource)
 def test_a_directory_that_is_gone_takes_nothing_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     folder.mkdir()
-    source = FileSource(folder, SCHEMAS)
+    source = FileSource(Directory(folder), READING)
     (folder / "limit.yaml").write_text(PLUGIN % 3)
     read(source)
     folder.rename(tmp_path / "elsewhere")
@@ -334,7 +336,7 @@ BAD = [
 @given(st.lists(st.sampled_from([*GOOD, *BAD]), max_size=10), st.lists(st.sampled_from([*GOOD, *BAD]), max_size=10))
 def test_whatever_stands_beside_it_a_good_object_counts(first: list[str], then: list[str]) -> None:
     with TemporaryDirectory() as folder:
-        source = FileSource(Path(folder), SCHEMAS)
+        source = FileSource(Directory(Path(folder)), READING)
         for texts in (first, then):
             (Path(folder) / "all.yaml").write_text("---\n".join(texts))
             names = {item.metadata.name for item in read(source).snapshot.all(KongConsumer)}
