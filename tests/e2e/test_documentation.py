@@ -16,6 +16,7 @@ PAGES = (
     "docs/gateway-without-a-cluster.md",
     "docs/operations.md",
     "docs/upgrades.md",
+    "docs/how-to/check-manifests.md",
 )
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
 
@@ -36,7 +37,9 @@ def test_the_readme_names_the_two_commands_that_continuous_integration_runs() ->
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
     for path, content in files_in(page).items():
-        (tmp_path / Path(path).relative_to("/tmp")).write_text(content)
+        file = tmp_path / Path(path).relative_to("/tmp")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
     commands = [command.replace("/tmp/", f"{tmp_path}/") for command in commands_in(page) if command not in SET_UP]
     script = "\n".join(["set -eu", f"trap '{CLEAN_UP}' EXIT", *commands])
     done = subprocess.run(

@@ -15,6 +15,8 @@ _MOST_SHOWN: Final = 600
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
+    """Nothing is wrong; somebody may still wonder."""
 
 
 class Diagnostic(Struct, frozen=True, order=True):

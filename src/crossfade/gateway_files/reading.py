@@ -29,7 +29,9 @@ class Problem(Struct, frozen=True):
 
 
 class Reading(NamedTuple):
-    """`kinds` by apiVersion and kind. `rules` judges an object of a known kind, beyond its schema; `foreign` says what others mean here."""
+    """`kinds` by apiVersion and kind. `rules` judges an object of a known kind, beyond its schema; `foreign` says what
+    others mean here.
+    """
 
     kinds: Mapping[tuple[str, str], type[TypedObject]]
     schemas: Schemas

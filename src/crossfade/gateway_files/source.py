@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from crossfade.compile.diagnostics import Severity
 from crossfade.gateway_files.directory import Change, Files, Gone, Text, Unreadable
 from crossfade.gateway_files.documents import Document, SyntaxTrouble, documents
 from crossfade.gateway_files.objects import Found, objects_of
@@ -127,7 +128,7 @@ class FileSource:
     def _set_trouble(self, problem: str) -> bool:
         before = self._trouble
         effect = "what it held stays in use" if self._files else "nothing is in use"
-        self._trouble = Report(Place(self._given.name), None, Problem("", problem), effect) if problem else None
+        self._trouble = Report(Place(self._given.name), None, _file_problem(problem), effect) if problem else None
         return self._trouble != before
 
     def _documents_of(self, names: Iterable[str]) -> dict[str, tuple[Found, ...]]:
@@ -188,10 +189,14 @@ def _created(item: Any, time: str) -> Any:
     return replace(item, metadata=replace(item.metadata, creation_timestamp=time))
 
 
+def _file_problem(text: str) -> Problem:
+    return Problem("", text, code="file.unreadable")
+
+
 def _set_file_trouble(file: _File, place: Place, problem: str) -> bool:
     before = file.trouble
     effect = FILE_KEPT if file.uses else FILE_UNUSED
-    file.trouble = Report(place, None, Problem("", problem), effect)
+    file.trouble = Report(place, None, _file_problem(problem), effect)
     file.uses = _without_lines(file, file.uses)
     # What was refused before stays refused.
     kept = (each._replace(place=Place(file.path)) for each in file.reports if each is not before)
@@ -219,7 +224,9 @@ def _use(file: _File) -> None:
     for document, found in refused:
         place = Place(file.path, document, found.position)
         effect = _effect(found, before, is_kept=bool(before))
-        reports += (Report(place._replace(field=each.field), found.ref, each, effect) for each in found.problems)
+        for each in found.problems:
+            what_follows = effect if each.severity is Severity.ERROR else ""
+            reports.append(Report(place._replace(field=each.field), found.ref, each, what_follows))
         if found.ref is not None and found.ref in before:
             uses.setdefault(found.ref, before[found.ref]._replace(place=place))
         elif found.ref is not None and found.closing is not None:

@@ -108,4 +108,4 @@ def _merged(files: Sequence[FileUses]) -> tuple[dict[ObjectRef, Use], list[Repor
 
 def duplicate(place: Place, ref: ObjectRef, first: Place) -> Report:
     text = f"already defined in {first.path}, which is used"
-    return Report(place, ref, Problem("", text, "keep one of them", Severity.WARNING))
+    return Report(place, ref, Problem("", text, "keep one of them", Severity.WARNING, "object.duplicate"))
