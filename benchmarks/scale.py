@@ -7,7 +7,8 @@ object at a time and waits until the change answers. Prints time to the first an
 plane, and the median and the worst of the changes. One Envoy worker; ends by itself.
 
 Shapes: `hosts` (a host for each Ingress), `one` (all under one host), `hostless`, `both` (as many with a host of their
-own as without any), `consumers` (100 Ingresses with key-auth, each consumer with a plugin of its own; a key changes).
+own as without any), `consumers` (100 Ingresses with key-auth, each consumer with a plugin of its own; a key changes),
+`company` (each Ingress with a host, a Service and two plugins of its own; a consumer for each ten).
 """
 
 import argparse
@@ -25,7 +26,16 @@ from typing import NamedTuple
 from tests.support.gateway import service, upstream
 from tests.support.ports import free_ports
 
-DEFAULT = ("hosts:10", "hosts:1000", "hosts:5000", "one:1000", "hostless:1000", "both:1000", "consumers:20000")
+DEFAULT = (
+    "hosts:10",
+    "hosts:1000",
+    "hosts:5000",
+    "one:1000",
+    "hostless:1000",
+    "both:1000",
+    "consumers:20000",
+    "company:3000",
+)
 START_WITHIN_S = 120.0
 CHANGE_WITHIN_S = 30.0
 PAUSE_S = 0.3
@@ -59,6 +69,21 @@ kind: Secret
 metadata: {{name: k{number}, labels: {{konghq.com/credential: key-auth}}}}
 stringData: {{key: key-{number}-{version}}}
 """
+COMPANY = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {{name: id{number}}}
+plugin: correlation-id
+config: {{header_name: X-Request-{number}}}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {{name: rl{number}}}
+plugin: rate-limiting
+config: {{minute: {limit}, policy: local}}
+---
+{service}{ingress}---
+{consumer}"""
 
 
 class Request(NamedTuple):
@@ -68,19 +93,37 @@ class Request(NamedTuple):
 
 
 class Shape(NamedTuple):
+    """`port` is where the Services' endpoint listens."""
+
     kind: str
     count: int
+    port: int = 0
 
     def content(self, number: int, version: int) -> str:
         if self.kind == "consumers":
             return CONSUMER.format(number=number, version=version)
+        if self.kind == "company":
+            return self._company(number, version)
         wanted = self.request(number, version)
         host = f"host: {wanted.host}, " if wanted.host != "any.test" else ""
         return INGRESS.format(number=number, host=host, path=wanted.path, plugins="")
 
+    def _company(self, number: int, version: int) -> str:
+        wanted = self.request(number, version)
+        plugins = f", konghq.com/plugins: 'id{number},rl{number}'"
+        ingress = INGRESS.format(number=number, host=f"host: {wanted.host}, ", path=wanted.path, plugins=plugins)
+        consumer = CONSUMER.format(number=number, version=0) if number % 10 == 0 else ""
+        return COMPANY.format(
+            number=number,
+            limit=1000 + number,
+            ingress=ingress.replace("{name: up,", f"{{name: up{number},"),
+            service=service(f"up{number}", self.port),
+            consumer=consumer,
+        )
+
     def request(self, number: int, version: int) -> Request:
         match self.kind:
-            case "hosts":
+            case "hosts" | "company":
                 return Request(f"h{number}.test", f"/v{version}")
             case "one":
                 return Request("one.test", f"/r{number}/v{version}")
@@ -158,6 +201,7 @@ def resident_mib(pid: int) -> float:
 def measured(shape: Shape, changes: int) -> Result:
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory() as directory, upstream("ok") as up_port:
+        shape = shape._replace(port=up_port)
         folder = Path(directory)
         write(folder, "service", service("up", up_port))
         for name, content in shape.others():
