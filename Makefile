@@ -7,11 +7,12 @@ ARGS ?=
 # Where rustup puts cargo, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup packages demo test fresh check format bench golden docs clean
+.PHONY: help setup packages demo test nightly fresh check format bench golden docs clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
 	@echo "make test    set up and run every test"
+	@echo "make nightly the tests with generated input, at length: hours"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
@@ -38,6 +39,10 @@ demo: setup
 test: setup
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 	@cargo test --quiet --locked
+
+nightly: setup
+	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation
+	@PROPTEST_CASES=1000000 cargo test --quiet --release --locked
 
 fresh:
 	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }

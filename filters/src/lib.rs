@@ -24,6 +24,8 @@ mod gateway_tests;
 mod headers;
 #[cfg(not(test))]
 mod hooks;
+#[cfg(test)]
+mod hostile_tests;
 mod incoming;
 mod library;
 mod local_reply;

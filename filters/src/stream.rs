@@ -118,7 +118,7 @@ pub mod testing {
     }
 
     pub fn text(bytes: &[u8]) -> String {
-        String::from_utf8(bytes.to_vec()).unwrap()
+        String::from_utf8_lossy(bytes).into_owned()
     }
 
     impl Connection for Fake {

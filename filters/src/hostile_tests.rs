@@ -1,0 +1,293 @@
+//! Requests, bodies and answers that somebody made up to do harm, against every plugin. `PROPTEST_CASES` says how many;
+//! whatever comes, nothing panics, nobody gets another's name, and what is sent on is well formed.
+
+use crate::gateway::{Filter, Flow};
+use crate::plugins;
+use crate::stream::testing::Fake;
+use crate::stream::{Map, Stream};
+use crate::testing::{filter, plugins as on_route};
+use memchr::memmem;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// At least one line for each plugin: the configurations that look at most of a request.
+fn configurations() -> Vec<(&'static str, Value)> {
+    vec![
+        ("acl", json!({"allow": ["a"]})),
+        ("basic-auth", json!({"anonymous": "nobody", "hide_credentials": true})),
+        ("correlation-id", json!({"header_name": "x-id", "generator": "uuid#counter", "echo_downstream": true})),
+        ("cors", json!({"origins": ["https://a.test", "~^https://[a-z]+$"], "credentials": true, "max_age": 3600})),
+        ("grpc-web", json!({"allow_origin_header": "*"})),
+        ("ip-restriction", json!({"allow": ["192.0.2.0/24"]})),
+        ("key-auth", json!({"key_in_body": true, "hide_credentials": true, "key_names": ["apikey", "x-a"]})),
+        ("key-auth", json!({"anonymous": "nobody"})),
+        ("rate-limiting", json!({"minute": 5, "limit_by": "header", "header_name": "x-a"})),
+        ("rate-limiting", json!({"second": 3, "limit_by": "path", "path": "/s"})),
+        ("request-termination", json!({"status_code": 418, "trigger": "x-a", "echo": true})),
+        (
+            "response-transformer",
+            json!({
+                "remove": {"headers": ["x-a", "set-cookie: a"], "json": ["a"]},
+                "rename": {"headers": ["x-b:x-c"], "json": ["b:c"]},
+                "replace": {"headers": ["x-c:d"], "json": ["c:d"], "body": null},
+                "add": {"headers": ["x-d:e"], "json": ["d:e"], "json_types": ["string"]},
+                "append": {"headers": ["x-d:f"], "json": ["a:g"]},
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn every_plugin_is_here() {
+    let here: HashSet<_> = configurations().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(here, plugins::names().collect());
+    for (name, config) in configurations() {
+        plugins::parse(name, config).unwrap();
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Message {
+    headers: Vec<(String, Vec<u8>)>,
+    /// As it arrives, piece by piece.
+    body: Vec<Vec<u8>>,
+    has_trailers: bool,
+}
+
+const NAMES: [&str; 24] = [
+    "apikey",
+    "x-a",
+    "x-b",
+    "x-c",
+    "authorization",
+    "proxy-authorization",
+    "accept",
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "host",
+    "origin",
+    "cookie",
+    "x-forwarded-for",
+    "x-real-ip",
+    "access-control-request-method",
+    "access-control-request-headers",
+    "x-consumer-id",
+    "x-consumer-username",
+    "x-credential-identifier",
+    "set-cookie",
+];
+
+const VALUES: [&str; 26] = [
+    "",
+    "ann-key",
+    "vip-key",
+    "old-key",
+    "c-ann",
+    "*/*",
+    "application/json",
+    "application/json; charset=\"",
+    "text/html",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=a",
+    "multipart/form-data; boundary=",
+    "0",
+    "3",
+    "18446744073709551616",
+    "-1",
+    "chunked",
+    "close, x-a",
+    "websocket",
+    "Basic YW5uOmFubg==",
+    "Basic ====",
+    "null",
+    "https://a.test",
+    "127.0.0.1, ::1",
+    "application/grpc-web+proto",
+    "gzip;q=2, \u{0}",
+];
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![8 => proptest::sample::select(&NAMES[..]).prop_map(str::to_owned), 1 => "[!-9;-@^-~]{1,8}"]
+}
+
+/// Envoy lets through all bytes but line ends.
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    let noise = vec(any::<u8>().prop_map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }), 0..40);
+    prop_oneof![
+        6 => proptest::sample::select(&VALUES[..]).prop_map(|value| value.as_bytes().to_vec()),
+        2 => noise,
+        1 => (any::<u8>().prop_filter("a line end", |byte| !matches!(byte, b'\r' | b'\n')), 1_000..9_000_usize)
+            .prop_map(|(byte, count)| vec![byte; count]),
+    ]
+}
+
+fn body() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    const PIECES: [&str; 14] = [
+        "",
+        "{",
+        "{\"apikey\":\"ann-key\"}",
+        "{\"a\":[",
+        "[[[[[[[[",
+        "apikey=ann-key&",
+        "&&=%=%2&",
+        "--a\r\n",
+        "--a--\r\n",
+        "Content-Disposition: form-data; name=\"apikey\"\r\n\r\n",
+        "1e999",
+        "\"\\ud800\"",
+        "null",
+        "\u{0}\u{1}",
+    ];
+    let piece = prop_oneof![
+        4 => proptest::sample::select(&PIECES[..]).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..64),
+        1 => (any::<u8>(), 0..70_000_usize).prop_map(|(byte, count)| vec![byte; count]),
+    ];
+    vec(piece, 0..5)
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    (vec((name(), value()), 0..12), body(), any::<bool>()).prop_map(|(headers, body, has_trailers)| Message {
+        headers,
+        body,
+        has_trailers,
+    })
+}
+
+fn target() -> impl Strategy<Value = String> {
+    const PIECES: [&str; 20] = [
+        "/",
+        "//",
+        "/.",
+        "/..",
+        "/s",
+        "%2e",
+        "%2E%2e",
+        "%2f",
+        "%00",
+        "%",
+        "%zz",
+        "?",
+        "&",
+        "=",
+        "apikey=ann-key",
+        "#",
+        ";",
+        "a",
+        "\u{e9}",
+        "*",
+    ];
+    vec(proptest::sample::select(&PIECES[..]), 0..12).prop_map(|pieces| format!("/s{}", pieces.concat()))
+}
+
+fn method() -> impl Strategy<Value = String> {
+    prop_oneof![
+        proptest::sample::select(&["GET", "HEAD", "POST", "OPTIONS", "CONNECT", "get"][..]).prop_map(str::to_owned),
+        "[!-~]{1,9}"
+    ]
+}
+
+fn request() -> impl Strategy<Value = Fake> {
+    (method(), target(), message()).prop_map(|(method, target, message)| {
+        let mut fake = Fake::request(&method, &target, &[]);
+        fake.request.extend(message.headers);
+        fake
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_comes_is_answered_or_sent_on(
+        chosen in vec(proptest::sample::select(configurations()), 0..4), asked in request(), sent in message(),
+        status in prop_oneof![Just("200"), Just("204"), Just("304"), Just("503"), Just("101")], answered in message(),
+    ) {
+        let mut stream = asked;
+        let before = all_bytes(&stream, &sent);
+        let mut filter = filter(&on_route(&numbered(&chosen)), &stream);
+        if request_passes(&mut filter, &mut stream, &sent) {
+            is_well_formed(&stream.request)?;
+            only_the_owner_is_named(&stream, &before)?;
+            response_passes(&mut filter, &mut stream, status, &answered);
+            is_well_formed(&stream.response)?;
+        } else if let Some((status, headers, _)) = &stream.reply {
+            prop_assert!((200..600).contains(status), "{status}");
+            for (name, value) in headers {
+                prop_assert!(!name.contains(['\r', '\n', '\0']) && !value.contains(['\r', '\n']), "{name}: {value}");
+            }
+        }
+    }
+}
+
+fn all_bytes(stream: &Fake, sent: &Message) -> Vec<u8> {
+    let headers = stream.request.iter().flat_map(|(_, value)| value.clone());
+    headers.chain(sent.body.concat()).collect()
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
+}
+
+/// The same plugin may stand there twice: each instance has a name of its own.
+fn numbered(chosen: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
+    let mut seen = HashSet::new();
+    chosen.iter().filter(|(name, _)| seen.insert(*name)).cloned().collect()
+}
+
+/// Whether it goes on to the upstream.
+fn request_passes(filter: &mut Filter, stream: &mut Fake, sent: &Message) -> bool {
+    let ends_at_once = sent.body.is_empty() && !sent.has_trailers;
+    let mut flow = filter.on_request_headers(stream, ends_at_once);
+    for (index, piece) in sent.body.iter().enumerate() {
+        if flow == Flow::Answered {
+            return false;
+        }
+        stream.request_body.extend_from_slice(piece);
+        flow = filter.on_request_body(stream, index + 1 == sent.body.len() && !sent.has_trailers);
+    }
+    if sent.has_trailers && flow != Flow::Answered {
+        flow = filter.on_request_trailers(stream);
+    }
+    flow == Flow::Continue && stream.reply.is_none()
+}
+
+fn response_passes(filter: &mut Filter, stream: &mut Fake, status: &str, answered: &Message) {
+    stream.response = vec![(":status".to_owned(), status.as_bytes().to_vec())];
+    stream.response.extend(answered.headers.clone());
+    filter.on_response_headers(stream, answered.body.is_empty() && !answered.has_trailers);
+    for (index, piece) in answered.body.iter().enumerate() {
+        stream.response_chunk.clone_from(piece);
+        filter.on_response_body(stream, index + 1 == answered.body.len() && !answered.has_trailers);
+    }
+    if answered.has_trailers {
+        filter.on_response_trailers(stream);
+    }
+}
+
+fn is_well_formed(headers: &[(String, Vec<u8>)]) -> Result<(), TestCaseError> {
+    for (name, value) in headers {
+        prop_assert!(!name.is_empty() && !name.bytes().any(|byte| byte <= b' '), "{name:?}");
+        prop_assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n')), "{name}: {value:?}");
+    }
+    for name in [":path", ":method", ":authority"] {
+        let count = headers.iter().filter(|(other, _)| other == name).count();
+        prop_assert!(count <= 1, "{name} stands there {count} times");
+    }
+    Ok(())
+}
+
+/// Only who showed a key is its owner; a client's word for it is not passed on where a plugin authenticates.
+fn only_the_owner_is_named(stream: &Fake, before: &[u8]) -> Result<(), TestCaseError> {
+    for (id, key) in [(&b"k-ann"[..], &b"ann-key"[..]), (b"k-vip", b"vip-key")] {
+        let is_named = stream.headers(Map::Request).contains(&(b"x-credential-identifier", id));
+        prop_assert!(!is_named || memmem::find(before, key).is_some(), "nobody showed the key of this credential");
+    }
+    Ok(())
+}
