@@ -4,7 +4,7 @@ use crate::incoming;
 use crate::path;
 use crate::request::{Request, host_without_port};
 use crate::router::PathPattern;
-use crate::tables::{Compat, Route, Settings};
+use crate::tables::{Compat, IdentityHeaders, Route, Settings};
 use crate::text::{Text, decimal};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -71,6 +71,26 @@ impl Changes {
 const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
 
 const REMOVED: [&str; 4] = ["proxy", "proxy-connection", "keep-alive", "expect"];
+
+const IDENTITY_PREFIXES: [&[u8]; 2] = [b"x-consumer-", b"x-credential-"];
+const ANONYMOUS: &[u8] = b"x-anonymous-consumer";
+
+/// Takes away what only an authentication plugin may say, before any plugin reads it.
+pub fn strip_identity(settings: &Settings, request: &Request<'_>, changes: &mut Changes) {
+    if settings.identity_headers == IdentityHeaders::Strip {
+        let told = request.headers.iter().map(|(name, _)| *name).filter(|name| tells_identity(name));
+        changes.remove.extend(told.map(|name| Cow::Owned(String::from_utf8_lossy(name).into_owned())));
+    }
+}
+
+/// Many backends (CGI, WSGI) read `_` as `-`.
+fn tells_identity(name: &[u8]) -> bool {
+    let begins_with = |wanted: &[u8]| {
+        let is_same = |(byte, wanted): (&u8, &u8)| byte == wanted || (*byte == b'_' && *wanted == b'-');
+        name.len() >= wanted.len() && name.iter().zip(wanted).all(is_same)
+    };
+    IDENTITY_PREFIXES.into_iter().any(begins_with) || (name.len() == ANONYMOUS.len() && begins_with(ANONYMOUS))
+}
 
 /// The client's address: the peer's, or what a trusted peer says.
 pub fn client_address<'a>(settings: &Settings, request: &Request<'a>) -> Option<Cow<'a, str>> {
@@ -336,6 +356,30 @@ mod tests {
         let changes = changed(ROOT, json!({}), json!({}), &testing::request("GET", "/h", &headers));
         assert_eq!(changes.remove, ["proxy", "keep-alive", "x-envoy-max-retries", "x-crossfade-cluster"]);
         assert!(changes.set.iter().any(|change| change.name == "te" && change.value.as_slice() == b"trailers"));
+    }
+
+    #[test]
+    fn identity_is_stripped_however_it_is_written() {
+        let names = [
+            ("x-consumer-username", true),
+            ("x-consumer-groups", true),
+            ("x_consumer_id", true),
+            ("x-credential_identifier", true),
+            ("x-anonymous-consumer", true),
+            ("x_anonymous_consumer", true),
+            ("x-anonymous-consumers", false),
+            ("x-consumer", false),
+            ("x-consumers-id", false),
+            ("x-request-id", false),
+        ];
+        let headers = names.map(|(name, _)| (name, "root"));
+        let request = testing::request("GET", "/h", &headers);
+        for (mode, strips) in [("strip", true), ("pass", false)] {
+            let mut changes = Changes::default();
+            strip_identity(&settings(json!({"identity_headers": mode})), &request, &mut changes);
+            let stripped = names.iter().filter(|(_, is_told)| strips && *is_told).map(|(name, _)| *name);
+            assert_eq!(changes.remove, stripped.collect::<Vec<_>>(), "{mode}");
+        }
     }
 
     #[test]

@@ -136,6 +136,9 @@ impl Filter {
                 && !self.is_grpc
                 && request.header(b"content-length").is_none()
                 && request.header(b"upgrade").is_none();
+            if let Some(choice) = &self.choice {
+                forwarding::strip_identity(&choice.world.settings, &request, &mut self.changes);
+            }
             let searchable = !end_of_stream && content_kind(&request).is_some();
             let raw_body = if end_of_stream { RawBody::Whole(b"") } else { RawBody::Pending };
             self.decide(&request, if searchable { Body::Pending } else { Body::Unusable }, raw_body)

@@ -44,6 +44,17 @@ fn a_consumer_is_told_to_the_upstream() {
 }
 
 #[test]
+fn nobody_pretends_to_be_a_consumer_where_nobody_is_asked() {
+    let headers =
+        [("x-consumer-username", "root"), ("x_consumer_id", "1"), ("x-consumer-groups", "admin"), ("x-a", "1")];
+    let (_, stream, _) = passed(&json!({"route": {}}), Fake::request("GET", "/s", &headers));
+    assert_eq!(stream.sent(Map::Request, "x-a").as_deref(), Some("1"));
+    for name in ["x-consumer-username", "x_consumer_id", "x-consumer-groups"] {
+        assert_eq!(stream.sent(Map::Request, name), None, "{name}");
+    }
+}
+
+#[test]
 fn anonymous_expired_and_preflight() {
     for (config, method, key, status, username) in [
         (json!({}), "GET", "old-key", Some(401), None),

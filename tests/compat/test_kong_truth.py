@@ -47,6 +47,8 @@ RECORDINGS = (
     "65-anonymous-chain",
     "66-precedence",
 )
+# Where the gateway's defaults are other than Kong's (docs/differences.md).
+KONGS_WAY = ("--missing-plugins", "open", "--identity-headers", "pass")
 # Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); a
 # fragment or raw bytes in the target are refused; Upgrade is taken out of a 426; several X-Forwarded-For are joined; a
 # request without Host has none to send on; several lines of Vary are one.
@@ -71,6 +73,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("manifests")
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder), "--http-port", str(port)]
+    command += KONGS_WAY
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

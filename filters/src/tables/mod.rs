@@ -12,7 +12,7 @@ mod world;
 
 pub use consumers::Consumer;
 pub use route::{Answer, Redirect, Route};
-pub use settings::{Compat, Settings};
+pub use settings::{Compat, IdentityHeaders, Settings};
 pub use shard::{Shard, parse_instance};
 pub use store::{Root, Store};
 pub use world::{Instance, World};

@@ -16,6 +16,16 @@ pub enum Compat {
     Kong21,
 }
 
+/// What becomes of headers of a client's that say who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityHeaders {
+    #[default]
+    Strip,
+    /// They pass wherever no plugin authenticates, as with Kong.
+    Pass,
+}
+
 /// Which headers of the gateway's own the client and the upstream see (Kong's `headers` and `headers_upstream`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokens {
@@ -34,6 +44,7 @@ pub struct Settings {
     pub real_ip_header: String,
     pub port_maps: HashMap<u64, u16>,
     pub tokens: Tokens,
+    pub identity_headers: IdentityHeaders,
     /// Mixed into the digests of credentials.
     pub salt: Vec<u8>,
     pub fixed_now_ms: Option<i64>,
@@ -56,6 +67,7 @@ impl Settings {
                 request_id: names(&raw.headers, "x-kong-request-id"),
                 request_id_upstream: names(&raw.headers_upstream, "x-kong-request-id"),
             },
+            identity_headers: raw.identity_headers,
             salt: hex::decode(&raw.salt).map_err(|_| ConfigError::Invalid("the salt is not hexadecimal".into()))?,
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
             server_token: raw.server_token,
@@ -82,6 +94,8 @@ struct RawSettings {
     headers: Vec<String>,
     #[serde(default = "default_headers_upstream")]
     headers_upstream: Vec<String>,
+    #[serde(default)]
+    identity_headers: IdentityHeaders,
     #[serde(default)]
     salt: String,
     clock: Option<RawClock>,

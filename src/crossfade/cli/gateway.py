@@ -43,6 +43,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="answer 503 where a plugin does not exist, or serve without it (default: %(default)s)",
     )
     run.add_argument(
+        "--identity-headers",
+        choices=("strip", "pass"),
+        default="strip",
+        help="clients' own X-Consumer-* and the like: never to Services, or where no plugin authenticates"
+        " (default: %(default)s)",
+    )
+    run.add_argument(
         "--concurrency", type=_count, default=os.cpu_count() or 1, metavar="N", help="Envoy's worker threads"
     )
     run.set_defaults(run=_run)
@@ -69,6 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
         headers=arguments.headers,
         headers_upstream=arguments.headers_upstream,
         missing_plugins=arguments.missing_plugins,
+        identity_headers=arguments.identity_headers,
         salt=secrets.token_bytes(16),
         default_certificate=self_signed_certificate() if arguments.https_port else None,
     )

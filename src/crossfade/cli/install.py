@@ -34,6 +34,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default="closed",
         help="answer 503 where a plugin does not exist, or serve without it (default: %(default)s)",
     )
+    gateway.add_argument(
+        "--identity-headers",
+        choices=("strip", "pass"),
+        default="strip",
+        help="clients' own X-Consumer-* and the like: never to Services, or where no plugin authenticates"
+        " (default: %(default)s)",
+    )
     gateway.set_defaults(run=_print_gateway)
 
 
@@ -51,6 +58,7 @@ def _print_gateway(arguments: argparse.Namespace) -> int:
         namespace=arguments.namespace,
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
+        identity_headers=arguments.identity_headers,
     )
     return _print([*gateway_crds(), *gateway_manifests(settings)])
 

@@ -33,13 +33,14 @@ _WITH_STATUS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "ko
 class GatewayInstallSettings(Struct, frozen=True):
     """`compat` is the profile of texts and headers; Kong's chart 1.11 shipped Kong 2.1.
 
-    `missing_plugins` as in `compile.gateway.settings`.
+    `missing_plugins` and `identity_headers` as in `compile.gateway.settings`.
     """
 
     release: str = "kong"
     namespace: str = "kong"
     compat: str = "kong-2.1"
     missing_plugins: str = "closed"
+    identity_headers: str = "strip"
     ingress_class: str = "kong"
     version: str = __version__
     has_webhook: bool = True
@@ -289,6 +290,7 @@ def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
         "CONTROLLER_INGRESS_CLASS": settings.ingress_class,
         "CONTROLLER_PUBLISH_SERVICE": f"{settings.namespace}/{settings.fullname}-proxy",
         "CROSSFADE_COMPAT": settings.compat,
+        "CROSSFADE_IDENTITY_HEADERS": settings.identity_headers,
         "CROSSFADE_MISSING_PLUGINS": settings.missing_plugins,
     }
     if settings.has_webhook:

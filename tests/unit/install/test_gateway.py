@@ -113,13 +113,13 @@ def test_the_controller_may_write_statuses_only() -> None:
 
 def test_the_controller_understands_what_is_installed() -> None:
     settings = GatewayInstallSettings(release="edge", namespace="gw", compat="kong-3", ingress_class="edge")
-    settings = replace(settings, missing_plugins="open")
+    settings = replace(settings, missing_plugins="open", identity_headers="pass")
     (deployment,) = by_kind(settings, "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     environ = {item["name"]: item["value"] for item in container["env"] if "value" in item}
     found = GatewaySettings.from_environment({**environ, "POD_NAMESPACE": "gw", "POD_NAME": "edge-1"}, None)
     assert (found.compile.compat, found.compile.ingress_class) == ("kong-3", "edge")
-    assert found.compile.missing_plugins == "open"
+    assert (found.compile.missing_plugins, found.compile.identity_headers) == ("open", "pass")
     assert found.publish_service == ("gw", "edge-kong-proxy")
     assert (found.lease.namespace, found.identity) == ("gw", "edge-1")
     assert found.webhook is not None
@@ -131,6 +131,7 @@ def test_the_controller_understands_what_is_installed() -> None:
     [
         ("CROSSFADE_COMPAT", "kong-4"),
         ("CROSSFADE_MISSING_PLUGINS", "ajar"),
+        ("CROSSFADE_IDENTITY_HEADERS", "some"),
         ("CONTROLLER_PUBLISH_SERVICE", "no-namespace"),
         ("CROSSFADE_HEALTH_PORT", "many"),
     ],

@@ -211,5 +211,6 @@ def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.
         port_maps={str(port): public for port, public in settings.port_maps},
         headers=settings.headers,
         headers_upstream=settings.headers_upstream,
+        identity_headers=settings.identity_headers,
         everywhere=everywhere,
     )

@@ -181,7 +181,8 @@ class Row(Struct, Generic[T], frozen=True, gc=False):
 class Settings(Struct, frozen=True, omit_defaults=True):
     """What holds for all requests; fields as in Kong's configuration. `salt` is hexadecimal.
 
-    `everywhere` are ids of plugin instances that see the response even where no route was found.
+    `identity_headers` is `strip` or `pass`. `everywhere` are ids of plugin instances that see the response even where
+    no route was found.
     """
 
     compat: str
@@ -192,6 +193,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     port_maps: dict[str, int] = field(default_factory=dict)
     headers: tuple[str, ...] | None = None
     headers_upstream: tuple[str, ...] | None = None
+    identity_headers: str = "strip"
     everywhere: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.certs.default_certificate import self_signed_certificate
-from crossfade.compile.gateway.settings import COMPAT_PROFILES, MISSING_PLUGINS, CompileSettings
+from crossfade.compile.gateway.settings import COMPAT_PROFILES, IDENTITY_HEADERS, MISSING_PLUGINS, CompileSettings
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
 from crossfade_kube.meta import NamespacedName
 
@@ -53,6 +53,7 @@ class GatewaySettings(Struct, frozen=True):
                 trusted_ips=tuple(part.strip() for part in trusted if part.strip()),
                 port_maps=_PUBLIC_PORTS,
                 missing_plugins=_choice(environ, "CROSSFADE_MISSING_PLUGINS", MISSING_PLUGINS),
+                identity_headers=_choice(environ, "CROSSFADE_IDENTITY_HEADERS", IDENTITY_HEADERS),
                 salt=secrets.token_bytes(16),
                 default_certificate=self_signed_certificate(),
             ),
