@@ -1,6 +1,7 @@
 """Kong's choice of a route, slowly: read from the specification, one route after the other, nothing from the compiler.
 
-Sources: kong.md §3.1 (what an Ingress makes), §3.2 (paths), §3.3 (matching and order), §2 (annotations).
+Sources: kong.md §3.1 (what an Ingress makes), §3.2 (paths), §3.3 (matching and order), §2 (annotations); for what Kong
+leaves open Kubernetes' "Ingress: multiple matches" (exact path type before prefix).
 """
 
 import re
@@ -20,7 +21,10 @@ class Asked(NamedTuple):
 
 
 class SlowRoute(NamedTuple):
-    """One path of one rule. A `pattern` is a regex, else `path` is a prefix; `owner` names Ingress and Service."""
+    """One path of one rule. A `pattern` is a regex, else `path` is a prefix; `owner` names Ingress and Service.
+
+    `path_type` is the Ingress's.
+    """
 
     owner: tuple[str, str]
     created: str
@@ -32,6 +36,7 @@ class SlowRoute(NamedTuple):
     headers: tuple[tuple[str, tuple[str, ...]], ...]
     schemes: tuple[str, ...]
     priority: int
+    path_type: str = ""
     is_default: bool = False
 
     def takes(self, asked: Asked) -> bool:
@@ -88,18 +93,20 @@ def _value_fits(value: str, line: str) -> bool:
 
 
 def best_routes(routes: list[SlowRoute], asked: Asked) -> list[SlowRoute]:
-    """All that the specification finds equally good; among those of one order the older Ingress, then the name, wins
-    where their hosts and paths are the same too: for the rest the specification leaves the order open."""
+    """All that the specification finds equally good; among those of one order Exact comes before Prefix, then the older
+    Ingress, then the name, where their hosts and paths are the same too: for the rest the order is left open."""
     fitting = [route for route in routes if route.takes(asked)]
     if not fitting:
         return []
     order = min(route.order() for route in fitting)
     best = [route for route in fitting if route.order() == order]
-    return [route for route in best if not any(_is_older_twin(other, route) for other in best)]
+    return [route for route in best if not any(_is_better_twin(other, route) for other in best)]
 
 
-def _is_older_twin(other: SlowRoute, route: SlowRoute) -> bool:
+def _is_better_twin(other: SlowRoute, route: SlowRoute) -> bool:
     same = (other.host, other.path, other.pattern) == (route.host, route.path, route.pattern)
+    if same and {other.path_type, route.path_type} == {"Exact", "Prefix"}:
+        return other.path_type == "Exact"
     return same and (other.created, other.owner) < (route.created, route.owner)
 
 
@@ -121,7 +128,8 @@ def _rule_routes(ingress: Json) -> Iterator[SlowRoute]:
     for rule in ingress["spec"].get("rules", []):
         for entry in rule["http"]["paths"]:
             for path, pattern in _paths(entry["path"], entry["pathType"]):
-                yield _route(ingress, entry["backend"]["service"]["name"], path, pattern, rule.get("host", ""))
+                found = _route(ingress, entry["backend"]["service"]["name"], path, pattern, rule.get("host", ""))
+                yield found._replace(path_type=entry["pathType"])
 
 
 def _paths(path: str, path_type: str) -> Iterator[tuple[str, str | None]]:

@@ -124,6 +124,25 @@ def _decisions_agree(ingresses: list[Json]) -> None:
             assert owners[chosen] in {route.owner for route in expected}, f"{asked}: {owners[chosen]}, but {expected}"
 
 
+def test_exact_comes_before_prefix_whoever_is_older() -> None:
+    def ingress(name: str, path_type: str, day: int) -> Json:
+        backend = {"service": {"name": "s1" if path_type == "Exact" else "s2", "port": {"number": 80}}}
+        rule = {"http": {"paths": [{"path": "/a", "pathType": path_type, "backend": backend}]}}
+        created = f"2026-01-0{day}T00:00:00Z"
+        metadata = {"name": name, "namespace": "shop", "creationTimestamp": created, "annotations": {}}
+        return {"metadata": metadata, "spec": {"ingressClassName": "kong", "rules": [rule]}}
+
+    for days in ((1, 2), (2, 1)):
+        ingresses = [ingress("a", "Prefix", days[0]), ingress("b", "Exact", days[1])]
+        found = [decode(each, Ingress) for each in ingresses]
+        model, _ = compile_gateway(Snapshot.of([*found, *SERVICE_OBJECTS]), CompileSettings())
+        clusters = {row.value.id: row.value.backends[0].cluster for row in gateway_of(model).routes}
+        chosen = one_table(model).choose_all([Request("/a"), Request("/a/")])
+        assert [clusters[str(one)].partition(".")[0] for one in chosen] == ["s1", "s2"]
+        best = [best_routes(slow_routes(ingresses), Asked(path)) for path in ("/a", "/a/")]
+        assert [[route.owner[1] for route in routes] for routes in best] == [["s1"], ["s2"]]
+
+
 def test_the_module_chooses_what_the_rules_choose() -> None:
     seen.clear()
     _decisions_agree()

@@ -24,7 +24,7 @@ def kong_paths(
             stem = _SLASHES.sub("/", path).rstrip("/")
             if not stem:
                 return (KongPath(PathMatchKind.PREFIX, "/"),)
-            return KongPath(PathMatchKind.PREFIX, f"{stem}/"), _anchored(stem)
+            return KongPath(PathMatchKind.PREFIX, f"{stem}/"), _anchored(stem, is_stem=True)
     if path.startswith(regex_prefix):
         return (KongPath(PathMatchKind.REGEX, path.removeprefix(regex_prefix)),)
     if detects_regex and not _PLAIN_IN_KONG_2.fullmatch(path):
@@ -32,8 +32,8 @@ def kong_paths(
     return (KongPath(PathMatchKind.PREFIX, _SLASHES.sub("/", path) or "/"),)
 
 
-def _anchored(path: str) -> KongPath:
+def _anchored(path: str, *, is_stem: bool = False) -> KongPath:
     if _METACHARACTERS.search(path):
         # Kong's controller does not escape: `/a.b` also takes `/axb`.
-        return KongPath(PathMatchKind.REGEX, f"{path}$", is_generated=True)
-    return KongPath(PathMatchKind.EXACT, path, is_generated=True)
+        return KongPath(PathMatchKind.REGEX, f"{path}$", is_generated=True, is_stem=is_stem)
+    return KongPath(PathMatchKind.EXACT, path, is_generated=True, is_stem=is_stem)

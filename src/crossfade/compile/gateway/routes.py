@@ -62,7 +62,8 @@ def _match(route: KongRoute, *, is_served_over_tls: bool) -> tables.Match:
 
 
 def _rank(path: KongPath, route: KongRoute) -> str:
-    """Kong's weights; where Kong leaves the order open: longer wildcard, exact path, older Ingress, then names."""
+    """Kong's weights; where Kong leaves the order open: longer wildcard, longer path, pathType Exact before Prefix as
+    Kubernetes has it (R-8), older Ingress, then names."""
     kinds = sum(map(bool, (route.methods, route.hosts, route.headers, route.snis))) + 1
     return rank(
         route.is_default_backend,
@@ -75,6 +76,7 @@ def _rank(path: KongPath, route: KongRoute) -> str:
         -max((len(host) for host in route.hosts if ANY in host), default=0),
         not path.is_generated,
         -len(path.text),
+        path.is_stem,
         route.created,
         route.name,
         path.text,

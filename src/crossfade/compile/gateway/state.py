@@ -10,11 +10,12 @@ from crossfade_kube.meta import ObjectRef
 
 
 class KongPath(Struct, frozen=True, gc=False):
-    """`is_generated` marks the regexes that the controller makes of pathType Exact and Prefix."""
+    """`is_generated` marks regexes that the controller makes of pathType Exact and Prefix, `is_stem` those of Prefix."""
 
     kind: PathMatchKind
     text: str
     is_generated: bool = False
+    is_stem: bool = False
 
     @property
     def is_regex(self) -> bool:

@@ -27,6 +27,12 @@ def test_paths(path: str, path_type: str, expected: list[tuple[str, str]]) -> No
     assert [(found.kind.value, found.text) for found in kong_paths(path, path_type)] == expected
 
 
+def test_an_exact_path_is_no_stem_of_a_prefix() -> None:
+    (exact,) = kong_paths("/a.b", "Exact")
+    _, stem = kong_paths("/a.b", "Prefix")
+    assert (exact.is_stem, stem.is_stem) == (False, True)
+
+
 def test_the_regex_prefix_can_be_another() -> None:
     (found,) = kong_paths("/@/x", "ImplementationSpecific", regex_prefix="/@")
     assert (found.kind, found.text) == (PathMatchKind.REGEX, "/x")
