@@ -154,10 +154,22 @@ def test_keys_are_asked_for_as_soon_as_the_plugin_is_there(gateway: RunningGatew
     assert gateway.get("/x", {"apikey": "guess"}).status == 401
 
 
-def test_a_plugin_that_is_missing_is_passed_over_with_a_warning(gateway: RunningGateway) -> None:
-    (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "one", "konghq.com/plugins: ghost"))
+def test_a_plugin_that_is_missing_closes_its_routes_until_it_is_there(gateway: RunningGateway) -> None:
+    (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "one", "konghq.com/plugins: limit"))
+    eventually(lambda: gateway.get("/x").status == 503, within_s=LIVE_WITHIN_S)
+    assert "plugin limit does not exist" in gateway.get("/x").body
+    assert any('"limit" does not exist' in line and "error" in line for line in gateway.lines)
+    (gateway.folder / "limit.yaml").write_text(LIMIT % 9)
     eventually(lambda: gateway.get("/x").status == 200, within_s=LIVE_WITHIN_S)
-    assert any("ghost" in line for line in gateway.lines)
+
+
+def test_a_plugin_that_is_missing_is_passed_over_where_that_is_wished(tmp_path: Path) -> None:
+    with upstream("one") as one:
+        route = ingress("route", "/x", "one", "konghq.com/plugins: ghost")
+        (tmp_path / "route.yaml").write_text(service("one", one) + route)
+        with running_gateway(tmp_path, "--missing-plugins", "open") as gateway:
+            assert gateway.get("/x").body == "one"
+            assert any("ghost" in line and "warning" in line for line in gateway.lines)
 
 
 def test_without_endpoints_the_answer_is_kongs(gateway: RunningGateway) -> None:
@@ -261,3 +273,28 @@ def https_body(port: int, name: str, trust: ssl.SSLContext) -> str:
         secure.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: secure.recv(4096), b""))
     return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def test_of_a_name_with_addresses_of_both_families_ipv4_is_taken(tmp_path: Path) -> None:
+    """The resolver answers `localhost` with 127.0.0.1 and ::1; the backend listens on the first alone."""
+    with upstream("one") as port:
+        (tmp_path / "name.yaml").write_text(
+            "apiVersion: v1\nkind: Service\nmetadata: {name: name}\n"
+            "spec: {type: ExternalName, externalName: localhost}\n---\n"
+            + ingress("x", "/x", "name", 'konghq.com/preserve-host: "false"').replace("number: 80", f"number: {port}")
+        )
+        with running_gateway(tmp_path) as gateway:
+            eventually(lambda: gateway.get("/x").status != 503, within_s=LIVE_WITHIN_S)
+            assert gateway.get("/x").body == "one"
+
+
+def test_secrets_with_line_breaks_in_their_base64_are_read(gateway: RunningGateway) -> None:
+    data = "stringData: {kongCredType: key-auth, key: sesame}"
+    (gateway.folder / "key.yaml").write_text(
+        KEY.replace(data, 'data: {kongCredType: "a2V5LWF1\\ndGg=\\n", key: "c2Vz\\r\\nYW1l"}')
+        + ingress("x", "/x", "one", "konghq.com/plugins: key")
+    )
+    eventually(
+        lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200, within_s=LIVE_WITHIN_S, seen=gateway.lines
+    )
+    assert gateway.get("/x").status == 401
