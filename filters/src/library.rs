@@ -2,9 +2,9 @@
 //! request would take. The same code answers as in the data plane, so the two cannot disagree.
 
 use crate::error::ConfigError;
-use crate::plugins;
 use crate::router::{HeaderCondition, HostPattern, PathKind, PathPattern, Query, Scheme};
 use crate::tables::{Consumer, Route, Settings, Shard, World, parse_instance};
+use crate::{path, plugins};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -44,8 +44,8 @@ unsafe fn write_whole(answer: &str, place: *mut u8, capacity: usize) -> usize {
 
 /// Writes why the configuration cannot be used, as UTF-8; gives the length, 0 where nothing is wrong with it.
 ///
-/// `kind` is `settings`, `route`, `instance`, `consumer`, `regex` (a path's), `header` (one value, which may be a regex) or
-/// `host`.
+/// `kind` is `settings`, `route`, `instance`, `consumer`, `regex` (a path's), `header` (one value, which may be a regex),
+/// `host` or `path` (a plain one).
 ///
 /// # Safety
 /// Both texts must be readable and `capacity` bytes writable at `place`.
@@ -74,6 +74,7 @@ fn problem(kind: &str, config: &str) -> Option<String> {
         "regex" => PathPattern::parse(PathKind::Regex, config).map(drop).map_err(Into::into),
         "header" => HeaderCondition::parse("header", [config]).map(drop).map_err(Into::into),
         "host" => HostPattern::parse(config).map(drop).map_err(Into::into),
+        "path" => return path::problem(config),
         _ => return Some(format!("there is nothing of kind {kind} to check")),
     };
     result.err().map(|error| error.to_string())

@@ -33,6 +33,19 @@ pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, BadPath> {
     resolve_segments(&decoded).map(Cow::Owned)
 }
 
+/// Why no request can match a route's plain path; None when its text is the normal form.
+pub fn problem(path: &str) -> Option<String> {
+    if path.contains(['?', '#']) {
+        return Some("a request's path ends before ? and #".into());
+    }
+    match normalise(path.as_bytes()).map(|normal| String::from_utf8(normal.into_owned())) {
+        Ok(Ok(normal)) if normal == path => None,
+        Ok(Ok(normal)) => Some(format!("not normalized path. Suggest: '{normal}'")),
+        Ok(Err(_)) => Some("its escapes stand for bytes that are no text".into()),
+        Err(BadPath) => Some("a request with such a path is answered 400 (broken escape, or .. above the root)".into()),
+    }
+}
+
 fn decode_needless(path: &[u8]) -> Result<Vec<u8>, BadPath> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -142,6 +155,25 @@ mod tests {
 
     fn normal(path: &str) -> String {
         String::from_utf8(normalise(path.as_bytes()).unwrap().into_owned()).unwrap()
+    }
+
+    #[test]
+    fn routes_have_paths_in_normal_form() {
+        for (path, expected) in [
+            ("/naïve", None),
+            ("/two words", None),
+            ("/a%2Fb", None),
+            ("/na%C3%AFve", Some("not normalized path. Suggest: '/naïve'")),
+            ("/two%20words", Some("not normalized path. Suggest: '/two words'")),
+            ("/un%41res", Some("not normalized path. Suggest: '/unAres'")),
+            ("/a%2fb", Some("not normalized path. Suggest: '/a%2Fb'")),
+            ("/a/./b", Some("not normalized path. Suggest: '/a/b'")),
+            ("/a?b", Some("a request's path ends before ? and #")),
+            ("/%ff", Some("its escapes stand for bytes that are no text")),
+            ("/100%", Some("a request with such a path is answered 400 (broken escape, or .. above the root)")),
+        ] {
+            assert_eq!(problem(path).as_deref(), expected, "{path}");
+        }
     }
 
     #[test]

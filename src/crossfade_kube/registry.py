@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
+from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import GroupVersionKind, JsonObject, ObjectMeta, ObjectRef, Resource
 
+_LINE_BREAKS = str.maketrans("", "", "\r\n")
 _PATH_IN_MESSAGE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$")
 
 
@@ -65,7 +67,7 @@ def decode(obj: JsonObject, kind: type[T]) -> T:
         # null means "absent" in Kubernetes ("endpoints": null), but it can carry meaning inside free-form
         # values, so nulls are dropped only from objects that cannot be read with them.
         try:
-            return msgspec.convert(_without_nulls(obj), kind)
+            return msgspec.convert(_with_plain_base64(_without_nulls(obj), kind), kind)
         except msgspec.ValidationError as exc:
             raise _decode_error(obj, kind, exc) from exc
 
@@ -90,6 +92,15 @@ def _decode_error(obj: JsonObject, kind: type[TypedObject], cause: msgspec.Valid
     problem = text[: found.start()] if found else text
     ref = ref_of(obj)._replace(api_version=kind.RESOURCE.api_version, kind=kind.RESOURCE.kind)
     return DecodeError(ref, field, problem[:1].lower() + problem[1:])
+
+
+def _with_plain_base64(obj: Any, kind: type[TypedObject]) -> Any:
+    """Kubernetes skips line breaks in a Secret's data; whoever writes it with `base64` has them every 76 characters."""
+    data = obj.get("data") if isinstance(obj, dict) and kind.RESOURCE == Secret.RESOURCE else None
+    if not isinstance(data, dict):
+        return obj
+    joined = {key: value.translate(_LINE_BREAKS) if isinstance(value, str) else value for key, value in data.items()}
+    return {**obj, "data": joined}
 
 
 def _without_nulls(value: Any) -> Any:

@@ -76,6 +76,8 @@ class IpFamily(StrEnum):
 
     ANY = "any"
     """IPv6 if there is one, else IPv4."""
+    V4_FIRST = "v4-first"
+    """IPv4 if there is one, else IPv6."""
     V4 = "v4"
     V6 = "v6"
 

@@ -21,7 +21,7 @@ from crossfade.envoy.tls import client_tls
 DNS_REFRESH_S: Final = 5.0
 # A name that does not exist yet usually exists soon: pods and their Services start at the same time.
 DNS_RETRY_S: Final = (0.25, 2.0)
-DNS_FAMILY: Final = {IpFamily.V4: 2, IpFamily.V6: 3}
+DNS_FAMILY: Final = {IpFamily.V4: 2, IpFamily.V6: 3, IpFamily.V4_FIRST: 4}
 """`envoy.extensions.clusters.common.dns.v3.DnsLookupFamily`."""
 DNS_AUTO, DNS_ALL = 1, 5
 

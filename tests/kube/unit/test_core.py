@@ -24,6 +24,13 @@ def test_service_keeps_numbers_and_names_of_ports_apart() -> None:
     assert service.status.load_balancer.ingress[0].hostname == "lb.example.com"
 
 
+def test_secrets_may_have_line_breaks_in_their_base64() -> None:
+    data = {"key": "c2Vj\r\ncmV0\nCg==\n", "none": None}
+    assert decode({"metadata": {"name": "s"}, "data": data}, Secret).data == {"key": b"secret\n"}
+    with pytest.raises(DecodeError, match="data"):
+        decode({"metadata": {"name": "s"}, "data": {"key": "c2Vj cmV0"}}, Secret)
+
+
 def test_secret_values_are_raw_and_never_shown() -> None:
     secret = decode({"metadata": {"name": "s", "namespace": "n"}, "data": {"key": "c2VjcmV0Cg=="}}, Secret)
     assert secret.data == {"key": b"secret\n"}

@@ -50,6 +50,7 @@ def test_original_destination_brings_its_own_balancing() -> None:
         ),
         (Discovery.STRICT_DNS, IpFamily.ANY, {"dns_lookup_family": "AUTO"}),
         (Discovery.STRICT_DNS, IpFamily.V6, {"dns_lookup_family": "V6_ONLY"}),
+        (Discovery.STRICT_DNS, IpFamily.V4_FIRST, {"dns_lookup_family": "V4_PREFERRED"}),
     ],
 )
 def test_dns(discovery: Discovery, family: IpFamily, expected: dict[str, Any]) -> None:

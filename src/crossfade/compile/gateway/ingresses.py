@@ -6,7 +6,7 @@ from typing import NamedTuple
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.ingress_options import RouteOptions, override_of, route_options
-from crossfade.compile.gateway.paths import kong_paths
+from crossfade.compile.gateway.paths import kong_paths, merged_slashes
 from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, port_text
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -138,7 +138,7 @@ def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
         detects_regex=reading.detects_regex,
     )
     for path in paths:
-        problem = _path_problem(path)
+        problem = _path_problem(path, rule.path.path)
         if problem is None:
             yield path
         else:
@@ -147,15 +147,20 @@ def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
                 "ingress.invalid-path",
                 f"path {rule.path.path!r} cannot be used: {problem}",
                 effect="this path matches no request",
-                hint="begin paths with a slash; regexes have Rust's syntax, without look-around and back-references",
+                hint="write plain paths in their normal form, from a slash on; regexes have Rust's syntax, without"
+                " look-around and back-references",
                 field=f"{rule.field}.path",
             )
 
 
-def _path_problem(path: KongPath) -> str | None:
-    if path.kind is PathMatchKind.REGEX:
+def _path_problem(path: KongPath, written: str) -> str | None:
+    """A plain path is compared with the normal form of the request's, so it must be one (kong.md §3.3)."""
+    if path.kind is PathMatchKind.REGEX and not path.is_generated:
         return library.problem("regex", path.text)
-    return None if path.text.startswith("/") else "every request's path begins with a slash"
+    if not path.text.startswith("/"):
+        return "every request's path begins with a slash"
+    not_normal = library.problem("path", merged_slashes(written) or "/")
+    return not_normal or (library.problem("regex", path.text) if path.kind is PathMatchKind.REGEX else None)
 
 
 def _route(

@@ -19,9 +19,9 @@ def kong_paths(
     """`detects_regex` is Kong 2's heuristic for pathType ImplementationSpecific."""
     match path_type:
         case "Exact":
-            return (_anchored(_SLASHES.sub("/", path or "/")),)
+            return (_anchored(merged_slashes(path) or "/"),)
         case "Prefix":
-            stem = _SLASHES.sub("/", path).rstrip("/")
+            stem = merged_slashes(path).rstrip("/")
             if not stem:
                 return (KongPath(PathMatchKind.PREFIX, "/"),)
             return KongPath(PathMatchKind.PREFIX, f"{stem}/"), _anchored(stem, is_stem=True)
@@ -29,7 +29,11 @@ def kong_paths(
         return (KongPath(PathMatchKind.REGEX, path.removeprefix(regex_prefix)),)
     if detects_regex and not _PLAIN_IN_KONG_2.fullmatch(path):
         return (KongPath(PathMatchKind.REGEX, path),)
-    return (KongPath(PathMatchKind.PREFIX, _SLASHES.sub("/", path) or "/"),)
+    return (KongPath(PathMatchKind.PREFIX, merged_slashes(path) or "/"),)
+
+
+def merged_slashes(path: str) -> str:
+    return _SLASHES.sub("/", path)
 
 
 def _anchored(path: str, *, is_stem: bool = False) -> KongPath:

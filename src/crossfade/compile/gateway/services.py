@@ -14,7 +14,7 @@ from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef,
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
-from crossfade.compile.model import ClientTls, Cluster, Protocol
+from crossfade.compile.model import ClientTls, Cluster, Discovery, IpFamily, Protocol
 from crossfade.compile.routing.origin import Origin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
@@ -274,6 +274,8 @@ def _cluster(
         origin=origin,
         protocol=_PROTOCOLS.get(protocol, Protocol.HTTP1),
         connect_timeout_s=connect_timeout / 1000,
+        # Kong asks for A records, and spreads requests over them.
+        ip_family=IpFamily.V4_FIRST if targets.discovery is Discovery.STRICT_DNS else IpFamily.ANY,
         idle_timeout_s=_KEEPALIVE_S,
         # The name comes from the Host that is sent; Kong trusts any certificate unless told to verify.
         tls=ClientTls() if protocol in _TLS_PROTOCOLS else None,

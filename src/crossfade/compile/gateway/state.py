@@ -10,7 +10,7 @@ from crossfade_kube.meta import ObjectRef
 
 
 class KongPath(Struct, frozen=True, gc=False):
-    """`is_generated` marks regexes that the controller makes of pathType Exact and Prefix, `is_stem` those of Prefix."""
+    """`is_generated` marks a regex that the controller makes of pathType Exact or Prefix, `is_stem` that of Prefix."""
 
     kind: PathMatchKind
     text: str
