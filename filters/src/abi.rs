@@ -46,6 +46,8 @@ impl Header {
 }
 
 pub type EnvoyFilter = *mut c_void;
+/// Calls one filter's hook `scheduled` on its own thread; ours, until it is deleted.
+pub type Scheduler = *mut c_void;
 /// The headers of one request before its route is chosen.
 pub type EarlyHeaders = *mut c_void;
 
@@ -60,10 +62,13 @@ pub const BUFFERED_RESPONSE_BODY: u32 = 3;
 pub const CONTINUE: u32 = 0;
 /// Headers: stop here. Body: stop and keep what was received. Trailers: stop.
 pub const STOP: u32 = 1;
+/// The same, and slow the sender down instead of refusing what is too much to keep.
+pub const STOP_BODY_WATERMARK: u32 = 2;
 pub const STOP_BODY_NO_BUFFER: u32 = 3;
 
 pub const ATTRIBUTE_PROTOCOL: u32 = 10;
-
+pub const ATTRIBUTE_REQUEST_TOTAL_SIZE: u32 = 14;
+pub const ATTRIBUTE_RESPONSE_TOTAL_SIZE: u32 = 22;
 pub const ATTRIBUTE_DESTINATION_ADDRESS: u32 = 26;
 pub const ATTRIBUTE_DESTINATION_PORT: u32 = 27;
 pub const ATTRIBUTE_CONNECTION_ID: u32 = 28;
@@ -173,6 +178,11 @@ callbacks! {
     fn envoy_dynamic_module_callback_http_get_buffer_limit(filter: EnvoyFilter) -> u64;
     fn envoy_dynamic_module_callback_http_set_buffer_limit(filter: EnvoyFilter, limit: u64);
     fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
+    fn envoy_dynamic_module_callback_http_filter_continue_decoding(filter: EnvoyFilter);
+    fn envoy_dynamic_module_callback_http_filter_scheduler_new(filter: EnvoyFilter) -> Scheduler;
+    /// From any thread, as long as the filter's thread is there. Nothing happens if the filter has gone.
+    fn envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler: Scheduler, event: u64);
+    fn envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler: Scheduler);
     fn envoy_dynamic_module_callback_early_header_mutation_get_headers_size(headers: EarlyHeaders) -> usize;
     fn envoy_dynamic_module_callback_early_header_mutation_get_headers(
         headers: EarlyHeaders,

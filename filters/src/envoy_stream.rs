@@ -1,27 +1,102 @@
 //! The real stream and the real early headers: every call goes to Envoy through the ABI.
 
-use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
+use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header, Scheduler};
 use crate::incoming::IncomingHeaders;
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
+use crate::waiting::Wake;
 use memchr::memchr3;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
+/// Envoy destroys a stream's filters before the thread that they run on, and the stream takes its waker along when it
+/// ends: where there is one, the thread is there.
 #[derive(Debug)]
-pub struct EnvoyStream(EnvoyFilter);
+struct EnvoyWaker(Scheduler);
+
+// SAFETY: Envoy's scheduler is made to be used and deleted on other threads than the filter's.
+unsafe impl Send for EnvoyWaker {}
+
+impl Wake for EnvoyWaker {
+    fn wake(&self) {
+        // SAFETY: ours until it is dropped.
+        unsafe { abi::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, 0) };
+    }
+}
+
+impl Drop for EnvoyWaker {
+    fn drop(&mut self) {
+        // SAFETY: ours, deleted once.
+        unsafe { abi::envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) };
+    }
+}
+
+/// An answer to be sent when the filter is at rest.
+#[derive(Debug)]
+pub struct Reply {
+    /// None: `:status` stands in the headers, and Envoy adds nothing of its own.
+    status: Option<u16>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn new(status: Option<u16>, headers: &[(&[u8], &[u8])], body: &[u8]) -> Self {
+        let lines = headers.iter().map(|(name, value)| (one_line(name).into_owned(), one_line(value).into_owned()));
+        Self { status, headers: lines.collect(), body: body.to_vec() }
+    }
+
+    /// # Safety
+    /// `filter` must be the pointer that Envoy passed to the running hook. Nothing of the stream may be touched
+    /// afterwards.
+    pub unsafe fn send(&self, filter: EnvoyFilter) {
+        let header = |(name, value): &(Vec<u8>, Vec<u8>)| Header { name: Buffer::of(name), value: Buffer::of(value) };
+        let headers: SmallVec<[Header; 24]> = self.headers.iter().map(header).collect();
+        let (headers, count, body) = (headers.as_ptr(), headers.len(), Buffer::of(&self.body));
+        // SAFETY: the pointer is valid; Envoy copies headers and body. With more to come it keeps the stream.
+        unsafe {
+            if let Some(status) = self.status {
+                let details = Buffer::of(b"crossfade_policy");
+                abi::envoy_dynamic_module_callback_http_send_response(
+                    filter,
+                    status.into(),
+                    headers,
+                    count,
+                    body,
+                    details,
+                );
+                return;
+            }
+            let is_all = self.body.is_empty();
+            abi::envoy_dynamic_module_callback_http_send_response_headers(filter, headers, count, is_all);
+            if !is_all {
+                abi::envoy_dynamic_module_callback_http_send_response_data(filter, body, true);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct EnvoyStream {
+    filter: EnvoyFilter,
+    reply: Option<Reply>,
+}
 
 impl EnvoyStream {
     /// # Safety
     /// `filter` must be the pointer that Envoy passed to the running hook, and the value must not outlive that hook.
     pub unsafe fn new(filter: EnvoyFilter) -> Self {
-        Self(filter)
+        Self { filter, reply: None }
+    }
+
+    pub fn into_reply(self) -> Option<Reply> {
+        self.reply
     }
 
     fn text(&self, attribute: u32) -> Option<&[u8]> {
         let mut result = Buffer::EMPTY;
         // SAFETY: the pointer is valid during the hook; the bytes live as long as the stream's attributes.
         unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_get_attribute_string(self.0, attribute, &raw mut result)
+            abi::envoy_dynamic_module_callback_http_filter_get_attribute_string(self.filter, attribute, &raw mut result)
                 .then(|| result.bytes())
         }
     }
@@ -30,7 +105,7 @@ impl EnvoyStream {
         let mut result = 0;
         // SAFETY: the pointer is valid during the hook.
         unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_get_attribute_int(self.0, attribute, &raw mut result)
+            abi::envoy_dynamic_module_callback_http_filter_get_attribute_int(self.filter, attribute, &raw mut result)
                 .then_some(result)
         }
     }
@@ -38,12 +113,12 @@ impl EnvoyStream {
     fn chunks(&self, body: u32, into: &mut Vec<u8>) {
         // SAFETY: the pointer is valid during the hook; the vector has as many entries as Envoy said it fills.
         unsafe {
-            let count = abi::envoy_dynamic_module_callback_http_get_body_chunks_size(self.0, body);
+            let count = abi::envoy_dynamic_module_callback_http_get_body_chunks_size(self.filter, body);
             if count == 0 {
                 return;
             }
             let mut chunks: SmallVec<[Buffer; 8]> = SmallVec::from_elem(Buffer::EMPTY, count);
-            if abi::envoy_dynamic_module_callback_http_get_body_chunks(self.0, body, chunks.as_mut_ptr()) {
+            if abi::envoy_dynamic_module_callback_http_get_body_chunks(self.filter, body, chunks.as_mut_ptr()) {
                 chunks.iter().for_each(|chunk| into.extend_from_slice(chunk.bytes()));
             }
         }
@@ -51,21 +126,21 @@ impl EnvoyStream {
 
     fn body_size(&self, body: u32) -> usize {
         // SAFETY: the pointer is valid during the hook.
-        unsafe { abi::envoy_dynamic_module_callback_http_get_body_size(self.0, body) }
+        unsafe { abi::envoy_dynamic_module_callback_http_get_body_size(self.filter, body) }
     }
 
     fn drain(&mut self, body: u32) {
         let size = self.body_size(body);
         if size > 0 {
             // SAFETY: the pointer is valid during the hook.
-            unsafe { abi::envoy_dynamic_module_callback_http_drain_body(self.0, body, size) };
+            unsafe { abi::envoy_dynamic_module_callback_http_drain_body(self.filter, body, size) };
         }
     }
 
     fn append(&mut self, body: u32, data: &[u8]) {
         if !data.is_empty() {
             // SAFETY: the pointer is valid during the hook; Envoy copies the data.
-            unsafe { abi::envoy_dynamic_module_callback_http_append_body(self.0, body, Buffer::of(data)) };
+            unsafe { abi::envoy_dynamic_module_callback_http_append_body(self.filter, body, Buffer::of(data)) };
         }
     }
 
@@ -74,9 +149,9 @@ impl EnvoyStream {
         let size = u64::try_from(size).unwrap_or(u64::MAX);
         // SAFETY: the pointer is valid during the hook.
         unsafe {
-            let limit = abi::envoy_dynamic_module_callback_http_get_buffer_limit(self.0);
+            let limit = abi::envoy_dynamic_module_callback_http_get_buffer_limit(self.filter);
             if limit != 0 && limit < size {
-                abi::envoy_dynamic_module_callback_http_set_buffer_limit(self.0, size);
+                abi::envoy_dynamic_module_callback_http_set_buffer_limit(self.filter, size);
             }
         }
     }
@@ -84,7 +159,7 @@ impl EnvoyStream {
     /// Whether the chunk just received is the buffered body itself and must not be read twice.
     fn received_is_buffered(&self) -> bool {
         // SAFETY: the pointer is valid during the hook.
-        unsafe { abi::envoy_dynamic_module_callback_http_received_buffered_request_body(self.0) }
+        unsafe { abi::envoy_dynamic_module_callback_http_received_buffered_request_body(self.filter) }
     }
 }
 
@@ -95,22 +170,12 @@ fn map_id(map: Map) -> u32 {
     }
 }
 
-type Line<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
-
 /// Envoy does not look at what modules write. A line end in a header would begin another one, whoever wrote it.
 fn one_line(text: &[u8]) -> Cow<'_, [u8]> {
     match memchr3(0, b'\r', b'\n', text) {
         None => Cow::Borrowed(text),
         Some(_) => text.iter().map(|byte| if matches!(byte, 0 | b'\r' | b'\n') { b' ' } else { *byte }).collect(),
     }
-}
-
-fn lines<'a>(headers: &[(&'a [u8], &'a [u8])]) -> SmallVec<[Line<'a>; 24]> {
-    headers.iter().map(|(name, value)| (one_line(name), one_line(value))).collect()
-}
-
-fn abi_headers(lines: &[Line<'_>]) -> SmallVec<[Header; 24]> {
-    lines.iter().map(|(name, value)| Header { name: Buffer::of(name), value: Buffer::of(value) }).collect()
 }
 
 /// All headers at once. Asking for single ones by name would make Envoy index the whole map, which then every addition
@@ -141,8 +206,8 @@ impl Stream for EnvoyStream {
     fn headers(&self, map: Map) -> HeaderList<'_> {
         // SAFETY: the pointer is valid during the hook; the bytes live until a write, which needs `&mut self`.
         unsafe {
-            let count = abi::envoy_dynamic_module_callback_http_get_headers_size(self.0, map_id(map));
-            list(count, |into| abi::envoy_dynamic_module_callback_http_get_headers(self.0, map_id(map), into))
+            let count = abi::envoy_dynamic_module_callback_http_get_headers_size(self.filter, map_id(map));
+            list(count, |into| abi::envoy_dynamic_module_callback_http_get_headers(self.filter, map_id(map), into))
         }
     }
 
@@ -157,9 +222,19 @@ impl Stream for EnvoyStream {
         let mut result = Buffer::EMPTY;
         // SAFETY: the pointer is valid during the hook; the address lives as long as the connection.
         unsafe {
-            abi::envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(self.0, &raw mut result)
+            abi::envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(self.filter, &raw mut result)
                 .then(|| result.bytes())
         }
+    }
+
+    fn waker(&self) -> Box<dyn Wake> {
+        // SAFETY: the pointer is valid during the hook.
+        Box::new(EnvoyWaker(unsafe { abi::envoy_dynamic_module_callback_http_filter_scheduler_new(self.filter) }))
+    }
+
+    fn sizes(&self) -> (u64, u64) {
+        let size = |attribute| self.number(attribute).unwrap_or_default();
+        (size(abi::ATTRIBUTE_REQUEST_TOTAL_SIZE), size(abi::ATTRIBUTE_RESPONSE_TOTAL_SIZE))
     }
 
     fn local_port(&self) -> Option<u64> {
@@ -170,54 +245,34 @@ impl Stream for EnvoyStream {
         let (name, value) = (one_line(name), one_line(value));
         let (name, value) = (Buffer::of(&name), Buffer::of(&value));
         // SAFETY: the pointer is valid during the hook; Envoy copies both.
-        unsafe { abi::envoy_dynamic_module_callback_http_set_header(self.0, map_id(map), name, value) };
+        unsafe { abi::envoy_dynamic_module_callback_http_set_header(self.filter, map_id(map), name, value) };
     }
 
     fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
         let (name, value) = (one_line(name), one_line(value));
         let (name, value) = (Buffer::of(&name), Buffer::of(&value));
         // SAFETY: as above.
-        unsafe { abi::envoy_dynamic_module_callback_http_add_header(self.0, map_id(map), name, value) };
+        unsafe { abi::envoy_dynamic_module_callback_http_add_header(self.filter, map_id(map), name, value) };
     }
 
     fn remove_header(&mut self, map: Map, name: &[u8]) {
         // SAFETY: as above; a null value means removal.
         unsafe {
-            abi::envoy_dynamic_module_callback_http_set_header(self.0, map_id(map), Buffer::of(name), Buffer::EMPTY)
+            abi::envoy_dynamic_module_callback_http_set_header(
+                self.filter,
+                map_id(map),
+                Buffer::of(name),
+                Buffer::EMPTY,
+            )
         };
     }
 
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        let lines = lines(headers);
-        let headers = abi_headers(&lines);
-        // SAFETY: the pointer is valid during the hook; Envoy copies headers and body.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_send_response(
-                self.0,
-                u32::from(status),
-                headers.as_ptr(),
-                headers.len(),
-                Buffer::of(body),
-                Buffer::of(b"crossfade_policy"),
-            );
-        }
+        self.reply = Some(Reply::new(Some(status), headers, body));
     }
 
     fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        let lines = lines(headers);
-        let headers = abi_headers(&lines);
-        // SAFETY: as above.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_send_response_headers(
-                self.0,
-                headers.as_ptr(),
-                headers.len(),
-                body.is_empty(),
-            );
-            if !body.is_empty() {
-                abi::envoy_dynamic_module_callback_http_send_response_data(self.0, Buffer::of(body), true);
-            }
-        }
+        self.reply = Some(Reply::new(None, headers, body));
     }
 
     fn request_body_size(&self) -> usize {

@@ -7,6 +7,7 @@ use crate::plugins::rate_limiting::counters::Counters;
 use crate::reply::{Headers, Reply};
 use crate::request::Request;
 use crate::tables::{Compat, Consumer, Route, Settings, World};
+use crate::waiting::Wait;
 use std::sync::Arc;
 
 /// What becomes of a request after a plugin.
@@ -17,6 +18,9 @@ pub enum Verdict {
     Reply(Reply),
     /// The plugin must see the whole body: it is asked again when that is here.
     NeedsBody,
+    /// The answer depends on what comes from elsewhere: `Plugin::on_outcome` is asked when that is here.
+    #[allow(dead_code, reason = "the first plugins that wait are to come")]
+    Wait(Wait),
 }
 
 /// What is known of the request's body when a plugin runs.
@@ -50,7 +54,7 @@ pub struct Identity {
     pub is_checked: bool,
 }
 
-/// What a plugin keeps of a request for its response.
+/// What a plugin keeps of a request for its outcome, its response and its log.
 pub type Note = Vec<u8>;
 
 pub struct Exchange<'a, 'r> {

@@ -13,6 +13,7 @@ use crate::router::Entry;
 use crate::stream::{Map, Stream};
 use crate::tables::{Answer, Compat, Instance, Redirect, Route, Settings, World};
 use crate::text::header_value;
+use crate::waiting::{Outcome, Ticket, Wait};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,8 @@ pub enum Flow {
     Continue,
     /// Wait here and keep what arrives.
     Wait,
+    /// Wait here for something else than the rest of the request; the client may be slowed down meanwhile.
+    Pause,
     /// The request is answered; what still arrives of it is of no use.
     Answered,
 }
@@ -31,6 +34,8 @@ pub(crate) enum Phase {
     New,
     /// A plugin needs the whole body.
     AwaitsBody,
+    /// A plugin needs an answer from elsewhere.
+    AwaitsOutcome,
     /// Nothing but the length of the body is missing.
     GathersBody,
     Proxied,
@@ -58,6 +63,8 @@ pub(crate) struct Taking {
     pub note: Note,
     /// It wants the body of the response that is on its way.
     pub rewrites: bool,
+    pub responds: bool,
+    pub logs: bool,
 }
 
 pub struct Filter {
@@ -66,18 +73,28 @@ pub struct Filter {
     pub(crate) counters: &'static Counters,
     pub(crate) started: Instant,
     pub(crate) proxied: Option<Instant>,
+    /// When the response began; known only where a plugin logs.
+    pub(crate) answered: Option<Instant>,
+    /// Known only where a plugin logs.
+    pub(crate) client_address: Option<Box<str>>,
     request_id: [u8; 32],
     pub(crate) formats: Formats,
     pub(crate) is_head: bool,
     pub(crate) is_grpc_over_http2: bool,
     pub(crate) is_grpc: bool,
     pub(crate) phase: Phase,
+    arrived: Arrived,
+    has_body: bool,
     /// The body came without a length, and the upstream is to get one.
     lacks_length: bool,
     /// Place in the order of plugins of the last one that is done.
     done: Option<u32>,
     pub(crate) taking: Vec<Taking>,
-    who: Identity,
+    /// Whose outcome is awaited, and what that plugin has noted.
+    waiting: Option<(Ticket, Note)>,
+    /// For the plugin whose turn is next.
+    outcome: Option<(Outcome, Note)>,
+    pub(crate) who: Identity,
     changes: Changes,
     pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
@@ -92,6 +109,7 @@ enum Decision {
     Proxy,
     Reply(Reply),
     AwaitBody,
+    AwaitOutcome(Wait, Note),
 }
 
 static NO_SETTINGS: std::sync::LazyLock<Arc<Settings>> = std::sync::LazyLock::new(Arc::default);
@@ -106,15 +124,21 @@ impl Filter {
             counters,
             started: Instant::now(),
             proxied: None,
+            answered: None,
+            client_address: None,
             request_id,
             formats: Formats::DEFAULT,
             is_head: false,
             is_grpc_over_http2: false,
             is_grpc: false,
             phase: Phase::New,
+            arrived: Arrived::Headers,
+            has_body: false,
             lacks_length: false,
             done: None,
             taking: Vec::new(),
+            waiting: None,
+            outcome: None,
             who: Identity::default(),
             changes: Changes::new(),
             client_headers: Headers::new(),
@@ -125,6 +149,8 @@ impl Filter {
     }
 
     pub fn on_request_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+        self.has_body = !end_of_stream;
+        self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
         let decision = {
             let request = Request::read(stream);
             self.is_head = request.method == b"HEAD";
@@ -139,23 +165,21 @@ impl Filter {
             if let Some(choice) = &self.choice {
                 forwarding::strip_identity(&choice.world.settings, &request, &mut self.changes);
             }
-            let searchable = !end_of_stream && content_kind(&request).is_some();
-            let raw_body = if end_of_stream { RawBody::Whole(b"") } else { RawBody::Pending };
-            self.decide(&request, if searchable { Body::Pending } else { Body::Unusable }, raw_body)
+            self.decide_without_body(&request)
         };
-        let arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
-        self.carry_out(decision, stream, arrived)
+        self.carry_out(decision, stream)
     }
 
     pub fn on_request_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+        self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Part };
         match self.phase {
             Phase::New | Phase::Proxied => Flow::Continue,
             Phase::Replied => Flow::Answered,
-            Phase::GathersBody if end_of_stream => self.send_on(stream, Arrived::Everything),
-            Phase::GathersBody if stream.request_body_size() > LARGEST_GATHERED => self.send_on(stream, Arrived::Part),
-            Phase::AwaitsBody if end_of_stream || stream.request_body_size() > body::LARGEST_SEARCHED => {
-                self.search_body(stream, end_of_stream)
+            Phase::AwaitsOutcome => Flow::Pause,
+            Phase::GathersBody if end_of_stream || stream.request_body_size() > LARGEST_GATHERED => {
+                self.send_on(stream)
             }
+            Phase::AwaitsBody if self.is_body_decided(stream) => self.search_body(stream),
             Phase::GathersBody | Phase::AwaitsBody => Flow::Wait,
         }
     }
@@ -166,7 +190,42 @@ impl Filter {
         self.on_request_body(stream, true)
     }
 
-    fn search_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+    /// Something that was waited for may have come. `Flow::Continue`: the request is to go on, which Envoy must be told.
+    pub fn on_scheduled(&mut self, stream: &mut impl Stream) -> Flow {
+        if self.phase != Phase::AwaitsOutcome {
+            return Flow::Answered;
+        }
+        self.outcome = self.take_outcome();
+        if self.outcome.is_none() {
+            return Flow::Pause;
+        }
+        let decision = {
+            let request = Request::read(stream);
+            self.decide_without_body(&request)
+        };
+        if matches!(decision, Decision::AwaitBody) && self.is_body_decided(stream) {
+            return self.search_body(stream);
+        }
+        self.carry_out(decision, stream)
+    }
+
+    fn take_outcome(&mut self) -> Option<(Outcome, Note)> {
+        let outcome = self.waiting.as_ref()?.0.take()?;
+        Some((outcome, self.waiting.take()?.1))
+    }
+
+    /// Nothing is to be found in a body that is too large, however much of it is still to come.
+    fn is_body_decided(&self, stream: &impl Stream) -> bool {
+        self.arrived == Arrived::Everything || stream.request_body_size() > body::LARGEST_SEARCHED
+    }
+
+    fn decide_without_body(&mut self, request: &Request<'_>) -> Decision {
+        let searchable = self.has_body && content_kind(request).is_some();
+        let raw_body = if self.has_body { RawBody::Pending } else { RawBody::Whole(b"") };
+        self.decide(request, if searchable { Body::Pending } else { Body::Unusable }, raw_body)
+    }
+
+    fn search_body(&mut self, stream: &mut impl Stream) -> Flow {
         let size = stream.request_body_size();
         let bytes = if size <= body::LARGEST_SEARCHED { Some(stream.request_body()) } else { None };
         let decision = {
@@ -178,11 +237,20 @@ impl Filter {
             };
             self.decide(&request, body, bytes.as_deref().map_or(RawBody::TooLarge, RawBody::Whole))
         };
-        let arrived = if end_of_stream { Arrived::Everything } else { Arrived::Part };
-        self.carry_out(decision, stream, arrived)
+        self.carry_out(decision, stream)
     }
 
     fn decide(&mut self, request: &Request<'_>, body: Body<'_>, raw_body: RawBody<'_>) -> Decision {
+        let decision = self.decided(request, body, raw_body);
+        let may_log = self.logs() || matches!(decision, Decision::AwaitOutcome(..));
+        if may_log && self.client_address.is_none() {
+            // Before headers are written from which it could not be told any more.
+            self.client_address = forwarding::client_address(self.settings(), request).map(Into::into);
+        }
+        decision
+    }
+
+    fn decided(&mut self, request: &Request<'_>, body: Body<'_>, raw_body: RawBody<'_>) -> Decision {
         let path = match (request.refusal(), &request.path) {
             (None, Ok(path)) => path,
             (refusal, _) => {
@@ -225,7 +293,10 @@ impl Filter {
             let Some(instance) = chosen.instance else {
                 return Some(Decision::Reply(self.plugin_error(503, "a plugin of this route is not there")));
             };
-            let mut note = instance.plugin.note(request);
+            let (outcome, mut note) = match self.outcome.take() {
+                Some((outcome, note)) => (Some(outcome), note),
+                None => (None, instance.plugin.note(request)),
+            };
             let mut exchange = Exchange {
                 request,
                 path,
@@ -243,33 +314,55 @@ impl Filter {
                 note: &mut note,
                 now_ms: &|| now_ms(&world.settings),
             };
-            let verdict = instance.plugin.on_request(&mut exchange);
-            if matches!(verdict, Verdict::NeedsBody) {
-                return Some(Decision::AwaitBody);
+            let verdict = match outcome {
+                Some(outcome) => instance.plugin.on_outcome(&mut exchange, outcome),
+                None => instance.plugin.on_request(&mut exchange),
+            };
+            match verdict {
+                Verdict::NeedsBody => return Some(Decision::AwaitBody),
+                Verdict::Wait(wait) => return Some(Decision::AwaitOutcome(wait, note)),
+                Verdict::Continue | Verdict::Reply(_) => (),
             }
             self.done = Some(chosen.order);
             self.take_part(instance, note);
             if let Verdict::Reply(reply) = verdict {
-                self.gather_rest(world, route, request);
+                self.gather_rest(world, route, request, None);
                 return Some(Decision::Reply(reply));
             }
         }
     }
 
     fn take_part(&mut self, instance: &Arc<Instance>, note: Note) {
-        if instance.plugin.has_response_phase() {
-            self.taking.push(Taking { instance: Arc::clone(instance), note, rewrites: false });
+        let (responds, logs) = (instance.plugin.has_response_phase(), instance.plugin.has_log_phase());
+        if responds || logs {
+            self.taking.push(Taking { instance: Arc::clone(instance), note, responds, logs, rewrites: false });
         }
     }
 
+    /// Whether a plugin of this request has a log phase.
+    pub(crate) fn logs(&self) -> bool {
+        self.taking.iter().any(|taking| taking.logs)
+    }
+
     /// A plugin has answered: those behind it do not see the request, but the response.
-    fn gather_rest(&mut self, world: &World, route: &Route, request: &Request<'_>) {
+    fn gather_rest(&mut self, world: &World, route: &Route, request: &Request<'_>, mut noted: Option<Note>) {
         let consumer = self.who.consumer.clone();
         while let Some(chosen) = world.next_step(route, consumer.as_deref(), self.done) {
             self.done = Some(chosen.order);
             if let Some(instance) = chosen.instance {
-                self.take_part(instance, instance.plugin.note(request));
+                let note = noted.take().unwrap_or_else(|| instance.plugin.note(request));
+                self.take_part(instance, note);
             }
+        }
+    }
+
+    /// The request ends while a plugin waits: that one and those behind see how, but not the request.
+    pub(crate) fn stop_waiting(&mut self, stream: &impl Stream) {
+        let Some((_, note)) = self.waiting.take() else { return };
+        let Some(choice) = &self.choice else { return };
+        let (world, entry) = (Arc::clone(&choice.world), choice.entry.clone());
+        if let Some(entry) = entry {
+            self.gather_rest(&world, &entry.target, &Request::read(stream), Some(note));
         }
     }
 
@@ -312,11 +405,16 @@ impl Filter {
         }
     }
 
-    fn carry_out(&mut self, decision: Decision, stream: &mut impl Stream, arrived: Arrived) -> Flow {
+    fn carry_out(&mut self, decision: Decision, stream: &mut impl Stream) -> Flow {
         match decision {
             Decision::AwaitBody => {
                 self.phase = Phase::AwaitsBody;
                 Flow::Wait
+            }
+            Decision::AwaitOutcome(wait, note) => {
+                self.phase = Phase::AwaitsOutcome;
+                self.waiting = Some((wait.begin(stream.waker()), note));
+                Flow::Pause
             }
             Decision::Reply(reply) => {
                 self.reply(reply, stream);
@@ -324,7 +422,7 @@ impl Filter {
             }
             Decision::Proxy => {
                 self.write_changes(stream);
-                self.send_on(stream, arrived)
+                self.send_on(stream)
             }
         }
     }
@@ -347,12 +445,13 @@ impl Filter {
     }
 
     /// Lets the request go, at once or when the length of its body is known: Kong sends no chunks upstream.
-    fn send_on(&mut self, stream: &mut impl Stream, arrived: Arrived) -> Flow {
-        if self.lacks_length && arrived == Arrived::Headers {
+    fn send_on(&mut self, stream: &mut impl Stream) -> Flow {
+        let is_whole = self.arrived == Arrived::Everything;
+        if self.lacks_length && !is_whole && stream.request_body_size() <= LARGEST_GATHERED {
             self.phase = Phase::GathersBody;
             return Flow::Wait;
         }
-        if self.lacks_length && arrived == Arrived::Everything {
+        if self.lacks_length && is_whole {
             let length = stream.request_body_size().to_string();
             stream.set_header(Map::Request, b"content-length", length.as_bytes());
         }

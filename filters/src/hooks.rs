@@ -28,8 +28,7 @@ thread_local! {
 
 /// One filter of one stream.
 struct Instance {
-    /// A hook is running. Answering a request makes Envoy call the response hooks inside the request hook; they must
-    /// not touch the filter then, and need not, since the answer is complete.
+    /// A hook is running, and no other one may touch the filter.
     is_busy: Cell<bool>,
     /// A fault could not even be answered: nothing of this stream goes on.
     is_broken: Cell<bool>,
@@ -41,7 +40,8 @@ fn log_error(message: &str) {
     unsafe { abi::envoy_dynamic_module_callback_log(abi::LOG_ERROR, Buffer::of(message.as_bytes())) };
 }
 
-/// Runs `action` on the filter and its stream. A panic ends the request with 500.
+/// Runs `action` on the filter and its stream. A panic ends the request with 500. A reply is sent when the action is
+/// over: inside the call Envoy runs other hooks of the same filter, and may destroy it.
 ///
 /// # Safety
 /// Both pointers must be those that Envoy passed to the running hook.
@@ -72,6 +72,11 @@ unsafe fn run(
         Flow::Answered
     });
     instance.is_busy.set(false);
+    if let Some(reply) = stream.into_reply() {
+        // Sending it may end the stream, and with it the instance.
+        // SAFETY: Envoy passed the pointer to this hook, and nothing follows.
+        unsafe { reply.send(envoy) };
+    }
     flow
 }
 
@@ -139,7 +144,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     // SAFETY: the pointers are Envoy's for this hook.
     match unsafe { run(envoy, module, |filter, stream| filter.on_request_headers(stream, end_of_stream)) } {
         Flow::Continue => abi::CONTINUE,
-        Flow::Wait | Flow::Answered => abi::STOP,
+        Flow::Wait | Flow::Pause | Flow::Answered => abi::STOP,
     }
 }
 
@@ -153,6 +158,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_body(
     match unsafe { run(envoy, module, |filter, stream| filter.on_request_body(stream, end_of_stream)) } {
         Flow::Continue => abi::CONTINUE,
         Flow::Wait => abi::STOP,
+        Flow::Pause => abi::STOP_BODY_WATERMARK,
         Flow::Answered => abi::STOP_BODY_NO_BUFFER,
     }
 }
@@ -165,7 +171,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_trailers(
     // SAFETY: the pointers are Envoy's for this hook.
     match unsafe { run(envoy, module, |filter, stream| filter.on_request_trailers(stream)) } {
         Flow::Continue => abi::CONTINUE,
-        Flow::Wait | Flow::Answered => abi::STOP,
+        Flow::Wait | Flow::Pause | Flow::Answered => abi::STOP,
     }
 }
 
@@ -178,7 +184,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_headers(
     // SAFETY: the pointers are Envoy's for this hook.
     match unsafe { run(envoy, module, |filter, stream| filter.on_response_headers(stream, end_of_stream)) } {
         Flow::Continue => abi::CONTINUE,
-        Flow::Wait | Flow::Answered => abi::STOP,
+        Flow::Wait | Flow::Pause | Flow::Answered => abi::STOP,
     }
 }
 
@@ -192,6 +198,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_body(
     match unsafe { run(envoy, module, |filter, stream| filter.on_response_body(stream, end_of_stream)) } {
         Flow::Continue => abi::CONTINUE,
         Flow::Wait => abi::STOP,
+        Flow::Pause => abi::STOP_BODY_WATERMARK,
         Flow::Answered => abi::STOP_BODY_NO_BUFFER,
     }
 }
@@ -208,7 +215,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_trailers(
     // SAFETY: the pointers are Envoy's for this hook.
     match unsafe { run(envoy, module, action) } {
         Flow::Continue => abi::CONTINUE,
-        Flow::Wait | Flow::Answered => abi::STOP,
+        Flow::Wait | Flow::Pause | Flow::Answered => abi::STOP,
     }
 }
 
@@ -228,6 +235,34 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     // SAFETY: the pointers are Envoy's for this hook.
     unsafe { run(envoy, module, action) };
     abi::CONTINUE
+}
+
+/// Some answer that the stream waited for is here. Envoy carries the request on inside the call that tells it to, and may
+/// answer it there: the filter is free by then.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
+    envoy: EnvoyFilter,
+    module: *const c_void,
+    _event: u64,
+) {
+    // SAFETY: the pointers are Envoy's for this hook.
+    if unsafe { run(envoy, module, |filter, stream| filter.on_scheduled(stream)) } == Flow::Continue {
+        // SAFETY: as above; the request was stopped in a hook of its own.
+        unsafe { abi::envoy_dynamic_module_callback_http_filter_continue_decoding(envoy) };
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(envoy: EnvoyFilter, module: *const c_void) {
+    let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
+        // Nothing is left that could be answered.
+        if catch_unwind(AssertUnwindSafe(|| filter.on_stream_complete(stream))).is_err() {
+            log_error("the log phase of a request failed on a fault in the policy module");
+        }
+        Flow::Continue
+    };
+    // SAFETY: the pointers are Envoy's for this hook.
+    unsafe { run(envoy, module, action) };
 }
 
 /// The configuration of `incoming` is the scheme of its listener; the pointer stands for it and points nowhere.
@@ -280,8 +315,6 @@ macro_rules! unused_hooks {
 }
 
 unused_hooks! {
-    envoy_dynamic_module_on_http_filter_stream_complete(EnvoyFilter, *const c_void);
-    envoy_dynamic_module_on_http_filter_scheduled(EnvoyFilter, *const c_void, u64);
     envoy_dynamic_module_on_http_filter_http_callout_done(
         EnvoyFilter, *const c_void, u64, u32, *const Header, usize, *const Buffer, usize);
     envoy_dynamic_module_on_http_filter_http_stream_headers(

@@ -11,6 +11,8 @@ mod arguments;
 mod body;
 mod charset;
 mod cjson;
+#[allow(dead_code, reason = "plugins choose what they log")]
+mod ended;
 #[cfg(not(test))]
 mod envoy_stream;
 mod error;
@@ -41,3 +43,7 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod text;
+#[allow(dead_code, reason = "plugins choose what they wait with")]
+mod waiting;
+#[cfg(test)]
+mod waiting_tests;

@@ -11,7 +11,7 @@ use crate::tables::{Compat, Settings};
 use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A longer body that plugins were to rewrite is not sent at all.
 const LARGEST_REWRITTEN: usize = 8 * 1024 * 1024;
@@ -19,6 +19,7 @@ const LARGEST_REWRITTEN: usize = 8 * 1024 * 1024;
 impl Filter {
     pub(crate) fn reply(&mut self, reply: Reply, stream: &mut impl Stream) {
         self.phase = Phase::Replied;
+        self.remember_answer();
         let Reply { status, message, format, style, headers } = reply;
         if self.is_grpc || format == Format::Empty {
             let own = self.headers_of_reply(headers, status);
@@ -99,14 +100,25 @@ impl Filter {
         stream.send_as_is(&head.iter().copied().chain(pairs(own)).collect::<Vec<_>>(), b"");
     }
 
+    fn responds(&self) -> bool {
+        self.taking.iter().any(|taking| taking.responds)
+    }
+
+    fn remember_answer(&mut self) {
+        if self.logs() {
+            self.answered = self.answered.or_else(|| Some(Instant::now()));
+        }
+    }
+
     /// What the plugins of the request make of a response's headers.
     fn edits(&mut self, headers: &[(&[u8], &[u8])]) -> Vec<HeaderChange> {
-        if self.taking.is_empty() {
+        if !self.responds() {
             return Vec::new();
         }
         let mut response = Response::new(headers);
-        self.taking.iter().for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
-        for taking in &mut self.taking {
+        let taking = self.taking.iter().filter(|taking| taking.responds);
+        taking.for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
+        for taking in self.taking.iter_mut().filter(|taking| taking.responds) {
             taking.rewrites = taking.instance.plugin.wants_response_body(&response);
         }
         response.into_changes()
@@ -142,6 +154,8 @@ impl Filter {
     }
 
     pub fn on_response_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+        self.stop_waiting(stream);
+        self.remember_answer();
         if let Some(error) = self.local_error.take() {
             self.become_kongs(error, stream, end_of_stream);
         } else if self.phase == Phase::Proxied {
@@ -152,7 +166,7 @@ impl Filter {
     }
 
     fn let_plugins_edit(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
-        if self.taking.is_empty() {
+        if !self.responds() {
             return;
         }
         // Plugins may also edit what those before them tell the client.
@@ -325,7 +339,7 @@ fn apply(headers: &mut Headers, changes: Vec<HeaderChange>) {
     }
 }
 
-fn status_of(headers: &[(&[u8], &[u8])]) -> u16 {
+pub(crate) fn status_of(headers: &[(&[u8], &[u8])]) -> u16 {
     let status = headers.iter().find(|(name, _)| *name == b":status").map(|(_, value)| *value);
     status.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 //! Reading borrows the stream and writing borrows it mutably, so no header survives a write: Envoy's pointers are
 //! dead by then.
 
+use crate::waiting::Wake;
 use smallvec::SmallVec;
 use std::fmt::Debug;
 
@@ -36,6 +37,10 @@ pub trait Stream: Connection {
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]>;
     /// `address:port` of the peer, whatever forwarding headers say.
     fn peer_address(&self) -> Option<&[u8]>;
+    /// Has the filter's `on_scheduled` called on this stream's worker.
+    fn waker(&self) -> Box<dyn Wake>;
+    /// What has gone over the wire of the request, and of the response: headers and bodies.
+    fn sizes(&self) -> (u64, u64);
     /// The port on which the connection arrived.
     fn local_port(&self) -> Option<u64>;
     /// Replaces all values of `name`; without one if `value` is empty.
@@ -64,6 +69,8 @@ pub trait Stream: Connection {
 #[cfg(test)]
 pub mod testing {
     use super::*;
+    use crate::waiting::testing::{Bell, PATIENCE};
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// Status, headers and body.
     pub type Reply = (u16, Vec<(String, String)>, String);
@@ -79,6 +86,28 @@ pub mod testing {
         pub response_body: Vec<u8>,
         pub protocol: String,
         pub reply: Option<Reply>,
+        pub alarm: Alarm,
+    }
+
+    /// Rings when the stream is to go on.
+    #[derive(Debug)]
+    pub struct Alarm(Sender<()>, Receiver<()>);
+
+    impl Default for Alarm {
+        fn default() -> Self {
+            let (bell, rung) = channel();
+            Self(bell, rung)
+        }
+    }
+
+    impl Alarm {
+        pub fn wait(&self) {
+            self.1.recv_timeout(PATIENCE).unwrap();
+        }
+
+        pub fn has_rung(&self) -> bool {
+            self.1.try_recv().is_ok()
+        }
     }
 
     impl Fake {
@@ -145,6 +174,15 @@ pub mod testing {
 
         fn peer_address(&self) -> Option<&[u8]> {
             Some(b"192.0.2.1:999")
+        }
+
+        fn waker(&self) -> Box<dyn Wake> {
+            Box::new(Bell(self.alarm.0.clone()))
+        }
+
+        fn sizes(&self) -> (u64, u64) {
+            let length = |body: &Vec<u8>| u64::try_from(body.len()).unwrap();
+            (length(&self.request_body), length(&self.response_body))
         }
 
         fn local_port(&self) -> Option<u64> {

@@ -12,13 +12,17 @@ pub mod rate_limiting;
 pub mod request_termination;
 pub mod response_transformer;
 
+#[cfg(test)]
+pub mod asking;
 mod authentication;
 mod checks;
 
+use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
 use crate::request::Request;
+use crate::waiting::Outcome;
 use serde_json::Value;
 use std::fmt::Debug;
 
@@ -29,6 +33,13 @@ pub trait Plugin: Debug + Send + Sync {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let _ = exchange;
         Verdict::Continue
+    }
+
+    /// What `on_request` waited for is here, or will not come. The exchange is as it was; `note` has what the plugin put
+    /// there.
+    fn on_outcome(&self, exchange: &mut Exchange<'_, '_>, outcome: Outcome) -> Verdict {
+        drop(outcome);
+        Verdict::Reply(exchange.error(500, "An unexpected error occurred"))
     }
 
     /// Whether `on_response` has anything to do; else nobody reads the response's headers for this plugin.
@@ -58,12 +69,25 @@ pub trait Plugin: Debug + Send + Sync {
     fn on_response_body(&self, body: Vec<u8>) -> Vec<u8> {
         body
     }
+
+    /// Whether `on_log` has anything to do.
+    fn has_log_phase(&self) -> bool {
+        false
+    }
+
+    /// Kong's phase `log`: the stream has ended, whoever answered it and whether or not the answer got through. Runs on
+    /// the worker, so what takes time is handed to another thread.
+    fn on_log(&self, ended: &Ended<'_, '_>, note: &Note) {
+        let _ = (ended, note);
+    }
 }
 
 type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 
 #[rustfmt::skip]
 const PLUGINS: &[(&str, Parse)] = &[
+    #[cfg(test)]
+    ("asking", asking::parse),
     ("acl", acl::parse),
     ("basic-auth", basic_auth::parse),
     ("correlation-id", correlation_id::parse),

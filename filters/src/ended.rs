@@ -1,0 +1,77 @@
+//! The end of a stream: what the plugins that log see of it.
+
+use crate::exchange::Identity;
+use crate::gateway::Filter;
+use crate::request::Request;
+use crate::stream::{HeaderList, Map, Stream};
+use crate::tables::{Route, World};
+use std::time::Duration;
+
+/// One stream that has ended, whoever answered it.
+pub struct Ended<'a, 'r> {
+    /// As it went upstream; where it never did, as the client sent it.
+    pub request: &'a Request<'r>,
+    /// As the client got it, or would have; without any where the client had gone before there was an answer.
+    pub response: &'a HeaderList<'r>,
+    /// 0 without an answer.
+    pub status: u16,
+    pub world: &'a World,
+    pub route: Option<&'a Route>,
+    pub who: &'a Identity,
+    /// Of the client; a trusted peer's word for it counted.
+    pub client_address: &'a str,
+    pub request_id: &'a str,
+    pub times: Times,
+    /// Of headers and bodies.
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+}
+
+/// Kong's `latencies` (kong.md §7.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub total: Duration,
+    /// Until the request went upstream, or was answered by the gateway.
+    pub gateway: Duration,
+    /// From there to the first of the response; None where the upstream was not asked or did not answer.
+    pub upstream: Option<Duration>,
+}
+
+impl Filter {
+    pub fn on_stream_complete(&mut self, stream: &impl Stream) {
+        self.stop_waiting(stream);
+        if !self.logs() {
+            return;
+        }
+        let Some(choice) = &self.choice else { return };
+        let request = Request::read(stream);
+        let response = stream.headers(Map::Response);
+        let (request_bytes, response_bytes) = stream.sizes();
+        let ended = Ended {
+            request: &request,
+            response: &response,
+            status: crate::response::status_of(&response),
+            world: &choice.world,
+            route: choice.entry.as_ref().map(|entry| &*entry.target),
+            who: &self.who,
+            client_address: self.client_address.as_deref().unwrap_or_default(),
+            request_id: self.request_id(),
+            times: self.times(),
+            request_bytes,
+            response_bytes,
+        };
+        let logging = self.taking.iter().filter(|taking| taking.logs);
+        logging.for_each(|taking| taking.instance.plugin.on_log(&ended, &taking.note));
+    }
+
+    fn times(&self) -> Times {
+        let total = self.started.elapsed();
+        let until = |end: Option<std::time::Instant>| end.map(|end| end.duration_since(self.started));
+        let (gateway, answered) = (until(self.proxied).or(until(self.answered)), until(self.answered));
+        Times {
+            total,
+            gateway: gateway.unwrap_or(total),
+            upstream: self.proxied.and(answered).map(|answered| answered.saturating_sub(gateway.unwrap_or_default())),
+        }
+    }
+}
