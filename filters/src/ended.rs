@@ -33,7 +33,7 @@ pub struct Times {
     pub total: Duration,
     /// Until the request went upstream, or was answered by the gateway.
     pub gateway: Duration,
-    /// From there to the first of the response; None where the upstream was not asked or did not answer.
+    /// From there to the first of the response; None where the request never went there.
     pub upstream: Option<Duration>,
 }
 
