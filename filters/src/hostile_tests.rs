@@ -3,6 +3,7 @@
 
 use crate::gateway::{Filter, Flow};
 use crate::plugins;
+use crate::plugins::asking::ASKED;
 use crate::stream::testing::Fake;
 use crate::stream::{Map, Stream};
 use crate::testing::{filter, plugins as on_route};
@@ -224,6 +225,61 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn waiting_changes_nothing(
+        chosen in vec(proptest::sample::select(configurations()), 0..3), asked in request(), sent in message(),
+        place in 0_usize..3, answered_after in 0_usize..7,
+    ) {
+        let mut plugins = numbered(&chosen);
+        let result = |plugins: &[(&'static str, Value)], after: usize| {
+            let mut stream = Fake { request: asked.request.clone(), protocol: asked.protocol.clone(), ..Fake::default() };
+            let mut filter = filter(&on_route(plugins), &stream);
+            let passes = waiting_request_passes(&mut filter, &mut stream, &sent, after);
+            // Identities are drawn anew; a length is told where the body was all here in time.
+            let differs = ["x-asked", "x-id", "x-kong-request-id", "content-length"];
+            stream.request.retain(|(name, _)| !differs.contains(&name.as_str()));
+            stream.request.sort();
+            (passes, stream.status(), stream.request)
+        };
+        let without = result(&plugins, 0);
+        plugins.insert(place.min(plugins.len()), ("asking", json!({"times": 1})));
+        prop_assert_eq!(result(&plugins, answered_after), without);
+    }
+}
+
+/// As `request_passes`; what is waited for comes when so many parts of the request have arrived.
+fn waiting_request_passes(filter: &mut Filter, stream: &mut Fake, sent: &Message, mut after: usize) -> bool {
+    let answer = |filter: &mut Filter, stream: &mut Fake| {
+        ASKED.with(|asked| asked.borrow_mut().pop())?.done('a');
+        stream.alarm.wait();
+        Some(filter.on_scheduled(stream))
+    };
+    let ends_at_once = sent.body.is_empty() && !sent.has_trailers;
+    let mut flow = filter.on_request_headers(stream, ends_at_once);
+    let count = sent.body.len() + usize::from(sent.has_trailers);
+    for index in 0..count {
+        if after == 0 {
+            answer(filter, stream);
+        }
+        after = after.saturating_sub(1);
+        if stream.reply.is_some() {
+            return false;
+        }
+        flow = match sent.body.get(index) {
+            Some(piece) => {
+                stream.request_body.extend_from_slice(piece);
+                filter.on_request_body(stream, index + 1 == count)
+            }
+            None => filter.on_request_trailers(stream),
+        };
+    }
+    flow = answer(filter, stream).unwrap_or(flow);
+    flow == Flow::Continue && stream.reply.is_none()
 }
 
 fn all_bytes(stream: &Fake, sent: &Message) -> Vec<u8> {

@@ -86,8 +86,6 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 
 #[rustfmt::skip]
 const PLUGINS: &[(&str, Parse)] = &[
-    #[cfg(test)]
-    ("asking", asking::parse),
     ("acl", acl::parse),
     ("basic-auth", basic_auth::parse),
     ("correlation-id", correlation_id::parse),
@@ -101,6 +99,10 @@ const PLUGINS: &[(&str, Parse)] = &[
 ];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
+    #[cfg(test)]
+    if plugin == "asking" {
+        return asking::parse(config);
+    }
     let known = PLUGINS.iter().find(|(name, _)| *name == plugin);
     known.map_or_else(|| Err(ConfigError::UnknownPlugin(plugin.to_owned())), |(_, parse)| parse(config))
 }
