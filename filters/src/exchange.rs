@@ -50,6 +50,8 @@ pub struct Identity {
     /// `credential` is a user's name; Kong 2 tells the upstream so.
     pub has_username: bool,
     pub is_anonymous: bool,
+    /// Groups that an authentication plugin found out by itself, of a consumer or of nobody known here.
+    pub groups: Option<Box<[Box<str>]>>,
     /// An authentication plugin ran, so that the client's own identity headers must not reach the upstream.
     pub is_checked: bool,
 }

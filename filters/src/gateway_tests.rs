@@ -6,6 +6,7 @@ use crate::stream::Map;
 use crate::stream::testing::Fake;
 use crate::testing::{choice, filter, passed, state};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 fn key_auth(config: Value) -> Value {
     json!({
@@ -175,6 +176,45 @@ fn a_consumers_own_plugin_runs_where_the_route_has_none() {
     let (mut filter, mut stream, _) = passed(&extra, request);
     filter.on_response_headers(&mut stream, false);
     assert_eq!(stream.sent(Map::Response, "ratelimit-limit").as_deref(), Some("900"));
+}
+
+#[test]
+fn a_groups_plugin_comes_behind_its_members_own() {
+    let of = |limit: u32| json!({"hour": limit});
+    let mut extra = limits(&[("route", 6, of(6)), ("pair-of-group", 2, of(22)), ("global", 8, of(8))]);
+    for (id, limit) in [("of-gold", 50), ("of-silver", 40)] {
+        let instances = extra["instances"].as_array_mut().unwrap();
+        instances.push(json!({"id": id, "plugin": "rate-limiting", "config": of(limit)}));
+    }
+    let own = |id: &str| json!([{"order": 2, "instance": id, "scope": id}]);
+    extra["consumer_groups"] = json!([
+        {"id": "gold", "name": "gold", "own": own("of-gold")},
+        {"id": "silver", "name": "silver", "own": own("of-silver")},
+        {"id": "paired", "name": "paired", "carries": ["pair-of-group"]},
+    ]);
+    let member = |name: &str, groups: Value, own: Value| {
+        let credentials = json!({"key-auth": [{"id": name, "index": hex::encode(Sha256::digest(name))}]});
+        json!({"id": name, "consumer_groups": groups, "own": own, "credentials": credentials})
+    };
+    extra["consumers"] = json!([
+        member("in-gold", json!(["gold", "silver"]), json!([])),
+        member("in-silver", json!(["silver"]), json!([])),
+        member("with-own", json!(["gold"]), own("of-vip")),
+        member("in-pair", json!(["gold", "paired"]), json!([])),
+        member("in-nothing", json!(["gold", "gone"]), json!([])),
+    ]);
+    let cases = [("in-gold", "50"), ("in-silver", "40"), ("with-own", "900"), ("in-pair", "22"), ("in-nothing", "6")];
+    for (key, limit) in cases {
+        let request = Fake::request("GET", "/s", &[("apikey", key)]);
+        let (mut filter, mut stream, _) = passed(&extra, request);
+        filter.on_response_headers(&mut stream, false);
+        assert_eq!(stream.sent(Map::Response, "ratelimit-limit").as_deref(), Some(limit), "{key}");
+    }
+    // Where the route has no such plugin, a group's runs all the same.
+    extra["route"]["steps"].as_array_mut().unwrap().pop();
+    let (mut filter, mut stream, _) = passed(&extra, Fake::request("GET", "/s", &[("apikey", "in-silver")]));
+    filter.on_response_headers(&mut stream, false);
+    assert_eq!(stream.sent(Map::Response, "ratelimit-limit").as_deref(), Some("40"));
 }
 
 #[test]

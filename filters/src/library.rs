@@ -3,7 +3,7 @@
 
 use crate::error::ConfigError;
 use crate::router::{HeaderCondition, HostPattern, PathKind, PathPattern, Query, Scheme};
-use crate::tables::{Consumer, Route, Settings, Shard, World, parse_instance};
+use crate::tables::{Consumer, ConsumerGroup, Route, Settings, Shard, World, parse_instance};
 use crate::{path, plugins};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -44,7 +44,7 @@ unsafe fn write_whole(answer: &str, place: *mut u8, capacity: usize) -> usize {
 
 /// Writes why the configuration cannot be used, as UTF-8; gives the length, 0 where nothing is wrong with it.
 ///
-/// `kind` is `settings`, `route`, `instance`, `consumer`, `regex` (a path's), `header` (one value, which may be a regex),
+/// `kind` is `settings`, `route`, `instance`, `consumer`, `consumer_group`, `regex` (a path's), `header` (one value, which may be a regex),
 /// `host` or `path` (a plain one).
 ///
 /// # Safety
@@ -71,6 +71,7 @@ fn problem(kind: &str, config: &str) -> Option<String> {
         "route" => Route::parse(config).map(drop),
         "instance" => parse_instance(config).map(drop),
         "consumer" => Consumer::parse(config).map(drop),
+        "consumer_group" => ConsumerGroup::parse(config).map(drop),
         "regex" => PathPattern::parse(PathKind::Regex, config).map(drop).map_err(Into::into),
         "header" => HeaderCondition::parse("header", [config]).map(drop).map_err(Into::into),
         "host" => HostPattern::parse(config).map(drop).map_err(Into::into),

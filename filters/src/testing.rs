@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A state with one route, at `/s`, and three consumers. `extra` has `route`, `settings`, `instances`, `own`, the
-/// plugins of the consumer `vip`, and `consumers`, further ones.
+/// plugins of the consumer `vip`, `consumers`, further ones, and `consumer_groups`.
 pub fn state(extra: &Value) -> Arc<World> {
     let digest = |key: &str| hex::encode(Sha256::digest(key));
     let mut route = json!({
@@ -28,6 +28,7 @@ pub fn state(extra: &Value) -> Arc<World> {
     let mut shard = json!({
         "routes": [route],
         "instances": or_empty(&extra["instances"]),
+        "consumer_groups": or_empty(&extra["consumer_groups"]),
         "consumers": [
             {"id": "c-ann", "username": "ann", "custom_id": "A-1", "carries": ["pair"], "credentials": {"key-auth": [
                 {"id": "k-ann", "index": digest("ann-key")},

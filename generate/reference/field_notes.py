@@ -36,9 +36,9 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     "KongPlugin": _PLUGIN,
     "KongClusterPlugin": _PLUGIN,
     "KongConsumer": {
-        r"consumerGroups": "told; groups for the plugin acl are Secrets of type `acl`",
         r"spec": "was for Kong's cloud service",
     },
+    "KongConsumerGroup": {r"spec": "was for Kong's cloud service"},
     "KongIngress": {
         r"proxy\.write_timeout": "told; an upstream that does not read is given `read_timeout`",
         r"upstream\.(algorithm|hash_on|healthchecks)": f"told; {_ROUND_ROBIN}",

@@ -15,7 +15,7 @@ from crossfade.api.appmesh import (
     VirtualService,
 )
 from crossfade.api.kong.class_parameters import IngressClassParameters
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.install.gateway import gateway_crds
@@ -50,6 +50,7 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongPlugin,
     KongClusterPlugin,
     KongConsumer,
+    KongConsumerGroup,
     KongIngress,
     IngressClassParameters,
 )

@@ -31,6 +31,11 @@ def compile_settings() -> CompileSettings:
 def one_table(model: ProxyModel) -> Tables:
     """Quicker: all in one part."""
     gateway = gateway_of(model)
-    rows = {"routes": gateway.routes, "instances": gateway.instances, "consumers": gateway.consumers}
+    rows = {
+        "routes": gateway.routes,
+        "instances": gateway.instances,
+        "consumers": gateway.consumers,
+        "consumer_groups": gateway.consumer_groups,
+    }
     parts = {name: [row.value for row in found] for name, found in rows.items()}
     return Tables(msgspec.to_builtins(gateway.settings), [{"shard": 0, "version": "", **parts}])

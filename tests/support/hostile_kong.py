@@ -12,7 +12,7 @@ import yaml
 from hypothesis import strategies as st
 
 from crossfade.api.kong.class_parameters import IngressClassParameters
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, CREDENTIAL_LABEL
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.gateway import annotations
@@ -73,7 +73,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "username": ("ann", "bob", "cy"),
     "custom_id": ("id-ann", "cy"),
     "credentials": ("ann-key", "bob-key", "group", "config", "ghost", "hostile"),
-    "consumerGroups": ("gold",),
+    "consumerGroups": ("gold", "gold", "hostile"),
     "host_header": (*_HOSTS, "two.test:8080"),
     "path_handling": ("v0", "v1"),
     "algorithm": ("round-robin", "least-connections"),
@@ -213,7 +213,7 @@ def noted(draw: hostile.Draw, kind: Kind) -> dict[str, str]:
     if kind is Ingress and draw(st.integers(0, 2)) == 0:
         name = draw(st.sampled_from(_MAPPING_KEYS))
         found[f"{annotations.HEADERS_PREFIX}{name}"] = draw(_HEADER_LISTS | hostile.strange_text())
-    has_class = kind in (KongConsumer, KongClusterPlugin)
+    has_class = kind in (KongConsumer, KongConsumerGroup, KongClusterPlugin)
     if draw(st.integers(0, 9)) < (9 if has_class else 1):
         found[annotations.CLASS] = "kong" if has_class else draw(_BY_SUFFIX["ingress.class"])
     if kind is IngressClass and draw(st.booleans()):

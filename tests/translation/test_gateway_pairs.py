@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from msgspec.structs import replace
 
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.gateway.annotations import PLUGINS, list_of, modernised
@@ -115,7 +115,7 @@ def _is_global_plugin(added: Any, old: Row[Route], new: Row[Route] | None) -> bo
 
 
 def _is_carried_plugin(added: Any, old: Row[Route], new: Row[Route] | None) -> bool:
-    """A plugin that routes and a consumer share runs for that consumer only (kong.md §4.3)."""
+    """A plugin that routes and a consumer or group share runs for that consumer or group only (kong.md §4.3)."""
     names = _named_plugins(added)
     return new is not None and _without(new.value, names) == _without(old.value, names)
 
@@ -129,6 +129,7 @@ EXPLANATIONS: Final[dict[type[Any], Explains]] = {
     Ingress: _is_more_specific_route,
     KongClusterPlugin: _is_global_plugin,
     KongConsumer: _is_carried_plugin,
+    KongConsumerGroup: _is_carried_plugin,
     KongIngress: _is_override_of_that_ingress,
 }
 

@@ -16,6 +16,9 @@ pub struct Consumer {
     /// Of credentials of type `acl`.
     #[serde(default)]
     pub groups: Vec<Box<str>>,
+    /// Ids of the groups that it belongs to; of two that say the same the first counts.
+    #[serde(default)]
+    pub consumer_groups: Vec<Box<str>>,
     /// Plugin instances that it carries and that apply where a route or service refers to them too.
     #[serde(default)]
     pub carries: Vec<Box<str>>,
@@ -26,7 +29,7 @@ pub struct Consumer {
     pub credentials: HashMap<String, Vec<Credential>>,
 }
 
-/// A plugin that only a consumer carries.
+/// A plugin that only a consumer or a group carries.
 #[derive(Debug, Deserialize)]
 pub struct OwnInstance {
     /// Place in the order of all plugins.

@@ -1,15 +1,19 @@
-//! What the gateway decides by, in tables that all requests share: settings, routes, plugin instances, consumers.
+//! What the gateway decides by, in tables that all requests share: settings, routes, plugin instances, consumers and
+//! their groups.
 //!
 //! The control plane sends them in shards and says with a root which shards belong together; so one changed object is
 //! one small message, and every request sees one consistent state from its route to its response.
 
+mod consumer_groups;
 mod consumers;
 mod route;
 mod settings;
 mod shard;
+mod steps;
 mod store;
 mod world;
 
+pub use consumer_groups::ConsumerGroup;
 pub use consumers::Consumer;
 pub use route::{Answer, Redirect, Route};
 pub use settings::{Compat, IdentityHeaders, Settings};

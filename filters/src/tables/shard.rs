@@ -5,6 +5,7 @@
 
 use crate::error::ConfigError;
 use crate::plugins;
+use crate::tables::consumer_groups::ConsumerGroup;
 use crate::tables::consumers::Consumer;
 use crate::tables::route::{Route, RouteEntry};
 use crate::tables::world::Instance;
@@ -19,6 +20,7 @@ pub struct Shard {
     pub routes: Vec<Arc<RouteEntry>>,
     pub instances: Vec<Arc<Instance>>,
     pub consumers: Vec<Arc<Consumer>>,
+    pub consumer_groups: Vec<Arc<ConsumerGroup>>,
     /// Texts about the objects that were left out.
     pub problems: Vec<String>,
 }
@@ -32,6 +34,7 @@ impl Shard {
             routes: Vec::with_capacity(raw.routes.len()),
             instances: Vec::with_capacity(raw.instances.len()),
             consumers: Vec::with_capacity(raw.consumers.len()),
+            consumer_groups: Vec::with_capacity(raw.consumer_groups.len()),
             problems: Vec::new(),
         };
         for text in raw.routes {
@@ -45,6 +48,11 @@ impl Shard {
         for text in raw.consumers {
             let found = Consumer::parse(text.get()).map(|consumer| vec![consumer]);
             shard.consumers.extend(found.unwrap_or_else(|error| told(&mut shard.problems, "consumer", text, &error)));
+        }
+        for text in raw.consumer_groups {
+            let found = ConsumerGroup::parse(text.get()).map(|group| vec![group]);
+            let left_out = |error| told(&mut shard.problems, "consumer group", text, &error);
+            shard.consumer_groups.extend(found.unwrap_or_else(left_out));
         }
         Ok(shard)
     }
@@ -77,6 +85,8 @@ struct RawShard<'a> {
     instances: Vec<&'a RawValue>,
     #[serde(default, borrow)]
     consumers: Vec<&'a RawValue>,
+    #[serde(default, borrow)]
+    consumer_groups: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -41,7 +41,6 @@ _DEPRECATED: Final = (
 )
 # Kinds of Kong that this gateway takes and does not read, with what their author should know.
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
-    "KongConsumerGroup": "consumers are in no group, and plugins of groups do not run",
     "KongCustomEntity": "the entity is not created",
     "KongLicense": "no feature depends on a license",
     "KongServiceFacade": "a path whose backend it is matches no request; name a Service",

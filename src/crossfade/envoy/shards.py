@@ -54,7 +54,12 @@ class TableTexts:
 
 def _members(tables: GatewayTables) -> list[_Members]:
     members: list[_Members] = [defaultdict(list) for _ in range(SHARDS)]
-    for kind, rows in (("routes", tables.routes), ("instances", tables.instances), ("consumers", tables.consumers)):
+    for kind, rows in (
+        ("routes", tables.routes),
+        ("instances", tables.instances),
+        ("consumers", tables.consumers),
+        ("consumer_groups", tables.consumer_groups),
+    ):
         for row in rows:
             members[shard_of(row.value.id)][kind].append(row.value)
     return members

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crossfade.policy_module.path import policy_library_path
 
-CheckedKind = Literal["settings", "route", "instance", "consumer", "regex", "header", "host", "path"]
+CheckedKind = Literal["settings", "route", "instance", "consumer", "consumer_group", "regex", "header", "host", "path"]
 """`regex` is a path's, `path` a plain one; `header` is one value to match, which is a regex after `~*`."""
 
 _LONGEST_ANSWER: Final = 2048

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct, to_builtins
 
 from crossfade.api.kong.class_parameters import IngressClassParameters
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
@@ -22,8 +22,13 @@ from crossfade_kube.core.service import LoadBalancerIngress, Service
 from crossfade_kube.meta import Condition, JsonObject, NamespacedName, ObjectRef, Resource
 from crossfade_kube.registry import TypedObject, typed_ref
 
-WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer
-_WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (KongPlugin, KongClusterPlugin, KongConsumer)
+WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup
+_WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (
+    KongPlugin,
+    KongClusterPlugin,
+    KongConsumer,
+    KongConsumerGroup,
+)
 _Verdicts: TypeAlias = Mapping[ObjectRef, tuple[Diagnostic, ...]]
 
 TRANSLATION_FAILED: Final = "KongConfigurationTranslationFailed"
@@ -32,7 +37,9 @@ CREDENTIALS_VALID: Final = "CredentialSecretRefsValid"
 _PROGRAMMED_TEXT: Final = "Object was successfully configured in Kong."
 _INVALID_TEXT: Final = "Object failed to be configured in Kong - see its attached Events for more information."
 # Troubles of a part, in spite of which the object itself is in use.
-_PARTIAL: Final = frozenset({"consumer.credential", "consumer.groups", "consumer.plugin-without-consumer"})
+_PARTIAL: Final = frozenset(
+    {"consumer.credential", "consumer.plugin-without-consumer", "consumer-group.plugin-without-consumer"}
+)
 _RESOURCES: Final[dict[str, Resource]] = {
     kind.RESOURCE.kind: kind.RESOURCE
     for kind in (
@@ -46,6 +53,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         KongPlugin,
         KongClusterPlugin,
         KongConsumer,
+        KongConsumerGroup,
     )
 }
 

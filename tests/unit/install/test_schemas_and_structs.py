@@ -54,7 +54,6 @@ SHARED_STRUCTS: Final = {
 UNREAD: Final = {
     r"apiVersion|kind": "known before the object is read",
     r"status": "a BackendGroup has none",
-    r"spec": "of a KongConsumerGroup: for Kong's cloud service",
 }
 
 

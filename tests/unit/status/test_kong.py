@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import KongPlugin, KongStatus
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.status.change import ObjectChange
@@ -90,6 +90,15 @@ def test_a_bad_credential_leaves_the_consumer_programmed() -> None:
         "Programmed": ("True", "Programmed"),
         "CredentialSecretRefsValid": ("False", "Invalid"),
     }
+
+
+def test_a_group_says_whether_it_is_in_use() -> None:
+    group = KongConsumerGroup(metadata=ObjectMeta(name="gold", namespace="n", annotations=CLASS))
+    assert conditions(changes(group)[0]) == {"Programmed": ("True", "Programmed")}
+    found = Diagnostics()
+    found.error(typed_ref(group), "plugin.refused-here", "no", effect="")
+    assert conditions(changes(group, diagnostics=found)[0]) == {"Programmed": ("False", "Invalid")}
+    assert changes(KongConsumerGroup(metadata=META)) == []
 
 
 def test_consumers_of_another_class_are_left_alone() -> None:

@@ -3,6 +3,7 @@
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
 use crate::plugins::Plugin;
+use crate::tables::{Consumer, World};
 use crate::text::{Text, header_value};
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,6 +18,8 @@ type Groups = HashSet<Box<str>>;
 struct Acl {
     list: List,
     hide_groups_header: bool,
+    always_use_authenticated_groups: bool,
+    include_consumer_groups: bool,
 }
 
 #[derive(Debug)]
@@ -32,6 +35,10 @@ struct Config {
     deny: Option<Groups>,
     #[serde(default)]
     hide_groups_header: bool,
+    #[serde(default)]
+    always_use_authenticated_groups: bool,
+    #[serde(default)]
+    include_consumer_groups: bool,
 }
 
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
@@ -45,23 +52,50 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     if list.groups().contains("") {
         return Err(ConfigError::Invalid("a group's name must not be empty".into()));
     }
-    Ok(Box::new(Acl { list, hide_groups_header: config.hide_groups_header }))
+    Ok(Box::new(Acl {
+        list,
+        hide_groups_header: config.hide_groups_header,
+        always_use_authenticated_groups: config.always_use_authenticated_groups,
+        include_consumer_groups: config.include_consumer_groups,
+    }))
 }
 
 impl Plugin for Acl {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
-        let Some(consumer) = exchange.who.consumer.as_deref() else { return refusal_of_stranger(exchange) };
-        let groups = &consumer.groups;
-        if groups.is_empty() && matches!(self.list, List::Allow(_)) {
-            return refusal_of_stranger(exchange);
-        }
-        if !self.list.admits(groups) {
-            return refusal(exchange);
-        }
+        let who = &*exchange.who;
+        // An anonymous consumer's groups count only where no others are known.
+        let prefers_authenticated =
+            who.consumer.is_none() || who.credential.is_none() || self.always_use_authenticated_groups;
+        let authenticated = who.groups.as_deref().filter(|_| prefers_authenticated);
+        let (header, verdict) = match (authenticated, &who.consumer) {
+            (Some(groups), _) => ("x-authenticated-groups", self.judge(groups.iter().map(|group| &**group))),
+            (None, Some(consumer)) => {
+                let groups = self.groups_of(consumer, exchange.world);
+                if groups.clone().next().is_none() && matches!(self.list, List::Allow(_)) {
+                    return refusal_of_stranger(exchange);
+                }
+                ("x-consumer-groups", self.judge(groups))
+            }
+            (None, None) => return refusal_of_stranger(exchange),
+        };
+        let Some(told) = verdict else { return refusal(exchange) };
         if !self.hide_groups_header {
-            exchange.upstream.set("x-consumer-groups", header_value(&joined(groups)));
+            exchange.upstream.set(header, header_value(&told));
         }
         Verdict::Continue
+    }
+}
+
+impl Acl {
+    /// What the upstream is told of the groups; None where they may not pass.
+    fn judge<'g>(&self, groups: impl Iterator<Item = &'g str> + Clone) -> Option<Text> {
+        self.list.admits(groups.clone()).then(|| if self.hide_groups_header { Text::new() } else { joined(groups) })
+    }
+
+    fn groups_of<'g>(&self, consumer: &'g Consumer, world: &'g World) -> impl Iterator<Item = &'g str> + Clone {
+        let names = world.groups_of(consumer).filter(|_| self.include_consumer_groups).map(|group| &*group.name);
+        let others = names.filter(|name| !consumer.groups.iter().any(|group| **group == **name));
+        consumer.groups.iter().map(|group| &**group).chain(others)
     }
 }
 
@@ -72,8 +106,8 @@ impl List {
         }
     }
 
-    fn admits(&self, groups: &[Box<str>]) -> bool {
-        let is_listed = groups.iter().any(|group| self.groups().contains(group));
+    fn admits<'g>(&self, mut groups: impl Iterator<Item = &'g str>) -> bool {
+        let is_listed = groups.any(|group| self.groups().contains(group));
         is_listed == matches!(self, Self::Allow(_))
     }
 }
@@ -90,9 +124,9 @@ fn refusal(exchange: &Exchange<'_, '_>) -> Verdict {
     Verdict::Reply(exchange.error(403, "You cannot consume this service"))
 }
 
-fn joined(groups: &[Box<str>]) -> Text {
+fn joined<'g>(groups: impl Iterator<Item = &'g str>) -> Text {
     let mut text = Text::new();
-    for (place, group) in groups.iter().enumerate() {
+    for (place, group) in groups.enumerate() {
         if place > 0 {
             text.extend_from_slice(b", ");
         }

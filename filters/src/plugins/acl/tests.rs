@@ -11,23 +11,28 @@ use sha2::{Digest, Sha256};
 /// What stands for an empty value on its way.
 const EMPTY: &str = " ";
 
-/// Consumers by key: two groups, one, none, one whose name would be a header of its own.
+/// Consumers by key: two groups, one, none, one whose name would be a header of its own; members of consumer groups.
 fn consumers() -> Value {
-    let consumer = |name: &str, groups: Value| {
+    let member = |name: &str, groups: Value, consumer_groups: Value| {
         let index = hex::encode(Sha256::digest(name));
-        json!({"id": name, "username": name, "groups": groups, "credentials": {"key-auth": [{"id": name, "index": index}]}})
+        let credentials = json!({"key-auth": [{"id": name, "index": index}]});
+        json!({"id": name, "username": name, "groups": groups, "consumer_groups": consumer_groups, "credentials": credentials})
     };
+    let consumer = |name: &str, groups: Value| member(name, groups, json!([]));
     json!([
         consumer("k-gold", json!(["gold", "extra"])),
         consumer("k-bronze", json!(["bronze"])),
         consumer("k-none", json!([])),
         consumer("k-evil", json!(["gold", "x\r\nx-admin: 1"])),
+        member("k-member", json!([]), json!(["g-silver", "g-gold"])),
+        member("k-both", json!(["gold", "extra"]), json!(["g-gold", "g-silver"])),
     ])
 }
 
 fn through(all: &[(&str, Value)], headers: &[(&str, &str)]) -> (Fake, Flow) {
     let mut extra = plugins(all);
     extra["consumers"] = consumers();
+    extra["consumer_groups"] = json!([{"id": "g-gold", "name": "gold"}, {"id": "g-silver", "name": "silver"}]);
     let (_, stream, flow) = passed(&extra, Fake::request("GET", "/s", headers));
     (stream, flow)
 }
@@ -69,6 +74,28 @@ fn who_passes_and_what_the_upstream_learns() {
         (&deny, "k-none", told(EMPTY)),
         (&hide, "k-gold", Ok(None)),
         (&hide, "k-bronze", forbidden()),
+    ] {
+        let all = [("key-auth", json!({})), ("acl", acl.clone())];
+        assert_eq!(outcome(&all, key), expected, "{acl} {key}");
+    }
+}
+
+#[test]
+fn consumer_groups_count_where_the_plugin_says_so() {
+    let with = |acl: Value| {
+        let mut acl = acl;
+        acl["include_consumer_groups"] = json!(true);
+        acl
+    };
+    let told = |groups: &str| Ok(Some(groups.to_owned()));
+    for (acl, key, expected) in [
+        (json!({"allow": ["gold"]}), "k-member", forbidden()),
+        (json!({"deny": ["gold"]}), "k-member", told(EMPTY)),
+        (with(json!({"allow": ["gold"]})), "k-member", told("silver, gold")),
+        (with(json!({"allow": ["gold"]})), "k-bronze", forbidden()),
+        (with(json!({"allow": ["bronze"]})), "k-member", forbidden()),
+        (with(json!({"deny": ["gold"]})), "k-member", forbidden()),
+        (with(json!({"allow": ["silver"]})), "k-both", told("gold, extra, silver")),
     ] {
         let all = [("key-auth", json!({})), ("acl", acl.clone())];
         assert_eq!(outcome(&all, key), expected, "{acl} {key}");

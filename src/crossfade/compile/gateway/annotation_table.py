@@ -173,7 +173,7 @@ SERVICE_ANNOTATIONS: Final = (
 SHARED_ANNOTATIONS: Final = (
     Annotation(
         "kubernetes.io/ingress.class",
-        ("Ingress", "KongConsumer", "KongClusterPlugin"),
+        ("Ingress", "KongConsumer", "KongConsumerGroup", "KongClusterPlugin"),
         "name of an ingress class",
         "`spec.ingressClassName` of an Ingress, else whether the gateway's class is the cluster's default",
         "the object belongs to the gateway of this class",
@@ -187,9 +187,12 @@ SHARED_ANNOTATIONS: Final = (
     ),
     Annotation(
         "konghq.com/plugins",
-        ("Ingress", "Service", "KongConsumer"),
+        ("Ingress", "Service", "KongConsumer", "KongConsumerGroup"),
         "names of KongPlugins of the namespace or of KongClusterPlugins, separated by commas",
-        effect="these plugins run on the routes of the Ingress, on requests to the Service, or for the consumer",
+        effect=(
+            "these plugins run on the routes of the Ingress, on requests to the Service, for the consumer, or for the"
+            " members of the group"
+        ),
     ),
     Annotation(
         "konghq.com/override",

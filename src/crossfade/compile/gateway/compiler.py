@@ -5,13 +5,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from crossfade.api.kong.class_parameters import IngressClassParameters
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.consumer_groups import GROUP_UNUSED, ConsumerGroup, consumer_groups_of
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.listeners import listeners
@@ -43,6 +44,7 @@ INPUT_KINDS = (
     KongPlugin,
     KongClusterPlugin,
     KongConsumer,
+    KongConsumerGroup,
     KongIngress,
 )
 
@@ -67,7 +69,11 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     resolver = ServiceResolver(snapshot, memo, diagnostics, is_service_upstream=parameters.service_upstream)
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     services = resolver.services
-    consumers = consumers_of(snapshot, classes, memo, diagnostics)
+    groups = consumer_groups_of(snapshot, classes, memo, diagnostics)
+    serves_without_missing = settings.missing_plugins == "open"
+    consumers = consumers_of(
+        snapshot, classes, groups, memo, diagnostics, serves_without_missing=serves_without_missing
+    )
     plugins = Attachments(
         snapshot,
         classes,
@@ -75,7 +81,8 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         diagnostics,
         referrers=[*routes, *services.values()],
         consumers=consumers,
-        serves_without_missing=settings.missing_plugins == "open",
+        groups=[*groups.values()],
+        serves_without_missing=serves_without_missing,
     )
     making = _Making(memo, diagnostics, plugins)
     found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
@@ -89,6 +96,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             ),
             instances=making.instances(),
             consumers=making.consumers(settings.salt),
+            consumer_groups=making.consumer_groups(),
             actions=actions_of(made for _, made in found),
         ),
     )
@@ -144,7 +152,7 @@ class _Making:
         def make(
             consumer: Consumer, carried: tuple[Instance, ...], found: Diagnostics
         ) -> tables.Row[tables.Consumer] | None:
-            policy = self._plugins.policy_of(carried, found)
+            policy = self._plugins.policy_of(consumer, carried, found)
             if policy.refusal is not None:
                 return None
             return isolated(
@@ -155,9 +163,52 @@ class _Making:
                 diagnostics=found,
             )
 
-        shared = (salt, self._plugins.used_by_traffic, self._plugins.protocols_of_routes)
+        shared = (
+            salt,
+            self._plugins.used_by_traffic,
+            self._plugins.protocols_of_routes,
+            self._plugins.refused_groups,
+        )
         rows = self._memo.each("table consumers", self._plugins.of_consumers(), shared, make, self._diagnostics)
         return tuple(row for row in rows if row is not None)
+
+    def consumer_groups(self) -> tuple[tables.Row[tables.ConsumerGroup], ...]:
+        """Without those whose members are not known."""
+
+        def make(
+            group: ConsumerGroup, carried: tuple[Instance, ...], found: Diagnostics
+        ) -> tables.Row[tables.ConsumerGroup] | None:
+            policy = self._plugins.policy_of_group(group, carried, found)
+            if policy.refusal is not None:
+                return None
+            return isolated(
+                lambda: _table_group(group, policy, found),
+                otherwise=None,
+                ref=group.ref,
+                effect=GROUP_UNUSED,
+                diagnostics=found,
+            )
+
+        shared = (
+            self._plugins.used_by_traffic,
+            self._plugins.protocols_of_routes,
+            self._plugins.carried_by_consumers,
+        )
+        rows = self._memo.each("table groups", self._plugins.of_groups(), shared, make, self._diagnostics)
+        return tuple(sorted((row for row in rows if row is not None), key=lambda row: row.value.id))
+
+
+def _table_group(
+    group: ConsumerGroup, policy: ConsumerPolicy, diagnostics: Diagnostics
+) -> tables.Row[tables.ConsumerGroup] | None:
+    made = tables.ConsumerGroup(group.id, group.name, policy.carries, policy.own)
+    problem = library.problem("consumer_group", msgspec.json.encode(made).decode())
+    if problem is None:
+        return tables.Row(Origin(group.ref), made)
+    diagnostics.error(
+        group.ref, "consumer-group.invalid", problem, effect=GROUP_UNUSED, hint="correct the group's name"
+    )
+    return None
 
 
 def _instance_row(instance: Instance, _: Diagnostics) -> tables.Row[tables.Instance]:
@@ -172,6 +223,7 @@ def _table_consumer(
         username=consumer.username or None,
         custom_id=consumer.custom_id or None,
         groups=consumer.groups,
+        consumer_groups=tuple(group.id for group in consumer.consumer_groups),
         carries=policy.carries,
         own=policy.own,
         credentials=table_credentials(consumer, salt),

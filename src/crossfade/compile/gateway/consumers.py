@@ -6,7 +6,7 @@ Credential values stay in here: what leaves is a salted hash, and diagnostics na
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, mi
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import PluginRef
 from crossfade.compile.isolate import isolated
@@ -31,6 +32,8 @@ from crossfade_kube.registry import typed_ref
 _GROUPS: Final = "acl"
 # Kong's own bounds.
 _TTL: Final = Bounds(0, 100_000_000, "s")
+_WITHOUT_GROUP: Final = "its requests are served without the group's plugins"
+_CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
 _CONSUMER_CONFLICT: Final = "Consumer has conflicting credentials"
 
 
@@ -49,6 +52,11 @@ class Credential(Struct, frozen=True):
 
 
 class Consumer(Struct, frozen=True):
+    """`groups` are those of its Secrets of type acl, `consumer_groups` those that it names, ordered by name.
+
+    Without `has_all_groups` it must not be known: it would escape the policies of a group that is not there.
+    """
+
     id: str
     username: str
     custom_id: str
@@ -57,28 +65,46 @@ class Consumer(Struct, frozen=True):
     plugins: tuple[PluginRef, ...] = ()
     credentials: tuple[Credential, ...] = ()
     groups: tuple[str, ...] = ()
+    consumer_groups: tuple[ConsumerGroup, ...] = ()
+    has_all_groups: bool = True
 
 
-def consumers_of(snapshot: Snapshot, classes: ClassFilter, memo: Memo, diagnostics: Diagnostics) -> list[Consumer]:
-    """In the order of namespace and name; conflicting ones are left out."""
+def consumers_of(
+    snapshot: Snapshot,
+    classes: ClassFilter,
+    groups: Mapping[NamespacedName, ConsumerGroup],
+    memo: Memo,
+    diagnostics: Diagnostics,
+    *,
+    serves_without_missing: bool = False,
+) -> list[Consumer]:
+    """In the order of namespace and name; conflicting ones are left out.
+
+    With `serves_without_missing` a group that does not exist is passed over, as Kong does.
+    """
     taken = [item for item in snapshot.all(KongConsumer) if classes.takes(item.metadata)]
     secrets = snapshot.by_name(Secret)
+    found_groups = _Groups(groups, serves_without_missing)
 
     def read(item: KongConsumer, *inputs: Any) -> Consumer | None:
         told: Diagnostics = inputs[-1]
         return isolated(
-            lambda: _consumer(item, snapshot, told) if _is_named(item, told) else None,
+            lambda: _consumer(item, snapshot, found_groups, told) if _is_named(item, told) else None,
             otherwise=None,
             ref=typed_ref(item),
-            effect="the consumer is not known, its credentials are not accepted",
+            effect=_CONSUMER_UNKNOWN,
             diagnostics=told,
         )
 
     inputs = (
-        (item, *(secrets.get(NamespacedName(item.metadata.namespace, name)) for name in item.credentials))
+        (
+            item,
+            *(secrets.get(NamespacedName(item.metadata.namespace, name)) for name in item.credentials),
+            *(groups.get(NamespacedName(item.metadata.namespace, name)) for name in item.consumer_groups),
+        )
         for item in taken
     )
-    read_ones = memo.each("consumers", inputs, (), read, diagnostics)
+    read_ones = memo.each("consumers", inputs, (serves_without_missing,), read, diagnostics)
     found = [consumer for consumer in read_ones if consumer is not None]
     return _without_shared_credentials(_with_unique_names(found, diagnostics), diagnostics)
 
@@ -101,7 +127,7 @@ def _is_named(item: KongConsumer, diagnostics: Diagnostics) -> bool:
                 typed_ref(item),
                 "consumer.invalid-name",
                 str(problem),
-                effect="the consumer is not known, its credentials are not accepted",
+                effect=_CONSUMER_UNKNOWN,
                 hint="upstreams are told the name in a header: give one without line ends",
                 field=field,
             )
@@ -109,18 +135,16 @@ def _is_named(item: KongConsumer, diagnostics: Diagnostics) -> bool:
     return True
 
 
-def _consumer(item: KongConsumer, snapshot: Snapshot, diagnostics: Diagnostics) -> Consumer:
+def _consumer(
+    item: KongConsumer,
+    snapshot: Snapshot,
+    groups: "_Groups",
+    diagnostics: Diagnostics,
+) -> Consumer:
     ref, meta = typed_ref(item), item.metadata
     noted, _ = notes.modernised(meta.annotations)
-    if item.consumer_groups:
-        diagnostics.error(
-            ref,
-            "consumer.groups",
-            "consumer group support requires Kong Enterprise",
-            effect="the consumer is in no group",
-            field="consumerGroups",
-        )
     credentials = tuple(_credentials(item, ref, snapshot, diagnostics))
+    in_groups = tuple(_consumer_groups(item, ref, groups, diagnostics))
     return Consumer(
         id=entity_id("consumer", item.username or f"custom_id/{item.custom_id}"),
         username=item.username,
@@ -130,7 +154,36 @@ def _consumer(item: KongConsumer, snapshot: Snapshot, diagnostics: Diagnostics) 
         plugins=tuple(PluginRef(name, ref) for name in notes.list_of(noted, notes.PLUGINS)),
         credentials=tuple(one for one in credentials if one.type != _GROUPS),
         groups=tuple(dict.fromkeys(_text(one.data["group"]) for one in credentials if one.type == _GROUPS)),
+        consumer_groups=in_groups,
+        has_all_groups=groups.may_miss or len(in_groups) == len(set(item.consumer_groups)),
     )
+
+
+class _Groups(NamedTuple):
+    """Which there are; with `may_miss` a consumer may name one that is not there."""
+
+    by_name: Mapping[NamespacedName, ConsumerGroup]
+    may_miss: bool
+
+
+def _consumer_groups(
+    item: KongConsumer, ref: ObjectRef, groups: _Groups, diagnostics: Diagnostics
+) -> Iterator[ConsumerGroup]:
+    """By name: where two of them configure the same plugin, the first one's runs."""
+    for index, name in sorted(enumerate(dict.fromkeys(item.consumer_groups)), key=lambda each: each[1]):
+        key = NamespacedName(item.metadata.namespace, name)
+        if key in groups.by_name:
+            yield groups.by_name[key]
+            continue
+        tell = diagnostics.warning if groups.may_miss else diagnostics.error
+        tell(
+            ref,
+            "consumer.group-not-found",
+            f'nonexistent consumer group: "KongConsumerGroup {key} not found"',
+            effect=_WITHOUT_GROUP if groups.may_miss else _CONSUMER_UNKNOWN,
+            hint=f"create KongConsumerGroup {key} with the gateway's class, or remove it from the list",
+            field=f"consumerGroups[{index}]",
+        )
 
 
 def _credentials(

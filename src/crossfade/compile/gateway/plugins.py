@@ -8,14 +8,15 @@ it over. A global plugin that cannot be applied closes all routes that no nearer
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.ids import counter_scope
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secrets_of
@@ -24,8 +25,10 @@ from crossfade.compile.gateway.route_policies import (
     RANK_GLOBAL,
     RANK_ROUTE,
     RANK_ROUTE_CONSUMER,
+    RANK_ROUTE_GROUP,
     RANK_SERVICE,
     RANK_SERVICE_CONSUMER,
+    RANK_SERVICE_GROUP,
     Attached,
     Instance,
     tell_unlisted,
@@ -43,11 +46,27 @@ _FIELD: Final = "metadata.annotations[konghq.com/plugins]"
 _ROUTES_CLOSED: Final = "requests to the routes concerned are answered 503"
 _NOT_APPLIED: Final = "routes that use it are answered 503; consumers that carry it are not known"
 _CONSUMER_UNKNOWN: Final = "the consumer's credentials are not accepted"
+_CLOSING_EFFECTS: Final = {
+    KongConsumer.RESOURCE.kind: _CONSUMER_UNKNOWN,
+    KongConsumerGroup.RESOURCE.kind: "the credentials of the group's members are not accepted",
+}
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
+class _Ranks(NamedTuple):
+    """Of what is attached at one kind of place."""
+
+    with_consumer: int
+    with_group: int
+    alone: int
+
+
+_ROUTE_RANKS: Final = _Ranks(RANK_ROUTE_CONSUMER, RANK_ROUTE_GROUP, RANK_ROUTE)
+_SERVICE_RANKS: Final = _Ranks(RANK_SERVICE_CONSUMER, RANK_SERVICE_GROUP, RANK_SERVICE)
+
+
 class ConsumerPolicy(Struct, frozen=True):
-    """With a `refusal` the consumer must not be known, lest it escapes a policy that it carries."""
+    """Of a consumer or a group; with a `refusal` it must not be known, lest it escapes a policy that it carries."""
 
     carries: tuple[str, ...] = ()
     own: tuple[tables.OwnInstance, ...] = ()
@@ -66,6 +85,7 @@ class Attachments:
         *,
         referrers: Iterable[KongRoute | KongService],
         consumers: Sequence[Consumer],
+        groups: Sequence[ConsumerGroup],
         serves_without_missing: bool = False,
     ) -> None:
         self._snapshot = snapshot
@@ -78,10 +98,19 @@ class Attachments:
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
         self._consumers = consumers
         inputs = ((consumer,) for consumer in consumers)
-        self._carried_by = memo.each(
-            "carried", inputs, (self._instances, serves_without_missing), self._carried_of, diagnostics
-        )
+        shared = (self._instances, serves_without_missing)
+        self._carried_by = memo.each("carried", inputs, shared, self._carried_of, diagnostics)
         self._carried = {instance.ref for carried in self._carried_by for instance in carried}
+        self._groups = groups
+        inputs_of_groups = ((group,) for group in groups)
+        self._carried_by_groups = memo.each(
+            "carried by groups",
+            inputs_of_groups,
+            (self._instances, serves_without_missing),
+            self._carried_of,
+            diagnostics,
+        )
+        self._carried_in_groups = {instance.ref for carried in self._carried_by_groups for instance in carried}
         self._used_by_traffic = frozenset(
             instance.ref for referrer in self._referrers for instance in self._resolve(referrer.plugins, diagnostics)
         )
@@ -113,15 +142,69 @@ class Attachments:
         """Each with what it carries."""
         return zip(self._consumers, self._carried_by, strict=True)
 
-    def policy_of(self, carried: tuple[Instance, ...], diagnostics: Diagnostics) -> ConsumerPolicy:
+    def of_groups(self) -> Iterator[tuple[ConsumerGroup, tuple[Instance, ...]]]:
+        """Each with what it carries."""
+        return zip(self._groups, self._carried_by_groups, strict=True)
+
+    @cached_property
+    def carried_by_consumers(self) -> frozenset[ObjectRef]:
+        """Of what groups carry: what does not apply to them, since single consumers carry it too (R-14)."""
+        return frozenset(self._carried & self._carried_in_groups)
+
+    @cached_property
+    def refused_groups(self) -> frozenset[str]:
+        """Ids of the groups whose members must not be known."""
+        return frozenset(
+            group.id for group, carried in self.of_groups() if self._policy(self._of_group(carried)).refusal is not None
+        )
+
+    def policy_of(self, consumer: Consumer, carried: tuple[Instance, ...], diagnostics: Diagnostics) -> ConsumerPolicy:
+        refused = [group for group in consumer.consumer_groups if group.id in self.refused_groups]
+        for group in refused:
+            diagnostics.error(
+                consumer.ref,
+                "consumer.group-refused",
+                f"a plugin of {group.ref} cannot be applied",
+                effect=_CONSUMER_UNKNOWN,
+                hint="correct the plugin that the group's condition names, or leave the group",
+                field="consumerGroups",
+            )
+        if refused or not consumer.has_all_groups:
+            return ConsumerPolicy(refusal="the plugins of its groups cannot be applied")
+        return self._told(carried, diagnostics)
+
+    def policy_of_group(
+        self, group: ConsumerGroup, carried: tuple[Instance, ...], diagnostics: Diagnostics
+    ) -> ConsumerPolicy:
+        for instance in carried:
+            if instance.ref in self.carried_by_consumers:
+                diagnostics.warning(
+                    group.ref,
+                    "consumer-group.plugin-of-consumers",
+                    f"{instance.ref} is attached to single consumers too",
+                    effect="it applies to those consumers only, not to the group",
+                    hint="give the group a plugin object of its own",
+                    field=_FIELD,
+                )
+        return self._told(self._of_group(carried), diagnostics)
+
+    def _of_group(self, carried: tuple[Instance, ...]) -> tuple[Instance, ...]:
+        return tuple(item for item in carried if item.ref not in self.carried_by_consumers)
+
+    def _told(self, carried: tuple[Instance, ...], diagnostics: Diagnostics) -> ConsumerPolicy:
+        policy = self._policy(carried)
+        own = {item.instance for item in policy.own}
+        for item in carried:
+            if item.protocols and item.id in own:
+                tell_unlisted(item, self.protocols_of_routes, diagnostics)
+        return policy
+
+    def _policy(self, carried: tuple[Instance, ...]) -> ConsumerPolicy:
         """Plugins that follow a consumer wherever it goes are those that no route or service refers to (R-14)."""
         own = [item for item in carried if item.ref not in self._used_by_traffic]
         broken = [item for item in own if item.accepted is None]
         if broken:
             return ConsumerPolicy(refusal=broken[0].trouble)
-        for item in own:
-            if item.protocols:
-                tell_unlisted(item, self.protocols_of_routes, diagnostics)
         scope = counter_scope()
         return ConsumerPolicy(
             tuple(item.id for item in carried if item.ref in self._used_by_traffic),
@@ -133,31 +216,36 @@ class Attachments:
         return frozenset(name for one in self._referrers if isinstance(one, KongRoute) for name in one.protocols)
 
     def _at_route(self, route: KongRoute) -> list[Attached]:
-        scope = counter_scope(route_id=route.id)
-        return self._attached(route.plugins, scope, alone=RANK_ROUTE, with_consumer=RANK_ROUTE_CONSUMER)
+        return self._attached(route.plugins, counter_scope(route_id=route.id), _ROUTE_RANKS)
 
     def _at_service(self, service: KongService) -> list[Attached]:
-        scope = counter_scope(service_id=service.id)
-        return self._attached(service.plugins, scope, alone=RANK_SERVICE, with_consumer=RANK_SERVICE_CONSUMER)
+        return self._attached(service.plugins, counter_scope(service_id=service.id), _SERVICE_RANKS)
 
-    def _attached(self, refs: tuple[PluginRef, ...], scope: str, *, alone: int, with_consumer: int) -> list[Attached]:
+    def _attached(self, refs: tuple[PluginRef, ...], scope: str, ranks: _Ranks) -> list[Attached]:
         return [
-            Attached(instance, with_consumer, scope, for_carriers=True)
-            if instance.ref in self._carried
-            else Attached(instance, alone, scope)
+            Attached(instance, self._rank(instance, ranks), scope, for_carriers=self._is_for_carriers(instance))
             for instance in self._resolve(refs, self._diagnostics)
         ]
 
-    def _carried_of(self, consumer: Consumer, diagnostics: Diagnostics) -> tuple[Instance, ...]:
-        """What a consumer refers to, without the plugins that Kong refuses at consumers."""
+    def _is_for_carriers(self, instance: Instance) -> bool:
+        return instance.ref in self._carried or instance.ref in self._carried_in_groups
+
+    def _rank(self, instance: Instance, ranks: _Ranks) -> int:
+        if instance.ref in self._carried:
+            return ranks.with_consumer
+        return ranks.with_group if instance.ref in self._carried_in_groups else ranks.alone
+
+    def _carried_of(self, carrier: Consumer | ConsumerGroup, diagnostics: Diagnostics) -> tuple[Instance, ...]:
+        """What a consumer or group refers to, without the plugins that Kong refuses there."""
         carried = []
-        for instance in self._resolve(consumer.plugins, diagnostics):
+        what = "consumer" if isinstance(carrier, Consumer) else "consumer-group"
+        for instance in self._resolve(carrier.plugins, diagnostics):
             if instance.accepted is not None and not instance.accepted.plugin.takes_consumer:
                 diagnostics.error(
-                    consumer.ref,
-                    "consumer.plugin-without-consumer",
-                    f"plugin {instance.plugin} ({instance.ref}) cannot be attached to a consumer",
-                    effect="the consumer's reference has no effect",
+                    carrier.ref,
+                    f"{what}.plugin-without-consumer",
+                    f"plugin {instance.plugin} ({instance.ref}) cannot be attached to a {what.replace('-', ' ')}",
+                    effect=f"the {what.replace('-', ' ')}'s reference has no effect",
                     hint="attach it to an Ingress or a Service",
                     field=_FIELD,
                 )
@@ -320,7 +408,7 @@ class Attachments:
 
 
 def _closing_effect(referrer: ObjectRef) -> str:
-    return _CONSUMER_UNKNOWN if referrer.kind == KongConsumer.RESOURCE.kind else _ROUTES_CLOSED
+    return _CLOSING_EFFECTS.get(referrer.kind, _ROUTES_CLOSED)
 
 
 def _key(ref: ObjectRef) -> NamespacedName:

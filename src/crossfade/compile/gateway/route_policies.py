@@ -12,8 +12,11 @@ from crossfade.compile.policies.registry import ORDER, Accepted
 from crossfade.compile.routing import tables
 from crossfade_kube.meta import JsonObject, ObjectRef
 
-RANK_ROUTE_CONSUMER: Final = 2
-RANK_SERVICE_CONSUMER: Final = 3
+# Between these stand plugins that only a consumer (4) or a group (5) carries; the policy module ranks them.
+RANK_ROUTE_CONSUMER: Final = 0
+RANK_SERVICE_CONSUMER: Final = 1
+RANK_ROUTE_GROUP: Final = 2
+RANK_SERVICE_GROUP: Final = 3
 RANK_ROUTE: Final = 6
 RANK_SERVICE: Final = 7
 RANK_GLOBAL: Final = 8
@@ -41,7 +44,7 @@ class Instance(Struct, frozen=True):
 
 
 class Attached(Struct, frozen=True):
-    """An instance at one place of attachment; `for_carriers`: for the consumers that carry it only (R-14)."""
+    """An instance at one place of attachment; `for_carriers`: for consumers that carry it, or whose groups do."""
 
     instance: Instance
     rank: int

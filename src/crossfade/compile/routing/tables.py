@@ -72,7 +72,7 @@ class Answer(Struct, frozen=True, gc=False):
 class Candidate(Struct, frozen=True, gc=False):
     """One attachment of a plugin instance; of those that apply the lowest rank runs.
 
-    `scope` names its counters. `for_carriers`: for consumers that carry the instance only.
+    `scope` names its counters. `for_carriers`: only for consumers that carry the instance, or whose groups do.
     """
 
     instance: str
@@ -135,7 +135,7 @@ class Instance(Struct, frozen=True, gc=False):
 
 
 class OwnInstance(Struct, frozen=True, gc=False):
-    """A plugin instance that follows its consumer wherever it goes."""
+    """A plugin instance that follows its consumer, or a group's members, wherever they go."""
 
     order: int
     instance: str
@@ -155,15 +155,28 @@ class Credential(Struct, frozen=True, gc=False):
 
 
 class Consumer(Struct, frozen=True, gc=False):
-    """`carries` are instances that apply where a route or service refers to them too, `own` apply anywhere."""
+    """`carries` are instances that apply where a route or service refers to them too, `own` apply anywhere.
+
+    `groups` are names, `consumer_groups` ids of groups.
+    """
 
     id: str
     username: str | None = None
     custom_id: str | None = None
     groups: tuple[str, ...] = ()
+    consumer_groups: tuple[str, ...] = ()
     carries: tuple[str, ...] = ()
     own: tuple[OwnInstance, ...] = ()
     credentials: Mapping[str, tuple[Credential, ...]] = field(default_factory=dict)
+
+
+class ConsumerGroup(Struct, frozen=True, gc=False):
+    """`carries` and `own` as a consumer's, for all members."""
+
+    id: str
+    name: str
+    carries: tuple[str, ...] = ()
+    own: tuple[OwnInstance, ...] = ()
 
 
 # --- all of it -------------------------------------------------------------------------------------------------
@@ -207,4 +220,5 @@ class GatewayTables(Struct, frozen=True, gc=False):
     routes: tuple[Row[Route], ...] = ()
     instances: tuple[Row[Instance], ...] = ()
     consumers: tuple[Row[Consumer], ...] = ()
+    consumer_groups: tuple[Row[ConsumerGroup], ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)

@@ -36,19 +36,25 @@ def test_wrong_configurations_are_refused_in_kongs_words(config: dict[str, Any],
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"allow": ["a", "b"]}, {"allow": ["a", "b"], "deny": None, "hide_groups_header": False}),
+        ({"allow": ["a", "b"]}, {"allow": ["a", "b"]}),
         (
-            {"deny": ["a"], "allow": [], "hide_groups_header": True, "always_use_authenticated_groups": True},
-            {"allow": [], "deny": ["a"], "hide_groups_header": True},
+            {"deny": ["a"], "allow": [], "include_consumer_groups": True},
+            {"allow": [], "deny": ["a"], "include_consumer_groups": True},
         ),
-        ({"whitelist": ["a"]}, {"allow": ["a"], "deny": None, "hide_groups_header": False}),
-        ({"blacklist": ["a"]}, {"allow": None, "deny": ["a"], "hide_groups_header": False}),
+        ({"whitelist": ["a"], "hide_groups_header": True}, {"allow": ["a"], "hide_groups_header": True}),
+        (
+            {"blacklist": ["a"], "always_use_authenticated_groups": True},
+            {"deny": ["a"], "always_use_authenticated_groups": True},
+        ),
     ],
 )
-def test_the_module_gets_the_lists(config: dict[str, Any], told: dict[str, Any]) -> None:
+def test_the_module_gets_lists_and_switches(config: dict[str, Any], told: dict[str, Any]) -> None:
     verdict = judge_plugin("acl", config)
     assert isinstance(verdict, Accepted)
-    assert verdict.steps == (ModuleStep(told),)
+    switches = dict.fromkeys(
+        ("hide_groups_header", "always_use_authenticated_groups", "include_consumer_groups"), False
+    )
+    assert verdict.steps == (ModuleStep({"allow": None, "deny": None, **switches, **told}),)
 
 
 def test_no_consumer_carries_it() -> None:

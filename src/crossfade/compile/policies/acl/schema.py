@@ -14,6 +14,7 @@ SCHEMA: Final = Schema(
         "deny": _GROUPS,
         "hide_groups_header": Field("boolean", default=False, required=True),
         "always_use_authenticated_groups": Field("boolean", default=False, required=True),
+        "include_consumer_groups": Field("boolean", default=False, required=True),
     },
     presence_checks=(exactly_one_of("allow", "deny"), at_least_one_of("allow", "deny")),
 )
