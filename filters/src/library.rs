@@ -44,8 +44,8 @@ unsafe fn write_whole(answer: &str, place: *mut u8, capacity: usize) -> usize {
 
 /// Writes why the configuration cannot be used, as UTF-8; gives the length, 0 where nothing is wrong with it.
 ///
-/// `kind` is `settings`, `route`, `instance`, `consumer`, `consumer_group`, `regex` (a path's), `header` (one value, which may be a regex),
-/// `host` or `path` (a plain one).
+/// `kind` is `settings`, `route`, `instance`, `consumer`, `consumer_group`, `regex` (a path's), `header` (one value, which
+/// may be a regex), `host` or `path` (a plain one).
 ///
 /// # Safety
 /// Both texts must be readable and `capacity` bytes writable at `place`.
