@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from crossfade.check.claims import unclaimed
 from crossfade.check.kinds import full_reading
 from crossfade.check.namespaces import with_assumed_namespaces
 from crossfade.compile.diagnostics import Diagnostic, Severity
@@ -59,8 +59,7 @@ def check_files(files: Files, settings: CompileSettings) -> Checked:
 
 
 def _diagnostics(snapshot: Snapshot, settings: CompileSettings) -> Iterator[Diagnostic]:
-    yield from compile_gateway(snapshot, settings).diagnostics
-    yield from unclaimed(snapshot, settings.ingress_class)
+    yield from compile_gateway(snapshot, replace(settings, stands_alone=True)).diagnostics
     mesh, notes = _mesh_diagnostics(snapshot)
     yield from mesh
     yield from notes

@@ -77,6 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
         headers_upstream=arguments.headers_upstream,
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
+        stands_alone=True,
         salt=secrets.token_bytes(16),
         default_certificate=self_signed_certificate() if arguments.https_port else None,
     )

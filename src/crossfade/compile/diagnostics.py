@@ -66,6 +66,12 @@ class Diagnostics:
         """The object works, but perhaps not as its author thinks."""
         self._found.add(Diagnostic(ref, code, _shown(message), effect, _shown(hint), _shown(field), Severity.WARNING))
 
+    def note(
+        self, ref: ObjectRef, code: str, message: str, *, effect: str = "", hint: str = "", field: str = ""
+    ) -> None:
+        """Nothing is wrong with the object; its author may still wonder."""
+        self._found.add(Diagnostic(ref, code, _shown(message), effect, _shown(hint), _shown(field), Severity.NOTE))
+
     @property
     def has_any(self) -> bool:
         return bool(self._found or self.faults)

@@ -29,7 +29,15 @@ LEGACY_KEYS: Final = {
     "configuration.konghq.com/strip-path": "konghq.com/strip-path",
 }
 
+# `<plugin>.plugin.konghq.com` was a way of attaching plugins, dropped before the controller's 1.0.
+_LEGACY_DOMAINS: Final = ("configuration.konghq.com", ".plugin.konghq.com", "plugins.konghq.com")
+
 Annotations = Mapping[str, str]
+
+
+def is_kongs(key: str) -> bool:
+    """Of Kong's ingress controller, in any of its generations."""
+    return key.startswith(PREFIX) or key in LEGACY_KEYS or key.partition("/")[0].endswith(_LEGACY_DOMAINS)
 
 
 def modernised(annotations: Annotations) -> tuple[Annotations, tuple[str, ...]]:

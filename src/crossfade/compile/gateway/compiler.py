@@ -22,6 +22,7 @@ from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_r
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
+from crossfade.compile.gateway.unclaimed import tell_unclaimed
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
@@ -63,6 +64,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     diagnostics = Diagnostics()
     classes = ClassFilter(snapshot, settings.ingress_class)
     ingresses = [item for item in snapshot.all(Ingress) if classes.takes_ingress(item)]
+    tell_unclaimed(snapshot, classes, memo, diagnostics, is_alone=settings.stands_alone)
     parameters = class_parameters(snapshot, settings.ingress_class, diagnostics)
     detects_regex = settings.compat == "kong-2.1" or parameters.enable_legacy_regex_detection
     routes = kong_routes(ingresses, snapshot, memo, diagnostics, detects_regex=detects_regex)

@@ -15,11 +15,13 @@ SERVER_TOKENS: Final = {"kong-3": "kong/3.9.1", "kong-2.1": "kong/2.1.4"}
 class CompileSettings(Struct, frozen=True):
     """`salt` is mixed into the hashes of API keys; without `default_certificate` there is no TLS listener.
 
-    `port_maps` says under which port clients know a listening port. `real_ip_header`, `headers` and `headers_upstream`
-    are Kong's settings of these names; None keeps Kong's defaults. `missing_plugins` is what becomes of requests to
-    which a plugin should apply that does not exist: `closed` (503) or `open` (served without it, as by Kong).
-    `identity_headers` of a client's (X-Consumer-* and their like) are taken away everywhere (`strip`), or only where a
-    plugin authenticates (`pass`, as by Kong).
+    `stands_alone` says that no other controller looks at the objects. `port_maps` says under which port clients know a
+    listening port. `real_ip_header`, `headers` and `headers_upstream` are Kong's settings of these names; None keeps
+    Kong's defaults.
+
+    `missing_plugins` is what becomes of requests to which a plugin should apply that does not exist: `closed` (503) or
+    `open` (served without it, as by Kong). `identity_headers` of a client's (X-Consumer-* and their like) are taken away
+    everywhere (`strip`), or only where a plugin authenticates (`pass`, as by Kong).
     """
 
     ingress_class: str = "kong"
@@ -35,6 +37,7 @@ class CompileSettings(Struct, frozen=True):
     headers_upstream: tuple[str, ...] | None = None
     missing_plugins: str = "closed"
     identity_headers: str = "strip"
+    stands_alone: bool = False
     salt: bytes = b""
     default_certificate: ServerCertificate | None = None
     access_log: AccessLog | None = None

@@ -1,0 +1,77 @@
+"""Objects that no gateway takes for want of an ingress class: Kong passes over them in silence (kong.md §1.0, R-1).
+
+Beside other controllers only those are told that are surely meant for a gateway of Kong's kind, and of other classes
+only those whose class nobody has defined.
+"""
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.plugin import KongClusterPlugin
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.annotations import CLASS, is_kongs
+from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.memo import Memo
+from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import Ingress, IngressClass
+from crossfade_kube.registry import typed_ref
+
+Claimable: TypeAlias = Ingress | KongConsumer | KongClusterPlugin
+
+_ANNOTATION: Final = f"metadata.annotations[{CLASS}]"
+
+
+def tell_unclaimed(
+    snapshot: Snapshot, classes: ClassFilter, memo: Memo, diagnostics: Diagnostics, *, is_alone: bool
+) -> None:
+    """`is_alone`: no other controller looks at these objects."""
+
+    def tell(item: Claimable, foreign: IngressClass | None, found: Diagnostics) -> None:
+        if is_alone or is_for_kong(item):
+            _tell(item, classes.name, found, is_elsewhere=foreign is not None, is_alone=is_alone)
+
+    inputs = (
+        (item, snapshot.get(IngressClass, "", declared_class(item) or "")) for item in _untaken(snapshot, classes)
+    )
+    memo.each("unclaimed", inputs, (classes.name, is_alone), tell, diagnostics)
+
+
+def _untaken(snapshot: Snapshot, classes: ClassFilter) -> Iterator[Claimable]:
+    yield from (item for item in snapshot.all(Ingress) if not classes.takes_ingress(item))
+    yield from (item for item in snapshot.all(KongConsumer) if not classes.takes(item.metadata))
+    yield from (item for item in snapshot.all(KongClusterPlugin) if not classes.takes(item.metadata))
+
+
+def is_for_kong(item: Claimable) -> bool:
+    return not isinstance(item, Ingress) or any(map(is_kongs, item.metadata.annotations))
+
+
+def declared_class(item: Claimable) -> str | None:
+    named = item.metadata.annotations.get(CLASS)
+    return named or item.spec.ingress_class_name if isinstance(item, Ingress) else named
+
+
+def _tell(item: Claimable, ours: str, diagnostics: Diagnostics, *, is_elsewhere: bool, is_alone: bool) -> None:
+    ref, declared = typed_ref(item), declared_class(item)
+    by_annotation = not isinstance(item, Ingress) or CLASS in item.metadata.annotations
+    field = _ANNOTATION if by_annotation else "spec.ingressClassName"
+    place = f"the annotation {CLASS}" if by_annotation else "spec.ingressClassName"
+    hint = f"set {place} to {ours}, the class of this gateway"
+    if declared is None:
+        text = "it names no ingress class, so no gateway takes it"
+        diagnostics.warning(ref, "class.none", text, effect=_effect(item), hint=hint, field="metadata")
+    elif is_alone:
+        text = f"it is of class {declared!r}: a gateway of class {ours!r} leaves it alone"
+        diagnostics.note(ref, "class.other", text, effect=_effect(item), field=field)
+    elif not is_elsewhere:
+        text = f"it is of class {declared!r}, and no IngressClass of that name exists"
+        diagnostics.warning(ref, "class.unknown", text, effect=_effect(item), hint=hint, field=field)
+
+
+def _effect(item: Claimable) -> str:
+    if isinstance(item, Ingress):
+        return "its rules match no request"
+    if isinstance(item, KongConsumer):
+        return "its credentials are not accepted"
+    return "it runs on no request" if item.is_global else "for annotations that name it, it does not exist"
