@@ -16,7 +16,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, CREDENTIAL_LABEL
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.gateway import annotations
-from crossfade.compile.gateway.annotation_table import INGRESS_KEYS, SERVICE_KEYS
+from crossfade.compile.gateway.annotation_table import OBJECTS_OF
 from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
@@ -198,8 +198,16 @@ _BY_SUFFIX: Final[dict[str, st.SearchStrategy[str]]] = {
 }
 _ANYWHERE: Final = (*annotations.LEGACY_KEYS, annotations.PLUGINS, "konghq.com/nonsense")
 _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
-    Ingress: (*sorted(INGRESS_KEYS), *_ANYWHERE, annotations.FORCE_SSL_REDIRECT),
-    Service: (*sorted(SERVICE_KEYS), *_ANYWHERE, annotations.SERVICE_UPSTREAM),
+    Ingress: (
+        *(key for key, kinds in OBJECTS_OF.items() if "Ingress" in kinds),
+        *_ANYWHERE,
+        annotations.FORCE_SSL_REDIRECT,
+    ),
+    Service: (
+        *(key for key, kinds in OBJECTS_OF.items() if "Service" in kinds),
+        *_ANYWHERE,
+        annotations.SERVICE_UPSTREAM,
+    ),
 }
 
 

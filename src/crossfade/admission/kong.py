@@ -22,6 +22,7 @@ from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlug
 from crossfade.compile.gateway.annotations import list_of
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
 from crossfade.compile.gateway.plugin_fields import unheeded_fields
+from crossfade.compile.policies.plugin import HTTP_PROTOCOLS
 from crossfade.compile.policies.registry import Refused, judge_plugin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
@@ -182,7 +183,7 @@ def _ingress(ingress: Ingress, old: JsonObject, snapshot: Snapshot) -> Verdict:
     ]
     field = "metadata.annotations[konghq.com/protocols]"
     text = "Ingress has invalid Kong annotations: invalid konghq.com/protocols value: {0}"
-    return Verdict(tuple(Problem(text.format(item), field, f"use {', '.join(_PROTOCOLS)}") for item in foreign))
+    return Verdict(tuple(Problem(text.format(item), field, f"use {', '.join(HTTP_PROTOCOLS)}") for item in foreign))
 
 
 def _kong_ingress(item: KongIngress, old: JsonObject, snapshot: Snapshot) -> Verdict:

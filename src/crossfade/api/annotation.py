@@ -19,11 +19,6 @@ class Annotation(Struct, frozen=True):
     why_not: str = ""
 
 
-def known_on(kind: str, table: Iterable[Annotation]) -> frozenset[str]:
-    """All whole keys that objects of this kind may carry."""
-    return frozenset(one.key for one in table if kind in one.objects and not one.key.endswith("."))
-
-
 def without_effect_on(kind: str, table: Iterable[Annotation]) -> tuple[str, ...]:
     """Those whose presence is worth a word to their author."""
     return tuple(one.key for one in table if kind in one.objects and one.why_not)

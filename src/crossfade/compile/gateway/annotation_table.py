@@ -5,7 +5,7 @@ The one source: what the compiler takes for known, and the page docs/reference/s
 
 from typing import Final
 
-from crossfade.api.annotation import Annotation, known_on, without_effect_on
+from crossfade.api.annotation import Annotation, without_effect_on
 
 _BOOLEAN: Final = "`true` or `false`"
 _TIMEOUT: Final = "milliseconds, 1 to 2147483646"
@@ -224,7 +224,6 @@ LABELS: Final = (
     ),
 )
 
-INGRESS_KEYS: Final = known_on("Ingress", ANNOTATIONS)
-SERVICE_KEYS: Final = known_on("Service", ANNOTATIONS)
+OBJECTS_OF: Final = {one.key: one.objects for one in ANNOTATIONS}
 INGRESS_WITHOUT_EFFECT: Final = without_effect_on("Ingress", ANNOTATIONS)
 SERVICE_WITHOUT_EFFECT: Final = without_effect_on("Service", ANNOTATIONS)

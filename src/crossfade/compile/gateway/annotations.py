@@ -1,12 +1,12 @@
 """Reading annotation values: lists, booleans and numbers as Kong's ingress controller reads them (kong.md §2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 from crossfade.api.bounds import Bounds, Misfit
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.annotation_table import ANYWHERE
+from crossfade.compile.gateway.annotation_table import ANYWHERE, OBJECTS_OF
 from crossfade_kube.meta import ObjectRef
 
 PREFIX: Final = "konghq.com/"
@@ -90,6 +90,24 @@ class Reader:
         )
         return None
 
+    def flag(self, key: str) -> bool | None:
+        """None when absent, or neither true nor false, which is told."""
+        value = boolean(self.noted, key)
+        if key in self.noted and value is None:
+            self.tell_invalid(key, "it is neither true nor false", 'write "true" or "false"')
+        return value
+
+    def tell_invalid(self, key: str, problem: str, hint: str) -> None:
+        """The annotation is there and its value is of no use."""
+        self._diagnostics.error(
+            self._ref,
+            "annotation.invalid-value",
+            f"annotation {key} is {self.noted[key]!r}: {problem}",
+            effect="the annotation is ignored, as if it were not there",
+            hint=hint,
+            field=_field(key),
+        )
+
     def tell_unsupported(self, keys: tuple[str, ...]) -> None:
         """Those of `keys` that are there have no effect."""
         for key in keys:
@@ -103,20 +121,37 @@ class Reader:
                     field=_field(key),
                 )
 
-    def tell_unknown(self, known: frozenset[str]) -> None:
-        """Keys of Kong's that no object of this kind has, with the nearest that it could have been meant as."""
+    def tell_unknown(self) -> None:
+        """Kong's keys that mean nothing on an object of this kind: where they belong, or what may have been meant."""
         for key in self.noted:
-            if key.startswith(PREFIX) and not key.startswith(HEADERS_PREFIX) and key not in known | _ANYWHERE:
-                candidates = sorted(one for one in known | _ANYWHERE if one.startswith(PREFIX))
-                nearest = get_close_matches(key, candidates, n=1)
-                self._diagnostics.warning(
-                    self._ref,
-                    "annotation.unknown",
-                    f"annotation {key} means nothing here",
-                    effect="the annotation has no effect",
-                    hint=f"did you mean {nearest[0]}?" if nearest else "remove the annotation",
-                    field=_field(key),
-                )
+            if not is_kongs(key) or key in _ANYWHERE or key in LEGACY_KEYS:
+                continue
+            places = ("Ingress",) if key.startswith(HEADERS_PREFIX) else OBJECTS_OF.get(key, ())
+            if self._ref.kind in places:
+                continue
+            nearest = () if places else _nearest(key, self._ref.kind)
+            hint = f"set it on the {' or '.join(places)}" if places else "remove the annotation"
+            self._diagnostics.warning(
+                self._ref,
+                "annotation.misplaced" if places else "annotation.unknown",
+                f"annotation {key} means nothing on {_article(self._ref.kind)}",
+                effect="the annotation has no effect",
+                hint=f"did you mean {nearest[0]}?" if nearest else hint,
+                field=_field(key),
+            )
+
+
+def _nearest(key: str, kind: str) -> Sequence[str]:
+    """What a key may have been meant as: on this kind, else on another."""
+    name = key.rpartition("/")[2].lower().replace("_", "-")
+    known = {one.removeprefix(PREFIX): one for one in sorted(OBJECTS_OF) if one.startswith(PREFIX)}
+    here = [short for short, one in known.items() if kind in OBJECTS_OF[one] or one in _ANYWHERE]
+    found = get_close_matches(name, here, n=1) or get_close_matches(name, known, n=1)
+    return [known[short] for short in found]
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'AEIO' else 'a'} {kind}"
 
 
 def _field(key: str) -> str:

@@ -47,14 +47,19 @@ def consumer_groups_of(
 
 def _read(item: KongConsumerGroup, diagnostics: Diagnostics) -> ConsumerGroup | None:
     return isolated(
-        lambda: _group(item), otherwise=None, ref=typed_ref(item), effect=GROUP_UNUSED, diagnostics=diagnostics
+        lambda: _group(item, diagnostics),
+        otherwise=None,
+        ref=typed_ref(item),
+        effect=GROUP_UNUSED,
+        diagnostics=diagnostics,
     )
 
 
-def _group(item: KongConsumerGroup) -> ConsumerGroup:
+def _group(item: KongConsumerGroup, diagnostics: Diagnostics) -> ConsumerGroup:
     ref = typed_ref(item)
-    noted, _old = notes.modernised(item.metadata.annotations)
-    plugins = tuple(PluginRef(name, ref) for name in notes.list_of(noted, notes.PLUGINS))
+    reader = notes.Reader(ref, item.metadata.annotations, diagnostics)
+    reader.tell_unknown()
+    plugins = tuple(PluginRef(name, ref) for name in notes.list_of(reader.noted, notes.PLUGINS))
     return ConsumerGroup(entity_id("consumer-group", str(item.metadata.key)), item.metadata.name, ref, plugins)
 
 

@@ -142,7 +142,8 @@ def _consumer(
     diagnostics: Diagnostics,
 ) -> Consumer:
     ref, meta = typed_ref(item), item.metadata
-    noted, _ = notes.modernised(meta.annotations)
+    reader = notes.Reader(ref, meta.annotations, diagnostics)
+    reader.tell_unknown()
     credentials = tuple(_credentials(item, ref, snapshot, diagnostics))
     in_groups = tuple(_consumer_groups(item, ref, groups, diagnostics))
     return Consumer(
@@ -151,7 +152,7 @@ def _consumer(
         custom_id=item.custom_id,
         ref=ref,
         created=meta.creation_timestamp,
-        plugins=tuple(PluginRef(name, ref) for name in notes.list_of(noted, notes.PLUGINS)),
+        plugins=tuple(PluginRef(name, ref) for name in notes.list_of(reader.noted, notes.PLUGINS)),
         credentials=tuple(one for one in credentials if one.type != _GROUPS),
         groups=tuple(dict.fromkeys(_text(one.data["group"]) for one in credentials if one.type == _GROUPS)),
         consumer_groups=in_groups,

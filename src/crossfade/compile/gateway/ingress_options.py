@@ -11,7 +11,7 @@ from crossfade.api.bounds import STATUS_CODE, Bounds, Misfit, header_name
 from crossfade.api.kong.ingress import KongIngress, KongIngressRoute
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
-from crossfade.compile.gateway.annotation_table import INGRESS_KEYS, INGRESS_WITHOUT_EFFECT
+from crossfade.compile.gateway.annotation_table import INGRESS_WITHOUT_EFFECT
 from crossfade.compile.gateway.paths import REGEX_PREFIX
 from crossfade.compile.gateway.state import PluginRef
 from crossfade.policy_module import library
@@ -54,26 +54,24 @@ def route_options(ingress: Ingress, snapshot: Snapshot, diagnostics: Diagnostics
     reader = notes.Reader(ref, ingress.metadata.annotations, diagnostics)
     noted = reader.noted
     reader.tell_unsupported(INGRESS_WITHOUT_EFFECT)
-    reader.tell_unknown(INGRESS_KEYS)
+    reader.tell_unknown()
     if noted.get("konghq.com/path-handling", "v0") != "v0":
         reader.tell_unsupported(("konghq.com/path-handling",))
-    if notes.boolean(noted, "konghq.com/response-buffering") is False:
+    if reader.flag("konghq.com/response-buffering") is False:
         reader.tell_unsupported(("konghq.com/response-buffering",))
     override = _override(ingress, noted, snapshot, diagnostics)
     protocols, code = _protocols(reader, ref, override, diagnostics)
     return RouteOptions(
         protocols=protocols,
         https_redirect_status_code=code,
-        strip_path=_first(notes.boolean(noted, "konghq.com/strip-path"), override.strip_path, default=False),
-        preserve_host=_first(notes.boolean(noted, "konghq.com/preserve-host"), override.preserve_host, default=True),
-        request_buffering=_first(
-            notes.boolean(noted, "konghq.com/request-buffering"), override.request_buffering, default=True
-        ),
+        strip_path=_first(reader.flag("konghq.com/strip-path"), override.strip_path, default=False),
+        preserve_host=_first(reader.flag("konghq.com/preserve-host"), override.preserve_host, default=True),
+        request_buffering=_first(reader.flag("konghq.com/request-buffering"), override.request_buffering, default=True),
         regex_priority=reader.integer("konghq.com/regex-priority", REGEX_PRIORITY) or override.regex_priority or 0,
-        methods=_methods(notes.list_of(noted, "konghq.com/methods")) or _methods(override.methods),
+        methods=_noted_methods(reader) or _methods(override.methods),
         snis=notes.list_of(noted, "konghq.com/snis") if "konghq.com/snis" in noted else override.snis,
         headers=_headers(ref, noted, override, diagnostics),
-        host_aliases=_host_aliases(notes.list_of(noted, "konghq.com/host-aliases")),
+        host_aliases=_host_aliases(reader),
         regex_prefix=noted.get("konghq.com/regex-prefix") or REGEX_PREFIX,
         plugins=tuple(PluginRef(name, ref) for name in notes.list_of(noted, notes.PLUGINS)),
     )
@@ -144,7 +142,7 @@ def _protocols(
     noted = reader.noted
     protocols = _known_protocols(override.protocols) or ("http", "https")
     code = override.https_redirect_status_code
-    if notes.boolean(noted, notes.FORCE_SSL_REDIRECT):
+    if reader.flag(notes.FORCE_SSL_REDIRECT):
         protocols, code = tuple({"http": "https", "grpc": "grpcs"}.get(item, item) for item in protocols), 302
         protocols = tuple(dict.fromkeys(protocols))
     wanted = notes.list_of(noted, "konghq.com/protocols")
@@ -159,6 +157,9 @@ def _protocols(
             field="metadata.annotations[konghq.com/protocols]",
         )
     noted_code = reader.integer("konghq.com/https-redirect-status-code", STATUS_CODE)
+    if noted_code is not None and noted_code not in _REDIRECT_CODES:
+        codes = ", ".join(map(str, sorted(_REDIRECT_CODES)))
+        reader.tell_invalid("konghq.com/https-redirect-status-code", "no answer has it", f"use one of {codes}")
     code = noted_code if noted_code in _REDIRECT_CODES else code
     return (wanted if wanted and not foreign else protocols), code if code in _REDIRECT_CODES and code else 426
 
@@ -171,6 +172,15 @@ def _headers(
     for key in noted:
         if key.startswith(notes.HEADERS_PREFIX):
             found[key.removeprefix(notes.HEADERS_PREFIX)] = notes.list_of(noted, key, separator=separator)
+    for name in (name for name, values in found.items() if not name or not values):
+        diagnostics.error(
+            ref,
+            "ingress.empty-header",
+            f"header {name or 'without a name'}: there is nothing to compare with",
+            effect="the routes match requests with any value of it, and without it",
+            hint=f"write {notes.HEADERS_PREFIX}NAME: VALUE",
+            field=f"metadata.annotations[{notes.HEADERS_PREFIX}{name}]",
+        )
     broken = [_header_problem(ref, name, values, diagnostics) for name, values in sorted(found.items())]
     if any(broken):
         return None
@@ -193,14 +203,29 @@ def _header_problem(ref: ObjectRef, name: str, values: tuple[str, ...], diagnost
     return bool(problems)
 
 
+def _noted_methods(reader: notes.Reader) -> tuple[str, ...]:
+    key = "konghq.com/methods"
+    given = notes.list_of(reader.noted, key)
+    methods = _methods(given)
+    if given and not methods:
+        reader.tell_invalid(key, "a method has letters only; one wrong name discards all", "name methods like GET,POST")
+    return methods
+
+
 def _methods(given: Iterable[str]) -> tuple[str, ...]:
     """One wrong name discards the whole list, as on Kong."""
     methods = tuple(item.strip().upper() for item in given)
     return tuple(sorted(set(methods))) if all(_METHOD.fullmatch(item) for item in methods) else ()
 
 
-def _host_aliases(given: tuple[str, ...]) -> tuple[str, ...]:
-    return given if all(_HOST.fullmatch(item) for item in given) else ()
+def _host_aliases(reader: notes.Reader) -> tuple[str, ...]:
+    """One wrong name discards the whole list, as on Kong."""
+    key = "konghq.com/host-aliases"
+    given = notes.list_of(reader.noted, key)
+    wrong = [item for item in given if not _HOST.fullmatch(item)]
+    if wrong:
+        reader.tell_invalid(key, f"{wrong[0]!r} is no host", "give host names, *.suffix or prefix.*")
+    return () if wrong else given
 
 
 def _known_protocols(given: tuple[str, ...]) -> tuple[str, ...]:

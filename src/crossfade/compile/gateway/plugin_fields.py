@@ -5,11 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from crossfade.api.kong.plugin import AnyKongPlugin
+from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin
 from crossfade.compile.policies.plugin import HTTP_PROTOCOLS
 
 _HERE: Final = "first"
 _ANYWHERE: Final = "all"
+_GLOBAL: Final = "global"
 
 
 class Unheeded(Struct, frozen=True):
@@ -32,6 +33,7 @@ def is_for_http(item: AnyKongPlugin) -> bool:
 
 def unheeded_fields(item: AnyKongPlugin) -> Iterator[Unheeded]:
     """What holds wherever the plugin is attached."""
+    yield from _unheeded_label(item)
     if item.consumer_ref:
         yield Unheeded(
             "plugin.consumer-ref",
@@ -56,3 +58,19 @@ def unheeded_fields(item: AnyKongPlugin) -> Iterator[Unheeded]:
             "the plugin runs on no request",
             f"add those of {', '.join(HTTP_PROTOCOLS)} that it is for",
         )
+
+
+def _unheeded_label(item: AnyKongPlugin) -> Iterator[Unheeded]:
+    given = item.metadata.labels.get(_GLOBAL)
+    if given is None or (isinstance(item, KongClusterPlugin) and given.lower() in ("true", "false")):
+        return
+    is_cluster_wide = isinstance(item, KongClusterPlugin)
+    yield Unheeded(
+        "plugin.global-label",
+        f"metadata.labels.{_GLOBAL}",
+        f"label {_GLOBAL} is {given!r}, neither true nor false"
+        if is_cluster_wide
+        else f"label {_GLOBAL} means nothing on a KongPlugin",
+        "the plugin runs only where an annotation names it",
+        'write "true" or "false"' if is_cluster_wide else "make it a KongClusterPlugin, or remove the label",
+    )

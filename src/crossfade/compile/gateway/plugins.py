@@ -15,6 +15,7 @@ from msgspec import Struct
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.consumers import Consumer
@@ -351,6 +352,7 @@ class Attachments:
         if item.disabled:
             return item.metadata.key, None
         ref = typed_ref(item)
+        notes.Reader(ref, item.metadata.annotations, diagnostics).tell_unknown()
         broken = Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} cannot be applied")
         instance = isolated(
             lambda: self._judge(item, diagnostics),

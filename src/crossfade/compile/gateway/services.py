@@ -8,7 +8,7 @@ from crossfade.api.bounds import Bounds, Misfit, header_value
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
-from crossfade.compile.gateway.annotation_table import SERVICE_KEYS, SERVICE_WITHOUT_EFFECT
+from crossfade.compile.gateway.annotation_table import SERVICE_WITHOUT_EFFECT
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
@@ -137,11 +137,11 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
     upstream = Upstream(
         protocol,
         _host_header(ref, noted, override, diagnostics),
-        reading.is_service_upstream or notes.boolean(noted, notes.SERVICE_UPSTREAM) is True,
+        reader.flag(notes.SERVICE_UPSTREAM) is True or reading.is_service_upstream,
     )
     targets = targets_of(service, reading.backend.service.port, reading.slices, upstream, diagnostics)
     reader.tell_unsupported(SERVICE_WITHOUT_EFFECT)
-    reader.tell_unknown(SERVICE_KEYS)
+    reader.tell_unknown()
     _warn(ref, override, targets, diagnostics)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
     return KongService(
@@ -151,11 +151,11 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
             reading.backend, targets, Origin(ref, "spec.ports"), protocol=protocol, connect_timeout=connect_timeout
         ),
         protocol=protocol,
-        path=_base_path(noted, proxy),
+        path=_base_path(reader, proxy),
         retries=_first(reader.integer("konghq.com/retries", RETRIES), proxy.retries, 5),
         read_timeout=_first(reader.integer("konghq.com/read-timeout", TIMEOUT), proxy.read_timeout, 60000),
         plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
-        refusal=_refusal(ref, noted, protocol, diagnostics),
+        refusal=_refusal(ref, reader, protocol, diagnostics),
     )
 
 
@@ -212,18 +212,18 @@ def _protocol(ref: ObjectRef, noted: notes.Annotations, proxy: KongIngressProxy,
             "service.invalid-protocol",
             f"konghq.com/protocol annotation has invalid value: {noted_protocol}",
             effect=f"protocol {proxy.protocol or 'http'} is used",
-            hint=f"use one of {', '.join(_KNOWN_PROTOCOLS)}",
+            hint=f"use one of {', '.join(_PROTOCOLS)}",
             field="metadata.annotations[konghq.com/protocol]",
         )
         noted_protocol = None
     return noted_protocol or proxy.protocol or "http"
 
 
-def _refusal(ref: ObjectRef, noted: notes.Annotations, protocol: str, diagnostics: Diagnostics) -> str | None:
+def _refusal(ref: ObjectRef, reader: notes.Reader, protocol: str, diagnostics: Diagnostics) -> str | None:
     """What would be unsafe to leave out closes the Service."""
     if protocol not in _PROTOCOLS:
         problem, key = f"upstream protocol {_shown(protocol)} is not supported by this gateway", "konghq.com/protocol"
-    elif notes.boolean(noted, _TLS_VERIFY):
+    elif reader.flag(_TLS_VERIFY):
         problem, key = "verifying upstream certificates is not supported by this gateway", _TLS_VERIFY
     else:
         return None
@@ -306,9 +306,12 @@ def _host_header(
     return None
 
 
-def _base_path(noted: notes.Annotations, proxy: KongIngressProxy) -> str:
+def _base_path(reader: notes.Reader, proxy: KongIngressProxy) -> str:
     """Values without a leading slash are ignored, as on Kong."""
-    candidates = (noted.get("konghq.com/path"), proxy.path)
+    noted = reader.noted.get("konghq.com/path")
+    if noted is not None and not noted.startswith("/"):
+        reader.tell_invalid("konghq.com/path", "a path begins with a slash", f"write /{noted}")
+    candidates = (noted, proxy.path)
     return next((path for path in candidates if path and path.startswith("/")), "/")
 
 

@@ -20,8 +20,8 @@ class CompileSettings(Struct, frozen=True):
     Kong's defaults.
 
     `missing_plugins` is what becomes of requests to which a plugin should apply that does not exist: `closed` (503) or
-    `open` (served without it, as by Kong). `identity_headers` of a client's (X-Consumer-* and their like) are taken away
-    everywhere (`strip`), or only where a plugin authenticates (`pass`, as by Kong).
+    `open` (served without it, as by Kong). `identity_headers` of a client's (X-Consumer-* and their like) are taken
+    away everywhere (`strip`), or only where a plugin authenticates (`pass`, as by Kong).
     """
 
     ingress_class: str = "kong"

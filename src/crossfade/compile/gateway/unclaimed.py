@@ -7,7 +7,7 @@ only those whose class nobody has defined.
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import KongClusterPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.annotations import CLASS, is_kongs
@@ -17,8 +17,13 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.registry import typed_ref
 
-Claimable: TypeAlias = Ingress | KongConsumer | KongClusterPlugin
+Claimable: TypeAlias = Ingress | KongConsumer | KongConsumerGroup | KongClusterPlugin
 
+_BY_ANNOTATION: Final[tuple[type[KongConsumer | KongConsumerGroup | KongClusterPlugin], ...]] = (
+    KongConsumer,
+    KongConsumerGroup,
+    KongClusterPlugin,
+)
 _ANNOTATION: Final = f"metadata.annotations[{CLASS}]"
 
 
@@ -39,8 +44,8 @@ def tell_unclaimed(
 
 def _untaken(snapshot: Snapshot, classes: ClassFilter) -> Iterator[Claimable]:
     yield from (item for item in snapshot.all(Ingress) if not classes.takes_ingress(item))
-    yield from (item for item in snapshot.all(KongConsumer) if not classes.takes(item.metadata))
-    yield from (item for item in snapshot.all(KongClusterPlugin) if not classes.takes(item.metadata))
+    for kind in _BY_ANNOTATION:
+        yield from (item for item in snapshot.all(kind) if not classes.takes(item.metadata))
 
 
 def is_for_kong(item: Claimable) -> bool:
@@ -74,4 +79,6 @@ def _effect(item: Claimable) -> str:
         return "its rules match no request"
     if isinstance(item, KongConsumer):
         return "its credentials are not accepted"
+    if isinstance(item, KongConsumerGroup):
+        return "for consumers that name it, it does not exist"
     return "it runs on no request" if item.is_global else "for annotations that name it, it does not exist"
