@@ -14,11 +14,12 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
-from crossfade.install.gateway import gateway_crds
+from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
@@ -53,6 +54,7 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongConsumerGroup,
     KongIngress,
     IngressClassParameters,
+    ReferenceGrant,
 )
 _BACKEND: Final = {
     "service.name": "a Service of the namespace; one that does not exist is answered 503",
@@ -131,7 +133,7 @@ KUBERNETES: Final = (
 def schema_of(kind: type[Any]) -> JsonObject:
     """That of the version that is read."""
     resource = kind.RESOURCE
-    definitions = (*mesh_crds(), *gateway_crds())
+    definitions = (*mesh_crds(), *gateway_crds(), *gateway_api_crds())
     (found,) = (one for one in definitions if one["spec"]["names"]["kind"] == resource.kind)
     (version,) = (one for one in found["spec"]["versions"] if one["name"] == resource.version)
     schema: JsonObject = version["schema"]["openAPIV3Schema"]

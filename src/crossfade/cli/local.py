@@ -112,10 +112,10 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
 
 
 def _product_manifests() -> tuple[dict[str, Any], ...]:
-    from crossfade.install.gateway import gateway_crds
+    from crossfade.install.gateway import gateway_api_crds, gateway_crds
     from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 
-    return (*mesh_manifests(MeshInstallSettings()), *gateway_crds())
+    return (*mesh_manifests(MeshInstallSettings()), *gateway_crds(), *gateway_api_crds())
 
 
 def run_down(arguments: argparse.Namespace) -> int:

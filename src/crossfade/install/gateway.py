@@ -8,6 +8,7 @@ import yaml
 from msgspec import Struct
 
 from crossfade import __version__
+from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
@@ -66,13 +67,19 @@ def gateway_crds() -> list[JsonObject]:
     return _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])
 
 
+def gateway_api_crds() -> list[JsonObject]:
+    """Of the Gateway API's kinds that the gateway reads: for clusters of our own. Others bring the API itself."""
+    return [crd for crd in (gateway_crd(ReferenceGrant.RESOURCE),) if crd is not None]
+
+
 def gateway_crd(kind: Resource) -> JsonObject | None:
-    """The CustomResourceDefinition of one kind of Kong's; None for other kinds."""
-    entry = files("crossfade.install").joinpath("kong", f"{kind.plural}.yaml")
-    if not entry.is_file():
-        return None
-    crd: JsonObject = yaml.safe_load(entry.read_text("utf-8"))
-    return crd if crd["spec"]["group"] == kind.group else None
+    """The CustomResourceDefinition of one kind that the gateway reads; None for built-in kinds and foreign ones."""
+    for folder in ("kong", "gateway_api"):
+        entry = files("crossfade.install").joinpath(folder, f"{kind.plural}.yaml")
+        if entry.is_file():
+            crd: JsonObject = yaml.safe_load(entry.read_text("utf-8"))
+            return crd if crd["spec"]["group"] == kind.group else None
+    return None
 
 
 def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
@@ -159,6 +166,7 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
         _rule("discovery.k8s.io", ["endpointslices"], reads),
         _rule("networking.k8s.io", ["ingresses", "ingressclasses"], reads),
         _rule("networking.k8s.io", ["ingresses/status"], ["get", "patch", "update"]),
+        _rule("gateway.networking.k8s.io", ["referencegrants"], reads),
         _rule("configuration.konghq.com", [*_KONG_KINDS, "ingressclassparameterses"], reads),
         _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["get", "patch", "update"]),
     ]

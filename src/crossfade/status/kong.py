@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, to_builtins
 
+from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
@@ -54,6 +55,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         KongClusterPlugin,
         KongConsumer,
         KongConsumerGroup,
+        ReferenceGrant,
     )
 }
 

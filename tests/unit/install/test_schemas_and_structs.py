@@ -16,11 +16,12 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
-from crossfade.install.gateway import gateway_crds
+from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.meta import JsonObject
 from tests.support.schema_agreement import disagreements, unread
@@ -37,6 +38,7 @@ KINDS: Final[tuple[Any, ...]] = (
     KongClusterPlugin,
     KongConsumer,
     KongConsumerGroup,
+    ReferenceGrant,
     KongIngress,
     IngressClassParameters,
 )
@@ -68,7 +70,11 @@ def untold(kind: Any) -> list[str]:
 
 def schema_of(kind: Any) -> JsonObject:
     resource = kind.RESOURCE
-    (crd,) = (crd for crd in (*mesh_crds(), *gateway_crds()) if crd["spec"]["names"]["kind"] == resource.kind)
+    (crd,) = (
+        crd
+        for crd in (*mesh_crds(), *gateway_crds(), *gateway_api_crds())
+        if crd["spec"]["names"]["kind"] == resource.kind
+    )
     (version,) = (one for one in crd["spec"]["versions"] if one["name"] == resource.version)
     schema: JsonObject = version["schema"]["openAPIV3Schema"]
     return {**schema, "properties": {name: part for name, part in schema["properties"].items() if name != "metadata"}}

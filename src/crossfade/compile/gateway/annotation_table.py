@@ -188,7 +188,8 @@ SHARED_ANNOTATIONS: Final = (
     Annotation(
         "konghq.com/plugins",
         ("Ingress", "Service", "KongConsumer", "KongConsumerGroup"),
-        "names of KongPlugins of the namespace or of KongClusterPlugins, separated by commas",
+        "names of KongPlugins of the namespace or of KongClusterPlugins, separated by commas; `namespace:name` for a"
+        " KongPlugin of another namespace, which needs a ReferenceGrant there",
         effect=(
             "these plugins run on the routes of the Ingress, on requests to the Service, for the consumer, or for the"
             " members of the group"

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
@@ -47,6 +48,7 @@ INPUT_KINDS = (
     KongConsumer,
     KongConsumerGroup,
     KongIngress,
+    ReferenceGrant,
 )
 
 _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"

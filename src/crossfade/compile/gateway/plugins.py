@@ -19,6 +19,7 @@ from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.consumers import Consumer
+from crossfade.compile.gateway.grants import grants_of
 from crossfade.compile.gateway.ids import counter_scope
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secrets_of
 from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
@@ -95,11 +96,12 @@ class Attachments:
         self._serves_without_missing = serves_without_missing
         self._instances = self._judge_all(classes)
         self._referrers = tuple(referrers)
-        self._missing: dict[str, Instance] = {}
+        self._stand_ins: dict[tuple[str, str], Instance] = {}
+        self._grants = grants_of(snapshot, memo, diagnostics)
         self._resolved: dict[tuple[PluginRef, ...], tuple[Instance, ...]] = {}
         self._consumers = consumers
         inputs = ((consumer,) for consumer in consumers)
-        shared = (self._instances, serves_without_missing)
+        shared = (self._instances, self._grants, serves_without_missing)
         self._carried_by = memo.each("carried", inputs, shared, self._carried_of, diagnostics)
         self._carried = {instance.ref for carried in self._carried_by for instance in carried}
         self._groups = groups
@@ -292,18 +294,24 @@ class Attachments:
                 )
 
     def _look_up(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
-        """KongPlugin of the referrer's namespace, else KongClusterPlugin; None when nothing is to run."""
-        if ":" in ref.name:
-            return self._refuse_remote(ref, diagnostics)
-        for key in (NamespacedName(ref.referrer.namespace, ref.name), NamespacedName("", ref.name)):
-            if key in self._instances:
-                return self._instances[key]
-        return self._miss(ref, diagnostics)
+        """KongPlugin of the referrer's or the named namespace, else KongClusterPlugin; None when nothing is to run."""
+        namespace, _, name = ref.name.rpartition(":")
+        if ":" in ref.name and (not namespace or not name):
+            return self._miss(ref, ref.name, diagnostics)
+        key = NamespacedName(namespace or ref.referrer.namespace, name)
+        if not self._grants.allow(ref.referrer, key):
+            return self._refuse(ref, key, diagnostics)
+        for known in (key, NamespacedName("", name)):
+            if known in self._instances:
+                return self._instances[known]
+        return self._miss(ref, name, diagnostics, namespace=key.namespace)
 
-    def _miss(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
+    def _miss(
+        self, ref: PluginRef, name: str, diagnostics: Diagnostics, *, namespace: str | None = None
+    ) -> Instance | None:
         """None where requests are to be served without it."""
-        problem = f'referenced KongPlugin or KongClusterPlugin "{ref.name}" does not exist'
-        wanted = f"{ref.referrer.namespace}/{ref.name}"
+        problem = f'referenced KongPlugin or KongClusterPlugin "{name}" does not exist'
+        wanted = str(NamespacedName(ref.referrer.namespace if namespace is None else namespace, name))
         hint = f"create KongPlugin {wanted} or a KongClusterPlugin of the gateway's class, or remove the name"
         if self._serves_without_missing:
             effect = "requests are served without it"
@@ -312,30 +320,35 @@ class Attachments:
         effect = f"{_closing_effect(ref.referrer)}; Kong would pass over it, as the setting missing plugins: open does"
         diagnostics.error(ref.referrer, "plugin.not-found", problem, effect=effect, hint=hint, field=_FIELD)
 
-        def make(_: Diagnostics) -> Instance:
-            missing = ObjectRef(KongPlugin.RESOURCE.api_version, "KongPlugin", ref.referrer.namespace, ref.name)
-            # No plugin has such a name: it must not count as another configuration of one that is there.
-            return Instance(missing, wanted, None, f"plugin {_shown(ref.name)} does not exist")
+        return self._stand_in(wanted, f"plugin {_shown(name)} does not exist")
 
-        if wanted not in self._missing:
-            self._missing[wanted] = self._memo.of(("missing plugin", wanted), (), make, diagnostics)
-        return self._missing[wanted]
-
-    def _refuse_remote(self, ref: PluginRef, diagnostics: Diagnostics) -> Instance | None:
-        namespace, _, name = ref.name.partition(":")
-        if not namespace or not name:
-            return self._miss(ref, diagnostics)
-        problem = f'no grant found to referenced "{ref.name}" plugin in the requested remote KongPlugin bind'
+    def _refuse(self, ref: PluginRef, plugin: NamespacedName, diagnostics: Diagnostics) -> Instance:
         diagnostics.error(
             ref.referrer,
             "plugin.remote",
-            problem,
-            effect=_ROUTES_CLOSED,
-            hint=f"copy the plugin into namespace {ref.referrer.namespace}",
+            f'no grant found to referenced "{ref.name}" plugin in the requested remote KongPlugin bind',
+            effect=_closing_effect(ref.referrer),
+            hint=f"create a ReferenceGrant in namespace {plugin.namespace} from {ref.referrer.kind} of namespace"
+            f" {ref.referrer.namespace} to KongPlugin, or copy the plugin",
             field=_FIELD,
         )
-        remote = ObjectRef(KongPlugin.RESOURCE.api_version, "KongPlugin", namespace, name)
-        return Instance(remote, ref.name, None, f"plugin {_shown(ref.name)} of another namespace is not granted")
+        # Not under the plugin's own name: who may not refer to it must not decide where it applies (R-14).
+        wanted = f"{ref.referrer.namespace}/{ref.name}"
+        return self._stand_in(wanted, f"plugin {_shown(plugin.name)} of another namespace is not granted")
+
+    def _stand_in(self, wanted: str, trouble: str) -> Instance:
+        """In place of a plugin that must not run. Each needs its own: it is what a route remembers."""
+
+        def make(_: Diagnostics) -> Instance:
+            namespace, name = wanted.split("/", 1)
+            missing = ObjectRef(KongPlugin.RESOURCE.api_version, "KongPlugin", namespace, name)
+            # No plugin has such a name: it must not count as another configuration of one that is there.
+            return Instance(missing, wanted, None, trouble)
+
+        key = (wanted, trouble)
+        if key not in self._stand_ins:
+            self._stand_ins[key] = self._memo.of(("stand-in", key), (), make, self._diagnostics)
+        return self._stand_ins[key]
 
     def _judge_all(self, classes: ClassFilter) -> Mapping[NamespacedName, Instance | None]:
         plugins: list[AnyKongPlugin] = [

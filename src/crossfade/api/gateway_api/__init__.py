@@ -1,0 +1,1 @@
+"""Kinds of the Kubernetes Gateway API that the gateway reads."""
