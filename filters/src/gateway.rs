@@ -67,6 +67,19 @@ pub(crate) struct Taking {
     pub logs: bool,
 }
 
+/// How a plugin takes part in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Ran,
+    Answered,
+    /// An earlier plugin has answered.
+    SeesResponse,
+    /// It turns to somebody else, and waits for the answer.
+    Asks,
+    /// What an earlier plugin is told decides whether it runs.
+    MayRun,
+}
+
 pub struct Filter {
     /// None: the request came before any state of the tables.
     pub(crate) choice: Option<Choice>,
@@ -102,6 +115,8 @@ pub struct Filter {
     pub(crate) local_body: Option<Vec<u8>>,
     /// What has arrived of a response body that plugins rewrite.
     pub(crate) gathered: Option<Vec<u8>>,
+    /// Place in the order, instance and part of each plugin, where somebody wants to know.
+    pub(crate) parts: Option<Vec<(u32, Box<str>, Part)>>,
 }
 
 /// What becomes of a request once its plugins have run.
@@ -145,6 +160,7 @@ impl Filter {
             local_error: None,
             local_body: None,
             gathered: None,
+            parts: None,
         }
     }
 
@@ -320,11 +336,17 @@ impl Filter {
             };
             match verdict {
                 Verdict::NeedsBody => return Some(Decision::AwaitBody),
-                Verdict::Wait(wait) => return Some(Decision::AwaitOutcome(wait, note)),
+                Verdict::Wait(wait) => {
+                    self.note_part(chosen.order, instance, Part::Asks);
+                    self.note_rest(world, route, chosen.order);
+                    return Some(Decision::AwaitOutcome(wait, note));
+                }
                 Verdict::Continue | Verdict::Reply(_) => (),
             }
             self.done = Some(chosen.order);
             self.take_part(instance, note);
+            let answers = matches!(verdict, Verdict::Reply(_));
+            self.note_part(chosen.order, instance, if answers { Part::Answered } else { Part::Ran });
             if let Verdict::Reply(reply) = verdict {
                 self.gather_rest(world, route, request, None);
                 return Some(Decision::Reply(reply));
@@ -344,6 +366,25 @@ impl Filter {
         self.taking.iter().any(|taking| taking.logs)
     }
 
+    fn note_part(&mut self, order: u32, instance: &Instance, part: Part) {
+        if let Some(parts) = &mut self.parts {
+            parts.push((order, instance.id.clone(), part));
+        }
+    }
+
+    fn note_rest(&mut self, world: &World, route: &Route, asking: u32) {
+        let consumer = self.who.consumer.clone();
+        let mut done = asking;
+        while self.parts.is_some()
+            && let Some(chosen) = world.next_step(route, consumer.as_deref(), Some(done))
+        {
+            done = chosen.order;
+            if let Some(instance) = chosen.instance {
+                self.note_part(chosen.order, instance, Part::MayRun);
+            }
+        }
+    }
+
     /// A plugin has answered: those behind it do not see the request, but the response.
     fn gather_rest(&mut self, world: &World, route: &Route, request: &Request<'_>, mut noted: Option<Note>) {
         let consumer = self.who.consumer.clone();
@@ -352,6 +393,7 @@ impl Filter {
             if let Some(instance) = chosen.instance {
                 let note = noted.take().unwrap_or_else(|| instance.plugin.note(request));
                 self.take_part(instance, note);
+                self.note_part(chosen.order, instance, Part::SeesResponse);
             }
         }
     }
@@ -413,6 +455,10 @@ impl Filter {
             }
             Decision::AwaitOutcome(wait, note) => {
                 self.phase = Phase::AwaitsOutcome;
+                // A rehearsal turns to nobody.
+                if self.parts.is_some() {
+                    return Flow::Pause;
+                }
                 self.waiting = Some((wait.begin(stream.waker()), note));
                 Flow::Pause
             }

@@ -34,6 +34,7 @@ mod local_reply;
 mod lua;
 mod path;
 mod plugins;
+mod rehearsal;
 mod reply;
 mod request;
 mod response;

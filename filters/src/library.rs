@@ -2,6 +2,8 @@
 //! request would take. The same code answers as in the data plane, so the two cannot disagree.
 
 use crate::error::ConfigError;
+use crate::plugins::rate_limiting::counters::Counters;
+use crate::rehearsal::{Question, rehearse};
 use crate::router::{HeaderCondition, HostPattern, PathKind, PathPattern, Query, Scheme};
 use crate::tables::{Consumer, ConsumerGroup, Route, Settings, Shard, World, parse_instance};
 use crate::{path, plugins};
@@ -93,7 +95,7 @@ unsafe extern "C" fn crossfade_plugins(place: *mut u8, capacity: usize) -> usize
 
 /// A state of the tables outside of Envoy.
 struct Tables {
-    world: World,
+    world: Arc<World>,
     /// Texts about what was left out.
     problems: Vec<String>,
 }
@@ -113,7 +115,7 @@ impl Tables {
         let shards = raw.shards.iter().map(|shard| Shard::parse(shard.get()).map(Arc::new));
         let shards = shards.collect::<Result<Vec<_>, _>>()?;
         let problems = shards.iter().flat_map(|shard| shard.problems.iter().cloned()).collect();
-        Ok(Self { world: World::build(settings, shards.iter()), problems })
+        Ok(Self { world: Arc::new(World::build(settings, shards.iter())), problems })
     }
 }
 
@@ -214,4 +216,33 @@ unsafe extern "C" fn crossfade_tables_choose(
     }));
     // SAFETY: as the caller promises.
     chosen.ok().flatten().map_or(0, |chosen| unsafe { write_whole(&chosen, place, capacity) })
+}
+
+/// Writes what becomes of one request, as JSON (`rehearsal`); gives the length of all of it, 0 where the request cannot be
+/// read. What does not fit into `capacity` bytes is not written at all.
+///
+/// # Safety
+/// `tables` must come from `crossfade_tables_new`, the text be readable and `capacity` bytes writable at `place`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn crossfade_tables_rehearse(
+    tables: *const Tables,
+    request: *const u8,
+    length: usize,
+    place: *mut u8,
+    capacity: usize,
+) -> usize {
+    // SAFETY: as the caller promises.
+    let (Some(tables), request) = (unsafe { (tables.as_ref(), text(request, length)) }) else { return 0 };
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        let question: Question = serde_json::from_str(request).ok()?;
+        // Of its own, so that asking counts for nobody.
+        let counters = Box::into_raw(Box::new(Counters::new()));
+        // SAFETY: it was just made.
+        let found = rehearse(&tables.world, &question, unsafe { &*counters }).to_string();
+        // SAFETY: it was made above, and the filter that borrowed it is gone.
+        drop(unsafe { Box::from_raw(counters) });
+        Some(found)
+    }));
+    // SAFETY: as the caller promises.
+    found.ok().flatten().map_or(0, |found| unsafe { write_whole(&found, place, capacity) })
 }

@@ -59,10 +59,27 @@ impl<T> Entry<T> {
     /// Whether a request fits of which the host does, and whose path begins with the entry's literal.
     pub(super) fn takes(&self, query: &Query<'_>) -> bool {
         self.schemes.contains(query.scheme)
-            && (self.methods.is_empty() || self.methods.iter().any(|method| **method == *query.method))
+            && self.takes_method(query)
             && self.takes_sni(query)
             && self.headers.iter().all(|condition| condition.holds(query.headers))
             && self.path.takes_known(query.path)
+    }
+
+    /// What of a request keeps it from this entry: `scheme`, `host`, `method`, `sni`, `headers`, `path`.
+    pub fn misses(&self, query: &Query<'_>) -> Vec<&'static str> {
+        let conditions = [
+            ("scheme", self.schemes.contains(query.scheme)),
+            ("host", self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(query.host))),
+            ("method", self.takes_method(query)),
+            ("sni", self.takes_sni(query)),
+            ("headers", self.headers.iter().all(|condition| condition.holds(query.headers))),
+            ("path", self.path.matched(query.path).is_some()),
+        ];
+        conditions.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect()
+    }
+
+    fn takes_method(&self, query: &Query<'_>) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|method| **method == *query.method)
     }
 
     fn takes_sni(&self, query: &Query<'_>) -> bool {

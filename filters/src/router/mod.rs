@@ -52,4 +52,20 @@ impl<T> Router<T> {
         }
         self.entries.get(best)
     }
+
+    /// All that match, the best first; `choose` gives the first of them.
+    pub fn all(&self, query: &Query<'_>) -> Vec<&Arc<Entry<T>>> {
+        let mut places: Vec<usize> = Vec::new();
+        for paths in self.hosts.fitting(query.host) {
+            places.extend(paths.beginning(query.path).flatten().filter(|place| self.entries[**place].takes(query)));
+        }
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|place| &self.entries[place]).collect()
+    }
+
+    /// The best first.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry<T>>> {
+        self.entries.iter()
+    }
 }

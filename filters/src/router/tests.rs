@@ -248,9 +248,15 @@ proptest! {
                 sni: request.sni.map(str::as_bytes),
                 headers: &headers,
             };
-            let fitting = (0..routes.len()).filter(|place| routes[*place].matches(&query));
-            let expected = fitting.min_by_key(|place| (&routes[*place].rank, *place));
-            prop_assert_eq!(router.choose(&query).map(|entry| entry.target), expected, "{:?}", request);
+            let mut fitting: Vec<_> = (0..routes.len()).filter(|place| routes[*place].matches(&query)).collect();
+            fitting.sort_by_key(|place| (&routes[*place].rank, *place));
+            let chosen = router.choose(&query).map(|entry| entry.target);
+            prop_assert_eq!(chosen, fitting.first().copied(), "{:?}", request);
+            let all: Vec<_> = router.all(&query).iter().map(|entry| entry.target).collect();
+            prop_assert_eq!(all, fitting, "{:?}", request);
+            for entry in router.entries() {
+                prop_assert_eq!(entry.misses(&query).is_empty(), routes[entry.target].matches(&query), "{:?}", request);
+            }
         }
     }
 }
