@@ -17,6 +17,7 @@ PAGES = (
     "docs/operations.md",
     "docs/upgrades.md",
     "docs/how-to/check-manifests.md",
+    "docs/how-to/explain-a-request.md",
 )
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
 

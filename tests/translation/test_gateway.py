@@ -52,7 +52,7 @@ def described(model: ProxyModel) -> str:
 
 @pytest.mark.parametrize("case", NAMES)
 def test_manifests_compile_to_the_expected_model(case: str, update_golden: bool) -> None:
-    model, diagnostics = compiled(case, documents(case))
+    model, diagnostics, _ = compiled(case, documents(case))
     assert_golden(described(model), CASES / case / "model.yaml", update=update_golden)
     assert_golden(dumped_diagnostics(tuple(diagnostics)), CASES / case / "diagnostics.yaml", update=update_golden)
 
@@ -60,7 +60,7 @@ def test_manifests_compile_to_the_expected_model(case: str, update_golden: bool)
 @pytest.mark.parametrize("case", NAMES)
 def test_the_order_of_documents_changes_nothing(case: str) -> None:
     items = documents(case)
-    model, diagnostics = compiled(case, items)
+    model, diagnostics, _ = compiled(case, items)
     for seed in range(3):
         shuffled = compiled(case, random.Random(seed).sample(items, len(items)))
         assert shuffled.model == model
@@ -69,7 +69,7 @@ def test_the_order_of_documents_changes_nothing(case: str) -> None:
 
 @pytest.mark.parametrize("case", NAMES)
 def test_no_key_appears_in_clear(case: str) -> None:
-    model, diagnostics = compiled(case, documents(case))
+    model, diagnostics, _ = compiled(case, documents(case))
     for item in documents(case):
         found = decode_known(item, KINDS)
         for name, value in getattr(found, "data", {}).items():

@@ -39,7 +39,7 @@ def compiled(objects: dict[Any, Any]) -> CompiledGateway:
 
 def test_the_good_gateway_uses_every_kind() -> None:
     assert {kind for kind, _ in good_documents()} == set(INPUT_KINDS)
-    model, diagnostics = compiled(good_objects())
+    model, diagnostics, _ = compiled(good_objects())
     gateway = gateway_of(model)
     assert {item.code for item in diagnostics} <= {"backend.service-not-found", "credential.unused-type"}
     assert len(gateway.routes) == 8
@@ -79,7 +79,7 @@ def test_envoy_takes_what_hostile_objects_compile_to(tmp_path: Path) -> None:
     )
     @given(worlds())
     def collect(world: list[Hostile]) -> None:
-        model, diagnostics = compiled(objects_of(world))
+        model, diagnostics, _ = compiled(objects_of(world))
         assert not diagnostics.faults, f"{diagnostics.faults}\n{shown(world)}"
         resources_from_model(model, options=OPTIONS)
         assert tables_of(model).problems() == [], shown(world)

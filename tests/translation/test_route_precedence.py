@@ -106,7 +106,7 @@ seen: Counter[str] = Counter()
 @given(ingress_sets())
 def _decisions_agree(ingresses: list[Json]) -> None:
     objects = [decode(ingress, Ingress) for ingress in ingresses]
-    model, diagnostics = compile_gateway(Snapshot.of([*objects, *SERVICE_OBJECTS]), CompileSettings())
+    model, diagnostics, _ = compile_gateway(Snapshot.of([*objects, *SERVICE_OBJECTS]), CompileSettings())
     assert {item.code for item in diagnostics} <= {"ingress.default-backend-taken"}
     owners = {
         row.value.id: (row.origin.ref.name, row.value.backends[0].cluster.partition(".")[0])
@@ -135,7 +135,7 @@ def test_exact_comes_before_prefix_whoever_is_older() -> None:
     for days in ((1, 2), (2, 1)):
         ingresses = [ingress("a", "Prefix", days[0]), ingress("b", "Exact", days[1])]
         found = [decode(each, Ingress) for each in ingresses]
-        model, _ = compile_gateway(Snapshot.of([*found, *SERVICE_OBJECTS]), CompileSettings())
+        model, _, _ = compile_gateway(Snapshot.of([*found, *SERVICE_OBJECTS]), CompileSettings())
         clusters = {row.value.id: row.value.backends[0].cluster for row in gateway_of(model).routes}
         chosen = one_table(model).choose_all([Request("/a"), Request("/a/")])
         assert [clusters[str(one)].partition(".")[0] for one in chosen] == ["s1", "s2"]

@@ -6,9 +6,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from crossfade import __version__
-from crossfade.check.given import STDIN_NAME
 from crossfade.check.report import codes_of, subject_of, text_of
 from crossfade.check.run import Checked, Finding
+from crossfade.gateway_files.given import STDIN_NAME
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 

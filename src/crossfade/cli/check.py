@@ -57,9 +57,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.check.given import GivenFiles, NotThere
     from crossfade.check.run import check_files
     from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.gateway_files.given import GivenFiles, NotThere
 
     settings = CompileSettings(
         ingress_class=arguments.ingress_class, compat=arguments.compat, missing_plugins=arguments.missing_plugins

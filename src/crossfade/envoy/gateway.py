@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import compile_gateway
+from crossfade.compile.gateway.compiler import KongEntities, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
@@ -20,6 +20,7 @@ class Built(NamedTuple):
     diagnostics: Diagnostics
     resources: ResourceSet
     failed: tuple[Failed, ...] = ()
+    entities: KongEntities | None = None
 
     @property
     def faults(self) -> tuple[Exception, ...]:
@@ -37,6 +38,6 @@ class GatewayBuilder:
         self._encoded = Encoded()
 
     def build(self, snapshot: Snapshot) -> Built:
-        model, diagnostics = compile_gateway(snapshot, self._settings, self._memo)
+        model, diagnostics, entities = compile_gateway(snapshot, self._settings, self._memo)
         resources = resources_from_model(model, options=self._options, before=self._encoded)
-        return Built(model, diagnostics, resources, tuple(self._encoded.failed))
+        return Built(model, diagnostics, resources, tuple(self._encoded.failed), entities)

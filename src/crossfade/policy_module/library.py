@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from crossfade.policy_module.path import policy_library_path
+from crossfade.policy_module.rehearsal import Question, Rehearsal
 
 CheckedKind = Literal["settings", "route", "instance", "consumer", "consumer_group", "regex", "header", "host", "path"]
 """`regex` is a path's, `path` a plain one; `header` is one value to match, which is a regex after `~*`."""
@@ -37,6 +38,8 @@ def _library() -> ctypes.CDLL:
     library.crossfade_tables_problems.restype = ctypes.c_size_t
     library.crossfade_tables_choose.argtypes = (ctypes.c_void_p, *text, *place)
     library.crossfade_tables_choose.restype = ctypes.c_size_t
+    library.crossfade_tables_rehearse.argtypes = (ctypes.c_void_p, *text, *place)
+    library.crossfade_tables_rehearse.restype = ctypes.c_size_t
     return library
 
 
@@ -77,6 +80,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
 
 
 _TEXTS: Final = msgspec.json.Decoder(list[str])
+_REHEARSAL: Final = msgspec.json.Decoder(Rehearsal)
 _CHOSEN: Final = msgspec.json.Decoder(list[str | None])
 
 
@@ -118,10 +122,15 @@ class Tables:
         raw = msgspec.json.encode(requests)
         return _CHOSEN.decode(self._answered(self._library.crossfade_tables_choose, raw, len(raw)))
 
+    def rehearse(self, question: Question) -> Rehearsal:
+        """What becomes of one request; counts for nobody. Raises ValueError for half a character."""
+        raw = msgspec.json.encode(question)
+        return _REHEARSAL.decode(self._answered(self._library.crossfade_tables_rehearse, raw, len(raw)))
+
     def _answered(self, ask: Callable[..., int], *question: object) -> bytes:
         """Asks again with more room when there was too little."""
         length = ask(self._tables, *question, self._answer, len(self._answer))
-        if length > len(self._answer):
+        while length > len(self._answer):
             self._answer = ctypes.create_string_buffer(length)
-            ask(self._tables, *question, self._answer, length)
+            length = ask(self._tables, *question, self._answer, length)
         return ctypes.string_at(self._answer, length)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.check.given import GivenFiles, NotThere
 from crossfade.check.run import Checked, Finding, check_files
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.gateway_files.given import GivenFiles, NotThere
 from tests.unit.check.manifests import MESH, NODE
 from tests.unit.gateway_files.manifests import CONSUMER, INGRESS, PLUGIN, SERVICE
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.policy_module.library import Request, Tables, plugin_names, problem
+from crossfade.policy_module.rehearsal import Matched, Question
 
 SETTINGS = {"compat": "kong-3", "server_token": "kong/3.9.1"}
 
@@ -83,3 +84,24 @@ def test_it_answers_many_requests_at_once() -> None:
 def test_halves_of_characters_are_no_request() -> None:
     with pytest.raises(ValueError, match="surrogates"):
         Tables(SETTINGS, []).choose("/\ud800")
+
+
+def test_it_rehearses_a_request() -> None:
+    match = {"hosts": ["a.test"], "schemes": ["http"], "paths": [{"rank": "1", "kind": "prefix", "text": "/a"}]}
+    route = {"id": "r", "match": match, "refusal": "closed for good"}
+    tables = Tables(SETTINGS, [{"shard": 0, "version": "", "routes": [route]}])
+    question = Question("GET", "/a?x", "a.test:8000", peer="192.0.2.1:40000", local="192.0.2.2:8000")
+    found = tables.rehearse(question)
+    assert found.route == Matched("r", "1")
+    assert found.answer is not None
+    assert (found.answer.status, "closed for good" in found.answer.body) == (503, True)
+    assert found.without_endpoint.status == 503
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_request_is_too_strange(method: str, target: str, value: str) -> None:
+    tables = Tables(SETTINGS, [])
+    question = Question(method, target, value, peer=value, local=value, headers=(("x", value),))
+    found = tables.rehearse(question)
+    assert found.answer is not None
+    assert found.answer.status in (400, 404, 405)

@@ -54,9 +54,20 @@ INPUT_KINDS = (
 _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
 
 
+class KongEntities(NamedTuple):
+    """What stands between the objects and the tables: Kong's own entities, for who asks about them.
+
+    `placed` has every route with its service, also those that the policy module refused.
+    """
+
+    placed: tuple[tuple[KongRoute, KongService], ...]
+    plugins: Attachments
+
+
 class CompiledGateway(NamedTuple):
     model: ProxyModel
     diagnostics: Diagnostics
+    entities: KongEntities
 
 
 def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | None = None) -> CompiledGateway:
@@ -104,7 +115,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             actions=actions_of(made for _, made in found),
         ),
     )
-    return CompiledGateway(model, diagnostics)
+    return CompiledGateway(model, diagnostics, KongEntities(tuple(placed), plugins))
 
 
 class _Making:

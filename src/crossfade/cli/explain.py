@@ -1,0 +1,137 @@
+"""`crossfade explain`: which route takes a request and why, which plugins it meets, and what comes of it."""
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossfade.compile.gateway.compiler import CompiledGateway
+    from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.explain.model import Explanation
+
+_EPILOG = """\
+exit codes:
+  0  explained, whatever the answer would be
+  1  there is nothing to explain it with: manifests, cluster or policy module cannot be read
+  2  wrong usage
+
+examples:
+  crossfade explain GET http://shop.example/cart -f manifests/
+  crossfade explain POST https://shop.example/orders -H 'apikey: mine' -f manifests/ --output json
+  crossfade explain GET http://shop.example/ --kubeconfig ~/.kube/config
+"""
+
+
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    explain = commands.add_parser(
+        "explain",
+        help="say what becomes of a request",
+        description="Says which listener, route and Service take a request, why that route and not the next, which"
+        " plugins it meets and who attached them, and what is answered. The policy module itself decides; no request"
+        " is sent, and no limit counts it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    explain.add_argument("method", metavar="METHOD")
+    explain.add_argument("url", metavar="URL")
+    explain.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="may be repeated")
+    source = explain.add_mutually_exclusive_group(required=True)
+    source.add_argument("-f", "--filename", metavar="PATH", action="append", help="manifests: file, directory or `-`")
+    source.add_argument("--kubeconfig", metavar="FILE", type=Path, help="the objects of a cluster")
+    explain.add_argument("-R", "--recursive", action="store_true", help="directories with all below them")
+    explain.add_argument("--client", metavar="IP", type=_address, default="127.0.0.1", help="default: %(default)s")
+    explain.add_argument("--trusted-ips", metavar="CIDR,…", type=_networks, default=(), help="as the gateway's")
+    explain.add_argument("--compat", choices=("kong-3", "kong-2.1"), default="kong-3", help="default: %(default)s")
+    explain.add_argument("--ingress-class", default="kong", metavar="NAME", help="default: %(default)s")
+    explain.add_argument("--missing-plugins", choices=("closed", "open"), default="closed", help="as the gateway's")
+    explain.add_argument("--output", choices=("text", "json"), default="text", help="default: %(default)s")
+    explain.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.explain.explainer import Explainer
+    from crossfade.explain.request import BadRequest, question_of
+    from crossfade.gateway_files.given import NotThere
+    from crossfade_kube.errors import KubeError
+
+    try:
+        question = question_of(
+            arguments.method, arguments.url, arguments.header, client=arguments.client, listen=_listen(arguments.url)
+        )
+        compiled = _compiled(arguments)
+    except (BadRequest, NotThere) as error:
+        return _fail(error, 2)
+    except (KubeError, FileNotFoundError) as error:
+        return _fail(error, 1)
+    _print(Explainer(compiled).explain(question, arguments.url), arguments.output)
+    return 0
+
+
+def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":
+    settings = _settings(arguments)
+    if arguments.kubeconfig is not None:
+        from crossfade.controller.gateway.once import compiled_cluster
+        from crossfade_kube.kubeconfig import load_kubeconfig
+
+        return asyncio.run(compiled_cluster(load_kubeconfig(arguments.kubeconfig), settings))
+    from crossfade.compile.diagnostics import Severity
+    from crossfade.gateway_files.given import GivenFiles
+    from crossfade.gateway_files.once import compiled_files
+
+    files = GivenFiles(arguments.filename, stdin=sys.stdin, is_deep=arguments.recursive)
+    compiled, facts = compiled_files(files, settings)
+    errors = sum(fact.severity is Severity.ERROR for fact in facts)
+    if errors:
+        _say(f"{errors} error{'s' * (errors > 1)} in the manifests; `crossfade check` says which")
+    return compiled
+
+
+def _settings(arguments: argparse.Namespace) -> "CompileSettings":
+    from crossfade.certs.default_certificate import self_signed_certificate
+    from crossfade.compile.gateway.settings import CompileSettings
+
+    return CompileSettings(
+        ingress_class=arguments.ingress_class,
+        compat=arguments.compat,
+        missing_plugins=arguments.missing_plugins,
+        trusted_ips=arguments.trusted_ips,
+        salt=os.urandom(16),
+        default_certificate=self_signed_certificate(),
+    )
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(word.strip(), strict=False)) for word in text.split(",") if word.strip())
+
+
+def _listen(url: str) -> str:
+    return "127.0.0.1:8443" if url.startswith("https:") else "127.0.0.1:8000"
+
+
+def _print(found: "Explanation", output: str) -> None:
+    import msgspec
+
+    from crossfade.explain.text import lines_of
+
+    if output == "json":
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for line in lines_of(found):
+        print(line)
+
+
+def _fail(error: Exception, code: int) -> int:
+    _say(str(error))
+    return code
+
+
+def _say(text: str) -> None:
+    print(f"crossfade explain: {text}", file=sys.stderr)

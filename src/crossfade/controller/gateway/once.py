@@ -1,0 +1,27 @@
+"""A cluster's objects read and compiled once as its gateway does it, for who asks about them."""
+
+from crossfade import __version__
+from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.store.cache import Cache
+from crossfade_kube.client import Client
+from crossfade_kube.errors import NotFound
+from crossfade_kube.kubeconfig import ClusterConfig
+
+
+async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> CompiledGateway:
+    """Raises KubeError when the cluster does not answer or refuses. Kinds that it does not know have no objects."""
+    cache = Cache(INPUT_KINDS)
+    async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
+        for kind in INPUT_KINDS:
+            try:
+                listed = await client.list(kind.RESOURCE)
+            except NotFound:
+                continue
+            cache.sink(kind).replace(listed.items)
+    compiled = compile_gateway(cache.snapshot(), settings)
+    for error in cache.rejected:
+        compiled.diagnostics.error(
+            error.ref, "object.unreadable", error.problem, effect="it counts as absent", field=error.field
+        )
+    return compiled

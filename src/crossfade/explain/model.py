@@ -1,0 +1,103 @@
+"""What is told of one request."""
+
+from msgspec import Struct
+
+from crossfade.compile.diagnostics import Diagnostic
+
+
+class ListenerFound(Struct, frozen=True):
+    """`certificate` is the Secret whose certificate the server name gets, empty for the default one."""
+
+    name: str
+    address: str
+    port: int
+    certificate: str = ""
+
+
+class RouteFound(Struct, frozen=True):
+    """A route and which of its paths matched."""
+
+    id: str
+    name: str
+    object: str
+    field: str
+    path_kind: str
+    path: str
+    hosts: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    snis: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+
+
+class Decided(Struct, frozen=True):
+    """The first criterion by which the winner and the runner-up differ, and the equal ones before it."""
+
+    criterion: str
+    says: str
+    winner: str
+    runner_up: str
+    equal: tuple[str, ...] = ()
+
+
+class Near(Struct, frozen=True):
+    """A route that does not match, and what of the request keeps it."""
+
+    route: RouteFound
+    fails: tuple[str, ...]
+
+
+class ServiceFound(Struct, frozen=True):
+    """`endpoints` are address:port or name:port."""
+
+    name: str
+    object: str
+    protocol: str
+    path: str
+    endpoints: tuple[str, ...]
+
+
+class PluginFound(Struct, frozen=True):
+    """`origin` is what attached it; `part` as in `policy_module.rehearsal.TakingPart`."""
+
+    name: str
+    object: str
+    origin: str
+    part: str
+
+
+class AnswerFound(Struct, frozen=True):
+    """What the gateway says itself; `by` is who says it."""
+
+    status: int
+    by: str
+    why: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+class Forwarded(Struct, frozen=True):
+    """`added` are headers that the client did not send so; what a plugin may keep secret is left out (`hidden`)."""
+
+    path: str
+    host: str
+    consumer: str = ""
+    added: tuple[tuple[str, str], ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+class Explanation(Struct, frozen=True):
+    """Either `answer` or `forwarded`; neither where a plugin asks elsewhere."""
+
+    method: str
+    url: str
+    listener: ListenerFound | None
+    route: RouteFound | None
+    runner_up: RouteFound | None
+    decided: Decided | None
+    nearest: tuple[Near, ...]
+    service: ServiceFound | None
+    plugins: tuple[PluginFound, ...]
+    answer: AnswerFound | None
+    forwarded: Forwarded | None
+    diagnostics: tuple[Diagnostic, ...] = ()

@@ -1,0 +1,101 @@
+"""An explanation for people: one line a fact."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from crossfade.explain.model import AnswerFound, Explanation, Near, PluginFound, RouteFound
+
+_PARTS: Final = {
+    "ran": "",
+    "answered": "  answers",
+    "sees-response": "  sees the answer only",
+    "asks": "  asks elsewhere",
+    "may-run": "  runs or not",
+}
+_WIDTH: Final = 10
+
+
+def lines_of(found: Explanation) -> Iterator[str]:
+    yield f"{found.method} {found.url}"
+    yield _line("listener", _listener(found))
+    if found.route is None:
+        yield _line("route", "none")
+        yield from (_near(each) for each in found.nearest)
+    else:
+        yield from _route_lines(found, found.route)
+    if found.service is not None:
+        endpoints = ", ".join(found.service.endpoints) or "no endpoint"
+        yield _line("service", f"{found.service.name} ({found.service.object}), {found.service.protocol}: {endpoints}")
+    for number, plugin in enumerate(found.plugins):
+        yield _line("" if number else "plugins", _plugin(plugin))
+    yield from _outcome(found)
+    for diagnostic in found.diagnostics:
+        yield _line(diagnostic.severity, " ".join(str(diagnostic).partition("\nhint: ")[0].split()))
+        if diagnostic.hint:
+            yield _line("", f"hint: {diagnostic.hint}")
+
+
+def _route_lines(found: Explanation, route: RouteFound) -> Iterator[str]:
+    yield _line("route", f"{route.name} ({route.object}, {route.field})")
+    yield _line("", _conditions(route))
+    if found.runner_up is None or found.decided is None:
+        yield _line("", "no other route matches")
+        return
+    other, decided = found.runner_up, found.decided
+    yield _line("next", f"{other.name} ({other.object}, {other.field}): {_conditions(other)}")
+    yield _line("why", f"{decided.says} ({decided.criterion}: {decided.winner} against {decided.runner_up})")
+    if decided.equal:
+        yield _line("", f"equal before that: {', '.join(decided.equal)}")
+
+
+def _conditions(route: RouteFound) -> str:
+    parts: Iterable[tuple[str, Iterable[str]]] = (
+        ("methods", route.methods),
+        ("hosts", route.hosts),
+        (f"{route.path_kind} path", [route.path]),
+        ("headers", route.headers),
+        ("snis", route.snis),
+        ("protocols", route.protocols),
+    )
+    return "; ".join(f"{name} {', '.join(values)}" for name, values in parts if values)
+
+
+def _near(near: Near) -> str:
+    return _line("nearest", f"{near.route.object}: {_conditions(near.route)}; not its {', '.join(near.fails)}")
+
+
+def _listener(found: Explanation) -> str:
+    listener = found.listener
+    if listener is None:
+        return "none: this gateway has no listener for the URL's scheme"
+    certificate = f", certificate of {listener.certificate}" if listener.certificate else ""
+    return f"{listener.name} {listener.address}:{listener.port}{certificate}"
+
+
+def _plugin(plugin: PluginFound) -> str:
+    return f"{plugin.name} ({plugin.object}) by {plugin.origin}{_PARTS[plugin.part]}"
+
+
+def _outcome(found: Explanation) -> Iterator[str]:
+    if found.answer is not None:
+        yield from _answer(found.answer)
+    elif found.forwarded is not None:
+        forwarded = found.forwarded
+        yield _line("forwards", f"{forwarded.path} with Host {forwarded.host}")
+        if forwarded.consumer:
+            yield _line("consumer", forwarded.consumer)
+    else:
+        yield _line("answer", "depends on what a plugin is told elsewhere, which is not asked here")
+
+
+def _answer(answer: AnswerFound) -> Iterator[str]:
+    yield _line("answer", f"{answer.status} by {answer.by}: {answer.why}")
+    for name, value in answer.headers:
+        if name in ("www-authenticate", "location", "upgrade"):
+            yield _line("", f"{name}: {value}")
+    if answer.body:
+        yield _line("", " ".join(answer.body.split()))
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<{_WIDTH}}{text}"

@@ -1,0 +1,56 @@
+"""One shop for these tests."""
+
+from tests.support.gateway import ingress, service
+
+PLUGIN = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {{name: {0}}}
+plugin: {1}
+config: {{{2}}}
+---
+"""
+CONSUMER = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: ann-key, labels: {konghq.com/credential: key-auth}}
+stringData: {key: s3cret}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {name: ann, annotations: {kubernetes.io/ingress.class: kong, konghq.com/plugins: annual}}
+username: ann
+credentials: [ann-key]
+consumerGroups: [gold]
+---
+apiVersion: configuration.konghq.com/v1beta1
+kind: KongConsumerGroup
+metadata: {name: gold, annotations: {kubernetes.io/ingress.class: kong, konghq.com/plugins: golden}}
+---
+"""
+GLOBAL = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongClusterPlugin
+metadata: {name: everywhere, labels: {global: "true"}, annotations: {kubernetes.io/ingress.class: kong}}
+plugin: cors
+---
+"""
+SHOP = "".join(
+    [
+        service("web", 9080).replace("name: web}", "name: web, annotations: {konghq.com/plugins: number}}", 1),
+        ingress("shop", "/shop", "web", "konghq.com/plugins: auth"),
+        ingress("deals", "/shop/deals", "web"),
+        ingress("secure", "/secure", "web", "konghq.com/protocols: https"),
+        ingress("moved", "/moved", "web", 'konghq.com/protocols: https, konghq.com/https-redirect-status-code: "308"'),
+        ingress("broken", "/broken", "web", "konghq.com/plugins: bad"),
+        ingress("empty", "/empty", "nothing"),
+        ingress("write", "/write", "web", "konghq.com/methods: POST").replace("- http:", "- host: w.test\n    http:"),
+        PLUGIN.format("auth", "key-auth", ""),
+        PLUGIN.format("number", "correlation-id", "header_name: x-number"),
+        PLUGIN.format("annual", "rate-limiting", "year: 1"),
+        PLUGIN.format("golden", "response-transformer", "add: {headers: ['x-gold:1']}"),
+        PLUGIN.format("bad", "rate-limiting", "minute: 0"),
+        CONSUMER,
+        GLOBAL,
+    ]
+)

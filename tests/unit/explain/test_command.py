@@ -1,0 +1,54 @@
+"""`crossfade explain` as a program: where it takes the objects from, and how it ends."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from crossfade.cli.app import main
+from tests.unit.explain.manifests import SHOP
+
+URL = "http://a.test/shop"
+
+
+def test_manifests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    assert main(["explain", "GET", URL, "-f", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"GET {URL}\n  listener  http ")
+    assert told.err == "crossfade explain: 3 errors in the manifests; `crossfade check` says which\n"
+    assert main(["explain", "GET", URL, "-H", "apikey: s3cret", "-f", str(tmp_path), "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["forwarded"]["consumer"] == "ann"
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main(["explain", "GET", URL, "-f", "-"]) == 0
+    assert "404" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["GET", "shop", "-f", "-"], 2, "is not a URL"),
+        (["GET", URL, "-f", "/nowhere"], 2, "no such file"),
+        (["GET", URL, "--kubeconfig", "/nowhere"], 1, "/nowhere"),
+    ],
+)
+def test_what_cannot_be_explained(
+    arguments: list[str], code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *arguments]) == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert text in told.err
+    assert told.err.startswith("crossfade explain: ")
+
+
+@pytest.mark.parametrize("option", [["--client", "nobody"], ["--trusted-ips", "10.0.0.0/99"], []])
+def test_wrong_usage(option: list[str]) -> None:
+    source = ["-f", "-"] if option else []
+    with pytest.raises(SystemExit, match="2"):
+        main(["explain", "GET", URL, *source, *option])
