@@ -98,7 +98,7 @@ class FakeApi:
     def _read(self, request: web.Request) -> web.Response:
         if request.path in self.objects:
             return web.json_response(self.objects[request.path])
-        if request.path.rsplit("/", 1)[-1] not in ("configmaps", "leases", "events", "missing"):
+        if request.path.rsplit("/", 1)[-1] not in ("configmaps", "leases", "events", "ingresses", "missing"):
             return _failure(404, "NotFound")
         below = sorted(path for path in self.objects if _collection_holds(request.path, path))
         start = 0
