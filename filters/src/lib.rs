@@ -32,6 +32,7 @@ mod incoming;
 mod library;
 mod local_reply;
 mod lua;
+mod networks;
 mod path;
 mod plugins;
 mod rehearsal;

@@ -1,14 +1,13 @@
 //! The plugin ip-restriction: from which addresses requests may come (kong.md §5.10).
 
-mod networks;
 #[cfg(test)]
 mod tests;
 
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
+use crate::networks::Networks;
 use crate::plugins::{Plugin, checks};
 use crate::tables::Compat;
-use networks::Networks;
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;

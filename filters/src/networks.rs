@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Without overlaps and in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Networks {
     v4: Vec<Ipv4Net>,
     v6: Vec<Ipv6Net>,
