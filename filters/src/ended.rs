@@ -44,7 +44,7 @@ impl Filter {
             return;
         }
         let Some(choice) = &self.choice else { return };
-        let request = Request::read(stream);
+        let request = Request::read(stream, Some(choice));
         let response = stream.headers(Map::Response);
         let (request_bytes, response_bytes) = stream.sizes();
         let ended = Ended {

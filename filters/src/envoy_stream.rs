@@ -200,6 +200,10 @@ impl Connection for EnvoyStream {
     fn local_address(&self) -> Option<&[u8]> {
         self.text(abi::ATTRIBUTE_DESTINATION_ADDRESS)
     }
+
+    fn source_address(&self) -> Option<&[u8]> {
+        self.text(abi::ATTRIBUTE_SOURCE_ADDRESS)
+    }
 }
 
 impl Stream for EnvoyStream {
@@ -235,10 +239,6 @@ impl Stream for EnvoyStream {
     fn sizes(&self) -> (u64, u64) {
         let size = |attribute| self.number(attribute).unwrap_or_default();
         (size(abi::ATTRIBUTE_REQUEST_TOTAL_SIZE), size(abi::ATTRIBUTE_RESPONSE_TOTAL_SIZE))
-    }
-
-    fn local_port(&self) -> Option<u64> {
-        self.number(abi::ATTRIBUTE_DESTINATION_PORT)
     }
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

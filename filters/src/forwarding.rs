@@ -1,5 +1,6 @@
 //! What the upstream gets: path, forwarding headers, and what is taken away (kong.md §3.4 and §3.8).
 
+use crate::client::Client;
 use crate::incoming;
 use crate::path;
 use crate::request::{Request, host_without_port};
@@ -7,7 +8,6 @@ use crate::router::PathPattern;
 use crate::tables::{Compat, IdentityHeaders, Route, Settings};
 use crate::text::{Text, decimal};
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 /// A header to write.
 #[derive(Debug)]
@@ -92,24 +92,6 @@ fn tells_identity(name: &[u8]) -> bool {
     IDENTITY_PREFIXES.into_iter().any(begins_with) || (name.len() == ANONYMOUS.len() && begins_with(ANONYMOUS))
 }
 
-/// The client's address: the peer's, or what a trusted peer says.
-pub fn client_address<'a>(settings: &Settings, request: &Request<'a>) -> Option<Cow<'a, str>> {
-    let peer = Cow::Borrowed(request.peer?);
-    if !trusts_peer(settings, request) {
-        return Some(peer);
-    }
-    let told = request.header(settings.real_ip_header.as_bytes()).and_then(|value| {
-        let last = value.rsplit(|byte| *byte == b',').next()?;
-        std::str::from_utf8(last.trim_ascii()).ok()?.parse::<IpAddr>().ok()
-    });
-    Some(told.map_or(peer, |told| Cow::Owned(told.to_string())))
-}
-
-fn trusts_peer(settings: &Settings, request: &Request<'_>) -> bool {
-    !settings.trusted.is_empty()
-        && request.peer.and_then(|peer| peer.parse().ok()).is_some_and(|peer| settings.trusts(peer))
-}
-
 /// The way on that was chosen for a request.
 pub struct Way<'a> {
     pub settings: &'a Settings,
@@ -118,8 +100,7 @@ pub struct Way<'a> {
     pub pattern: &'a PathPattern,
     /// `Connection` as the client sent it, where it names headers that must not travel on.
     pub connection: Option<&'a [u8]>,
-    /// The client's address.
-    pub client: &'a str,
+    pub client: &'a Client<'a>,
 }
 
 /// Adds path and forwarding headers to what the plugins have changed.
@@ -131,35 +112,13 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     if let Some(host) = &route.host {
         changes.set(":authority", host.as_bytes());
     }
-    let trusted = trusts_peer(settings, request);
-    let keeps = |name: &str| trusted && request.header(name.as_bytes()).is_some_and(|value| !value.is_empty());
-
     let told = request.header(b"x-forwarded-for").filter(|value| !value.is_empty());
     match told {
-        Some(told) => changes.set("x-forwarded-for", [told, b", ", client.as_bytes()].concat()),
-        None => changes.set("x-forwarded-for", client),
+        Some(told) => changes.set("x-forwarded-for", [told, b", ", client.peer.as_bytes()].concat()),
+        None => changes.set("x-forwarded-for", &*client.address),
     }
-    changes.set("x-real-ip", client);
-    if !keeps("x-forwarded-proto") {
-        changes.set("x-forwarded-proto", if request.is_tls { "https" } else { "http" });
-    }
-    if !keeps("x-forwarded-host") {
-        changes.set("x-forwarded-host", host_without_port(request.authority).to_ascii_lowercase());
-    }
-    if !keeps("x-forwarded-port") {
-        let mapped = settings.port_maps.get(&request.local_port).map(|port| u64::from(*port));
-        changes.set("x-forwarded-port", decimal(mapped.unwrap_or(request.local_port)));
-    }
-    if settings.compat == Compat::Kong3 && !keeps("x-forwarded-path") {
-        changes.set("x-forwarded-path", request.sent_path);
-    }
-    if !keeps("x-forwarded-prefix") {
-        if route.strip_path && !prefix.is_empty() && prefix != b"/" {
-            changes.set("x-forwarded-prefix", path::escape(prefix));
-        } else if request.header(b"x-forwarded-prefix").is_some() {
-            changes.remove("x-forwarded-prefix");
-        }
-    }
+    changes.set("x-real-ip", &*client.address);
+    tell_origin(way, request, prefix, changes);
     if settings.compat == Compat::Kong3 {
         changes.set("via", request_via(request, &settings.server_token));
     }
@@ -174,10 +133,34 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     }
 }
 
+/// Scheme, host, port and path as the client sees them: what a trusted peer says, or what the gateway knows.
+fn tell_origin(way: &Way<'_>, request: &Request<'_>, prefix: &[u8], changes: &mut Changes) {
+    let Way { settings, route, client, .. } = *way;
+    let mut tell = |name: &'static str, own: &dyn Fn() -> Text| match client.told(request, name) {
+        // An empty header is none to nginx.
+        Some(b"") => changes.remove(name),
+        Some(told) => changes.set(name, told),
+        None => changes.set(name, own()),
+    };
+    tell("x-forwarded-proto", &|| Text::from_slice(if request.is_tls { b"https" } else { b"http" }));
+    tell("x-forwarded-host", &|| Text::from_vec(host_without_port(request.authority).to_ascii_lowercase()));
+    tell("x-forwarded-port", &|| decimal(settings.public_port(request.local_port).into()));
+    if settings.compat == Compat::Kong3 {
+        tell("x-forwarded-path", &|| Text::from_slice(request.sent_path));
+    }
+    match client.told(request, "x-forwarded-prefix") {
+        Some(told) if !told.is_empty() => (),
+        None if route.strip_path && !prefix.is_empty() && prefix != b"/" => {
+            changes.set("x-forwarded-prefix", path::escape(prefix));
+        }
+        _ if request.header(b"x-forwarded-prefix").is_some() => changes.remove("x-forwarded-prefix"),
+        _ => (),
+    }
+}
+
 /// Where the same request would go over HTTPS: the port is dropped, path and query stay as they were sent.
-pub fn https_location(settings: &Settings, request: &Request<'_>) -> String {
-    let trusted = trusts_peer(settings, request);
-    let told = request.header(b"x-forwarded-host").filter(|host| trusted && !host.is_empty());
+pub fn https_location(client: &Client<'_>, request: &Request<'_>) -> String {
+    let told = client.told(request, "x-forwarded-host").filter(|host| !host.is_empty());
     let host = host_without_port(told.unwrap_or(request.authority)).to_ascii_lowercase();
     let mut location = [b"https://", host.as_slice(), request.sent_path].concat();
     if let Some(query) = request.query {
@@ -269,7 +252,7 @@ mod tests {
         json.as_object_mut().unwrap().extend(route.as_object().unwrap().clone());
         let entries = Route::parse(&json.to_string()).unwrap();
         let settings = settings(extra);
-        let client = client_address(&settings, request).unwrap();
+        let client = Client::of(&settings, request);
         let way = Way {
             settings: &settings,
             route: &entries[0].target,
@@ -338,9 +321,20 @@ mod tests {
         let headers = [("x-forwarded-for", "198.51.100.1, 203.0.113.7"), ("x-forwarded-host", "front.test")];
         let sent = sent(ROOT, json!({}), extra, &testing::request("GET", "/h", &headers));
         assert_eq!(sent["x-real-ip"], "203.0.113.7");
-        assert_eq!(sent["x-forwarded-for"], "198.51.100.1, 203.0.113.7, 203.0.113.7");
-        assert!(!sent.contains_key("x-forwarded-host"));
+        assert_eq!(sent["x-forwarded-for"], "198.51.100.1, 203.0.113.7, 127.0.0.1");
+        assert_eq!(sent["x-forwarded-host"], "front.test");
         assert_eq!(sent["x-forwarded-port"], "80");
+    }
+
+    #[test]
+    fn empty_trusted_values_are_dropped() {
+        let names = ["x-forwarded-host", "x-forwarded-port", "x-forwarded-path"];
+        let headers = names.map(|name| (name, ""));
+        let mut asked = testing::request("GET", "/h", &headers);
+        asked.forwarded_proto = Some(Text::new());
+        let changes = changed(ROOT, json!({}), json!({"trusted_ips": ["127.0.0.1"]}), &asked);
+        assert_eq!(changes.remove, ["x-forwarded-proto", names[0], names[1], names[2]]);
+        assert!(changes.set.iter().all(|change| !change.name.starts_with("x-forwarded-p")));
     }
 
     #[test]
@@ -402,8 +396,9 @@ mod tests {
         let trusting = settings(json!({"trusted_ips": ["127.0.0.1/32"]}));
         let headers = [("x-forwarded-host", "Front.test:80")];
         let request = testing::request("GET", "/b/x%20y?q=1&z", &headers);
-        assert_eq!(https_location(&plain, &request), "https://gw.test/b/x%20y?q=1&z");
-        assert_eq!(https_location(&trusting, &request), "https://front.test/b/x%20y?q=1&z");
-        assert_eq!(https_location(&plain, &testing::request("GET", "/z?", &[])), "https://gw.test/z?");
+        let location = |settings, request: &Request<'_>| https_location(&Client::of(settings, request), request);
+        assert_eq!(location(&plain, &request), "https://gw.test/b/x%20y?q=1&z");
+        assert_eq!(location(&trusting, &request), "https://front.test/b/x%20y?q=1&z");
+        assert_eq!(location(&plain, &testing::request("GET", "/z?", &[])), "https://gw.test/z?");
     }
 }

@@ -1,6 +1,7 @@
 //! The filter `gateway`: one request on its way through Kong's policies, and its response on the way back.
 
 use crate::body::{self, Kind};
+use crate::client::Client;
 use crate::error_body::Formats;
 use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
 use crate::forwarding::{self, Changes, Way};
@@ -168,7 +169,7 @@ impl Filter {
         self.has_body = !end_of_stream;
         self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
         let decision = {
-            let request = Request::read(stream);
+            let request = Request::read(stream, self.choice.as_ref());
             self.is_head = request.method == b"HEAD";
             self.is_grpc = request.is_grpc();
             self.is_grpc_over_http2 = self.is_grpc && request.protocol == b"HTTP/2";
@@ -216,7 +217,7 @@ impl Filter {
             return Flow::Pause;
         }
         let decision = {
-            let request = Request::read(stream);
+            let request = Request::read(stream, self.choice.as_ref());
             self.decide_without_body(&request)
         };
         if matches!(decision, Decision::AwaitBody) && self.is_body_decided(stream) {
@@ -245,7 +246,7 @@ impl Filter {
         let size = stream.request_body_size();
         let bytes = if size <= body::LARGEST_SEARCHED { Some(stream.request_body()) } else { None };
         let decision = {
-            let request = Request::read(stream);
+            let request = Request::read(stream, self.choice.as_ref());
             let kind = content_kind(&request);
             let body = match (&kind, &bytes) {
                 (Some(kind), Some(bytes)) => Body::Whole(kind, bytes),
@@ -261,7 +262,7 @@ impl Filter {
         let may_log = self.logs() || matches!(decision, Decision::AwaitOutcome(..));
         if may_log && self.client_address.is_none() {
             // Before headers are written from which it could not be told any more.
-            self.client_address = forwarding::client_address(self.settings(), request).map(Into::into);
+            self.client_address = Some(Client::of(self.settings(), request).address.into());
         }
         decision
     }
@@ -278,20 +279,20 @@ impl Filter {
             return Decision::Reply(Reply::error(503, "no configuration has arrived yet", self.formats.plugin));
         };
         let world = Arc::clone(&choice.world);
+        let client = Client::of(&world.settings, request);
         let Some(entry) = choice.entry.clone() else {
             self.gather_everywhere(&world, request);
-            return Decision::Reply(self.own_answer(&Answer::no_route(), request));
+            return Decision::Reply(self.own_answer(&Answer::no_route(), &client, request));
         };
-        if let Some(answer) = answer_of(&entry.target, request) {
+        if let Some(answer) = answer_of(&entry.target, &client, request) {
             self.gather_everywhere(&world, request);
-            return Decision::Reply(self.own_answer(answer.as_ref(), request));
+            return Decision::Reply(self.own_answer(answer.as_ref(), &client, request));
         }
-        let address = forwarding::client_address(&world.settings, request);
-        let address = address.as_deref().unwrap_or_default();
-        if let Some(decision) = self.run_plugins(&world, &entry.target, request, (path, body, raw_body, address)) {
+        let of_request = (&**path, body, raw_body, &*client.address);
+        if let Some(decision) = self.run_plugins(&world, &entry.target, request, of_request) {
             return decision;
         }
-        self.prepare(&world.settings, &entry, request, address);
+        self.prepare(&world.settings, &entry, request, &client);
         Decision::Proxy
     }
 
@@ -404,7 +405,7 @@ impl Filter {
         let Some(choice) = &self.choice else { return };
         let (world, entry) = (Arc::clone(&choice.world), choice.entry.clone());
         if let Some(entry) = entry {
-            self.gather_rest(&world, &entry.target, &Request::read(stream), Some(note));
+            self.gather_rest(&world, &entry.target, &Request::read(stream, self.choice.as_ref()), Some(note));
         }
     }
 
@@ -416,7 +417,7 @@ impl Filter {
     }
 
     /// Completes what the upstream gets.
-    fn prepare(&mut self, settings: &Settings, entry: &Entry<Arc<Route>>, request: &Request<'_>, client: &str) {
+    fn prepare(&mut self, settings: &Settings, entry: &Entry<Arc<Route>>, request: &Request<'_>, client: &Client<'_>) {
         let connection = self.choice.as_ref().and_then(|choice| choice.connection.as_deref());
         let way = Way { settings, route: &entry.target, pattern: &entry.path, connection, client };
         forwarding::prepare(&way, request, &mut self.changes);
@@ -506,7 +507,7 @@ impl Filter {
         Flow::Continue
     }
 
-    fn own_answer(&self, answer: &Answer, request: &Request<'_>) -> Reply {
+    fn own_answer(&self, answer: &Answer, client: &Client<'_>, request: &Request<'_>) -> Reply {
         let settings = self.settings();
         let is_old = settings.compat == Compat::Kong21;
         let style = if is_old { Style::Compact } else { Style::Error };
@@ -514,7 +515,7 @@ impl Filter {
         let given = answer.headers.iter().map(|(name, value)| (name.clone().into(), value.as_bytes().into()));
         reply.headers.extend(given);
         if answer.redirect == Some(Redirect::Https) {
-            let location = forwarding::https_location(settings, request);
+            let location = forwarding::https_location(client, request);
             reply = reply.with_header("location", location).with_style(Style::Redirect);
         }
         reply
@@ -548,9 +549,9 @@ impl Filter {
 }
 
 /// What the route answers before any plugin runs.
-fn answer_of<'a>(route: &'a Route, request: &Request<'_>) -> Option<std::borrow::Cow<'a, Answer>> {
+fn answer_of<'a>(route: &'a Route, client: &Client<'_>, request: &Request<'_>) -> Option<std::borrow::Cow<'a, Answer>> {
     use std::borrow::Cow;
-    if let Some(answer) = route.https_only.as_ref().filter(|_| !request.is_tls) {
+    if let Some(answer) = route.https_only.as_ref().filter(|_| !client.has_tls(request)) {
         return Some(Cow::Borrowed(answer));
     }
     if route.is_grpc && !request.is_plain_grpc() {

@@ -4,9 +4,8 @@ use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
 use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
 use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
-use crate::incoming::{self, Choice};
+use crate::incoming::{self, Choice, Listener};
 use crate::plugins::rate_limiting::counters::Counters;
-use crate::router::Scheme;
 use crate::tables::Store;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{c_char, c_void};
@@ -265,7 +264,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(envoy: 
     unsafe { run(envoy, module, action) };
 }
 
-/// The configuration of `incoming` is the scheme of its listener; the pointer stands for it and points nowhere.
+/// The configuration of `incoming` says which listener it is for.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
     _config: *mut c_void,
@@ -273,32 +272,32 @@ unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
     value: Buffer,
 ) -> *const c_void {
     // SAFETY: Envoy's buffer lives during the call.
-    match unsafe { value.bytes() } {
-        b"http" => ptr::without_provenance(SCHEME_HTTP),
-        b"https" => ptr::without_provenance(SCHEME_HTTPS),
-        other => {
-            log_error(&format!("early header mutation: \"{}\" is no scheme", String::from_utf8_lossy(other)));
+    match serde_json::from_slice::<Listener>(unsafe { value.bytes() }) {
+        Ok(listener) => Box::into_raw(Box::new(listener)).cast(),
+        Err(error) => {
+            log_error(&format!("early header mutation: {error}"));
             ptr::null()
         }
     }
 }
 
-const SCHEME_HTTP: usize = 1;
-const SCHEME_HTTPS: usize = 2;
-
 #[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(_config: *const c_void) {}
+unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(config: *const c_void) {
+    // SAFETY: made by `config_new`, destroyed once.
+    drop(unsafe { Box::from_raw(config.cast_mut().cast::<Listener>()) });
+}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
     config: *const c_void,
     headers: EarlyHeaders,
 ) -> bool {
-    let scheme = if config.addr() == SCHEME_HTTPS { Scheme::Https } else { Scheme::Http };
+    // SAFETY: made by `config_new`, alive as long as its requests.
+    let listener = unsafe { config.cast::<Listener>().as_ref() }.copied().unwrap_or_default();
     // Without a choice, as after a fault, the filter `gateway` refuses the request.
     let choice = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the pointer is Envoy's for this hook.
-        incoming::mutate(&mut unsafe { EnvoyIncomingHeaders::new(headers) }, STORE.world(), scheme)
+        incoming::mutate(&mut unsafe { EnvoyIncomingHeaders::new(headers) }, STORE.world(), listener)
     }));
     CHOICE.with(|place| place.replace(choice.unwrap_or(None)));
     true

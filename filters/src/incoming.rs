@@ -9,6 +9,8 @@ use crate::router::Entry;
 use crate::router::{Query, Scheme};
 use crate::stream::HeaderList;
 use crate::tables::{Route, World};
+use crate::text::Text;
+use serde::Deserialize;
 use std::sync::Arc;
 
 pub trait IncomingHeaders {
@@ -30,6 +32,13 @@ pub fn is_internal(name: &[u8]) -> bool {
     name.starts_with(b"x-crossfade-")
 }
 
+/// By which of the gateway's listeners a request came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Listener {
+    pub scheme: Scheme,
+    pub port: u16,
+}
+
 /// What was decided before any filter ran. It keeps the state of all tables: a request ends in the one it began in.
 pub struct Choice {
     pub world: Arc<World>,
@@ -37,13 +46,16 @@ pub struct Choice {
     pub entry: Option<Arc<Entry<Arc<Route>>>>,
     /// `Connection`, which Envoy drops, where it names headers that must not travel on.
     pub connection: Option<Vec<u8>>,
+    pub listener: Listener,
+    /// `X-Forwarded-Proto`, which Envoy replaces, where some peers are trusted.
+    pub forwarded_proto: Option<Text>,
 }
 
 /// Chooses the route and tells Envoy. First of all, and whatever follows, forged headers go.
-pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, scheme: Scheme) -> Option<Choice> {
+pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, listener: Listener) -> Option<Choice> {
     let forged: Vec<&'static [u8]> = forged_in(&headers.all());
     forged.into_iter().for_each(|name| headers.remove(name));
-    let choice = choose(headers, world?, scheme);
+    let choice = choose(headers, world?, listener);
     if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target)
         && let Some(cluster) = route.pick_cluster()
     {
@@ -57,7 +69,7 @@ fn forged_in(headers: &HeaderList<'_>) -> Vec<&'static [u8]> {
     [CLUSTER, ACTION].into_iter().filter(|name| headers.iter().any(|(other, _)| other == name)).collect()
 }
 
-fn choose(headers: &impl IncomingHeaders, world: Arc<World>, scheme: Scheme) -> Choice {
+fn choose(headers: &impl IncomingHeaders, world: Arc<World>, listener: Listener) -> Choice {
     let all = headers.all();
     let value = |name: &[u8]| all.iter().find(|(other, _)| *other == name).map_or(&b""[..], |(_, value)| *value);
     let connection = value(b"connection");
@@ -66,16 +78,26 @@ fn choose(headers: &impl IncomingHeaders, world: Arc<World>, scheme: Scheme) -> 
     let path = path::normalise(path::split_query(value(b":path")).0);
     let entry = path.ok().and_then(|path| {
         let query = Query {
-            scheme,
+            scheme: listener.scheme,
             host: host_without_port(value(b":authority")),
             path: &path,
             method: value(b":method"),
-            sni: if scheme == Scheme::Https { headers.server_name() } else { None },
+            sni: if listener.scheme == Scheme::Https { headers.server_name() } else { None },
             headers: &all,
         };
         world.router.choose(&query).cloned()
     });
-    Choice { entry, connection, world }
+    let forwarded_proto =
+        (!world.settings.trusted.is_empty()).then(|| first_line(&all, b"x-forwarded-proto")).flatten();
+    Choice { entry, connection, listener, forwarded_proto, world }
+}
+
+/// The first of several lines of one name. Envoy joins some with a comma alone; in a list that a client wrote a space
+/// follows.
+fn first_line(headers: &HeaderList<'_>, name: &[u8]) -> Option<Text> {
+    let (_, value) = headers.iter().find(|(other, _)| *other == name)?;
+    let end = value.windows(2).position(|pair| pair[0] == b',' && pair[1] != b' ').unwrap_or(value.len());
+    Some(Text::from_slice(&value[..end]))
 }
 
 /// Headers that a `Connection` value names, without those that mean something to the connection itself.
@@ -128,7 +150,7 @@ mod tests {
             headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
         let route = json!({"id": "r", "action": "a", "backends": [{"cluster": "c"}], "match": {
             "hosts": ["one.test"], "schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/n/a"}]}});
-        let choice = mutate(&mut map, Some(world(&json!({"routes": [route]}))), Scheme::Http);
+        let choice = mutate(&mut map, Some(world(&json!({"routes": [route]}))), Listener::default());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (map.into_iter().map(|(name, value)| (text(name), text(value))).collect(), choice)
     }

@@ -11,6 +11,7 @@ mod arguments;
 mod body;
 mod charset;
 mod cjson;
+mod client;
 #[allow(dead_code, reason = "plugins choose what they log")]
 mod ended;
 #[cfg(not(test))]

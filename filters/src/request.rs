@@ -1,7 +1,9 @@
 //! One request as its headers tell it, read once.
 
+use crate::incoming::{Choice, Listener};
 use crate::path::{self, BadPath};
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
+use crate::text::Text;
 use std::borrow::Cow;
 
 /// nginx's `large_client_header_buffers 4 8k`.
@@ -20,14 +22,17 @@ pub struct Request<'a> {
     pub authority: &'a [u8],
     pub protocol: &'a [u8],
     pub is_tls: bool,
-    pub local_port: u64,
+    /// Where the gateway listens, whatever the PROXY protocol says.
+    pub local_port: u16,
+    /// `X-Forwarded-Proto` as it came, where a peer could be trusted with it.
+    pub forwarded_proto: Option<Text>,
     /// The connection's other end, as Envoy writes addresses.
     pub peer: Option<&'a str>,
     pub connection: &'a dyn Connection,
 }
 
 impl<'a> Request<'a> {
-    pub fn read(stream: &'a impl Stream) -> Self {
+    pub fn read(stream: &'a impl Stream, choice: Option<&Choice>) -> Self {
         let headers = stream.headers(Map::Request);
         let pseudo = |name: &[u8]| headers.iter().find(|(header, _)| *header == name).map_or(&b""[..], |pair| pair.1);
         let (method, target, authority) = (pseudo(b":method"), pseudo(b":path"), pseudo(b":authority"));
@@ -41,7 +46,8 @@ impl<'a> Request<'a> {
             authority,
             protocol: stream.attribute(Attribute::Protocol).unwrap_or(b"HTTP/1.1"),
             is_tls: stream.attribute(Attribute::TlsVersion).is_some_and(|version| !version.is_empty()),
-            local_port: stream.local_port().unwrap_or_default(),
+            local_port: choice.map_or(Listener::default(), |choice| choice.listener).port,
+            forwarded_proto: choice.and_then(|choice| choice.forwarded_proto.clone()),
             peer: stream.peer_address().and_then(address_without_port),
             connection: stream,
             headers,
@@ -114,7 +120,7 @@ pub fn host_without_port(authority: &[u8]) -> &[u8] {
 }
 
 /// None for what is no IP address, like a socket's path.
-fn address_without_port(address: &[u8]) -> Option<&str> {
+pub fn address_without_port(address: &[u8]) -> Option<&str> {
     let (host, _) = std::str::from_utf8(address).ok()?.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_address = |byte: u8| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':';
@@ -136,6 +142,10 @@ pub mod testing {
         fn local_address(&self) -> Option<&[u8]> {
             None
         }
+
+        fn source_address(&self) -> Option<&[u8]> {
+            Some(b"203.0.113.77:40000")
+        }
     }
 
     pub fn request<'a>(method: &'a str, target: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
@@ -151,6 +161,7 @@ pub mod testing {
             protocol: b"HTTP/1.1",
             is_tls: false,
             local_port: 8000,
+            forwarded_proto: None,
             peer: Some("127.0.0.1"),
             connection: &Unknown,
         }

@@ -129,12 +129,14 @@ impl Filter {
         let settings = self.settings();
         let tokens = settings.tokens;
         let mut push = |name: &'static str, value: Text| headers.push((Cow::Borrowed(name), value));
-        if tokens.latency && is_generated {
+        if tokens.response_latency && is_generated {
             push("x-kong-response-latency", milliseconds(self.started.elapsed()));
         }
-        if tokens.latency && !is_generated {
-            let proxied = self.proxied.unwrap_or(self.started);
+        let proxied = self.proxied.unwrap_or(self.started);
+        if tokens.upstream_latency && !is_generated {
             push("x-kong-upstream-latency", milliseconds(proxied.elapsed()));
+        }
+        if tokens.proxy_latency && !is_generated {
             push("x-kong-proxy-latency", milliseconds(proxied.duration_since(self.started)));
         }
         if tokens.server && is_generated {
@@ -219,10 +221,12 @@ impl Filter {
         let body = self.rewritten(body);
         let is_upstreams = error.origin == Origin::Upstream;
         self.add_own_headers(&mut headers, !is_upstreams);
-        if is_upstreams && self.settings().tokens.server {
-            let token = &self.settings().server_token;
-            headers.push(("via".into(), text(&format!("1.1 {token}"))));
-            headers.push(("server".into(), text(token)));
+        if is_upstreams {
+            let (tokens, token) = (self.settings().tokens, &self.settings().server_token);
+            let status = tokens.upstream_status.then(|| ("x-kong-upstream-status", decimal(error.status.into())));
+            let via = tokens.via.then(|| ("via", text(&format!("1.1 {token}"))));
+            let server = tokens.server.then(|| ("server", text(token)));
+            headers.extend([status, via, server].into_iter().flatten().map(|(name, value)| (name.into(), value)));
         }
         if !self.is_grpc {
             headers.push(("content-length".into(), text(&body.len().to_string())));
@@ -284,11 +288,14 @@ impl Filter {
             let headers = stream.headers(Map::Response);
             let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
             has_trailer = has("trailer");
-            if settings.tokens.server {
-                if settings.compat == Compat::Kong3 && !has("server") {
-                    own.push(("server".into(), text(&settings.server_token)));
-                }
+            if settings.tokens.server && settings.compat == Compat::Kong3 && !has("server") {
+                own.push(("server".into(), text(&settings.server_token)));
+            }
+            if settings.tokens.via {
                 own.push(("via".into(), response_via(&headers, settings)));
+            }
+            if settings.tokens.upstream_status {
+                own.push(("x-kong-upstream-status".into(), decimal(status_of(&headers).into())));
             }
             if let Some((_, content_type)) = headers.iter().find(|(name, _)| *name == b"content-type") {
                 let completed = charset::completed(status_of(&headers), content_type);

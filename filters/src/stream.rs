@@ -29,6 +29,8 @@ pub trait Connection: Debug {
     fn id(&self) -> Option<u64>;
     /// `address:port` at which it arrived.
     fn local_address(&self) -> Option<&[u8]>;
+    /// `address:port` from which it comes, where the PROXY protocol says so; else the peer's.
+    fn source_address(&self) -> Option<&[u8]>;
 }
 
 pub trait Stream: Connection {
@@ -41,8 +43,6 @@ pub trait Stream: Connection {
     fn waker(&self) -> Box<dyn Wake>;
     /// What has gone over the wire of the request, and of the response: headers and bodies.
     fn sizes(&self) -> (u64, u64);
-    /// The port on which the connection arrived.
-    fn local_port(&self) -> Option<u64>;
     /// Replaces all values of `name`; without one if `value` is empty.
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]);
     /// Nothing is added if `value` is empty.
@@ -158,6 +158,10 @@ pub mod testing {
         fn local_address(&self) -> Option<&[u8]> {
             Some(b"192.0.2.2:8000")
         }
+
+        fn source_address(&self) -> Option<&[u8]> {
+            self.peer_address()
+        }
     }
 
     impl Stream for Fake {
@@ -183,10 +187,6 @@ pub mod testing {
         fn sizes(&self) -> (u64, u64) {
             let length = |body: &Vec<u8>| u64::try_from(body.len()).unwrap();
             (length(&self.request_body), length(&self.response_body))
-        }
-
-        fn local_port(&self) -> Option<u64> {
-            Some(8000)
         }
 
         fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

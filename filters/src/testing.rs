@@ -1,7 +1,7 @@
 //! The filter as Envoy drives it, on a fake stream: a gateway of one route for the tests of the gateway and its plugins.
 
 use crate::gateway::{Filter, Flow};
-use crate::incoming::{Choice, mutate};
+use crate::incoming::{Choice, Listener, mutate};
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::router::Scheme;
 use crate::stream::testing::{Fake, text};
@@ -45,7 +45,7 @@ pub fn state(extra: &Value) -> Arc<World> {
 pub fn choice(world: &Arc<World>, stream: &Fake) -> Option<Choice> {
     let mut headers: BTreeMap<Vec<u8>, Vec<u8>> =
         stream.request.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
-    mutate(&mut headers, Some(Arc::clone(world)), Scheme::Http)
+    mutate(&mut headers, Some(Arc::clone(world)), Listener { scheme: Scheme::Http, port: 8000 })
 }
 
 /// Counters of its own for each filter, so that tests do not meet.

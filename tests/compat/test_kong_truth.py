@@ -1,8 +1,11 @@
 """What a real Kong 3.9.1 answered (recorded in `kong-truth/`), replayed against `crossfade gateway run`."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +39,8 @@ RECORDINGS = (
     "39-https-only",
     "40-upstream-errors",
     "41-headers-upstream",
+    "42-trusted-proxies",
+    "43-headers-off",
     "45-default-backend",
     "50-basic-auth",
     "53-acl",
@@ -46,35 +51,60 @@ RECORDINGS = (
     "61-correlation-id",
     "65-anonymous-chain",
     "66-precedence",
+    "70-tls-proxy-trusted",
+    "71-tls-proxy-untrusted",
+    "72-real-ip-not-recursive",
+    "74-tls",
+    "75-proxy-protocol",
 )
 # Where the gateway's defaults are other than Kong's (docs/differences.md).
 KONGS_WAY = ("--missing-plugins", "open", "--identity-headers", "pass")
 # Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); a
 # fragment or raw bytes in the target are refused; Upgrade is taken out of a 426; several X-Forwarded-For are joined; a
-# request without Host has none to send on; several lines of Vary are one.
+# request without Host has none to send on; several lines of Vary are one; server names have no case, and `*.` covers
+# any number of labels; `Connection` of an upgrade says nothing but Upgrade; a connection
+# without its PROXY line may be reset.
 DIFFERENT = {
     "32-routing-hosts": {15},
     "35-path-normalisation": {18, 22},
     "39-https-only": {1, 2, 8, 9},
     "41-headers-upstream": {3, 23},
     "56-cors": {12},
+    "70-tls-proxy-trusted": {7},
+    "71-tls-proxy-untrusted": {4, 17},
+    "74-tls": {4, 6, 26},
+    "75-proxy-protocol": {4},
 }
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(180)]
 
 
+@cache
+def recorded_file(name: str) -> JsonObject:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    recording: JsonObject = yaml.load((TRUTH / f"{name}.yaml").read_text(), loader)
+    return recording
+
+
 class Gateway(NamedTuple):
     folder: Path
     url: str
+    tls_url: str
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    folder = tmp_path_factory.mktemp("manifests")
-    (port,) = free_ports(1)
-    command = [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder), "--http-port", str(port)]
-    command += KONGS_WAY
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+@contextmanager
+def running(folder: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
+    """With settings of Kong's; `proxy_protocol` stands for the word at the plain address."""
+    plain, tls = free_ports(2)
+    flag = " proxy_protocol" if settings.get("proxy_protocol") == "on" else ""
+    listen = f"127.0.0.1:{plain}{flag}, 127.0.0.1:{tls} ssl http2"
+    given = {name: value for name, value in settings.items() if name != "proxy_protocol"} | {"proxy_listen": listen}
+    with subprocess.Popen(
+        [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder), *KONGS_WAY],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {f"KONG_{name.upper()}": value for name, value in given.items()},
+    ) as process:
         try:
             assert process.stderr is not None
             lines = []
@@ -84,16 +114,23 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
                     break
             else:
                 pytest.fail(f"the gateway did not start: {lines}")
-            yield Gateway(folder, f"http://127.0.0.1:{port}")
+            yield Gateway(folder, f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}")
         finally:
             process.terminate()
             process.communicate(timeout=10)
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(tmp_path_factory.mktemp("manifests"), {}) as one:
+        yield one
+
+
 def replay(gateway: Gateway, recording: Path) -> None:
     manifest = gateway.folder / "case.yaml"
     command = [
-        *(sys.executable, str(TRUTH / "replay.py"), "--url", gateway.url, "-q", "--exact", "--settle", "0.4"),
+        *(sys.executable, str(TRUTH / "replay.py"), "--url", gateway.url, "--tls-url", gateway.tls_url),
+        *("-q", "--exact", "--settle", "0.4"),
         *("--apply", f"cat > '{manifest}'", "--delete", f"rm '{manifest}'"),
         str(recording),
     ]
@@ -101,14 +138,23 @@ def replay(gateway: Gateway, recording: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if "settings" not in recorded_file(name)])
 def test_answers_are_kongs(gateway: Gateway, name: str, tmp_path: Path) -> None:
     replay(gateway, written(tmp_path, name, recorded(name)))
 
 
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if "settings" in recorded_file(name)])
+def test_answers_are_kongs_with_its_settings(name: str, tmp_path: Path) -> None:
+    recording = recorded(name)
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    with running(folder, recording["settings"]) as gateway:
+        replay(gateway, written(tmp_path, name, recording))
+
+
 def recorded(name: str) -> JsonObject:
     """Without the steps that are known to differ."""
-    recording: JsonObject = yaml.safe_load((TRUTH / f"{name}.yaml").read_text())
+    recording = recorded_file(name)
     different = DIFFERENT.get(name, set())
     steps = [step for number, step in enumerate(recording["steps"], 1) if number not in different]
     return {**recording, "steps": steps}

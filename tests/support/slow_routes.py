@@ -5,8 +5,8 @@ leaves open Kubernetes' "Ingress: multiple matches" (exact path type before pref
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
@@ -34,20 +34,17 @@ class SlowRoute(NamedTuple):
     methods: tuple[str, ...]
     snis: tuple[str, ...]
     headers: tuple[tuple[str, tuple[str, ...]], ...]
-    schemes: tuple[str, ...]
     priority: int
     path_type: str = ""
     is_default: bool = False
 
     def takes(self, asked: Asked) -> bool:
-        """Every kind of condition that is there must hold."""
+        """Every kind of condition that is there must hold. Protocols are none: they decide what is answered."""
         return (
             (not self.host or any(_host_fits(host, asked.host) for host in self.host))
             and (not self.methods or asked.method in self.methods)
             and all(_header_fits(name, values, asked) for name, values in self.headers)
             and self._sni_fits(asked)
-            # A route for https alone takes http too, to tell its clients.
-            and (asked.scheme in self.schemes or (asked.scheme == "http" and self.schemes == ("https",)))
             and self._path_fits(asked.path)
         )
 
@@ -110,9 +107,6 @@ def _is_better_twin(other: SlowRoute, route: SlowRoute) -> bool:
     return same and (other.created, other.owner) < (route.created, route.owner)
 
 
-_SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {"": ("http", "https"), "http": ("http",), "https": ("https",)}
-
-
 def slow_routes(ingresses: list[Json]) -> list[SlowRoute]:
     found = [route for ingress in ingresses for route in _rule_routes(ingress)]
     backends = [ingress for ingress in ingresses if "defaultBackend" in ingress["spec"]]
@@ -164,6 +158,5 @@ def _route(ingress: Json, service: str, path: str, pattern: str | None, host: st
         methods=listed("methods"),
         snis=listed("snis"),
         headers=tuple(sorted(headers.items())),
-        schemes=_SCHEMES[notes.get("konghq.com/protocols", "")],
         priority=int(notes.get("konghq.com/regex-priority", "0")),
     )

@@ -3,9 +3,12 @@
 use super::headers::HeaderCondition;
 use super::hosts::HostPattern;
 use super::paths::PathPattern;
+use serde::Deserialize;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scheme {
+    #[default]
     Http,
     Https,
 }

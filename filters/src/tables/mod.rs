@@ -16,7 +16,7 @@ mod world;
 pub use consumer_groups::ConsumerGroup;
 pub use consumers::Consumer;
 pub use route::{Answer, Redirect, Route};
-pub use settings::{Compat, IdentityHeaders, Settings};
+pub use settings::{Compat, IdentityHeaders, RealIp, Settings};
 pub use shard::{Shard, parse_instance};
 pub use store::{Root, Store};
 pub use world::{Instance, World};

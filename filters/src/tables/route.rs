@@ -124,7 +124,7 @@ impl Route {
             .iter()
             .map(|raw| HeaderCondition::parse(&raw.name, raw.values.iter().map(String::as_str)))
             .collect::<Result<Vec<_>, _>>()?;
-        let schemes: Schemes = matching.schemes.iter().map(|scheme| Scheme::from(*scheme)).collect();
+        let schemes: Schemes = matching.schemes.iter().copied().collect();
         let entry = |raw: RawPath| -> Result<Arc<RouteEntry>, ConfigError> {
             Ok(Arc::new(Entry {
                 rank: raw.rank.into_bytes().into_boxed_slice(),
@@ -195,23 +195,7 @@ struct RawMatch {
     headers: Vec<RawHeader>,
     #[serde(default)]
     snis: Vec<String>,
-    schemes: Vec<RawScheme>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawScheme {
-    Http,
-    Https,
-}
-
-impl From<RawScheme> for Scheme {
-    fn from(raw: RawScheme) -> Self {
-        match raw {
-            RawScheme::Http => Self::Http,
-            RawScheme::Https => Self::Https,
-        }
-    }
+    schemes: Vec<Scheme>,
 }
 
 #[derive(Deserialize)]

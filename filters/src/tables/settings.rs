@@ -1,7 +1,7 @@
 //! What holds for the whole gateway.
 
 use crate::error::ConfigError;
-use ipnet::IpNet;
+use crate::networks::Networks;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,19 +30,63 @@ pub enum IdentityHeaders {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokens {
     pub server: bool,
-    pub latency: bool,
+    pub via: bool,
+    pub proxy_latency: bool,
+    pub response_latency: bool,
+    pub upstream_latency: bool,
+    pub upstream_status: bool,
     pub request_id: bool,
     pub request_id_upstream: bool,
+}
+
+impl Tokens {
+    /// `server_tokens` and `latency_tokens` stand for several headers.
+    fn new(headers: &[String], headers_upstream: &[String]) -> Self {
+        let has = |list: &[String], wanted: &str| list.iter().any(|name| name.eq_ignore_ascii_case(wanted));
+        let any = |wanted: [&str; 2]| wanted.iter().any(|name| has(headers, name));
+        Self {
+            server: any(["server_tokens", "Server"]),
+            via: any(["server_tokens", "Via"]),
+            proxy_latency: any(["latency_tokens", "X-Kong-Proxy-Latency"]),
+            response_latency: any(["latency_tokens", "X-Kong-Response-Latency"]),
+            upstream_latency: any(["latency_tokens", "X-Kong-Upstream-Latency"]),
+            upstream_status: has(headers, "X-Kong-Upstream-Status"),
+            request_id: has(headers, "X-Kong-Request-Id"),
+            request_id_upstream: has(headers_upstream, "X-Kong-Request-Id"),
+        }
+    }
+}
+
+/// Where a trusted peer tells its client's address.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RealIp {
+    ProxyProtocol,
+    /// The lower-case name of a header.
+    Header(Box<str>),
+}
+
+impl Default for RealIp {
+    fn default() -> Self {
+        Self::Header("x-real-ip".into())
+    }
+}
+
+impl From<&str> for RealIp {
+    fn from(text: &str) -> Self {
+        let name = text.to_ascii_lowercase();
+        if name == "proxy_protocol" { Self::ProxyProtocol } else { Self::Header(name.into()) }
+    }
 }
 
 #[derive(Debug, Default)]
 pub struct Settings {
     pub compat: Compat,
     pub server_token: String,
-    pub trusted: Vec<IpNet>,
-    /// Lower-case name of the header in which a trusted peer tells the client's address.
-    pub real_ip_header: String,
-    pub port_maps: HashMap<u64, u16>,
+    /// Whose word counts for the client's address, scheme, host and port.
+    pub trusted: Networks,
+    pub real_ip: RealIp,
+    pub real_ip_recursive: bool,
+    pub port_maps: HashMap<u16, u16>,
     pub tokens: Tokens,
     pub identity_headers: IdentityHeaders,
     /// Mixed into the digests of credentials.
@@ -55,18 +99,13 @@ pub struct Settings {
 impl Settings {
     pub fn parse(json: &str) -> Result<Self, ConfigError> {
         let raw: RawSettings = serde_json::from_str(json)?;
-        let names = |list: &[String], wanted: &str| list.iter().any(|name| name.eq_ignore_ascii_case(wanted));
         Ok(Self {
             compat: raw.compat,
-            trusted: raw.trusted_ips,
-            real_ip_header: raw.real_ip_header.to_ascii_lowercase(),
+            trusted: Networks::parse("trusted_ips", &raw.trusted_ips)?,
+            real_ip: raw.real_ip_header.as_deref().map_or_else(RealIp::default, RealIp::from),
+            real_ip_recursive: raw.real_ip_recursive,
             port_maps: raw.port_maps.into_iter().filter_map(|(from, to)| Some((from.parse().ok()?, to))).collect(),
-            tokens: Tokens {
-                server: names(&raw.headers, "server_tokens"),
-                latency: names(&raw.headers, "latency_tokens"),
-                request_id: names(&raw.headers, "x-kong-request-id"),
-                request_id_upstream: names(&raw.headers_upstream, "x-kong-request-id"),
-            },
+            tokens: Tokens::new(&raw.headers, &raw.headers_upstream),
             identity_headers: raw.identity_headers,
             salt: hex::decode(&raw.salt).map_err(|_| ConfigError::Invalid("the salt is not hexadecimal".into()))?,
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
@@ -75,8 +114,13 @@ impl Settings {
         })
     }
 
+    /// Under which port clients know the one listened on.
+    pub fn public_port(&self, port: u16) -> u16 {
+        self.port_maps.get(&port).copied().unwrap_or(port)
+    }
+
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(&peer))
+        self.trusted.contain(peer)
     }
 }
 
@@ -85,9 +129,10 @@ struct RawSettings {
     compat: Compat,
     server_token: String,
     #[serde(default)]
-    trusted_ips: Vec<IpNet>,
-    #[serde(default = "default_real_ip_header")]
-    real_ip_header: String,
+    trusted_ips: Vec<String>,
+    real_ip_header: Option<String>,
+    #[serde(default)]
+    real_ip_recursive: bool,
     #[serde(default)]
     port_maps: HashMap<String, u16>,
     #[serde(default = "default_headers")]
@@ -106,10 +151,6 @@ struct RawSettings {
 #[derive(Deserialize)]
 struct RawClock {
     now_ms: i64,
-}
-
-fn default_real_ip_header() -> String {
-    "x-real-ip".to_owned()
 }
 
 fn default_headers() -> Vec<String> {

@@ -1,14 +1,20 @@
 """`crossfade gateway`: the gateway alone on a directory of manifests."""
 
 import argparse
+import ipaddress
 import os
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from crossfade.gateway_files.telling import Message
+    from crossfade.kong_conf.reading import Reading
+
+# Where nothing says where to listen.
+_ADDRESS: Final = "127.0.0.1"
+_HTTP_PORT: Final = 8000
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,8 +27,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog="EndpointSlices may name loopback addresses. Ends with Ctrl-C.",
     )
     run.add_argument("-f", "--folder", metavar="DIR", type=Path, required=True, help="with *.yaml, *.yml, *.json files")
-    run.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    run.add_argument("--http-port", type=_port, default=8000, metavar="N", help="default: %(default)s")
+    run.add_argument("--kong-conf", metavar="FILE", type=Path, help="settings of Kong; those in KONG_* go before")
+    run.add_argument("--address", type=_address, help=f"where to listen (default: {_ADDRESS})")
+    run.add_argument("--http-port", type=_port, metavar="N", help=f"default: {_HTTP_PORT}")
     run.add_argument("--https-port", type=_port, metavar="N", help="default: no TLS")
     run.add_argument(
         "--compat",
@@ -32,10 +39,10 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     run.add_argument("--server-token", metavar="NAME/VERSION", default="", help="what Server and Via say")
     run.add_argument("--ingress-class", default="kong", metavar="NAME", help="default: %(default)s")
-    run.add_argument("--trusted-ips", type=_words, default=(), metavar="CIDR,…", help="whose X-Forwarded-* to believe")
+    run.add_argument("--trusted-ips", metavar="CIDR,…", help="whose X-Forwarded-* to believe")
     run.add_argument("--real-ip-header", metavar="NAME", help="in which a trusted peer tells the client's address")
-    run.add_argument("--headers", type=_words, metavar="NAME,…", help="its own headers for clients (`off`: none)")
-    run.add_argument("--headers-upstream", type=_words, metavar="NAME,…", help="the same for Services")
+    run.add_argument("--headers", metavar="NAME,…", help="its own headers for clients (`off`: none)")
+    run.add_argument("--headers-upstream", metavar="NAME,…", help="the same for Services")
     run.add_argument(
         "--missing-plugins",
         choices=("closed", "open"),
@@ -49,39 +56,80 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="clients' own X-Consumer-* and the like: never to Services, or where no plugin authenticates"
         " (default: %(default)s)",
     )
-    run.add_argument(
-        "--concurrency", type=_count, default=os.cpu_count() or 1, metavar="N", help="Envoy's worker threads"
-    )
+    run.add_argument("--concurrency", metavar="N", help="Envoy's worker threads (default: one a processor)")
     run.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.default_certificate import self_signed_certificate
+    from crossfade.compile.diagnostics import Severity
     from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.gateway_files.loop import SELF
     from crossfade.gateway_files.run import FilesSettings, run_gateway_files
+    from crossfade.gateway_files.telling import Message
     from crossfade_kube.logging import configure
 
     # Warnings are told as messages.
     configure("ERROR")
 
+    try:
+        reading = _read(arguments)
+    except (OSError, ValueError) as problem:
+        _say(Message(SELF, str(problem), Severity.ERROR))
+        return 1
+    for remark in reading.remarks:
+        severity = Severity.ERROR if remark.is_error else Severity.WARNING
+        _say(Message(SELF, f"{remark.where} {remark.text}", severity))
+    if reading.errors:
+        return 1
+    has_tls = any(listen.ssl for listen in reading.settings.proxy_listen)
     settings = CompileSettings(
         ingress_class=arguments.ingress_class,
         compat=arguments.compat,
         server_token=arguments.server_token,
-        address=arguments.address,
-        http_port=arguments.http_port,
-        https_port=arguments.https_port,
-        trusted_ips=arguments.trusted_ips,
-        real_ip_header=arguments.real_ip_header,
-        headers=arguments.headers,
-        headers_upstream=arguments.headers_upstream,
+        kong=reading.settings,
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
         stands_alone=True,
         salt=secrets.token_bytes(16),
-        default_certificate=self_signed_certificate() if arguments.https_port else None,
+        default_certificate=self_signed_certificate() if has_tls else None,
     )
-    return run_gateway_files(FilesSettings(arguments.folder, settings, arguments.concurrency), say=_say)
+    options = {arguments.http_port: "--http-port", arguments.https_port: "--https-port"}
+    return run_gateway_files(FilesSettings(arguments.folder, settings, options), say=_say)
+
+
+def _read(arguments: argparse.Namespace) -> "Reading":
+    """Options go before the environment, that before the file. Raises OSError or ValueError for a file that is none."""
+    from crossfade.kong_conf.listen import Listen
+    from crossfade.kong_conf.reading import read_settings
+    from crossfade.kong_conf.settings import KongSettings
+    from crossfade.kong_conf.sources import Given, from_environment, from_file
+
+    options = {
+        "proxy_listen": (_listen(arguments), "--http-port and --https-port"),
+        "trusted_ips": (arguments.trusted_ips, "--trusted-ips"),
+        "real_ip_header": (arguments.real_ip_header, "--real-ip-header"),
+        "headers": (arguments.headers, "--headers"),
+        "headers_upstream": (arguments.headers_upstream, "--headers-upstream"),
+        "nginx_worker_processes": (arguments.concurrency, "--concurrency"),
+    }
+    sources = [
+        {name: Given(text, option) for name, (text, option) in options.items() if text is not None},
+        from_environment(os.environ),
+    ]
+    if arguments.kong_conf is not None:
+        sources.append(from_file(arguments.kong_conf.read_text(), arguments.kong_conf.name))
+    return read_settings(sources, KongSettings(proxy_listen=(Listen(_ADDRESS, _HTTP_PORT),)))
+
+
+def _listen(arguments: argparse.Namespace) -> str | None:
+    """As Kong's `proxy_listen`; None where no option says anything."""
+    if (arguments.address, arguments.http_port, arguments.https_port) == (None, None, None):
+        return None
+    address = arguments.address or _ADDRESS
+    host = f"[{address}]" if ":" in address else address
+    plain = f"{host}:{arguments.http_port or _HTTP_PORT}"
+    return f"{plain}, {host}:{arguments.https_port} http2 ssl" if arguments.https_port else plain
 
 
 def _say(message: "Message") -> None:
@@ -96,16 +144,11 @@ def _say(message: "Message") -> None:
     print(f"{': '.join(parts)}{hint}", file=sys.stderr, flush=True)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """Kong writes `off` for none."""
-    return tuple(word.strip() for word in text.split(",") if word.strip() and word.strip() != "off")
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1 is needed")
-    return number
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IP address like 127.0.0.1 or 0.0.0.0") from None
 
 
 def _port(text: str) -> int:

@@ -129,6 +129,8 @@ class HttpHandler(Struct, frozen=True):
     protocol: Protocol = Protocol.HTTP1
     stream_idle_timeout_s: float | None = 300.0
     access_log: AccessLog | None = None
+    takes_http2: bool = False
+    """In the Kong dialect: HTTP/2 besides HTTP/1."""
 
 
 class TcpHandler(Struct, frozen=True):
@@ -168,7 +170,10 @@ class Direction(StrEnum):
 
 
 class Listener(Struct, frozen=True):
-    """With `restores_original_destination` the port a connection was meant for (iptables REDIRECT) picks the chain."""
+    """With `restores_original_destination` the port a connection was meant for (iptables REDIRECT) picks the chain.
+
+    `backlog` None is the system's own. `takes_ipv4_too` is for an IPv6 address.
+    """
 
     name: str
     address: str
@@ -176,6 +181,9 @@ class Listener(Struct, frozen=True):
     direction: Direction
     chains: tuple[FilterChain, ...]
     restores_original_destination: bool = False
+    has_proxy_protocol: bool = False
+    backlog: int | None = None
+    takes_ipv4_too: bool = False
 
 
 class ProxyModel(Struct, frozen=True):

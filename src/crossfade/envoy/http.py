@@ -9,7 +9,7 @@ from crossfade.envoy.filters.order import http_filters
 from crossfade.envoy.filters.policies import incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
 from crossfade.envoy.local_reply import kong_local_replies
-from crossfade.envoy.proto import BoolValue, UInt32Value, duration, hcm_v3, packed, route_v3, uuid_v3
+from crossfade.envoy.proto import BoolValue, UInt32Value, core_v3, duration, hcm_v3, packed, route_v3, uuid_v3
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
 
@@ -24,10 +24,13 @@ KONG_STREAMS = 128
 NO_HOST = "_"
 
 
-def connection_manager(handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool) -> hcm_v3.HttpConnectionManager:
+def connection_manager(
+    handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool, port: int
+) -> hcm_v3.HttpConnectionManager:
+    """`port` is the listener's."""
     message = hcm_v3.HttpConnectionManager(
         stat_prefix=handler.stat_prefix,
-        codec_type=_codec(handler, has_tls=has_tls),
+        codec_type=_codec(handler),
         rds=hcm_v3.Rds(config_source=ads(), route_config_name=handler.route_table),
         http_filters=http_filters(handler.dialect, options),
         upgrade_configs=[hcm_v3.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
@@ -38,7 +41,7 @@ def connection_manager(handler: HttpHandler, options: EnvoyOptions, *, has_tls: 
     # No peer is trusted by its address: clients never set retries or timeouts through x-envoy-* (appmesh.md §3.1).
     message.internal_address_config.SetInParent()
     if handler.dialect is Dialect.KONG:
-        _make_kong(message, "https" if has_tls else "http", options)
+        _make_kong(message, incoming_mutation("https" if has_tls else "http", port, options), options)
     else:
         message.tracing.SetInParent()
         message.normalize_path.value = True
@@ -46,18 +49,19 @@ def connection_manager(handler: HttpHandler, options: EnvoyOptions, *, has_tls: 
     return message
 
 
-def _codec(handler: HttpHandler, *, has_tls: bool) -> int:
+def _codec(handler: HttpHandler) -> int:
     if handler.dialect is Dialect.KONG:
-        # Kong spoke HTTP/2 to clients on its TLS port only (kong.md §3.10).
-        return hcm_v3.HttpConnectionManager.AUTO if has_tls else hcm_v3.HttpConnectionManager.HTTP1
+        return hcm_v3.HttpConnectionManager.AUTO if handler.takes_http2 else hcm_v3.HttpConnectionManager.HTTP1
     return (
         hcm_v3.HttpConnectionManager.HTTP1 if handler.protocol is Protocol.HTTP1 else hcm_v3.HttpConnectionManager.HTTP2
     )
 
 
-def _make_kong(message: hcm_v3.HttpConnectionManager, scheme: str, options: EnvoyOptions) -> None:
+def _make_kong(
+    message: hcm_v3.HttpConnectionManager, incoming: core_v3.TypedExtensionConfig, options: EnvoyOptions
+) -> None:
     """The policy module normalises paths and writes Kong's own headers; Envoy adds and changes none."""
-    message.early_header_mutation_extensions.append(incoming_mutation(scheme, options))
+    message.early_header_mutation_extensions.append(incoming)
     message.use_remote_address.value = True
     message.skip_xff_append = True
     message.server_header_transformation = hcm_v3.HttpConnectionManager.PASS_THROUGH

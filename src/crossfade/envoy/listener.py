@@ -13,6 +13,7 @@ from crossfade.envoy.proto import (
     listener_v3,
     original_dst_v3,
     packed,
+    proxy_protocol_v3,
     tcp_proxy_v3,
     tls_inspector_v3,
 )
@@ -21,7 +22,6 @@ from crossfade.envoy.tls import server_tls
 
 # Never bound; only no other listener may have the same address.
 UNBOUND_PORT = 1
-KONG_ALPN = ("h2", "http/1.1")
 TRAFFIC_DIRECTION = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
 """`envoy.config.core.v3.TrafficDirection`."""
 
@@ -34,8 +34,12 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
         traffic_direction=TRAFFIC_DIRECTION[listener.direction],
         listener_filters=_listener_filters(listener),
     )
+    if listener.backlog is not None:
+        message.tcp_backlog_size.value = listener.backlog
+    if listener.takes_ipv4_too:
+        message.address.socket_address.ipv4_compat = True
     for chain in listener.chains:
-        built = _filter_chain(chain, options)
+        built = _filter_chain(chain, options, port=listener.port)
         if built.HasField("filter_chain_match"):
             message.filter_chains.append(built)
         else:
@@ -45,6 +49,10 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
 
 def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
     filters = []
+    if listener.has_proxy_protocol:
+        # Before any other: what it takes away is not for them.
+        config = packed(proxy_protocol_v3.ProxyProtocol())
+        filters.append(listener_v3.ListenerFilter(name=names.PROXY_PROTOCOL, typed_config=config))
     if listener.restores_original_destination:
         config = packed(original_dst_v3.OriginalDst())
         filters.append(listener_v3.ListenerFilter(name=names.ORIGINAL_DST, typed_config=config))
@@ -75,7 +83,7 @@ def _port_rule(port: int) -> listener_v3.ListenerFilterChainMatchPredicate:
     return rule
 
 
-def _filter_chain(chain: FilterChain, options: EnvoyOptions) -> listener_v3.FilterChain:
+def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int) -> listener_v3.FilterChain:
     message = listener_v3.FilterChain(name=chain.name)
     if chain.destination_port is not None:
         message.filter_chain_match.destination_port.value = chain.destination_port
@@ -84,18 +92,20 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions) -> listener_v3.Filt
     if chain.certificate is not None:
         alpn = _alpn(chain)
         message.transport_socket.CopyFrom(server_tls(chain.certificate, alpn=alpn))
-    message.filters.append(_network_filter(chain, options))
+    message.filters.append(_network_filter(chain, options, port=port))
     return message
 
 
 def _alpn(chain: FilterChain) -> tuple[str, ...]:
-    is_kong = isinstance(chain.handler, HttpHandler) and chain.handler.dialect is Dialect.KONG
-    return KONG_ALPN if is_kong else ()
+    handler = chain.handler
+    if not isinstance(handler, HttpHandler) or handler.dialect is not Dialect.KONG:
+        return ()
+    return ("h2", "http/1.1") if handler.takes_http2 else ("http/1.1",)
 
 
-def _network_filter(chain: FilterChain, options: EnvoyOptions) -> listener_v3.Filter:
+def _network_filter(chain: FilterChain, options: EnvoyOptions, *, port: int) -> listener_v3.Filter:
     if isinstance(chain.handler, HttpHandler):
-        manager = connection_manager(chain.handler, options, has_tls=chain.certificate is not None)
+        manager = connection_manager(chain.handler, options, has_tls=chain.certificate is not None, port=port)
         return listener_v3.Filter(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
     return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler)))
 

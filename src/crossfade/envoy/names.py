@@ -10,6 +10,7 @@ TRIAL_LISTENER: Final = "crossfade_trial"
 
 HTTP_CONNECTION_MANAGER: Final = "envoy.filters.network.http_connection_manager"
 TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"
+PROXY_PROTOCOL: Final = "envoy.filters.listener.proxy_protocol"
 ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
 TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
 TLS: Final = "envoy.transport_sockets.tls"

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.grpc_web import v3 as grpc_web_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.router import v3 as router_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.original_dst import v3 as original_dst_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.proxy_protocol import (
+        v3 as proxy_protocol_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_proxy_v3
@@ -83,6 +86,7 @@ __all__ = [
     "packed",
     "pool",
     "previous_hosts_v3",
+    "proxy_protocol_v3",
     "route_v3",
     "router_v3",
     "stream_log_v3",
@@ -181,6 +185,7 @@ PACKAGES = {
     "stream_log_v3": "envoy.extensions.access_loggers.stream.v3",
     "router_v3": "envoy.extensions.filters.http.router.v3",
     "tcp_proxy_v3": "envoy.extensions.filters.network.tcp_proxy.v3",
+    "proxy_protocol_v3": "envoy.extensions.filters.listener.proxy_protocol.v3",
     "tls_inspector_v3": "envoy.extensions.filters.listener.tls_inspector.v3",
     "tls_v3": "envoy.extensions.transport_sockets.tls.v3",
     "type_v3": "envoy.type.v3",

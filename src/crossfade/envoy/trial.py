@@ -48,7 +48,7 @@ def _with_table(
     name: str, table: route_v3.RouteConfiguration, model: ProxyModel, options: EnvoyOptions
 ) -> listener_v3.Listener:
     handler = _handler_of(name, model)
-    manager = connection_manager(handler, options, has_tls=False)
+    manager = connection_manager(handler, options, has_tls=False, port=_ADDRESS[1])
     manager.route_config.CopyFrom(table)
     # As for a table that comes on its own; inline, Envoy would look for the clusters.
     manager.route_config.validate_clusters.value = False

@@ -5,25 +5,26 @@ Same compile, same Envoy, same policy module as in a cluster. Envoy is our child
 
 import asyncio
 import json
+import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.loop import SELF, FilesLoop
-from crossfade.gateway_files.options import WrongOption, checked
+from crossfade.gateway_files.options import WrongOption, check
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.telling import Message
 from crossfade.gateway_files.work import Work
 from crossfade.install.gateway import gateway_crd
+from crossfade.kong_conf.listen import Listen
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.work_folder import work_folder
@@ -36,15 +37,15 @@ _END_WITHIN_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.005
 _LONGEST_PAUSE_S: Final = 0.1
 _LOOPBACK: Final = "127.0.0.1"
+_LOG_LEVEL: Final = "warning"
 
 
 class FilesSettings(Struct, frozen=True):
-    """`concurrency` is the number of Envoy's worker threads."""
+    """`port_options` say by which option, if by one, a port to listen on was given."""
 
     folder: Path
     compile: CompileSettings
-    concurrency: int = 1
-    envoy_log_level: str = "warning"
+    port_options: Mapping[int, str] = {}
 
 
 class GatewayFailed(Exception):  # noqa: N818 - says what failed, to people
@@ -56,7 +57,7 @@ def run_gateway_files(settings: FilesSettings, *, say: Callable[[Message], None]
     try:
         if not settings.folder.is_dir():
             raise GatewayFailed(f"{settings.folder} is not a directory")
-        settings = replace(settings, compile=checked(settings.compile))
+        check(settings.compile, settings.port_options)
         with work_folder("crossfade-gateway-") as workdir:
             return asyncio.run(_run(settings, workdir, say))
     except (GatewayFailed, WrongOption, FileNotFoundError) as error:
@@ -101,8 +102,12 @@ async def _first(*tasks: "asyncio.Task[object]") -> None:
 
 def _start_envoy(settings: FilesSettings, workdir: Path, *, ads_port: int, admin_port: int) -> EnvoyProcess:
     config = bootstrap(node_id="default/gateway", ads=AdsPeer(_LOOPBACK, ads_port), admin_port=admin_port)
+    kong = settings.compile.kong
     return EnvoyProcess.start(
-        json.dumps(config), workdir=workdir, concurrency=settings.concurrency, log_level=settings.envoy_log_level
+        json.dumps(config),
+        workdir=workdir,
+        concurrency=kong.nginx_worker_processes or os.cpu_count() or 1,
+        log_level=kong.log_level or _LOG_LEVEL,
     )
 
 
@@ -152,7 +157,11 @@ def _free_port() -> int:
 
 
 def _addresses(settings: CompileSettings) -> list[str]:
-    host = _LOOPBACK if settings.address == "0.0.0.0" else settings.address
-    host = f"[{host}]" if ":" in host else host
-    ports = (("http", settings.http_port), ("https", settings.https_port))
-    return [f"{scheme}://{host}:{port}" for scheme, port in ports if port is not None]
+    return [_url(listen) for listen in settings.kong.proxy_listen]
+
+
+def _url(listen: Listen) -> str:
+    """Where nothing in particular is listened on, loopback can be asked."""
+    loopback = {"0.0.0.0": _LOOPBACK, "::": "::1"}
+    reachable = listen._replace(address=loopback.get(listen.address, listen.address))
+    return f"{'https' if listen.ssl else 'http'}://{reachable}"

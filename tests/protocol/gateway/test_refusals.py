@@ -20,6 +20,8 @@ from crossfade.controller.gateway.role import run_gateway_role
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.install.gateway import gateway_crds
+from crossfade.kong_conf.listen import Listen
+from crossfade.kong_conf.settings import KongSettings
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import load_kubeconfig
@@ -112,7 +114,7 @@ async def running(kubeconfig: Path, workdir: Path) -> AsyncIterator[Lab]:
     """The role and its proxy; both end with it."""
     port, ads_port, health_port, admin_port = free_ports(4)
     settings = GatewaySettings(
-        CompileSettings(address="127.0.0.1", http_port=port),
+        CompileSettings(kong=KongSettings(proxy_listen=(Listen("127.0.0.1", port),))),
         NamespacedName("default", "gateway"),
         "gateway-0",
         kubeconfig=kubeconfig,

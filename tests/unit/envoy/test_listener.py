@@ -1,5 +1,6 @@
 """Listeners, chains, connection managers."""
 
+import json
 from typing import Any
 
 from crossfade.compile.model import (
@@ -20,6 +21,7 @@ from crossfade.envoy.settings import EnvoyOptions
 
 MESH = HttpHandler("rds", "egress", Dialect.APP_MESH)
 KONG = HttpHandler("rds", "kong", Dialect.KONG)
+KONG_HTTP2 = HttpHandler("rds", "kong", Dialect.KONG, takes_http2=True)
 PASS = TcpHandler((Destination("passthrough"),), "passthrough")
 CERTIFICATE = ServerCertificate("CHAIN", "KEY")
 
@@ -37,11 +39,17 @@ def manager(chain: FilterChain) -> dict[str, Any]:
     return result
 
 
-def scheme_of(manager: dict[str, Any]) -> str:
+def told_of(manager: dict[str, Any]) -> dict[str, Any]:
     """What the policy module is told about the listener."""
     (mutation,) = manager["early_header_mutation_extensions"]
-    config: str = mutation["typed_config"]["early_header_mutation_config"]["value"]
+    config: dict[str, Any] = json.loads(mutation["typed_config"]["early_header_mutation_config"]["value"])
     return config
+
+
+def alpn_of(handler: HttpHandler) -> list[str]:
+    chain = built(FilterChain("default", handler, certificate=CERTIFICATE))["default_filter_chain"]
+    protocols: list[str] = chain["transport_socket"]["typed_config"]["common_tls_context"]["alpn_protocols"]
+    return protocols
 
 
 def test_the_original_port_picks_the_chain_and_nothing_takes_the_rest() -> None:
@@ -71,8 +79,7 @@ def test_certificates_are_picked_by_server_name() -> None:
         FilterChain("default", KONG, certificate=CERTIFICATE),
     )
     assert listener["filter_chains"][0]["filter_chain_match"] == {"server_names": ["a.test", "*.b.test"]}
-    context = listener["default_filter_chain"]["transport_socket"]["typed_config"]["common_tls_context"]
-    assert context["alpn_protocols"] == ["h2", "http/1.1"]
+    assert "transport_socket" in listener["default_filter_chain"]
     assert "filter_disabled" not in listener["listener_filters"][0]
 
 
@@ -109,14 +116,26 @@ def test_kong_dialect() -> None:
         "header_key_format": {"proper_case_words": {}},
     }
     assert found["codec_type"] == "HTTP1"
-    assert scheme_of(found) == "http"
-    assert scheme_of(manager(FilterChain("all", KONG, certificate=CERTIFICATE))) == "https"
+    assert told_of(found) == {"scheme": "http", "port": 15001}
+    assert told_of(manager(FilterChain("all", KONG, certificate=CERTIFICATE))) == {"scheme": "https", "port": 15001}
     assert (found["use_remote_address"], found["skip_xff_append"]) == (True, True)
     assert found.keys().isdisjoint({"tracing", "normalize_path", "merge_slashes"})
 
 
-def test_kong_speaks_http2_over_tls_only() -> None:
-    assert "codec_type" not in manager(FilterChain("all", KONG, certificate=CERTIFICATE))
+def test_kong_speaks_http2_where_its_listener_says_so() -> None:
+    assert "codec_type" not in manager(FilterChain("all", KONG_HTTP2))
+    assert manager(FilterChain("all", KONG, certificate=CERTIFICATE))["codec_type"] == "HTTP1"
+    assert (alpn_of(KONG_HTTP2), alpn_of(KONG)) == (["h2", "http/1.1"], ["http/1.1"])
+
+
+def test_flags_of_a_listener() -> None:
+    chain = FilterChain("default", KONG, certificate=CERTIFICATE)
+    flags = Listener("l", "::", 1, Direction.INBOUND, (chain,), False, True, 511, True)
+    listener = plain(listener_from_model(flags, EnvoyOptions()))
+    names = [one["name"] for one in listener["listener_filters"]]
+    assert names == ["envoy.filters.listener.proxy_protocol", "envoy.filters.listener.tls_inspector"]
+    assert listener["tcp_backlog_size"] == 511
+    assert listener["address"]["socket_address"]["ipv4_compat"] is True
 
 
 def test_the_policy_modules_tables_come_by_a_listener_that_listens_nowhere() -> None:

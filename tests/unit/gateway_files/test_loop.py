@@ -28,7 +28,7 @@ class FragileWork(Work):
     """Fails while a file is there."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, CompileSettings(https_port=None), EnvoyOptions(), Schemas(gateway_crd))
+        super().__init__(folder, CompileSettings(), EnvoyOptions(), Schemas(gateway_crd))
         self._trap = folder / "fail.yaml"
 
     def step(self, names: Iterable[str] | None) -> Outcome | None:

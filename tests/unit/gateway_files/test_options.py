@@ -3,45 +3,30 @@
 import socket
 
 import pytest
-from msgspec.structs import replace
 
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.gateway_files.options import WrongOption, checked
-
-PLAIN = CompileSettings(address="127.0.0.1", http_port=0, https_port=None)
-
-
-def test_an_address_is_a_network_of_one() -> None:
-    settings = checked(replace(PLAIN, trusted_ips=("127.0.0.1", "10.1.2.3/8", "::1")))
-    assert settings.trusted_ips == ("127.0.0.1/32", "10.0.0.0/8", "::1/128")
+from crossfade.gateway_files.options import WrongOption, check
+from crossfade.kong_conf.listen import Listen
+from crossfade.kong_conf.settings import KongSettings
 
 
-def test_names_of_headers_are_taken_in_any_case() -> None:
-    checked(replace(PLAIN, headers=("Server_Tokens", "x-kong-request-id"), headers_upstream=()))
+def listening(*ports: int) -> CompileSettings:
+    return CompileSettings(kong=KongSettings(proxy_listen=tuple(Listen("127.0.0.1", port) for port in ports)))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "texts"),
-    [
-        (replace(PLAIN, trusted_ips=("nonsense",)), ("--trusted-ips", "'nonsense'", "10.0.0.0/8")),
-        (replace(PLAIN, headers=("nonsense",)), ("--headers", "'nonsense'", "server_tokens")),
-        (replace(PLAIN, headers_upstream=("server_tokens",)), ("--headers-upstream", "X-Kong-Request-Id")),
-        (replace(PLAIN, real_ip_header="a b"), ("--real-ip-header", "'a b'")),
-        (replace(PLAIN, server_token="a\nb"), ("--server-token",)),
-        (replace(PLAIN, address="localhost"), ("--address", "'localhost'")),
-        (replace(PLAIN, http_port=8000, https_port=8000), ("--http-port and --https-port", "8000")),
-    ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else "",
-)
-def test_nonsense_is_refused_with_what_would_do(wrong: CompileSettings, texts: tuple[str, ...]) -> None:
-    with pytest.raises(WrongOption) as raised:
-        checked(wrong)
-    for text in texts:
-        assert text in str(raised.value)
+def test_a_token_must_fit_into_a_header() -> None:
+    with pytest.raises(WrongOption, match="--server-token"):
+        check(CompileSettings(server_token="a\nb"), {})
 
 
-def test_a_port_in_use_is_named_with_its_option() -> None:
+@pytest.mark.parametrize(("has_option", "named"), [(True, "--https-port"), (False, "proxy_listen")])
+def test_a_port_in_use_is_named_with_what_gave_it(has_option: bool, named: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(WrongOption, match=f"port {port} is in use .* --https-port"):
-            checked(replace(PLAIN, https_port=port))
+        options = {port: "--https-port"} if has_option else {}
+        with pytest.raises(WrongOption, match=f"port {port} is in use .* {named}"):
+            check(listening(port), options)
+
+
+def test_free_ports_are_fine() -> None:
+    check(listening(0), {})

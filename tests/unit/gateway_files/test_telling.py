@@ -20,7 +20,7 @@ class Told:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.telling = Telling(str(folder))
-        self.work = Work(folder, CompileSettings(https_port=None), EnvoyOptions(), Schemas(gateway_crd))
+        self.work = Work(folder, CompileSettings(), EnvoyOptions(), Schemas(gateway_crd))
         self.is_first = True
 
     def news(self) -> list[Message]:

@@ -17,7 +17,7 @@ from tests.unit.gateway_files.manifests import INGRESS, PLUGIN, SERVICE
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
     (tmp_path / "web.yaml").write_text(SERVICE)
-    return Work(tmp_path, CompileSettings(https_port=None), EnvoyOptions(), Schemas(gateway_crd))
+    return Work(tmp_path, CompileSettings(), EnvoyOptions(), Schemas(gateway_crd))
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_schemas_are_compiled_when_a_kind_is_first_seen(tmp_path: Path) -> None:
         return gateway_crd(kind)
 
     (tmp_path / "all.yaml").write_text(f"{PLUGIN % 3}---\n{PLUGIN % 4}---\n{SERVICE}")
-    Work(tmp_path, CompileSettings(https_port=None), EnvoyOptions(), Schemas(load)).first()
+    Work(tmp_path, CompileSettings(), EnvoyOptions(), Schemas(load)).first()
     assert asked == ["KongPlugin", "Service", "EndpointSlice"]

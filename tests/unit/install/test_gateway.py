@@ -134,11 +134,35 @@ def test_the_controller_understands_what_is_installed() -> None:
         ("CROSSFADE_IDENTITY_HEADERS", "some"),
         ("CONTROLLER_PUBLISH_SERVICE", "no-namespace"),
         ("CROSSFADE_HEALTH_PORT", "many"),
+        ("CROSSFADE_TRUSTED_IPS", "nonsense"),
+        ("KONG_TRUSTED_IPS", "10.0.0.0/33"),
+        ("KONG_PROXY_LISTEN", "off"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         GatewaySettings.from_environment({name: value}, None)
+
+
+def test_the_controller_takes_kongs_variables() -> None:
+    environ = {
+        "CROSSFADE_TRUSTED_IPS": "10.0.0.0/8",
+        "KONG_REAL_IP_HEADER": "X-Forwarded-For",
+        "KONG_PROXY_LISTEN": "0.0.0.0:8000 proxy_protocol, 0.0.0.0:8443 http2 ssl",
+        "KONG_DATABASE": "off",
+    }
+    found = GatewaySettings.from_environment(environ, None)
+    kong = found.compile.kong
+    assert (kong.trusted_ips, kong.real_ip_header) == (("10.0.0.0/8",), "X-Forwarded-For")
+    assert [listen.proxy_protocol for listen in kong.proxy_listen] == [True, False]
+    assert kong.port_maps == ((8000, 80), (8443, 443))
+    assert [remark.where for remark in found.remarks] == ["KONG_DATABASE"]
+
+
+def test_kongs_variable_goes_before_ours() -> None:
+    both = {"CROSSFADE_TRUSTED_IPS": "10.0.0.0/8", "KONG_TRUSTED_IPS": "127.0.0.1", "KONG_PORT_MAPS": "81:8000"}
+    kong = GatewaySettings.from_environment(both, None).compile.kong
+    assert (kong.trusted_ips, kong.port_maps) == (("127.0.0.1/32",), ((8000, 81),))
 
 
 def test_the_crd_of_one_kind_is_found_without_the_others() -> None:

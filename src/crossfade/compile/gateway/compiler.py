@@ -269,15 +269,17 @@ def _checked(made: TableRoute, origin: Origin, diagnostics: Diagnostics) -> Tabl
 
 
 def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.Settings:
+    kong = settings.kong
     return tables.Settings(
         compat=settings.compat,
         server_token=settings.token,
         salt=settings.salt.hex(),
-        trusted_ips=settings.trusted_ips,
-        real_ip_header=settings.real_ip_header,
-        port_maps={str(port): public for port, public in settings.port_maps},
-        headers=settings.headers,
-        headers_upstream=settings.headers_upstream,
+        trusted_ips=kong.trusted_ips,
+        real_ip_header=kong.real_ip_header,
+        real_ip_recursive=kong.real_ip_recursive,
+        port_maps={str(port): public for port, public in kong.port_maps},
+        headers=kong.headers,
+        headers_upstream=kong.headers_upstream,
         identity_headers=settings.identity_headers,
         everywhere=everywhere,
     )

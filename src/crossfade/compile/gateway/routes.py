@@ -17,7 +17,6 @@ ANY: Final = "*"
 _RETRY_ON: Final = ("connect-failure", "refused-stream", "reset-before-request")
 # Back-off between the tries.
 _MARGIN_S: Final = 5.0
-_SCHEMES: Final = {"http": "http", "grpc": "http", "https": "https", "grpcs": "https"}
 _USE_HTTPS: Final = tables.Answer(426, "Please use HTTPS protocol", (("upgrade", "TLS/1.2, HTTP/1.1"),))
 
 
@@ -29,19 +28,20 @@ class TableRoute(NamedTuple):
 
 
 def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> TableRoute:
-    schemes = {_SCHEMES[name]: name for name in route.protocols}
     name_of_all = None if route.preserve_host else _one_host(service)
     action = _action(service, policy, takes_host_of_endpoint=not route.preserve_host and name_of_all is None)
     found = tables.Route(
         id=route.id,
-        match=_match(route, is_served_over_tls="https" in schemes),
+        match=_match(route),
         service=tables.UpstreamService(service.id, service.path, retry_idempotent=service.retries > 0),
         strip_path=route.strip_path,
         host=name_of_all,
         request_buffering=route.request_buffering,
         action=tables.action_name(action),
         backends=(Destination(service.cluster.name),),
-        https_only=_https_answer(route.https_redirect_status_code) if "http" not in schemes else None,
+        https_only=_https_answer(route.https_redirect_status_code)
+        if not {"http", "grpc"} & set(route.protocols)
+        else None,
         is_grpc=not {"http", "https"} & set(route.protocols),
         refusal=policy.refusal or service.refusal,
         steps=policy.steps,
@@ -49,11 +49,11 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
     return TableRoute(found, action)
 
 
-def _match(route: KongRoute, *, is_served_over_tls: bool) -> tables.Match:
-    """Plain requests match also where the route wants TLS, so that they can be told."""
+def _match(route: KongRoute) -> tables.Match:
+    """A plain request matches also where the route wants TLS, so that it can be told; TLS suits all (kong.md §11)."""
     return tables.Match(
         paths=tuple(tables.PathMatch(_rank(path, route), path.kind, path.text) for path in route.paths),
-        schemes=("http", "https") if is_served_over_tls else ("http",),
+        schemes=("http", "https"),
         hosts=route.hosts,
         methods=route.methods,
         headers=tuple(tables.HeaderMatch(name, values) for name, values in route.headers),

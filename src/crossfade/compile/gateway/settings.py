@@ -1,10 +1,11 @@
-"""What a gateway is told besides the objects: its class, its ports, whose habits it follows."""
+"""What a gateway is told besides the objects: its class, Kong's own settings, whose habits it follows."""
 
 from typing import Final
 
 from msgspec import Struct
 
 from crossfade.compile.model import AccessLog, ServerCertificate
+from crossfade.kong_conf.settings import KongSettings
 
 COMPAT_PROFILES: Final = ("kong-3", "kong-2.1")
 MISSING_PLUGINS: Final = ("closed", "open")
@@ -15,9 +16,7 @@ SERVER_TOKENS: Final = {"kong-3": "kong/3.9.1", "kong-2.1": "kong/2.1.4"}
 class CompileSettings(Struct, frozen=True):
     """`salt` is mixed into the hashes of API keys; without `default_certificate` there is no TLS listener.
 
-    `stands_alone` says that no other controller looks at the objects. `port_maps` says under which port clients know a
-    listening port. `real_ip_header`, `headers` and `headers_upstream` are Kong's settings of these names; None keeps
-    Kong's defaults.
+    `stands_alone` says that no other controller looks at the objects.
 
     `missing_plugins` is what becomes of requests to which a plugin should apply that does not exist: `closed` (503) or
     `open` (served without it, as by Kong). `identity_headers` of a client's (X-Consumer-* and their like) are taken
@@ -27,14 +26,7 @@ class CompileSettings(Struct, frozen=True):
     ingress_class: str = "kong"
     compat: str = "kong-3"
     server_token: str = ""
-    address: str = "0.0.0.0"
-    http_port: int = 8000
-    https_port: int | None = 8443
-    trusted_ips: tuple[str, ...] = ()
-    real_ip_header: str | None = None
-    port_maps: tuple[tuple[int, int], ...] = ()
-    headers: tuple[str, ...] | None = None
-    headers_upstream: tuple[str, ...] | None = None
+    kong: KongSettings = KongSettings()
     missing_plugins: str = "closed"
     identity_headers: str = "strip"
     stands_alone: bool = False

@@ -16,6 +16,7 @@ from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
 from crossfade.compile.routing.routes import Destination
+from crossfade.kong_conf.settings import HEADERS, HEADERS_UPSTREAM
 
 # --- routes ----------------------------------------------------------------------------------------------------
 
@@ -202,10 +203,11 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     server_token: str
     salt: str = ""
     trusted_ips: tuple[str, ...] = ()
-    real_ip_header: str | None = None
+    real_ip_header: str = "X-Real-IP"
+    real_ip_recursive: bool = False
     port_maps: dict[str, int] = field(default_factory=dict)
-    headers: tuple[str, ...] | None = None
-    headers_upstream: tuple[str, ...] | None = None
+    headers: tuple[str, ...] = HEADERS
+    headers_upstream: tuple[str, ...] = HEADERS_UPSTREAM
     identity_headers: str = "strip"
     everywhere: tuple[str, ...] = ()
 

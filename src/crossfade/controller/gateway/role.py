@@ -44,6 +44,8 @@ log = EventLog("crossfade.gateway")
 
 async def run_gateway_role(settings: GatewaySettings) -> None:
     """Until cancelled; raises ConfigError when the cluster's configuration cannot be used."""
+    for remark in settings.remarks:
+        log.warning("settings.without-effect", setting=remark.where, reason=remark.text)
     config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
     async with Client(config, user_agent=f"crossfade-gateway/{__version__}") as client:
         role = _Role(settings, client)

@@ -10,9 +10,13 @@ from msgspec import Struct
 from crossfade.certs.default_certificate import self_signed_certificate
 from crossfade.compile.gateway.settings import COMPAT_PROFILES, IDENTITY_HEADERS, MISSING_PLUGINS, CompileSettings
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
+from crossfade.kong_conf.reading import Remark, read_settings
+from crossfade.kong_conf.settings import KongSettings
+from crossfade.kong_conf.sources import Given, from_environment
 from crossfade_kube.meta import NamespacedName
 
 ADS_ADDRESS: Final = "127.0.0.1:18001"
+# The ports of the gateway's Service for those of its pods.
 _PUBLIC_PORTS: Final = ((8000, 80), (8443, 443))
 
 
@@ -27,7 +31,8 @@ class WebhookSettings(Struct, frozen=True):
 class GatewaySettings(Struct, frozen=True):
     """Without `kubeconfig` the pod's own service account is used, with `cluster` (the KUBERNETES_* variables).
 
-    `identity` must differ between replicas; `lease` is the one they elect their leader on.
+    `identity` must differ between replicas; `lease` is the one they elect their leader on. `remarks` are on settings
+    of Kong that have no effect.
     """
 
     compile: CompileSettings
@@ -39,19 +44,21 @@ class GatewaySettings(Struct, frozen=True):
     ads_address: str = ADS_ADDRESS
     health_port: int = HEALTH_PORT
     webhook: WebhookSettings | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "GatewaySettings":
         """Raises ValueError naming the variable that is wrong."""
         namespace = environ.get("POD_NAMESPACE") or "kong"
-        trusted = environ.get("CROSSFADE_TRUSTED_IPS", "").split(",")
+        reading = read_settings(_kong_sources(environ), KongSettings(port_maps=_PUBLIC_PORTS))
+        if reading.errors:
+            raise ValueError("\n".join(reading.errors))
         return cls(
             compile=CompileSettings(
                 ingress_class=environ.get("CONTROLLER_INGRESS_CLASS") or "kong",
                 compat=_choice(environ, "CROSSFADE_COMPAT", COMPAT_PROFILES),
                 server_token=environ.get("CROSSFADE_SERVER_TOKEN", ""),
-                trusted_ips=tuple(part.strip() for part in trusted if part.strip()),
-                port_maps=_PUBLIC_PORTS,
+                kong=reading.settings,
                 missing_plugins=_choice(environ, "CROSSFADE_MISSING_PLUGINS", MISSING_PLUGINS),
                 identity_headers=_choice(environ, "CROSSFADE_IDENTITY_HEADERS", IDENTITY_HEADERS),
                 salt=secrets.token_bytes(16),
@@ -65,7 +72,15 @@ class GatewaySettings(Struct, frozen=True):
             ads_address=environ.get("CROSSFADE_ADS_ADDRESS") or ADS_ADDRESS,
             health_port=_port(environ, "CROSSFADE_HEALTH_PORT", str(HEALTH_PORT)),
             webhook=_webhook(environ, namespace),
+            remarks=reading.remarks,
         )
+
+
+def _kong_sources(environ: Mapping[str, str]) -> tuple[Mapping[str, Given], ...]:
+    """Kong's own variables, then ours that came before them."""
+    trusted = environ.get("CROSSFADE_TRUSTED_IPS")
+    ours = {"trusted_ips": Given(trusted, "CROSSFADE_TRUSTED_IPS")} if trusted else {}
+    return from_environment(environ), ours
 
 
 def _webhook(environ: Mapping[str, str], namespace: str) -> WebhookSettings | None:

@@ -3,6 +3,8 @@
 The module's library must stay loaded while nothing refers to it, else its counters go; hence `do_not_close`.
 """
 
+import json
+
 from crossfade.envoy import names
 from crossfade.envoy.proto import (
     StringValue,
@@ -38,11 +40,12 @@ def table_config(name: str, kind: str, content: str, options: EnvoyOptions) -> c
     return core_v3.TypedExtensionConfig(name=name, typed_config=packed(_module_filter(kind, content, options)))
 
 
-def incoming_mutation(scheme: str, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
-    """Chooses the route, before Envoy looks for one. `scheme` is the listener's, whatever a client says."""
+def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
+    """Chooses the route, before Envoy looks for one. Scheme and port are the listener's, whatever a client says."""
+    listener = json.dumps({"scheme": scheme, "port": port})
     message = dynamic_module_early_v3.DynamicModuleEarlyHeaderMutation(
         early_header_mutation_name=names.INCOMING_MUTATION,
-        early_header_mutation_config=packed(StringValue(value=scheme)),
+        early_header_mutation_config=packed(StringValue(value=listener)),
         dynamic_module_config=_module(options),
     )
     return core_v3.TypedExtensionConfig(name=names.INCOMING_MUTATION, typed_config=packed(message))

@@ -1,0 +1,90 @@
+"""Where the gateway listens: Kong's `proxy_listen`."""
+
+import ipaddress
+import re
+from itertools import combinations
+from typing import Final, NamedTuple
+
+from crossfade.kong_conf.values import OFF, words
+
+FLAGS: Final = "ssl, http2, proxy_protocol, reuseport, deferred, bind, backlog=N, ipv6only=on|off, so_keepalive=…"
+# Envoy opens a socket for each worker as with `reuseport`; the others tune nginx' sockets.
+_WITHOUT_EFFECT: Final = re.compile(r"reuseport|deferred|bind|ipv6only=on|so_keepalive=(on|off|\w*:\w*:\d*)")
+_ENTRY: Final = re.compile(r"(?P<address>\[[0-9a-fA-F:.]+\]|[^\s\[\]]+):(?P<port>\d{1,5})", re.ASCII)
+_LARGEST_BACKLOG: Final = 2**31 - 1
+
+
+class Listen(NamedTuple):
+    """One address. `ssl` takes TLS, `http2` also HTTP/2, `proxy_protocol` wants the PROXY protocol first.
+
+    `backlog` is how many connections may wait to be accepted; None leaves it to the system.
+    """
+
+    address: str
+    port: int
+    ssl: bool = False
+    http2: bool = False
+    proxy_protocol: bool = False
+    backlog: int | None = None
+    takes_ipv4_too: bool = False
+    """Of an IPv6 address: `ipv6only=off`."""
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def listens(text: str) -> tuple[Listen, ...]:
+    """Raises ValueError with a text that says what is allowed."""
+    entries = words(text)
+    if not entries or entries[0] == OFF:
+        raise ValueError("without a listener the gateway would serve nothing; give addresses like 0.0.0.0:8000")
+    found = tuple(_listen(entry) for entry in entries)
+    for one, other in combinations(found, 2):
+        if one.port == other.port and _overlap(one, other):
+            raise ValueError(f"{other} is taken twice: each listener needs an address and port of its own")
+    return found
+
+
+def _overlap(one: Listen, other: Listen) -> bool:
+    first, second = ipaddress.ip_address(one.address), ipaddress.ip_address(other.address)
+    if first.version != second.version:
+        six = one if first.version == 6 else other
+        return six.takes_ipv4_too and ipaddress.ip_address(six.address).is_unspecified
+    return first == second or first.is_unspecified or second.is_unspecified
+
+
+def _listen(entry: str) -> Listen:
+    where, *flags = entry.split()
+    match = _ENTRY.fullmatch(where)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise ValueError(f"{where!r} is not an IP address and a port like 0.0.0.0:8000 or [::]:8000")
+    address = _address(match["address"])
+    found = Listen(address, int(match["port"]))
+    for flag in flags:
+        found = _with_flag(found, flag)
+    return found
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address like 127.0.0.1 or 0.0.0.0") from None
+
+
+def _with_flag(listen: Listen, flag: str) -> Listen:
+    name, _, value = flag.partition("=")
+    if name == "backlog" and re.fullmatch(r"\d{1,10}", value, re.ASCII) and 0 < int(value) <= _LARGEST_BACKLOG:
+        return listen._replace(backlog=int(value))
+    if flag == "ipv6only=off":
+        return listen._replace(takes_ipv4_too=":" in listen.address)
+    match flag:
+        case "ssl":
+            return listen._replace(ssl=True)
+        case "http2":
+            return listen._replace(http2=True)
+        case "proxy_protocol":
+            return listen._replace(proxy_protocol=True)
+    if _WITHOUT_EFFECT.fullmatch(flag):
+        return listen
+    raise ValueError(f"{flag!r} is no flag of a listener; there are {FLAGS}")

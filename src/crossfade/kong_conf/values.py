@@ -1,0 +1,95 @@
+"""How the texts of settings are read. Each reader raises ValueError with a text that says what is allowed."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+OFF: Final = "off"
+_SWITCHES: Final = {"on": True, "true": True, OFF: False, "false": False}
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NETWORK: Final = re.compile(r"\[?([0-9a-fA-F:.]+)\]?(/\d{1,3})?")
+_PORTS: Final = range(1, 65536)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A list with commas; empty parts do not count."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def switch(text: str) -> bool:
+    try:
+        return _SWITCHES[text.lower()]
+    except KeyError:
+        raise ValueError("it can be on or off") from None
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not low <= int(text) <= high:
+            raise ValueError(f"it must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def one_of(**meanings: T) -> Callable[[str], T]:
+    """What each word means."""
+
+    def read(text: str) -> T:
+        if text not in meanings:
+            raise ValueError(f"it can be {', '.join(meanings)}")
+        return meanings[text]
+
+    return read
+
+
+def names_of(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Some of these in any case, spelled as here; `off` stands for none."""
+    by_lower = {name.lower(): name for name in known}
+
+    def read(text: str) -> tuple[str, ...]:
+        found = words(text)
+        if OFF in found:
+            return ()
+        for word in found:
+            if word.lower() not in by_lower:
+                raise ValueError(f"{word!r} is not known; use off or some of {', '.join(known)}")
+        return tuple(dict.fromkeys(by_lower[word.lower()] for word in found))
+
+    return read
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Addresses stand for themselves alone. `unix:` is left out: no listener is a socket in the file system."""
+    return tuple(network(word) for word in words(text) if word != "unix:")
+
+
+def network(text: str) -> str:
+    match = _NETWORK.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError
+        return str(ipaddress.ip_network(f"{match[1]}{match[2] or ''}", strict=False))
+    except ValueError:
+        raise ValueError(f"{text!r} is neither an address nor a network like 10.0.0.0/8") from None
+
+
+def header_name(text: str) -> str:
+    if not _HEADER.fullmatch(text):
+        raise ValueError("it must be the name of a header like X-Forwarded-For")
+    return text
+
+
+def port_maps(text: str) -> tuple[tuple[int, int], ...]:
+    """`80:8000`: clients reach by 80 what listens on 8000. Gives (8000, 80)."""
+    return tuple(_port_map(word) for word in words(text))
+
+
+def _port_map(text: str) -> tuple[int, int]:
+    public, _, listening = text.partition(":")
+    if not all(re.fullmatch(r"\d{1,5}", part, re.ASCII) and int(part) in _PORTS for part in (public, listening)):
+        raise ValueError(f"{text!r} is no pair of ports like 80:8000, the public one first")
+    return int(listening), int(public)

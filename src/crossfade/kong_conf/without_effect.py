@@ -1,0 +1,90 @@
+"""Kong's settings that have no effect here, each with the reason: by name, or by the beginning of the name."""
+
+from typing import Final
+
+_NGINX: Final = "it is a directive of nginx, and Envoy serves the requests"
+_LUA: Final = "no Lua runs here"
+_DATABASE: Final = "there is no database: Kubernetes, or a directory of manifests, has the configuration"
+_HYBRID: Final = "the controller configures its proxies itself"
+_OWN_CACHE: Final = "the configuration is kept whole in memory"
+_SERVERS: Final = "there is no Admin API, nor Kong Manager"
+
+_OF_NAME: Final = {
+    "prefix": "there is no working directory to keep files in",
+    "proxy_stream_access_log": "TCP and TLS routes are not served",
+    "proxy_stream_error_log": "TCP and TLS routes are not served",
+    "stream_listen": "TCP and TLS routes are not served",
+    "vaults": "no vaults are read",
+    "tracing_instrumentations": "requests are not traced",
+    "opentelemetry_tracing": "requests are not traced",
+    "opentelemetry_tracing_sampling_rate": "requests are not traced",
+    "tracing_sampling_rate": "requests are not traced",
+    "plugins": "every plugin that is built in can be used",
+    "dedicated_config_processing": "configuration is never read by what serves requests",
+    "privileged_worker": "configuration is never read by what serves requests",
+    "anonymous_reports": "nothing is ever reported",
+    "proxy_server": "nothing asks for pages through a proxy",
+    "proxy_server_ssl_verify": "nothing asks for pages through a proxy",
+    "role": _HYBRID,
+    "nginx_user": "the processes run as whoever starts them",
+    "nginx_main_user": "the processes run as whoever starts them",
+    "nginx_daemon": "the gateway always stays in the foreground",
+    "nginx_main_daemon": "the gateway always stays in the foreground",
+    "mem_cache_size": _OWN_CACHE,
+    "ssl_dhparam": "Envoy has no ciphers with these parameters",
+    "ssl_session_cache_size": "Envoy keeps sessions in tickets that clients hold",
+    "database": _DATABASE,
+    "declarative_config": "the objects of Kubernetes, or the manifests, are the configuration",
+    "declarative_config_string": "the objects of Kubernetes, or the manifests, are the configuration",
+    "worker_consistency": "each worker takes a new configuration over as a whole",
+    "router_consistency": "each worker takes a new configuration over as a whole",
+    "worker_state_update_frequency": "changes are live at once",
+    "router_flavor": "routes are chosen as `traditional_compatible` does, whatever is set",
+    "untrusted_lua": _LUA,
+    "openresty_path": _NGINX,
+    "node_id": "a proxy has the name of its pod",
+    "request_debug": "requests are not traced",
+    "request_debug_token": "requests are not traced",
+    "proxy_error_log": "Envoy's messages go to standard error, as many as `log_level` asks for",
+    "kic": "an ingress controller always configures the gateway",
+}
+# Kong would do something for these that is not done here.
+_NOT_CARRIED_OUT: Final = (
+    *("allow_debug_header", "client_body_buffer_size", "client_max_body_size", "client_ssl", "client_ssl_cert"),
+    *("client_ssl_cert_key", "dns_cache_size", "dns_error_ttl", "dns_hostsfile", "dns_no_sync", "dns_not_found_ttl"),
+    *("dns_order", "dns_resolver", "dns_stale_ttl", "dns_valid_ttl", "error_default_type", "error_template_html"),
+    *("error_template_json", "error_template_plain", "error_template_xml", "new_dns_client", "proxy_access_log"),
+    *("resolver_address", "resolver_error_ttl", "resolver_family", "resolver_hosts_file", "resolver_lru_cache_size"),
+    *("resolver_mem_cache_size", "resolver_stale_ttl", "resolver_valid_ttl", "ssl_cert", "ssl_cert_key"),
+    *("ssl_cipher_suite", "ssl_ciphers", "ssl_prefer_server_ciphers", "ssl_protocols", "ssl_session_tickets"),
+    *("ssl_session_timeout", "upstream_keepalive_idle_timeout", "upstream_keepalive_max_requests"),
+    "upstream_keepalive_pool_size",
+)
+REASONS: Final = _OF_NAME | dict.fromkeys(_NOT_CARRIED_OUT, "it is not carried out")
+# The first that fits counts.
+FAMILIES: Final = (
+    ("nginx_", _NGINX),
+    ("pg_", _DATABASE),
+    ("cassandra_", _DATABASE),
+    ("db_", _DATABASE),
+    ("lmdb_", _DATABASE),
+    ("cluster_", _HYBRID),
+    ("lua_", _LUA),
+    ("untrusted_lua_", _LUA),
+    ("admin_", _SERVERS),
+    ("portal_", _SERVERS),
+    ("wasm", "no WebAssembly runs here"),
+    ("pluginserver_", "there are no plugin servers"),
+    ("vault_", "no vaults are read"),
+    ("status_", "the gateway's status pages have a port of their own"),
+    ("debug_", _SERVERS),
+    ("worker_events_", _OWN_CACHE),
+)
+
+
+def reason_without_effect(name: str) -> str | None:
+    """None for a name that is none of these."""
+    found = REASONS.get(name)
+    if found is not None:
+        return found
+    return next((reason for beginning, reason in FAMILIES if name.startswith(beginning)), None)

@@ -1,0 +1,156 @@
+"""Kong's settings from a file and the environment: what counts, and what is said of the rest."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.kong_conf.reading import Reading, Remark, read_settings
+from crossfade.kong_conf.settings import KongSettings
+from crossfade.kong_conf.sources import Given, Unreadable, from_environment, from_file
+from crossfade.kong_conf.table import ALIASES, TABLE
+from crossfade.kong_conf.without_effect import FAMILIES, REASONS
+
+
+def from_variables(**variables: str) -> Reading:
+    return read_settings([from_environment(variables)])
+
+
+def test_defaults_are_kongs() -> None:
+    defaults = {setting.name: Given(setting.default, "default") for setting in TABLE}
+    read = read_settings([defaults])
+    assert read.remarks == ()
+    told = {"log_level": "info", "proxy_listen": read.settings.proxy_listen}
+    assert read.settings == KongSettings()._replace(**told)  # type: ignore[arg-type] # names are checked above
+    addresses = [(one.address, one.port, one.ssl, one.http2) for one in KongSettings().proxy_listen]
+    assert [(one.address, one.port, one.ssl, one.http2) for one in read.settings.proxy_listen] == addresses
+
+
+def test_every_setting_has_a_field_of_its_name() -> None:
+    assert {setting.name for setting in TABLE} == set(KongSettings._fields)
+    assert set(ALIASES.values()) <= set(KongSettings._fields)
+
+
+def test_nothing_is_told_in_two_ways() -> None:
+    names = {setting.name for setting in TABLE} | set(ALIASES)
+    assert not names & set(REASONS)
+    assert all(beginning for beginning, _ in FAMILIES)
+
+
+def test_the_environment_goes_before_the_file() -> None:
+    file = from_file("trusted_ips = 10.0.0.0/8\nheaders = off\n", "kong.conf")
+    read = read_settings([from_environment({"KONG_TRUSTED_IPS": "127.0.0.1, ::1, unix:"}), file])
+    assert (read.settings.trusted_ips, read.settings.headers) == (("127.0.0.1/32", "::1/128"), ())
+
+
+def test_what_is_empty_is_not_set() -> None:
+    base = KongSettings(trusted_ips=("10.0.0.0/8",))
+    assert read_settings([{"trusted_ips": Given("", "x")}], base) == (base, ())
+
+
+@pytest.mark.parametrize(
+    ("variables", "field", "value"),
+    [
+        ({"KONG_TRUSTED_IPS": "10.1.2.3/8,[fd00::1]"}, "trusted_ips", ("10.0.0.0/8", "fd00::1/128")),
+        ({"KONG_REAL_IP_HEADER": "PROXY_protocol"}, "real_ip_header", "proxy_protocol"),
+        ({"KONG_NGINX_PROXY_REAL_IP_HEADER": "X-Client"}, "real_ip_header", "X-Client"),
+        ({"KONG_REAL_IP_RECURSIVE": "on"}, "real_ip_recursive", True),
+        ({"KONG_HEADERS": "Server_Tokens,via"}, "headers", ("server_tokens", "Via")),
+        ({"KONG_HEADERS_UPSTREAM": "off"}, "headers_upstream", ()),
+        ({"KONG_PORT_MAPS": "80:8000, 443:8443"}, "port_maps", ((8000, 80), (8443, 443))),
+        ({"KONG_NGINX_WORKER_PROCESSES": "auto"}, "nginx_worker_processes", 0),
+        ({"KONG_NGINX_MAIN_WORKER_PROCESSES": "3"}, "nginx_worker_processes", 3),
+        ({"KONG_LOG_LEVEL": "crit"}, "log_level", "critical"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_values(variables: dict[str, str], field: str, value: object) -> None:
+    read = from_variables(**variables)
+    assert (getattr(read.settings, field), read.remarks) == (value, ())
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"KONG_TRUSTED_IPS": "nonsense"}, "is 'nonsense': 'nonsense' is neither an address nor a network"),
+        ({"KONG_TRUSTED_IPS": "10.0.0.1/255.0.0.0"}, "neither an address nor a network"),
+        ({"KONG_REAL_IP_HEADER": "a b"}, "is 'a b': it must be the name of a header"),
+        ({"KONG_REAL_IP_RECURSIVE": "maybe"}, "is 'maybe': it can be on or off"),
+        ({"KONG_HEADERS": "nonsense"}, "'nonsense' is not known; use off or some of server_tokens"),
+        ({"KONG_HEADERS_UPSTREAM": "server_tokens"}, "use off or some of X-Kong-Request-Id"),
+        ({"KONG_PORT_MAPS": "80"}, "'80' is no pair of ports"),
+        ({"KONG_PORT_MAPS": "80:0"}, "'80:0' is no pair of ports"),
+        ({"KONG_NGINX_WORKER_PROCESSES": "0"}, "a whole number from 1 to 1024"),
+        ({"KONG_NGINX_WORKER_PROCESSES": "٣"}, "a whole number from 1 to 1024"),
+        ({"KONG_LOG_LEVEL": "loud"}, "it can be debug, info, notice"),
+        ({"KONG_PROXY_LISTEN": "8000"}, "is not an IP address and a port"),
+        ({"KONG_TRUSTED_IPS": "{vault://env/ips}"}, "no vaults are read"),
+        ({"KONG_TRUSTED_IPS_FILE": "/run/ips"}, "no values are taken from files; set trusted_ips itself"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_bad_value_is_an_error_that_says_what_is_allowed(variables: dict[str, str], says: str) -> None:
+    (error,) = from_variables(**variables).errors
+    assert error.startswith(next(iter(variables)))
+    assert says in error
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("KONG_DATABASE", "has no effect: there is no database"),
+        ("KONG_PG_PASSWORD", "has no effect: there is no database"),
+        ("KONG_NGINX_HTTP_SUB_FILTER", "has no effect: it is a directive of nginx"),
+        ("KONG_ADMIN_LISTEN", "has no effect: there is no Admin API"),
+        ("KONG_TRUSTED_IP", "has no effect: there is no setting trusted_ip; did you mean trusted_ips?"),
+        ("KONG_XYZZY", "has no effect: there is no setting xyzzy"),
+    ],
+)
+def test_what_has_no_effect_is_said_with_the_reason(name: str, says: str) -> None:
+    read = from_variables(**{name: "secret-value"})
+    assert read.settings == KongSettings()
+    assert [(remark.where, remark.is_error) for remark in read.remarks] == [(name, False)]
+    assert says in read.remarks[0].text
+    assert "secret-value" not in read.remarks[0].text
+
+
+def test_what_kubernetes_tells_of_services_is_no_setting() -> None:
+    links = {
+        "KONG_KONG_PROXY_SERVICE_HOST": "10.0.0.1",
+        "KONG_KONG_PROXY_SERVICE_PORT": "80",
+        "KONG_KONG_PROXY_SERVICE_PORT_KONG_PROXY_TLS": "443",
+        "KONG_KONG_PROXY_PORT": "tcp://10.0.0.1:80",
+        "KONG_KONG_PROXY_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "KONG_KONG_PROXY_PORT_80_TCP_PROTO": "tcp",
+    }
+    assert from_variables(**links) == (KongSettings(), ())
+
+
+def test_the_file_is_kongs() -> None:
+    text = r"""
+# a comment = not a setting
+trusted_ips = 10.0.0.0/8   # behind the value
+ headers=off
+real_ip_header = X-\#1
+trusted_ips = 10.0.0.0/16
+"""
+    assert from_file(text, "kong.conf") == {
+        "trusted_ips": Given("10.0.0.0/16", "kong.conf:6: trusted_ips"),
+        "headers": Given("off", "kong.conf:4: headers"),
+        "real_ip_header": Given("X-#1", "kong.conf:5: real_ip_header"),
+    }
+
+
+def test_a_line_that_is_no_setting_is_named() -> None:
+    with pytest.raises(Unreadable, match=r"kong\.conf:2: 'trusted ips' is not of the form key = value"):
+        from_file("headers = off\ntrusted ips", "kong.conf")
+
+
+def test_a_wrong_line_of_the_file_is_named() -> None:
+    (error,) = read_settings([from_file("\nheaders = x", "kong.conf")]).errors
+    assert error.startswith("kong.conf:2: headers is 'x':")
+
+
+@given(st.dictionaries(st.sampled_from([setting.name for setting in TABLE]), st.text(max_size=30)))
+def test_any_text_is_a_value_or_an_error(texts: dict[str, str]) -> None:
+    read = read_settings([{name: Given(text, name) for name, text in texts.items()}])
+    assert all(isinstance(remark, Remark) and remark.is_error for remark in read.remarks)
