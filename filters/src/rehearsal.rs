@@ -2,7 +2,7 @@
 //! of it. Nothing is decided here: the code that serves decides, on a stream that ends in memory.
 
 use crate::gateway::{Filter, Flow, Part};
-use crate::incoming::{self, IncomingHeaders};
+use crate::incoming::{self, IncomingHeaders, Listener};
 use crate::local_reply;
 use crate::path;
 use crate::plugins::rate_limiting::counters::Counters;
@@ -39,8 +39,9 @@ impl Question {
         if self.is_tls { Scheme::Https } else { Scheme::Http }
     }
 
-    fn port(&self) -> Option<u64> {
-        self.local.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
+    fn listener(&self) -> Listener {
+        let port = self.local.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Listener { scheme: self.scheme(), port: port.unwrap_or_default() }
     }
 }
 
@@ -53,7 +54,7 @@ impl Question {
 /// what it would say where the upstream has none. Counters are those handed in.
 pub fn rehearse(world: &Arc<World>, question: &Question, counters: &'static Counters) -> Value {
     let mut stream = Rehearsal::new(question);
-    let choice = incoming::mutate(&mut stream, Some(Arc::clone(world)), question.scheme());
+    let choice = incoming::mutate(&mut stream, Some(Arc::clone(world)), question.listener());
     let mut filter = Filter::new(choice, counters);
     filter.parts = Some(Vec::new());
     let flow = filter.on_request_headers(&mut stream, true);
@@ -186,6 +187,10 @@ impl Connection for Rehearsal<'_> {
     fn local_address(&self) -> Option<&[u8]> {
         Some(self.question.local.as_bytes())
     }
+
+    fn source_address(&self) -> Option<&[u8]> {
+        self.peer_address()
+    }
 }
 
 /// Waits for nothing.
@@ -220,10 +225,6 @@ impl Stream for Rehearsal<'_> {
 
     fn sizes(&self) -> (u64, u64) {
         (0, 0)
-    }
-
-    fn local_port(&self) -> Option<u64> {
-        self.question.port()
     }
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

@@ -93,12 +93,13 @@ def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":
 def _settings(arguments: argparse.Namespace) -> "CompileSettings":
     from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.kong_conf.settings import KongSettings
 
     return CompileSettings(
         ingress_class=arguments.ingress_class,
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
-        trusted_ips=arguments.trusted_ips,
+        kong=KongSettings(trusted_ips=arguments.trusted_ips),
         salt=os.urandom(16),
         default_certificate=self_signed_certificate(),
     )
@@ -109,7 +110,9 @@ def _address(text: str) -> str:
 
 
 def _networks(text: str) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(word.strip(), strict=False)) for word in text.split(",") if word.strip())
+    from crossfade.kong_conf.values import networks
+
+    return networks(text)
 
 
 def _listen(url: str) -> str:

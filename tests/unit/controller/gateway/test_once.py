@@ -17,7 +17,7 @@ async def test_what_cannot_be_read_is_told_and_the_rest_compiled() -> None:
     api.put(f"{INGRESSES}/good", {"metadata": {"namespace": "prod"}, "spec": spec})
     api.put(f"{INGRESSES}/bad", {"metadata": {"namespace": "prod"}, "spec": {"rules": 5}})
     async with serving(api) as url:
-        compiled = await compiled_cluster(ClusterConfig(server=url), CompileSettings(https_port=None))
+        compiled = await compiled_cluster(ClusterConfig(server=url), CompileSettings())
     assert [str(row.origin.ref) for row in compiled.model.gateway.routes] == ["Ingress prod/good"]
     assert {str(each.ref) for each in compiled.diagnostics if each.code == "object.unreadable"} == {"Ingress prod/bad"}
     assert len(api.requests) == len(INPUT_KINDS)
