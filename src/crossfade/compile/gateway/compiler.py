@@ -11,6 +11,7 @@ from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import certificates_of
+from crossfade.compile.gateway.claims import tell_rivals
 from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import GROUP_UNUSED, ConsumerGroup, consumer_groups_of
@@ -81,6 +82,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     parameters = class_parameters(snapshot, settings.ingress_class, diagnostics)
     detects_regex = settings.compat == "kong-2.1" or parameters.enable_legacy_regex_detection
     routes = kong_routes(ingresses, snapshot, memo, diagnostics, detects_regex=detects_regex)
+    tell_rivals(routes, memo, diagnostics)
     resolver = ServiceResolver(snapshot, memo, diagnostics, is_service_upstream=parameters.service_upstream)
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     services = resolver.services

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.ingress_options import RouteOptions, override_of, route_options
-from crossfade.compile.gateway.paths import kong_paths, merged_slashes
+from crossfade.compile.gateway.paths import kong_paths, looks_like_regex, merged_slashes
 from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, port_text
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -137,6 +137,8 @@ def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
         regex_prefix=reading.options.regex_prefix,
         detects_regex=reading.detects_regex,
     )
+    if not any(path.kind is PathMatchKind.REGEX and not path.is_generated for path in paths):
+        _tell_if_regex(rule, reading)
     for path in paths:
         problem = _path_problem(path, rule.path.path)
         if problem is None:
@@ -151,6 +153,23 @@ def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
                 " look-around and back-references",
                 field=f"{rule.field}.path",
             )
+
+
+def _tell_if_regex(rule: _Rule, reading: _Reading) -> None:
+    """A path that is taken as it is written, and was hardly meant so."""
+    written, prefix = rule.path.path, reading.options.regex_prefix
+    # `/~user` is a path like any other.
+    if not looks_like_regex(written) and not written.startswith(f"{prefix}/"):
+        return
+    pattern = written if written.startswith(prefix) else f"{prefix}{written}"
+    reading.diagnostics.warning(
+        typed_ref(reading.ingress),
+        "ingress.path-like-regex",
+        f"path {written!r} of type {rule.path.path_type} looks like a regex and is none",
+        effect="it matches only requests whose path has these very characters",
+        hint=f"for a regex write {pattern!r} with pathType ImplementationSpecific",
+        field=f"{rule.field}.path",
+    )
 
 
 def _path_problem(path: KongPath, written: str) -> str | None:

@@ -9,6 +9,8 @@ from crossfade.compile.routing.matches import PathMatchKind
 REGEX_PREFIX: Final = "/~"
 _SLASHES: Final = re.compile(r"/{2,}")
 _METACHARACTERS: Final = re.compile(r"[.^$*+?()\[\]{}|\\]")
+# What hardly stands in a path that is meant as it is written.
+_LOOKS_LIKE_REGEX: Final = re.compile(r"[\\^\[\]{}|*]|\.\+|\(\?|\)[+?]|\$$")
 # Kong 2 took a path for a regex as soon as it held any other character.
 _PLAIN_IN_KONG_2: Final = re.compile(r"[a-zA-Z0-9.\-_~/%]*")
 
@@ -30,6 +32,10 @@ def kong_paths(
     if detects_regex and not _PLAIN_IN_KONG_2.fullmatch(path):
         return (KongPath(PathMatchKind.REGEX, path),)
     return (KongPath(PathMatchKind.PREFIX, merged_slashes(path) or "/"),)
+
+
+def looks_like_regex(path: str) -> bool:
+    return _LOOKS_LIKE_REGEX.search(path) is not None
 
 
 def merged_slashes(path: str) -> str:

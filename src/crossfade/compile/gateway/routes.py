@@ -62,8 +62,13 @@ def _match(route: KongRoute) -> tables.Match:
 
 
 def _rank(path: KongPath, route: KongRoute) -> str:
+    """Of equal weights the older Ingress comes first, then the name."""
+    return weight(path, route) + rank(route.created, route.name, path.text)
+
+
+def weight(path: KongPath, route: KongRoute) -> str:
     """Kong's weights; where Kong leaves the order open: longer wildcard, longer path, pathType Exact before Prefix as
-    Kubernetes has it (R-8), older Ingress, then names."""
+    Kubernetes has it (R-8)."""
     kinds = sum(map(bool, (route.methods, route.hosts, route.headers, route.snis))) + 1
     return rank(
         route.is_default_backend,
@@ -77,9 +82,6 @@ def _rank(path: KongPath, route: KongRoute) -> str:
         not path.is_generated,
         -len(path.text),
         path.is_stem,
-        route.created,
-        route.name,
-        path.text,
     )
 
 

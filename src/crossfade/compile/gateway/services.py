@@ -11,7 +11,7 @@ from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.annotation_table import SERVICE_WITHOUT_EFFECT
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
-from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of
+from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of, why_empty
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ClientTls, Cluster, Discovery, IpFamily, Protocol
@@ -67,7 +67,10 @@ class ServiceResolver:
             self._tell_missing(backend)
         if name not in self._resolved:
             self._resolved[name] = self._missing(backend, name) if service is None else self._found(service, backend)
-        return self._resolved[name]
+        found = self._resolved[name]
+        if found.missing_port is not None:
+            self._tell_missing_port(backend, found.missing_port)
+        return found
 
     def _found(self, service: Service, backend: KongBackend) -> KongService:
         name = backend.name
@@ -97,6 +100,16 @@ class ServiceResolver:
             effect="requests to this backend are answered 503",
             hint=f"create the Service {wanted} or correct the backend",
             field=backend.origin.path,
+        )
+
+    def _tell_missing_port(self, backend: KongBackend, problem: str) -> None:
+        self._diagnostics.error(
+            backend.origin.ref,
+            "backend.port-not-found",
+            problem,
+            effect="requests to this backend are answered 503",
+            hint="name a port that the Service has",
+            field=f"{backend.origin.path}.port",
         )
 
     def _missing(self, backend: KongBackend, name: str) -> KongService:
@@ -143,6 +156,7 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
     reader.tell_unsupported(SERVICE_WITHOUT_EFFECT)
     reader.tell_unknown()
     _warn(ref, override, targets, diagnostics)
+    _tell_empty(reading, targets)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
     return KongService(
         name=name,
@@ -156,6 +170,7 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
         read_timeout=_first(reader.integer("konghq.com/read-timeout", TIMEOUT), proxy.read_timeout, 60000),
         plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
         refusal=_refusal(ref, reader, protocol, diagnostics),
+        missing_port=targets.problem if targets.lacks_port else None,
     )
 
 
@@ -244,14 +259,14 @@ def _shown(protocol: str) -> str:
 
 
 def _warn(ref: ObjectRef, override: KongIngress | None, targets: Targets, diagnostics: Diagnostics) -> None:
-    if targets.problem is not None:
+    if targets.problem is not None and not targets.lacks_port:
         diagnostics.error(
             ref,
             "service.no-port",
             targets.problem,
             effect="requests to this Service are answered 503",
-            hint="name a port that the Service has",
-            field="spec.ports",
+            hint="correct spec.externalName, or name a number as the port",
+            field="spec.externalName",
         )
     upstream = override.upstream if override else None
     if upstream and (upstream.healthchecks or upstream.hash_on or upstream.algorithm not in (None, "round-robin")):
@@ -261,6 +276,20 @@ def _warn(ref: ObjectRef, override: KongIngress | None, targets: Targets, diagno
             "only host_header of the section upstream is supported",
             effect="requests are balanced round-robin, without health checks",
             field="upstream",
+        )
+
+
+def _tell_empty(reading: _Reading, targets: Targets) -> None:
+    """Cured as soon as an endpoint is ready: then nothing is told any more."""
+    if targets.problem is None and targets.discovery is Discovery.EDS and not targets.endpoints:
+        port = reading.backend.service.port
+        reading.diagnostics.warning(
+            typed_ref(reading.service),
+            "service.no-endpoints",
+            f"port {port_text(reading.backend.service)}: {why_empty(reading.service, port, reading.slices)}",
+            effect="requests to it are answered 503 until one is ready",
+            hint="look at the pods that spec.selector selects, and at the names of their ports",
+            field="spec.selector",
         )
 
 

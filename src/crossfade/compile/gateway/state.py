@@ -49,6 +49,7 @@ def port_text(backend: IngressServiceBackend) -> str:
 
 class KongService(Struct, frozen=True, gc=False):
     """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding.
+    `missing_port` is for all who name this port of the Service: that it is not there.
 
     Without any target the cluster is empty: plugins run, then the gateway answers 503, as Kong does.
     """
@@ -62,6 +63,7 @@ class KongService(Struct, frozen=True, gc=False):
     read_timeout: int = 60000
     plugins: tuple[PluginRef, ...] = ()
     refusal: str | None = None
+    missing_port: str | None = None
 
 
 class KongRoute(Struct, frozen=True, gc=False):

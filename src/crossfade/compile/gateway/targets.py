@@ -22,11 +22,12 @@ SlicesByService = Mapping[NamespacedName, tuple[EndpointSlice, ...]]
 
 
 class Targets(Struct, frozen=True, gc=False):
-    """`problem` says why there are none."""
+    """`problem` says why there are none; `lacks_port` that this is for want of the port that was asked for."""
 
     discovery: Discovery = Discovery.EDS
     endpoints: tuple[Endpoint, ...] = ()
     problem: str | None = None
+    lacks_port: bool = False
 
 
 class Upstream(Struct, frozen=True, gc=False):
@@ -59,10 +60,34 @@ def targets_of(
             return Targets(problem="rules with an ExternalName service must specify numeric ports")
         return _external(service.spec.external_name, port.number, upstream)
     if service_port is None:
-        return Targets(problem="can't find port for backend kubernetes service: no suitable port found")
+        return Targets(problem=_missing_port(service, port), lacks_port=True)
     if upstream.uses_service_name:
         return _named(f"{service.metadata.name}.{service.metadata.namespace}.svc", service_port.port, upstream)
     return Targets(endpoints=_ready_endpoints(slices, service_port, upstream, diagnostics))
+
+
+def _missing_port(service: Service, wanted: ServiceBackendPort) -> str:
+    asked = wanted.name or wanted.number or "none"
+    there = ", ".join(map(_shown_port, service.spec.ports)) or "none"
+    problem = "can't find port for backend kubernetes service: no suitable port found"
+    return f"{problem}: port {asked} was asked for, Service {service.metadata.key} has {there}"
+
+
+def _shown_port(port: ServicePort) -> str:
+    number = str(port.port) if port.protocol == "TCP" else f"{port.port}/{port.protocol}"
+    return f"{number} ({port.name})" if port.name else number
+
+
+def why_empty(service: Service, port: ServiceBackendPort, slices: Iterable[EndpointSlice]) -> str:
+    """For a port that is there, and has no endpoint that is ready."""
+    service_port = _service_port(service, port)
+    ready = [item for item in slices if any(end.is_ready for end in item.endpoints)]
+    if service_port is not None and ready:
+        names = sorted({port.name or "one without a name" for item in ready for port in item.ports})
+        wanted = f"port {service_port.name}" if service_port.name else "port without a name"
+        return f"its ready endpoints have no {wanted}; they have {', '.join(names) or 'none'}"
+    count = sum(len(item.endpoints) for item in slices)
+    return f"none of its {count} endpoints is ready" if count else "it has no endpoints"
 
 
 def host_with_port(host: str, port: int, protocol: str) -> str:

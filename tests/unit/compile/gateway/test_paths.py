@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossfade.compile.gateway.paths import kong_paths
+from crossfade.compile.gateway.paths import kong_paths, looks_like_regex
 from crossfade.compile.gateway.targets import host_with_port
 from crossfade.compile.routing.matches import PathMatchKind
 
@@ -25,6 +25,28 @@ PATHS = [
 @pytest.mark.parametrize(("path", "path_type", "expected"), PATHS)
 def test_paths(path: str, path_type: str, expected: list[tuple[str, str]]) -> None:
     assert [(found.kind.value, found.text) for found in kong_paths(path, path_type)] == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "looks"),
+    [
+        ("/api/.*", True),
+        (r"/v\d+", True),
+        ("/v[12]", True),
+        ("/(a|b)/c", True),
+        ("/a/.+", True),
+        ("^/a", True),
+        ("/a$", True),
+        ("/(a)?", True),
+        ("/files/*", True),
+        ("/v1.2/a+b", False),
+        ("/odata/Items(1)", False),
+        ("/a-b_c~d/$metadata", False),
+        ("/@scope/pkg:1;v=2,3", False),
+    ],
+)
+def test_what_looks_like_a_regex(path: str, looks: bool) -> None:
+    assert looks_like_regex(path) is looks
 
 
 def test_an_exact_path_is_no_stem_of_a_prefix() -> None:

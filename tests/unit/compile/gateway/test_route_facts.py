@@ -37,6 +37,7 @@ OTHERS: dict[str, Any] = {
     "read_timeout": 1,
     "plugins": (PluginRef("x", ORIGIN.ref),),
     "refusal": "closed",
+    "missing_port": "there is none",
 }
 
 
