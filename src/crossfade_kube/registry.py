@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import GroupVersionKind, JsonObject, ObjectMeta, ObjectRef, Resource
 
+_SECRET = GroupVersionKind("", "v1", "Secret")
 _LINE_BREAKS = str.maketrans("", "", "\r\n")
 _PATH_IN_MESSAGE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$")
 
@@ -96,7 +96,7 @@ def _decode_error(obj: JsonObject, kind: type[TypedObject], cause: msgspec.Valid
 
 def _with_plain_base64(obj: Any, kind: type[TypedObject]) -> Any:
     """Kubernetes skips line breaks in a Secret's data; whoever writes it with `base64` has them every 76 characters."""
-    data = obj.get("data") if isinstance(obj, dict) and kind.RESOURCE == Secret.RESOURCE else None
+    data = obj.get("data") if isinstance(obj, dict) and kind.RESOURCE.gvk == _SECRET else None
     if not isinstance(data, dict):
         return obj
     joined = {key: value.translate(_LINE_BREAKS) if isinstance(value, str) else value for key, value in data.items()}
