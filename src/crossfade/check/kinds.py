@@ -9,7 +9,6 @@ from crossfade.admission.kong import WITHOUT_EFFECT
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.api.appmesh import Mesh
 from crossfade.api.appmesh.values import GROUP
-from crossfade.check.unknown_fields import unknown_fields
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.compile.mesh.admit import MEMBER_KINDS
@@ -35,18 +34,7 @@ def full_reading() -> Reading:
 
 def _problems(item: TypedObject, document: JsonObject) -> Iterable[Problem]:
     kind = item.RESOURCE
-    yield from _unknown(kind, document)
     yield from _appmesh_problems(kind, document) if kind.group == GROUP else kong_problems(item, document)
-
-
-def _unknown(kind: Resource, document: JsonObject) -> Iterator[Problem]:
-    crd = _definition(kind)
-    if crd is None:
-        return
-    (version,) = (each for each in crd["spec"]["versions"] if each["name"] == kind.version)
-    for field in unknown_fields(document, version["schema"]["openAPIV3Schema"]):
-        text = "this kind has no such field, so the API server drops it"
-        yield Problem(field, text, "correct its name or remove it", Severity.WARNING, "field.unknown")
 
 
 def _appmesh_problems(kind: Resource, document: JsonObject) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from crossfade.api.kong.plugin import AnyKongPlugin, ConfigSource, KongClusterPl
 from crossfade.compile.diagnostics import Severity
 from crossfade.gateway_files.documents import loaded, unusable
 from crossfade.gateway_files.reading import BETA_INGRESS, Problem, Reading
+from crossfade.gateway_files.unknown_fields import UnknownField
 from crossfade_kube.meta import JsonObject, ObjectMeta, ObjectRef
 from crossfade_kube.registry import DecodeError, decode
 
@@ -92,12 +93,18 @@ def _found(position: tuple[int, ...], value: JsonObject, reading: Reading) -> Fo
         problem = Problem(error.field, error.problem)
         return Found(position, ref, closing=_closing(value, ref), problems=(problem,))
     wrong = [Problem(field, text) for field, text in reading.schemas.problems(item.RESOURCE, document)]
-    problems = (*wrong, *reading.rules(item, document))
+    unknown = [_unknown(each) for each in reading.schemas.unknown(item.RESOURCE, document)]
+    problems = (*wrong, *unknown, *reading.rules(item, document))
     if not any(problem.severity is Severity.ERROR for problem in problems):
         return Found(position, ref, item, problems=problems)
     # What Kong's rules refuse the compiler refuses too, and says more about; it does not know the schemas.
     closing = item if isinstance(item, AnyKongPlugin) and not wrong else _closing(value, ref)
     return Found(position, ref, closing=closing, problems=problems)
+
+
+def _unknown(field: UnknownField) -> Problem:
+    text = "this kind has no such field, so it has no effect, and an API server drops it"
+    return Problem(field.path, text, field.hint, Severity.WARNING, "field.unknown")
 
 
 def _as_stored(value: JsonObject, ref: ObjectRef) -> JsonObject:

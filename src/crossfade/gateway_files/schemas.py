@@ -1,8 +1,9 @@
 """The structural schemas of the kinds that come with the gateway, compiled when the first object of a kind is seen."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from crossfade.gateway_files.unknown_fields import UnknownField, unknown_fields
 from crossfade_kube.meta import JsonObject, Resource
 
 if TYPE_CHECKING:
@@ -14,25 +15,39 @@ class Schemas:
 
     def __init__(self, load: Callable[[Resource], JsonObject | None]) -> None:
         self._load = load
-        self._validators: dict[Resource, jsonschema_rs.Validator | None] = {}
+        self._known: dict[Resource, _Known | None] = {}
 
     def problems(self, kind: Resource, obj: JsonObject) -> Iterator[tuple[str, str]]:
         """Field and text."""
-        if kind not in self._validators:
-            self._validators[kind] = self._compiled(kind)
-        validator = self._validators[kind]
-        for error in validator.iter_errors(obj) if validator is not None else ():
+        known = self._of(kind)
+        for error in known.validator.iter_errors(obj) if known is not None else ():
             yield _path(error.instance_path), error.message
 
-    def _compiled(self, kind: Resource) -> "jsonschema_rs.Validator | None":
+    def unknown(self, kind: Resource, obj: JsonObject) -> Iterator[UnknownField]:
+        """What the kind does not have."""
+        known = self._of(kind)
+        return unknown_fields(obj, known.schema) if known is not None else iter(())
+
+    def _of(self, kind: Resource) -> "_Known | None":
+        if kind not in self._known:
+            self._known[kind] = self._compiled(kind)
+        return self._known[kind]
+
+    def _compiled(self, kind: Resource) -> "_Known | None":
         crd = self._load(kind)
         if crd is None:
             return None
         import jsonschema_rs
 
         (version,) = (each for each in crd["spec"]["versions"] if each["name"] == kind.version)
+        schema: JsonObject = version["schema"]["openAPIV3Schema"]
         # Not the value itself, which may be long, or secret.
-        return jsonschema_rs.validator_for(version["schema"]["openAPIV3Schema"], mask="the value")
+        return _Known(schema, jsonschema_rs.validator_for(schema, mask="the value"))
+
+
+class _Known(NamedTuple):
+    schema: JsonObject
+    validator: "jsonschema_rs.Validator"
 
 
 def _path(steps: list[str | int]) -> str:

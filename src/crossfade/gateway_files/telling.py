@@ -28,6 +28,8 @@ class Telling:
         self._uses: Mapping[ObjectRef, Use] = {}
         self._known: Mapping[Fact, Place] = {}
         self._wrong: frozenset[Subject] = frozenset()
+        self._noted: frozenset[Subject] = frozenset()
+        """What has an error, or a warning."""
 
     @property
     def wrong_count(self) -> int:
@@ -37,14 +39,15 @@ class Telling:
     def news(self, state: FileState, diagnostics: Iterable[Diagnostic]) -> list[Message]:
         facts = facts_of(state, diagnostics, elsewhere=self._folder)
         wrong = frozenset(fact.subject for fact in facts if fact.severity is Severity.ERROR)
+        noted = frozenset(fact.subject for fact in facts if fact.severity is not Severity.NOTE)
         lines = Lines()
         told = [_message(fact, place, lines) for fact, place in facts.items() if fact not in self._known]
         told += [
             _cured(subject, state, lines)
-            for subject in sorted(self._wrong - wrong, key=str)
+            for subject in sorted((self._wrong - wrong) | (self._noted - noted), key=str)
             if self._is_there(subject, state)
         ]
-        self._known, self._wrong = facts, wrong
+        self._known, self._wrong, self._noted = facts, wrong, noted
         return told
 
     def note(self, state: FileState) -> None:

@@ -1,26 +1,35 @@
 """Fields that a structural schema does not name: what an API server drops in silence, mostly misspelt."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple
 
 _FREE: Final = "x-kubernetes-preserve-unknown-fields"
 # As every object has them, whatever the schema says.
 _OF_ALL: Final = frozenset({"apiVersion", "kind", "metadata"})
+_SPEC: Final = "spec"
 
 
-def unknown_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
-    """JSON paths, in the document's order; of an unknown field its own, not those within."""
+class UnknownField(NamedTuple):
+    """`path` is a JSON path; `hint` says what may have been meant."""
+
+    path: str
+    hint: str
+
+
+def unknown_fields(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[UnknownField]:
+    """In the document's order; of an unknown field its own path, not those within."""
     properties = schema.get("properties", {})
     for name, value in document.items():
         if name in _OF_ALL:
             continue
         if name not in properties:
-            yield str(name)
+            yield UnknownField(str(name), _hint(name, properties, is_top=True))
         else:
             yield from _within(value, properties[name], str(name))
 
 
-def _within(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
+def _within(value: Any, schema: dict[str, Any], path: str) -> Iterator[UnknownField]:
     if isinstance(value, list):
         items = schema.get("items")
         for index, item in enumerate(value if isinstance(items, dict) else ()):
@@ -34,4 +43,12 @@ def _within(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
             elif isinstance(rest, dict):
                 yield from _within(item, rest, here)
             elif properties and not rest and not schema.get(_FREE):
-                yield here
+                yield UnknownField(here, _hint(name, properties))
+
+
+def _hint(name: Any, properties: dict[str, Any], *, is_top: bool = False) -> str:
+    if is_top and name == _SPEC:
+        own = sorted(set(properties) - _OF_ALL - {"status"})
+        return f"this kind has no spec: write {', '.join(own)} at the top level"
+    nearest = get_close_matches(str(name), [each for each in properties if each != "status"], n=1)
+    return f"did you mean {nearest[0]}?" if nearest else "correct its name or remove it"

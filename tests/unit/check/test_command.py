@@ -56,11 +56,11 @@ def test_people_read_place_object_field_consequence_and_way_out(
     told = capsys.readouterr()
     violation = "plugin failed schema validation: schema violation (config.minute: value must be greater than 0)"
     effect = "requests to the routes that use it are answered 503, and consumers that carry it are not known"
-    unknown = "this kind has no such field, so the API server drops it"
+    unknown = "this kind has no such field, so it has no effect, and an API server drops it"
     assert told.out.splitlines() == [
         f"{file}:5: error: KongPlugin default/limit, config.minute: {violation}; {effect}",
         f"{file}:12: warning: KongPlugin default/other, protocol: {unknown}",
-        "hint: correct its name or remove it",
+        "hint: did you mean protocols?",
     ]
     assert told.err == "crossfade check: 1 valid object in 1 file: 1 error, 1 warning; not read: Pod (1)\n"
 

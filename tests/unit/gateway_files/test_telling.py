@@ -54,6 +54,18 @@ def test_each_thing_has_file_and_line_and_is_said_once(told: Told) -> None:
     assert told.telling.wrong_count == 0
 
 
+def test_a_warning_is_cured_too(told: Told) -> None:
+    (told.folder / "all.yaml").write_text(f"{SERVICE}---\n{INGRESS % '/x'}---\n{PLUGIN % 3}")
+    told.news()
+    file = told.folder / "all.yaml"
+    file.write_text(file.read_text().replace("kind: KongPlugin", "kind: KongPlugin\nconfigs: {}"))
+    (message,) = told.news()
+    assert (message.severity, message.hint) == (Severity.WARNING, "did you mean config?")
+    file.write_text(file.read_text().replace("\nconfigs: {}", ""))
+    (message,) = told.news()
+    assert (message.severity, message.text) == (None, "KongPlugin default/limit is in order again")
+
+
 def test_a_plugin_that_only_closes_is_spoken_of_once(told: Told) -> None:
     (told.folder / "limit.yaml").write_text(PLUGIN % 3 + "disabled: perhaps\n")
     (message,) = told.news()

@@ -137,10 +137,10 @@ def _usable_paths(rule: _Rule, reading: _Reading) -> Iterator[KongPath]:
         regex_prefix=reading.options.regex_prefix,
         detects_regex=reading.detects_regex,
     )
-    if not any(path.kind is PathMatchKind.REGEX and not path.is_generated for path in paths):
+    problems = [_path_problem(path, rule.path.path) for path in paths]
+    if not any(problems) and all(path.is_generated or path.kind is not PathMatchKind.REGEX for path in paths):
         _tell_if_regex(rule, reading)
-    for path in paths:
-        problem = _path_problem(path, rule.path.path)
+    for path, problem in zip(paths, problems, strict=True):
         if problem is None:
             yield path
         else:
