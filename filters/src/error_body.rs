@@ -98,12 +98,13 @@ pub fn compact(message: &str) -> String {
     format!("{{\"message\":\"{message}\"}}")
 }
 
-/// Content type and body of nginx's page for a redirect (kong.md §3.9).
-pub fn redirect_page(status: u16) -> (&'static str, String) {
+/// Content type and body of nginx's own page: for a redirect, and for what Kong has no words for (kong.md §3.9).
+pub fn nginx_page(status: u16) -> (&'static str, String) {
     let (reason, content_type) = match status {
         301 => ("Moved Permanently", "text/html"),
         302 => ("Found", "text/html"),
         307 => ("Temporary Redirect", "text/html; charset=UTF-8"),
+        501 => ("Not Implemented", "text/html; charset=UTF-8"),
         _ => ("Permanent Redirect", "text/html; charset=UTF-8"),
     };
     let title = format!("{status} {reason}");
@@ -196,9 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn redirect_pages_have_nginx_lengths() {
-        for (status, length) in [(301, 134), (302, 110), (307, 136), (308, 136)] {
-            assert_eq!(redirect_page(status).1.len(), length, "{status}");
+    fn pages_have_nginx_lengths() {
+        for (status, length) in [(301, 134), (302, 110), (307, 136), (308, 136), (501, 130)] {
+            assert_eq!(nginx_page(status).1.len(), length, "{status}");
         }
     }
 

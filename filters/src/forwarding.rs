@@ -70,6 +70,10 @@ impl Changes {
 /// Methods that nginx does not try again once something was sent.
 const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
 
+/// What Envoy takes for WebSocket it answers itself, with an empty body, when the upstream says anything but 101. The
+/// space, which is no part of the value, hides it.
+const WEBSOCKET: &str = "websocket ";
+
 const REMOVED: [&str; 4] = ["proxy", "proxy-connection", "keep-alive", "expect"];
 
 const IDENTITY_PREFIXES: [&[u8]; 2] = [b"x-consumer-", b"x-credential-"];
@@ -127,8 +131,11 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     if route.service.retry_idempotent && !NOT_IDEMPOTENT.contains(&request.method) {
         changes.set("x-envoy-retry-on", "reset");
     }
-    if request.header(b"upgrade").is_none() && !request.is_grpc() {
-        // Kong's upstream connections are HTTP/1.1, except for gRPC.
+    // Kong's upstream connections are HTTP/1.1, except for gRPC.
+    if is_websocket(request) {
+        changes.set("connection", "keep-alive, Upgrade");
+        changes.set("upgrade", WEBSOCKET);
+    } else if !request.is_grpc() {
         changes.set("connection", "keep-alive");
     }
 }
@@ -198,12 +205,15 @@ fn request_via(request: &Request<'_>, server_token: &str) -> Text {
     via
 }
 
+fn is_websocket(request: &Request<'_>) -> bool {
+    request.header(b"upgrade").is_some_and(incoming::is_websocket)
+}
+
 fn take_away(settings: &Settings, request: &Request<'_>, changes: &mut Changes) {
-    let is_websocket = request.header(b"upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
     for (name, value) in &request.headers {
         match *name {
             b"te" => keep_trailers(value, changes),
-            b"upgrade" if !is_websocket => changes.remove("upgrade"),
+            b"upgrade" if !is_websocket(request) => changes.remove("upgrade"),
             b"proxy-authorization" if settings.compat == Compat::Kong21 => changes.remove("proxy-authorization"),
             // A client must not steer Envoy's router.
             other if other.starts_with(b"x-envoy-") || incoming::is_internal(other) => {

@@ -82,8 +82,10 @@ pub enum Part {
 }
 
 pub struct Filter {
-    /// None: the request came before any state of the tables.
+    /// None: the request came before any state of the tables, or Envoy refused it before anything could be chosen.
     pub(crate) choice: Option<Choice>,
+    /// Those in force when the request came.
+    settings: Arc<Settings>,
     pub(crate) counters: &'static Counters,
     pub(crate) started: Instant,
     pub(crate) proxied: Option<Instant>,
@@ -128,14 +130,14 @@ enum Decision {
     AwaitOutcome(Wait, Note),
 }
 
-static NO_SETTINGS: std::sync::LazyLock<Arc<Settings>> = std::sync::LazyLock::new(Arc::default);
-
 impl Filter {
-    pub fn new(choice: Option<Choice>, counters: &'static Counters) -> Self {
+    /// `settings` are for a request without a choice.
+    pub fn new(choice: Option<Choice>, settings: Option<Arc<Settings>>, counters: &'static Counters) -> Self {
         let mut request_id = [0; 32];
         // Both arrays have fixed, fitting lengths.
         let _ = hex::encode_to_slice(fastrand::u128(..).to_be_bytes(), &mut request_id);
         Self {
+            settings: choice.as_ref().map(|choice| Arc::clone(&choice.world.settings)).or(settings).unwrap_or_default(),
             choice,
             counters,
             started: Instant::now(),
@@ -535,7 +537,7 @@ impl Filter {
     }
 
     pub(crate) fn settings(&self) -> &Settings {
-        self.choice.as_ref().map_or(&NO_SETTINGS, |choice| &choice.world.settings)
+        &self.settings
     }
 
     fn route(&self) -> Option<&Route> {

@@ -4,9 +4,11 @@ use crate::gateway::{Filter, Flow};
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::stream::Map;
 use crate::stream::testing::Fake;
-use crate::testing::{choice, filter, passed, state};
+use crate::tables::Settings;
+use crate::testing::{choice, filter, passed, received, state};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 fn key_auth(config: Value) -> Value {
     json!({
@@ -242,11 +244,11 @@ fn the_limit_blocks_with_the_configured_words() {
     let mut first = Fake::request("GET", "/s", &[("accept", "text/plain")]);
     let world = state(&limits(&[("i", 6, config)]));
     let counters: &'static Counters = Box::leak(Box::new(Counters::new()));
-    let mut filter = Filter::new(choice(&world, &first), counters);
+    let mut filter = Filter::new(choice(&world, &first), None, counters);
     assert_eq!(filter.on_request_headers(&mut first, true), Flow::Continue);
     // The same counters, the next request.
     let mut second = Fake::request("GET", "/s", &[("accept", "text/plain")]);
-    let mut next = Filter::new(choice(&world, &second), counters);
+    let mut next = Filter::new(choice(&world, &second), None, counters);
     assert_eq!(next.on_request_headers(&mut second, true), Flow::Answered);
     let (status, headers, body) = second.reply.unwrap();
     assert_eq!(status, 420);
@@ -341,9 +343,37 @@ fn what_no_route_takes_is_answered() {
 #[test]
 fn without_any_state_nothing_passes() {
     let mut stream = Fake::request("GET", "/s", &[]);
-    let mut filter = Filter::new(None, Box::leak(Box::new(Counters::new())));
+    let mut filter = Filter::new(None, None, Box::leak(Box::new(Counters::new())));
     assert_eq!(filter.on_request_headers(&mut stream, true), Flow::Answered);
     assert_eq!(stream.status(), Some(503));
+}
+
+#[test]
+fn what_envoy_refuses_before_all_else_is_kongs_too() {
+    for (status, content_type) in [(400, "text/plain; charset=utf-8"), (501, "text/html; charset=UTF-8")] {
+        let settings = Settings::parse(r#"{"compat": "kong-3", "server_token": "kong/3.9.1"}"#).unwrap();
+        let mut filter = Filter::new(None, Some(Arc::new(settings)), Box::leak(Box::new(Counters::new())));
+        let mut stream = Fake::request("GET", "/", &[]);
+        filter.on_local_reply(status, b"http1.codec_error");
+        stream.response = vec![(":status".into(), status.to_string().into_bytes())];
+        filter.on_response_headers(&mut stream, true);
+        assert_eq!(stream.sent(Map::Response, "server").as_deref(), Some("kong/3.9.1"), "{status}");
+        assert_eq!(stream.sent(Map::Response, "content-type").as_deref(), Some(content_type), "{status}");
+        assert!(!stream.response_body.is_empty(), "{status}");
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_offered_gets_past_envoy() {
+    let answer = json!({"status": 426, "message": "m", "headers": [["upgrade", "TLS/1.2, HTTP/1.1"]]});
+    for (protocol, connection) in [("HTTP/1.1", Some("keep-alive, Upgrade")), ("HTTP/2", None)] {
+        let mut request = Fake::request("GET", "/s", &[]);
+        request.protocol = protocol.to_owned();
+        let (_, stream, _) = passed(&json!({"route": {"https_only": answer}}), request);
+        assert_eq!(received(&stream, "upgrade"), ["TLS/1.2, HTTP/1.1"]);
+        assert_eq!(received(&stream, "connection"), connection.into_iter().collect::<Vec<_>>());
+        assert_eq!(stream.sent(Map::Request, "upgrade").is_some(), connection.is_some(), "{protocol}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The counters of this process; they outlive every configuration.
 static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
@@ -119,7 +119,9 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
         let filter = match config {
             Some(FilterConfig::Gateway) => {
                 let choice = CHOICE.with(|choice| choice.borrow_mut().take());
-                Some(UnsafeCell::new(Filter::new(choice, &COUNTERS)))
+                let settings = || Some(Arc::clone(&STORE.world()?.settings));
+                let settings = if choice.is_none() { settings() } else { None };
+                Some(UnsafeCell::new(Filter::new(choice, settings, &COUNTERS)))
             }
             Some(FilterConfig::Table) | None => None,
         };

@@ -55,6 +55,7 @@ pub struct Choice {
 pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, listener: Listener) -> Option<Choice> {
     let forged: Vec<&'static [u8]> = forged_in(&headers.all());
     forged.into_iter().for_each(|name| headers.remove(name));
+    settle_upgrade(headers);
     let choice = choose(headers, world?, listener);
     if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target)
         && let Some(cluster) = route.pick_cluster()
@@ -63,6 +64,27 @@ pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, lis
         headers.set(ACTION, route.action.as_bytes());
     }
     Some(choice)
+}
+
+/// Kong upgrades to WebSocket, whatever `Connection` says, and to nothing else. Envoy would refuse the request.
+fn settle_upgrade(headers: &mut impl IncomingHeaders) {
+    let (asked, connection) = {
+        let all = headers.all();
+        let value = |name: &[u8]| all.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
+        let Some(asked) = value(b"upgrade") else { return };
+        let names_it = |value: &[u8]| parts(value).any(|name| name.eq_ignore_ascii_case(b"upgrade"));
+        let connection = value(b"connection").unwrap_or_default();
+        (is_websocket(asked), if names_it(connection) { None } else { Some([connection, b", upgrade"].concat()) })
+    };
+    match connection {
+        _ if !asked => headers.remove(b"upgrade"),
+        Some(connection) => headers.set(b"connection", connection.strip_prefix(b", ").unwrap_or(&connection)),
+        None => (),
+    }
+}
+
+pub fn is_websocket(upgrade: &[u8]) -> bool {
+    upgrade.eq_ignore_ascii_case(b"websocket")
 }
 
 fn forged_in(headers: &HeaderList<'_>) -> Vec<&'static [u8]> {
@@ -102,10 +124,14 @@ fn first_line(headers: &HeaderList<'_>, name: &[u8]) -> Option<Text> {
 
 /// Headers that a `Connection` value names, without those that mean something to the connection itself.
 pub fn named_in(connection: &[u8]) -> impl Iterator<Item = &[u8]> {
-    connection.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| {
+    parts(connection).filter(|name| {
         let is_own = KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name));
         !name.is_empty() && !is_own && !name.starts_with(b":")
     })
+}
+
+fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 const KEPT: [&[u8]; 9] = [
@@ -166,6 +192,23 @@ mod tests {
         assert_eq!(internal(&headers), [("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]);
         assert!(headers.contains(&(":path".into(), "/n//%61b?x=//%61".into())), "the target stays as it was sent");
         assert_eq!(&*choice.unwrap().entry.unwrap().target.id, "r");
+    }
+
+    #[test]
+    fn websocket_is_the_only_upgrade() {
+        for (upgrade, connection, kept) in [
+            ("websocket", None, Some("upgrade")),
+            ("WebSocket", Some("keep-alive"), Some("keep-alive, upgrade")),
+            ("websocket", Some("keep-alive, Upgrade"), Some("keep-alive, Upgrade")),
+            ("h2c", Some("Upgrade"), None),
+            ("", None, None),
+        ] {
+            let connection = connection.map(|value| ("connection", value));
+            let (headers, _) = mutated(&[&[("upgrade", upgrade)][..], connection.as_slice()].concat());
+            let found = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+            assert_eq!(found("upgrade"), kept.map(|_| upgrade), "{upgrade}");
+            assert!(kept.is_none() || found("connection") == kept, "{upgrade}: {headers:?}");
+        }
     }
 
     #[test]

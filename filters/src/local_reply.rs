@@ -14,6 +14,7 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalError {
     pub status: u16,
+    /// Empty where Kong has no words of its own: the client gets nginx's page.
     pub message: &'static str,
     pub origin: Origin,
 }
@@ -44,7 +45,7 @@ const BY_DETAILS: [(&str, LocalError); 10] = [
     ("upstream_reset", INVALID_RESPONSE),
 ];
 
-const BY_STATUS: [(u16, &str); 12] = [
+const BY_STATUS: [(u16, &str); 13] = [
     (400, "Bad request"),
     (405, "Method not allowed"),
     (408, "Request timeout"),
@@ -54,6 +55,7 @@ const BY_STATUS: [(u16, &str); 12] = [
     (414, "URI too long"),
     (417, "Expectation failed"),
     (500, "An unexpected error occurred"),
+    (501, ""),
     (502, "An invalid response was received from the upstream server"),
     (503, "The upstream server is currently unavailable"),
     (504, "The upstream server is timing out"),

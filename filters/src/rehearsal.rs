@@ -55,7 +55,7 @@ impl Question {
 pub fn rehearse(world: &Arc<World>, question: &Question, counters: &'static Counters) -> Value {
     let mut stream = Rehearsal::new(question);
     let choice = incoming::mutate(&mut stream, Some(Arc::clone(world)), question.listener());
-    let mut filter = Filter::new(choice, counters);
+    let mut filter = Filter::new(choice, None, counters);
     filter.parts = Some(Vec::new());
     let flow = filter.on_request_headers(&mut stream, true);
     let parts = filter.parts.take().unwrap_or_default();

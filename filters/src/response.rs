@@ -6,7 +6,7 @@ use crate::gateway::{Filter, Flow, Phase};
 use crate::headers::{HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::reply::{Headers, Reply, Style};
-use crate::stream::{Map, Stream};
+use crate::stream::{Attribute, Map, Stream};
 use crate::tables::{Compat, Settings};
 use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
@@ -29,7 +29,8 @@ impl Filter {
         let mut given = Headers::with_capacity(headers.len() + 1);
         given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
         given.extend(headers);
-        let own = self.headers_of_reply(given, status);
+        let mut own = self.headers_of_reply(given, status);
+        offer_upgrade(&mut own, stream);
         let body = self.rewritten(body);
         if !body.is_empty() && !own.iter().any(|(name, _)| name == "content-type") {
             return self.reply_without_type(status, &own, &body, stream);
@@ -59,7 +60,7 @@ impl Filter {
         match style {
             Style::Compact => (json(), error_body::compact(message).into_bytes()),
             Style::Redirect => {
-                let (content_type, page) = error_body::redirect_page(status);
+                let (content_type, page) = error_body::nginx_page(status);
                 (Some(content_type.to_owned()), page.into_bytes())
             }
             Style::Error => {
@@ -207,13 +208,19 @@ impl Filter {
     fn become_kongs(&mut self, error: LocalError, stream: &mut impl Stream, end_of_stream: bool) {
         let format = if error.origin == Origin::Plugin { self.formats.plugin } else { self.formats.proxy };
         let mut headers = Headers::with_capacity(16);
-        let body = error_body::render(format, self.settings().compat, error.message, self.request_id()).into_bytes();
+        let (content_type, body) = if error.message.is_empty() {
+            error_body::nginx_page(error.status)
+        } else {
+            let page = error_body::render(format, self.settings().compat, error.message, self.request_id());
+            (error_body::content_type(format), page)
+        };
+        let body = body.into_bytes();
         if self.is_grpc {
             headers.push(("grpc-status".into(), text(&error_body::grpc_status(error.status).to_string())));
             headers.push(("grpc-message".into(), text(error.message)));
         } else {
             headers.push((":status".into(), decimal(error.status.into())));
-            headers.push(("content-type".into(), text(error_body::content_type(format))));
+            headers.push(("content-type".into(), text(content_type)));
         }
         headers.append(&mut self.client_headers);
         let changes = self.edits(&pairs(&headers));
@@ -302,6 +309,10 @@ impl Filter {
                 own.extend(completed.map(|value| ("content-type".into(), value)));
             }
             repeated = values_under(&limits, &headers);
+            if status_of(&headers) == 101 {
+                // As nginx spells it.
+                own.push(("connection".into(), text("upgrade")));
+            }
             own.append(&mut limits);
             present.extend(own.iter().map(|(name, _)| has(name)));
         }
@@ -316,6 +327,16 @@ impl Filter {
         if has_trailer {
             stream.remove_header(Map::Response, b"trailer");
         }
+    }
+}
+
+/// Envoy takes `Upgrade` out of a response unless request and response both speak of one.
+fn offer_upgrade(own: &mut Headers, stream: &mut impl Stream) {
+    let is_offered = own.iter().any(|(name, _)| name == "upgrade");
+    if is_offered && stream.attribute(Attribute::Protocol) == Some(b"HTTP/1.1") {
+        own.push(("connection".into(), text("keep-alive, Upgrade")));
+        stream.set_header(Map::Request, b"connection", b"upgrade");
+        stream.set_header(Map::Request, b"upgrade", b"offered");
     }
 }
 

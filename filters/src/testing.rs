@@ -50,7 +50,7 @@ pub fn choice(world: &Arc<World>, stream: &Fake) -> Option<Choice> {
 
 /// Counters of its own for each filter, so that tests do not meet.
 pub fn filter(extra: &Value, stream: &Fake) -> Filter {
-    Filter::new(choice(&state(extra), stream), Box::leak(Box::new(Counters::new())))
+    Filter::new(choice(&state(extra), stream), None, Box::leak(Box::new(Counters::new())))
 }
 
 /// Plugins on the route by name and configuration, in the order in which they run.

@@ -41,6 +41,7 @@ RECORDINGS = (
     "41-headers-upstream",
     "42-trusted-proxies",
     "43-headers-off",
+    "44-malformed",
     "45-default-backend",
     "50-basic-auth",
     "53-acl",
@@ -54,25 +55,27 @@ RECORDINGS = (
     "70-tls-proxy-trusted",
     "71-tls-proxy-untrusted",
     "72-real-ip-not-recursive",
+    "73-websocket",
     "74-tls",
     "75-proxy-protocol",
 )
 # Where the gateway's defaults are other than Kong's (docs/differences.md).
 KONGS_WAY = ("--missing-plugins", "open", "--identity-headers", "pass")
-# Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); a
-# fragment or raw bytes in the target are refused; Upgrade is taken out of a 426; several X-Forwarded-For are joined; a
-# request without Host has none to send on; several lines of Vary are one; server names have no case, and `*.` covers
-# any number of labels; `Connection` of an upgrade says nothing but Upgrade; a connection
-# without its PROXY line may be reset.
+# Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); raw
+# bytes in the target, and header lines without a colon, are refused; several X-Forwarded-For are joined; a request
+# without Host has none to send on; HTTP/2.5 is taken for HTTP/1.0; several lines of Vary are one; HTTP2-Settings never
+# goes on; several lines of Connection are one; server names have no case, and `*.` covers any number of labels; a
+# connection without its PROXY line may be reset.
 DIFFERENT = {
     "32-routing-hosts": {15},
-    "35-path-normalisation": {18, 22},
-    "39-https-only": {1, 2, 8, 9},
+    "35-path-normalisation": {22},
     "41-headers-upstream": {3, 23},
+    "44-malformed": {8, 14},
     "56-cors": {12},
     "70-tls-proxy-trusted": {7},
     "71-tls-proxy-untrusted": {4, 17},
-    "74-tls": {4, 6, 26},
+    "73-websocket": {12},
+    "74-tls": {4, 6},
     "75-proxy-protocol": {4},
 }
 

@@ -48,6 +48,7 @@ def bootstrap(
     pages: tuple[AdminPages, ...] = (),
     socket_mark: int | None = None,
     stats_tags: tuple[tuple[str, str], ...] = (),
+    is_gateway: bool = False,
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
@@ -73,7 +74,10 @@ def bootstrap(
             "listeners": [_pages_listener(index, one) for index, one in enumerate(pages)],
         },
         "layered_runtime": {
-            "layers": [{"name": "crossfade", "static_layer": _runtime()}, {"name": "admin", "admin_layer": {}}]
+            "layers": [
+                {"name": "crossfade", "static_layer": _runtime(is_gateway=is_gateway)},
+                {"name": "admin", "admin_layer": {}},
+            ]
         },
         "overload_manager": {"resource_monitors": [_connection_limit()]},
     }
@@ -89,10 +93,13 @@ def token_secret(token: str) -> Json:
     return {"resources": [secret]}
 
 
-def _runtime() -> Json:
+def _runtime(*, is_gateway: bool) -> Json:
+    # A gateway as nginx: what follows a # in a target is dropped, and the rest served.
+    fragments: Json = {"envoy.reloadable_features.http_reject_path_with_fragment": False} if is_gateway else {}
     return {
         "re2.max_program_size.error_level": REGEX_PROGRAM_SIZE,
         "re2.max_program_size.warn_level": REGEX_PROGRAM_SIZE,
+        **fragments,
     }
 
 

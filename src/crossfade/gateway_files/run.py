@@ -101,7 +101,8 @@ async def _first(*tasks: "asyncio.Task[object]") -> None:
 
 
 def _start_envoy(settings: FilesSettings, workdir: Path, *, ads_port: int, admin_port: int) -> EnvoyProcess:
-    config = bootstrap(node_id="default/gateway", ads=AdsPeer(_LOOPBACK, ads_port), admin_port=admin_port)
+    ads = AdsPeer(_LOOPBACK, ads_port)
+    config = bootstrap(node_id="default/gateway", ads=ads, admin_port=admin_port, is_gateway=True)
     kong = settings.compile.kong
     return EnvoyProcess.start(
         json.dumps(config),

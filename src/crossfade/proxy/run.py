@@ -120,6 +120,7 @@ def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path 
             pages=tuple(pages),
             socket_mark=settings.socket_mark,
             stats_tags=settings.stats_tags,
+            is_gateway=settings.status_port is not None,
         )
     )
 
