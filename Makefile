@@ -69,6 +69,7 @@ docs: setup
 
 bench: setup
 	@$(BIN)/python -m benchmarks.gateway_policies
+	@$(BIN)/python -m benchmarks.plugin_costs
 	@$(BIN)/python -m benchmarks.apply_to_route
 	@$(BIN)/python -m benchmarks.demo_start
 	@$(BIN)/python -m benchmarks.push_resources

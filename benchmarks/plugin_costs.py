@@ -1,0 +1,171 @@
+"""What each plugin adds to a request: Envoy's CPU on a route with it, less that on the same route without.
+
+    python -m benchmarks.plugin_costs [--rounds 6] [--seconds 1] [--connections 32] [PLUGIN ...]
+
+Needs `wrk`. `crossfade gateway run` serves a route without plugins and one for each plugin, from manifests; one Envoy
+worker. Each round measures all of them one after another, in changing order, so that foreign load on the machine hits
+all; the figures are medians over the rounds. Plugins that need to know the consumer have key-auth beside them, and are
+compared with key-auth alone.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
+from tests.e2e.policy_module.harness import tables
+from tests.support.gateway import running_gateway, service
+
+KEY = "bench-key"
+PLAIN = "(none)"
+
+
+class Case(NamedTuple):
+    """`knows_consumer`: needs key-auth in front."""
+
+    config: Mapping[str, Any] = {}
+    headers: tuple[tuple[str, str], ...] = ()
+    knows_consumer: bool = False
+
+
+CASES: Mapping[str, Case] = {
+    "acl": Case({"allow": ["team"]}, knows_consumer=True),
+    "basic-auth": Case(headers=(("Authorization", "Basic YmVuY2g6YmVuY2g="),)),
+    "correlation-id": Case({"echo_downstream": True}),
+    "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
+    "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
+    "key-auth": Case(headers=(("apikey", KEY),)),
+    "rate-limiting": Case({"second": 1_000_000, "minute": 60_000_000, "policy": "local"}),
+    "response-transformer": Case({"add": {"headers": ["x-a:1"]}, "remove": {"headers": ["x-b"]}}),
+}
+CONSUMER = f"""\
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {{name: bench, annotations: {{kubernetes.io/ingress.class: kong}}}}
+username: bench
+credentials: [bench-key, bench-basic, bench-acl]
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: bench-key, labels: {{konghq.com/credential: key-auth}}}}
+stringData: {{key: {KEY}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: bench-basic, labels: {{konghq.com/credential: basic-auth}}}}
+stringData: {{username: bench, password: bench}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: bench-acl, labels: {{konghq.com/credential: acl}}}}
+stringData: {{group: team}}
+---
+"""
+ROUTE = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: {name}, annotations: {{konghq.com/strip-path: "true", konghq.com/plugins: "{plugins}"}}}}
+spec:
+  ingressClassName: kong
+  rules:
+  - http:
+      paths:
+      - {{path: /{name}, pathType: Prefix, backend: {{service: {{name: up, port: {{number: 80}}}}}}}}
+---
+"""
+
+
+def manifests(cases: Mapping[str, Case], port: int) -> str:
+    parts = [service("up", port), CONSUMER, ROUTE.format(name="plain", plugins="")]
+    for name, case in cases.items():
+        parts.append(_plugin(name, case))
+        plugins = f"key-auth,{name}" if case.knows_consumer else name
+        parts.append(ROUTE.format(name=f"r-{name}", plugins=plugins))
+    if "key-auth" not in cases:
+        parts.append(_plugin("key-auth", CASES["key-auth"]))
+    return "".join(parts)
+
+
+def _plugin(name: str, case: Case) -> str:
+    head = {"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin", "metadata": {"name": name}}
+    return json.dumps({**head, "plugin": name, "config": case.config}) + "\n---\n"
+
+
+class Target(NamedTuple):
+    path: str
+    headers: tuple[tuple[str, str], ...]
+
+
+def targets(cases: Mapping[str, Case]) -> dict[str, Target]:
+    """All are asked with the headers that their plugin needs; `plain` with none."""
+    key = CASES["key-auth"].headers
+    found = {PLAIN: Target("/plain/x", ())}
+    for name, case in cases.items():
+        found[name] = Target(f"/r-{name}/x", (*case.headers, *(key if case.knows_consumer else ())))
+    return found
+
+
+def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: int) -> dict[str, list[float]]:
+    """Microseconds of Envoy's CPU per request, by plugin, for each round."""
+    wanted = targets(cases)
+    results: dict[str, list[float]] = {name: [] for name in wanted}
+    with tempfile.TemporaryDirectory() as directory, started(Upstream(Path(directory), 1, tables([]))) as upstream:
+        folder = Path(directory, "manifests")
+        folder.mkdir()
+        (folder / "all.yaml").write_text(manifests(cases, upstream.port))
+        with running_gateway(folder) as gateway:
+            (envoy,) = gateway.children()
+            names = list(wanted)
+            for number in range(rounds + 1):
+                first = number % len(names)
+                for name in names[first:] + names[:first]:
+                    target = wanted[name]
+                    before = cpu_seconds(envoy)
+                    count = requests_answered(
+                        gateway.port, target.path, target.headers, seconds=seconds, connections=connections
+                    )
+                    # The first round warms up.
+                    if number:
+                        results[name].append((cpu_seconds(envoy) - before) / count * 1e6)
+    return results
+
+
+def report(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[str]:
+    plain = results[PLAIN]
+    yield f"{'plugin':24} {'CPU per request':>15} {'added':>9}   without it"
+    yield f"{PLAIN:24} {statistics.median(plain):12.1f} us"
+    for name, case in cases.items():
+        base = results["key-auth"] if case.knows_consumer and "key-auth" in results else plain
+        added = statistics.median(one - other for one, other in zip(results[name], base, strict=True))
+        compared = "key-auth" if base is not plain else "no plugin"
+        yield f"{name:24} {statistics.median(results[name]):12.1f} us {added:+6.1f} us   {compared}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plugins", nargs="*", metavar="PLUGIN", help=f"of {', '.join(CASES)}; default: all")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=int, default=1)
+    parser.add_argument("--connections", type=int, default=32)
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        print("wrk is not installed; install the Debian package wrk", file=sys.stderr)
+        return 2
+    unknown = [name for name in options.plugins if name not in CASES]
+    if unknown:
+        print(f"not measured here: {', '.join(unknown)}; there are {', '.join(CASES)}", file=sys.stderr)
+        return 2
+    cases = {name: CASES[name] for name in options.plugins or CASES}
+    for line in report(cases, measured(cases, options.rounds, options.seconds, options.connections)):
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
