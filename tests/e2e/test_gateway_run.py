@@ -298,3 +298,22 @@ def test_secrets_with_line_breaks_in_their_base64_are_read(gateway: RunningGatew
         lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200, within_s=LIVE_WITHIN_S, seen=gateway.lines
     )
     assert gateway.get("/x").status == 401
+
+
+def test_what_has_no_effect_is_told_and_cured(tmp_path: Path) -> None:
+    objects, slices = service("one", 1).split("---\n", 1)
+    everywhere = (
+        "apiVersion: configuration.konghq.com/v1\nkind: KongClusterPlugin\n"
+        'metadata: {name: everywhere, labels: {global: "true"}}\nplugin: key-auth\n'
+    )
+    (tmp_path / "all.yaml").write_text(
+        f"{objects}---\n{ingress('one', '/x', 'one', 'konghq.com/plugin: guard')}{everywhere}"
+    )
+    with running_gateway(tmp_path) as gateway:
+        told = "\n".join(gateway.lines)
+        assert "KongClusterPlugin everywhere, metadata: it names no ingress class" in told
+        assert "did you mean konghq.com/plugins?" in told
+        assert "Service default/one, spec.selector: port 80: it has no endpoints" in told
+        (tmp_path / "slices.yaml").write_text(slices)
+        cured = "Service default/one is in order again"
+        eventually(lambda: any(cured in line for line in gateway.lines), within_s=LIVE_WITHIN_S, seen=gateway.lines)

@@ -171,7 +171,8 @@ def _condition(item: WithConditions, kind: str, holds: bool, reason: str, messag
 
 
 def _news_change(ref: ObjectRef, diagnostics: tuple[Diagnostic, ...]) -> ObjectChange:
-    news = tuple(News(TRANSLATION_FAILED, _one_line(diagnostic)) for diagnostic in diagnostics)
+    told = (diagnostic for diagnostic in diagnostics if diagnostic.severity is not Severity.NOTE)
+    news = tuple(News(TRANSLATION_FAILED, _one_line(diagnostic)) for diagnostic in told)
     # A sub-resource of its own keeps news apart from the status that waits for the same object.
     return ObjectChange(ref, _RESOURCES[ref.kind], "", subresource="events", news=news)
 

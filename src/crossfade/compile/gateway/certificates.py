@@ -17,7 +17,7 @@ from crossfade.compile.memo import Memo
 from crossfade.compile.model import ServerCertificate
 from crossfade.compile.routing.origin import Origin
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.core.ingress import Ingress, IngressTls
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
@@ -45,6 +45,7 @@ def certificates_of(
     for ingress in sorted(with_tls, key=lambda item: item.metadata.age):
         for index, tls in enumerate(ingress.spec.tls):
             if not tls.hosts or not tls.secret_name:
+                _tell_incomplete(Origin(typed_ref(ingress), f"spec.tls[{index}]"), tls, diagnostics)
                 continue
             key = NamespacedName(ingress.metadata.namespace, tls.secret_name)
             place = Origin(typed_ref(ingress), f"spec.tls[{index}]")
@@ -61,6 +62,26 @@ def certificates_of(
         for key, certificate in sorted(loaded.items())
         if certificate is not None and key in by_secret and (secret := snapshot.get(Secret, *key)) is not None
     ]
+
+
+def _tell_incomplete(place: Origin, tls: IngressTls, diagnostics: Diagnostics) -> None:
+    if tls.secret_name:
+        diagnostics.warning(
+            place.ref,
+            "tls.no-hosts",
+            f"Secret {tls.secret_name} is for no host",
+            effect="its certificate is not used",
+            hint="name the hosts",
+            field=f"{place.path}.hosts",
+        )
+    else:
+        diagnostics.note(
+            place.ref,
+            "tls.no-secret",
+            "the entry names no Secret",
+            effect="its hosts are served with the default certificate, unless another entry names them",
+            field=f"{place.path}.secretName",
+        )
 
 
 def _usable_names(hosts: tuple[str, ...], place: Origin, diagnostics: Diagnostics) -> Iterator[str]:
