@@ -152,6 +152,22 @@ callbacks! {
         filter: EnvoyFilter,
         result: *mut Buffer,
     ) -> bool;
+    /// `address:port` of the endpoint that has been asked.
+    fn envoy_dynamic_module_callback_http_get_upstream_remote_address(
+        filter: EnvoyFilter,
+        result: *mut Buffer,
+    ) -> bool;
+    /// Makes an object of the kind that Envoy knows under `key`, of the text `value`.
+    fn envoy_dynamic_module_callback_http_set_filter_state_typed(
+        filter: EnvoyFilter,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
+    fn envoy_dynamic_module_callback_http_set_upstream_override_host(
+        filter: EnvoyFilter,
+        host: Buffer,
+        strict: bool,
+    ) -> bool;
     fn envoy_dynamic_module_callback_http_send_response(
         filter: EnvoyFilter,
         status: u32,

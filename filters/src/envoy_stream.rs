@@ -8,6 +8,9 @@ use memchr::memchr3;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
+/// Filter state that Envoy's route hashes by; the name makes it an object that can be hashed.
+const HASH_KEY: &[u8] = b"envoy.hashable_string";
+
 /// Envoy destroys a stream's filters before the thread that they run on, and the stream takes its waker along when it
 /// ends: where there is one, the thread is there.
 #[derive(Debug)]
@@ -239,6 +242,34 @@ impl Stream for EnvoyStream {
     fn sizes(&self) -> (u64, u64) {
         let size = |attribute| self.number(attribute).unwrap_or_default();
         (size(abi::ATTRIBUTE_REQUEST_TOTAL_SIZE), size(abi::ATTRIBUTE_RESPONSE_TOTAL_SIZE))
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        let mut result = Buffer::EMPTY;
+        // SAFETY: the pointer is valid during the hook; the address lives as long as the upstream's connection.
+        let bytes = unsafe {
+            abi::envoy_dynamic_module_callback_http_get_upstream_remote_address(self.filter, &raw mut result)
+                .then(|| result.bytes())
+        };
+        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    fn set_hash_key(&mut self, key: &[u8]) {
+        // SAFETY: the pointer is valid during the hook; Envoy copies both.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_set_filter_state_typed(
+                self.filter,
+                Buffer::of(HASH_KEY),
+                Buffer::of(key),
+            )
+        };
+    }
+
+    fn prefer_endpoint(&mut self, address: &[u8]) {
+        // SAFETY: the pointer is valid during the hook; Envoy copies the address.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_set_upstream_override_host(self.filter, Buffer::of(address), false)
+        };
     }
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

@@ -1,5 +1,6 @@
 //! The filter `gateway`: one request on its way through Kong's policies, and its response on the way back.
 
+use crate::balancing::{Known, Placement};
 use crate::body::{self, Kind};
 use crate::client::Client;
 use crate::error_body::Formats;
@@ -111,6 +112,7 @@ pub struct Filter {
     /// For the plugin whose turn is next.
     outcome: Option<(Outcome, Note)>,
     pub(crate) who: Identity,
+    pub(crate) placement: Placement,
     changes: Changes,
     pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
@@ -158,6 +160,7 @@ impl Filter {
             waiting: None,
             outcome: None,
             who: Identity::default(),
+            placement: Placement::default(),
             changes: Changes::new(),
             client_headers: Headers::new(),
             local_error: None,
@@ -426,6 +429,10 @@ impl Filter {
         if settings.compat == Compat::Kong3 && settings.tokens.request_id_upstream {
             self.changes.set("x-kong-request-id", self.request_id);
         }
+        let path = request.path.as_deref().unwrap_or(b"/");
+        let Self { who, changes, .. } = &*self;
+        let known = Known { request, path, pattern: &entry.path, changes, who, address: client };
+        self.placement = Placement::find(&entry.target.balancing, &known);
         self.identify(settings.compat);
         self.changes.settle(request);
     }
@@ -470,6 +477,7 @@ impl Filter {
                 Flow::Answered
             }
             Decision::Proxy => {
+                self.placement.tell(stream);
                 self.write_changes(stream);
                 self.send_on(stream)
             }
@@ -540,7 +548,7 @@ impl Filter {
         &self.settings
     }
 
-    fn route(&self) -> Option<&Route> {
+    pub(crate) fn route(&self) -> Option<&Route> {
         self.choice.as_ref()?.entry.as_ref().map(|entry| &*entry.target)
     }
 

@@ -8,6 +8,7 @@
 #[cfg(not(test))]
 mod abi;
 mod arguments;
+mod balancing;
 mod body;
 mod charset;
 mod cjson;

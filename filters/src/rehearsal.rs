@@ -227,6 +227,14 @@ impl Stream for Rehearsal<'_> {
         (0, 0)
     }
 
+    fn endpoint(&self) -> Option<&str> {
+        None
+    }
+
+    fn set_hash_key(&mut self, _: &[u8]) {}
+
+    fn prefer_endpoint(&mut self, _: &[u8]) {}
+
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
         self.remove_header(map, name);
         self.add_header(map, name, value);

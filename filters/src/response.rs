@@ -164,6 +164,9 @@ impl Filter {
         } else if self.phase == Phase::Proxied {
             self.let_plugins_edit(stream, end_of_stream);
             self.mark_response(stream);
+            if let Some(route) = self.route() {
+                self.placement.set_cookie(&route.balancing, self.settings().compat, stream);
+            }
         }
         if self.gathered.is_some() { Flow::Wait } else { Flow::Continue }
     }

@@ -43,6 +43,12 @@ pub trait Stream: Connection {
     fn waker(&self) -> Box<dyn Wake>;
     /// What has gone over the wire of the request, and of the response: headers and bodies.
     fn sizes(&self) -> (u64, u64);
+    /// The endpoint that took the request, as `address:port`.
+    fn endpoint(&self) -> Option<&str>;
+    /// By what Envoy hashes the request, where its cluster is balanced by hashes.
+    fn set_hash_key(&mut self, key: &[u8]);
+    /// The endpoint (`address:port`) that takes the request if the cluster has it and it is healthy.
+    fn prefer_endpoint(&mut self, address: &[u8]);
     /// Replaces all values of `name`; without one if `value` is empty.
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]);
     /// Nothing is added if `value` is empty.
@@ -87,6 +93,8 @@ pub mod testing {
         pub protocol: String,
         pub reply: Option<Reply>,
         pub alarm: Alarm,
+        pub hash_key: Option<String>,
+        pub preferred: Option<String>,
     }
 
     /// Rings when the stream is to go on.
@@ -187,6 +195,18 @@ pub mod testing {
         fn sizes(&self) -> (u64, u64) {
             let length = |body: &Vec<u8>| u64::try_from(body.len()).unwrap();
             (length(&self.request_body), length(&self.response_body))
+        }
+
+        fn endpoint(&self) -> Option<&str> {
+            Some("192.0.2.9:80")
+        }
+
+        fn set_hash_key(&mut self, key: &[u8]) {
+            self.hash_key = Some(text(key));
+        }
+
+        fn prefer_endpoint(&mut self, address: &[u8]) {
+            self.preferred = Some(text(address));
         }
 
         fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

@@ -42,6 +42,18 @@ pub fn header_value(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
+/// Version 4: random.
+pub fn uuid() -> Text {
+    const VERSION: u128 = 4 << 76;
+    const VARIANT: u128 = 2 << 62;
+    let random = fastrand::u128(..) & !(0xf << 76) & !(3 << 62) | VERSION | VARIANT;
+    let mut digits = [0; 32];
+    // Both arrays have fixed, fitting lengths.
+    let _ = hex::encode_to_slice(random.to_be_bytes(), &mut digits);
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    Text::from_slice(&parts.join(&b'-'))
+}
+
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
@@ -67,6 +79,17 @@ mod tests {
     fn decimals() {
         for number in [0, 7, 10, 1_000_000_009, u64::MAX] {
             assert_eq!(decimal(number).as_slice(), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn uuids_are_random_ones() {
+        let pattern =
+            regex::Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();
+        let (one, other) = (uuid(), uuid());
+        assert_ne!(one, other);
+        for uuid in [one, other] {
+            assert!(pattern.is_match(std::str::from_utf8(&uuid).unwrap()), "{uuid:?}");
         }
     }
 }

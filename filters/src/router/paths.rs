@@ -20,6 +20,8 @@ pub enum PathKind {
 pub struct PathPattern {
     literal: Box<[u8]>,
     rest: Rest,
+    /// The whole regex, where somebody wants to know its groups.
+    groups: Option<Regex>,
 }
 
 /// What a path must be beyond beginning with the literal.
@@ -40,7 +42,25 @@ impl PathPattern {
             return Err(PatternError::new("the path", text, "it does not begin with a slash, as every request's does"));
         }
         let rest = if kind == PathKind::Exact { Rest::Nothing } else { Rest::Anything };
-        Ok(Self { literal: text.as_bytes().into(), rest })
+        Ok(Self { literal: text.as_bytes().into(), rest, groups: None })
+    }
+
+    /// As `parse`, for who asks for `group`.
+    pub fn parse_with_groups(kind: PathKind, text: &str) -> Result<Self, PatternError> {
+        let mut made = Self::parse(kind, text)?;
+        if kind == PathKind::Regex {
+            let regex = patterns::parse(text, false).and_then(|tree| patterns::compile_with_groups(&tree));
+            made.groups = Some(regex.map_err(|reason| PatternError::new("the path regex", text, reason))?);
+        }
+        Ok(made)
+    }
+
+    /// What the named group takes of a path that the pattern matches.
+    pub fn group<'a>(&self, path: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        let regex = self.groups.as_ref()?;
+        let mut captures = regex.create_captures();
+        regex.captures(anchored(path, 0), &mut captures);
+        captures.get_group_by_name(name).map(|span| &path[span.range()])
     }
 
     fn regex(pattern: &str) -> Result<Self, String> {
@@ -55,7 +75,7 @@ impl PathPattern {
         let common = Extractor::new().extract(&tree);
         let common = common.longest_common_prefix().unwrap_or_default();
         let literal = if common.len() > head.len() { common } else { &head };
-        Ok(Self { literal: literal.into(), rest })
+        Ok(Self { literal: literal.into(), rest, groups: None })
     }
 
     pub fn literal(&self) -> &[u8] {

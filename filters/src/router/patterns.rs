@@ -22,9 +22,18 @@ pub fn parse(pattern: &str, ignores_case: bool) -> Result<Hir, String> {
 
 /// For bytes that need not be UTF-8; knows no groups.
 pub fn compile(tree: &Hir) -> Result<Regex, String> {
+    compile_with(tree, WhichCaptures::Implicit)
+}
+
+/// Knows the groups, which takes more memory and time.
+pub fn compile_with_groups(tree: &Hir) -> Result<Regex, String> {
+    compile_with(tree, WhichCaptures::All)
+}
+
+fn compile_with(tree: &Hir, captures: WhichCaptures) -> Result<Regex, String> {
     let config = Config::new()
         .utf8_empty(false)
-        .which_captures(WhichCaptures::Implicit)
+        .which_captures(captures)
         .nfa_size_limit(Some(SIZE_LIMIT))
         .hybrid_cache_capacity(CACHE_LIMIT);
     Regex::builder().configure(config).build_from_hir(tree).map_err(|error| match error.size_limit() {

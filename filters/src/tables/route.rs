@@ -1,5 +1,6 @@
 //! One route of the gateway: what it matches, where it goes, which plugins run on it.
 
+use crate::balancing::{Balancing, Cookie, Hashing};
 use crate::error::ConfigError;
 use crate::router::{Entry, HeaderCondition, HostPattern, PathKind, PathPattern, Scheme, Schemes};
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 pub struct Route {
     pub id: Box<str>,
     pub service: Service,
+    pub balancing: Balancing,
     pub strip_path: bool,
     /// Written as the upstream's `Host` in place of the client's.
     pub host: Option<Box<str>>,
@@ -104,9 +106,17 @@ impl Route {
         steps.sort_by_key(|step| step.order);
         steps.iter_mut().for_each(|step| step.candidates.sort_by_key(|candidate| candidate.rank));
         let matching = raw.matching;
+        let RawService { service, hashing, sticky } = raw.service;
+        let balancing = Balancing { hashing, sticky };
+        let parse_path = if balancing.hashing.as_ref().is_some_and(Hashing::needs_groups) {
+            PathPattern::parse_with_groups
+        } else {
+            PathPattern::parse
+        };
         let route = Arc::new(Self {
             id: raw.id,
-            service: raw.service,
+            service,
+            balancing,
             strip_path: raw.strip_path,
             host: raw.host,
             request_buffering: raw.request_buffering,
@@ -129,7 +139,7 @@ impl Route {
             Ok(Arc::new(Entry {
                 rank: raw.rank.into_bytes().into_boxed_slice(),
                 hosts: hosts.clone(),
-                path: PathPattern::parse(raw.kind.into(), &raw.text)?,
+                path: parse_path(raw.kind.into(), &raw.text)?,
                 methods: matching.methods.iter().map(|method| method.as_bytes().into()).collect(),
                 headers: headers.clone(),
                 snis: snis.clone(),
@@ -166,7 +176,7 @@ struct RawRoute {
     #[serde(rename = "match")]
     matching: RawMatch,
     #[serde(default)]
-    service: Service,
+    service: RawService,
     #[serde(default)]
     strip_path: bool,
     host: Option<Box<str>>,
@@ -182,6 +192,14 @@ struct RawRoute {
     refusal: Option<Box<str>>,
     #[serde(default)]
     steps: Vec<Step>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawService {
+    #[serde(flatten)]
+    service: Service,
+    hashing: Option<Hashing>,
+    sticky: Option<Cookie>,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! How ids are made.
 
 use crate::exchange::Exchange;
-use crate::text::{Text, decimal};
+use crate::text::{Text, decimal, uuid};
 use serde::Deserialize;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,32 +50,4 @@ impl Generator {
 /// Counts from 1.
 fn next(counter: &AtomicU64) -> Text {
     decimal(counter.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
-}
-
-/// Version 4: random.
-fn uuid() -> Text {
-    const VERSION: u128 = 4 << 76;
-    const VARIANT: u128 = 2 << 62;
-    let random = fastrand::u128(..) & !(0xf << 76) & !(3 << 62) | VERSION | VARIANT;
-    let mut digits = [0; 32];
-    // Both arrays have fixed, fitting lengths.
-    let _ = hex::encode_to_slice(random.to_be_bytes(), &mut digits);
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    Text::from_slice(&parts.join(&b'-'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_are_random_ones() {
-        let pattern =
-            regex::Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$").unwrap();
-        let (one, other) = (uuid(), uuid());
-        assert_ne!(one, other);
-        for uuid in [one, other] {
-            assert!(pattern.is_match(std::str::from_utf8(&uuid).unwrap()), "{uuid:?}");
-        }
-    }
 }
