@@ -431,7 +431,7 @@ impl Filter {
         }
         let path = request.path.as_deref().unwrap_or(b"/");
         let Self { who, changes, .. } = &*self;
-        let known = Known { request, path, pattern: &entry.path, changes, who, address: client };
+        let known = Known { request, path, pattern: &entry.path, changes, who, address: &client.address };
         self.placement = Placement::find(&entry.target.balancing, &known);
         self.identify(settings.compat);
         self.changes.settle(request);

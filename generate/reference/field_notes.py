@@ -18,7 +18,9 @@ _PROTOCOLS: Final = (
     "checked against those of the plugin; as on Kong, one for streams only runs on no request, any other on all"
     " requests of its routes; both are told"
 )
-_ROUND_ROBIN: Final = "requests are balanced round-robin, without health checks"
+_CONCURRENCY: Final = "told; every endpoint is probed by a clock of its own"
+_PASSIVE_HEALTHY: Final = "told; an endpoint that is left out gets no requests that could succeed"
+_PASSIVE_TYPE: Final = "statuses, lost connections and timeouts count whatever the type"
 
 # By kind, "" for all: pattern of a path → reason. What lies below such a path is not told one by one.
 NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
@@ -41,10 +43,63 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     "KongConsumerGroup": {r"spec": "was for Kong's cloud service"},
     "KongIngress": {
         r"proxy\.write_timeout": "told; an upstream that does not read is given `read_timeout`",
-        r"upstream\.(algorithm|hash_on|healthchecks)": f"told; {_ROUND_ROBIN}",
-        r"upstream\.(slots|hash_.*)": _ROUND_ROBIN,
+        r"upstream\.healthchecks\.active\.concurrency": _CONCURRENCY,
+        r"upstream\.healthchecks\.passive\.healthy": _PASSIVE_HEALTHY,
+        r"upstream\.healthchecks\.passive\.type": _PASSIVE_TYPE,
+        r"upstream\.healthchecks\.passive\.unhealthy\.interval": "of active checks only",
+    },
+    "KongUpstreamPolicy": {
+        r"spec\.healthchecks\.active\.concurrency": _CONCURRENCY,
+        r"spec\.healthchecks\.passive\.healthy": _PASSIVE_HEALTHY,
+        r"spec\.healthchecks\.passive\.type": _PASSIVE_TYPE,
+        r"spec\.healthchecks\.passive\.unhealthy\.interval": "refused: of active checks only",
     },
 }
+
+_ALGORITHM: Final = (
+    "`least-connections` takes the endpoint with the fewest requests, `latency` the one of two drawn at random that has"
+    " fewer (Kong compares their times); absent: `round-robin`"
+)
+_INTERVAL: Final = "seconds between probes of endpoints in this state; 0: as in the other state; both 0: no probes"
+_FALLBACK: Final = "for requests without the first input; absent: they go to any endpoint (Kong 3 sends all to one)"
+_PROBE_FAILURES: Final = (
+    "so many in a row take an endpoint out; 0: they do not count. The least of the three holds for all of them; lost"
+    " connections and timeouts of probes always count. A new endpoint waits for its first good probe"
+)
+_REQUEST_FAILURES: Final = (
+    "so many answers with one of the statuses in a row take an endpoint out, for 30 s, longer each time, or until a"
+    " good probe (on Kong only that brings it back); 0: they do not count"
+)
+_LOCAL_FAILURES: Final = (
+    "so many lost connections and timeouts in a row take an endpoint out as above; the lesser of the two holds"
+)
+
+
+def _health_notes(root: str, *, camel: bool) -> dict[str, str]:
+    """The same checks, in the spelling of the one kind and of the other."""
+
+    def spelled(path: str) -> str:
+        return root + (re.sub(r"_(\w)", lambda found: found[1].upper(), path) if camel else path)
+
+    notes = {
+        r"\.threshold": "percent of endpoints that must be healthy, else all requests fail; not heeded with hashing",
+        r"\.active\.type": "`grpc` and `grpcs` speak gRPC's own protocol of health checks (Kong: HTTP); absent: `http`",
+        r"\.active\.timeout": "seconds, at least 1; absent: 1",
+        r"\.active\.http_path": "absent: `/`",
+        r"\.active\.https_sni": "server name of probes over TLS; absent: the Service's host header",
+        r"\.active\.https_verify_certificate": "by the machine's trusted authorities; absent: true",
+        r"\.active\.headers": "of probes; `Host` too",
+        r"\.active\.healthy\.http_statuses": "absent: 200, 302; what is in neither list passes (Kong: changes nothing)",
+        r"\.active\.unhealthy\.http_statuses": "absent: 404, 429, 500 to 505",
+        r"\.active\.(healthy|unhealthy)\.interval": _INTERVAL,
+        r"\.active\.healthy\.successes": "good probes in a row that bring an endpoint back; 0: one (on Kong none does)",
+        r"\.active\.unhealthy\.(http_failures|tcp_failures|timeouts)": _PROBE_FAILURES,
+        r"\.passive\.unhealthy\.http_statuses": "absent: 429, 500, 503",
+        r"\.passive\.unhealthy\.http_failures": _REQUEST_FAILURES,
+        r"\.passive\.unhealthy\.(tcp_failures|timeouts)": _LOCAL_FAILURES,
+    }
+    return {spelled(path): text for path, text in notes.items()}
+
 
 # By kind, "" for all: pattern of a path → meaning, where the definition has no description.
 MEANING: Final[Mapping[str, Mapping[str, str]]] = {
@@ -127,6 +182,25 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
         r"route\.response_buffering": "only true; false is told and has no effect",
         r"route\.(\w+)": "as the annotation of an Ingress, which comes first",
         r"proxy\.(\w+)": "as the annotation of a Service, which comes first",
+        r"upstream\.algorithm": _ALGORITHM,
+        r"upstream\.slots": "places on the ring of consistent hashing; absent: 10000",
+        r"upstream\.hash_on": "what is hashed; anything but `none` makes it consistent hashing",
+        r"upstream\.hash_fallback": _FALLBACK,
+        r"upstream\.hash_on_cookie_path": "of the cookie that a client without it is given; absent: `/`",
+        r"upstream\.hash_.*": "the input's name",
+        **_health_notes(r"upstream\.healthchecks", camel=False),
+    },
+    "KongUpstreamPolicy": {
+        r"spec\.algorithm": _ALGORITHM,
+        r"spec\.slots": "places on the ring of consistent hashing; absent: 10000",
+        r"spec\.hashOn\.input": "`consumer`: the consumer, else the credential; `path`: of the request",
+        r"spec\.hashOn\.cookiePath": "of the cookie that a client without it is given",
+        r"spec\.hashOn\.uriCapture": "a named group of the route's regex",
+        r"spec\.hashOn\..*": "name of what is hashed",
+        r"spec\.hashOnFallback\..*": _FALLBACK,
+        r"spec\.stickySessions\.cookie": "its value names the endpoint that took the first request (address and port)",
+        r"spec\.stickySessions\.cookiePath": "absent: `/`",
+        **_health_notes(r"spec\.healthchecks", camel=True),
     },
 }
 

@@ -19,6 +19,7 @@ from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.core.endpoint_slice import EndpointSlice
@@ -53,6 +54,7 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongConsumer,
     KongConsumerGroup,
     KongIngress,
+    KongUpstreamPolicy,
     IngressClassParameters,
     ReferenceGrant,
 )

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from crossfade.certs.authorities import system_authorities
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, ServerCertificate
 from crossfade.compile.routing.tables import GatewayTables
@@ -25,7 +26,8 @@ def tables_of(model: ProxyModel) -> Tables:
 def compile_settings() -> CompileSettings:
     """With a TLS listener."""
     pair = good_pair()
-    return CompileSettings(salt=b"salt", default_certificate=ServerCertificate(pair.certificate, pair.key))
+    certificate = ServerCertificate(pair.certificate, pair.key)
+    return CompileSettings(salt=b"salt", default_certificate=certificate, authorities=system_authorities())
 
 
 def one_table(model: ProxyModel) -> Tables:

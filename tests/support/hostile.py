@@ -103,6 +103,8 @@ def value(schema: JsonObject, texts: Texts, *, field: str = "", one_of: tuple[fr
             return st.booleans()
         case "integer":
             return number(schema)
+        case "number":
+            return number(schema) | st.floats(allow_nan=False, allow_infinity=False)
         case "string":
             return texts[field] | strange_text() if field in texts else strange_text()
         case "array":

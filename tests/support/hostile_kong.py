@@ -62,7 +62,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "kind": ("IngressClassParameters", "KongServiceFacade", "Service"),
     "scope": ("Namespace", "Cluster"),
     "controller": ("ingress-controllers.konghq.com/kong",),
-    "type": ("ClusterIP", "ExternalName", "LoadBalancer"),
+    "type": ("ClusterIP", "ExternalName", "LoadBalancer", "http", "https", "tcp", "grpc", "grpcs", "moon"),
     "externalName": ("far.example.test", "10.0.0.9", "fd00::9", "a b", "a..b", "*.test", "far.test:80"),
     "targetPort": ("http", "8080"),
     "addresses": ("10.0.0.1", "fd00::1", "fe80::1%eth0", "one.test", "0.0.0.0", "::ffff:10.0.0.1", "010.0.0.1", "1"),
@@ -76,7 +76,20 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "consumerGroups": ("gold", "gold", "hostile"),
     "host_header": (*_HOSTS, "two.test:8080"),
     "path_handling": ("v0", "v1"),
-    "algorithm": ("round-robin", "least-connections"),
+    "algorithm": ("round-robin", "least-connections", "latency", "consistent-hashing", "sticky-sessions", "moon"),
+    "hash_on": ("none", "consumer", "ip", "path", "header", "cookie", "query_arg", "uri_capture", "moon"),
+    "hash_fallback": ("none", "consumer", "ip", "path", "header", "cookie", "query_arg", "uri_capture", "moon"),
+    "input": ("none", "consumer", "ip", "path", "moon"),
+    "header": ("X-User", "x-user", ":path", "a b", ""),
+    "cookie": ("sid", "a b", "a;b", "", "a" * 300),
+    "cookiePath": ("/", "/a", "a", "/a;b", ""),
+    "hash_on_header": ("X-User", "host"),
+    "hash_on_cookie": ("sid", "s=d"),
+    "hash_on_cookie_path": ("/", "/a;b"),
+    "http_path": (*_PATHS, "/health"),
+    "httpPath": (*_PATHS, "/health"),
+    "https_sni": _HOSTS,
+    "httpsSni": _HOSTS,
 }
 _REGEX_PATHS: Final = hostile.regex().map(lambda text: f"/~{text}")
 
@@ -184,6 +197,7 @@ _METHOD_LISTS: Final = st.sampled_from(("GET,POST", "get", "GET,,PUT", "GE T", "
 _BY_SUFFIX: Final[dict[str, st.SearchStrategy[str]]] = {
     "plugins": _PLUGIN_LISTS,
     "override": st.sampled_from(("tuned", "routed", "ghost", "hostile", "")),
+    "upstream-policy": st.sampled_from(("ways", "ghost", "hostile", "")),
     "headers-separator": st.sampled_from((",", "|", "", "v", "\x00")),
     "methods": _METHOD_LISTS,
     "host-aliases": st.lists(st.sampled_from(_HOSTS), max_size=3).map(",".join),

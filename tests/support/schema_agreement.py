@@ -9,7 +9,7 @@ import msgspec
 from crossfade.api.bounds import Bounds
 from crossfade_kube.meta import JsonObject
 
-_WORDS: Final[dict[Any, str]] = {int: "integer", str: "string", bool: "boolean"}
+_WORDS: Final[dict[Any, str]] = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _FREE: Final = "x-kubernetes-preserve-unknown-fields"
 
 

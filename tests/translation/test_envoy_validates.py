@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from crossfade.compile.model import (
+    Algorithm,
+    Balancing,
     ClientTls,
     Cluster,
     Dialect,
@@ -12,8 +14,12 @@ from crossfade.compile.model import (
     Discovery,
     Endpoint,
     FilterChain,
+    HealthCheck,
     HttpHandler,
     Listener,
+    OutlierDetection,
+    ProbeSocket,
+    Protocol,
     ProxyModel,
     TcpHandler,
 )
@@ -59,6 +65,29 @@ GATEWAY = GatewayTables(
 )
 
 
+def _watched(algorithm: Algorithm) -> Cluster:
+    probe = HealthCheck(
+        Protocol.HTTP1,
+        5,
+        2,
+        1,
+        3,
+        failing_statuses=(500, 503),
+        headers=(("x-probe", "5%"),),
+        socket=ProbeSocket.TLS,
+        tls=ClientTls("a.test"),
+    )
+    return Cluster(
+        algorithm.value,
+        Discovery.STATIC,
+        (Endpoint("10.0.0.1", 443, "a.test"),),
+        ORIGIN,
+        balancing=Balancing(algorithm, 100, 50),
+        health_check=probe,
+        outlier_detection=OutlierDetection(3, 1, 30, 100, 2, (429, 500)),
+    )
+
+
 def everything(dialect: Dialect) -> ProxyModel:
     """A model with a bit of all that the builders know."""
     is_kong = dialect is Dialect.KONG
@@ -75,6 +104,7 @@ def everything(dialect: Dialect) -> ProxyModel:
         Cluster("dns", Discovery.LOGICAL_DNS, (Endpoint("jazz.prod.svc.cluster.local.", 9080),), ORIGIN),
         Cluster("tls", Discovery.STATIC, (Endpoint("10.0.0.1", 443),), ORIGIN, tls=ClientTls()),
         Cluster("strict", Discovery.STRICT_DNS, (Endpoint("jazz", 9080),), ORIGIN),
+        *(_watched(algorithm) for algorithm in Algorithm if is_kong),
     )
     listener = Listener("l", "127.0.0.1", 15001, Direction.OUTBOUND, chains, restores_original_destination=True)
     return ProxyModel((listener,), (table,), clusters, GATEWAY if is_kong else None)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
@@ -30,7 +31,8 @@ def settings(case: str) -> CompileSettings:
     path = CASES / case / "settings.yaml"
     given = yaml.safe_load(path.read_text()) if path.exists() else {}
     certificate = ServerCertificate("chain", "key") if given.pop("tls", False) else None
-    return CompileSettings(salt=b"salt", default_certificate=certificate, **given)
+    found = CompileSettings(salt=b"salt", default_certificate=certificate, authorities="/authorities.pem")
+    return replace(found, **given)
 
 
 def compiled(case: str, items: list[JsonObject]) -> CompiledGateway:

@@ -19,9 +19,11 @@ from crossfade.api.kong.credentials import (
 )
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
+from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.compile.gateway.annotations import list_of
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
 from crossfade.compile.gateway.plugin_fields import unheeded_fields
+from crossfade.compile.gateway.upstream_sources import policy_problems
 from crossfade.compile.policies.plugin import HTTP_PROTOCOLS
 from crossfade.compile.policies.registry import Refused, judge_plugin
 from crossfade.store.snapshot import Snapshot
@@ -38,14 +40,12 @@ _PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passth
 _DROPPED: Final = "Support for '{0}' was removed in 3.0. This gateway still applies it; Kong 3 has {1} annotations."
 _DEPRECATED: Final = (
     "'upstream' is DEPRECATED and will be removed in a future version. Use a KongUpstreamPolicy resource instead."
-    " This gateway applies only its host_header, and no KongUpstreamPolicy."
 )
 # Kinds of Kong that this gateway takes and does not read, with what their author should know.
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "KongCustomEntity": "the entity is not created",
     "KongLicense": "no feature depends on a license",
     "KongServiceFacade": "a path whose backend it is matches no request; name a Service",
-    "KongUpstreamPolicy": "requests are balanced round-robin, without health checks",
     "KongVault": "references to vaults are not resolved",
     "TCPIngress": "no TCP or TLS connection is routed",
     "UDPIngress": "no UDP traffic is routed",
@@ -201,12 +201,19 @@ def _kong_ingress_warnings(item: KongIngress) -> Iterator[str]:
         yield _DEPRECATED
 
 
+def _upstream_policy(policy: KongUpstreamPolicy, old: JsonObject, snapshot: Snapshot) -> Verdict:
+    """The definition's rules, for who has no API server to keep them."""
+    del old, snapshot
+    return Verdict(tuple(Problem(text, field) for field, text in policy_problems(policy.spec)))
+
+
 _Check: TypeAlias = Callable[[Any, JsonObject, Snapshot], Verdict]
 _RULES: Final[Mapping[str, tuple[type[TypedObject], _Check]]] = {
     "KongPlugin": (KongPlugin, _plugin),
     "KongClusterPlugin": (KongClusterPlugin, _plugin),
     "KongConsumer": (KongConsumer, _consumer),
     "KongIngress": (KongIngress, _kong_ingress),
+    "KongUpstreamPolicy": (KongUpstreamPolicy, _upstream_policy),
     "Secret": (Secret, _secret),
     "Ingress": (Ingress, _ingress),
 }

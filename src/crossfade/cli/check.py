@@ -57,12 +57,16 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.certs.authorities import USUAL_AUTHORITIES
     from crossfade.check.run import check_files
     from crossfade.compile.gateway.settings import CompileSettings
     from crossfade.gateway_files.given import GivenFiles, NotThere
 
     settings = CompileSettings(
-        ingress_class=arguments.ingress_class, compat=arguments.compat, missing_plugins=arguments.missing_plugins
+        ingress_class=arguments.ingress_class,
+        compat=arguments.compat,
+        missing_plugins=arguments.missing_plugins,
+        authorities=USUAL_AUTHORITIES,
     )
     try:
         files = GivenFiles(arguments.filename, stdin=sys.stdin, is_deep=arguments.recursive)

@@ -91,6 +91,7 @@ def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":
 
 
 def _settings(arguments: argparse.Namespace) -> "CompileSettings":
+    from crossfade.certs.authorities import USUAL_AUTHORITIES
     from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.gateway.settings import CompileSettings
     from crossfade.kong_conf.settings import KongSettings
@@ -102,6 +103,7 @@ def _settings(arguments: argparse.Namespace) -> "CompileSettings":
         kong=KongSettings(trusted_ips=arguments.trusted_ips),
         salt=os.urandom(16),
         default_certificate=self_signed_certificate(),
+        authorities=USUAL_AUTHORITIES,
     )
 
 

@@ -61,6 +61,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.certs.authorities import system_authorities
     from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.diagnostics import Severity
     from crossfade.compile.gateway.settings import CompileSettings
@@ -93,6 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
         stands_alone=True,
         salt=secrets.token_bytes(16),
         default_certificate=self_signed_certificate() if has_tls else None,
+        authorities=system_authorities(),
     )
     options = {arguments.http_port: "--http-port", arguments.https_port: "--https-port"}
     return run_gateway_files(FilesSettings(arguments.folder, settings, options), say=_say)

@@ -48,27 +48,82 @@ class CircuitBreakers(Struct, frozen=True):
     max_retries: int = 2147483647
 
 
+class ClientTls(Struct, frozen=True):
+    """TLS towards a cluster. `server_name=None` takes the request's (rewritten) Host, an empty one names nobody.
+
+    Trusted are the authorities of `ca_pem` or of the file `ca_file` on the proxy's machine; without either anyone is.
+    """
+
+    server_name: str | None = None
+    ca_pem: str | None = None
+    ca_file: str | None = None
+
+    @property
+    def verifies(self) -> bool:
+        return self.ca_pem is not None or self.ca_file is not None
+
+
+class ProbeSocket(StrEnum):
+    AS_REQUESTS = "as-requests"
+    PLAIN = "plain"
+    TLS = "tls"
+
+
 class HealthCheck(Struct, frozen=True):
+    """Statuses outside `failing_statuses` pass; None: only 200 passes, and any other fails at once.
+
+    `host` is what probes send as Host; None: the endpoint's `hostname`. `tls` is for `ProbeSocket.TLS`.
+    """
+
     protocol: Protocol
     interval_s: float
     timeout_s: float
     healthy_threshold: int
     unhealthy_threshold: int
     path: str = "/"
+    unhealthy_interval_s: float | None = None
+    failing_statuses: tuple[int, ...] | None = None
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    socket: ProbeSocket = ProbeSocket.AS_REQUESTS
+    tls: ClientTls | None = None
 
 
 class OutlierDetection(Struct, frozen=True):
+    """An endpoint is left out after so many failures in a row; 0: never for failures of that kind.
+
+    `failing_statuses` are those that count, None all from 500. With `consecutive_local_failures` lost connections and
+    timeouts count apart from statuses, otherwise together with them.
+    """
+
     consecutive_5xx: int
     interval_s: float
     base_ejection_s: float
     max_ejection_percent: int
+    consecutive_local_failures: int | None = None
+    failing_statuses: tuple[int, ...] | None = None
 
 
-class ClientTls(Struct, frozen=True):
-    """TLS towards a cluster. `server_name=None` takes the request's (rewritten) Host; `ca_pem=None` trusts anyone."""
+class Algorithm(StrEnum):
+    ROUND_ROBIN = "round-robin"
+    LEAST_REQUEST = "least-request"
+    """The one of all endpoints with the fewest requests."""
+    BETTER_OF_TWO = "better-of-two"
+    """Of two drawn at random the one with fewer requests."""
+    RING_HASH = "ring-hash"
+    """By the hash that the policy module gives a request; any endpoint for those without one."""
 
-    server_name: str | None = None
-    ca_pem: str | None = None
+
+class Balancing(Struct, frozen=True):
+    """`ring_size` is the least number of places on the ring of a `RING_HASH`; None is Envoy's own.
+
+    With fewer healthy endpoints than `least_healthy_percent` all requests fail, with 0 only when there are none; None
+    is Envoy's own way, which then sends to the others too.
+    """
+
+    algorithm: Algorithm = Algorithm.ROUND_ROBIN
+    ring_size: int | None = None
+    least_healthy_percent: int | None = None
 
 
 class IpFamily(StrEnum):
@@ -95,11 +150,17 @@ class Cluster(Struct, frozen=True):
     protocol: Protocol = Protocol.HTTP1
     connect_timeout_s: float = 1.0
     circuit_breakers: CircuitBreakers = CircuitBreakers()
+    balancing: Balancing = Balancing()
     health_check: HealthCheck | None = None
     outlier_detection: OutlierDetection | None = None
     ip_family: IpFamily = IpFamily.ANY
     idle_timeout_s: float | None = None
     tls: ClientTls | None = None
+
+    @property
+    def are_probed(self) -> bool:
+        """The endpoints, by probes that say a Host."""
+        return self.health_check is not None and self.health_check.protocol is not Protocol.TCP
 
 
 # --- listeners -------------------------------------------------------------------------------------------------

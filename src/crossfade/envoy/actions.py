@@ -38,6 +38,8 @@ def _route(name: str, action: Action) -> route_v3.Route:
     message = route_v3.Route(name=name, match=route_v3.RouteMatch(prefix="/"))
     message.route.cluster_header = names.CLUSTER_HEADER
     message.route.timeout.CopyFrom(duration(0))
+    # Costs nothing where a cluster is not balanced by hashes.
+    message.route.hash_policy.add().filter_state.key = names.HASH_KEY
     if action.idle_timeout_s is not None:
         message.route.idle_timeout.CopyFrom(duration(action.idle_timeout_s))
     if action.takes_host_of_endpoint:

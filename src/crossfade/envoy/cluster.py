@@ -6,14 +6,14 @@ from crossfade.compile.model import (
     CircuitBreakers,
     Cluster,
     Discovery,
-    HealthCheck,
     IpFamily,
-    OutlierDetection,
     Protocol,
 )
 from crossfade.envoy import names
+from crossfade.envoy.balancing import fill_balancing
 from crossfade.envoy.endpoint import load_assignment
-from crossfade.envoy.proto import UInt32Value, cluster_v3, core_v3, dns_cluster_v3, duration, packed, upstream_http_v3
+from crossfade.envoy.health import fill_failing_statuses, fill_health
+from crossfade.envoy.proto import UInt32Value, cluster_v3, dns_cluster_v3, duration, packed, upstream_http_v3
 from crossfade.envoy.sources import ads
 from crossfade.envoy.tls import client_tls
 
@@ -34,10 +34,8 @@ def cluster_from_model(cluster: Cluster) -> cluster_v3.Cluster:
         message.typed_extension_protocol_options[names.HTTP_PROTOCOL_OPTIONS].CopyFrom(packed(_http_options(cluster)))
     if cluster.tls is not None:
         message.transport_socket.CopyFrom(client_tls(cluster.tls, cluster.protocol))
-    if cluster.health_check is not None:
-        message.health_checks.append(_health_check(cluster.health_check))
-    if cluster.outlier_detection is not None:
-        message.outlier_detection.CopyFrom(_outlier_detection(cluster.outlier_detection))
+    fill_balancing(message, cluster.balancing)
+    fill_health(message, cluster)
     return message
 
 
@@ -45,7 +43,9 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
     match cluster.discovery:
         case Discovery.STATIC:
             message.type = cluster_v3.Cluster.STATIC
-            message.load_assignment.CopyFrom(load_assignment(cluster.name, cluster.endpoints))
+            message.load_assignment.CopyFrom(
+                load_assignment(cluster.name, cluster.endpoints, are_probed=cluster.are_probed)
+            )
         case Discovery.EDS:
             message.type = cluster_v3.Cluster.EDS
             message.eds_cluster_config.eds_config.CopyFrom(ads())
@@ -55,7 +55,9 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
         case Discovery.LOGICAL_DNS | Discovery.STRICT_DNS:
             message.cluster_type.name = names.DNS_CLUSTER
             message.cluster_type.typed_config.CopyFrom(packed(_dns(cluster)))
-            message.load_assignment.CopyFrom(load_assignment(cluster.name, cluster.endpoints))
+            message.load_assignment.CopyFrom(
+                load_assignment(cluster.name, cluster.endpoints, are_probed=cluster.are_probed)
+            )
 
 
 def _dns(cluster: Cluster) -> dns_cluster_v3.DnsCluster:
@@ -91,48 +93,8 @@ def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
         message.explicit_http_config.http2_protocol_options.SetInParent()
     if cluster.tls is not None and cluster.tls.server_name is None:
         message.upstream_http_protocol_options.auto_sni = True
-        message.upstream_http_protocol_options.auto_san_validation = cluster.tls.ca_pem is not None
+        message.upstream_http_protocol_options.auto_san_validation = cluster.tls.verifies
+    fill_failing_statuses(message, cluster.outlier_detection)
     if cluster.idle_timeout_s is not None:
         message.common_http_protocol_options.idle_timeout.CopyFrom(duration(cluster.idle_timeout_s))
-    return message
-
-
-def _health_check(check: HealthCheck) -> core_v3.HealthCheck:
-    message = core_v3.HealthCheck(
-        interval=duration(check.interval_s),
-        # Else Envoy looks once a minute at clusters that nobody has asked for anything yet.
-        no_traffic_interval=duration(check.interval_s),
-        timeout=duration(check.timeout_s),
-        healthy_threshold=UInt32Value(value=check.healthy_threshold),
-        unhealthy_threshold=UInt32Value(value=check.unhealthy_threshold),
-    )
-    match check.protocol:
-        case Protocol.HTTP1:
-            message.http_health_check.path = check.path
-        case Protocol.HTTP2:
-            message.http_health_check.path = check.path
-            message.http_health_check.codec_client_type = HTTP2_CODEC
-        case Protocol.GRPC:
-            message.grpc_health_check.SetInParent()
-        case Protocol.TCP:
-            message.tcp_health_check.SetInParent()
-    return message
-
-
-HTTP2_CODEC: Final = 1
-"""`envoy.type.v3.CodecClientType.HTTP2`."""
-
-
-def _outlier_detection(detection: OutlierDetection) -> cluster_v3.OutlierDetection:
-    """Only what App Mesh had: consecutive server errors, never the statistical kinds (appmesh.md §3.7)."""
-    never = UInt32Value(value=0)
-    message = cluster_v3.OutlierDetection(
-        consecutive_5xx=UInt32Value(value=detection.consecutive_5xx),
-        interval=duration(detection.interval_s),
-        base_ejection_time=duration(detection.base_ejection_s),
-        max_ejection_percent=UInt32Value(value=detection.max_ejection_percent),
-        enforcing_success_rate=never,
-        enforcing_consecutive_gateway_failure=never,
-    )
-    message.always_eject_one_host.value = True
     return message

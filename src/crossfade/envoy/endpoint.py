@@ -6,17 +6,21 @@ from crossfade.compile.model import Endpoint
 from crossfade.envoy.proto import UInt32Value, core_v3, endpoint_v3
 
 
-def load_assignment(cluster: str, endpoints: Iterable[Endpoint]) -> endpoint_v3.ClusterLoadAssignment:
-    """An endpoint of weight 0 is left out: Envoy has no such thing."""
+def load_assignment(
+    cluster: str, endpoints: Iterable[Endpoint], *, are_probed: bool = False
+) -> endpoint_v3.ClusterLoadAssignment:
+    """An endpoint of weight 0 is left out: Envoy has no such thing. Where they are probed they are called by name."""
     message = endpoint_v3.ClusterLoadAssignment(cluster_name=cluster)
     picked = sorted(endpoint for endpoint in endpoints if endpoint.weight > 0)
     if picked:
-        message.endpoints.add(lb_endpoints=[_lb_endpoint(endpoint) for endpoint in picked])
+        message.endpoints.add(lb_endpoints=[_lb_endpoint(endpoint, are_probed) for endpoint in picked])
     return message
 
 
-def _lb_endpoint(endpoint: Endpoint) -> endpoint_v3.LbEndpoint:
+def _lb_endpoint(endpoint: Endpoint, is_probed: bool) -> endpoint_v3.LbEndpoint:
     target = endpoint_v3.Endpoint(address=address(endpoint.address, endpoint.port), hostname=endpoint.hostname)
+    if is_probed and endpoint.hostname:
+        target.health_check_config.hostname = endpoint.hostname
     return endpoint_v3.LbEndpoint(endpoint=target, load_balancing_weight=UInt32Value(value=endpoint.weight))
 
 

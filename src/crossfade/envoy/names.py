@@ -14,6 +14,8 @@ PROXY_PROTOCOL: Final = "envoy.filters.listener.proxy_protocol"
 ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
 TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
 TLS: Final = "envoy.transport_sockets.tls"
+RAW_BUFFER: Final = "envoy.transport_sockets.raw_buffer"
+LEAST_REQUEST: Final = "envoy.load_balancing_policies.least_request"
 STDOUT_ACCESS_LOG: Final = "envoy.access_loggers.stdout"
 STDERR_ACCESS_LOG: Final = "envoy.access_loggers.stderr"
 FILE_ACCESS_LOG: Final = "envoy.access_loggers.file"
@@ -37,6 +39,8 @@ ROOT_TABLE: Final = "gateway-root"
 # Set by the policy module for each request; a client's own never get through.
 ACTION_HEADER: Final = "x-crossfade-action"
 CLUSTER_HEADER: Final = "x-crossfade-cluster"
+HASH_KEY: Final = "envoy.hashable_string"
+"""Filter state, which clients cannot reach: what the policy module hashes a request by. The name makes it hashable."""
 
 
 def shard_name(number: int) -> str:

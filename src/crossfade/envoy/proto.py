@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from google.protobuf.any_pb2 import Any
     from google.protobuf.duration_pb2 import Duration
     from google.protobuf.struct_pb2 import Struct
-    from google.protobuf.wrappers_pb2 import BoolValue, StringValue, UInt32Value
+    from google.protobuf.wrappers_pb2 import BoolValue, StringValue, UInt32Value, UInt64Value
 
     from crossfade._generated.envoy.stubs.envoy.config.accesslog import v3 as accesslog_v3
     from crossfade._generated.envoy.stubs.envoy.config.cluster import v3 as cluster_v3
@@ -46,8 +46,12 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.http.early_header_mutation.dynamic_modules import (
         v3 as dynamic_module_early_v3,
     )
+    from crossfade._generated.envoy.stubs.envoy.extensions.load_balancing_policies.least_request import (
+        v3 as least_request_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.request_id.uuid import v3 as uuid_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.raw_buffer import v3 as raw_buffer_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.tls import v3 as tls_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.upstreams.http import v3 as upstream_http_v3
     from crossfade._generated.envoy.stubs.envoy.service.discovery import v3 as discovery_v3
@@ -65,6 +69,7 @@ __all__ = [
     "StringValue",
     "Struct",
     "UInt32Value",
+    "UInt64Value",
     "accesslog_v3",
     "cluster_v3",
     "core_v3",
@@ -79,6 +84,7 @@ __all__ = [
     "filter_chain_v3",
     "grpc_web_v3",
     "hcm_v3",
+    "least_request_v3",
     "listener_v3",
     "matcher_v3",
     "message_class",
@@ -87,6 +93,7 @@ __all__ = [
     "pool",
     "previous_hosts_v3",
     "proxy_protocol_v3",
+    "raw_buffer_v3",
     "route_v3",
     "router_v3",
     "stream_log_v3",
@@ -162,7 +169,7 @@ if not TYPE_CHECKING:
         raise AttributeError(name)
 
 
-WELL_KNOWN = frozenset({"Any", "BoolValue", "Duration", "StringValue", "Struct", "UInt32Value"})
+WELL_KNOWN = frozenset({"Any", "BoolValue", "Duration", "StringValue", "Struct", "UInt32Value", "UInt64Value"})
 PACKAGES = {
     "accesslog_v3": "envoy.config.accesslog.v3",
     "cluster_v3": "envoy.config.cluster.v3",
@@ -177,10 +184,12 @@ PACKAGES = {
     "grpc_web_v3": "envoy.extensions.filters.http.grpc_web.v3",
     "filter_chain_v3": "envoy.extensions.filters.http.filter_chain.v3",
     "hcm_v3": "envoy.extensions.filters.network.http_connection_manager.v3",
+    "least_request_v3": "envoy.extensions.load_balancing_policies.least_request.v3",
     "listener_v3": "envoy.config.listener.v3",
     "matcher_v3": "envoy.type.matcher.v3",
     "original_dst_v3": "envoy.extensions.filters.listener.original_dst.v3",
     "previous_hosts_v3": "envoy.extensions.retry.host.previous_hosts.v3",
+    "raw_buffer_v3": "envoy.extensions.transport_sockets.raw_buffer.v3",
     "route_v3": "envoy.config.route.v3",
     "stream_log_v3": "envoy.extensions.access_loggers.stream.v3",
     "router_v3": "envoy.extensions.filters.http.router.v3",

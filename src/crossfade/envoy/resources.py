@@ -100,7 +100,12 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterato
     for cluster in model.clusters:
         yield ResourceType.CLUSTER, cluster.name, cluster, cluster_from_model
         if cluster.discovery is Discovery.EDS:
-            yield ResourceType.ENDPOINTS, cluster.name, (cluster.name, cluster.endpoints), _endpoints
+            yield (
+                ResourceType.ENDPOINTS,
+                cluster.name,
+                (cluster.name, cluster.endpoints, cluster.are_probed),
+                _endpoints,
+            )
     for listener in model.listeners:
         yield ResourceType.LISTENER, listener.name, listener, lambda one: listener_from_model(one, options)
     for table in model.route_tables:
@@ -121,5 +126,6 @@ def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encode
         yield ResourceType.EXTENSION, text.name, text, config
 
 
-def _endpoints(part: tuple[str, Any]) -> Message:
-    return load_assignment(*part)
+def _endpoints(part: tuple[str, Any, bool]) -> Message:
+    name, endpoints, are_probed = part
+    return load_assignment(name, endpoints, are_probed=are_probed)

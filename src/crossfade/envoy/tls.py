@@ -19,12 +19,15 @@ def client_tls(tls: ClientTls, protocol: Protocol) -> core_v3.TransportSocket:
     context = tls_v3.UpstreamTlsContext()
     if protocol is not Protocol.TCP:
         context.common_tls_context.alpn_protocols.append("http/1.1" if protocol is Protocol.HTTP1 else "h2")
-    if tls.server_name is not None:
+    if tls.server_name:
         context.sni = tls.server_name
-    if tls.ca_pem is not None:
+    if tls.verifies:
         validation = context.common_tls_context.validation_context
-        validation.trusted_ca.inline_string = tls.ca_pem
-        if tls.server_name is not None:
+        if tls.ca_pem is not None:
+            validation.trusted_ca.inline_string = tls.ca_pem
+        elif tls.ca_file is not None:
+            validation.trusted_ca.filename = tls.ca_file
+        if tls.server_name:
             name = validation.match_typed_subject_alt_names.add(san_type=tls_v3.SubjectAltNameMatcher.DNS)
             name.matcher.exact = tls.server_name
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))

@@ -18,17 +18,29 @@ STATUS_PORT: Final = 8100
 WEBHOOK_PORT: Final = 8080
 # Not 1337, which bypasses a mesh's sidecar: Kong's traffic is meant to go through it.
 _USER: Final = 1000
-_KONG_KINDS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "kongconsumergroups", "kongingresses")
+_KONG_KINDS: Final = (
+    "kongplugins",
+    "kongclusterplugins",
+    "kongconsumers",
+    "kongconsumergroups",
+    "kongingresses",
+    "kongupstreampolicies",
+)
 # Only looked at when they are written, to say that they have no effect; consumer groups are above.
 _WITHOUT_EFFECT: Final = (
     "kongcustomentities",
     "konglicenses",
-    "kongupstreampolicies",
     "kongvaults",
     "tcpingresses",
     "udpingresses",
 )
-_WITH_STATUS: Final = ("kongplugins", "kongclusterplugins", "kongconsumers", "kongconsumergroups")
+_WITH_STATUS: Final = (
+    "kongplugins",
+    "kongclusterplugins",
+    "kongconsumers",
+    "kongconsumergroups",
+    "kongupstreampolicies",
+)
 
 
 class GatewayInstallSettings(Struct, frozen=True):

@@ -11,10 +11,12 @@ from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.decisions import KindDecisions
+from crossfade.status.upstream_policies import PolicyDecisions
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
@@ -51,6 +53,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         Secret,
         EndpointSlice,
         KongIngress,
+        KongUpstreamPolicy,
         KongPlugin,
         KongClusterPlugin,
         KongConsumer,
@@ -77,6 +80,7 @@ class StatusDecider:
             kind: KindDecisions() for kind in _WITH_CONDITIONS
         }
         self._addresses: KindDecisions[Ingress] = KindDecisions()
+        self._policies = PolicyDecisions()
         self._news: dict[ObjectRef, ObjectChange] = {}
         self._by_ref: _Verdicts = {}
 
@@ -89,6 +93,7 @@ class StatusDecider:
         changes: list[ObjectChange] = []
         for kind in _WITH_CONDITIONS:
             changes += self._decide_conditions(kind, given.snapshot, classes, our_class, judged, now)
+        changes += self._policies.decide(given.snapshot, classes, our_class, self._by_ref, judged, now)
         changes += self._decide_news(judged)
         changes += self._decide_addresses(given, classes, our_class)
         return changes

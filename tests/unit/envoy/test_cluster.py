@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from crossfade.compile.model import (
+    Algorithm,
+    Balancing,
     ClientTls,
     Cluster,
     Discovery,
@@ -12,6 +14,7 @@ from crossfade.compile.model import (
     HealthCheck,
     IpFamily,
     OutlierDetection,
+    ProbeSocket,
     Protocol,
 )
 from crossfade.envoy.cluster import cluster_from_model
@@ -126,6 +129,92 @@ def test_health_check(protocol: Protocol, kind: str, content: dict[str, Any]) ->
     (check,) = built(health_check=HealthCheck(protocol, 5, 2, 2, 2, "/ping"))["health_checks"]
     assert check[kind] == content
     assert check["interval"] == check["no_traffic_interval"] == "5s"
+
+
+@pytest.mark.parametrize(
+    ("balancing", "expected"),
+    [
+        (Balancing(), {}),
+        (Balancing(Algorithm.BETTER_OF_TWO), {"lb_policy": "LEAST_REQUEST"}),
+        (
+            Balancing(Algorithm.RING_HASH, 100),
+            {
+                "lb_policy": "RING_HASH",
+                "ring_hash_lb_config": {"minimum_ring_size": "100", "maximum_ring_size": "8388608"},
+            },
+        ),
+        (
+            Balancing(least_healthy_percent=50),
+            {
+                "common_lb_config": {
+                    "healthy_panic_threshold": {"value": 50.0},
+                    "zone_aware_lb_config": {"fail_traffic_on_panic": True},
+                }
+            },
+        ),
+        (Balancing(least_healthy_percent=0), {"common_lb_config": {"healthy_panic_threshold": {}}}),
+    ],
+)
+def test_balancing(balancing: Balancing, expected: dict[str, Any]) -> None:
+    cluster = built(balancing=balancing)
+    keys = ("lb_policy", "ring_hash_lb_config", "common_lb_config")
+    assert {key: cluster[key] for key in keys if key in cluster} == expected
+
+
+def test_the_least_of_all_is_looked_for() -> None:
+    policy = built(balancing=Balancing(Algorithm.LEAST_REQUEST, least_healthy_percent=5))["load_balancing_policy"]
+    (only,) = policy["policies"]
+    config = only["typed_extension_config"]["typed_config"]
+    assert config["selection_method"] == "FULL_SCAN"
+    assert config["locality_lb_config"] == {"zone_aware_lb_config": {"fail_traffic_on_panic": True}}
+
+
+def test_statuses_of_probes() -> None:
+    check = HealthCheck(
+        Protocol.HTTP1, 5, 2, 1, 3, failing_statuses=(500, 501, 503), host="a.test", headers=(("x", "%"),)
+    )
+    (found,) = built(health_check=check)["health_checks"]
+    http = found["http_health_check"]
+    assert http["expected_statuses"] == [
+        {"start": "100", "end": "500"},
+        {"start": "502", "end": "503"},
+        {"start": "504", "end": "600"},
+    ]
+    assert http["retriable_statuses"] == [{"start": "500", "end": "502"}, {"start": "503", "end": "504"}]
+    assert (http["host"], http["request_headers_to_add"][0]["header"]["value"]) == ("a.test", "%%")
+
+
+@pytest.mark.parametrize(
+    ("check", "socket"),
+    [
+        (HealthCheck(Protocol.HTTP1, 5, 2, 1, 3, socket=ProbeSocket.PLAIN), "envoy.transport_sockets.raw_buffer"),
+        (
+            HealthCheck(Protocol.HTTP1, 5, 2, 1, 3, socket=ProbeSocket.TLS, tls=ClientTls("a.test")),
+            "envoy.transport_sockets.tls",
+        ),
+    ],
+)
+def test_probes_may_have_a_socket_of_their_own(check: HealthCheck, socket: str) -> None:
+    cluster = built(health_check=check, tls=ClientTls())
+    (match,) = cluster["transport_socket_matches"]
+    assert match["transport_socket"]["name"] == socket
+    assert cluster["health_checks"][0]["transport_socket_match_criteria"] == match["match"]
+
+
+def test_failures_count_apart_from_statuses() -> None:
+    detection = OutlierDetection(0, 1, 30, 100, consecutive_local_failures=2, failing_statuses=(429, 500))
+    cluster = built(outlier_detection=detection)
+    found = cluster["outlier_detection"]
+    assert found["split_external_local_origin_errors"] is True
+    assert (found["enforcing_consecutive_5xx"], found["consecutive_local_origin_failure"]) == (0, 2)
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    (match,) = options["outlier_detection"]["error_matcher"]["http_response_headers_match"]["headers"]
+    assert match["string_match"]["safe_regex"]["regex"] == "429|500"
+
+
+def test_probed_endpoints_are_called_by_name() -> None:
+    (locality,) = plain(load_assignment("c", [Endpoint("10.0.0.1", 80, "a.test")], are_probed=True))["endpoints"]
+    assert locality["lb_endpoints"][0]["endpoint"]["health_check_config"] == {"hostname": "a.test"}
 
 
 def test_endpoints_are_sorted_and_those_without_weight_left_out() -> None:

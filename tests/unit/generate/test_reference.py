@@ -18,6 +18,7 @@ from generate.reference.readme import read
 from generate.reference.supported import fields_by_effect
 
 import crossfade
+from crossfade.api.kong.upstream import UpstreamEntity
 from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.compile.policies.schema import Field
 from crossfade.controller.mesh.role import KINDS as MESH_KINDS
@@ -25,7 +26,11 @@ from crossfade_kube.meta import ObjectMeta
 
 OWN_KINDS = (*KONG, *APP_MESH)
 # Fields that are looked at under another name than their own: by `getattr`, by the listener's protocol.
-READ_BY_NAME = {"tcp", "http", "http2", "grpc", "retries", "connect_timeout", "read_timeout"}
+READ_BY_NAME = {
+    *("tcp", "http", "http2", "grpc", "retries", "connect_timeout", "read_timeout"),
+    *("http_failures", "tcp_failures", "timeouts"),
+    *UpstreamEntity.__struct_fields__,
+}
 ROOMS = ("compile", "admission", "status", "inject", "controller")
 
 

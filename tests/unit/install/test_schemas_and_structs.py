@@ -21,6 +21,7 @@ from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.meta import JsonObject
@@ -40,6 +41,7 @@ KINDS: Final[tuple[Any, ...]] = (
     KongConsumerGroup,
     ReferenceGrant,
     KongIngress,
+    KongUpstreamPolicy,
     IngressClassParameters,
 )
 # Patterns of paths, with the reason.

@@ -5,7 +5,8 @@ from typing import ClassVar
 from msgspec import Struct, field
 
 from crossfade.api.kong.plugin import GROUP
-from crossfade_kube.meta import JsonObject, ObjectMeta, Resource
+from crossfade.api.kong.upstream import UpstreamEntity
+from crossfade_kube.meta import ObjectMeta, Resource
 
 
 class KongIngressRoute(Struct, frozen=True):
@@ -35,19 +36,10 @@ class KongIngressProxy(Struct, frozen=True):
     write_timeout: int | None = None
 
 
-class KongIngressUpstream(Struct, frozen=True):
-    host_header: str | None = None
-    algorithm: str | None = None
-    slots: int | None = None
-    hash_on: str | None = None
-    hash_fallback: str | None = None
-    healthchecks: JsonObject | None = None
-
-
 class KongIngress(Struct, frozen=True):
     RESOURCE: ClassVar = Resource(GROUP, "v1", "kongingresses", "KongIngress", True)
 
     metadata: ObjectMeta = ObjectMeta()
     route: KongIngressRoute | None = None
     proxy: KongIngressProxy | None = None
-    upstream: KongIngressUpstream | None = None
+    upstream: UpstreamEntity | None = None

@@ -161,7 +161,10 @@ SERVICE_ANNOTATIONS: Final = (
     Annotation("konghq.com/client-cert", _SERVICE, why_not=_NO_CLIENT_TLS),
     Annotation("konghq.com/tls-verify-depth", _SERVICE, why_not=_NO_CLIENT_TLS),
     Annotation(
-        "konghq.com/upstream-policy", _SERVICE, why_not="requests are balanced round-robin, without health checks"
+        "konghq.com/upstream-policy",
+        _SERVICE,
+        "name of a KongUpstreamPolicy of the namespace",
+        effect="how requests are spread over the endpoints, and which endpoints count as healthy",
     ),
     Annotation(
         "konghq.com/write-timeout",

@@ -14,6 +14,7 @@ CLASS: Final = "kubernetes.io/ingress.class"
 FORCE_SSL_REDIRECT: Final = "ingress.kubernetes.io/force-ssl-redirect"
 SERVICE_UPSTREAM: Final = "ingress.kubernetes.io/service-upstream"
 OVERRIDE: Final = "konghq.com/override"
+UPSTREAM_POLICY: Final = "konghq.com/upstream-policy"
 PLUGINS: Final = "konghq.com/plugins"
 HEADERS_PREFIX: Final = "konghq.com/headers."
 # Also where they mean nothing, their author is not asked to take them away.

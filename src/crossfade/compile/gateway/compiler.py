@@ -9,6 +9,7 @@ from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.claims import tell_rivals
@@ -49,6 +50,7 @@ INPUT_KINDS = (
     KongConsumer,
     KongConsumerGroup,
     KongIngress,
+    KongUpstreamPolicy,
     ReferenceGrant,
 )
 
@@ -83,7 +85,13 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     detects_regex = settings.compat == "kong-2.1" or parameters.enable_legacy_regex_detection
     routes = kong_routes(ingresses, snapshot, memo, diagnostics, detects_regex=detects_regex)
     tell_rivals(routes, memo, diagnostics)
-    resolver = ServiceResolver(snapshot, memo, diagnostics, is_service_upstream=parameters.service_upstream)
+    resolver = ServiceResolver(
+        snapshot,
+        memo,
+        diagnostics,
+        is_service_upstream=parameters.service_upstream,
+        authorities=settings.authorities,
+    )
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     services = resolver.services
     groups = consumer_groups_of(snapshot, classes, memo, diagnostics)

@@ -33,7 +33,13 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
     found = tables.Route(
         id=route.id,
         match=_match(route),
-        service=tables.UpstreamService(service.id, service.path, retry_idempotent=service.retries > 0),
+        service=tables.UpstreamService(
+            service.id,
+            service.path,
+            retry_idempotent=service.retries > 0,
+            hashing=service.hashing,
+            sticky=service.sticky,
+        ),
         strip_path=route.strip_path,
         host=name_of_all,
         request_buffering=route.request_buffering,
@@ -111,6 +117,8 @@ def facts_for_routes(service: KongService) -> str:
             service.retries,
             service.read_timeout,
             service.refusal,
+            service.hashing,
+            service.sticky,
             service.cluster.name,
             _one_host(service),
         )

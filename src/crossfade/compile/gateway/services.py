@@ -1,17 +1,21 @@
 """Backends → Kong services: one for each Service and port, with its KongIngress first and its annotations over that."""
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from crossfade.api.bounds import Bounds, Misfit, header_value
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
+from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.annotation_table import SERVICE_WITHOUT_EFFECT
+from crossfade.compile.gateway.healthchecks import ProbeTarget
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of, why_empty
+from crossfade.compile.gateway.upstream_sources import sources_of
+from crossfade.compile.gateway.upstreams import UpstreamPlan, upstream_plan
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ClientTls, Cluster, Discovery, IpFamily, Protocol
@@ -20,8 +24,9 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.service import Service
 from crossfade_kube.meta import ObjectRef
-from crossfade_kube.registry import typed_ref
+from crossfade_kube.registry import TypedObject, typed_ref
 
+T = TypeVar("T", bound=TypedObject)
 _PROTOCOLS: Final = {
     "http": Protocol.HTTP1,
     "https": Protocol.HTTP1,
@@ -35,22 +40,31 @@ _KEEPALIVE_S: Final = 60.0
 RETRIES: Final = Bounds(0, 32767)
 TIMEOUT: Final = Bounds(1, 2147483646, "ms")
 _TLS_VERIFY: Final = "konghq.com/tls-verify"
+_AS_USUAL: Final = UpstreamPlan()
 _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
 
 
 class ServiceResolver:
     """Resolves backends of one snapshot, each Service and port once.
 
-    `is_service_upstream` sends to Services by name also where their annotation does not say so.
+    `is_service_upstream` sends to Services by name also where their annotation does not say so. `authorities` is the
+    file of those that everybody trusts, on the proxy's machine.
     """
 
     def __init__(
-        self, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics, *, is_service_upstream: bool = False
+        self,
+        snapshot: Snapshot,
+        memo: Memo,
+        diagnostics: Diagnostics,
+        *,
+        is_service_upstream: bool = False,
+        authorities: str | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._memo = memo
         self._diagnostics = diagnostics
         self._is_service_upstream = is_service_upstream
+        self._authorities = authorities
         self._slices = slices_by_service(snapshot)
         self._resolved: dict[str, KongService] = {}
 
@@ -75,10 +89,13 @@ class ServiceResolver:
     def _found(self, service: Service, backend: KongBackend) -> KongService:
         name = backend.name
         slices = self._slices.get(service.metadata.key, ())
-        override = self._override_of(service)
+        override = self._referred(service, notes.OVERRIDE, KongIngress)
+        policy = self._referred(service, notes.UPSTREAM_POLICY, KongUpstreamPolicy)
 
         def make(found: Diagnostics) -> KongService:
-            reading = _Reading(service, backend, slices, override, found, self._is_service_upstream)
+            reading = _Reading(
+                service, backend, slices, override, policy, found, self._is_service_upstream, self._authorities
+            )
             return isolated(
                 lambda: _kong_service(reading, name),
                 otherwise=_closed(backend, name, "its Service cannot be used"),
@@ -87,7 +104,7 @@ class ServiceResolver:
                 diagnostics=found,
             )
 
-        inputs = (service, override, self._is_service_upstream, *slices)
+        inputs = (service, override, policy, self._is_service_upstream, self._authorities, *slices)
         return self._memo.of(("service", name), inputs, make, self._diagnostics)
 
     def _tell_missing(self, backend: KongBackend) -> None:
@@ -118,9 +135,9 @@ class ServiceResolver:
 
         return self._memo.of(("service", name), (backend,), make, self._diagnostics)
 
-    def _override_of(self, service: Service) -> KongIngress | None:
-        name = notes.modernised(service.metadata.annotations)[0].get(notes.OVERRIDE)
-        return self._snapshot.get(KongIngress, service.metadata.namespace, name) if name else None
+    def _referred(self, service: Service, annotation: str, kind: type[T]) -> T | None:
+        name = notes.modernised(service.metadata.annotations)[0].get(annotation)
+        return self._snapshot.get(kind, service.metadata.namespace, name) if name else None
 
 
 class _Reading(NamedTuple):
@@ -130,8 +147,10 @@ class _Reading(NamedTuple):
     backend: KongBackend
     slices: tuple[EndpointSlice, ...]
     override: KongIngress | None
+    policy: KongUpstreamPolicy | None
     diagnostics: Diagnostics
     is_service_upstream: bool
+    authorities: str | None
 
 
 def _closed(backend: KongBackend, name: str, refusal: str) -> KongService:
@@ -144,7 +163,7 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
     ref = typed_ref(service)
     reader = notes.Reader(ref, service.metadata.annotations, diagnostics)
     noted = reader.noted
-    _tell_missing_override(ref, noted, override, diagnostics)
+    _tell_missing_references(ref, noted, reading)
     proxy = _bounded((override and override.proxy) or KongIngressProxy(), override, diagnostics)
     protocol = _protocol(ref, noted, proxy, diagnostics)
     upstream = Upstream(
@@ -155,14 +174,20 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
     targets = targets_of(service, reading.backend.service.port, reading.slices, upstream, diagnostics)
     reader.tell_unsupported(SERVICE_WITHOUT_EFFECT)
     reader.tell_unknown()
-    _warn(ref, override, targets, diagnostics)
+    _tell_no_target(ref, targets, diagnostics)
     _tell_empty(reading, targets)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
+    plan = _upstream_plan(reading, protocol, upstream.host_header)
     return KongService(
         name=name,
         id=entity_id("service", name),
         cluster=_cluster(
-            reading.backend, targets, Origin(ref, "spec.ports"), protocol=protocol, connect_timeout=connect_timeout
+            reading.backend,
+            targets,
+            Origin(ref, "spec.ports"),
+            protocol=protocol,
+            connect_timeout=connect_timeout,
+            plan=plan,
         ),
         protocol=protocol,
         path=_base_path(reader, proxy),
@@ -171,7 +196,15 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
         plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
         refusal=_refusal(ref, reader, protocol, diagnostics),
         missing_port=targets.problem if targets.lacks_port else None,
+        hashing=plan.hashing,
+        sticky=plan.sticky,
     )
+
+
+def _upstream_plan(reading: _Reading, protocol: str, host: str | None) -> UpstreamPlan:
+    sources = sources_of(reading.policy, reading.override, reading.diagnostics)
+    spoken = _PROTOCOLS.get(protocol, Protocol.HTTP1)
+    return upstream_plan(sources, ProbeTarget(spoken, protocol in _TLS_PROTOCOLS, host, reading.authorities))
 
 
 def _bounded(proxy: KongIngressProxy, override: KongIngress | None, diagnostics: Diagnostics) -> KongIngressProxy:
@@ -204,19 +237,36 @@ def _bounded(proxy: KongIngressProxy, override: KongIngress | None, diagnostics:
     return proxy
 
 
-def _tell_missing_override(
-    ref: ObjectRef, noted: notes.Annotations, override: KongIngress | None, diagnostics: Diagnostics
-) -> None:
-    name = noted.get(notes.OVERRIDE)
-    if name and override is None:
-        diagnostics.error(
-            ref,
-            "service.override-not-found",
-            f"failed to get KongIngress: {ref.namespace}/{name} not found",
-            effect="the Service is used without its overrides",
-            hint=f"create KongIngress {ref.namespace}/{name} or remove the annotation",
-            field=f"metadata.annotations[{notes.OVERRIDE}]",
-        )
+_REFERENCES: Final = (
+    (
+        notes.OVERRIDE,
+        "KongIngress",
+        "override",
+        "failed to get KongIngress",
+        "the Service is used without its overrides",
+    ),
+    (
+        notes.UPSTREAM_POLICY,
+        "KongUpstreamPolicy",
+        "upstream-policy",
+        "failed fetching KongUpstreamPolicy",
+        "requests are balanced as without the policy",
+    ),
+)
+
+
+def _tell_missing_references(ref: ObjectRef, noted: notes.Annotations, reading: _Reading) -> None:
+    for (key, kind, code, problem, effect), found in zip(_REFERENCES, (reading.override, reading.policy), strict=True):
+        name = noted.get(key)
+        if name and found is None:
+            reading.diagnostics.error(
+                ref,
+                f"service.{code}-not-found",
+                f"{problem}: {ref.namespace}/{name} not found",
+                effect=effect,
+                hint=f"create {kind} {ref.namespace}/{name} or remove the annotation",
+                field=f"metadata.annotations[{key}]",
+            )
 
 
 def _protocol(ref: ObjectRef, noted: notes.Annotations, proxy: KongIngressProxy, diagnostics: Diagnostics) -> str:
@@ -258,7 +308,7 @@ def _shown(protocol: str) -> str:
     return protocol if protocol in _KNOWN_PROTOCOLS else "(unnamed)"
 
 
-def _warn(ref: ObjectRef, override: KongIngress | None, targets: Targets, diagnostics: Diagnostics) -> None:
+def _tell_no_target(ref: ObjectRef, targets: Targets, diagnostics: Diagnostics) -> None:
     if targets.problem is not None and not targets.lacks_port:
         diagnostics.error(
             ref,
@@ -267,15 +317,6 @@ def _warn(ref: ObjectRef, override: KongIngress | None, targets: Targets, diagno
             effect="requests to this Service are answered 503",
             hint="correct spec.externalName, or name a number as the port",
             field="spec.externalName",
-        )
-    upstream = override.upstream if override else None
-    if upstream and (upstream.healthchecks or upstream.hash_on or upstream.algorithm not in (None, "round-robin")):
-        diagnostics.warning(
-            typed_ref(override) if override else ref,
-            "kongingress.unsupported-upstream",
-            "only host_header of the section upstream is supported",
-            effect="requests are balanced round-robin, without health checks",
-            field="upstream",
         )
 
 
@@ -294,7 +335,13 @@ def _tell_empty(reading: _Reading, targets: Targets) -> None:
 
 
 def _cluster(
-    backend: KongBackend, targets: Targets, origin: Origin, *, protocol: str = "http", connect_timeout: int = 60000
+    backend: KongBackend,
+    targets: Targets,
+    origin: Origin,
+    *,
+    protocol: str = "http",
+    connect_timeout: int = 60000,
+    plan: UpstreamPlan = _AS_USUAL,
 ) -> Cluster:
     return Cluster(
         name=f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc",
@@ -308,6 +355,9 @@ def _cluster(
         idle_timeout_s=_KEEPALIVE_S,
         # The name comes from the Host that is sent; Kong trusts any certificate unless told to verify.
         tls=ClientTls() if protocol in _TLS_PROTOCOLS else None,
+        balancing=plan.balancing,
+        health_check=plan.health.check,
+        outlier_detection=plan.health.outliers,
     )
 
 

@@ -33,6 +33,8 @@ class CompileSettings(Struct, frozen=True):
     salt: bytes = b""
     default_certificate: ServerCertificate | None = None
     access_log: AccessLog | None = None
+    authorities: str | None = None
+    """A file, on the proxy's machine, of the certificates that everybody trusts."""
 
     @property
     def token(self) -> str:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from crossfade.compile.model import Cluster
 from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.tables import Hashing, StickyCookie
 from crossfade_kube.core.ingress import IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 
@@ -64,6 +65,8 @@ class KongService(Struct, frozen=True, gc=False):
     plugins: tuple[PluginRef, ...] = ()
     refusal: str | None = None
     missing_port: str | None = None
+    hashing: Hashing | None = None
+    sticky: StickyCookie | None = None
 
 
 class KongRoute(Struct, frozen=True, gc=False):

@@ -53,12 +53,35 @@ class Match(Struct, frozen=True, gc=False):
     snis: tuple[str, ...] = ()
 
 
+class HashInput(Struct, frozen=True, gc=False):
+    """`kind` is Kong's word: consumer, ip, path; header, cookie, query_arg, uri_capture, which have a `name`."""
+
+    kind: str
+    name: str = ""
+
+
+class Hashing(Struct, frozen=True, gc=False):
+    """The first input that a request has is hashed. `cookie_path` is that of a cookie which the gateway sets."""
+
+    inputs: tuple[HashInput, ...]
+    cookie_path: str = "/"
+
+
+class StickyCookie(Struct, frozen=True, gc=False):
+    """Its value names the endpoint that took a client's first request."""
+
+    name: str
+    path: str = "/"
+
+
 class UpstreamService(Struct, frozen=True, gc=False):
     """`id` names it to plugins; `path` stands before every request's path."""
 
     id: str | None = None
     path: str = "/"
     retry_idempotent: bool = False
+    hashing: Hashing | None = None
+    sticky: StickyCookie | None = None
 
 
 class Answer(Struct, frozen=True, gc=False):

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from crossfade.certs.authorities import system_authorities
 from crossfade.certs.default_certificate import self_signed_certificate
 from crossfade.compile.gateway.settings import COMPAT_PROFILES, IDENTITY_HEADERS, MISSING_PLUGINS, CompileSettings
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
@@ -63,6 +64,8 @@ class GatewaySettings(Struct, frozen=True):
                 identity_headers=_choice(environ, "CROSSFADE_IDENTITY_HEADERS", IDENTITY_HEADERS),
                 salt=secrets.token_bytes(16),
                 default_certificate=self_signed_certificate(),
+                # The proxy's image holds the same files.
+                authorities=system_authorities(),
             ),
             lease=NamespacedName(namespace, environ.get("CONTROLLER_ELECTION_ID") or ELECTION_ID),
             identity=environ.get("POD_NAME") or f"gateway-{secrets.token_hex(4)}",

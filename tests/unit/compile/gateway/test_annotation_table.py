@@ -12,6 +12,7 @@ from crossfade.inject.annotation_table import POD_ANNOTATIONS
 from crossfade.inject.annotations import PREFIX as POD_PREFIX
 
 SOURCE = Path(__file__).resolve().parents[4] / "src" / "crossfade"
+NAMES_OF_CONTROLLERS = {"konghq.com/kic-gateway-controller"}
 KEY = re.compile(r"(?:konghq\.com|(?:ingress\.|ingressclass\.)?kubernetes\.io)/[a-zA-Z0-9.-]+")
 
 
@@ -45,7 +46,7 @@ def effective(table: tuple[Annotation, ...]) -> set[str]:
 
 
 def test_every_key_that_the_gateway_reads_is_in_the_table() -> None:
-    known = {one.key for one in (*ANNOTATIONS, *LABELS)} | LEGACY_KEYS.keys()
+    known = {one.key for one in (*ANNOTATIONS, *LABELS)} | LEGACY_KEYS.keys() | NAMES_OF_CONTROLLERS
     assert keys_read_by_the_gateway() - known == set()
 
 

@@ -11,6 +11,7 @@ from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, Ko
 from crossfade.compile.model import Cluster, Discovery, Endpoint
 from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.tables import Hashing, HashInput, StickyCookie
 from crossfade_kube.core.ingress import IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 
@@ -38,6 +39,8 @@ OTHERS: dict[str, Any] = {
     "plugins": (PluginRef("x", ORIGIN.ref),),
     "refusal": "closed",
     "missing_port": "there is none",
+    "hashing": Hashing((HashInput("ip"),)),
+    "sticky": StickyCookie("at"),
 }
 
 

@@ -1,0 +1,153 @@
+"""Conditions of KongUpstreamPolicies, one pair for each Service that refers to one (kong.md §1.7)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import to_builtins
+
+from crossfade.api.kong.upstream_policy import AncestorRef, AncestorStatus, KongUpstreamPolicy
+from crossfade.compile.diagnostics import Diagnostic, Severity
+from crossfade.compile.gateway.annotations import UPSTREAM_POLICY
+from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.status.change import ObjectChange
+from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.ingress import Ingress
+from crossfade_kube.core.service import Service
+from crossfade_kube.meta import Condition, NamespacedName, ObjectRef
+from crossfade_kube.registry import typed_ref
+
+CONTROLLER: Final = "konghq.com/kic-gateway-controller"
+ACCEPTED: Final = "Accepted"
+PROGRAMMED: Final = "Programmed"
+_PENDING: Final = "Pending"
+# Gateway API's limit.
+_MOST_ANCESTORS: Final = 16
+Verdicts = Mapping[ObjectRef, tuple[Diagnostic, ...]]
+
+
+class PolicyDecisions:
+    """One input after the other; where nothing changed that counts, the very same decisions come again."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[object, ...] = ()
+        self._changes: list[ObjectChange] = []
+
+    def decide(
+        self,
+        snapshot: Snapshot,
+        classes: ClassFilter,
+        our_class: object,
+        verdicts: Verdicts,
+        judged: Sequence[ObjectRef],
+        now: datetime,
+    ) -> list[ObjectChange]:
+        """`judged` are the objects of which something else is said than in the input before."""
+        policies = snapshot.all(KongUpstreamPolicy)
+        if not policies:
+            self._seen, self._changes = (), []
+            return []
+        seen = (policies, snapshot.all(Service), snapshot.all(Ingress))
+        is_known = len(self._seen) == len(seen) + 1 and all(
+            one is other for one, other in zip(seen, self._seen, strict=False)
+        )
+        touched = any(ref.kind in ("Service", "KongUpstreamPolicy") for ref in judged)
+        if not is_known or self._seen[-1] != our_class or touched:
+            self._seen = (*seen, our_class)
+            self._changes = list(_changes(snapshot, classes, verdicts, now))
+        return self._changes
+
+
+def _changes(snapshot: Snapshot, classes: ClassFilter, verdicts: Verdicts, now: datetime) -> Iterator[ObjectChange]:
+    """Policies that nothing of our class uses are left alone: they may be another gateway's."""
+    users = _users(snapshot)
+    used = _backends(snapshot, classes)
+    for policy in snapshot.all(KongUpstreamPolicy):
+        services = users.get(policy.metadata.key, ())
+        if any(service.metadata.key in used for service in services):
+            change = _change(policy, sorted(services, key=_age), used, verdicts, now)
+            if change is not None:
+                yield change
+
+
+def _users(snapshot: Snapshot) -> dict[NamespacedName, list[Service]]:
+    found: dict[NamespacedName, list[Service]] = {}
+    for service in snapshot.all(Service):
+        name = service.metadata.annotations.get(UPSTREAM_POLICY)
+        if name:
+            found.setdefault(NamespacedName(service.metadata.namespace, name), []).append(service)
+    return found
+
+
+def _backends(snapshot: Snapshot, classes: ClassFilter) -> frozenset[NamespacedName]:
+    return frozenset(
+        NamespacedName(ingress.metadata.namespace, backend.service.name)
+        for ingress in snapshot.all(Ingress)
+        if classes.takes_ingress(ingress)
+        for backend in _all_backends(ingress)
+        if backend is not None and backend.service is not None
+    )
+
+
+def _all_backends(ingress: Ingress) -> Iterator[Any]:
+    yield ingress.spec.default_backend
+    for rule in ingress.spec.rules:
+        yield from (path.backend for path in (rule.http.paths if rule.http else ()))
+
+
+def _age(service: Service) -> tuple[str, str]:
+    """The oldest stay where there are too many."""
+    return service.metadata.creation_timestamp, service.metadata.name
+
+
+def _change(
+    policy: KongUpstreamPolicy,
+    services: list[Service],
+    used: frozenset[NamespacedName],
+    verdicts: Verdicts,
+    now: datetime,
+) -> ObjectChange | None:
+    ref = typed_ref(policy)
+    known = policy.status.ancestors if policy.status else ()
+    foreign = tuple(one for one in known if one.controller_name != CONTROLLER)
+    is_usable = not _has_errors(verdicts, ref)
+    ours = tuple(
+        _ancestor(service, known, now, is_programmed=is_usable and _is_programmed(service, used, verdicts))
+        for service in services
+    )
+    wanted = (*foreign, *ours)[:_MOST_ANCESTORS]
+    if wanted == known:
+        return None
+    patch = {"status": {"ancestors": [_given(to_builtins(one)) for one in wanted]}}
+    return ObjectChange(ref, policy.RESOURCE, policy.metadata.resource_version, patch, "status")
+
+
+def _given(value: Any) -> Any:
+    """Without what is not there."""
+    if isinstance(value, dict):
+        return {name: _given(part) for name, part in value.items() if part is not None}
+    return [_given(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _is_programmed(service: Service, used: frozenset[NamespacedName], verdicts: Verdicts) -> bool:
+    return service.metadata.key in used and not _has_errors(verdicts, typed_ref(service))
+
+
+def _has_errors(verdicts: Verdicts, ref: ObjectRef) -> bool:
+    return any(said.severity is Severity.ERROR for said in verdicts.get(ref, ()))
+
+
+def _ancestor(
+    service: Service, known: tuple[AncestorStatus, ...], now: datetime, *, is_programmed: bool
+) -> AncestorStatus:
+    ref = AncestorRef("core", "Service", service.metadata.namespace, service.metadata.name)
+    old = next((one for one in known if one.ancestor_ref == ref and one.controller_name == CONTROLLER), None)
+    before = {condition.type: condition for condition in old.conditions} if old else {}
+    programmed = (PROGRAMMED, "True", PROGRAMMED) if is_programmed else (PROGRAMMED, "False", _PENDING)
+    wanted = ((ACCEPTED, "True", ACCEPTED), programmed)
+    return AncestorStatus(ref, CONTROLLER, tuple(_condition(*one, before.get(one[0]), now) for one in wanted))
+
+
+def _condition(kind: str, status: str, reason: str, old: Condition | None, now: datetime) -> Condition:
+    since = old.last_transition_time if old and old.status == status else now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Condition(kind, status, since, reason)
