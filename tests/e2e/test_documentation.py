@@ -18,6 +18,7 @@ PAGES = (
     "docs/upgrades.md",
     "docs/how-to/check-manifests.md",
     "docs/how-to/explain-a-request.md",
+    "docs/how-to/migrate-from-kong.md",
 )
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
 

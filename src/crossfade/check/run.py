@@ -36,11 +36,12 @@ class Finding(Struct, frozen=True):
 
 
 class Checked(NamedTuple):
-    """`findings` by file and line. `objects` are those that are in order or have a warning at most."""
+    """`findings` by file and line. `objects` are those that are in order or have a warning at most, `refs` all."""
 
     findings: tuple[Finding, ...]
     files: int
     objects: int
+    refs: tuple[ObjectRef, ...] = ()
 
     def count(self, severity: Severity) -> int:
         return sum(finding.severity is severity for finding in self.findings)
@@ -55,7 +56,7 @@ def check_files(files: Files, settings: CompileSettings) -> Checked:
     lines = Lines()
     findings = sorted((_finding(fact, place, lines) for fact, place in facts.items()), key=_place_of)
     valid = sum(use.is_valid for use in state.uses.values())
-    return Checked(tuple(findings), len(state.paths), valid)
+    return Checked(tuple(findings), len(state.paths), valid, tuple(state.uses))
 
 
 def _diagnostics(snapshot: Snapshot, settings: CompileSettings) -> Iterator[Diagnostic]:

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "gateway": Command("gateway", "run the gateway alone on a directory of manifests"),
     "check": Command("check", "judge manifests without a cluster"),
     "explain": Command("explain", "say what becomes of a request, and why"),
+    "migrate": Command("migrate", "say what a Kong configuration becomes here, and convert decK files"),
     "demo": Command("demo", "replay the DJ walkthrough, step by step"),
     "controller": Command("controller", "run the control plane (inside a cluster)"),
     "proxy": Command("proxy", "run Envoy with a bootstrap for this pod (inside a cluster)"),

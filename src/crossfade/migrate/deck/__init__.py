@@ -1,0 +1,1 @@
+"""Kong's declarative configuration, as decK and DB-less Kong read it → manifests."""
