@@ -40,6 +40,10 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     "KongConsumer": {
         r"spec": "was for Kong's cloud service",
     },
+    "KongVault": {
+        r"spec\.description": "for people",
+        r"spec\.tags": "tags of Kong's database; there is none",
+    },
     "KongConsumerGroup": {r"spec": "was for Kong's cloud service"},
     "KongIngress": {
         r"proxy\.write_timeout": "told; an upstream that does not read is given `read_timeout`",

@@ -20,6 +20,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
+from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.core.endpoint_slice import EndpointSlice
@@ -53,6 +54,7 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongClusterPlugin,
     KongConsumer,
     KongConsumerGroup,
+    KongVault,
     KongIngress,
     KongUpstreamPolicy,
     IngressClassParameters,

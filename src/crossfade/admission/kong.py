@@ -20,12 +20,15 @@ from crossfade.api.kong.credentials import (
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
+from crossfade.api.kong.vault import KongVault
 from crossfade.compile.gateway.annotations import list_of
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
 from crossfade.compile.gateway.plugin_fields import unheeded_fields
 from crossfade.compile.gateway.upstream_sources import policy_problems
+from crossfade.compile.gateway.vaults import vault_problem
 from crossfade.compile.policies.plugin import HTTP_PROTOCOLS
-from crossfade.compile.policies.registry import Refused, judge_plugin
+from crossfade.compile.policies.references import references_in
+from crossfade.compile.policies.registry import Refused, judge_by_schema, judge_plugin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret
@@ -46,7 +49,6 @@ WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "KongCustomEntity": "the entity is not created",
     "KongLicense": "no feature depends on a license",
     "KongServiceFacade": "a path whose backend it is matches no request; name a Service",
-    "KongVault": "references to vaults are not resolved",
     "TCPIngress": "no TCP or TLS connection is routed",
     "UDPIngress": "no UDP traffic is routed",
 }
@@ -115,10 +117,14 @@ def _plugin(plugin: AnyKongPlugin, old: JsonObject, snapshot: Snapshot) -> Verdi
         config = plugin_config(plugin, snapshot)
     except ConfigError as error:
         return _secret_trouble(plugin, error)
-    verdict = judge_plugin(plugin.plugin, config, plugin.protocols, plugin.ordering)
+    # What references stand for is not looked up here: it may come later, and no answer may quote it.
+    has_references = next(references_in(config), None) is not None
+    judge = judge_by_schema if has_references else judge_plugin
+    verdict = judge(plugin.plugin, config, plugin.protocols, plugin.ordering)
     if isinstance(verdict, Refused):
         return Verdict((Problem(f"plugin failed schema validation: {verdict.reason}", verdict.field, verdict.hint),))
-    return Verdict(warnings=(*verdict.warnings, *map(str, unheeded_fields(plugin))))
+    warnings = verdict.warnings if verdict is not None else ()
+    return Verdict(warnings=(*warnings, *map(str, unheeded_fields(plugin))))
 
 
 def _secret_trouble(plugin: AnyKongPlugin, error: ConfigError) -> Verdict:
@@ -207,6 +213,18 @@ def _upstream_policy(policy: KongUpstreamPolicy, old: JsonObject, snapshot: Snap
     return Verdict(tuple(Problem(text, field) for field, text in policy_problems(policy.spec)))
 
 
+def _vault(vault: KongVault, old: JsonObject, snapshot: Snapshot) -> Verdict:
+    del old
+    problem = vault_problem(vault.spec)
+    if problem is not None:
+        return Verdict((Problem(f"vault configuration in invalid: {problem.message}", problem.field, problem.hint),))
+    for other in snapshot.all(KongVault):
+        if other.metadata.name != vault.metadata.name and other.spec.prefix == vault.spec.prefix:
+            text = f'spec.prefix "{vault.spec.prefix}" is duplicate with existing KongVault "{other.metadata.name}"'
+            return Verdict((Problem(text, "spec.prefix", "choose another prefix"),))
+    return Verdict()
+
+
 _Check: TypeAlias = Callable[[Any, JsonObject, Snapshot], Verdict]
 _RULES: Final[Mapping[str, tuple[type[TypedObject], _Check]]] = {
     "KongPlugin": (KongPlugin, _plugin),
@@ -214,6 +232,7 @@ _RULES: Final[Mapping[str, tuple[type[TypedObject], _Check]]] = {
     "KongConsumer": (KongConsumer, _consumer),
     "KongIngress": (KongIngress, _kong_ingress),
     "KongUpstreamPolicy": (KongUpstreamPolicy, _upstream_policy),
+    "KongVault": (KongVault, _vault),
     "Secret": (Secret, _secret),
     "Ingress": (Ingress, _ingress),
 }

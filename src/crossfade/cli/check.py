@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.authorities import USUAL_AUTHORITIES
     from crossfade.check.run import check_files
-    from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.gateway_files.given import GivenFiles, NotThere
 
     settings = CompileSettings(
@@ -67,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
         authorities=USUAL_AUTHORITIES,
+        environment=Environment(os.environ),
     )
     try:
         files = GivenFiles(arguments.filename, stdin=sys.stdin, is_deep=arguments.recursive)

@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.authorities import system_authorities
     from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.diagnostics import Severity
-    from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.gateway_files.loop import SELF
     from crossfade.gateway_files.run import FilesSettings, run_gateway_files
     from crossfade.gateway_files.telling import Message
@@ -92,6 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
         stands_alone=True,
+        environment=Environment(os.environ),
         salt=secrets.token_bytes(16),
         default_certificate=self_signed_certificate() if has_tls else None,
         authorities=system_authorities(),

@@ -25,22 +25,11 @@ _KONG_KINDS: Final = (
     "kongconsumergroups",
     "kongingresses",
     "kongupstreampolicies",
-)
-# Only looked at when they are written, to say that they have no effect; consumer groups are above.
-_WITHOUT_EFFECT: Final = (
-    "kongcustomentities",
-    "konglicenses",
     "kongvaults",
-    "tcpingresses",
-    "udpingresses",
 )
-_WITH_STATUS: Final = (
-    "kongplugins",
-    "kongclusterplugins",
-    "kongconsumers",
-    "kongconsumergroups",
-    "kongupstreampolicies",
-)
+# Only looked at when they are written, to say that they have no effect.
+_WITHOUT_EFFECT: Final = ("kongcustomentities", "konglicenses", "tcpingresses", "udpingresses")
+_WITH_STATUS: Final = tuple(kind for kind in _KONG_KINDS if kind != "kongingresses")
 
 
 class GatewayInstallSettings(Struct, frozen=True):

@@ -52,7 +52,7 @@ def read_settings(sources: Sequence[Mapping[str, Given]], base: KongSettings | N
 
 def _value(name: str, given: Given) -> object:
     if given.text.startswith(_VAULT):
-        raise ValueError("no vaults are read; give the value itself")
+        raise ValueError("references are resolved in objects only; give the value itself")
     return BY_NAME[name].read(given.text)
 
 

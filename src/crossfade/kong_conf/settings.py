@@ -25,3 +25,4 @@ class KongSettings(NamedTuple):
     port_maps: tuple[tuple[int, int], ...] = ()
     nginx_worker_processes: int = 0
     log_level: str | None = None
+    vault_env_prefix: str = ""

@@ -91,6 +91,12 @@ TABLE: Final = (
         "The public port of a listening one, told in `X-Forwarded-Port` (`80:8000, 443:8443`).",
     ),
     Setting("nginx_worker_processes", _workers, "auto", "Envoy's worker threads; `auto`: one a processor."),
+    Setting(
+        "vault_env_prefix",
+        values.beginning_of_variables,
+        "",
+        "With what the names of the variables begin that references `{vault://env/…}` may read; without it none.",
+    ),
     Setting("log_level", values.one_of(**_LOG_LEVELS), "notice", "How much Envoy logs on standard error."),
 )
 BY_NAME: Final = {setting.name: setting for setting in TABLE}

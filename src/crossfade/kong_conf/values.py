@@ -19,6 +19,12 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def beginning_of_variables(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z_-][A-Za-z0-9_-]*", text):
+        raise ValueError("it can have letters, digits, - and _, and does not begin with a digit")
+    return text
+
+
 def switch(text: str) -> bool:
     try:
         return _SWITCHES[text.lower()]

@@ -12,6 +12,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
+from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.status.change import News, ObjectChange
@@ -25,12 +26,13 @@ from crossfade_kube.core.service import LoadBalancerIngress, Service
 from crossfade_kube.meta import Condition, JsonObject, NamespacedName, ObjectRef, Resource
 from crossfade_kube.registry import TypedObject, typed_ref
 
-WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup
+WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup | KongVault
 _WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (
     KongPlugin,
     KongClusterPlugin,
     KongConsumer,
     KongConsumerGroup,
+    KongVault,
 )
 _Verdicts: TypeAlias = Mapping[ObjectRef, tuple[Diagnostic, ...]]
 
@@ -58,6 +60,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         KongClusterPlugin,
         KongConsumer,
         KongConsumerGroup,
+        KongVault,
         ReferenceGrant,
     )
 }

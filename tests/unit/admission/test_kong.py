@@ -8,6 +8,7 @@ import pytest
 from crossfade.admission.kong import EMPTY, WITHOUT_EFFECT, kong_handlers, verdict_on
 from crossfade.admission.review import AdmissionRequest
 from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.vault import KongVault, KongVaultSpec
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import JsonObject, ObjectMeta
@@ -50,6 +51,11 @@ DENIED = [
     ),
     (kong("KongConsumer"), "Need to provide either username or custom_id"),
     (kong("KongConsumer", username="taken"), "consumer already exists"),
+    (kong("KongVault", spec={"backend": "aws", "prefix": "x1"}), "vault configuration in invalid: vault 'aws' is not"),
+    (
+        kong("KongVault", spec={"backend": "env", "prefix": "used", "config": {"prefix": "A_"}}),
+        'spec.prefix "used" is duplicate with existing KongVault "older"',
+    ),
     (credential("telepathy"), "consumer credential failed validation: invalid credential type telepathy"),
     (credential("basic-auth", username="u"), "missing required field(s): password"),
     (credential("key-auth", key=""), "some fields were invalid due to missing data: key"),
@@ -69,6 +75,9 @@ ALLOWED = [
     kong("KongPlugin", plugin="rate-limiting", config={"minute": 3, "policy": "local"}),
     kong("KongPlugin", plugin="key-auth", run_on="first", instance_name="keys", protocols=["https"], ordering=None),
     kong("KongConsumer", username="new"),
+    kong("KongConsumerGroup"),
+    kong("KongVault", spec={"backend": "env", "prefix": "new", "config": {"prefix": "A_"}}),
+    kong("KongPlugin", plugin="request-termination", config={"message": "{vault://later/text}"}),
     credential("key-auth", key="new"),
     credential(None, anything="goes"),
     {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}},
@@ -81,6 +90,7 @@ def known() -> Snapshot:
     return Snapshot.of(
         [
             KongConsumer(metadata=ObjectMeta(name="first", namespace="other"), username="taken"),
+            KongVault(metadata=ObjectMeta(name="older"), spec=KongVaultSpec("env", "used", "", {"prefix": "A_"})),
             Secret(metadata=ObjectMeta(name="first", namespace="other", labels=labels), data={"key": b"known"}),
         ]
     )

@@ -22,6 +22,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
+from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.meta import JsonObject
@@ -39,6 +40,7 @@ KINDS: Final[tuple[Any, ...]] = (
     KongClusterPlugin,
     KongConsumer,
     KongConsumerGroup,
+    KongVault,
     ReferenceGrant,
     KongIngress,
     KongUpstreamPolicy,

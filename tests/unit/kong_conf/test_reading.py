@@ -83,7 +83,7 @@ def test_values(variables: dict[str, str], field: str, value: object) -> None:
         ({"KONG_NGINX_WORKER_PROCESSES": "٣"}, "a whole number from 1 to 1024"),
         ({"KONG_LOG_LEVEL": "loud"}, "it can be debug, info, notice"),
         ({"KONG_PROXY_LISTEN": "8000"}, "is not an IP address and a port"),
-        ({"KONG_TRUSTED_IPS": "{vault://env/ips}"}, "no vaults are read"),
+        ({"KONG_TRUSTED_IPS": "{vault://env/ips}"}, "references are resolved in objects only"),
         ({"KONG_TRUSTED_IPS_FILE": "/run/ips"}, "no values are taken from files; set trusted_ips itself"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -1,7 +1,7 @@
 """`spec.tls` of the Ingresses → which certificate answers for which server name (kong.md §3.10)."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -12,9 +12,12 @@ from msgspec import Struct
 
 from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.vaults import Vaults, secrets_behind
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ServerCertificate
+from crossfade.compile.policies.references import UnresolvableError, parsed
+from crossfade.compile.policies.schema import is_reference
 from crossfade.compile.routing.origin import Origin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress, IngressTls
@@ -23,6 +26,8 @@ from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
 
 _OTHER_CERTIFICATE: Final = "the hosts are served with another certificate"
+_PARTS: Final = ("tls.crt", "tls.key")
+_LONGEST_REFERENCE: Final = 1024
 _LEAST_RSA_BITS: Final = 2048
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
@@ -35,10 +40,36 @@ class NamedCertificate(Struct, frozen=True):
     certificate: ServerCertificate
 
 
+class _Secrets(NamedTuple):
+    """Where certificates are, and what references in their place stand for."""
+
+    snapshot: Snapshot
+    vaults: Vaults
+
+    def get(self, name: NamespacedName) -> Secret | None:
+        return self.snapshot.get(Secret, *name)
+
+    def behind(self, secret: Secret) -> tuple[Secret | None, ...]:
+        given = (secret.data.get(name, b"")[:_LONGEST_REFERENCE] for name in _PARTS)
+        texts = (value.decode("ascii", "replace").strip() for value in given)
+        return secrets_behind([text for text in texts if is_reference(text)], self.vaults, self.get)
+
+    def resolved(self, text: str) -> str:
+        """Raises UnresolvableError."""
+        reference = text.strip()
+        if not is_reference(reference):
+            return text
+        try:
+            return self.vaults.value(parsed(reference), self.get)
+        except UnresolvableError as problem:
+            raise UnresolvableError(f"could not resolve {reference}: {problem}") from None
+
+
 def certificates_of(
-    ingresses: list[Ingress], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+    ingresses: list[Ingress], snapshot: Snapshot, vaults: Vaults, memo: Memo, diagnostics: Diagnostics
 ) -> list[NamedCertificate]:
     """The oldest Ingress that claims a name has it."""
+    secrets = _Secrets(snapshot, vaults)
     names: dict[str, NamespacedName] = {}
     loaded: dict[NamespacedName, ServerCertificate | None] = {}
     with_tls = (ingress for ingress in ingresses if ingress.spec.tls)
@@ -50,7 +81,7 @@ def certificates_of(
             key = NamespacedName(ingress.metadata.namespace, tls.secret_name)
             place = Origin(typed_ref(ingress), f"spec.tls[{index}]")
             if key not in loaded:
-                loaded[key] = _certificate(place, key, snapshot, memo, diagnostics)
+                loaded[key] = _certificate(place, key, secrets, memo, diagnostics)
             if loaded[key] is not None:
                 for host in _usable_names(tls.hosts, place, diagnostics):
                     names.setdefault(host, key)
@@ -100,30 +131,30 @@ def _usable_names(hosts: tuple[str, ...], place: Origin, diagnostics: Diagnostic
 
 
 def _certificate(
-    place: Origin, key: NamespacedName, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+    place: Origin, key: NamespacedName, secrets: _Secrets, memo: Memo, diagnostics: Diagnostics
 ) -> ServerCertificate | None:
-    secret = snapshot.get(Secret, *key)
+    secret = secrets.get(key)
     if secret is None:
         _refuse(place, None, f"Secret {key} not found", diagnostics)
         return None
 
     def make(found: Diagnostics) -> ServerCertificate | None:
         return isolated(
-            lambda: _loaded(secret, place, found),
+            lambda: _loaded(secret, secrets, place, found),
             otherwise=None,
             ref=typed_ref(secret),
             effect=_OTHER_CERTIFICATE,
             diagnostics=found,
         )
 
-    return memo.of(("certificate", key), (secret,), make, diagnostics)
+    return memo.of(("certificate", key), (secret, secrets.vaults, *secrets.behind(secret)), make, diagnostics)
 
 
-def _loaded(secret: Secret, place: Origin, diagnostics: Diagnostics) -> ServerCertificate | None:
+def _loaded(secret: Secret, secrets: _Secrets, place: Origin, diagnostics: Diagnostics) -> ServerCertificate | None:
     try:
-        chain_pem, key_pem = (_pem(secret, name) for name in ("tls.crt", "tls.key"))
+        chain_pem, key_pem = (secrets.resolved(_pem(secret, name)) for name in _PARTS)
         _check(chain_pem, key_pem)
-    except _UnusableError as problem:
+    except (_UnusableError, UnresolvableError) as problem:
         _refuse(place, secret, str(problem), diagnostics)
         return None
     return ServerCertificate(chain_pem, key_pem)

@@ -18,17 +18,17 @@ class ClassFilter:
     def __init__(self, snapshot: Snapshot, ingress_class: str) -> None:
         self.name = ingress_class
         known = snapshot.get(IngressClass, "", ingress_class)
-        self._is_default = known is not None and _marks_default(known.metadata.annotations)
+        self.takes_classless = known is not None and _marks_default(known.metadata.annotations)
 
     def takes_ingress(self, ingress: Ingress) -> bool:
         """The annotation decides, else `ingressClassName`, else whether our class is the cluster's default."""
         declared = ingress.metadata.annotations.get(CLASS) or ingress.spec.ingress_class_name
-        return self._is_default if declared is None else declared == self.name
+        return self.takes_classless if declared is None else declared == self.name
 
     def takes(self, metadata: ObjectMeta) -> bool:
         """For kinds that only know the annotation; without it they are ignored, as on Kong (R-1)."""
         declared = metadata.annotations.get(CLASS)
-        return self._is_default if declared is None else declared == self.name
+        return self.takes_classless if declared is None else declared == self.name
 
 
 def _marks_default(annotations: Mapping[str, str]) -> bool:

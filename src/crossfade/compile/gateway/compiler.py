@@ -10,6 +10,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
+from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.claims import tell_rivals
@@ -26,6 +27,7 @@ from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
+from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
@@ -51,6 +53,7 @@ INPUT_KINDS = (
     KongConsumerGroup,
     KongIngress,
     KongUpstreamPolicy,
+    KongVault,
     ReferenceGrant,
 )
 
@@ -94,6 +97,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     )
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     services = resolver.services
+    vaults = vaults_of(snapshot, classes, settings, memo, diagnostics)
     groups = consumer_groups_of(snapshot, classes, memo, diagnostics)
     serves_without_missing = settings.missing_plugins == "open"
     consumers = consumers_of(
@@ -107,12 +111,13 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         referrers=[*routes, *services.values()],
         consumers=consumers,
         groups=[*groups.values()],
+        vaults=vaults,
         serves_without_missing=serves_without_missing,
     )
     making = _Making(memo, diagnostics, plugins)
     found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
     model = ProxyModel(
-        listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, memo, diagnostics))),
+        listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, vaults, memo, diagnostics))),
         clusters=tuple(services[name].cluster for name in sorted(services) if services[name].refusal is None),
         gateway=tables.GatewayTables(
             settings=_settings(settings, plugins.everywhere()),

@@ -1,6 +1,7 @@
 """A plugin object → its configuration: given inline, taken from a Secret, or patched from Secrets (kong.md §1.3)."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from crossfade.api.kong.plugin import AnyKongPlugin, ConfigPatch, SecretKeyRef
@@ -42,6 +43,14 @@ def secrets_of(plugin: AnyKongPlugin, snapshot: Snapshot) -> tuple[Secret | None
     sources = [plugin.config_from] if plugin.config_from else []
     refs = [source.secret_key_ref for source in (*sources, *(patch.value_from for patch in plugin.config_patches))]
     return tuple(snapshot.get(Secret, _namespace(plugin, ref), ref.name) for ref in refs)
+
+
+def secret_texts_of(plugin: AnyKongPlugin, secrets: Iterable[Secret]) -> Iterator[str]:
+    """What the configuration may take from these Secrets."""
+    whole = [plugin.config_from] if plugin.config_from else []
+    keys = {source.secret_key_ref.key for source in (*whole, *(patch.value_from for patch in plugin.config_patches))}
+    for secret in secrets:
+        yield from (value.decode("utf-8", "replace") for key, value in secret.data.items() if key in keys)
 
 
 def _from_secret(plugin: AnyKongPlugin, ref: SecretKeyRef, snapshot: Snapshot) -> JsonObject:

@@ -5,24 +5,21 @@ escape one is unknown. So it is for a plugin object that does not exist, unless 
 it over. A global plugin that cannot be applied closes all routes that no nearer one of its name covers.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
-from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
+from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.grants import grants_of
 from crossfade.compile.gateway.ids import counter_scope
-from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secrets_of
-from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
+from crossfade.compile.gateway.plugin_instances import plugin_instances, shown
 from crossfade.compile.gateway.route_policies import (
     RANK_GLOBAL,
     RANK_ROUTE,
@@ -36,23 +33,20 @@ from crossfade.compile.gateway.route_policies import (
     tell_unlisted,
 )
 from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef
-from crossfade.compile.isolate import isolated
+from crossfade.compile.gateway.vaults import Vaults
 from crossfade.compile.memo import Memo
-from crossfade.compile.policies.registry import ORDER, Refused, judge_plugin
+from crossfade.compile.policies.registry import ORDER
 from crossfade.compile.routing import tables
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import NamespacedName, ObjectRef
-from crossfade_kube.registry import typed_ref
 
 _FIELD: Final = "metadata.annotations[konghq.com/plugins]"
 _ROUTES_CLOSED: Final = "requests to the routes concerned are answered 503"
-_NOT_APPLIED: Final = "routes that use it are answered 503; consumers that carry it are not known"
 _CONSUMER_UNKNOWN: Final = "the consumer's credentials are not accepted"
 _CLOSING_EFFECTS: Final = {
     KongConsumer.RESOURCE.kind: _CONSUMER_UNKNOWN,
     KongConsumerGroup.RESOURCE.kind: "the credentials of the group's members are not accepted",
 }
-_WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class _Ranks(NamedTuple):
@@ -88,13 +82,14 @@ class Attachments:
         referrers: Iterable[KongRoute | KongService],
         consumers: Sequence[Consumer],
         groups: Sequence[ConsumerGroup],
+        vaults: Vaults,
         serves_without_missing: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._memo = memo
         self._diagnostics = diagnostics
         self._serves_without_missing = serves_without_missing
-        self._instances = self._judge_all(classes)
+        self._instances = plugin_instances(snapshot, classes, vaults, memo, diagnostics)
         self._referrers = tuple(referrers)
         self._stand_ins: dict[tuple[str, str], Instance] = {}
         self._grants = grants_of(snapshot, memo, diagnostics)
@@ -320,7 +315,7 @@ class Attachments:
         effect = f"{_closing_effect(ref.referrer)}; Kong would pass over it, as the setting missing plugins: open does"
         diagnostics.error(ref.referrer, "plugin.not-found", problem, effect=effect, hint=hint, field=_FIELD)
 
-        return self._stand_in(wanted, f"plugin {_shown(name)} does not exist")
+        return self._stand_in(wanted, f"plugin {shown(name)} does not exist")
 
     def _refuse(self, ref: PluginRef, plugin: NamespacedName, diagnostics: Diagnostics) -> Instance:
         diagnostics.error(
@@ -334,7 +329,7 @@ class Attachments:
         )
         # Not under the plugin's own name: who may not refer to it must not decide where it applies (R-14).
         wanted = f"{ref.referrer.namespace}/{ref.name}"
-        return self._stand_in(wanted, f"plugin {_shown(plugin.name)} of another namespace is not granted")
+        return self._stand_in(wanted, f"plugin {shown(plugin.name)} of another namespace is not granted")
 
     def _stand_in(self, wanted: str, trouble: str) -> Instance:
         """In place of a plugin that must not run. Each needs its own: it is what a route remembers."""
@@ -349,57 +344,6 @@ class Attachments:
         if key not in self._stand_ins:
             self._stand_ins[key] = self._memo.of(("stand-in", key), (), make, self._diagnostics)
         return self._stand_ins[key]
-
-    def _judge_all(self, classes: ClassFilter) -> Mapping[NamespacedName, Instance | None]:
-        plugins: list[AnyKongPlugin] = [
-            *self._snapshot.all(KongPlugin),
-            *(item for item in self._snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
-        ]
-        inputs = ((item, *secrets_of(item, self._snapshot)) for item in plugins)
-        judged = self._memo.each("plugins", inputs, (), self._judged, self._diagnostics)
-        return self._memo.of("plugins by name", (judged,), lambda _: dict(judged), self._diagnostics)
-
-    def _judged(self, item: AnyKongPlugin, *inputs: Any) -> tuple[NamespacedName, Instance | None]:
-        """None: disabled. The inputs are the Secrets that it takes its configuration from, and where to tell."""
-        diagnostics: Diagnostics = inputs[-1]
-        if item.disabled:
-            return item.metadata.key, None
-        ref = typed_ref(item)
-        notes.Reader(ref, item.metadata.annotations, diagnostics).tell_unknown()
-        broken = Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} cannot be applied")
-        instance = isolated(
-            lambda: self._judge(item, diagnostics),
-            otherwise=broken,
-            ref=ref,
-            effect=_NOT_APPLIED,
-            diagnostics=diagnostics,
-        )
-        return item.metadata.key, instance
-
-    def _judge(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance | None:
-        """None when it is not for HTTP."""
-        ref = typed_ref(item)
-        try:
-            verdict = judge_plugin(item.plugin, plugin_config(item, self._snapshot), item.protocols, item.ordering)
-        except ConfigError as problem:
-            text = f"could not parse {ref.kind} {item.metadata.key} config: {problem}"
-            verdict = Refused(text, "correct the configuration", "config", is_schema_violation=False)
-        if isinstance(verdict, Refused):
-            diagnostics.error(
-                ref,
-                "plugin.refused",
-                verdict.reason,
-                effect=_NOT_APPLIED,
-                hint=verdict.hint,
-                field=verdict.field,
-            )
-            reason = "has an invalid configuration" if verdict.is_schema_violation else "cannot be applied"
-            return Instance(ref, item.plugin, None, f"plugin {_shown(item.plugin)} of {ref} {reason}")
-        for text in verdict.warnings:
-            diagnostics.warning(ref, "plugin.config", text)
-        for one in unheeded_fields(item):
-            diagnostics.warning(ref, one.code, one.message, effect=one.effect, hint=one.hint, field=one.field)
-        return Instance(ref, item.plugin, verdict, protocols=item.protocols) if is_for_http(item) else None
 
     def _globals(self, classes: ClassFilter) -> list[Attached]:
         """Of several global objects for one plugin the oldest applies."""
@@ -428,8 +372,3 @@ def _closing_effect(referrer: ObjectRef) -> str:
 
 def _key(ref: ObjectRef) -> NamespacedName:
     return NamespacedName(ref.namespace, ref.name)
-
-
-def _shown(name: str) -> str:
-    """The text goes into response bodies, which Kong does not escape."""
-    return name if _WORD.fullmatch(name) else "(unnamed)"

@@ -1,5 +1,6 @@
 """What a gateway is told besides the objects: its class, Kong's own settings, whose habits it follows."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +14,19 @@ IDENTITY_HEADERS: Final = ("strip", "pass")
 SERVER_TOKENS: Final = {"kong-3": "kong/3.9.1", "kong-2.1": "kong/2.1.4"}
 
 
+class Environment:
+    """Variables of the process, for vaults; shows none of them."""
+
+    def __init__(self, variables: Mapping[str, str] = {}) -> None:
+        self._variables = dict(variables)
+
+    def get(self, name: str) -> str | None:
+        return self._variables.get(name)
+
+    def __repr__(self) -> str:
+        return "Environment(***)"
+
+
 class CompileSettings(Struct, frozen=True):
     """`salt` is mixed into the hashes of API keys; without `default_certificate` there is no TLS listener.
 
@@ -21,6 +35,9 @@ class CompileSettings(Struct, frozen=True):
     `missing_plugins` is what becomes of requests to which a plugin should apply that does not exist: `closed` (503) or
     `open` (served without it, as by Kong). `identity_headers` of a client's (X-Consumer-* and their like) are taken
     away everywhere (`strip`), or only where a plugin authenticates (`pass`, as by Kong).
+
+    `environment` is where vaults with the backend env look, and references to the vault `env` itself if Kong's setting
+    `vault_env_prefix` says with what the names begin.
     """
 
     ingress_class: str = "kong"
@@ -30,6 +47,7 @@ class CompileSettings(Struct, frozen=True):
     missing_plugins: str = "closed"
     identity_headers: str = "strip"
     stands_alone: bool = False
+    environment: Environment = Environment()
     salt: bytes = b""
     default_certificate: ServerCertificate | None = None
     access_log: AccessLog | None = None

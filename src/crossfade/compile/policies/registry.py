@@ -89,6 +89,29 @@ def _judged_before(name: str, text: str) -> Accepted | Refused:
 def _judged(
     name: str, config: Mapping[str, Any], protocols: tuple[str, ...], ordering: Mapping[str, Any] | None
 ) -> Accepted | Refused:
+    outcome = _by_schema(name, config, protocols, ordering)
+    if isinstance(outcome, Refused):
+        return outcome
+    plugin = PLUGINS[name]
+    steps = plugin.plan(outcome.config)
+    for step in steps:
+        problem = _module_problem(name, step) if isinstance(step, ModuleStep) else None
+        if problem is not None:
+            return Refused(problem, f"correct the configuration of {name}", "config", is_schema_violation=True)
+    return Accepted(plugin, steps, plugin.warnings(outcome.config))
+
+
+def judge_by_schema(
+    name: str, config: Mapping[str, Any], protocols: Iterable[str] = (), ordering: Mapping[str, Any] | None = None
+) -> Refused | None:
+    """What can be said of a configuration while its references are not resolved; None if nothing is wrong with it."""
+    outcome = _by_schema(name, config, tuple(protocols), ordering)
+    return outcome if isinstance(outcome, Refused) else None
+
+
+def _by_schema(
+    name: str, config: Mapping[str, Any], protocols: tuple[str, ...], ordering: Mapping[str, Any] | None
+) -> Outcome | Refused:
     plugin = PLUGINS.get(name)
     if plugin is None:
         return Refused(
@@ -111,12 +134,7 @@ def _judged(
     if problems:
         hint = _known_fields(name, outcome) or (_NO_ORDERING if ordering is not None else "")
         return Refused(violation_text(problems), hint, _first_path(problems), is_schema_violation=True)
-    steps = plugin.plan(outcome.config)
-    for step in steps:
-        problem = _module_problem(name, step) if isinstance(step, ModuleStep) else None
-        if problem is not None:
-            return Refused(problem, f"correct the configuration of {name}", "config", is_schema_violation=True)
-    return Accepted(plugin, steps, plugin.warnings(outcome.config))
+    return outcome
 
 
 def _module_problem(name: str, step: ModuleStep) -> str | None:

@@ -35,7 +35,8 @@ _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
 class Field(Struct, frozen=True):
     """`type` is one of string, number, integer, boolean, array, record; `check` returns a problem's text or None.
 
-    `len_min` is that of strings: Kong takes no empty ones unless a plugin says so.
+    `len_min` is that of strings: Kong takes no empty ones unless a plugin says so. `referenceable`: a reference to a
+    vault may stand in place of the value, which is then not checked here.
     """
 
     type: str
@@ -48,6 +49,7 @@ class Field(Struct, frozen=True):
     elements: "Field | None" = None
     fields: "dict[str, Field] | None" = None
     check: Callable[[Any], str | None] | None = None
+    referenceable: bool = False
 
 
 EntityCheck: TypeAlias = Callable[[JsonObject], Problems]
@@ -66,6 +68,11 @@ class Outcome(Struct, frozen=True):
 
     config: JsonObject
     problems: Problems
+
+
+def is_reference(value: Any) -> bool:
+    """As Kong tells them: `{vault://…}`, and nothing around it."""
+    return isinstance(value, str) and len(value) > 10 and value.startswith("{vault://") and value.endswith("}")
 
 
 def apply_schema(schema: Schema, config: Mapping[str, Any]) -> Outcome:
@@ -115,6 +122,8 @@ def _record(fields: Mapping[str, Field], given: Mapping[str, Any]) -> tuple[Json
 def _value(field: Field, value: Any) -> tuple[Any, str | Problems | None]:
     if value is None:
         return None, "required field missing" if field.required else None
+    if field.referenceable and is_reference(value):
+        return value, None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text, is_right_type = _EXPECTED[field.type]

@@ -9,7 +9,13 @@ from msgspec import Struct
 
 from crossfade.certs.authorities import system_authorities
 from crossfade.certs.default_certificate import self_signed_certificate
-from crossfade.compile.gateway.settings import COMPAT_PROFILES, IDENTITY_HEADERS, MISSING_PLUGINS, CompileSettings
+from crossfade.compile.gateway.settings import (
+    COMPAT_PROFILES,
+    IDENTITY_HEADERS,
+    MISSING_PLUGINS,
+    CompileSettings,
+    Environment,
+)
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
 from crossfade.kong_conf.reading import Remark, read_settings
 from crossfade.kong_conf.settings import KongSettings
@@ -62,6 +68,7 @@ class GatewaySettings(Struct, frozen=True):
                 kong=reading.settings,
                 missing_plugins=_choice(environ, "CROSSFADE_MISSING_PLUGINS", MISSING_PLUGINS),
                 identity_headers=_choice(environ, "CROSSFADE_IDENTITY_HEADERS", IDENTITY_HEADERS),
+                environment=Environment(environ),
                 salt=secrets.token_bytes(16),
                 default_certificate=self_signed_certificate(),
                 # The proxy's image holds the same files.
