@@ -19,7 +19,6 @@ pub enum Verdict {
     /// The plugin must see the whole body: it is asked again when that is here.
     NeedsBody,
     /// The answer depends on what comes from elsewhere: `Plugin::on_outcome` is asked when that is here.
-    #[allow(dead_code, reason = "the first plugins that wait are to come")]
     Wait(Wait),
 }
 

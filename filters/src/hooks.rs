@@ -5,6 +5,7 @@ use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
 use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
 use crate::incoming::{self, Choice, Listener};
+use crate::journal::{self, Level};
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::tables::Store;
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -34,9 +35,17 @@ struct Instance {
     filter: Option<UnsafeCell<Filter>>,
 }
 
+fn log(level: Level, message: &str) {
+    let level = match level {
+        Level::Warning => abi::LOG_WARNING,
+        Level::Error => abi::LOG_ERROR,
+    };
+    // SAFETY: Envoy copies the message; its log may be written to from any thread.
+    unsafe { abi::envoy_dynamic_module_callback_log(level, Buffer::of(message.as_bytes())) };
+}
+
 fn log_error(message: &str) {
-    // SAFETY: Envoy copies the message.
-    unsafe { abi::envoy_dynamic_module_callback_log(abi::LOG_ERROR, Buffer::of(message.as_bytes())) };
+    log(Level::Error, message);
 }
 
 /// Runs `action` on the filter and its stream. A panic ends the request with 500. A reply is sent when the action is
@@ -81,7 +90,11 @@ unsafe fn run(
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
-    if abi::find_callbacks() { abi::VERSION.as_ptr() } else { ptr::null() }
+    if !abi::find_callbacks() {
+        return ptr::null();
+    }
+    journal::set_sink(log);
+    abi::VERSION.as_ptr()
 }
 
 #[unsafe(no_mangle)]

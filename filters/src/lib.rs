@@ -31,12 +31,15 @@ mod hooks;
 #[cfg(test)]
 mod hostile_tests;
 mod incoming;
+mod journal;
 mod library;
 mod local_reply;
 mod lua;
+mod net;
 mod networks;
 mod path;
 mod plugins;
+mod redis;
 mod rehearsal;
 mod reply;
 mod request;

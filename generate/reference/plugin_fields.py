@@ -16,6 +16,7 @@ _ALLOWED: Final = {
     "free_header_name": "name of a header that the gateway does not write itself",
     "header_name": "letters, digits, `-` and `_`",
     "header_value": "no control characters",
+    "host": "a host's name or an address, without a port",
     "ip_or_cidr": "an IP address or network",
     "origin": "`*`, an origin, or a regex",
     "pair": "`name:value`",
@@ -24,6 +25,7 @@ _ALLOWED: Final = {
     "removed_member": "name of a member",
     "renamed_header": "`old:new`",
     "reply_status": "a whole number from 200 to 599",
+    "server_name": "a host's name",
     "valued_header": "`name:value`",
 }
 

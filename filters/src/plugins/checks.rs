@@ -40,6 +40,14 @@ pub fn free_header_name(field: &str, text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Refuses limits that let nothing through.
+pub fn limits(limits: &[Option<f64>]) -> Result<(), ConfigError> {
+    if limits.iter().flatten().any(|limit| limit.is_nan() || *limit <= 0.0) {
+        return Err(ConfigError::Invalid("a limit is not greater than 0".into()));
+    }
+    Ok(())
+}
+
 const LONGEST_NAME: usize = 16 * 1024;
 
 const RESERVED: [&str; 5] = ["connection", "content-length", "host", "transfer-encoding", "upgrade"];

@@ -1,18 +1,26 @@
-//! The plugin rate-limiting with policy local: who is counted, what the client is told (kong.md §5.2).
+//! The plugin rate-limiting: who is counted, and what becomes of it (kong.md §5.2).
 
 pub mod counters;
-mod windows;
+#[cfg(test)]
+mod redis_tests;
+pub mod shared;
+pub mod told;
+pub mod windows;
 
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
 use crate::plugins::{Plugin, checks};
-use crate::text::{Text, decimal};
-use counters::{Counters, Limits, Usage};
+use crate::redis::{Key, RawStore};
+use crate::text::Text;
+use crate::waiting::Outcome;
+use counters::{Limits, Usage};
 use serde::Deserialize;
 use serde_json::Value;
+use shared::{Asked, Begun, SharedCounters};
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use windows::{PERIODS, Period};
+use told::number;
+use windows::PERIODS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,6 +45,9 @@ pub struct RateLimiting {
     pub hide_client_headers: bool,
     pub error_code: u16,
     pub error_message: String,
+    /// None: counted in this process.
+    store: Option<SharedCounters>,
+    fault_tolerant: bool,
 }
 
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
@@ -45,41 +56,46 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
 
 impl Plugin for RateLimiting {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
-        let usage = {
-            let consumer = exchange.who.consumer.as_ref();
-            let by_header = self.limit_by == LimitBy::Header;
-            let identity = Identity {
-                consumer: consumer.map(|consumer| consumer.id.as_bytes()),
-                credential: exchange.who.credential.as_deref().map(str::as_bytes),
-                service: exchange.route.service.id.as_deref().map(str::as_bytes),
-                header: by_header.then(|| exchange.header(&self.header_name)).flatten(),
-                path: exchange.path,
-                address: exchange.client_address.as_bytes(),
-            };
-            self.count(exchange.counters, exchange.scope, &identity, || exchange.now_ms())
+        let Some(store) = &self.store else {
+            let usage = self.count_here(exchange);
+            return self.judged(exchange, &usage);
         };
-        let told = self.client_headers(&usage).into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
-        exchange.downstream.extend(told);
-        if usage.blocked {
-            return Verdict::Reply(exchange.error(self.error_code, self.error_message.as_str()));
+        let now_s = exchange.now_ms().div_euclid(1000);
+        match store.begin(&self.limits, &self.keys(exchange, now_s), now_s) {
+            Begun::Counted(usage) => self.judged(exchange, &usage),
+            Begun::Asked(wait, asked) => {
+                *exchange.note = [&now_s.to_be_bytes()[..], &[asked as u8]].concat();
+                Verdict::Wait(wait)
+            }
         }
-        Verdict::Continue
+    }
+
+    fn on_outcome(&self, exchange: &mut Exchange<'_, '_>, outcome: Outcome) -> Verdict {
+        let Some(store) = &self.store else { return self.uncounted(exchange) };
+        // The windows are those in which was counted, whatever time it is now.
+        let Some((time, asked)) = exchange.note.split_first_chunk() else { return self.uncounted(exchange) };
+        let now_s = i64::from_be_bytes(*time);
+        let is_counted = asked == [Asked::ToCount as u8];
+        let keys = self.keys(exchange, now_s);
+        match store.end(&self.limits, &keys, now_s, (is_counted, outcome)) {
+            Some(usage) => self.judged(exchange, &usage),
+            None => self.uncounted(exchange),
+        }
     }
 }
 
 impl RateLimiting {
     pub fn parse(config: Value) -> Result<Self, ConfigError> {
         let raw: RawRateLimiting = serde_json::from_value(config)?;
-        if raw.policy == "redis" {
-            return Err(ConfigError::Invalid("rate-limiting with policy redis is not supported; use local".into()));
-        }
         let limits = [raw.second, raw.minute, raw.hour, raw.day, raw.month, raw.year];
         if limits.iter().all(Option::is_none) {
             return Err(ConfigError::Invalid("rate-limiting has no limit; set at least one period".into()));
         }
-        if limits.iter().flatten().any(|limit| limit.is_nan() || *limit <= 0.0) {
-            return Err(ConfigError::Invalid("a limit of rate-limiting is not greater than 0".into()));
-        }
+        checks::limits(&limits)?;
+        let store = match raw.policy {
+            Policy::Local => None,
+            Policy::Redis => Some(SharedCounters::parse(raw.redis, raw.sync_rate)?),
+        };
         Ok(Self {
             limits,
             limit_texts: Box::new(limits.map(|limit| limit.map(number).unwrap_or_default())),
@@ -89,22 +105,51 @@ impl RateLimiting {
             hide_client_headers: raw.hide_client_headers,
             error_code: checks::reply_status("error_code", raw.error_code)?,
             error_message: raw.error_message.unwrap_or_else(default_error_message),
+            store,
+            fault_tolerant: raw.fault_tolerant,
         })
     }
 
-    /// Counts the request. `instance` is the attachment's id: each attachment has counters of its own.
-    pub fn count(
-        &self,
-        counters: &Counters,
-        instance: &str,
-        identity: &Identity<'_>,
-        now_ms: impl FnOnce() -> i64,
-    ) -> Usage {
+    fn count_here(&self, exchange: &Exchange<'_, '_>) -> Usage {
         let mut key: SmallVec<[u8; 128]> = SmallVec::new();
-        key.extend_from_slice(instance.as_bytes());
+        key.extend_from_slice(exchange.scope.as_bytes());
         key.push(0);
-        key.extend_from_slice(self.identifier(identity));
-        counters.count(&key, &self.limits, now_ms)
+        key.extend_from_slice(self.identifier(&self.identity(exchange)));
+        exchange.counters.count(&key, &self.limits, || exchange.now_ms())
+    }
+
+    fn keys(&self, exchange: &Exchange<'_, '_>, now_s: i64) -> Vec<Key> {
+        shared::keys(&self.limits, exchange.scope, self.identifier(&self.identity(exchange)), now_s)
+    }
+
+    fn judged(&self, exchange: &mut Exchange<'_, '_>, usage: &Usage) -> Verdict {
+        let told = self.client_headers(usage).into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
+        exchange.downstream.extend(told);
+        if usage.blocked {
+            return Verdict::Reply(exchange.error(self.error_code, self.error_message.as_str()));
+        }
+        Verdict::Continue
+    }
+
+    /// The store has not answered.
+    fn uncounted(&self, exchange: &Exchange<'_, '_>) -> Verdict {
+        if self.fault_tolerant {
+            return Verdict::Continue;
+        }
+        Verdict::Reply(exchange.error(500, "An unexpected error occurred"))
+    }
+
+    fn identity<'a>(&self, exchange: &'a Exchange<'_, '_>) -> Identity<'a> {
+        let consumer = exchange.who.consumer.as_ref();
+        let by_header = self.limit_by == LimitBy::Header;
+        Identity {
+            consumer: consumer.map(|consumer| consumer.id.as_bytes()),
+            credential: exchange.who.credential.as_deref().map(str::as_bytes),
+            service: exchange.route.service.id.as_deref().map(str::as_bytes),
+            header: by_header.then(|| exchange.header(&self.header_name)).flatten(),
+            path: exchange.path,
+            address: exchange.client_address.as_bytes(),
+        }
     }
 
     /// Whatever is missing is replaced by the client's address.
@@ -119,43 +164,7 @@ impl RateLimiting {
         };
         chosen.unwrap_or(identity.address)
     }
-
-    /// The headers for the client, in Kong's words; none if the configuration hides them.
-    pub fn client_headers(&self, usage: &Usage) -> ClientHeaders {
-        if self.hide_client_headers {
-            return ClientHeaders::new();
-        }
-        let mut headers = ClientHeaders::with_capacity(2 * PERIODS.len() + 4);
-        let mut tightest: Option<(f64, Period)> = None;
-        for period in PERIODS {
-            let Some(left) = usage.remaining[period.index()] else { continue };
-            let shown = if usage.blocked { left } else { left - 1.0 }.max(0.0);
-            headers.push((LIMIT_NAMES[period.index()], self.limit_text(period)));
-            headers.push((REMAINING_NAMES[period.index()], number(shown)));
-            // Periods come in ascending order: with equal remainders the longest wins.
-            if tightest.is_none_or(|(least, _)| shown <= least) {
-                tightest = Some((shown, period));
-            }
-        }
-        if let Some((least, period)) = tightest {
-            let elapsed_s = usage.now_s - period.start_s(usage.now_s);
-            let reset = decimal((period.length_s() - elapsed_s).max(1).unsigned_abs());
-            headers.push(("ratelimit-limit", self.limit_text(period)));
-            headers.push(("ratelimit-remaining", number(least)));
-            if usage.blocked {
-                headers.push(("retry-after", reset.clone()));
-            }
-            headers.push(("ratelimit-reset", reset));
-        }
-        headers
-    }
-
-    fn limit_text(&self, period: Period) -> Text {
-        Text::from_slice(&self.limit_texts[period.index()])
-    }
 }
-
-pub type ClientHeaders = Vec<(&'static str, Text)>;
 
 /// What a request can be counted by.
 pub struct Identity<'a> {
@@ -165,34 +174,6 @@ pub struct Identity<'a> {
     pub header: Option<&'a [u8]>,
     pub path: &'a [u8],
     pub address: &'a [u8],
-}
-
-const LIMIT_NAMES: [&str; 6] = [
-    "x-ratelimit-limit-second",
-    "x-ratelimit-limit-minute",
-    "x-ratelimit-limit-hour",
-    "x-ratelimit-limit-day",
-    "x-ratelimit-limit-month",
-    "x-ratelimit-limit-year",
-];
-
-const REMAINING_NAMES: [&str; 6] = [
-    "x-ratelimit-remaining-second",
-    "x-ratelimit-remaining-minute",
-    "x-ratelimit-remaining-hour",
-    "x-ratelimit-remaining-day",
-    "x-ratelimit-remaining-month",
-    "x-ratelimit-remaining-year",
-];
-
-/// Whole numbers without a fraction, as Lua prints them.
-fn number(value: f64) -> Text {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole, positive and far below 2^64
-    if value.fract() == 0.0 && (0.0..1e15).contains(&value) {
-        decimal(value as u64)
-    } else {
-        Text::from_slice(value.to_string().as_bytes())
-    }
 }
 
 #[derive(Deserialize)]
@@ -207,8 +188,13 @@ struct RawRateLimiting {
     limit_by: LimitBy,
     header_name: Option<String>,
     path: Option<String>,
-    #[serde(default = "default_policy")]
-    policy: String,
+    #[serde(default)]
+    policy: Policy,
+    redis: Option<RawStore>,
+    #[serde(default = "default_sync_rate")]
+    sync_rate: f64,
+    #[serde(default = "default_fault_tolerant")]
+    fault_tolerant: bool,
     #[serde(default)]
     hide_client_headers: bool,
     #[serde(default = "default_error_code")]
@@ -220,8 +206,21 @@ fn default_limit_by() -> LimitBy {
     LimitBy::Consumer
 }
 
-fn default_policy() -> String {
-    "local".to_owned()
+/// Where is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    #[default]
+    Local,
+    Redis,
+}
+
+fn default_sync_rate() -> f64 {
+    -1.0
+}
+
+fn default_fault_tolerant() -> bool {
+    true
 }
 
 fn default_error_code() -> f64 {
@@ -326,6 +325,8 @@ mod tests {
             json!({}),
             json!({"hour": 0}),
             json!({"hour": 1, "policy": "redis"}),
+            json!({"hour": 1, "policy": "redis", "redis": {"host": "r"}, "sync_rate": 0}),
+            json!({"hour": 1, "policy": "cluster"}),
             json!({"hour": "x"}),
             json!({"hour": 1, "error_code": 99}),
         ] {

@@ -16,6 +16,10 @@ pub const PERIODS: [Period; 6] =
 const DAY_S: i64 = 86_400;
 
 impl Period {
+    pub const fn name(self) -> &'static str {
+        ["second", "minute", "hour", "day", "month", "year"][self.index()]
+    }
+
     pub const fn index(self) -> usize {
         self as usize
     }

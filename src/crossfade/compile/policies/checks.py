@@ -2,13 +2,16 @@
 
 import ipaddress
 import re
-from typing import Final
+from typing import Final, Literal
 
 from crossfade.api import bounds
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 # By which the end of a message or its receiver is found: the gateway writes them itself.
 _RESERVED: Final = ("connection", "content-length", "host", "transfer-encoding", "upgrade")
+_LABEL: Final = re.compile(r"[A-Za-z0-9_-]{0,62}[A-Za-z0-9_]")
+# RFC 1035.
+_LONGEST_NAME: Final = 253
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -36,6 +39,50 @@ def header_value(value: str) -> str | None:
 
 def absolute_path(path: str) -> str | None:
     return None if path.startswith("/") else "should start with: /"
+
+
+def host(text: str) -> str | None:
+    """A host's name or an address, as Kong's type `host` has them."""
+    kind, has_port = _host_kind(text)
+    if kind is None:
+        return f"invalid value: {text}"
+    return "must not have a port" if has_port else None
+
+
+def server_name(text: str) -> str | None:
+    """As Kong's type `sni`."""
+    kind, has_port = _host_kind(text)
+    if kind == "address":
+        return "must not be an IP"
+    if kind is None or len(text) > _LONGEST_NAME:
+        return f"invalid value: {text}"
+    return "must not have a port" if has_port else None
+
+
+def _host_kind(text: str) -> tuple[Literal["name", "address"] | None, bool]:
+    """What it is, and whether a port follows."""
+    if text.count(":") > 1:
+        bare, port = _unbracketed(text)
+        return ("address" if _is_address(bare, 6) else None), port
+    bare, colon, port_text = text.partition(":")
+    if colon and not port_text.isdecimal():
+        return None, False
+    if re.fullmatch(r"[0-9.]+", bare + port_text):
+        return ("address" if _is_address(bare, 4) else None), bool(colon)
+    labels = bare.removesuffix(".").split(".")
+    return ("name" if all(_LABEL.fullmatch(label) for label in labels) else None), bool(colon)
+
+
+def _unbracketed(text: str) -> tuple[str, bool]:
+    found = re.fullmatch(r"\[(.*)\](:[0-9]+)?", text)
+    return (found[1], found[2] is not None) if found else (text, False)
+
+
+def _is_address(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version and "%" not in text
+    except ValueError:
+        return False
 
 
 def ip_or_cidr(text: str) -> str | None:

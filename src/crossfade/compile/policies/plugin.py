@@ -67,10 +67,16 @@ def _no_warnings(config: JsonObject) -> tuple[str, ...]:
     return ()
 
 
+def _no_deprecations(config: Mapping[str, Any]) -> tuple[str, ...]:
+    del config
+    return ()
+
+
 class Plugin(Struct, frozen=True):
     """`priority` is Kong's order, higher runs first; `takes_consumer` says whether a consumer may carry it.
 
-    `plan` gets the configuration with its defaults. `modernised` rewrites old spellings before the schema sees them.
+    `plan` and `warnings` get the configuration with its defaults. `modernised` rewrites old spellings before the schema
+    sees them; `deprecations` says what is wrong with those.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Plugin(Struct, frozen=True):
     schema: Schema
     plan: Callable[[JsonObject], tuple[Step, ...]] = _as_it_is
     modernised: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _unchanged
+    deprecations: Callable[[Mapping[str, Any]], tuple[str, ...]] = _no_deprecations
     warnings: Callable[[JsonObject], tuple[str, ...]] = _no_warnings
     credentials: CredentialType | None = None
     protocols: tuple[str, ...] = HTTP_PROTOCOLS

@@ -98,7 +98,7 @@ def _judged(
         problem = _module_problem(name, step) if isinstance(step, ModuleStep) else None
         if problem is not None:
             return Refused(problem, f"correct the configuration of {name}", "config", is_schema_violation=True)
-    return Accepted(plugin, steps, plugin.warnings(outcome.config))
+    return Accepted(plugin, steps, (*plugin.deprecations(config), *plugin.warnings(outcome.config)))
 
 
 def judge_by_schema(

@@ -150,7 +150,7 @@ def _scalar_problem(field: Field, value: Any) -> str | None:
     if field.greater_than is not None and value <= field.greater_than:
         return f"value must be greater than {field.greater_than:g}"
     if field.between is not None and not field.between[0] <= value <= field.between[1]:
-        return f"value should be between {field.between[0]:g} and {field.between[1]:g}"
+        return f"value should be between {field.between[0]} and {field.between[1]}"
     if isinstance(value, str) and len(value) < field.len_min:
         return f"length must be at least {field.len_min}"
     return field.check(value) if field.check else None

@@ -43,8 +43,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "rate-limiting",
-        {"minute": 3, "policy": "redis", "redis_host": "r"},
-        "schema violation (config.policy: redis is not supported by this gateway; expected one of: local, cluster)",
+        {"minute": 3, "policy": "memory"},
+        "schema violation (config.policy: expected one of: local, cluster, redis)",
     ),
     (
         "rate-limiting",

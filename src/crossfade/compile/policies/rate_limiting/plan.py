@@ -3,20 +3,13 @@
 from typing import Final
 
 from crossfade.compile.policies.plugin import ModuleStep, Plugin, Step
-from crossfade.compile.policies.rate_limiting.schema import SCHEMA, without_shorthands
+from crossfade.compile.policies.rate_limiting.schema import SCHEMA
+from crossfade.compile.policies.redis import cluster_warnings, counted_where, shorthand_warnings, without_shorthands
 from crossfade_kube.meta import JsonObject
 
 
 def plan(config: JsonObject) -> tuple[Step, ...]:
-    """`cluster` counts in this gateway's memory, as nothing is shared without a database (kong.md C4)."""
-    kept = {name: value for name, value in config.items() if name not in ("redis", "sync_rate")}
-    return (ModuleStep({**kept, "policy": "local"}),)
-
-
-def warnings(config: JsonObject) -> tuple[str, ...]:
-    if config["policy"] == "cluster":
-        return ("config.policy: cluster needs Kong's database; requests are counted in each gateway's memory (local)",)
-    return ()
+    return (ModuleStep(counted_where(config)),)
 
 
 PLUGIN: Final = Plugin(
@@ -26,5 +19,6 @@ PLUGIN: Final = Plugin(
     schema=SCHEMA,
     plan=plan,
     modernised=without_shorthands,
-    warnings=warnings,
+    deprecations=shorthand_warnings("rate-limiting"),
+    warnings=cluster_warnings,
 )
