@@ -26,6 +26,8 @@ JsonObject = dict[str, Any]
 SALT = "0a0b"
 TYPE = "type.googleapis.com/"
 DEADLINE_S = 15.0
+# What the module is told of its listener; the kernel picks the real port.
+LISTENER_PORT = 8000
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def _incoming() -> JsonObject:
         "DynamicModuleEarlyHeaderMutation",
         "dynamic_module_config": _module(),
         "early_header_mutation_name": "incoming",
-        "early_header_mutation_config": _text("http"),
+        "early_header_mutation_config": _text(json.dumps({"scheme": "http", "port": LISTENER_PORT})),
     }
 
 

@@ -8,7 +8,16 @@ from contextlib import closing
 
 import pytest
 
-from tests.e2e.policy_module.harness import DEADLINE_S, Gateway, JsonObject, instance, route, running, tables
+from tests.e2e.policy_module.harness import (
+    DEADLINE_S,
+    LISTENER_PORT,
+    Gateway,
+    JsonObject,
+    instance,
+    route,
+    running,
+    tables,
+)
 
 pytestmark = pytest.mark.envoy
 
@@ -71,14 +80,14 @@ def test_an_echo_shows_the_request(gateway: Gateway) -> None:
     assert request["raw_body"] == "cool body"
     assert request["headers"]["x-a"] == "1"
     assert request["host"] == "gw.test"
-    assert request["port"] == gateway.port
+    assert request["port"] == LISTENER_PORT
     assert not [name for name in request["headers"] if name.startswith(("x-crossfade-", "x-envoy-", ":"))]
 
 
 def test_ids_reach_both_ends(gateway: Gateway) -> None:
     for path, name, pattern in (
         ("/uuid", "x-corr", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
-        ("/tracker", "x-track", rf"127\.0\.0\.1-{gateway.port}-\d+-[1-9]\d*-\d+-\d{{10}}\.\d{{3}}"),
+        ("/tracker", "x-track", rf"127\.0\.0\.1-{LISTENER_PORT}-\d+-[1-9]\d*-\d+-\d{{10}}\.\d{{3}}"),
     ):
         answer = gateway.fetch(path)
         told = answer.header(name)

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from tests.e2e.policy_module.harness import (
+    LISTENER_PORT,
     Gateway,
     JsonObject,
     consumer,
@@ -123,7 +124,7 @@ def test_marks_requests_and_responses(gateway: Gateway) -> None:
     seen = dict(answer.upstream["headers"])
     assert seen["x-forwarded-for"] == "203.0.113.1, 127.0.0.1"
     assert (seen["x-real-ip"], seen["x-forwarded-proto"]) == ("127.0.0.1", "http")
-    assert (seen["x-forwarded-host"], seen["x-forwarded-port"]) == ("gw.test", str(gateway.port))
+    assert (seen["x-forwarded-host"], seen["x-forwarded-port"]) == ("gw.test", str(LISTENER_PORT))
     assert seen["via"] == "1.1 edge, 1.1 kong/3.9.1"
     assert seen["x-kong-request-id"] == answer.header("x-kong-request-id")
     assert (answer.header("server"), answer.header("via")) == ("echo", "1.1 kong/3.9.1")
