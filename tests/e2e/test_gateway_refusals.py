@@ -146,7 +146,7 @@ ROWS: Final[dict[str, Row]] = {
     "external-name": Row(
         "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\n"
         "spec: {type: ExternalName, externalName: 'a b'}\n---\n" + ingress("bad", "/bad", "bad"),
-        ("Service default/bad, spec.ports", "no name and port to connect to", REFUSED),
+        ("Service default/bad, spec.externalName", "no name and port to connect to", REFUSED),
         503,
     ),
     "endpoint-address": Row(

@@ -328,7 +328,7 @@ def _tell_empty(reading: _Reading, targets: Targets) -> None:
             typed_ref(reading.service),
             "service.no-endpoints",
             f"port {port_text(reading.backend.service)}: {why_empty(reading.service, port, reading.slices)}",
-            effect="requests to it are answered 503 until one is ready",
+            effect="requests to it are answered 503 until there is one",
             hint="look at the pods that spec.selector selects, and at the names of their ports",
             field="spec.selector",
         )

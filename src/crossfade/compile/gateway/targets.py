@@ -83,9 +83,12 @@ def why_empty(service: Service, port: ServiceBackendPort, slices: Iterable[Endpo
     service_port = _service_port(service, port)
     ready = [item for item in slices if any(end.is_ready for end in item.endpoints)]
     if service_port is not None and ready:
-        names = sorted({port.name or "one without a name" for item in ready for port in item.ports})
+        named = {port.name for item in ready for port in item.ports}
+        if service_port.name in named:
+            return "none of its endpoints can be used"
         wanted = f"port {service_port.name}" if service_port.name else "port without a name"
-        return f"its ready endpoints have no {wanted}; they have {', '.join(names) or 'none'}"
+        there = ", ".join(name or "one without a name" for name in sorted(named)) or "none"
+        return f"its ready endpoints have no {wanted}; they have {there}"
     count = sum(len(item.endpoints) for item in slices)
     return f"none of its {count} endpoints is ready" if count else "it has no endpoints"
 

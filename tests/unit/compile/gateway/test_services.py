@@ -28,19 +28,20 @@ WEB = Service(ObjectMeta("web", "shop"), ServiceSpec(ports=(ServicePort(80, "htt
 INGRESS = ObjectRef("networking.k8s.io/v1", "Ingress", "shop", "a")
 
 
-def slice_of(*ready: bool, port: str = "http") -> EndpointSlice:
+def slice_of(*ready: bool, port: str = "http", address: str = "10.0.0.1") -> EndpointSlice:
     meta = ObjectMeta("web-1", "shop", labels={"kubernetes.io/service-name": "web"})
-    ends = tuple(Endpoint(("10.0.0.1",), EndpointConditions(ready=one)) for one in ready)
+    ends = tuple(Endpoint((address,), EndpointConditions(ready=one)) for one in ready)
     return EndpointSlice(meta, "IPv4", ends, (EndpointPort(port, port=8080),))
 
 
 def told(*slices: EndpointSlice, port: int = 80) -> list[tuple[str, str, str]]:
+    """About Services and Ingresses."""
     diagnostics = Diagnostics()
     resolver = ServiceResolver(Snapshot.of([WEB, *slices]), Memo(), diagnostics)
     resolver.resolve(
         KongBackend("shop", IngressServiceBackend("web", ServiceBackendPort(port)), Origin(INGRESS, "spec"))
     )
-    return [(item.ref.kind, item.code, item.message) for item in diagnostics]
+    return [(item.ref.kind, item.code, item.message) for item in diagnostics if item.ref.kind != "EndpointSlice"]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def told(*slices: EndpointSlice, port: int = 80) -> list[tuple[str, str, str]]:
         ((slice_of(False, False),), "none of its 2 endpoints is ready"),
         ((slice_of(True, port="web"),), "its ready endpoints have no port http; they have web"),
         ((slice_of(True, port=""),), "its ready endpoints have no port http; they have one without a name"),
+        ((slice_of(True, address="x"),), "none of its endpoints can be used"),
         ((slice_of(True, False),), None),
     ],
 )
