@@ -40,6 +40,9 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     "KongConsumer": {
         r"spec": "was for Kong's cloud service",
     },
+    "KongCustomEntity": {
+        r"spec\.(type|fields|parentRef)": "told; entities of custom plugins are read by plugins in Lua only",
+    },
     "KongVault": {
         r"spec\.description": "for people",
         r"spec\.tags": "tags of Kong's database; there is none",

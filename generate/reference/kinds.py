@@ -17,6 +17,7 @@ from crossfade.api.appmesh import (
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
+from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
@@ -55,6 +56,7 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongConsumer,
     KongConsumerGroup,
     KongVault,
+    KongCustomEntity,
     KongIngress,
     KongUpstreamPolicy,
     IngressClassParameters,

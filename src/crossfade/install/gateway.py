@@ -26,9 +26,10 @@ _KONG_KINDS: Final = (
     "kongingresses",
     "kongupstreampolicies",
     "kongvaults",
+    "kongcustomentities",
 )
 # Only looked at when they are written, to say that they have no effect.
-_WITHOUT_EFFECT: Final = ("kongcustomentities", "konglicenses", "tcpingresses", "udpingresses")
+_WITHOUT_EFFECT: Final = ("konglicenses", "tcpingresses", "udpingresses")
 _WITH_STATUS: Final = tuple(kind for kind in _KONG_KINDS if kind != "kongingresses")
 
 

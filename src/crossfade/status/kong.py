@@ -9,12 +9,14 @@ from msgspec import Struct, to_builtins
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
+from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.custom_entities import is_ours as is_our_entity
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.decisions import KindDecisions
 from crossfade.status.upstream_policies import PolicyDecisions
@@ -26,13 +28,16 @@ from crossfade_kube.core.service import LoadBalancerIngress, Service
 from crossfade_kube.meta import Condition, JsonObject, NamespacedName, ObjectRef, Resource
 from crossfade_kube.registry import TypedObject, typed_ref
 
-WithConditions: TypeAlias = KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup | KongVault
+WithConditions: TypeAlias = (
+    KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup | KongVault | KongCustomEntity
+)
 _WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (
     KongPlugin,
     KongClusterPlugin,
     KongConsumer,
     KongConsumerGroup,
     KongVault,
+    KongCustomEntity,
 )
 _Verdicts: TypeAlias = Mapping[ObjectRef, tuple[Diagnostic, ...]]
 
@@ -61,6 +66,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         KongConsumer,
         KongConsumerGroup,
         KongVault,
+        KongCustomEntity,
         ReferenceGrant,
     )
 }
@@ -111,7 +117,7 @@ class StatusDecider:
         now: datetime,
     ) -> list[ObjectChange]:
         def decide(item: WithConditions) -> ObjectChange | None:
-            if not isinstance(item, KongPlugin) and not classes.takes(item.metadata):
+            if not _is_ours(item, classes):
                 return None
             ref = typed_ref(item)
             return _condition_change(item, ref, self._by_ref.get(ref, ()), now)
@@ -138,6 +144,12 @@ class StatusDecider:
             return _address_change(ingress, wanted) if classes.takes_ingress(ingress) else None
 
         return self._addresses.on(given.snapshot.all(Ingress), decide, circumstances=(our_class, wanted))
+
+
+def _is_ours(item: WithConditions, classes: ClassFilter) -> bool:
+    if isinstance(item, KongCustomEntity):
+        return is_our_entity(item, classes)
+    return isinstance(item, KongPlugin) or classes.takes(item.metadata)
 
 
 def _differences(before: _Verdicts, after: _Verdicts) -> list[ObjectRef]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
+from crossfade.api.kong.custom_entity import KongCustomEntity, KongCustomEntitySpec
 from crossfade.api.kong.plugin import KongPlugin, KongStatus
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.status.change import ObjectChange
@@ -99,6 +100,15 @@ def test_a_group_says_whether_it_is_in_use() -> None:
     found.error(typed_ref(group), "plugin.refused-here", "no", effect="")
     assert conditions(changes(group, diagnostics=found)[0]) == {"Programmed": ("False", "Invalid")}
     assert changes(KongConsumerGroup(metadata=META)) == []
+
+
+def test_a_custom_entity_is_judged_by_the_class_that_it_names() -> None:
+    entity = KongCustomEntity(metadata=META, spec=KongCustomEntitySpec("degraphql_routes", "kong"))
+    found = Diagnostics()
+    found.error(typed_ref(entity), "custom-entity.unsupported", "no", effect="")
+    assert conditions(changes(entity, diagnostics=found)[0]) == {"Programmed": ("False", "Invalid")}
+    theirs = KongCustomEntity(metadata=META, spec=KongCustomEntitySpec("degraphql_routes", "other"))
+    assert changes(theirs) == []
 
 
 def test_consumers_of_another_class_are_left_alone() -> None:

@@ -7,6 +7,7 @@ import msgspec
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
+from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
@@ -18,6 +19,7 @@ from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import GROUP_UNUSED, ConsumerGroup, consumer_groups_of
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
+from crossfade.compile.gateway.custom_entities import refuse_custom_entities
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.listeners import listeners
 from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy
@@ -54,6 +56,7 @@ INPUT_KINDS = (
     KongIngress,
     KongUpstreamPolicy,
     KongVault,
+    KongCustomEntity,
     ReferenceGrant,
 )
 
@@ -97,6 +100,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     )
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     services = resolver.services
+    refuse_custom_entities(snapshot, classes, memo, diagnostics)
     vaults = vaults_of(snapshot, classes, settings, memo, diagnostics)
     groups = consumer_groups_of(snapshot, classes, memo, diagnostics)
     serves_without_missing = settings.missing_plugins == "open"

@@ -34,7 +34,14 @@ _GROUPS: Final = "acl"
 _TTL: Final = Bounds(0, 100_000_000, "s")
 _WITHOUT_GROUP: Final = "its requests are served without the group's plugins"
 _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
-_CONSUMER_CONFLICT: Final = "Consumer has conflicting credentials"
+# What Kong's controller calls its indices of unique values.
+_INDICES: Final = {
+    "key-auth": "key-auth",
+    "hmac-auth": "hmac-auth",
+    "jwt": "jwt-auth",
+    "basic-auth": "basic-auth",
+    "oauth2": "oauth2-credentials",
+}
 
 
 class Credential(Struct, frozen=True):
@@ -291,19 +298,30 @@ def _without_shared_credentials(found: list[Consumer], diagnostics: Diagnostics)
             for item in consumer.credentials
             if CREDENTIAL_KINDS[item.type].unique and users[item.type, item.unique] > 1
         ]
-        for item in clashing:
-            conflict = f"conflict detected in \"{item.type} on '{CREDENTIAL_KINDS[item.type].unique}'\" index"
-            for ref, text in ((item.secret, "Secret has conflicting credential"), (consumer.ref, _CONSUMER_CONFLICT)):
-                diagnostics.error(
-                    ref,
-                    "consumer.credential-conflict",
-                    f"{text}: {conflict}",
-                    effect="no credential of the consumers involved is accepted",
-                    hint="give each Secret its own value",
-                )
-        if not clashing:
+        if clashing:
+            _tell_conflicts(consumer, clashing, diagnostics)
+        else:
             kept.append(consumer)
     return kept
+
+
+def _tell_conflicts(consumer: Consumer, clashing: list[Credential], diagnostics: Diagnostics) -> None:
+    """Each Secret, and of its consumer the first conflict, in the order in which Kong's controller looks for them."""
+    ordered = sorted(clashing, key=lambda item: list(_INDICES).index(item.type))
+    told = [(item.secret, f"Secret has conflicting credential: {_conflict(item)}") for item in ordered]
+    told.append((consumer.ref, f"Consumer has conflicting credentials: {_conflict(ordered[0])}"))
+    for ref, text in told:
+        diagnostics.error(
+            ref,
+            "consumer.credential-conflict",
+            text,
+            effect="no credential of the consumers involved is accepted",
+            hint="give each Secret its own value",
+        )
+
+
+def _conflict(credential: Credential) -> str:
+    return f"conflict detected in \"{_INDICES[credential.type]} on '{CREDENTIAL_KINDS[credential.type].unique}'\" index"
 
 
 def table_credentials(consumer: Consumer, salt: bytes) -> dict[str, tuple[tables.Credential, ...]]:
