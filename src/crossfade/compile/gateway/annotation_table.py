@@ -176,7 +176,7 @@ SERVICE_ANNOTATIONS: Final = (
 SHARED_ANNOTATIONS: Final = (
     Annotation(
         "kubernetes.io/ingress.class",
-        ("Ingress", "KongConsumer", "KongConsumerGroup", "KongClusterPlugin"),
+        ("Ingress", "KongConsumer", "KongConsumerGroup", "KongClusterPlugin", "KongVault"),
         "name of an ingress class",
         "`spec.ingressClassName` of an Ingress, else whether the gateway's class is the cluster's default",
         "the object belongs to the gateway of this class",

@@ -288,7 +288,7 @@ def _refusal(ref: ObjectRef, reader: notes.Reader, protocol: str, diagnostics: D
     """What would be unsafe to leave out closes the Service."""
     if protocol not in _PROTOCOLS:
         problem, key = f"upstream protocol {_shown(protocol)} is not supported by this gateway", "konghq.com/protocol"
-    elif reader.flag(_TLS_VERIFY):
+    elif _TLS_VERIFY in reader.noted and notes.boolean(reader.noted, _TLS_VERIFY) is not False:
         problem, key = "verifying upstream certificates is not supported by this gateway", _TLS_VERIFY
     else:
         return None

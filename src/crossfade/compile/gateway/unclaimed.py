@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import KongClusterPlugin
+from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.annotations import CLASS, is_kongs
 from crossfade.compile.gateway.classes import ClassFilter
@@ -17,12 +18,13 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.registry import typed_ref
 
-Claimable: TypeAlias = Ingress | KongConsumer | KongConsumerGroup | KongClusterPlugin
+Claimable: TypeAlias = Ingress | KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault
 
-_BY_ANNOTATION: Final[tuple[type[KongConsumer | KongConsumerGroup | KongClusterPlugin], ...]] = (
+_BY_ANNOTATION: Final[tuple[type[KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault], ...]] = (
     KongConsumer,
     KongConsumerGroup,
     KongClusterPlugin,
+    KongVault,
 )
 _ANNOTATION: Final = f"metadata.annotations[{CLASS}]"
 
@@ -81,4 +83,6 @@ def _effect(item: Claimable) -> str:
         return "its credentials are not accepted"
     if isinstance(item, KongConsumerGroup):
         return "for consumers that name it, it does not exist"
+    if isinstance(item, KongVault):
+        return "references to its secrets are not resolved"
     return "it runs on no request" if item.is_global else "for annotations that name it, it does not exist"
