@@ -10,6 +10,9 @@ use std::borrow::Cow;
 
 /// Filter state that Envoy's route hashes by; the name makes it an object that can be hashed.
 const HASH_KEY: &[u8] = b"envoy.hashable_string";
+/// Filter state by which Envoy overrides what its cluster says.
+const TLS_NAME: &[u8] = b"envoy.network.upstream_server_name";
+const VERIFIED_NAME: &[u8] = b"envoy.network.upstream_subject_alt_names";
 
 /// Envoy destroys a stream's filters before the thread that they run on, and the stream takes its waker along when it
 /// ends: where there is one, the thread is there.
@@ -93,6 +96,12 @@ impl EnvoyStream {
 
     pub fn into_reply(self) -> Option<Reply> {
         self.reply
+    }
+
+    fn set_filter_state(&mut self, key: &[u8], value: &[u8]) {
+        let (key, value) = (Buffer::of(key), Buffer::of(value));
+        // SAFETY: the pointer is valid during the hook; Envoy copies both.
+        unsafe { abi::envoy_dynamic_module_callback_http_set_filter_state_typed(self.filter, key, value) };
     }
 
     fn text(&self, attribute: u32) -> Option<&[u8]> {
@@ -255,14 +264,15 @@ impl Stream for EnvoyStream {
     }
 
     fn set_hash_key(&mut self, key: &[u8]) {
-        // SAFETY: the pointer is valid during the hook; Envoy copies both.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_set_filter_state_typed(
-                self.filter,
-                Buffer::of(HASH_KEY),
-                Buffer::of(key),
-            )
-        };
+        self.set_filter_state(HASH_KEY, key);
+    }
+
+    fn set_tls_name(&mut self, name: &[u8]) {
+        self.set_filter_state(TLS_NAME, name);
+    }
+
+    fn set_verified_name(&mut self, name: &[u8]) {
+        self.set_filter_state(VERIFIED_NAME, name);
     }
 
     fn prefer_endpoint(&mut self, address: &[u8]) {

@@ -478,9 +478,19 @@ impl Filter {
             }
             Decision::Proxy => {
                 self.placement.tell(stream);
+                self.name_upstream(stream);
                 self.write_changes(stream);
                 self.send_on(stream)
             }
+        }
+    }
+
+    /// Whoever is known by an address only cannot prove to be it: nobody is certified as the name that stands in.
+    fn name_upstream(&self, stream: &mut impl Stream) {
+        let Some(wanted) = self.route().and_then(|route| route.tls_name.as_ref()) else { return };
+        stream.set_tls_name(wanted.name.as_bytes());
+        if wanted.is_verified {
+            stream.set_verified_name(if wanted.name.is_empty() { b"address.invalid" } else { wanted.name.as_bytes() });
         }
     }
 

@@ -391,3 +391,16 @@ fn routes_answer_for_what_they_do_not_take() {
         assert_eq!(stream.status(), Some(status), "{route}");
     }
 }
+
+#[test]
+fn an_upstream_is_asked_for_under_its_own_name() {
+    for (tls_name, asked, verified) in [
+        (json!(null), None, None),
+        (json!({"name": "a.test", "is_verified": false}), Some("a.test"), None),
+        (json!({"name": "a.test", "is_verified": true}), Some("a.test"), Some("a.test")),
+        (json!({"name": "", "is_verified": true}), Some(""), Some("address.invalid")),
+    ] {
+        let (_, stream, _) = passed(&json!({"route": {"tls_name": tls_name}}), Fake::request("GET", "/s", &[]));
+        assert_eq!((stream.tls_name.as_deref(), stream.verified_name.as_deref()), (asked, verified), "{tls_name}");
+    }
+}

@@ -233,6 +233,10 @@ impl Stream for Rehearsal<'_> {
 
     fn set_hash_key(&mut self, _: &[u8]) {}
 
+    fn set_tls_name(&mut self, _: &[u8]) {}
+
+    fn set_verified_name(&mut self, _: &[u8]) {}
+
     fn prefer_endpoint(&mut self, _: &[u8]) {}
 
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {

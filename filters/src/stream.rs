@@ -47,6 +47,10 @@ pub trait Stream: Connection {
     fn endpoint(&self) -> Option<&str>;
     /// By what Envoy hashes the request, where its cluster is balanced by hashes.
     fn set_hash_key(&mut self, key: &[u8]);
+    /// What is asked for in the TLS handshake with the upstream: nothing where the name is empty.
+    fn set_tls_name(&mut self, name: &[u8]);
+    /// The name that the upstream's certificate must have.
+    fn set_verified_name(&mut self, name: &[u8]);
     /// The endpoint (`address:port`) that takes the request if the cluster has it and it is healthy.
     fn prefer_endpoint(&mut self, address: &[u8]);
     /// Replaces all values of `name`; without one if `value` is empty.
@@ -95,6 +99,8 @@ pub mod testing {
         pub alarm: Alarm,
         pub hash_key: Option<String>,
         pub preferred: Option<String>,
+        pub tls_name: Option<String>,
+        pub verified_name: Option<String>,
     }
 
     /// Rings when the stream is to go on.
@@ -203,6 +209,14 @@ pub mod testing {
 
         fn set_hash_key(&mut self, key: &[u8]) {
             self.hash_key = Some(text(key));
+        }
+
+        fn set_tls_name(&mut self, name: &[u8]) {
+            self.tls_name = Some(text(name));
+        }
+
+        fn set_verified_name(&mut self, name: &[u8]) {
+            self.verified_name = Some(text(name));
         }
 
         fn prefer_endpoint(&mut self, address: &[u8]) {

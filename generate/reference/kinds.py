@@ -24,6 +24,7 @@ from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
 from crossfade.install.mesh import mesh_crds
+from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.core.namespace import Namespace
@@ -120,6 +121,10 @@ KUBERNETES: Final = (
         {
             "data": "credentials of consumers, certificates, configurations of plugins",
         },
+    ),
+    KubernetesKind(
+        ConfigMap,
+        {"data": "certificates of authorities, under `cert` or `ca.crt`"},
     ),
     KubernetesKind(
         Pod,

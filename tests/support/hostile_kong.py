@@ -18,13 +18,14 @@ from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.compile.gateway import annotations
 from crossfade.compile.gateway.annotation_table import OBJECTS_OF
 from crossfade.compile.gateway.compiler import INPUT_KINDS
+from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.core.service import Service
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import DecodeError, TypedObject, decode
-from tests.support import hostile, hostile_secrets
+from tests.support import hostile, hostile_secrets, tls
 from tests.support.hostile_plugins import plugin_bodies
 from tests.support.hostile_secrets import NUMBER_TEXTS
 from tests.support.struct_schema import struct_schema
@@ -126,7 +127,17 @@ def good_documents() -> tuple[Hostile, ...]:
         found.append((kinds[document["kind"]], document))
     pair = hostile_secrets.good_pair()
     data = {"tls.crt": pair.certificate.encode(), "tls.key": pair.key.encode()}
-    return (*found, (Secret, _manifest(Secret, "cert", {"data": _encoded(data)}, {}, {}, created=OLD)))
+    authority = {"data": {"cert": _authority()}}
+    return (
+        *found,
+        (Secret, _manifest(Secret, "cert", {"data": _encoded(data)}, {}, {}, created=OLD)),
+        (ConfigMap, _manifest(ConfigMap, "authority", authority, {}, {}, created=OLD)),
+    )
+
+
+@cache
+def _authority() -> str:
+    return tls.issue("authority").certificate_pem.decode()
 
 
 def good_objects() -> dict[Key, Any]:
@@ -151,6 +162,8 @@ def _manifest(
 def _bodies(kind: Kind) -> st.SearchStrategy[JsonObject]:
     if kind in (KongPlugin, KongClusterPlugin):
         return plugin_bodies()
+    if kind is ConfigMap:
+        return _config_map_bodies()
     schema = struct_schema(kind, without=_APART, keys=_MAPPING_KEYS)
     templates = [
         {name: part for name, part in document.items() if name in schema["properties"]}
@@ -177,6 +190,13 @@ def _ingress_bodies() -> st.SearchStrategy[JsonObject]:
     return st.fixed_dictionaries({"spec": st.fixed_dictionaries(spec, optional=optional)})
 
 
+def _config_map_bodies() -> st.SearchStrategy[JsonObject]:
+    no_authority = hostile_secrets.good_pair().certificate
+    texts = st.sampled_from((_authority(), _authority() * 2, f"x\u00fc{_authority()}", no_authority, "", "-----BEGIN"))
+    data = st.dictionaries(st.sampled_from(("cert", "ca.crt", "id")), texts | hostile.strange_text(), max_size=2)
+    return data.map(lambda found: {"data": found})
+
+
 def _secret_bodies(name: str) -> st.SearchStrategy[JsonObject]:
     """Mostly of the sort that the name promises."""
     sorts = {"config": hostile_secrets.config_data(), "cert": hostile_secrets.pairs()}
@@ -197,6 +217,10 @@ _METHOD_LISTS: Final = st.sampled_from(("GET,POST", "get", "GET,,PUT", "GE T", "
 _BY_SUFFIX: Final[dict[str, st.SearchStrategy[str]]] = {
     "plugins": _PLUGIN_LISTS,
     "override": st.sampled_from(("tuned", "routed", "ghost", "hostile", "")),
+    "client-cert": st.sampled_from(("cert", "config", "ghost", "hostile", "")),
+    "ca-certificates-secrets": st.sampled_from(("cert", "ghost", "hostile", "hostile, cert", ",")),
+    "ca-certificates-configmaps": st.sampled_from(("authority", "ghost", "hostile", "hostile, authority", ",")),
+    "tls-verify": st.sampled_from(("true", "1", "T", "false", "yes", "")),
     "upstream-policy": st.sampled_from(("ways", "ghost", "hostile", "")),
     "headers-separator": st.sampled_from((",", "|", "", "v", "\x00")),
     "methods": _METHOD_LISTS,

@@ -14,6 +14,8 @@ pub struct Route {
     pub strip_path: bool,
     /// Written as the upstream's `Host` in place of the client's.
     pub host: Option<Box<str>>,
+    /// Whom the upstream must be, where it is not the Host that the request has.
+    pub tls_name: Option<TlsName>,
     /// A request body of unknown length is gathered first, so that the upstream learns its length.
     pub request_buffering: bool,
     /// Which of Envoy's routes carries the request: its timeouts, its retries, its filters.
@@ -35,6 +37,13 @@ pub struct Service {
     pub path: Box<str>,
     /// Requests that may be sent twice are tried again after a reset, whatever the route's own retry policy says.
     pub retry_idempotent: bool,
+}
+
+/// Without a name an upstream is known by its address only.
+#[derive(Debug, Deserialize)]
+pub struct TlsName {
+    pub name: Box<str>,
+    pub is_verified: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +128,7 @@ impl Route {
             balancing,
             strip_path: raw.strip_path,
             host: raw.host,
+            tls_name: raw.tls_name,
             request_buffering: raw.request_buffering,
             action: raw.action,
             backends: raw.backends,
@@ -180,6 +190,7 @@ struct RawRoute {
     #[serde(default)]
     strip_path: bool,
     host: Option<Box<str>>,
+    tls_name: Option<TlsName>,
     #[serde(default = "yes")]
     request_buffering: bool,
     #[serde(default)]

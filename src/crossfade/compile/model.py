@@ -57,6 +57,9 @@ class ClientTls(Struct, frozen=True):
     server_name: str | None = None
     ca_pem: str | None = None
     ca_file: str | None = None
+    verify_depth: int | None = None
+    certificate: "ServerCertificate | None" = None
+    """What the proxy shows when it is asked who it is."""
 
     @property
     def verifies(self) -> bool:

@@ -5,8 +5,9 @@ Bursts of changes are gathered: a snapshot comes after a short quiet, or at the 
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
+from types import MappingProxyType
 from typing import Final
 
 from crossfade.compile.diagnostics import Diagnostics
@@ -32,16 +33,25 @@ class ClusterSource:
         *,
         log: EventLog,
         namespace: str | None = None,
+        selectors: Mapping[type[TypedObject], str] = MappingProxyType({}),
         quiet_s: float = QUIET_S,
         max_unrest_s: float = MAX_UNREST_S,
     ) -> None:
+        """`selectors` are label selectors of kinds of which only some objects are of interest."""
         self._changed = asyncio.Event()
         self._cache = Cache(kinds, self._changed.set)
         self._log = log
         self._quiet_s = quiet_s
         self._max_unrest_s = max_unrest_s
         self._reflectors = [
-            Reflector(client, kind.RESOURCE, self._cache.sink(kind), namespace=namespace) for kind in kinds
+            Reflector(
+                client,
+                kind.RESOURCE,
+                self._cache.sink(kind),
+                namespace=namespace,
+                label_selector=selectors.get(kind),
+            )
+            for kind in kinds
         ]
 
     async def run(self) -> None:

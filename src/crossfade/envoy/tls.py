@@ -8,9 +8,7 @@ from crossfade.envoy.proto import core_v3, packed, tls_v3
 def server_tls(certificate: ServerCertificate, *, alpn: tuple[str, ...]) -> core_v3.TransportSocket:
     context = tls_v3.DownstreamTlsContext()
     context.common_tls_context.alpn_protocols.extend(alpn)
-    entry = context.common_tls_context.tls_certificates.add()
-    entry.certificate_chain.inline_string = certificate.chain_pem
-    entry.private_key.inline_string = certificate.key_pem
+    _add_certificate(context.common_tls_context, certificate)
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))
 
 
@@ -19,6 +17,8 @@ def client_tls(tls: ClientTls, protocol: Protocol) -> core_v3.TransportSocket:
     context = tls_v3.UpstreamTlsContext()
     if protocol is not Protocol.TCP:
         context.common_tls_context.alpn_protocols.append("http/1.1" if protocol is Protocol.HTTP1 else "h2")
+    if tls.certificate is not None:
+        _add_certificate(context.common_tls_context, tls.certificate)
     if tls.server_name:
         context.sni = tls.server_name
     if tls.verifies:
@@ -27,7 +27,15 @@ def client_tls(tls: ClientTls, protocol: Protocol) -> core_v3.TransportSocket:
             validation.trusted_ca.inline_string = tls.ca_pem
         elif tls.ca_file is not None:
             validation.trusted_ca.filename = tls.ca_file
+        if tls.verify_depth is not None:
+            validation.max_verify_depth.value = tls.verify_depth
         if tls.server_name:
             name = validation.match_typed_subject_alt_names.add(san_type=tls_v3.SubjectAltNameMatcher.DNS)
             name.matcher.exact = tls.server_name
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))
+
+
+def _add_certificate(context: tls_v3.CommonTlsContext, certificate: ServerCertificate) -> None:
+    entry = context.tls_certificates.add()
+    entry.certificate_chain.inline_string = certificate.chain_pem
+    entry.private_key.inline_string = certificate.key_pem

@@ -163,7 +163,7 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
     """Credentials may be in any namespace, so Secrets of all of them are read; nothing but statuses is written."""
     reads = ["get", "list", "watch"]
     rules = [
-        _rule("", ["services", "secrets"], reads),
+        _rule("", ["services", "secrets", "configmaps"], reads),
         _rule("", ["events"], ["create", "patch"]),
         _rule("discovery.k8s.io", ["endpointslices"], reads),
         _rule("networking.k8s.io", ["ingresses", "ingressclasses"], reads),

@@ -21,6 +21,7 @@ from crossfade.status.change import News, ObjectChange
 from crossfade.status.decisions import KindDecisions
 from crossfade.status.upstream_policies import PolicyDecisions
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.core.secret import Secret
@@ -58,6 +59,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         IngressClassParameters,
         Service,
         Secret,
+        ConfigMap,
         EndpointSlice,
         KongIngress,
         KongUpstreamPolicy,

@@ -9,7 +9,6 @@ from crossfade.api.annotation import Annotation, without_effect_on
 
 _BOOLEAN: Final = "`true` or `false`"
 _TIMEOUT: Final = "milliseconds, 1 to 2147483646"
-_NO_CLIENT_TLS: Final = "the gateway shows upstreams no certificate and verifies none"
 _INGRESS: Final = ("Ingress",)
 _SERVICE: Final = ("Service",)
 
@@ -132,9 +131,10 @@ SERVICE_ANNOTATIONS: Final = (
     Annotation(
         "konghq.com/protocol",
         _SERVICE,
-        "`http`, `https`, `grpc` or `grpcs`",
+        "`http`, `https`, `grpc`, `grpcs`, `ws` or `wss`",
         "`http`",
-        "the protocol that the upstream speaks; with `tcp`, `tls`, `ws` or `wss` requests are answered 503",
+        "the protocol that the upstream speaks; `ws` and `wss` are `http` and `https`, by which WebSockets pass too;"
+        " with `tcp` or `tls` requests are answered 503",
     ),
     Annotation(
         "konghq.com/read-timeout", _SERVICE, _TIMEOUT, "60000", "for how long the upstream may send or take nothing"
@@ -145,9 +145,35 @@ SERVICE_ANNOTATIONS: Final = (
     Annotation(
         "konghq.com/tls-verify",
         _SERVICE,
+        _BOOLEAN,
         "`false`",
-        "`false`",
-        "nothing; with `true` requests are answered 503, since certificates of upstreams are not verified",
+        "whether an upstream must have a certificate for the Host that is sent, by a trusted authority; without TLS"
+        " requests are answered 503",
+    ),
+    Annotation(
+        "konghq.com/tls-verify-depth",
+        _SERVICE,
+        "0 to 64",
+        effect="how many certificates may stand between an upstream's and its authority's",
+    ),
+    Annotation(
+        "konghq.com/ca-certificates-secrets",
+        _SERVICE,
+        "names of Secrets of the namespace with `cert` or `ca.crt`, separated by commas",
+        "the machine's trusted authorities",
+        "whose certificates are trusted",
+    ),
+    Annotation(
+        "konghq.com/ca-certificates-configmaps",
+        _SERVICE,
+        "names of ConfigMaps of the namespace with `cert` or `ca.crt` and the label `konghq.com/ca-cert`",
+        effect="whose certificates are trusted",
+    ),
+    Annotation(
+        "konghq.com/client-cert",
+        _SERVICE,
+        "name of a Secret of the namespace with `tls.crt` and `tls.key`",
+        effect="the certificate that upstreams are shown when they ask for one",
     ),
     Annotation(
         "ingress.kubernetes.io/service-upstream",
@@ -156,10 +182,6 @@ SERVICE_ANNOTATIONS: Final = (
         "`false`",
         "whether requests go to the Service by its name instead of to its endpoints",
     ),
-    Annotation("konghq.com/ca-certificates-configmaps", _SERVICE, why_not=_NO_CLIENT_TLS),
-    Annotation("konghq.com/ca-certificates-secrets", _SERVICE, why_not=_NO_CLIENT_TLS),
-    Annotation("konghq.com/client-cert", _SERVICE, why_not=_NO_CLIENT_TLS),
-    Annotation("konghq.com/tls-verify-depth", _SERVICE, why_not=_NO_CLIENT_TLS),
     Annotation(
         "konghq.com/upstream-policy",
         _SERVICE,
@@ -213,6 +235,12 @@ ANYWHERE: Final = (Annotation("konghq.com/tags", (), why_not="tags of Kong's dat
 ANNOTATIONS: Final = (*SHARED_ANNOTATIONS, *INGRESS_ANNOTATIONS, *SERVICE_ANNOTATIONS, *ANYWHERE)
 
 LABELS: Final = (
+    Annotation(
+        "konghq.com/ca-cert",
+        ("ConfigMap", "Secret"),
+        _BOOLEAN,
+        effect="the object holds the certificate of an authority; only ConfigMaps need it",
+    ),
     Annotation(
         "konghq.com/credential",
         ("Secret",),

@@ -154,13 +154,20 @@ def _loaded(secret: Secret, secrets: _Secrets, place: Origin, diagnostics: Diagn
     try:
         chain_pem, key_pem = (secrets.resolved(_pem(secret, name)) for name in _PARTS)
         _check(chain_pem, key_pem)
-    except (_UnusableError, UnresolvableError) as problem:
+    except (UnusableError, UnresolvableError) as problem:
         _refuse(place, secret, str(problem), diagnostics)
         return None
     return ServerCertificate(chain_pem, key_pem)
 
 
-class _UnusableError(Exception):
+def certificate_from_secret(secret: Secret) -> ServerCertificate:
+    """As it stands, without references to vaults. Raises `UnusableError`."""
+    chain_pem, key_pem = (_pem(secret, name) for name in _PARTS)
+    _check(chain_pem, key_pem)
+    return ServerCertificate(chain_pem, key_pem)
+
+
+class UnusableError(Exception):
     """Why a certificate cannot be served; the text shows nothing of the key."""
 
 
@@ -178,7 +185,7 @@ def _refuse(place: Origin, secret: Secret | None, problem: str, diagnostics: Dia
 def _pem(secret: Secret, name: str) -> str:
     """PEM is ASCII; comments around it may be anything, and Envoy gets none of them."""
     if name not in secret.data:
-        raise _UnusableError(f"{name} is missing")
+        raise UnusableError(f"{name} is missing")
     return secret.data[name].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
 
 
@@ -189,13 +196,13 @@ def _check(chain_pem: str, key_pem: str) -> None:
         key = load_pem_private_key(key_pem.encode(), None)
         ours, theirs = key.public_key(), chain[0].public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise _UnusableError("tls.crt or tls.key is not valid PEM of a kind that is known") from None
+        raise UnusableError("tls.crt or tls.key is not valid PEM of a kind that is known") from None
     if _encoded(ours) != _encoded(theirs):
-        raise _UnusableError("tls.key does not belong to tls.crt")
+        raise UnusableError("tls.key does not belong to tls.crt")
     is_rsa = isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _LEAST_RSA_BITS
     is_curve = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, _CURVES)
     if not is_rsa and not is_curve:
-        raise _UnusableError("the key is neither RSA with 2048 bits or more nor on the curves P-256, P-384 or P-521")
+        raise UnusableError("the key is neither RSA with 2048 bits or more nor on the curves P-256, P-384 or P-521")
 
 
 def _encoded(key: PublicKeyTypes) -> bytes:

@@ -1,5 +1,6 @@
 """The ordered passes from a snapshot to the gateway's model; pure, deterministic, never fails on an object."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -29,6 +30,7 @@ from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
+from crossfade.compile.gateway.upstream_tls import CA_LABEL
 from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -37,10 +39,12 @@ from crossfade.compile.routing import tables
 from crossfade.compile.routing.origin import Origin
 from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.core.service import Service
+from crossfade_kube.registry import TypedObject
 
 INPUT_KINDS = (
     Ingress,
@@ -49,6 +53,7 @@ INPUT_KINDS = (
     Service,
     EndpointSlice,
     Secret,
+    ConfigMap,
     KongPlugin,
     KongClusterPlugin,
     KongConsumer,
@@ -60,6 +65,8 @@ INPUT_KINDS = (
     ReferenceGrant,
 )
 
+# Of these a cluster has many that mean nothing here.
+INPUT_SELECTORS: Final[Mapping[type[TypedObject], str]] = {ConfigMap: f"{CA_LABEL}=true"}
 _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
 
 

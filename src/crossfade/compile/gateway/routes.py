@@ -42,6 +42,7 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
         ),
         strip_path=route.strip_path,
         host=name_of_all,
+        tls_name=None if route.preserve_host else _tls_name(service),
         request_buffering=route.request_buffering,
         action=tables.action_name(action),
         backends=(Destination(service.cluster.name),),
@@ -121,8 +122,16 @@ def facts_for_routes(service: KongService) -> str:
             service.sticky,
             service.cluster.name,
             _one_host(service),
+            _tls_name(service),
         )
     )
+
+
+def _tls_name(service: KongService) -> tables.TlsName | None:
+    """Elsewhere it is the Host that is sent, which Envoy takes by itself."""
+    if service.server_name is None or service.cluster.tls is None or _one_host(service) is not None:
+        return None
+    return tables.TlsName(service.server_name, is_verified=service.cluster.tls.verifies)
 
 
 def _one_host(service: KongService) -> str | None:

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from crossfade.api.bounds import Bounds, Misfit, header_value
+from crossfade.api.bounds import Bounds, Misfit, header_value, host_name, is_ip_address
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.compile.diagnostics import Diagnostics
@@ -15,6 +15,7 @@ from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of, why_empty
 from crossfade.compile.gateway.upstream_sources import sources_of
+from crossfade.compile.gateway.upstream_tls import TLS_PROTOCOLS, TlsReferences, tls_plan, tls_references
 from crossfade.compile.gateway.upstreams import UpstreamPlan, upstream_plan
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -30,16 +31,16 @@ T = TypeVar("T", bound=TypedObject)
 _PROTOCOLS: Final = {
     "http": Protocol.HTTP1,
     "https": Protocol.HTTP1,
+    "ws": Protocol.HTTP1,
+    "wss": Protocol.HTTP1,
     "grpc": Protocol.GRPC,
     "grpcs": Protocol.GRPC,
 }
-_TLS_PROTOCOLS: Final = frozenset({"https", "grpcs"})
 # How long Kong keeps an upstream connection that nobody uses.
 _KEEPALIVE_S: Final = 60.0
 # Kong's own bounds; 0 retries is one try.
 RETRIES: Final = Bounds(0, 32767)
 TIMEOUT: Final = Bounds(1, 2147483646, "ms")
-_TLS_VERIFY: Final = "konghq.com/tls-verify"
 _AS_USUAL: Final = UpstreamPlan()
 _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
 
@@ -91,10 +92,19 @@ class ServiceResolver:
         slices = self._slices.get(service.metadata.key, ())
         override = self._referred(service, notes.OVERRIDE, KongIngress)
         policy = self._referred(service, notes.UPSTREAM_POLICY, KongUpstreamPolicy)
+        references = tls_references(service, self._snapshot)
 
         def make(found: Diagnostics) -> KongService:
             reading = _Reading(
-                service, backend, slices, override, policy, found, self._is_service_upstream, self._authorities
+                service,
+                backend,
+                slices,
+                override,
+                policy,
+                references,
+                found,
+                self._is_service_upstream,
+                self._authorities,
             )
             return isolated(
                 lambda: _kong_service(reading, name),
@@ -104,7 +114,8 @@ class ServiceResolver:
                 diagnostics=found,
             )
 
-        inputs = (service, override, policy, self._is_service_upstream, self._authorities, *slices)
+        setting = (self._is_service_upstream, self._authorities)
+        inputs = (service, override, policy, *references.objects, *setting, *slices)
         return self._memo.of(("service", name), inputs, make, self._diagnostics)
 
     def _tell_missing(self, backend: KongBackend) -> None:
@@ -148,6 +159,7 @@ class _Reading(NamedTuple):
     slices: tuple[EndpointSlice, ...]
     override: KongIngress | None
     policy: KongUpstreamPolicy | None
+    references: TlsReferences
     diagnostics: Diagnostics
     is_service_upstream: bool
     authorities: str | None
@@ -178,6 +190,7 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
     _tell_empty(reading, targets)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
     plan = _upstream_plan(reading, protocol, upstream.host_header)
+    secured = tls_plan(reader, ref, reading.references, protocol, reading.authorities, diagnostics)
     return KongService(
         name=name,
         id=entity_id("service", name),
@@ -188,13 +201,15 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
             protocol=protocol,
             connect_timeout=connect_timeout,
             plan=plan,
+            tls=secured.tls,
         ),
         protocol=protocol,
         path=_base_path(reader, proxy),
         retries=_first(reader.integer("konghq.com/retries", RETRIES), proxy.retries, 5),
         read_timeout=_first(reader.integer("konghq.com/read-timeout", TIMEOUT), proxy.read_timeout, 60000),
         plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
-        refusal=_refusal(ref, reader, protocol, diagnostics),
+        refusal=_refusal(ref, protocol, diagnostics) or secured.refusal,
+        server_name=_server_name(upstream.host_header) if secured.tls is not None else None,
         missing_port=targets.problem if targets.lacks_port else None,
         hashing=plan.hashing,
         sticky=plan.sticky,
@@ -204,7 +219,7 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
 def _upstream_plan(reading: _Reading, protocol: str, host: str | None) -> UpstreamPlan:
     sources = sources_of(reading.policy, reading.override, reading.diagnostics)
     spoken = _PROTOCOLS.get(protocol, Protocol.HTTP1)
-    return upstream_plan(sources, ProbeTarget(spoken, protocol in _TLS_PROTOCOLS, host, reading.authorities))
+    return upstream_plan(sources, ProbeTarget(spoken, protocol in TLS_PROTOCOLS, host, reading.authorities))
 
 
 def _bounded(proxy: KongIngressProxy, override: KongIngress | None, diagnostics: Diagnostics) -> KongIngressProxy:
@@ -284,23 +299,26 @@ def _protocol(ref: ObjectRef, noted: notes.Annotations, proxy: KongIngressProxy,
     return noted_protocol or proxy.protocol or "http"
 
 
-def _refusal(ref: ObjectRef, reader: notes.Reader, protocol: str, diagnostics: Diagnostics) -> str | None:
+def _refusal(ref: ObjectRef, protocol: str, diagnostics: Diagnostics) -> str | None:
     """What would be unsafe to leave out closes the Service."""
-    if protocol not in _PROTOCOLS:
-        problem, key = f"upstream protocol {_shown(protocol)} is not supported by this gateway", "konghq.com/protocol"
-    elif _TLS_VERIFY in reader.noted and notes.boolean(reader.noted, _TLS_VERIFY) is not False:
-        problem, key = "verifying upstream certificates is not supported by this gateway", _TLS_VERIFY
-    else:
+    if protocol in _PROTOCOLS:
         return None
+    problem = f"upstream protocol {_shown(protocol)} is not supported by this gateway"
     diagnostics.error(
         ref,
         "service.refused",
         problem,
         effect="requests to this Service are answered 503",
-        hint=f"use one of {', '.join(_PROTOCOLS)}" if key != _TLS_VERIFY else "remove the annotation",
-        field=f"metadata.annotations[{key}]",
+        hint=f"use one of {', '.join(_PROTOCOLS)}",
+        field="metadata.annotations[konghq.com/protocol]",
     )
     return problem
+
+
+def _server_name(host_header: str | None) -> str:
+    """Empty where each endpoint is asked under its address, which TLS cannot ask for."""
+    name = (host_header or "").rpartition("]")[2].partition(":")[0]
+    return "" if is_ip_address(name) or isinstance(host_name(name), Misfit) else name
 
 
 def _shown(protocol: str) -> str:
@@ -342,6 +360,7 @@ def _cluster(
     protocol: str = "http",
     connect_timeout: int = 60000,
     plan: UpstreamPlan = _AS_USUAL,
+    tls: ClientTls | None = None,
 ) -> Cluster:
     return Cluster(
         name=f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc",
@@ -353,8 +372,7 @@ def _cluster(
         # Kong asks for A records, and spreads requests over them.
         ip_family=IpFamily.V4_FIRST if targets.discovery is Discovery.STRICT_DNS else IpFamily.ANY,
         idle_timeout_s=_KEEPALIVE_S,
-        # The name comes from the Host that is sent; Kong trusts any certificate unless told to verify.
-        tls=ClientTls() if protocol in _TLS_PROTOCOLS else None,
+        tls=tls,
         balancing=plan.balancing,
         health_check=plan.health.check,
         outlier_detection=plan.health.outliers,

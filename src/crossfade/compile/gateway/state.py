@@ -65,6 +65,7 @@ class KongService(Struct, frozen=True, gc=False):
     plugins: tuple[PluginRef, ...] = ()
     refusal: str | None = None
     missing_port: str | None = None
+    server_name: str | None = None
     hashing: Hashing | None = None
     sticky: StickyCookie | None = None
 

@@ -16,7 +16,7 @@ from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
 
 _WEIGHT: Final = 100
-_TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "tls"})
+_TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "wss", "tls"})
 
 SlicesByService = Mapping[NamespacedName, tuple[EndpointSlice, ...]]
 

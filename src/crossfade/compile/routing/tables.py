@@ -84,6 +84,13 @@ class UpstreamService(Struct, frozen=True, gc=False):
     sticky: StickyCookie | None = None
 
 
+class TlsName(Struct, frozen=True, gc=False):
+    """Whom an upstream must be; `name` is empty where it is known by its address only, as which nobody is certified."""
+
+    name: str
+    is_verified: bool
+
+
 class Answer(Struct, frozen=True, gc=False):
     """What the gateway says itself; `redirect="https"` to the same place over TLS."""
 
@@ -113,13 +120,16 @@ class Step(Struct, frozen=True, gc=False):
 
 
 class Route(Struct, frozen=True, gc=False):
-    """With a `refusal` every request is answered 503. `action` is the name of an `Action`."""
+    """With a `refusal` every request is answered 503. `tls_name` is asked for in place of the request's Host.
+
+    `action` is the name of an `Action`."""
 
     id: str
     match: Match
     service: UpstreamService = UpstreamService()
     strip_path: bool = False
     host: str | None = None
+    tls_name: TlsName | None = None
     request_buffering: bool = True
     action: str = ""
     backends: tuple[Destination, ...] = ()

@@ -10,7 +10,7 @@ from typing import Final
 
 from crossfade import __version__
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import INPUT_KINDS
+from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.webhook import serve_webhook
@@ -57,7 +57,14 @@ class _Role:
     """What the tasks share: the latest snapshot and what was decided on it."""
 
     def __init__(self, settings: GatewaySettings, client: Client) -> None:
-        self.source = ClusterSource(client, INPUT_KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
+        self.source = ClusterSource(
+            client,
+            INPUT_KINDS,
+            log=log,
+            selectors=INPUT_SELECTORS,
+            quiet_s=_QUIET_S,
+            max_unrest_s=_MAX_UNREST_S,
+        )
         self.events = EventRecorder(client, COMPONENT, instance=settings.identity)
         self._settings = settings
         self._client = client

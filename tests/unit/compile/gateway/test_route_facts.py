@@ -8,7 +8,7 @@ from msgspec import structs
 from crossfade.compile.gateway.route_policies import RoutePolicy
 from crossfade.compile.gateway.routes import facts_for_routes, table_route
 from crossfade.compile.gateway.state import KongBackend, KongPath, KongRoute, KongService, PluginRef
-from crossfade.compile.model import Cluster, Discovery, Endpoint
+from crossfade.compile.model import ClientTls, Cluster, Discovery, Endpoint
 from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.tables import Hashing, HashInput, StickyCookie
@@ -39,6 +39,7 @@ OTHERS: dict[str, Any] = {
     "plugins": (PluginRef("x", ORIGIN.ref),),
     "refusal": "closed",
     "missing_port": "there is none",
+    "server_name": "a.test",
     "hashing": Hashing((HashInput("ip"),)),
     "sticky": StickyCookie("at"),
 }
@@ -54,8 +55,10 @@ def test_every_field_of_a_service_is_tried() -> None:
         *(structs.replace(SERVICE, **{name: value}) for name, value in OTHERS.items()),
         structs.replace(SERVICE, cluster=structs.replace(CLUSTER, endpoints=())),
         structs.replace(SERVICE, cluster=ELSEWHERE),
+        structs.replace(SERVICE, cluster=structs.replace(CLUSTER, tls=ClientTls()), server_name=""),
+        structs.replace(SERVICE, cluster=structs.replace(ELSEWHERE, tls=ClientTls()), server_name="a.test"),
     ],
-    ids=[*OTHERS, "no endpoints", "another name"],
+    ids=[*OTHERS, "no endpoints", "another name", "TLS", "TLS to a name"],
 )
 def test_the_facts_change_with_the_route(other: KongService) -> None:
     makes_the_same = table_route(ROUTE, other, RoutePolicy()) == table_route(ROUTE, SERVICE, RoutePolicy())
