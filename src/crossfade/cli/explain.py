@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crossfade.compile.gateway.settings import CompileSettings
     from crossfade.explain.model import Explanation
 
+_TIMEOUT_S = 30.0
 _EPILOG = """\
 exit codes:
   0  explained, whatever the answer would be
@@ -23,6 +24,7 @@ examples:
   crossfade explain GET http://shop.example/cart -f manifests/
   crossfade explain POST https://shop.example/orders -H 'apikey: mine' -f manifests/ --output json
   crossfade explain GET http://shop.example/ --kubeconfig ~/.kube/config
+  crossfade explain GET http://shop.example/ --admin 127.0.0.1:8001
 """
 
 
@@ -42,6 +44,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     source = explain.add_mutually_exclusive_group(required=True)
     source.add_argument("-f", "--filename", metavar="PATH", action="append", help="manifests: file, directory or `-`")
     source.add_argument("--kubeconfig", metavar="FILE", type=Path, help="the objects of a cluster")
+    source.add_argument("--admin", metavar="HOST:PORT", help="a running gateway, by its Admin API")
     explain.add_argument("-R", "--recursive", action="store_true", help="directories with all below them")
     explain.add_argument("--client", metavar="IP", type=_address, default="127.0.0.1", help="default: %(default)s")
     explain.add_argument("--trusted-ips", metavar="CIDR,…", type=_networks, default=(), help="as the gateway's")
@@ -62,13 +65,38 @@ def _run(arguments: argparse.Namespace) -> int:
         question = question_of(
             arguments.method, arguments.url, arguments.header, client=arguments.client, listen=_listen(arguments.url)
         )
-        compiled = _compiled(arguments)
+        if arguments.admin is not None:
+            found = _asked(arguments)
+        else:
+            found = Explainer(_compiled(arguments)).explain(question, arguments.url)
     except (BadRequest, NotThere) as error:
         return _fail(error, 2)
-    except (KubeError, FileNotFoundError) as error:
+    except (KubeError, OSError, ValueError) as error:
         return _fail(error, 1)
-    _print(Explainer(compiled).explain(question, arguments.url), arguments.output)
+    _print(found, arguments.output)
     return 0
+
+
+def _asked(arguments: argparse.Namespace) -> "Explanation":
+    """By the gateway itself. Raises OSError when it does not answer, ValueError when it does otherwise."""
+    import urllib.request
+
+    import msgspec
+
+    from crossfade.admin_api.server import EXPLAIN_PATH
+    from crossfade.explain.model import Explanation
+
+    asked = {
+        "method": arguments.method,
+        "url": arguments.url,
+        "headers": arguments.header,
+        "client": arguments.client,
+    }
+    request = urllib.request.Request(
+        f"http://{arguments.admin}{EXPLAIN_PATH}", msgspec.json.encode(asked), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - as above
+        return msgspec.json.decode(response.read(), type=Explanation)
 
 
 def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":

@@ -56,6 +56,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="clients' own X-Consumer-* and the like: never to Services, or where no plugin authenticates"
         " (default: %(default)s)",
     )
+    run.add_argument(
+        "--admin-port", type=_port, metavar="N", help="Kong's Admin API, read-only and on loopback (default: none)"
+    )
     run.add_argument("--concurrency", metavar="N", help="Envoy's worker threads (default: one a processor)")
     run.set_defaults(run=_run)
 
@@ -98,7 +101,8 @@ def _run(arguments: argparse.Namespace) -> int:
         authorities=system_authorities(),
     )
     options = {arguments.http_port: "--http-port", arguments.https_port: "--https-port"}
-    return run_gateway_files(FilesSettings(arguments.folder, settings, options), say=_say)
+    files = FilesSettings(arguments.folder, settings, options, arguments.admin_port)
+    return run_gateway_files(files, say=_say)
 
 
 def _read(arguments: argparse.Namespace) -> "Reading":

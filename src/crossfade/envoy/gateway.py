@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import KongEntities, compile_gateway
+from crossfade.compile.gateway.compiler import CompiledGateway, KongEntities, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
@@ -21,6 +21,10 @@ class Built(NamedTuple):
     resources: ResourceSet
     failed: tuple[Failed, ...] = ()
     entities: KongEntities | None = None
+
+    @property
+    def compiled(self) -> CompiledGateway | None:
+        return None if self.entities is None else CompiledGateway(self.model, self.diagnostics, self.entities)
 
     @property
     def faults(self) -> tuple[Exception, ...]:

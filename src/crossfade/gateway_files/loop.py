@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from crossfade.compile.diagnostics import Severity
+from crossfade.compile.gateway.compiler import CompiledGateway
 from crossfade.gateway_files.telling import Message, Telling
 from crossfade.gateway_files.watch import FolderWatch
 from crossfade.gateway_files.work import Outcome, Work
@@ -33,6 +34,8 @@ class FilesLoop:
         self._say = say
         self._telling = Telling(str(folder))
         self._file_count = 0
+        self.latest: CompiledGateway | None = None
+        """What was compiled last."""
         self._published = asyncio.Event()
         self._taken = asyncio.Event()
         self._pending: dict[ObjectRef, None] = {}
@@ -57,6 +60,11 @@ class FilesLoop:
     async def until_published(self) -> None:
         """Until there is something for the proxy to have."""
         await self._published.wait()
+
+    @property
+    def is_taken(self) -> bool:
+        """The proxy has answered for everything."""
+        return self.publisher.is_taken(PROXY)
 
     async def until_taken(self) -> None:
         """Until the proxy has answered for everything."""
@@ -92,6 +100,7 @@ class FilesLoop:
         self._pending |= dict.fromkeys(outcome.changed)
         self._was_refused = False
         built = outcome.built
+        self.latest = built.compiled
         for exc in (*outcome.state.faults, *built.faults):
             self._log_once(exc)
         before = self.publisher.effective(PROXY)

@@ -16,11 +16,13 @@ class WrongOption(ValueError):  # noqa: N818 - says which, to people
     """Names the option, what is wrong with it, and what it may be."""
 
 
-def check(settings: CompileSettings, options: Mapping[int, str]) -> None:
-    """Raises WrongOption for the first that cannot be used. `options` say which option named a port, if one did."""
+def check(settings: CompileSettings, options: Mapping[int, str], others: tuple[Listen, ...] = ()) -> None:
+    """Raises WrongOption for the first that cannot be used. `options` say which option named a port, if one did;
+    `others` are no listeners of the proxy's.
+    """
     if not settings.token.isascii() or not settings.token.isprintable():
         raise WrongOption("--server-token: only printable ASCII characters can be in a header")
-    for problem in _port_problems(settings.kong.proxy_listen, options):
+    for problem in _port_problems((*settings.kong.proxy_listen, *others), options):
         raise WrongOption(problem)
 
 

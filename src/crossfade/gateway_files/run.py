@@ -8,7 +8,8 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -41,11 +42,12 @@ _LOG_LEVEL: Final = "warning"
 
 
 class FilesSettings(Struct, frozen=True):
-    """`port_options` say by which option, if by one, a port to listen on was given."""
+    """`port_options` say by which option, if by one, a port to listen on was given. `admin_api_port` is on loopback."""
 
     folder: Path
     compile: CompileSettings
     port_options: Mapping[int, str] = {}
+    admin_api_port: int | None = None
 
 
 class GatewayFailed(Exception):  # noqa: N818 - says what failed, to people
@@ -57,12 +59,20 @@ def run_gateway_files(settings: FilesSettings, *, say: Callable[[Message], None]
     try:
         if not settings.folder.is_dir():
             raise GatewayFailed(f"{settings.folder} is not a directory")
-        check(settings.compile, settings.port_options)
+        _check_ports(settings)
         with work_folder("crossfade-gateway-") as workdir:
             return asyncio.run(_run(settings, workdir, say))
     except (GatewayFailed, WrongOption, FileNotFoundError) as error:
         say(Message(SELF, str(error), Severity.ERROR))
         return 1
+
+
+def _check_ports(settings: FilesSettings) -> None:
+    port = settings.admin_api_port
+    if port is None:
+        check(settings.compile, settings.port_options)
+    else:
+        check(settings.compile, {**settings.port_options, port: "--admin-port"}, (Listen(_LOOPBACK, port),))
 
 
 async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], None]) -> int:
@@ -78,10 +88,11 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
     envoy = _start_envoy(settings, workdir, ads_port=server.port, admin_port=admin_port)
     background.append(asyncio.create_task(_until_gone(envoy)))
     try:
-        await _first(asyncio.create_task(_until_ready(files, admin_port)), *background)
-        if not ended.is_set():
-            files.say_ready(_addresses(settings.compile))
-            await _first(*background)
+        async with _admin_api(settings, files, admin_port):
+            await _first(asyncio.create_task(_until_ready(files, admin_port)), *background)
+            if not ended.is_set():
+                files.say_ready(_addresses(settings.compile))
+                await _first(*background)
         return 0
     finally:
         for task in background:
@@ -90,6 +101,27 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
             envoy.terminate()
             await asyncio.to_thread(envoy.wait, _END_WITHIN_S)
         await server.stop()
+
+
+@asynccontextmanager
+async def _admin_api(settings: FilesSettings, files: FilesLoop, admin_port: int) -> AsyncIterator[None]:
+    if settings.admin_api_port is None:
+        yield
+        return
+    # Its HTTP server takes a moment to import, and most do not ask for it.
+    from crossfade.admin_api.envoy_admin import EnvoyAdmin
+    from crossfade.admin_api.server import admin_server
+    from crossfade.admin_api.state import AdminState
+
+    state = AdminState(lambda: files.latest, lambda: files.is_taken)
+    async with admin_server(
+        state,
+        address=_LOOPBACK,
+        port=settings.admin_api_port,
+        server_token=settings.compile.token,
+        proxy=EnvoyAdmin(admin_port),
+    ):
+        yield
 
 
 async def _first(*tasks: "asyncio.Task[object]") -> None:

@@ -7,7 +7,8 @@ _LUA: Final = "no Lua runs here"
 _DATABASE: Final = "there is no database: Kubernetes, or a directory of manifests, has the configuration"
 _HYBRID: Final = "the controller configures its proxies itself"
 _OWN_CACHE: Final = "the configuration is kept whole in memory"
-_SERVERS: Final = "there is no Admin API, nor Kong Manager"
+_SERVERS: Final = "there is no Kong Manager, portal or debug server"
+_ADMIN_API: Final = "the Admin API is read-only and on loopback; --admin-port and CROSSFADE_ADMIN_API_PORT say its port"
 
 _OF_NAME: Final = {
     "prefix": "there is no working directory to keep files in",
@@ -71,7 +72,8 @@ FAMILIES: Final = (
     ("cluster_", _HYBRID),
     ("lua_", _LUA),
     ("untrusted_lua_", _LUA),
-    ("admin_", _SERVERS),
+    ("admin_gui_", _SERVERS),
+    ("admin_", _ADMIN_API),
     ("portal_", _SERVERS),
     ("wasm", "no WebAssembly runs here"),
     ("pluginserver_", "there are no plugin servers"),

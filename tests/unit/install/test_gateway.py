@@ -134,6 +134,7 @@ def test_the_controller_understands_what_is_installed() -> None:
         ("CROSSFADE_IDENTITY_HEADERS", "some"),
         ("CONTROLLER_PUBLISH_SERVICE", "no-namespace"),
         ("CROSSFADE_HEALTH_PORT", "many"),
+        ("CROSSFADE_ADMIN_API_PORT", "many"),
         ("CROSSFADE_TRUSTED_IPS", "nonsense"),
         ("KONG_TRUSTED_IPS", "10.0.0.0/33"),
         ("KONG_PROXY_LISTEN", "off"),
@@ -142,6 +143,11 @@ def test_the_controller_understands_what_is_installed() -> None:
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         GatewaySettings.from_environment({name: value}, None)
+
+
+@pytest.mark.parametrize(("environ", "port"), [({}, 8001), ({"CROSSFADE_ADMIN_API_PORT": "off"}, None)])
+def test_the_admin_api_can_be_switched_off(environ: dict[str, str], port: int | None) -> None:
+    assert GatewaySettings.from_environment(environ, None).admin_api_port == port
 
 
 def test_the_controller_takes_kongs_variables() -> None:

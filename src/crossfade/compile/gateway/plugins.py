@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
-from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import ConsumerGroup
@@ -125,6 +125,25 @@ class Attachments:
     def at(self, route: KongRoute, service: KongService) -> tuple[Attached, ...]:
         """Everything that may run on this route."""
         return (*self._at_route(route), *self._at_service(service), *self._global)
+
+    def of_route(self, route: KongRoute) -> list[Attached]:
+        """What its own annotation attaches."""
+        return self._at_route(route)
+
+    def of_service(self, service: KongService) -> list[Attached]:
+        """What its own annotation attaches."""
+        return self._at_service(service)
+
+    @property
+    def of_all(self) -> list[Attached]:
+        """What runs on all requests."""
+        return self._global
+
+    def written(self, ref: ObjectRef) -> AnyKongPlugin | None:
+        """The object as its author wrote it."""
+        if ref.namespace:
+            return self._snapshot.get(KongPlugin, ref.namespace, ref.name)
+        return self._snapshot.get(KongClusterPlugin, "", ref.name)
 
     def everywhere(self) -> tuple[str, ...]:
         """Ids of the global instances in the module, in the order of plugins."""

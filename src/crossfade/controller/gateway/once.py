@@ -1,7 +1,7 @@
 """A cluster's objects read and compiled once as its gateway does it, for who asks about them."""
 
 from crossfade import __version__
-from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
+from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, CompiledGateway, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.store.cache import Cache
 from crossfade_kube.client import Client
@@ -15,7 +15,7 @@ async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> 
     async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
         for kind in INPUT_KINDS:
             try:
-                listed = await client.list(kind.RESOURCE)
+                listed = await client.list(kind.RESOURCE, label_selector=INPUT_SELECTORS.get(kind))
             except NotFound:
                 continue
             cache.sink(kind).replace(listed.items)

@@ -6,11 +6,15 @@ on with what it has.
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from crossfade import __version__
+from crossfade.admin_api.envoy_admin import EnvoyAdmin
+from crossfade.admin_api.server import admin_server
+from crossfade.admin_api.state import AdminState
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS
+from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, CompiledGateway
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.webhook import serve_webhook
@@ -19,6 +23,7 @@ from crossfade.controller.sources import ClusterSource
 from crossfade.envoy.gateway import GatewayBuilder
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
+from crossfade.proxy.run import GATEWAY_ADMIN_PORT
 from crossfade.status.fault_log import FaultLog
 from crossfade.status.kong import StatusDecider, StatusInput
 from crossfade.status.writer import StatusWriter
@@ -76,6 +81,7 @@ class _Role:
         self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
+        self._compiled: CompiledGateway | None = None
         self._decider = StatusDecider()
         self._writer: StatusWriter | None = None
 
@@ -95,6 +101,8 @@ class _Role:
                 tasks.start("lead", self.lead)
                 if self._settings.webhook is not None:
                     tasks.start("webhook", self.webhook)
+                if self._settings.admin_api_port is not None:
+                    tasks.start("admin api", partial(self.admin_api, self._settings.admin_api_port))
         finally:
             await ads.stop()
 
@@ -103,6 +111,7 @@ class _Role:
             # In a thread, so that leases are renewed and webhooks answered meanwhile, however much there is to compile.
             built = await asyncio.to_thread(self._builder.build, snapshot)
             self._publication.publish(built)
+            self._compiled = built.compiled
             self._faults.tell(built.diagnostics.faults)
             diagnostics = built.diagnostics
             self._add_unreadable(diagnostics)
@@ -130,6 +139,13 @@ class _Role:
     async def webhook(self) -> None:
         if self._settings.webhook is not None:
             await serve_webhook(self._client, self._settings.webhook, lambda: self._snapshot)
+
+    async def admin_api(self, port: int) -> None:
+        """The proxy is in the same pod, so its admin interface is on the same loopback."""
+        state = AdminState(lambda: self._compiled, lambda: self._publication.publisher.is_taken(PROXY))
+        token, proxy = self._settings.compile.token, EnvoyAdmin(GATEWAY_ADMIN_PORT)
+        async with admin_server(state, address="127.0.0.1", port=port, server_token=token, proxy=proxy):
+            await asyncio.Event().wait()
 
     async def _write_statuses(self) -> None:
         self._writer = StatusWriter(self._client, self.events)

@@ -22,6 +22,8 @@ from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given, from_environment
 from crossfade_kube.meta import NamespacedName
 
+# Kong's own.
+ADMIN_API_PORT: Final = 8001
 ADS_ADDRESS: Final = "127.0.0.1:18001"
 # The ports of the gateway's Service for those of its pods.
 _PUBLIC_PORTS: Final = ((8000, 80), (8443, 443))
@@ -51,6 +53,7 @@ class GatewaySettings(Struct, frozen=True):
     ads_address: str = ADS_ADDRESS
     health_port: int = HEALTH_PORT
     webhook: WebhookSettings | None = None
+    admin_api_port: int | None = ADMIN_API_PORT
     remarks: tuple[Remark, ...] = ()
 
     @classmethod
@@ -82,6 +85,7 @@ class GatewaySettings(Struct, frozen=True):
             ads_address=environ.get("CROSSFADE_ADS_ADDRESS") or ADS_ADDRESS,
             health_port=_port(environ, "CROSSFADE_HEALTH_PORT", str(HEALTH_PORT)),
             webhook=_webhook(environ, namespace),
+            admin_api_port=_admin_api_port(environ),
             remarks=reading.remarks,
         )
 
@@ -91,6 +95,12 @@ def _kong_sources(environ: Mapping[str, str]) -> tuple[Mapping[str, Given], ...]
     trusted = environ.get("CROSSFADE_TRUSTED_IPS")
     ours = {"trusted_ips": Given(trusted, "CROSSFADE_TRUSTED_IPS")} if trusted else {}
     return from_environment(environ), ours
+
+
+def _admin_api_port(environ: Mapping[str, str]) -> int | None:
+    """On loopback; `off` for none."""
+    variable = "CROSSFADE_ADMIN_API_PORT"
+    return None if environ.get(variable) == "off" else _port(environ, variable, str(ADMIN_API_PORT))
 
 
 def _webhook(environ: Mapping[str, str], namespace: str) -> WebhookSettings | None:

@@ -1,0 +1,137 @@
+"""The Admin API over HTTP: on loopback, for reading only."""
+
+import ipaddress
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from crossfade.admin_api.envoy_admin import EnvoyAdmin
+from crossfade.admin_api.pages import information, page
+from crossfade.admin_api.state import AdminState
+from crossfade.compile.policies.registry import PLUGINS
+from crossfade.explain.request import BadRequest, question_of
+
+_READY: Final = {"message": "ready"}
+_EMPTY: Final = {"message": "no configuration available (empty configuration present)"}
+_LARGEST_QUESTION: Final = 64 * 1024
+EXPLAIN_PATH: Final = "/crossfade/explain"
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    method: str
+    url: str
+    headers: tuple[str, ...] = ()
+    client: str = "127.0.0.1"
+
+
+@asynccontextmanager
+async def admin_server(
+    state: AdminState, *, address: str, port: int, server_token: str, proxy: EnvoyAdmin
+) -> AsyncIterator[int]:
+    """Yields the port. `server_token` is `kong/<version>`; `proxy` is asked for what only it knows."""
+    pages = _Pages(state, server_token, proxy)
+    app = web.Application(client_max_size=_LARGEST_QUESTION, middlewares=[_as_kong(server_token)])
+    app.router.add_get("/", pages.root)
+    app.router.add_get("/status", pages.status)
+    app.router.add_get("/status/ready", pages.ready)
+    app.router.add_get("/endpoints", pages.endpoints)
+    app.router.add_get("/plugins/enabled", pages.enabled)
+    app.router.add_post(EXPLAIN_PATH, pages.explain)
+    app.router.add_route("*", "/{path:.*}", pages.entities)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address, port).start()
+        bound: int = runner.addresses[0][1]
+        yield bound
+    finally:
+        await runner.cleanup()
+
+
+def _as_kong(server_token: str) -> Middleware:
+    """A name that leads here is no reason to show a page of somebody else's what is on this machine."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _is_local(request.host):
+            response: web.StreamResponse = _json({"message": "ask by address or as localhost"}, 403)
+        else:
+            try:
+                response = await handler(request)
+            except web.HTTPException as error:
+                response = _json({"message": error.reason}, error.status)
+        response.headers["Server"] = server_token
+        return response
+
+    return answer
+
+
+def _is_local(authority: str) -> bool:
+    host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host in ("localhost", "")
+    return True
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json; charset=utf-8"}
+    )
+
+
+class _Pages:
+    def __init__(self, state: AdminState, server_token: str, proxy: EnvoyAdmin) -> None:
+        self._state = state
+        self._proxy = proxy
+        version = server_token.rpartition("/")[2]
+        self._information = information(version=version, hostname=socket.gethostname(), node_id=str(uuid.uuid4()))
+
+    async def root(self, _: web.Request) -> web.Response:
+        return _json(self._information)
+
+    async def status(self, _: web.Request) -> web.Response:
+        return _json(
+            {
+                "memory": {"lua_shared_dicts": {}, "workers_lua_vms": []},
+                "server": await self._proxy.connections(),
+                "configuration_hash": await self._state.configuration_hash(),
+            }
+        )
+
+    async def ready(self, _: web.Request) -> web.Response:
+        return _json(_READY) if self._state.is_ready else _json(_EMPTY, 503)
+
+    async def endpoints(self, _: web.Request) -> web.Response:
+        book = await self._state.book()
+        paths = ["/", "/endpoints", "/plugins/enabled", "/status", "/status/ready"]
+        found = sorted([*paths, *(f"/{name}" for name in book.collections)])
+        return _json({"data": found, "next": None})
+
+    async def enabled(self, _: web.Request) -> web.Response:
+        return _json({"enabled_plugins": sorted(PLUGINS)})
+
+    async def entities(self, request: web.Request) -> web.Response:
+        healths = await self._proxy.healths() if request.path.rstrip("/").endswith("/health") else None
+        found = page(await self._state.book(), request.method, request.path, request.query, healths)
+        return _json(found.body, found.status)
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """For `crossfade explain --admin`; not of Kong's."""
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Asked)
+            question = question_of(asked.method, asked.url, asked.headers, client=asked.client)
+            found = await self._state.explain(question, asked.url)
+        except (msgspec.MsgspecError, BadRequest, ValueError) as error:
+            return _json({"message": str(error)}, 400)
+        if found is None:
+            return _json(_EMPTY, 503)
+        return web.Response(body=msgspec.json.encode(found), content_type="application/json")
