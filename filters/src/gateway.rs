@@ -116,7 +116,9 @@ pub struct Filter {
     changes: Changes,
     pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
-    /// In place of the body of Envoy's own error.
+    /// A plugin has replaced the upstream's answer by this status.
+    pub(crate) ends_with: Option<u16>,
+    /// In place of the body of Envoy's own error, or of an answer that a plugin has replaced.
     pub(crate) local_body: Option<Vec<u8>>,
     /// What has arrived of a response body that plugins rewrite.
     pub(crate) gathered: Option<Vec<u8>>,
@@ -164,6 +166,7 @@ impl Filter {
             changes: Changes::new(),
             client_headers: Headers::new(),
             local_error: None,
+            ends_with: None,
             local_body: None,
             gathered: None,
             parts: None,
@@ -580,7 +583,7 @@ fn answer_of<'a>(route: &'a Route, client: &Client<'_>, request: &Request<'_>) -
     route.refusal.as_ref().map(|refusal| Cow::Owned(Answer::new(503, refusal)))
 }
 
-fn now_ms(settings: &Settings) -> i64 {
+pub(crate) fn now_ms(settings: &Settings) -> i64 {
     settings.fixed_now_ms.unwrap_or_else(|| {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)

@@ -1,5 +1,6 @@
 //! Edits of a response's headers: collected while they are read, written afterwards.
 
+use crate::plugins::rate_limiting::counters::Counters;
 use crate::text::Text;
 use std::borrow::Cow;
 
@@ -16,6 +17,10 @@ struct Edit {
 pub struct Response<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
     edits: Vec<Edit>,
+    pub counters: &'a Counters,
+    /// When it came (Unix time in milliseconds).
+    pub now_ms: i64,
+    ends_with: Option<u16>,
 }
 
 /// One change to write: all values of `name` go first, if there are any and they must, then these are added.
@@ -28,8 +33,18 @@ pub struct HeaderChange {
 
 impl<'a> Response<'a> {
     /// `headers` have lower-case names.
-    pub fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
-        Self { headers, edits: Vec::new() }
+    pub fn new(headers: &'a [(&'a [u8], &'a [u8])], counters: &'a Counters, now_ms: i64) -> Self {
+        Self { headers, edits: Vec::new(), counters, now_ms, ends_with: None }
+    }
+
+    /// The client gets this status, the headers, and no body. For what an upstream answered; the gateway's own answers
+    /// stay.
+    pub fn end(&mut self, status: u16) {
+        self.ends_with = Some(status);
+    }
+
+    pub fn ends_with(&self) -> Option<u16> {
+        self.ends_with
     }
 
     /// All values under a lower-case name, in order.
@@ -107,7 +122,8 @@ mod tests {
 
     #[test]
     fn edits_see_each_other_and_are_written_once() {
-        let mut response = Response::new(&SENT);
+        let counters = Counters::new();
+        let mut response = Response::new(&SENT, &counters, 0);
         response.add("vary", "Origin");
         response.set("x-a", "3");
         response.add("x-a", "4");
@@ -129,7 +145,8 @@ mod tests {
 
     #[test]
     fn removing_what_was_added_leaves_nothing() {
-        let mut response = Response::new(&SENT);
+        let counters = Counters::new();
+        let mut response = Response::new(&SENT, &counters, 0);
         response.add("x-a", "3");
         response.remove("x-a");
         assert_eq!(response.values("x-a"), [] as [&[u8]; 0]);

@@ -28,6 +28,10 @@ fn configurations() -> Vec<(&'static str, Value)> {
         ("rate-limiting", json!({"second": 3, "limit_by": "path", "path": "/s"})),
         ("request-termination", json!({"status_code": 418, "trigger": "x-a", "echo": true})),
         (
+            "response-ratelimiting",
+            json!({"limits": {"a": {"hour": 1}, "x-b": {"day": 2}}, "header_name": "x-a", "block_on_first_violation": true}),
+        ),
+        (
             "response-transformer",
             json!({
                 "remove": {"headers": ["x-a", "set-cookie: a"], "json": ["a"]},

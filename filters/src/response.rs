@@ -2,7 +2,7 @@
 
 use crate::charset;
 use crate::error_body::{self, Format};
-use crate::gateway::{Filter, Flow, Phase};
+use crate::gateway::{Filter, Flow, Phase, now_ms};
 use crate::headers::{HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::reply::{Headers, Reply, Style};
@@ -116,12 +116,13 @@ impl Filter {
         if !self.responds() {
             return Vec::new();
         }
-        let mut response = Response::new(headers);
+        let mut response = Response::new(headers, self.counters, now_ms(self.settings()));
         let taking = self.taking.iter().filter(|taking| taking.responds);
         taking.for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
         for taking in self.taking.iter_mut().filter(|taking| taking.responds) {
             taking.rewrites = taking.instance.plugin.wants_response_body(&response);
         }
+        self.ends_with = response.ends_with();
         response.into_changes()
     }
 
@@ -188,6 +189,12 @@ impl Filter {
             change.adds.iter().for_each(|value| stream.add_header(Map::Response, change.name.as_bytes(), value));
         }
         let has_body = !end_of_stream && !self.is_head;
+        if let Some(status) = self.ends_with.take() {
+            stream.set_header(Map::Response, b":status", status.to_string().as_bytes());
+            stream.set_header(Map::Response, b"content-length", b"0");
+            self.local_body = has_body.then(Vec::new);
+            return;
+        }
         if has_body && self.taking.iter().any(|taking| taking.rewrites) {
             self.gathered = Some(Vec::new());
             stream.remove_header(Map::Response, b"content-length");

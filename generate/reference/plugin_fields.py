@@ -30,6 +30,10 @@ _ALLOWED: Final = {
 }
 
 
+# What stands between the field and one of those it holds.
+_OF_MANY: Final = {"array": "[].", "map": ".NAME."}
+
+
 class Row(Struct, frozen=True):
     """`path` is as in a configuration: `redis.port`."""
 
@@ -44,9 +48,9 @@ def rows(fields: Mapping[str, Field], prefix: str = "") -> Iterator[Row]:
     for name, field in fields.items():
         path = f"{prefix}{name}"
         yield Row(path, _type(field), _must_be_given(field), _default(field), values(field))
-        inner = field.elements if field.type == "array" else field
+        inner = field.elements if field.type in _OF_MANY else field
         if inner is not None and inner.fields:
-            yield from rows(inner.fields, f"{path}[]." if inner is not field else f"{path}.")
+            yield from rows(inner.fields, f"{path}{_OF_MANY.get(field.type, '.')}")
 
 
 def values(field: Field) -> str:

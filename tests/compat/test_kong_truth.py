@@ -50,6 +50,7 @@ RECORDINGS = (
     "58-request-termination",
     "60-response-transformer",
     "61-correlation-id",
+    "62-response-ratelimiting",
     "65-anonymous-chain",
     "66-precedence",
     "70-tls-proxy-trusted",

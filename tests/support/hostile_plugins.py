@@ -50,6 +50,8 @@ def _right(field: Field) -> st.SearchStrategy[Any]:
         return st.sampled_from(field.one_of)
     if field.fields is not None:
         return _records(field.fields)
+    if field.type == "map" and field.elements is not None:
+        return st.dictionaries(hostile.strange_text() | st.just("sms"), field_values(field.elements), max_size=3)
     if field.elements is not None:
         return st.lists(field_values(field.elements), max_size=3)
     match field.type:

@@ -10,6 +10,7 @@ pub mod ip_restriction;
 pub mod key_auth;
 pub mod rate_limiting;
 pub mod request_termination;
+pub mod response_ratelimiting;
 pub mod response_transformer;
 
 #[cfg(test)]
@@ -95,6 +96,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
     ("request-termination", request_termination::parse),
+    ("response-ratelimiting", response_ratelimiting::parse),
     ("response-transformer", response_transformer::parse),
 ];
 

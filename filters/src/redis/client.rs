@@ -102,7 +102,6 @@ impl Client {
     }
 
     /// False: there is no room for it.
-    #[allow(dead_code, reason = "for counts that no request waits for")]
     pub fn tell(&self, commands: Commands) -> bool {
         self.shared.submit(commands, None).is_ok()
     }

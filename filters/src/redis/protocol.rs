@@ -59,6 +59,18 @@ impl Reply {
 }
 
 impl Reply {
+    /// Of a counter that others may add fractions to.
+    pub fn amount(&self) -> Result<f64, String> {
+        match self {
+            Self::Text(text) => {
+                let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                number.filter(|number: &f64| number.is_finite()).ok_or_else(|| "the key holds no number".to_owned())
+            }
+            #[allow(clippy::cast_precision_loss)] // nobody counts that far
+            other => other.count().map(|number| number as f64),
+        }
+    }
+
     pub fn error(&self) -> Option<&str> {
         if let Self::Error(text) = self { Some(text) } else { None }
     }

@@ -187,3 +187,22 @@ def test_what_is_counted_is_told_when_the_configuration_changes(tmp_path: Path) 
             assert redis.ask("GET", key) == ""
             gateway.set_tables(tables([route("/free")], clock={"now_ms": NOW_MS}))
             eventually(lambda: redis.ask("GET", key) == "3")
+
+
+def test_what_answers_use_is_shared(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        store = {"host": "127.0.0.1", "port": redis.port}
+        config = {"limits": {"sms": {"hour": 3}}, "policy": "redis", "redis": store}
+        plugin = instance("response-ratelimiting", config, identity=ROUTE)
+        with two_gateways(tmp_path, plugin) as gateways:
+            uses = [("X-Echo-Header", "X-Kong-Limit: sms=3")]
+            first = gateways[0].fetch("/limited", headers=uses)
+            assert first.status == 200
+            assert first.header("x-ratelimit-remaining-sms") == "3"
+            assert first.header("x-ratelimit-remaining-sms-hour") == "0"
+            eventually(lambda: gateways[1].fetch("/limited").header("x-ratelimit-remaining-sms") == "0")
+            over = gateways[1].fetch("/limited", headers=uses)
+            assert (over.status, over.body, over.header("content-length")) == (429, "", "0")
+            key = f"response-ratelimit:{ROUTE}:127.0.0.1:4102444800000:sms:hour"
+            assert redis.ask("GET", key) == "3"
+            assert 0 < int(redis.ask("TTL", key)) <= 3600

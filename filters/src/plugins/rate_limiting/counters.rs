@@ -7,12 +7,12 @@
 //! as the process, so that no client can make two identifiers meet.
 
 use super::windows::{PERIODS, Period};
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::{Hash128, SipHasher24};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const SHARDS: usize = 72;
 /// A million identifiers in all; the soonest to expire go first when they are exceeded. A hash table with 16 384 slots
@@ -94,20 +94,41 @@ impl Counters {
     /// Counts one request in all limited periods, or in none if one of them is used up.
     pub fn count(&self, key: &[u8], limits: &Limits, now_ms: impl FnOnce() -> i64) -> Usage {
         let hash = self.hasher.hash(key);
-        let place = usize::try_from(hash.h1 % SHARDS as u64).unwrap_or_default();
-        let mut shard = self.shards[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(&hash);
         let now_s = now_ms().div_euclid(1000);
-        shard.count([hash.h1, hash.h2], limits, now_s)
+        shard.entry([hash.h1, hash.h2], now_s).count(limits, now_s)
+    }
+
+    fn shard(&self, hash: &Hash128) -> MutexGuard<'_, Shard> {
+        let place = usize::try_from(hash.h1 % SHARDS as u64).unwrap_or_default();
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counters {
+    /// What is left in each limited period; nothing is counted.
+    pub fn remaining(&self, key: &[u8], limits: &Limits, now_s: i64) -> [Option<f64>; PERIODS.len()] {
+        let hash = self.hasher.hash(key);
+        let mut shard = self.shard(&hash);
+        match shard.entries.get_mut(&[hash.h1, hash.h2]) {
+            Some(entry) => entry.remaining(limits, now_s),
+            None => *limits,
+        }
+    }
+
+    /// Counts so much in all limited periods, whatever is left.
+    pub fn add(&self, key: &[u8], limits: &Limits, now_s: i64, amount: f64) {
+        let hash = self.hasher.hash(key);
+        self.shard(&hash).entry([hash.h1, hash.h2], now_s).add(limits, now_s, amount);
     }
 }
 
 impl Shard {
-    fn count(&mut self, key: Key, limits: &Limits, now_s: i64) -> Usage {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            return entry.count(limits, now_s);
+    fn entry(&mut self, key: Key, now_s: i64) -> &mut Entry {
+        if !self.entries.contains_key(&key) {
+            self.make_room(now_s);
         }
-        self.make_room(now_s);
-        self.entries.entry(key).or_default().count(limits, now_s)
+        self.entries.entry(key).or_default()
     }
 
     fn make_room(&mut self, now_s: i64) {
@@ -139,22 +160,32 @@ impl Shard {
 
 impl Entry {
     fn count(&mut self, limits: &Limits, now_s: i64) -> Usage {
+        let remaining = self.remaining(limits, now_s);
+        let blocked = remaining.iter().flatten().any(|left| *left <= 0.0);
+        if !blocked {
+            self.add(limits, now_s, 1.0);
+        }
+        Usage { now_s, remaining, blocked }
+    }
+
+    fn remaining(&mut self, limits: &Limits, now_s: i64) -> [Option<f64>; PERIODS.len()] {
         self.cover(limited(limits).collect());
         self.move_to(now_s);
         let mut remaining = [None; PERIODS.len()];
-        let mut blocked = false;
         for period in limited(limits) {
             let left = limits[period.index()].unwrap_or_default() - self.used[self.periods.place_of(period)];
             remaining[period.index()] = Some(left);
-            blocked |= left <= 0.0;
         }
-        if !blocked {
-            for period in limited(limits) {
-                self.used[self.periods.place_of(period)] += 1.0;
-                self.expires_s = self.expires_s.max(period.end_s(period.start_s(now_s)));
-            }
+        remaining
+    }
+
+    fn add(&mut self, limits: &Limits, now_s: i64, amount: f64) {
+        self.cover(limited(limits).collect());
+        self.move_to(now_s);
+        for period in limited(limits) {
+            self.used[self.periods.place_of(period)] += amount;
+            self.expires_s = self.expires_s.max(period.end_s(period.start_s(now_s)));
         }
-        Usage { now_s, remaining, blocked }
     }
 
     /// A changed configuration may limit further periods; what is counted in others stays.
@@ -209,6 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn amounts_are_added_whatever_is_left() {
+        let counters = Counters::new();
+        let limits = limits(&[(Period::Minute, 3.0), (Period::Hour, 9.0)]);
+        assert_eq!(counters.remaining(b"k", &limits, 0), limits);
+        counters.add(b"k", &limits, 0, 5.0);
+        assert_eq!(counters.remaining(b"k", &limits, 59)[1..3], [Some(-2.0), Some(4.0)]);
+        counters.add(b"k", &limits, 60, -1.0);
+        assert_eq!(counters.remaining(b"k", &limits, 60)[1..3], [Some(4.0), Some(5.0)]);
+        assert_eq!(counters.remaining(b"other", &limits, 60), limits);
+    }
+
+    #[test]
     fn a_blocked_request_counts_in_no_window() {
         let counters = Counters::new();
         let limits = limits(&[(Period::Second, 1.0), (Period::Hour, 5.0)]);
@@ -251,13 +294,14 @@ mod tests {
     fn dead_identifiers_go_and_the_table_is_bounded() {
         let mut shard = Shard::default();
         for (key, now_s) in (0..40_000).map(|key: u32| (key, i64::from(key / 10_000) * 10)) {
-            shard.count([key.into(), 0], &limits(&[(Period::Second, 9.0)]), now_s);
+            shard.entry([key.into(), 0], now_s).count(&limits(&[(Period::Second, 9.0)]), now_s);
         }
         assert!(shard.entries.len() <= 10_000 + SWEEP_EVERY, "{}", shard.entries.len());
         for key in 0..40_000 {
             // Some die early, which leaves gaps.
             let period = if key % 3 == 0 { Period::Second } else { Period::Year };
-            shard.count([key, 1], &limits(&[(period, 9.0)]), i64::try_from(key / 100).unwrap());
+            let now_s = i64::try_from(key / 100).unwrap();
+            shard.entry([key, 1], now_s).count(&limits(&[(period, 9.0)]), now_s);
             assert!(shard.entries.len() <= SHARD_CAPACITY);
             assert!(shard.entries.capacity() <= SHARD_CAPACITY, "{}", shard.entries.capacity());
         }

@@ -18,6 +18,7 @@ from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
 from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUEST_TERMINATION
+from crossfade.compile.policies.response_ratelimiting.plan import PLUGIN as RESPONSE_RATELIMITING
 from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.policy_module import library
@@ -34,6 +35,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         KEY_AUTH,
         RATE_LIMITING,
         REQUEST_TERMINATION,
+        RESPONSE_RATELIMITING,
         RESPONSE_TRANSFORMER,
     )
 }

@@ -29,14 +29,16 @@ _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "boolean": ("expected a boolean", lambda value: isinstance(value, bool)),
     "array": ("expected an array", lambda value: isinstance(value, list)),
     "record": ("expected a record", lambda value: isinstance(value, dict)),
+    "map": ("expected a map", lambda value: isinstance(value, dict)),
 }
 
 
 class Field(Struct, frozen=True):
-    """`type` is one of string, number, integer, boolean, array, record; `check` returns a problem's text or None.
+    """`type` is one of string, number, integer, boolean, array, record, map; `check` returns a problem's text or None.
 
-    `len_min` is that of strings: Kong takes no empty ones unless a plugin says so. `referenceable`: a reference to a
-    vault may stand in place of the value, which is then not checked here.
+    `elements` are those of an array, or the values of a map under any names. `len_min` is that of strings and maps:
+    Kong takes no empty strings unless a plugin says so. `referenceable`: a reference to a vault may stand in place of
+    the value, which is then not checked here.
     """
 
     type: str
@@ -132,6 +134,8 @@ def _value(field: Field, value: Any) -> tuple[Any, str | Problems | None]:
     if field.type == "record":
         filled, problems = _record(field.fields or {}, value)
         return filled, problems or None
+    if field.type == "map" and field.elements is not None:
+        return _map(field, field.elements, value)
     if field.type == "array" and field.elements is not None:
         return _array(field.elements, value)
     return value, _scalar_problem(field, value)
@@ -142,6 +146,18 @@ def _array(element: Field, values: list[Any]) -> tuple[list[Any], Problems | Non
     checked = [(None, "required field missing") if value is None else _value(element, value) for value in values]
     problems = {str(index): problem for index, (_, problem) in enumerate(checked, 1) if problem is not None}
     return [value for value, _ in checked], problems or None
+
+
+def _map(field: Field, element: Field, values: Mapping[str, Any]) -> tuple[JsonObject, str | Problems | None]:
+    """Kong tells what is wrong with a value as a problem of the map."""
+    if len(values) < field.len_min:
+        return {}, f"length must be at least {field.len_min}"
+    checked = {
+        name: (None, "required field missing") if value is None else _value(element, value)
+        for name, value in values.items()
+    }
+    problem = next((checked[name][1] for name in sorted(checked) if checked[name][1] is not None), None)
+    return {name: value for name, (value, _) in checked.items()}, problem
 
 
 def _scalar_problem(field: Field, value: Any) -> str | None:

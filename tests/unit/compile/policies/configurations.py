@@ -36,6 +36,10 @@ def _right(field: Field) -> st.SearchStrategy[Any]:
             return st.booleans()
         case "array" | "set":
             return st.lists(_field(field.elements) if field.elements else _ANYTHING, max_size=4)
+        case "map":
+            return st.dictionaries(
+                _WORDS | st.text(), _field(field.elements) if field.elements else _ANYTHING, max_size=3
+            )
         case "record":
             return configurations(Schema(field.fields or {}))
         case "string":

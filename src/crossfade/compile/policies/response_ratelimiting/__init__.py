@@ -1,0 +1,1 @@
+"""response-ratelimiting: limits on what upstreams say that their answers use."""
