@@ -99,7 +99,7 @@ def chain(name: str, *, certificate: ServerCertificate | None = None, ref: Objec
     pair = self_signed(name)
     return FilterChain(
         name,
-        HttpHandler("gateway", "kong", Dialect.KONG),
+        HttpHandler("gateway", "kong", Dialect.KONG, takes_http2=True),
         server_names=(name,) if ref is not None else (),
         certificate=certificate or ServerCertificate(pair.certificate, pair.key),
         origin=Origin(ref) if ref is not None else None,

@@ -81,7 +81,7 @@ async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
 
 
 def tls_model(port: int, upstream: int) -> ProxyModel:
-    handler = HttpHandler("gateway", "kong", Dialect.KONG)
+    handler = HttpHandler("gateway", "kong", Dialect.KONG, takes_http2=True)
 
     def chain(name: str, *server_names: str) -> FilterChain:
         pair = self_signed(name)
