@@ -5,7 +5,7 @@
 Needs `wrk`. `crossfade gateway run` serves a route without plugins and one for each plugin, from manifests; one Envoy
 worker. Each round measures all of them one after another, in changing order, so that foreign load on the machine hits
 all; the figures are medians over the rounds. Plugins that need to know the consumer have key-auth beside them, and are
-compared with key-auth alone.
+compared with key-auth alone. Limits in Redis need `redis-server`, whose own CPU is not counted.
 """
 
 import argparse
@@ -15,25 +15,30 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
 from tests.e2e.policy_module.harness import tables
 from tests.support.gateway import running_gateway, service
+from tests.support.redis_server import redis_server
 
 KEY = "bench-key"
 PLAIN = "(none)"
 
 
 class Case(NamedTuple):
-    """`knows_consumer`: needs key-auth in front."""
+    """`knows_consumer`: needs key-auth in front. `plugin` where it is not the case's name; `redis`: it counts there."""
 
     config: Mapping[str, Any] = {}
     headers: tuple[tuple[str, str], ...] = ()
     knows_consumer: bool = False
+    plugin: str | None = None
+    redis: bool = False
 
 
+LIMITS = {"second": 1_000_000, "minute": 60_000_000}
 CASES: Mapping[str, Case] = {
     "acl": Case({"allow": ["team"]}, knows_consumer=True),
     "basic-auth": Case(headers=(("Authorization", "Basic YmVuY2g6YmVuY2g="),)),
@@ -41,7 +46,9 @@ CASES: Mapping[str, Case] = {
     "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
     "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
     "key-auth": Case(headers=(("apikey", KEY),)),
-    "rate-limiting": Case({"second": 1_000_000, "minute": 60_000_000, "policy": "local"}),
+    "rate-limiting": Case({**LIMITS, "policy": "local"}),
+    "rate-limiting-in-redis": Case({**LIMITS, "policy": "redis"}, plugin="rate-limiting", redis=True),
+    "rate-limiting-synced": Case({**LIMITS, "policy": "redis", "sync_rate": 1}, plugin="rate-limiting", redis=True),
     "response-transformer": Case({"add": {"headers": ["x-a:1"]}, "remove": {"headers": ["x-b"]}}),
 }
 CONSUMER = f"""\
@@ -81,10 +88,10 @@ spec:
 """
 
 
-def manifests(cases: Mapping[str, Case], port: int) -> str:
+def manifests(cases: Mapping[str, Case], port: int, redis_port: int | None = None) -> str:
     parts = [service("up", port), CONSUMER, ROUTE.format(name="plain", plugins="")]
     for name, case in cases.items():
-        parts.append(_plugin(name, case))
+        parts.append(_plugin(name, case, redis_port))
         plugins = f"key-auth,{name}" if case.knows_consumer else name
         parts.append(ROUTE.format(name=f"r-{name}", plugins=plugins))
     if "key-auth" not in cases:
@@ -92,9 +99,10 @@ def manifests(cases: Mapping[str, Case], port: int) -> str:
     return "".join(parts)
 
 
-def _plugin(name: str, case: Case) -> str:
+def _plugin(name: str, case: Case, redis_port: int | None = None) -> str:
     head = {"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin", "metadata": {"name": name}}
-    return json.dumps({**head, "plugin": name, "config": case.config}) + "\n---\n"
+    store = {"redis": {"host": "127.0.0.1", "port": redis_port}} if case.redis else {}
+    return json.dumps({**head, "plugin": case.plugin or name, "config": {**case.config, **store}}) + "\n---\n"
 
 
 class Target(NamedTuple):
@@ -115,10 +123,14 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
     """Microseconds of Envoy's CPU per request, by plugin, for each round."""
     wanted = targets(cases)
     results: dict[str, list[float]] = {name: [] for name in wanted}
-    with tempfile.TemporaryDirectory() as directory, started(Upstream(Path(directory), 1, tables([]))) as upstream:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        started(Upstream(Path(directory), 1, tables([]))) as upstream,
+        _redis_port(Path(directory), cases) as redis_port,
+    ):
         folder = Path(directory, "manifests")
         folder.mkdir()
-        (folder / "all.yaml").write_text(manifests(cases, upstream.port))
+        (folder / "all.yaml").write_text(manifests(cases, upstream.port, redis_port))
         with running_gateway(folder) as gateway:
             (envoy,) = gateway.children()
             names = list(wanted)
@@ -134,6 +146,15 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
                     if number:
                         results[name].append((cpu_seconds(envoy) - before) / count * 1e6)
     return results
+
+
+@contextmanager
+def _redis_port(directory: Path, cases: Mapping[str, Case]) -> Iterator[int | None]:
+    if not any(case.redis for case in cases.values()):
+        yield None
+        return
+    with redis_server(directory) as redis:
+        yield redis.port
 
 
 def report(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[str]:
