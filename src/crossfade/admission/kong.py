@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from crossfade.admission.kong_credentials import credential_problem, is_referenced
 from crossfade.admission.review import AdmissionAnswer, AdmissionRequest
 from crossfade.api.kong.consumer import KongConsumer
-from crossfade.api.kong.credentials import (
-    CREDENTIAL_KINDS,
-    CREDENTIAL_LABEL,
-    credential_type,
-    empty_fields,
-    missing_fields,
-)
+from crossfade.api.kong.credentials import CREDENTIAL_LABEL
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
-from crossfade.compile.gateway.annotations import list_of
-from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config
+from crossfade.compile.gateway.annotations import OVERRIDE, list_of
+from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secrets_of
 from crossfade.compile.gateway.plugin_fields import unheeded_fields
 from crossfade.compile.gateway.upstream_sources import policy_problems
 from crossfade.compile.gateway.vaults import vault_problem
@@ -32,7 +28,8 @@ from crossfade.compile.policies.registry import Refused, judge_by_schema, judge_
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret
-from crossfade_kube.meta import JsonObject
+from crossfade_kube.core.service import Service
+from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.registry import DecodeError, TypedObject, decode
 
 if TYPE_CHECKING:
@@ -40,6 +37,14 @@ if TYPE_CHECKING:
 
 EMPTY: Final = Snapshot(0, {})
 _PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "ws", "wss")
+# Of Kong's webhook, whose answers have no reason.
+_DENIED: Final = 400
+_VALIDATE_LABEL: Final = "konghq.com/validate"
+_UNLOADABLE: Final = "could not load secret plugin configuration"
+_OVERRIDE: Final = (
+    "konghq.com/override is deprecated and will be removed in a future release. Use Service annotations for the 'proxy'"
+    " section and konghq.com/upstream-policy with a KongUpstreamPolicy resource instead."
+)
 _DROPPED: Final = "Support for '{0}' was removed in 3.0. This gateway still applies it; Kong 3 has {1} annotations."
 _DEPRECATED: Final = (
     "'upstream' is DEPRECATED and will be removed in a future version. Use a KongUpstreamPolicy resource instead."
@@ -76,20 +81,29 @@ class Verdict(Struct, frozen=True):
         )
 
 
-def kong_handlers(snapshot: Callable[[], Snapshot]) -> "dict[str, Handler]":
-    """For the admission server: one path for all kinds, as Kong has it; `snapshot` gives what is known now."""
+def kong_handlers(snapshot: Callable[[], Snapshot], ingress_class: str) -> "dict[str, Handler]":
+    """For the admission server: one path for all kinds, as Kong has it; `snapshot` gives what is known now.
+
+    Objects of other classes are another controller's to judge.
+    """
 
     async def handle(request: AdmissionRequest) -> AdmissionAnswer:
         if request.operation not in ("CREATE", "UPDATE"):
             return AdmissionAnswer()
-        verdict = verdict_on(request.object, request.old_object, snapshot())
-        return AdmissionAnswer(denial=verdict.denial, warnings=verdict.warnings)
+        known = snapshot()
+        verdict = verdict_on(request.object, request.old_object, known, ClassFilter(known, ingress_class))
+        return AdmissionAnswer(denial=verdict.denial, code=_DENIED, warnings=verdict.warnings)
 
     return {"/": handle}
 
 
-def verdict_on(obj: JsonObject, old: JsonObject, snapshot: Snapshot = EMPTY) -> Verdict:
-    """On an object as it is to be stored; `old` is empty for a new one. Foreign kinds are allowed."""
+def verdict_on(
+    obj: JsonObject, old: JsonObject, snapshot: Snapshot = EMPTY, classes: ClassFilter | None = None
+) -> Verdict:
+    """On an object as it is to be stored; `old` is empty for a new one. Foreign kinds are allowed.
+
+    With `classes` those of other classes are allowed too.
+    """
     name = str(obj.get("kind"))
     rule = _RULES.get(name)
     if rule is None:
@@ -97,9 +111,16 @@ def verdict_on(obj: JsonObject, old: JsonObject, snapshot: Snapshot = EMPTY) -> 
         return Verdict(warnings=(f"{name} has no effect in this gateway: {effect}",) if effect else ())
     kind, _ = rule
     try:
-        return verdict_on_item(decode(obj, kind), old, snapshot)
+        item = decode(obj, kind)
     except DecodeError as error:
         return Verdict((Problem(error.problem, error.field),))
+    return Verdict() if classes is not None and _is_foreign(item, classes) else verdict_on_item(item, old, snapshot)
+
+
+def _is_foreign(item: TypedObject, classes: ClassFilter) -> bool:
+    if isinstance(item, Ingress):
+        return not classes.takes_ingress(item)
+    return isinstance(item, KongConsumer | KongVault) and not classes.takes(item.metadata)
 
 
 def verdict_on_item(item: TypedObject, old: JsonObject, snapshot: Snapshot = EMPTY) -> Verdict:
@@ -133,51 +154,62 @@ def _secret_trouble(plugin: AnyKongPlugin, error: ConfigError) -> Verdict:
         return Verdict((Problem(str(error), "configFrom"),))
     if plugin.config_from is None and not plugin.config_patches:
         return Verdict((Problem(str(error), "config"),))
-    return Verdict(warnings=(f"could not load secret plugin configuration: {error}",))
+    return Verdict(warnings=(f"{_UNLOADABLE}: {error}",))
 
 
 def _consumer(consumer: KongConsumer, old: JsonObject, snapshot: Snapshot) -> Verdict:
     if not consumer.username and not consumer.custom_id:
         return Verdict((Problem("Need to provide either username or custom_id", "username"),))
-    if old.get("username") != consumer.username:
-        others = (item for item in snapshot.all(KongConsumer) if item.metadata.key != consumer.metadata.key)
-        if consumer.username and any(item.username == consumer.username for item in others):
-            return Verdict((Problem("consumer already exists", "username"),))
-    missing = [name for name in consumer.credentials if snapshot.get(Secret, consumer.metadata.namespace, name) is None]
-    # Kong refuses these; in an unordered `kubectl apply -f DIR` the Secret often comes second.
-    return Verdict(warnings=tuple(f"consumer referenced non-existent credentials secret: {name}" for name in missing))
+    if old and old.get("username") == consumer.username:
+        return Verdict(warnings=_missing(consumer, snapshot))
+    others = (item for item in snapshot.all(KongConsumer) if item.metadata.key != consumer.metadata.key)
+    if consumer.username and any(item.username == consumer.username for item in others):
+        return Verdict((Problem("consumer already exists", "username"),))
+    own = {NamespacedName(consumer.metadata.namespace, name) for name in consumer.credentials}
+    for index, name in enumerate(consumer.credentials):
+        secret = snapshot.get(Secret, consumer.metadata.namespace, name)
+        problem = credential_problem(secret, snapshot, own) if secret is not None else None
+        if problem is not None:
+            text = f"consumer credential failed validation: {problem}"
+            return Verdict((Problem(text, f"credentials[{index}]", f"correct the Secret {name}"),))
+    return Verdict(warnings=_missing(consumer, snapshot))
+
+
+def _missing(consumer: KongConsumer, snapshot: Snapshot) -> tuple[str, ...]:
+    """Kong refuses these; in an unordered `kubectl apply -f DIR` the Secret often comes second."""
+    absent = (name for name in consumer.credentials if snapshot.get(Secret, consumer.metadata.namespace, name) is None)
+    return tuple(f"consumer referenced non-existent credentials secret: {name}" for name in absent)
 
 
 def _secret(secret: Secret, old: JsonObject, snapshot: Snapshot) -> Verdict:
     del old
-    if CREDENTIAL_LABEL not in secret.metadata.labels:
-        return Verdict()
-    problem = _credential_problem(secret, snapshot)
-    return Verdict((Problem(f"consumer credential failed validation: {problem}", "data"),)) if problem else Verdict()
+    labels = secret.metadata.labels
+    if CREDENTIAL_LABEL in labels:
+        own = {secret.metadata.key} if is_referenced(secret, snapshot) else None
+        problem = credential_problem(secret, snapshot, own)
+        if problem is not None:
+            return Verdict((Problem(f"consumer credential failed validation: {problem}", "data"),))
+    return _plugin_secret(secret, snapshot) if labels.get(_VALIDATE_LABEL) == "plugin" else Verdict()
 
 
-def _credential_problem(secret: Secret, snapshot: Snapshot) -> str | None:
-    declared = credential_type(secret.metadata.labels, secret.data)
-    if declared is None:
-        return "secret has no credential type, add a konghq.com/credential label"
-    kind = CREDENTIAL_KINDS.get(declared)
-    if kind is None:
-        return f"invalid credential type {declared}"
-    if missing := missing_fields(kind, secret.data):
-        return f"missing required field(s): {', '.join(missing)}"
-    if empty := empty_fields(kind, secret.data):
-        return f"some fields were invalid due to missing data: {', '.join(empty)}"
-    if kind.unique and any(_same_value(secret, other, declared, kind.unique) for other in snapshot.all(Secret)):
-        return f"unique key constraint violated for {kind.unique}"
-    return None
+def _plugin_secret(secret: Secret, snapshot: Snapshot) -> Verdict:
+    """A Secret that plugins take their configuration from: each of them must still have a right one."""
+    after = snapshot.with_changes([secret], [])
+    plugins: tuple[AnyKongPlugin, ...] = (*snapshot.all(KongPlugin), *snapshot.all(KongClusterPlugin))
+    for plugin in plugins:
+        if not any(one is not None and one.metadata.key == secret.metadata.key for one in secrets_of(plugin, after)):
+            continue
+        verdict = _plugin(plugin, {}, after)
+        problem = verdict.denial or next((text for text in verdict.warnings if text.startswith(_UNLOADABLE)), "")
+        if problem:
+            name = f"{plugin.RESOURCE.kind} {plugin.metadata.key}"
+            return Verdict((Problem(f"Change on secret will generate invalid configuration for {name}: {problem}"),))
+    return Verdict()
 
 
-def _same_value(secret: Secret, other: Secret, declared: str, field: str) -> bool:
-    return (
-        other.metadata.key != secret.metadata.key
-        and credential_type(other.metadata.labels, other.data) == declared
-        and other.data.get(field) == secret.data[field]
-    )
+def _service(service: Service, old: JsonObject, snapshot: Snapshot) -> Verdict:
+    del old, snapshot
+    return Verdict(warnings=(_OVERRIDE,) if OVERRIDE in service.metadata.annotations else ())
 
 
 def _ingress(ingress: Ingress, old: JsonObject, snapshot: Snapshot) -> Verdict:
@@ -235,4 +267,5 @@ _RULES: Final[Mapping[str, tuple[type[TypedObject], _Check]]] = {
     "KongVault": (KongVault, _vault),
     "Secret": (Secret, _secret),
     "Ingress": (Ingress, _ingress),
+    "Service": (Service, _service),
 }

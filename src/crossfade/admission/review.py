@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from crossfade_kube.meta import JsonObject
 
+FORBIDDEN: Final = 403
 API_VERSION: Final = "admission.k8s.io/v1"
 
 
@@ -30,9 +31,13 @@ class AdmissionRequest(Struct, frozen=True):
 
 
 class AdmissionAnswer(Struct, frozen=True):
-    """Allowed unless there is a `denial`; `patch` is a JSON Patch; `warnings` are shown by kubectl."""
+    """Allowed unless there is a `denial`; `patch` is a JSON Patch; `warnings` are shown by kubectl.
+
+    `code` is the status of a denial; only the usual one has a reason, which kubectl shows in front of the text.
+    """
 
     denial: str = ""
+    code: int = FORBIDDEN
     patch: Sequence[JsonObject] = ()
     warnings: Sequence[str] = ()
 
@@ -58,7 +63,8 @@ def request_from_review(review: JsonObject) -> AdmissionRequest:
 def review_from_answer(uid: str, answer: AdmissionAnswer) -> JsonObject:
     response: JsonObject = {"uid": uid, "allowed": not answer.denial}
     if answer.denial:
-        response["status"] = {"status": "Failure", "message": answer.denial, "reason": "Forbidden", "code": 403}
+        status: JsonObject = {"status": "Failure", "message": answer.denial, "code": answer.code}
+        response["status"] = {**status, "reason": "Forbidden"} if answer.code == FORBIDDEN else status
     elif answer.patch:
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(orjson.dumps(list(answer.patch))).decode()

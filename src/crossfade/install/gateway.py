@@ -251,6 +251,25 @@ def _webhook(settings: GatewayInstallSettings) -> list[JsonObject]:
         "objectSelector": {"matchExpressions": [{"key": "konghq.com/credential", "operator": "Exists"}]},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": changes, "resources": ["secrets"]}],
     }
+    of_plugins = {
+        **secrets,
+        "name": "plugins.validation.kong.konghq.com",
+        "objectSelector": {"matchLabels": {"konghq.com/validate": "plugin"}},
+    }
+    services = {
+        **webhook,
+        "name": "services.validation.kong.konghq.com",
+        # Of all Services of the cluster only those that it has something to say on.
+        "matchConditions": [
+            {
+                "name": "has-override",
+                "expression": (
+                    "has(object.metadata.annotations) && 'konghq.com/override' in object.metadata.annotations"
+                ),
+            }
+        ],
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": changes, "resources": ["services"]}],
+    }
     return [
         _object(
             settings,
@@ -268,7 +287,7 @@ def _webhook(settings: GatewayInstallSettings) -> list[JsonObject]:
             "ValidatingWebhookConfiguration",
             webhook_name(settings),
             namespaced=False,
-            webhooks=[webhook, secrets],
+            webhooks=[webhook, secrets, of_plugins, services],
         ),
     ]
 

@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from crossfade.admission.kong import EMPTY, WITHOUT_EFFECT, kong_handlers, verdict_on
-from crossfade.admission.review import AdmissionRequest
+from crossfade.admission.kong import EMPTY, WITHOUT_EFFECT, Verdict, kong_handlers, verdict_on
+from crossfade.admission.review import AdmissionRequest, review_from_answer
 from crossfade.api.kong.consumer import KongConsumer
+from crossfade.api.kong.plugin import (
+    AnyKongPlugin,
+    ConfigPatch,
+    ConfigSource,
+    KongClusterPlugin,
+    KongPlugin,
+    SecretKeyRef,
+)
 from crossfade.api.kong.vault import KongVault, KongVaultSpec
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
@@ -61,6 +69,14 @@ DENIED = [
     (credential("key-auth", key=""), "some fields were invalid due to missing data: key"),
     (credential("key-auth", key="known"), "unique key constraint violated for key"),
     (
+        kong("KongConsumer", username="new", credentials=["taken"], metadata={"name": "x", "namespace": "other"}),
+        "consumer credential failed validation: unique key constraint violated for key",
+    ),
+    (
+        kong("KongConsumer", username="new", credentials=["empty"], metadata={"name": "x", "namespace": "other"}),
+        "consumer credential failed validation: missing required field(s): key",
+    ),
+    (
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
@@ -89,9 +105,14 @@ def known() -> Snapshot:
     labels = {"konghq.com/credential": "key-auth"}
     return Snapshot.of(
         [
-            KongConsumer(metadata=ObjectMeta(name="first", namespace="other"), username="taken"),
+            KongConsumer(
+                metadata=ObjectMeta(name="first", namespace="other"), username="taken", credentials=("first", "later")
+            ),
+            KongConsumer(metadata=ObjectMeta(name="second", namespace="n"), username="second", credentials=("x",)),
             KongVault(metadata=ObjectMeta(name="older"), spec=KongVaultSpec("env", "used", "", {"prefix": "A_"})),
             Secret(metadata=ObjectMeta(name="first", namespace="other", labels=labels), data={"key": b"known"}),
+            Secret(metadata=ObjectMeta(name="taken", namespace="other", labels=labels), data={"key": b"known"}),
+            Secret(metadata=ObjectMeta(name="empty", namespace="other", labels=labels), data={}),
         ]
     )
 
@@ -155,9 +176,98 @@ def test_what_has_no_effect_says_so(kind: str) -> None:
     assert warning.startswith(f"{kind} has no effect in this gateway: ")
 
 
+def test_a_secret_of_nobody_may_hold_any_key(known: Snapshot) -> None:
+    """Until a consumer refers to it."""
+    unused = credential("key-auth", key="known")
+    unused["metadata"]["name"] = "unused"
+    assert verdict_on(unused, {}, known).denial == ""
+
+
+PLUGIN_META = ObjectMeta(name="limit", namespace="n")
+FROM_SECRET = KongPlugin(
+    metadata=PLUGIN_META, plugin="rate-limiting", config_from=ConfigSource(SecretKeyRef("x", "config"))
+)
+PATCHED = KongClusterPlugin(
+    metadata=ObjectMeta(name="wide"),
+    plugin="rate-limiting",
+    config={"hour": 100},
+    config_patches=(ConfigPatch("/minute", ConfigSource(SecretKeyRef("x", "minute", "n"))),),
+)
+
+
+def plugin_secret(**data: str) -> JsonObject:
+    secret = credential(None, **data)
+    secret["metadata"]["labels"] = {"konghq.com/validate": "plugin"}
+    return secret
+
+
+@pytest.mark.parametrize(
+    ("secret", "plugin", "denial"),
+    [
+        (plugin_secret(config="minute: 5"), FROM_SECRET, ""),
+        (plugin_secret(config="minute: often"), FROM_SECRET, "KongPlugin n/limit: plugin failed schema validation: "),
+        (
+            plugin_secret(config="[]"),
+            FROM_SECRET,
+            "KongPlugin n/limit: could not load secret plugin configuration: key",
+        ),
+        (plugin_secret(other="minute: 5"), FROM_SECRET, "KongPlugin n/limit: could not load secret plugin"),
+        (plugin_secret(minute="5"), PATCHED, ""),
+        (plugin_secret(minute='"5"'), PATCHED, "KongClusterPlugin wide: plugin failed schema validation: "),
+    ],
+)
+def test_a_secret_must_leave_its_plugins_right(secret: JsonObject, plugin: AnyKongPlugin, denial: str) -> None:
+    found = verdict_on(secret, {}, Snapshot.of([plugin])).denial
+    start = "Change on secret will generate invalid configuration for "
+    assert found.startswith(start + denial) if denial else found == ""
+
+
+def test_an_override_of_a_service_is_deprecated() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x", "namespace": "n"}}
+    assert verdict_on(service, {}) == Verdict()
+    service["metadata"] = {"name": "x", "annotations": {"konghq.com/override": "tuned"}}
+    (warning,) = verdict_on(service, {}).warnings
+    assert warning.startswith("konghq.com/override is deprecated")
+
+
+def test_the_username_of_an_update_is_not_looked_at_again(known: Snapshot) -> None:
+    old = kong("KongConsumer", username="taken", metadata={"name": "third", "namespace": "other"})
+    verdict = verdict_on({**old, "credentials": ["gone"]}, old, known)
+    assert verdict.denial == ""
+    assert verdict.warnings == ("consumer referenced non-existent credentials secret: gone",)
+
+
+FOREIGN = [
+    kong("KongConsumer"),
+    kong("KongVault", spec={"backend": "aws", "prefix": "x1"}),
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "x", "namespace": "n", "annotations": {"konghq.com/protocols": "gopher"}},
+        "spec": {"ingressClassName": "nginx"},
+    },
+]
+
+
+@pytest.mark.parametrize("obj", FOREIGN, ids=[one["kind"] for one in FOREIGN])
+async def test_objects_of_other_classes_are_not_judged(obj: JsonObject) -> None:
+    """Whoever they are for says what is wrong with them."""
+    handle = kong_handlers(lambda: EMPTY, "kong")["/"]
+    assert (await handle(AdmissionRequest("1", obj["kind"], "CREATE", object=obj))).denial == ""
+    ours = {**obj, "metadata": {**obj["metadata"]}, "spec": {**obj.get("spec", {}), "ingressClassName": "kong"}}
+    ours["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), "kubernetes.io/ingress.class": "kong"}
+    assert (await handle(AdmissionRequest("2", obj["kind"], "CREATE", object=ours))).denial
+
+
 async def test_the_handler_answers_reviews() -> None:
-    handle = kong_handlers(lambda: EMPTY)["/"]
+    handle = kong_handlers(lambda: EMPTY, "kong")["/"]
     wrong = AdmissionRequest("1", "KongPlugin", "CREATE", object=kong("KongPlugin", plugin="nope"))
-    assert "nope" in (await handle(wrong)).denial
+    answer = await handle(wrong)
+    assert "nope" in answer.denial
+    assert review_from_answer("1", answer)["response"]["status"] == {
+        "status": "Failure",
+        "message": answer.denial,
+        "code": 400,
+    }
     deleted = AdmissionRequest("2", "KongPlugin", "DELETE", old_object=kong("KongPlugin", plugin="nope"))
     assert (await handle(deleted)).denial == ""

@@ -248,6 +248,12 @@ LABELS: Final = (
         effect="the Secret is a credential of this type; the data key `kongCredType` of Kong 1.0 says it too",
     ),
     Annotation(
+        "konghq.com/validate",
+        ("Secret",),
+        "`plugin`",
+        effect="the webhook denies a change that spoils a plugin which takes its configuration from the Secret",
+    ),
+    Annotation(
         "global",
         ("KongClusterPlugin",),
         _BOOLEAN,

@@ -138,7 +138,8 @@ class _Role:
 
     async def webhook(self) -> None:
         if self._settings.webhook is not None:
-            await serve_webhook(self._client, self._settings.webhook, lambda: self._snapshot)
+            ingress_class = self._settings.compile.ingress_class
+            await serve_webhook(self._client, self._settings.webhook, lambda: self._snapshot, ingress_class)
 
     async def admin_api(self, port: int) -> None:
         """The proxy is in the same pod, so its admin interface is on the same loopback."""

@@ -23,12 +23,16 @@ _CHECK_S: Final = 60.0
 _NOT_INSTALLED_CHECK_S: Final = (0.5, 15.0)
 
 
-async def serve_webhook(client: Client, settings: WebhookSettings, snapshot: Callable[[], Snapshot]) -> None:
+async def serve_webhook(
+    client: Client, settings: WebhookSettings, snapshot: Callable[[], Snapshot], ingress_class: str
+) -> None:
     """Until cancelled. Looks every minute whether certificates or registration must be renewed."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificates = await _certificates(client, settings)
     load_into(context, certificates.server)
-    async with admission_server(kong_handlers(snapshot), host="0.0.0.0", port=settings.port, tls=context):
+    async with admission_server(
+        kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context
+    ):
         missing = Backoff(*_NOT_INSTALLED_CHECK_S)
         while True:
             if await _register(client, settings, certificates.authority):
