@@ -215,6 +215,13 @@ callbacks! {
         headers: EarlyHeaders,
         name: Buffer,
     ) -> bool;
+    /// What the access log finds as `%DYNAMIC_METADATA(namespace:key)%`.
+    fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+        filter: EnvoyFilter,
+        namespace: Buffer,
+        key: Buffer,
+        value: Buffer,
+    );
     fn envoy_dynamic_module_callback_http_received_buffered_request_body(filter: EnvoyFilter) -> bool;
     fn envoy_dynamic_module_callback_early_header_mutation_get_attribute_string(
         headers: EarlyHeaders,

@@ -81,6 +81,9 @@ impl Reply {
     }
 }
 
+/// The namespace of what is left for the access log.
+const NOTES: &[u8] = b"crossfade";
+
 #[derive(Debug)]
 pub struct EnvoyStream {
     filter: EnvoyFilter,
@@ -282,6 +285,19 @@ impl Stream for EnvoyStream {
         };
     }
 
+    fn note(&mut self, key: &str, text: &str) {
+        let (key, text) = (Buffer::of(key.as_bytes()), Buffer::of(text.as_bytes()));
+        // SAFETY: the pointer is valid during the hook; Envoy copies the texts.
+        unsafe {
+            abi::envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+                self.filter,
+                Buffer::of(NOTES),
+                key,
+                text,
+            );
+        }
+    }
+
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
         let (name, value) = (one_line(name), one_line(value));
         let (name, value) = (Buffer::of(&name), Buffer::of(&value));
@@ -319,6 +335,10 @@ impl Stream for EnvoyStream {
     fn request_body_size(&self) -> usize {
         let received = if self.received_is_buffered() { 0 } else { self.body_size(abi::RECEIVED_REQUEST_BODY) };
         self.body_size(abi::BUFFERED_REQUEST_BODY) + received
+    }
+
+    fn received_size(&self) -> usize {
+        self.body_size(abi::RECEIVED_REQUEST_BODY)
     }
 
     fn request_body(&self) -> Vec<u8> {

@@ -1,14 +1,21 @@
 //! The bodies of errors that the gateway makes itself, to the byte (kong.md §3.9).
 
-use crate::tables::Compat;
+use crate::tables::{Compat, Settings};
+use serde::Deserialize;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Format {
+    #[serde(rename = "application/json")]
     Json,
+    #[serde(rename = "text/html")]
     Html,
+    #[serde(rename = "application/xml")]
     Xml,
+    #[default]
+    #[serde(rename = "text/plain")]
     Plain,
     /// `Accept: application/grpc` over HTTP/1.1: no body, an empty content type.
+    #[serde(skip)]
     Empty,
 }
 
@@ -24,9 +31,10 @@ pub struct Formats {
 impl Formats {
     pub const DEFAULT: Self = Self { plugin: Format::Json, proxy: Format::Plain };
 
-    pub fn choose(accept: Option<&[u8]>, content_type: Option<&[u8]>) -> Self {
+    /// `default` is for errors of proxying where the client says nothing.
+    pub fn choose(accept: Option<&[u8]>, content_type: Option<&[u8]>, default: Format) -> Self {
         let plugin = accept.map_or(Format::Json, best_format);
-        Self { plugin, proxy: accept.or(content_type).map_or(Format::Plain, best_format) }
+        Self { plugin, proxy: accept.or(content_type).map_or(default, best_format) }
     }
 }
 
@@ -67,6 +75,62 @@ pub fn content_type(format: Format) -> &'static str {
         Format::Plain => "text/plain; charset=utf-8",
         Format::Empty => "",
     }
+}
+
+/// Kong's `error_template_*`: what stands in place of its pages, `%s` once for the message and once for the request id.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Templates {
+    json: Option<Box<str>>,
+    html: Option<Box<str>>,
+    xml: Option<Box<str>>,
+    plain: Option<Box<str>>,
+}
+
+impl Templates {
+    fn of(&self, format: Format) -> Option<&str> {
+        match format {
+            Format::Json => self.json.as_deref(),
+            Format::Html => self.html.as_deref(),
+            Format::Xml => self.xml.as_deref(),
+            Format::Plain => self.plain.as_deref(),
+            Format::Empty => None,
+        }
+    }
+}
+
+/// An error page as the settings have it.
+pub fn page(settings: &Settings, format: Format, message: &str, request_id: &str) -> String {
+    match settings.templates.of(format) {
+        Some(template) => filled(template, &[message, request_id]),
+        None => render(format, settings.compat, message, request_id),
+    }
+}
+
+/// As Lua's `string.format` fills it: `%s` takes the next value, `%%` is a percent sign.
+fn filled(template: &str, values: &[&str]) -> String {
+    let mut values = values.iter();
+    let mut text = String::with_capacity(template.len() + 80);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('%') {
+        text.push_str(before);
+        rest = match after.as_bytes().first() {
+            Some(b's') => {
+                text.push_str(values.next().copied().unwrap_or_default());
+                &after[1..]
+            }
+            Some(b'%') => {
+                text.push('%');
+                &after[1..]
+            }
+            _ => {
+                text.push('%');
+                after
+            }
+        };
+    }
+    text.push_str(rest);
+    text
 }
 
 /// The message goes in as it is, unescaped, as Kong does.
@@ -190,10 +254,21 @@ mod tests {
 
     #[test]
     fn proxy_errors_fall_back_to_the_content_type() {
-        assert_eq!(Formats::choose(None, None), Formats::DEFAULT);
-        assert_eq!(Formats::choose(None, Some(b"text/html")).proxy, Format::Html);
-        assert_eq!(Formats::choose(None, Some(b"text/html")).plugin, Format::Json);
-        assert_eq!(Formats::choose(Some(b"text/plain"), Some(b"text/html")).proxy, Format::Plain);
+        let choose = |accept, content_type| Formats::choose(accept, content_type, Format::Plain);
+        assert_eq!(choose(None, None), Formats::DEFAULT);
+        assert_eq!(choose(None, Some(b"text/html")).proxy, Format::Html);
+        assert_eq!(choose(None, Some(b"text/html")).plugin, Format::Json);
+        assert_eq!(choose(Some(b"text/plain"), Some(b"text/html")).proxy, Format::Plain);
+        assert_eq!(Formats::choose(None, None, Format::Xml).proxy, Format::Xml);
+    }
+
+    #[test]
+    fn templates_take_the_place_of_kongs_pages() {
+        let json = serde_json::json!({"compat": "kong-3", "server_token": "t",
+            "error_templates": {"html": "<b>%s</b> 100%% %d %s %s%"}});
+        let settings = Settings::parse(&json.to_string()).unwrap();
+        assert_eq!(page(&settings, Format::Html, "No %s", "id"), "<b>No %s</b> 100% %d id %");
+        assert_eq!(page(&settings, Format::Plain, "No", "id"), "No\nrequest_id: id\n");
     }
 
     #[test]

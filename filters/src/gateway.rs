@@ -55,6 +55,8 @@ enum Arrived {
 /// A longer body without a length goes upstream in chunks, as it came.
 const LARGEST_GATHERED: usize = 64 * 1024;
 
+const PAYLOAD_TOO_LARGE: &str = "Payload too large";
+
 /// Envoy's modules cannot write an empty value. In HTTP/1 a space stands for one; in HTTP/2, by which only gRPC goes
 /// upstream, it must not.
 const EMPTY: &[u8] = b" ";
@@ -102,6 +104,10 @@ pub struct Filter {
     pub(crate) phase: Phase,
     arrived: Arrived,
     has_body: bool,
+    /// How much of the body has gone on.
+    passed_on: usize,
+    /// A response is on its way, whoever makes it.
+    pub(crate) is_answered: bool,
     /// The body came without a length, and the upstream is to get one.
     lacks_length: bool,
     /// Place in the order of plugins of the last one that is done.
@@ -156,6 +162,8 @@ impl Filter {
             phase: Phase::New,
             arrived: Arrived::Headers,
             has_body: false,
+            passed_on: 0,
+            is_answered: false,
             lacks_length: false,
             done: None,
             taking: Vec::new(),
@@ -176,12 +184,13 @@ impl Filter {
     pub fn on_request_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         self.has_body = !end_of_stream;
         self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
-        let decision = {
+        let (decision, path) = {
             let request = Request::read(stream, self.choice.as_ref());
             self.is_head = request.method == b"HEAD";
             self.is_grpc = request.is_grpc();
             self.is_grpc_over_http2 = self.is_grpc && request.protocol == b"HTTP/2";
-            self.formats = Formats::choose(request.header(b"accept"), request.header(b"content-type"));
+            let default = self.settings().error_default_type;
+            self.formats = Formats::choose(request.header(b"accept"), request.header(b"content-type"), default);
             self.lacks_length = self.route().is_some_and(|route| route.request_buffering)
                 && !end_of_stream
                 && !self.is_grpc
@@ -190,13 +199,23 @@ impl Filter {
             if let Some(choice) = &self.choice {
                 forwarding::strip_identity(&choice.world.settings, &request, &mut self.changes);
             }
-            self.decide_without_body(&request)
+            let path = self.settings().logs_access.then(|| String::from_utf8_lossy(request.sent_path).into_owned());
+            (self.decide_without_body(&request), path)
         };
+        if let Some(path) = path {
+            stream.note("client_address", self.client_address.as_deref().unwrap_or_default());
+            stream.note("path", &path);
+            stream.note("request_id", self.request_id());
+        }
         self.carry_out(decision, stream)
     }
 
     pub fn on_request_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Part };
+        if self.is_too_large(stream) {
+            self.stop_waiting(stream);
+            self.reply(Reply::error(413, PAYLOAD_TOO_LARGE, self.formats.proxy), stream);
+        }
         match self.phase {
             Phase::New | Phase::Proxied => Flow::Continue,
             Phase::Replied => Flow::Answered,
@@ -207,6 +226,18 @@ impl Filter {
             Phase::AwaitsBody if self.is_body_decided(stream) => self.search_body(stream),
             Phase::GathersBody | Phase::AwaitsBody => Flow::Wait,
         }
+    }
+
+    /// Whether more has come than may. What is answered already is no longer refused.
+    fn is_too_large(&mut self, stream: &impl Stream) -> bool {
+        let Some(most) = self.settings().max_body_bytes else { return false };
+        let size = if self.phase == Phase::Proxied {
+            self.passed_on += stream.received_size();
+            self.passed_on
+        } else {
+            stream.request_body_size()
+        };
+        self.phase != Phase::Replied && !self.is_answered && u64::try_from(size).is_ok_and(|size| size > most)
     }
 
     /// Trailers end a body that was waited for. Such a body keeps its chunks, else the trailers could not follow it.
@@ -267,7 +298,7 @@ impl Filter {
 
     fn decide(&mut self, request: &Request<'_>, body: Body<'_>, raw_body: RawBody<'_>) -> Decision {
         let decision = self.decided(request, body, raw_body);
-        let may_log = self.logs() || matches!(decision, Decision::AwaitOutcome(..));
+        let may_log = self.settings().logs_access || self.logs() || matches!(decision, Decision::AwaitOutcome(..));
         if may_log && self.client_address.is_none() {
             // Before headers are written from which it could not be told any more.
             self.client_address = Some(Client::of(self.settings(), request).address.into());
@@ -276,7 +307,8 @@ impl Filter {
     }
 
     fn decided(&mut self, request: &Request<'_>, body: Body<'_>, raw_body: RawBody<'_>) -> Decision {
-        let path = match (request.refusal(), &request.path) {
+        let refusal = request.refusal().or_else(|| self.announces_too_much(request));
+        let path = match (refusal, &request.path) {
             (None, Ok(path)) => path,
             (refusal, _) => {
                 let (status, message) = refusal.unwrap_or((400, "Bad request"));
@@ -302,6 +334,12 @@ impl Filter {
         }
         self.prepare(&world.settings, &entry, request, &client);
         Decision::Proxy
+    }
+
+    fn announces_too_much(&self, request: &Request<'_>) -> Option<(u16, &'static str)> {
+        let most = self.settings().max_body_bytes?;
+        let length: u64 = std::str::from_utf8(request.header(b"content-length")?).ok()?.parse().ok()?;
+        (length > most).then_some((413, PAYLOAD_TOO_LARGE))
     }
 
     /// Runs what is left of the route's plugins; None when the request may go on.
@@ -526,6 +564,7 @@ impl Filter {
             stream.set_header(Map::Request, b"content-length", length.as_bytes());
         }
         self.phase = Phase::Proxied;
+        self.passed_on = stream.request_body_size();
         self.proxied = Some(Instant::now());
         Flow::Continue
     }

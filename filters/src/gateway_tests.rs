@@ -404,3 +404,64 @@ fn an_upstream_is_asked_for_under_its_own_name() {
         assert_eq!((stream.tls_name.as_deref(), stream.verified_name.as_deref()), (asked, verified), "{tls_name}");
     }
 }
+
+#[test]
+fn a_body_that_is_too_large_is_refused_when_it_is_announced_or_when_it_has_come() {
+    let limited = json!({"settings": {"max_body_bytes": 10}});
+    let announced = Fake::request("POST", "/s", &[("content-length", "11"), ("accept", "text/plain")]);
+    let (_, stream, flow) = passed(&limited, announced);
+    assert_eq!((flow, stream.status()), (Flow::Answered, Some(413)));
+    assert!(stream.reply.unwrap().2.starts_with("Payload too large\nrequest_id: "));
+
+    let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&limited, &stream);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+    stream.request_body = vec![b'x'; 10];
+    assert_eq!(filter.on_request_body(&mut stream, false), Flow::Wait);
+    stream.request_body = vec![b'x'; 11];
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Answered);
+    assert_eq!(stream.status(), Some(413));
+}
+
+#[test]
+fn what_has_gone_on_counts_too() {
+    let limited = json!({"settings": {"max_body_bytes": 10}, "route": {"request_buffering": false}});
+    let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&limited, &stream);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Continue);
+    for (part, expected) in [(6, Flow::Continue), (4, Flow::Continue), (1, Flow::Answered)] {
+        stream.request_body = vec![b'x'; part];
+        assert_eq!(filter.on_request_body(&mut stream, false), expected);
+    }
+    assert_eq!(stream.status(), Some(413));
+}
+
+#[test]
+fn an_answered_request_may_send_on() {
+    let limited = json!({"settings": {"max_body_bytes": 10}, "route": {"request_buffering": false}});
+    let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&limited, &stream);
+    filter.on_request_headers(&mut stream, false);
+    stream.response = vec![(":status".into(), b"200".to_vec())];
+    filter.on_response_headers(&mut stream, false);
+    stream.request_body = vec![b'x'; 100];
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Continue);
+}
+
+#[test]
+fn the_access_log_learns_who_asked() {
+    let logged = json!({"settings": {"logs_access": true, "trusted_ips": ["192.0.2.1"]}});
+    let (_, stream, _) = passed(&logged, Fake::request("GET", "/s?apikey=x", &[("x-real-ip", "203.0.113.5")]));
+    assert_eq!(stream.notes[0], ("client_address".into(), "203.0.113.5".into()));
+    assert_eq!(stream.notes[1], ("path".into(), "/s".into()));
+    assert_eq!((stream.notes[2].0.as_str(), stream.notes[2].1.len()), ("request_id", 32));
+    assert_eq!(passed(&json!({}), Fake::request("GET", "/s", &[])).1.notes, []);
+}
+
+#[test]
+fn an_answer_may_ask_for_another_protocol() {
+    let upgrade = json!({"status": 426, "message": "m", "headers": [["upgrade", "TLS/1.2, HTTP/1.1"]]});
+    let (_, stream, _) = passed(&json!({"route": {"https_only": upgrade}}), Fake::request("GET", "/s", &[]));
+    assert_eq!(stream.sent(Map::Request, "connection").as_deref(), Some("upgrade"));
+    assert!(stream.reply.unwrap().1.contains(&("upgrade".into(), "TLS/1.2, HTTP/1.1".into())));
+}

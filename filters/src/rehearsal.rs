@@ -239,6 +239,8 @@ impl Stream for Rehearsal<'_> {
 
     fn prefer_endpoint(&mut self, _: &[u8]) {}
 
+    fn note(&mut self, _key: &str, _text: &str) {}
+
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
         self.remove_header(map, name);
         self.add_header(map, name, value);
@@ -269,6 +271,10 @@ impl Stream for Rehearsal<'_> {
     }
 
     fn request_body_size(&self) -> usize {
+        0
+    }
+
+    fn received_size(&self) -> usize {
         0
     }
 

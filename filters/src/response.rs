@@ -64,7 +64,7 @@ impl Filter {
                 (Some(content_type.to_owned()), page.into_bytes())
             }
             Style::Error => {
-                let page = error_body::render(format, self.settings().compat, message, self.request_id());
+                let page = error_body::page(self.settings(), format, message, self.request_id());
                 (Some(error_body::content_type(format).to_owned()), page.into_bytes())
             }
             Style::Raw { content_type, body } => (content_type, body),
@@ -158,6 +158,7 @@ impl Filter {
     }
 
     pub fn on_response_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+        self.is_answered = true;
         self.stop_waiting(stream);
         self.remember_answer();
         if let Some(error) = self.local_error.take() {
@@ -221,7 +222,7 @@ impl Filter {
         let (content_type, body) = if error.message.is_empty() {
             error_body::nginx_page(error.status)
         } else {
-            let page = error_body::render(format, self.settings().compat, error.message, self.request_id());
+            let page = error_body::page(self.settings(), format, error.message, self.request_id());
             (error_body::content_type(format), page)
         };
         let body = body.into_bytes();

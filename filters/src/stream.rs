@@ -53,6 +53,8 @@ pub trait Stream: Connection {
     fn set_verified_name(&mut self, name: &[u8]);
     /// The endpoint (`address:port`) that takes the request if the cluster has it and it is healthy.
     fn prefer_endpoint(&mut self, address: &[u8]);
+    /// Leaves a text for Envoy's access log.
+    fn note(&mut self, key: &str, text: &str);
     /// Replaces all values of `name`; without one if `value` is empty.
     fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]);
     /// Nothing is added if `value` is empty.
@@ -62,7 +64,10 @@ pub trait Stream: Connection {
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]);
     /// Answers with this as it is (`:status` included), without Envoy's treatment of local replies.
     fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]);
+    /// Of what has arrived of the request body and has not gone on.
     fn request_body_size(&self) -> usize;
+    /// Of the part of the request body just received; what has gone on may be kept too, for another try.
+    fn received_size(&self) -> usize;
     /// Everything of the request body that has arrived.
     fn request_body(&self) -> Vec<u8>;
     fn replace_request_body(&mut self, body: &[u8]);
@@ -90,6 +95,7 @@ pub mod testing {
         pub request: Vec<(String, Vec<u8>)>,
         pub response: Vec<(String, Vec<u8>)>,
         pub request_body: Vec<u8>,
+        pub notes: Vec<(String, String)>,
         /// The part of the upstream's body that the filter is shown.
         pub response_chunk: Vec<u8>,
         /// What has gone on to the client.
@@ -223,6 +229,10 @@ pub mod testing {
             self.preferred = Some(text(address));
         }
 
+        fn note(&mut self, key: &str, text: &str) {
+            self.notes.push((key.to_owned(), text.to_owned()));
+        }
+
         fn set_header(&mut self, map: Map, name: &[u8], value: &[u8]) {
             self.remove_header(map, name);
             self.add_header(map, name, value);
@@ -250,6 +260,10 @@ pub mod testing {
         }
 
         fn request_body_size(&self) -> usize {
+            self.request_body.len()
+        }
+
+        fn received_size(&self) -> usize {
             self.request_body.len()
         }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from generate.reference.plugin_pages import in_order, index_page, plugin_page
+from generate.reference.settings import settings_page
 from generate.reference.supported import supported_page
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -14,6 +15,7 @@ def pages() -> dict[str, str]:
     """Text by path below the folder."""
     made = {
         "supported.md": supported_page(),
+        "kong-settings.md": settings_page(),
         "plugins/README.md": index_page(),
         **{f"plugins/{plugin.name}.md": plugin_page(plugin) for plugin in in_order()},
     }

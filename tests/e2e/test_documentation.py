@@ -16,6 +16,7 @@ PAGES = (
     "docs/gateway-without-a-cluster.md",
     "docs/operations.md",
     "docs/upgrades.md",
+    "docs/how-to/behind-a-load-balancer.md",
     "docs/how-to/check-manifests.md",
     "docs/how-to/explain-a-request.md",
     "docs/how-to/migrate-from-kong.md",

@@ -13,6 +13,6 @@ def commands_in(page: str) -> list[str]:
 
 
 def files_in(page: str) -> dict[str, str]:
-    """What the page tells people to save, by path: its `yaml` blocks that begin with a path as a comment."""
-    blocks = re.findall(r"^```yaml\n(# (/\S+)\n.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    """What the page tells people to save, by path: its `yaml` and `ini` blocks that begin with a path as a comment."""
+    blocks = re.findall(r"^```(?:yaml|ini)\n(# (/\S+)\n.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     return {path: content for content, path in blocks}

@@ -1,5 +1,6 @@
 """Runs `crossfade gateway run` for tests, with an HTTP upstream that says its name."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -26,16 +27,17 @@ class Answer(NamedTuple):
 class RunningGateway:
     """`lines` is what it said on stderr so far."""
 
-    def __init__(self, folder: Path, port: int, *options: str) -> None:
+    def __init__(self, folder: Path, port: int, *options: str, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port = port
         self.lines: list[str] = []
         command = [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder)]
         self.process = subprocess.Popen(
-            [*command, "--http-port", str(port), "--concurrency", "1", *options],
+            [*command, "--http-port", str(port), *options],
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
+            env=os.environ | {"KONG_NGINX_WORKER_PROCESSES": "1"} | dict(settings or {}),
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -68,9 +70,10 @@ class RunningGateway:
 
 
 @contextmanager
-def running_gateway(folder: Path, *options: str) -> Iterator[RunningGateway]:
+def running_gateway(folder: Path, *options: str, settings: Mapping[str, str] | None = None) -> Iterator[RunningGateway]:
+    """`settings` are variables of its environment, by name."""
     (port,) = free_ports(1)
-    gateway = RunningGateway(folder, port, *options)
+    gateway = RunningGateway(folder, port, *options, settings=settings)
     try:
         gateway.wait_until_ready()
         yield gateway

@@ -1,6 +1,7 @@
 //! What holds for the whole gateway.
 
 use crate::error::ConfigError;
+use crate::error_body::{Format, Templates};
 use crate::networks::Networks;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -89,6 +90,13 @@ pub struct Settings {
     pub port_maps: HashMap<u16, u16>,
     pub tokens: Tokens,
     pub identity_headers: IdentityHeaders,
+    /// A longer request body is refused.
+    pub max_body_bytes: Option<u64>,
+    /// Of errors of proxying, where the client says nothing.
+    pub error_default_type: Format,
+    pub templates: Templates,
+    /// Envoy's access log wants to know the client's address and the request's id.
+    pub logs_access: bool,
     /// Mixed into the digests of credentials.
     pub salt: Vec<u8>,
     pub fixed_now_ms: Option<i64>,
@@ -107,6 +115,10 @@ impl Settings {
             port_maps: raw.port_maps.into_iter().filter_map(|(from, to)| Some((from.parse().ok()?, to))).collect(),
             tokens: Tokens::new(&raw.headers, &raw.headers_upstream),
             identity_headers: raw.identity_headers,
+            max_body_bytes: raw.max_body_bytes,
+            error_default_type: raw.error_default_type,
+            templates: raw.error_templates,
+            logs_access: raw.logs_access,
             salt: hex::decode(&raw.salt).map_err(|_| ConfigError::Invalid("the salt is not hexadecimal".into()))?,
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
             server_token: raw.server_token,
@@ -141,6 +153,13 @@ struct RawSettings {
     headers_upstream: Vec<String>,
     #[serde(default)]
     identity_headers: IdentityHeaders,
+    max_body_bytes: Option<u64>,
+    #[serde(default)]
+    error_default_type: Format,
+    #[serde(default)]
+    error_templates: Templates,
+    #[serde(default)]
+    logs_access: bool,
     #[serde(default)]
     salt: String,
     clock: Option<RawClock>,

@@ -65,12 +65,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.authorities import system_authorities
-    from crossfade.certs.default_certificate import self_signed_certificate
+    from crossfade.certs.default_certificate import default_certificate
     from crossfade.compile.diagnostics import Severity
     from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.gateway_files.loop import SELF
     from crossfade.gateway_files.run import FilesSettings, run_gateway_files
     from crossfade.gateway_files.telling import Message
+    from crossfade.kong_conf.files import with_files_read
     from crossfade_kube.logging import configure
 
     # Warnings are told as messages.
@@ -78,6 +79,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     try:
         reading = _read(arguments)
+        kong = with_files_read(reading.settings) if not reading.errors else reading.settings
+        certificate = default_certificate(kong)
     except (OSError, ValueError) as problem:
         _say(Message(SELF, str(problem), Severity.ERROR))
         return 1
@@ -86,18 +89,17 @@ def _run(arguments: argparse.Namespace) -> int:
         _say(Message(SELF, f"{remark.where} {remark.text}", severity))
     if reading.errors:
         return 1
-    has_tls = any(listen.ssl for listen in reading.settings.proxy_listen)
     settings = CompileSettings(
         ingress_class=arguments.ingress_class,
         compat=arguments.compat,
         server_token=arguments.server_token,
-        kong=reading.settings,
+        kong=kong,
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
         stands_alone=True,
         environment=Environment(os.environ),
         salt=secrets.token_bytes(16),
-        default_certificate=self_signed_certificate() if has_tls else None,
+        default_certificate=certificate,
         authorities=system_authorities(),
     )
     options = {arguments.http_port: "--http-port", arguments.https_port: "--https-port"}

@@ -143,7 +143,7 @@ class IpFamily(StrEnum):
 class Cluster(Struct, frozen=True):
     """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503.
 
-    `idle_timeout_s` closes upstream connections that carry nothing; None is Envoy's hour.
+    `idle_timeout_s` closes upstream connections that carry nothing; None is Envoy's hour, 0 is never.
     """
 
     name: str
@@ -158,6 +158,7 @@ class Cluster(Struct, frozen=True):
     outlier_detection: OutlierDetection | None = None
     ip_family: IpFamily = IpFamily.ANY
     idle_timeout_s: float | None = None
+    max_requests_per_connection: int | None = None
     tls: ClientTls | None = None
 
     @property
@@ -214,6 +215,16 @@ class ServerCertificate(Struct, frozen=True):
         return "ServerCertificate(***)"
 
 
+class ServerTls(Struct, frozen=True):
+    """TLS towards clients. `oldest` and `newest` are versions like `TLSv1.2`; without `ciphers` Envoy's own count."""
+
+    oldest: str = "TLSv1.2"
+    newest: str = "TLSv1.3"
+    ciphers: tuple[str, ...] = ()
+    has_tickets: bool = True
+    session_timeout_s: int | None = None
+
+
 class FilterChain(Struct, frozen=True):
     """`destination_port=None` and no `server_names` make the chain that takes what no other takes.
 
@@ -226,6 +237,7 @@ class FilterChain(Struct, frozen=True):
     server_names: tuple[str, ...] = ()
     certificate: ServerCertificate | None = None
     origin: Origin | None = None
+    tls: ServerTls = ServerTls()
 
 
 class Direction(StrEnum):

@@ -97,4 +97,6 @@ def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
     fill_failing_statuses(message, cluster.outlier_detection)
     if cluster.idle_timeout_s is not None:
         message.common_http_protocol_options.idle_timeout.CopyFrom(duration(cluster.idle_timeout_s))
+    if cluster.max_requests_per_connection is not None:
+        message.common_http_protocol_options.max_requests_per_connection.value = cluster.max_requests_per_connection
     return message

@@ -91,7 +91,7 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int) -> li
         message.filter_chain_match.server_names.extend(chain.server_names)
     if chain.certificate is not None:
         alpn = _alpn(chain)
-        message.transport_socket.CopyFrom(server_tls(chain.certificate, alpn=alpn))
+        message.transport_socket.CopyFrom(server_tls(chain.certificate, chain.tls, alpn=alpn))
     message.filters.append(_network_filter(chain, options, port=port))
     return message
 

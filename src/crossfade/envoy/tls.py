@@ -1,12 +1,29 @@
 """Both sides of TLS: certificates shown at a listener, and what is asked of an upstream."""
 
-from crossfade.compile.model import ClientTls, Protocol, ServerCertificate
+from typing import Final
+
+from crossfade.compile.model import ClientTls, Protocol, ServerCertificate, ServerTls
 from crossfade.envoy import names
-from crossfade.envoy.proto import core_v3, packed, tls_v3
+from crossfade.envoy.proto import core_v3, duration, packed, tls_v3
+
+VERSIONS: Final = {
+    "TLSv1": tls_v3.TlsParameters.TLSv1_0,
+    "TLSv1.1": tls_v3.TlsParameters.TLSv1_1,
+    "TLSv1.2": tls_v3.TlsParameters.TLSv1_2,
+    "TLSv1.3": tls_v3.TlsParameters.TLSv1_3,
+}
 
 
-def server_tls(certificate: ServerCertificate, *, alpn: tuple[str, ...]) -> core_v3.TransportSocket:
+def server_tls(certificate: ServerCertificate, tls: ServerTls, *, alpn: tuple[str, ...]) -> core_v3.TransportSocket:
     context = tls_v3.DownstreamTlsContext()
+    if tls != ServerTls():
+        parameters = context.common_tls_context.tls_params
+        parameters.tls_minimum_protocol_version = VERSIONS[tls.oldest]
+        parameters.tls_maximum_protocol_version = VERSIONS[tls.newest]
+        parameters.cipher_suites.extend(tls.ciphers)
+        context.disable_stateless_session_resumption = not tls.has_tickets
+        if tls.session_timeout_s is not None:
+            context.session_timeout.CopyFrom(duration(tls.session_timeout_s))
     context.common_tls_context.alpn_protocols.extend(alpn)
     _add_certificate(context.common_tls_context, certificate)
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))

@@ -7,10 +7,12 @@ from typing import Any, Final, NamedTuple
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given
 from crossfade.kong_conf.table import ALIASES, BY_NAME
+from crossfade.kong_conf.tls import CUSTOM
 from crossfade.kong_conf.without_effect import REASONS, reason_without_effect
 
 _VAULT: Final = "{vault://"
 _LONGEST_SHOWN: Final = 80
+_WITHOUT_CUSTOM: Final = "has no effect: ssl_cipher_suite decides, unless it is custom"
 
 
 class Remark(NamedTuple):
@@ -47,6 +49,10 @@ def read_settings(sources: Sequence[Mapping[str, Given]], base: KongSettings | N
             except ValueError as problem:
                 remarks.append(Remark(given.where, f"is {_shown(name, given)}: {problem}", is_error=True))
     settings = (KongSettings() if base is None else base)._replace(**values)
+    if settings.ssl_cipher_suite != CUSTOM:
+        remarks += [
+            Remark(texts[name].where, _WITHOUT_CUSTOM) for name in ("ssl_protocols", "ssl_ciphers") if name in values
+        ]
     return Reading(settings, tuple(remarks))
 
 

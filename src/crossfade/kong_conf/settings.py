@@ -10,10 +10,19 @@ EVERYWHERE: Final = (Listen("0.0.0.0", 8000), Listen("0.0.0.0", 8443, ssl=True, 
 PROXY_PROTOCOL: Final = "proxy_protocol"
 
 
+class AccessLogPath(NamedTuple):
+    """A file or standard stream; `has_request_id` as Kong's own format has."""
+
+    path: str
+    has_request_id: bool = True
+
+
 class KongSettings(NamedTuple):
     """Kong's defaults. `port_maps` are pairs of a listening port and the one that clients know.
 
     `nginx_worker_processes` 0 stands for one a processor. `log_level` is Envoy's word; None leaves it to the command.
+    Sizes are bytes, times seconds; 0 is no limit. `error_template_*` and `ssl_*` name files or, once these have been
+    read, are what stood in them. Without `ssl_ciphers` Envoy's own are offered.
     """
 
     proxy_listen: tuple[Listen, ...] = EVERYWHERE
@@ -26,3 +35,25 @@ class KongSettings(NamedTuple):
     nginx_worker_processes: int = 0
     log_level: str | None = None
     vault_env_prefix: str = ""
+    nginx_http_client_max_body_size: int = 0
+    error_default_type: str = "text/plain"
+    error_template_html: str | None = None
+    error_template_json: str | None = None
+    error_template_plain: str | None = None
+    error_template_xml: str | None = None
+    proxy_access_log: AccessLogPath | None = None
+    ssl_cipher_suite: str = "intermediate"
+    ssl_protocols: tuple[str, ...] = ()
+    ssl_ciphers: tuple[str, ...] = ()
+    ssl_session_tickets: bool = True
+    ssl_session_timeout: int = 86_400
+    ssl_cert: str | None = None
+    ssl_cert_key: str | None = None
+    upstream_keepalive_pool_size: int = 512
+    upstream_keepalive_max_requests: int = 0
+    upstream_keepalive_idle_timeout: int = 60
+
+    def __repr__(self) -> str:
+        """Without the key of a certificate."""
+        shown = self._asdict() | {"ssl_cert_key": "***" if self.ssl_cert_key else None}
+        return f"KongSettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"

@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from crossfade.kong_conf import values
 from crossfade.kong_conf.listen import listens
-from crossfade.kong_conf.settings import PROXY_PROTOCOL
+from crossfade.kong_conf.settings import PROXY_PROTOCOL, AccessLogPath
+from crossfade.kong_conf.tls import CIPHERS, PROTOCOLS, SUITES
 
 MOST_WORKERS: Final = 1024
 _HEADERS: Final = (
@@ -51,6 +52,42 @@ def _real_ip_header(text: str) -> str:
     return PROXY_PROTOCOL if text.lower() == PROXY_PROTOCOL else values.header_name(text)
 
 
+def _access_log(text: str) -> AccessLogPath | None:
+    if text == values.OFF:
+        return None
+    path, *formats = text.split()
+    if not path.startswith("/"):
+        raise ValueError("it must be off, /dev/stdout, /dev/stderr or another absolute path: there is no prefix")
+    if formats not in ([], ["kong_log_format"], ["combined"]):
+        raise ValueError("the format can be kong_log_format or combined")
+    return AccessLogPath(path, has_request_id=formats != ["combined"])
+
+
+def _protocols(text: str) -> tuple[str, ...]:
+    found = tuple(text.replace(",", " ").split())
+    if not found or not set(found) <= set(PROTOCOLS):
+        raise ValueError(f"it must be some of {' '.join(PROTOCOLS)}")
+    span = sorted(map(PROTOCOLS.index, found))
+    if len(set(span)) != span[-1] - span[0] + 1:
+        raise ValueError("the protocols must follow one another: Envoy has a lowest and a highest")
+    return tuple(PROTOCOLS[at] for at in sorted(set(span)))
+
+
+def _ciphers(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(name for name in text.split(":") if name))
+    unknown = [name for name in found if name not in CIPHERS and not name.startswith("TLS_")]
+    if unknown or not found:
+        raise ValueError(f"Envoy has no cipher {', '.join(unknown) or text}; it has {':'.join(CIPHERS)}")
+    return tuple(name for name in found if name in CIPHERS)
+
+
+def _file_or_pem(text: str) -> str:
+    if "," in text:
+        raise ValueError("one certificate is taken")
+    return text
+
+
+_WITH_CUSTOM: Final = " Counts with `ssl_cipher_suite = custom` alone, as in Kong."
 TABLE: Final = (
     Setting(
         "proxy_listen",
@@ -98,10 +135,76 @@ TABLE: Final = (
         "With what the names of the variables begin that references `{vault://env/…}` may read; without it none.",
     ),
     Setting("log_level", values.one_of(**_LOG_LEVELS), "notice", "How much Envoy logs on standard error."),
+    Setting(
+        "proxy_access_log",
+        _access_log,
+        "off",
+        "Where each request is logged, as Kong's `kong_log_format` or nginx' `combined`; the query is left out, it may "
+        "hold keys. Kong logs below its prefix by default, there is none here.",
+    ),
+    Setting(
+        "nginx_http_client_max_body_size",
+        values.size,
+        "0",
+        "A longer request body is answered 413; without a told length some of it may have reached the Service by then.",
+    ),
+    Setting(
+        "error_default_type",
+        values.one_of(**{kind: kind for kind in ("text/plain", "text/html", "application/json", "application/xml")}),
+        "text/plain",
+        "The type of errors of proxying where the request has neither `Accept` nor `Content-Type`.",
+    ),
+    *(
+        Setting(
+            f"error_template_{kind}",
+            str,
+            "",
+            f"A file with the page for errors in {kind}; `%s` stands for the message, then for the request id.",
+        )
+        for kind in ("html", "json", "plain", "xml")
+    ),
+    Setting(
+        "ssl_cipher_suite",
+        values.one_of(**{name: name for name in SUITES}),
+        "intermediate",
+        "TLS versions and ciphers: modern (1.3), intermediate (1.2 and 1.3), old (1.0 to 1.3), fips (1.2), or custom.",
+    ),
+    Setting("ssl_protocols", _protocols, "TLSv1.2 TLSv1.3", "TLS versions for clients." + _WITH_CUSTOM),
+    Setting("ssl_ciphers", _ciphers, "", "Ciphers of TLS 1.2 and older for clients." + _WITH_CUSTOM),
+    Setting("ssl_session_tickets", values.switch, "on", "Whether clients can resume sessions by tickets."),
+    Setting("ssl_session_timeout", values.seconds, "1d", "How long a session can be resumed."),
+    Setting(
+        "ssl_cert",
+        _file_or_pem,
+        "",
+        "The certificate for names that no Ingress has one for: a file, PEM, or PEM in base64. "
+        "Without it one is made that nobody can verify.",
+    ),
+    Setting("ssl_cert_key", _file_or_pem, "", "Its private key, in the same ways.", is_secret=True),
+    Setting(
+        "upstream_keepalive_pool_size",
+        values.number(0, 1_000_000),
+        "512",
+        "0: a connection to a Service carries one request. Otherwise Envoy keeps as many as were needed at once.",
+    ),
+    Setting(
+        "upstream_keepalive_max_requests",
+        values.number(0, 4_294_967_295),
+        "10000",
+        "How many requests a connection to a Service carries. Where it is not set Envoy has no limit.",
+    ),
+    Setting(
+        "upstream_keepalive_idle_timeout",
+        values.number(0, 1_000_000_000),
+        "60",
+        "After how many seconds an idle connection to a Service is closed; 0: never.",
+    ),
 )
 BY_NAME: Final = {setting.name: setting for setting in TABLE}
 # Other names under which Kong takes a setting.
 ALIASES: Final = {
+    "client_max_body_size": "nginx_http_client_max_body_size",
+    "nginx_proxy_client_max_body_size": "nginx_http_client_max_body_size",
     "nginx_main_worker_processes": "nginx_worker_processes",
     "nginx_proxy_real_ip_header": "real_ip_header",
     "nginx_proxy_real_ip_recursive": "real_ip_recursive",

@@ -52,6 +52,28 @@ def one_of(**meanings: T) -> Callable[[str], T]:
     return read
 
 
+_SIZE: Final = re.compile(r"(\d{1,15})([kKmMgG]?)", re.ASCII)
+_SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_TIME: Final = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?", re.ASCII)
+_TIME_UNITS: Final = (86_400, 3600, 60, 1)
+
+
+def size(text: str) -> int:
+    """nginx' sizes, in bytes."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError("it must be a size like 8m, 512k or 1024; 0 is no limit")
+    return int(match[1]) * _SIZE_UNITS[match[2].lower()]
+
+
+def seconds(text: str) -> int:
+    """nginx' times."""
+    match = _TIME.fullmatch(text)
+    if match is None or not text:
+        raise ValueError("it must be a time like 1d, 12h, 5m or 30s")
+    return sum(int(part or 0) * unit for part, unit in zip(match.groups(), _TIME_UNITS, strict=True))
+
+
 def names_of(*known: str) -> Callable[[str], tuple[str, ...]]:
     """Some of these in any case, spelled as here; `off` stands for none."""
     by_lower = {name.lower(): name for name in known}

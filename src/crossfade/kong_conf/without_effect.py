@@ -9,8 +9,9 @@ _HYBRID: Final = "the controller configures its proxies itself"
 _OWN_CACHE: Final = "the configuration is kept whole in memory"
 _SERVERS: Final = "there is no Kong Manager, portal or debug server"
 _ADMIN_API: Final = "the Admin API is read-only and on loopback; --admin-port and CROSSFADE_ADMIN_API_PORT say its port"
+_DNS: Final = "names are resolved as the system does, by its resolv.conf"
 
-_OF_NAME: Final = {
+REASONS: Final = {
     "prefix": "there is no working directory to keep files in",
     "proxy_stream_access_log": "TCP and TLS routes are not served",
     "proxy_stream_error_log": "TCP and TLS routes are not served",
@@ -47,21 +48,16 @@ _OF_NAME: Final = {
     "request_debug": "requests are not traced",
     "request_debug_token": "requests are not traced",
     "proxy_error_log": "Envoy's messages go to standard error, as many as `log_level` asks for",
+    "allow_debug_header": "routes and services are not told to clients",
+    "client_ssl": "Services are asked without a client certificate",
+    "client_ssl_cert": "Services are asked without a client certificate",
+    "client_ssl_cert_key": "Services are asked without a client certificate",
+    "client_body_buffer_size": "bodies are never written to a disk",
+    "nginx_http_client_body_buffer_size": "bodies are never written to a disk",
+    "ssl_prefer_server_ciphers": "the gateway's order of ciphers always counts",
+    "new_dns_client": _DNS,
     "kic": "an ingress controller always configures the gateway",
 }
-# Kong would do something for these that is not done here.
-_NOT_CARRIED_OUT: Final = (
-    *("allow_debug_header", "client_body_buffer_size", "client_max_body_size", "client_ssl", "client_ssl_cert"),
-    *("client_ssl_cert_key", "dns_cache_size", "dns_error_ttl", "dns_hostsfile", "dns_no_sync", "dns_not_found_ttl"),
-    *("dns_order", "dns_resolver", "dns_stale_ttl", "dns_valid_ttl", "error_default_type", "error_template_html"),
-    *("error_template_json", "error_template_plain", "error_template_xml", "new_dns_client", "proxy_access_log"),
-    *("resolver_address", "resolver_error_ttl", "resolver_family", "resolver_hosts_file", "resolver_lru_cache_size"),
-    *("resolver_mem_cache_size", "resolver_stale_ttl", "resolver_valid_ttl", "ssl_cert", "ssl_cert_key"),
-    *("ssl_cipher_suite", "ssl_ciphers", "ssl_prefer_server_ciphers", "ssl_protocols", "ssl_session_tickets"),
-    *("ssl_session_timeout", "upstream_keepalive_idle_timeout", "upstream_keepalive_max_requests"),
-    "upstream_keepalive_pool_size",
-)
-REASONS: Final = _OF_NAME | dict.fromkeys(_NOT_CARRIED_OUT, "it is not carried out")
 # The first that fits counts.
 FAMILIES: Final = (
     ("nginx_", _NGINX),
@@ -75,6 +71,8 @@ FAMILIES: Final = (
     ("admin_gui_", _SERVERS),
     ("admin_", _ADMIN_API),
     ("portal_", _SERVERS),
+    ("dns_", _DNS),
+    ("resolver_", _DNS),
     ("wasm", "no WebAssembly runs here"),
     ("pluginserver_", "there are no plugin servers"),
     ("vault_", "vaults other than env are KongVaults"),

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
+from crossfade.kong_conf.reading import read_settings
+from crossfade.kong_conf.settings import KongSettings
+from crossfade.kong_conf.sources import from_environment
 from crossfade.proxy.envoy_process import EnvoyProcess, write_private
 from crossfade.proxy.work_folder import work_folder
 
@@ -49,6 +52,7 @@ class SettingsError(Exception):
 def settings_from_environment(environment: Mapping[str, str], *, is_gateway: bool) -> ProxySettings:
     """The names are those of the App Mesh image where it had one (appmesh.md §4.4)."""
     namespace, pod = environment.get("POD_NAMESPACE", "default"), environment.get("POD_NAME", "")
+    kong = _kong(environment) if is_gateway else KongSettings(nginx_worker_processes=1)
     address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
@@ -61,12 +65,20 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
         status_port=_number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT) if is_gateway else None,
-        concurrency=_number(environment, "ENVOY_CONCURRENCY", 1),
-        log_level=environment.get("ENVOY_LOG_LEVEL", "info"),
+        concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
+        log_level=environment.get("ENVOY_LOG_LEVEL") or kong.log_level or "info",
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
         socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
         stats_tags=_stats_tags(environment),
     )
+
+
+def _kong(environment: Mapping[str, str]) -> KongSettings:
+    """Of Kong's settings this process needs its workers and its log level; the controller carries out the others."""
+    reading = read_settings([from_environment(environment)], KongSettings(nginx_worker_processes=1))
+    if reading.errors:
+        raise SettingsError("\n".join(reading.errors))
+    return reading.settings
 
 
 def _stats_tags(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

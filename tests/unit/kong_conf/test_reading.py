@@ -18,9 +18,10 @@ def from_variables(**variables: str) -> Reading:
 def test_defaults_are_kongs() -> None:
     defaults = {setting.name: Given(setting.default, "default") for setting in TABLE}
     read = read_settings([defaults])
-    assert read.remarks == ()
-    told = {"log_level": "info", "proxy_listen": read.settings.proxy_listen}
-    assert read.settings == KongSettings()._replace(**told)  # type: ignore[arg-type] # names are checked above
+    assert [remark.text for remark in read.remarks] == ["has no effect: ssl_cipher_suite decides, unless it is custom"]
+    assert read.settings._replace(proxy_listen=(), log_level=None) == KongSettings()._replace(
+        proxy_listen=(), ssl_protocols=("TLSv1.2", "TLSv1.3"), upstream_keepalive_max_requests=10_000
+    )
     addresses = [(one.address, one.port, one.ssl, one.http2) for one in KongSettings().proxy_listen]
     assert [(one.address, one.port, one.ssl, one.http2) for one in read.settings.proxy_listen] == addresses
 
@@ -60,6 +61,19 @@ def test_what_is_empty_is_not_set() -> None:
         ({"KONG_NGINX_WORKER_PROCESSES": "auto"}, "nginx_worker_processes", 0),
         ({"KONG_NGINX_MAIN_WORKER_PROCESSES": "3"}, "nginx_worker_processes", 3),
         ({"KONG_LOG_LEVEL": "crit"}, "log_level", "critical"),
+        ({"KONG_PROXY_ACCESS_LOG": "/dev/stdout"}, "proxy_access_log", ("/dev/stdout", True)),
+        ({"KONG_PROXY_ACCESS_LOG": "/var/log/k combined"}, "proxy_access_log", ("/var/log/k", False)),
+        ({"KONG_PROXY_ACCESS_LOG": "off"}, "proxy_access_log", None),
+        ({"KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE": "8M"}, "nginx_http_client_max_body_size", 8 << 20),
+        ({"KONG_CLIENT_MAX_BODY_SIZE": "512k"}, "nginx_http_client_max_body_size", 512 << 10),
+        ({"KONG_ERROR_DEFAULT_TYPE": "text/html"}, "error_default_type", "text/html"),
+        ({"KONG_ERROR_TEMPLATE_JSON": "/etc/e.json"}, "error_template_json", "/etc/e.json"),
+        ({"KONG_SSL_CIPHER_SUITE": "modern"}, "ssl_cipher_suite", "modern"),
+        ({"KONG_SSL_SESSION_TICKETS": "off"}, "ssl_session_tickets", False),
+        ({"KONG_SSL_SESSION_TIMEOUT": "1d2h3m4s"}, "ssl_session_timeout", 93_784),
+        ({"KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": "0"}, "upstream_keepalive_pool_size", 0),
+        ({"KONG_UPSTREAM_KEEPALIVE_MAX_REQUESTS": "5"}, "upstream_keepalive_max_requests", 5),
+        ({"KONG_UPSTREAM_KEEPALIVE_IDLE_TIMEOUT": "7"}, "upstream_keepalive_idle_timeout", 7),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -83,6 +97,20 @@ def test_values(variables: dict[str, str], field: str, value: object) -> None:
         ({"KONG_NGINX_WORKER_PROCESSES": "٣"}, "a whole number from 1 to 1024"),
         ({"KONG_LOG_LEVEL": "loud"}, "it can be debug, info, notice"),
         ({"KONG_PROXY_LISTEN": "8000"}, "is not an IP address and a port"),
+        ({"KONG_PROXY_ACCESS_LOG": "logs/access.log"}, "another absolute path: there is no prefix"),
+        ({"KONG_PROXY_ACCESS_LOG": "/dev/stdout mine"}, "the format can be kong_log_format or combined"),
+        ({"KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE": "8x"}, "a size like 8m"),
+        ({"KONG_ERROR_DEFAULT_TYPE": "text/css"}, "it can be text/plain, text/html"),
+        ({"KONG_SSL_CIPHER_SUITE": "best"}, "it can be modern, intermediate, old, fips, custom"),
+        ({"KONG_SSL_PROTOCOLS": "SSLv3"}, "some of TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+        ({"KONG_SSL_PROTOCOLS": "TLSv1 TLSv1.3"}, "must follow one another"),
+        (
+            {"KONG_SSL_CIPHERS": "DHE-RSA-AES128-GCM-SHA256"},
+            "Envoy has no cipher DHE-RSA-AES128-GCM-SHA256; it has ECDHE",
+        ),
+        ({"KONG_SSL_SESSION_TIMEOUT": "soon"}, "a time like 1d"),
+        ({"KONG_SSL_CERT": "/a,/b"}, "one certificate is taken"),
+        ({"KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": "-1"}, "a whole number from 0"),
         ({"KONG_TRUSTED_IPS": "{vault://env/ips}"}, "references are resolved in objects only"),
         ({"KONG_TRUSTED_IPS_FILE": "/run/ips"}, "no values are taken from files; set trusted_ips itself"),
     ],
@@ -148,6 +176,23 @@ def test_a_line_that_is_no_setting_is_named() -> None:
 def test_a_wrong_line_of_the_file_is_named() -> None:
     (error,) = read_settings([from_file("\nheaders = x", "kong.conf")]).errors
     assert error.startswith("kong.conf:2: headers is 'x':")
+
+
+def test_protocols_and_ciphers_count_with_a_suite_of_ones_own() -> None:
+    own = {"KONG_SSL_PROTOCOLS": "TLSv1.3 TLSv1.2", "KONG_SSL_CIPHERS": "TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-SHA"}
+    read = from_variables(KONG_SSL_CIPHER_SUITE="custom", **own)
+    assert read.remarks == ()
+    assert (read.settings.ssl_protocols, read.settings.ssl_ciphers) == (
+        ("TLSv1.2", "TLSv1.3"),
+        ("ECDHE-RSA-AES128-SHA",),
+    )
+    assert [remark.where for remark in from_variables(**own).remarks] == ["KONG_SSL_PROTOCOLS", "KONG_SSL_CIPHERS"]
+
+
+def test_a_key_is_never_shown() -> None:
+    (error,) = from_variables(KONG_SSL_CERT_KEY="secret,secret").errors
+    assert "secret" not in error
+    assert "secret" not in repr(KongSettings(ssl_cert_key="secret"))
 
 
 @given(st.dictionaries(st.sampled_from([setting.name for setting in TABLE]), st.text(max_size=30)))

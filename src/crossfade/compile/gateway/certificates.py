@@ -153,7 +153,7 @@ def _certificate(
 def _loaded(secret: Secret, secrets: _Secrets, place: Origin, diagnostics: Diagnostics) -> ServerCertificate | None:
     try:
         chain_pem, key_pem = (secrets.resolved(_pem(secret, name)) for name in _PARTS)
-        _check(chain_pem, key_pem)
+        check_pair(chain_pem, key_pem)
     except (UnusableError, UnresolvableError) as problem:
         _refuse(place, secret, str(problem), diagnostics)
         return None
@@ -163,7 +163,7 @@ def _loaded(secret: Secret, secrets: _Secrets, place: Origin, diagnostics: Diagn
 def certificate_from_secret(secret: Secret) -> ServerCertificate:
     """As it stands, without references to vaults. Raises `UnusableError`."""
     chain_pem, key_pem = (_pem(secret, name) for name in _PARTS)
-    _check(chain_pem, key_pem)
+    check_pair(chain_pem, key_pem)
     return ServerCertificate(chain_pem, key_pem)
 
 
@@ -189,8 +189,8 @@ def _pem(secret: Secret, name: str) -> str:
     return secret.data[name].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
 
 
-def _check(chain_pem: str, key_pem: str) -> None:
-    """What Envoy would refuse: it takes RSA keys of 2048 bits and more, and three curves."""
+def check_pair(chain_pem: str, key_pem: str) -> None:
+    """Raises UnusableError for what Envoy would refuse: it takes RSA keys of 2048 bits and more, and three curves."""
     try:
         chain = x509.load_pem_x509_certificates(chain_pem.encode())
         key = load_pem_private_key(key_pem.encode(), None)

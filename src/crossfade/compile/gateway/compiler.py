@@ -22,6 +22,7 @@ from crossfade.compile.gateway.consumer_groups import GROUP_UNUSED, ConsumerGrou
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.custom_entities import refuse_custom_entities
 from crossfade.compile.gateway.ingresses import kong_routes
+from crossfade.compile.gateway.keepalive import kept_alive
 from crossfade.compile.gateway.listeners import listeners
 from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy
 from crossfade.compile.gateway.route_policies import Instance, route_policy, tell_protocols
@@ -37,6 +38,7 @@ from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.origin import Origin
+from crossfade.kong_conf.settings import KongSettings
 from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.config_map import ConfigMap
@@ -129,7 +131,11 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
     model = ProxyModel(
         listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, vaults, memo, diagnostics))),
-        clusters=tuple(services[name].cluster for name in sorted(services) if services[name].refusal is None),
+        clusters=tuple(
+            kept_alive(services[name].cluster, settings.kong)
+            for name in sorted(services)
+            if services[name].refusal is None
+        ),
         gateway=tables.GatewayTables(
             settings=_settings(settings, plugins.everywhere()),
             routes=tuple(
@@ -307,5 +313,19 @@ def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.
         headers=kong.headers,
         headers_upstream=kong.headers_upstream,
         identity_headers=settings.identity_headers,
+        max_body_bytes=kong.nginx_http_client_max_body_size or None,
+        error_default_type=kong.error_default_type,
+        error_templates=_templates(kong) or None,
+        logs_access=kong.proxy_access_log is not None,
         everywhere=everywhere,
     )
+
+
+def _templates(kong: KongSettings) -> dict[str, str]:
+    given = {
+        "html": kong.error_template_html,
+        "json": kong.error_template_json,
+        "plain": kong.error_template_plain,
+        "xml": kong.error_template_xml,
+    }
+    return {kind: text for kind, text in given.items() if text is not None}

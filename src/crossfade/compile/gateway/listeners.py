@@ -5,11 +5,31 @@ from typing import Final
 
 from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.compile.model import Dialect, Direction, FilterChain, HttpHandler, Listener, ServerCertificate
+from crossfade.compile.model import (
+    AccessLog,
+    Dialect,
+    Direction,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    ServerCertificate,
+    ServerTls,
+)
 from crossfade.kong_conf.listen import Listen
+from crossfade.kong_conf.settings import KongSettings
+from crossfade.kong_conf.tls import CUSTOM, SUITES
 
 # All listeners share one table; the listener's own scheme decides what of it they serve.
 ROUTES: Final = "gateway"
+_USUAL: Final = KongSettings()
+# What the policy module leaves for the access log.
+_NOTE: Final = "%DYNAMIC_METADATA(crossfade:{})%"
+_COMBINED: Final = (
+    f"{_NOTE.format('client_address')} - - [%START_TIME(%d/%b/%Y:%H:%M:%S %z)%] "
+    f'"%REQ(:METHOD)% {_NOTE.format("path")} %PROTOCOL%" %RESPONSE_CODE% %BYTES_SENT% '
+    '"%REQ(REFERER)%" "%REQ(USER-AGENT)%"'
+)
+_REQUEST_ID: Final = f' kong_request_id: "{_NOTE.format("request_id")}"'
 
 
 def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -> Iterator[Listener]:
@@ -24,24 +44,49 @@ def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -
         handler = _handler(settings, scheme, listen)
         chains: tuple[FilterChain, ...] = (FilterChain("http", handler),)
         if settings.default_certificate is not None and listen.ssl:
-            chains = tuple(_tls_chains(handler, settings.default_certificate, certificates))
+            tls = server_tls(settings.kong)
+            chains = tuple(_tls_chains(handler, tls, settings.default_certificate, certificates))
         yield _listener(name, listen, chains)
 
 
 def _tls_chains(
-    handler: HttpHandler, default: ServerCertificate, certificates: list[NamedCertificate]
+    handler: HttpHandler, tls: ServerTls, default: ServerCertificate, certificates: list[NamedCertificate]
 ) -> Iterator[FilterChain]:
     for named in certificates:
         # Envoy knows no `first.*` server names.
         names = tuple(name for name in named.server_names if not name.endswith("*"))
         if names:
             name = f"{named.origin.ref.namespace}.{named.origin.ref.name}"
-            yield FilterChain(name, handler, server_names=names, certificate=named.certificate, origin=named.origin)
-    yield FilterChain("default", handler, certificate=default)
+            yield FilterChain(
+                name, handler, server_names=names, certificate=named.certificate, origin=named.origin, tls=tls
+            )
+    yield FilterChain("default", handler, certificate=default, tls=tls)
+
+
+def server_tls(kong: KongSettings) -> ServerTls:
+    """Kong's own defaults are Envoy's, and stay unsaid."""
+    suite = SUITES[kong.ssl_cipher_suite]
+    is_custom = kong.ssl_cipher_suite == CUSTOM
+    protocols = (kong.ssl_protocols if is_custom else ()) or suite.protocols
+    return ServerTls(
+        oldest=protocols[0],
+        newest=protocols[-1],
+        ciphers=(kong.ssl_ciphers if is_custom else ()) or suite.ciphers,
+        has_tickets=kong.ssl_session_tickets,
+        session_timeout_s=None if kong.ssl_session_timeout == _USUAL.ssl_session_timeout else kong.ssl_session_timeout,
+    )
+
+
+def access_log(kong: KongSettings) -> AccessLog | None:
+    """nginx' `combined`, without the query, which may hold keys; Kong adds the request's id."""
+    log = kong.proxy_access_log
+    if log is None:
+        return None
+    return AccessLog(log.path, text=f"{_COMBINED}{_REQUEST_ID if log.has_request_id else ''}\n")
 
 
 def _handler(settings: CompileSettings, scheme: str, listen: Listen) -> HttpHandler:
-    return HttpHandler(ROUTES, scheme, Dialect.KONG, takes_http2=listen.http2, access_log=settings.access_log)
+    return HttpHandler(ROUTES, scheme, Dialect.KONG, takes_http2=listen.http2, access_log=access_log(settings.kong))
 
 
 def _listener(name: str, listen: Listen, chains: tuple[FilterChain, ...]) -> Listener:

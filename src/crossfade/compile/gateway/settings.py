@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from crossfade.compile.model import AccessLog, ServerCertificate
+from crossfade.compile.model import ServerCertificate
 from crossfade.kong_conf.settings import KongSettings
 
 COMPAT_PROFILES: Final = ("kong-3", "kong-2.1")
@@ -50,7 +50,6 @@ class CompileSettings(Struct, frozen=True):
     environment: Environment = Environment()
     salt: bytes = b""
     default_certificate: ServerCertificate | None = None
-    access_log: AccessLog | None = None
     authorities: str | None = None
     """A file, on the proxy's machine, of the certificates that everybody trusts."""
 

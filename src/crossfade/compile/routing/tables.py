@@ -242,6 +242,10 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     headers: tuple[str, ...] = HEADERS
     headers_upstream: tuple[str, ...] = HEADERS_UPSTREAM
     identity_headers: str = "strip"
+    max_body_bytes: int | None = None
+    error_default_type: str = "text/plain"
+    error_templates: dict[str, str] | None = None
+    logs_access: bool = False
     everywhere: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

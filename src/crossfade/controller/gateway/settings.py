@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.certs.authorities import system_authorities
-from crossfade.certs.default_certificate import self_signed_certificate
+from crossfade.certs.default_certificate import default_certificate
 from crossfade.compile.gateway.settings import (
     COMPAT_PROFILES,
     IDENTITY_HEADERS,
@@ -17,6 +17,7 @@ from crossfade.compile.gateway.settings import (
     Environment,
 )
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
+from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.reading import Remark, read_settings
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given, from_environment
@@ -63,17 +64,18 @@ class GatewaySettings(Struct, frozen=True):
         reading = read_settings(_kong_sources(environ), KongSettings(port_maps=_PUBLIC_PORTS))
         if reading.errors:
             raise ValueError("\n".join(reading.errors))
+        kong = with_files_read(reading.settings)
         return cls(
             compile=CompileSettings(
                 ingress_class=environ.get("CONTROLLER_INGRESS_CLASS") or "kong",
                 compat=_choice(environ, "CROSSFADE_COMPAT", COMPAT_PROFILES),
                 server_token=environ.get("CROSSFADE_SERVER_TOKEN", ""),
-                kong=reading.settings,
+                kong=kong,
                 missing_plugins=_choice(environ, "CROSSFADE_MISSING_PLUGINS", MISSING_PLUGINS),
                 identity_headers=_choice(environ, "CROSSFADE_IDENTITY_HEADERS", IDENTITY_HEADERS),
                 environment=Environment(environ),
                 salt=secrets.token_bytes(16),
-                default_certificate=self_signed_certificate(),
+                default_certificate=default_certificate(kong),
                 # The proxy's image holds the same files.
                 authorities=system_authorities(),
             ),

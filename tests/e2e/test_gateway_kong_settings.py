@@ -1,0 +1,174 @@
+"""Kong's settings as users give them, and what a client, a Service or a look at the processes shows of them."""
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from crossfade.certs.ca import create_authority
+from crossfade.certs.issuer import issue_server_certificate
+from tests.support.gateway import eventually, ingress, running_gateway, service
+from tests.support.ports import free_ports
+
+pytestmark = [pytest.mark.envoy, pytest.mark.timeout(120)]
+
+
+@contextmanager
+def echo() -> Iterator[int]:
+    """Answers with the headers it got and the number of its connection; gives its port."""
+    connections: list[object] = []
+
+    class Echo(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+
+        def setup(self) -> None:
+            connections.append(self)
+            super().setup()
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = json.dumps({"headers": headers, "connection": connections.index(self)}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the inherited name
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """With a route at `/x` to an echo."""
+    manifests = tmp_path / "manifests"
+    manifests.mkdir()
+    with echo() as port:
+        (manifests / "all.yaml").write_text(service("one", port) + ingress("route", "/x", "one"))
+        yield manifests
+
+
+def post(port: int, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    is_chunked = headers.get("Transfer-Encoding") == "chunked"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/x", iter([body]) if is_chunked else body, headers, encode_chunked=is_chunked)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_body_that_is_too_large(folder: Path) -> None:
+    with running_gateway(folder, settings={"KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE": "1k"}) as gateway:
+        accept = {"Accept": "application/json"}
+        for headers in (accept, accept | {"Transfer-Encoding": "chunked"}):
+            assert post(gateway.port, b"x" * 1024, headers)[0] == 200
+            status, body = post(gateway.port, b"x" * 1025, headers)
+            assert status == 413
+            assert json.loads(body)["message"] == "Payload too large"
+
+
+@pytest.mark.parametrize(("size", "count"), [("0", 3), ("512", 1)])
+def test_whether_connections_are_kept(folder: Path, size: str, count: int) -> None:
+    with running_gateway(folder, settings={"KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": size}) as gateway:
+        numbers = {json.loads(gateway.get("/x").body)["connection"] for _ in range(3)}
+    assert len(numbers) == count
+
+
+def test_the_public_port_is_told(folder: Path) -> None:
+    (port,) = free_ports(1)
+    with running_gateway(folder, "--http-port", str(port), settings={"KONG_PORT_MAPS": f"80:{port}"}) as gateway:
+        gateway.port = port
+        assert json.loads(gateway.get("/x").body)["headers"]["x-forwarded-port"] == "80"
+
+
+def test_tls_towards_clients_from_kongs_file(folder: Path, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    authority = create_authority("test", now=now)
+    pair = issue_server_certificate(authority, ("edge.test",), now=now)
+    (tmp_path / "tls.crt").write_bytes(pair.certificate_pem)
+    (tmp_path / "tls.key").write_bytes(pair.key_pem)
+    (port,) = free_ports(1)
+    conf = tmp_path / "kong.conf"
+    conf.write_text(f"""\
+# what the edge shows
+ssl_cert = {tmp_path}/tls.crt
+ssl_cert_key = {tmp_path}/tls.key
+ssl_cipher_suite = modern   # TLS 1.3 alone
+""")
+    trust = ssl.create_default_context(cadata=authority.certificate_pem.decode())
+    with running_gateway(folder, "--kong-conf", str(conf), "--https-port", str(port)):
+        assert tls_version(port, trust) == "TLSv1.3"
+        trust.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            tls_version(port, trust)
+
+
+def tls_version(port: int, trust: ssl.SSLContext) -> str | None:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        trust.wrap_socket(plain, server_hostname="edge.test") as secure,
+    ):
+        return secure.version()
+
+
+def test_error_pages_are_the_users_own(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.xml").write_text("<sorry>%s</sorry>")
+    settings = {
+        "KONG_ERROR_TEMPLATE_XML": str(tmp_path / "page.xml"),
+        "KONG_ERROR_DEFAULT_TYPE": "application/xml",
+        "KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE": "1",
+    }
+    with running_gateway(folder, settings=settings) as gateway:
+        answer = gateway.get("/nowhere", {"Accept": "application/xml"})
+        assert answer.body == "<sorry>no Route matched with those values</sorry>"
+        assert post(gateway.port, b"xx", {}) == (413, "<sorry>Payload too large</sorry>")
+
+
+def test_requests_are_logged_with_the_client_that_a_trusted_peer_tells(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    settings = {"KONG_PROXY_ACCESS_LOG": str(log), "KONG_TRUSTED_IPS": "127.0.0.1"}
+    with running_gateway(folder, settings=settings) as gateway:
+        answer = gateway.get("/x?apikey=secret", {"X-Real-IP": "203.0.113.5", "User-Agent": "curl/8"})
+    eventually(lambda: log.exists() and log.read_text(), within_s=10)
+    line = log.read_text()
+    request_id = answer.headers["X-Kong-Request-Id"]
+    assert line.startswith("203.0.113.5 - - [")
+    assert f'"GET /x HTTP/1.1" 200 {len(answer.body)} "-" "curl/8" kong_request_id: "{request_id}"' in line
+    assert "secret" not in line
+
+
+def test_workers_are_envoys(folder: Path) -> None:
+    with running_gateway(folder, settings={"KONG_NGINX_WORKER_PROCESSES": "3"}) as gateway:
+        (envoy,) = gateway.children()
+        assert b"--concurrency\x003\x00" in Path(f"/proc/{envoy}/cmdline").read_bytes()
+
+
+def test_what_is_without_effect_is_said(folder: Path) -> None:
+    with running_gateway(folder, settings={"KONG_DATABASE": "off", "KONG_TRUSTED_IP": "1.2.3.4"}) as gateway:
+        said = "\n".join(gateway.lines)
+    assert "warning: KONG_DATABASE has no effect: there is no database" in said
+    assert "warning: KONG_TRUSTED_IP has no effect: there is no setting trusted_ip; did you mean trusted_ips?" in said
