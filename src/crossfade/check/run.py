@@ -18,7 +18,9 @@ from crossfade.gateway_files.lines import Lines
 from crossfade.gateway_files.source import FileSource
 from crossfade.gateway_files.uses import Place
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
+from crossfade_kube.core.service import Service
+from crossfade_kube.meta import NamespacedName, ObjectRef
 
 
 class Finding(Struct, frozen=True):
@@ -60,10 +62,22 @@ def check_files(files: Files, settings: CompileSettings) -> Checked:
 
 
 def _diagnostics(snapshot: Snapshot, settings: CompileSettings) -> Iterator[Diagnostic]:
-    yield from compile_gateway(snapshot, replace(settings, stands_alone=True)).diagnostics
+    gateway = compile_gateway(snapshot, replace(settings, stands_alone=True)).diagnostics
+    elsewhere = _services_of_pods(snapshot)
+    for item in gateway:
+        if item.code != "service.no-endpoints" or NamespacedName(item.ref.namespace, item.ref.name) not in elsewhere:
+            yield item
     mesh, notes = _mesh_diagnostics(snapshot)
     yield from mesh
     yield from notes
+
+
+def _services_of_pods(snapshot: Snapshot) -> frozenset[NamespacedName]:
+    """Those that get their endpoints from pods, in a cluster: the manifests name none."""
+    slices = snapshot.all(EndpointSlice)
+    given = {(item.metadata.namespace, item.metadata.labels.get(SERVICE_NAME_LABEL, "")) for item in slices}
+    selecting = (item.metadata.key for item in snapshot.all(Service) if item.spec.selector)
+    return frozenset(key for key in selecting if key not in given)
 
 
 def _mesh_diagnostics(snapshot: Snapshot) -> tuple[Iterable[Diagnostic], Iterable[Diagnostic]]:

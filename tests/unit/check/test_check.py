@@ -83,6 +83,18 @@ def test_each_finding_has_its_place(text: str, line: int, severity: str, code: s
     assert found[0].message
 
 
+def test_endpoints_of_a_service_that_selects_pods_are_not_missed() -> None:
+    service, _, _ = SERVICE.partition("---\n")
+    selecting = service.replace("spec: {", "spec: {selector: {app: web}, ")
+    rest = f"---\n{INGRESS % '/shop'}---\n{PLUGIN % 5}"
+    assert check(selecting + rest).findings == ()
+    assert only(check(service + rest)).code == "service.no-endpoints"
+    without_address = SERVICE.replace("addresses: [127.0.0.1]", "addresses: [127.0.0.1], conditions: {ready: false}")
+    assert only(check(without_address.replace("spec: {", "spec: {selector: {app: web}, ") + rest)).code == (
+        "service.no-endpoints"
+    )
+
+
 def test_what_was_refused_says_what_follows_and_what_to_do() -> None:
     finding = only(check(f"{SERVICE}---\n{INGRESS % '/x'}"))
     assert finding.code == "plugin.not-found"
