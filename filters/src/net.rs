@@ -51,8 +51,11 @@ impl Endpoint {
 
     fn dial(&self, deadline: Instant) -> io::Result<TcpStream> {
         let mut last = invalid("the name has no address");
-        for address in (bare(&self.host), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left(deadline)?) {
+        let addresses: Vec<_> = (bare(&self.host), self.port).to_socket_addrs()?.collect();
+        for (place, address) in addresses.iter().enumerate() {
+            // One that swallows what is sent to it leaves time for the others.
+            let share = u32::try_from(addresses.len() - place).unwrap_or(u32::MAX);
+            match TcpStream::connect_timeout(address, left(deadline)? / share) {
                 Ok(socket) => return Ok(socket),
                 Err(error) => last = error,
             }

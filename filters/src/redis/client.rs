@@ -101,9 +101,10 @@ impl Client {
         })
     }
 
-    /// False: there is no room for it.
-    pub fn tell(&self, commands: Commands) -> bool {
-        self.shared.submit(commands, None).is_ok()
+    /// Nobody waits for it. Where so much waits that there is no room it is dropped: the store is in trouble then, which
+    /// the log says.
+    pub fn tell(&self, commands: Commands) {
+        let _ = self.shared.submit(commands, None);
     }
 
     pub fn find(&self, keys: &[Key], now_s: i64) -> Found {

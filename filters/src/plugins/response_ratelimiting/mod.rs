@@ -118,9 +118,7 @@ impl Plugin for ResponseRateLimiting {
                 None => {
                     limit.count_here(response.counters, &usage.counted_by, response.now_ms.div_euclid(1000), amount)
                 }
-                Some(store) => {
-                    store.tell(limit.commands(&usage.counted_by, usage.now_s, amount));
-                }
+                Some(store) => store.tell(limit.commands(&usage.counted_by, usage.now_s, amount)),
             }
         }
     }
