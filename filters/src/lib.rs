@@ -47,6 +47,7 @@ mod response;
 mod router;
 mod stream;
 mod tables;
+mod taking;
 #[cfg(test)]
 mod testing;
 mod text;

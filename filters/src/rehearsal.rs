@@ -1,7 +1,7 @@
 //! One request through router and filter without Envoy: which route takes it, which comes next, and what its plugins make
 //! of it. Nothing is decided here: the code that serves decides, on a stream that ends in memory.
 
-use crate::gateway::{Filter, Flow, Part};
+use crate::gateway::{Filter, Flow};
 use crate::incoming::{self, IncomingHeaders, Listener};
 use crate::local_reply;
 use crate::path;
@@ -10,6 +10,7 @@ use crate::request::host_without_port;
 use crate::router::{Entry, Query, Scheme};
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
 use crate::tables::{Route, World};
+use crate::taking::Part;
 use crate::waiting::Wake;
 use serde::Deserialize;
 use serde_json::{Value, json};
