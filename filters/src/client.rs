@@ -17,7 +17,8 @@ pub struct Client<'a> {
 impl<'a> Client<'a> {
     pub fn of(settings: &Settings, request: &Request<'a>) -> Self {
         let peer = request.peer.unwrap_or_default();
-        let trusted = peer.parse().ok().filter(|peer| settings.trusts(*peer));
+        let trusts_some = !settings.trusted.is_empty();
+        let trusted = trusts_some.then(|| peer.parse().ok()).flatten().filter(|peer| settings.trusts(*peer));
         let told = trusted.and_then(|peer| told_address(settings, request, peer));
         Self {
             address: told.map_or(Cow::Borrowed(peer), |address| Cow::Owned(address.to_string())),

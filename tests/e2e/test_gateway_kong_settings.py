@@ -172,3 +172,34 @@ def test_what_is_without_effect_is_said(folder: Path) -> None:
         said = "\n".join(gateway.lines)
     assert "warning: KONG_DATABASE has no effect: there is no database" in said
     assert "warning: KONG_TRUSTED_IP has no effect: there is no setting trusted_ip; did you mean trusted_ips?" in said
+
+
+REQUEST = b"GET /x HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n\r\n"
+# HAProxy's specification of the PROXY protocol: signature, version 2 and PROXY, TCP over IPv4, 12 bytes of addresses.
+VERSION_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([203, 0, 113, 77, 192, 0, 2, 1, 0x9C, 0x40, 0x01, 0xBB])
+VERSION_1 = b"PROXY TCP4 203.0.113.77 192.0.2.1 40000 443\r\n"
+
+
+def said(port: int, content: bytes) -> bytes:
+    """All that comes back; nothing where the connection is closed or reset."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        try:
+            connection.sendall(content)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except ConnectionError:
+            return b""
+
+
+@pytest.mark.parametrize("header", [VERSION_1, VERSION_2], ids=["version 1", "version 2"])
+def test_the_proxy_protocol_tells_the_client_and_the_listener_keeps_its_port(folder: Path, header: bytes) -> None:
+    (port,) = free_ports(1)
+    settings = {
+        "KONG_PROXY_LISTEN": f"127.0.0.1:{port} proxy_protocol",
+        "KONG_TRUSTED_IPS": "127.0.0.1",
+        "KONG_REAL_IP_HEADER": "proxy_protocol",
+    }
+    with running_gateway(folder, settings=settings):
+        told = json.loads(said(port, header + REQUEST).partition(b"\r\n\r\n")[2])["headers"]
+        assert said(port, REQUEST) == b""
+    assert told["x-real-ip"] == "203.0.113.77"
+    assert told["x-forwarded-port"] == str(port)

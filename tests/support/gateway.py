@@ -25,19 +25,20 @@ class Answer(NamedTuple):
 
 
 class RunningGateway:
-    """`lines` is what it said on stderr so far."""
+    """`lines` is what it said on stderr so far. `settings` with KONG_PROXY_LISTEN say where it listens, not `port`."""
 
     def __init__(self, folder: Path, port: int, *options: str, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port = port
         self.lines: list[str] = []
+        given = {"KONG_NGINX_WORKER_PROCESSES": "1"} | dict(settings or {})
         command = [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder)]
         self.process = subprocess.Popen(
-            [*command, "--http-port", str(port), *options],
+            [*command, *(() if "KONG_PROXY_LISTEN" in given else ("--http-port", str(port))), *options],
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
-            env=os.environ | {"KONG_NGINX_WORKER_PROCESSES": "1"} | dict(settings or {}),
+            env=os.environ | given,
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
