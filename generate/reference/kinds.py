@@ -20,6 +20,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
@@ -60,6 +61,7 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongCustomEntity,
     KongIngress,
     KongUpstreamPolicy,
+    KongServiceFacade,
     IngressClassParameters,
     ReferenceGrant,
 )
@@ -67,6 +69,11 @@ _BACKEND: Final = {
     "service.name": "a Service of the namespace; one that does not exist is answered 503",
     "service.port.name": "its port by name",
     "service.port.number": "its port by number",
+}
+_FACADE: Final = {
+    "apiGroup": "`incubator.ingress-controller.konghq.com`",
+    "kind": "`KongServiceFacade`; other kinds are told, and their paths match no request",
+    "name": "a KongServiceFacade of the namespace; one that does not exist is answered 503",
 }
 KUBERNETES: Final = (
     KubernetesKind(
@@ -81,10 +88,14 @@ KUBERNETES: Final = (
                 f"spec.defaultBackend.{name}": f"for requests that no rule takes: {text}"
                 for name, text in _BACKEND.items()
             },
+            **{
+                f"{place}.resource.{name}": text
+                for place in ("spec.rules[].http.paths[].backend", "spec.defaultBackend")
+                for name, text in _FACADE.items()
+            },
             "spec.tls[].hosts": "server names that the certificate answers for",
             "spec.tls[].secretName": "a Secret with `tls.crt` and `tls.key`",
         },
-        {"spec.rules[].http.paths[].backend.resource": "told; the path matches no request"},
     ),
     KubernetesKind(
         IngressClass,

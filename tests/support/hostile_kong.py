@@ -15,6 +15,7 @@ from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, CREDENTIAL_LABEL
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.compile.gateway import annotations
 from crossfade.compile.gateway.annotation_table import OBJECTS_OF
 from crossfade.compile.gateway.compiler import INPUT_KINDS
@@ -59,7 +60,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "pathType": ("Prefix", "Exact", "ImplementationSpecific", "Regex", ""),
     "secretName": ("cert", "config", "ghost"),
     "ingressClassName": ("kong", "kong", "other", ""),
-    "apiGroup": ("configuration.konghq.com", ""),
+    "apiGroup": ("configuration.konghq.com", "incubator.ingress-controller.konghq.com", ""),
     "kind": ("IngressClassParameters", "KongServiceFacade", "Service"),
     "scope": ("Namespace", "Cluster"),
     "controller": ("ingress-controllers.konghq.com/kong",),
@@ -259,7 +260,7 @@ def noted(draw: hostile.Draw, kind: Kind) -> dict[str, str]:
     if kind is Ingress and draw(st.integers(0, 2)) == 0:
         name = draw(st.sampled_from(_MAPPING_KEYS))
         found[f"{annotations.HEADERS_PREFIX}{name}"] = draw(_HEADER_LISTS | hostile.strange_text())
-    has_class = kind in (KongConsumer, KongConsumerGroup, KongClusterPlugin)
+    has_class = kind in (KongConsumer, KongConsumerGroup, KongClusterPlugin, KongServiceFacade)
     if draw(st.integers(0, 9)) < (9 if has_class else 1):
         found[annotations.CLASS] = "kong" if has_class else draw(_BY_SUFFIX["ingress.class"])
     if kind is IngressClass and draw(st.booleans()):

@@ -42,7 +42,7 @@ def test_the_good_gateway_uses_every_kind() -> None:
     model, diagnostics, _ = compiled(good_objects())
     gateway = gateway_of(model)
     assert {item.code for item in diagnostics} <= {"backend.service-not-found", "credential.unused-type"}
-    assert len(gateway.routes) == 8
+    assert len(gateway.routes) == 9
     assert len(gateway.consumers) == 2
     assert len(gateway.instances) == 4
     assert tables_of(model).problems() == []

@@ -53,7 +53,6 @@ _DEPRECATED: Final = (
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "KongCustomEntity": "the entity is not created",
     "KongLicense": "no feature depends on a license",
-    "KongServiceFacade": "a path whose backend it is matches no request; name a Service",
     "TCPIngress": "no TCP or TLS connection is routed",
     "UDPIngress": "no UDP traffic is routed",
 }

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from crossfade import __version__
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
+from crossfade.api.kong.service_facade import FACADE_GROUP
 from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
@@ -170,6 +171,8 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
         _rule("networking.k8s.io", ["ingresses/status"], ["get", "patch", "update"]),
         _rule("gateway.networking.k8s.io", ["referencegrants"], reads),
         _rule("configuration.konghq.com", [*_KONG_KINDS, "ingressclassparameterses"], reads),
+        _rule(FACADE_GROUP, ["kongservicefacades"], reads),
+        _rule(FACADE_GROUP, ["kongservicefacades/status"], ["get", "patch", "update"]),
         _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["get", "patch", "update"]),
     ]
     if settings.has_webhook:
@@ -232,7 +235,7 @@ def _webhook(settings: GatewayInstallSettings) -> list[JsonObject]:
                 "resources": [*_KONG_KINDS, *_WITHOUT_EFFECT],
             },
             {
-                "apiGroups": ["incubator.ingress-controller.konghq.com"],
+                "apiGroups": [FACADE_GROUP],
                 "apiVersions": ["*"],
                 "operations": changes,
                 "resources": ["kongservicefacades"],

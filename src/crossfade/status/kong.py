@@ -12,6 +12,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
@@ -30,7 +31,7 @@ from crossfade_kube.meta import Condition, JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.registry import TypedObject, typed_ref
 
 WithConditions: TypeAlias = (
-    KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup | KongVault | KongCustomEntity
+    KongPlugin | KongClusterPlugin | KongConsumer | KongConsumerGroup | KongVault | KongCustomEntity | KongServiceFacade
 )
 _WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (
     KongPlugin,
@@ -39,6 +40,7 @@ _WITH_CONDITIONS: Final[tuple[type[WithConditions], ...]] = (
     KongConsumerGroup,
     KongVault,
     KongCustomEntity,
+    KongServiceFacade,
 )
 _Verdicts: TypeAlias = Mapping[ObjectRef, tuple[Diagnostic, ...]]
 
@@ -63,6 +65,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         EndpointSlice,
         KongIngress,
         KongUpstreamPolicy,
+        KongServiceFacade,
         KongPlugin,
         KongClusterPlugin,
         KongConsumer,

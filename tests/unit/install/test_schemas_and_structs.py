@@ -22,6 +22,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
@@ -46,6 +47,7 @@ KINDS: Final[tuple[Any, ...]] = (
     ReferenceGrant,
     KongIngress,
     KongUpstreamPolicy,
+    KongServiceFacade,
     IngressClassParameters,
 )
 # Patterns of paths, with the reason.

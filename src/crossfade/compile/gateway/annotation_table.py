@@ -198,7 +198,7 @@ SERVICE_ANNOTATIONS: Final = (
 SHARED_ANNOTATIONS: Final = (
     Annotation(
         "kubernetes.io/ingress.class",
-        ("Ingress", "KongConsumer", "KongConsumerGroup", "KongClusterPlugin", "KongVault"),
+        ("Ingress", "KongConsumer", "KongConsumerGroup", "KongClusterPlugin", "KongVault", "KongServiceFacade"),
         "name of an ingress class",
         "`spec.ingressClassName` of an Ingress, else whether the gateway's class is the cluster's default",
         "the object belongs to the gateway of this class",
@@ -212,7 +212,7 @@ SHARED_ANNOTATIONS: Final = (
     ),
     Annotation(
         "konghq.com/plugins",
-        ("Ingress", "Service", "KongConsumer", "KongConsumerGroup"),
+        ("Ingress", "Service", "KongServiceFacade", "KongConsumer", "KongConsumerGroup"),
         "names of KongPlugins of the namespace or of KongClusterPlugins, separated by commas; `namespace:name` for a"
         " KongPlugin of another namespace, which needs a ReferenceGrant there",
         effect=(

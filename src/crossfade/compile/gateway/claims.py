@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.routes import weight
-from crossfade.compile.gateway.state import KongRoute
+from crossfade.compile.gateway.state import KongBackend, KongRoute
 from crossfade.compile.memo import Memo
 
 _ANY_HOST: Final = "any host"
@@ -48,6 +48,10 @@ def _claims_of(route: KongRoute, _: Diagnostics) -> tuple[_Claim, ...]:
     )
 
 
+def _named(backend: KongBackend) -> str:
+    return f"KongServiceFacade {backend.facade}" if backend.facade else f"Service {backend.service.name}"
+
+
 def _age(route: KongRoute) -> tuple[str, str]:
     return route.created, route.name
 
@@ -60,7 +64,7 @@ def _tell(route: KongRoute, claim: _Claim, winner: KongRoute, diagnostics: Diagn
         route.origin.ref,
         "ingress.path-taken",
         f"path {claim.path} of {claim.host} is claimed with the same weight by {of}, which {why}",
-        effect=f"all requests for it go to Service {winner.backend.service.name} as {of} says",
+        effect=f"all requests for it go to {_named(winner.backend)} as {of} says",
         hint="give one of them another path, host or condition, or remove it",
         field=route.origin.path,
     )

@@ -11,6 +11,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
@@ -62,6 +63,7 @@ INPUT_KINDS = (
     KongConsumerGroup,
     KongIngress,
     KongUpstreamPolicy,
+    KongServiceFacade,
     KongVault,
     KongCustomEntity,
     ReferenceGrant,
@@ -102,6 +104,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     tell_rivals(routes, memo, diagnostics)
     resolver = ServiceResolver(
         snapshot,
+        classes,
         memo,
         diagnostics,
         is_service_upstream=parameters.service_upstream,

@@ -1,8 +1,9 @@
 """Ingresses → Kong routes: one for each Ingress, host, Service and port, with all its paths (kong.md §3.1)."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from crossfade.api.kong.service_facade import FACADE_GROUP
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.ingress_options import RouteOptions, override_of, route_options
@@ -14,9 +15,11 @@ from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.policy_module import library
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core.ingress import HttpIngressPath, Ingress, IngressBackend
+from crossfade_kube.core.ingress import HttpIngressPath, Ingress, IngressBackend, IngressServiceBackend
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
+
+_DEFAULT_BACKEND: Final = "spec.defaultBackend"
 
 
 class _Rule(NamedTuple):
@@ -92,22 +95,39 @@ def _routes(
 
 def _rule_routes(reading: _Reading) -> Iterator[KongRoute]:
     ref, meta = typed_ref(reading.ingress), reading.ingress.metadata
-    grouped: dict[tuple[str, str, str], list[_Rule]] = {}
+    grouped: dict[tuple[str, str], list[tuple[KongBackend, _Rule]]] = {}
     for rule in _rules(reading.ingress):
-        backend = rule.path.backend.service
+        backend = kong_backend(rule.path.backend, meta.namespace, Origin(ref, f"{rule.field}.backend"))
         if backend is None:
             _refuse_resource(rule.path.backend, Origin(ref, rule.field), rule.path.path, reading.diagnostics)
             continue
-        grouped.setdefault((backend.name, rule.host, port_text(backend)), []).append(rule)
-    for (service_name, host, port), rules in grouped.items():
-        backend = rules[0].path.backend.service
-        paths = [path for rule in rules for path in _usable_paths(rule, reading)]
-        hosts = _usable_hosts(rules[0], reading)
-        if backend is not None and paths and hosts is not None:
-            name = f"{meta.namespace}.{meta.name}.{service_name}.{host.replace('*', '_')}.{port}"
-            origin = Origin(ref, rules[0].field)
-            target = KongBackend(meta.namespace, backend, Origin(ref, f"{origin.path}.backend.service"))
-            yield _route(name, target, dict.fromkeys(paths), origin, reading, hosts=hosts)
+        grouped.setdefault((backend.name, rule.host), []).append((backend, rule))
+    for (_, host), found in grouped.items():
+        backend, first = found[0]
+        paths = [path for _, rule in found for path in _usable_paths(rule, reading)]
+        hosts = _usable_hosts(first, reading)
+        if paths and hosts is not None:
+            name = _route_name(f"{meta.namespace}.{meta.name}", backend, host.replace("*", "_"))
+            yield _route(name, backend, dict.fromkeys(paths), Origin(ref, first.field), reading, hosts=hosts)
+
+
+def kong_backend(given: IngressBackend, namespace: str, origin: Origin) -> KongBackend | None:
+    """None where it is neither a Service nor a KongServiceFacade."""
+    resource = given.resource
+    if given.service is not None:
+        field = origin.path if origin.path == _DEFAULT_BACKEND else f"{origin.path}.service"
+        return KongBackend(namespace, given.service, Origin(origin.ref, field))
+    if resource is None or (resource.api_group, resource.kind) != (FACADE_GROUP, "KongServiceFacade"):
+        return None
+    place = Origin(origin.ref, f"{origin.path}.resource")
+    return KongBackend(namespace, IngressServiceBackend(""), place, facade=resource.name)
+
+
+def _route_name(ingress: str, backend: KongBackend, host: str) -> str:
+    """As the ingress controller's (kong.md §3.1)."""
+    if backend.facade:
+        return f"{ingress}.{host}.{backend.facade}.svc.facade"
+    return f"{ingress}.{backend.service.name}.{host}.{port_text(backend.service)}"
 
 
 def _usable_hosts(rule: _Rule, reading: _Reading) -> tuple[str, ...] | None:
@@ -216,12 +236,11 @@ def _route(
 
 
 def _default_route(reading: _Reading) -> Iterator[KongRoute]:
-    given = reading.ingress.spec.default_backend
-    if given is None or given.service is None:
+    given, meta = reading.ingress.spec.default_backend, reading.ingress.metadata
+    origin = Origin(typed_ref(reading.ingress), _DEFAULT_BACKEND)
+    backend = kong_backend(given, meta.namespace, origin) if given else None
+    if backend is None:
         return
-    origin = Origin(typed_ref(reading.ingress), "spec.defaultBackend")
-    meta = reading.ingress.metadata
-    backend = KongBackend(meta.namespace, given.service, origin)
     path = {KongPath(PathMatchKind.PREFIX, "/"): None}
     yield _route(f"{meta.namespace}.{meta.name}", backend, path, origin, reading, is_default_backend=True)
 
@@ -231,7 +250,9 @@ def _default_backend_owner(ingresses: list[Ingress], snapshot: Snapshot) -> Ingr
     owners = [
         ingress
         for ingress in ingresses
-        if (given := ingress.spec.default_backend) and given.service and _can_match(ingress, snapshot)
+        if (given := ingress.spec.default_backend)
+        and kong_backend(given, "", Origin(typed_ref(ingress), _DEFAULT_BACKEND))
+        and _can_match(ingress, snapshot)
     ]
     return min(owners, key=lambda item: item.metadata.age, default=None)
 
@@ -258,6 +279,6 @@ def _refuse_resource(backend: IngressBackend, origin: Origin, path: str, diagnos
         "ingress.unsupported-backend",
         f'failed to get backend for ingress path "{path}": unknown resource type {kind}',
         effect="this path matches no request",
-        hint="name a Service",
+        hint="name a Service or a KongServiceFacade",
         field=f"{origin.path}.backend.resource",
     )

@@ -6,10 +6,12 @@ from msgspec.structs import replace
 
 from crossfade.api.bounds import Bounds, Misfit, header_value, host_name, is_ip_address
 from crossfade.api.kong.ingress import KongIngress, KongIngressProxy
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.annotation_table import SERVICE_WITHOUT_EFFECT
+from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.healthchecks import ProbeTarget
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
@@ -23,6 +25,7 @@ from crossfade.compile.model import ClientTls, Cluster, Discovery, IpFamily, Pro
 from crossfade.compile.routing.origin import Origin
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.endpoint_slice import EndpointSlice
+from crossfade_kube.core.ingress import IngressServiceBackend, ServiceBackendPort
 from crossfade_kube.core.service import Service
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import TypedObject, typed_ref
@@ -55,6 +58,7 @@ class ServiceResolver:
     def __init__(
         self,
         snapshot: Snapshot,
+        classes: ClassFilter,
         memo: Memo,
         diagnostics: Diagnostics,
         *,
@@ -62,6 +66,7 @@ class ServiceResolver:
         authorities: str | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._classes = classes
         self._memo = memo
         self._diagnostics = diagnostics
         self._is_service_upstream = is_service_upstream
@@ -77,24 +82,49 @@ class ServiceResolver:
     def resolve(self, backend: KongBackend) -> KongService:
         """Diagnostics about a missing Service point to the place that names it."""
         name = backend.name
+        facade = self._facade(backend)
+        if facade is not None:
+            backend = _behind(facade, backend)
         service = self._snapshot.get(Service, backend.namespace, backend.service.name)
-        if service is None:
+        if service is None and (facade is not None or not backend.facade):
             self._tell_missing(backend)
         if name not in self._resolved:
-            self._resolved[name] = self._missing(backend, name) if service is None else self._found(service, backend)
+            made = self._missing(backend, name) if service is None else self._found(service, backend, facade)
+            self._resolved[name] = made
         found = self._resolved[name]
         if found.missing_port is not None:
             self._tell_missing_port(backend, found.missing_port)
         return found
 
-    def _found(self, service: Service, backend: KongBackend) -> KongService:
+    def _facade(self, backend: KongBackend) -> KongServiceFacade | None:
+        """One of another class does not exist (kong.md §1.0)."""
+        if not backend.facade:
+            return None
+        found = self._snapshot.get(KongServiceFacade, backend.namespace, backend.facade)
+        if found is not None and self._classes.takes(found.metadata):
+            return found
+        reason = "not found" if found is None else f"it is not of the ingress class {self._classes.name}"
+        self._diagnostics.error(
+            backend.origin.ref,
+            "backend.facade-not-found",
+            f"couldn't get KongServiceFacade {backend.facade}: {reason}",
+            effect="requests to this backend are answered 503",
+            hint=f"create the KongServiceFacade {backend.namespace}/{backend.facade}, with the class as its annotation",
+            field=backend.origin.path,
+        )
+        return None
+
+    def _found(self, service: Service, backend: KongBackend, facade: KongServiceFacade | None) -> KongService:
         name = backend.name
         slices = self._slices.get(service.metadata.key, ())
         override = self._referred(service, notes.OVERRIDE, KongIngress)
         policy = self._referred(service, notes.UPSTREAM_POLICY, KongUpstreamPolicy)
+        plugins = () if facade is None else _plugins_of(facade)
         references = tls_references(service, self._snapshot)
 
         def make(found: Diagnostics) -> KongService:
+            if facade is not None:
+                notes.Reader(typed_ref(facade), facade.metadata.annotations, found).tell_unknown()
             reading = _Reading(
                 service,
                 backend,
@@ -107,7 +137,7 @@ class ServiceResolver:
                 self._authorities,
             )
             return isolated(
-                lambda: _kong_service(reading, name),
+                lambda: _kong_service(reading, name, plugins),
                 otherwise=_closed(backend, name, "its Service cannot be used"),
                 ref=typed_ref(service),
                 effect="requests to this Service are answered 503",
@@ -115,7 +145,7 @@ class ServiceResolver:
             )
 
         setting = (self._is_service_upstream, self._authorities)
-        inputs = (service, override, policy, *references.objects, *setting, *slices)
+        inputs = (service, facade, override, policy, *references.objects, *setting, *slices)
         return self._memo.of(("service", name), inputs, make, self._diagnostics)
 
     def _tell_missing(self, backend: KongBackend) -> None:
@@ -170,7 +200,21 @@ def _closed(backend: KongBackend, name: str, refusal: str) -> KongService:
     return KongService(name, entity_id("service", name), cluster, refusal=refusal)
 
 
-def _kong_service(reading: _Reading, name: str) -> KongService:
+# Unlike 0, which stands for a port that is named.
+_NO_PORT: Final = -1
+
+
+def _behind(facade: KongServiceFacade, backend: KongBackend) -> KongBackend:
+    ref = facade.spec.backend_ref
+    return replace(backend, service=IngressServiceBackend(ref.name, ServiceBackendPort(ref.port or _NO_PORT)))
+
+
+def _plugins_of(item: Service | KongServiceFacade) -> tuple[PluginRef, ...]:
+    noted = notes.modernised(item.metadata.annotations)[0]
+    return tuple(PluginRef(plugin, typed_ref(item)) for plugin in notes.list_of(noted, notes.PLUGINS))
+
+
+def _kong_service(reading: _Reading, name: str, plugins: tuple[PluginRef, ...]) -> KongService:
     service, override, diagnostics = reading.service, reading.override, reading.diagnostics
     ref = typed_ref(service)
     reader = notes.Reader(ref, service.metadata.annotations, diagnostics)
@@ -207,7 +251,7 @@ def _kong_service(reading: _Reading, name: str) -> KongService:
         path=_base_path(reader, proxy),
         retries=_first(reader.integer("konghq.com/retries", RETRIES), proxy.retries, 5),
         read_timeout=_first(reader.integer("konghq.com/read-timeout", TIMEOUT), proxy.read_timeout, 60000),
-        plugins=tuple(PluginRef(plugin, ref) for plugin in notes.list_of(noted, notes.PLUGINS)),
+        plugins=(*plugins, *_plugins_of(service)),
         refusal=_refusal(ref, protocol, diagnostics) or secured.refusal,
         server_name=_server_name(upstream.host_header) if secured.tls is not None else None,
         missing_port=targets.problem if targets.lacks_port else None,
@@ -352,6 +396,13 @@ def _tell_empty(reading: _Reading, targets: Targets) -> None:
         )
 
 
+def _cluster_name(backend: KongBackend) -> str:
+    """As Kong's upstream (kong.md §3.1)."""
+    if backend.facade:
+        return backend.name
+    return f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc"
+
+
 def _cluster(
     backend: KongBackend,
     targets: Targets,
@@ -363,7 +414,7 @@ def _cluster(
     tls: ClientTls | None = None,
 ) -> Cluster:
     return Cluster(
-        name=f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc",
+        name=_cluster_name(backend),
         discovery=targets.discovery,
         endpoints=targets.endpoints,
         origin=origin,

@@ -32,15 +32,18 @@ class PluginRef(Struct, frozen=True, gc=False):
 
 
 class KongBackend(Struct, frozen=True, gc=False):
-    """What an Ingress names as its backend, and where it does."""
+    """What an Ingress names as its backend, and where it does. A `facade` says which Service stands behind it."""
 
     namespace: str
     service: IngressServiceBackend
     origin: Origin
+    facade: str = ""
 
     @property
     def name(self) -> str:
         """Of the KongService."""
+        if self.facade:
+            return f"{self.namespace}.{self.facade}.svc.facade"
         return f"{self.namespace}.{self.service.name}.{port_text(self.service)}"
 
 

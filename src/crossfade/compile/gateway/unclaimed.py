@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import KongClusterPlugin
+from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.annotations import CLASS, is_kongs
@@ -18,13 +19,15 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.registry import typed_ref
 
-Claimable: TypeAlias = Ingress | KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault
+Claimable: TypeAlias = Ingress | KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault | KongServiceFacade
 
-_BY_ANNOTATION: Final[tuple[type[KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault], ...]] = (
+_ByAnnotation: TypeAlias = KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault | KongServiceFacade
+_BY_ANNOTATION: Final[tuple[type[_ByAnnotation], ...]] = (
     KongConsumer,
     KongConsumerGroup,
     KongClusterPlugin,
     KongVault,
+    KongServiceFacade,
 )
 _ANNOTATION: Final = f"metadata.annotations[{CLASS}]"
 
@@ -85,4 +88,6 @@ def _effect(item: Claimable) -> str:
         return "for consumers that name it, it does not exist"
     if isinstance(item, KongVault):
         return "references to its secrets are not resolved"
+    if isinstance(item, KongServiceFacade):
+        return "for Ingresses that name it, it does not exist"
     return "it runs on no request" if item.is_global else "for annotations that name it, it does not exist"

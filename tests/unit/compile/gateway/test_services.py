@@ -3,6 +3,7 @@
 import pytest
 
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.state import KongBackend
 from crossfade.compile.memo import Memo
@@ -17,7 +18,7 @@ from crossfade_kube.meta import ObjectMeta, ObjectRef
 def test_everybody_who_names_a_missing_service_is_told() -> None:
     refs = [ObjectRef("networking.k8s.io/v1", "Ingress", "shop", name) for name in ("a", "b")]
     diagnostics = Diagnostics()
-    resolver = ServiceResolver(Snapshot.of([]), Memo(), diagnostics)
+    resolver = ServiceResolver(Snapshot.of([]), ClassFilter(Snapshot.of([]), "kong"), Memo(), diagnostics)
     gone = IngressServiceBackend("gone", ServiceBackendPort(80))
     one, two = (resolver.resolve(KongBackend("shop", gone, Origin(ref, "spec"))) for ref in refs)
     assert one is two
@@ -37,7 +38,8 @@ def slice_of(*ready: bool, port: str = "http", address: str = "10.0.0.1") -> End
 def told(*slices: EndpointSlice, port: int = 80) -> list[tuple[str, str, str]]:
     """About Services and Ingresses."""
     diagnostics = Diagnostics()
-    resolver = ServiceResolver(Snapshot.of([WEB, *slices]), Memo(), diagnostics)
+    snapshot = Snapshot.of([WEB, *slices])
+    resolver = ServiceResolver(snapshot, ClassFilter(snapshot, "kong"), Memo(), diagnostics)
     resolver.resolve(
         KongBackend("shop", IngressServiceBackend("web", ServiceBackendPort(port)), Origin(INGRESS, "spec"))
     )
