@@ -13,7 +13,7 @@ pub enum FilterConfig {
 impl FilterConfig {
     /// `tell` gets what is wrong with single objects of a configuration that is taken all the same.
     pub fn parse(name: &[u8], config: &[u8], store: &Store, tell: impl Fn(&str)) -> Result<Self, ConfigError> {
-        let text = || std::str::from_utf8(config).map_err(|_| ConfigError::Invalid("not UTF-8 text".into()));
+        let text = || std::str::from_utf8(content(config)).map_err(|_| ConfigError::Invalid("not UTF-8 text".into()));
         match name {
             b"gateway" => return Ok(Self::Gateway),
             b"root" => store.set_root(Root::parse(text()?)?),
@@ -25,6 +25,30 @@ impl FilterConfig {
             other => return Err(ConfigError::UnknownFilter(String::from_utf8_lossy(other).into_owned())),
         }
         Ok(Self::Table)
+    }
+}
+
+/// The text within Envoy's `GenericSecret {secret: DataSource {…}}`, which keeps it out of Envoy's dumps; JSON by itself,
+/// as tests give it, stays as it is. Envoy hands the message over in protobuf's encoding: each of the two is one field.
+fn content(config: &[u8]) -> &[u8] {
+    const SECRET: u8 = 1 << 3 | 2;
+    const INLINE: [u8; 2] = [2 << 3 | 2, 3 << 3 | 2];
+    let inner = field(config, |tag| tag == SECRET).and_then(|source| field(source, |tag| INLINE.contains(&tag)));
+    inner.unwrap_or(config)
+}
+
+/// What a message of one field with a length holds.
+fn field(message: &[u8], is_wanted: impl Fn(u8) -> bool) -> Option<&[u8]> {
+    let (_, mut rest) = message.split_first().filter(|(tag, _)| is_wanted(**tag))?;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let (byte, tail) = rest.split_first()?;
+        rest = tail;
+        length |= usize::from(byte & 0x7f).checked_shl(shift)?;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return (length == rest.len()).then_some(rest);
+        }
     }
 }
 
@@ -52,6 +76,27 @@ mod tests {
         assert_eq!(parsed("root", root, &store).0, Ok(FilterConfig::Table));
         assert!(store.world().is_some());
         assert_eq!(parsed("gateway", b"", &store).0, Ok(FilterConfig::Gateway));
+    }
+
+    #[test]
+    fn the_content_of_a_secret_is_unwrapped() {
+        let wrapped = |text: &[u8]| {
+            let length = u8::try_from(text.len()).unwrap();
+            [&[0x0a, length + 2, 0x1a, length], text].concat()
+        };
+        let long = [b"\x0a\xcb\x01\x1a\xc8\x01".as_slice(), &[b'x'; 200]].concat();
+        for (config, expected) in [
+            (wrapped(b"{}"), b"{}".as_slice()),
+            (b"\x0a\x04\x12\x02{}".to_vec(), b"{}"),
+            (long.clone(), &long[6..]),
+            (b"{\"a\": 1}".to_vec(), b"{\"a\": 1}"),
+            (b"\x0a\x05\x1a\x02{}".to_vec(), b"\x0a\x05\x1a\x02{}"),
+            ([&[0x0a], [0xff; 12].as_slice()].concat(), &[&[0x0a], [0xff; 12].as_slice()].concat()),
+            (b"\x0a".to_vec(), b"\x0a"),
+            (Vec::new(), b""),
+        ] {
+            assert_eq!(content(&config), expected, "{config:?}");
+        }
     }
 
     #[test]

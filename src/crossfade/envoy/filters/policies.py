@@ -5,6 +5,8 @@ The module's library must stay loaded while nothing refers to it, else its count
 
 import json
 
+from google.protobuf.message import Message
+
 from crossfade.envoy import names
 from crossfade.envoy.proto import (
     StringValue,
@@ -14,6 +16,7 @@ from crossfade.envoy.proto import (
     dynamic_modules_v3,
     hcm_v3,
     packed,
+    tls_v3,
 )
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
@@ -22,7 +25,7 @@ from crossfade.envoy.sources import ads
 def gateway_filter(options: EnvoyOptions) -> hcm_v3.HttpFilter:
     """The same for every request; what differs stands in the tables."""
     return hcm_v3.HttpFilter(
-        name=names.POLICY_FILTER, typed_config=packed(_module_filter(names.POLICY_FILTER, "", options))
+        name=names.POLICY_FILTER, typed_config=packed(_module_filter(names.POLICY_FILTER, StringValue(), options))
     )
 
 
@@ -36,8 +39,13 @@ def table_filter(name: str) -> hcm_v3.HttpFilter:
 
 
 def table_config(name: str, kind: str, content: str, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
-    """The resource that `table_filter` asks for; `kind` is the module's name for it (`root`, `shard`)."""
-    return core_v3.TypedExtensionConfig(name=name, typed_config=packed(_module_filter(kind, content, options)))
+    """The resource that `table_filter` asks for; `kind` is the module's name for it (`root`, `shard`).
+
+    Tables hold what callers prove themselves with. Envoy shows `[redacted]` in place of a secret's content wherever it
+    prints its configuration, and gives the module the message as it was sent.
+    """
+    config = tls_v3.GenericSecret(secret=core_v3.DataSource(inline_string=content))
+    return core_v3.TypedExtensionConfig(name=name, typed_config=packed(_module_filter(kind, config, options)))
 
 
 def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
@@ -51,10 +59,10 @@ def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.
     return core_v3.TypedExtensionConfig(name=names.INCOMING_MUTATION, typed_config=packed(message))
 
 
-def _module_filter(name: str, config: str, options: EnvoyOptions) -> dynamic_module_filter_v3.DynamicModuleFilter:
+def _module_filter(name: str, config: Message, options: EnvoyOptions) -> dynamic_module_filter_v3.DynamicModuleFilter:
     return dynamic_module_filter_v3.DynamicModuleFilter(
         filter_name=name,
-        filter_config=packed(StringValue(value=config)),
+        filter_config=packed(config),
         dynamic_module_config=_module(options),
     )
 
