@@ -102,6 +102,13 @@ impl<'a> Exchange<'a, '_> {
         }
     }
 
+    /// All values under a lower-case name, as earlier plugins have left them.
+    pub fn headers<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
+        let written = self.upstream.written(name);
+        let sent = self.request.headers.iter().filter(move |(other, _)| written.is_none() && *other == name.as_bytes());
+        written.flatten().into_iter().chain(sent.map(|(_, value)| *value))
+    }
+
     /// The query as earlier plugins have left it; None where there is no `?` at all.
     pub fn query(&self) -> Option<&[u8]> {
         self.upstream.query.as_deref().or(self.request.query)

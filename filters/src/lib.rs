@@ -13,6 +13,7 @@ mod body;
 mod charset;
 mod cjson;
 mod client;
+mod cookies;
 #[allow(dead_code, reason = "plugins choose what they log")]
 mod ended;
 #[cfg(not(test))]
@@ -37,6 +38,7 @@ mod local_reply;
 mod lua;
 mod net;
 mod networks;
+mod nginx_base64;
 mod path;
 mod plugins;
 mod redis;
@@ -45,6 +47,7 @@ mod reply;
 mod request;
 mod response;
 mod router;
+mod signature;
 mod stream;
 mod tables;
 mod taking;

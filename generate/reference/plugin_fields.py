@@ -31,7 +31,7 @@ _ALLOWED: Final = {
 
 
 # What stands between the field and one of those it holds.
-_OF_MANY: Final = {"array": "[].", "map": ".NAME."}
+_OF_MANY: Final = {"array": "[].", "set": "[].", "map": ".NAME."}
 
 
 class Row(Struct, frozen=True):

@@ -80,7 +80,7 @@ def _facts(plugin: Plugin) -> list[tuple[str, str]]:
     ]
     kind = CREDENTIAL_KINDS.get(plugin.name)
     if kind is not None:
-        keys = ", ".join(map(code, kind.required))
+        keys = ", ".join(map(code, (*kind.required, *kind.optional)))
         facts.append(("Secrets", f"with the label `konghq.com/credential: {plugin.name}` and the keys {keys}"))
     return facts
 

@@ -44,6 +44,8 @@ RECORDINGS = (
     "44-malformed",
     "45-default-backend",
     "50-basic-auth",
+    "51-jwt",
+    "52-hmac-auth",
     "53-acl",
     "54-ip-restriction",
     "56-cors",

@@ -6,7 +6,9 @@ pub mod basic_auth;
 pub mod correlation_id;
 pub mod cors;
 pub mod grpc_web;
+pub mod hmac_auth;
 pub mod ip_restriction;
+pub mod jwt;
 pub mod key_auth;
 pub mod rate_limiting;
 pub mod request_termination;
@@ -92,7 +94,9 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("correlation-id", correlation_id::parse),
     ("cors", cors::parse),
     ("grpc-web", grpc_web::parse),
+    ("hmac-auth", hmac_auth::parse),
     ("ip-restriction", ip_restriction::parse),
+    ("jwt", jwt::parse),
     ("key-auth", key_auth::parse),
     ("rate-limiting", rate_limiting::parse),
     ("request-termination", request_termination::parse),

@@ -4,6 +4,7 @@
 //! nothing about the secrets in the table.
 
 use crate::error::ConfigError;
+use crate::signature::Key;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Credential {
     pub index: Box<str>,
     /// Digest of what must be shown besides, like a password.
     pub secret: Option<Box<str>>,
+    /// By which its owner's signatures are checked.
+    pub key: Option<Key>,
     /// Unix time in seconds from which the credential is no longer valid.
     pub expires_at: Option<f64>,
 }

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator
 
 from crossfade.api.kong.consumer import KongConsumer
-from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, empty_fields, missing_fields
+from crossfade.api.kong.credentials import CREDENTIAL_KINDS, credential_type, demanded_fields
+from crossfade.compile.policies.registry import CREDENTIAL_TYPES
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import NamespacedName
@@ -17,10 +18,13 @@ def credential_problem(secret: Secret, snapshot: Snapshot, own: Collection[Names
     kind = CREDENTIAL_KINDS.get(declared)
     if kind is None:
         return f"invalid credential type {declared}"
-    if missing := missing_fields(kind, secret.data):
+    demanded = demanded_fields(declared, secret.data)
+    if missing := [name for name in demanded if name not in secret.data]:
         return f"missing required field(s): {', '.join(missing)}"
-    if empty := empty_fields(kind, secret.data):
+    if empty := [name for name in demanded if not secret.data[name]]:
         return f"some fields were invalid due to missing data: {', '.join(empty)}"
+    if declared in CREDENTIAL_TYPES and (problem := CREDENTIAL_TYPES[declared].problem(secret.data)):
+        return problem
     if own is None or kind.unique is None:
         return None
     value = secret.data[kind.unique]

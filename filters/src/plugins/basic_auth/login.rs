@@ -1,16 +1,6 @@
 //! `Authorization: Basic …` as Kong reads it: the scheme may stand anywhere, and what follows it is decoded generously.
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
-/// nginx's decoder: left-over bits count for nothing, and so does all that follows the first `=`.
-const GENEROUS: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
+use crate::nginx_base64;
 
 const SCHEMES: [&[u8]; 2] = [b"Basic", b"basic"];
 
@@ -23,8 +13,7 @@ pub struct Login {
 impl Login {
     pub fn read(header: &[u8]) -> Option<Self> {
         let scheme = header.windows(5).position(|part| SCHEMES.contains(&part))?;
-        let encoded = header[scheme + 5..].trim_ascii_start().split(|byte| *byte == b'=').next()?;
-        Self::split(&GENEROUS.decode(encoded).ok()?)
+        Self::split(&nginx_base64::decode(header[scheme + 5..].trim_ascii_start())?)
     }
 
     /// Kong's `([^:]+):(.*)`: colons before the name are skipped, and a line feed ends the password.
@@ -40,6 +29,7 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
     use proptest::prelude::*;
 

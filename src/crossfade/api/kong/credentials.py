@@ -8,23 +8,29 @@ LEGACY_TYPE_KEY: Final = "kongCredType"
 
 
 class CredentialKind(NamedTuple):
-    """`required` are data keys; `unique` is the one whose value no second credential may have."""
+    """`required` are data keys; `unique` is the one whose value no second credential may have.
+
+    `optional` are read besides. `spoken` is what Kong's controller calls the type where that is not its name.
+    """
 
     required: tuple[str, ...]
     unique: str | None = None
+    optional: tuple[str, ...] = ()
+    spoken: str | None = None
 
 
 CREDENTIAL_KINDS: Final[dict[str, CredentialKind]] = {
-    "key-auth": CredentialKind(("key",), "key"),
+    "key-auth": CredentialKind(("key",), "key", ("ttl",)),
     "basic-auth": CredentialKind(("username", "password"), "username"),
     "hmac-auth": CredentialKind(("username", "secret"), "username"),
-    "jwt": CredentialKind(("algorithm", "key"), "key"),
+    "jwt": CredentialKind(("key",), "key", ("algorithm", "secret", "rsa_public_key"), "jwt-auth for"),
     "acl": CredentialKind(("group",)),
     "oauth2": CredentialKind(("name", "client_id", "client_secret", "redirect_uris"), "client_id"),
     "mtls-auth": CredentialKind(("subject_name",)),
     # Kong's cloud service reads these; a gateway only tolerates the label.
     "konnect": CredentialKind(()),
 }
+HMAC_ALGORITHMS: Final = (b"HS256", b"HS384", b"HS512")
 ALIASES: Final = {
     "keyauth_credential": "key-auth",
     "basicauth_credential": "basic-auth",
@@ -43,5 +49,10 @@ def missing_fields(kind: CredentialKind, data: Mapping[str, bytes]) -> tuple[str
     return tuple(name for name in kind.required if name not in data)
 
 
-def empty_fields(kind: CredentialKind, data: Mapping[str, bytes]) -> tuple[str, ...]:
-    return tuple(name for name in kind.required if name in data and not data[name])
+def demanded_fields(type_name: str, data: Mapping[str, bytes]) -> tuple[str, ...]:
+    """What Kong's webhook wants to see in a new Secret of a known type; more than its controller needs."""
+    if type_name != "jwt":
+        return CREDENTIAL_KINDS[type_name].required
+    algorithm = data.get("algorithm")
+    unneeded = () if algorithm is None else ("rsa_public_key",) if algorithm in HMAC_ALGORITHMS else ("secret",)
+    return tuple(name for name in ("algorithm", "rsa_public_key", "key", "secret") if name not in unneeded)

@@ -221,7 +221,9 @@ def _credential(secret: Secret, diagnostics: Diagnostics) -> Credential | str:
         return f'failed to provision credential: unsupported credential type: "{declared or ""}"'
     missing = missing_fields(kind, secret.data)
     if missing:
-        return f"failed to provision credential: {declared} is invalid: no {missing[0]}"
+        return f"failed to provision credential: {kind.spoken or declared} is invalid: no {missing[0]}"
+    if declared in CREDENTIAL_TYPES and (problem := CREDENTIAL_TYPES[declared].problem(secret.data)):
+        return f"failed to provision credential: {declared} is invalid: {problem}"
     if declared not in CREDENTIAL_TYPES and not (declared == _GROUPS and _GROUPS in PLUGINS):
         diagnostics.warning(
             ref,
@@ -331,6 +333,6 @@ def table_credentials(consumer: Consumer, salt: bytes) -> dict[str, tuple[tables
         kind = CREDENTIAL_TYPES.get(one.type)
         if kind is not None:
             entry = kind.entry(one.data, salt)
-            known = tables.Credential(one.id, entry.index, entry.secret, one.expires_at)
+            known = tables.Credential(one.id, entry.index, entry.secret, one.expires_at, entry.key)
             found[one.type] = (*found.get(one.type, ()), known)
     return found

@@ -37,21 +37,47 @@ class RouteEdit(Struct, frozen=True):
 Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit
 
 
+class SigningKey(Struct, frozen=True, gc=False):
+    """By which the policy module checks what a caller has signed; `algorithm` is a name of RFC 7518 or `HMAC`.
+
+    One of both, in base64: the `secret` that the caller shares, or the `public` key as DER (SubjectPublicKeyInfo).
+    """
+
+    algorithm: str
+    secret: str | None = None
+    public: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.algorithm}, ***)"
+
+
 class CredentialEntry(Struct, frozen=True):
     """What the policy module knows of a credential: `index` finds it, `secret` must be shown besides.
 
-    Both are salted digests where the value is a secret.
+    Both are salted digests where the value is a secret. Only where signatures are checked the module needs the secret
+    itself: `key`.
     """
 
     index: str
     secret: str | None = None
+    key: SigningKey | None = None
+
+
+def _no_problem(data: Mapping[str, bytes]) -> str | None:
+    del data
+    return None
 
 
 class CredentialType(Struct, frozen=True):
-    """`entry` makes the module's view of a Secret's data with the gateway's salt."""
+    """`entry` makes the module's view of a Secret's data with the gateway's salt.
+
+    `problem` says first why data that has all required keys cannot be such a credential, without a word of what is
+    secret in it; `entry` is not asked then.
+    """
 
     name: str
     entry: Callable[[Mapping[str, bytes], bytes], CredentialEntry]
+    problem: Callable[[Mapping[str, bytes]], str | None] = _no_problem
 
 
 def _as_it_is(config: JsonObject) -> tuple[Step, ...]:

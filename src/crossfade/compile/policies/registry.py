@@ -13,7 +13,9 @@ from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.correlation_id.plan import PLUGIN as CORRELATION_ID
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
 from crossfade.compile.policies.grpc_web.plan import PLUGIN as GRPC_WEB
+from crossfade.compile.policies.hmac_auth.plan import PLUGIN as HMAC_AUTH
 from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
+from crossfade.compile.policies.jwt.plan import PLUGIN as JWT
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
@@ -31,7 +33,9 @@ PLUGINS: Final[dict[str, Plugin]] = {
         CORRELATION_ID,
         CORS,
         GRPC_WEB,
+        HMAC_AUTH,
         IP_RESTRICTION,
+        JWT,
         KEY_AUTH,
         RATE_LIMITING,
         REQUEST_TERMINATION,

@@ -28,15 +28,16 @@ _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "integer": ("expected an integer", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "boolean": ("expected a boolean", lambda value: isinstance(value, bool)),
     "array": ("expected an array", lambda value: isinstance(value, list)),
+    "set": ("expected a set", lambda value: isinstance(value, list)),
     "record": ("expected a record", lambda value: isinstance(value, dict)),
     "map": ("expected a map", lambda value: isinstance(value, dict)),
 }
 
 
 class Field(Struct, frozen=True):
-    """`type` is one of string, number, integer, boolean, array, record, map; `check` returns a problem's text or None.
+    """`type` is one of string, number, integer, boolean, array, set, record, map.
 
-    `elements` are those of an array, or the values of a map under any names. `len_min` is that of strings and maps:
+    `check` returns a problem's text or None. `elements` are those of an array or set, or the values of a map under any names. `len_min` is that of strings and maps:
     Kong takes no empty strings unless a plugin says so. `referenceable`: a reference to a vault may stand in place of
     the value, which is then not checked here.
     """
@@ -136,16 +137,18 @@ def _value(field: Field, value: Any) -> tuple[Any, str | Problems | None]:
         return filled, problems or None
     if field.type == "map" and field.elements is not None:
         return _map(field, field.elements, value)
-    if field.type == "array" and field.elements is not None:
-        return _array(field.elements, value)
+    if field.type in ("array", "set") and field.elements is not None:
+        return _array(field, field.elements, value)
     return value, _scalar_problem(field, value)
 
 
-def _array(element: Field, values: list[Any]) -> tuple[list[Any], Problems | None]:
+def _array(field: Field, element: Field, values: list[Any]) -> tuple[list[Any], Problems | None]:
     # Kong takes null here and fails on requests.
     checked = [(None, "required field missing") if value is None else _value(element, value) for value in values]
     problems = {str(index): problem for index, (_, problem) in enumerate(checked, 1) if problem is not None}
-    return [value for value, _ in checked], problems or None
+    found = [value for value, _ in checked]
+    # What stands twice in a set counts once; elements that are right can be compared.
+    return list(dict.fromkeys(found)) if field.type == "set" and not problems else found, problems or None
 
 
 def _map(field: Field, element: Field, values: Mapping[str, Any]) -> tuple[JsonObject, str | Problems | None]:
@@ -164,9 +167,14 @@ def _scalar_problem(field: Field, value: Any) -> str | None:
     if field.one_of and value not in field.one_of:
         return f"expected one of: {', '.join(field.one_of)}"
     if field.greater_than is not None and value <= field.greater_than:
-        return f"value must be greater than {field.greater_than:g}"
+        return f"value must be greater than {_plain(field.greater_than)}"
     if field.between is not None and not field.between[0] <= value <= field.between[1]:
-        return f"value should be between {field.between[0]} and {field.between[1]}"
+        return f"value should be between {_plain(field.between[0])} and {_plain(field.between[1])}"
     if isinstance(value, str) and len(value) < field.len_min:
         return f"length must be at least {field.len_min}"
     return field.check(value) if field.check else None
+
+
+def _plain(number: float) -> str:
+    """Without an exponent."""
+    return str(int(number)) if float(number).is_integer() else str(number)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from crossfade.compile.policies.plugin import EnvoyFilter
+from crossfade.compile.policies.plugin import EnvoyFilter, SigningKey
 from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
@@ -167,6 +167,9 @@ class Instance(Struct, frozen=True, gc=False):
     plugin: str
     config: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Instance({self.id}, {self.plugin}, ***)"
+
 
 class OwnInstance(Struct, frozen=True, gc=False):
     """A plugin instance that follows its consumer, or a group's members, wherever they go."""
@@ -177,12 +180,13 @@ class OwnInstance(Struct, frozen=True, gc=False):
 
 
 class Credential(Struct, frozen=True, gc=False):
-    """`index` and `secret` as in `policies.plugin.CredentialEntry`; `expires_at` is Unix time in seconds."""
+    """`index`, `secret` and `key` as in `policies.plugin.CredentialEntry`; `expires_at` is Unix time in seconds."""
 
     id: str
     index: str
     secret: str | None = None
     expires_at: int | None = None
+    key: SigningKey | None = None
 
     def __repr__(self) -> str:
         return f"Credential({self.id}, ***)"

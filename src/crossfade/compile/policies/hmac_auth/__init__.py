@@ -1,0 +1,1 @@
+"""hmac-auth: callers sign their requests with a secret."""

@@ -1,0 +1,1 @@
+"""jwt: callers are known by a signed token."""
