@@ -45,7 +45,9 @@ pub enum RawBody<'a> {
 #[derive(Debug, Default)]
 pub struct Identity {
     pub consumer: Option<Arc<Consumer>>,
+    /// What the upstream is told of the credential: its id, a user's name.
     pub credential: Option<Box<str>>,
+    pub credential_id: Option<Box<str>>,
     /// `credential` is a user's name; Kong 2 tells the upstream so.
     pub has_username: bool,
     pub is_anonymous: bool,

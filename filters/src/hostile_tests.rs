@@ -21,7 +21,22 @@ fn configurations() -> Vec<(&'static str, Value)> {
         ("correlation-id", json!({"header_name": "x-id", "generator": "uuid#counter", "echo_downstream": true})),
         ("cors", json!({"origins": ["https://a.test", "~^https://[a-z]+$"], "credentials": true, "max_age": 3600})),
         ("grpc-web", json!({"allow_origin_header": "*"})),
+        (
+            "hmac-auth",
+            json!({
+                "hide_credentials": true, "clock_skew": 1e10, "anonymous": "nobody", "validate_request_body": true,
+                "enforce_headers": [], "algorithms": ["hmac-sha256"], "realm": null,
+            }),
+        ),
         ("ip-restriction", json!({"allow": ["192.0.2.0/24"]})),
+        (
+            "jwt",
+            json!({
+                "uri_param_names": ["apikey", "a"], "cookie_names": ["a"], "header_names": ["authorization", "x-a"],
+                "key_claim_name": "iss", "secret_is_base64": true, "claims_to_verify": ["exp"], "maximum_expiration": 60,
+                "anonymous": null, "run_on_preflight": true, "realm": "a",
+            }),
+        ),
         ("key-auth", json!({"key_in_body": true, "hide_credentials": true, "key_names": ["apikey", "x-a"]})),
         ("key-auth", json!({"anonymous": "nobody"})),
         ("rate-limiting", json!({"minute": 5, "limit_by": "header", "header_name": "x-a"})),
@@ -39,6 +54,18 @@ fn configurations() -> Vec<(&'static str, Value)> {
                 "replace": {"headers": ["x-c:d"], "json": ["c:d"], "body": null},
                 "add": {"headers": ["x-d:e"], "json": ["d:e"], "json_types": ["string"]},
                 "append": {"headers": ["x-d:f"], "json": ["a:g"]},
+            }),
+        ),
+        (
+            "session",
+            json!({
+                "secret": "s", "audience": "default", "idling_timeout": 900, "rolling_timeout": 3600,
+                "absolute_timeout": 86400, "cookie_name": "a", "cookie_path": "/", "cookie_domain": null,
+                "cookie_same_site": "Strict", "cookie_http_only": true, "cookie_secure": false, "remember": true,
+                "remember_cookie_name": "b", "remember_rolling_timeout": 0, "remember_absolute_timeout": 0,
+                "response_headers": ["id", "subject", "timeout"], "request_headers": ["id", "subject", "timeout"],
+                "read_body_for_logout": true, "logout_methods": ["POST", "DELETE", "GET"], "logout_query_arg": "a",
+                "logout_post_arg": "apikey",
             }),
         ),
     ]
@@ -88,7 +115,7 @@ const NAMES: [&str; 24] = [
     "set-cookie",
 ];
 
-const VALUES: [&str; 26] = [
+const VALUES: [&str; 29] = [
     "",
     "ann-key",
     "vip-key",
@@ -110,6 +137,9 @@ const VALUES: [&str; 26] = [
     "websocket",
     "Basic YW5uOmFubg==",
     "Basic ====",
+    "Bearer eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhbm4ifQ.c2ln",
+    "a=1; a=eyJhbGciOiJub25lIn0.e30.",
+    "hmac username=\"ann\", algorithm=\"hmac-sha256\", headers=\"date x-a\", signature=\"c2ln\"",
     "null",
     "https://a.test",
     "127.0.0.1, ::1",

@@ -2,7 +2,7 @@
 
 use crate::exchange::{Exchange, Identity, Verdict};
 use crate::reply::Reply;
-use crate::tables::Consumer;
+use crate::tables::{Consumer, Credential};
 use std::sync::Arc;
 
 /// Whether the plugin has nothing to do: with `anonymous`, any one of several authentication plugins suffices.
@@ -10,10 +10,17 @@ pub fn is_settled(exchange: &Exchange<'_, '_>, anonymous: Option<&str>) -> bool 
     anonymous.is_some() && exchange.who.credential.is_some()
 }
 
-pub fn accept(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, credential: &str) -> Verdict {
+/// `identifier` is what the upstream is told of the credential.
+pub fn accept(
+    exchange: &mut Exchange<'_, '_>,
+    consumer: &Arc<Consumer>,
+    credential: &Credential,
+    identifier: &str,
+) -> Verdict {
     *exchange.who = Identity {
         consumer: Some(Arc::clone(consumer)),
-        credential: Some(credential.into()),
+        credential: Some(identifier.into()),
+        credential_id: Some(credential.id.clone()),
         is_checked: true,
         ..Identity::default()
     };
@@ -21,8 +28,8 @@ pub fn accept(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, credent
 }
 
 /// Like `accept`, for a credential that is known by a user's name.
-pub fn accept_user(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, username: &str) -> Verdict {
-    let verdict = accept(exchange, consumer, username);
+pub fn accept_user(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, credential: &Credential) -> Verdict {
+    let verdict = accept(exchange, consumer, credential, &credential.index);
     exchange.who.has_username = true;
     verdict
 }

@@ -5,7 +5,7 @@ mod login;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
 use crate::plugins::{Plugin, authentication};
-use crate::tables::{Compat, Consumer};
+use crate::tables::{Compat, Consumer, Credential};
 use crate::text;
 use login::Login;
 use serde::Deserialize;
@@ -67,7 +67,7 @@ impl Plugin for BasicAuth {
             return Verdict::Continue;
         }
         match self.authenticate(exchange) {
-            Ok((consumer, username)) => authentication::accept_user(exchange, consumer, username),
+            Ok((consumer, login)) => authentication::accept_user(exchange, consumer, login),
             Err(refusal) => {
                 let (message, challenge) = self.words(refusal, exchange.compat());
                 let mut reply = exchange.error(401, message);
@@ -82,7 +82,10 @@ impl Plugin for BasicAuth {
 
 impl BasicAuth {
     /// The first header that names a known user decides; with `hide_credentials` every header that was looked at goes.
-    fn authenticate<'a>(&self, exchange: &mut Exchange<'a, '_>) -> Result<(&'a Arc<Consumer>, &'a str), Refusal> {
+    fn authenticate<'a>(
+        &self,
+        exchange: &mut Exchange<'a, '_>,
+    ) -> Result<(&'a Arc<Consumer>, &'a Credential), Refusal> {
         if HEADERS.iter().all(|name| exchange.header(name).is_none()) {
             return Err(Refusal::NoHeader);
         }
@@ -97,7 +100,7 @@ impl BasicAuth {
             let username = std::str::from_utf8(&login.username).ok();
             if let Some((consumer, known)) = username.and_then(|name| world.consumers.credential(NAME, name)) {
                 let is_right = known.secret.as_deref().is_some_and(|secret| authentication::is_same(secret, &shown));
-                return if is_right { Ok((consumer, &*known.index)) } else { Err(Refusal::WrongLogin) };
+                return if is_right { Ok((consumer, known)) } else { Err(Refusal::WrongLogin) };
             }
         }
         Err(Refusal::WrongLogin)

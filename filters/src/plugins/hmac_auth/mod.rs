@@ -7,7 +7,7 @@ use crate::exchange::{Exchange, RawBody, Verdict};
 use crate::nginx_base64;
 use crate::plugins::{Plugin, authentication};
 use crate::signature::Key;
-use crate::tables::{Compat, Consumer};
+use crate::tables::{Compat, Consumer, Credential};
 use crate::text;
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -116,7 +116,7 @@ impl Plugin for HmacAuth {
             exchange.upstream.remove(name);
         }
         match outcome {
-            Ok((consumer, username)) => authentication::accept_user(exchange, &consumer, &username),
+            Ok((consumer, credential)) => authentication::accept_user(exchange, consumer, credential),
             Err(Stop::NeedsBody) => Verdict::NeedsBody,
             Err(Stop::Refusal(refusal)) => {
                 let mut reply = exchange.error(401, refusal.message());
@@ -129,11 +129,11 @@ impl Plugin for HmacAuth {
     }
 }
 
-type Outcome = Result<(Arc<Consumer>, Box<str>), Stop>;
+type Outcome<'a> = Result<(&'a Arc<Consumer>, &'a Credential), Stop>;
 
 impl HmacAuth {
     /// Who has signed, and the header that was believed or, if there is none, looked at last.
-    fn authenticate(&self, exchange: &Exchange<'_, '_>) -> (Option<&'static str>, Outcome) {
+    fn authenticate<'a>(&self, exchange: &Exchange<'a, '_>) -> (Option<&'static str>, Outcome<'a>) {
         if exchange.header(DIRECT).is_none() && exchange.header(PROXY).is_none() {
             return (None, Err(Refusal::NoHeader.into()));
         }
@@ -157,7 +157,7 @@ impl HmacAuth {
         skew <= self.clock_skew
     }
 
-    fn check(&self, exchange: &Exchange<'_, '_>, parameters: &Parameters<'_>) -> Outcome {
+    fn check<'a>(&self, exchange: &Exchange<'a, '_>, parameters: &Parameters<'_>) -> Outcome<'a> {
         let is_signed = |wanted: &str| parameters.headers().any(|name| name == wanted.as_bytes());
         if !self.enforce_headers.iter().all(|name| is_signed(name)) {
             return Err(Refusal::Unverifiable.into());
@@ -165,12 +165,8 @@ impl HmacAuth {
         let named = |algorithm: &&Algorithm| algorithm.name().as_bytes() == parameters.algorithm;
         let algorithm = self.algorithms.iter().find(named).ok_or(Refusal::Unverifiable)?;
         let username = std::str::from_utf8(parameters.username).map_err(|_| Refusal::Unverifiable)?;
-        let known = exchange.world.consumers.credential(NAME, username);
-        let Some((consumer, Some(Key::Shared { secret, .. }))) =
-            known.map(|(consumer, one)| (consumer, one.key.as_ref()))
-        else {
-            return Err(Refusal::Unverifiable.into());
-        };
+        let known = exchange.world.consumers.credential(NAME, username).ok_or(Refusal::Unverifiable)?;
+        let Some(Key::Shared { secret, .. }) = &known.1.key else { return Err(Refusal::Unverifiable.into()) };
         let signature = nginx_base64::decode(parameters.signature).ok_or(Refusal::Different)?;
         if !secret.has_signed(algorithm.method(), &signed_text(exchange, parameters), &signature) {
             return Err(Refusal::Different.into());
@@ -178,7 +174,7 @@ impl HmacAuth {
         if self.validate_request_body {
             check_body(exchange)?;
         }
-        Ok((Arc::clone(consumer), username.into()))
+        Ok(known)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::nginx_base64;
 use crate::plugins::{Plugin, authentication};
 use crate::reply::{Reply, Style};
 use crate::signature::{Key, SharedSecret};
-use crate::tables::{Compat, Consumer};
+use crate::tables::{Compat, Consumer, Credential};
 use crate::text;
 use serde::Deserialize;
 use serde_json::Value;
@@ -97,7 +97,7 @@ impl Plugin for Jwt {
             return Verdict::Continue;
         }
         match self.authenticate(exchange) {
-            Ok((consumer, key)) => authentication::accept(exchange, &consumer, &key),
+            Ok((consumer, credential)) => authentication::accept(exchange, consumer, credential, &credential.index),
             Err(refusal) => {
                 let reply = self.refusal(exchange, &refusal);
                 // A fault is answered as such, also where anybody may pass.
@@ -109,8 +109,7 @@ impl Plugin for Jwt {
 }
 
 impl Jwt {
-    /// The consumer, and what its credential is known by.
-    fn authenticate(&self, exchange: &Exchange<'_, '_>) -> Result<(Arc<Consumer>, Box<str>), Refusal> {
+    fn authenticate<'a>(&self, exchange: &Exchange<'a, '_>) -> Result<(&'a Arc<Consumer>, &'a Credential), Refusal> {
         let wrong = |message: &str| Refusal::Token(message.to_owned());
         let text = match self.sources.search(exchange) {
             Found::Nothing => return Err(Refusal::NoToken),
@@ -134,7 +133,7 @@ impl Jwt {
         let key = credential.key.as_ref().ok_or_else(|| wrong("Invalid key/secret"))?;
         self.check_signature(&token, key)?;
         self.check_claims(&token, exchange.now_ms().div_euclid(1000))?;
-        Ok((Arc::clone(consumer), credential.index.clone()))
+        Ok((consumer, credential))
     }
 
     fn check_signature(&self, token: &Token<'_>, key: &Key) -> Result<(), Refusal> {

@@ -131,7 +131,7 @@ impl Plugin for KeyAuth {
                 match exchange.world.consumers.credential(NAME, &digest) {
                     Some((consumer, credential)) if !credential.is_expired(exchange.now_ms()) => {
                         self.hide(exchange, &body);
-                        return authentication::accept(exchange, consumer, &credential.id);
+                        return authentication::accept(exchange, consumer, credential, &credential.id);
                     }
                     _ => Refusal::UnknownKey,
                 }

@@ -144,7 +144,7 @@ impl RateLimiting {
         let by_header = self.limit_by == LimitBy::Header;
         Identity {
             consumer: consumer.map(|consumer| consumer.id.as_bytes()),
-            credential: exchange.who.credential.as_deref().map(str::as_bytes),
+            credential: exchange.who.credential_id.as_deref().map(str::as_bytes),
             service: exchange.route.service.id.as_deref().map(str::as_bytes),
             header: by_header.then(|| exchange.header(&self.header_name)).flatten(),
             path: exchange.path,
