@@ -1,5 +1,6 @@
 //! Edits of a response's headers: collected while they are read, written afterwards.
 
+use crate::exchange::Identity;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::text::Text;
 use std::borrow::Cow;
@@ -17,6 +18,8 @@ struct Edit {
 pub struct Response<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
     edits: Vec<Edit>,
+    /// Who the request belonged to.
+    pub who: Option<&'a Identity>,
     pub counters: &'a Counters,
     /// When it came (Unix time in milliseconds).
     pub now_ms: i64,
@@ -34,7 +37,7 @@ pub struct HeaderChange {
 impl<'a> Response<'a> {
     /// `headers` have lower-case names.
     pub fn new(headers: &'a [(&'a [u8], &'a [u8])], counters: &'a Counters, now_ms: i64) -> Self {
-        Self { headers, edits: Vec::new(), counters, now_ms, ends_with: None }
+        Self { headers, edits: Vec::new(), counters, now_ms, ends_with: None, who: None }
     }
 
     /// The client gets this status, the headers, and no body. For what an upstream answered; the gateway's own answers

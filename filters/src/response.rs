@@ -117,6 +117,7 @@ impl Filter {
             return Vec::new();
         }
         let mut response = Response::new(headers, self.counters, now_ms(self.settings()));
+        response.who = Some(&self.who);
         let taking = self.taking.iter().filter(|taking| taking.responds);
         taking.for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
         for taking in self.taking.iter_mut().filter(|taking| taking.responds) {

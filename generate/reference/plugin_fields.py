@@ -12,7 +12,10 @@ from crossfade.compile.policies.schema import Field
 _ALLOWED: Final = {
     "_final": "not 1xx",
     "absolute_path": "begins with `/`",
+    "audience": "at most 1024 bytes",
     "any_header_name": "name of a header",
+    "cookie_attribute": "ASCII without semicolons and control characters, at most 1024 bytes",
+    "cookie_name": "name of a cookie, at most 1024 bytes",
     "free_header_name": "name of a header that the gateway does not write itself",
     "header_name": "letters, digits, `-` and `_`",
     "header_value": "no control characters",
@@ -26,6 +29,7 @@ _ALLOWED: Final = {
     "renamed_header": "`old:new`",
     "reply_status": "a whole number from 200 to 599",
     "server_name": "a host's name",
+    "storage": "`kong` is refused",
     "valued_header": "`name:value`",
 }
 

@@ -55,6 +55,7 @@ RECORDINGS = (
     "62-response-ratelimiting",
     "65-anonymous-chain",
     "66-precedence",
+    "68-session",
     "70-tls-proxy-trusted",
     "71-tls-proxy-untrusted",
     "72-real-ip-not-recursive",

@@ -21,6 +21,20 @@ pytestmark = pytest.mark.envoy
 
 POLICIES = Path(registry.__file__).parent
 SECRET = "5f2b7c7e4d1a4c0f9a6e8b3d2c1f0e9d"
+# Who signs in at the example of sessions.
+KEY_OF_ANN = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: ann-key, labels: {konghq.com/credential: key-auth}}
+stringData: {key: the key of ann}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {name: ann, annotations: {kubernetes.io/ingress.class: kong}}
+username: ann
+credentials: [ann-key]
+---
+"""
 
 
 def example(plugin: str) -> str:
@@ -39,6 +53,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
             + ingress("tokens", "/tokens", "web", "konghq.com/plugins: tokens")
             + example("hmac_auth")
             + ingress("signed", "/signed", "web", "konghq.com/plugins: signed")
+            + example("session")
+            + KEY_OF_ANN
+            + ingress("browsers", "/browsers", "web", 'konghq.com/plugins: "session, login"')
         )
         with running_gateway(folder) as running:
             yield running
@@ -71,12 +88,28 @@ def test_a_signed_request_opens_the_route(gateway: RunningGateway) -> None:
     assert gateway.get("/signed", signed("/signed", "another")).status == 401
 
 
+def test_a_session_takes_the_place_of_the_key(gateway: RunningGateway) -> None:
+    assert gateway.get("/browsers").body == '{"message":"sign in"}'
+    first = gateway.get("/browsers", {"apikey": "the key of ann"})
+    cookie, _, attributes = first.headers["Set-Cookie"].partition(";")
+    assert (first.body, attributes) == ("web", " Path=/; SameSite=Strict; Secure; HttpOnly")
+    again = gateway.get("/browsers", {"Cookie": cookie})
+    assert (again.body, again.headers["Set-Cookie"]) == ("web", None)
+    assert gateway.get("/browsers", {"Cookie": cookie[:-2] + "AA"}).status == 403
+
+
 def test_envoy_shows_no_secret(gateway: RunningGateway) -> None:
     assert gateway.get("/signed", signed("/signed", SECRET)).status == 200
     dumped = config_dump(gateway)
     assert '"crossfade_policy"' in dumped or "libcrossfade_policy" in dumped
     assert "[redacted]" in dumped
-    for hidden in (SECRET, base64.b64encode(SECRET.encode()).decode(), "jim", "https://issuer.example"):
+    for hidden in (
+        "8c1f5c0d3a7e4b62",
+        SECRET,
+        base64.b64encode(SECRET.encode()).decode(),
+        "jim",
+        "https://issuer.example",
+    ):
         assert hidden not in dumped
     assert SECRET not in "\n".join(gateway.lines)
 

@@ -14,6 +14,7 @@ pub mod rate_limiting;
 pub mod request_termination;
 pub mod response_ratelimiting;
 pub mod response_transformer;
+pub mod session;
 
 #[cfg(test)]
 pub mod asking;
@@ -102,6 +103,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("request-termination", request_termination::parse),
     ("response-ratelimiting", response_ratelimiting::parse),
     ("response-transformer", response_transformer::parse),
+    ("session", session::parse),
 ];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {

@@ -23,6 +23,7 @@ from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUES
 from crossfade.compile.policies.response_ratelimiting.plan import PLUGIN as RESPONSE_RATELIMITING
 from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
+from crossfade.compile.policies.session.plan import PLUGIN as SESSION
 from crossfade.policy_module import library
 
 PLUGINS: Final[dict[str, Plugin]] = {
@@ -41,6 +42,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         REQUEST_TERMINATION,
         RESPONSE_RATELIMITING,
         RESPONSE_TRANSFORMER,
+        SESSION,
     )
 }
 _HIGHEST: Final = 1_000_000

@@ -37,9 +37,9 @@ _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
 class Field(Struct, frozen=True):
     """`type` is one of string, number, integer, boolean, array, set, record, map.
 
-    `check` returns a problem's text or None. `elements` are those of an array or set, or the values of a map under any names. `len_min` is that of strings and maps:
-    Kong takes no empty strings unless a plugin says so. `referenceable`: a reference to a vault may stand in place of
-    the value, which is then not checked here.
+    `check` returns a problem's text or None. `elements` are those of an array or set, or the values of a map under any
+    names. `len_min` is that of strings and maps: Kong takes no empty strings unless a plugin says so. `referenceable`:
+    a reference to a vault may stand in place of the value, which is then not checked here.
     """
 
     type: str

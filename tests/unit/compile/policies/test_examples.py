@@ -33,7 +33,7 @@ def with_data(item: JsonObject) -> JsonObject:
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.parent.name)
 def test_examples_are_right(readme: Path) -> None:
     items = manifests(readme)
-    objects = [found for item in items if (found := decode_known(item, KINDS)) is not None]
+    objects = [one for item in items if (one := decode_known(item, KINDS)) is not None]
     assert len(objects) == len(items)
-    _, diagnostics = compile_gateway(Snapshot.of(objects), CompileSettings(salt=b"salt"))
-    assert [str(one) for one in diagnostics] == []
+    found = compile_gateway(Snapshot.of(objects), CompileSettings(salt=b"salt"))
+    assert [str(one) for one in found.diagnostics] == []

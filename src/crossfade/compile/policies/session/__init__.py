@@ -1,0 +1,1 @@
+"""session: who has proved once who they are is known by a cookie afterwards."""
