@@ -217,7 +217,7 @@ class _Making:
             salt,
             self._plugins.used_by_traffic,
             self._plugins.protocols_of_routes,
-            self._plugins.refused_groups,
+            frozenset(self._plugins.refused_groups),
         )
         rows = self._memo.each("table consumers", self._plugins.of_consumers(), shared, make, self._diagnostics)
         return tuple(row for row in rows if row is not None)
@@ -273,7 +273,7 @@ def _table_consumer(
         username=consumer.username or None,
         custom_id=consumer.custom_id or None,
         groups=consumer.groups,
-        consumer_groups=tuple(group.id for group in consumer.consumer_groups),
+        consumer_groups=consumer.consumer_groups,
         carries=policy.carries,
         own=policy.own,
         credentials=table_credentials(consumer, salt),

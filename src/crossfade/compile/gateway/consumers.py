@@ -59,7 +59,7 @@ class Credential(Struct, frozen=True):
 
 
 class Consumer(Struct, frozen=True):
-    """`groups` are those of its Secrets of type acl, `consumer_groups` those that it names, ordered by name.
+    """`groups` are those of its Secrets of type acl, `consumer_groups` ids of those that it names, ordered by name.
 
     Without `has_all_groups` it must not be known: it would escape the policies of a group that is not there.
     """
@@ -72,7 +72,7 @@ class Consumer(Struct, frozen=True):
     plugins: tuple[PluginRef, ...] = ()
     credentials: tuple[Credential, ...] = ()
     groups: tuple[str, ...] = ()
-    consumer_groups: tuple[ConsumerGroup, ...] = ()
+    consumer_groups: tuple[str, ...] = ()
     has_all_groups: bool = True
 
 
@@ -91,7 +91,9 @@ def consumers_of(
     """
     taken = [item for item in snapshot.all(KongConsumer) if classes.takes(item.metadata)]
     secrets = snapshot.by_name(Secret)
-    found_groups = _Groups(groups, serves_without_missing)
+    # A group that changes does not change its members.
+    ids = {name: group.id for name, group in groups.items()}
+    found_groups = _Groups(ids, serves_without_missing)
 
     def read(item: KongConsumer, *inputs: Any) -> Consumer | None:
         told: Diagnostics = inputs[-1]
@@ -107,7 +109,7 @@ def consumers_of(
         (
             item,
             *(secrets.get(NamespacedName(item.metadata.namespace, name)) for name in item.credentials),
-            *(groups.get(NamespacedName(item.metadata.namespace, name)) for name in item.consumer_groups),
+            *(ids.get(NamespacedName(item.metadata.namespace, name)) for name in item.consumer_groups),
         )
         for item in taken
     )
@@ -168,15 +170,13 @@ def _consumer(
 
 
 class _Groups(NamedTuple):
-    """Which there are; with `may_miss` a consumer may name one that is not there."""
+    """Ids of those that there are; with `may_miss` a consumer may name one that is not there."""
 
-    by_name: Mapping[NamespacedName, ConsumerGroup]
+    by_name: Mapping[NamespacedName, str]
     may_miss: bool
 
 
-def _consumer_groups(
-    item: KongConsumer, ref: ObjectRef, groups: _Groups, diagnostics: Diagnostics
-) -> Iterator[ConsumerGroup]:
+def _consumer_groups(item: KongConsumer, ref: ObjectRef, groups: _Groups, diagnostics: Diagnostics) -> Iterator[str]:
     """By name: where two of them configure the same plugin, the first one's runs."""
     for index, name in sorted(enumerate(dict.fromkeys(item.consumer_groups)), key=lambda each: each[1]):
         key = NamespacedName(item.metadata.namespace, name)

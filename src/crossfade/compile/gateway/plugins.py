@@ -5,7 +5,7 @@ escape one is unknown. So it is for a plugin object that does not exist, unless 
 it over. A global plugin that cannot be applied closes all routes that no nearer one of its name covers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -169,19 +169,18 @@ class Attachments:
         return frozenset(self._carried & self._carried_in_groups)
 
     @cached_property
-    def refused_groups(self) -> frozenset[str]:
-        """Ids of the groups whose members must not be known."""
-        return frozenset(
-            group.id for group, carried in self.of_groups() if self._policy(self._of_group(carried)).refusal is not None
-        )
+    def refused_groups(self) -> Mapping[str, ObjectRef]:
+        """By id, the groups whose members must not be known."""
+        policies = ((group, self._policy(self._of_group(carried))) for group, carried in self.of_groups())
+        return {group.id: group.ref for group, policy in policies if policy.refusal is not None}
 
     def policy_of(self, consumer: Consumer, carried: tuple[Instance, ...], diagnostics: Diagnostics) -> ConsumerPolicy:
-        refused = [group for group in consumer.consumer_groups if group.id in self.refused_groups]
+        refused = [self.refused_groups[one] for one in consumer.consumer_groups if one in self.refused_groups]
         for group in refused:
             diagnostics.error(
                 consumer.ref,
                 "consumer.group-refused",
-                f"a plugin of {group.ref} cannot be applied",
+                f"a plugin of {group} cannot be applied",
                 effect=_CONSUMER_UNKNOWN,
                 hint="correct the plugin that the group's condition names, or leave the group",
                 field="consumerGroups",
