@@ -86,13 +86,20 @@ def test_sessions_stick_while_their_endpoint_is_there(tmp_path: Path) -> None:
         assert takers(gateway, 10, headers={"Cookie": moved}) == {other.name}
 
 
+def _waiting(made: list[Upstream]) -> int:
+    return sum(path.startswith("/wait") for one in made for path, _ in one.seen)
+
+
 def test_least_connections_goes_where_nobody_waits(tmp_path: Path) -> None:
     with balanced(tmp_path, "{algorithm: least-connections}", "one", "two", "three") as (gateway, made):
         for one in made:
             one.gate.clear()
         with ThreadPoolExecutor(2) as pool:
-            waiting = [pool.submit(gateway.get, f"/wait/{number}") for number in range(2)]
-            eventually(lambda: sum(path.startswith("/wait") for one in made for path, _ in one.seen) == 2, within_s=10)
+            waiting = []
+            for number in (1, 2):
+                # One after the other: of two at once each worker sees its own only.
+                waiting.append(pool.submit(gateway.get, f"/wait/{number}"))
+                eventually(lambda count=number: _waiting(made) == count, within_s=10)
             busy = {one.name for one in made if any(path.startswith("/wait") for path, _ in one.seen)}
             assert len(busy) == 2
             assert takers(gateway, 10) == {"one", "two", "three"} - busy
