@@ -121,7 +121,7 @@ def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":
 def _settings(arguments: argparse.Namespace) -> "CompileSettings":
     from crossfade.certs.authorities import USUAL_AUTHORITIES
     from crossfade.certs.default_certificate import self_signed_certificate
-    from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.kong_conf.settings import KongSettings
 
     return CompileSettings(
@@ -129,6 +129,7 @@ def _settings(arguments: argparse.Namespace) -> "CompileSettings":
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
         kong=KongSettings(trusted_ips=arguments.trusted_ips),
+        environment=Environment(os.environ),
         salt=os.urandom(16),
         default_certificate=self_signed_certificate(),
         authorities=USUAL_AUTHORITIES,

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -66,10 +67,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> "Report":
-    from crossfade.compile.gateway.settings import CompileSettings
+    from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.migrate.deck.reading import is_deck
 
-    settings = CompileSettings(ingress_class=arguments.ingress_class, compat=arguments.compat, stands_alone=True)
+    settings = CompileSettings(
+        ingress_class=arguments.ingress_class,
+        compat=arguments.compat,
+        stands_alone=True,
+        environment=Environment(os.environ),
+    )
     texts = {str(path): path.read_text("utf-8", errors="replace") for path in _files(arguments.path)}
     if any(map(is_deck, texts.values())):
         return _converted(arguments, texts, settings)

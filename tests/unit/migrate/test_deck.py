@@ -214,7 +214,7 @@ def test_certificates_are_named_by_an_ingress() -> None:
     assert objects["Secret certificate-a-test"]["type"] == "kubernetes.io/tls"
     assert ("certificate #2", "snis", "refused") in said(report)
     _, report = migrate({"certificates": [certificate]})
-    assert ("certificate #1", "", "refused") in said(report)
+    assert ("certificate #1", "snis", "refused") in said(report)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,8 @@ def test_certificates_are_named_by_an_ingress() -> None:
         ({"services": [service(host='${{ env "DECK_HOST" }}')]}, ("service shop", "host", "refused")),
         ({"services": [{"name": "shop", "url": "http://[::"}]}, ("service shop", "host", "refused")),
         ({"upstreams": [{"name": "u"}]}, ("upstream u", "", "refused")),
-        ({"vaults": [{"prefix": "x"}]}, ("vaults", "", "refused")),
+        ({"licenses": [{"payload": "x"}]}, ("licenses", "", "refused")),
+        ({"services": [service(ca_certificates=["x"])]}, ("service shop", "ca_certificates", "refused")),
         ({"plugins": [{"name": "openid-connect"}]}, ("plugin openid-connect", "plugin", "refused")),
     ],
 )
@@ -241,6 +242,39 @@ def test_what_is_not_kept_is_told(configuration: Json, expected: tuple[str, str,
     _, report = migrate(configuration)
     found = {(each[0].partition(" of ")[0], *each[1:]) for each in said(report)}
     assert (entity, field, verdict) in found
+
+
+def test_certificates_towards_upstreams() -> None:
+    configuration = {
+        "services": [
+            service(protocol="https", client_certificate={"id": "c-1"}, ca_certificates=["a-1"], tls_verify=True)
+        ],
+        "certificates": [{"id": "c-1", "cert": "c", "key": "k"}],
+        "ca_certificates": [{"id": "a-1", "cert": "a"}],
+    }
+    objects, _ = migrate(configuration)
+    assert annotations(objects, "Service shop") == {
+        "konghq.com/protocol": "https",
+        "konghq.com/tls-verify": "true",
+        "konghq.com/client-cert": "certificate-c-1",
+        "konghq.com/ca-certificates-secrets": "ca-a-1",
+    }
+    assert objects["Secret certificate-c-1"]["stringData"] == {"tls.crt": "c", "tls.key": "k"}
+    authority = objects["Secret ca-a-1"]
+    assert (authority["stringData"], authority["metadata"]["labels"]) == (
+        {"id": "a-1", "cert": "a"},
+        {"konghq.com/ca-cert": "true"},
+    )
+
+
+def test_vaults() -> None:
+    objects, report = migrate({"vaults": [{"prefix": "settings", "name": "env", "config": {"prefix": "APP_"}}]})
+    assert objects["KongVault settings"]["spec"] == {
+        "backend": "env",
+        "prefix": "settings",
+        "config": {"prefix": "APP_"},
+    }
+    assert [(kept.entity, kept.verdict) for kept in report.kept] == [("vault settings", Verdict.EXACT)]
 
 
 def test_what_is_switched_off_is_not_written() -> None:

@@ -6,13 +6,14 @@ from typing import Final, NamedTuple
 from crossfade.check.run import check_files
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.gateway_files.directory import Change, Text
-from crossfade.migrate.deck.certificates import made_certificates
+from crossfade.migrate.deck.certificates import made_authorities, made_certificates
 from crossfade.migrate.deck.consumers import made_consumers, made_groups
 from crossfade.migrate.deck.output import Options, Output
 from crossfade.migrate.deck.plugins import made_plugins
 from crossfade.migrate.deck.routes import made_routes
 from crossfade.migrate.deck.services import made_services
 from crossfade.migrate.deck.tree import Tree
+from crossfade.migrate.deck.vaults import made_vaults
 from crossfade.migrate.deck.writing import texts_of
 from crossfade.migrate.report import Entry, Report, Verdict, entries_of, report_of
 from crossfade_kube.meta import JsonObject
@@ -43,7 +44,9 @@ def converted_objects(tree: Tree, output: Output) -> list[JsonObject]:
     routes = made_routes(tree, services, output)
     groups = made_groups(tree, output)
     consumers = made_consumers(tree, groups, output)
-    made_certificates(tree, routes, output)
+    made_certificates(tree, services, routes, output)
+    made_authorities(tree, services, output)
+    made_vaults(tree, output)
     owners = {
         "route": routes,
         "service": {name: made.object for name, made in services.items()},

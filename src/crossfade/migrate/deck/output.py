@@ -10,7 +10,7 @@ from crossfade.migrate.report import Entry, Verdict
 from crossfade_kube.meta import JsonObject
 
 _LONGEST: Final = 50
-_CLUSTER_WIDE: Final = frozenset({"KongClusterPlugin"})
+_CLUSTER_WIDE: Final = frozenset({"KongClusterPlugin", "KongVault"})
 
 
 class Options(Struct, frozen=True):

@@ -27,6 +27,8 @@ _KNOWN: Final = frozenset(
         "tags",
         "enabled",
         "tls_verify",
+        "client_certificate",
+        "ca_certificates",
         "tls_verify_depth",
     }
 )

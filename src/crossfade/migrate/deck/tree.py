@@ -23,6 +23,8 @@ _CHILDREN: Final[Mapping[str, Mapping[str, str]]] = {
         "targets": "target",
         "certificates": "certificate",
         "snis": "sni",
+        "ca_certificates": "ca_certificate",
+        "vaults": "vault",
         "keyauth_credentials": "key-auth",
         "basicauth_credentials": "basic-auth",
         "hmacauth_credentials": "hmac-auth",
@@ -43,6 +45,7 @@ _OF_CONSUMERS: Final = {
     **{name: kind for name, kind in _CHILDREN[""].items() if kind in CREDENTIALS},
 }
 _NAMES: Final = ("name", "username", "custom_id", "target", "id")
+_OWN_NAMES: Final = {"plugin": ("instance_name", "id"), "vault": ("prefix", "id")}
 # What decK and Kong's database keep for themselves.
 _BOOKKEEPING: Final = frozenset({"id", "created_at", "updated_at", "ws_id", "_comment", "_ignore"})
 _HEADERS: Final = frozenset({FORMAT, "_info", "_transform", "_comment", "_ignore", "_plugin_configs", "_workspace"})
@@ -132,7 +135,7 @@ class _Reader:
         fields, misfits = fitting({**self._defaults.get(kind, {}), **item})
         known = self.nodes.setdefault(kind, [])
         name = next((str(fields[each]) for each in _names(kind) if fields.get(each)), f"#{len(known) + 1}")
-        own = {each: found for each in _REFS if (found := _ref(fields.get(each))) and each != kind}
+        own = {each: found for each in _REFS if (found := ref_in(fields.get(each))) and each != kind}
         node = Node(kind, name, fields, {**parents, **own}, misfits)
         known.append(node)
         self.read(kind, fields, {**node.parents, kind: name} if kind in _ROOTS else node.parents)
@@ -144,7 +147,9 @@ def _below(kind: str) -> Mapping[str, str]:
 
 def _names(kind: str) -> tuple[str, ...]:
     """A credential's own fields are secrets, or names of somebody else."""
-    return ("id",) if kind in CREDENTIALS else ("instance_name", "id") if kind == "plugin" else _NAMES
+    if kind in CREDENTIALS or kind == "ca_certificate":
+        return ("id",)
+    return _OWN_NAMES.get(kind, _NAMES)
 
 
 def _items(value: Any, collection: str) -> Iterator[JsonObject]:
@@ -161,7 +166,7 @@ def _items(value: Any, collection: str) -> Iterator[JsonObject]:
             raise NotDeclarative(f"{collection} holds something that is no object")
 
 
-def _ref(value: Any) -> str:
+def ref_in(value: Any) -> str:
     """By name, by id, or as an object with one of them."""
     if isinstance(value, dict):
         return next((str(value[name]) for name in _NAMES if value.get(name)), "")

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 
-_LISTS: Final = frozenset({"groups", "hosts", "methods", "paths", "protocols", "redirect_uris", "snis", "tags"})
+_LISTS: Final = frozenset(
+    {"ca_certificates", "groups", "hosts", "methods", "paths", "protocols", "redirect_uris", "snis", "tags"}
+)
 _MAPS: Final = frozenset({"config", "headers", "healthchecks", "ordering"})
 _NUMBERS: Final = frozenset(
     {

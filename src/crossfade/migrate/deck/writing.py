@@ -15,6 +15,7 @@ _FILES: Final = {
     "Ingress": "ingresses.yaml",
     "KongPlugin": "plugins.yaml",
     "KongClusterPlugin": "plugins.yaml",
+    "KongVault": "vaults.yaml",
     "KongConsumer": "consumers.yaml",
     "KongConsumerGroup": "consumers.yaml",
     "Secret": SECRETS,
