@@ -202,7 +202,7 @@ fn tls_config(verifies: bool) -> io::Result<Arc<ClientConfig>> {
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 fn verifying_config() -> io::Result<ClientConfig> {

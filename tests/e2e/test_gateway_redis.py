@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_gateway_authentication import config_dump
 from tests.support.gateway import ingress, running_gateway, service, upstream
 from tests.support.redis_server import redis_server
 
@@ -46,6 +47,7 @@ def test_two_gateways_share_a_limit(tmp_path: Path) -> None:
             said = "\n".join(one.lines + two.lines)
             assert "config.redis_host is deprecated, please use config.redis.host instead" in said
             assert PASSWORD not in said
+            assert PASSWORD not in config_dump(one)
         # Its counters carry the names of Kong's.
         keys = redis.ask("KEYS", "ratelimit:*:127.0.0.1:*:day", user=("default", PASSWORD))
         assert len(keys.splitlines()) == 1
