@@ -9,6 +9,11 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// A member of an object.
+pub fn member(name: &str, text: &str) -> String {
+    format!("{}:{}", quoted(name), quoted(text))
+}
+
 pub fn push_escaped(out: &mut String, character: char) {
     match character {
         '"' => out.push_str("\\\""),

@@ -39,6 +39,16 @@ fn configurations() -> Vec<(&'static str, Value)> {
         ),
         ("key-auth", json!({"key_in_body": true, "hide_credentials": true, "key_names": ["apikey", "x-a"]})),
         ("key-auth", json!({"anonymous": "nobody"})),
+        (
+            "oauth2",
+            json!({
+                "scopes": ["a"], "mandatory_scope": false, "provision_key": "a", "token_expiration": 60,
+                "enable_implicit_grant": true, "enable_client_credentials": true, "enable_password_grant": true,
+                "hide_credentials": true, "accept_http_if_already_terminated": true, "anonymous": "nobody",
+                "global_credentials": false, "auth_header_name": "authorization", "refresh_token_ttl": 60,
+                "reuse_refresh_token": true, "pkce": "lax", "realm": null,
+            }),
+        ),
         ("rate-limiting", json!({"minute": 5, "limit_by": "header", "header_name": "x-a"})),
         ("rate-limiting", json!({"second": 3, "limit_by": "path", "path": "/s"})),
         ("request-termination", json!({"status_code": 418, "trigger": "x-a", "echo": true})),

@@ -47,6 +47,7 @@ mod reply;
 mod request;
 mod response;
 mod router;
+mod sealed;
 mod signature;
 mod stream;
 mod tables;

@@ -22,6 +22,7 @@ _ALLOWED: Final = {
     "host": "a host's name or an address, without a port",
     "ip_or_cidr": "an IP address or network",
     "origin": "`*`, an origin, or a regex",
+    "no_codes": "`true` is refused",
     "pair": "`name:value`",
     "regex": "a regex in Rust's syntax",
     "removed_header": "name of a header",
@@ -30,6 +31,7 @@ _ALLOWED: Final = {
     "reply_status": "a whole number from 200 to 599",
     "server_name": "a host's name",
     "storage": "`kong` is refused",
+    "whole_seconds": "a whole number",
     "valued_header": "`name:value`",
 }
 

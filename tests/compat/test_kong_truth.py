@@ -62,6 +62,7 @@ RECORDINGS = (
     "73-websocket",
     "74-tls",
     "75-proxy-protocol",
+    "76-oauth2-dbless",
 )
 # Where the gateway's defaults are other than Kong's (docs/differences.md).
 KONGS_WAY = ("--missing-plugins", "open", "--identity-headers", "pass")
@@ -81,6 +82,7 @@ DIFFERENT = {
     "73-websocket": {12},
     "74-tls": {4, 6},
     "75-proxy-protocol": {4},
+    "76-oauth2-dbless": {10},
 }
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(180)]

@@ -48,8 +48,18 @@ pub struct Credential {
     pub secret: Option<Box<str>>,
     /// By which its owner's signatures are checked.
     pub key: Option<Key>,
+    /// Of credentials of type `oauth2`.
+    pub client: Option<OAuthClient>,
     /// Unix time in seconds from which the credential is no longer valid.
     pub expires_at: Option<f64>,
+}
+
+/// An application that may ask for tokens.
+#[derive(Debug, Deserialize)]
+pub struct OAuthClient {
+    pub redirect_uris: Option<Vec<Box<str>>>,
+    /// It cannot keep a secret.
+    pub is_public: bool,
 }
 
 impl Credential {

@@ -14,7 +14,7 @@ mod store;
 mod world;
 
 pub use consumer_groups::ConsumerGroup;
-pub use consumers::{Consumer, Credential};
+pub use consumers::{Consumer, Credential, OAuthClient};
 pub use route::{Answer, Redirect, Route};
 pub use settings::{Compat, IdentityHeaders, RealIp, Settings};
 pub use shard::{Shard, parse_instance};

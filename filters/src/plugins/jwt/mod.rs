@@ -178,10 +178,11 @@ impl Jwt {
     fn refusal(&self, exchange: &Exchange<'_, '_>, refusal: &Refusal) -> Reply {
         let (message, body, is_invalid) = match refusal {
             Refusal::Fault => return exchange.error(500, "An unexpected error occurred"),
-            Refusal::NoToken => ("Unauthorized", said("message", "Unauthorized"), false),
-            Refusal::Token(message) => (message.as_str(), said("message", message), true),
+            Refusal::NoToken => ("Unauthorized", cjson::member("message", "Unauthorized"), false),
+            Refusal::Token(message) => (message.as_str(), cjson::member("message", message), true),
             Refusal::Claims(failures) => {
-                let members: Vec<_> = failures.iter().map(|(claim, failure)| said(claim.name(), failure)).collect();
+                let members: Vec<_> =
+                    failures.iter().map(|(claim, failure)| cjson::member(claim.name(), failure)).collect();
                 ("", members.join(","), true)
             }
         };
@@ -194,11 +195,6 @@ impl Jwt {
         let error = if is_invalid { " error=\"invalid_token\"" } else { "" };
         reply.with_header("www-authenticate", format!("{}{error}", self.challenge))
     }
-}
-
-/// A member of a JSON object.
-fn said(name: &str, text: &str) -> String {
-    format!("{}:{}", cjson::quoted(name), cjson::quoted(text))
 }
 
 impl Claim {

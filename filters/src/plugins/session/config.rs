@@ -1,9 +1,9 @@
 //! A session plugin's configuration, made ready to use.
 
 use super::cookie::{Attributes, Cookie};
-use super::sealed::Sealer;
 use super::state::Timeouts;
 use crate::error::ConfigError;
+use crate::sealed::Sealer;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -102,7 +102,7 @@ pub fn read(config: Value) -> Result<Settings, ConfigError> {
         is_http_only: raw.cookie_http_only,
     }
     .text();
-    let sealer = Sealer::new(raw.secret.as_deref().map(str::as_bytes));
+    let sealer = Sealer::new("session", raw.secret.as_deref().map(str::as_bytes));
     Ok(Settings {
         sealer: sealer.ok_or(ConfigError::Invalid("the system gives no random numbers for a secret".into()))?,
         audience: raw.audience,

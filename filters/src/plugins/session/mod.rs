@@ -2,7 +2,6 @@
 
 mod config;
 mod cookie;
-mod sealed;
 mod state;
 
 use crate::arguments::{self, Found};

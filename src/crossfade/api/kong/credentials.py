@@ -25,7 +25,9 @@ CREDENTIAL_KINDS: Final[dict[str, CredentialKind]] = {
     "hmac-auth": CredentialKind(("username", "secret"), "username"),
     "jwt": CredentialKind(("key",), "key", ("algorithm", "secret", "rsa_public_key"), "jwt-auth for"),
     "acl": CredentialKind(("group",)),
-    "oauth2": CredentialKind(("name", "client_id", "client_secret", "redirect_uris"), "client_id"),
+    "oauth2": CredentialKind(
+        ("client_id", "name"), "client_id", ("client_secret", "redirect_uris", "client_type", "hash_secret")
+    ),
     "mtls-auth": CredentialKind(("subject_name",)),
     # Kong's cloud service reads these; a gateway only tolerates the label.
     "konnect": CredentialKind(()),
@@ -51,6 +53,8 @@ def missing_fields(kind: CredentialKind, data: Mapping[str, bytes]) -> tuple[str
 
 def demanded_fields(type_name: str, data: Mapping[str, bytes]) -> tuple[str, ...]:
     """What Kong's webhook wants to see in a new Secret of a known type; more than its controller needs."""
+    if type_name == "oauth2":
+        return ("name", "client_id", "client_secret", "redirect_uris")
     if type_name != "jwt":
         return CREDENTIAL_KINDS[type_name].required
     algorithm = data.get("algorithm")

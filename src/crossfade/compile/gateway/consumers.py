@@ -333,6 +333,6 @@ def table_credentials(consumer: Consumer, salt: bytes) -> dict[str, tuple[tables
         kind = CREDENTIAL_TYPES.get(one.type)
         if kind is not None:
             entry = kind.entry(one.data, salt)
-            known = tables.Credential(one.id, entry.index, entry.secret, one.expires_at, entry.key)
+            known = tables.Credential(one.id, entry.index, entry.secret, one.expires_at, entry.key, entry.client)
             found[one.type] = (*found.get(one.type, ()), known)
     return found

@@ -51,16 +51,24 @@ class SigningKey(Struct, frozen=True, gc=False):
         return f"SigningKey({self.algorithm}, ***)"
 
 
+class OAuthClient(Struct, frozen=True, gc=False):
+    """An application that asks for tokens; a public one keeps no secret."""
+
+    redirect_uris: tuple[str, ...] | None
+    is_public: bool
+
+
 class CredentialEntry(Struct, frozen=True):
     """What the policy module knows of a credential: `index` finds it, `secret` must be shown besides.
 
     Both are salted digests where the value is a secret. Only where signatures are checked the module needs the secret
-    itself: `key`.
+    itself: `key`. `client` is that of an `oauth2` credential.
     """
 
     index: str
     secret: str | None = None
     key: SigningKey | None = None
+    client: OAuthClient | None = None
 
 
 def _no_problem(data: Mapping[str, bytes]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from crossfade.compile.policies.plugin import EnvoyFilter, SigningKey
+from crossfade.compile.policies.plugin import EnvoyFilter, OAuthClient, SigningKey
 from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
@@ -180,13 +180,14 @@ class OwnInstance(Struct, frozen=True, gc=False):
 
 
 class Credential(Struct, frozen=True, gc=False):
-    """`index`, `secret` and `key` as in `policies.plugin.CredentialEntry`; `expires_at` is Unix time in seconds."""
+    """`expires_at` is Unix time in seconds; the rest is that of `policies.plugin.CredentialEntry`."""
 
     id: str
     index: str
     secret: str | None = None
     expires_at: int | None = None
     key: SigningKey | None = None
+    client: OAuthClient | None = None
 
     def __repr__(self) -> str:
         return f"Credential({self.id}, ***)"

@@ -81,7 +81,7 @@ def test_wrong_configurations_are_refused_in_kongs_words(plugin: str, config: di
 
 
 def test_an_unknown_plugin_is_told_what_there_is() -> None:
-    verdict = judge_plugin("oauth2", {})
+    verdict = judge_plugin("full-moon", {})
     assert isinstance(verdict, Refused)
     assert all(name in verdict.hint for name in PLUGINS)
 

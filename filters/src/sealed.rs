@@ -1,4 +1,4 @@
-//! What a cookie holds is encrypted and cannot be changed: AES-256-GCM under a key that is derived from the secret.
+//! What clients keep for the gateway is encrypted and cannot be changed: AES-256-GCM under a key derived from a secret.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 const NONCE_LENGTH: usize = 12;
 const KEY_LENGTH: usize = 32;
 
-/// Where no secret is given: sessions end with this process then.
+/// Where no secret is given: what was sealed ends with this process then.
 static OWN_SECRET: LazyLock<Option<[u8; KEY_LENGTH]>> = LazyLock::new(|| {
     let mut secret = [0; KEY_LENGTH];
     rand::fill(&mut secret).ok().map(|()| secret)
@@ -36,16 +36,16 @@ impl KeyType for Length {
 }
 
 impl Sealer {
-    /// None where the system gives no random numbers.
-    pub fn new(secret: Option<&[u8]>) -> Option<Self> {
+    /// What is sealed for one purpose is of no use for another. None where the system gives no random numbers.
+    pub fn new(purpose: &str, secret: Option<&[u8]>) -> Option<Self> {
         let mut key = [0; KEY_LENGTH];
         let secret = secret.or(OWN_SECRET.as_ref().map(<[u8; KEY_LENGTH]>::as_slice))?;
-        let derived = Salt::new(HKDF_SHA256, b"crossfade session").extract(secret);
-        derived.expand(&[b"cookie"], Length).ok()?.fill(&mut key).ok()?;
+        let derived = Salt::new(HKDF_SHA256, b"crossfade").extract(secret);
+        derived.expand(&[purpose.as_bytes()], Length).ok()?.fill(&mut key).ok()?;
         Some(Self { key: RandomizedNonceKey::new(&AES_256_GCM, &key).ok()? })
     }
 
-    /// A cookie's value. `name` is the cookie's: under another one it cannot be opened.
+    /// Letters, digits, `-` and `_`. Under another name it cannot be opened.
     pub fn seal(&self, name: &str, content: &[u8]) -> Option<String> {
         let mut sealed = content.to_vec();
         let nonce = self.key.seal_in_place_append_tag(Aad::from(name), &mut sealed).ok()?;
@@ -69,18 +69,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn sealer(secret: &str) -> Sealer {
-        Sealer::new(Some(secret.as_bytes())).unwrap()
+        Sealer::new("test", Some(secret.as_bytes())).unwrap()
     }
 
     #[test]
-    fn only_the_same_secret_and_cookie_open_it() {
+    fn only_the_same_secret_purpose_and_name_open_it() {
         let value = sealer("a").seal("sid", b"content").unwrap();
         assert_eq!(sealer("a").open("sid", value.as_bytes()).as_deref(), Some(b"content".as_slice()));
         assert_eq!(sealer("b").open("sid", value.as_bytes()), None);
         assert_eq!(sealer("a").open("remember", value.as_bytes()), None);
         assert_ne!(sealer("a").seal("sid", b"content").unwrap(), value);
-        let own = Sealer::new(None).unwrap().seal("sid", b"content").unwrap();
-        assert!(Sealer::new(None).unwrap().open("sid", own.as_bytes()).is_some());
+        let own = Sealer::new("test", None).unwrap().seal("sid", b"content").unwrap();
+        assert!(Sealer::new("test", None).unwrap().open("sid", own.as_bytes()).is_some());
+        assert!(Sealer::new("other", None).unwrap().open("sid", own.as_bytes()).is_none());
         assert_eq!(format!("{:?}", sealer("a")), "Sealer(***)");
     }
 
