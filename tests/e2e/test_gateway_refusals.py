@@ -142,7 +142,7 @@ ROWS: Final[dict[str, Row]] = {
     "host-header": Row(
         noted('konghq.com/host-header: "a\\r\\nx: y"'), (annotation_field("host-header"), "line end", "Host"), 502
     ),
-    "protocol": Row(noted("konghq.com/protocol: ws"), (annotation_field("protocol"), "not supported", REFUSED), 503),
+    "protocol": Row(noted("konghq.com/protocol: tcp"), (annotation_field("protocol"), "not supported", REFUSED), 503),
     "external-name": Row(
         "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\n"
         "spec: {type: ExternalName, externalName: 'a b'}\n---\n" + ingress("bad", "/bad", "bad"),
