@@ -40,6 +40,14 @@ fn configurations() -> Vec<(&'static str, Value)> {
         ("key-auth", json!({"key_in_body": true, "hide_credentials": true, "key_names": ["apikey", "x-a"]})),
         ("key-auth", json!({"anonymous": "nobody"})),
         (
+            "ldap-auth",
+            json!({
+                "ldap_host": "127.0.0.1", "ldap_port": 1, "base_dn": "dc=test", "attribute": "uid", "header_type": "basic",
+                "ldaps": false, "start_tls": false, "verify_ldap_host": false, "cache_ttl": 60, "timeout": 1000,
+                "keepalive": 60000, "hide_credentials": true, "anonymous": "nobody", "realm": "a",
+            }),
+        ),
+        (
             "oauth2",
             json!({
                 "scopes": ["a"], "mandatory_scope": false, "provision_key": "a", "token_expiration": 60,

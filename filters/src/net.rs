@@ -38,15 +38,11 @@ impl Endpoint {
     pub fn connect(&self, deadline: Instant) -> io::Result<Connection> {
         let socket = self.dial(deadline)?;
         socket.set_nodelay(true)?;
-        let timed = Timed { socket, deadline };
-        let Some(tls) = &self.tls else { return Ok(Connection::Plain(timed)) };
-        let name = server_name(tls.server_name.as_deref().unwrap_or(&self.host))?;
-        let client = ClientConnection::new(tls_config(tls.verifies)?, name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(client, timed);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
+        let plain = Connection::Plain(Timed { socket, deadline });
+        match &self.tls {
+            Some(tls) => plain.secured(tls.server_name.as_deref().unwrap_or(&self.host), tls.verifies),
+            None => Ok(plain),
         }
-        Ok(Connection::Secure(Box::new(stream)))
     }
 
     fn dial(&self, deadline: Instant) -> io::Result<TcpStream> {
@@ -89,6 +85,17 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// Does the TLS handshake on a connection that has no TLS yet, with whoever the certificate must name.
+    pub fn secured(self, name: &str, verifies: bool) -> io::Result<Self> {
+        let Self::Plain(timed) = self else { return Ok(self) };
+        let client = ClientConnection::new(tls_config(verifies)?, server_name(name)?).map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(client, timed);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Self::Secure(Box::new(stream)))
+    }
+
     /// Until when all that follows must be done.
     pub fn set_deadline(&mut self, deadline: Instant) {
         match self {

@@ -12,6 +12,7 @@ from crossfade.compile.policies.schema import Field
 _ALLOWED: Final = {
     "_final": "not 1xx",
     "absolute_path": "begins with `/`",
+    "attribute": "name or number of an attribute",
     "audience": "at most 1024 bytes",
     "any_header_name": "name of a header",
     "cookie_attribute": "ASCII without semicolons and control characters, at most 1024 bytes",

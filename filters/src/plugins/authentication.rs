@@ -34,6 +34,18 @@ pub fn accept_user(exchange: &mut Exchange<'_, '_>, consumer: &Arc<Consumer>, cr
     verdict
 }
 
+/// For a user whom somebody else vouches for: no consumer belongs to one, and none that was found before stays.
+pub fn accept_stranger(exchange: &mut Exchange<'_, '_>, username: &str, credential_id: &str) -> Verdict {
+    *exchange.who = Identity {
+        credential: Some(username.into()),
+        credential_id: Some(credential_id.into()),
+        has_username: true,
+        is_checked: true,
+        ..Identity::default()
+    };
+    Verdict::Continue
+}
+
 /// The refusal, unless `anonymous` names a consumer to whom such a request belongs; 500 if there is no such consumer.
 pub fn refuse(exchange: &mut Exchange<'_, '_>, anonymous: Option<&str>, refusal: Reply) -> Verdict {
     let Some(name) = anonymous else { return Verdict::Reply(refusal) };

@@ -10,6 +10,7 @@ pub mod hmac_auth;
 pub mod ip_restriction;
 pub mod jwt;
 pub mod key_auth;
+pub mod ldap_auth;
 pub mod oauth2;
 pub mod rate_limiting;
 pub mod request_termination;
@@ -100,6 +101,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("ip-restriction", ip_restriction::parse),
     ("jwt", jwt::parse),
     ("key-auth", key_auth::parse),
+    ("ldap-auth", ldap_auth::parse),
     ("oauth2", oauth2::parse),
     ("rate-limiting", rate_limiting::parse),
     ("request-termination", request_termination::parse),

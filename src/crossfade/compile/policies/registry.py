@@ -17,6 +17,7 @@ from crossfade.compile.policies.hmac_auth.plan import PLUGIN as HMAC_AUTH
 from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
 from crossfade.compile.policies.jwt.plan import PLUGIN as JWT
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
+from crossfade.compile.policies.ldap_auth.plan import PLUGIN as LDAP_AUTH
 from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
@@ -39,6 +40,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         IP_RESTRICTION,
         JWT,
         KEY_AUTH,
+        LDAP_AUTH,
         OAUTH2,
         RATE_LIMITING,
         REQUEST_TERMINATION,

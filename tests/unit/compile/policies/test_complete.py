@@ -23,7 +23,10 @@ POLICIES: Final = ROOT / "src" / "crossfade" / "compile" / "policies"
 GOLDEN: Final = ROOT / "tests" / "translation" / "cases" / "gateway"
 PAGES: Final = ROOT / "docs" / "reference" / "plugins"
 # What no recording of Kong shows: the test that compares with something else.
-COMPARED_IN: Final = {"grpc-web": "tests/e2e/test_gateway_grpc_web.py"}
+COMPARED_IN: Final = {
+    "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
+    "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
+}
 
 
 def missing_parts(plugin: Plugin) -> Iterator[str]:

@@ -1,0 +1,179 @@
+//! One directory, asked on threads that may block; its connections are kept for the next login.
+
+use super::message::{self, Operation};
+use crate::journal::{self, Level};
+use crate::net::{Connection, Endpoint};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Security {
+    Plain,
+    Ldaps,
+    StartTls,
+}
+
+/// Where connections lead and how they are secured: only among equals they are shared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Without TLS, which begins later.
+    pub endpoint: Endpoint,
+    pub security: Security,
+    pub verifies: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Directory {
+    pub place: Place,
+    pub timeout: Duration,
+    pub keepalive: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    Right,
+    Wrong,
+    /// The directory cannot or will not say.
+    Unsaid,
+}
+
+const SUCCESS: u32 = 0;
+/// noSuchObject, invalidDNSyntax, invalidCredentials.
+const WRONG: [u32; 3] = [32, 34, 49];
+/// As many as a lane of the waiting pool has threads.
+const KEPT: usize = 4;
+
+struct Kept {
+    connection: Connection,
+    until: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    kept: Vec<Kept>,
+    /// So that the log has one line for an outage, not one for each login.
+    is_failing: bool,
+}
+
+static PLACES: LazyLock<Mutex<HashMap<Place, State>>> = LazyLock::new(Mutex::default);
+
+fn places() -> MutexGuard<'static, HashMap<Place, State>> {
+    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum Opened {
+    Ready(Connection),
+    /// Kong takes a failed handshake for a refused login.
+    NotSecured(io::Error),
+}
+
+impl Directory {
+    /// Asks for at most `timeout`. None: there was no answer.
+    pub fn judge(&self, name: &str, password: &[u8]) -> Option<Judgement> {
+        let result = self.ask(name, password, Instant::now() + self.timeout);
+        let (judgement, trouble) = match result {
+            Ok((judgement, trouble)) => (Some(judgement), trouble),
+            Err(error) => (None, Some(format!("{error}; logins are answered 500"))),
+        };
+        self.tell(trouble);
+        judgement
+    }
+
+    fn ask(&self, name: &str, password: &[u8], deadline: Instant) -> io::Result<(Judgement, Option<String>)> {
+        let request = message::bind(name, password);
+        while let Some(mut connection) = self.place.take() {
+            connection.set_deadline(deadline);
+            match exchange(&mut connection, &request, Operation::Bind) {
+                Ok(code) => return Ok(self.judged(code, connection)),
+                // It was closed just now; what has not been answered may be asked again.
+                Err(error) if was_closed(&error) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        match self.place.open(deadline)? {
+            Opened::Ready(mut connection) => {
+                let code = exchange(&mut connection, &request, Operation::Bind)?;
+                Ok(self.judged(code, connection))
+            }
+            Opened::NotSecured(error) => Ok((Judgement::Unsaid, Some(format!("TLS: {error}; logins are refused")))),
+        }
+    }
+
+    fn judged(&self, code: u32, connection: Connection) -> (Judgement, Option<String>) {
+        self.place.keep(connection, self.keepalive);
+        match code {
+            SUCCESS => (Judgement::Right, None),
+            code if WRONG.contains(&code) => (Judgement::Wrong, None),
+            code => (Judgement::Unsaid, Some(format!("result code {code} (RFC 4511 §A.1); logins are refused"))),
+        }
+    }
+
+    fn tell(&self, trouble: Option<String>) {
+        let was_failing = {
+            let mut places = places();
+            let state = places.entry(self.place.clone()).or_default();
+            std::mem::replace(&mut state.is_failing, trouble.is_some())
+        };
+        match trouble {
+            Some(trouble) if !was_failing => {
+                journal::tell(Level::Error, &format!("ldap-auth: {}: {trouble}", self.place.endpoint));
+            }
+            None if was_failing => {
+                journal::tell(Level::Warning, &format!("ldap-auth: {}: answers again", self.place.endpoint));
+            }
+            _ => (),
+        }
+    }
+}
+
+impl Place {
+    fn open(&self, deadline: Instant) -> io::Result<Opened> {
+        let mut connection = self.endpoint.connect(deadline)?;
+        if self.security == Security::StartTls {
+            let code = exchange(&mut connection, &message::start_tls(), Operation::StartTls)?;
+            if code != SUCCESS {
+                return Err(io::Error::other(format!("the directory refuses StartTLS with result code {code}")));
+            }
+        }
+        if self.security == Security::Plain {
+            return Ok(Opened::Ready(connection));
+        }
+        Ok(connection.secured(&self.endpoint.host, self.verifies).map_or_else(Opened::NotSecured, Opened::Ready))
+    }
+
+    /// One that is open as far as can be told.
+    fn take(&self) -> Option<Connection> {
+        loop {
+            let Kept { mut connection, until } = places().get_mut(self)?.kept.pop()?;
+            if Instant::now() < until && !connection.is_closed() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Those of all places that were idle for too long are closed.
+    fn keep(&self, connection: Connection, keepalive: Duration) {
+        let now = Instant::now();
+        let mut places = places();
+        places.values_mut().for_each(|state| state.kept.retain(|kept| now < kept.until));
+        places.retain(|_, state| state.is_failing || !state.kept.is_empty());
+        let kept = &mut places.entry(self.clone()).or_default().kept;
+        if kept.len() < KEPT {
+            kept.push(Kept { connection, until: now + keepalive });
+        }
+    }
+}
+
+fn exchange(connection: &mut Connection, request: &[u8], operation: Operation) -> io::Result<u32> {
+    connection.write_all(request)?;
+    connection.flush()?;
+    message::read_result(connection, operation)
+}
+
+fn was_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, UnexpectedEof};
+    // InvalidData: a notice of disconnection came before the answer.
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | InvalidData | UnexpectedEof)
+}

@@ -1,0 +1,1 @@
+"""ldap-auth: a directory vouches for a username and a password."""
