@@ -26,6 +26,7 @@ from crossfade.compile.policies.response_ratelimiting.plan import PLUGIN as RESP
 from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.compile.policies.session.plan import PLUGIN as SESSION
+from crossfade.compile.policies.unsupported import INSTEAD
 from crossfade.policy_module import library
 
 PLUGINS: Final[dict[str, Plugin]] = {
@@ -128,7 +129,7 @@ def _by_schema(
     if plugin is None:
         return Refused(
             f"plugin '{name}' not enabled; add it to the 'plugins' configuration property",
-            f"this gateway supports the plugins {', '.join(sorted(PLUGINS))}",
+            INSTEAD.get(name) or f"this gateway supports the plugins {', '.join(sorted(PLUGINS))}",
             "plugin",
             is_schema_violation=False,
         )
