@@ -5,6 +5,16 @@ pub fn find<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &[u8]) -> Opt
     headers.into_iter().find_map(|header| find_in(header, name))
 }
 
+/// A value of `Cookie` without the cookies of a name, whatever its case; None if nothing is left.
+pub fn without(header: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let is_other = |part: &&[u8]| {
+        let found = part.split(|byte| *byte == b'=').next().unwrap_or_default();
+        !part.is_empty() && !found.trim_ascii().eq_ignore_ascii_case(name)
+    };
+    let parts: Vec<&[u8]> = header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(is_other).collect();
+    (!parts.is_empty()).then(|| parts.join(&b"; "[..]))
+}
+
 fn find_in<'a>(mut rest: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     while !rest.is_empty() {
         if let Some(value) = value_at(rest, name) {
@@ -54,10 +64,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn leaves_one_out() {
+        for (header, expected) in [
+            ("x=1; tok=a; y=2", Some("x=1; y=2")),
+            ("TOK = a;x=tok", Some("x=tok")),
+            ("tok=a", None),
+            ("tok; ;", None),
+            ("token=a", Some("token=a")),
+        ] {
+            assert_eq!(without(header.as_bytes(), b"tok").as_deref(), expected.map(str::as_bytes), "{header}");
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_that_a_client_sends_can_hurt(header in any::<Vec<u8>>(), name in any::<Vec<u8>>()) {
             find([header.as_slice()], &name);
+            without(&header, &name);
         }
     }
 }

@@ -39,6 +39,7 @@ mod lua;
 mod net;
 mod networks;
 mod nginx_base64;
+mod oidc;
 mod path;
 mod plugins;
 mod redis;

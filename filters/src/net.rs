@@ -7,8 +7,9 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
+use ureq::tls::{Certificate, RootCerts};
 
 /// Where to connect. Without `verifies` any certificate will do, so that only listeners are kept out, not impostors.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -208,8 +209,17 @@ fn tls_config(verifies: bool) -> io::Result<Arc<ClientConfig>> {
     Ok(Arc::clone(place.get_or_init(|| made)))
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The system's, or those of `SSL_CERT_FILE`: for whoever speaks TLS by other means. Read once.
+pub fn authorities() -> RootCerts {
+    static AUTHORITIES: LazyLock<RootCerts> = LazyLock::new(|| {
+        let known = rustls_native_certs::load_native_certs().certs;
+        RootCerts::from(known.iter().map(|one| Certificate::from_der(one).to_owned()))
+    });
+    AUTHORITIES.clone()
 }
 
 fn verifying_config() -> io::Result<ClientConfig> {

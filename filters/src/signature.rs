@@ -125,15 +125,21 @@ impl TryFrom<RawKey> for Key {
                 let secret = SharedSecret::new(decoded(raw.secret)?);
                 Ok(Self::Shared { algorithm, method: Some(method), secret })
             }
-            Method::Public(method) => {
-                let key = ParsedPublicKey::new(method, decoded(raw.public)?).map_err(|_| KeyError::Unfit(algorithm))?;
-                Ok(Self::Public { algorithm, key })
-            }
+            Method::Public(_) => Self::public(algorithm, &decoded(raw.public)?),
         }
     }
 }
 
 impl Key {
+    /// A public key as DER (SubjectPublicKeyInfo), a point of ECDSA's, or the bytes of Ed25519's.
+    pub fn public(algorithm: &str, bytes: &[u8]) -> Result<Self, KeyError> {
+        let known = METHODS.iter().find(|(name, _)| *name == algorithm);
+        let &(algorithm, method) = known.ok_or(KeyError::UnknownAlgorithm)?;
+        let Method::Public(method) = method else { return Err(KeyError::Missing) };
+        let key = ParsedPublicKey::new(method, bytes).map_err(|_| KeyError::Unfit(algorithm))?;
+        Ok(Self::Public { algorithm, key })
+    }
+
     pub fn algorithm(&self) -> &'static str {
         match self {
             Self::Shared { algorithm, .. } | Self::Public { algorithm, .. } => algorithm,

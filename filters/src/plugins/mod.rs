@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod key_auth;
 pub mod ldap_auth;
 pub mod oauth2;
+pub mod openid_connect;
 pub mod rate_limiting;
 pub mod request_termination;
 pub mod response_ratelimiting;
@@ -103,6 +104,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("key-auth", key_auth::parse),
     ("ldap-auth", ldap_auth::parse),
     ("oauth2", oauth2::parse),
+    ("openid-connect", openid_connect::parse),
     ("rate-limiting", rate_limiting::parse),
     ("request-termination", request_termination::parse),
     ("response-ratelimiting", response_ratelimiting::parse),

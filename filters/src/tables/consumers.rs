@@ -84,6 +84,7 @@ type Index = HashMap<Box<str>, (Arc<Consumer>, usize)>;
 pub struct Consumers {
     by_id: HashMap<Box<str>, Arc<Consumer>>,
     by_username: HashMap<Box<str>, Arc<Consumer>>,
+    by_custom_id: HashMap<Box<str>, Arc<Consumer>>,
     /// By type and index: the consumer, and the place among its credentials of the type.
     by_credential: HashMap<String, Index>,
 }
@@ -93,6 +94,9 @@ impl Consumers {
         self.by_id.insert(consumer.id.clone(), Arc::clone(consumer));
         if let Some(username) = &consumer.username {
             self.by_username.insert(username.clone(), Arc::clone(consumer));
+        }
+        if let Some(custom_id) = &consumer.custom_id {
+            self.by_custom_id.insert(custom_id.clone(), Arc::clone(consumer));
         }
         for (kind, credentials) in &consumer.credentials {
             if !self.by_credential.contains_key(kind) {
@@ -110,6 +114,18 @@ impl Consumers {
     pub fn credential(&self, kind: &str, index: &str) -> Option<(&Arc<Consumer>, &Credential)> {
         let (consumer, place) = self.by_credential.get(kind)?.get(index)?;
         Some((consumer, consumer.credentials.get(kind)?.get(*place)?))
+    }
+
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Consumer>> {
+        self.by_id.get(id)
+    }
+
+    pub fn by_username(&self, username: &str) -> Option<&Arc<Consumer>> {
+        self.by_username.get(username)
+    }
+
+    pub fn by_custom_id(&self, custom_id: &str) -> Option<&Arc<Consumer>> {
+        self.by_custom_id.get(custom_id)
     }
 
     /// Finds the consumer whom a plugin's `anonymous` names, by id or by username.
@@ -144,8 +160,14 @@ mod tests {
 
     #[test]
     fn finds_consumers_by_id_and_username() {
-        let found = consumers(r#"{"id": "c-1", "username": "ann"}"#);
+        let found = consumers(r#"{"id": "c-1", "username": "ann", "custom_id": "7"}"#);
         assert!(found.find("c-1").is_some() && found.find("ann").is_some());
+        assert!(
+            found.by_id("c-1").is_some() && found.by_username("ann").is_some() && found.by_custom_id("7").is_some()
+        );
+        assert!(
+            found.by_id("ann").is_none() && found.by_username("7").is_none() && found.by_custom_id("c-1").is_none()
+        );
         assert!(found.find("bob").is_none());
     }
 }

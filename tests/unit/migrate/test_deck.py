@@ -234,7 +234,7 @@ def test_certificates_are_named_by_an_ingress() -> None:
         ({"upstreams": [{"name": "u"}]}, ("upstream u", "", "refused")),
         ({"licenses": [{"payload": "x"}]}, ("licenses", "", "refused")),
         ({"services": [service(ca_certificates=["x"])]}, ("service shop", "ca_certificates", "refused")),
-        ({"plugins": [{"name": "openid-connect"}]}, ("plugin openid-connect", "plugin", "refused")),
+        ({"plugins": [{"name": "canary"}]}, ("plugin canary", "plugin", "refused")),
     ],
 )
 def test_what_is_not_kept_is_told(configuration: Json, expected: tuple[str, str, str]) -> None:

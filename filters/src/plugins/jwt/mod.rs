@@ -1,7 +1,7 @@
 //! The plugin jwt: callers are known by a signed token (kong.md §5.5).
 
 mod sources;
-mod token;
+pub mod token;
 
 use crate::cjson;
 use crate::error::ConfigError;

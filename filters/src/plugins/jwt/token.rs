@@ -54,6 +54,10 @@ impl<'a> Token<'a> {
         })
     }
 
+    pub fn header(&self, name: &str) -> Option<&Value> {
+        self.header.get(name)
+    }
+
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }

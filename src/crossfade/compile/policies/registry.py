@@ -19,6 +19,7 @@ from crossfade.compile.policies.jwt.plan import PLUGIN as JWT
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.ldap_auth.plan import PLUGIN as LDAP_AUTH
 from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
+from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONNECT
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
 from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUEST_TERMINATION
@@ -43,6 +44,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         KEY_AUTH,
         LDAP_AUTH,
         OAUTH2,
+        OPENID_CONNECT,
         RATE_LIMITING,
         REQUEST_TERMINATION,
         RESPONSE_RATELIMITING,

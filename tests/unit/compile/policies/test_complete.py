@@ -26,6 +26,7 @@ PAGES: Final = ROOT / "docs" / "reference" / "plugins"
 COMPARED_IN: Final = {
     "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
+    "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
 }
 
 

@@ -1,0 +1,1 @@
+"""openid-connect: callers are known by tokens that an OpenID provider has signed."""
