@@ -21,6 +21,7 @@ from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
@@ -62,6 +63,8 @@ KONG: Final[tuple[type[Any], ...]] = (
     KongIngress,
     KongUpstreamPolicy,
     KongServiceFacade,
+    TcpIngress,
+    UdpIngress,
     IngressClassParameters,
     ReferenceGrant,
 )
@@ -93,7 +96,7 @@ KUBERNETES: Final = (
                 for place in ("spec.rules[].http.paths[].backend", "spec.defaultBackend")
                 for name, text in _FACADE.items()
             },
-            "spec.tls[].hosts": "server names that the certificate answers for",
+            "spec.tls[].hosts": "server names that the certificate answers for, at ports of `stream_listen` too",
             "spec.tls[].secretName": "a Secret with `tls.crt` and `tls.key`",
         },
     ),
@@ -113,7 +116,7 @@ KUBERNETES: Final = (
             "spec.externalName": "where an ExternalName is sent to",
             "spec.ports[].name": "by which backends and endpoints name the port",
             "spec.ports[].port": "by which backends name the port",
-            "spec.ports[].protocol": "only `TCP` counts",
+            "spec.ports[].protocol": "only `TCP` counts, for UDPIngresses only `UDP`",
             "spec.ports[].targetPort": "by which backends may name the port too",
         },
     ),

@@ -106,14 +106,14 @@ def test_wrong_plugin_is_refused_with_field_and_allowed_values(
 
 def test_a_kind_without_effect_is_taken_with_a_warning(cluster: EmbeddedCluster) -> None:
     manifest = """
-apiVersion: configuration.konghq.com/v1beta1
-kind: UDPIngress
-metadata: {name: dns, namespace: prod}
-spec: {rules: [{port: 53, backend: {serviceName: dj, servicePort: 53}}]}
+apiVersion: configuration.konghq.com/v1alpha1
+kind: KongLicense
+metadata: {name: paid}
+rawLicenseString: "{}"
 """
     said = refused(cluster, "apply", "--warnings-as-errors", "-f", "-", stdin=manifest)
-    assert "UDPIngress has no effect in this gateway" in said
-    assert cluster.kubectl("get", "udpingress", "dns", "-n", "prod", "-o", "name")
+    assert "KongLicense has no effect in this gateway" in said
+    assert cluster.kubectl("get", "konglicense", "paid", "-o", "name")
 
 
 def test_parameters_of_the_class_that_are_missing_are_named(cluster: EmbeddedCluster) -> None:

@@ -7,6 +7,8 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, ServerCertificate
 from crossfade.compile.routing.tables import GatewayTables
 from crossfade.envoy.shards import TableTexts
+from crossfade.kong_conf.listen import stream_listens
+from crossfade.kong_conf.settings import KongSettings
 from crossfade.policy_module.library import Tables
 from tests.support.hostile_secrets import good_pair
 
@@ -24,10 +26,11 @@ def tables_of(model: ProxyModel) -> Tables:
 
 
 def compile_settings() -> CompileSettings:
-    """With a TLS listener."""
+    """With a TLS listener, and ports for streams."""
     pair = good_pair()
     certificate = ServerCertificate(pair.certificate, pair.key)
-    return CompileSettings(salt=b"salt", default_certificate=certificate, authorities=system_authorities())
+    kong = KongSettings(stream_listen=stream_listens("0.0.0.0:9000, 0.0.0.0:9443 ssl, 0.0.0.0:9053 udp"))
+    return CompileSettings(kong=kong, salt=b"salt", default_certificate=certificate, authorities=system_authorities())
 
 
 def one_table(model: ProxyModel) -> Tables:

@@ -16,6 +16,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS, CREDENTIAL_LABEL
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.compile.gateway import annotations
 from crossfade.compile.gateway.annotation_table import OBJECTS_OF
 from crossfade.compile.gateway.compiler import INPUT_KINDS
@@ -61,6 +62,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "secretName": ("cert", "config", "ghost"),
     "ingressClassName": ("kong", "kong", "other", ""),
     "apiGroup": ("configuration.konghq.com", "incubator.ingress-controller.konghq.com", ""),
+    "serviceName": ("one", "two", "far", "ghost", ""),
     "kind": ("IngressClassParameters", "KongServiceFacade", "Service"),
     "scope": ("Namespace", "Cluster"),
     "controller": ("ingress-controllers.konghq.com/kong",),
@@ -173,7 +175,7 @@ def _bodies(kind: Kind) -> st.SearchStrategy[JsonObject]:
     ]
     grown = [hostile.planted(template, schema, TEXTS, ()) for template in templates]
     wild: st.SearchStrategy[JsonObject] = hostile.value(schema, TEXTS)
-    shaped = [_ingress_bodies()] * 6 if kind is Ingress else []
+    shaped = [_ingress_bodies()] * 6 if kind is Ingress else [_stream_bodies(kind)] * 3 if kind in _STREAMS else []
     return st.one_of(*grown, *grown, *grown, *shaped, wild)
 
 
@@ -189,6 +191,21 @@ def _ingress_bodies() -> st.SearchStrategy[JsonObject]:
     spec = {"ingressClassName": st.just("kong"), "rules": st.lists(rule, min_size=1, max_size=2)}
     optional = {"tls": st.lists(tls, max_size=2), "defaultBackend": backend}
     return st.fixed_dictionaries({"spec": st.fixed_dictionaries(spec, optional=optional)})
+
+
+_STREAMS: Final = (TcpIngress, UdpIngress)
+
+
+def _stream_bodies(kind: Kind) -> st.SearchStrategy[JsonObject]:
+    """At ports that are listened on, most of them."""
+    ports = st.sampled_from((9000, 9443, 9443, 9053, 0, -1, 2**63 - 1))
+    service = {"serviceName": TEXTS["serviceName"], "servicePort": st.sampled_from((80, 81, 53, 0, -1, 2**63 - 1))}
+    rule: dict[str, Any] = {"port": ports, "backend": st.fixed_dictionaries(service)}
+    hosts = {"host": TEXTS["host"] | hostile.strange_text()} if kind is TcpIngress else {}
+    rules = st.lists(st.fixed_dictionaries(rule, optional=hosts), max_size=4)
+    tls = st.fixed_dictionaries({"hosts": st.lists(TEXTS["host"], max_size=3), "secretName": TEXTS["secretName"]})
+    optional = {"tls": st.lists(tls, max_size=2)} if kind is TcpIngress else {}
+    return st.fixed_dictionaries({"spec": st.fixed_dictionaries({"rules": rules}, optional=optional)})
 
 
 def _config_map_bodies() -> st.SearchStrategy[JsonObject]:
@@ -229,7 +246,7 @@ _BY_SUFFIX: Final[dict[str, st.SearchStrategy[str]]] = {
     "snis": st.lists(st.sampled_from(_HOSTS), max_size=3).map(",".join),
     "host-header": st.sampled_from((*_HOSTS, "two.test:8080")),
     "path": st.sampled_from(_PATHS),
-    "protocols": st.lists(st.sampled_from(_WORDS["protocols"]), max_size=3).map(",".join),
+    "protocols": st.lists(st.sampled_from((*_WORDS["protocols"], "tls", "tls_passthrough")), max_size=3).map(",".join),
     "protocol": st.sampled_from(_WORDS["protocol"]),
     "regex-prefix": st.sampled_from(("/~", "/@", "", "(", "/")),
     "path-handling": st.sampled_from(("v0", "v1", "")),
@@ -247,6 +264,7 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
         *_ANYWHERE,
         annotations.SERVICE_UPSTREAM,
     ),
+    TcpIngress: ("konghq.com/protocols", "konghq.com/protocols", *_ANYWHERE),
 }
 
 
@@ -260,7 +278,7 @@ def noted(draw: hostile.Draw, kind: Kind) -> dict[str, str]:
     if kind is Ingress and draw(st.integers(0, 2)) == 0:
         name = draw(st.sampled_from(_MAPPING_KEYS))
         found[f"{annotations.HEADERS_PREFIX}{name}"] = draw(_HEADER_LISTS | hostile.strange_text())
-    has_class = kind in (KongConsumer, KongConsumerGroup, KongClusterPlugin, KongServiceFacade)
+    has_class = kind in (KongConsumer, KongConsumerGroup, KongClusterPlugin, KongServiceFacade, TcpIngress, UdpIngress)
     if draw(st.integers(0, 9)) < (9 if has_class else 1):
         found[annotations.CLASS] = "kong" if has_class else draw(_BY_SUFFIX["ingress.class"])
     if kind is IngressClass and draw(st.booleans()):

@@ -15,6 +15,8 @@ from crossfade.api.kong.credentials import credential_type
 from crossfade.compile.gateway.compiler import INPUT_KINDS, CompiledGateway, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ProxyModel, ServerCertificate
+from crossfade.kong_conf.listen import stream_listens
+from crossfade.kong_conf.settings import KongSettings
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
 from crossfade_kube.meta import JsonObject
@@ -31,11 +33,12 @@ def documents(case: str) -> list[JsonObject]:
 
 
 def settings(case: str) -> CompileSettings:
-    """`settings.yaml`: fields of `CompileSettings`, and `tls: true` for a TLS listener."""
+    """`settings.yaml`: fields of `CompileSettings`, `tls: true` for a TLS listener, Kong's `stream_listen`."""
     path = CASES / case / "settings.yaml"
     given = yaml.safe_load(path.read_text()) if path.exists() else {}
     certificate = ServerCertificate("chain", "key") if given.pop("tls", False) else None
-    found = CompileSettings(salt=b"salt", default_certificate=certificate, authorities="/authorities.pem")
+    kong = KongSettings(stream_listen=stream_listens(given.pop("stream_listen", "off")))
+    found = CompileSettings(kong=kong, salt=b"salt", default_certificate=certificate, authorities="/authorities.pem")
     return replace(found, **given)
 
 

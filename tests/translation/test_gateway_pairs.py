@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.compile.gateway.annotations import PLUGINS, list_of, modernised
 from crossfade.compile.gateway.compiler import INPUT_KINDS, compile_gateway
 from crossfade.compile.memo import Memo
@@ -79,7 +80,7 @@ class Gateway:
 
     def certificates(self) -> dict[str, Any]:
         """By server name."""
-        chains = [chain for listener in self.model.listeners for chain in listener.chains]
+        chains = [chain for listener in self.model.listeners[:2] for chain in listener.chains]
         return {name: chain.certificate for chain in chains for name in chain.server_names or (chain.name,)}
 
 
@@ -163,7 +164,7 @@ def _is_told_plugin_change(added: Any, old: Consumer, new: Consumer) -> bool:
         )
         for one in (old, new)
     )
-    return isinstance(added, Ingress) and ours == theirs
+    return isinstance(added, Ingress | TcpIngress | UdpIngress) and ours == theirs
 
 
 def _has_conflict(added: Any, old: Consumer) -> bool:
@@ -218,10 +219,14 @@ def _assert_targets_stay(added: Any, after: Gateway) -> None:
         if found is None and isinstance(added, KongIngress):
             # What it asks for cannot be matched, which closes that Ingress.
             continue
+        if found is None and isinstance(added, TcpIngress | UdpIngress) and _is_oldest(added):
+            # Its rules have the ports that they name.
+            continue
         assert found is not None
         now = replace(found, origin=cluster.origin)
         assert now == cluster or is_extended
-    claimed = {name.lower() for tls in added.spec.tls for name in tls.hosts} if isinstance(added, Ingress) else set()
+    has_tls = isinstance(added, Ingress | TcpIngress)
+    claimed = {name.lower() for tls in added.spec.tls for name in tls.hosts} if has_tls else set()
     for name, certificate in BEFORE.certificates().items():
         # A name is served with the certificate of the oldest Ingress that claims it.
         assert after.certificates()[name] == certificate or (_is_oldest(added) and name in claimed)
@@ -289,4 +294,4 @@ def test_the_good_gateway_answers_in_every_way() -> None:
     """So that there is something to disturb."""
     chosen = {answer.value.id for answer in BEFORE.answers if answer is not None}
     assert chosen == set(BEFORE.routes)
-    assert BEFORE.certificates().keys() == {"http", "shop.test", "default"}
+    assert BEFORE.certificates().keys() == {"http", "shop.test", "lines.shop.test", "default"}

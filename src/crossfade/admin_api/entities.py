@@ -10,7 +10,7 @@ from crossfade.compile.gateway.compiler import KongEntities
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
-from crossfade.compile.model import Cluster, Endpoint, FilterChain, ProxyModel
+from crossfade.compile.model import Cluster, Endpoint, FilterChain, HttpHandler, ProxyModel
 from crossfade.compile.routing.matches import PathMatchKind
 
 Json = dict[str, Any]
@@ -190,7 +190,8 @@ def _credentials(consumer: Consumer, kind: str) -> Iterator[Json]:
 def _chains(model: ProxyModel) -> list[FilterChain]:
     """One for each Secret, whatever the number of listeners."""
     chains = [chain for listener in model.listeners for chain in listener.chains]
-    by_name = {chain.name: chain for chain in chains if chain.origin is not None and chain.certificate is not None}
+    of_secrets = (one for one in chains if one.origin is not None and isinstance(one.handler, HttpHandler))
+    by_name = {chain.name: chain for chain in of_secrets if chain.certificate is not None}
     return list(by_name.values())
 
 

@@ -53,8 +53,6 @@ _DEPRECATED: Final = (
 WITHOUT_EFFECT: Final[Mapping[str, str]] = {
     "KongCustomEntity": "the entity is not created",
     "KongLicense": "no feature depends on a license",
-    "TCPIngress": "no TCP or TLS connection is routed",
-    "UDPIngress": "no UDP traffic is routed",
 }
 
 

@@ -11,7 +11,7 @@ from crossfade.kong_conf.settings import KongSettings
 
 def default_certificate(kong: KongSettings) -> ServerCertificate | None:
     """That of the settings, else a new one; None where nothing listens with TLS. Raises ValueError."""
-    if not any(listen.ssl for listen in kong.proxy_listen):
+    if not any(listen.ssl for listen in (*kong.proxy_listen, *kong.stream_listen)):
         return None
     if kong.ssl_cert is None or kong.ssl_cert_key is None:
         return self_signed_certificate()

@@ -203,6 +203,19 @@ class TcpHandler(Struct, frozen=True):
     stat_prefix: str
     idle_timeout_s: float | None = 300.0
     access_log: AccessLog | None = None
+    connect_attempts: int = 1
+    hashes_address: bool = False
+    """A `RING_HASH` goes by the client's address."""
+
+
+class UdpHandler(Struct, frozen=True):
+    """Datagrams of one client go to one endpoint until there was none for `idle_timeout_s`."""
+
+    cluster: str
+    stat_prefix: str
+    origin: Origin
+    idle_timeout_s: float = 60.0
+    hashes_address: bool = False
 
 
 class ServerCertificate(Struct, frozen=True):
@@ -248,7 +261,8 @@ class Direction(StrEnum):
 class Listener(Struct, frozen=True):
     """With `restores_original_destination` the port a connection was meant for (iptables REDIRECT) picks the chain.
 
-    `backlog` None is the system's own. `takes_ipv4_too` is for an IPv6 address.
+    `backlog` None is the system's own. `takes_ipv4_too` is for an IPv6 address. With `datagrams` the port is one of UDP
+    and has no chains.
     """
 
     name: str
@@ -260,6 +274,7 @@ class Listener(Struct, frozen=True):
     has_proxy_protocol: bool = False
     backlog: int | None = None
     takes_ipv4_too: bool = False
+    datagrams: UdpHandler | None = None
 
 
 class ProxyModel(Struct, frozen=True):

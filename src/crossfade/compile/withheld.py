@@ -36,14 +36,16 @@ def withheld(before: Withheld, part: Part, refs: Collection[ObjectRef]) -> Withh
 
 def without(model: ProxyModel, held: Withheld) -> ProxyModel:
     """A route whose action is held back is answered 503, a server name whose chain is has the default certificate."""
-    listeners = tuple(
+    left = (
         structs.replace(listener, chains=tuple(chain for chain in listener.chains if chain not in held.chains))
         for listener in model.listeners
     )
+    # Envoy takes none without chains.
+    listeners = tuple(one for one in left if one.chains or one.datagrams is not None)
     gateway = model.gateway
     if gateway is not None:
-        left = {name: action for name, action in gateway.actions.items() if action not in held.actions}
-        gateway = structs.replace(gateway, actions=left)
+        actions = {name: action for name, action in gateway.actions.items() if action not in held.actions}
+        gateway = structs.replace(gateway, actions=actions)
     return structs.replace(model, listeners=listeners, gateway=gateway)
 
 

@@ -24,5 +24,8 @@ def _lb_endpoint(endpoint: Endpoint, is_probed: bool) -> endpoint_v3.LbEndpoint:
     return endpoint_v3.LbEndpoint(endpoint=target, load_balancing_weight=UInt32Value(value=endpoint.weight))
 
 
-def address(host: str, port: int) -> core_v3.Address:
-    return core_v3.Address(socket_address=core_v3.SocketAddress(address=host, port_value=port))
+def address(host: str, port: int, *, is_udp: bool = False) -> core_v3.Address:
+    found = core_v3.Address(socket_address=core_v3.SocketAddress(address=host, port_value=port))
+    if is_udp:
+        found.socket_address.protocol = core_v3.SocketAddress.UDP
+    return found

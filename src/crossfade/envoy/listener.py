@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from crossfade.compile.model import Dialect, Direction, FilterChain, HttpHandler, Listener, TcpHandler
+from crossfade.compile.model import Dialect, Direction, FilterChain, HttpHandler, Listener, TcpHandler, UdpHandler
 from crossfade.compile.routing.routes import Destination
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
@@ -16,6 +16,9 @@ from crossfade.envoy.proto import (
     proxy_protocol_v3,
     tcp_proxy_v3,
     tls_inspector_v3,
+    udp_proxy_v3,
+    xds_core_v3,
+    xds_matcher_v3,
 )
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.tls import server_tls
@@ -30,7 +33,7 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
     """A connection that fits no chain is closed, unless one chain asks for nothing."""
     message = listener_v3.Listener(
         name=listener.name,
-        address=address(listener.address, listener.port),
+        address=address(listener.address, listener.port, is_udp=listener.datagrams is not None),
         traffic_direction=TRAFFIC_DIRECTION[listener.direction],
         listener_filters=_listener_filters(listener),
     )
@@ -56,6 +59,9 @@ def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
     if listener.restores_original_destination:
         config = packed(original_dst_v3.OriginalDst())
         filters.append(listener_v3.ListenerFilter(name=names.ORIGINAL_DST, typed_config=config))
+    if listener.datagrams is not None:
+        config = packed(_udp_proxy(listener.datagrams))
+        filters.append(listener_v3.ListenerFilter(name=names.UDP_PROXY, typed_config=config))
     needing_sni = [chain for chain in listener.chains if chain.server_names or chain.certificate]
     if needing_sni:
         config = packed(tls_inspector_v3.TlsInspector())
@@ -115,6 +121,26 @@ def _tcp_proxy(handler: TcpHandler) -> tcp_proxy_v3.TcpProxy:
     _fill_destinations(message, handler.destinations)
     # 0 turns Envoy's own hour off.
     message.idle_timeout.CopyFrom(duration(handler.idle_timeout_s or 0))
+    if handler.connect_attempts > 1:
+        message.max_connect_attempts.value = handler.connect_attempts
+    if handler.hashes_address:
+        message.hash_policy.add().source_ip.SetInParent()
+    return message
+
+
+def _udp_proxy(handler: UdpHandler) -> udp_proxy_v3.UdpProxyConfig:
+    route = packed(udp_proxy_v3.Route(cluster=handler.cluster))
+    message = udp_proxy_v3.UdpProxyConfig(
+        stat_prefix=handler.stat_prefix,
+        idle_timeout=duration(handler.idle_timeout_s),
+        matcher=xds_matcher_v3.Matcher(
+            on_no_match=xds_matcher_v3.Matcher.OnMatch(
+                action=xds_core_v3.TypedExtensionConfig(name=names.UDP_ROUTE, typed_config=route)
+            )
+        ),
+    )
+    if handler.hashes_address:
+        message.hash_policies.add().source_ip = True
     return message
 
 

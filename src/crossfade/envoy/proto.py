@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_proxy_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.udp.udp_proxy import v3 as udp_proxy_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.http.early_header_mutation.dynamic_modules import (
         v3 as dynamic_module_early_v3,
     )
@@ -102,6 +103,7 @@ __all__ = [
     "tls_v3",
     "type_url",
     "type_v3",
+    "udp_proxy_v3",
     "upstream_http_v3",
     "uuid_v3",
     "xds_core_v3",
@@ -198,6 +200,7 @@ PACKAGES = {
     "tls_inspector_v3": "envoy.extensions.filters.listener.tls_inspector.v3",
     "tls_v3": "envoy.extensions.transport_sockets.tls.v3",
     "type_v3": "envoy.type.v3",
+    "udp_proxy_v3": "envoy.extensions.filters.udp.udp_proxy.v3",
     "upstream_http_v3": "envoy.extensions.upstreams.http.v3",
     "uuid_v3": "envoy.extensions.request_id.uuid.v3",
     "xds_core_v3": "xds.core.v3",

@@ -10,6 +10,7 @@ from crossfade.kong_conf.listen import Listen
 from crossfade_kube.port_owner import port_owner
 
 LISTEN: Final = "proxy_listen"
+STREAM_LISTEN: Final = "stream_listen"
 
 
 class WrongOption(ValueError):  # noqa: N818 - says which, to people
@@ -22,26 +23,30 @@ def check(settings: CompileSettings, options: Mapping[int, str], others: tuple[L
     """
     if not settings.token.isascii() or not settings.token.isprintable():
         raise WrongOption("--server-token: only printable ASCII characters can be in a header")
-    for problem in _port_problems((*settings.kong.proxy_listen, *others), options):
+    for problem in _port_problems((*settings.kong.proxy_listen, *others), options, LISTEN):
+        raise WrongOption(problem)
+    for problem in _port_problems(settings.kong.stream_listen, {}, STREAM_LISTEN):
         raise WrongOption(problem)
 
 
-def _port_problems(listens: tuple[Listen, ...], options: Mapping[int, str]) -> Iterator[str]:
+def _port_problems(listens: tuple[Listen, ...], options: Mapping[int, str], setting: str) -> Iterator[str]:
     for listen in listens:
         if problem := _why_not_free(listen):
-            yield f"{problem}; end it or choose another with {options.get(listen.port, LISTEN)}"
+            yield f"{problem}; end it or choose another with {options.get(listen.port, setting)}"
 
 
 def _why_not_free(listen: Listen) -> str | None:
     """None when the port can be bound; else a sentence that names the port and, where known, the process."""
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_DGRAM if listen.udp else socket.SOCK_STREAM) as probe:
+        if not listen.udp:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not listen.takes_ipv4_too)
         try:
             probe.bind((listen.address, listen.port))
-            probe.listen(1)
+            if not listen.udp:
+                probe.listen(1)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return f"port {listen.port} is in use by {port_owner(listen.port) or 'another process'}"

@@ -30,8 +30,10 @@ _KONG_KINDS: Final = (
     "kongcustomentities",
 )
 # Only looked at when they are written, to say that they have no effect.
-_WITHOUT_EFFECT: Final = ("konglicenses", "tcpingresses", "udpingresses")
-_WITH_STATUS: Final = tuple(kind for kind in _KONG_KINDS if kind != "kongingresses")
+_WITHOUT_EFFECT: Final = ("konglicenses",)
+# Kong's webhook has nothing to say on them.
+_STREAM_KINDS: Final = ("tcpingresses", "udpingresses")
+_WITH_STATUS: Final = (*(kind for kind in _KONG_KINDS if kind != "kongingresses"), *_STREAM_KINDS)
 
 
 class GatewayInstallSettings(Struct, frozen=True):
@@ -170,7 +172,7 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
         _rule("networking.k8s.io", ["ingresses", "ingressclasses"], reads),
         _rule("networking.k8s.io", ["ingresses/status"], ["get", "patch", "update"]),
         _rule("gateway.networking.k8s.io", ["referencegrants"], reads),
-        _rule("configuration.konghq.com", [*_KONG_KINDS, "ingressclassparameterses"], reads),
+        _rule("configuration.konghq.com", [*_KONG_KINDS, *_STREAM_KINDS, "ingressclassparameterses"], reads),
         _rule(FACADE_GROUP, ["kongservicefacades"], reads),
         _rule(FACADE_GROUP, ["kongservicefacades/status"], ["get", "patch", "update"]),
         _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["get", "patch", "update"]),

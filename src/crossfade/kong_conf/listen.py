@@ -1,4 +1,4 @@
-"""Where the gateway listens: Kong's `proxy_listen`."""
+"""Where the gateway listens: Kong's `proxy_listen` and `stream_listen`."""
 
 import ipaddress
 import re
@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 
 from crossfade.kong_conf.values import OFF, words
 
-FLAGS: Final = "ssl, http2, proxy_protocol, reuseport, deferred, bind, backlog=N, ipv6only=on|off, so_keepalive=…"
+_TUNING: Final = "reuseport, deferred, bind, backlog=N, ipv6only=on|off, so_keepalive=…"
+_PROXY_FLAGS: Final = ("ssl", "http2", "proxy_protocol")
+_STREAM_FLAGS: Final = ("ssl", "udp", "proxy_protocol")
 # Envoy opens a socket for each worker as with `reuseport`; the others tune nginx' sockets.
 _WITHOUT_EFFECT: Final = re.compile(r"reuseport|deferred|bind|ipv6only=on|so_keepalive=(on|off|\w*:\w*:\d*)")
 _ENTRY: Final = re.compile(r"(?P<address>\[[0-9a-fA-F:.]+\]|[^\s\[\]]+):(?P<port>\d{1,5})", re.ASCII)
@@ -15,7 +17,8 @@ _LARGEST_BACKLOG: Final = 2**31 - 1
 
 
 class Listen(NamedTuple):
-    """One address. `ssl` takes TLS, `http2` also HTTP/2, `proxy_protocol` wants the PROXY protocol first.
+    """One address. `ssl` takes TLS, `http2` also HTTP/2, `proxy_protocol` wants the PROXY protocol first, `udp` takes
+    datagrams instead of connections.
 
     `backlog` is how many connections may wait to be accepted; None leaves it to the system.
     """
@@ -28,6 +31,7 @@ class Listen(NamedTuple):
     backlog: int | None = None
     takes_ipv4_too: bool = False
     """Of an IPv6 address: `ipv6only=off`."""
+    udp: bool = False
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
@@ -38,11 +42,31 @@ def listens(text: str) -> tuple[Listen, ...]:
     entries = words(text)
     if not entries or entries[0] == OFF:
         raise ValueError("without a listener the gateway would serve nothing; give addresses like 0.0.0.0:8000")
-    found = tuple(_listen(entry) for entry in entries)
+    return _apart(tuple(_listen(entry, _PROXY_FLAGS) for entry in entries))
+
+
+def stream_listens(text: str) -> tuple[Listen, ...]:
+    """As `listens`, of streams; `off` is none."""
+    entries = words(text)
+    if not entries or entries == (OFF,):
+        return ()
+    found = _apart(tuple(_listen(entry, _STREAM_FLAGS) for entry in entries))
+    for listen in found:
+        if listen.udp and (listen.ssl or listen.proxy_protocol):
+            raise ValueError(f"{listen} has udp, which goes neither with ssl nor with proxy_protocol")
+    return found
+
+
+def _apart(found: tuple[Listen, ...]) -> tuple[Listen, ...]:
     for one, other in combinations(found, 2):
-        if one.port == other.port and _overlap(one, other):
+        if are_rivals(one, other):
             raise ValueError(f"{other} is taken twice: each listener needs an address and port of its own")
     return found
+
+
+def are_rivals(one: Listen, other: Listen) -> bool:
+    """Of two listeners: whether only one of them can be opened."""
+    return one.port == other.port and one.udp == other.udp and _overlap(one, other)
 
 
 def _overlap(one: Listen, other: Listen) -> bool:
@@ -53,7 +77,7 @@ def _overlap(one: Listen, other: Listen) -> bool:
     return first == second or first.is_unspecified or second.is_unspecified
 
 
-def _listen(entry: str) -> Listen:
+def _listen(entry: str, flags_known: tuple[str, ...]) -> Listen:
     where, *flags = entry.split()
     match = _ENTRY.fullmatch(where)
     if match is None or not 0 < int(match["port"]) < 65536:
@@ -61,7 +85,7 @@ def _listen(entry: str) -> Listen:
     address = _address(match["address"])
     found = Listen(address, int(match["port"]))
     for flag in flags:
-        found = _with_flag(found, flag)
+        found = _with_flag(found, flag, flags_known)
     return found
 
 
@@ -72,19 +96,14 @@ def _address(text: str) -> str:
         raise ValueError(f"{text!r} is not an IP address like 127.0.0.1 or 0.0.0.0") from None
 
 
-def _with_flag(listen: Listen, flag: str) -> Listen:
+def _with_flag(listen: Listen, flag: str, known: tuple[str, ...]) -> Listen:
     name, _, value = flag.partition("=")
     if name == "backlog" and re.fullmatch(r"\d{1,10}", value, re.ASCII) and 0 < int(value) <= _LARGEST_BACKLOG:
         return listen._replace(backlog=int(value))
     if flag == "ipv6only=off":
         return listen._replace(takes_ipv4_too=":" in listen.address)
-    match flag:
-        case "ssl":
-            return listen._replace(ssl=True)
-        case "http2":
-            return listen._replace(http2=True)
-        case "proxy_protocol":
-            return listen._replace(proxy_protocol=True)
+    if flag in known:
+        return Listen(**(listen._asdict() | {flag: True}))
     if _WITHOUT_EFFECT.fullmatch(flag):
         return listen
-    raise ValueError(f"{flag!r} is no flag of a listener; there are {FLAGS}")
+    raise ValueError(f"{flag!r} is no flag of a listener; there are {', '.join(known)}, {_TUNING}")

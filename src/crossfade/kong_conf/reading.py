@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from crossfade.kong_conf.listen import are_rivals
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given
 from crossfade.kong_conf.table import ALIASES, BY_NAME
@@ -49,11 +50,19 @@ def read_settings(sources: Sequence[Mapping[str, Given]], base: KongSettings | N
             except ValueError as problem:
                 remarks.append(Remark(given.where, f"is {_shown(name, given)}: {problem}", is_error=True))
     settings = (KongSettings() if base is None else base)._replace(**values)
+    if "stream_listen" in values:
+        remarks += _twice(settings, texts["stream_listen"].where)
     if settings.ssl_cipher_suite != CUSTOM:
         remarks += [
             Remark(texts[name].where, _WITHOUT_CUSTOM) for name in ("ssl_protocols", "ssl_ciphers") if name in values
         ]
     return Reading(settings, tuple(remarks))
+
+
+def _twice(settings: KongSettings, where: str) -> Iterator[Remark]:
+    for stream in settings.stream_listen:
+        if any(are_rivals(stream, listen) for listen in settings.proxy_listen):
+            yield Remark(where, f"names {stream}, which proxy_listen takes: choose another port", is_error=True)
 
 
 def _value(name: str, given: Given) -> object:

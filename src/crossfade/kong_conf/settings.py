@@ -26,6 +26,7 @@ class KongSettings(NamedTuple):
     """
 
     proxy_listen: tuple[Listen, ...] = EVERYWHERE
+    stream_listen: tuple[Listen, ...] = ()
     trusted_ips: tuple[str, ...] = ()
     real_ip_header: str = "X-Real-IP"
     real_ip_recursive: bool = False

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from crossfade.kong_conf import values
-from crossfade.kong_conf.listen import listens
+from crossfade.kong_conf.listen import listens, stream_listens
 from crossfade.kong_conf.settings import PROXY_PROTOCOL, AccessLogPath
 from crossfade.kong_conf.tls import CIPHERS, PROTOCOLS, SUITES
 
@@ -95,6 +95,13 @@ TABLE: Final = (
         "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
         "A listener for each address. `ssl`, `http2`, `proxy_protocol` (versions 1 and 2), `backlog` and `ipv6only` "
         "are carried out; Envoy always does what `reuseport` asks; `deferred`, `bind`, `so_keepalive` have no effect.",
+    ),
+    Setting(
+        "stream_listen",
+        stream_listens,
+        "off",
+        "Ports for TCPIngresses and UDPIngresses. With `ssl` TLS is taken, with `udp` datagrams; the other flags as "
+        "for `proxy_listen`. A port is open as long as a rule wants it.",
     ),
     Setting("trusted_ips", values.networks, "", "Addresses and networks whose `X-Forwarded-*` headers are believed."),
     Setting(

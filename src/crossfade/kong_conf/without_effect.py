@@ -13,9 +13,8 @@ _DNS: Final = "names are resolved as the system does, by its resolv.conf"
 
 REASONS: Final = {
     "prefix": "there is no working directory to keep files in",
-    "proxy_stream_access_log": "TCP and TLS routes are not served",
-    "proxy_stream_error_log": "TCP and TLS routes are not served",
-    "stream_listen": "TCP and TLS routes are not served",
+    "proxy_stream_access_log": "TCP, TLS and UDP sessions are not logged",
+    "proxy_stream_error_log": "Envoy's messages go to standard error, as many as `log_level` asks for",
     "vaults": "the vault env is read where `vault_env_prefix` is set, others are KongVaults",
     "tracing_instrumentations": "requests are not traced",
     "opentelemetry_tracing": "requests are not traced",

@@ -13,6 +13,7 @@ from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
+from crossfade.api.kong.stream_ingress import StreamIngress, TcpIngress, UdpIngress
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
@@ -66,6 +67,8 @@ _RESOURCES: Final[dict[str, Resource]] = {
         KongIngress,
         KongUpstreamPolicy,
         KongServiceFacade,
+        TcpIngress,
+        UdpIngress,
         KongPlugin,
         KongClusterPlugin,
         KongConsumer,
@@ -78,7 +81,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
 
 
 class StatusInput(Struct, frozen=True):
-    """`publish_service` is the gateway's own Service, whose addresses the Ingresses show."""
+    """`publish_service` is the gateway's own Service, whose addresses the Ingresses of all kinds show."""
 
     snapshot: Snapshot
     diagnostics: Diagnostics
@@ -94,6 +97,9 @@ class StatusDecider:
             kind: KindDecisions() for kind in _WITH_CONDITIONS
         }
         self._addresses: KindDecisions[Ingress] = KindDecisions()
+        self._stream_addresses: dict[type[TcpIngress | UdpIngress], KindDecisions[StreamIngress]] = {
+            kind: KindDecisions() for kind in (TcpIngress, UdpIngress)
+        }
         self._policies = PolicyDecisions()
         self._news: dict[ObjectRef, ObjectChange] = {}
         self._by_ref: _Verdicts = {}
@@ -148,7 +154,14 @@ class StatusDecider:
         def decide(ingress: Ingress) -> ObjectChange | None:
             return _address_change(ingress, wanted) if classes.takes_ingress(ingress) else None
 
-        return self._addresses.on(given.snapshot.all(Ingress), decide, circumstances=(our_class, wanted))
+        def decide_stream(item: StreamIngress) -> ObjectChange | None:
+            return _address_change(item, wanted) if classes.takes(item.metadata) else None
+
+        circumstances = (our_class, wanted)
+        found = list(self._addresses.on(given.snapshot.all(Ingress), decide, circumstances=circumstances))
+        for kind, decisions in self._stream_addresses.items():
+            found += decisions.on(given.snapshot.all(kind), decide_stream, circumstances=circumstances)
+        return found
 
 
 def _is_ours(item: WithConditions, classes: ClassFilter) -> bool:
@@ -202,7 +215,7 @@ def _news_change(ref: ObjectRef, diagnostics: tuple[Diagnostic, ...]) -> ObjectC
     return ObjectChange(ref, _RESOURCES[ref.kind], "", subresource="events", news=news)
 
 
-def _address_change(ingress: Ingress, wanted: tuple[LoadBalancerIngress, ...]) -> ObjectChange | None:
+def _address_change(ingress: Ingress | StreamIngress, wanted: tuple[LoadBalancerIngress, ...]) -> ObjectChange | None:
     if ingress.status.load_balancer.ingress == wanted:
         return None
     entries = [_entry(address) for address in wanted]

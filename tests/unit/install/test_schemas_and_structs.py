@@ -23,6 +23,7 @@ from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.install.gateway import gateway_api_crds, gateway_crds
@@ -48,6 +49,8 @@ KINDS: Final[tuple[Any, ...]] = (
     KongIngress,
     KongUpstreamPolicy,
     KongServiceFacade,
+    TcpIngress,
+    UdpIngress,
     IngressClassParameters,
 )
 # Patterns of paths, with the reason.

@@ -1,4 +1,4 @@
-"""Where Kong's `proxy_listen` has the gateway listen."""
+"""Where Kong's `proxy_listen` and `stream_listen` have the gateway listen."""
 
 from contextlib import suppress
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade.kong_conf.listen import Listen, listens
+from crossfade.kong_conf.listen import Listen, listens, stream_listens
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,30 @@ def test_what_is_no_listener(text: str, says: str) -> None:
 def test_any_text_is_listeners_or_a_reason(text: str) -> None:
     with suppress(ValueError):
         assert all(0 < listen.port < 65536 for listen in listens(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("off", ()),
+        ("0.0.0.0:9000", (Listen("0.0.0.0", 9000),)),
+        ("0.0.0.0:9443 ssl reuseport backlog=7", (Listen("0.0.0.0", 9443, ssl=True, backlog=7),)),
+        ("0.0.0.0:53, 0.0.0.0:53 udp", (Listen("0.0.0.0", 53), Listen("0.0.0.0", 53, udp=True))),
+    ],
+)
+def test_listeners_of_streams(text: str, expected: tuple[Listen, ...]) -> None:
+    assert stream_listens(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("0.0.0.0:9000 http2", "'http2' is no flag of a listener; there are ssl, udp, proxy_protocol"),
+        ("0.0.0.0:9000 udp ssl", "goes neither with ssl"),
+        ("0.0.0.0:9000 udp proxy_protocol", "nor with proxy_protocol"),
+        ("0.0.0.0:53 udp, 1.2.3.4:53 udp", "1.2.3.4:53 is taken twice"),
+    ],
+)
+def test_what_no_listener_of_streams_can_be(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        stream_listens(text)

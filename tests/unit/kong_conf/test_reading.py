@@ -199,3 +199,8 @@ def test_a_key_is_never_shown() -> None:
 def test_any_text_is_a_value_or_an_error(texts: dict[str, str]) -> None:
     read = read_settings([{name: Given(text, name) for name, text in texts.items()}])
     assert all(isinstance(remark, Remark) and remark.is_error for remark in read.remarks)
+
+
+def test_a_port_is_for_requests_or_for_streams() -> None:
+    read = from_variables(KONG_PROXY_LISTEN="0.0.0.0:8000", KONG_STREAM_LISTEN="127.0.0.1:8000, 0.0.0.0:8000 udp")
+    assert read.errors == ("KONG_STREAM_LISTEN names 127.0.0.1:8000, which proxy_listen takes: choose another port",)

@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.custom_entity import KongCustomEntity, KongCustomEntitySpec
 from crossfade.api.kong.plugin import KongPlugin, KongStatus
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.status.change import ObjectChange
 from crossfade.status.kong import TRANSLATION_FAILED, StatusDecider, StatusInput
@@ -134,6 +137,17 @@ def ingress(*addresses: LoadBalancerIngress, class_name: str = "kong") -> Ingres
 def test_ingresses_show_the_gateways_addresses() -> None:
     (change,) = changes(gateway(LoadBalancerIngress("127.0.0.1", "lb.test")), ingress())
     assert change.patch == {"status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "hostname": "lb.test"}]}}}
+
+
+@pytest.mark.parametrize("kind", [TcpIngress, UdpIngress])
+def test_ingresses_of_streams_show_them_too(kind: type[TcpIngress | UdpIngress]) -> None:
+    ours, other = (
+        kind(metadata=replace(META, name=name, annotations={"kubernetes.io/ingress.class": name}))
+        for name in ("kong", "other")
+    )
+    (change,) = changes(gateway(LoadBalancerIngress("127.0.0.1")), ours, other)
+    assert (change.ref.kind, change.ref.name) == (kind.RESOURCE.kind, "kong")
+    assert change.patch == {"status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}}}
 
 
 def test_without_a_load_balancer_it_is_the_services_own_address() -> None:

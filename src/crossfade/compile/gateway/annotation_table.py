@@ -62,10 +62,11 @@ INGRESS_ANNOTATIONS: Final = (
     ),
     Annotation(
         "konghq.com/protocols",
-        _INGRESS,
-        "`http`, `https`, `grpc`, `grpcs`, separated by commas",
-        "`http,https`",
-        "the protocols of requests that the routes take",
+        (*_INGRESS, "TCPIngress"),
+        "`http`, `https`, `grpc`, `grpcs`, separated by commas; of a TCPIngress `tcp`, `tls`, or `tls_passthrough`"
+        " alone",
+        "`http,https`; of a TCPIngress `tcp,tls`",
+        "the protocols of requests that the routes take; `tls_passthrough` leaves TLS to the Service",
     ),
     Annotation(
         "konghq.com/regex-prefix",
@@ -198,7 +199,16 @@ SERVICE_ANNOTATIONS: Final = (
 SHARED_ANNOTATIONS: Final = (
     Annotation(
         "kubernetes.io/ingress.class",
-        ("Ingress", "KongConsumer", "KongConsumerGroup", "KongClusterPlugin", "KongVault", "KongServiceFacade"),
+        (
+            "Ingress",
+            "KongConsumer",
+            "KongConsumerGroup",
+            "KongClusterPlugin",
+            "KongVault",
+            "KongServiceFacade",
+            "TCPIngress",
+            "UDPIngress",
+        ),
         "name of an ingress class",
         "`spec.ingressClassName` of an Ingress, else whether the gateway's class is the cluster's default",
         "the object belongs to the gateway of this class",

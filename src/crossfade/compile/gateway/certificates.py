@@ -1,6 +1,6 @@
-"""`spec.tls` of the Ingresses → which certificate answers for which server name (kong.md §3.10)."""
+"""`spec.tls` of Ingresses and TCPIngresses → which certificate answers for which server name (kong.md §3.10)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cryptography import x509
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from msgspec import Struct
 
 from crossfade.api.bounds import Misfit, host_name
+from crossfade.api.kong.stream_ingress import TcpIngress
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.vaults import Vaults, secrets_behind
 from crossfade.compile.isolate import isolated
@@ -66,7 +67,7 @@ class _Secrets(NamedTuple):
 
 
 def certificates_of(
-    ingresses: list[Ingress], snapshot: Snapshot, vaults: Vaults, memo: Memo, diagnostics: Diagnostics
+    ingresses: Sequence[Ingress | TcpIngress], snapshot: Snapshot, vaults: Vaults, memo: Memo, diagnostics: Diagnostics
 ) -> list[NamedCertificate]:
     """The oldest Ingress that claims a name has it."""
     secrets = _Secrets(snapshot, vaults)

@@ -12,6 +12,7 @@ from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
@@ -31,6 +32,9 @@ from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_r
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
+from crossfade.compile.gateway.stream_listeners import stream_listeners, tell_needless_balancing
+from crossfade.compile.gateway.stream_plugins import unguarded
+from crossfade.compile.gateway.streams import stream_routes, tcp_ingresses
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
 from crossfade.compile.gateway.upstream_tls import CA_LABEL
 from crossfade.compile.gateway.vaults import vaults_of
@@ -64,6 +68,8 @@ INPUT_KINDS = (
     KongIngress,
     KongUpstreamPolicy,
     KongServiceFacade,
+    TcpIngress,
+    UdpIngress,
     KongVault,
     KongCustomEntity,
     ReferenceGrant,
@@ -102,6 +108,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     detects_regex = settings.compat == "kong-2.1" or parameters.enable_legacy_regex_detection
     routes = kong_routes(ingresses, snapshot, memo, diagnostics, detects_regex=detects_regex)
     tell_rivals(routes, memo, diagnostics)
+    streams = stream_routes(snapshot, classes, settings.kong.stream_listen, memo, diagnostics)
     resolver = ServiceResolver(
         snapshot,
         classes,
@@ -111,6 +118,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         authorities=settings.authorities,
     )
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
+    placed_streams = [(stream, resolver.resolve(stream.backend)) for stream in streams]
     services = resolver.services
     refuse_custom_entities(snapshot, classes, memo, diagnostics)
     vaults = vaults_of(snapshot, classes, settings, memo, diagnostics)
@@ -124,7 +132,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         classes,
         memo,
         diagnostics,
-        referrers=[*routes, *services.values()],
+        referrers=[*routes, *streams, *services.values()],
         consumers=consumers,
         groups=[*groups.values()],
         vaults=vaults,
@@ -132,8 +140,12 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     )
     making = _Making(memo, diagnostics, plugins)
     found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
+    with_tls: tuple[Ingress | TcpIngress, ...] = (*ingresses, *tcp_ingresses(snapshot, classes))
+    certificates = certificates_of(with_tls, snapshot, vaults, memo, diagnostics)
+    served = tuple(unguarded(placed_streams, plugins, diagnostics))
+    tell_needless_balancing(served, diagnostics)
     model = ProxyModel(
-        listeners=tuple(listeners(settings, certificates_of(ingresses, snapshot, vaults, memo, diagnostics))),
+        listeners=(*listeners(settings, certificates), *stream_listeners(served, settings, certificates)),
         clusters=tuple(
             kept_alive(services[name].cluster, settings.kong)
             for name in sorted(services)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import ConsumerGroup
@@ -32,7 +33,7 @@ from crossfade.compile.gateway.route_policies import (
     Instance,
     tell_unlisted,
 )
-from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef
+from crossfade.compile.gateway.state import KongRoute, KongService, PluginRef, StreamRoute
 from crossfade.compile.gateway.vaults import Vaults
 from crossfade.compile.memo import Memo
 from crossfade.compile.policies.registry import ORDER
@@ -45,6 +46,8 @@ _ROUTES_CLOSED: Final = "requests to the routes concerned are answered 503"
 _CONSUMER_UNKNOWN: Final = "the consumer's credentials are not accepted"
 _CLOSING_EFFECTS: Final = {
     KongConsumer.RESOURCE.kind: _CONSUMER_UNKNOWN,
+    TcpIngress.RESOURCE.kind: "its connections are closed",
+    UdpIngress.RESOURCE.kind: "its datagrams are dropped",
     KongConsumerGroup.RESOURCE.kind: "the credentials of the group's members are not accepted",
 }
 
@@ -79,7 +82,7 @@ class Attachments:
         memo: Memo,
         diagnostics: Diagnostics,
         *,
-        referrers: Iterable[KongRoute | KongService],
+        referrers: Iterable[KongRoute | KongService | StreamRoute],
         consumers: Sequence[Consumer],
         groups: Sequence[ConsumerGroup],
         vaults: Vaults,
@@ -125,6 +128,11 @@ class Attachments:
     def at(self, route: KongRoute, service: KongService) -> tuple[Attached, ...]:
         """Everything that may run on this route."""
         return (*self._at_route(route), *self._at_service(service), *self._global)
+
+    def of_stream(self, route: StreamRoute, service: KongService) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
+        """What the route itself refers to, and what is attached to its Service or to everything."""
+        around = self._resolve(service.plugins, self._diagnostics)
+        return self._resolve(route.plugins, self._diagnostics), (*around, *(one.instance for one in self._global))
 
     def of_route(self, route: KongRoute) -> list[Attached]:
         """What its own annotation attaches."""

@@ -14,7 +14,7 @@ from crossfade.compile.gateway.annotation_table import SERVICE_WITHOUT_EFFECT
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.healthchecks import ProbeTarget
 from crossfade.compile.gateway.ids import entity_id
-from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, port_text
+from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, Transport, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of, why_empty
 from crossfade.compile.gateway.upstream_sources import sources_of
 from crossfade.compile.gateway.upstream_tls import TLS_PROTOCOLS, TlsReferences, tls_plan, tls_references
@@ -39,13 +39,19 @@ _PROTOCOLS: Final = {
     "grpc": Protocol.GRPC,
     "grpcs": Protocol.GRPC,
 }
+_SPOKEN: Final = {"http": tuple(_PROTOCOLS), "tcp": ("tcp", "tls"), "udp": ("udp",)}
+_UNSERVED: Final = {
+    "http": "requests to {} are answered 503",
+    "tcp": "connections to {} are closed",
+    "udp": "datagrams to {} are dropped",
+}
 # How long Kong keeps an upstream connection that nobody uses.
 _KEEPALIVE_S: Final = 60.0
 # Kong's own bounds; 0 retries is one try.
 RETRIES: Final = Bounds(0, 32767)
 TIMEOUT: Final = Bounds(1, 2147483646, "ms")
 _AS_USUAL: Final = UpstreamPlan()
-_KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "ws", "wss")
+_KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "udp", "ws", "wss")
 
 
 class ServiceResolver:
@@ -140,7 +146,7 @@ class ServiceResolver:
                 lambda: _kong_service(reading, name, plugins),
                 otherwise=_closed(backend, name, "its Service cannot be used"),
                 ref=typed_ref(service),
-                effect="requests to this Service are answered 503",
+                effect=_unserved(backend, "this Service"),
                 diagnostics=found,
             )
 
@@ -155,7 +161,7 @@ class ServiceResolver:
             backend.origin.ref,
             "backend.service-not-found",
             f"failed to resolve Kubernetes Service for backend: Service {wanted} not found",
-            effect="requests to this backend are answered 503",
+            effect=_unserved(backend),
             hint=f"create the Service {wanted} or correct the backend",
             field=backend.origin.path,
         )
@@ -165,9 +171,9 @@ class ServiceResolver:
             backend.origin.ref,
             "backend.port-not-found",
             problem,
-            effect="requests to this backend are answered 503",
+            effect=_unserved(backend),
             hint="name a port that the Service has",
-            field=f"{backend.origin.path}.port",
+            field=f"{backend.origin.path}.{'servicePort' if backend.is_stream else 'port'}",
         )
 
     def _missing(self, backend: KongBackend, name: str) -> KongService:
@@ -193,6 +199,10 @@ class _Reading(NamedTuple):
     diagnostics: Diagnostics
     is_service_upstream: bool
     authorities: str | None
+
+
+def _unserved(backend: KongBackend, what: str = "this backend") -> str:
+    return _UNSERVED[backend.transport].format(what)
 
 
 def _closed(backend: KongBackend, name: str, refusal: str) -> KongService:
@@ -221,17 +231,19 @@ def _kong_service(reading: _Reading, name: str, plugins: tuple[PluginRef, ...]) 
     noted = reader.noted
     _tell_missing_references(ref, noted, reading)
     proxy = _bounded((override and override.proxy) or KongIngressProxy(), override, diagnostics)
-    protocol = _protocol(ref, noted, proxy, diagnostics)
+    transport = reading.backend.transport
+    protocol = _protocol(ref, noted, proxy, transport, diagnostics)
     upstream = Upstream(
         protocol,
         _host_header(ref, noted, override, diagnostics),
         reader.flag(notes.SERVICE_UPSTREAM) is True or reading.is_service_upstream,
+        "UDP" if transport == "udp" else "TCP",
     )
     targets = targets_of(service, reading.backend.service.port, reading.slices, upstream, diagnostics)
     reader.tell_unsupported(SERVICE_WITHOUT_EFFECT)
     reader.tell_unknown()
-    _tell_no_target(ref, targets, diagnostics)
-    _tell_empty(reading, targets)
+    _tell_no_target(reading, targets)
+    _tell_empty(reading, targets, upstream.layer)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
     plan = _upstream_plan(reading, protocol, upstream.host_header)
     secured = tls_plan(reader, ref, reading.references, protocol, reading.authorities, diagnostics)
@@ -245,19 +257,27 @@ def _kong_service(reading: _Reading, name: str, plugins: tuple[PluginRef, ...]) 
             protocol=protocol,
             connect_timeout=connect_timeout,
             plan=plan,
-            tls=secured.tls,
+            tls=_stream_tls(secured.tls, upstream, targets) if reading.backend.is_stream else secured.tls,
         ),
         protocol=protocol,
         path=_base_path(reader, proxy),
         retries=_first(reader.integer("konghq.com/retries", RETRIES), proxy.retries, 5),
         read_timeout=_first(reader.integer("konghq.com/read-timeout", TIMEOUT), proxy.read_timeout, 60000),
         plugins=(*plugins, *_plugins_of(service)),
-        refusal=_refusal(ref, protocol, diagnostics) or secured.refusal,
+        refusal=_refusal(reading, protocol) or secured.refusal,
         server_name=_server_name(upstream.host_header) if secured.tls is not None else None,
         missing_port=targets.problem if targets.lacks_port else None,
         hashing=plan.hashing,
         sticky=plan.sticky,
     )
+
+
+def _stream_tls(tls: ClientTls | None, upstream: Upstream, targets: Targets) -> ClientTls | None:
+    """There is no Host to take the name from: it is the one that is set, else the one that is connected to."""
+    if tls is None:
+        return None
+    known = targets.endpoints[0].address if targets.discovery is Discovery.STRICT_DNS and targets.endpoints else ""
+    return replace(tls, server_name=_server_name(upstream.host_header or known))
 
 
 def _upstream_plan(reading: _Reading, protocol: str, host: str | None) -> UpstreamPlan:
@@ -328,32 +348,42 @@ def _tell_missing_references(ref: ObjectRef, noted: notes.Annotations, reading: 
             )
 
 
-def _protocol(ref: ObjectRef, noted: notes.Annotations, proxy: KongIngressProxy, diagnostics: Diagnostics) -> str:
+def _protocol(
+    ref: ObjectRef,
+    noted: notes.Annotations,
+    proxy: KongIngressProxy,
+    transport: Transport,
+    diagnostics: Diagnostics,
+) -> str:
     noted_protocol = noted.get("konghq.com/protocol")
     if noted_protocol is not None and noted_protocol not in _KNOWN_PROTOCOLS:
         diagnostics.error(
             ref,
             "service.invalid-protocol",
             f"konghq.com/protocol annotation has invalid value: {noted_protocol}",
-            effect=f"protocol {proxy.protocol or 'http'} is used",
-            hint=f"use one of {', '.join(_PROTOCOLS)}",
+            effect=f"protocol {proxy.protocol or transport} is used",
+            hint=f"use one of {', '.join(_SPOKEN[transport])}",
             field="metadata.annotations[konghq.com/protocol]",
         )
         noted_protocol = None
-    return noted_protocol or proxy.protocol or "http"
+    return noted_protocol or proxy.protocol or transport
 
 
-def _refusal(ref: ObjectRef, protocol: str, diagnostics: Diagnostics) -> str | None:
+def _refusal(reading: _Reading, protocol: str) -> str | None:
     """What would be unsafe to leave out closes the Service."""
-    if protocol in _PROTOCOLS:
+    backend = reading.backend
+    usable = _SPOKEN[backend.transport]
+    if protocol in usable:
         return None
     problem = f"upstream protocol {_shown(protocol)} is not supported by this gateway"
-    diagnostics.error(
-        ref,
+    if backend.is_stream:
+        problem = f"upstream protocol {_shown(protocol)} cannot be spoken in streams of {backend.transport}"
+    reading.diagnostics.error(
+        typed_ref(reading.service),
         "service.refused",
         problem,
-        effect="requests to this Service are answered 503",
-        hint=f"use one of {', '.join(_PROTOCOLS)}",
+        effect=_unserved(backend, "this Service"),
+        hint=f"use one of {', '.join(usable)}",
         field="metadata.annotations[konghq.com/protocol]",
     )
     return problem
@@ -370,27 +400,27 @@ def _shown(protocol: str) -> str:
     return protocol if protocol in _KNOWN_PROTOCOLS else "(unnamed)"
 
 
-def _tell_no_target(ref: ObjectRef, targets: Targets, diagnostics: Diagnostics) -> None:
+def _tell_no_target(reading: _Reading, targets: Targets) -> None:
     if targets.problem is not None and not targets.lacks_port:
-        diagnostics.error(
-            ref,
+        reading.diagnostics.error(
+            typed_ref(reading.service),
             "service.no-port",
             targets.problem,
-            effect="requests to this Service are answered 503",
+            effect=_unserved(reading.backend, "this Service"),
             hint="correct spec.externalName, or name a number as the port",
             field="spec.externalName",
         )
 
 
-def _tell_empty(reading: _Reading, targets: Targets) -> None:
+def _tell_empty(reading: _Reading, targets: Targets, layer: str) -> None:
     """Cured as soon as an endpoint is ready: then nothing is told any more."""
     if targets.problem is None and targets.discovery is Discovery.EDS and not targets.endpoints:
         port = reading.backend.service.port
         reading.diagnostics.warning(
             typed_ref(reading.service),
             "service.no-endpoints",
-            f"port {port_text(reading.backend.service)}: {why_empty(reading.service, port, reading.slices)}",
-            effect="requests to it are answered 503 until there is one",
+            f"port {port_text(reading.backend.service)}: {why_empty(reading.service, port, reading.slices, layer)}",
+            effect=f"{_unserved(reading.backend, 'it')} until there is one",
             hint="look at the pods that spec.selector selects, and at the names of their ports",
             field="spec.selector",
         )
@@ -400,7 +430,8 @@ def _cluster_name(backend: KongBackend) -> str:
     """As Kong's upstream (kong.md §3.1)."""
     if backend.facade:
         return backend.name
-    return f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc"
+    name = f"{backend.service.name}.{backend.namespace}.{port_text(backend.service)}.svc"
+    return f"{name}.{backend.transport}" if backend.is_stream else name
 
 
 def _cluster(
@@ -418,7 +449,7 @@ def _cluster(
         discovery=targets.discovery,
         endpoints=targets.endpoints,
         origin=origin,
-        protocol=_PROTOCOLS.get(protocol, Protocol.HTTP1),
+        protocol=Protocol.TCP if backend.is_stream else _PROTOCOLS.get(protocol, Protocol.HTTP1),
         connect_timeout_s=connect_timeout / 1000,
         # Kong asks for A records, and spreads requests over them.
         ip_family=IpFamily.V4_FIRST if targets.discovery is Discovery.STRICT_DNS else IpFamily.ANY,

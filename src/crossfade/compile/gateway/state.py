@@ -1,5 +1,7 @@
 """Kong's own objects, as the ingress controller derives them: what stands between Ingresses and the proxy's model."""
 
+from typing import Literal, TypeAlias
+
 from msgspec import Struct
 
 from crossfade.compile.model import Cluster
@@ -7,7 +9,10 @@ from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.tables import Hashing, StickyCookie
 from crossfade_kube.core.ingress import IngressServiceBackend
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import NamespacedName, ObjectRef
+
+Transport: TypeAlias = Literal["http", "tcp", "udp"]
+"""How a backend is spoken to: by requests, in connections, by datagrams."""
 
 
 class KongPath(Struct, frozen=True, gc=False):
@@ -38,10 +43,17 @@ class KongBackend(Struct, frozen=True, gc=False):
     service: IngressServiceBackend
     origin: Origin
     facade: str = ""
+    transport: Transport = "http"
+
+    @property
+    def is_stream(self) -> bool:
+        return self.transport != "http"
 
     @property
     def name(self) -> str:
-        """Of the KongService."""
+        """Of the KongService. Kong's own name is the same for HTTP and TCP, whose Services it then mixes up."""
+        if self.is_stream:
+            return f"{self.namespace}.{self.service.name}.{port_text(self.service)}.{self.transport}"
         if self.facade:
             return f"{self.namespace}.{self.facade}.svc.facade"
         return f"{self.namespace}.{self.service.name}.{port_text(self.service)}"
@@ -71,6 +83,20 @@ class KongService(Struct, frozen=True, gc=False):
     server_name: str | None = None
     hashing: Hashing | None = None
     sticky: StickyCookie | None = None
+
+
+class StreamRoute(Struct, frozen=True, gc=False):
+    """A rule for a port of the gateway, with `host` for one TLS server name. `age` and `index` order rules."""
+
+    transport: Transport
+    port: int
+    host: str
+    is_passthrough: bool
+    backend: KongBackend
+    origin: Origin
+    age: tuple[str, NamespacedName]
+    index: int
+    plugins: tuple[PluginRef, ...] = ()
 
 
 class KongRoute(Struct, frozen=True, gc=False):

@@ -36,6 +36,8 @@ class Upstream(Struct, frozen=True, gc=False):
     protocol: str
     host_header: str | None
     uses_service_name: bool
+    layer: str = "TCP"
+    """Of its ports those of this protocol count."""
 
 
 def slices_by_service(snapshot: Snapshot) -> SlicesByService:
@@ -54,7 +56,7 @@ def targets_of(
     diagnostics: Diagnostics,
 ) -> Targets:
     """Kong's order of cases: service-upstream, ExternalName, ready endpoints (kong.md §3.5)."""
-    service_port = _service_port(service, port)
+    service_port = _service_port(service, port, upstream.layer)
     if service.spec.type == "ExternalName" and not upstream.uses_service_name:
         if not port.number:
             return Targets(problem="rules with an ExternalName service must specify numeric ports")
@@ -78,9 +80,9 @@ def _shown_port(port: ServicePort) -> str:
     return f"{number} ({port.name})" if port.name else number
 
 
-def why_empty(service: Service, port: ServiceBackendPort, slices: Iterable[EndpointSlice]) -> str:
+def why_empty(service: Service, port: ServiceBackendPort, slices: Iterable[EndpointSlice], layer: str) -> str:
     """For a port that is there, and has no endpoint that is ready."""
-    service_port = _service_port(service, port)
+    service_port = _service_port(service, port, layer)
     ready = [item for item in slices if any(end.is_ready for end in item.endpoints)]
     if service_port is not None and ready:
         named = {port.name for item in ready for port in item.ports}
@@ -103,13 +105,13 @@ def host_with_port(host: str, port: int, protocol: str) -> str:
     return name if port == default else f"{name}:{port}"
 
 
-def _service_port(service: Service, wanted: ServiceBackendPort) -> ServicePort | None:
+def _service_port(service: Service, wanted: ServiceBackendPort, layer: str) -> ServicePort | None:
     def fits(port: ServicePort) -> bool:
         if wanted.number:
             return port.port == wanted.number
         return wanted.name in (port.name, port.target_port)
 
-    return next((port for port in service.spec.ports if port.protocol == "TCP" and fits(port)), None)
+    return next((port for port in service.spec.ports if port.protocol == layer and fits(port)), None)
 
 
 def _external(name: str, port: int, upstream: Upstream) -> Targets:

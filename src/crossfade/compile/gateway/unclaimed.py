@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import KongClusterPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
+from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.annotations import CLASS, is_kongs
@@ -19,15 +20,18 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress, IngressClass
 from crossfade_kube.registry import typed_ref
 
-Claimable: TypeAlias = Ingress | KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault | KongServiceFacade
-
-_ByAnnotation: TypeAlias = KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault | KongServiceFacade
+_ByAnnotation: TypeAlias = (
+    KongConsumer | KongConsumerGroup | KongClusterPlugin | KongVault | KongServiceFacade | TcpIngress | UdpIngress
+)
+Claimable: TypeAlias = Ingress | _ByAnnotation
 _BY_ANNOTATION: Final[tuple[type[_ByAnnotation], ...]] = (
     KongConsumer,
     KongConsumerGroup,
     KongClusterPlugin,
     KongVault,
     KongServiceFacade,
+    TcpIngress,
+    UdpIngress,
 )
 _ANNOTATION: Final = f"metadata.annotations[{CLASS}]"
 
@@ -82,6 +86,8 @@ def _tell(item: Claimable, ours: str, diagnostics: Diagnostics, *, is_elsewhere:
 def _effect(item: Claimable) -> str:
     if isinstance(item, Ingress):
         return "its rules match no request"
+    if isinstance(item, TcpIngress | UdpIngress):
+        return "nothing reaches the Services that it names"
     if isinstance(item, KongConsumer):
         return "its credentials are not accepted"
     if isinstance(item, KongConsumerGroup):
