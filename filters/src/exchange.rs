@@ -6,6 +6,7 @@ use crate::forwarding::Changes;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::reply::{Headers, Reply};
 use crate::request::Request;
+use crate::router::PathPattern;
 use crate::tables::{Compat, Consumer, Route, Settings, World};
 use crate::waiting::Wait;
 use std::sync::Arc;
@@ -64,6 +65,9 @@ pub struct Exchange<'a, 'r> {
     pub request: &'a Request<'r>,
     /// Normalised, without the query.
     pub path: &'a [u8],
+    /// By which the route takes the path.
+    pub pattern: &'a PathPattern,
+    pub request_id: &'a str,
     pub body: Body<'a>,
     pub raw_body: RawBody<'a>,
     pub world: &'a World,

@@ -11,7 +11,7 @@ use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::reply::{Headers, Reply, Style};
 use crate::request::Request;
-use crate::router::Entry;
+use crate::router::{Entry, PathPattern};
 use crate::stream::{Map, Stream};
 use crate::tables::{Answer, Compat, Redirect, Route, Settings, World};
 use crate::taking::{Part, Taking};
@@ -306,7 +306,7 @@ impl Filter {
             self.gather_everywhere(&world, request);
             return Decision::Reply(self.own_answer(answer.as_ref(), &client, request));
         }
-        let of_request = (&**path, body, raw_body, &*client.address);
+        let of_request = (&**path, &entry.path, body, raw_body, &*client.address);
         if let Some(decision) = self.run_plugins(&world, &entry.target, request, of_request) {
             return decision;
         }
@@ -326,8 +326,9 @@ impl Filter {
         world: &World,
         route: &Route,
         request: &Request<'_>,
-        (path, body, raw_body, client_address): (&[u8], Body<'_>, RawBody<'_>, &str),
+        (path, pattern, body, raw_body, client_address): (&[u8], &PathPattern, Body<'_>, RawBody<'_>, &str),
     ) -> Option<Decision> {
+        let request_id = self.request_id;
         loop {
             let consumer = self.who.consumer.clone();
             let chosen = world.next_step(route, consumer.as_deref(), self.done)?;
@@ -341,6 +342,8 @@ impl Filter {
             let mut exchange = Exchange {
                 request,
                 path,
+                pattern,
+                request_id: std::str::from_utf8(&request_id).unwrap_or_default(),
                 body,
                 raw_body,
                 world,

@@ -17,6 +17,17 @@ use std::collections::HashSet;
 fn configurations() -> Vec<(&'static str, Value)> {
     vec![
         ("acl", json!({"allow": ["a"]})),
+        (
+            "aws-lambda",
+            json!({
+                "timeout": 1000, "keepalive": 1000, "aws_key": "k", "aws_secret": "s", "aws_region": "eu-west-1",
+                "function_name": "f", "qualifier": null, "invocation_type": "RequestResponse", "log_type": "Tail",
+                "host": "127.0.0.1", "port": 1, "disable_https": true, "unhandled_status": null,
+                "forward_request_method": true, "forward_request_uri": true, "forward_request_headers": true,
+                "forward_request_body": true, "is_proxy_integration": true, "awsgateway_compatible": true,
+                "skip_large_bodies": false, "base64_encode_body": true, "empty_arrays_mode": "legacy",
+            }),
+        ),
         ("basic-auth", json!({"anonymous": "nobody", "hide_credentials": true})),
         ("correlation-id", json!({"header_name": "x-id", "generator": "uuid#counter", "echo_downstream": true})),
         ("cors", json!({"origins": ["https://a.test", "~^https://[a-z]+$"], "credentials": true, "max_age": 3600})),

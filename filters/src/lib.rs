@@ -31,8 +31,10 @@ mod headers;
 mod hooks;
 #[cfg(test)]
 mod hostile_tests;
+mod http_call;
 mod incoming;
 mod journal;
+mod kept;
 mod library;
 mod local_reply;
 mod lua;

@@ -25,6 +25,7 @@ _ALLOWED: Final = {
     "ip_or_cidr": "an IP address or network",
     "only_default": "the default only",
     "origin": "`*`, an origin, or a regex",
+    "never": "is refused",
     "no_codes": "`true` is refused",
     "pair": "`name:value`",
     "regex": "a regex in Rust's syntax",

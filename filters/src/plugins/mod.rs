@@ -2,6 +2,7 @@
 //! says so with each route).
 
 pub mod acl;
+pub mod aws_lambda;
 pub mod basic_auth;
 pub mod correlation_id;
 pub mod cors;
@@ -23,6 +24,7 @@ pub mod session;
 pub mod asking;
 mod authentication;
 mod checks;
+mod described;
 
 use crate::ended::Ended;
 use crate::error::ConfigError;
@@ -94,6 +96,7 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 #[rustfmt::skip]
 const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
+    ("aws-lambda", aws_lambda::parse),
     ("basic-auth", basic_auth::parse),
     ("correlation-id", correlation_id::parse),
     ("cors", cors::parse),

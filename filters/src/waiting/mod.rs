@@ -4,6 +4,7 @@
 //! Two halves share one state: the stream holds the `Ticket`, whoever finds the answer the `Completion`. Only the first
 //! outcome counts, and none wakes a stream that has gone.
 
+mod calls;
 mod deadlines;
 pub mod jobs;
 

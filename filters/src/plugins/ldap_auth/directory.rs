@@ -2,10 +2,11 @@
 
 use super::message::{self, Operation};
 use crate::journal::{self, Level};
+use crate::kept::Pool;
 use crate::net::{Connection, Endpoint};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::{self, Write};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,23 +46,9 @@ const WRONG: [u32; 3] = [32, 34, 49];
 /// As many as a lane of the waiting pool has threads.
 const KEPT: usize = 4;
 
-struct Kept {
-    connection: Connection,
-    until: Instant,
-}
-
-#[derive(Default)]
-struct State {
-    kept: Vec<Kept>,
-    /// So that the log has one line for an outage, not one for each login.
-    is_failing: bool,
-}
-
-static PLACES: LazyLock<Mutex<HashMap<Place, State>>> = LazyLock::new(Mutex::default);
-
-fn places() -> MutexGuard<'static, HashMap<Place, State>> {
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static POOL: LazyLock<Pool<Place>> = LazyLock::new(|| Pool::new(KEPT));
+/// So that the log has one line for an outage, not one for each login.
+static FAILING: LazyLock<Mutex<HashSet<Place>>> = LazyLock::new(Mutex::default);
 
 enum Opened {
     Ready(Connection),
@@ -83,7 +70,7 @@ impl Directory {
 
     fn ask(&self, name: &str, password: &[u8], deadline: Instant) -> io::Result<(Judgement, Option<String>)> {
         let request = message::bind(name, password);
-        while let Some(mut connection) = self.place.take() {
+        while let Some(mut connection) = POOL.take(&self.place) {
             connection.set_deadline(deadline);
             match exchange(&mut connection, &request, Operation::Bind) {
                 Ok(code) => return Ok(self.judged(code, connection)),
@@ -102,7 +89,7 @@ impl Directory {
     }
 
     fn judged(&self, code: u32, connection: Connection) -> (Judgement, Option<String>) {
-        self.place.keep(connection, self.keepalive);
+        POOL.keep(&self.place, connection, self.keepalive);
         match code {
             SUCCESS => (Judgement::Right, None),
             code if WRONG.contains(&code) => (Judgement::Wrong, None),
@@ -112,9 +99,8 @@ impl Directory {
 
     fn tell(&self, trouble: Option<String>) {
         let was_failing = {
-            let mut places = places();
-            let state = places.entry(self.place.clone()).or_default();
-            std::mem::replace(&mut state.is_failing, trouble.is_some())
+            let mut failing = FAILING.lock().unwrap_or_else(PoisonError::into_inner);
+            if trouble.is_some() { !failing.insert(self.place.clone()) } else { failing.remove(&self.place) }
         };
         match trouble {
             Some(trouble) if !was_failing => {
@@ -141,28 +127,6 @@ impl Place {
             return Ok(Opened::Ready(connection));
         }
         Ok(connection.secured(&self.endpoint.host, self.verifies).map_or_else(Opened::NotSecured, Opened::Ready))
-    }
-
-    /// One that is open as far as can be told.
-    fn take(&self) -> Option<Connection> {
-        loop {
-            let Kept { mut connection, until } = places().get_mut(self)?.kept.pop()?;
-            if Instant::now() < until && !connection.is_closed() {
-                return Some(connection);
-            }
-        }
-    }
-
-    /// Those of all places that were idle for too long are closed.
-    fn keep(&self, connection: Connection, keepalive: Duration) {
-        let now = Instant::now();
-        let mut places = places();
-        places.values_mut().for_each(|state| state.kept.retain(|kept| now < kept.until));
-        places.retain(|_, state| state.is_failing || !state.kept.is_empty());
-        let kept = &mut places.entry(self.clone()).or_default().kept;
-        if kept.len() < KEPT {
-            kept.push(Kept { connection, until: now + keepalive });
-        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! The copy of a request that `echo` answers with.
 
-use crate::arguments;
-use crate::body::{Content, lossy, object_of};
+use crate::body::{Content, lossy};
 use crate::exchange::{Body, Exchange, RawBody};
-use crate::incoming;
+use crate::plugins::described;
 use crate::request::host_without_port;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -39,8 +38,8 @@ fn request(exchange: &Exchange<'_, '_>) -> Value {
         "port": request.local_port,
         "method": lossy(request.method),
         "path": lossy(exchange.path),
-        "headers": headers(exchange),
-        "query": query(exchange.query().unwrap_or_default()),
+        "headers": described::headers(exchange),
+        "query": described::query(exchange.query().unwrap_or_default()),
     });
     if let RawBody::Whole(bytes) = exchange.raw_body {
         members["raw_body"] = lossy(bytes).into();
@@ -51,21 +50,4 @@ fn request(exchange: &Exchange<'_, '_>) -> Value {
         members["body"] = found;
     }
     members
-}
-
-/// As earlier plugins have left them, without what is Envoy's own.
-fn headers(exchange: &Exchange<'_, '_>) -> Value {
-    let is_clients =
-        |name: &[u8]| !name.starts_with(b":") && !name.starts_with(b"x-envoy-") && !incoming::is_internal(name);
-    let sent = exchange.request.headers.iter().filter(|(name, _)| is_clients(name));
-    let sent =
-        sent.map(|(name, value)| (lossy(name), *value)).filter(|(name, _)| exchange.upstream.written(name).is_none());
-    let host = ("host".to_owned(), exchange.request.authority);
-    let written = exchange.upstream.set.iter().map(|change| (change.name.to_string(), change.value.as_slice()));
-    object_of([host].into_iter().chain(sent).chain(written).map(|(name, value)| (name, lossy(value).into())))
-}
-
-fn query(query: &[u8]) -> Value {
-    let pairs = arguments::decoded(query);
-    object_of(pairs.map(|(name, value)| (lossy(&name), value.map_or(Value::Bool(true), |value| lossy(&value).into()))))
 }

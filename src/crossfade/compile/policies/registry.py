@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from crossfade.compile.policies.acl.plan import PLUGIN as ACL
+from crossfade.compile.policies.aws_lambda.plan import PLUGIN as AWS_LAMBDA
 from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.correlation_id.plan import PLUGIN as CORRELATION_ID
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
@@ -34,6 +35,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
     plugin.name: plugin
     for plugin in (
         ACL,
+        AWS_LAMBDA,
         BASIC_AUTH,
         CORRELATION_ID,
         CORS,

@@ -1,0 +1,1 @@
+"""aws-lambda: a function of AWS' answers in place of the upstream."""
