@@ -25,6 +25,8 @@ pub mod asking;
 mod authentication;
 mod checks;
 mod described;
+mod json_members;
+mod pairs;
 
 use crate::ended::Ended;
 use crate::error::ConfigError;

@@ -1,10 +1,10 @@
 //! Edits of headers, in Kong's order: remove, rename, replace, add, append.
 
 use super::RawTransformer;
-use super::pairs::{split, split_with_colon};
 use crate::error::ConfigError;
 use crate::headers::Response;
 use crate::plugins::checks;
+use crate::plugins::pairs::{split, split_with_colon};
 use crate::text::Text;
 
 /// Names are in lower case and, as nginx writes them in responses, with dashes for underscores.

@@ -1,12 +1,12 @@
 //! Edits of the members of a JSON object, in Kong's order: remove, rename, replace, add, append. Whatever no edit touches
 //! stays as it was written, to the last digit.
 
-use super::pairs::{split, split_with_colon};
-use super::values::{appended, json_value};
+use super::values::json_value;
 use super::{RawPairs, RawTransformer};
 use crate::error::ConfigError;
+use crate::plugins::json_members::{Member, appended};
+use crate::plugins::pairs::{split, split_with_colon};
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -18,23 +18,6 @@ pub struct JsonEdits {
     replace: Vec<(String, Box<RawValue>)>,
     add: Vec<(String, Box<RawValue>)>,
     append: Vec<(String, Box<RawValue>)>,
-}
-
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Member<'a>(Cow<'a, RawValue>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(|value| Self(Cow::Borrowed(value)))
-    }
-}
-
-impl Member<'_> {
-    /// Kong does not tell `false` from a member that is not there.
-    fn is_there(&self) -> bool {
-        self.0.get() != "false"
-    }
 }
 
 impl JsonEdits {

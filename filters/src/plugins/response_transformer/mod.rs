@@ -3,7 +3,6 @@
 mod headers;
 mod json;
 mod media_type;
-mod pairs;
 #[cfg(test)]
 mod tests;
 mod values;

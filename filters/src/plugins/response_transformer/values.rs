@@ -4,7 +4,6 @@ use super::JsonType;
 use crate::cjson;
 use serde_json::Number;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 
 /// `None`: the value is none of the type. No value at all is the text `null`.
 pub fn json_value(value: Option<&str>, json_type: Option<JsonType>) -> Option<Box<RawValue>> {
@@ -48,25 +47,6 @@ fn number(text: &str) -> Option<String> {
     Some(number.strip_suffix(".0").map(str::to_owned).unwrap_or(number))
 }
 
-/// The member with one more value, by Kong's rules: a text becomes a list, an object gets a number as the name, anything
-/// else gives way to a list of the one value.
-pub fn appended(current: Option<&RawValue>, value: &RawValue) -> Option<Box<RawValue>> {
-    let (current, value) = (current.map_or("null", RawValue::get), value.get());
-    let inside = || current[1..current.len() - 1].trim_ascii();
-    let json = match current.as_bytes().first() {
-        Some(b'"') => format!("[{current},{value}]"),
-        Some(b'[' | b'{') if inside().is_empty() => format!("[{value}]"),
-        Some(b'[') => format!("[{},{value}]", inside()),
-        Some(b'{') => {
-            let members: HashMap<String, &RawValue> = serde_json::from_str(current).ok()?;
-            let name = (1..).map(|number: usize| number.to_string()).find(|name| !members.contains_key(name))?;
-            format!("{{{},\"{name}\":{value}}}", inside())
-        }
-        _ => format!("[{value}]"),
-    };
-    RawValue::from_string(json).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,26 +87,6 @@ mod tests {
             (Some("x"), Some(Number), None),
         ] {
             assert_eq!(value(text, json_type).as_deref(), expected, "{text:?} {json_type:?}");
-        }
-    }
-
-    #[test]
-    fn one_more_value() {
-        let more = RawValue::from_string("\"z\"".to_owned()).unwrap();
-        for (current, expected) in [
-            (None, r#"["z"]"#),
-            (Some(r#""y""#), r#"["y","z"]"#),
-            (Some("[1, 2 ]"), r#"[1, 2,"z"]"#),
-            (Some("[ ]"), r#"["z"]"#),
-            (Some("{}"), r#"["z"]"#),
-            (Some(r#"{"a":1}"#), r#"{"a":1,"1":"z"}"#),
-            (Some(r#"{"1":1}"#), r#"{"1":1,"2":"z"}"#),
-            (Some("5"), r#"["z"]"#),
-            (Some("true"), r#"["z"]"#),
-            (Some("null"), r#"["z"]"#),
-        ] {
-            let current = current.map(|text| RawValue::from_string(text.to_owned()).unwrap());
-            assert_eq!(appended(current.as_deref(), &more).unwrap().get(), expected, "{current:?}");
         }
     }
 }
