@@ -3,9 +3,10 @@
 use super::error::PatternError;
 use super::patterns;
 use regex_automata::meta::Regex;
-use regex_automata::{Anchored, Input};
+use regex_automata::{Anchored, Input, PatternID};
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind, Look};
+use std::sync::{Arc, OnceLock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathKind {
@@ -20,8 +21,15 @@ pub enum PathKind {
 pub struct PathPattern {
     literal: Box<[u8]>,
     rest: Rest,
-    /// The whole regex, where somebody wants to know its groups.
-    groups: Option<Regex>,
+    /// Of regexes with groups.
+    groups: Option<Arc<Groups>>,
+}
+
+/// A regex with groups, compiled when somebody first asks for what they caught: most routes' are never asked.
+#[derive(Debug)]
+struct Groups {
+    text: Box<str>,
+    compiled: OnceLock<Option<Regex>>,
 }
 
 /// What a path must be beyond beginning with the literal.
@@ -45,22 +53,18 @@ impl PathPattern {
         Ok(Self { literal: text.as_bytes().into(), rest, groups: None })
     }
 
-    /// As `parse`, for who asks for `group`.
+    /// As `parse`, for who asks for `group`: what cannot be caught is refused now.
     pub fn parse_with_groups(kind: PathKind, text: &str) -> Result<Self, PatternError> {
-        let mut made = Self::parse(kind, text)?;
-        if kind == PathKind::Regex {
-            let regex = patterns::parse(text, false).and_then(|tree| patterns::compile_with_groups(&tree));
-            made.groups = Some(regex.map_err(|reason| PatternError::new("the path regex", text, reason))?);
+        let made = Self::parse(kind, text)?;
+        if let Some(groups) = &made.groups {
+            groups.compile().map_err(|reason| PatternError::new("the path regex", text, reason))?;
         }
         Ok(made)
     }
 
     /// What the named group takes of a path that the pattern matches.
-    pub fn group<'a>(&self, path: &'a [u8], name: &str) -> Option<&'a [u8]> {
-        let regex = self.groups.as_ref()?;
-        let mut captures = regex.create_captures();
-        regex.captures(anchored(path, 0), &mut captures);
-        captures.get_group_by_name(name).map(|span| &path[span.range()])
+    pub fn group<'a>(&'a self, path: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        self.captures(path).find(|(_, other, _)| *other == Some(name)).map(|(_, _, text)| text)
     }
 
     fn regex(pattern: &str) -> Result<Self, String> {
@@ -75,7 +79,25 @@ impl PathPattern {
         let common = Extractor::new().extract(&tree);
         let common = common.longest_common_prefix().unwrap_or_default();
         let literal = if common.len() > head.len() { common } else { &head };
-        Ok(Self { literal: literal.into(), rest, groups: None })
+        let has_groups = tree.properties().explicit_captures_len() > 0;
+        let groups = has_groups.then(|| Arc::new(Groups { text: pattern.into(), compiled: OnceLock::new() }));
+        Ok(Self { literal: literal.into(), rest, groups })
+    }
+
+    /// What the groups of the regex caught of a path: number and name of the group, and the text.
+    pub fn captures<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = (usize, Option<&'a str>, &'a [u8])> {
+        let regex = self.groups.as_ref().and_then(|groups| groups.regex());
+        let found = regex.and_then(|regex| {
+            let mut captures = regex.create_captures();
+            regex.captures(anchored(path, 0), &mut captures);
+            captures.is_match().then_some((regex, captures))
+        });
+        found.into_iter().flat_map(move |(regex, captures)| {
+            let names: Vec<_> = regex.group_info().pattern_names(PatternID::ZERO).enumerate().skip(1).collect();
+            names.into_iter().filter_map(move |(number, name)| {
+                captures.get_group(number).map(|span| (number, name, &path[span.start..span.end]))
+            })
+        })
     }
 
     pub fn literal(&self) -> &[u8] {
@@ -101,6 +123,16 @@ impl PathPattern {
             Rest::Regex(from, regex) => regex.is_match(anchored(path, *from)),
             _ => self.matched_known(path).is_some(),
         }
+    }
+}
+
+impl Groups {
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| self.compile().ok()).as_ref()
+    }
+
+    fn compile(&self) -> Result<Regex, String> {
+        patterns::compile_with_groups(&patterns::parse(&self.text, false)?)
     }
 }
 
@@ -182,6 +214,25 @@ mod tests {
             let literal = PathPattern::parse(PathKind::Regex, text).map(|pattern| pattern.literal().to_vec());
             assert_eq!(literal.unwrap_or_default(), expected.as_bytes(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_groups_catch() {
+        let caught = |pattern: &str, path: &str| -> Vec<String> {
+            let tell = |(number, name, text): (usize, Option<&str>, &[u8])| {
+                format!("{number} {} {}", name.unwrap_or("-"), String::from_utf8_lossy(text))
+            };
+            regex(pattern).captures(path.as_bytes()).map(tell).collect()
+        };
+        for (pattern, path, expected) in [
+            (r"/uri/(?<id>[^/]+)/(\w+)", "/uri/42/abc", &["1 id 42", "2 - abc"][..]),
+            ("/a(b)?(c)", "/ac", &["2 - c"]),
+            ("/a(b)", "/xab", &[]),
+            ("/ab", "/ab", &[]),
+        ] {
+            assert_eq!(caught(pattern, path), expected, "{pattern} {path}");
+        }
+        assert_eq!(PathPattern::parse(PathKind::Prefix, "/(a)").unwrap().captures(b"/(a)").count(), 0);
     }
 
     #[test]
