@@ -54,6 +54,8 @@ pub struct Identity {
     pub is_anonymous: bool,
     /// Groups that an authentication plugin found out by itself, of a consumer or of nobody known here.
     pub groups: Option<Box<[Box<str>]>>,
+    /// The upstream's headers say so already.
+    pub is_told: bool,
     /// An authentication plugin ran, so that the client's own identity headers must not reach the upstream.
     pub is_checked: bool,
 }
@@ -68,6 +70,8 @@ pub struct Exchange<'a, 'r> {
     /// By which the route takes the path.
     pub pattern: &'a PathPattern,
     pub request_id: &'a str,
+    /// What the route's path matched by.
+    pub pattern: &'a PathPattern,
     pub body: Body<'a>,
     pub raw_body: RawBody<'a>,
     pub world: &'a World,
@@ -111,8 +115,22 @@ impl<'a> Exchange<'a, '_> {
     /// All values under a lower-case name, as earlier plugins have left them.
     pub fn headers<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
         let written = self.upstream.written(name);
-        let sent = self.request.headers.iter().filter(move |(other, _)| written.is_none() && *other == name.as_bytes());
-        written.flatten().into_iter().chain(sent.map(|(_, value)| *value))
+        let is_sent = written.is_none();
+        let sent = self.request.headers.iter().filter(move |(other, _)| is_sent && *other == name.as_bytes());
+        let more = self.upstream.set.iter().filter(move |change| change.name == name).flat_map(|change| &change.more);
+        let written = written.flatten().into_iter().chain(more.map(|value| value.as_slice()));
+        written.chain(sent.map(|(_, value)| *value))
+    }
+
+    /// All headers as earlier plugins have left them, without pseudo-headers.
+    pub fn all_headers(&self) -> Vec<(&[u8], &[u8])> {
+        let untouched = |name: &[u8]| !std::str::from_utf8(name).is_ok_and(|name| self.upstream.written(name).is_some());
+        let sent = self.request.headers.iter().copied().filter(|(name, _)| !name.starts_with(b":") && untouched(name));
+        let written = self.upstream.set.iter().filter(|change| !change.name.starts_with(':')).flat_map(|change| {
+            let values = std::iter::once(&change.value).chain(&change.more);
+            values.map(|value| (change.name.as_bytes(), value.as_slice()))
+        });
+        sent.chain(written).collect()
     }
 
     /// The query as earlier plugins have left it; None where there is no `?` at all.

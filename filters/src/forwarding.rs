@@ -14,6 +14,8 @@ use std::borrow::Cow;
 pub struct Change {
     pub name: Cow<'static, str>,
     pub value: Text,
+    /// Further lines of the same name.
+    pub more: Vec<Text>,
     /// The request has not had it: Envoy need not look for old values.
     pub is_new: bool,
 }
@@ -23,6 +25,8 @@ pub struct Change {
 pub struct Changes {
     pub set: Vec<Change>,
     pub remove: Vec<Cow<'static, str>>,
+    /// In place of what the route makes of the request's path; not yet escaped.
+    pub path: Option<Vec<u8>>,
     /// In place of the request's own.
     pub query: Option<Vec<u8>>,
     pub body: Option<Vec<u8>>,
@@ -35,7 +39,23 @@ impl Changes {
 
     /// Puts one value in place of all under a lower-case name; the last call for a name counts.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) {
-        self.set.push(Change { name: name.into(), value: Text::from_slice(value.as_ref()), is_new: true });
+        self.put(name.into(), Text::from_slice(value.as_ref()), Vec::new());
+    }
+
+    /// Puts a line for each value in place of all under a lower-case name; without a value the header goes.
+    pub fn replace(&mut self, name: impl Into<Cow<'static, str>>, values: Vec<Text>) {
+        let mut values = values.into_iter();
+        match values.next() {
+            Some(first) => self.put(name.into(), first, values.collect()),
+            None => self.remove(name),
+        }
+    }
+
+    fn put(&mut self, name: Cow<'static, str>, value: Text, more: Vec<Text>) {
+        match self.set.iter_mut().find(|change| change.name == name) {
+            Some(change) => (change.value, change.more) = (value, more),
+            None => self.set.push(Change { name, value, more, is_new: true }),
+        }
     }
 
     pub fn remove(&mut self, name: impl Into<Cow<'static, str>>) {
@@ -46,7 +66,7 @@ impl Changes {
 
     /// What has been written to a header: a value, or nothing in its place. None while it is as it came.
     pub fn written(&self, name: &str) -> Option<Option<&[u8]>> {
-        let set = self.set.iter().rev().find(|change| change.name == name);
+        let set = self.set.iter().find(|change| change.name == name);
         let removed = || self.remove.iter().any(|removed| removed == name).then_some(None);
         set.map(|change| Some(change.value.as_slice())).or_else(removed)
     }
@@ -61,6 +81,7 @@ impl Changes {
             change.is_new = false;
             // What is removed first has to be written again.
             *value != change.value.as_slice()
+                || !change.more.is_empty()
                 || present.next().is_some()
                 || removed.iter().any(|removed| removed.as_bytes() == *name)
         });
@@ -128,7 +149,8 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     }
     take_away(settings, request, changes);
     remove_named(way.connection, changes);
-    if route.service.retry_idempotent && !NOT_IDEMPOTENT.contains(&request.method) {
+    let method = changes.written(":method").flatten().unwrap_or(request.method);
+    if route.service.retry_idempotent && !NOT_IDEMPOTENT.contains(&method) {
         changes.set("x-envoy-retry-on", "reset");
     }
     // Kong's upstream connections are HTTP/1.1, except for gRPC.
@@ -179,7 +201,8 @@ pub fn https_location(client: &Client<'_>, request: &Request<'_>) -> String {
 
 fn set_path(route: &Route, request: &Request<'_>, path: &[u8], prefix: &[u8], changes: &mut Changes) {
     let base = if route.service.path.is_empty() { "/" } else { &route.service.path };
-    let upstream = path::upstream(path, prefix, base.as_bytes(), route.strip_path);
+    let upstream = || path::upstream(path, prefix, base.as_bytes(), route.strip_path);
+    let upstream = changes.path.take().unwrap_or_else(upstream);
     let mut target = path::escape(&upstream).into_owned();
     if let Some(query) = changes.query.as_deref().or(request.query) {
         target.push(b'?');

@@ -308,6 +308,8 @@ impl Filter {
         }
         let of_request = (&**path, &entry.path, body, raw_body, &*client.address);
         if let Some(decision) = self.run_plugins(&world, &entry.target, request, of_request) {
+        let of_request = (&**path, body, raw_body, &*client.address);
+        if let Some(decision) = self.run_plugins(&world, &entry, request, of_request) {
             return decision;
         }
         self.prepare(&world.settings, &entry, request, &client);
@@ -324,11 +326,12 @@ impl Filter {
     fn run_plugins(
         &mut self,
         world: &World,
-        route: &Route,
+        entry: &Entry<Arc<Route>>,
         request: &Request<'_>,
         (path, pattern, body, raw_body, client_address): (&[u8], &PathPattern, Body<'_>, RawBody<'_>, &str),
     ) -> Option<Decision> {
         let request_id = self.request_id;
+        let route = &*entry.target;
         loop {
             let consumer = self.who.consumer.clone();
             let chosen = world.next_step(route, consumer.as_deref(), self.done)?;
@@ -344,6 +347,7 @@ impl Filter {
                 path,
                 pattern,
                 request_id: std::str::from_utf8(&request_id).unwrap_or_default(),
+                pattern: &entry.path,
                 body,
                 raw_body,
                 world,
@@ -375,6 +379,7 @@ impl Filter {
             self.take_part(instance, note);
             let answers = matches!(verdict, Verdict::Reply(_));
             self.note_part(chosen.order, instance, if answers { Part::Answered } else { Part::Ran });
+            self.identify(world.settings.compat);
             if let Verdict::Reply(reply) = verdict {
                 self.gather_rest(world, route, request, None);
                 return Some(Decision::Reply(reply));
@@ -394,14 +399,15 @@ impl Filter {
         let Self { who, changes, .. } = &*self;
         let known = Known { request, path, pattern: &entry.path, changes, who, address: &client.address };
         self.placement = Placement::find(&entry.target.balancing, &known);
-        self.identify(settings.compat);
         self.changes.settle(request);
     }
 
+    /// Tells the upstream, and the plugins that follow, who the request belongs to.
     fn identify(&mut self, compat: Compat) {
-        if !self.who.is_checked {
+        if !self.who.is_checked || self.who.is_told {
             return;
         }
+        self.who.is_told = true;
         let Self { who, changes, .. } = self;
         let consumer = who.consumer.as_deref();
         let mut tell = |name: &'static str, value: Option<&str>| match value {
@@ -464,6 +470,10 @@ impl Filter {
             let write = if change.is_new { Stream::add_header } else { Stream::set_header };
             let is_writable = !change.value.is_empty() || self.is_grpc;
             write(stream, Map::Request, change.name.as_bytes(), if is_writable { &change.value } else { EMPTY });
+            for value in &change.more {
+                let value = if value.is_empty() { EMPTY } else { value };
+                stream.add_header(Map::Request, change.name.as_bytes(), value);
+            }
         }
         if let Some(body) = &changes.body {
             stream.replace_request_body(body);

@@ -57,7 +57,8 @@ impl PathPattern {
     pub fn parse_with_groups(kind: PathKind, text: &str) -> Result<Self, PatternError> {
         let made = Self::parse(kind, text)?;
         if let Some(groups) = &made.groups {
-            groups.compile().map_err(|reason| PatternError::new("the path regex", text, reason))?;
+            let regex = groups.compile().map_err(|reason| PatternError::new("the path regex", text, reason))?;
+            groups.compiled.get_or_init(|| Some(regex));
         }
         Ok(made)
     }
