@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from crossfade.compile.policies.response_transformer.pairs import (
+from crossfade.compile.policies.pairs import (
     pair,
     removed_header,
     removed_member,
