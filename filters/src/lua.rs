@@ -1,4 +1,8 @@
-//! What of Lua shows in Kong's answers.
+//! Lua in configurations, and what of it shows in Kong's answers.
+
+mod names;
+pub mod sandbox;
+mod tokens;
 
 use crate::text::Text;
 
