@@ -77,6 +77,8 @@ pub struct Filter {
     request_id: [u8; 32],
     pub(crate) formats: Formats,
     pub(crate) is_head: bool,
+    /// What goes upstream is one, whatever the client sent.
+    pub(crate) asks_head: bool,
     pub(crate) is_grpc_over_http2: bool,
     pub(crate) is_grpc: bool,
     pub(crate) phase: Phase,
@@ -135,6 +137,7 @@ impl Filter {
             request_id,
             formats: Formats::DEFAULT,
             is_head: false,
+            asks_head: false,
             is_grpc_over_http2: false,
             is_grpc: false,
             phase: Phase::New,
@@ -165,6 +168,7 @@ impl Filter {
         let (decision, path) = {
             let request = Request::read(stream, self.choice.as_ref());
             self.is_head = request.method == b"HEAD";
+            self.asks_head = self.is_head;
             self.is_grpc = request.is_grpc();
             self.is_grpc_over_http2 = self.is_grpc && request.protocol == b"HTTP/2";
             let default = self.settings().error_default_type;
@@ -463,6 +467,9 @@ impl Filter {
 
     fn write_changes(&mut self, stream: &mut impl Stream) {
         let changes = std::mem::take(&mut self.changes);
+        if let Some(method) = changes.written(":method").flatten() {
+            self.asks_head = method == b"HEAD";
+        }
         for name in &changes.remove {
             stream.remove_header(Map::Request, name.as_bytes());
         }

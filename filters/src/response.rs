@@ -169,6 +169,9 @@ impl Filter {
             self.mark_response(stream);
             if let Some(route) = self.route() {
                 self.placement.set_cookie(&route.balancing, self.settings().compat, stream);
+            if self.asks_head && !self.is_head {
+                // The client waits for a body of this length; none comes.
+                stream.remove_header(Map::Response, b"content-length");
             }
         }
         if self.gathered.is_some() { Flow::Wait } else { Flow::Continue }
@@ -263,6 +266,10 @@ impl Filter {
     }
 
     pub fn on_response_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+        if self.is_head && !self.asks_head && self.phase == Phase::Proxied {
+            // The client of a HEAD takes what follows the headers for the next answer.
+            stream.replace_response_chunk(b"");
+        }
         if let Some(body) = &mut self.local_body {
             stream.replace_response_chunk(body);
             // Any further chunk of Envoy's text is dropped.
