@@ -160,11 +160,15 @@ fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> impl Iterator<Item = Part<'a>> 
 fn name_and_value(part: &[u8]) -> Option<(&[u8], &[u8])> {
     let end_of_head = memmem::find(part, b"\r\n\r\n")?;
     let value = part[end_of_head + 4..].strip_suffix(b"\r\n")?;
-    let disposition = part[..end_of_head]
+    Some((name_of_part(&part[..end_of_head])?, value))
+}
+
+/// As its `Content-Disposition` says.
+pub fn name_of_part(head: &[u8]) -> Option<&[u8]> {
+    let disposition = head
         .split(|byte| *byte == b'\n')
         .find(|line| line.len() >= 20 && line[..20].eq_ignore_ascii_case(b"content-disposition:"))?;
-    let name = disposition.split(|byte| *byte == b';').find_map(|field| parameter(field.trim_ascii(), b"name"))?;
-    Some((name, value))
+    disposition.split(|byte| *byte == b';').find_map(|field| parameter(field.trim_ascii(), b"name"))
 }
 
 fn parameter<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {

@@ -3,6 +3,7 @@
 use crate::body::Kind;
 use crate::error_body::Formats;
 use crate::forwarding::Changes;
+use crate::incoming::is_internal;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::reply::{Headers, Reply};
 use crate::request::Request;
@@ -122,10 +123,12 @@ impl<'a> Exchange<'a, '_> {
         written.chain(sent.map(|(_, value)| *value))
     }
 
-    /// All headers as earlier plugins have left them, without pseudo-headers.
+    /// All headers as earlier plugins have left them, without pseudo-headers and those that the gateway tells itself.
     pub fn all_headers(&self) -> Vec<(&[u8], &[u8])> {
-        let untouched = |name: &[u8]| !std::str::from_utf8(name).is_ok_and(|name| self.upstream.written(name).is_some());
-        let sent = self.request.headers.iter().copied().filter(|(name, _)| !name.starts_with(b":") && untouched(name));
+        let untouched =
+            |name: &[u8]| !std::str::from_utf8(name).is_ok_and(|name| self.upstream.written(name).is_some());
+        let is_told = |name: &[u8]| !name.starts_with(b":") && !is_internal(name);
+        let sent = self.request.headers.iter().copied().filter(|(name, _)| is_told(name) && untouched(name));
         let written = self.upstream.set.iter().filter(|change| !change.name.starts_with(':')).flat_map(|change| {
             let values = std::iter::once(&change.value).chain(&change.more);
             values.map(|value| (change.name.as_bytes(), value.as_slice()))

@@ -91,6 +91,17 @@ fn configurations() -> Vec<(&'static str, Value)> {
             json!({"limits": {"a": {"hour": 1}, "x-b": {"day": 2}}, "header_name": "x-a", "block_on_first_violation": true}),
         ),
         (
+            "request-transformer",
+            json!({
+                "http_method": "GET",
+                "remove": {"headers": ["x-a"], "querystring": ["a"], "body": ["a"]},
+                "rename": {"headers": ["x-b:x-c"], "querystring": ["b:c"], "body": ["b:c"]},
+                "replace": {"headers": ["host:$(headers.x_d or 'a.test')"], "uri": "/$(query_params.a or 'x')"},
+                "add": {"headers": ["x-d:$(headers.authorization)"], "body": ["d:$(query_params.d)"]},
+                "append": {"headers": ["x-c:$(headers.x_c)"], "querystring": ["b:$(headers.cookie)"], "body": ["c:1"]},
+            }),
+        ),
+        (
             "response-transformer",
             json!({
                 "remove": {"headers": ["x-a", "set-cookie: a"], "json": ["a"]},

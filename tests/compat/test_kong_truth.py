@@ -50,6 +50,7 @@ RECORDINGS = (
     "54-ip-restriction",
     "56-cors",
     "58-request-termination",
+    "59-request-transformer",
     "60-response-transformer",
     "61-correlation-id",
     "62-response-ratelimiting",

@@ -48,6 +48,16 @@ pub fn limits(limits: &[Option<f64>]) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Refuses the name of a header by which the gateway tells Envoy where a request goes.
+pub fn no_internal_header(field: &str, text: &str) -> Result<(), ConfigError> {
+    if INTERNAL.iter().any(|prefix| text.to_ascii_lowercase().starts_with(prefix)) {
+        return Err(ConfigError::Invalid(format!("{field}: the gateway keeps headers like {text} to itself").into()));
+    }
+    Ok(())
+}
+
+const INTERNAL: [&str; 2] = ["x-crossfade-", "x-envoy-"];
+
 const LONGEST_NAME: usize = 16 * 1024;
 
 const RESERVED: [&str; 5] = ["connection", "content-length", "host", "transfer-encoding", "upgrade"];
@@ -93,6 +103,9 @@ mod tests {
             assert!(free_header_name("field", text).is_err(), "{text}");
         }
         assert!(free_header_name("field", "Content-Type").is_ok());
+        for (text, is_right) in [("X-Envoy-Max-Retries", false), ("x-crossfade-cluster", false), ("x-envoy", true)] {
+            assert_eq!(no_internal_header("field", text).is_ok(), is_right, "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod openid_connect;
 pub mod rate_limiting;
 pub mod request_termination;
 pub mod response_ratelimiting;
+pub mod request_transformer;
 pub mod response_transformer;
 pub mod session;
 
@@ -113,6 +114,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("rate-limiting", rate_limiting::parse),
     ("request-termination", request_termination::parse),
     ("response-ratelimiting", response_ratelimiting::parse),
+    ("request-transformer", request_transformer::parse),
     ("response-transformer", response_transformer::parse),
     ("session", session::parse),
 ];

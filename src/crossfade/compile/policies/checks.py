@@ -12,6 +12,7 @@ _RESERVED: Final = ("connection", "content-length", "host", "transfer-encoding",
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{0,62}[A-Za-z0-9_]")
 # RFC 1035.
 _LONGEST_NAME: Final = 253
+_INTERNAL: Final = ("x-crossfade-", "x-envoy-")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -31,6 +32,11 @@ def free_header_name(name: str) -> str | None:
     if name.lower().replace("_", "-") in _RESERVED:
         return f"the gateway itself sets the header {name}"
     return any_header_name(name)
+
+
+def internal_header(name: str) -> str | None:
+    """By these the gateway tells Envoy where a request goes."""
+    return f"the gateway keeps headers like {name} to itself" if name.lower().startswith(_INTERNAL) else None
 
 
 def header_value(value: str) -> str | None:

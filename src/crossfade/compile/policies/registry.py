@@ -25,6 +25,7 @@ from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
 from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUEST_TERMINATION
 from crossfade.compile.policies.response_ratelimiting.plan import PLUGIN as RESPONSE_RATELIMITING
+from crossfade.compile.policies.request_transformer.plan import PLUGIN as REQUEST_TRANSFORMER
 from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.compile.policies.session.plan import PLUGIN as SESSION
@@ -50,6 +51,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         RATE_LIMITING,
         REQUEST_TERMINATION,
         RESPONSE_RATELIMITING,
+        REQUEST_TRANSFORMER,
         RESPONSE_TRANSFORMER,
         SESSION,
     )

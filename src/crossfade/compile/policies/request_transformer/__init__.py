@@ -1,0 +1,1 @@
+"""request-transformer: edits requests on their way to the upstream."""
