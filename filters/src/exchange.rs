@@ -71,8 +71,6 @@ pub struct Exchange<'a, 'r> {
     /// By which the route takes the path.
     pub pattern: &'a PathPattern,
     pub request_id: &'a str,
-    /// What the route's path matched by.
-    pub pattern: &'a PathPattern,
     pub body: Body<'a>,
     pub raw_body: RawBody<'a>,
     pub world: &'a World,

@@ -20,6 +20,14 @@ pub struct Change {
     pub is_new: bool,
 }
 
+/// What a body of unknown length may have, and how a longer one is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimit {
+    pub bytes: u64,
+    pub status: u16,
+    pub message: &'static str,
+}
+
 /// Changes to the request, collected while it is read and applied afterwards.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -30,6 +38,8 @@ pub struct Changes {
     /// In place of the request's own.
     pub query: Option<Vec<u8>>,
     pub body: Option<Vec<u8>>,
+    /// Kept while the body goes by.
+    pub body_limit: Option<BodyLimit>,
 }
 
 impl Changes {

@@ -5,7 +5,7 @@ use crate::body::{self, Kind};
 use crate::client::Client;
 use crate::error_body::Formats;
 use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
-use crate::forwarding::{self, Changes, Way};
+use crate::forwarding::{self, BodyLimit, Changes, Way};
 use crate::incoming::Choice;
 use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
@@ -88,6 +88,7 @@ pub struct Filter {
     passed_on: usize,
     /// A response is on its way, whoever makes it.
     pub(crate) is_answered: bool,
+    body_limit: Option<BodyLimit>,
     /// The body came without a length, and the upstream is to get one.
     lacks_length: bool,
     /// Place in the order of plugins of the last one that is done.
@@ -145,6 +146,7 @@ impl Filter {
             has_body: false,
             passed_on: 0,
             is_answered: false,
+            body_limit: None,
             lacks_length: false,
             done: None,
             taking: Vec::new(),
@@ -163,10 +165,11 @@ impl Filter {
     }
 
     pub fn on_request_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
-        self.has_body = !end_of_stream;
         self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
         let (decision, path) = {
             let request = Request::read(stream, self.choice.as_ref());
+            // What follows an upgrade is no body that ever ends.
+            self.has_body = !end_of_stream && request.header(b"upgrade").is_none();
             self.is_head = request.method == b"HEAD";
             self.asks_head = self.is_head;
             self.is_grpc = request.is_grpc();
@@ -174,10 +177,9 @@ impl Filter {
             let default = self.settings().error_default_type;
             self.formats = Formats::choose(request.header(b"accept"), request.header(b"content-type"), default);
             self.lacks_length = self.route().is_some_and(|route| route.request_buffering)
-                && !end_of_stream
+                && self.has_body
                 && !self.is_grpc
-                && request.header(b"content-length").is_none()
-                && request.header(b"upgrade").is_none();
+                && request.header(b"content-length").is_none();
             if let Some(choice) = &self.choice {
                 forwarding::strip_identity(&choice.world.settings, &request, &mut self.changes);
             }
@@ -194,9 +196,9 @@ impl Filter {
 
     pub fn on_request_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Part };
-        if self.is_too_large(stream) {
+        if let Some(refusal) = self.refusal_of_body(stream) {
             self.stop_waiting(stream);
-            self.reply(Reply::error(413, PAYLOAD_TOO_LARGE, self.formats.proxy), stream);
+            self.reply(refusal, stream);
         }
         match self.phase {
             Phase::New | Phase::Proxied => Flow::Continue,
@@ -210,16 +212,28 @@ impl Filter {
         }
     }
 
-    /// Whether more has come than may. What is answered already is no longer refused.
-    fn is_too_large(&mut self, stream: &impl Stream) -> bool {
-        let Some(most) = self.settings().max_body_bytes else { return false };
+    /// Why the request is refused, if more of its body has come than may. What is answered already is refused no longer.
+    fn refusal_of_body(&mut self, stream: &impl Stream) -> Option<Reply> {
+        let most = self.settings().max_body_bytes;
+        let limit = self.changes.body_limit.or(self.body_limit);
+        if most.is_none() && limit.is_none() {
+            return None;
+        }
         let size = if self.phase == Phase::Proxied {
             self.passed_on += stream.received_size();
             self.passed_on
         } else {
             stream.request_body_size()
         };
-        self.phase != Phase::Replied && !self.is_answered && u64::try_from(size).is_ok_and(|size| size > most)
+        if self.phase == Phase::Replied || self.is_answered {
+            return None;
+        }
+        let is_more_than = |most: u64| u64::try_from(size).is_ok_and(|size| size > most);
+        if most.is_some_and(is_more_than) {
+            return Some(Reply::error(413, PAYLOAD_TOO_LARGE, self.formats.proxy));
+        }
+        let limit = limit.filter(|limit| is_more_than(limit.bytes))?;
+        Some(self.plugin_error(limit.status, limit.message))
     }
 
     /// Trailers end a body that was waited for. Such a body keeps its chunks, else the trailers could not follow it.
@@ -312,8 +326,6 @@ impl Filter {
         }
         let of_request = (&**path, &entry.path, body, raw_body, &*client.address);
         if let Some(decision) = self.run_plugins(&world, &entry.target, request, of_request) {
-        let of_request = (&**path, body, raw_body, &*client.address);
-        if let Some(decision) = self.run_plugins(&world, &entry, request, of_request) {
             return decision;
         }
         self.prepare(&world.settings, &entry, request, &client);
@@ -330,12 +342,11 @@ impl Filter {
     fn run_plugins(
         &mut self,
         world: &World,
-        entry: &Entry<Arc<Route>>,
+        route: &Route,
         request: &Request<'_>,
         (path, pattern, body, raw_body, client_address): (&[u8], &PathPattern, Body<'_>, RawBody<'_>, &str),
     ) -> Option<Decision> {
         let request_id = self.request_id;
-        let route = &*entry.target;
         loop {
             let consumer = self.who.consumer.clone();
             let chosen = world.next_step(route, consumer.as_deref(), self.done)?;
@@ -351,7 +362,6 @@ impl Filter {
                 path,
                 pattern,
                 request_id: std::str::from_utf8(&request_id).unwrap_or_default(),
-                pattern: &entry.path,
                 body,
                 raw_body,
                 world,
@@ -448,6 +458,11 @@ impl Filter {
                 Flow::Answered
             }
             Decision::Proxy => {
+                // All of the body may have come while a plugin waited.
+                if let Some(refusal) = self.refusal_of_body(stream) {
+                    self.reply(refusal, stream);
+                    return Flow::Answered;
+                }
                 self.placement.tell(stream);
                 self.name_upstream(stream);
                 self.write_changes(stream);
@@ -467,6 +482,7 @@ impl Filter {
 
     fn write_changes(&mut self, stream: &mut impl Stream) {
         let changes = std::mem::take(&mut self.changes);
+        self.body_limit = changes.body_limit;
         if let Some(method) = changes.written(":method").flatten() {
             self.asks_head = method == b"HEAD";
         }

@@ -26,6 +26,18 @@ pub fn number(value: f64) -> Text {
     Text::from_slice(written.as_bytes())
 }
 
+/// As Lua's `tonumber` reads it: decimal or hexadecimal, with spaces around. Infinity and NaN have no spelling here.
+pub fn parsed_number(text: &str) -> Option<f64> {
+    let text = text.trim_ascii();
+    let (sign, digits) = text.strip_prefix('-').map_or((1.0, text), |digits| (-1.0, digits));
+    if let Some(hexadecimal) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        let is_right = hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit());
+        return u64::from_str_radix(hexadecimal, 16).ok().filter(|_| is_right).map(|whole| sign * whole as f64);
+    }
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+    text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +59,26 @@ mod tests {
             (f64::MAX, "1.7976931348623e+308"),
         ] {
             assert_eq!(number(value).as_slice(), expected.as_bytes(), "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_lua_reads_them() {
+        for (text, expected) in [
+            ("12", Some(12.0)),
+            (" -1.5e2\t", Some(-150.0)),
+            ("0x1F", Some(31.0)),
+            ("-0xa", Some(-10.0)),
+            (".5", Some(0.5)),
+            ("0x", None),
+            ("0x+1", None),
+            ("1e999", None),
+            ("inf", None),
+            ("nan", None),
+            ("1 2", None),
+            ("", None),
+        ] {
+            assert_eq!(parsed_number(text), expected, "{text}");
         }
     }
 }

@@ -169,6 +169,7 @@ impl Filter {
             self.mark_response(stream);
             if let Some(route) = self.route() {
                 self.placement.set_cookie(&route.balancing, self.settings().compat, stream);
+            }
             if self.asks_head && !self.is_head {
                 // The client waits for a body of this length; none comes.
                 stream.remove_header(Map::Response, b"content-length");

@@ -10,7 +10,6 @@ from crossfade.compile.policies.schema import Field
 
 # What a schema's check allows, by the name of its function.
 _ALLOWED: Final = {
-    "_final": "not 1xx",
     "absolute_path": "begins with `/`",
     "attribute": "name or number of an attribute",
     "audience": "at most 1024 bytes",
@@ -18,6 +17,7 @@ _ALLOWED: Final = {
     "any_header_name": "name of a header",
     "cookie_attribute": "ASCII without semicolons and control characters, at most 1024 bytes",
     "cookie_name": "name of a cookie, at most 1024 bytes",
+    "final_status": "not 1xx",
     "free_header_name": "name of a header that the gateway does not write itself",
     "header_name": "letters, digits, `-` and `_`",
     "header_value": "no control characters",
@@ -43,6 +43,7 @@ _ALLOWED: Final = {
     "whole_seconds": "a whole number",
     "request_header": "`name:value`",
     "uri": "begins with `/`, or with an expression",
+    "url": "a URL with scheme and host",
     "valued_header": "`name:value`",
 }
 

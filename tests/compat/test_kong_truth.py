@@ -48,12 +48,15 @@ RECORDINGS = (
     "52-hmac-auth",
     "53-acl",
     "54-ip-restriction",
+    "55-bot-detection",
     "56-cors",
+    "57-request-size-limiting",
     "58-request-termination",
     "59-request-transformer",
     "60-response-transformer",
     "61-correlation-id",
     "62-response-ratelimiting",
+    "63-redirect",
     "65-anonymous-chain",
     "66-precedence",
     "68-session",
@@ -69,15 +72,17 @@ RECORDINGS = (
 KONGS_WAY = ("--missing-plugins", "open", "--identity-headers", "pass")
 # Steps, numbered from 1, that Envoy decides before any filter: an absolute request target replaces Host (RFC 9112); raw
 # bytes in the target, and header lines without a colon, are refused; several X-Forwarded-For are joined; a request
-# without Host has none to send on; HTTP/2.5 is taken for HTTP/1.0; several lines of Vary are one; HTTP2-Settings never
-# goes on; several lines of Connection are one; server names have no case, and `*.` covers any number of labels; a
-# connection without its PROXY line may be reset.
+# without Host has none to send on; HTTP/2.5 is taken for HTTP/1.0; several lines of Vary are one, and so are several of
+# User-Agent; `Expect` is answered and taken away; HTTP2-Settings never goes on; several lines of Connection are one;
+# server names have no case, and `*.` covers any number of labels; a connection without its PROXY line may be reset.
 DIFFERENT = {
     "32-routing-hosts": {15},
     "35-path-normalisation": {22},
     "41-headers-upstream": {3, 23},
     "44-malformed": {8, 14},
+    "55-bot-detection": {9},
     "56-cors": {12},
+    "57-request-size-limiting": {3},
     "70-tls-proxy-trusted": {7},
     "71-tls-proxy-untrusted": {4, 17},
     "73-websocket": {12},

@@ -1,7 +1,9 @@
 //! What configurations of several plugins must not hold. `compile/policies/checks.py` draws the same lines.
 
 use crate::error::ConfigError;
+use crate::router::patterns;
 use crate::text::is_header_value;
+use regex_automata::meta::Regex;
 
 /// Refuses an empty text, as Kong does.
 pub fn some_text(field: &str, text: &str) -> Result<(), ConfigError> {
@@ -61,6 +63,25 @@ const INTERNAL: [&str; 2] = ["x-crossfade-", "x-envoy-"];
 const LONGEST_NAME: usize = 16 * 1024;
 
 const RESERVED: [&str; 5] = ["connection", "content-length", "host", "transfer-encoding", "upgrade"];
+
+/// Regexes that are searched for anywhere in a text, of one configuration; refused with their place.
+pub fn regexes(field: &str, patterns: &[String]) -> Result<Vec<Regex>, ConfigError> {
+    let (mut found, mut size) = (Vec::with_capacity(patterns.len()), 0);
+    for (place, pattern) in (1..).zip(patterns) {
+        let refuse = |reason: String| ConfigError::Invalid(format!("{field}.{place}: {reason}").into());
+        let regex = patterns::parse(pattern, false).and_then(|tree| patterns::compile(&tree));
+        let regex = regex.map_err(|reason| refuse(format!("'{pattern}' is not a valid regex: {reason}")))?;
+        size += regex.memory_usage();
+        if size > LARGEST_REGEXES {
+            return Err(refuse(format!("the regexes up to here take more than {LARGEST_REGEXES} bytes of memory")));
+        }
+        found.push(regex);
+    }
+    Ok(found)
+}
+
+/// Of one field's regexes together, in bytes.
+const LARGEST_REGEXES: usize = 16 << 20;
 
 /// Refuses a status with which a request cannot be answered.
 pub fn reply_status(field: &str, status: f64) -> Result<u16, ConfigError> {

@@ -4,6 +4,7 @@
 pub mod acl;
 pub mod aws_lambda;
 pub mod basic_auth;
+pub mod bot_detection;
 pub mod correlation_id;
 pub mod cors;
 pub mod grpc_web;
@@ -15,11 +16,14 @@ pub mod ldap_auth;
 pub mod oauth2;
 pub mod openid_connect;
 pub mod rate_limiting;
+pub mod redirect;
+pub mod request_size_limiting;
 pub mod request_termination;
-pub mod response_ratelimiting;
 pub mod request_transformer;
+pub mod response_ratelimiting;
 pub mod response_transformer;
 pub mod session;
+pub mod standard_webhooks;
 
 #[cfg(test)]
 pub mod asking;
@@ -101,6 +105,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
     ("aws-lambda", aws_lambda::parse),
     ("basic-auth", basic_auth::parse),
+    ("bot-detection", bot_detection::parse),
     ("correlation-id", correlation_id::parse),
     ("cors", cors::parse),
     ("grpc-web", grpc_web::parse),
@@ -112,11 +117,14 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("oauth2", oauth2::parse),
     ("openid-connect", openid_connect::parse),
     ("rate-limiting", rate_limiting::parse),
+    ("redirect", redirect::parse),
+    ("request-size-limiting", request_size_limiting::parse),
     ("request-termination", request_termination::parse),
     ("response-ratelimiting", response_ratelimiting::parse),
     ("request-transformer", request_transformer::parse),
     ("response-transformer", response_transformer::parse),
     ("session", session::parse),
+    ("standard-webhooks", standard_webhooks::parse),
 ];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {

@@ -11,6 +11,7 @@ from msgspec import Struct
 from crossfade.compile.policies.acl.plan import PLUGIN as ACL
 from crossfade.compile.policies.aws_lambda.plan import PLUGIN as AWS_LAMBDA
 from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
+from crossfade.compile.policies.bot_detection.plan import PLUGIN as BOT_DETECTION
 from crossfade.compile.policies.correlation_id.plan import PLUGIN as CORRELATION_ID
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
 from crossfade.compile.policies.grpc_web.plan import PLUGIN as GRPC_WEB
@@ -23,12 +24,15 @@ from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
 from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONNECT
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
+from crossfade.compile.policies.redirect.plan import PLUGIN as REDIRECT
+from crossfade.compile.policies.request_size_limiting.plan import PLUGIN as REQUEST_SIZE_LIMITING
 from crossfade.compile.policies.request_termination.plan import PLUGIN as REQUEST_TERMINATION
-from crossfade.compile.policies.response_ratelimiting.plan import PLUGIN as RESPONSE_RATELIMITING
 from crossfade.compile.policies.request_transformer.plan import PLUGIN as REQUEST_TRANSFORMER
+from crossfade.compile.policies.response_ratelimiting.plan import PLUGIN as RESPONSE_RATELIMITING
 from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPONSE_TRANSFORMER
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.compile.policies.session.plan import PLUGIN as SESSION
+from crossfade.compile.policies.standard_webhooks.plan import PLUGIN as STANDARD_WEBHOOKS
 from crossfade.compile.policies.unsupported import INSTEAD
 from crossfade.policy_module import library
 
@@ -38,6 +42,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         ACL,
         AWS_LAMBDA,
         BASIC_AUTH,
+        BOT_DETECTION,
         CORRELATION_ID,
         CORS,
         GRPC_WEB,
@@ -49,11 +54,14 @@ PLUGINS: Final[dict[str, Plugin]] = {
         OAUTH2,
         OPENID_CONNECT,
         RATE_LIMITING,
+        REDIRECT,
+        REQUEST_SIZE_LIMITING,
         REQUEST_TERMINATION,
         RESPONSE_RATELIMITING,
         REQUEST_TRANSFORMER,
         RESPONSE_TRANSFORMER,
         SESSION,
+        STANDARD_WEBHOOKS,
     )
 }
 _HIGHEST: Final = 1_000_000

@@ -28,6 +28,7 @@ COMPARED_IN: Final = {
     "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
     "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
+    "standard-webhooks": "tests/e2e/policy_module/test_standard_webhooks.py",
 }
 
 

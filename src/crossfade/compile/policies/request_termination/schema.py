@@ -2,14 +2,9 @@
 
 from typing import Final
 
-from crossfade.compile.policies.checks import header_name, header_value
+from crossfade.compile.policies.checks import final_status, header_name, header_value
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade_kube.meta import JsonObject
-
-
-def _final(status: int) -> str | None:
-    """Kong takes 1xx, with which no exchange ends; its clients wait for more."""
-    return None if status >= 200 else "a status of 1xx cannot end a request, use one from 200 to 599"
 
 
 def _one_source(config: JsonObject) -> Problems:
@@ -25,7 +20,7 @@ def _one_source(config: JsonObject) -> Problems:
 
 SCHEMA: Final = Schema(
     {
-        "status_code": Field("integer", default=503, required=True, between=(100, 599), check=_final),
+        "status_code": Field("integer", default=503, required=True, between=(100, 599), check=final_status),
         "message": Field("string"),
         "content_type": Field("string", check=header_value),
         "body": Field("string"),

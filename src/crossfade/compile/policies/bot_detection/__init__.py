@@ -1,0 +1,1 @@
+"""bot-detection: refuses bots by their User-Agent."""

@@ -1,0 +1,1 @@
+"""request-size-limiting: no body is longer than allowed."""

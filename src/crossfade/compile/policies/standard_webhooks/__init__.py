@@ -1,0 +1,1 @@
+"""standard-webhooks: takes only signed and recent messages."""
