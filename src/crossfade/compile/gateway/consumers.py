@@ -89,7 +89,13 @@ def consumers_of(
 
     With `serves_without_missing` a group that does not exist is passed over, as Kong does.
     """
-    taken = [item for item in snapshot.all(KongConsumer) if classes.takes(item.metadata)]
+    everybody = snapshot.all(KongConsumer)
+    taken = memo.of(
+        "consumers of the class",
+        (everybody, classes.name, classes.takes_classless),
+        lambda _: [item for item in everybody if classes.takes(item.metadata)],
+        diagnostics,
+    )
     secrets = snapshot.by_name(Secret)
     # A group that changes does not change its members.
     ids = {name: group.id for name, group in groups.items()}

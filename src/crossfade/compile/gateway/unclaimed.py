@@ -4,7 +4,8 @@ Beside other controllers only those are told that are surely meant for a gateway
 only those whose class nobody has defined.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final, TypeAlias
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
@@ -45,16 +46,22 @@ def tell_unclaimed(
         if is_alone or is_for_kong(item):
             _tell(item, classes.name, found, is_elsewhere=foreign is not None, is_alone=is_alone)
 
-    inputs = (
-        (item, snapshot.get(IngressClass, "", declared_class(item) or "")) for item in _untaken(snapshot, classes)
-    )
+    untaken = _untaken(snapshot, classes, memo, diagnostics)
+    inputs = ((item, snapshot.get(IngressClass, "", declared_class(item) or "")) for item in untaken)
     memo.each("unclaimed", inputs, (classes.name, is_alone), tell, diagnostics)
 
 
-def _untaken(snapshot: Snapshot, classes: ClassFilter) -> Iterator[Claimable]:
+def _untaken(snapshot: Snapshot, classes: ClassFilter, memo: Memo, diagnostics: Diagnostics) -> Iterator[Claimable]:
+    """Of kinds of which nothing changed none is looked at again."""
     yield from (item for item in snapshot.all(Ingress) if not classes.takes_ingress(item))
     for kind in _BY_ANNOTATION:
-        yield from (item for item in snapshot.all(kind) if not classes.takes(item.metadata))
+        items = snapshot.all(kind)
+        inputs = (items, classes.name, classes.takes_classless)
+        yield from memo.of(("untaken", kind), inputs, partial(_not_taken, items, classes), diagnostics)
+
+
+def _not_taken(items: Iterable[_ByAnnotation], classes: ClassFilter, _: Diagnostics) -> list[_ByAnnotation]:
+    return [item for item in items if not classes.takes(item.metadata)]
 
 
 def is_for_kong(item: Claimable) -> bool:
