@@ -11,9 +11,11 @@ What Kong reads from `kong.conf` and from the environment (`KONG_<NAME>`), this 
 
 - `crossfade gateway run`: from the environment, and with `--kong-conf FILE` from Kong's file. Options of the command go
   before the environment, that goes before the file.
-- in a cluster: from the environment of the container `ingress-controller`; `nginx_worker_processes` and `log_level`
-  from that of the container `proxy`. There `port_maps` is `80:8000, 443:8443` and `nginx_worker_processes` 1 unless
-  they are set.
+- in a cluster: from the environment of the container `proxy`, where Kong's chart sets them, or of `ingress-controller`,
+  which goes before; what both say differently is logged once. Templates that the container `proxy` names are files of
+  its own. `ssl_cert`, `ssl_cert_key` and `vault_env_prefix` are read on `ingress-controller` alone: secrets are not
+  handed over. `nginx_worker_processes` and `log_level` are read on `proxy` alone. There `port_maps` is
+  `80:8000, 443:8443` and `nginx_worker_processes` 1 unless they are set.
 
 A wrong value ends the start, with the setting, the value and what is allowed. A setting without effect is told once,
 and so is a name that Kong does not have either, with the nearest one that it has. Values are taken neither from vaults

@@ -60,6 +60,10 @@ class ClusterSource:
             for reflector in self._reflectors:
                 tasks.start(f"reflect {reflector.resource.plural}", reflector.run)
 
+    def repeat(self) -> None:
+        """Lets the latest snapshot come again soon."""
+        self._changed.set()
+
     @property
     def is_synced(self) -> bool:
         return self._cache.is_synced

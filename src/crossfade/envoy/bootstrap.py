@@ -4,9 +4,11 @@ Only the standard library is used, so that a proxy starts at once; everything el
 """
 
 import ipaddress
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from crossfade.envoy.names import ADMIN_CLUSTER, ADS_CLUSTER, STATUS_LISTENER
+from crossfade.envoy.names import ADMIN_CLUSTER, ADS_CLUSTER, STATUS_LISTENER, TOLD_SETTINGS
 
 Json = dict[str, Any]
 
@@ -49,18 +51,24 @@ def bootstrap(
     socket_mark: int | None = None,
     stats_tags: tuple[tuple[str, str], ...] = (),
     is_gateway: bool = False,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
     `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
-    `stats_tags` (name, value) are added to every statistic.
+    `stats_tags` (name, value) are added to every statistic. `told` are settings that the control plane is to know; they
+    show in the admin interface.
     """
     manager: Json = {}
     if socket_mark is not None:
         option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
         manager["upstream_bind_config"] = {"socket_options": [option]}
     return {
-        "node": {"id": node_id, "cluster": "crossfade"},
+        "node": {
+            "id": node_id,
+            "cluster": "crossfade",
+            **({"metadata": {TOLD_SETTINGS: dict(told)}} if told else {}),
+        },
         "admin": {"address": _address("127.0.0.1", admin_port), "ignore_global_conn_limit": True},
         "cluster_manager": manager,
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags]},

@@ -36,12 +36,12 @@ class GatewayBuilder:
     """For one gateway, one snapshot after the other. Takes no locks: not for two threads at once."""
 
     def __init__(self, settings: CompileSettings, options: EnvoyOptions) -> None:
-        self._settings = settings
+        self.settings = settings
         self._options = options
         self._memo = Memo()
         self._encoded = Encoded()
 
     def build(self, snapshot: Snapshot) -> Built:
-        model, diagnostics, entities = compile_gateway(snapshot, self._settings, self._memo)
+        model, diagnostics, entities = compile_gateway(snapshot, self.settings, self._memo)
         resources = resources_from_model(model, options=self._options, before=self._encoded)
         return Built(model, diagnostics, resources, tuple(self._encoded.failed), entities)

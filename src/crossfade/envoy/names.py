@@ -7,6 +7,8 @@ ADMIN_CLUSTER: Final = "crossfade_admin"
 STATUS_LISTENER: Final = "crossfade_status"
 TRIAL_LISTENER: Final = "crossfade_trial"
 """Carries what Envoy is only asked about."""
+TOLD_SETTINGS: Final = "kong"
+"""Of a node's metadata: the settings that the proxy has in its own environment, texts by name."""
 
 HTTP_CONNECTION_MANAGER: Final = "envoy.filters.network.http_connection_manager"
 TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"

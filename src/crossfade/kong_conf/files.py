@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from crossfade.kong_conf.settings import KongSettings
 
-_TEMPLATES: Final = ("error_template_html", "error_template_json", "error_template_plain", "error_template_xml")
+TEMPLATES: Final = ("error_template_html", "error_template_json", "error_template_plain", "error_template_xml")
 _PEM: Final = "-----BEGIN"
 _LARGEST_BYTES: Final = 1 << 20
 
@@ -15,7 +15,7 @@ _LARGEST_BYTES: Final = 1 << 20
 def with_files_read(settings: KongSettings) -> KongSettings:
     """Templates and certificates as texts in place of their files. Raises ValueError naming setting and file."""
     texts: dict[str, Any] = {
-        name: _text(name, path) for name in _TEMPLATES if (path := getattr(settings, name)) is not None
+        name: _text(name, path) for name in TEMPLATES if (path := getattr(settings, name)) is not None
     }
     if (settings.ssl_cert is None) != (settings.ssl_cert_key is None):
         raise ValueError("ssl_cert and ssl_cert_key must be set together")

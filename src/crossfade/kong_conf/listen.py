@@ -13,6 +13,7 @@ _STREAM_FLAGS: Final = ("ssl", "udp", "proxy_protocol")
 # Envoy opens a socket for each worker as with `reuseport`; the others tune nginx' sockets.
 _WITHOUT_EFFECT: Final = re.compile(r"reuseport|deferred|bind|ipv6only=on|so_keepalive=(on|off|\w*:\w*:\d*)")
 _ENTRY: Final = re.compile(r"(?P<address>\[[0-9a-fA-F:.]+\]|[^\s\[\]]+):(?P<port>\d{1,5})", re.ASCII)
+_MOST: Final = 256
 _LARGEST_BACKLOG: Final = 2**31 - 1
 
 
@@ -58,6 +59,8 @@ def stream_listens(text: str) -> tuple[Listen, ...]:
 
 
 def _apart(found: tuple[Listen, ...]) -> tuple[Listen, ...]:
+    if len(found) > _MOST:
+        raise ValueError(f"it names {len(found)} addresses; there can be {_MOST}")
     for one, other in combinations(found, 2):
         if are_rivals(one, other):
             raise ValueError(f"{other} is taken twice: each listener needs an address and port of its own")

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from crossfade.kong_conf.listen import are_rivals
@@ -25,8 +26,11 @@ class Remark(NamedTuple):
 
 
 class Reading(NamedTuple):
+    """`given` are the texts that `settings` were read from, by the setting's own name."""
+
     settings: KongSettings
     remarks: tuple[Remark, ...]
+    given: Mapping[str, Given] = MappingProxyType({})
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -56,7 +60,7 @@ def read_settings(sources: Sequence[Mapping[str, Given]], base: KongSettings | N
         remarks += [
             Remark(texts[name].where, _WITHOUT_CUSTOM) for name in ("ssl_protocols", "ssl_ciphers") if name in values
         ]
-    return Reading(settings, tuple(remarks))
+    return Reading(settings, tuple(remarks), {name: texts[name] for name in values})
 
 
 def _twice(settings: KongSettings, where: str) -> Iterator[Remark]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
-from crossfade.kong_conf.reading import read_settings
+from crossfade.kong_conf.reading import Reading, read_settings
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import from_environment
+from crossfade.kong_conf.told import Told, told_settings
 from crossfade.proxy.envoy_process import EnvoyProcess, write_private
 from crossfade.proxy.work_folder import work_folder
 
@@ -29,7 +30,10 @@ GATEWAY_ADMIN_PORT: Final = 9911
 
 
 class ProxySettings(NamedTuple):
-    """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers."""
+    """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers.
+
+    `told` are the settings of Kong that the controller carries out.
+    """
 
     node_id: str
     ads_address: str
@@ -43,6 +47,7 @@ class ProxySettings(NamedTuple):
     drain_s: float
     socket_mark: int | None
     stats_tags: tuple[tuple[str, str], ...]
+    told: Told = Told({})
 
 
 class SettingsError(Exception):
@@ -52,7 +57,8 @@ class SettingsError(Exception):
 def settings_from_environment(environment: Mapping[str, str], *, is_gateway: bool) -> ProxySettings:
     """The names are those of the App Mesh image where it had one (appmesh.md §4.4)."""
     namespace, pod = environment.get("POD_NAMESPACE", "default"), environment.get("POD_NAME", "")
-    kong = _kong(environment) if is_gateway else KongSettings(nginx_worker_processes=1)
+    reading = _kong(environment if is_gateway else {})
+    kong = reading.settings
     address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
@@ -70,15 +76,24 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
         socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
         stats_tags=_stats_tags(environment),
+        told=_told(reading),
     )
 
 
-def _kong(environment: Mapping[str, str]) -> KongSettings:
-    """Of Kong's settings this process needs its workers and its log level; the controller carries out the others."""
+def _kong(environment: Mapping[str, str]) -> Reading:
+    """Of Kong's settings this process needs its workers and its log level; the controller is told the others."""
     reading = read_settings([from_environment(environment)], KongSettings(nginx_worker_processes=1))
     if reading.errors:
         raise SettingsError("\n".join(reading.errors))
-    return reading.settings
+    return reading
+
+
+def _told(reading: Reading) -> Told:
+    try:
+        told = told_settings(reading)
+    except ValueError as problem:
+        raise SettingsError(str(problem)) from None
+    return told._replace(remarks=(*reading.remarks, *told.remarks))
 
 
 def _stats_tags(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -133,6 +148,7 @@ def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path 
             socket_mark=settings.socket_mark,
             stats_tags=settings.stats_tags,
             is_gateway=settings.status_port is not None,
+            told=settings.told.texts,
         )
     )
 
@@ -162,11 +178,17 @@ def run_proxy(*, is_gateway: bool) -> int:
     """Envoy's exit code, or 1 if it could not be started; then the reason is on stderr."""
     try:
         settings = settings_from_environment(os.environ, is_gateway=is_gateway)
+        for remark in settings.told.remarks:
+            _say(f"{remark.where} {remark.text}")
         with work_folder("crossfade-proxy-") as folder:
             return _run(settings, folder)
     except (SettingsError, FileNotFoundError) as error:
-        print(f"crossfade proxy: {error}", file=sys.stderr)  # noqa: T201 - for people, before there is a log
+        _say(str(error))
         return 1
+
+
+def _say(text: str) -> None:
+    print(f"crossfade proxy: {text}", file=sys.stderr, flush=True)  # noqa: T201 - for people, before there is a log
 
 
 def _run(settings: ProxySettings, workdir: Path) -> int:

@@ -14,7 +14,7 @@ from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, en
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.suspects import part_of
 from crossfade.xds.inquiry import Finding, Inquiry, unencodable_finding
-from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.publisher import Peers, Publisher, Rejection
 from crossfade.xds.session import Verdict
 
 PROXY: Final = "gateway"
@@ -32,8 +32,14 @@ class GatewayPublication:
         *,
         on_found: Callable[[Finding], None],
         on_taken: Callable[[], None] = lambda: None,
+        peers: Peers | None = None,
     ) -> None:
-        self.publisher = Publisher(on_rejected=self._open, on_trial=self._record, on_taken=lambda _: on_taken())
+        self.publisher = Publisher(
+            on_rejected=self._open,
+            on_trial=self._record,
+            on_taken=lambda _: on_taken(),
+            peers=peers,
+        )
         self._options = options
         self._inquiry = Inquiry(self.publisher, options, on_found=self._found)
         self._on_found = on_found
@@ -52,6 +58,11 @@ class GatewayPublication:
         self._publish(built)
         for finding in findings:
             self._on_found(finding)
+
+    def withdraw(self) -> None:
+        """Until the next `publish` a proxy that comes anew waits; one that is there goes on with what it has."""
+        self._built = None
+        self.publisher.withdraw(PROXY)
 
     def _publish(self, built: Built) -> None:
         self.publisher.publish(PROXY, self._resources(built))

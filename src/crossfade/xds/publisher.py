@@ -6,12 +6,17 @@ that has an older one from before this process started goes on with that.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
 from crossfade.xds.session import Accepted, Rejected, Verdict
+
+
+class PeerRefusedError(Exception):
+    """What the proxy says of itself cannot be used; it gets to read the text."""
 
 
 class Rejection(NamedTuple):
@@ -44,6 +49,8 @@ class Subscription:
         self.proxy = proxy
         self.node = ""
         self.changed = asyncio.Event()
+        self.told: Mapping[str, str] = MappingProxyType({})
+        """Settings that the proxy has in its own environment."""
         self.settled: ResourceSet | None = None
         """What the stream's proxy has answered for last, taken or refused."""
 
@@ -51,6 +58,11 @@ class Subscription:
     def resources(self) -> ResourceSet | None:
         """None until something was published for this proxy."""
         return self._publisher.effective(self.proxy)
+
+    def introduce(self, node: str, told: Mapping[str, str]) -> None:
+        """Raises PeerRefusedError."""
+        self.node, self.told = node, told
+        self._publisher.note_introduced(self)
 
     def report(self, verdict: Verdict) -> None:
         self._publisher.record(self, verdict)
@@ -62,6 +74,16 @@ class Subscription:
 
     def close(self) -> None:
         self._publisher.disconnect(self)
+
+
+class Peers(Protocol):
+    """Who wants to know of each stream who is at its other end."""
+
+    def introduced(self, subscription: Subscription) -> None:
+        """Before the stream gets anything. May raise PeerRefusedError."""
+
+    def left(self, subscription: Subscription) -> None:
+        """Also of a stream that never introduced itself."""
 
 
 class Publisher:
@@ -77,11 +99,13 @@ class Publisher:
         on_rejected: Callable[[Rejection], None] | None = None,
         on_trial: Callable[[str, Verdict], None] | None = None,
         on_taken: Callable[[str], None] | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self._proxies: dict[str, _Proxy] = {}
         self._on_rejected = on_rejected
         self._on_trial = on_trial
         self._on_taken = on_taken
+        self._peers = peers
 
     def publish(self, proxy: str, resources: ResourceSet) -> None:
         """An equal set wakes nobody. `proxy` is the key that authentication gives a stream."""
@@ -138,6 +162,12 @@ class Publisher:
             state.subscriptions.discard(subscription)
             self.note_taken(subscription.proxy)
             self._forget_if_unused(subscription.proxy)
+        if self._peers is not None:
+            self._peers.left(subscription)
+
+    def note_introduced(self, subscription: Subscription) -> None:
+        if self._peers is not None:
+            self._peers.introduced(subscription)
 
     def note_taken(self, proxy: str) -> None:
         state = self._proxies[proxy]

@@ -7,10 +7,10 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from crossfade.envoy.names import TRIAL_LISTENER
-from crossfade.envoy.proto import discovery_v3
+from crossfade.envoy.names import TOLD_SETTINGS, TRIAL_LISTENER
+from crossfade.envoy.proto import core_v3, discovery_v3
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address
-from crossfade.xds.publisher import Publisher, Subscription
+from crossfade.xds.publisher import PeerRefusedError, Publisher, Subscription
 from crossfade.xds.session import Rejected, Session
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -78,6 +78,8 @@ def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asynci
         subscription = publisher.connect(proxy)
         try:
             await _Stream(context, subscription).run(until=stopping)
+        except PeerRefusedError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:
             subscription.close()
 
@@ -92,6 +94,11 @@ def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asynci
 def _metadata(context: grpc.aio.ServicerContext[Any, bytes]) -> dict[str, str]:
     pairs = context.invocation_metadata() or ()
     return {name: value for name, value in pairs if isinstance(value, str)}
+
+
+def _told(node: core_v3.Node) -> dict[str, str]:
+    fields = node.metadata.fields
+    return {name: text.string_value for name, text in fields[TOLD_SETTINGS].struct_value.fields.items()}
 
 
 class _Stream:
@@ -120,8 +127,8 @@ class _Stream:
 
     async def _read(self) -> None:
         while (request := await self._context.read()) is not grpc.aio.EOF:
-            if request.node.id:
-                self._subscription.node = request.node.id
+            if request.HasField("node"):
+                self._subscription.introduce(request.node.id, _told(request.node))
             for verdict in self._session.receive(request):
                 # What a proxy is only asked about is no refusal.
                 if isinstance(verdict, Rejected) and verdict.name != TRIAL_LISTENER:

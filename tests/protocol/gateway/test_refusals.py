@@ -3,38 +3,17 @@
 The controller's role runs here against the embedded API server, with the Envoy that it configures.
 """
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-import aiohttp
 import pytest
-import yaml
 
-from crossfade.compile.gateway.compiler import INPUT_KINDS
-from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.controller.gateway.role import run_gateway_role
-from crossfade.controller.gateway.settings import GatewaySettings
-from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.install.gateway import gateway_crds
-from crossfade.kong_conf.listen import Listen
-from crossfade.kong_conf.settings import KongSettings
-from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade_kube.client import Client
-from crossfade_kube.kubeconfig import load_kubeconfig
-from crossfade_kube.meta import NamespacedName
-from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION, EVENT
-from tests.support.api_process import ApiProcess
-from tests.support.envoy import Answer, backend, get, until
+from tests.support.envoy import backend, until
 from tests.support.gateway import ingress
-from tests.support.ports import free_ports
+from tests.support.gateway_role import RESOURCES, kong_api, running
 
 pytestmark = pytest.mark.envoy
 
-RESOURCES = {kind.RESOURCE.kind: kind.RESOURCE for kind in INPUT_KINDS}
 BAD = """\
 apiVersion: configuration.konghq.com/v1
 kind: KongPlugin
@@ -74,79 +53,10 @@ TOLD = {
 }
 
 
-class Lab(NamedTuple):
-    """A gateway with its Envoy on `port`."""
-
-    client: Client
-    http: aiohttp.ClientSession
-    port: int
-
-    async def apply(self, text: str) -> None:
-        for document in filter(None, yaml.safe_load_all(text)):
-            resource = RESOURCES[document["kind"]]
-            if resource.namespaced:
-                document["metadata"]["namespace"] = "default"
-            await self.client.apply(resource, document, field_manager="test")
-
-    async def until_body(self, path: str, body: str) -> None:
-        async def answered() -> bool:
-            return (await self.get(path)).body == body
-
-        await until(answered)
-
-    async def get(self, path: str) -> Answer:
-        return await get(self.http, self.port, path)
-
-    async def condition(self, kind: str, name: str, condition: str) -> str:
-        found = await self.client.get(RESOURCES[kind], name, namespace="default")
-        conditions = (found.get("status") or {}).get("conditions") or []
-        return next((one["status"] for one in conditions if one["type"] == condition), "")
-
-    async def told(self) -> set[tuple[str, str]]:
-        """Which of `TOLD` are."""
-        events = (await self.client.list(EVENT)).items
-        found = {((ref := event["involvedObject"])["kind"], ref["name"], event["message"]) for event in events}
-        return {(kind, name) for kind, name, message in found if TOLD.get((kind, name), "\0") in message}
-
-
-@asynccontextmanager
-async def running(kubeconfig: Path, workdir: Path) -> AsyncIterator[Lab]:
-    """The role and its proxy; both end with it."""
-    port, ads_port, health_port, admin_port = free_ports(4)
-    settings = GatewaySettings(
-        CompileSettings(kong=KongSettings(proxy_listen=(Listen("127.0.0.1", port),))),
-        NamespacedName("default", "gateway"),
-        "gateway-0",
-        kubeconfig=kubeconfig,
-        ads_address=f"127.0.0.1:{ads_port}",
-        health_port=health_port,
-    )
-    config = bootstrap(node_id="default/gateway", ads=AdsPeer("127.0.0.1", ads_port), admin_port=admin_port)
-    async with (
-        Client(load_kubeconfig(kubeconfig), user_agent="test") as client,
-        aiohttp.ClientSession() as http,
-    ):
-        role = asyncio.create_task(run_gateway_role(settings))
-        envoy = EnvoyProcess.start(json.dumps(config), workdir=workdir, log_level="critical")
-        try:
-            yield Lab(client, http, port)
-        finally:
-            envoy.kill()
-            envoy.wait(10)
-            role.cancel()
-            await asyncio.gather(role, return_exceptions=True)
-
-
 @pytest.fixture
 async def kubeconfig(tmp_path: Path) -> AsyncIterator[Path]:
-    api = ApiProcess(tmp_path / "api", "--listen", f"127.0.0.1:{free_ports(1)[0]}")
-    await (await api.start()).close()
-    found = tmp_path / "api" / "kubeconfig"
-    async with Client(load_kubeconfig(found), user_agent="test") as client:
-        for definition in gateway_crds():
-            await client.create(CUSTOM_RESOURCE_DEFINITION, definition)
-    yield found
-    await api.stop()
+    async with kong_api(tmp_path / "api") as found:
+        yield found
 
 
 def local_service(name: str, annotations: str = "") -> str:
@@ -174,7 +84,10 @@ async def test_bad_objects_are_told_and_good_ones_go_live(kubeconfig: Path, tmp_
         assert (await lab.get("/odd")).status == 404
 
         async def all_told() -> bool:
-            return await lab.told() == TOLD.keys()
+            found = await lab.events()
+            return TOLD.keys() == {
+                (kind, name) for kind, name, message in found if TOLD.get((kind, name), "\0") in message
+            }
 
         await until(all_told)
 

@@ -11,7 +11,7 @@ import pytest
 from crossfade.envoy.proto import cluster_v3, discovery_v3
 from crossfade.envoy.resource_set import ResourceSet, ResourceType, encoded
 from crossfade.xds.auth import NotAuthenticatedError, always, bearer_token, is_private_address
-from crossfade.xds.publisher import Publisher
+from crossfade.xds.publisher import PeerRefusedError, Publisher, Subscription
 from crossfade.xds.server import AdsServer
 from crossfade_kube.logging import LineFormatter
 from tests.support.waiting import eventually
@@ -82,6 +82,34 @@ async def test_what_a_proxy_has_answered_for_is_taken() -> None:
         assert told == ["p", "p"]
         stream.cancel()
     await server.stop()
+
+
+async def test_a_proxy_that_is_not_what_it_should_be_is_told_so_and_gets_nothing() -> None:
+    class Refusing:
+        def introduced(self, subscription: Subscription) -> None:
+            raise PeerRefusedError(f"headers cannot be {subscription.told['headers']}")
+
+        def left(self, subscription: Subscription) -> None:
+            left.append(subscription.node)
+
+    left: list[str] = []
+    publisher = Publisher(peers=Refusing())
+    publisher.publish("p", clusters("a"))
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=only_p)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stream = open_stream(channel, "good")
+        request = discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER)
+        request.node.id = "ns/pod"
+        request.node.metadata.update({"kong": {"headers": "odd"}})
+        await stream.write(request)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stream.read()
+        assert (raised.value.code(), raised.value.details()) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "headers cannot be odd",
+        )
+    await server.stop()
+    assert left == ["ns/pod"]
 
 
 @pytest.mark.parametrize("token", ["", "bad"])

@@ -45,7 +45,7 @@ def test_the_environment_goes_before_the_file() -> None:
 
 def test_what_is_empty_is_not_set() -> None:
     base = KongSettings(trusted_ips=("10.0.0.0/8",))
-    assert read_settings([{"trusted_ips": Given("", "x")}], base) == (base, ())
+    assert read_settings([{"trusted_ips": Given("", "x")}], base) == (base, (), {})
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_kubernetes_tells_of_services_is_no_setting() -> None:
         "KONG_KONG_PROXY_PORT_80_TCP": "tcp://10.0.0.1:80",
         "KONG_KONG_PROXY_PORT_80_TCP_PROTO": "tcp",
     }
-    assert from_variables(**links) == (KongSettings(), ())
+    assert from_variables(**links) == (KongSettings(), (), {})
 
 
 def test_the_file_is_kongs() -> None:

@@ -39,6 +39,27 @@ def test_a_gateway_needs_no_settings() -> None:
     assert status["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8100}
 
 
+def test_a_gateway_tells_its_settings_of_kong_and_keeps_its_secrets() -> None:
+    environment = {
+        "KONG_TRUSTED_IPS": "10.0.0.0/8",
+        "KONG_SSL_CERT_KEY": "/key",
+        "KONG_LOG_LEVEL": "warn",
+        "KONG_PG_HOST": "db",
+    }
+    settings = settings_from_environment(environment, is_gateway=True)
+    made = json.loads(bootstrap_from_settings(settings, token_secret_file=None))
+    assert made["node"]["metadata"] == {"kong": {"trusted_ips": "10.0.0.0/8"}}
+    assert [remark.where for remark in settings.told.remarks] == ["KONG_PG_HOST", "KONG_SSL_CERT_KEY"]
+    assert settings.log_level == "warning"
+    with pytest.raises(SettingsError, match="KONG_TRUSTED_IPS"):
+        settings_from_environment({"KONG_TRUSTED_IPS": "everyone"}, is_gateway=True)
+
+
+def test_a_sidecar_tells_nothing() -> None:
+    settings = settings_from_environment(SIDECAR | {"KONG_TRUSTED_IPS": "everyone"}, is_gateway=False)
+    assert "metadata" not in json.loads(bootstrap_from_settings(settings, token_secret_file=None))["node"]
+
+
 def test_the_certificate_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
     file.write_text("PEM")

@@ -5,6 +5,7 @@ from typing import Final
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.xds.gateway import GatewayPublication
 from crossfade.xds.inquiry import Finding
+from crossfade.xds.publisher import Peers
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
@@ -15,7 +16,9 @@ SUCCEEDED: Final = "KongConfigurationSucceeded"
 log = EventLog("crossfade.gateway")
 
 
-def gateway_publication(options: EnvoyOptions, events: EventRecorder, pod: ObjectRef) -> GatewayPublication:
+def gateway_publication(
+    options: EnvoyOptions, events: EventRecorder, pod: ObjectRef, peers: Peers | None = None
+) -> GatewayPublication:
     """The Events are Kong's (kong.md §1.9); of success only the first one and the first after a failure are told."""
     has_succeeded = False
 
@@ -34,4 +37,4 @@ def gateway_publication(options: EnvoyOptions, events: EventRecorder, pod: Objec
         for ref in (*(culprit.ref for culprit in finding.culprits), pod):
             events.warning(ref, APPLY_FAILED, text)
 
-    return GatewayPublication(options, on_found=report, on_taken=succeed)
+    return GatewayPublication(options, on_found=report, on_taken=succeed, peers=peers)

@@ -17,6 +17,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, CompiledGateway
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
+from crossfade.controller.gateway.told_settings import ToldSettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
 from crossfade.controller.sources import ClusterSource
@@ -73,11 +74,12 @@ class _Role:
         self.events = EventRecorder(client, COMPONENT, instance=settings.identity)
         self._settings = settings
         self._client = client
+        self._told = ToldSettings(settings.compile, settings.kong_names, on_changed=self._compile_anew)
         # The proxy's image holds the same installation, so the same path.
         options = EnvoyOptions(policy_library_path(), settings.compile.token)
         pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
-        self._builder = GatewayBuilder(settings.compile, options)
-        self._publication = gateway_publication(options, self.events, pod)
+        self._options = options
+        self._publication = gateway_publication(options, self.events, pod, self._told)
         self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
@@ -107,9 +109,15 @@ class _Role:
             await ads.stop()
 
     async def compile(self) -> None:
+        builder = GatewayBuilder(self._told.settings, self._options)
         async for snapshot in self.source:
+            if builder.settings is not self._told.settings:
+                builder = GatewayBuilder(self._told.settings, self._options)
             # In a thread, so that leases are renewed and webhooks answered meanwhile, however much there is to compile.
-            built = await asyncio.to_thread(self._builder.build, snapshot)
+            built = await asyncio.to_thread(builder.build, snapshot)
+            if builder.settings is not self._told.settings:
+                # The snapshot comes again.
+                continue
             self._publication.publish(built)
             self._compiled = built.compiled
             self._faults.tell(built.diagnostics.faults)
@@ -120,6 +128,11 @@ class _Role:
                 snapshot, diagnostics, self._settings.compile.ingress_class, self._settings.publish_service
             )
             self._submit()
+
+    def _compile_anew(self) -> None:
+        """A proxy must not get even for a moment what its settings forbid."""
+        self._publication.withdraw()
+        self.source.repeat()
 
     def _add_unreadable(self, diagnostics: Diagnostics) -> None:
         for found in self.source.diagnostics():

@@ -42,7 +42,7 @@ class GatewaySettings(Struct, frozen=True):
     """Without `kubeconfig` the pod's own service account is used, with `cluster` (the KUBERNETES_* variables).
 
     `identity` must differ between replicas; `lease` is the one they elect their leader on. `remarks` are on settings
-    of Kong that have no effect.
+    of Kong that have no effect; `kong_names` are those that were given, whatever the proxy says.
     """
 
     compile: CompileSettings
@@ -56,6 +56,7 @@ class GatewaySettings(Struct, frozen=True):
     webhook: WebhookSettings | None = None
     admin_api_port: int | None = ADMIN_API_PORT
     remarks: tuple[Remark, ...] = ()
+    kong_names: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "GatewaySettings":
@@ -89,6 +90,7 @@ class GatewaySettings(Struct, frozen=True):
             webhook=_webhook(environ, namespace),
             admin_api_port=_admin_api_port(environ),
             remarks=reading.remarks,
+            kong_names=frozenset(reading.given),
         )
 
 
