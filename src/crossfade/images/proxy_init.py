@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-# One multiport match holds 15 ports.
+# One multiport match holds 15 ports, of which a range takes two.
 _MULTIPORT_LIMIT: Final = 15
 _ALWAYS_IGNORED_PORT: Final = "22"
 
@@ -35,12 +35,12 @@ def settings_from(env: Mapping[str, str]) -> Settings | None:
     if env.get("APPMESH_START_ENABLED", "0") != "1":
         return None
     return Settings(
-        ingress_port=_ports(env, "APPMESH_ENVOY_INGRESS_PORT")[0],
-        egress_port=_ports(env, "APPMESH_ENVOY_EGRESS_PORT")[0],
-        app_ports=_ports(env, "APPMESH_APP_PORTS", required=False),
+        ingress_port=_port(env, "APPMESH_ENVOY_INGRESS_PORT"),
+        egress_port=_port(env, "APPMESH_ENVOY_EGRESS_PORT"),
+        app_ports=_ports(env, "APPMESH_APP_PORTS"),
         ignored_uid=_number(env, "APPMESH_IGNORE_UID"),
         ignored_gid=_number(env, "APPMESH_IGNORE_GID"),
-        ignored_ports=_ports(env, "APPMESH_EGRESS_IGNORED_PORTS", required=False),
+        ignored_ports=_ports(env, "APPMESH_EGRESS_IGNORED_PORTS"),
         ignored_addresses=_addresses(env, "APPMESH_EGRESS_IGNORED_IP"),
         ipv6=env.get("APPMESH_ENABLE_IPV6", "0") == "1",
         socket_mark=_number(env, "CROSSFADE_SOCKET_MARK"),
@@ -83,21 +83,40 @@ def _jumps(settings: Settings) -> Iterator[str]:
 
 
 def _groups(ports: tuple[str, ...]) -> Iterator[str]:
-    for start in range(0, len(ports), _MULTIPORT_LIMIT):
-        yield ",".join(ports[start : start + _MULTIPORT_LIMIT])
+    group: list[str] = []
+    room = _MULTIPORT_LIMIT
+    for port in ports:
+        size = len(port.split(":"))
+        if size > room:
+            yield ",".join(group)
+            group, room = [], _MULTIPORT_LIMIT
+        group.append(port)
+        room -= size
+    if group:
+        yield ",".join(group)
 
 
 def _items(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in env.get(name, "").split(",") if item.strip())
 
 
-def _ports(env: Mapping[str, str], name: str, *, required: bool = True) -> tuple[str, ...]:
-    ports = _items(env, name)
-    if required and not ports:
+def _port(env: Mapping[str, str], name: str) -> str:
+    ports = _ports(env, name)
+    if not ports:
         raise ValueError(f"{name} is not set")
+    if len(ports) > 1 or ":" in ports[0]:
+        raise ValueError(f"{name}: {env[name]!r} is not a port")
+    return ports[0]
+
+
+def _ports(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Ports and ranges `first:last`."""
+    ports = _items(env, name)
     for port in ports:
-        if not port.isdigit() or not 0 < int(port) < 65_536:
-            raise ValueError(f"{name}: {port!r} is not a port")
+        ends = port.split(":")
+        numbers = [int(end) for end in ends if end.isascii() and end.isdecimal()]
+        if len(numbers) != len(ends) or len(ends) > 2 or not 0 < numbers[0] <= numbers[-1] < 65_536:
+            raise ValueError(f"{name}: {port!r} is not a port or a range of ports")
     return ports
 
 

@@ -6,6 +6,7 @@ from crossfade.api.annotation import Annotation
 
 _POD: Final = ("Pod",)
 _MOUNTS: Final = "pairs `name:path`, separated by commas"
+_PORTS: Final = "ports and ranges `first:last`, separated by commas"
 _QUANTITY: Final = "a quantity like `100m` or `64Mi`"
 _INSTALLED: Final = "the installation's"
 
@@ -20,7 +21,7 @@ POD_ANNOTATIONS: Final = (
     Annotation(
         "appmesh.k8s.aws/ports",
         _POD,
-        "ports, separated by commas",
+        _PORTS,
         "the ports of the VirtualNode's listeners",
         "ports whose incoming traffic the sidecar takes",
     ),
@@ -34,7 +35,7 @@ POD_ANNOTATIONS: Final = (
     Annotation(
         "appmesh.k8s.aws/egressIgnoredPorts",
         _POD,
-        "ports, separated by commas",
+        _PORTS,
         "22",
         "traffic to them passes the sidecar by",
     ),
@@ -77,5 +78,16 @@ POD_ANNOTATIONS: Final = (
         "`enabled`",
         "the image is replaced",
         "the `envoy` container of a VirtualGateway's pod keeps its image",
+    ),
+    Annotation(
+        "appmesh.k8s.aws/xrayAgentConfigMount", _POD, "a pair `volume:path`", why_not="there is no X-Ray daemon"
+    ),
+    Annotation("appmesh.k8s.aws/sds", _POD, "`disabled`", why_not="no sidecar gets a socket of SPIRE's"),
+    Annotation("appmesh.k8s.aws/preview", _POD, "`enabled`", why_not="there is no preview channel"),
+    Annotation("appmesh.k8s.aws/mesh", _POD, "a name", why_not="it was for the injector of v1beta1"),
+    Annotation("appmesh.k8s.aws/virtualNode", _POD, "a name", why_not="it was for the injector of v1beta1"),
+    *(
+        Annotation(f"appmesh.k8s.aws/{key}", _POD, "a number", why_not="the injector writes it for CNI plugins")
+        for key in ("ignoredUID", "ignoredGID", "proxyIngressPort", "proxyEgressPort")
     ),
 )

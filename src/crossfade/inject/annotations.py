@@ -6,6 +6,7 @@ import orjson
 from msgspec import Struct
 
 from crossfade.inject.decision import InjectionDenied
+from crossfade.inject.traffic_values import addresses_from_text, ports_from_text
 
 PREFIX: Final = "appmesh.k8s.aws/"
 
@@ -45,9 +46,9 @@ def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
         return (value(key) or "").strip().lower() == word
 
     return PodWishes(
-        ports=value("ports"),
-        ignored_ips=value("egressIgnoredIPs"),
-        ignored_ports=value("egressIgnoredPorts"),
+        ports=ports_from_text(value("ports"), PREFIX + "ports"),
+        ignored_ips=addresses_from_text(value("egressIgnoredIPs"), PREFIX + "egressIgnoredIPs"),
+        ignored_ports=ports_from_text(value("egressIgnoredPorts"), PREFIX + "egressIgnoredPorts"),
         has_ipv6=not is_set("ipv6", "disabled"),
         cpu_request=value("cpuRequest"),
         memory_request=value("memoryRequest"),

@@ -62,6 +62,12 @@ def test_many_ports_take_several_rules() -> None:
     assert [rule.count(",") + 1 for rule in inbound] == [15, 5]
 
 
+def test_a_range_takes_the_room_of_two_ports() -> None:
+    ports = ",".join(f"{first}:{first + 9}" for first in range(8000, 8080, 10))
+    inbound = [rule for rule in rules_of(APPMESH_APP_PORTS=ports) if "REDIRECT --to-ports 15000" in rule]
+    assert [rule.count(":") for rule in inbound] == [7, 1]
+
+
 def test_mark_stands_for_the_uid() -> None:
     found = rules_of(CROSSFADE_SOCKET_MARK="1337")
     assert found[0] == "-A APPMESH_EGRESS -m mark --mark 1337 -j RETURN"
@@ -78,6 +84,9 @@ def test_switched_off() -> None:
         ("APPMESH_ENVOY_INGRESS_PORT", ""),
         ("APPMESH_ENVOY_EGRESS_PORT", "x"),
         ("APPMESH_APP_PORTS", "80,99999"),
+        ("APPMESH_ENVOY_INGRESS_PORT", "15000:15001"),
+        ("APPMESH_EGRESS_IGNORED_PORTS", "9019:9000"),
+        ("APPMESH_EGRESS_IGNORED_PORTS", "9000-9019"),
         ("APPMESH_EGRESS_IGNORED_IP", "300.1.1.1"),
         ("APPMESH_IGNORE_UID", "root"),
     ],
@@ -94,8 +103,10 @@ def test_running_twice_gives_the_same_rules() -> None:
     command = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", shell]
     # The owner match needs a uid that the namespace has; only root's is mapped here.
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **INJECTED, "APPMESH_IGNORE_UID": "0"}
+    env["APPMESH_EGRESS_IGNORED_PORTS"] = "22,9000:9019"
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     appended = [line for line in done.stdout.splitlines() if line.startswith("-A")]
     assert len(appended) == len(set(appended)) == 7
     assert "-A APPMESH_EGRESS -m owner --uid-owner 0 -j RETURN" in appended
+    assert "-A APPMESH_EGRESS -p tcp -m multiport --dports 22,9000:9019 -j RETURN" in appended

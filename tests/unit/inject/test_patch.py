@@ -85,6 +85,10 @@ def test_the_sidecar_comes_first_when_others_must_wait_for_it() -> None:
         ({"ports": ""}, "APPMESH_APP_PORTS", ""),
         ({"egressIgnoredIPs": "10.0.0.0/8"}, "APPMESH_EGRESS_IGNORED_IP", "10.0.0.0/8"),
         ({"egressIgnoredPorts": "3306"}, "APPMESH_EGRESS_IGNORED_PORTS", "3306"),
+        ({"egressIgnoredPorts": "9000:9019"}, "APPMESH_EGRESS_IGNORED_PORTS", "9000:9019"),
+        ({"egressIgnoredPorts": " 22 ,, 9000 : 9019,"}, "APPMESH_EGRESS_IGNORED_PORTS", "22,9000:9019"),
+        ({"ports": "8000:8099"}, "APPMESH_APP_PORTS", "8000:8099"),
+        ({"egressIgnoredIPs": "10.0.0.1/8, fd00::/8"}, "APPMESH_EGRESS_IGNORED_IP", "10.0.0.1/8,fd00::/8"),
         ({"ipv6": "disabled"}, "APPMESH_ENABLE_IPV6", "0"),
     ],
 )
@@ -127,6 +131,23 @@ def test_malformed_annotations_are_denied(annotation: str, value: str, form: str
     with pytest.raises(InjectionDenied) as denial:
         injected(pod({annotation: value}))
     assert str(denial.value) == f"malformed annotation appmesh.k8s.aws/{annotation}, expected format: {form}"
+
+
+@pytest.mark.parametrize("key", ["ports", "egressIgnoredPorts"])
+@pytest.mark.parametrize(
+    "value", ["9000-9019", "0", "65536", "9019:9000", "1:2:3", ":", "http", "-1", "²", "8" * 5000, "1\n-j ACCEPT"]
+)
+def test_ports_that_cannot_be_are_denied(key: str, value: str) -> None:
+    with pytest.raises(InjectionDenied, match="expected format: port or first:last") as denial:
+        injected(pod({key: f"80,{value}"}))
+    assert str(denial.value).startswith(f"malformed annotation appmesh.k8s.aws/{key}, ")
+    assert len(str(denial.value)) < 300
+
+
+@pytest.mark.parametrize("value", ["300.1.1.1", "example.com", "10.0.0.0/33", "10.0.0.1-10.0.0.9"])
+def test_addresses_that_cannot_be_are_denied(value: str) -> None:
+    with pytest.raises(InjectionDenied, match=f"egressIgnoredIPs, expected format: .*; '{value}' is neither"):
+        injected(pod({"egressIgnoredIPs": value}))
 
 
 def test_a_cni_plugin_replaces_the_init_container() -> None:
