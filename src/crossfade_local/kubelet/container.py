@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +77,7 @@ class Container:
 
     def report(self) -> ContainerReport:
         running = isinstance(self.state, Running)
-        done = isinstance(self.state, Terminated) and self.state.exit_code == 0
+        done = isinstance(self.state, Terminated) and self.state.exit_code == 0 and not self.is_sidecar
         return ContainerReport(
             name=self.name,
             image=self.spec["image"],
@@ -122,8 +122,11 @@ class Container:
             self._leave_root()
             self._close_streams()
 
-    async def stop(self, grace_s: float) -> None:
-        """preStop, SIGTERM, and SIGKILL when the grace is over. Returns when the program has ended."""
+    async def stop(self, grace_s: float, *, after: Collection["asyncio.Task[None]"] = ()) -> None:
+        """preStop, SIGTERM when all of `after` are done, and SIGKILL when the grace is over.
+
+        Returns when the program has ended; from the beginning it is not started again.
+        """
         self._stopping.set()
         self._grace_s = grace_s
         running = self._process
@@ -133,6 +136,8 @@ class Container:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_s
         await self._pre_stop(running, grace_s)
+        if after:
+            await asyncio.wait(after, timeout=max(deadline - loop.time(), 0))
         await _end(running, max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
 
     async def execute(
@@ -261,7 +266,7 @@ class Container:
         return self._policy == "Always" or code != 0
 
     def _kill_unhealthy(self, kind: str) -> None:
-        if self._process is None or (self._ending and not self._ending.done()):
+        if self._process is None or self._stopping.is_set() or (self._ending and not self._ending.done()):
             return
         self._event("Normal", "Killing", f"Container {self.name} failed {kind} probe, will be restarted")
         grace_s = float(self._context.pod["spec"].get("terminationGracePeriodSeconds", 30))

@@ -90,6 +90,7 @@ class PodWorker:
         self._dirty = asyncio.Event()
         self._stopping = asyncio.Event()
         self._gone = False
+        self._is_over = False
         self._written: JsonObject = {}
         self.data_changed = asyncio.Event()
 
@@ -311,12 +312,14 @@ class PodWorker:
             host_ip=network.NODE_ADDRESS,
             start_time=self._start_time,
             sandbox_ready=self._sandbox is not None,
+            is_over=self._is_over,
         )
         return pod_status(self.pod, report, former=self._conditions, now=now_text())
 
     async def _finish(self) -> None:
         """Nothing of the pod is left: says so to the API, which then drops the object."""
         await self._leave()
+        self._is_over = True
         if not self._gone:
             with contextlib.suppress(KubeError):
                 await self._write_status()

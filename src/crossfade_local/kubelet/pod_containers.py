@@ -6,7 +6,7 @@ from collections.abc import Callable
 from crossfade_kube.meta import JsonObject
 from crossfade_local.kubelet.container import Container
 from crossfade_local.kubelet.launching import PodContext
-from crossfade_local.kubelet.status import ContainerReport, Running, Terminated, Waiting, history_of
+from crossfade_local.kubelet.status import ContainerReport, Terminated, Waiting, history_of
 
 
 class PodContainers:
@@ -34,11 +34,9 @@ class PodContainers:
             ending = tasks.create_task(self._end(stopping, grace_s))
             if await self._run_initial(tasks, stopping):
                 await self._run_main(tasks, stopping)
-            # Sidecars serve the others to the end.
-            for container in self.initial:
-                await container.stop(grace_s())
             if not stopping.is_set():
                 ending.cancel()
+                await self._stop(grace_s())
 
     async def kill(self) -> None:
         for container in (*self.main, *self.initial):
@@ -71,10 +69,15 @@ class PodContainers:
 
     async def _end(self, stopping: asyncio.Event, grace_s: Callable[[], float]) -> None:
         await stopping.wait()
-        begun = any(isinstance(one.state, Running) for one in self.main)
+        await self._stop(grace_s())
+
+    async def _stop(self, grace_s: float) -> None:
+        """Sidecars serve the others to the end: they go after them, the last one first. preStop hooks run at once."""
         async with asyncio.TaskGroup() as tasks:
-            for container in self.main if begun else (*self.main, *self.initial):
-                tasks.create_task(container.stop(grace_s()))
+            ends = [tasks.create_task(container.stop(grace_s)) for container in self.main]
+            for container in reversed(self.initial):
+                after = tuple(ends) if container.is_sidecar else ()
+                ends.append(tasks.create_task(container.stop(grace_s, after=after)))
 
 
 def reports_before_start(spec: JsonObject, key: str, *, known: JsonObject, now: str) -> list[ContainerReport]:

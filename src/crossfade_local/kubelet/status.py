@@ -50,6 +50,8 @@ class PodReport(NamedTuple):
     host_ip: str
     start_time: str
     sandbox_ready: bool
+    is_over: bool = False
+    """Nothing of the pod will run again, whatever its restart policy says."""
 
 
 def now_text(moment: datetime | None = None) -> str:
@@ -79,19 +81,44 @@ def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObjec
 
 
 def pod_phase(spec: JsonObject, report: PodReport) -> str:
-    """As the kubelet decides it: a pod stays Pending until every container has started once."""
+    """As the kubelet decides it: a pod stays Pending until every container has started once, and Running while a
+    sidecar runs."""
     policy = spec.get("restartPolicy", "Always")
-    failed = any(isinstance(one.state, Terminated) and one.state.exit_code for one in report.init_containers)
-    if failed and policy == "Never":
+    regular = [one for one in report.init_containers if not one.restartable]
+    sidecars = [one for one in report.init_containers if one.restartable]
+    if policy == "Never" and any(isinstance(one.state, Terminated) and one.state.exit_code for one in regular):
         return "Failed"
-    if not _initialized(report) or any(isinstance(one.state, Waiting) and not one.last for one in report.containers):
+    if not all(map(_finished, regular)) or (any(map(_is_pending, sidecars)) and not _has_begun(report)):
         return "Pending"
-    if any(isinstance(one.state, Running) for one in report.containers) or policy == "Always":
+    if any(isinstance(one.state, Waiting) and not one.last for one in (*report.containers, *sidecars)):
+        return "Pending"
+    if any(isinstance(one.state, Running) for one in (*report.containers, *sidecars)):
+        return "Running"
+    return _final_phase(policy, report)
+
+
+def _final_phase(policy: str, report: PodReport) -> str:
+    """Where nothing runs."""
+    if policy == "Always" and not report.is_over:
         return "Running"
     ends = [one.state if isinstance(one.state, Terminated) else one.last for one in report.containers]
     if all(end and end.exit_code == 0 for end in ends):
         return "Succeeded"
-    return "Failed" if policy == "Never" else "Running"
+    return "Failed" if policy == "Never" or report.is_over else "Running"
+
+
+def _is_pending(sidecar: ContainerReport) -> bool:
+    """Has not been started yet; one that ended and will be started again has been."""
+    return not sidecar.started if isinstance(sidecar.state, Running) else not _has_run(sidecar)
+
+
+def _has_run(container: ContainerReport) -> bool:
+    return container.last is not None or not isinstance(container.state, Waiting)
+
+
+def _has_begun(report: PodReport) -> bool:
+    """Once a container that is none of the init containers has run, the pod stays initialized."""
+    return any(map(_has_run, report.containers))
 
 
 def container_status(report: ContainerReport) -> JsonObject:
@@ -161,9 +188,9 @@ def _state(state: State) -> JsonObject:
 
 
 def _conditions(spec: JsonObject, report: PodReport, phase: str, former: Sequence[JsonObject]) -> Iterable[JsonObject]:
-    unready = [one.name for one in report.containers if not one.ready]
-    sidecars = [one.name for one in report.init_containers if one.restartable and not one.ready]
-    unfinished = [one.name for one in report.init_containers if not _finished(one)]
+    sidecars = [one for one in report.init_containers if one.restartable]
+    unready = [one.name for one in (*sidecars, *report.containers) if not one.ready]
+    unfinished = [] if _has_begun(report) else [one.name for one in report.init_containers if not _finished(one)]
     yield {"type": "PodReadyToStartContainers", "status": _truth(report.sandbox_ready)}
     if unfinished and phase not in ("Succeeded", "Failed"):
         yield _false(
@@ -175,8 +202,8 @@ def _conditions(spec: JsonObject, report: PodReport, phase: str, former: Sequenc
         yield from (_false(kind, "PodCompleted", "") for kind in ("ContainersReady", "Ready"))
     elif phase == "Failed":
         yield from (_false(kind, "PodFailed", "") for kind in ("ContainersReady", "Ready"))
-    elif unready or sidecars or unfinished:
-        message = f"containers with unready status: {_names(unready + sidecars)}"
+    elif unready or unfinished:
+        message = f"containers with unready status: {_names(unready)}"
         yield from (_false(kind, "ContainersNotReady", message) for kind in ("ContainersReady", "Ready"))
     else:
         yield {"type": "ContainersReady", "status": "True"}
@@ -191,10 +218,6 @@ def _gated(spec: JsonObject, former: Sequence[JsonObject]) -> JsonObject:
             message = f'the status of pod readiness gate "{gate["conditionType"]}" is not "True", but False'
             return _false("Ready", "ReadinessGatesNotReady", message)
     return {"type": "Ready", "status": "True"}
-
-
-def _initialized(report: PodReport) -> bool:
-    return all(_finished(one) for one in report.init_containers)
 
 
 def _finished(init: ContainerReport) -> bool:

@@ -329,6 +329,86 @@ def test_hooks_sidecar_and_termination_message(cluster: EmbeddedCluster) -> None
     cluster.kubectl("patch", "pod", "staged", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
 
 
+def with_sidecars(cluster: EmbeddedCluster, name: str, script: str, **spec: Any) -> None:
+    """Two sidecars, `early` and `late`; all write to one log what happens to them, which `late` shows at its end."""
+    shared = {"image": "shell:1", "volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    early = {"name": "early", "restartPolicy": "Always", **shared}
+    early["lifecycle"] = {"preStop": {"exec": {"command": ["sh", "-c", "echo early-hook >> /shared/log"]}}}
+    early["command"] = ["sh", "-c", noting("early", "cat /shared/log > /dev/termination-log")]
+    late = {"name": "late", "restartPolicy": "Always", **shared}
+    late["command"] = [
+        "sh",
+        "-c",
+        f"(sleep 0.5; echo late-opens >> /shared/log; touch /shared/open) & {noting('late')}",
+    ]
+    late["startupProbe"] = {
+        "exec": {"command": ["test", "-e", "/shared/open"]},
+        "periodSeconds": 1,
+        "failureThreshold": 60,
+    }
+    create_pod(
+        cluster,
+        name,
+        {"name": "main", "command": ["sh", "-c", script], **shared},
+        initContainers=[early, late],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+        **spec,
+    )
+
+
+def noting(name: str, at_the_end: str = "true") -> str:
+    told = f"trap 'echo {name}-told >> /shared/log; {at_the_end}; exit 0' TERM"
+    return f"{told}; echo {name}-starts >> /shared/log; sleep infinity & wait"
+
+
+def last_words(cluster: EmbeddedCluster, name: str) -> list[str]:
+    """The shared log as the sidecar `early` left it, which ends last."""
+
+    def ended() -> str:
+        (early, _) = status_of(cluster, name)["initContainerStatuses"]
+        return str(early["state"].get("terminated", {}).get("message", ""))
+
+    return str(eventually(ended)).split()
+
+
+def test_sidecars_serve_from_before_the_start_to_after_the_end(cluster: EmbeddedCluster) -> None:
+    with_sidecars(cluster, "served", noting("main", "sleep 1; echo main-ends >> /shared/log"))
+    wait_ready(cluster, "served")
+    assert cluster.kubectl("get", "pod", "served", "--no-headers").split()[1:4] == ["3/3", "Running", "0"]
+    held = '{"metadata": {"finalizers": ["example.org/hold"]}}'
+    cluster.kubectl("patch", "pod", "served", "--type=merge", "-p", held)
+    cluster.kubectl("delete", "pod", "served", "--wait=false")
+    words = last_words(cluster, "served")
+    eventually(lambda: status_of(cluster, "served")["phase"] == "Succeeded")
+    cluster.kubectl("patch", "pod", "served", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    assert words[:4] == ["early-starts", "late-starts", "late-opens", "main-starts"]
+    # The hook of a sidecar runs when the end begins, beside the others.
+    words.remove("early-hook")
+    assert words[4:] == ["main-told", "main-ends", "late-told", "early-told"]
+
+
+def test_a_pod_with_sidecars_completes(cluster: EmbeddedCluster) -> None:
+    with_sidecars(cluster, "job", "echo main-works >> /shared/log", restartPolicy="Never")
+    assert last_words(cluster, "job")[3:] == ["main-works", "early-hook", "late-told", "early-told"]
+    eventually(lambda: status_of(cluster, "job")["phase"] == "Succeeded")
+    assert cluster.kubectl("get", "pod", "job", "--no-headers").split()[1:3] == ["0/3", "Completed"]
+
+
+def test_a_killed_sidecar_comes_back_and_the_pod_stays_what_it_was(cluster: EmbeddedCluster) -> None:
+    with_sidecars(cluster, "wounded", noting("main"))
+    wait_ready(cluster, "wounded")
+    cluster.kubectl("exec", "wounded", "-c", "late", "--", "pkill", "-KILL", "-o", "-f", "late-starts")
+
+    def is_back() -> bool:
+        status = status_of(cluster, "wounded")
+        assert status["phase"] == "Running"
+        late = status["initContainerStatuses"][1]
+        return bool(late["restartCount"] == 1 and late["ready"])
+
+    eventually(is_back)
+    assert state_of(cluster, "wounded")["restartCount"] == 0
+
+
 def test_deletion_is_graceful_and_bounded(cluster: EmbeddedCluster) -> None:
     create_pod(cluster, "polite", container())
     create_pod(cluster, "deaf", container(command=["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]))

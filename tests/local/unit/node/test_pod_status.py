@@ -56,6 +56,45 @@ def test_phase(policy: str, containers: list[ContainerReport], init: list[Contai
     assert pod_phase(spec(policy), report(*containers, init=tuple(init))) == phase
 
 
+def sidecar(state: State, *, started: bool = False, last: Terminated | None = None) -> ContainerReport:
+    return ContainerReport(
+        name="proxy", image="i", state=state, last=last, started=started, ready=started, restartable=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "container", "side", "phase"),
+    [
+        ("Always", one(WAITING), sidecar(WAITING), "Pending"),
+        ("Always", one(WAITING), sidecar(RUNNING), "Pending"),
+        ("Always", one(WAITING), sidecar(RUNNING, started=True), "Pending"),
+        ("Always", one(RUNNING), sidecar(RUNNING, started=True), "Running"),
+        ("Always", one(RUNNING), sidecar(RUNNING, last=CRASHED), "Running"),
+        ("Always", one(RUNNING), sidecar(BACK_OFF, last=CRASHED), "Running"),
+        ("Never", one(DONE), sidecar(RUNNING, started=True), "Running"),
+        ("Never", one(DONE), sidecar(DONE), "Succeeded"),
+        ("Never", one(DONE), sidecar(CRASHED), "Succeeded"),
+        ("Never", one(CRASHED), sidecar(DONE), "Failed"),
+        ("OnFailure", one(DONE), sidecar(CRASHED), "Succeeded"),
+    ],
+)
+def test_phase_with_a_sidecar(policy: str, container: ContainerReport, side: ContainerReport, phase: str) -> None:
+    assert pod_phase(spec(policy), report(container, init=(side,))) == phase
+
+
+@pytest.mark.parametrize(("policy", "end", "phase"), [("Always", DONE, "Succeeded"), ("OnFailure", CRASHED, "Failed")])
+def test_pod_that_was_deleted_ends_whatever_its_policy(policy: str, end: Terminated, phase: str) -> None:
+    assert pod_phase(spec(policy), report(one(end))._replace(is_over=True)) == phase
+
+
+def test_a_sidecar_counts_for_readiness_and_a_restart_of_it_does_not_undo_the_start() -> None:
+    crashed = sidecar(BACK_OFF, last=CRASHED)
+    status = pod_status({"spec": spec()}, report(one(RUNNING, ready=True), init=(crashed,)), former=[], now=NOW)
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    assert ready["message"] == "containers with unready status: [proxy]"
+    assert conditions(status)["Initialized"] == ("True", None)
+
+
 def conditions(status: JsonObject) -> dict[str, tuple[str, str | None]]:
     return {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
 
