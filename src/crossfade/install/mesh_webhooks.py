@@ -17,11 +17,14 @@ from crossfade_kube.meta import JsonObject
 
 INJECTION_LABEL: Final = "appmesh.k8s.aws/sidecarInjectorWebhook"
 _WRITES: Final = ("CREATE", "UPDATE")
+# What routes and virtual services refer to, so that its deletion may be an outage.
+_NEEDED: Final = ("virtualnode", "virtualrouter")
 
 
 def webhook_manifests(labels: dict[str, str]) -> list[JsonObject]:
     mutating = [_kind_webhook(f"m{kind}", mutating_path(kind), plural) for kind, plural in ADMITTED.items()]
     validating = [_kind_webhook(f"v{kind}", validating_path(kind), plural) for kind, plural in ADMITTED.items()]
+    validating += [_deletion_webhook(kind) for kind in _NEEDED]
     return [
         _configuration("MutatingWebhookConfiguration", MUTATING_CONFIGURATION, [*mutating, _pod_webhook()], labels),
         _configuration("ValidatingWebhookConfiguration", VALIDATING_CONFIGURATION, validating, labels),
@@ -37,12 +40,18 @@ def _configuration(kind: str, name: str, webhooks: list[JsonObject], labels: dic
     }
 
 
-def _kind_webhook(name: str, path: str, plural: str) -> JsonObject:
+def _deletion_webhook(kind: str) -> JsonObject:
+    """Without the controller anything can be deleted: a namespace must not wait for it for ever."""
+    webhook = _kind_webhook(f"d{kind}", validating_path(kind), ADMITTED[kind], ("DELETE",))
+    return {**webhook, "failurePolicy": "Ignore"}
+
+
+def _kind_webhook(name: str, path: str, plural: str, operations: tuple[str, ...] = _WRITES) -> JsonObject:
     scope = "Cluster" if plural == "meshes" else "Namespaced"
     rule = {
         "apiGroups": [GROUP],
         "apiVersions": [VERSION],
-        "operations": list(_WRITES),
+        "operations": list(operations),
         "resources": [plural],
         "scope": scope,
     }

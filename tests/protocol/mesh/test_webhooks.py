@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from crossfade.admission.review import AdmissionRequest, Denied
-from crossfade.api.appmesh import Mesh, VirtualNode
+from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.inject.settings import SidecarSettings
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.registry import decode
 from crossfade_kube.resources import NAMESPACE
 from tests.protocol.mesh.conftest import Lab
 from tests.protocol.mesh.test_control_plane import make
@@ -65,3 +66,28 @@ async def test_labels_are_never_remembered(lab: Lab, handlers: Any) -> None:
     await lab.admin.patch(NAMESPACE, "quiet", changed)
     with pytest.raises(Denied):
         await handlers["/mutate-v1-pod"](request)
+
+
+async def test_what_is_in_use_is_kept_until_its_user_or_its_namespace_goes(lab: Lab) -> None:
+    await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "jazz"}})
+    targets = [{"virtualNodeRef": {"name": "e1"}, "weight": 1}]
+    routes = [{"name": "r", "httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}]
+    known = Snapshot.of(
+        [decode(await make(lab, VirtualRouter, name, {"routes": routes}, "jazz"), VirtualRouter) for name in "ab"]
+    )
+    handlers = mesh_handlers(MeshObjects(lab.admin, lambda: known), ip_family="ipv4", sidecar=lambda: SETTINGS)
+
+    async def delete(name: str) -> None:
+        obj = {"metadata": {"name": name, "namespace": "jazz"}, "spec": {}}
+        request = AdmissionRequest("u", "VirtualNode", "DELETE", "jazz", name, {}, obj)
+        await handlers["/validate-appmesh-k8s-aws-v1beta2-virtualnode"](request)
+
+    await delete("e2")
+    with pytest.raises(Denied, match=r"VirtualNode jazz/e1 is in use by VirtualRouter jazz/a .*, VirtualRouter jazz/b"):
+        await delete("e1")
+    await lab.admin.delete(VirtualRouter.RESOURCE, "a", namespace="jazz")
+    # The controller's own view has both still.
+    with pytest.raises(Denied, match="in use by VirtualRouter jazz/b "):
+        await delete("e1")
+    await lab.admin.delete(NAMESPACE, "jazz")
+    await delete("e1")

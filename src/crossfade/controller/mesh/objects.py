@@ -5,13 +5,16 @@ is refused for something missing before the API has been asked.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
-from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
+from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
 from crossfade_kube.core import Namespace
 from crossfade_kube.errors import NotFound
 from crossfade_kube.registry import DecodeError, TypedObject, decode
+
+_Kind: TypeAlias = Mesh | VirtualNode | VirtualRouter | VirtualService | VirtualGateway
 
 
 class MeshObjects:
@@ -27,15 +30,21 @@ class MeshObjects:
 
     async def namespace_labels(self, name: str) -> dict[str, str]:
         """Always asked for: labels decide who belongs where, and are often set just before the objects come."""
-        try:
-            namespace = decode(await self._client.get(Namespace.RESOURCE, name), Namespace)
-        except NotFound:
-            return {}
-        return namespace.metadata.labels
+        namespace = await self._namespace(name)
+        return namespace.metadata.labels if namespace else {}
 
-    async def fresh(
-        self, namespace: str | None, *kinds: type[Mesh] | type[VirtualNode] | type[VirtualGateway]
-    ) -> Snapshot:
+    async def namespace_goes(self, name: str) -> bool:
+        """Also where it is gone."""
+        namespace = await self._namespace(name)
+        return namespace is None or namespace.metadata.deletion_timestamp is not None
+
+    async def _namespace(self, name: str) -> Namespace | None:
+        try:
+            return decode(await self._client.get(Namespace.RESOURCE, name), Namespace)
+        except NotFound:
+            return None
+
+    async def fresh(self, namespace: str | None, *kinds: type[_Kind]) -> Snapshot:
         """These kinds as the API has them now; `namespace` None asks for all."""
         found: list[TypedObject] = []
         for kind in kinds:

@@ -5,9 +5,10 @@ from typing import Final
 
 from crossfade.admission.appmesh_defaults import Surroundings, default_member, default_mesh
 from crossfade.admission.appmesh_rules import check_object
+from crossfade.admission.appmesh_uses import check_unused, needed_object
 from crossfade.admission.review import AdmissionAnswer, AdmissionRequest, Denied
 from crossfade.admission.server import Handler
-from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
+from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.compile.mesh.names import gateway_path, node_path
 from crossfade.controller.mesh.objects import MeshObjects
@@ -36,7 +37,10 @@ def mesh_handlers(
         return AdmissionAnswer(patch=await _defaults(request, objects))
 
     async def validate(request: AdmissionRequest) -> AdmissionAnswer:
-        check_object(request)
+        if request.operation == "DELETE":
+            await _check_deletion(request, objects)
+        else:
+            check_object(request)
         return AdmissionAnswer()
 
     async def mutate_pod(request: AdmissionRequest) -> AdmissionAnswer:
@@ -50,6 +54,18 @@ def mesh_handlers(
         handlers[mutating_path(kind)] = mutate_mesh if kind == _MESH else mutate_member
         handlers[validating_path(kind)] = validate
     return handlers
+
+
+async def _check_deletion(request: AdmissionRequest, objects: MeshObjects) -> None:
+    """A namespace that goes takes all along, whatever refers to what."""
+    wanted = needed_object(request)
+    if wanted is None:
+        return
+    try:
+        check_unused(wanted, objects.known)
+    except Denied:
+        if not await objects.namespace_goes(request.namespace):
+            check_unused(wanted, await objects.fresh(None, Mesh, VirtualRouter, VirtualService))
 
 
 async def _defaults(request: AdmissionRequest, objects: MeshObjects) -> list[JsonObject]:
