@@ -11,6 +11,7 @@ use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::reply::{Headers, Reply, Style};
 use crate::request::Request;
+use crate::response;
 use crate::router::{Entry, PathPattern};
 use crate::stream::{Map, Stream};
 use crate::tables::{Answer, Compat, Redirect, Route, Settings, World};
@@ -180,6 +181,9 @@ impl Filter {
                 && self.has_body
                 && !self.is_grpc
                 && request.header(b"content-length").is_none();
+            if self.route().is_some_and(|route| route.names.is_some()) && request.header(b"kong-debug").is_some() {
+                self.client_headers = self.route().map(response::described).unwrap_or_default();
+            }
             if let Some(choice) = &self.choice {
                 forwarding::strip_identity(&choice.world.settings, &request, &mut self.changes);
             }

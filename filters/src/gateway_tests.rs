@@ -393,6 +393,29 @@ fn routes_answer_for_what_they_do_not_take() {
 }
 
 #[test]
+fn who_serves_is_told_to_who_asks_where_that_is_allowed() {
+    let named = json!({"id": "r1", "service": {"id": "s1"}, "names": {"route": "ns.a\n", "service": "ns.b"}});
+    let told = ["r1", "ns.a%0A", "s1", "ns.b"].map(str::to_owned).to_vec();
+    let refused = json!({"id": "r1", "service": {"id": "s1"}, "names": named["names"], "refusal": "no"});
+    for (route, asks, expected) in [
+        (&named, true, told.clone()),
+        (&refused, true, told),
+        (&named, false, vec![]),
+        (&json!({"id": "r1"}), true, vec![]),
+    ] {
+        let headers: &[_] = if asks { &[("kong-debug", "1")] } else { &[] };
+        let (mut filter, mut stream, _) = passed(&json!({"route": route}), Fake::request("GET", "/s", headers));
+        if stream.status().is_none() {
+            stream.response = vec![(":status".into(), b"200".to_vec())];
+            filter.on_response_headers(&mut stream, true);
+        }
+        let names = ["kong-route-id", "kong-route-name", "kong-service-id", "kong-service-name"];
+        let found: Vec<_> = names.into_iter().flat_map(|name| received(&stream, name)).collect();
+        assert_eq!(found, expected, "{route} {asks}");
+    }
+}
+
+#[test]
 fn an_upstream_is_asked_for_under_its_own_name() {
     for (tls_name, asked, verified) in [
         (json!(null), None, None),

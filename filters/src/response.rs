@@ -7,7 +7,7 @@ use crate::headers::{HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::reply::{Headers, Reply, Style};
 use crate::stream::{Attribute, Map, Stream};
-use crate::tables::{Compat, Settings};
+use crate::tables::{Compat, Route, Settings};
 use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -404,6 +404,21 @@ fn response_via(headers: &[(&[u8], &[u8])], settings: &Settings) -> Text {
     }
     via.extend_from_slice(settings.server_token.as_bytes());
     via
+}
+
+/// For a client that asks by `Kong-Debug` (kong.md §3.8).
+pub(crate) fn described(route: &Route) -> Headers {
+    let Some(names) = &route.names else { return Headers::new() };
+    let pairs = [
+        ("kong-route-id", Some(&route.id)),
+        ("kong-route-name", Some(&names.route)),
+        ("kong-service-id", route.service.id.as_ref()),
+        ("kong-service-name", Some(&names.service)),
+    ];
+    pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into(), Text::from_slice(&header_value(value?.as_bytes())))))
+        .collect()
 }
 
 fn text(value: &str) -> Text {

@@ -3,8 +3,10 @@
 import http.client
 import json
 import socket
+import socketserver
 import ssl
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from dnslib import QTYPE, RCODE, RR, A, DNSRecord
 
 from crossfade.certs.ca import create_authority
 from crossfade.certs.issuer import issue_server_certificate
@@ -165,6 +168,91 @@ def test_workers_are_envoys(folder: Path) -> None:
     with running_gateway(folder, settings={"KONG_NGINX_WORKER_PROCESSES": "3"}) as gateway:
         (envoy,) = gateway.children()
         assert b"--concurrency\x003\x00" in Path(f"/proc/{envoy}/cmdline").read_bytes()
+
+
+def test_a_client_may_ask_who_serves_it(folder: Path) -> None:
+    asked = {"Kong-Debug": "1"}
+    names = ("Kong-Route-Id", "Kong-Route-Name", "Kong-Service-Id", "Kong-Service-Name")
+    with running_gateway(folder, settings={"KONG_ALLOW_DEBUG_HEADER": "on"}) as gateway:
+        headers = gateway.get("/x", asked).headers
+        assert (headers["Kong-Route-Name"], headers["Kong-Service-Name"]) == (
+            "default.route.one..80",
+            "default.one.80",
+        )
+        assert all(len(headers[name]) == 36 for name in names if name.endswith("Id"))
+        unasked = gateway.get("/x").headers
+        nowhere = gateway.get("/nowhere", asked).headers
+        assert not any(name in found for name in names for found in (unasked, nowhere))
+    with running_gateway(folder) as gateway:
+        assert "Kong-Route-Id" not in gateway.get("/x", asked).headers
+
+
+def test_where_status_pages_admin_api_and_messages_are(folder: Path, tmp_path: Path) -> None:
+    status, admin, secure = free_ports(3)
+    log = tmp_path / "error.log"
+    settings = {
+        "KONG_STATUS_LISTEN": f"127.0.0.1:{status}",
+        "KONG_ADMIN_LISTEN": f"127.0.0.1:{admin}, 127.0.0.1:{secure} http2 ssl",
+        "KONG_PROXY_ERROR_LOG": str(log),
+        "KONG_LOG_LEVEL": "info",
+    }
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with running_gateway(folder, settings=settings) as gateway:
+        assert read(f"http://127.0.0.1:{status}/status/ready") == "LIVE\n"
+        assert "envoy_server_live" in read(f"http://127.0.0.1:{status}/metrics")
+        assert '"version":"3.9.1"' in read(f"http://127.0.0.1:{admin}/")
+        assert '"version":"3.9.1"' in read(f"https://127.0.0.1:{secure}/", anyone)
+        assert not any("[info]" in line for line in gateway.lines)
+    assert "[info]" in log.read_text()
+
+
+def read(url: str, context: ssl.SSLContext | None = None) -> str:
+    with urllib.request.urlopen(url, timeout=10, context=context) as response:
+        return str(response.read().decode())
+
+
+def test_a_name_server_of_ones_own(tmp_path: Path) -> None:
+    """It alone knows the name."""
+    with echo() as port, name_server(**{"one.test": "127.0.0.1"}) as (server, asked):
+        (tmp_path / "all.yaml").write_text(
+            "apiVersion: v1\nkind: Service\nmetadata: {name: one}\n"
+            "spec: {type: ExternalName, externalName: one.test}\n---\n"
+            + ingress("route", "/x", "one").replace("number: 80", f"number: {port}")
+        )
+        settings = {"KONG_DNS_RESOLVER": f"127.0.0.1:{server}", "KONG_DNS_VALID_TTL": "0.2"}
+        with running_gateway(tmp_path, settings=settings) as gateway:
+            eventually(lambda: gateway.get("/x").status == 200, within_s=10)
+            known = len(asked)
+            eventually(lambda: len(asked) > known + 2, within_s=3)
+
+
+@contextmanager
+def name_server(**addresses: str) -> Iterator[tuple[int, list[str]]]:
+    """Its port, and the names that it was asked for; other names do not exist."""
+    asked: list[str] = []
+
+    class Answering(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            query = DNSRecord.parse(self.request[0])
+            name = str(query.q.qname).rstrip(".")
+            asked.append(name)
+            reply = query.reply()
+            if name not in addresses:
+                reply.header.rcode = RCODE.NXDOMAIN
+            elif query.q.qtype == QTYPE.A:
+                reply.add_answer(RR(name, QTYPE.A, rdata=A(addresses[name]), ttl=3600))
+            self.request[1].sendto(reply.pack(), self.client_address)
+
+    server = socketserver.UDPServer(("127.0.0.1", 0), Answering)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_address[1], asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_what_is_without_effect_is_said(folder: Path) -> None:

@@ -82,7 +82,7 @@ async def running(
         kubeconfig=kubeconfig,
         ads_address=f"127.0.0.1:{ads_port}",
         health_port=health_port,
-        admin_api_port=None,
+        admin_listen=(),
         kong_names=names,
     )
     texts = {name: text.format(port=port) for name, text in told.items()}

@@ -28,6 +28,15 @@ pub struct Route {
     pub refusal: Option<Box<str>>,
     /// In the order in which the plugins run.
     pub steps: Vec<Step>,
+    /// Known where clients may ask who serves them.
+    pub names: Option<Names>,
+}
+
+/// Kong's names of the route and its service.
+#[derive(Debug, Deserialize)]
+pub struct Names {
+    pub route: Box<str>,
+    pub service: Box<str>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -136,6 +145,7 @@ impl Route {
             is_grpc: raw.is_grpc,
             refusal: raw.refusal,
             steps,
+            names: raw.names,
         });
         let hosts = matching.hosts.iter().map(|text| HostPattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let snis = matching.snis.iter().map(|text| HostPattern::parse_sni(text)).collect::<Result<Vec<_>, _>>()?;
@@ -203,6 +213,7 @@ struct RawRoute {
     refusal: Option<Box<str>>,
     #[serde(default)]
     steps: Vec<Step>,
+    names: Option<Names>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,9 +1,10 @@
-"""The Admin API over HTTP: on loopback, for reading only."""
+"""The Admin API over HTTP, for reading only."""
 
 import ipaddress
 import socket
+import ssl
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -15,8 +16,12 @@ from aiohttp.typedefs import Handler, Middleware
 from crossfade.admin_api.envoy_admin import EnvoyAdmin
 from crossfade.admin_api.pages import information, page
 from crossfade.admin_api.state import AdminState
+from crossfade.certs.ca import KeyPair
+from crossfade.certs.key_files import load_into
+from crossfade.compile.model import ServerCertificate
 from crossfade.compile.policies.registry import PLUGINS
 from crossfade.explain.request import BadRequest, question_of
+from crossfade.kong_conf.listen import Listen
 
 _READY: Final = {"message": "ready"}
 _EMPTY: Final = {"message": "no configuration available (empty configuration present)"}
@@ -33,9 +38,16 @@ class _Asked(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def admin_server(
-    state: AdminState, *, address: str, port: int, server_token: str, proxy: EnvoyAdmin
-) -> AsyncIterator[int]:
-    """Yields the port. `server_token` is `kong/<version>`; `proxy` is asked for what only it knows."""
+    state: AdminState,
+    *,
+    listens: Sequence[Listen],
+    server_token: str,
+    proxy: EnvoyAdmin,
+    certificate: ServerCertificate | None = None,
+) -> AsyncIterator[None]:
+    """`server_token` is `kong/<version>`; `proxy` is asked for what only it knows; `certificate` is for TLS. Raises
+    OSError when an address is taken.
+    """
     pages = _Pages(state, server_token, proxy)
     app = web.Application(client_max_size=_LARGEST_QUESTION, middlewares=[_as_kong(server_token)])
     app.router.add_get("/", pages.root)
@@ -48,19 +60,40 @@ async def admin_server(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, address, port).start()
-        bound: int = runner.addresses[0][1]
-        yield bound
+        for listen in listens:
+            await web.SockSite(runner, _socket(listen), ssl_context=_tls(certificate) if listen.ssl else None).start()
+        yield
     finally:
         await runner.cleanup()
 
 
+def _socket(listen: Listen) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+    return socket.create_server(
+        (listen.address, listen.port),
+        family=family,
+        dualstack_ipv6=listen.takes_ipv4_too,
+        backlog=listen.backlog or 128,
+    )
+
+
+def _tls(certificate: ServerCertificate | None) -> ssl.SSLContext:
+    if certificate is None:
+        raise ValueError("a certificate is needed to listen with TLS")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    load_into(context, KeyPair(certificate.chain_pem.encode(), certificate.key_pem.encode()))
+    return context
+
+
 def _as_kong(server_token: str) -> Middleware:
-    """A name that leads here is no reason to show a page of somebody else's what is on this machine."""
+    """A name that leads to loopback is no reason to show a page of somebody else's what is on this machine.
+
+    Other addresses were opened to those who reach them, by whatever name.
+    """
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not _is_local(request.host):
+        if _came_by_loopback(request) and not _is_local(request.host):
             response: web.StreamResponse = _json({"message": "ask by address or as localhost"}, 403)
         else:
             try:
@@ -71,6 +104,11 @@ def _as_kong(server_token: str) -> Middleware:
         return response
 
     return answer
+
+
+def _came_by_loopback(request: web.Request) -> bool:
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return name is None or ipaddress.ip_address(str(name[0]).removeprefix("::ffff:")).is_loopback
 
 
 def _is_local(authority: str) -> bool:

@@ -1,4 +1,4 @@
-"""The certificate for TLS clients that ask for a name which no Ingress has a certificate for."""
+"""The certificates for TLS clients that ask for a name which no Ingress has one for, and for the Admin API."""
 
 from datetime import UTC, datetime
 
@@ -6,20 +6,35 @@ from crossfade.certs.ca import create_authority
 from crossfade.certs.issuer import issue_server_certificate
 from crossfade.compile.gateway.certificates import UnusableError, check_pair
 from crossfade.compile.model import ServerCertificate
+from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.settings import KongSettings
 
 
 def default_certificate(kong: KongSettings) -> ServerCertificate | None:
     """That of the settings, else a new one; None where nothing listens with TLS. Raises ValueError."""
-    if not any(listen.ssl for listen in (*kong.proxy_listen, *kong.stream_listen)):
+    listens = (*kong.proxy_listen, *kong.stream_listen)
+    return _certificate("ssl_cert", (kong.ssl_cert, kong.ssl_cert_key), listens)
+
+
+def admin_certificate(kong: KongSettings) -> ServerCertificate | None:
+    """As `default_certificate`, for the Admin API."""
+    pair = (kong.admin_ssl_cert, kong.admin_ssl_cert_key)
+    return _certificate("admin_ssl_cert", pair, kong.admin_listen or ())
+
+
+def _certificate(
+    setting: str, pair: tuple[str | None, str | None], listens: tuple[Listen, ...]
+) -> ServerCertificate | None:
+    if not any(listen.ssl for listen in listens):
         return None
-    if kong.ssl_cert is None or kong.ssl_cert_key is None:
+    chain, key = pair
+    if chain is None or key is None:
         return self_signed_certificate()
     try:
-        check_pair(kong.ssl_cert, kong.ssl_cert_key)
+        check_pair(chain, key)
     except UnusableError as problem:
-        raise ValueError(f"ssl_cert and ssl_cert_key: {problem}") from None
-    return ServerCertificate(kong.ssl_cert, kong.ssl_cert_key)
+        raise ValueError(f"{setting} and {setting}_key: {problem}") from None
+    return ServerCertificate(chain, key)
 
 
 def self_signed_certificate() -> ServerCertificate:

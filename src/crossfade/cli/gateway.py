@@ -65,13 +65,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.authorities import system_authorities
-    from crossfade.certs.default_certificate import default_certificate
+    from crossfade.certs.default_certificate import admin_certificate, default_certificate
     from crossfade.compile.diagnostics import Severity
     from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.gateway_files.loop import SELF
     from crossfade.gateway_files.run import FilesSettings, run_gateway_files
     from crossfade.gateway_files.telling import Message
-    from crossfade.kong_conf.files import with_files_read
+    from crossfade.kong_conf.files import check_authorities, with_files_read
     from crossfade_kube.logging import configure
 
     # Warnings are told as messages.
@@ -80,7 +80,8 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         reading = _read(arguments)
         kong = with_files_read(reading.settings) if not reading.errors else reading.settings
-        certificate = default_certificate(kong)
+        certificate, of_admin = default_certificate(kong), admin_certificate(kong)
+        check_authorities(kong)
     except (OSError, ValueError) as problem:
         _say(Message(SELF, str(problem), Severity.ERROR))
         return 1
@@ -102,8 +103,12 @@ def _run(arguments: argparse.Namespace) -> int:
         default_certificate=certificate,
         authorities=system_authorities(),
     )
-    options = {arguments.http_port: "--http-port", arguments.https_port: "--https-port"}
-    files = FilesSettings(arguments.folder, settings, options, arguments.admin_port)
+    options = {
+        arguments.http_port: "--http-port",
+        arguments.https_port: "--https-port",
+        arguments.admin_port: "--admin-port",
+    }
+    files = FilesSettings(arguments.folder, settings, options, of_admin)
     return run_gateway_files(files, say=_say)
 
 
@@ -120,6 +125,7 @@ def _read(arguments: argparse.Namespace) -> "Reading":
         "real_ip_header": (arguments.real_ip_header, "--real-ip-header"),
         "headers": (arguments.headers, "--headers"),
         "headers_upstream": (arguments.headers_upstream, "--headers-upstream"),
+        "admin_listen": (f"{_ADDRESS}:{arguments.admin_port}" if arguments.admin_port else None, "--admin-port"),
         "nginx_worker_processes": (arguments.concurrency, "--concurrency"),
     }
     sources = [

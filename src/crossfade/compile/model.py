@@ -159,6 +159,10 @@ class Cluster(Struct, frozen=True):
     ip_family: IpFamily = IpFamily.ANY
     idle_timeout_s: float | None = None
     max_requests_per_connection: int | None = None
+    dns_refresh_s: float | None = None
+    """How long a name that was found stays looked up."""
+    dns_retry_s: float | None = None
+    """After how long one that was not found is looked up again."""
     tls: ClientTls | None = None
 
     @property

@@ -2,12 +2,8 @@
 
 import base64
 import binascii
-import os
-import ssl
-import tempfile
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from crossfade.certs.ca import KeyPair
@@ -58,17 +54,6 @@ async def announce(client: Client, resource: Resource, name: str, authority: Key
         except Conflict:
             continue
         return
-
-
-def load_into(context: ssl.SSLContext, pair: KeyPair) -> None:
-    """The library reads files only."""
-    descriptor, path = tempfile.mkstemp(prefix="crossfade-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pair.certificate_pem + pair.key_pem)
-        context.load_cert_chain(path)
-    finally:
-        Path(path).unlink()
 
 
 async def _stored(client: Client, secret: NamespacedName) -> JsonObject | None:

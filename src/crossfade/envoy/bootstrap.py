@@ -40,6 +40,7 @@ class AdminPages(NamedTuple):
     address: str
     port: int
     pages: tuple[tuple[str, str], ...]
+    takes_ipv4_too: bool = False
 
 
 def bootstrap(
@@ -52,12 +53,13 @@ def bootstrap(
     stats_tags: tuple[tuple[str, str], ...] = (),
     is_gateway: bool = False,
     told: Mapping[str, str] = MappingProxyType({}),
+    name_servers: tuple[tuple[str, int], ...] = (),
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
     `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
     `stats_tags` (name, value) are added to every statistic. `told` are settings that the control plane is to know; they
-    show in the admin interface.
+    show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
     """
     manager: Json = {}
     if socket_mark is not None:
@@ -71,6 +73,7 @@ def bootstrap(
         },
         "admin": {"address": _address("127.0.0.1", admin_port), "ignore_global_conn_limit": True},
         "cluster_manager": manager,
+        **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags]},
         "dynamic_resources": {
             "ads_config": _ads_config(),
@@ -89,6 +92,15 @@ def bootstrap(
         },
         "overload_manager": {"resource_monitors": [_connection_limit()]},
     }
+
+
+def _resolver(name_servers: tuple[tuple[str, int], ...]) -> Json:
+    """Those of resolv.conf are no second choice: they may know other addresses of a name."""
+    config = {
+        "@type": TYPE + "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        "resolvers": [_address(address, port) for address, port in name_servers],
+    }
+    return {"name": "envoy.network.dns_resolver.cares", "typed_config": config}
 
 
 def token_secret(token: str) -> Json:
@@ -246,10 +258,17 @@ def _pages_listener(index: int, pages: AdminPages) -> Json:
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
     return {
         "name": f"{STATUS_LISTENER}_{index}",
-        "address": _address(pages.address, pages.port),
+        "address": _listening(pages),
         "ignore_global_conn_limit": True,
         "filter_chains": [chain],
     }
+
+
+def _listening(pages: AdminPages) -> Json:
+    address = _address(pages.address, pages.port)
+    if pages.takes_ipv4_too:
+        address["socket_address"]["ipv4_compat"] = True
+    return address
 
 
 def _rewrite(path: str, page: str) -> Json:

@@ -62,12 +62,12 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
 
 def _dns(cluster: Cluster) -> dns_cluster_v3.DnsCluster:
     """The pod's resolv.conf decides about search domains; a name with a trailing dot is taken as it is."""
-    first, longest = DNS_RETRY_S
+    first, longest = DNS_RETRY_S if cluster.dns_retry_s is None else (cluster.dns_retry_s, cluster.dns_retry_s)
     is_logical = cluster.discovery is Discovery.LOGICAL_DNS
     # Of a logical host all addresses are tried (IPv6 first); as hosts of their own both families would count double.
     any_family = DNS_ALL if is_logical else DNS_AUTO
     return dns_cluster_v3.DnsCluster(
-        dns_refresh_rate=duration(DNS_REFRESH_S),
+        dns_refresh_rate=duration(DNS_REFRESH_S if cluster.dns_refresh_s is None else cluster.dns_refresh_s),
         dns_failure_refresh_rate=dns_cluster_v3.DnsCluster.RefreshRate(
             base_interval=duration(first), max_interval=duration(longest)
         ),

@@ -3,30 +3,41 @@
 import errno
 import socket
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Final
 
 from crossfade.compile.gateway.settings import CompileSettings
-from crossfade.kong_conf.listen import Listen
+from crossfade.kong_conf.listen import Listen, are_rivals
 from crossfade_kube.port_owner import port_owner
 
 LISTEN: Final = "proxy_listen"
-STREAM_LISTEN: Final = "stream_listen"
 
 
 class WrongOption(ValueError):  # noqa: N818 - says which, to people
     """Names the option, what is wrong with it, and what it may be."""
 
 
-def check(settings: CompileSettings, options: Mapping[int, str], others: tuple[Listen, ...] = ()) -> None:
-    """Raises WrongOption for the first that cannot be used. `options` say which option named a port, if one did;
-    `others` are no listeners of the proxy's.
-    """
+def check(settings: CompileSettings, options: Mapping[int, str]) -> None:
+    """Raises WrongOption for the first that cannot be used. `options` say which option named a port, if one did."""
     if not settings.token.isascii() or not settings.token.isprintable():
         raise WrongOption("--server-token: only printable ASCII characters can be in a header")
-    for problem in _port_problems((*settings.kong.proxy_listen, *others), options, LISTEN):
-        raise WrongOption(problem)
-    for problem in _port_problems(settings.kong.stream_listen, {}, STREAM_LISTEN):
-        raise WrongOption(problem)
+    kong = settings.kong
+    listens = {
+        LISTEN: kong.proxy_listen,
+        "stream_listen": kong.stream_listen,
+        "admin_listen": kong.admin_listen or (),
+        "status_listen": kong.status_listen or (),
+    }
+    for setting, found in listens.items():
+        for problem in _port_problems(found, {} if setting == "stream_listen" else options, setting):
+            raise WrongOption(problem)
+    for (setting, one), (other_setting, other) in combinations(_each(listens), 2):
+        if setting != other_setting and are_rivals(one, other):
+            raise WrongOption(f"{setting} and {other_setting} both name {one}: choose another port for one of them")
+
+
+def _each(listens: Mapping[str, tuple[Listen, ...]]) -> Iterator[tuple[str, Listen]]:
+    return ((setting, listen) for setting, found in listens.items() for listen in found)
 
 
 def _port_problems(listens: tuple[Listen, ...], options: Mapping[int, str], setting: str) -> Iterator[str]:

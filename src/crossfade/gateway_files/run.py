@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.model import ServerCertificate
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.loop import SELF, FilesLoop
@@ -28,6 +29,7 @@ from crossfade.install.gateway import gateway_crd
 from crossfade.kong_conf.listen import Listen
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.run import status_pages
 from crossfade.proxy.work_folder import work_folder
 from crossfade.xds.auth import always
 from crossfade.xds.gateway import PROXY
@@ -42,12 +44,12 @@ _LOG_LEVEL: Final = "warning"
 
 
 class FilesSettings(Struct, frozen=True):
-    """`port_options` say by which option, if by one, a port to listen on was given. `admin_api_port` is on loopback."""
+    """`port_options` say by which option, if by one, a port to listen on was given."""
 
     folder: Path
     compile: CompileSettings
     port_options: Mapping[int, str] = {}
-    admin_api_port: int | None = None
+    admin_certificate: ServerCertificate | None = None
 
 
 class GatewayFailed(Exception):  # noqa: N818 - says what failed, to people
@@ -59,20 +61,12 @@ def run_gateway_files(settings: FilesSettings, *, say: Callable[[Message], None]
     try:
         if not settings.folder.is_dir():
             raise GatewayFailed(f"{settings.folder} is not a directory")
-        _check_ports(settings)
+        check(settings.compile, settings.port_options)
         with work_folder("crossfade-gateway-") as workdir:
             return asyncio.run(_run(settings, workdir, say))
     except (GatewayFailed, WrongOption, FileNotFoundError) as error:
         say(Message(SELF, str(error), Severity.ERROR))
         return 1
-
-
-def _check_ports(settings: FilesSettings) -> None:
-    port = settings.admin_api_port
-    if port is None:
-        check(settings.compile, settings.port_options)
-    else:
-        check(settings.compile, {**settings.port_options, port: "--admin-port"}, (Listen(_LOOPBACK, port),))
 
 
 async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], None]) -> int:
@@ -105,7 +99,8 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
 
 @asynccontextmanager
 async def _admin_api(settings: FilesSettings, files: FilesLoop, admin_port: int) -> AsyncIterator[None]:
-    if settings.admin_api_port is None:
+    listens = settings.compile.kong.admin_listen
+    if not listens:
         yield
         return
     # Its HTTP server takes a moment to import, and most do not ask for it.
@@ -116,10 +111,10 @@ async def _admin_api(settings: FilesSettings, files: FilesLoop, admin_port: int)
     state = AdminState(lambda: files.latest, lambda: files.is_taken)
     async with admin_server(
         state,
-        address=_LOOPBACK,
-        port=settings.admin_api_port,
+        listens=listens,
         server_token=settings.compile.token,
         proxy=EnvoyAdmin(admin_port),
+        certificate=settings.admin_certificate,
     ):
         yield
 
@@ -134,13 +129,21 @@ async def _first(*tasks: "asyncio.Task[object]") -> None:
 
 def _start_envoy(settings: FilesSettings, workdir: Path, *, ads_port: int, admin_port: int) -> EnvoyProcess:
     ads = AdsPeer(_LOOPBACK, ads_port)
-    config = bootstrap(node_id="default/gateway", ads=ads, admin_port=admin_port, is_gateway=True)
     kong = settings.compile.kong
+    config = bootstrap(
+        node_id="default/gateway",
+        ads=ads,
+        admin_port=admin_port,
+        pages=status_pages(kong.status_listen or ()),
+        is_gateway=True,
+        name_servers=kong.dns_resolver,
+    )
     return EnvoyProcess.start(
         json.dumps(config),
         workdir=workdir,
         concurrency=kong.nginx_worker_processes or os.cpu_count() or 1,
         log_level=kong.log_level or _LOG_LEVEL,
+        log_path=kong.proxy_error_log,
     )
 
 

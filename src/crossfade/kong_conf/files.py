@@ -8,6 +8,7 @@ from typing import Any, Final
 from crossfade.kong_conf.settings import KongSettings
 
 TEMPLATES: Final = ("error_template_html", "error_template_json", "error_template_plain", "error_template_xml")
+_PAIRS: Final = (("ssl_cert", "ssl_cert_key"), ("admin_ssl_cert", "admin_ssl_cert_key"))
 _PEM: Final = "-----BEGIN"
 _LARGEST_BYTES: Final = 1 << 20
 
@@ -17,12 +18,18 @@ def with_files_read(settings: KongSettings) -> KongSettings:
     texts: dict[str, Any] = {
         name: _text(name, path) for name in TEMPLATES if (path := getattr(settings, name)) is not None
     }
-    if (settings.ssl_cert is None) != (settings.ssl_cert_key is None):
-        raise ValueError("ssl_cert and ssl_cert_key must be set together")
-    if settings.ssl_cert is not None and settings.ssl_cert_key is not None:
-        texts["ssl_cert"] = _pem("ssl_cert", settings.ssl_cert)
-        texts["ssl_cert_key"] = _pem("ssl_cert_key", settings.ssl_cert_key)
+    for certificate, key in _PAIRS:
+        given = {name: text for name in (certificate, key) if (text := getattr(settings, name)) is not None}
+        if len(given) == 1:
+            raise ValueError(f"{certificate} and {key} must be set together")
+        texts |= {name: _pem(name, text) for name, text in given.items()}
     return settings._replace(**texts)
+
+
+def check_authorities(settings: KongSettings) -> None:
+    """On the proxy's machine: Envoy would refuse every Service that needs the file. Raises ValueError."""
+    if settings.lua_ssl_trusted_certificate is not None:
+        _text("lua_ssl_trusted_certificate", settings.lua_ssl_trusted_certificate)
 
 
 def _text(name: str, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Where the gateway listens: Kong's `proxy_listen` and `stream_listen`."""
+"""Where the gateway listens: Kong's `proxy_listen`, `stream_listen`, `admin_listen` and `status_listen`."""
 
 import ipaddress
 import re
@@ -9,7 +9,9 @@ from crossfade.kong_conf.values import OFF, words
 
 _TUNING: Final = "reuseport, deferred, bind, backlog=N, ipv6only=on|off, so_keepalive=…"
 _PROXY_FLAGS: Final = ("ssl", "http2", "proxy_protocol")
+_ADMIN_FLAGS: Final = ("ssl", "http2")
 _STREAM_FLAGS: Final = ("ssl", "udp", "proxy_protocol")
+_ALL_FLAGS: Final = frozenset({*_PROXY_FLAGS, *_STREAM_FLAGS})
 # Envoy opens a socket for each worker as with `reuseport`; the others tune nginx' sockets.
 _WITHOUT_EFFECT: Final = re.compile(r"reuseport|deferred|bind|ipv6only=on|so_keepalive=(on|off|\w*:\w*:\d*)")
 _ENTRY: Final = re.compile(r"(?P<address>\[[0-9a-fA-F:.]+\]|[^\s\[\]]+):(?P<port>\d{1,5})", re.ASCII)
@@ -56,6 +58,21 @@ def stream_listens(text: str) -> tuple[Listen, ...]:
         if listen.udp and (listen.ssl or listen.proxy_protocol):
             raise ValueError(f"{listen} has udp, which goes neither with ssl nor with proxy_protocol")
     return found
+
+
+def admin_listens(text: str) -> tuple[Listen, ...]:
+    """As `listens`, of Kong's Admin API; `off` is none."""
+    return _optional(text, _ADMIN_FLAGS)
+
+
+def status_listens(text: str) -> tuple[Listen, ...]:
+    """As `admin_listens`, of the status pages, which Envoy serves in clear."""
+    return _optional(text, ())
+
+
+def _optional(text: str, flags_known: tuple[str, ...]) -> tuple[Listen, ...]:
+    entries = words(text)
+    return () if not entries or entries == (OFF,) else _apart(tuple(_listen(entry, flags_known) for entry in entries))
 
 
 def _apart(found: tuple[Listen, ...]) -> tuple[Listen, ...]:
@@ -109,4 +126,6 @@ def _with_flag(listen: Listen, flag: str, known: tuple[str, ...]) -> Listen:
         return Listen(**(listen._asdict() | {flag: True}))
     if _WITHOUT_EFFECT.fullmatch(flag):
         return listen
-    raise ValueError(f"{flag!r} is no flag of a listener; there are {', '.join(known)}, {_TUNING}")
+    if flag in _ALL_FLAGS:
+        raise ValueError(f"{listen} has {flag}, which is not offered there")
+    raise ValueError(f"{flag!r} is no flag of a listener; there are {', '.join((*known, _TUNING))}")

@@ -8,6 +8,7 @@ HEADERS: Final = ("server_tokens", "latency_tokens", "X-Kong-Request-Id")
 HEADERS_UPSTREAM: Final = ("X-Kong-Request-Id",)
 EVERYWHERE: Final = (Listen("0.0.0.0", 8000), Listen("0.0.0.0", 8443, ssl=True, http2=True))
 PROXY_PROTOCOL: Final = "proxy_protocol"
+STDERR: Final = "/dev/stderr"
 
 
 class AccessLogPath(NamedTuple):
@@ -22,7 +23,8 @@ class KongSettings(NamedTuple):
 
     `nginx_worker_processes` 0 stands for one a processor. `log_level` is Envoy's word; None leaves it to the command.
     Sizes are bytes, times seconds; 0 is no limit. `error_template_*` and `ssl_*` name files or, once these have been
-    read, are what stood in them. Without `ssl_ciphers` Envoy's own are offered.
+    read, are what stood in them. Without `ssl_ciphers` Envoy's own are offered. None leaves `admin_listen` and
+    `status_listen` to the command, `lua_ssl_trusted_certificate` and `dns_*` to the system.
     """
 
     proxy_listen: tuple[Listen, ...] = EVERYWHERE
@@ -50,11 +52,23 @@ class KongSettings(NamedTuple):
     ssl_session_timeout: int = 86_400
     ssl_cert: str | None = None
     ssl_cert_key: str | None = None
+    lua_ssl_trusted_certificate: str | None = None
+    admin_listen: tuple[Listen, ...] | None = None
+    admin_ssl_cert: str | None = None
+    admin_ssl_cert_key: str | None = None
+    status_listen: tuple[Listen, ...] | None = None
+    proxy_error_log: str = STDERR
+    allow_debug_header: bool = False
+    dns_resolver: tuple[tuple[str, int], ...] = ()
+    dns_order: tuple[str, ...] | None = None
+    dns_valid_ttl: float | None = None
+    dns_error_ttl: float | None = None
     upstream_keepalive_pool_size: int = 512
     upstream_keepalive_max_requests: int = 0
     upstream_keepalive_idle_timeout: int = 60
 
     def __repr__(self) -> str:
-        """Without the key of a certificate."""
-        shown = self._asdict() | {"ssl_cert_key": "***" if self.ssl_cert_key else None}
+        """Without the keys of certificates."""
+        keys = {name: "***" for name in ("ssl_cert_key", "admin_ssl_cert_key") if getattr(self, name)}
+        shown = self._asdict() | keys
         return f"KongSettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from crossfade.kong_conf import values
-from crossfade.kong_conf.listen import listens, stream_listens
+from crossfade.kong_conf.listen import admin_listens, listens, status_listens, stream_listens
 from crossfade.kong_conf.settings import PROXY_PROTOCOL, AccessLogPath
 from crossfade.kong_conf.tls import CIPHERS, PROTOCOLS, SUITES
 
@@ -81,6 +81,14 @@ def _ciphers(text: str) -> tuple[str, ...]:
     return tuple(name for name in found if name in CIPHERS)
 
 
+def _authorities(text: str) -> str | None:
+    if text == "system":
+        return None
+    if not text.startswith("/") or "," in text:
+        raise ValueError("it must be system or the absolute path of one file")
+    return text
+
+
 def _file_or_pem(text: str) -> str:
     if "," in text:
         raise ValueError("one certificate is taken")
@@ -102,6 +110,57 @@ TABLE: Final = (
         "off",
         "Ports for TCPIngresses and UDPIngresses. With `ssl` TLS is taken, with `udp` datagrams; the other flags as "
         "for `proxy_listen`. A port is open as long as a rule wants it.",
+    ),
+    Setting(
+        "admin_listen",
+        admin_listens,
+        "127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384",
+        "Where [Kong's Admin API](../how-to/read-the-admin-api.md) can be read, without a password. With `ssl` TLS is "
+        "taken, with the certificate of `admin_ssl_cert` or one that nobody can verify; `http2` has no effect. Unset: "
+        "port 8001 of a gateway pod's loopback, nowhere with `crossfade gateway run`.",
+    ),
+    Setting("admin_ssl_cert", _file_or_pem, "", "The certificate of the Admin API, as `ssl_cert`."),
+    Setting("admin_ssl_cert_key", _file_or_pem, "", "Its private key.", is_secret=True),
+    Setting(
+        "status_listen",
+        status_listens,
+        "127.0.0.1:8007 reuseport backlog=16384",
+        "Where `/status`, `/status/ready` and `/metrics` answer, in clear. Not set: 0.0.0.0:8100 in a cluster, nowhere "
+        "with `crossfade gateway run`. A pod's probes ask there.",
+    ),
+    Setting(
+        "allow_debug_header",
+        values.switch,
+        "off",
+        "A client that sends `Kong-Debug` is told ids and names of the route and service in `Kong-Route-*` and "
+        "`Kong-Service-*`.",
+    ),
+    Setting(
+        "dns_resolver",
+        values.name_servers,
+        "",
+        "The name servers for Services that are reached by name, in place of those of resolv.conf; its search domains "
+        "stay. Names in configurations of plugins are looked up as the system does.",
+    ),
+    Setting(
+        "dns_order",
+        values.record_types,
+        "LAST, SRV, A, CNAME",
+        "Whether A or AAAA records are taken first for Services that are reached by name, or with AAAA alone only "
+        "these. SRV records are not looked at, `LAST` has no effect, `CNAME`s are always followed.",
+    ),
+    Setting(
+        "dns_valid_ttl",
+        values.decimal(0.1, 31_536_000),
+        "",
+        "How many seconds a Service's name stays looked up; not set: 5, whatever its records say. What was found stays "
+        "in use while name servers do not answer.",
+    ),
+    Setting(
+        "dns_error_ttl",
+        values.decimal(0.1, 31_536_000),
+        "1",
+        "After how many seconds a name without an address is looked up again; not set: 0.25, and up to 2 later on.",
     ),
     Setting("trusted_ips", values.networks, "", "Addresses and networks whose `X-Forwarded-*` headers are believed."),
     Setting(
@@ -142,6 +201,12 @@ TABLE: Final = (
         "With what the names of the variables begin that references `{vault://env/…}` may read; without it none.",
     ),
     Setting("log_level", values.one_of(**_LOG_LEVELS), "notice", "How much Envoy logs on standard error."),
+    Setting(
+        "proxy_error_log",
+        values.absolute_path,
+        "/dev/stderr",
+        "Where Envoy's messages go. Kong writes a file below its prefix by default, there is none here.",
+    ),
     Setting(
         "proxy_access_log",
         _access_log,
@@ -189,6 +254,13 @@ TABLE: Final = (
     ),
     Setting("ssl_cert_key", _file_or_pem, "", "Its private key, in the same ways.", is_secret=True),
     Setting(
+        "lua_ssl_trusted_certificate",
+        _authorities,
+        "system",
+        "Whom Services with `tls-verify` are trusted by that name no authorities of their own: `system`, or a file on "
+        "the proxy's machine.",
+    ),
+    Setting(
         "upstream_keepalive_pool_size",
         values.number(0, 1_000_000),
         "512",
@@ -215,4 +287,8 @@ ALIASES: Final = {
     "nginx_main_worker_processes": "nginx_worker_processes",
     "nginx_proxy_real_ip_header": "real_ip_header",
     "nginx_proxy_real_ip_recursive": "real_ip_recursive",
+    "resolver_address": "dns_resolver",
+    "resolver_family": "dns_order",
+    "resolver_valid_ttl": "dns_valid_ttl",
+    "resolver_error_ttl": "dns_error_ttl",
 }

@@ -6,7 +6,7 @@ Kong's chart sets `KONG_*` on the container `proxy` alone, while it is the contr
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from crossfade.kong_conf.files import TEMPLATES, with_files_read
+from crossfade.kong_conf.files import TEMPLATES, check_authorities, with_files_read
 from crossfade.kong_conf.listen import are_rivals
 from crossfade.kong_conf.reading import Reading, Remark, read_settings
 from crossfade.kong_conf.settings import KongSettings
@@ -15,9 +15,13 @@ from crossfade.kong_conf.table import BY_NAME
 
 LARGEST_BYTES: Final = 256 << 10
 """Of all names and texts together."""
-_CARRIED_OUT_BY_PROXY: Final = frozenset({"nginx_worker_processes", "log_level"})
+CARRIED_OUT_BY_PROXY: Final = frozenset(
+    {"nginx_worker_processes", "log_level", "status_listen", "proxy_error_log", "dns_resolver"}
+)
 _OF_CONTROLLER: Final = {
     "ssl_cert": "its key would have to be told too",
+    "admin_listen": "the controller serves the Admin API",
+    "admin_ssl_cert": "the controller serves the Admin API",
     "vault_env_prefix": "the variables are those of the controller's container",
 }
 _SECRET: Final = "secrets are not told"  # noqa: S105 - a reason, not a secret
@@ -38,15 +42,22 @@ class Merged(NamedTuple):
 
 def told_settings(reading: Reading) -> Told:
     """What a proxy tells of what it has read; templates as texts. Raises ValueError when files or size forbid it."""
-    own = {name: given for name, given in reading.given.items() if name not in _CARRIED_OUT_BY_PROXY}
+    own = {name: given for name, given in reading.given.items() if name not in CARRIED_OUT_BY_PROXY}
     texts = {name: given.text for name, given in own.items() if _reason_against(name) is None}
     files: dict[str, Any] = {name: texts[name] for name in TEMPLATES if name in texts}
     with_files = with_files_read(KongSettings(**files))
     texts |= {name: getattr(with_files, name) for name in files}
+    check_authorities(reading.settings)
     size = size_of(texts.items())
     if size > LARGEST_BYTES:
         raise ValueError(f"the settings KONG_* have {size} bytes together; {LARGEST_BYTES} can be told the controller")
     return Told(texts, tuple(_untold(name, given) for name, given in own.items() if _reason_against(name)))
+
+
+def misplaced(reading: Reading) -> Iterator[Remark]:
+    """On settings of the controller's own environment that only the proxy's can set."""
+    for name in sorted(CARRIED_OUT_BY_PROXY & reading.given.keys()):
+        yield Remark(reading.given[name].where, "has no effect on this container: set it on the container proxy")
 
 
 def size_of(texts: Iterable[tuple[str, str]]) -> int:
@@ -60,7 +71,7 @@ def read_told(texts: Mapping[str, str]) -> Reading:
             {
                 name: Given(text, f"KONG_{name.upper()} {_WHERE}")
                 for name, text in sorted(texts.items())
-                if name in BY_NAME and name not in _CARRIED_OUT_BY_PROXY and _reason_against(name) is None
+                if name in BY_NAME and name not in CARRIED_OUT_BY_PROXY and _reason_against(name) is None
             }
         ]
     )

@@ -41,6 +41,18 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+_DECIMAL: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+
+
+def decimal(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not _DECIMAL.fullmatch(text) or not low <= float(text) <= high:
+            raise ValueError(f"it must be a number from {low:g} to {high:g}")
+        return float(text)
+
+    return read
+
+
 def one_of(**meanings: T) -> Callable[[str], T]:
     """What each word means."""
 
@@ -103,6 +115,46 @@ def network(text: str) -> str:
         return str(ipaddress.ip_network(f"{match[1]}{match[2] or ''}", strict=False))
     except ValueError:
         raise ValueError(f"{text!r} is neither an address nor a network like 10.0.0.0/8") from None
+
+
+_NAME_SERVER: Final = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<four>[0-9.]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
+_DNS_PORT: Final = 53
+
+
+def name_servers(text: str) -> tuple[tuple[str, int], ...]:
+    """Addresses with their ports."""
+    return tuple(_name_server(word) for word in words(text))
+
+
+def _name_server(text: str) -> tuple[str, int]:
+    match = _NAME_SERVER.fullmatch(text) or _NAME_SERVER.fullmatch(f"[{text}]")
+    try:
+        if match is None or (port := int(match["port"] or _DNS_PORT)) not in _PORTS:
+            raise ValueError
+        return str(ipaddress.ip_address(match["six"] or match["four"])), port
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no address of a name server like 10.96.0.10, 10.0.0.1:5353 or [::1]:53"
+        ) from None
+
+
+_RECORDS: Final = ("LAST", "SRV", "A", "AAAA", "CNAME")
+
+
+def record_types(text: str) -> tuple[str, ...]:
+    """At least one of them is an address."""
+    found = tuple(dict.fromkeys(word.upper() for word in words(text)))
+    if not set(found) <= set(_RECORDS):
+        raise ValueError(f"it must be some of {', '.join(_RECORDS)}")
+    if not {"A", "AAAA"} & set(found):
+        raise ValueError("it must have A or AAAA: names are looked up for addresses")
+    return found
+
+
+def absolute_path(text: str) -> str:
+    if not text.startswith("/") or len(text.split()) != 1:
+        raise ValueError("it must be /dev/stderr, /dev/stdout or another absolute path: there is no prefix")
+    return text
 
 
 def header_name(text: str) -> str:

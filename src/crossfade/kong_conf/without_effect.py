@@ -8,13 +8,13 @@ _DATABASE: Final = "there is no database: Kubernetes, or a directory of manifest
 _HYBRID: Final = "the controller configures its proxies itself"
 _OWN_CACHE: Final = "the configuration is kept whole in memory"
 _SERVERS: Final = "there is no Kong Manager, portal or debug server"
-_ADMIN_API: Final = "the Admin API is read-only and on loopback; --admin-port and CROSSFADE_ADMIN_API_PORT say its port"
-_DNS: Final = "names are resolved as the system does, by its resolv.conf"
+_ADMIN_API: Final = "the Admin API can only be read; `admin_listen` says where"
+_DNS: Final = "Services that are reached by name are looked up by Envoy"
 
 REASONS: Final = {
     "prefix": "there is no working directory to keep files in",
     "proxy_stream_access_log": "TCP, TLS and UDP sessions are not logged",
-    "proxy_stream_error_log": "Envoy's messages go to standard error, as many as `log_level` asks for",
+    "proxy_stream_error_log": "Envoy's messages go where `proxy_error_log` says",
     "vaults": "the vault env is read where `vault_env_prefix` is set, others are KongVaults",
     "tracing_instrumentations": "requests are not traced",
     "opentelemetry_tracing": "requests are not traced",
@@ -46,8 +46,22 @@ REASONS: Final = {
     "node_id": "a proxy has the name of its pod",
     "request_debug": "requests are not traced",
     "request_debug_token": "requests are not traced",
-    "proxy_error_log": "Envoy's messages go to standard error, as many as `log_level` asks for",
-    "allow_debug_header": "routes and services are not told to clients",
+    "dns_hostsfile": "Envoy reads `/etc/hosts`",
+    "resolver_hosts_file": "Envoy reads `/etc/hosts`",
+    "dns_stale_ttl": "what was found stays in use for as long as name servers do not answer",
+    "resolver_stale_ttl": "what was found stays in use for as long as name servers do not answer",
+    "dns_not_found_ttl": "a name that does not exist is looked up again as after any failure, see `dns_error_ttl`",
+    "dns_cache_size": "each Service's name is looked up by itself",
+    "resolver_mem_cache_size": "each Service's name is looked up by itself",
+    "resolver_lru_cache_size": "each Service's name is looked up by itself",
+    "dns_no_sync": "each Service's name is looked up by itself",
+    "resolver_resolv_conf": "Envoy reads `/etc/resolv.conf`",
+    "lua_ssl_verify_depth": "Services say it themselves: annotation `konghq.com/tls-verify-depth`",
+    "lua_ssl_protocols": "Services are asked with TLS 1.2 or 1.3",
+    "admin_access_log": "the Admin API logs no requests",
+    "admin_error_log": "the Admin API logs to standard error of its process",
+    "status_access_log": "the status pages are not logged",
+    "status_error_log": "Envoy's messages go where `proxy_error_log` says",
     "client_ssl": "Services are asked without a client certificate",
     "client_ssl_cert": "Services are asked without a client certificate",
     "client_ssl_cert_key": "Services are asked without a client certificate",
@@ -75,7 +89,7 @@ FAMILIES: Final = (
     ("wasm", "no WebAssembly runs here"),
     ("pluginserver_", "there are no plugin servers"),
     ("vault_", "vaults other than env are KongVaults"),
-    ("status_", "the gateway's status pages have a port of their own"),
+    ("status_", "`status_listen` says where the status pages are"),
     ("debug_", _SERVERS),
     ("worker_events_", _OWN_CACHE),
 )

@@ -16,6 +16,8 @@ from crossfade.envoy.binary import envoy_binary
 MIN_DRAIN_S: Final = 0.5
 POLL_S: Final = 0.1
 ADMIN_TIMEOUT_S: Final = 5.0
+# Where our own go; opening them anew is not always allowed.
+_STREAMS: Final = {"/dev/stderr": None, "/dev/stdout": 1}
 
 
 class EnvoyProcess:
@@ -32,9 +34,10 @@ class EnvoyProcess:
         workdir: Path,
         concurrency: int = 1,
         log_level: str = "info",
+        log_path: str = "/dev/stderr",
         environment: dict[str, str] | None = None,
     ) -> "EnvoyProcess":
-        """`workdir` gets `envoy.json`. Output goes where ours goes. `environment` is added to ours."""
+        """`workdir` gets `envoy.json`. `environment` is added to ours. `log_path` is where Envoy's messages go."""
         if isinstance(bootstrap, str):
             bootstrap = bootstrap.encode()
         path = workdir / "envoy.json"
@@ -47,10 +50,15 @@ class EnvoyProcess:
             *("--log-level", log_level),
             *("--drain-strategy", "immediate"),
             "--disable-hot-restart",
+            *(() if log_path in _STREAMS else ("--log-path", log_path)),
         ]
         # A group of its own: a signal to ours (Ctrl-C, a runtime's stop) must not end Envoy before it has drained.
         process = subprocess.Popen(
-            arguments, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL, process_group=0
+            arguments,
+            env=os.environ | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stderr=_STREAMS.get(log_path),
+            process_group=0,
         )
         return cls(process)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
+from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Reading, read_settings
-from crossfade.kong_conf.settings import KongSettings
+from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
 from crossfade.proxy.envoy_process import EnvoyProcess, write_private
@@ -41,12 +42,15 @@ class ProxySettings(NamedTuple):
     token_file: Path | None
     admin_port: int
     pod_ip: str | None
-    status_port: int | None
+    status: tuple[Listen, ...]
     concurrency: int
     log_level: str
     drain_s: float
     socket_mark: int | None
     stats_tags: tuple[tuple[str, str], ...]
+    is_gateway: bool
+    log_path: str = STDERR
+    name_servers: tuple[tuple[str, int], ...] = ()
     told: Told = Told({})
 
 
@@ -70,12 +74,15 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         token_file=Path(token_file) if token_file else None,
         admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
-        status_port=_number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT) if is_gateway else None,
+        status=_status(environment, kong) if is_gateway else (),
         concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
         log_level=environment.get("ENVOY_LOG_LEVEL") or kong.log_level or "info",
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
         socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
         stats_tags=_stats_tags(environment),
+        is_gateway=is_gateway,
+        log_path=kong.proxy_error_log,
+        name_servers=kong.dns_resolver,
         told=_told(reading),
     )
 
@@ -86,6 +93,12 @@ def _kong(environment: Mapping[str, str]) -> Reading:
     if reading.errors:
         raise SettingsError("\n".join(reading.errors))
     return reading
+
+
+def _status(environment: Mapping[str, str], kong: KongSettings) -> tuple[Listen, ...]:
+    if kong.status_listen is not None:
+        return kong.status_listen
+    return (Listen("0.0.0.0", _number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT)),)
 
 
 def _told(reading: Reading) -> Told:
@@ -129,25 +142,28 @@ def _pem(value: str | None) -> str | None:
         raise SettingsError(f"CROSSFADE_ADS_CA: cannot read {value}: {error.strerror}") from None
 
 
+def status_pages(listens: tuple[Listen, ...]) -> tuple[AdminPages, ...]:
+    return tuple(AdminPages(one.address, one.port, STATUS_PATHS, one.takes_ipv4_too) for one in listens)
+
+
 def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path | None) -> str:
     host, separator, port = settings.ads_address.rpartition(":")
     if not separator or not port.isdigit():
         raise SettingsError(f"CROSSFADE_ADS_ADDRESS is {settings.ads_address!r}: it must be host:port")
-    pages = []
-    if settings.status_port is not None:
-        pages.append(AdminPages("0.0.0.0", settings.status_port, STATUS_PATHS))
+    pages = status_pages(settings.status)
     if settings.pod_ip is not None:
-        pages.append(AdminPages(settings.pod_ip, settings.admin_port, STATS_PATHS))
+        pages = (*pages, AdminPages(settings.pod_ip, settings.admin_port, STATS_PATHS))
     secret_file = str(token_secret_file) if token_secret_file is not None else None
     return json.dumps(
         bootstrap(
             node_id=settings.node_id,
             ads=AdsPeer(host.strip("[]"), int(port), settings.ads_ca_pem, secret_file),
             admin_port=settings.admin_port,
-            pages=tuple(pages),
+            pages=pages,
             socket_mark=settings.socket_mark,
             stats_tags=settings.stats_tags,
-            is_gateway=settings.status_port is not None,
+            is_gateway=settings.is_gateway,
+            name_servers=settings.name_servers,
             told=settings.told.texts,
         )
     )
@@ -197,7 +213,13 @@ def _run(settings: ProxySettings, workdir: Path) -> int:
     if token is not None:
         token.refresh()
     text = bootstrap_from_settings(settings, token_secret_file=workdir / "token.json" if token is not None else None)
-    envoy = EnvoyProcess.start(text, workdir=workdir, concurrency=settings.concurrency, log_level=settings.log_level)
+    envoy = EnvoyProcess.start(
+        text,
+        workdir=workdir,
+        concurrency=settings.concurrency,
+        log_level=settings.log_level,
+        log_path=settings.log_path,
+    )
     while (code := envoy.poll()) is None:
         ready, _, _ = select.select([signals], [], [], TOKEN_CHECK_S)
         if token is not None:

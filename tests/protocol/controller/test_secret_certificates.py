@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from crossfade.certs.issuer import ServerCertificates
-from crossfade.controller.secret_certificates import announce, load_into, load_or_renew
+from crossfade.certs.key_files import load_into
+from crossfade.controller.secret_certificates import announce, load_or_renew
 from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.kubeconfig import load_kubeconfig

@@ -8,6 +8,7 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.gateway_files.options import WrongOption, check
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.settings import KongSettings
+from tests.support.ports import free_ports
 
 
 def listening(*ports: int) -> CompileSettings:
@@ -26,6 +27,15 @@ def test_a_port_in_use_is_named_with_what_gave_it(has_option: bool, named: str) 
         options = {port: "--https-port"} if has_option else {}
         with pytest.raises(WrongOption, match=f"port {port} is in use .* {named}"):
             check(listening(port), options)
+
+
+def test_one_port_is_not_for_two() -> None:
+    (port,) = free_ports(1)
+    kong = KongSettings(
+        proxy_listen=(Listen("127.0.0.1", port),), status_listen=(Listen("0.0.0.0", port),), admin_listen=None
+    )
+    with pytest.raises(WrongOption, match="proxy_listen and status_listen both name"):
+        check(CompileSettings(kong=kong), {})
 
 
 def test_free_ports_are_fine() -> None:

@@ -145,9 +145,25 @@ def test_a_wrong_variable_is_named(name: str, value: str) -> None:
         GatewaySettings.from_environment({name: value}, None)
 
 
-@pytest.mark.parametrize(("environ", "port"), [({}, 8001), ({"CROSSFADE_ADMIN_API_PORT": "off"}, None)])
-def test_the_admin_api_can_be_switched_off(environ: dict[str, str], port: int | None) -> None:
-    assert GatewaySettings.from_environment(environ, None).admin_api_port == port
+@pytest.mark.parametrize(
+    ("environ", "listens"),
+    [
+        ({}, ["127.0.0.1:8001"]),
+        ({"CROSSFADE_ADMIN_API_PORT": "off"}, []),
+        ({"KONG_ADMIN_LISTEN": "off"}, []),
+        ({"KONG_ADMIN_LISTEN": "0.0.0.0:8001, 127.0.0.1:8444 http2 ssl"}, ["0.0.0.0:8001", "127.0.0.1:8444"]),
+        ({"KONG_ADMIN_LISTEN": "0.0.0.0:8001", "CROSSFADE_ADMIN_API_PORT": "8005"}, ["127.0.0.1:8005"]),
+    ],
+)
+def test_where_the_admin_api_is(environ: dict[str, str], listens: list[str]) -> None:
+    found = GatewaySettings.from_environment(environ, None)
+    assert [str(one) for one in found.admin_listen] == listens
+    assert (found.admin_certificate is not None) == any(one.ssl for one in found.admin_listen)
+
+
+def test_what_only_the_proxy_carries_out_is_told() -> None:
+    found = GatewaySettings.from_environment({"KONG_STATUS_LISTEN": "off", "KONG_DNS_ORDER": "AAAA"}, None)
+    assert [remark.where for remark in found.remarks] == ["KONG_STATUS_LISTEN"]
 
 
 def test_the_controller_takes_kongs_variables() -> None:

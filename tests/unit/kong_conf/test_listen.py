@@ -37,7 +37,7 @@ def test_listeners_and_their_flags(text: str, expected: tuple[Listen, ...]) -> N
         ("localhost:8000", "'localhost' is not an IP address"),
         ("0.0.0.0:0", "'0.0.0.0:0' is not an IP address and a port"),
         ("0.0.0.0:65536", "'0.0.0.0:65536' is not"),
-        ("0.0.0.0:8000 udp", "'udp' is no flag of a listener"),
+        ("0.0.0.0:8000 udp", "has udp, which is not offered there"),
         ("0.0.0.0:8000 backlog=0", "'backlog=0' is no flag"),
         ("0.0.0.0:8000 backlog=99999999999", "is no flag"),
         ("0.0.0.0:8000, 127.0.0.1:8000", "127.0.0.1:8000 is taken twice"),
@@ -71,7 +71,7 @@ def test_listeners_of_streams(text: str, expected: tuple[Listen, ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("0.0.0.0:9000 http2", "'http2' is no flag of a listener; there are ssl, udp, proxy_protocol"),
+        ("0.0.0.0:9000 http2", "0.0.0.0:9000 has http2, which is not offered there"),
         ("0.0.0.0:9000 udp ssl", "goes neither with ssl"),
         ("0.0.0.0:9000 udp proxy_protocol", "nor with proxy_protocol"),
         ("0.0.0.0:53 udp, 1.2.3.4:53 udp", "1.2.3.4:53 is taken twice"),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Reading, Remark, read_settings
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given, Unreadable, from_environment, from_file
@@ -19,9 +20,16 @@ def test_defaults_are_kongs() -> None:
     defaults = {setting.name: Given(setting.default, "default") for setting in TABLE}
     read = read_settings([defaults])
     assert [remark.text for remark in read.remarks] == ["has no effect: ssl_cipher_suite decides, unless it is custom"]
-    assert read.settings._replace(proxy_listen=(), log_level=None) == KongSettings()._replace(
-        proxy_listen=(), ssl_protocols=("TLSv1.2", "TLSv1.3"), upstream_keepalive_max_requests=10_000
+    usual = KongSettings()._replace(
+        proxy_listen=(),
+        ssl_protocols=("TLSv1.2", "TLSv1.3"),
+        upstream_keepalive_max_requests=10_000,
+        dns_order=("LAST", "SRV", "A", "CNAME"),
+        dns_error_ttl=1.0,
     )
+    # Where the gateway's own processes listen is up to the command.
+    own = {"admin_listen": None, "status_listen": None, "log_level": None}
+    assert read.settings._replace(proxy_listen=(), **own) == usual
     addresses = [(one.address, one.port, one.ssl, one.http2) for one in KongSettings().proxy_listen]
     assert [(one.address, one.port, one.ssl, one.http2) for one in read.settings.proxy_listen] == addresses
 
@@ -71,6 +79,23 @@ def test_what_is_empty_is_not_set() -> None:
         ({"KONG_SSL_CIPHER_SUITE": "modern"}, "ssl_cipher_suite", "modern"),
         ({"KONG_SSL_SESSION_TICKETS": "off"}, "ssl_session_tickets", False),
         ({"KONG_SSL_SESSION_TIMEOUT": "1d2h3m4s"}, "ssl_session_timeout", 93_784),
+        ({"KONG_STATUS_LISTEN": "0.0.0.0:8100"}, "status_listen", (Listen("0.0.0.0", 8100),)),
+        ({"KONG_STATUS_LISTEN": "off"}, "status_listen", ()),
+        ({"KONG_ADMIN_LISTEN": "[::1]:8444 http2 ssl"}, "admin_listen", (Listen("::1", 8444, ssl=True, http2=True),)),
+        ({"KONG_ALLOW_DEBUG_HEADER": "on"}, "allow_debug_header", True),
+        ({"KONG_PROXY_ERROR_LOG": "/var/log/kong"}, "proxy_error_log", "/var/log/kong"),
+        (
+            {"KONG_DNS_RESOLVER": "10.0.0.1, 10.0.0.2:5353, [fd00::1]:53,::1"},
+            "dns_resolver",
+            (("10.0.0.1", 53), ("10.0.0.2", 5353), ("fd00::1", 53), ("::1", 53)),
+        ),
+        ({"KONG_RESOLVER_ADDRESS": "127.0.0.1"}, "dns_resolver", (("127.0.0.1", 53),)),
+        ({"KONG_DNS_ORDER": "last,aaaa,A"}, "dns_order", ("LAST", "AAAA", "A")),
+        ({"KONG_RESOLVER_FAMILY": "AAAA"}, "dns_order", ("AAAA",)),
+        ({"KONG_DNS_VALID_TTL": "30"}, "dns_valid_ttl", 30.0),
+        ({"KONG_DNS_ERROR_TTL": "0.5"}, "dns_error_ttl", 0.5),
+        ({"KONG_LUA_SSL_TRUSTED_CERTIFICATE": "system"}, "lua_ssl_trusted_certificate", None),
+        ({"KONG_LUA_SSL_TRUSTED_CERTIFICATE": "/etc/ca.pem"}, "lua_ssl_trusted_certificate", "/etc/ca.pem"),
         ({"KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": "0"}, "upstream_keepalive_pool_size", 0),
         ({"KONG_UPSTREAM_KEEPALIVE_MAX_REQUESTS": "5"}, "upstream_keepalive_max_requests", 5),
         ({"KONG_UPSTREAM_KEEPALIVE_IDLE_TIMEOUT": "7"}, "upstream_keepalive_idle_timeout", 7),
@@ -110,6 +135,17 @@ def test_values(variables: dict[str, str], field: str, value: object) -> None:
         ),
         ({"KONG_SSL_SESSION_TIMEOUT": "soon"}, "a time like 1d"),
         ({"KONG_SSL_CERT": "/a,/b"}, "one certificate is taken"),
+        ({"KONG_STATUS_LISTEN": "0.0.0.0:8100 ssl"}, "0.0.0.0:8100 has ssl, which is not offered there"),
+        ({"KONG_ADMIN_LISTEN": "0.0.0.0:8001 proxy_protocol"}, "has proxy_protocol, which is not offered there"),
+        ({"KONG_PROXY_ERROR_LOG": "logs/error.log"}, "another absolute path: there is no prefix"),
+        ({"KONG_DNS_RESOLVER": "dns.test"}, "'dns.test' is no address of a name server"),
+        ({"KONG_DNS_RESOLVER": "10.0.0.1:0"}, "is no address of a name server"),
+        ({"KONG_DNS_RESOLVER": "10.0.0.256"}, "is no address of a name server"),
+        ({"KONG_DNS_ORDER": "SRV"}, "it must have A or AAAA"),
+        ({"KONG_DNS_ORDER": "A,MX"}, "some of LAST, SRV, A, AAAA, CNAME"),
+        ({"KONG_DNS_VALID_TTL": "0"}, "a number from 0.1 to"),
+        ({"KONG_DNS_ERROR_TTL": "1e3"}, "a number from 0.1 to"),
+        ({"KONG_LUA_SSL_TRUSTED_CERTIFICATE": "system,/etc/ca.pem"}, "system or the absolute path of one file"),
         ({"KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": "-1"}, "a whole number from 0"),
         ({"KONG_TRUSTED_IPS": "{vault://env/ips}"}, "references are resolved in objects only"),
         ({"KONG_TRUSTED_IPS_FILE": "/run/ips"}, "no values are taken from files; set trusted_ips itself"),
@@ -128,7 +164,7 @@ def test_a_bad_value_is_an_error_that_says_what_is_allowed(variables: dict[str, 
         ("KONG_DATABASE", "has no effect: there is no database"),
         ("KONG_PG_PASSWORD", "has no effect: there is no database"),
         ("KONG_NGINX_HTTP_SUB_FILTER", "has no effect: it is a directive of nginx"),
-        ("KONG_ADMIN_LISTEN", "has no effect: the Admin API is read-only"),
+        ("KONG_ADMIN_API_URI", "has no effect: the Admin API can only be read"),
         ("KONG_TRUSTED_IP", "has no effect: there is no setting trusted_ip; did you mean trusted_ips?"),
         ("KONG_XYZZY", "has no effect: there is no setting xyzzy"),
     ],

@@ -24,7 +24,7 @@ def test_a_sidecar() -> None:
     assert settings.node_id == "prod/jazz-v1-x"
     assert settings.token_file == Path("/var/run/secrets/token")
     assert (settings.admin_port, settings.concurrency, settings.log_level) == (9901, 1, "info")
-    assert settings.status_port is None
+    assert settings.status == ()
     made = json.loads(bootstrap_from_settings(settings, token_secret_file=Path("/tmp/token.json")))
     (scraping,) = made["static_resources"]["listeners"]
     assert scraping["address"]["socket_address"] == {"address": "10.244.0.7", "port_value": 9901}
@@ -53,6 +53,26 @@ def test_a_gateway_tells_its_settings_of_kong_and_keeps_its_secrets() -> None:
     assert settings.log_level == "warning"
     with pytest.raises(SettingsError, match="KONG_TRUSTED_IPS"):
         settings_from_environment({"KONG_TRUSTED_IPS": "everyone"}, is_gateway=True)
+
+
+def test_where_the_status_pages_are_and_who_is_asked_for_names() -> None:
+    environment = {"KONG_STATUS_LISTEN": "127.0.0.1:9, [::]:10 ipv6only=off", "KONG_DNS_RESOLVER": "10.0.0.1"}
+    settings = settings_from_environment(environment, is_gateway=True)
+    made = json.loads(bootstrap_from_settings(settings, token_secret_file=None))
+    addresses = [one["address"]["socket_address"] for one in made["static_resources"]["listeners"]]
+    assert addresses == [
+        {"address": "127.0.0.1", "port_value": 9},
+        {"address": "::", "port_value": 10, "ipv4_compat": True},
+    ]
+    (asked,) = made["typed_dns_resolver_config"]["typed_config"]["resolvers"]
+    assert asked == {"socket_address": {"address": "10.0.0.1", "port_value": 53}}
+    assert settings.told.texts == {}
+    off = settings_from_environment({"KONG_STATUS_LISTEN": "off"}, is_gateway=True)
+    made = json.loads(bootstrap_from_settings(off, token_secret_file=None))
+    assert made["static_resources"]["listeners"] == []
+    assert made["layered_runtime"]["layers"][0]["static_layer"].keys() >= {
+        "envoy.reloadable_features.http_reject_path_with_fragment"
+    }
 
 
 def test_a_sidecar_tells_nothing() -> None:

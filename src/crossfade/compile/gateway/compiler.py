@@ -26,6 +26,7 @@ from crossfade.compile.gateway.custom_entities import refuse_custom_entities
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.keepalive import kept_alive
 from crossfade.compile.gateway.listeners import listeners
+from crossfade.compile.gateway.name_lookups import looked_up
 from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy
 from crossfade.compile.gateway.route_policies import Instance, route_policy, tell_protocols
 from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_routes, table_route
@@ -115,7 +116,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         memo,
         diagnostics,
         is_service_upstream=parameters.service_upstream,
-        authorities=settings.authorities,
+        authorities=settings.kong.lua_ssl_trusted_certificate or settings.authorities,
     )
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     placed_streams = [(stream, resolver.resolve(stream.backend)) for stream in streams]
@@ -138,7 +139,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         vaults=vaults,
         serves_without_missing=serves_without_missing,
     )
-    making = _Making(memo, diagnostics, plugins)
+    making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
     found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
     with_tls: tuple[Ingress | TcpIngress, ...] = (*ingresses, *tcp_ingresses(snapshot, classes))
     certificates = certificates_of(with_tls, snapshot, vaults, memo, diagnostics)
@@ -147,7 +148,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     model = ProxyModel(
         listeners=(*listeners(settings, certificates), *stream_listeners(served, settings, certificates)),
         clusters=tuple(
-            kept_alive(services[name].cluster, settings.kong)
+            looked_up(kept_alive(services[name].cluster, settings.kong), settings.kong)
             for name in sorted(services)
             if services[name].refusal is None
         ),
@@ -168,10 +169,11 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
 class _Making:
     """The last pass: what the others have found becomes entries of the tables, each one behind a boundary."""
 
-    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments) -> None:
+    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments, *, tells_names: bool) -> None:
         self._memo = memo
         self._diagnostics = diagnostics
         self._plugins = plugins
+        self._tells_names = tells_names
         self._facts: dict[str, str] = {}
 
     def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
@@ -179,7 +181,8 @@ class _Making:
 
         def build(found: Diagnostics) -> TableRoute | None:
             tell_protocols(attached, route, found)
-            return _checked(table_route(route, service, route_policy(attached)), route.origin, found)
+            made = table_route(route, service, route_policy(attached), tells_names=self._tells_names)
+            return _checked(made, route.origin, found)
 
         def make(found: Diagnostics) -> TableRoute | None:
             return isolated(

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from crossfade.api.bounds import MOST_SECONDS
 from crossfade.compile.gateway.route_policies import RoutePolicy
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
@@ -27,7 +29,9 @@ class TableRoute(NamedTuple):
     action: tables.Action
 
 
-def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> TableRoute:
+def table_route(
+    route: KongRoute, service: KongService, policy: RoutePolicy, *, tells_names: bool = False
+) -> TableRoute:
     name_of_all = None if route.preserve_host else _one_host(service)
     action = _action(service, policy, takes_host_of_endpoint=not route.preserve_host and name_of_all is None)
     found = tables.Route(
@@ -52,6 +56,7 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
         is_grpc=not {"http", "https"} & set(route.protocols),
         refusal=policy.refusal or service.refusal,
         steps=policy.steps,
+        names=tables.Names(route.name, service.name) if tells_names else UNSET,
     )
     return TableRoute(found, action)
 

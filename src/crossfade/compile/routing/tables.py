@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from crossfade.compile.policies.plugin import EnvoyFilter, OAuthClient, SigningKey
 from crossfade.compile.routing.matches import PathMatchKind
@@ -119,10 +119,17 @@ class Step(Struct, frozen=True, gc=False):
     candidates: tuple[Candidate, ...]
 
 
+class Names(Struct, frozen=True, gc=False):
+    """Kong's, of a route and its service."""
+
+    route: str
+    service: str
+
+
 class Route(Struct, frozen=True, gc=False):
     """With a `refusal` every request is answered 503. `tls_name` is asked for in place of the request's Host.
 
-    `action` is the name of an `Action`."""
+    `action` is the name of an `Action`. With `names` clients may ask who serves them."""
 
     id: str
     match: Match
@@ -137,6 +144,7 @@ class Route(Struct, frozen=True, gc=False):
     is_grpc: bool = False
     refusal: str | None = None
     steps: tuple[Step, ...] = ()
+    names: Names | UnsetType = UNSET
 
 
 class Action(Struct, frozen=True, gc=False):

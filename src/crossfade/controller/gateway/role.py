@@ -6,7 +6,6 @@ on with what it has.
 
 import asyncio
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 from crossfade import __version__
@@ -103,8 +102,8 @@ class _Role:
                 tasks.start("lead", self.lead)
                 if self._settings.webhook is not None:
                     tasks.start("webhook", self.webhook)
-                if self._settings.admin_api_port is not None:
-                    tasks.start("admin api", partial(self.admin_api, self._settings.admin_api_port))
+                if self._settings.admin_listen:
+                    tasks.start("admin api", self.admin_api)
         finally:
             await ads.stop()
 
@@ -154,11 +153,12 @@ class _Role:
             ingress_class = self._settings.compile.ingress_class
             await serve_webhook(self._client, self._settings.webhook, lambda: self._snapshot, ingress_class)
 
-    async def admin_api(self, port: int) -> None:
+    async def admin_api(self) -> None:
         """The proxy is in the same pod, so its admin interface is on the same loopback."""
         state = AdminState(lambda: self._compiled, lambda: self._publication.publisher.is_taken(PROXY))
         token, proxy = self._settings.compile.token, EnvoyAdmin(GATEWAY_ADMIN_PORT)
-        async with admin_server(state, address="127.0.0.1", port=port, server_token=token, proxy=proxy):
+        listens, certificate = self._settings.admin_listen, self._settings.admin_certificate
+        async with admin_server(state, listens=listens, server_token=token, proxy=proxy, certificate=certificate):
             await asyncio.Event().wait()
 
     async def _write_statuses(self) -> None:

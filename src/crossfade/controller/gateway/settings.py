@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.certs.authorities import system_authorities
-from crossfade.certs.default_certificate import default_certificate
+from crossfade.certs.default_certificate import admin_certificate, default_certificate
 from crossfade.compile.gateway.settings import (
     COMPAT_PROFILES,
     IDENTITY_HEADERS,
@@ -16,11 +16,14 @@ from crossfade.compile.gateway.settings import (
     CompileSettings,
     Environment,
 )
+from crossfade.compile.model import ServerCertificate
 from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
 from crossfade.kong_conf.files import with_files_read
+from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Remark, read_settings
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given, from_environment
+from crossfade.kong_conf.told import misplaced
 from crossfade_kube.meta import NamespacedName
 
 # Kong's own.
@@ -54,7 +57,8 @@ class GatewaySettings(Struct, frozen=True):
     ads_address: str = ADS_ADDRESS
     health_port: int = HEALTH_PORT
     webhook: WebhookSettings | None = None
-    admin_api_port: int | None = ADMIN_API_PORT
+    admin_listen: tuple[Listen, ...] = (Listen("127.0.0.1", ADMIN_API_PORT),)
+    admin_certificate: ServerCertificate | None = None
     remarks: tuple[Remark, ...] = ()
     kong_names: frozenset[str] = frozenset()
 
@@ -88,8 +92,9 @@ class GatewaySettings(Struct, frozen=True):
             ads_address=environ.get("CROSSFADE_ADS_ADDRESS") or ADS_ADDRESS,
             health_port=_port(environ, "CROSSFADE_HEALTH_PORT", str(HEALTH_PORT)),
             webhook=_webhook(environ, namespace),
-            admin_api_port=_admin_api_port(environ),
-            remarks=reading.remarks,
+            admin_listen=_admin_listen(environ, kong),
+            admin_certificate=admin_certificate(kong),
+            remarks=(*reading.remarks, *misplaced(reading)),
             kong_names=frozenset(reading.given),
         )
 
@@ -101,10 +106,14 @@ def _kong_sources(environ: Mapping[str, str]) -> tuple[Mapping[str, Given], ...]
     return from_environment(environ), ours
 
 
-def _admin_api_port(environ: Mapping[str, str]) -> int | None:
-    """On loopback; `off` for none."""
+def _admin_listen(environ: Mapping[str, str], kong: KongSettings) -> tuple[Listen, ...]:
+    """Our own variable, which came first, is a port of loopback, or `off`."""
     variable = "CROSSFADE_ADMIN_API_PORT"
-    return None if environ.get(variable) == "off" else _port(environ, variable, str(ADMIN_API_PORT))
+    if environ.get(variable) == "off":
+        return ()
+    if kong.admin_listen is not None and not environ.get(variable):
+        return kong.admin_listen
+    return (Listen("127.0.0.1", _port(environ, variable, str(ADMIN_API_PORT))),)
 
 
 def _webhook(environ: Mapping[str, str], namespace: str) -> WebhookSettings | None:

@@ -10,8 +10,9 @@ from crossfade.admission.kong import kong_handlers
 from crossfade.admission.server import admission_server
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates
+from crossfade.certs.key_files import load_into
 from crossfade.controller.gateway.settings import WebhookSettings
-from crossfade.controller.secret_certificates import announce, load_into, load_or_renew
+from crossfade.controller.secret_certificates import announce, load_or_renew
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client

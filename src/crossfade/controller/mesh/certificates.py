@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crossfade.certs.issuer import ServerCertificates
-from crossfade.controller.secret_certificates import announce, load_into, load_or_renew
+from crossfade.certs.key_files import load_into
+from crossfade.controller.secret_certificates import announce, load_or_renew
 from crossfade.install.mesh_names import (
     CERTIFICATE_SECRET,
     MUTATING_CONFIGURATION,

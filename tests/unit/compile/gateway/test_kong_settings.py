@@ -1,12 +1,14 @@
 """What Kong's settings become in the gateway's model."""
 
 import pytest
+from msgspec.structs import replace
 
 from crossfade.compile.gateway.keepalive import kept_alive
 from crossfade.compile.gateway.listeners import listeners
+from crossfade.compile.gateway.name_lookups import looked_up
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.log_format import log_format
-from crossfade.compile.model import Cluster, Discovery, HttpHandler, Listener, ServerCertificate, ServerTls
+from crossfade.compile.model import Cluster, Discovery, HttpHandler, IpFamily, Listener, ServerCertificate, ServerTls
 from crossfade.compile.routing.origin import Origin
 from crossfade.kong_conf.listen import listens
 from crossfade.kong_conf.settings import AccessLogPath, KongSettings
@@ -57,6 +59,26 @@ def test_tls_towards_clients(kong: KongSettings, expected: ServerTls) -> None:
 def test_connections_to_services(kong: KongSettings, most: int | None, idle_s: float) -> None:
     kept = kept_alive(CLUSTER, kong)
     assert (kept.max_requests_per_connection, kept.idle_timeout_s) == (most, idle_s)
+
+
+@pytest.mark.parametrize(
+    ("kong", "family", "refresh_s", "retry_s"),
+    [
+        (KongSettings(), IpFamily.V4_FIRST, None, None),
+        (KongSettings(dns_order=("LAST", "SRV", "A", "CNAME")), IpFamily.V4_FIRST, None, None),
+        (KongSettings(dns_order=("A", "AAAA")), IpFamily.V4_FIRST, None, None),
+        (KongSettings(dns_order=("AAAA", "A")), IpFamily.ANY, None, None),
+        (KongSettings(dns_order=("AAAA", "CNAME")), IpFamily.V6, None, None),
+        (KongSettings(dns_valid_ttl=30.0, dns_error_ttl=0.5), IpFamily.V4_FIRST, 30.0, 0.5),
+    ],
+)
+def test_names_are_looked_up(
+    kong: KongSettings, family: IpFamily, refresh_s: float | None, retry_s: float | None
+) -> None:
+    named = replace(CLUSTER, discovery=Discovery.STRICT_DNS, ip_family=IpFamily.V4_FIRST)
+    found = looked_up(named, kong)
+    assert (found.ip_family, found.dns_refresh_s, found.dns_retry_s) == (family, refresh_s, retry_s)
+    assert looked_up(CLUSTER, kong) is CLUSTER
 
 
 @pytest.mark.parametrize("has_request_id", [True, False])
