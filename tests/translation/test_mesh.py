@@ -21,7 +21,7 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import validate
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import Namespace
+from crossfade_kube.core import EndpointSlice, Namespace, Service
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import TypedObject, decode_known, kinds_by_gvk
 from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics
@@ -36,6 +36,8 @@ KINDS: tuple[type[TypedObject], ...] = (
     VirtualGateway,
     GatewayRoute,
     BackendGroup,
+    Service,
+    EndpointSlice,
 )
 NAMES = sorted(folder.name for folder in CASES.iterdir())
 
@@ -51,7 +53,8 @@ def compiled(items: list[JsonObject]) -> MeshModel:
 
 
 def described(model: MeshModel) -> str:
-    return dumped({"proxies": model.proxies, "states": model.states})
+    endpoints = {"endpoints": model.endpoints} if model.endpoints else {}
+    return dumped({"proxies": model.proxies, "states": model.states, **endpoints})
 
 
 @pytest.mark.parametrize("case", NAMES)

@@ -22,12 +22,13 @@ class Protocol(StrEnum):
 
 
 class Endpoint(Struct, frozen=True, order=True):
-    """`hostname` is what `HostRewriteKind.ENDPOINT` writes."""
+    """`hostname` is what `HostRewriteKind.ENDPOINT` writes; `zone` is where the endpoint runs."""
 
     address: str
     port: int
     hostname: str = ""
     weight: int = 1
+    zone: str = ""
 
 
 class Discovery(StrEnum):
@@ -143,6 +144,8 @@ class IpFamily(StrEnum):
 class Cluster(Struct, frozen=True):
     """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503.
 
+    With `shares_endpoints` those of an EDS cluster are not part of any one proxy's model.
+
     `idle_timeout_s` closes upstream connections that carry nothing; None is Envoy's hour, 0 is never.
     """
 
@@ -164,6 +167,7 @@ class Cluster(Struct, frozen=True):
     dns_retry_s: float | None = None
     """After how long one that was not found is looked up again."""
     tls: ClientTls | None = None
+    shares_endpoints: bool = False
 
     @property
     def are_probed(self) -> bool:

@@ -49,6 +49,8 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
         case Discovery.EDS:
             message.type = cluster_v3.Cluster.EDS
             message.eds_cluster_config.eds_config.CopyFrom(ads())
+            # Kubernetes knows better than probes that an endpoint is gone.
+            message.ignore_health_on_host_removal = cluster.health_check is not None
         case Discovery.ORIGINAL_DST:
             message.type = cluster_v3.Cluster.ORIGINAL_DST
             message.lb_policy = cluster_v3.Cluster.CLUSTER_PROVIDED

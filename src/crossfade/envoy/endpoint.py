@@ -1,6 +1,7 @@
 """Endpoints of a cluster, for EDS or within the cluster."""
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from crossfade.compile.model import Endpoint
 from crossfade.envoy.proto import UInt32Value, core_v3, endpoint_v3
@@ -12,9 +13,15 @@ def load_assignment(
     """An endpoint of weight 0 is left out: Envoy has no such thing. Where they are probed they are called by name."""
     message = endpoint_v3.ClusterLoadAssignment(cluster_name=cluster)
     picked = sorted(endpoint for endpoint in endpoints if endpoint.weight > 0)
-    if picked:
-        message.endpoints.add(lb_endpoints=[_lb_endpoint(endpoint, are_probed) for endpoint in picked])
+    for zone, found in groupby(sorted(picked, key=_zone), key=_zone):
+        locality = message.endpoints.add(lb_endpoints=[_lb_endpoint(endpoint, are_probed) for endpoint in found])
+        if zone:
+            locality.locality.zone = zone
     return message
+
+
+def _zone(endpoint: Endpoint) -> str:
+    return endpoint.zone
 
 
 def _lb_endpoint(endpoint: Endpoint, is_probed: bool) -> endpoint_v3.LbEndpoint:

@@ -33,32 +33,55 @@ class Resource(NamedTuple):
 
 
 RESOURCES_TAG: Final = b"\x12"
+_DIGEST_BYTES: Final = 16
+_MODULUS: Final = 1 << 8 * _DIGEST_BYTES
 NOTHING: Final[Mapping[str, Resource]] = MappingProxyType({})
 
 
 class ResourceSet:
-    """Immutable. Equal sets have equal bytes; names within a type are sorted."""
+    """Immutable. Equal sets have equal bytes; names within a type are sorted.
 
-    __slots__ = ("_by_type", "_versions", "version")
+    `names` is one object for sets that were made of one another with the same names throughout.
+    """
+
+    __slots__ = ("_by_type", "_digests", "names", "version")
 
     def __init__(self, by_type: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
-        self._by_type = MappingProxyType(
-            {kind: MappingProxyType(dict(sorted(by_type[kind].items()))) for kind in ResourceType if by_type.get(kind)}
-        )
-        self._versions = {kind: _digest(resources) for kind, resources in self._by_type.items()}
-        self.version: Final = blake2b(repr(self._versions).encode(), digest_size=8).hexdigest()
+        self._by_type: Mapping[ResourceType, Mapping[str, Resource]] = {
+            kind: MappingProxyType(dict(sorted(by_type[kind].items()))) for kind in ResourceType if by_type.get(kind)
+        }
+        self._digests = {kind: _digest(resources) for kind, resources in self._by_type.items()}
+        self.names: object = object()
+        self.version: str = _version(self._digests)
 
-    def version_of(self, kind: ResourceType) -> str:
-        """Of all resources of a type; empty if there are none."""
-        return self._versions.get(kind, "")
+    def version_of(self, kind: ResourceType) -> int:
+        """Of all resources of a type; 0 if there are none."""
+        return self._digests.get(kind, 0)
 
     def of(self, kind: ResourceType) -> Mapping[str, Resource]:
         """Name to resource, sorted by name."""
         return self._by_type.get(kind, NOTHING)
 
+    def with_all(self, kind: ResourceType, resources: Mapping[str, Resource]) -> "ResourceSet":
+        """In addition to those of this type, or instead of them by name."""
+        return ResourceSet({**self._by_type, kind: {**self.of(kind), **resources}}) if resources else self
+
     def with_resource(self, kind: ResourceType, name: str, resource: Resource) -> "ResourceSet":
         """In addition, or instead of the one of that name."""
         return ResourceSet({**self._by_type, kind: {**self.of(kind), name: resource}})
+
+    def replacing(self, kind: ResourceType, changes: Mapping[str, Resource]) -> "ResourceSet":
+        """With other resources for names that it has: costs little more than what changed."""
+        old = self._by_type[kind]
+        digest = self._digests[kind]
+        for name, resource in changes.items():
+            digest += _weight(name, resource) - _weight(name, old[name])
+        made: ResourceSet = ResourceSet.__new__(ResourceSet)
+        made._by_type = {**self._by_type, kind: MappingProxyType({**old, **changes})}
+        made._digests = {**self._digests, kind: digest % _MODULUS}
+        made.names = self.names
+        made.version = _version(made._digests)
+        return made
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ResourceSet) and self.version == other.version
@@ -71,11 +94,17 @@ class ResourceSet:
         return f"ResourceSet({self.version}, {counts})"
 
 
-def _digest(resources: Mapping[str, Resource]) -> str:
-    digest = blake2b(digest_size=8)
-    for name, resource in resources.items():
-        digest.update(f"{name} {resource.version}\n".encode())
-    return digest.hexdigest()
+def _digest(resources: Mapping[str, Resource]) -> int:
+    """A sum, so that a change of one resource need not look at the others."""
+    return sum(_weight(name, resource) for name, resource in resources.items()) % _MODULUS
+
+
+def _weight(name: str, resource: Resource) -> int:
+    return int.from_bytes(blake2b(f"{name} {resource.version}".encode(), digest_size=_DIGEST_BYTES).digest())
+
+
+def _version(digests: Mapping[ResourceType, int]) -> str:
+    return blake2b(repr(sorted(digests.items())).encode(), digest_size=8).hexdigest()
 
 
 EMPTY: Final = ResourceSet({})

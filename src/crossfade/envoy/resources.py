@@ -99,7 +99,7 @@ _Part = tuple[ResourceType, str, Any, Callable[[Any], Message]]
 def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterator[_Part]:
     for cluster in model.clusters:
         yield ResourceType.CLUSTER, cluster.name, cluster, cluster_from_model
-        if cluster.discovery is Discovery.EDS:
+        if cluster.discovery is Discovery.EDS and not cluster.shares_endpoints:
             yield (
                 ResourceType.ENDPOINTS,
                 cluster.name,

@@ -51,7 +51,8 @@ def _cluster_rules() -> list[JsonObject]:
         # Patching the objects themselves is for finalizers.
         _rule(GROUP, kinds, (*_READ, "patch")),
         _rule(GROUP, [f"{kind}/status" for kind in kinds], ("get", "patch")),
-        _rule("", ["namespaces"], _READ),
+        _rule("", ["namespaces", "services"], _READ),
+        _rule("discovery.k8s.io", ["endpointslices"], _READ),
         _rule("", ["pods"], ("get",)),
         _rule("", ["events"], ("create", "patch")),
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),

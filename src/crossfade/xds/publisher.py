@@ -39,6 +39,8 @@ class _Proxy:
         self.trial: Resource | None = None
         self.subscriptions: set[Subscription] = set()
         self.was_taken = False
+        self.names: object = None
+        """Those that `good` was last cleared for."""
 
 
 class Subscription:
@@ -170,9 +172,12 @@ class Publisher:
             self._peers.introduced(subscription)
 
     def note_taken(self, proxy: str) -> None:
+        if self._on_taken is None:
+            # Counts over all streams of the proxy, at each answer of each.
+            return
         state = self._proxies[proxy]
         was_taken, state.was_taken = state.was_taken, self.is_taken(proxy)
-        if state.was_taken and not was_taken and self._on_taken is not None:
+        if state.was_taken and not was_taken:
             self._on_taken(proxy)
 
     def effective(self, proxy: str) -> ResourceSet | None:
@@ -211,7 +216,9 @@ class Publisher:
             for (kind, name), version in state.bad.items()
             if name in published.of(kind) and published.of(kind)[name].version == version
         }
-        state.good = {(kind, name): good for (kind, name), good in state.good.items() if name in published.of(kind)}
+        if state.names is not published.names:
+            state.names = published.names
+            state.good = {(kind, name): good for (kind, name), good in state.good.items() if name in published.of(kind)}
         effective = _without_bad(published, state.bad, state.good)
         if state.trial is not None:
             effective = effective.with_resource(ResourceType.LISTENER, TRIAL_LISTENER, state.trial)

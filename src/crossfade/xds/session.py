@@ -68,7 +68,7 @@ class _Interest:
         self.alone: set[str] = set()
         """Were part of a refused response: sent one by one, to learn which one is bad."""
         self.refused: dict[str, str] = {}
-        self.settled: str | None = None
+        self.settled: int | None = None
         """The version of the whole type that the proxy was last brought to; saves comparing while nothing changes."""
 
 

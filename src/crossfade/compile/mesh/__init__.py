@@ -1,5 +1,6 @@
 """App Mesh objects → what every virtual node's sidecar and every virtual gateway does."""
 
+from crossfade.compile.mesh.compiler import MeshCompiler
 from crossfade.compile.mesh.fallback import (
     Accepted,
     Compiled,
@@ -12,11 +13,14 @@ from crossfade.compile.mesh.fallback import (
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_mesh
+from crossfade.compile.mesh.service_names import ClusterView
 
 __all__ = [
     "Accepted",
     "ArnScope",
+    "ClusterView",
     "Compiled",
+    "MeshCompiler",
     "MeshModel",
     "ObjectState",
     "Refusals",

@@ -16,10 +16,11 @@ from crossfade.compile.isolate import INTERNAL_FAULT
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Named
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
-from crossfade.compile.mesh.pipeline import compile_mesh
+from crossfade.compile.mesh.pipeline import compile_routing
+from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView
 from crossfade.compile.mesh.states import texts_of
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import Namespace
+from crossfade_kube.core import Namespace, Service
 from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import TypedObject, typed_ref
 
@@ -73,14 +74,19 @@ class _Choice(Struct):
 
 
 def compile_with_fallback(
-    snapshot: Snapshot, scope: ArnScope, accepted: Accepted, refusals: Refusals | None = None
+    snapshot: Snapshot,
+    scope: ArnScope,
+    accepted: Accepted,
+    refusals: Refusals | None = None,
+    *,
+    cluster: ClusterView = ANY_CLUSTER,
 ) -> Compiled:
-    """States and diagnostics are those of the newest objects, even where older ones are in force."""
-    newest = _with_refusals(compile_mesh(snapshot, scope), snapshot, refusals or {})
+    """All but endpoints. States and diagnostics are those of the newest objects, even where older ones are in force."""
+    newest = _with_refusals(compile_routing(snapshot, scope, cluster), snapshot, refusals or {})
     choice = _chosen(snapshot, _errors(newest.diagnostics), accepted, refusals or {})
     if not choice.replaced:
         return Compiled(newest, choice.accepted)
-    in_force = compile_mesh(_with(snapshot, choice.replaced), scope)
+    in_force = compile_routing(_with(snapshot, choice.replaced), scope, cluster)
     problems = texts_of(newest.diagnostics, Severity.ERROR, with_effect=False)
     noted = {
         ref: _noted(newest.states[ref], problems[ref])
@@ -88,7 +94,11 @@ def compile_with_fallback(
         if version is not None and ref in newest.states
     }
     model = structs.replace(
-        newest, proxies=in_force.proxies, states={**newest.states, **noted}, faults=(*newest.faults, *in_force.faults)
+        newest,
+        proxies=in_force.proxies,
+        sources=in_force.sources,
+        states={**newest.states, **noted},
+        faults=(*newest.faults, *in_force.faults),
     )
     return Compiled(model, choice.accepted)
 
@@ -180,7 +190,7 @@ def _errors(diagnostics: tuple[Diagnostic, ...]) -> dict[ObjectRef, frozenset[st
 
 
 def _with(snapshot: Snapshot, replaced: Mapping[ObjectRef, Named | None]) -> Snapshot:
-    kinds: tuple[type[TypedObject], ...] = (Namespace, Mesh, *MEMBER_KINDS)
+    kinds: tuple[type[TypedObject], ...] = (Namespace, Mesh, *MEMBER_KINDS, Service)
     objects: dict[type[TypedObject], dict[NamespacedName, TypedObject]] = {}
     for kind in kinds:
         versions = ((item.metadata.key, replaced.get(typed_ref(item), item)) for item in snapshot.all(kind))

@@ -7,7 +7,9 @@ from crossfade.api.appmesh.values import ObjectReference, VirtualNodeTarget, Vir
 from crossfade.api.appmesh.virtual_service import VirtualRouterTarget
 from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.membership import Refusal
+from crossfade.compile.mesh.service_names import ClusterView, service_key, uses_slices
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Service
 from crossfade_kube.meta import NamespacedName
 
 K = TypeVar("K", VirtualNode, VirtualService, VirtualRouter)
@@ -24,9 +26,18 @@ _ARN_PARTS: Final = 6
 class Links:
     """Looks references up among the members of one mesh; what it cannot find it explains."""
 
-    def __init__(self, members: Members, snapshot: Snapshot) -> None:
+    def __init__(self, members: Members, snapshot: Snapshot, cluster: ClusterView) -> None:
         self._members = members
         self._snapshot = snapshot
+        self.cluster = cluster
+        self.uses_slices = uses_slices(members.mesh, cluster)
+        discovery = members.mesh.spec.mesh_service_discovery
+        self.ip_preference = discovery.ip_preference if discovery else None
+
+    def kubernetes_service(self, hostname: str) -> Service | None:
+        """The Service of the cluster that a host name stands for."""
+        key = service_key(hostname, self.cluster.domain)
+        return None if key is None else self._snapshot.get(Service, *key)
 
     def node(self, target: VirtualNodeTarget, namespace: str) -> VirtualNode | Refusal:
         return self._find(VirtualNode, target.virtual_node_ref, target.virtual_node_arn, namespace)

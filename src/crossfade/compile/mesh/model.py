@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from crossfade.compile.diagnostics import Diagnostic, Fault
+from crossfade.compile.mesh.endpoints import EndpointsByCluster, SourcesByCluster
 from crossfade.compile.model import Cluster, ProxyModel
 from crossfade.compile.routing.routes import Destination, Route
 from crossfade_kube.meta import ObjectRef
@@ -49,7 +50,8 @@ class ServicePlan(Struct, frozen=True):
 class MeshModel(Struct, frozen=True):
     """`proxies` and their `owners` (VirtualNodes and VirtualGateways) by what their pods are told to be (`mesh/…`).
 
-    An owner whose proxy could not be compiled (one of the `faults`) has no proxy: it keeps what it had.
+    An owner whose proxy could not be compiled (one of the `faults`) has no proxy: it keeps what it had. `sources` and
+    `endpoints` are those of clusters that share them, by the mesh's awsName and the cluster.
     """
 
     proxies: Mapping[str, ProxyModel]
@@ -57,3 +59,5 @@ class MeshModel(Struct, frozen=True):
     states: Mapping[ObjectRef, ObjectState]
     diagnostics: tuple[Diagnostic, ...]
     faults: tuple[Fault, ...] = ()
+    sources: Mapping[str, SourcesByCluster] = {}
+    endpoints: Mapping[str, EndpointsByCluster] = {}

@@ -9,10 +9,13 @@ from msgspec import structs
 from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
+from crossfade.compile.mesh.discovery import check_service_ports, endpoint_sources
+from crossfade.compile.mesh.endpoints import EndpointSource, SourcesByCluster, compile_endpoints
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import GatewayScope, compile_gateway
 from crossfade.compile.mesh.inbound import compile_inbound
@@ -21,6 +24,7 @@ from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
 from crossfade.compile.mesh.routers import compile_router
+from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service
 from crossfade.compile.mesh.states import object_states
 from crossfade.compile.model import Cluster, IpFamily, ProxyModel
@@ -38,15 +42,36 @@ class _Owned(NamedTuple):
     proxy: ProxyModel | None
 
 
-def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
+def compile_mesh(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> MeshModel:
     """Never raises for what users write: what cannot be kept ends in a diagnostic of the object at fault."""
+    return with_endpoints(compile_routing(snapshot, scope, cluster), snapshot, Memo())
+
+
+def with_endpoints(routing: MeshModel, snapshot: Snapshot, memo: Memo) -> MeshModel:
+    """`routing` is what `compile_routing` gave, for this snapshot or for one that differs in endpoints only."""
+    diagnostics = Diagnostics()
+    memo.begin()
+    endpoints = compile_endpoints(routing.sources, snapshot, memo, diagnostics)
+    return structs.replace(
+        routing,
+        endpoints=endpoints,
+        diagnostics=tuple(sorted({*routing.diagnostics, *diagnostics})) if len(diagnostics) else routing.diagnostics,
+        faults=(*routing.faults, *diagnostics.faults),
+    )
+
+
+def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> MeshModel:
+    """All but the endpoints of clusters that share them."""
     diagnostics = Diagnostics()
     meshes = admit(snapshot, diagnostics)
-    links = {name: Links(members, snapshot) for name, members in meshes.items()}
+    links = {name: Links(members, snapshot, cluster) for name, members in meshes.items()}
     found: dict[str, _Owned] = {}
+    sources: dict[str, SourcesByCluster] = {}
     for name, members in meshes.items():
         _check_owner(members.mesh, scope, diagnostics)
+        check_endpoints_annotation(members.mesh, diagnostics)
         found |= _proxies_of(members, links[name], snapshot, diagnostics)
+        sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
     return MeshModel(
         proxies={path: one.proxy for path, one in found.items() if one.proxy is not None},
@@ -54,7 +79,25 @@ def compile_mesh(snapshot: Snapshot, scope: ArnScope) -> MeshModel:
         states=states,
         diagnostics=tuple(diagnostics),
         faults=tuple(diagnostics.faults),
+        sources={mesh: found for mesh, found in sources.items() if found},
     )
+
+
+def _sources_of(members: Members, links: Links, diagnostics: Diagnostics) -> SourcesByCluster:
+    found: dict[str, EndpointSource] = {}
+    for node in members.all(VirtualNode):
+        found |= isolated(
+            partial(_sources_of_node, node, members.mesh.aws_name, links),
+            otherwise={},
+            ref=typed_ref(node),
+            effect="other nodes cannot call this one",
+            diagnostics=diagnostics,
+        )
+    return found
+
+
+def _sources_of_node(node: VirtualNode, mesh: str, links: Links) -> dict[str, EndpointSource]:
+    return dict(endpoint_sources(node, mesh, links))
 
 
 def _check_owner(mesh: Mesh, scope: ArnScope, diagnostics: Diagnostics) -> None:
@@ -141,12 +184,13 @@ def _sidecar(
     diagnostics: Diagnostics,
 ) -> ProxyModel:
     _check_discovery(node, diagnostics)
+    check_service_ports(node, links, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
     inbound = compile_inbound(
         node,
         mesh=mesh.aws_name,
-        app_address="::1" if _ip_preference(members) == "IPv6_ONLY" else "127.0.0.1",
+        app_address="::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1",
         access_log=log,
         diagnostics=diagnostics,
     )
@@ -155,13 +199,8 @@ def _sidecar(
     return ProxyModel(
         listeners=(*inbound.listeners, outbound.listener),
         route_tables=(*inbound.route_tables, *outbound.route_tables),
-        clusters=(*inbound.clusters, *_in_family(outbound.clusters, _ip_preference(members))),
+        clusters=(*inbound.clusters, *_in_family(outbound.clusters, links.ip_preference)),
     )
-
-
-def _ip_preference(members: Members) -> str | None:
-    discovery = members.mesh.spec.mesh_service_discovery
-    return discovery.ip_preference if discovery else None
 
 
 def _in_family(clusters: Iterable[Cluster], preference: str | None) -> Iterable[Cluster]:

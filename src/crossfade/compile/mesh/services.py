@@ -51,12 +51,12 @@ def compile_service(
     if isinstance(provider, VirtualRouter):
         return ServicePlan(ref, service.aws_name, routers[provider.metadata.key])
     if isinstance(provider, VirtualNode):
-        return ServicePlan(ref, service.aws_name, _node_plans(provider, service, mesh, diagnostics))
+        return ServicePlan(ref, service.aws_name, _node_plans(provider, service, links, mesh, diagnostics))
     return ServicePlan(ref, service.aws_name)
 
 
 def _node_plans(
-    node: VirtualNode, service: VirtualService, mesh: str, diagnostics: Diagnostics
+    node: VirtualNode, service: VirtualService, links: Links, mesh: str, diagnostics: Diagnostics
 ) -> tuple[PortPlan, ...]:
     """A node as provider takes everything, with fixed timeouts: who needs others puts a router in between."""
     origin = Origin(typed_ref(service), "spec.provider.virtualNode")
@@ -74,7 +74,7 @@ def _node_plans(
         # Both are told of the node.
         if isinstance(PORT.check(port), Misfit) or any(plan.port == port for plan in plans):
             continue
-        cluster = node_cluster(node, listener, mesh)
+        cluster = node_cluster(node, listener, mesh, links)
         if isinstance(cluster, Refusal):
             diagnostics.error(
                 origin.ref, "service.no-discovery", cluster.reason, effect="its requests get 503", field=origin.path

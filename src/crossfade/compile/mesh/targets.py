@@ -8,13 +8,14 @@ from msgspec import Struct
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.virtual_node import Listener
 from crossfade.api.appmesh.virtual_router import WeightedTarget
-from crossfade.api.bounds import PORT, Misfit, host_name, is_ip_address
+from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
+from crossfade.compile.mesh.discovery import cluster_discovery
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
-from crossfade.compile.model import Cluster, Discovery, Endpoint, Protocol
+from crossfade.compile.model import Cluster, Discovery, Protocol
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Destination
 from crossfade_kube.meta import ObjectRef
@@ -74,7 +75,7 @@ def _cluster_of(target: WeightedTarget, scope: TargetScope, links: Links) -> Clu
             f"virtualNode {node.metadata.key} speaks {mapping.protocol} on port {mapping.port}, "
             f"the route {scope.protocol}"
         )
-    return node_cluster(node, listener, scope.mesh)
+    return node_cluster(node, listener, scope.mesh, links)
 
 
 def _listener_of(node: VirtualNode, port: int | None) -> Listener | Refusal:
@@ -89,31 +90,24 @@ def _listener_of(node: VirtualNode, port: int | None) -> Listener | Refusal:
     return found or Refusal(f"virtualNode {key} has no listener on port {port}")
 
 
-def node_cluster(node: VirtualNode, listener: Listener, mesh: str) -> Cluster | Refusal:
+def node_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links) -> Cluster | Refusal:
     """How clients reach that listener."""
-    discovery = node.spec.service_discovery
-    if discovery is None or discovery.dns is None:
-        return Refusal(f"virtualNode {node.metadata.key} has no dns service discovery")
-    mapping, hostname = listener.port_mapping, discovery.dns.hostname
+    mapping = listener.port_mapping
     if isinstance(misfit := PORT.check(mapping.port), Misfit):
         return Refusal(f"the port of virtualNode {node.metadata.key} cannot be used: {misfit}")
-    kind = Discovery.STRICT_DNS if discovery.dns.response_type == "ENDPOINTS" else Discovery.LOGICAL_DNS
-    if is_ip_address(hostname):
-        kind = Discovery.STATIC
-    elif isinstance(wrong := host_name(hostname), Misfit):
-        return Refusal(f"the dns hostname of virtualNode {node.metadata.key} cannot be used: {wrong}")
-    else:
-        # The trailing dot keeps the pod's DNS search path out of it.
-        hostname = hostname.rstrip(".") + "."
+    found = cluster_discovery(node, mapping.port, links)
+    if isinstance(found, Refusal):
+        return found
     return Cluster(
         name=names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port),
-        discovery=kind,
-        endpoints=(Endpoint(hostname, mapping.port),),
+        discovery=found.kind,
+        endpoints=found.endpoints,
         origin=Origin(typed_ref(node), "spec.serviceDiscovery"),
         protocol=Protocol(mapping.protocol),
         connect_timeout_s=_CONNECT_TIMEOUT_S,
         health_check=health_check(listener),
         outlier_detection=outlier_detection(listener.outlier_detection),
+        shares_endpoints=found.kind is Discovery.EDS,
     )
 
 

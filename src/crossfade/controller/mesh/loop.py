@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import AsyncIterable, Callable
 
 from crossfade.compile.mesh import (
-    Accepted,
     ArnScope,
+    ClusterView,
+    MeshCompiler,
     MeshModel,
     Refusals,
     Refused,
-    compile_with_fallback,
     current,
     refusable,
 )
@@ -27,7 +27,7 @@ from crossfade_kube.meta import ObjectRef
 class MeshLoop:
     """`snapshot` and `model` are the latest; `model` is None until the first compilation.
 
-    `on_compiled` is called after each, `on_found` when it is known what a proxy refuses.
+    `on_compiled` is called after each that may have changed a state, `on_found` when it is known what a proxy refuses.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class MeshLoop:
         *,
         scope: ArnScope,
         log: EventLog,
+        cluster: ClusterView | None = None,
         on_compiled: Callable[[], None] = lambda: None,
         on_found: Callable[[Finding], None] = lambda _: None,
     ) -> None:
@@ -44,11 +45,10 @@ class MeshLoop:
         self._publication = MeshPublication(on_found=self._found)
         self.publisher = self._publication.publisher
         self._source = source
-        self._scope = scope
+        self._compiler = MeshCompiler(scope, cluster or ClusterView())
         self._faults = FaultLog(log)
         self._on_compiled = on_compiled
         self._on_found = on_found
-        self._accepted: Accepted = {}
         self._refusals: Refusals = {}
         self._has_new_refusals = asyncio.Event()
 
@@ -67,12 +67,13 @@ class MeshLoop:
     def _apply(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._refusals = current(snapshot, self._refusals)
-        compiled = compile_with_fallback(snapshot, self._scope, self._accepted, self._refusals)
-        self.model, self._accepted = compiled
-        faults = self._publication.publish(compiled.model)
-        self._faults.tell((*compiled.model.faults, *faults))
-        self._publication.blame()
-        self._on_compiled()
+        before = self._compiler.routing
+        self.model = self._compiler.compile(snapshot, self._refusals)
+        faults = self._publication.publish(self.model)
+        self._faults.tell((*self.model.faults, *faults))
+        if self._compiler.routing is not before:
+            self._publication.blame()
+            self._on_compiled()
 
     def _found(self, finding: Finding) -> None:
         """Counts for the version that was compiled last; should that not be the refused one, the next verdict tells."""

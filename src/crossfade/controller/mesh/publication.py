@@ -1,24 +1,30 @@
 """What the mesh's proxies are given, and which objects they or their encoding refuse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from crossfade.api.appmesh import Mesh
 from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.encoding import Unencodable, unencodable
-from crossfade.envoy.resource_set import ResourceSet
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
 from crossfade.envoy.resources import Encoded, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.shared_endpoints import SharedEndpoints
 from crossfade.xds.inquiry import Finding, Inquiry, unencodable_finding
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.session import Verdict
+from crossfade_kube.meta import ObjectRef
 
 
 class _Built(NamedTuple):
+    """`shared` are the clusters whose endpoints are not the proxy's own."""
+
     model: ProxyModel
     memory: Encoded
     resources: ResourceSet
+    shared: frozenset[str]
     unencodable: tuple[Unencodable, ...]
 
 
@@ -31,15 +37,22 @@ class MeshPublication:
         self._inquiry = Inquiry(self.publisher, self._options, on_found=on_found)
         self._on_found = on_found
         self._built: dict[str, _Built] = {}
+        self._endpoints: dict[str, SharedEndpoints] = {}
 
     def publish(self, model: MeshModel) -> list[Fault]:
         """An owner without proxy keeps what it has. Gives what encoding failed on, for the log."""
-        faults: list[Fault] = []
+        changed = {mesh: self._shared(mesh).update(found) for mesh, found in model.endpoints.items()}
+        faults = [
+            Fault(_nobody(mesh), one.name, one.exception) for mesh in changed for one in self._shared(mesh).failed
+        ]
         for path, proxy in model.proxies.items():
-            built = self._encoded(path, proxy)
+            mesh = _mesh_of(path)
+            built = self._current(path, proxy, changed.get(mesh, {})) or self._encoded(path, proxy, self._shared(mesh))
             self._built[path] = built
             self.publisher.publish(path, built.resources)
             faults += [Fault(model.owners[path], one.name, one.exception) for one in built.unencodable]
+        for gone in self._endpoints.keys() - model.endpoints.keys():
+            del self._endpoints[gone]
         for gone in self._built.keys() - model.owners.keys():
             del self._built[gone]
             self._inquiry.drop(gone)
@@ -52,14 +65,26 @@ class MeshPublication:
             for one in built.unencodable:
                 self._on_found(unencodable_finding(path, one))
 
-    def _encoded(self, path: str, proxy: ProxyModel) -> _Built:
+    def _shared(self, mesh: str) -> SharedEndpoints:
+        return self._endpoints.setdefault(mesh, SharedEndpoints())
+
+    def _current(self, path: str, proxy: ProxyModel, changed: Mapping[str, Resource]) -> _Built | None:
+        """What the proxy has, with the endpoints that are `changed`; None where its model is another."""
         known = self._built.get(path)
         # Building messages costs more than comparing models, and most changes concern few proxies.
-        if known is not None and known.model == proxy:
-            return known
+        if known is None or (known.model is not proxy and known.model != proxy):
+            return None
+        own = {name: resource for name, resource in changed.items() if name in known.shared}
+        resources = known.resources.replacing(ResourceType.ENDPOINTS, own) if own else known.resources
+        return known._replace(model=proxy, resources=resources)
+
+    def _encoded(self, path: str, proxy: ProxyModel, endpoints: SharedEndpoints) -> _Built:
+        known = self._built.get(path)
         memory = Encoded() if known is None else known.memory
         resources = resources_from_model(proxy, options=self._options, before=memory)
-        return _Built(proxy, memory, resources, unencodable(proxy, memory.failed, self._options))
+        shared = frozenset(cluster.name for cluster in proxy.clusters if cluster.shares_endpoints)
+        resources = resources.with_all(ResourceType.ENDPOINTS, endpoints.of(shared))
+        return _Built(proxy, memory, resources, shared, unencodable(proxy, memory.failed, self._options))
 
     def _open(self, rejection: Rejection) -> None:
         built = self._built.get(rejection.proxy)
@@ -68,3 +93,12 @@ class MeshPublication:
 
     def _record(self, proxy: str, verdict: Verdict) -> None:
         self._inquiry.record(proxy, verdict)
+
+
+def _mesh_of(path: str) -> str:
+    """`mesh/<awsName>/…`"""
+    return path.split("/", 2)[1]
+
+
+def _nobody(mesh: str) -> ObjectRef:
+    return ObjectRef(Mesh.RESOURCE.api_version, Mesh.RESOURCE.kind, "", mesh)

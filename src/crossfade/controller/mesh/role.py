@@ -21,13 +21,15 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.mesh import ArnScope
+from crossfade.compile.mesh import ArnScope, ClusterView
 from crossfade.controller.health import health_server
 from crossfade.controller.mesh.certificates import Certificates
 from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.objects import MeshObjects
+from crossfade.controller.mesh.permissions import may_read
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.controller.sources import ClusterSource
 from crossfade.inject.settings import SidecarSettings
@@ -49,7 +51,7 @@ from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
-from crossfade_kube.core import Namespace
+from crossfade_kube.core import EndpointSlice, Namespace, Service
 from crossfade_kube.errors import KubeError, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
@@ -68,6 +70,7 @@ KINDS: Final[tuple[type[TypedObject], ...]] = (
     GatewayRoute,
     BackendGroup,
 )
+_ENDPOINT_KINDS: Final[tuple[type[TypedObject], ...]] = (Service, EndpointSlice)
 # An author sees an object's ARN this much later at least, and a burst of changes goes out at once.
 _QUIET_S: Final = 0.01
 _MAX_UNREST_S: Final = 0.25
@@ -100,6 +103,7 @@ class MeshSettings(Struct, frozen=True):
     sidecar_log_level: str = "info"
     sidecar_pre_stop_delay_s: int = 0
     waits_until_proxy_ready: bool = False
+    cluster_domain: str = "cluster.local"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "MeshSettings":
@@ -110,6 +114,9 @@ class MeshSettings(Struct, frozen=True):
         delay = environ.get("CROSSFADE_PRE_STOP_DELAY_S") or "0"
         if not delay.isdigit():
             raise ValueError(f"CROSSFADE_PRE_STOP_DELAY_S is {delay!r}: it must be a whole number of seconds")
+        domain = (environ.get("CROSSFADE_CLUSTER_DOMAIN") or "cluster.local").strip(".")
+        if isinstance(misfit := host_name(domain), Misfit):
+            raise ValueError(f"CROSSFADE_CLUSTER_DOMAIN is {domain!r}: {misfit.problem}")
         return cls(
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             cluster={name: value for name, value in environ.items() if name.startswith("KUBERNETES_")},
@@ -123,6 +130,7 @@ class MeshSettings(Struct, frozen=True):
             sidecar_log_level=environ.get("CROSSFADE_SIDECAR_LOG_LEVEL") or "info",
             sidecar_pre_stop_delay_s=int(delay),
             waits_until_proxy_ready=environ.get("CROSSFADE_WAIT_UNTIL_PROXY_READY") == "true",
+            cluster_domain=domain,
         )
 
 
@@ -130,26 +138,34 @@ async def run_mesh_role(settings: MeshSettings) -> None:
     """Until cancelled; raises ConfigError when the cluster's configuration cannot be used."""
     config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
     async with Client(config, user_agent=f"crossfade-mesh/{__version__}") as client:
-        role = _MeshRole(settings, client)
-        async with health_server(host=settings.host, port=settings.health_port, waits_for=role.waits_for):
+        role: _MeshRole | None = None
+
+        def waits_for() -> str:
+            return role.waits_for() if role is not None else "the Kubernetes API"
+
+        async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for):
+            shows_endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
+            role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, shows_endpoints))
             await role.run()
 
 
 class _MeshRole:
     """The parts, wired together."""
 
-    def __init__(self, settings: MeshSettings, client: Client) -> None:
+    def __init__(self, settings: MeshSettings, client: Client, cluster: ClusterView) -> None:
         self._settings = settings
         self._client = client
         self._certificates = Certificates(client, namespace=settings.namespace)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
-        self._source = ClusterSource(client, KINDS, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
+        kinds = (*KINDS, *_ENDPOINT_KINDS) if cluster.shows_endpoints else KINDS
+        self._source = ClusterSource(client, kinds, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
         self._writer: StatusWriter | None = None
         self._status_faults = FaultLog(log)
         self._loop = MeshLoop(
             self._source,
             scope=ArnScope(settings.region, settings.account_id),
             log=log,
+            cluster=cluster,
             on_compiled=self._submit,
             on_found=self._report,
         )

@@ -1,0 +1,91 @@
+"""How clients learn a virtual node's endpoints: from its Service's EndpointSlices, or from DNS (appmesh.md §3.9)."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from crossfade.api.appmesh import VirtualNode
+from crossfade.api.bounds import PORT, Misfit, host_name, is_ip_address
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh import names
+from crossfade.compile.mesh.endpoints import EndpointSource, is_headless, tcp_port
+from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.membership import Refusal
+from crossfade.compile.model import Discovery, Endpoint
+from crossfade_kube.core import Service
+from crossfade_kube.registry import typed_ref
+
+_EXTERNAL_NAME: Final = "ExternalName"
+_FAMILIES: Final = {"IPv4_ONLY": ("IPv4",), "IPv6_ONLY": ("IPv6",)}
+_BOTH_FAMILIES: Final = ("IPv6", "IPv4")
+
+
+class FoundDiscovery(NamedTuple):
+    """`endpoints` as in a `Cluster`."""
+
+    kind: Discovery
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+def cluster_discovery(node: VirtualNode, port: int, links: Links) -> FoundDiscovery | Refusal:
+    """`port` is the listener's."""
+    discovery = node.spec.service_discovery
+    if discovery is None or discovery.dns is None:
+        return Refusal(f"virtualNode {node.metadata.key} has no dns service discovery")
+    hostname = discovery.dns.hostname
+    if is_ip_address(hostname):
+        return FoundDiscovery(Discovery.STATIC, (Endpoint(hostname, port),))
+    if isinstance(wrong := host_name(hostname), Misfit):
+        return Refusal(f"the dns hostname of virtualNode {node.metadata.key} cannot be used: {wrong}")
+    if service_behind(node, links) is not None:
+        return FoundDiscovery(Discovery.EDS)
+    kind = Discovery.STRICT_DNS if discovery.dns.response_type == "ENDPOINTS" else Discovery.LOGICAL_DNS
+    return FoundDiscovery(kind, (Endpoint(_full_name(hostname, links), port),))
+
+
+def service_behind(node: VirtualNode, links: Links) -> Service | None:
+    """The Service whose EndpointSlices say where the node is; None where DNS says it."""
+    discovery = node.spec.service_discovery
+    if discovery is None or discovery.dns is None or not links.uses_slices:
+        return None
+    service = links.kubernetes_service(discovery.dns.hostname)
+    return None if service is None or service.spec.type == _EXTERNAL_NAME else service
+
+
+def endpoint_sources(node: VirtualNode, mesh: str, links: Links) -> Iterator[tuple[str, EndpointSource]]:
+    """By the name of the cluster of each of its listeners."""
+    service = service_behind(node, links)
+    if service is None:
+        return
+    families = _FAMILIES.get(links.ip_preference or "", _BOTH_FAMILIES)
+    for listener in node.spec.listeners:
+        mapping = listener.port_mapping
+        if not isinstance(PORT.check(mapping.port), Misfit):
+            name = names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port)
+            yield name, EndpointSource(service.metadata.key, mapping.port, families)
+
+
+def check_service_ports(node: VirtualNode, links: Links, diagnostics: Diagnostics) -> None:
+    """A listener on a port that the Service lacks never gets a request."""
+    service = service_behind(node, links)
+    if service is None or is_headless(service):
+        return
+    there = ", ".join(sorted({str(port.port) for port in service.spec.ports if port.protocol == "TCP"})) or "none"
+    for index, listener in enumerate(node.spec.listeners):
+        port = listener.port_mapping.port
+        if tcp_port(service, port) is None:
+            diagnostics.warning(
+                typed_ref(node),
+                "discovery.service-port",
+                f"Service {service.metadata.key} has no TCP port {port}; it has {there}",
+                effect=f"requests to port {port} of this node are answered with 503",
+                hint="give the Service a port of the listener's number, or make it headless (clusterIP: None)",
+                field=f"spec.listeners[{index}].portMapping.port",
+            )
+
+
+def _full_name(hostname: str, links: Links) -> str:
+    """The final dot keeps the pod's DNS search path out of it."""
+    service = links.kubernetes_service(hostname)
+    if service is not None:
+        hostname = f"{service.metadata.name}.{service.metadata.namespace}.svc.{links.cluster.domain}"
+    return hostname.rstrip(".") + "."

@@ -1,0 +1,164 @@
+"""Where a virtual node's traffic can go now: the endpoints of the Service behind its dns hostname.
+
+They change far more often than anything else, so they are compiled apart: nothing of a proxy depends on them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from crossfade.api.bounds import PORT, Misfit, is_ip_address
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
+from crossfade.compile.model import Endpoint
+from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import EndpointSlice, Service
+from crossfade_kube.core import endpoint_slice as core
+from crossfade_kube.core.service import ServicePort
+from crossfade_kube.meta import NamespacedName
+from crossfade_kube.registry import typed_ref
+
+HEADLESS: Final = "None"
+
+
+class EndpointSource(Struct, frozen=True):
+    """`port` is the listener's; of the address `families` the first that has endpoints counts."""
+
+    service: NamespacedName
+    port: int
+    families: tuple[str, ...] = ("IPv6", "IPv4")
+
+
+SourcesByCluster: TypeAlias = Mapping[str, EndpointSource]
+EndpointsByCluster: TypeAlias = Mapping[str, tuple[Endpoint, ...]]
+
+
+class _Candidate(NamedTuple):
+    family: str
+    is_ready: bool
+    is_draining: bool
+    endpoint: Endpoint
+
+
+def compile_endpoints(
+    sources: Mapping[str, SourcesByCluster], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+) -> dict[str, EndpointsByCluster]:
+    """By mesh and cluster, as the sources are; only what concerns a changed slice is compiled again."""
+    slices = _slices_by_service(snapshot)
+    return {
+        mesh: {
+            cluster: _remembered((mesh, cluster), source, snapshot, slices, memo, diagnostics)
+            for cluster, source in by_cluster.items()
+        }
+        for mesh, by_cluster in sources.items()
+    }
+
+
+def _slices_by_service(snapshot: Snapshot) -> dict[NamespacedName, list[EndpointSlice]]:
+    found: dict[NamespacedName, list[EndpointSlice]] = {}
+    for item in snapshot.all(EndpointSlice):
+        if item.service_name:
+            found.setdefault(NamespacedName(item.metadata.namespace, item.service_name), []).append(item)
+    return found
+
+
+def _remembered(
+    key: tuple[str, str],
+    source: EndpointSource,
+    snapshot: Snapshot,
+    slices: Mapping[NamespacedName, Sequence[EndpointSlice]],
+    memo: Memo,
+    diagnostics: Diagnostics,
+) -> tuple[Endpoint, ...]:
+    service = snapshot.get(Service, *source.service)
+    own = slices.get(source.service, ()) if service is not None else ()
+
+    def make(found: Diagnostics) -> tuple[Endpoint, ...]:
+        return service_endpoints(service, own, source, found) if service is not None else ()
+
+    return memo.of(("endpoints", *key), (service, source, *own), make, diagnostics)
+
+
+def service_endpoints(
+    service: Service, slices: Iterable[EndpointSlice], source: EndpointSource, diagnostics: Diagnostics
+) -> tuple[Endpoint, ...]:
+    """Those that are ready; if none is, those that end but still serve, as kube-proxy does. Ordered."""
+    found = [one for item in slices for one in _isolated_candidates(service, item, source, diagnostics)]
+    for tier in ([one for one in found if one.is_ready], [one for one in found if one.is_draining]):
+        for family in source.families:
+            if endpoints := {one.endpoint for one in tier if one.family == family}:
+                return tuple(sorted(endpoints))
+    return ()
+
+
+def tcp_port(service: Service, number: int) -> ServicePort | None:
+    return next((port for port in service.spec.ports if port.port == number and port.protocol == "TCP"), None)
+
+
+def is_headless(service: Service) -> bool:
+    return service.spec.cluster_ip == HEADLESS
+
+
+def _isolated_candidates(
+    service: Service, item: EndpointSlice, source: EndpointSource, diagnostics: Diagnostics
+) -> list[_Candidate]:
+    return isolated(
+        partial(_listed, service, item, source, diagnostics),
+        otherwise=[],
+        ref=typed_ref(item),
+        effect="no request goes to its endpoints",
+        diagnostics=diagnostics,
+    )
+
+
+def _listed(
+    service: Service, item: EndpointSlice, source: EndpointSource, diagnostics: Diagnostics
+) -> list[_Candidate]:
+    return list(_candidates(service, item, source, diagnostics))
+
+
+def _candidates(
+    service: Service, item: EndpointSlice, source: EndpointSource, diagnostics: Diagnostics
+) -> Iterator[_Candidate]:
+    if item.address_type not in source.families:
+        return
+    are_all_ready = service.spec.publish_not_ready_addresses
+    ports = _ports(service, item, source.port)
+    for end in item.endpoints:
+        is_ready, is_draining = are_all_ready or end.is_ready, end.is_serving and end.is_terminating
+        if not is_ready and not is_draining:
+            continue
+        for endpoint in _usable(end, ports, item, diagnostics):
+            yield _Candidate(item.address_type, is_ready, is_draining, endpoint)
+
+
+def _ports(service: Service, item: EndpointSlice, number: int) -> tuple[int, ...]:
+    """A headless Service gives addresses only; another one translates its port, by name."""
+    if is_headless(service):
+        return (number,)
+    wanted = tcp_port(service, number)
+    if wanted is None:
+        return ()
+    named = (port for port in item.ports if port.name == wanted.name and port.protocol == "TCP")
+    return tuple(port.port for port in named if port.port is not None)
+
+
+def _usable(
+    end: core.Endpoint, ports: Iterable[int], item: EndpointSlice, diagnostics: Diagnostics
+) -> Iterator[Endpoint]:
+    for port in ports:
+        for address in end.addresses:
+            if is_ip_address(address) and not isinstance(PORT.check(port), Misfit):
+                yield Endpoint(address, port, zone=end.zone)
+                continue
+            diagnostics.error(
+                typed_ref(item),
+                "endpointslice.invalid-endpoint",
+                f"{address!r} with port {port} is no address and port to connect to",
+                effect="no request goes there",
+                hint="give IP addresses, and ports from 1 to 65535",
+                field="endpoints",
+            )
