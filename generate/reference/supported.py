@@ -7,6 +7,7 @@ from crossfade.admission.kong import WITHOUT_EFFECT
 from crossfade.api.annotation import Annotation
 from crossfade.compile.gateway.annotation_table import ANNOTATIONS, LABELS
 from crossfade.compile.gateway.annotations import LEGACY_KEYS
+from crossfade.compile.mesh.annotation_table import MESH_ANNOTATIONS
 from crossfade.inject.annotation_table import POD_ANNOTATIONS
 from generate.reference import field_notes
 from generate.reference.definition_fields import FieldOfKind, fields_of
@@ -38,6 +39,8 @@ def supported_page() -> str:
         _annotations(LABELS),
         "## Annotations of pods in a mesh",
         _annotations(POD_ANNOTATIONS),
+        "## Annotations of a mesh",
+        _annotations(MESH_ANNOTATIONS),
         "## Kubernetes",
         "Ingresses of `extensions/v1beta1` and `networking.k8s.io/v1beta1` are read too.",
         *(_kubernetes_kind(kind) for kind in KUBERNETES),

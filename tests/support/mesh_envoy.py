@@ -18,6 +18,7 @@ from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
 from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
+from crossfade_kube.core import EndpointSlice, Service
 from crossfade_kube.logging import EventLog
 from crossfade_kube.registry import TypedObject, decode
 from tests.support.envoy import Answer, get, until
@@ -37,6 +38,24 @@ class Objects:
     def put(self, kind: type[TypedObject], name: str, spec: Json) -> None:
         metadata = {"name": name} | ({"namespace": "prod"} if kind is not Mesh else {})
         self._stored[kind, name] = decode({"metadata": metadata, "spec": spec}, kind)
+        self._changed.set()
+
+    def put_endpoints(self, name: str, *endpoints: tuple[str, int], port: int) -> None:
+        """A Service whose `port` is translated to those of the endpoints; an EndpointSlice for each."""
+        metadata: Json = {"name": name, "namespace": "prod"}
+        spec = {"clusterIP": "10.96.0.1", "ports": [{"port": port}]}
+        self._stored[Service, name] = decode({"metadata": metadata, "spec": spec}, Service)
+        for key in [key for key in self._stored if key[0] is EndpointSlice and key[1].startswith(f"{name}-")]:
+            del self._stored[key]
+        for number, (address, at) in enumerate(endpoints):
+            labels = {"kubernetes.io/service-name": name}
+            one = {
+                "metadata": {**metadata, "name": f"{name}-{number}", "labels": labels},
+                "addressType": "IPv4",
+                "ports": [{"port": at}],
+                "endpoints": [{"addresses": [address]}],
+            }
+            self._stored[EndpointSlice, f"{name}-{number}"] = decode(one, EndpointSlice)
         self._changed.set()
 
     async def __aiter__(self) -> AsyncIterator[Snapshot]:

@@ -124,7 +124,7 @@ async def lab(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Lab]:
                 await admin.create(_RESOURCES[manifest["kind"]], manifest)
         lab = Lab(admin, MeshSettings())
         account = await lab.token("appmesh-controller", "appmesh-system")
-        restricted = _with_token(kubeconfig, account, tmp_path / "kubeconfig")
+        restricted = with_token(kubeconfig, account, tmp_path / "kubeconfig")
         webhook_port, ads_port, health_port = free_ports(3)
         settings = MeshSettings(
             kubeconfig=restricted,
@@ -136,7 +136,7 @@ async def lab(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Lab]:
         yield Lab(admin, settings)
 
 
-def _with_token(kubeconfig: Path, token: str, target: Path) -> Path:
+def with_token(kubeconfig: Path, token: str, target: Path) -> Path:
     document = yaml.safe_load(kubeconfig.read_text())
     for user in document["users"]:
         user["user"] = {"token": token}

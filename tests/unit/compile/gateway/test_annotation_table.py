@@ -8,6 +8,7 @@ from pathlib import Path
 from crossfade.api.annotation import Annotation
 from crossfade.compile.gateway.annotation_table import ANNOTATIONS, LABELS
 from crossfade.compile.gateway.annotations import LEGACY_KEYS
+from crossfade.compile.mesh.annotation_table import MESH_ANNOTATIONS
 from crossfade.inject.annotation_table import POD_ANNOTATIONS
 from crossfade.inject.annotations import PREFIX as POD_PREFIX
 
@@ -59,10 +60,10 @@ def test_the_table_of_pods_is_what_the_injector_reads() -> None:
 
 
 def test_no_key_is_told_twice() -> None:
-    keys = [one.key for one in (*ANNOTATIONS, *LABELS, *POD_ANNOTATIONS)]
+    keys = [one.key for one in (*ANNOTATIONS, *LABELS, *POD_ANNOTATIONS, *MESH_ANNOTATIONS)]
     assert len(keys) == len(set(keys))
 
 
 def test_every_entry_says_something() -> None:
-    for one in (*ANNOTATIONS, *LABELS, *POD_ANNOTATIONS):
+    for one in (*ANNOTATIONS, *LABELS, *POD_ANNOTATIONS, *MESH_ANNOTATIONS):
         assert bool(one.effect) != bool(one.why_not), one.key

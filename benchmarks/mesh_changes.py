@@ -1,0 +1,259 @@
+"""What one change costs in a mesh: endpoints to many proxies, and a router among many.
+
+    python -m benchmarks.mesh_changes [--services 200] [--proxies 100] [--routers 1000] [--rounds 100]
+
+First: a mesh of that many services, whose proxies (ten to a virtual node) all call all of them; one EndpointSlice
+changes, and the time runs from the watch event to the last proxy's ACK. The proxies are fakes in a process of their
+own. Then: that many VirtualRouters with five routes each, which one proxy calls: a full compilation with encoding, and
+one changed router. Ends by itself.
+"""
+
+import argparse
+import asyncio
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import grpc.aio
+
+from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
+from crossfade.compile.mesh import ArnScope, MeshCompiler
+from crossfade.controller.mesh.loop import MeshLoop
+from crossfade.controller.mesh.publication import MeshPublication
+from crossfade.controller.mesh.role import KINDS
+from crossfade.controller.sources import settled
+from crossfade.envoy.proto import discovery_v3
+from crossfade.envoy.resource_set import ResourceType
+from crossfade.store.cache import Cache
+from crossfade.xds.server import AdsServer
+from crossfade_kube.core import EndpointSlice, Service
+from crossfade_kube.logging import EventLog
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.watch import WatchEvent
+
+METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+PROXIES_OF_A_NODE = 10
+ROUTES = 5
+QUIET_S, MAX_UNREST_S = 0.01, 0.25
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--services", type=int, default=200)
+    parser.add_argument("--proxies", type=int, default=100)
+    parser.add_argument("--routers", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--connect", metavar="PORT", type=int, help="internal: be the fake proxies")
+    arguments = parser.parse_args()
+    if arguments.connect is not None:
+        asyncio.run(be_proxies(arguments.connect, arguments.proxies))
+        return
+    if arguments.proxies:
+        asyncio.run(measure_endpoints(arguments.services, arguments.proxies, arguments.rounds))
+    if arguments.routers:
+        measure_routers(arguments.routers, arguments.rounds)
+
+
+# --- objects ---------------------------------------------------------------------------------------------------
+
+
+class Store:
+    """What a controller has seen."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.cache = Cache((*KINDS, Service, EndpointSlice), self.changed.set)
+        self._version = 0
+
+    def fill(self, kind: type[Any], items: Iterable[tuple[str, JsonObject]]) -> None:
+        self.cache.sink(kind).replace([self._object(kind, name, body) for name, body in items])
+
+    def change(self, kind: type[Any], name: str, body: JsonObject) -> None:
+        self.cache.sink(kind).apply(WatchEvent("MODIFIED", self._object(kind, name, body)))
+
+    def _object(self, kind: type[Any], name: str, body: JsonObject) -> JsonObject:
+        self._version += 1
+        metadata = {"name": name, "uid": name, "resourceVersion": str(self._version), **body.get("metadata", {})}
+        namespace = {"namespace": "prod"} if kind.RESOURCE.namespaced else {}
+        return {**body, "metadata": {**metadata, **namespace}}
+
+
+def node(hostname: str, backends: Iterable[str] = ()) -> JsonObject:
+    listeners = [{"portMapping": {"port": 9080, "protocol": "http"}}]
+    wanted = [{"virtualService": {"virtualServiceRef": {"name": name}}} for name in backends]
+    discovery = {"dns": {"hostname": hostname}}
+    return {
+        "spec": {"meshRef": {"name": "m"}, "listeners": listeners, "serviceDiscovery": discovery, "backends": wanted}
+    }
+
+
+def service_of_node(name: str) -> JsonObject:
+    return {"spec": {"meshRef": {"name": "m"}, "provider": {"virtualNode": {"virtualNodeRef": {"name": name}}}}}
+
+
+def kubernetes_service() -> JsonObject:
+    return {"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 9080}]}}
+
+
+def endpoint_slice(service: str, number: int) -> JsonObject:
+    addresses = [f"10.244.{number // 200 % 200}.{number % 200 + 1}", "10.244.250.1"]
+    return {
+        "metadata": {"labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4",
+        "ports": [{"port": 8080}],
+        "endpoints": [{"addresses": [address]} for address in addresses],
+    }
+
+
+def router(number: int, version: int) -> JsonObject:
+    def route(index: int) -> JsonObject:
+        targets = [
+            {"virtualNodeRef": {"name": f"n{(number + part) % 100}"}, "weight": weight}
+            for part, weight in ((0, 95), (1, 5))
+        ]
+        match = {"prefix": f"/path-{index}-{version}"}
+        return {"name": f"r{index}", "httpRoute": {"match": match, "action": {"weightedTargets": targets}}}
+
+    listeners = [{"portMapping": {"port": 9080, "protocol": "http"}}]
+    return {"spec": {"meshRef": {"name": "m"}, "listeners": listeners, "routes": list(map(route, range(ROUTES)))}}
+
+
+# --- endpoints -------------------------------------------------------------------------------------------------
+
+
+class Changes:
+    """As the controller gathers them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __aiter__(self) -> Any:
+        while True:
+            self._store.changed.clear()
+            yield self._store.cache.snapshot()
+            await self._store.changed.wait()
+            await settled(self._store.changed, quiet_s=QUIET_S, max_unrest_s=MAX_UNREST_S)
+
+
+async def measure_endpoints(services: int, proxies: int, rounds: int) -> None:
+    store, names = Store(), [f"s{number}" for number in range(services)]
+    callers = [f"c{number}" for number in range(-(-proxies // PROXIES_OF_A_NODE))]
+    store.fill(Mesh, [("m", {})])
+    store.fill(Service, [(name, kubernetes_service()) for name in names])
+    store.fill(EndpointSlice, [(name, endpoint_slice(name, 0)) for name in names])
+    nodes = [(name, node(f"{name}.prod.svc.cluster.local")) for name in names]
+    store.fill(VirtualNode, [*nodes, *((name, node(f"{name}.test", names)) for name in callers)])
+    store.fill(VirtualService, [(name, service_of_node(name)) for name in names])
+    loop = MeshLoop(Changes(store), scope=ArnScope(), log=EventLog("benchmark"))
+    task = asyncio.create_task(loop.run())
+
+    async def authenticate(metadata: dict[str, str]) -> str:
+        number = int(metadata["number"])
+        return f"mesh/m/virtualNode/{callers[number // PROXIES_OF_A_NODE]}_prod"
+
+    server = await AdsServer.start(publisher=loop.publisher, address="127.0.0.1:0", authenticate=authenticate)
+    arguments = (sys.executable, "-m", "benchmarks.mesh_changes", "--connect", str(server.port))
+    process = await asyncio.create_subprocess_exec(
+        *arguments, "--proxies", str(proxies), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await acknowledged(process.stdout, proxies)
+    times, cpu = [], time.process_time()
+    for number in range(1, rounds + 1):
+        await asyncio.sleep(0.05)
+        started = time.perf_counter()
+        store.change(EndpointSlice, "s7", endpoint_slice("s7", number))
+        await acknowledged(process.stdout, proxies)
+        times.append(time.perf_counter() - started)
+    used_ms = (time.process_time() - cpu) / rounds * 1000
+    what = f"one endpoint of {services} services to {proxies} proxies"
+    print(f"{what}: {shown(times)}, {used_ms:.1f} ms CPU a change")
+    process.terminate()
+    await process.wait()
+    await server.stop()
+    task.cancel()
+
+
+async def acknowledged(lines: asyncio.StreamReader, count: int) -> None:
+    for _ in range(count):
+        await lines.readline()
+
+
+async def be_proxies(port: int, count: int) -> None:
+    """Each prints a line when it has acknowledged endpoints."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        await asyncio.gather(*(_be_proxy(channel, number) for number in range(count)))
+
+
+async def _be_proxy(channel: grpc.aio.Channel, number: int) -> None:
+    call: Any = channel.stream_stream(
+        METHOD,
+        request_serializer=discovery_v3.DeltaDiscoveryRequest.SerializeToString,
+        response_deserializer=discovery_v3.DeltaDiscoveryResponse.FromString,
+    )
+    stream = call(metadata=(("number", str(number)),))
+    await stream.write(discovery_v3.DeltaDiscoveryRequest(type_url=ResourceType.CLUSTER))
+    while (response := await stream.read()) is not grpc.aio.EOF:
+        kind = ResourceType(response.type_url)
+        answer = discovery_v3.DeltaDiscoveryRequest(type_url=kind, response_nonce=response.nonce)
+        if kind is ResourceType.CLUSTER:
+            names = [entry.name for entry in response.resources if "_s" in entry.name]
+            await stream.write(
+                discovery_v3.DeltaDiscoveryRequest(type_url=ResourceType.ENDPOINTS, resource_names_subscribe=names)
+            )
+        await stream.write(answer)
+        if kind is ResourceType.ENDPOINTS:
+            print("got", flush=True)
+
+
+# --- routers ---------------------------------------------------------------------------------------------------
+
+
+def measure_routers(routers: int, rounds: int) -> None:
+    store, names = Store(), [f"r{number}" for number in range(routers)]
+    store.fill(Mesh, [("m", {})])
+    targets = [f"n{number}" for number in range(100)]
+    store.fill(Service, [(name, kubernetes_service()) for name in targets])
+    store.fill(EndpointSlice, [(name, endpoint_slice(name, 0)) for name in targets])
+    nodes = [(name, node(f"{name}.prod.svc.cluster.local")) for name in targets]
+    store.fill(VirtualNode, [*nodes, ("caller", node("caller.test", names))])
+    provider = {name: {"virtualRouter": {"virtualRouterRef": {"name": name}}} for name in names}
+    store.fill(
+        VirtualService, [(name, {"spec": {"meshRef": {"name": "m"}, "provider": provider[name]}}) for name in names]
+    )
+    store.fill(VirtualRouter, [(name, router(number, 0)) for number, name in enumerate(names)])
+    full = [_measured(*_fresh(), store) for _ in range(5)]
+    compiler, publication = _fresh()
+    _measured(compiler, publication, store)
+    gc.freeze()
+    changed = []
+    for number in range(min(rounds, 30)):
+        store.change(VirtualRouter, "r7", router(7, number + 1))
+        changed.append(_measured(compiler, publication, store))
+    what = f"{routers} routers, {ROUTES * routers} routes"
+    print(f"{what}, all compiled and encoded: {shown(full)}")
+    print(f"{what}, one changed router: {shown(changed)}")
+
+
+def _fresh() -> tuple[MeshCompiler, MeshPublication]:
+    gc.collect()
+    return MeshCompiler(ArnScope()), MeshPublication(on_found=lambda _: None)
+
+
+def _measured(compiler: MeshCompiler, publication: MeshPublication, store: Store) -> float:
+    started = time.perf_counter()
+    publication.publish(compiler.compile(store.cache.snapshot(), {}))
+    return time.perf_counter() - started
+
+
+def shown(times: list[float]) -> str:
+    ordered = sorted(times)
+    last = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
+    return f"p50 {statistics.median(ordered) * 1000:.1f} ms, p99 {last * 1000:.1f} ms"
+
+
+if __name__ == "__main__":
+    main()
