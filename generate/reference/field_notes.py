@@ -132,14 +132,14 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
     "Mesh": {
         r"spec\.namespaceSelector": "namespaces whose objects belong to the mesh; absent: none, empty: all",
         r"spec\.egressFilter\.type": "`DROP_ALL` (also when absent): only backends can be reached",
-        r"spec\.meshServiceDiscovery\.ipPreference": "which addresses are used; absent: IPv6 where there are any, else IPv4",
+        r"spec\.meshServiceDiscovery\.ipPreference": "which addresses are used; absent: IPv6, or else IPv4",
     },
     "VirtualNode": {
         r"spec\.podSelector": "pods of the namespace that are this node; absent: none, empty: all",
         r"spec\.listeners\[\]\.timeout\..*": "the part of the listener's protocol counts; 0: no limit",
         r"spec\.listeners\[\]\.healthCheck\..*": "callers ask the node's endpoints so",
         r"spec\.listeners\[\]\.outlierDetection\..*": "callers leave endpoints out that fail so often",
-        r"spec\.serviceDiscovery\.dns\.hostname": "a Service of the cluster, whose endpoints are used; else a name or address",
+        r"spec\.serviceDiscovery\.dns\.hostname": "a Service, whose endpoints are used; else a name or address",
         r"spec\.serviceDiscovery\.dns\.responseType": "of other names `ENDPOINTS`: all addresses; absent: one",
         r"spec\.backends\[\]\.virtualService\.virtualServiceRef": "a virtual service that the node may call",
         r"spec\.backendGroups": "as backends, by BackendGroups; `*` is all of a namespace",

@@ -54,8 +54,12 @@ def _with_endpoints(cluster: cluster_v3.Cluster, resources: ResourceSet) -> clus
     if cluster.HasField("eds_cluster_config"):
         cluster.ClearField("eds_cluster_config")
         cluster.type = cluster_v3.Cluster.STATIC
-        found = resources.of(ResourceType.ENDPOINTS)[cluster.name]
-        cluster.load_assignment.CopyFrom(_typed(decoded(found), endpoint_v3.ClusterLoadAssignment))
+        found = resources.of(ResourceType.ENDPOINTS).get(cluster.name)
+        # Endpoints that proxies share come from elsewhere.
+        none = endpoint_v3.ClusterLoadAssignment(cluster_name=cluster.name)
+        cluster.load_assignment.CopyFrom(
+            none if found is None else _typed(decoded(found), endpoint_v3.ClusterLoadAssignment)
+        )
     return cluster
 
 
