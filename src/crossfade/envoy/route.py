@@ -72,6 +72,7 @@ def route_from_model(route: Route) -> route_v3.Route:
     message = route_v3.Route(name=route.name, match=_match(route.match))
     if isinstance(route.action, Forward):
         _fill_forward(message.route, route.action)
+        _fill_headers(message, route.action)
     else:
         _fill_respond(message, route.action)
     return message
@@ -161,10 +162,23 @@ def _fill_forward(action: route_v3.RouteAction, forward: Forward) -> None:
             action.auto_host_rewrite.value = True
     if forward.prefix_rewrite is not None:
         action.prefix_rewrite = forward.prefix_rewrite
+    if forward.path_rewrite is not None:
+        # A path is never empty, and the query is no part of what is matched.
+        action.regex_rewrite.pattern.regex = ".+"
+        action.regex_rewrite.substitution = forward.path_rewrite.replace("\\", "\\\\")
     if forward.retry is not None:
         action.retry_policy.CopyFrom(retry_policy(forward.retry))
     if not forward.has_websocket:
         action.upgrade_configs.add(upgrade_type="websocket", enabled=BoolValue(value=False))
+
+
+def _fill_headers(message: route_v3.Route, forward: Forward) -> None:
+    message.request_headers_to_remove.extend(forward.removed_request_headers)
+    for name, value in forward.request_headers:
+        message.request_headers_to_add.add(
+            header=core_v3.HeaderValue(key=name, value=value.replace("%", "%%")),
+            append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
 
 
 def _fill_destinations(action: route_v3.RouteAction, destinations: tuple[Destination, ...]) -> None:

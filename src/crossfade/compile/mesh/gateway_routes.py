@@ -1,7 +1,4 @@
-"""A virtual gateway's own routes: what they match, and how they rewrite before the service's routes apply.
-
-Rewriting a path that was matched by a pattern, and keeping the caller's host name, are refused (appmesh.md §3.11).
-"""
+"""A virtual gateway's own routes: what they match, how they rewrite before the service's apply (appmesh.md §3.11)."""
 
 from typing import Final
 
@@ -21,9 +18,13 @@ _ANY_PORT: Final = "(:[0-9]+)?"
 
 
 class Entry(Struct, frozen=True):
-    """One condition of a gateway route; a prefix makes two. `path_rewrite` replaces the matched part of the path."""
+    """One condition of a gateway route; a prefix makes two.
+
+    `prefix_rewrite` replaces what a prefix or an exact path matched, `path_rewrite` the whole path.
+    """
 
     match: RouteMatch
+    prefix_rewrite: str | None = None
     path_rewrite: str | None = None
 
 
@@ -34,11 +35,16 @@ def route_kind(route: GatewayRoute) -> tuple[str, HttpGatewayRoute | GrpcGateway
     return given[0] if len(given) == 1 else None
 
 
+def keeps_host(body: HttpGatewayRoute | GrpcGatewayRoute) -> bool:
+    """Whether the application sees the host name that the caller used, not the virtual service's."""
+    rewrite = body.action.rewrite
+    hostname = rewrite.hostname if rewrite else None
+    return hostname is not None and hostname.default_target_hostname == _DISABLED
+
+
 def entries(body: HttpGatewayRoute | GrpcGatewayRoute) -> tuple[Entry, ...]:
     """In the order in which they are to be tried; raises Unusable."""
     rewrite = body.action.rewrite or Rewrite()
-    if rewrite.hostname is not None and rewrite.hostname.default_target_hostname == _DISABLED:
-        raise Unusable("action.rewrite.hostname", "keeping the caller's host name is not supported yet")
     if isinstance(body, GrpcGatewayRoute):
         match = grpc_match(GrpcRouteMatch(service_name=body.match.service_name, metadata=body.match.metadata))
         return (Entry(_with_host(match, body.match.hostname)),)
@@ -78,10 +84,14 @@ def _prefix_entries(match: RouteMatch, rewrite: Rewrite) -> tuple[Entry, ...]:
 
 def _path_entries(match: RouteMatch, rewrite: Rewrite) -> tuple[Entry, ...]:
     """Without a rewrite of its own the path is kept."""
-    exact = rewrite.path.exact if rewrite.path else None
-    if exact is not None and match.path_kind is not PathMatchKind.EXACT:
-        raise Unusable("action.rewrite.path", "a path that is matched by a pattern cannot be rewritten yet")
-    return (Entry(match, exact if exact is None else _replacement(exact, "action.rewrite.path.exact")),)
+    if rewrite.prefix is not None and rewrite.prefix.value is not None:
+        raise Unusable("action.rewrite.prefix", "a prefix can only be rewritten where the match is a prefix")
+    if rewrite.path is None or rewrite.path.exact is None:
+        return (Entry(match),)
+    path = _replacement(rewrite.path.exact, "action.rewrite.path.exact")
+    if match.path_kind is PathMatchKind.EXACT:
+        return (Entry(match, prefix_rewrite=path),)
+    return (Entry(match, path_rewrite=path),)
 
 
 def _replacement(path: str, field: str) -> str:

@@ -16,8 +16,9 @@ from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
 from crossfade.compile.mesh.discovery import check_service_ports, endpoint_sources
 from crossfade.compile.mesh.endpoints import EndpointSource, SourcesByCluster, compile_endpoints
+from crossfade.compile.mesh.gateway_links import GatewayScope
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
-from crossfade.compile.mesh.gateways import GatewayScope, compile_gateway
+from crossfade.compile.mesh.gateways import compile_gateway
 from crossfade.compile.mesh.inbound import compile_inbound
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan

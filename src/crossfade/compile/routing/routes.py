@@ -29,7 +29,11 @@ class HostRewrite(Struct, frozen=True):
 
 
 class Forward(Struct, frozen=True):
-    """`timeout_s` bounds the whole exchange, `None` = no bound; `idle_timeout_s` the gaps within a stream."""
+    """`timeout_s` bounds the whole exchange, `None` = no bound; `idle_timeout_s` the gaps within a stream.
+
+    `prefix_rewrite` replaces what a prefix or an exact path matched, `path_rewrite` the whole path; the query stays.
+    `request_headers` replace what the caller sent by these names.
+    """
 
     destinations: tuple[Destination, ...]
     timeout_s: float | None = 15.0
@@ -37,6 +41,9 @@ class Forward(Struct, frozen=True):
     retry: RetryPolicy | None = None
     host: HostRewrite = HostRewrite()
     prefix_rewrite: str | None = None
+    path_rewrite: str | None = None
+    request_headers: tuple[tuple[str, str], ...] = ()
+    removed_request_headers: tuple[str, ...] = ()
     has_websocket: bool = True
 
 
