@@ -4,15 +4,19 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import pytest
+from msgspec import structs
 
+from crossfade.compile.model import Direction
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.proxy.launcher import MAX_RESTARTS
 from crossfade.xds.auth import NotAuthenticatedError, ServerKeyPair, always, bearer_token, tls_credentials
 from crossfade.xds.publisher import Publisher
 from crossfade.xds.server import AdsServer
@@ -121,6 +125,118 @@ async def test_a_sidecar_shows_its_renewed_token_over_tls(tmp_path: Path) -> Non
         await until(is_connected)
         assert set(tokens) == {"expired", "good"}
     await server.stop()
+
+
+class Sidecar(NamedTuple):
+    """With an outbound and an inbound listener, both to one backend."""
+
+    process: asyncio.subprocess.Process
+    http: aiohttp.ClientSession
+    outbound: int
+    inbound: int
+    admin: int
+    state: Path
+
+    async def ask(self, port: int) -> tuple[int, str, bool]:
+        """Status (0 while nobody listens), body, and whether the connection is to be closed."""
+        try:
+            async with self.http.get(f"http://127.0.0.1:{port}/") as answer:
+                return answer.status, await answer.text(), answer.headers.get("connection") == "close"
+        except aiohttp.ClientConnectionError:
+            return 0, "", True
+
+    def envoy(self) -> int:
+        (child,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(child)
+
+
+@asynccontextmanager
+async def sidecar(tmp_path: Path, **environment: str) -> AsyncIterator[Sidecar]:
+    """Ready."""
+    publisher = Publisher()
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("sidecar"))
+    outbound, inbound, admin = free_ports(3)
+    settings = {
+        "CROSSFADE_ADS_ADDRESS": f"127.0.0.1:{server.port}",
+        "CROSSFADE_STATE_FOLDER": str(tmp_path / "state"),
+        "ENVOY_ADMIN_ACCESS_PORT": str(admin),
+        "TMPDIR": str(tmp_path),
+    }
+    async with (
+        aiohttp.ClientSession() as http,
+        backend("app") as app,
+        proxy(**settings, **environment) as process,
+    ):
+        model = proxy_model(route_to("a"), clusters=(local_cluster("a", app.port),), port=outbound)
+        (listener,) = model.listeners
+        other = structs.replace(listener, name="inbound", port=inbound, direction=Direction.INBOUND)
+        model = structs.replace(model, listeners=(structs.replace(listener, direction=Direction.OUTBOUND), other))
+        publisher.publish("sidecar", resources_from_model(model, options=EnvoyOptions()))
+        await until_true((tmp_path / "state/ready").exists)
+        yield Sidecar(process, http, outbound, inbound, admin, tmp_path / "state")
+    await server.stop()
+
+
+async def until_true(condition: Callable[[], bool]) -> None:
+    async def holds() -> bool:
+        return condition()
+
+    await until(holds)
+
+
+async def test_an_envoy_that_ends_is_started_again_at_once(tmp_path: Path) -> None:
+    async with sidecar(tmp_path) as found:
+        first = found.envoy()
+        os.kill(first, signal.SIGKILL)
+
+        async def serves_again() -> bool:
+            return (await found.ask(found.outbound))[:2] == (200, "app") and found.envoy() != first
+
+        await until(serves_again)
+        found.process.terminate()
+        assert await asyncio.wait_for(found.process.wait(), 10) == 0
+        assert not found.state.exists()
+
+
+async def test_an_envoy_that_ends_again_and_again_ends_the_container(tmp_path: Path) -> None:
+    async with sidecar(tmp_path) as found:
+        killed = set[int]()
+        while len(killed) <= MAX_RESTARTS:
+            await until_true(lambda: bool(children_of(found.process.pid) - killed))
+            (envoy,) = children_of(found.process.pid) - killed
+            killed.add(envoy)
+            os.kill(envoy, signal.SIGKILL)
+        assert await asyncio.wait_for(found.process.wait(), 10) == 128 + signal.SIGKILL
+
+
+def children_of(pid: int) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+async def test_peers_are_turned_away_when_the_end_is_announced_and_the_pods_own_calls_go_on(tmp_path: Path) -> None:
+    async with sidecar(tmp_path) as found:
+        assert await found.ask(found.inbound) == (200, "app", False)
+        os.kill(int((found.state / "pid").read_text()), signal.SIGUSR2)
+
+        async def turns_away() -> bool:
+            return await found.ask(found.inbound) == (200, "app", True)
+
+        await until(turns_away)
+        assert await found.ask(found.outbound) == (200, "app", False)
+        assert (await get(found.http, found.admin, "/ready")).status == 200
+        assert found.process.returncode is None
+
+
+async def test_a_classic_sidecar_stays_as_long_as_the_others_have_sockets(tmp_path: Path) -> None:
+    """Here everything else on the machine is the pod's other containers, so it stays as long as it may."""
+    loop = asyncio.get_running_loop()
+    async with sidecar(tmp_path, CROSSFADE_WAIT_FOR_APP_S="6") as found:
+        begun = loop.time()
+        found.process.terminate()
+        while loop.time() < begun + 4:
+            assert (await found.ask(found.outbound))[:2] == (200, "app")
+        assert await asyncio.wait_for(found.process.wait(), 10) == 0
+        assert loop.time() < begun + 6 + 1
 
 
 async def test_a_killed_proxy_leaves_nothing_for_long(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from crossfade.api.annotation import Annotation
+from crossfade.inject.annotations import SIDECAR_KEY
 
 _POD: Final = ("Pod",)
 _MOUNTS: Final = "pairs `name:path`, separated by commas"
@@ -78,6 +79,14 @@ POD_ANNOTATIONS: Final = (
         "`enabled`",
         "the image is replaced",
         "the `envoy` container of a VirtualGateway's pod keeps its image",
+    ),
+    Annotation(
+        SIDECAR_KEY,
+        _POD,
+        "`native` or `classic`",
+        "the installation's",
+        "`native`: the sidecar is an init container that Kubernetes (1.29) starts before and ends after the pod's own "
+        "containers; `classic`: one of the pod's containers",
     ),
     Annotation(
         "appmesh.k8s.aws/xrayAgentConfigMount", _POD, "a pair `volume:path`", why_not="there is no X-Ray daemon"

@@ -9,6 +9,8 @@ from crossfade.inject.decision import InjectionDenied
 from crossfade.inject.traffic_values import addresses_from_text, ports_from_text
 
 PREFIX: Final = "appmesh.k8s.aws/"
+SIDECAR_KEY: Final = "crossfade.dev/sidecar"
+_KINDS_OF_SIDECARS: Final = {"native": True, "classic": False}
 
 
 class Mount(Struct, frozen=True):
@@ -34,6 +36,7 @@ class PodWishes(Struct, frozen=True):
     volume_mounts: tuple[Mount, ...] = ()
     uses_cni: bool = False
     keeps_gateway_image: bool = False
+    wants_native: bool | None = None
 
 
 def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
@@ -59,7 +62,16 @@ def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
         volume_mounts=_mounts(value("volumeMounts"), "volumeMounts", "volumeName:mountPath"),
         uses_cni=is_set("appmeshCNI", "enabled"),
         keeps_gateway_image=is_set("virtualGatewaySkipImageOverride", "enabled"),
+        wants_native=_kind_of_sidecar(annotations.get(SIDECAR_KEY)),
     )
+
+
+def _kind_of_sidecar(text: str | None) -> bool | None:
+    if text is None:
+        return None
+    if (kind := _KINDS_OF_SIDECARS.get(text.strip().lower())) is None:
+        raise InjectionDenied(f"malformed annotation {SIDECAR_KEY}, expected format: {' or '.join(_KINDS_OF_SIDECARS)}")
+    return kind
 
 
 def _env(text: str | None) -> tuple[tuple[str, str], ...]:

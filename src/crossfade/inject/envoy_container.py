@@ -68,25 +68,26 @@ def readiness_probe(settings: SidecarSettings) -> JsonObject:
     }
 
 
-def envoy_container(resource_path: str, wishes: PodWishes, settings: SidecarSettings) -> JsonObject:
-    container: JsonObject = {
+def envoy_container(
+    resource_path: str, wishes: PodWishes, settings: SidecarSettings, *, lifecycle: JsonObject
+) -> JsonObject:
+    """`lifecycle` are the fields that say how it begins and ends beside the others (`inject/lifecycle.py`)."""
+    env = [*environment(resource_path, settings), *lifecycle.get("env", ())]
+    return {
         "name": ENVOY_NAME,
         "image": settings.proxy_image,
         "securityContext": {"runAsUser": PROXY_UID},
         "ports": [{"name": "stats", "containerPort": settings.admin_port, "protocol": "TCP"}],
-        "env": with_wishes(environment(resource_path, settings), wishes),
         "resources": _resources(wishes, settings),
         "readinessProbe": readiness_probe(settings),
+        **lifecycle,
+        "env": with_wishes(env, wishes),
+        "volumeMounts": [
+            token_mount(),
+            *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.secret_mounts),
+            *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.volume_mounts),
+        ],
     }
-    if settings.pre_stop_delay_s:
-        command = ["sh", "-c", f"sleep {settings.pre_stop_delay_s}"]
-        container["lifecycle"] = {"preStop": {"exec": {"command": command}}}
-    container["volumeMounts"] = [
-        token_mount(),
-        *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.secret_mounts),
-        *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.volume_mounts),
-    ]
-    return container
 
 
 def _resources(wishes: PodWishes, settings: SidecarSettings) -> JsonObject:

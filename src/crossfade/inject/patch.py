@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.inject.annotations import PodWishes, wishes_from_annotations
+from crossfade.inject.annotations import SIDECAR_KEY, PodWishes, wishes_from_annotations
 from crossfade.inject.decision import MODE_KEY, InjectionDenied
 from crossfade.inject.envoy_container import (
     ENVOY_NAME,
@@ -15,11 +15,15 @@ from crossfade.inject.envoy_container import (
     token_volume,
     with_wishes,
 )
+from crossfade.inject.lifecycle import classic_lifecycle, native_lifecycle
 from crossfade.inject.proxy_init import INIT_NAME, cni_annotations, init_container
-from crossfade.inject.settings import PROXY_UID, SidecarSettings
+from crossfade.inject.settings import PROXY_UID, NativeSidecars, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
 _FARGATE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
+# Kong's charts label their pods so. Who lists the containers of a gateway looks for `envoy` among them, as the tutorial
+# does; and a gateway listens until its end, so that a sidecar of the classic kind knows how long it is needed.
+_NAME_LABEL, _KONG = "app.kubernetes.io/name", "kong"
 
 
 def sidecar_patch(
@@ -34,16 +38,36 @@ def sidecar_patch(
             f'annotate it with {MODE_KEY}: "disabled" or take it out of hostNetwork'
         )
     patch: list[JsonObject] = []
+    initial: list[JsonObject] = []
     if _uses_cni(pod, wishes):
         patch += _annotate(pod, cni_annotations(node, wishes, settings))
     elif not _has(spec, "initContainers", INIT_NAME):
-        patch += _append("/spec/initContainers", spec.get("initContainers"), init_container(node, wishes, settings))
-    if not _has(spec, "containers", ENVOY_NAME):
-        place = "0" if settings.waits_until_ready else "-"
-        container = envoy_container(resource_path, wishes, settings)
-        patch.append({"op": "add", "path": f"/spec/containers/{place}", "value": container})
+        initial.append(init_container(node, wishes, settings))
+    if not _has(spec, "containers", ENVOY_NAME) and not _has(spec, "initContainers", ENVOY_NAME):
+        if _is_native(pod, wishes, settings):
+            lifecycle = native_lifecycle(settings)
+            initial.append(envoy_container(resource_path, wishes, settings, lifecycle=lifecycle))
+        else:
+            lifecycle = classic_lifecycle(settings, spec)
+            container = envoy_container(resource_path, wishes, settings, lifecycle=lifecycle)
+            place = "0" if settings.waits_until_ready else "-"
+            patch.append({"op": "add", "path": f"/spec/containers/{place}", "value": container})
         patch += _add_volumes(spec, wishes)
-    return patch + _token_group(spec)
+    return [*patch, *_append("/spec/initContainers", spec.get("initContainers"), initial), *_token_group(spec)]
+
+
+def _is_native(pod: JsonObject, wishes: PodWishes, settings: SidecarSettings) -> bool:
+    if wishes.wants_native and not settings.has_native_sidecars:
+        raise InjectionDenied(
+            f"annotation {SIDECAR_KEY}: this cluster has no native sidecars, which came with Kubernetes 1.29: "
+            "take the annotation away or write classic"
+        )
+    if wishes.wants_native is not None:
+        return wishes.wants_native
+    labels: dict[str, str] = pod["metadata"].get("labels") or {}
+    if settings.native is NativeSidecars.AUTO and labels.get(_NAME_LABEL) == _KONG:
+        return False
+    return settings.has_native_sidecars and settings.native is not NativeSidecars.NEVER
 
 
 def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSettings) -> list[JsonObject]:
@@ -79,10 +103,10 @@ def _has(spec: dict[str, Any], field: str, name: str) -> bool:
     return any(container["name"] == name for container in spec.get(field) or [])
 
 
-def _append(path: str, existing: list[Any] | None, value: JsonObject) -> list[JsonObject]:
+def _append(path: str, existing: list[Any] | None, values: list[JsonObject]) -> list[JsonObject]:
     if existing:
-        return [{"op": "add", "path": f"{path}/-", "value": value}]
-    return [{"op": "add", "path": path, "value": [value]}]
+        return [{"op": "add", "path": f"{path}/-", "value": value} for value in values]
+    return [{"op": "add", "path": path, "value": values}] if values else []
 
 
 def _annotate(pod: JsonObject, added: dict[str, str]) -> list[JsonObject]:

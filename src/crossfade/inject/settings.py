@@ -1,5 +1,6 @@
 """What an operator decides about all sidecars."""
 
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -9,10 +10,21 @@ PROXY_UID: Final = 1337
 TOKEN_AUDIENCE: Final = "crossfade-mesh"  # noqa: S105 - not a secret
 
 
+class NativeSidecars(StrEnum):
+    """AUTO: where the cluster has them, in all pods but those of Kong's charts."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class SidecarSettings(Struct, frozen=True):
     """`ads_ca_pem` is what sidecars trust; resource values are Kubernetes quantities, empty for none.
 
-    `pre_stop_delay_s` holds the sidecar back when a pod ends; 0, because `crossfade proxy` drains by itself.
+    `has_native_sidecars`: the cluster knows init containers that are never done (Kubernetes 1.29); `native` says
+    which pods get one unasked. `pre_stop_delay_s` holds the sidecar back when a pod ends; 0, because `crossfade
+    proxy` stays as long as it is needed. `start_timeout_s` is how long the application waits for its sidecar's
+    first configuration before the sidecar is started anew.
     """
 
     proxy_image: str
@@ -32,3 +44,6 @@ class SidecarSettings(Struct, frozen=True):
     readiness_period_s: int = 1
     ignored_ips: str = "169.254.169.254"
     waits_until_ready: bool = False
+    has_native_sidecars: bool = True
+    native: NativeSidecars = NativeSidecars.AUTO
+    start_timeout_s: int = 180

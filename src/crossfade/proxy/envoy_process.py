@@ -1,21 +1,14 @@
-"""One Envoy as a child process: started from a bootstrap, drained, ended. Standard library only."""
+"""One Envoy as a child process: started from a bootstrap, ended. Standard library only."""
 
-import http.client
-import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Final
 
 from crossfade.envoy.binary import envoy_binary
 
-# While it drains Envoy still accepts: whoever has not yet heard that this proxy goes is served, and told to reconnect.
-MIN_DRAIN_S: Final = 0.5
-POLL_S: Final = 0.1
-ADMIN_TIMEOUT_S: Final = 5.0
 # Where our own go; opening them anew is not always allowed.
 _STREAMS: Final = {"/dev/stderr": None, "/dev/stdout": 1}
 
@@ -89,21 +82,6 @@ class EnvoyProcess:
     def kill(self) -> None:
         self._process.kill()
 
-    def drain(self, *, admin_port: int, at_most_s: float) -> None:
-        """Lets requests in flight end. Blocks until there are none, Envoy is gone, or the time is over."""
-        deadline = time.monotonic() + at_most_s
-        earliest_end = min(deadline, time.monotonic() + MIN_DRAIN_S)
-        try:
-            _admin(admin_port, "POST", "/healthcheck/fail")
-            _admin(admin_port, "POST", "/drain_listeners?graceful&skip_exit")
-            while time.monotonic() < deadline and self.poll() is None:
-                if time.monotonic() >= earliest_end and _active(admin_port) == 0:
-                    return
-                time.sleep(POLL_S)
-        except (OSError, http.client.HTTPException):
-            # An admin interface that does not answer cannot tell when to end either.
-            return
-
 
 def _ended_with_parent() -> list[str]:
     """Envoy asks for this itself only where hot restart is on. The helpers become Envoy: same process id.
@@ -122,25 +100,3 @@ def write_private(path: Path, content: bytes) -> None:
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
         file.write(content)
     draft.rename(path)
-
-
-def _active(admin_port: int) -> int:
-    """Requests and raw connections in progress, the admin interface's own left out."""
-    text = _admin(admin_port, "GET", "/stats?format=json&filter=downstream_(rq|cx)_active")
-    stats = json.loads(text)["stats"]
-    return sum(
-        stat["value"]
-        for stat in stats
-        if (stat["name"].startswith("http.") and stat["name"].endswith("downstream_rq_active"))
-        or (stat["name"].startswith("tcp.") and stat["name"].endswith("downstream_cx_active"))
-        if not stat["name"].startswith(("http.admin.", "http.crossfade_status."))
-    )
-
-
-def _admin(port: int, method: str, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ADMIN_TIMEOUT_S)
-    try:
-        connection.request(method, path)
-        return connection.getresponse().read()
-    finally:
-        connection.close()

@@ -1,12 +1,10 @@
-"""`crossfade proxy`: writes the bootstrap of this pod's Envoy, runs it, renews its token, drains it at the end.
+"""`crossfade proxy`: the bootstrap of this pod's Envoy, from the environment; its token; its start.
 
-Restarts nothing: Envoy's end is the container's end. Only the standard library, because a pod waits for this.
+Only the standard library, because a pod waits for this.
 """
 
 import json
 import os
-import select
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +17,12 @@ from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
 from crossfade.proxy.envoy_process import EnvoyProcess, write_private
+from crossfade.proxy.launcher import EndSettings, Launcher
+from crossfade.proxy.state_folder import StateFolder
 from crossfade.proxy.work_folder import work_folder
 
 GATEWAY_ADS: Final = "127.0.0.1:18001"
 GATEWAY_STATUS_PORT: Final = 8100
-TOKEN_CHECK_S: Final = 10.0
-FORWARDED: Final = frozenset({signal.SIGUSR1, signal.SIGHUP})
-ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
 
@@ -46,6 +43,9 @@ class ProxySettings(NamedTuple):
     concurrency: int
     log_level: str
     drain_s: float
+    stands_alone: bool
+    waits_for_app_s: float | None
+    state_folder: Path | None
     socket_mark: int | None
     stats_tags: tuple[tuple[str, str], ...]
     is_gateway: bool
@@ -67,6 +67,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
     token_file = environment.get("CROSSFADE_ADS_TOKEN_FILE")
+    state_folder = environment.get("CROSSFADE_STATE_FOLDER")
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
         ads_address=address,
@@ -78,6 +79,9 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
         log_level=environment.get("ENVOY_LOG_LEVEL") or kong.log_level or "info",
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
+        stands_alone=is_gateway or "/virtualGateway/" in environment.get("APPMESH_VIRTUAL_NODE_NAME", ""),
+        waits_for_app_s=_number(environment, "CROSSFADE_WAIT_FOR_APP_S", 0) or None,
+        state_folder=Path(state_folder) if state_folder else None,
         socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
         stats_tags=_stats_tags(environment),
         is_gateway=is_gateway,
@@ -208,43 +212,35 @@ def _say(text: str) -> None:
 
 
 def _run(settings: ProxySettings, workdir: Path) -> int:
-    signals = _signal_pipe()
     token = _Token(settings.token_file, workdir / "token.json") if settings.token_file is not None else None
     if token is not None:
         token.refresh()
     text = bootstrap_from_settings(settings, token_secret_file=workdir / "token.json" if token is not None else None)
-    envoy = EnvoyProcess.start(
-        text,
-        workdir=workdir,
-        concurrency=settings.concurrency,
-        log_level=settings.log_level,
-        log_path=settings.log_path,
-    )
-    while (code := envoy.poll()) is None:
-        ready, _, _ = select.select([signals], [], [], TOKEN_CHECK_S)
-        if token is not None:
-            token.refresh()
-        for number in os.read(signals, 64) if ready else b"":
-            if number in ENDING:
-                return _end(envoy, settings)
-            if number in FORWARDED:
-                envoy.send_signal(number)
-    return code
+
+    def start() -> EnvoyProcess:
+        return EnvoyProcess.start(
+            text,
+            workdir=workdir,
+            concurrency=settings.concurrency,
+            log_level=settings.log_level,
+            log_path=settings.log_path,
+        )
+
+    end = EndSettings(settings.admin_port, settings.stands_alone, settings.drain_s, settings.waits_for_app_s)
+    state = _state_folder(settings.state_folder)
+    try:
+        return Launcher(start, end, refresh=token.refresh if token else _nothing, state=state).run()
+    finally:
+        if state is not None:
+            state.close()
 
 
-def _end(envoy: EnvoyProcess, settings: ProxySettings) -> int:
-    """0 when Envoy ended because it was asked to."""
-    envoy.drain(admin_port=settings.admin_port, at_most_s=settings.drain_s)
-    if envoy.poll() is None:
-        envoy.terminate()
-    return envoy.wait()
+def _nothing() -> None:
+    """There is no token to be renewed."""
 
 
-def _signal_pipe() -> int:
-    """A file descriptor that gives the number of each signal as a byte; the child's end counts as one too."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (*ENDING, *FORWARDED, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    return reader
+def _state_folder(path: Path | None) -> StateFolder | None:
+    try:
+        return StateFolder(path) if path is not None else None
+    except OSError as error:
+        raise SettingsError(f"CROSSFADE_STATE_FOLDER: cannot make {path}: {error.strerror}") from None

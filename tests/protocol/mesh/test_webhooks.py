@@ -54,7 +54,7 @@ async def test_objects_that_were_made_a_moment_ago_count(lab: Lab, handlers: Any
     with pytest.raises(Denied, match="no matching VirtualNode"):
         await injected()
     await make(lab, VirtualNode, "metal", {"podSelector": {"matchLabels": {"app": "metal"}}}, "rock")
-    assert "/spec/containers/-" in await injected()
+    assert "/spec/initContainers" in await injected()
 
 
 async def test_labels_are_never_remembered(lab: Lab, handlers: Any) -> None:

@@ -1,19 +1,24 @@
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import jsonpatch
 import pytest
+from msgspec import structs
 
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.appmesh.values import PortMapping
 from crossfade.api.appmesh.virtual_node import Listener, VirtualNodeSpec
 from crossfade.inject.decision import InjectionDenied
+from crossfade.inject.lifecycle import STATE_FOLDER
 from crossfade.inject.patch import gateway_patch, sidecar_patch
-from crossfade.inject.settings import SidecarSettings
+from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade_kube.meta import ObjectMeta
 
 Json = dict[str, Any]
 PATH = "mesh/dj-app/virtualNode/jazz_prod"
 SETTINGS = SidecarSettings("proxy:1", "init:1", "ads:18000", "PEM", "1")
+CLASSIC = structs.replace(SETTINGS, native=NativeSidecars.NEVER)
 NODE = VirtualNode(
     ObjectMeta(name="jazz", namespace="prod"),
     VirtualNodeSpec(listeners=(Listener(PortMapping(9080, "http")), Listener(PortMapping(9081, "tcp")))),
@@ -39,11 +44,15 @@ def env(found: Json) -> dict[str, Any]:
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in found["env"]}
 
 
-def test_a_pod_gets_a_sidecar_last_and_the_redirection_after_its_own_init_containers() -> None:
+def sidecar(found: Json) -> Json:
+    return container(found, "envoy", "initContainers")
+
+
+def test_a_pod_gets_the_redirection_and_then_a_sidecar_after_its_own_init_containers() -> None:
     found = injected(pod(initContainers=[{"name": "own"}]))
-    assert [one["name"] for one in found["spec"]["containers"]] == ["app", "envoy"]
-    assert [one["name"] for one in found["spec"]["initContainers"]] == ["own", "proxyinit"]
-    envoy, init = container(found, "envoy"), container(found, "proxyinit", "initContainers")
+    assert [one["name"] for one in found["spec"]["containers"]] == ["app"]
+    assert [one["name"] for one in found["spec"]["initContainers"]] == ["own", "proxyinit", "envoy"]
+    envoy, init = sidecar(found), container(found, "proxyinit", "initContainers")
     assert envoy["image"] == "proxy:1"
     assert envoy["securityContext"]["runAsUser"] == 1337
     assert envoy["ports"] == [{"name": "stats", "containerPort": 9901, "protocol": "TCP"}]
@@ -68,14 +77,95 @@ def test_a_pod_gets_a_sidecar_last_and_the_redirection_after_its_own_init_contai
     assert env(envoy)["CROSSFADE_ADS_TOKEN_FILE"] == envoy["volumeMounts"][0]["mountPath"] + "/token"
 
 
-def test_injecting_twice_changes_nothing() -> None:
-    once = injected(pod())
-    assert sidecar_patch(once, NODE, resource_path=PATH, settings=SETTINGS) == []
+@pytest.mark.parametrize("settings", [SETTINGS, CLASSIC], ids=["native", "classic"])
+def test_injecting_twice_changes_nothing(settings: SidecarSettings) -> None:
+    once = injected(pod(), settings)
+    assert sidecar_patch(once, NODE, resource_path=PATH, settings=settings) == []
 
 
-def test_the_sidecar_comes_first_when_others_must_wait_for_it() -> None:
-    waiting = SidecarSettings("proxy:1", "init:1", "ads:18000", "PEM", "1", waits_until_ready=True)
-    assert [one["name"] for one in injected(pod(), waiting)["spec"]["containers"]] == ["envoy", "app"]
+def test_a_native_sidecar_begins_first_and_is_told_when_the_pod_begins_to_end() -> None:
+    envoy = sidecar(injected(pod(), structs.replace(SETTINGS, pre_stop_delay_s=7, start_timeout_s=60)))
+    assert envoy["restartPolicy"] == "Always"
+    assert envoy["startupProbe"]["httpGet"] == {"path": "/ready", "port": 9901}
+    assert envoy["startupProbe"]["periodSeconds"] * envoy["startupProbe"]["failureThreshold"] == 60
+    script = envoy["lifecycle"]["preStop"]["exec"]["command"][-1]
+    assert script.startswith("kill -USR2 ")
+    assert script.endswith("; sleep 7")
+    assert env(envoy)["CROSSFADE_STATE_FOLDER"] in script
+    assert "CROSSFADE_WAIT_FOR_APP_S" not in env(envoy)
+
+
+@pytest.mark.parametrize(("spec", "grace"), [({}, "30"), ({"terminationGracePeriodSeconds": 0}, "0")])
+def test_a_classic_sidecar_comes_last_and_knows_how_long_it_may_wait_for_the_others(spec: Json, grace: str) -> None:
+    found = injected(pod(**spec), CLASSIC)
+    assert [one["name"] for one in found["spec"]["containers"]] == ["app", "envoy"]
+    assert [one["name"] for one in found["spec"]["initContainers"]] == ["proxyinit"]
+    envoy = container(found, "envoy")
+    assert env(envoy)["CROSSFADE_WAIT_FOR_APP_S"] == grace
+    assert not {"restartPolicy", "startupProbe", "lifecycle"} & envoy.keys()
+
+
+def test_a_classic_sidecar_comes_first_when_others_must_wait_for_it() -> None:
+    found = injected(pod(), structs.replace(CLASSIC, waits_until_ready=True, pre_stop_delay_s=20))
+    assert [one["name"] for one in found["spec"]["containers"]] == ["envoy", "app"]
+    hooks = container(found, "envoy")["lifecycle"]
+    assert hooks["preStop"]["exec"]["command"][-1].endswith("; sleep 20")
+    assert "/ready ]" in hooks["postStart"]["exec"]["command"][-1]
+
+
+@pytest.mark.parametrize(("tries", "code"), [(0, 0), (3, 1)])
+def test_the_hook_waits_until_the_proxy_is_ready(tmp_path: Path, tries: int, code: int) -> None:
+    found = injected(pod(), structs.replace(CLASSIC, waits_until_ready=True, start_timeout_s=1))
+    *shell, script = container(found, "envoy")["lifecycle"]["postStart"]["exec"]["command"]
+    if not tries:
+        (tmp_path / "ready").touch()
+    done = subprocess.run(
+        [*shell, script.replace(STATE_FOLDER, str(tmp_path))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stderr == ("the proxy was not ready within 1 s\n" if code else "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "annotation", "field"),
+    [
+        (SETTINGS, "classic", "containers"),
+        (CLASSIC, " Native", "initContainers"),
+        (structs.replace(CLASSIC, has_native_sidecars=False), "classic", "containers"),
+    ],
+)
+def test_the_author_chooses_the_kind_of_sidecar(settings: SidecarSettings, annotation: str, field: str) -> None:
+    original = pod()
+    original["metadata"]["annotations"] = {"crossfade.dev/sidecar": annotation}
+    assert container(injected(original, settings), "envoy", field)
+
+
+@pytest.mark.parametrize(
+    ("native", "has_them", "field"),
+    [
+        (NativeSidecars.AUTO, True, "containers"),
+        (NativeSidecars.ALWAYS, True, "initContainers"),
+        (NativeSidecars.NEVER, True, "containers"),
+        (NativeSidecars.AUTO, False, "containers"),
+    ],
+)
+def test_a_gateway_of_kongs_charts_shows_its_sidecar_among_its_containers(
+    native: NativeSidecars, has_them: bool, field: str
+) -> None:
+    original = pod()
+    original["metadata"]["labels"] = {"app.kubernetes.io/name": "kong"}
+    settings = structs.replace(SETTINGS, native=native, has_native_sidecars=has_them)
+    assert container(injected(original, settings), "envoy", field)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"), [("native", "no native sidecars, which came with Kubernetes 1.29"), ("x", "native or clas")]
+)
+def test_a_sidecar_that_cannot_be_is_denied(annotation: str, text: str) -> None:
+    original = pod()
+    original["metadata"]["annotations"] = {"crossfade.dev/sidecar": annotation}
+    with pytest.raises(InjectionDenied, match=text):
+        injected(original, structs.replace(CLASSIC, has_native_sidecars=False))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +196,7 @@ def test_annotations_shape_the_sidecar() -> None:
         "volumeMounts": "data:/data",
     }
     found = injected(pod(annotations, volumes=[{"name": "data", "emptyDir": {}}]))
-    envoy = container(found, "envoy")
+    envoy = sidecar(found)
     assert envoy["resources"] == {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}
     assert {key: env(envoy)[key] for key in "ABC"} == {"A": "1", "B": "2", "C": "3,4"}
     assert [mount["mountPath"] for mount in envoy["volumeMounts"]] == ["/var/run/secrets/crossfade", "/tls", "/data"]
@@ -115,7 +205,7 @@ def test_annotations_shape_the_sidecar() -> None:
 
 
 def test_the_controllers_variables_cannot_be_overridden() -> None:
-    envoy = container(injected(pod({"sidecarEnv": "APPMESH_VIRTUAL_NODE_NAME=other"})), "envoy")
+    envoy = sidecar(injected(pod({"sidecarEnv": "APPMESH_VIRTUAL_NODE_NAME=other"})))
     assert [entry["value"] for entry in envoy["env"] if entry["name"] == "APPMESH_VIRTUAL_NODE_NAME"] == [PATH]
 
 
@@ -152,7 +242,7 @@ def test_addresses_that_cannot_be_are_denied(value: str) -> None:
 
 def test_a_cni_plugin_replaces_the_init_container() -> None:
     found = injected(pod({"appmeshCNI": "enabled", "ignoredUID": "0"}))
-    assert "initContainers" not in found["spec"]
+    assert [one["name"] for one in found["spec"]["initContainers"]] == ["envoy"]
     annotations = found["metadata"]["annotations"]
     assert annotations["appmesh.k8s.aws/ignoredUID"] == "1337"
     assert annotations["appmesh.k8s.aws/ports"] == "9080,9081"

@@ -74,7 +74,9 @@ def resource_path(pod: JsonObject, identity: PodIdentity) -> str:
     """What was injected; raises NotAuthenticatedError."""
     if pod["metadata"].get("uid") != identity.uid:
         raise NotAuthenticatedError("the pod of this token does not exist any more")
-    for container in pod["spec"].get("containers") or []:
+    spec: JsonObject = pod["spec"]
+    # A native sidecar is one of the init containers.
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         if container["name"] == ENVOY_NAME:
             for variable in container.get("env") or []:
                 if variable["name"] == _NODE_VARIABLE and variable.get("value"):

@@ -30,9 +30,10 @@ from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.permissions import may_read
+from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.controller.sources import ClusterSource
-from crossfade.inject.settings import SidecarSettings
+from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
     ADS_PORT,
     HEALTH_PORT,
@@ -71,6 +72,7 @@ KINDS: Final[tuple[type[TypedObject], ...]] = (
     BackendGroup,
 )
 _ENDPOINT_KINDS: Final[tuple[type[TypedObject], ...]] = (Service, EndpointSlice)
+_MAX_DIGITS: Final = 6
 # An author sees an object's ARN this much later at least, and a burst of changes goes out at once.
 _QUIET_S: Final = 0.01
 _MAX_UNREST_S: Final = 0.25
@@ -104,6 +106,8 @@ class MeshSettings(Struct, frozen=True):
     sidecar_pre_stop_delay_s: int = 0
     waits_until_proxy_ready: bool = False
     cluster_domain: str = "cluster.local"
+    native_sidecars: NativeSidecars = NativeSidecars.AUTO
+    sidecar_start_timeout_s: int = 180
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "MeshSettings":
@@ -111,12 +115,12 @@ class MeshSettings(Struct, frozen=True):
         ip_family = environ.get("CROSSFADE_IP_FAMILY") or "ipv4"
         if ip_family not in ("ipv4", "ipv6"):
             raise ValueError(f"CROSSFADE_IP_FAMILY is {ip_family!r}: it must be ipv4 or ipv6")
-        delay = environ.get("CROSSFADE_PRE_STOP_DELAY_S") or "0"
-        if not delay.isdigit():
-            raise ValueError(f"CROSSFADE_PRE_STOP_DELAY_S is {delay!r}: it must be a whole number of seconds")
         domain = (environ.get("CROSSFADE_CLUSTER_DOMAIN") or "cluster.local").strip(".")
         if isinstance(misfit := host_name(domain), Misfit):
             raise ValueError(f"CROSSFADE_CLUSTER_DOMAIN is {domain!r}: {misfit.problem}")
+        native = environ.get("CROSSFADE_NATIVE_SIDECARS") or NativeSidecars.AUTO
+        if native not in list(NativeSidecars):
+            raise ValueError(f"CROSSFADE_NATIVE_SIDECARS is {native!r}: it must be one of {', '.join(NativeSidecars)}")
         return cls(
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
             cluster={name: value for name, value in environ.items() if name.startswith("KUBERNETES_")},
@@ -128,10 +132,19 @@ class MeshSettings(Struct, frozen=True):
             proxy_image=environ.get("CROSSFADE_PROXY_IMAGE") or f"crossfade/proxy:{__version__}",
             init_image=environ.get("CROSSFADE_PROXY_INIT_IMAGE") or f"crossfade/proxy-init:{__version__}",
             sidecar_log_level=environ.get("CROSSFADE_SIDECAR_LOG_LEVEL") or "info",
-            sidecar_pre_stop_delay_s=int(delay),
+            sidecar_pre_stop_delay_s=_seconds(environ, "CROSSFADE_PRE_STOP_DELAY_S", 0),
             waits_until_proxy_ready=environ.get("CROSSFADE_WAIT_UNTIL_PROXY_READY") == "true",
             cluster_domain=domain,
+            native_sidecars=NativeSidecars(native),
+            sidecar_start_timeout_s=max(_seconds(environ, "CROSSFADE_POST_START_TIMEOUT_S", 180), 1),
         )
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise ValueError(f"{name} is {text!r}: it must be a whole number of seconds")
+    return int(text)
 
 
 async def run_mesh_role(settings: MeshSettings) -> None:
@@ -169,6 +182,7 @@ class _MeshRole:
             on_compiled=self._submit,
             on_found=self._report,
         )
+        self._has_native_sidecars = False
         self._missing = {"certificates", "webhook configurations", "webhook server", "ADS server"}
 
     def waits_for(self) -> str:
@@ -214,6 +228,7 @@ class _MeshRole:
         settings = self._settings
         await self._certificates.refresh()
         self._missing.discard("certificates")
+        self._has_native_sidecars = await has_native_sidecars(self._client)
         handlers = mesh_handlers(
             MeshObjects(self._client, lambda: self._loop.snapshot),
             ip_family=settings.ip_family,
@@ -261,6 +276,9 @@ class _MeshRole:
             log_level=settings.sidecar_log_level,
             pre_stop_delay_s=settings.sidecar_pre_stop_delay_s,
             waits_until_ready=settings.waits_until_proxy_ready,
+            has_native_sidecars=self._has_native_sidecars or settings.native_sidecars is NativeSidecars.ALWAYS,
+            native=settings.native_sidecars,
+            start_timeout_s=settings.sidecar_start_timeout_s,
         )
 
     def _report(self, finding: Finding) -> None:

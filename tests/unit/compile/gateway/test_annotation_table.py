@@ -11,6 +11,7 @@ from crossfade.compile.gateway.annotations import LEGACY_KEYS
 from crossfade.compile.mesh.annotation_table import MESH_ANNOTATIONS
 from crossfade.inject.annotation_table import POD_ANNOTATIONS
 from crossfade.inject.annotations import PREFIX as POD_PREFIX
+from crossfade.inject.annotations import SIDECAR_KEY
 
 SOURCE = Path(__file__).resolve().parents[4] / "src" / "crossfade"
 NAMES_OF_CONTROLLERS = {"konghq.com/kic-gateway-controller"}
@@ -56,7 +57,8 @@ def test_the_gateway_reads_every_key_that_has_an_effect() -> None:
 
 
 def test_the_table_of_pods_is_what_the_injector_reads() -> None:
-    assert effective(POD_ANNOTATIONS) - {"appmesh.k8s.aws/sidecarInjectorWebhook"} == keys_read_by_the_injector()
+    elsewhere = {"appmesh.k8s.aws/sidecarInjectorWebhook", SIDECAR_KEY}
+    assert effective(POD_ANNOTATIONS) - elsewhere == keys_read_by_the_injector()
 
 
 def test_no_key_is_told_twice() -> None:

@@ -53,6 +53,11 @@ def test_the_injected_path_counts() -> None:
     assert resource_path(POD, IDENTITY) == PATH
 
 
+def test_a_native_sidecar_is_one_of_the_init_containers() -> None:
+    app, envoy = POD["spec"]["containers"]
+    assert resource_path({**POD, "spec": {"containers": [app], "initContainers": [envoy]}}, IDENTITY) == PATH
+
+
 def test_a_successor_of_the_pod_is_another_pod() -> None:
     with pytest.raises(NotAuthenticatedError, match="does not exist any more"):
         resource_path(POD, IDENTITY._replace(uid="u0"))
