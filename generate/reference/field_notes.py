@@ -153,7 +153,7 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
         r".*\.weightedTargets\[\]\.virtualNodeRef": "a node that does not exist keeps its share, which is answered 503",
         r".*\.weightedTargets\[\]\.weight": "share of requests, in proportion to the other weights",
         r".*\.weightedTargets\[\]\.port": "the node's listener; may be left out where it has one",
-        r".*\.retryPolicy\.maxRetries": "0: none; without a policy 2, on lost connections and 503",
+        r".*\.retryPolicy\.maxRetries": "0: of what no application has seen; no policy: 2, on lost connections and 503",
         r".*\.retryPolicy\.perRetryTimeout": "for each try",
         r".*\.retryPolicy\.\w+RetryEvents": "what is tried again",
         r"spec\.routes\[\]\.\w+\.match\.prefix": "beginning of the path",

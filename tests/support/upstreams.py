@@ -12,6 +12,7 @@ class Upstream:
     def __init__(self, name: str) -> None:
         self.name = name
         self.statuses: dict[str, int] = {}
+        self.headers: dict[str, str] = {}
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -35,6 +36,8 @@ def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
                 upstream.gate.wait(30)
             body = upstream.name.encode()
             self.send_response(upstream.statuses.get(self.path, 200))
+            for name, value in upstream.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

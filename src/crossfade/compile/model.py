@@ -204,6 +204,8 @@ class HttpHandler(Struct, frozen=True):
     access_log: AccessLog | None = None
     takes_http2: bool = False
     """In the Kong dialect: HTTP/2 besides HTTP/1."""
+    tells_undelivered: bool = False
+    """Its own answers say whether the request reached the cluster (`UNDELIVERED_HEADER`)."""
 
 
 class TcpHandler(Struct, frozen=True):

@@ -6,6 +6,7 @@ Service changes this table.
 
 from collections.abc import Mapping
 
+from crossfade.compile.routing.retry import UNDELIVERED_HEADER
 from crossfade.compile.routing.tables import Action
 from crossfade.envoy import names
 from crossfade.envoy.filters.order import route_config
@@ -27,7 +28,9 @@ def action_table(actions: Mapping[str, Action]) -> route_v3.RouteConfiguration:
     if not actions:
         # An empty map is no map to Envoy.
         host.matcher.ClearField("matcher_tree")
-    return route_v3.RouteConfiguration(name=names.GATEWAY_ROUTES, virtual_hosts=[host])
+    return route_v3.RouteConfiguration(
+        name=names.GATEWAY_ROUTES, virtual_hosts=[host], response_headers_to_remove=[UNDELIVERED_HEADER]
+    )
 
 
 def _entry(name: str, route: route_v3.Route) -> xds_core_v3.TypedExtensionConfig:

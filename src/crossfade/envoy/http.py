@@ -8,7 +8,7 @@ from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.filters.order import http_filters
 from crossfade.envoy.filters.policies import incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
-from crossfade.envoy.local_reply import kong_local_replies
+from crossfade.envoy.local_reply import kong_local_replies, sidecar_local_replies
 from crossfade.envoy.proto import BoolValue, UInt32Value, core_v3, duration, hcm_v3, packed, route_v3, uuid_v3
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
@@ -46,6 +46,8 @@ def connection_manager(
         message.tracing.SetInParent()
         message.normalize_path.value = True
         message.merge_slashes = True
+        if handler.tells_undelivered:
+            message.local_reply_config.CopyFrom(sidecar_local_replies())
     return message
 
 

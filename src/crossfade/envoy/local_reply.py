@@ -1,4 +1,4 @@
-"""What Envoy's own errors look like in the Kong dialect (kong.md §3.9, table G2).
+"""What Envoy's own errors look like: in the Kong dialect (kong.md §3.9, table G2), and what sidecars add to them.
 
 Each mapper asks for one of Envoy's response flags, or a status that the policy module never answers with; so the
 module's own answers pass untouched. Where it sees such a reply on its way out it may still replace the body (format by
@@ -7,6 +7,7 @@ module's own answers pass untouched. Where it sees such a reply on its way out i
 
 from typing import Final, NamedTuple
 
+from crossfade.compile.routing.retry import NOT_RETRIED_HEADER, UNDELIVERED_HEADER
 from crossfade.envoy.proto import accesslog_v3, core_v3, hcm_v3
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
@@ -45,6 +46,26 @@ def _mapper(reply: Reply, server_token: str) -> hcm_v3.ResponseMapper:
     mapper.body_format_override.content_type = JSON_TYPE
     mapper.headers_to_add.add(
         header=core_v3.HeaderValue(key="server", value=server_token),
+        append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    return mapper
+
+
+def sidecar_local_replies() -> hcm_v3.LocalReplyConfig:
+    """What a sidecar adds to its own answers for those that called its application.
+
+    UF: connecting failed, so the application has seen nothing of the request. UO: there are too many already, which
+    asking again would make worse.
+    """
+    marks = (("UF", UNDELIVERED_HEADER), ("UO", NOT_RETRIED_HEADER))
+    return hcm_v3.LocalReplyConfig(mappers=[_marking(flag, header) for flag, header in marks])
+
+
+def _marking(flag: str, header: str) -> hcm_v3.ResponseMapper:
+    filtered = accesslog_v3.AccessLogFilter(response_flag_filter=accesslog_v3.ResponseFlagFilter(flags=[flag]))
+    mapper = hcm_v3.ResponseMapper(filter=filtered)
+    mapper.headers_to_add.add(
+        header=core_v3.HeaderValue(key=header, value="true"),
         append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     return mapper

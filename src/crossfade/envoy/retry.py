@@ -2,18 +2,21 @@
 
 from typing import Final
 
-from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.retry import UNDELIVERED_HEADER, RetryPolicy
 from crossfade.envoy import names
 from crossfade.envoy.proto import UInt32Value, duration, packed, previous_hosts_v3, route_v3
 
 HOST_SELECTION_ATTEMPTS: Final = 5
+UNDELIVERED: Final = ("connect-failure", "refused-stream", "reset-before-request", "retriable-headers")
+"""No application has seen anything of such a request."""
 
 
 def retry_policy(retry: RetryPolicy) -> route_v3.RetryPolicy:
     message = route_v3.RetryPolicy(
-        retry_on=",".join(retry.retry_on),
+        retry_on=",".join(dict.fromkeys((*retry.retry_on, *UNDELIVERED))),
         num_retries=UInt32Value(value=retry.num_retries),
         retriable_status_codes=retry.status_codes,
+        retriable_headers=[route_v3.HeaderMatcher(name=UNDELIVERED_HEADER, present_match=True)],
     )
     if retry.per_try_timeout_s is not None:
         message.per_try_timeout.CopyFrom(duration(retry.per_try_timeout_s))

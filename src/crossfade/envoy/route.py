@@ -38,9 +38,18 @@ STRING_FIELDS = {StringMatchKind.EXACT: "exact", StringMatchKind.PREFIX: "prefix
 
 def route_configuration(table: RouteTable) -> route_v3.RouteConfiguration:
     shared = _Shared()
-    return route_v3.RouteConfiguration(
-        name=table.name, virtual_hosts=[_virtual_host(host, shared) for host in table.virtual_hosts]
+    message = route_v3.RouteConfiguration(
+        name=table.name,
+        virtual_hosts=[_virtual_host(host, shared) for host in table.virtual_hosts],
+        response_headers_to_remove=table.hidden_headers,
     )
+    for name, source in table.copied_headers:
+        # An absent header gives an empty value, and those are not added.
+        header = core_v3.HeaderValue(key=name, value=f"%RESP({source})%")
+        message.response_headers_to_add.add(
+            header=header, append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        )
+    return message
 
 
 class _Shared:

@@ -122,7 +122,8 @@ def test_retries() -> None:
     predicates = policy.pop("retry_host_predicate")
     assert [one["name"] for one in predicates] == ["envoy.retry_host_predicates.previous_hosts"]
     assert policy == {
-        "retry_on": "connect-failure,retriable-status-codes",
+        "retry_on": "connect-failure,retriable-status-codes,refused-stream,reset-before-request,retriable-headers",
+        "retriable_headers": [{"name": "x-crossfade-undelivered", "present_match": True}],
         "num_retries": 2,
         "retriable_status_codes": [503],
         "per_try_timeout": "0.250s",

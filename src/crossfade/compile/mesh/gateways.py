@@ -40,6 +40,7 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import HeaderMatch, StringMatch, StringMatchKind
 from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.retry import UNDELIVERED_HEADER
 from crossfade.compile.routing.routes import (
     Destination,
     Forward,
@@ -198,7 +199,7 @@ def _second_stage(port: int, linked: Sequence[LinkedRoute], scope: GatewayScope)
     own = [found for found in linked if found.loop == port]
     protocol = LOOP_PROTOCOLS[port]
     hosts = (_marked_host(own),) if port in MARKED_LOOP_PORTS.values() else _hosts(port, own)
-    table = RouteTable(names.outbound_routes(protocol, port), hosts)
+    table = RouteTable(names.outbound_routes(protocol, port), hosts, hidden_headers=(UNDELIVERED_HEADER,))
     handler = HttpHandler(table.name, "egress", Dialect.APP_MESH, Protocol(protocol), access_log=scope.access_log)
     chain = FilterChain(f"{protocol}_{port}", handler, origin=Origin(typed_ref(scope.gateway)))
     return Listener(f"lds_egress_{_LOOPBACK}_{port}", _LOOPBACK, port, Direction.OUTBOUND, (chain,)), table

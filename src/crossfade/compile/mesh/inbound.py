@@ -32,6 +32,7 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.retry import NO_RETRY_OF_OVERLOAD, UNDELIVERED_HEADER
 from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost
 from crossfade_kube.registry import typed_ref
 
@@ -81,7 +82,12 @@ def compile_inbound(
             table = _route_table(listener, cluster.name, Origin(typed_ref(node), field))
             tables.append(table)
             handler = HttpHandler(
-                table.name, prefix, Dialect.APP_MESH, Protocol(mapping.protocol), access_log=access_log
+                table.name,
+                prefix,
+                Dialect.APP_MESH,
+                Protocol(mapping.protocol),
+                access_log=access_log,
+                tells_undelivered=True,
             )
         origin = Origin(typed_ref(node), field)
         chains.append(FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port, origin=origin))
@@ -192,4 +198,10 @@ def _route_table(listener: NodeListener, cluster: str, origin: Origin) -> RouteT
     )
     mapping = listener.port_mapping
     host = VirtualHost("ingress", ("*",), (Route("local", RouteMatch(), forward, origin),))
-    return RouteTable(names.inbound_routes(mapping.protocol, mapping.port), (host,))
+    # The application cannot say that it never saw a request.
+    return RouteTable(
+        names.inbound_routes(mapping.protocol, mapping.port),
+        (host,),
+        hidden_headers=(UNDELIVERED_HEADER,),
+        copied_headers=(NO_RETRY_OF_OVERLOAD,),
+    )

@@ -27,10 +27,13 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
+from crossfade.compile.routing.retry import UNDELIVERED_HEADER
 from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost
 from crossfade_kube.registry import typed_ref
 
 _HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})
+# As many as a request gets.
+_TCP_ATTEMPTS: Final = 3
 
 
 class OutboundPart(Struct, frozen=True):
@@ -145,7 +148,8 @@ def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> R
     hosts = [_virtual_host(offer, scope) for offer in offers]
     if scope.passes_on:
         hosts.append(_passthrough_host(_is_http2(offers), scope))
-    return RouteTable(names.outbound_routes(offers[0].plan.protocol, port), tuple(hosts))
+    name = names.outbound_routes(offers[0].plan.protocol, port)
+    return RouteTable(name, tuple(hosts), hidden_headers=(UNDELIVERED_HEADER,))
 
 
 def _virtual_host(offer: _Offer, scope: OutboundScope) -> VirtualHost:
@@ -166,7 +170,9 @@ def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:
         return []
     if not offer.plan.destinations:
         return []
-    handler = TcpHandler(offer.plan.destinations, "egress", offer.plan.idle_timeout_s, scope.access_log)
+    handler = TcpHandler(
+        offer.plan.destinations, "egress", offer.plan.idle_timeout_s, scope.access_log, connect_attempts=_TCP_ATTEMPTS
+    )
     return [FilterChain(f"tcp_{port}", handler, port, origin=scope.origin)]
 
 

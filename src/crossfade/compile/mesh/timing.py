@@ -29,6 +29,8 @@ _RETRY_EVENTS: Final[dict[str, tuple[tuple[str, ...], tuple[int, ...]]]] = {
     "resource-exhausted": (("resource-exhausted",), ()),
     "unavailable": (("unavailable",), ()),
 }
+# Of what was never delivered, where the author wants no other retries.
+_SAFE_RETRIES: Final = 2
 DEFAULT_RETRY: Final = ModelRetryPolicy(
     retry_on=("connect-failure", "refused-stream", "reset", "unavailable", "retriable-status-codes"),
     num_retries=2,
@@ -36,14 +38,14 @@ DEFAULT_RETRY: Final = ModelRetryPolicy(
 )
 
 
-def retry_policy(policy: RetryPolicy | None) -> ModelRetryPolicy | None:
-    """No policy means the default one; `maxRetries: 0` is how an author turns retries off."""
+def retry_policy(policy: RetryPolicy | None) -> ModelRetryPolicy:
+    """No policy means the default one; `maxRetries: 0` is how an author turns retries of what was delivered off."""
     if policy is None:
         return DEFAULT_RETRY
     events = (*policy.http_retry_events, *policy.tcp_retry_events, *policy.grpc_retry_events)
     known = [_RETRY_EVENTS[event] for event in events if event in _RETRY_EVENTS]
     if policy.max_retries == 0 or not known:
-        return None
+        return ModelRetryPolicy((), _SAFE_RETRIES)
     return ModelRetryPolicy(
         retry_on=tuple(dict.fromkeys(word for words, _ in known for word in words)),
         num_retries=policy.max_retries,

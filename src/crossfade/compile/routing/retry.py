@@ -1,10 +1,19 @@
 """When a request is tried again."""
 
+from typing import Final
+
 from msgspec import Struct
+
+UNDELIVERED_HEADER: Final = "x-crossfade-undelivered"
+"""On answers of a sidecar that could not connect to its application; nobody else's answer carries it to a client."""
+OVERLOADED_HEADER: Final = "x-envoy-overloaded"
+NOT_RETRIED_HEADER: Final = "x-envoy-ratelimited"
+"""An Envoy that gets it does not try again, whatever its policy."""
+NO_RETRY_OF_OVERLOAD: Final = (NOT_RETRIED_HEADER, OVERLOADED_HEADER)
 
 
 class RetryPolicy(Struct, frozen=True, gc=False):
-    """`retry_on` in Envoy's words; back-off is Envoy's default."""
+    """`retry_on` in Envoy's words; back-off is Envoy's default. What was never delivered is always tried elsewhere."""
 
     retry_on: tuple[str, ...]
     num_retries: int

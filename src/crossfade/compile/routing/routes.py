@@ -75,5 +75,9 @@ class VirtualHost(Struct, frozen=True):
 
 
 class RouteTable(Struct, frozen=True):
+    """`hidden_headers` are taken off answers that come from the clusters; `copied_headers` are (name, of which)."""
+
     name: str
     virtual_hosts: tuple[VirtualHost, ...]
+    hidden_headers: tuple[str, ...] = ()
+    copied_headers: tuple[tuple[str, str], ...] = ()
