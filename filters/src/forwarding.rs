@@ -1,6 +1,7 @@
 //! What the upstream gets: path, forwarding headers, and what is taken away (kong.md §3.4 and §3.8).
 
 use crate::client::Client;
+use crate::client_certificate;
 use crate::incoming;
 use crate::path;
 use crate::request::{Request, host_without_port};
@@ -83,7 +84,10 @@ impl Changes {
 
     /// Drops what changes nothing and tells additions from replacements; each saves a search in Envoy.
     pub fn settle(&mut self, request: &Request<'_>) {
-        self.remove.retain(|name| request.header(name.as_bytes()).is_some());
+        self.remove.retain(|name| {
+            request.header(name.as_bytes()).is_some()
+                || (name == client_certificate::HEADER && request.certificate.is_some())
+        });
         let removed = &self.remove;
         self.set.retain_mut(|change| {
             let mut present = request.headers.iter().filter(|(name, _)| *name == change.name.as_bytes());
@@ -108,7 +112,7 @@ const WEBSOCKET: &str = "websocket ";
 const REMOVED: [&str; 4] = ["proxy", "proxy-connection", "keep-alive", "expect"];
 
 const IDENTITY_PREFIXES: [&[u8]; 2] = [b"x-consumer-", b"x-credential-"];
-const ANONYMOUS: &[u8] = b"x-anonymous-consumer";
+const IDENTITY: [&[u8]; 3] = [b"x-anonymous-consumer", b"x-client-cert-dn", b"x-client-cert-san"];
 
 /// Takes away what only an authentication plugin may say, before any plugin reads it.
 pub fn strip_identity(settings: &Settings, request: &Request<'_>, changes: &mut Changes) {
@@ -124,7 +128,8 @@ fn tells_identity(name: &[u8]) -> bool {
         let is_same = |(byte, wanted): (&u8, &u8)| byte == wanted || (*byte == b'_' && *wanted == b'-');
         name.len() >= wanted.len() && name.iter().zip(wanted).all(is_same)
     };
-    IDENTITY_PREFIXES.into_iter().any(begins_with) || (name.len() == ANONYMOUS.len() && begins_with(ANONYMOUS))
+    IDENTITY_PREFIXES.into_iter().any(begins_with)
+        || IDENTITY.into_iter().any(|whole| name.len() == whole.len() && begins_with(whole))
 }
 
 /// The way on that was chosen for a request.
@@ -243,6 +248,9 @@ fn is_websocket(request: &Request<'_>) -> bool {
 }
 
 fn take_away(settings: &Settings, request: &Request<'_>, changes: &mut Changes) {
+    if request.certificate.is_some() {
+        changes.remove.push(client_certificate::HEADER.into());
+    }
     for (name, value) in &request.headers {
         match *name {
             b"te" => keep_trailers(value, changes),
@@ -404,6 +412,10 @@ mod tests {
             ("x-credential_identifier", true),
             ("x-anonymous-consumer", true),
             ("x_anonymous_consumer", true),
+            ("x-client-cert-dn", true),
+            ("x_client-cert_san", true),
+            ("x-client-cert", false),
+            ("x-client-cert-dn-2", false),
             ("x-anonymous-consumers", false),
             ("x-consumer", false),
             ("x-consumers-id", false),

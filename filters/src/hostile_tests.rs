@@ -7,6 +7,8 @@ use crate::plugins::asking::ASKED;
 use crate::stream::testing::Fake;
 use crate::stream::{Map, Stream};
 use crate::testing::{filter, plugins as on_route};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -57,6 +59,14 @@ fn configurations() -> Vec<(&'static str, Value)> {
                 "ldap_host": "127.0.0.1", "ldap_port": 1, "base_dn": "dc=test", "attribute": "uid", "header_type": "basic",
                 "ldaps": false, "start_tls": false, "verify_ldap_host": false, "cache_ttl": 60, "timeout": 1000,
                 "keepalive": 60000, "hide_credentials": true, "anonymous": "nobody", "realm": "a",
+            }),
+        ),
+        (
+            "mtls-auth",
+            json!({
+                "authorities": [{"id": "a", "der": STANDARD.encode(include_bytes!("plugins/mtls_auth/testdata/root.der"))}],
+                "allow_partial_chain": true, "anonymous": "nobody", "default_consumer": "vip",
+                "consumer_by": ["username", "custom_id"], "skip_consumer_lookup": true, "authenticated_group_by": "DN",
             }),
         ),
         (
@@ -148,7 +158,7 @@ struct Message {
     has_trailers: bool,
 }
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "apikey",
     "x-a",
     "x-b",
@@ -170,12 +180,13 @@ const NAMES: [&str; 24] = [
     "access-control-request-method",
     "access-control-request-headers",
     "x-consumer-id",
+    "x-forwarded-client-cert",
     "x-consumer-username",
     "x-credential-identifier",
     "set-cookie",
 ];
 
-const VALUES: [&str; 29] = [
+const VALUES: [&str; 31] = [
     "",
     "ann-key",
     "vip-key",
@@ -205,6 +216,8 @@ const VALUES: [&str; 29] = [
     "127.0.0.1, ::1",
     "application/grpc-web+proto",
     "gzip;q=2, \u{0}",
+    "Hash=0;Chain=\"-----BEGIN%20CERTIFICATE-----%0AMAA%3D%0A-----END%20CERTIFICATE-----%0A\"",
+    "Chain=\"%\"",
 ];
 
 fn name() -> impl Strategy<Value = String> {

@@ -3,6 +3,7 @@
 //! Envoy learns the choice from two internal headers, by which its table finds the cluster and how to treat it; the filter
 //! `gateway` gets it by hand, and takes the headers away. A client's own headers of those names never get through.
 
+use crate::client_certificate;
 use crate::path;
 use crate::request::host_without_port;
 use crate::router::Entry;
@@ -88,7 +89,8 @@ pub fn is_websocket(upgrade: &[u8]) -> bool {
 }
 
 fn forged_in(headers: &HeaderList<'_>) -> Vec<&'static [u8]> {
-    [CLUSTER, ACTION].into_iter().filter(|name| headers.iter().any(|(other, _)| other == name)).collect()
+    let own = [CLUSTER, ACTION, client_certificate::HEADER.as_bytes()];
+    own.into_iter().filter(|name| headers.iter().any(|(other, _)| other == name)).collect()
 }
 
 fn choose(headers: &impl IncomingHeaders, world: Arc<World>, listener: Listener) -> Choice {
@@ -216,9 +218,11 @@ mod tests {
         for (path, expected) in
             [("/n/a", vec![("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]), ("/", vec![])]
         {
-            let forged = [("x-crossfade-cluster", "evil"), ("x-crossfade-action", "evil")];
+            let forged =
+                [("x-crossfade-cluster", "evil"), ("x-crossfade-action", "evil"), ("x-forwarded-client-cert", "evil")];
             let (headers, choice) = mutated(&[&[(":path", path), (":authority", "one.test")][..], &forged].concat());
             assert_eq!(internal(&headers), expected);
+            assert!(!headers.iter().any(|(name, _)| name == "x-forwarded-client-cert"));
             assert_eq!(choice.unwrap().entry.is_some(), !expected.is_empty());
         }
     }

@@ -13,6 +13,7 @@ mod body;
 mod charset;
 mod cjson;
 mod client;
+mod client_certificate;
 mod cookies;
 #[allow(dead_code, reason = "plugins choose what they log")]
 mod ended;

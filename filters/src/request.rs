@@ -1,5 +1,6 @@
 //! One request as its headers tell it, read once.
 
+use crate::client_certificate;
 use crate::incoming::{Choice, Listener};
 use crate::path::{self, BadPath};
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
@@ -11,6 +12,7 @@ const LONGEST_LINE: usize = 8 * 1024;
 
 #[derive(Debug)]
 pub struct Request<'a> {
+    /// Without what Envoy itself tells among them.
     pub headers: HeaderList<'a>,
     pub method: &'a [u8],
     /// As the client sent it.
@@ -22,6 +24,8 @@ pub struct Request<'a> {
     pub authority: &'a [u8],
     pub protocol: &'a [u8],
     pub is_tls: bool,
+    /// What Envoy tells of the certificate that the client has shown.
+    pub certificate: Option<&'a [u8]>,
     /// Where the gateway listens, whatever the PROXY protocol says.
     pub local_port: u16,
     /// `X-Forwarded-Proto` as it came, where a peer could be trusted with it.
@@ -33,7 +37,12 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub fn read(stream: &'a impl Stream, choice: Option<&Choice>) -> Self {
-        let headers = stream.headers(Map::Request);
+        let mut headers = stream.headers(Map::Request);
+        let tells = |header: &(&[u8], &[u8])| header.0 == client_certificate::HEADER.as_bytes();
+        let certificate = headers.iter().copied().find(tells).map(|(_, value)| value);
+        if certificate.is_some() {
+            headers.retain(|header| !tells(header));
+        }
         let pseudo = |name: &[u8]| headers.iter().find(|(header, _)| *header == name).map_or(&b""[..], |pair| pair.1);
         let (method, target, authority) = (pseudo(b":method"), pseudo(b":path"), pseudo(b":authority"));
         let (path, query) = path::split_query(target);
@@ -46,6 +55,7 @@ impl<'a> Request<'a> {
             authority,
             protocol: stream.attribute(Attribute::Protocol).unwrap_or(b"HTTP/1.1"),
             is_tls: stream.attribute(Attribute::TlsVersion).is_some_and(|version| !version.is_empty()),
+            certificate,
             local_port: choice.map_or(Listener::default(), |choice| choice.listener).port,
             forwarded_proto: choice.and_then(|choice| choice.forwarded_proto.clone()),
             peer: stream.peer_address().and_then(address_without_port),
@@ -160,6 +170,7 @@ pub mod testing {
             authority: b"gw.test",
             protocol: b"HTTP/1.1",
             is_tls: false,
+            certificate: None,
             local_port: 8000,
             forwarded_proto: None,
             peer: Some("127.0.0.1"),

@@ -13,6 +13,7 @@ pub mod ip_restriction;
 pub mod jwt;
 pub mod key_auth;
 pub mod ldap_auth;
+pub mod mtls_auth;
 pub mod oauth2;
 pub mod openid_connect;
 pub mod rate_limiting;
@@ -114,6 +115,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("jwt", jwt::parse),
     ("key-auth", key_auth::parse),
     ("ldap-auth", ldap_auth::parse),
+    ("mtls-auth", mtls_auth::parse),
     ("oauth2", oauth2::parse),
     ("openid-connect", openid_connect::parse),
     ("rate-limiting", rate_limiting::parse),
