@@ -42,6 +42,8 @@ _ALLOWED: Final = {
     "storage": "`kong` is refused",
     "whole_seconds": "a whole number",
     "request_header": "`name:value`",
+    "revocation": "`SKIP`",
+    "uuid": "a UUID",
     "uri": "begins with `/`, or with an expression",
     "url": "a URL with scheme and host",
     "valued_header": "`name:value`",

@@ -27,10 +27,10 @@ def credential_problem(secret: Secret, snapshot: Snapshot, own: Collection[Names
         return problem
     if own is None or kind.unique is None:
         return None
-    value = secret.data[kind.unique]
+    claim = kind.claim(secret.data)
     for other in _of_consumers(snapshot):
         is_foreign = other.metadata.key not in own and other.metadata.key != secret.metadata.key
-        is_same = other.data.get(kind.unique) == value
+        is_same = kind.claim(other.data) == claim
         if is_foreign and is_same and credential_type(other.metadata.labels, other.data) == declared:
             return f"unique key constraint violated for {kind.unique}"
     return None

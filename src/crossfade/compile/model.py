@@ -248,6 +248,15 @@ class ServerTls(Struct, frozen=True):
     session_timeout_s: int | None = None
 
 
+class AskedCertificate(Struct, frozen=True):
+    """Of a client, which need not show one, and is not refused for what it shows: the policy module decides.
+
+    `authorities_pem` are those whose names it is told, so that it can choose among its certificates; empty for none.
+    """
+
+    authorities_pem: str = ""
+
+
 class FilterChain(Struct, frozen=True):
     """`destination_port=None` and no `server_names` make the chain that takes what no other takes.
 
@@ -261,6 +270,7 @@ class FilterChain(Struct, frozen=True):
     certificate: ServerCertificate | None = None
     origin: Origin | None = None
     tls: ServerTls = ServerTls()
+    asked: AskedCertificate | None = None
 
 
 class Direction(StrEnum):

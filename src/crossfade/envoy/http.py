@@ -25,9 +25,12 @@ NO_HOST = "_"
 
 
 def connection_manager(
-    handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool, port: int
+    handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool, port: int, tells_certificate: bool = False
 ) -> hcm_v3.HttpConnectionManager:
-    """`port` is the listener's."""
+    """`port` is the listener's. With `tells_certificate` the policy module learns what a client has shown.
+
+    A client's own word for it never gets through: Envoy's `SANITIZE` is the default.
+    """
     message = hcm_v3.HttpConnectionManager(
         stat_prefix=handler.stat_prefix,
         codec_type=_codec(handler),
@@ -42,6 +45,9 @@ def connection_manager(
     message.internal_address_config.SetInParent()
     if handler.dialect is Dialect.KONG:
         _make_kong(message, incoming_mutation("https" if has_tls else "http", port, options), options)
+        if tells_certificate:
+            message.forward_client_cert_details = hcm_v3.HttpConnectionManager.SANITIZE_SET
+            message.set_current_client_cert_details.chain = True
     else:
         message.tracing.SetInParent()
         message.normalize_path.value = True

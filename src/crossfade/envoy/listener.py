@@ -97,7 +97,7 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int) -> li
         message.filter_chain_match.server_names.extend(chain.server_names)
     if chain.certificate is not None:
         alpn = _alpn(chain)
-        message.transport_socket.CopyFrom(server_tls(chain.certificate, chain.tls, alpn=alpn))
+        message.transport_socket.CopyFrom(server_tls(chain.certificate, chain.tls, alpn=alpn, asked=chain.asked))
     message.filters.append(_network_filter(chain, options, port=port))
     return message
 
@@ -111,7 +111,13 @@ def _alpn(chain: FilterChain) -> tuple[str, ...]:
 
 def _network_filter(chain: FilterChain, options: EnvoyOptions, *, port: int) -> listener_v3.Filter:
     if isinstance(chain.handler, HttpHandler):
-        manager = connection_manager(chain.handler, options, has_tls=chain.certificate is not None, port=port)
+        manager = connection_manager(
+            chain.handler,
+            options,
+            has_tls=chain.certificate is not None,
+            tells_certificate=chain.asked is not None,
+            port=port,
+        )
         return listener_v3.Filter(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
     return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler)))
 

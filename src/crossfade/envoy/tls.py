@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.compile.model import ClientTls, Protocol, ServerCertificate, ServerTls
+from crossfade.compile.model import AskedCertificate, ClientTls, Protocol, ServerCertificate, ServerTls
 from crossfade.envoy import names
 from crossfade.envoy.proto import core_v3, duration, packed, tls_v3
 
@@ -14,7 +14,9 @@ VERSIONS: Final = {
 }
 
 
-def server_tls(certificate: ServerCertificate, tls: ServerTls, *, alpn: tuple[str, ...]) -> core_v3.TransportSocket:
+def server_tls(
+    certificate: ServerCertificate, tls: ServerTls, *, alpn: tuple[str, ...], asked: AskedCertificate | None = None
+) -> core_v3.TransportSocket:
     context = tls_v3.DownstreamTlsContext()
     if tls != ServerTls():
         parameters = context.common_tls_context.tls_params
@@ -26,6 +28,11 @@ def server_tls(certificate: ServerCertificate, tls: ServerTls, *, alpn: tuple[st
             context.session_timeout.CopyFrom(duration(tls.session_timeout_s))
     context.common_tls_context.alpn_protocols.extend(alpn)
     _add_certificate(context.common_tls_context, certificate)
+    if asked is not None:
+        validation = context.common_tls_context.validation_context
+        validation.trust_chain_verification = tls_v3.CertificateValidationContext.ACCEPT_UNTRUSTED
+        if asked.authorities_pem:
+            validation.trusted_ca.inline_string = asked.authorities_pem
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))
 
 

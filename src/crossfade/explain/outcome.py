@@ -15,6 +15,7 @@ _SHOWN: Final = (
     "x-real-ip",
     "x-credential-identifier",
     "x-anonymous-consumer",
+    "x-client-cert-",
     "x-kong-request-id",
     "via",
 )

@@ -37,7 +37,7 @@ impl Holder {
 
     /// By which a consumer is looked for, in this order: the common name counts where there are no others.
     pub fn names(&self) -> &[Box<str>] {
-        self.alternative_names.as_deref().unwrap_or_else(|| self.common_name.as_ref().map_or(&[], std::slice::from_ref))
+        self.alternative_names.as_deref().unwrap_or(self.common_name.as_slice())
     }
 
     pub fn size(&self) -> usize {

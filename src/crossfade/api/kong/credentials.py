@@ -10,13 +10,22 @@ LEGACY_TYPE_KEY: Final = "kongCredType"
 class CredentialKind(NamedTuple):
     """`required` are data keys; `unique` is the one whose value no second credential may have.
 
-    `optional` are read besides. `spoken` is what Kong's controller calls the type where that is not its name.
+    `optional` are read besides. `spoken` is what Kong's controller calls the type where that is not its name. The value
+    may come again beside another value of the key `apart`.
     """
 
     required: tuple[str, ...]
     unique: str | None = None
     optional: tuple[str, ...] = ()
     spoken: str | None = None
+    apart: str | None = None
+
+    def claim(self, data: Mapping[str, bytes]) -> bytes:
+        """What no second credential of the type may claim; empty for what needs not be unique."""
+        if self.unique is None:
+            return b""
+        own = data.get(self.unique, b"")
+        return own if self.apart is None else b"\0".join((data.get(self.apart, b"").lower(), own))
 
 
 CREDENTIAL_KINDS: Final[dict[str, CredentialKind]] = {
@@ -28,7 +37,7 @@ CREDENTIAL_KINDS: Final[dict[str, CredentialKind]] = {
     "oauth2": CredentialKind(
         ("client_id", "name"), "client_id", ("client_secret", "redirect_uris", "client_type", "hash_secret")
     ),
-    "mtls-auth": CredentialKind(("subject_name",)),
+    "mtls-auth": CredentialKind(("subject_name",), "subject_name", ("ca_certificate",), apart="ca_certificate"),
     # Kong's cloud service reads these; a gateway only tolerates the label.
     "konnect": CredentialKind(()),
 }

@@ -16,10 +16,12 @@ from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.authorities import CA_LABEL, authorities_of
 from crossfade.compile.gateway.certificates import certificates_of
 from crossfade.compile.gateway.claims import tell_rivals
 from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.client_certificates import asked_names
 from crossfade.compile.gateway.consumer_groups import GROUP_UNUSED, ConsumerGroup, consumer_groups_of
 from crossfade.compile.gateway.consumers import Consumer, consumers_of, table_credentials
 from crossfade.compile.gateway.custom_entities import refuse_custom_entities
@@ -37,7 +39,6 @@ from crossfade.compile.gateway.stream_listeners import stream_listeners, tell_ne
 from crossfade.compile.gateway.stream_plugins import unguarded
 from crossfade.compile.gateway.streams import stream_routes, tcp_ingresses
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
-from crossfade.compile.gateway.upstream_tls import CA_LABEL
 from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -137,6 +138,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         consumers=consumers,
         groups=[*groups.values()],
         vaults=vaults,
+        authorities=authorities_of(snapshot, classes, memo, diagnostics),
         serves_without_missing=serves_without_missing,
     )
     making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
@@ -146,7 +148,10 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     served = tuple(unguarded(placed_streams, plugins, diagnostics))
     tell_needless_balancing(served, diagnostics)
     model = ProxyModel(
-        listeners=(*listeners(settings, certificates), *stream_listeners(served, settings, certificates)),
+        listeners=(
+            *listeners(settings, certificates, asked_names(placed, plugins)),
+            *stream_listeners(served, settings, certificates),
+        ),
         clusters=tuple(
             looked_up(kept_alive(services[name].cluster, settings.kong), settings.kong)
             for name in sorted(services)

@@ -41,6 +41,7 @@ _INDICES: Final = {
     "jwt": "jwt-auth",
     "basic-auth": "basic-auth",
     "oauth2": "oauth2-credentials",
+    "mtls-auth": "mtls-auth",
 }
 
 
@@ -243,9 +244,8 @@ def _credential(secret: Secret, diagnostics: Diagnostics) -> Credential | str:
     expires_at = _expires_at(secret, ttl)
     if isinstance(expires_at, Misfit):
         return str(expires_at)
-    unique = secret.data.get(kind.unique, b"") if kind.unique else b""
     credential_id = entity_id(declared, str(secret.metadata.key))
-    return Credential(declared, credential_id, ref, unique, secret.data, expires_at)
+    return Credential(declared, credential_id, ref, kind.claim(secret.data), secret.data, expires_at)
 
 
 def _expires_at(secret: Secret, ttl_s: int | None) -> int | Misfit | None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade.compile.gateway.certificates import NamedCertificate
+from crossfade.compile.gateway.client_certificates import NOBODY_ASKED, AskedNames
+from crossfade.compile.gateway.served_names import served_names
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import (
     AccessLog,
@@ -12,7 +14,6 @@ from crossfade.compile.model import (
     FilterChain,
     HttpHandler,
     Listener,
-    ServerCertificate,
     ServerTls,
 )
 from crossfade.kong_conf.listen import Listen
@@ -32,7 +33,9 @@ _COMBINED: Final = (
 _REQUEST_ID: Final = f' kong_request_id: "{_NOTE.format("request_id")}"'
 
 
-def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -> Iterator[Listener]:
+def listeners(
+    settings: CompileSettings, certificates: list[NamedCertificate], asked: AskedNames = NOBODY_ASKED
+) -> Iterator[Listener]:
     """The first of a scheme has the scheme's name, further ones a number besides."""
     counts = {"http": 0, "https": 0}
     for listen in settings.kong.proxy_listen:
@@ -45,22 +48,20 @@ def listeners(settings: CompileSettings, certificates: list[NamedCertificate]) -
         chains: tuple[FilterChain, ...] = (FilterChain("http", handler),)
         if settings.default_certificate is not None and listen.ssl:
             tls = server_tls(settings.kong)
-            chains = tuple(_tls_chains(handler, tls, settings.default_certificate, certificates))
-        yield _listener(name, listen, chains)
-
-
-def _tls_chains(
-    handler: HttpHandler, tls: ServerTls, default: ServerCertificate, certificates: list[NamedCertificate]
-) -> Iterator[FilterChain]:
-    for named in certificates:
-        # Envoy knows no `first.*` server names.
-        names = tuple(name for name in named.server_names if not name.endswith("*"))
-        if names:
-            name = f"{named.origin.ref.namespace}.{named.origin.ref.name}"
-            yield FilterChain(
-                name, handler, server_names=names, certificate=named.certificate, origin=named.origin, tls=tls
+            shown = served_names(settings.default_certificate, certificates, asked)
+            chains = tuple(
+                FilterChain(
+                    one.name,
+                    handler,
+                    server_names=one.server_names,
+                    certificate=one.certificate,
+                    origin=one.origin,
+                    tls=tls,
+                    asked=one.asked,
+                )
+                for one in shown
             )
-    yield FilterChain("default", handler, certificate=default, tls=tls)
+        yield _listener(name, listen, chains)
 
 
 def server_tls(kong: KongSettings) -> ServerTls:

@@ -7,7 +7,9 @@ from typing import Any, Final
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
+from crossfade.compile.gateway.authorities import Authorities
 from crossfade.compile.gateway.classes import ClassFilter
+from crossfade.compile.gateway.plugin_authorities import LOOKING_AT_CERTIFICATES, with_authorities
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secret_texts_of, secrets_of
 from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
 from crossfade.compile.gateway.route_policies import Instance
@@ -26,19 +28,24 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def plugin_instances(
-    snapshot: Snapshot, classes: ClassFilter, vaults: Vaults, memo: Memo, diagnostics: Diagnostics
+    snapshot: Snapshot,
+    classes: ClassFilter,
+    vaults: Vaults,
+    authorities: Authorities,
+    memo: Memo,
+    diagnostics: Diagnostics,
 ) -> Mapping[NamespacedName, Instance | None]:
     """By name, cluster-wide ones without namespace; None for what is not to run at all, by its author's wish."""
     plugins: list[AnyKongPlugin] = [
         *snapshot.all(KongPlugin),
         *(item for item in snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
     ]
-    judge = _Judge(snapshot, vaults)
+    judge = _Judge(snapshot, vaults, authorities)
     inputs = [(item, *secrets_of(item, snapshot)) for item in plugins]
     references = memo.each("references of plugins", iter(inputs), (), _references, diagnostics)
     with_vaults = (
-        (*given, *judge.secrets_behind(found)) if found else given
-        for given, found in zip(inputs, references, strict=True)
+        (*given, *(judge.secrets_behind(found) if found else ()), *judge.authorities_for(item))
+        for given, found, item in zip(inputs, references, plugins, strict=True)
     )
     judged = memo.each("plugins", with_vaults, (vaults,), judge.judged, diagnostics)
     return memo.of("plugins by name", (judged,), lambda _: dict(judged), diagnostics)
@@ -52,9 +59,10 @@ def _references(item: AnyKongPlugin, *inputs: Any) -> tuple[str, ...]:
 
 
 class _Judge:
-    def __init__(self, snapshot: Snapshot, vaults: Vaults) -> None:
+    def __init__(self, snapshot: Snapshot, vaults: Vaults, authorities: Authorities) -> None:
         self._snapshot = snapshot
         self._vaults = vaults
+        self._authorities = authorities
 
     def _secret_of(self, name: NamespacedName) -> Secret | None:
         return self._snapshot.get(Secret, *name)
@@ -62,8 +70,12 @@ class _Judge:
     def secrets_behind(self, references: tuple[str, ...]) -> tuple[Secret | None, ...]:
         return secrets_behind(references, self._vaults, self._secret_of)
 
+    def authorities_for(self, item: AnyKongPlugin) -> tuple[Authorities, ...]:
+        """What its instance depends on besides; most depend on none."""
+        return (self._authorities,) if item.plugin in LOOKING_AT_CERTIFICATES else ()
+
     def judged(self, item: AnyKongPlugin, *inputs: Any) -> tuple[NamespacedName, Instance | None]:
-        """None: disabled. The inputs are the Secrets that it takes its configuration from, and where to tell."""
+        """None: disabled. The inputs are what it takes its configuration from, and where to tell."""
         diagnostics: Diagnostics = inputs[-1]
         if item.disabled:
             return item.metadata.key, None
@@ -84,6 +96,8 @@ class _Judge:
         ref = typed_ref(item)
         try:
             verdict = self._verdict(item, plugin_config(item, self._snapshot), diagnostics)
+            if isinstance(verdict, Accepted):
+                verdict = with_authorities(verdict, self._authorities)
         except ConfigError as problem:
             text = f"could not parse {ref.kind} {item.metadata.key} config: {problem}"
             verdict = Refused(text, "correct the configuration", "config", is_schema_violation=False)

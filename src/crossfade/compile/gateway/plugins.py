@@ -15,6 +15,7 @@ from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.authorities import Authorities
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.consumers import Consumer
@@ -86,13 +87,14 @@ class Attachments:
         consumers: Sequence[Consumer],
         groups: Sequence[ConsumerGroup],
         vaults: Vaults,
+        authorities: Authorities,
         serves_without_missing: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._memo = memo
         self._diagnostics = diagnostics
         self._serves_without_missing = serves_without_missing
-        self._instances = plugin_instances(snapshot, classes, vaults, memo, diagnostics)
+        self._instances = plugin_instances(snapshot, classes, vaults, authorities, memo, diagnostics)
         self._referrers = tuple(referrers)
         self._stand_ins: dict[tuple[str, str], Instance] = {}
         self._grants = grants_of(snapshot, memo, diagnostics)

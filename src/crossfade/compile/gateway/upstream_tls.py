@@ -1,7 +1,7 @@
 """TLS towards a Service: whom it must be, by whose word, and what it is shown (kong.md §2, §3.10)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -10,6 +10,7 @@ from msgspec import Struct
 from crossfade.api.bounds import Bounds
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
+from crossfade.compile.gateway.authorities import CA_LABEL, Source, is_authority
 from crossfade.compile.gateway.certificates import UnusableError, certificate_from_secret
 from crossfade.compile.model import ClientTls, ServerCertificate
 from crossfade.store.snapshot import Snapshot
@@ -19,7 +20,6 @@ from crossfade_kube.core.service import Service
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
 
-CA_LABEL: Final = "konghq.com/ca-cert"
 TLS_PROTOCOLS: Final = frozenset({"https", "grpcs", "wss", "tls"})
 TLS_VERIFY: Final = "konghq.com/tls-verify"
 _DEPTH_KEY: Final = "konghq.com/tls-verify-depth"
@@ -37,14 +37,12 @@ _NO_CERTIFICATE: Final = "upstreams are shown no certificate"
 _OTHERS_ONLY: Final = "who is certified by this authority only is not trusted"
 _CLOSED: Final = "requests to this Service are answered 503"
 
-Authority: TypeAlias = Secret | ConfigMap
-
 
 class TlsReferences(NamedTuple):
     """The objects that a Service's annotations name, None where there is none; by their names."""
 
     client: Secret | None
-    authorities: tuple[tuple[str, str, Authority | None], ...]
+    authorities: tuple[tuple[str, str, Source | None], ...]
     """Annotation, name, object."""
 
     @property
@@ -172,7 +170,7 @@ def _authorities(references: TlsReferences, teller: _Teller) -> Iterator[str]:
             )
 
 
-def _authority(found: Authority) -> str:
+def _authority(found: Source) -> str:
     """Written anew: comments around PEM may be anything."""
     data: Mapping[str, str | bytes] = found.data
     text = data.get("cert", data.get("ca.crt"))
@@ -183,13 +181,6 @@ def _authority(found: Authority) -> str:
         pem = "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
     except (ValueError, UnicodeEncodeError):
         raise UnusableError("invalid PEM block") from None
-    if not all(_is_authority(one) for one in certificates):
+    if not all(is_authority(one) for one in certificates):
         raise UnusableError("certificate is missing the 'CA' basic constraint")
     return pem
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False

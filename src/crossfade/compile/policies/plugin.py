@@ -34,7 +34,19 @@ class RouteEdit(Struct, frozen=True):
     response_headers: tuple[tuple[str, str], ...] = ()
 
 
-Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit
+class ClientCertificates(Struct, frozen=True):
+    """Looks at the certificate that a client has shown, which therefore is asked for one in the TLS handshake.
+
+    `authorities` are ids. The compiler gives the module step their certificates as `authorities`; if the plugin
+    `tells_authorities`, Envoy gets them as PEM (`told`).
+    """
+
+    authorities: tuple[str, ...]
+    tells_authorities: bool = False
+    told: tuple[str, ...] = ()
+
+
+Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit | ClientCertificates
 
 
 class SigningKey(Struct, frozen=True, gc=False):

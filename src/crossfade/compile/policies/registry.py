@@ -20,6 +20,7 @@ from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICT
 from crossfade.compile.policies.jwt.plan import PLUGIN as JWT
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.ldap_auth.plan import PLUGIN as LDAP_AUTH
+from crossfade.compile.policies.mtls_auth.plan import PLUGIN as MTLS_AUTH
 from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
 from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONNECT
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
@@ -51,6 +52,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         JWT,
         KEY_AUTH,
         LDAP_AUTH,
+        MTLS_AUTH,
         OAUTH2,
         OPENID_CONNECT,
         RATE_LIMITING,
@@ -122,7 +124,7 @@ def _judged(
     plugin = PLUGINS[name]
     steps = plugin.plan(outcome.config)
     for step in steps:
-        problem = _module_problem(name, step) if isinstance(step, ModuleStep) else None
+        problem = module_problem(name, step) if isinstance(step, ModuleStep) else None
         if problem is not None:
             return Refused(problem, f"correct the configuration of {name}", "config", is_schema_violation=True)
     return Accepted(plugin, steps, (*plugin.deprecations(config), *plugin.warnings(outcome.config)))
@@ -164,7 +166,7 @@ def _by_schema(
     return outcome
 
 
-def _module_problem(name: str, step: ModuleStep) -> str | None:
+def module_problem(name: str, step: ModuleStep) -> str | None:
     """The policy module has the last word on what it is to run."""
     try:
         raw = msgspec.json.encode({"id": "", "plugin": name, "config": step.config}).decode()

@@ -152,7 +152,7 @@ class Gateway:
         classes = ClassFilter(snapshot, "kong")
         settings = CompileSettings(environment=Environment(VARIABLES))
         vaults = vaults_of(snapshot, classes, settings, self._memo, found)
-        (instance,) = plugin_instances(snapshot, classes, vaults, self._memo, found).values()
+        (instance,) = plugin_instances(snapshot, classes, vaults, {}, self._memo, found).values()
         assert instance is not None
         told = "".join(f"{one}\n" for one in found)
         assert "s3cret" not in told + instance.trouble

@@ -27,6 +27,7 @@ COMPARED_IN: Final = {
     "aws-lambda": "tests/e2e/test_gateway_aws_lambda.py",
     "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
+    "mtls-auth": "tests/e2e/test_gateway_mtls_auth.py",
     "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
     "standard-webhooks": "tests/e2e/policy_module/test_standard_webhooks.py",
 }

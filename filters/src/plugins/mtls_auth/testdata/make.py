@@ -1,4 +1,7 @@
-"""Makes the certificates that the tests of mtls-auth show: `python make.py`. They are valid from 2026 to 2100 unless their name says else."""
+"""Makes the certificates that the tests of mtls-auth show: `python make.py`.
+
+They are valid from 2026 to 2100 unless their name says else.
+"""
 
 import subprocess
 from datetime import UTC, datetime
@@ -25,7 +28,11 @@ def subject(name: str) -> x509.Name:
 
 
 def issue(
-    name: str, issuer: Pair | None, *extensions: x509.ExtensionType, ca: bool = False, years: tuple[int, int] = (2026, 2100)
+    name: str,
+    issuer: Pair | None,
+    *extensions: x509.ExtensionType,
+    ca: bool = False,
+    years: tuple[int, int] = (2026, 2100),
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     builder = (
@@ -54,7 +61,8 @@ def write_old(root: Pair) -> None:
     (HERE / "root.pem").write_bytes(root.certificate.public_bytes(pem))
     (HERE / "root.key").write_bytes(root.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none))
     for command in (
-        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout old.key -out old.csr -subj /CN=ann",
+        "openssl ecparam -name prime256v1 -genkey -noout -out old.key",
+        "openssl req -new -key old.key -out old.csr -subj /CN=ann",
         "openssl x509 -req -in old.csr -CA root.pem -CAkey root.key -days 25000 -outform DER -out old.der",
     ):
         subprocess.run(command.split(), cwd=HERE, check=True, capture_output=True)
