@@ -89,13 +89,28 @@ def test_who_is_asked_for_and_trusted(
         assert set(names) == (set() if name is None else {name})
 
 
-@pytest.mark.parametrize(("shown", "status"), [(True, 200), (False, 502)])
-def test_a_client_certificate_is_shown(shown: bool, status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("annotations", "client_ssl", "status"),
+    [
+        pytest.param("konghq.com/client-cert: client", "off", 200, id="the Service's own"),
+        pytest.param("", "off", 502, id="none"),
+        pytest.param("", "on", 200, id="that of the settings"),
+        pytest.param("konghq.com/client-cert: stranger", "on", 502, id="the Service's own goes before"),
+        pytest.param("konghq.com/client-cert: missing", "on", 200, id="that of the settings for one that is missing"),
+    ],
+)
+def test_a_client_certificate_is_shown(annotations: str, client_ssl: str, status: int, tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     folder.mkdir()
+    stranger = issue("stranger")
     objects = secret("client", tls_crt=CLIENT.certificate_pem, tls_key=CLIENT.key_pem)
+    objects += secret("stranger", tls_crt=stranger.certificate_pem, tls_key=stranger.key_pem)
+    settings = {
+        "KONG_CLIENT_SSL": client_ssl,
+        "KONG_CLIENT_SSL_CERT": CLIENT.certificate_pem.decode(),
+        "KONG_CLIENT_SSL_CERT_KEY": base64.b64encode(CLIENT.key_pem).decode(),
+    }
     with tls_upstream(tmp_path, wants_client=True) as (upstream, _):
-        annotations = "konghq.com/client-cert: client" if shown else ""
         (folder / "web.yaml").write_text(manifests(upstream.port, annotations, keeps_host=True, objects=objects))
-        with running_gateway(folder) as gateway:
+        with running_gateway(folder, settings=settings) as gateway:
             eventually(lambda: gateway.get("/").status == status, within_s=10)

@@ -1,4 +1,4 @@
-"""The certificates for TLS clients that ask for a name which no Ingress has one for, and for the Admin API."""
+"""The certificates of the settings: for names that no Ingress has one for, for the Admin API, and to show Services."""
 
 from datetime import UTC, datetime
 
@@ -22,6 +22,13 @@ def admin_certificate(kong: KongSettings) -> ServerCertificate | None:
     return _certificate("admin_ssl_cert", pair, kong.admin_listen or ())
 
 
+def client_certificate(kong: KongSettings) -> ServerCertificate | None:
+    """What Services are shown where they name none; also where `client_ssl` is off. Raises ValueError."""
+    if kong.client_ssl_cert is None or kong.client_ssl_cert_key is None:
+        return None
+    return _checked("client_ssl_cert", kong.client_ssl_cert, kong.client_ssl_cert_key)
+
+
 def _certificate(
     setting: str, pair: tuple[str | None, str | None], listens: tuple[Listen, ...]
 ) -> ServerCertificate | None:
@@ -30,6 +37,10 @@ def _certificate(
     chain, key = pair
     if chain is None or key is None:
         return self_signed_certificate()
+    return _checked(setting, chain, key)
+
+
+def _checked(setting: str, chain: str, key: str) -> ServerCertificate:
     try:
         check_pair(chain, key)
     except UnusableError as problem:

@@ -65,7 +65,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.certs.authorities import system_authorities
-    from crossfade.certs.default_certificate import admin_certificate, default_certificate
+    from crossfade.certs.default_certificate import admin_certificate, client_certificate, default_certificate
     from crossfade.compile.diagnostics import Severity
     from crossfade.compile.gateway.settings import CompileSettings, Environment
     from crossfade.gateway_files.loop import SELF
@@ -81,6 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
         reading = _read(arguments)
         kong = with_files_read(reading.settings) if not reading.errors else reading.settings
         certificate, of_admin = default_certificate(kong), admin_certificate(kong)
+        of_client = client_certificate(kong)
         check_authorities(kong)
     except (OSError, ValueError) as problem:
         _say(Message(SELF, str(problem), Severity.ERROR))
@@ -101,6 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
         environment=Environment(os.environ),
         salt=secrets.token_bytes(16),
         default_certificate=certificate,
+        client_certificate=of_client,
         authorities=system_authorities(),
     )
     options = {

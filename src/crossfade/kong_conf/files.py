@@ -8,7 +8,11 @@ from typing import Any, Final
 from crossfade.kong_conf.settings import KongSettings
 
 TEMPLATES: Final = ("error_template_html", "error_template_json", "error_template_plain", "error_template_xml")
-_PAIRS: Final = (("ssl_cert", "ssl_cert_key"), ("admin_ssl_cert", "admin_ssl_cert_key"))
+_PAIRS: Final = (
+    ("ssl_cert", "ssl_cert_key"),
+    ("admin_ssl_cert", "admin_ssl_cert_key"),
+    ("client_ssl_cert", "client_ssl_cert_key"),
+)
 _PEM: Final = "-----BEGIN"
 _LARGEST_BYTES: Final = 1 << 20
 

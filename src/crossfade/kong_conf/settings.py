@@ -52,6 +52,9 @@ class KongSettings(NamedTuple):
     ssl_session_timeout: int = 86_400
     ssl_cert: str | None = None
     ssl_cert_key: str | None = None
+    client_ssl: bool = False
+    client_ssl_cert: str | None = None
+    client_ssl_cert_key: str | None = None
     lua_ssl_trusted_certificate: str | None = None
     admin_listen: tuple[Listen, ...] | None = None
     admin_ssl_cert: str | None = None
@@ -69,6 +72,7 @@ class KongSettings(NamedTuple):
 
     def __repr__(self) -> str:
         """Without the keys of certificates."""
-        keys = {name: "***" for name in ("ssl_cert_key", "admin_ssl_cert_key") if getattr(self, name)}
+        names = ("ssl_cert_key", "admin_ssl_cert_key", "client_ssl_cert_key")
+        keys = {name: "***" for name in names if getattr(self, name)}
         shown = self._asdict() | keys
         return f"KongSettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"

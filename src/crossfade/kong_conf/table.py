@@ -254,6 +254,14 @@ TABLE: Final = (
     ),
     Setting("ssl_cert_key", _file_or_pem, "", "Its private key, in the same ways.", is_secret=True),
     Setting(
+        "client_ssl",
+        values.switch,
+        "off",
+        "Whether Services with TLS are shown `client_ssl_cert`; `konghq.com/client-cert` of a Service goes before.",
+    ),
+    Setting("client_ssl_cert", _file_or_pem, "", "What they are shown: a file, PEM, or PEM in base64."),
+    Setting("client_ssl_cert_key", _file_or_pem, "", "Its private key, in the same ways.", is_secret=True),
+    Setting(
         "lua_ssl_trusted_certificate",
         _authorities,
         "system",

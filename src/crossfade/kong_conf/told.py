@@ -20,6 +20,7 @@ CARRIED_OUT_BY_PROXY: Final = frozenset(
 )
 _OF_CONTROLLER: Final = {
     "ssl_cert": "its key would have to be told too",
+    "client_ssl_cert": "its key would have to be told too",
     "admin_listen": "the controller serves the Admin API",
     "admin_ssl_cert": "the controller serves the Admin API",
     "vault_env_prefix": "the variables are those of the controller's container",

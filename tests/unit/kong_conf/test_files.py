@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.certs.ca import create_authority
-from crossfade.certs.default_certificate import default_certificate
+from crossfade.certs.default_certificate import client_certificate, default_certificate
 from crossfade.certs.issuer import issue_server_certificate
 from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.listen import Listen
@@ -48,6 +48,7 @@ def test_a_certificate_is_given_in_three_ways(form: str, tmp_path: Path) -> None
     [
         (KongSettings(error_template_xml="/nowhere"), "error_template_xml: /nowhere cannot be read: No such file"),
         (KongSettings(ssl_cert="/nowhere"), "ssl_cert and ssl_cert_key must be set together"),
+        (KongSettings(client_ssl_cert_key="x"), "client_ssl_cert and client_ssl_cert_key must be set together"),
         (KongSettings(ssl_cert="c2VjcmV0", ssl_cert_key="x"), "ssl_cert is neither PEM, nor PEM in base64, nor a path"),
     ],
 )
@@ -66,6 +67,16 @@ def test_keys_of_others_are_refused() -> None:
     (chain, _), (_, key) = pair(), pair()
     with pytest.raises(ValueError, match=r"ssl_cert and ssl_cert_key: tls\.key does not belong to tls\.crt"):
         default_certificate(KongSettings(ssl_cert=chain, ssl_cert_key=key))
+
+
+def test_services_are_shown_the_certificate_of_the_settings() -> None:
+    (chain, key), (_, other) = pair(), pair()
+    assert client_certificate(KongSettings(client_ssl=True)) is None
+    found = client_certificate(KongSettings(client_ssl_cert=chain, client_ssl_cert_key=key))
+    assert found is not None
+    assert (found.chain_pem, found.key_pem) == (chain, key)
+    with pytest.raises(ValueError, match=r"client_ssl_cert and client_ssl_cert_key: tls\.key does not belong"):
+        client_certificate(KongSettings(client_ssl_cert=chain, client_ssl_cert_key=other))
 
 
 def test_nothing_is_shown_where_nothing_listens_with_tls() -> None:

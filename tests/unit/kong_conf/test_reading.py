@@ -228,7 +228,9 @@ def test_protocols_and_ciphers_count_with_a_suite_of_ones_own() -> None:
 def test_a_key_is_never_shown() -> None:
     (error,) = from_variables(KONG_SSL_CERT_KEY="secret,secret").errors
     assert "secret" not in error
-    assert "secret" not in repr(KongSettings(ssl_cert_key="secret"))
+    for name in ("ssl_cert_key", "admin_ssl_cert_key", "client_ssl_cert_key"):
+        assert "secret" not in repr(KongSettings()._replace(**{name: "secret"}))
+        assert "secret" not in repr(KongSettings()._replace(**{name: "secret"}))
 
 
 @given(st.dictionaries(st.sampled_from([setting.name for setting in TABLE]), st.text(max_size=30)))

@@ -39,6 +39,7 @@ from crossfade.compile.gateway.stream_listeners import stream_listeners, tell_ne
 from crossfade.compile.gateway.stream_plugins import unguarded
 from crossfade.compile.gateway.streams import stream_routes, tcp_ingresses
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
+from crossfade.compile.gateway.upstream_tls import OwnTls
 from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -117,7 +118,10 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         memo,
         diagnostics,
         is_service_upstream=parameters.service_upstream,
-        authorities=settings.kong.lua_ssl_trusted_certificate or settings.authorities,
+        own_tls=OwnTls(
+            settings.kong.lua_ssl_trusted_certificate or settings.authorities,
+            settings.client_certificate if settings.kong.client_ssl else None,
+        ),
     )
     placed = [(route, resolver.resolve(route.backend)) for route in routes]
     placed_streams = [(stream, resolver.resolve(stream.backend)) for stream in streams]

@@ -17,7 +17,7 @@ from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongBackend, KongService, PluginRef, Transport, port_text
 from crossfade.compile.gateway.targets import Targets, Upstream, slices_by_service, targets_of, why_empty
 from crossfade.compile.gateway.upstream_sources import sources_of
-from crossfade.compile.gateway.upstream_tls import TLS_PROTOCOLS, TlsReferences, tls_plan, tls_references
+from crossfade.compile.gateway.upstream_tls import TLS_PROTOCOLS, OwnTls, TlsReferences, tls_plan, tls_references
 from crossfade.compile.gateway.upstreams import UpstreamPlan, upstream_plan
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
@@ -57,8 +57,7 @@ _KNOWN_PROTOCOLS: Final = ("http", "https", "grpc", "grpcs", "tcp", "tls", "udp"
 class ServiceResolver:
     """Resolves backends of one snapshot, each Service and port once.
 
-    `is_service_upstream` sends to Services by name also where their annotation does not say so. `authorities` is the
-    file of those that everybody trusts, on the proxy's machine.
+    `is_service_upstream` sends to Services by name also where their annotation does not say so.
     """
 
     def __init__(
@@ -69,14 +68,14 @@ class ServiceResolver:
         diagnostics: Diagnostics,
         *,
         is_service_upstream: bool = False,
-        authorities: str | None = None,
+        own_tls: OwnTls = OwnTls(),  # noqa: B008 - immutable
     ) -> None:
         self._snapshot = snapshot
         self._classes = classes
         self._memo = memo
         self._diagnostics = diagnostics
         self._is_service_upstream = is_service_upstream
-        self._authorities = authorities
+        self._own_tls = own_tls
         self._slices = slices_by_service(snapshot)
         self._resolved: dict[str, KongService] = {}
 
@@ -140,7 +139,7 @@ class ServiceResolver:
                 references,
                 found,
                 self._is_service_upstream,
-                self._authorities,
+                self._own_tls,
             )
             return isolated(
                 lambda: _kong_service(reading, name, plugins),
@@ -150,7 +149,7 @@ class ServiceResolver:
                 diagnostics=found,
             )
 
-        setting = (self._is_service_upstream, self._authorities)
+        setting = (self._is_service_upstream, *self._own_tls)
         inputs = (service, facade, override, policy, *references.objects, *setting, *slices)
         return self._memo.of(("service", name), inputs, make, self._diagnostics)
 
@@ -198,7 +197,7 @@ class _Reading(NamedTuple):
     references: TlsReferences
     diagnostics: Diagnostics
     is_service_upstream: bool
-    authorities: str | None
+    own_tls: OwnTls
 
 
 def _unserved(backend: KongBackend, what: str = "this backend") -> str:
@@ -246,7 +245,7 @@ def _kong_service(reading: _Reading, name: str, plugins: tuple[PluginRef, ...]) 
     _tell_empty(reading, targets, upstream.layer)
     connect_timeout = _first(reader.integer("konghq.com/connect-timeout", TIMEOUT), proxy.connect_timeout, 60000)
     plan = _upstream_plan(reading, protocol, upstream.host_header)
-    secured = tls_plan(reader, ref, reading.references, protocol, reading.authorities, diagnostics)
+    secured = tls_plan(reader, ref, reading.references, protocol, reading.own_tls, diagnostics)
     return KongService(
         name=name,
         id=entity_id("service", name),
@@ -283,7 +282,7 @@ def _stream_tls(tls: ClientTls | None, upstream: Upstream, targets: Targets) -> 
 def _upstream_plan(reading: _Reading, protocol: str, host: str | None) -> UpstreamPlan:
     sources = sources_of(reading.policy, reading.override, reading.diagnostics)
     spoken = _PROTOCOLS.get(protocol, Protocol.HTTP1)
-    return upstream_plan(sources, ProbeTarget(spoken, protocol in TLS_PROTOCOLS, host, reading.authorities))
+    return upstream_plan(sources, ProbeTarget(spoken, protocol in TLS_PROTOCOLS, host, reading.own_tls.authorities))
 
 
 def _bounded(proxy: KongIngressProxy, override: KongIngress | None, diagnostics: Diagnostics) -> KongIngressProxy:

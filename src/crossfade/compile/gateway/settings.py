@@ -50,6 +50,8 @@ class CompileSettings(Struct, frozen=True):
     environment: Environment = Environment()
     salt: bytes = b""
     default_certificate: ServerCertificate | None = None
+    client_certificate: ServerCertificate | None = None
+    """Of Kong's settings, for Services that name no other; shown if `kong.client_ssl` says so."""
     authorities: str | None = None
     """A file, on the proxy's machine, of the certificates that everybody trusts."""
 

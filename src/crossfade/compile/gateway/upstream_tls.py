@@ -34,6 +34,7 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
 _NO_CERTIFICATE: Final = "upstreams are shown no certificate"
+_OWN_CERTIFICATE: Final = "upstreams are shown that of Kong's setting client_ssl_cert"
 _OTHERS_ONLY: Final = "who is certified by this authority only is not trusted"
 _CLOSED: Final = "requests to this Service are answered 503"
 
@@ -48,6 +49,16 @@ class TlsReferences(NamedTuple):
     @property
     def objects(self) -> tuple[object, ...]:
         return (self.client, *(found for _, _, found in self.authorities))
+
+
+class OwnTls(NamedTuple):
+    """What the gateway has where a Service names nothing.
+
+    `authorities` is the file, on the proxy's machine, of those that everybody trusts; `certificate` is shown.
+    """
+
+    authorities: str | None = None
+    certificate: ServerCertificate | None = None
 
 
 class TlsPlan(Struct, frozen=True):
@@ -73,15 +84,14 @@ def tls_plan(
     ref: ObjectRef,
     references: TlsReferences,
     protocol: str,
-    authorities: str | None,
+    own: OwnTls,
     diagnostics: Diagnostics,
 ) -> TlsPlan:
-    """`authorities` is the file, on the proxy's machine, of those that everybody trusts."""
     teller = _Teller(ref, diagnostics)
     verifies = _BOOLEANS.get(reader.noted.get(TLS_VERIFY, "false"))
     if verifies is None:
         return _closed("it is neither true nor false whether upstream certificates are verified", teller, closes=True)
-    certificate = _client_certificate(reader, references, protocol, teller)
+    certificate = _client_certificate(reader, references, protocol, own, teller)
     depth = reader.integer(_DEPTH_KEY, DEPTH)
     pems = tuple(_authorities(references, teller)) if verifies else ()
     if not verifies:
@@ -90,12 +100,12 @@ def tls_plan(
         return _closed(f"verifying upstream certificates needs a protocol of TLS, not {protocol}", teller, verifies)
     if verifies and references.authorities and not pems:
         return _closed("none of the authorities to verify upstream certificates by can be used", teller, closes=True)
-    if verifies and not pems and authorities is None:
+    if verifies and not pems and own.authorities is None:
         return _closed("this machine has no file of trusted authorities to verify by", teller, closes=True)
     return TlsPlan(
         ClientTls(
             ca_pem="".join(dict.fromkeys(pems)) or None,
-            ca_file=authorities if verifies and not pems else None,
+            ca_file=own.authorities if verifies and not pems else None,
             verify_depth=depth if verifies else None,
             certificate=certificate,
         )
@@ -120,11 +130,11 @@ def _closed(problem: str, teller: _Teller, closes: bool) -> TlsPlan:
 
 
 def _client_certificate(
-    reader: notes.Reader, references: TlsReferences, protocol: str, teller: _Teller
+    reader: notes.Reader, references: TlsReferences, protocol: str, own: OwnTls, teller: _Teller
 ) -> ServerCertificate | None:
     name = reader.noted.get(_CLIENT_CERT)
     if not name:
-        return None
+        return own.certificate
     problem, hint = "", "give a Secret of type kubernetes.io/tls with tls.crt and tls.key that belong together"
     if protocol not in TLS_PROTOCOLS:
         problem = f"Client certificate requested for incompatible service protocol '{protocol}'"
@@ -136,8 +146,9 @@ def _client_certificate(
             return certificate_from_secret(references.client)
         except UnusableError as error:
             problem = f"failed to construct certificate from secret '{teller.ref.namespace}/{name}': {error}"
-    teller.error(_CLIENT_CERT, problem, effect=_NO_CERTIFICATE, hint=hint)
-    return None
+    is_shown = own.certificate is not None and protocol in TLS_PROTOCOLS
+    teller.error(_CLIENT_CERT, problem, effect=_OWN_CERTIFICATE if is_shown else _NO_CERTIFICATE, hint=hint)
+    return own.certificate
 
 
 def _tell_needless(reader: notes.Reader, teller: _Teller) -> None:

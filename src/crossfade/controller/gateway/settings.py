@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.certs.authorities import system_authorities
-from crossfade.certs.default_certificate import admin_certificate, default_certificate
+from crossfade.certs.default_certificate import admin_certificate, client_certificate, default_certificate
 from crossfade.compile.gateway.settings import (
     COMPAT_PROFILES,
     IDENTITY_HEADERS,
@@ -81,6 +81,7 @@ class GatewaySettings(Struct, frozen=True):
                 environment=Environment(environ),
                 salt=secrets.token_bytes(16),
                 default_certificate=default_certificate(kong),
+                client_certificate=client_certificate(kong),
                 # The proxy's image holds the same files.
                 authorities=system_authorities(),
             ),
