@@ -77,6 +77,7 @@ def _entry(service: JsonObject, by_service: Mapping[NamespacedName, list[JsonObj
 def _port(port: JsonObject, slices: Iterable[JsonObject], everyone: bool) -> ServicePort:
     name, protocol = port.get("name") or "", port.get("protocol") or "TCP"
     ready: dict[Endpoint, None] = {}
+    ending: dict[Endpoint, None] = {}
     unready: dict[Endpoint, None] = {}
     for one in slices:
         for offered in one.get("ports") or ():
@@ -84,8 +85,9 @@ def _port(port: JsonObject, slices: Iterable[JsonObject], everyone: bool) -> Ser
                 continue
             if number := offered.get("port"):
                 ready |= dict.fromkeys(Endpoint(address, number) for address, _ in _ready(one, everyone))
+                ending |= dict.fromkeys(Endpoint(address, number) for address in _serving_to_the_end(one))
                 unready |= dict.fromkeys(Endpoint(address, number) for address in _unready(one, everyone))
-    return ServicePort(name, protocol, port["port"], port.get("nodePort") or 0, tuple(ready), tuple(unready))
+    return ServicePort(name, protocol, port["port"], port.get("nodePort") or 0, tuple(ready or ending), tuple(unready))
 
 
 def _hosts(slices: Iterable[JsonObject], everyone: bool) -> Iterable[tuple[str, str]]:
@@ -98,6 +100,14 @@ def _ready(one: JsonObject, everyone: bool) -> Iterable[tuple[str, str]]:
         if everyone or ready is None or ready:
             for address in endpoint.get("addresses") or ():
                 yield address, endpoint.get("hostname") or ""
+
+
+def _serving_to_the_end(one: JsonObject) -> Iterable[str]:
+    """They count where none is ready, as kube-proxy does it."""
+    for endpoint in one.get("endpoints") or ():
+        conditions = endpoint.get("conditions") or {}
+        if conditions.get("terminating") and conditions.get("serving"):
+            yield from endpoint.get("addresses") or ()
 
 
 def _unready(one: JsonObject, everyone: bool) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """A Service's port → the cluster behind it: endpoint addresses, the Service's own name, or an external name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from crossfade.api.bounds import PORT, Misfit, host_name, is_ip_address
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.model import Discovery, Endpoint
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.endpoint_slice import Endpoint as SliceEndpoint
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import ServiceBackendPort
 from crossfade_kube.core.service import Service, ServicePort
@@ -65,7 +66,7 @@ def targets_of(
         return Targets(problem=_missing_port(service, port), lacks_port=True)
     if upstream.uses_service_name:
         return _named(f"{service.metadata.name}.{service.metadata.namespace}.svc", service_port.port, upstream)
-    return Targets(endpoints=_ready_endpoints(slices, service_port, upstream, diagnostics))
+    return Targets(endpoints=_usable_endpoints(slices, service_port, upstream, diagnostics))
 
 
 def _missing_port(service: Service, wanted: ServiceBackendPort) -> str:
@@ -126,15 +127,30 @@ def _named(name: str, port: int, upstream: Upstream) -> Targets:
     return Targets(Discovery.STRICT_DNS, (Endpoint(name, port, host, _WEIGHT),))
 
 
-def _ready_endpoints(
+def _usable_endpoints(
     slices: Iterable[EndpointSlice], service_port: ServicePort, upstream: Upstream, diagnostics: Diagnostics
+) -> tuple[Endpoint, ...]:
+    """Ready ones; where there is none, those that still serve while they end, as kube-proxy does it."""
+    slices = tuple(slices)
+    ready = _endpoints(slices, service_port, upstream, diagnostics, lambda end: end.is_ready)
+    if ready:
+        return ready
+    return _endpoints(slices, service_port, upstream, diagnostics, lambda end: end.is_serving and end.is_terminating)
+
+
+def _endpoints(
+    slices: Iterable[EndpointSlice],
+    service_port: ServicePort,
+    upstream: Upstream,
+    diagnostics: Diagnostics,
+    counts: Callable[[SliceEndpoint], bool],
 ) -> tuple[Endpoint, ...]:
     weights: dict[tuple[str, int], int] = {}
     for item in slices:
         if item.address_type not in ("IPv4", "IPv6"):
             continue
         ports = [port.port for port in item.ports if port.name == service_port.name and port.port is not None]
-        addresses = [address for end in item.endpoints if end.is_ready for address in end.addresses]
+        addresses = [address for end in item.endpoints if counts(end) for address in end.addresses]
         for target in ((address, port) for port in ports for address in addresses):
             if not is_ip_address(target[0]) or isinstance(PORT.check(target[1]), Misfit):
                 _refuse_endpoint(item, target, diagnostics)

@@ -64,6 +64,17 @@ def test_only_ready_endpoints_count(table: ServiceTable) -> None:
     assert endpoints_of(table, "empty") == ()
 
 
+@pytest.mark.parametrize(("other_is_ready", "expected"), [(True, "10.244.0.2"), (False, "10.244.0.1")])
+def test_endpoints_that_end_count_where_none_is_ready(other_is_ready: bool, expected: str) -> None:
+    ending = endpoint_slice("jazz", "10.244.0.1", ready=False)
+    ending["endpoints"][0]["conditions"] |= {"serving": True, "terminating": True}
+    gone = endpoint_slice("jazz", "10.244.0.3", port=9081, ready=False)
+    gone["endpoints"][0]["conditions"] |= {"serving": False, "terminating": True}
+    other = endpoint_slice("jazz", "10.244.0.2", ready=other_is_ready)
+    table = build_table([service("jazz", clusterIP="10.96.0.20", ports=[HTTP])], [ending, gone, other])
+    assert endpoints_of(table, "jazz") == (Endpoint(expected, 9080),)
+
+
 def test_publish_not_ready_addresses(table: ServiceTable) -> None:
     assert endpoints_of(table, "eager") == (Endpoint("10.244.0.98", 9080),)
 
