@@ -7,12 +7,13 @@ ARGS ?=
 # Where rustup puts cargo, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup packages demo test nightly fresh check format bench golden docs clean
+.PHONY: help setup packages demo test nightly mesh-matrix fresh check format bench golden docs clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
 	@echo "make test    set up and run every test"
 	@echo "make nightly the tests with generated input, at length: hours"
+	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
@@ -43,6 +44,9 @@ test: setup
 nightly: setup
 	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation
 	@PROPTEST_CASES=1000000 cargo test --quiet --release --locked
+
+mesh-matrix: setup
+	@$(BIN)/python -m benchmarks.lost_requests $(ARGS)
 
 fresh:
 	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }

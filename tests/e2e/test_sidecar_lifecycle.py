@@ -1,0 +1,76 @@
+"""Sidecars begin before their applications and end after them, and nobody loses a request while pods come and go."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.mesh_lab import Cell, MeshLab, client_pod, mesh_lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
+
+SERVER = Cell("server")
+RATE, SECONDS = 40.0, 14.0
+KINDS = ("native", "classic")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[MeshLab]:
+    with mesh_lab() as running:
+        running.deploy(SERVER)
+        running.wait_for_gateway(SERVER)
+        yield running
+
+
+def caller(lab: MeshLab, name: str, script: str, *, kind: str, **spec: object) -> None:
+    pod = client_pod(name, {"name": "main", "image": "shell:1", "command": ["sh", "-c", script]}, **spec)
+    pod["metadata"]["annotations"] = {"crossfade.dev/sidecar": kind}
+    lab.apply(pod)
+
+
+CALL = f"curl -s -m 5 -o /dev/null -w '%{{http_code}} ' http://{SERVER.host}:{SERVER.port}/"
+
+
+def test_the_first_call_of_an_application_is_answered_and_its_pod_completes(lab: MeshLab) -> None:
+    caller(lab, "early", CALL, kind="native")
+    lab.kubectl("wait", "pod/early", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    assert lab.kubectl("logs", "early", "-c", "main") == "200 "
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_of_an_application_that_ends_are_answered_to_the_last(lab: MeshLab, kind: str) -> None:
+    name = f"late-{kind}"
+    last = f"end() {{ for i in 1 2 3 4 5 6; do {CALL} >> /dev/termination-log; sleep 0.7; done; exit 0; }}"
+    caller(lab, name, f"{last}; trap end TERM; while :; do sleep 0.1; done", kind=kind)
+    lab.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+    held = '{"metadata": {"finalizers": ["example.org/hold"]}}'
+    lab.kubectl("patch", "pod", name, "--type=merge", "-p", held)
+    begun = time.monotonic()
+    lab.kubectl("delete", "pod", name, "--wait=false")
+    lab.kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    # The application takes 4 s; what its sidecar adds is bounded, whatever its kind.
+    assert time.monotonic() - begun < 4 + 12
+    message = "{.status.containerStatuses[?(@.name=='main')].state.terminated.message}"
+    assert lab.kubectl("get", "pod", name, "-o", f"jsonpath={message}").split() == ["200"] * 6
+    lab.kubectl("patch", "pod", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+
+
+def test_rollouts_lose_no_request(lab: MeshLab) -> None:
+    """All at once; each alone, with more requests and events, is `make mesh-matrix`."""
+    cells = (
+        Cell("exits"),
+        Cell("works-on", works_on_s=3),
+        Cell("pre-stop", pre_stop_s=3, response_type="ENDPOINTS"),
+        Cell("rpc", protocol="grpc", response_type="ENDPOINTS"),
+        Cell("classic", works_on_s=3, annotations={"crossfade.dev/sidecar": "classic"}),
+    )
+    lab.deploy(*cells)
+    callers = {cell.name: lab.call_in_mesh(cell, rate=RATE, seconds=SECONDS) for cell in cells}
+    through = lab.call_through_gateway(cells[1], rate=RATE, seconds=SECONDS)
+    for cell in cells:
+        lab.kubectl("rollout", "restart", f"deployment/{cell.name}-v1")
+    for cell in cells:
+        lab.wait_until_rolled_out(cell.name)
+    tallies = {name: one.result() for name, one in callers.items()} | {"through the gateway": through.result()}
+    assert {name: tally.lost for name, tally in tallies.items() if tally.lost} == {}
+    assert min(tally.sent for tally in tallies.values()) > RATE * SECONDS * 0.9
