@@ -1,8 +1,11 @@
 """TCPIngresses and UDPIngresses with a real Envoy: by port, by TLS server name, by datagram; endpoints that change."""
 
 import base64
+import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -234,3 +237,33 @@ config: {allow: [203.0.113.0/24]}
             eventually(lambda: said_by(open_port, b"x") == b"lines:x", within_s=WITHIN_S, seen=gateway.lines)
             assert said_by(port, b"x") == b""
             assert "cannot guard streams in this gateway" in "\n".join(gateway.lines)
+
+
+def explained(admin: int, url: str) -> tuple[str, str]:
+    """The rule that takes it and why nothing gets on, by the running gateway itself."""
+    command = [sys.executable, "-m", "crossfade.cli", "explain", url, "--admin", f"127.0.0.1:{admin}"]
+    done = subprocess.run([*command, "--output", "json"], capture_output=True, text=True, timeout=60, check=True)
+    found = json.loads(done.stdout)
+    return (found["rule"] or {}).get("name", ""), found["refusal"]
+
+
+def test_what_is_explained_is_what_happens(tmp_path: Path) -> None:
+    port, named, unused, admin = free_ports(4)
+    listens = {"KONG_STREAM_LISTEN": f"127.0.0.1:{port}, 127.0.0.1:{named} ssl, 127.0.0.1:{unused}"}
+    with tcp_echo(b"one") as one, tcp_echo(b"two") as two:
+        (tmp_path / "gateway.yaml").write_text(
+            service("lines", one)
+            + service("names", two)
+            + stream_ingress("TCPIngress", "lines", rule(port, "lines"))
+            + stream_ingress("TCPIngress", "names", rule(named, "names", "one.test"), rule(named, "none", "two.test"))
+        )
+        with running_gateway(tmp_path, "--admin-port", str(admin), settings=listens) as gateway:
+            eventually(lambda: said_by(port, b"x") == b"one:x", within_s=WITHIN_S, seen=gateway.lines)
+            assert explained(admin, f"tcp://127.0.0.1:{port}") == ("default.lines.0", "")
+            assert said_over_tls(named, "one.test", b"x")[1] == b"two:x"
+            assert explained(admin, f"tls://one.test:{named}") == ("default.names.0", "")
+            for name in ("two.test", "three.test"):
+                assert said_over_tls(named, name, b"x")[1] == b""
+                assert explained(admin, f"tls://{name}:{named}")[1] != ""
+            assert said_by(unused, b"x") == b""
+            assert explained(admin, f"tcp://127.0.0.1:{unused}")[1] != ""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from crossfade.admin_api.plugin_entities import plugin_entities
+from crossfade.admin_api.stream_entities import stream_route
 from crossfade.admin_api.tags import tags_of, times
 from crossfade.admin_api.upstream_entities import balancing_fields, is_watched
 from crossfade.compile.gateway.compiler import KongEntities
@@ -36,11 +37,14 @@ _SECRET_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def all_entities(entities: KongEntities, model: ProxyModel) -> dict[str, list[Json]]:
     """By collection, each ordered by id."""
-    services = {service.name: service for _, service in entities.placed}
+    services = {service.name: service for _, service in (*entities.placed, *entities.placed_streams)}
     consumers = [consumer for consumer, _ in entities.plugins.of_consumers()]
     found: dict[str, list[Json]] = {
         "services": [_service(service) for service in services.values()],
-        "routes": [_route(route, service) for route, service in entities.placed],
+        "routes": [
+            *(_route(route, service) for route, service in entities.placed),
+            *(stream_route(route, service) for route, service in entities.placed_streams),
+        ],
         "upstreams": [_upstream(service) for service in services.values()],
         "targets": [target for service in services.values() for target in _targets(service)],
         "consumers": [_consumer(consumer) for consumer in consumers],
@@ -58,7 +62,8 @@ def all_entities(entities: KongEntities, model: ProxyModel) -> dict[str, list[Js
 
 def watched_upstreams(entities: KongEntities) -> frozenset[str]:
     """Names of those whose targets are checked."""
-    return frozenset(service.cluster.name for _, service in entities.placed if is_watched(service.cluster))
+    placed = (*entities.placed, *entities.placed_streams)
+    return frozenset(service.cluster.name for _, service in placed if is_watched(service.cluster))
 
 
 def _service(service: KongService) -> Json:

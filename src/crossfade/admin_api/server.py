@@ -20,7 +20,9 @@ from crossfade.certs.ca import KeyPair
 from crossfade.certs.key_files import load_into
 from crossfade.compile.model import ServerCertificate
 from crossfade.compile.policies.registry import PLUGINS
+from crossfade.explain.model import Explanation, StreamExplanation
 from crossfade.explain.request import BadRequest, question_of
+from crossfade.explain.streams import is_stream_url, stream_question_of
 from crossfade.kong_conf.listen import Listen
 
 _READY: Final = {"message": "ready"}
@@ -30,8 +32,8 @@ EXPLAIN_PATH: Final = "/crossfade/explain"
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    method: str
     url: str
+    method: str = ""
     headers: tuple[str, ...] = ()
     client: str = "127.0.0.1"
 
@@ -166,8 +168,12 @@ class _Pages:
         """For `crossfade explain --admin`; not of Kong's."""
         try:
             asked = msgspec.json.decode(await request.read(), type=_Asked)
-            question = question_of(asked.method, asked.url, asked.headers, client=asked.client)
-            found = await self._state.explain(question, asked.url)
+            found: Explanation | StreamExplanation | None
+            if is_stream_url(asked.url):
+                found = await self._state.explain_stream(stream_question_of(asked.url))
+            else:
+                question = question_of(asked.method, asked.url, asked.headers, client=asked.client)
+                found = await self._state.explain(question, asked.url)
         except (msgspec.MsgspecError, BadRequest, ValueError) as error:
             return _json({"message": str(error)}, 400)
         if found is None:

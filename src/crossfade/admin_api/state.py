@@ -10,7 +10,8 @@ from crossfade.admin_api.entities import all_entities, watched_upstreams
 from crossfade.admin_api.pages import Book
 from crossfade.compile.gateway.compiler import CompiledGateway
 from crossfade.explain.explainer import Explainer
-from crossfade.explain.model import Explanation
+from crossfade.explain.model import Explanation, StreamExplanation
+from crossfade.explain.streams import StreamQuestion, explain_stream
 from crossfade.policy_module.rehearsal import Question
 
 
@@ -42,6 +43,11 @@ class AdminState:
         async with self._lock:
             await asyncio.to_thread(self._follow)
             return await asyncio.to_thread(self._explain, question, url)
+
+    async def explain_stream(self, question: StreamQuestion) -> StreamExplanation | None:
+        """None before the first state."""
+        latest = self._latest()
+        return None if latest is None else await asyncio.to_thread(explain_stream, latest, question)
 
     async def configuration_hash(self) -> str:
         """32 hexadecimal digits; zeros for nothing (kong.md §7.3)."""

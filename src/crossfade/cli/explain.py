@@ -1,4 +1,6 @@
-"""`crossfade explain`: which route takes a request and why, which plugins it meets, and what comes of it."""
+"""`crossfade explain`: which route takes a request and why, which plugins it meets, and what comes of it; the same of
+connections and datagrams.
+"""
 
 import argparse
 import asyncio
@@ -6,13 +8,15 @@ import ipaddress
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from crossfade.compile.gateway.compiler import CompiledGateway
     from crossfade.compile.gateway.settings import CompileSettings
-    from crossfade.explain.model import Explanation
+    from crossfade.explain.model import Explanation, StreamExplanation
+    from crossfade.kong_conf.settings import KongSettings
 
+T = TypeVar("T")
 _TIMEOUT_S = 30.0
 _EPILOG = """\
 exit codes:
@@ -25,6 +29,7 @@ examples:
   crossfade explain POST https://shop.example/orders -H 'apikey: mine' -f manifests/ --output json
   crossfade explain GET http://shop.example/ --kubeconfig ~/.kube/config
   crossfade explain GET http://shop.example/ --admin 127.0.0.1:8001
+  crossfade explain tls://db.example:9443 -f manifests/ --kong-conf kong.conf
 """
 
 
@@ -32,14 +37,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     explain = commands.add_parser(
         "explain",
         help="say what becomes of a request",
+        usage="crossfade explain [options] METHOD URL | tcp://HOST:PORT | tls://HOST:PORT | udp://HOST:PORT",
         description="Says which listener, route and Service take a request, why that route and not the next, which"
         " plugins it meets and who attached them, and what is answered. The policy module itself decides; no request"
         " is sent, and no limit counts it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    explain.add_argument("method", metavar="METHOD")
-    explain.add_argument("url", metavar="URL")
+    explain.add_argument("asked", metavar="METHOD URL", nargs="+", help="or tcp://, tls:// or udp:// with HOST:PORT")
     explain.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="may be repeated")
     source = explain.add_mutually_exclusive_group(required=True)
     source.add_argument("-f", "--filename", metavar="PATH", action="append", help="manifests: file, directory or `-`")
@@ -47,7 +52,8 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     source.add_argument("--admin", metavar="HOST:PORT", help="a running gateway, by its Admin API")
     explain.add_argument("-R", "--recursive", action="store_true", help="directories with all below them")
     explain.add_argument("--client", metavar="IP", type=_address, default="127.0.0.1", help="default: %(default)s")
-    explain.add_argument("--trusted-ips", metavar="CIDR,…", type=_networks, default=(), help="as the gateway's")
+    explain.add_argument("--kong-conf", metavar="FILE", type=Path, help="settings of Kong; those in KONG_* go before")
+    explain.add_argument("--trusted-ips", metavar="CIDR,…", help="as the gateway's")
     explain.add_argument("--compat", choices=("kong-3", "kong-2.1"), default="kong-3", help="default: %(default)s")
     explain.add_argument("--ingress-class", default="kong", metavar="NAME", help="default: %(default)s")
     explain.add_argument("--missing-plugins", choices=("closed", "open"), default="closed", help="as the gateway's")
@@ -56,19 +62,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.explain.explainer import Explainer
-    from crossfade.explain.request import BadRequest, question_of
+    from crossfade.explain.request import BadRequest
     from crossfade.gateway_files.given import NotThere
     from crossfade_kube.errors import KubeError
 
     try:
-        question = question_of(
-            arguments.method, arguments.url, arguments.header, client=arguments.client, listen=_listen(arguments.url)
-        )
-        if arguments.admin is not None:
-            found = _asked(arguments)
-        else:
-            found = Explainer(_compiled(arguments)).explain(question, arguments.url)
+        found = _explained(arguments)
     except (BadRequest, NotThere) as error:
         return _fail(error, 2)
     except (KubeError, OSError, ValueError) as error:
@@ -77,26 +76,41 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(arguments: argparse.Namespace) -> "Explanation":
+def _explained(arguments: argparse.Namespace) -> "Explanation | StreamExplanation":
+    """Raises BadRequest, and what reading and compiling raise."""
+    from crossfade.explain.explainer import Explainer
+    from crossfade.explain.model import Explanation, StreamExplanation
+    from crossfade.explain.request import BadRequest, question_of
+    from crossfade.explain.streams import explain_stream, is_stream_url, stream_question_of
+
+    match arguments.asked:
+        case [url] if is_stream_url(url):
+            asked = stream_question_of(url)
+            if arguments.admin is not None:
+                return _asked(arguments, {"url": url}, StreamExplanation)
+            return explain_stream(_compiled(arguments), asked)
+        case [method, url] if not is_stream_url(url):
+            question = question_of(method, url, arguments.header, client=arguments.client, listen=_listen(url))
+            if arguments.admin is not None:
+                request = {"method": method, "url": url, "headers": arguments.header, "client": arguments.client}
+                return _asked(arguments, request, Explanation)
+            return Explainer(_compiled(arguments)).explain(question, url)
+    raise BadRequest("give METHOD and URL of a request, or tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT alone")
+
+
+def _asked(arguments: argparse.Namespace, asked: dict[str, object], kind: type[T]) -> T:
     """By the gateway itself. Raises OSError when it does not answer, ValueError when it does otherwise."""
     import urllib.request
 
     import msgspec
 
     from crossfade.admin_api.server import EXPLAIN_PATH
-    from crossfade.explain.model import Explanation
 
-    asked = {
-        "method": arguments.method,
-        "url": arguments.url,
-        "headers": arguments.header,
-        "client": arguments.client,
-    }
     request = urllib.request.Request(
         f"http://{arguments.admin}{EXPLAIN_PATH}", msgspec.json.encode(asked), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - as above
-        return msgspec.json.decode(response.read(), type=Explanation)
+        return msgspec.json.decode(response.read(), type=kind)
 
 
 def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":
@@ -122,13 +136,12 @@ def _settings(arguments: argparse.Namespace) -> "CompileSettings":
     from crossfade.certs.authorities import USUAL_AUTHORITIES
     from crossfade.certs.default_certificate import self_signed_certificate
     from crossfade.compile.gateway.settings import CompileSettings, Environment
-    from crossfade.kong_conf.settings import KongSettings
 
     return CompileSettings(
         ingress_class=arguments.ingress_class,
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
-        kong=KongSettings(trusted_ips=arguments.trusted_ips),
+        kong=_kong(arguments),
         environment=Environment(os.environ),
         salt=os.urandom(16),
         default_certificate=self_signed_certificate(),
@@ -136,29 +149,40 @@ def _settings(arguments: argparse.Namespace) -> "CompileSettings":
     )
 
 
+def _kong(arguments: argparse.Namespace) -> "KongSettings":
+    """As the gateway reads them. Raises OSError and ValueError."""
+    from crossfade.kong_conf.files import with_files_read
+    from crossfade.kong_conf.reading import read_settings
+    from crossfade.kong_conf.sources import Given, from_environment, from_file
+
+    option = {} if arguments.trusted_ips is None else {"trusted_ips": Given(arguments.trusted_ips, "--trusted-ips")}
+    sources = [option, from_environment(os.environ)]
+    if arguments.kong_conf is not None:
+        sources.append(from_file(arguments.kong_conf.read_text(), arguments.kong_conf.name))
+    reading = read_settings(sources)
+    if reading.errors:
+        raise ValueError("\n".join(reading.errors))
+    return with_files_read(reading.settings)
+
+
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    from crossfade.kong_conf.values import networks
-
-    return networks(text)
 
 
 def _listen(url: str) -> str:
     return "127.0.0.1:8443" if url.startswith("https:") else "127.0.0.1:8000"
 
 
-def _print(found: "Explanation", output: str) -> None:
+def _print(found: "Explanation | StreamExplanation", output: str) -> None:
     import msgspec
 
-    from crossfade.explain.text import lines_of
+    from crossfade.explain.model import Explanation
+    from crossfade.explain.text import lines_of, stream_lines_of
 
     if output == "json":
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
-    for line in lines_of(found):
+    for line in lines_of(found) if isinstance(found, Explanation) else stream_lines_of(found):
         print(line)
 
 

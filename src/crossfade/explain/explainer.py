@@ -8,9 +8,10 @@ from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.gateway.compiler import CompiledGateway
 from crossfade.compile.gateway.criteria import compared
 from crossfade.compile.gateway.state import KongRoute, KongService
-from crossfade.compile.model import Cluster, Listener, ProxyModel
+from crossfade.compile.model import Listener, ProxyModel
 from crossfade.compile.routing import tables
 from crossfade.envoy.shards import TableTexts
+from crossfade.explain.listening import picked_chain
 from crossfade.explain.model import (
     AnswerFound,
     Decided,
@@ -23,6 +24,7 @@ from crossfade.explain.model import (
 )
 from crossfade.explain.origins import attached_by, kong_of
 from crossfade.explain.outcome import answer_of, forwarded_of
+from crossfade.explain.services import service_found
 from crossfade.policy_module.library import Tables
 from crossfade.policy_module.rehearsal import Matched, Question, Rehearsal
 from crossfade_kube.meta import ObjectRef
@@ -94,14 +96,7 @@ class Explainer:
 
     def _service(self, route: tables.Route) -> ServiceFound:
         _, service = self._kong[route.id]
-        cluster = self._clusters.get(service.cluster.name, service.cluster)
-        return ServiceFound(
-            name=service.name,
-            object=str(cluster.origin.ref),
-            protocol=service.protocol,
-            path=service.path,
-            endpoints=_endpoints(cluster),
-        )
+        return service_found(service, self._clusters.get(service.cluster.name, service.cluster))
 
     def _plugins(self, found: Rehearsal, route: tables.Route) -> Iterable[PluginFound]:
         for each in found.plugins:
@@ -151,13 +146,6 @@ def _decided(found: Rehearsal) -> Decided | None:
     )
 
 
-def _endpoints(cluster: Cluster) -> tuple[str, ...]:
-    return tuple(
-        f"[{each.address}]:{each.port}" if ":" in each.address else f"{each.address}:{each.port}"
-        for each in cluster.endpoints
-    )
-
-
 def _listener(model: ProxyModel, question: Question) -> ListenerFound | None:
     name = "https" if question.is_tls else "http"
     listener = next((each for each in model.listeners if each.name == name), None)
@@ -168,13 +156,5 @@ def _listener(model: ProxyModel, question: Question) -> ListenerFound | None:
 
 
 def _certificate(listener: Listener, server_name: str) -> str:
-    """As Envoy picks a chain: the name itself, then the longest wildcard, then the default."""
-    names = [server_name, *_wildcards(server_name)]
-    by_name = {name: chain for chain in listener.chains for name in chain.server_names}
-    chain = next((by_name[name] for name in names if name in by_name), None)
+    chain = picked_chain(listener, server_name)
     return str(chain.origin.ref) if chain is not None and chain.origin is not None else ""
-
-
-def _wildcards(name: str) -> list[str]:
-    labels = name.split(".")
-    return [f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels))]

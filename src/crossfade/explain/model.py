@@ -86,6 +86,27 @@ class Forwarded(Struct, frozen=True):
     hidden: tuple[str, ...] = ()
 
 
+class RuleFound(Struct, frozen=True):
+    """A rule of a TCPIngress or UDPIngress; `tls` says what becomes of TLS, empty where none is expected."""
+
+    name: str
+    object: str
+    field: str
+    host: str = ""
+    tls: str = ""
+
+
+class StreamExplanation(Struct, frozen=True):
+    """What becomes of a connection, or of datagrams. With `refusal` nothing reaches a Service."""
+
+    url: str
+    listener: ListenerFound | None
+    rule: RuleFound | None
+    service: ServiceFound | None
+    refusal: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
 class Explanation(Struct, frozen=True):
     """Either `answer` or `forwarded`; neither where a plugin asks elsewhere."""
 

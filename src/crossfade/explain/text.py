@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from crossfade.explain.model import AnswerFound, Explanation, Near, PluginFound, RouteFound
+from crossfade.compile.diagnostics import Diagnostic
+from crossfade.explain.model import (
+    AnswerFound,
+    Explanation,
+    Near,
+    PluginFound,
+    RouteFound,
+    ServiceFound,
+    StreamExplanation,
+)
 
 _PARTS: Final = {
     "ran": "",
@@ -24,15 +33,39 @@ def lines_of(found: Explanation) -> Iterator[str]:
     else:
         yield from _route_lines(found, found.route)
     if found.service is not None:
-        endpoints = ", ".join(found.service.endpoints) or "no endpoint"
-        yield _line("service", f"{found.service.name} ({found.service.object}), {found.service.protocol}: {endpoints}")
+        yield _line("service", _service(found.service))
     for number, plugin in enumerate(found.plugins):
         yield _line("" if number else "plugins", _plugin(plugin))
     yield from _outcome(found)
-    for diagnostic in found.diagnostics:
+    yield from _told(found.diagnostics)
+
+
+def stream_lines_of(found: StreamExplanation) -> Iterator[str]:
+    yield found.url
+    listener, rule, service = found.listener, found.rule, found.service
+    yield _line("listener", f"{listener.name} {listener.address}:{listener.port}" if listener is not None else "none")
+    yield _line("rule", f"{rule.name} ({rule.object}, {rule.field})" if rule is not None else "none")
+    if rule is not None and (rule.host or rule.tls):
+        conditions = (f"host {rule.host}" if rule.host else "", f"TLS is {rule.tls}" if rule.tls else "")
+        yield _line("", "; ".join(filter(None, conditions)))
+    if service is not None:
+        yield _line("service", _service(service))
+    if found.refusal:
+        yield _line("refused", found.refusal)
+    elif service is not None:
+        yield _line("forwards", f"to {service.name}")
+    yield from _told(found.diagnostics)
+
+
+def _told(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
+    for diagnostic in diagnostics:
         yield _line(diagnostic.severity, " ".join(str(diagnostic).partition("\nhint: ")[0].split()))
         if diagnostic.hint:
             yield _line("", f"hint: {diagnostic.hint}")
+
+
+def _service(service: ServiceFound) -> str:
+    return f"{service.name} ({service.object}), {service.protocol}: {', '.join(service.endpoints) or 'no endpoint'}"
 
 
 def _route_lines(found: Explanation, route: RouteFound) -> Iterator[str]:

@@ -54,3 +54,51 @@ SHOP = "".join(
         GLOBAL,
     ]
 )
+DATABASE = (
+    service("db", 5432).replace("port: 80}", "port: 5432}")
+    + """\
+apiVersion: configuration.konghq.com/v1beta1
+kind: TCPIngress
+metadata: {name: db, annotations: {kubernetes.io/ingress.class: kong}}
+spec: {rules: [{port: 9000, backend: {serviceName: db, servicePort: 5432}}]}
+---
+"""
+)
+STREAMS = "".join(
+    [
+        DATABASE,
+        """\
+apiVersion: configuration.konghq.com/v1beta1
+kind: TCPIngress
+metadata: {name: named, annotations: {kubernetes.io/ingress.class: kong}}
+spec:
+  rules:
+  - {port: 9443, host: db.test, backend: {serviceName: db, servicePort: 5432}}
+  - {port: 9443, host: "*.wide.test", backend: {serviceName: nothing, servicePort: 1}}
+  - {port: 9999, backend: {serviceName: db, servicePort: 5432}}
+  - {port: 9000, backend: {serviceName: db, servicePort: 5432}}
+---
+apiVersion: configuration.konghq.com/v1beta1
+kind: TCPIngress
+metadata:
+  name: through
+  annotations: {kubernetes.io/ingress.class: kong, konghq.com/protocols: tls_passthrough}
+spec: {rules: [{port: 9443, host: raw.test, backend: {serviceName: db, servicePort: 5432}}]}
+---
+apiVersion: configuration.konghq.com/v1beta1
+kind: TCPIngress
+metadata:
+  name: guarded
+  annotations: {kubernetes.io/ingress.class: kong, konghq.com/plugins: wall}
+spec: {rules: [{port: 9001, backend: {serviceName: db, servicePort: 5432}}]}
+---
+apiVersion: configuration.konghq.com/v1beta1
+kind: UDPIngress
+metadata: {name: names, annotations: {kubernetes.io/ingress.class: kong}}
+spec: {rules: [{port: 9053, backend: {serviceName: dns, servicePort: 53}}]}
+---
+""",
+        service("dns", 5432).replace("port: 80}", "port: 53, protocol: UDP}").replace("5432}", "5432, protocol: UDP}"),
+        PLUGIN.format("wall", "ip-restriction", "deny: [10.0.0.0/8]"),
+    ]
+)

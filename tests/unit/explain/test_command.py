@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.cli.app import main
-from tests.unit.explain.manifests import SHOP
+from tests.unit.explain.manifests import DATABASE, SHOP
 
 URL = "http://a.test/shop"
 
@@ -23,6 +23,19 @@ def test_manifests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["forwarded"]["consumer"] == "ann"
 
 
+def test_a_connection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kong.conf").write_text("stream_listen = 0.0.0.0:9000")
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "db.yaml").write_text(DATABASE)
+    asked = ["explain", "tcp://127.0.0.1:9000", "-f", str(tmp_path / "all")]
+    assert main([*asked, "--kong-conf", str(tmp_path / "kong.conf")]) == 0
+    assert "  forwards  to default.db.5432" in capsys.readouterr().out
+    assert main([*asked, "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["refusal"].startswith("nothing listens there")
+    assert [one["code"] for one in found["diagnostics"]] == ["stream.no-listener"]
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert main(["explain", "GET", URL, "-f", "-"]) == 0
@@ -35,6 +48,11 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         (["GET", "shop", "-f", "-"], 2, "is not a URL"),
         (["GET", URL, "-f", "/nowhere"], 2, "no such file"),
         (["GET", URL, "--kubeconfig", "/nowhere"], 1, "/nowhere"),
+        (["GET", URL, "-f", "-", "--trusted-ips", "10.0.0.0/99"], 1, "--trusted-ips is '10.0.0.0/99'"),
+        (["GET", URL, "-f", "-", "--kong-conf", "/nowhere"], 1, "/nowhere"),
+        ([URL, "-f", "-"], 2, "give METHOD and URL"),
+        (["GET", "tcp://127.0.0.1:9000", "-f", "-"], 2, "give METHOD and URL"),
+        (["tcp://127.0.0.1", "-f", "-"], 2, "is not like tcp://127.0.0.1:9000"),
     ],
 )
 def test_what_cannot_be_explained(
@@ -47,7 +65,7 @@ def test_what_cannot_be_explained(
     assert told.err.startswith("crossfade explain: ")
 
 
-@pytest.mark.parametrize("option", [["--client", "nobody"], ["--trusted-ips", "10.0.0.0/99"], []])
+@pytest.mark.parametrize("option", [["--client", "nobody"], []])
 def test_wrong_usage(option: list[str]) -> None:
     source = ["-f", "-"] if option else []
     with pytest.raises(SystemExit, match="2"):

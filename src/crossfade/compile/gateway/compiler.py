@@ -12,7 +12,7 @@ from crossfade.api.kong.custom_entity import KongCustomEntity
 from crossfade.api.kong.ingress import KongIngress
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
 from crossfade.api.kong.service_facade import KongServiceFacade
-from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
+from crossfade.api.kong.stream_ingress import StreamIngress, TcpIngress, UdpIngress
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
@@ -35,9 +35,9 @@ from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_r
 from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
-from crossfade.compile.gateway.stream_listeners import stream_listeners, tell_needless_balancing
+from crossfade.compile.gateway.stream_listeners import PlacedStream, stream_listeners, tell_needless_balancing
 from crossfade.compile.gateway.stream_plugins import unguarded
-from crossfade.compile.gateway.streams import stream_routes, tcp_ingresses
+from crossfade.compile.gateway.streams import stream_routes, tcp_ingresses, udp_ingresses
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
 from crossfade.compile.gateway.upstream_tls import OwnTls
 from crossfade.compile.gateway.vaults import vaults_of
@@ -86,11 +86,14 @@ _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not a
 class KongEntities(NamedTuple):
     """What stands between the objects and the tables: Kong's own entities, for who asks about them.
 
-    `placed` has every route with its service, also those that the policy module refused.
+    `placed` has every route with its service, also those that the policy module refused; `placed_streams` also those
+    that are closed, `stream_objects` also those without any route.
     """
 
     placed: tuple[tuple[KongRoute, KongService], ...]
     plugins: Attachments
+    placed_streams: tuple[PlacedStream, ...] = ()
+    stream_objects: tuple[StreamIngress, ...] = ()
 
 
 class CompiledGateway(NamedTuple):
@@ -172,7 +175,9 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             actions=actions_of(made for _, made in found),
         ),
     )
-    return CompiledGateway(model, diagnostics, KongEntities(tuple(placed), plugins))
+    stream_objects: tuple[StreamIngress, ...] = (*tcp_ingresses(snapshot, classes), *udp_ingresses(snapshot, classes))
+    entities = KongEntities(tuple(placed), plugins, tuple(placed_streams), stream_objects)
+    return CompiledGateway(model, diagnostics, entities)
 
 
 class _Making:

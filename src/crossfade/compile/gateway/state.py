@@ -86,7 +86,10 @@ class KongService(Struct, frozen=True, gc=False):
 
 
 class StreamRoute(Struct, frozen=True, gc=False):
-    """A rule for a port of the gateway, with `host` for one TLS server name. `age` and `index` order rules."""
+    """A rule for a port of the gateway, with `host` for one TLS server name. `age` and `index` order rules.
+
+    Its name is that of Kong's ingress controller.
+    """
 
     transport: Transport
     port: int
@@ -97,6 +100,18 @@ class StreamRoute(Struct, frozen=True, gc=False):
     age: tuple[str, NamespacedName]
     index: int
     plugins: tuple[PluginRef, ...] = ()
+
+    @property
+    def name(self) -> str:
+        ref = self.origin.ref
+        suffix = ".udp" if self.transport == "udp" else ""
+        return f"{ref.namespace}.{ref.name}.{self.index}{suffix}"
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        if self.transport == "udp":
+            return ("udp",)
+        return ("tls_passthrough",) if self.is_passthrough else ("tcp", "tls")
 
 
 class KongRoute(Struct, frozen=True, gc=False):
