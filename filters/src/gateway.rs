@@ -528,8 +528,8 @@ impl Filter {
 
     fn own_answer(&self, answer: &Answer, client: &Client<'_>, request: &Request<'_>) -> Reply {
         let settings = self.settings();
-        let is_old = settings.compat == Compat::Kong21;
-        let style = if is_old { Style::Compact } else { Style::Error };
+        let is_page = settings.compat != Compat::Kong21 && answer.status >= 400;
+        let style = if is_page { Style::Error } else { Style::Compact };
         let mut reply = self.plugin_error(answer.status, &answer.message).with_style(style);
         let given = answer.headers.iter().map(|(name, value)| (name.clone().into(), value.as_bytes().into()));
         reply.headers.extend(given);
@@ -570,13 +570,24 @@ impl Filter {
 /// What the route answers before any plugin runs.
 fn answer_of<'a>(route: &'a Route, client: &Client<'_>, request: &Request<'_>) -> Option<std::borrow::Cow<'a, Answer>> {
     use std::borrow::Cow;
+    if let Some(answer) = route.is_grpc.then(|| mismatch(request)).flatten() {
+        return Some(Cow::Owned(answer));
+    }
     if let Some(answer) = route.https_only.as_ref().filter(|_| !client.has_tls(request)) {
         return Some(Cow::Borrowed(answer));
     }
-    if route.is_grpc && !request.is_plain_grpc() {
-        return Some(Cow::Owned(Answer::new(415, "Non-gRPC request matched gRPC route")));
-    }
     route.refusal.as_ref().map(|refusal| Cow::Owned(Answer::new(503, refusal)))
+}
+
+/// What a route of gRPC says to what is none.
+fn mismatch(request: &Request<'_>) -> Option<Answer> {
+    if !request.is_grpc() {
+        return Some(Answer::new(415, "Non-gRPC request matched gRPC route"));
+    }
+    (request.protocol != b"HTTP/2").then(|| Answer {
+        headers: vec![("upgrade".to_owned(), "HTTP/2".to_owned())],
+        ..Answer::new(426, "Please use HTTP2 protocol")
+    })
 }
 
 pub(crate) fn now_ms(settings: &Settings) -> i64 {

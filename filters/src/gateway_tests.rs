@@ -288,7 +288,31 @@ fn grpc_clients_get_a_grpc_status() {
     let (status, headers, body) = stream.reply.unwrap();
     assert_eq!((status, body.as_str()), (200, ""));
     assert!(headers.contains(&("grpc-status".into(), "16".into())));
-    assert!(headers.contains(&("grpc-message".into(), "No API key found in request".into())));
+    assert!(headers.contains(&("grpc-message".into(), "Unauthenticated".into())));
+}
+
+#[test]
+fn routes_of_grpc_say_what_they_take() {
+    let over_tls = json!({
+        "status": 200, "message": "gRPC request matched gRPCs route", "headers": [["grpc-status", "1"]]
+    });
+    for (content_type, protocol, status, grpc_status) in [
+        ("application/json", "HTTP/2", 415, None),
+        ("application/grpc", "HTTP/1.1", 426, None),
+        ("application/grpc+proto", "HTTP/2", 200, Some("1")),
+    ] {
+        let mut stream = Fake::request("POST", "/s", &[("content-type", content_type)]);
+        stream.protocol = protocol.into();
+        let (_, stream, _) = passed(&json!({"route": {"is_grpc": true, "https_only": over_tls}}), stream);
+        assert_eq!(stream.status(), Some(status), "{content_type} {protocol}");
+        assert_eq!(received(&stream, "grpc-status"), grpc_status.into_iter().collect::<Vec<_>>());
+        // Only as it is does Envoy leave a status to who asks by a content type of gRPC.
+        assert_eq!(received(&stream, ":status").is_empty(), content_type == "application/json");
+        assert_eq!(received(&stream, "upgrade"), if status == 426 { vec!["HTTP/2"] } else { vec![] });
+        if grpc_status.is_some() {
+            assert_eq!(received(&stream, "grpc-message"), ["gRPC request matched gRPCs route"]);
+        }
+    }
 }
 
 #[test]
@@ -296,7 +320,8 @@ fn no_message_can_end_its_line() {
     let message = "line\r\nx-admin: 1";
     let mut stream = Fake::request("POST", "/s", &[("content-type", "application/grpc")]);
     stream.protocol = "HTTP/2".into();
-    let (_, stream, _) = passed(&json!({"route": {"refusal": message}}), stream);
+    let old = json!({"route": {"refusal": message}, "settings": {"compat": "kong-2.1"}});
+    let (_, stream, _) = passed(&old, stream);
     let (_, headers, _) = stream.reply.unwrap();
     assert!(headers.contains(&("grpc-message".into(), "line%0D%0Ax-admin: 1".into())), "{headers:?}");
 }
@@ -384,7 +409,7 @@ fn routes_answer_for_what_they_do_not_take() {
         (json!({"https_only": {"status": 301, "redirect": "https"}}), "", 301),
         (json!({"refusal": "plugin x cannot be applied"}), "", 503),
         (json!({"is_grpc": true}), "text/plain", 415),
-        (json!({"is_grpc": true, "refusal": "no"}), "application/grpc+proto", 503),
+        (json!({"is_grpc": true, "refusal": "no"}), "application/grpc+proto", 426),
     ] {
         let request = Fake::request("GET", "/s", &[("content-type", content_type)]);
         let (_, stream, _) = passed(&json!({"route": route}), request);

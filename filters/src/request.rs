@@ -89,12 +89,7 @@ impl<'a> Request<'a> {
         self.connection.local_address().and_then(address_without_port)
     }
 
-    /// What Envoy takes for gRPC; not gRPC-Web.
-    pub fn is_plain_grpc(&self) -> bool {
-        let kind = self.header(b"content-type").and_then(|value| value.strip_prefix(b"application/grpc"));
-        kind.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
-    }
-
+    /// As Kong looks at it: gRPC-Web is one too.
     pub fn is_grpc(&self) -> bool {
         self.header(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
     }

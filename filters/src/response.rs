@@ -21,9 +21,10 @@ impl Filter {
         self.phase = Phase::Replied;
         self.remember_answer();
         let Reply { status, message, format, style, headers } = reply;
-        if self.is_grpc || format == Format::Empty {
+        if self.is_grpc_over_http2 || format == Format::Empty {
             let own = self.headers_of_reply(headers, status);
-            return self.reply_without_body(status, &message, &own, stream);
+            let is_worded = style != Style::Error || self.settings().compat == Compat::Kong21;
+            return self.reply_without_body(status, if is_worded { &message } else { "" }, own, stream);
         }
         let (content_type, body) = self.body_of_reply(status, &message, format, style);
         let mut given = Headers::with_capacity(headers.len() + 1);
@@ -32,14 +33,15 @@ impl Filter {
         let mut own = self.headers_of_reply(given, status);
         offer_upgrade(&mut own, stream);
         let body = self.rewritten(body);
-        if !body.is_empty() && !own.iter().any(|(name, _)| name == "content-type") {
-            return self.reply_without_type(status, &own, &body, stream);
+        let lacks_type = !body.is_empty() && !own.iter().any(|(name, _)| name == "content-type");
+        if self.is_grpc || lacks_type {
+            return self.reply_as_is(status, &own, &body, stream);
         }
         stream.send_reply(status, &pairs(&own), &body);
     }
 
-    /// Envoy would make up a content type.
-    fn reply_without_type(&self, status: u16, own: &Headers, body: &[u8], stream: &mut impl Stream) {
+    /// Envoy would make up a content type, or a status of gRPC in place of this one.
+    fn reply_as_is(&self, status: u16, own: &Headers, body: &[u8], stream: &mut impl Stream) {
         let (status, length) = (status.to_string(), body.len().to_string());
         let head: [(&[u8], &[u8]); 2] = [(b":status", status.as_bytes()), (b"content-length", length.as_bytes())];
         let headers: Vec<_> = head.into_iter().chain(pairs(own)).collect();
@@ -84,8 +86,11 @@ impl Filter {
         headers
     }
 
-    fn reply_without_body(&self, status: u16, message: &str, own: &Headers, stream: &mut impl Stream) {
-        let grpc_status = error_body::grpc_status(status);
+    /// Kong 3 says no more of an error to a gRPC client than what its status is called.
+    fn reply_without_body(&self, status: u16, message: &str, mut own: Headers, stream: &mut impl Stream) {
+        let given = own.iter().position(|(name, _)| name == "grpc-status").map(|place| own.remove(place).1);
+        let given = given.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
+        let grpc_status = given.unwrap_or_else(|| error_body::grpc_status(status));
         let message = if message.is_empty() { error_body::grpc_message(grpc_status) } else { message };
         let (status_text, grpc_status) = (status.to_string(), grpc_status.to_string());
         let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
@@ -98,7 +103,7 @@ impl Filter {
         } else {
             &[(b":status", status_text.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
         };
-        stream.send_as_is(&head.iter().copied().chain(pairs(own)).collect::<Vec<_>>(), b"");
+        stream.send_as_is(&head.iter().copied().chain(pairs(&own)).collect::<Vec<_>>(), b"");
     }
 
     fn responds(&self) -> bool {

@@ -21,6 +21,9 @@ _RETRY_ON: Final = ("connect-failure", "refused-stream", "reset-before-request")
 _MARGIN_S: Final = 5.0
 _USE_HTTPS: Final = tables.Answer(426, "Please use HTTPS protocol", (("upgrade", "TLS/1.2, HTTP/1.1"),))
 
+_CANCELLED: Final = "1"
+_USE_GRPCS: Final = tables.Answer(200, "gRPC request matched gRPCs route", (("grpc-status", _CANCELLED),))
+
 
 class TableRoute(NamedTuple):
     """A route and how Envoy treats its requests; `route.action` names `action`."""
@@ -50,9 +53,7 @@ def table_route(
         request_buffering=route.request_buffering,
         action=tables.action_name(action),
         backends=(Destination(service.cluster.name),),
-        https_only=_https_answer(route.https_redirect_status_code)
-        if not {"http", "grpc"} & set(route.protocols)
-        else None,
+        https_only=_https_only(route),
         is_grpc=not {"http", "https"} & set(route.protocols),
         refusal=policy.refusal or service.refusal,
         steps=policy.steps,
@@ -97,7 +98,14 @@ def weight(path: KongPath, route: KongRoute) -> str:
     )
 
 
-def _https_answer(code: int) -> tables.Answer:
+def _https_only(route: KongRoute) -> tables.Answer | None:
+    """What a request without TLS is told where the route wants it (kong.md §3.9)."""
+    protocols = set(route.protocols)
+    if protocols & {"http", "grpc"}:
+        return None
+    if "https" not in protocols:
+        return _USE_GRPCS
+    code = route.https_redirect_status_code
     return _USE_HTTPS if code == _USE_HTTPS.status else tables.Answer(code, redirect="https")
 
 
