@@ -30,6 +30,13 @@ class Diagnostic(Struct, frozen=True, order=True):
     field: str = ""
     severity: Severity = Severity.ERROR
 
+    @property
+    def placed_message(self) -> str:
+        """Where only the object is known: the message behind its field, unless it names that itself."""
+        annotation = self.field.partition("metadata.annotations[")[2].rstrip("]")
+        is_named = not self.field or self.field in self.message or (annotation and annotation in self.message)
+        return self.message if is_named else f"{self.field}: {self.message}"
+
     def __str__(self) -> str:
         where = f"{self.ref}, {self.field}" if self.field else str(self.ref)
         text = f"{where}: {self.message}"

@@ -244,7 +244,7 @@ def _change(item: TypedObject, ref: ObjectRef, patch: JsonObject) -> ObjectChang
 
 
 def _one_line(diagnostic: Diagnostic) -> str:
-    return "; ".join(part for part in (diagnostic.message, diagnostic.effect, diagnostic.hint) if part)
+    return "; ".join(part for part in (diagnostic.placed_message, diagnostic.effect, diagnostic.hint) if part)
 
 
 def _type_of(condition: Condition) -> str:

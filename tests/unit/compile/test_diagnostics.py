@@ -1,5 +1,7 @@
 """Diagnostics quote users, in measure."""
 
+import pytest
+
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade_kube.meta import ObjectRef
 
@@ -27,3 +29,24 @@ def test_what_steers_terminals_is_spelled_out() -> None:
     (item,) = found
     assert item.message == "café \\x1b[31m\\r\\nforged \\u202e \\ud800"
     assert (item.field, item.hint) == ("a\\x00", "remove \\t")
+
+
+@pytest.mark.parametrize(
+    ("field", "message", "said"),
+    [
+        ("", "it is empty", "it is empty"),
+        ("spec.slots", "300 is too large", "spec.slots: 300 is too large"),
+        ("spec.slots", "spec.slots must be small", "spec.slots must be small"),
+        ("config", "violation (config.hour: no number)", "violation (config.hour: no number)"),
+        (
+            "metadata.annotations[konghq.com/protocols]",
+            "annotation konghq.com/protocols is 'x'",
+            "annotation konghq.com/protocols is 'x'",
+        ),
+        ("metadata.annotations[a/b]", "it is odd", "metadata.annotations[a/b]: it is odd"),
+    ],
+)
+def test_a_message_is_placed_once(field: str, message: str, said: str) -> None:
+    found = Diagnostics()
+    found.error(REF, "a", message, effect="e", field=field)
+    assert [one.placed_message for one in found] == [said]

@@ -57,11 +57,11 @@ def test_a_good_plugin_is_programmed() -> None:
 def test_a_refused_plugin_says_so_and_why() -> None:
     plugin = KongPlugin(metadata=META, plugin="nope")
     found = Diagnostics()
-    found.error(typed_ref(plugin), "plugin.refused", "unknown", effect="closed", hint="look")
+    found.error(typed_ref(plugin), "plugin.refused", "unknown", effect="closed", hint="look", field="plugin")
     status, news = changes(plugin, diagnostics=found)
     assert conditions(status) == {"Programmed": ("False", "Invalid")}
     assert [(item.reason, item.message, item.is_warning) for item in news.news] == [
-        (TRANSLATION_FAILED, "unknown; closed; look", True)
+        (TRANSLATION_FAILED, "plugin: unknown; closed; look", True)
     ]
 
 

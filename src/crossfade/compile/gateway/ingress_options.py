@@ -117,7 +117,7 @@ def _usable(route: KongIngressRoute, ref: ObjectRef, diagnostics: Diagnostics) -
         diagnostics.error(
             ref,
             "kongingress.unsupported-route",
-            f"route.{name} can only be {value} in this gateway",
+            f"it can only be {value} in this gateway",
             effect="the field has no effect",
             hint="remove the field",
             field=f"route.{name}",

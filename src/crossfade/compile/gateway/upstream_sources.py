@@ -77,16 +77,12 @@ class Sources(Struct, frozen=True):
         """To whoever says the field."""
         owner = self._owner(name)
         field = owner.path(name)
-        self.diagnostics.error(
-            owner.ref, "upstream.invalid", f"{field}: {problem}", effect=effect, hint=hint, field=field
-        )
+        self.diagnostics.error(owner.ref, "upstream.invalid", problem, effect=effect, hint=hint, field=field)
 
     def warn(self, name: str, problem: str, *, effect: str, hint: str) -> None:
         owner = self._owner(name)
         field = owner.path(name)
-        self.diagnostics.warning(
-            owner.ref, "upstream.no-effect", f"{field}: {problem}", effect=effect, hint=hint, field=field
-        )
+        self.diagnostics.warning(owner.ref, "upstream.no-effect", problem, effect=effect, hint=hint, field=field)
 
     def _owner(self, name: str) -> Source:
         head = name.partition(".")[0]

@@ -111,9 +111,8 @@ def texts_of(
     found: dict[ObjectRef, list[str]] = {}
     for diagnostic in diagnostics:
         if diagnostic.severity is severity:
-            where = f"{diagnostic.field}: " if diagnostic.field else ""
             effect = f"; {diagnostic.effect}" if with_effect and diagnostic.effect else ""
-            found.setdefault(diagnostic.ref, []).append(f"{where}{diagnostic.message}{effect}")
+            found.setdefault(diagnostic.ref, []).append(f"{diagnostic.placed_message}{effect}")
     return {ref: " | ".join(texts) for ref, texts in found.items()}
 
 

@@ -298,7 +298,7 @@ def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:
             diagnostic.ref,
             Mesh.RESOURCE,
             "",
-            news=(News("ReconcileError", f"{diagnostic.field}: {diagnostic.message}; {diagnostic.effect}"),),
+            news=(News("ReconcileError", f"{diagnostic.placed_message}; {diagnostic.effect}"),),
         )
         for diagnostic in diagnostics
     ]
