@@ -130,14 +130,14 @@ def _access(settings: GatewayInstallSettings) -> list[JsonObject]:
     own_names = {"resourceNames": [ELECTION_ID]}
     in_namespace = [
         _rule("coordination.k8s.io", ["leases"], ["create"]),
-        {**_rule("coordination.k8s.io", ["leases"], ["get", "update", "patch"]), **own_names},
+        {**_rule("coordination.k8s.io", ["leases"], ["get", "update"]), **own_names},
     ]
     in_cluster = _cluster_rules(settings)
     if settings.has_webhook:
         secret = {"resourceNames": [webhook_service(name)]}
         in_namespace += [
             _rule("", ["secrets"], ["create"]),
-            {**_rule("", ["secrets"], ["get", "update", "patch"]), **secret},
+            {**_rule("", ["secrets"], ["get", "update"]), **secret},
         ]
     return [
         _object(settings, version, "ClusterRole", name, namespaced=False, rules=in_cluster),
@@ -163,25 +163,26 @@ def _access(settings: GatewayInstallSettings) -> list[JsonObject]:
 
 
 def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
-    """Credentials may be in any namespace, so Secrets of all of them are read; nothing but statuses is written."""
-    reads = ["get", "list", "watch"]
+    """Credentials may be in any namespace, so Secrets of all of them are read; nothing but statuses is written.
+
+    No more than the controller asks for, which a test finds out.
+    """
+    reads = ["list", "watch"]
     rules = [
         _rule("", ["services", "secrets", "configmaps"], reads),
         _rule("", ["events"], ["create", "patch"]),
         _rule("discovery.k8s.io", ["endpointslices"], reads),
         _rule("networking.k8s.io", ["ingresses", "ingressclasses"], reads),
-        _rule("networking.k8s.io", ["ingresses/status"], ["get", "patch", "update"]),
+        _rule("networking.k8s.io", ["ingresses/status"], ["patch"]),
         _rule("gateway.networking.k8s.io", ["referencegrants"], reads),
         _rule("configuration.konghq.com", [*_KONG_KINDS, *_STREAM_KINDS, "ingressclassparameterses"], reads),
         _rule(FACADE_GROUP, ["kongservicefacades"], reads),
-        _rule(FACADE_GROUP, ["kongservicefacades/status"], ["get", "patch", "update"]),
-        _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["get", "patch", "update"]),
+        _rule(FACADE_GROUP, ["kongservicefacades/status"], ["patch"]),
+        _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["patch"]),
     ]
     if settings.has_webhook:
         own = {"resourceNames": [webhook_name(settings)]}
-        webhooks = _rule(
-            "admissionregistration.k8s.io", ["validatingwebhookconfigurations"], ["get", "update", "patch"]
-        )
+        webhooks = _rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], ["get", "update"])
         rules.append({**webhooks, **own})
     return rules
 
