@@ -29,7 +29,6 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Mesh": {r"spec\.meshOwner": "told where it is another account than that of the ARNs: no mesh is shared here"},
     "VirtualNode": {
-        r"spec\.serviceDiscovery\.awsCloudMap": "told; other nodes cannot call the node: use `dns`",
         r"spec\.listeners\[\]\.healthCheck\.port": "the listener's own port is checked; another is told",
     },
     "VirtualGateway": {
@@ -139,6 +138,8 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
         r"spec\.listeners\[\]\.timeout\..*": "the part of the listener's protocol counts; 0: no limit",
         r"spec\.listeners\[\]\.healthCheck\..*": "callers ask the node's endpoints so",
         r"spec\.listeners\[\]\.outlierDetection\..*": "callers leave endpoints out that fail so often",
+        r"spec\.serviceDiscovery\.awsCloudMap\..*Name": "callers find the pods registered under it; no AWS",
+        r"spec\.serviceDiscovery\.awsCloudMap\.attributes\[\]\..*": "of the node's pods; callers find those with all",
         r"spec\.serviceDiscovery\.dns\.hostname": "a Service, whose endpoints are used; else a name or address",
         r"spec\.serviceDiscovery\.dns\.responseType": "of other names `ENDPOINTS`: all addresses; absent: one",
         r"spec\.backends\[\]\.virtualService\.virtualServiceRef": "a virtual service that the node may call",

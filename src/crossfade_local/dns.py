@@ -37,7 +37,7 @@ def answer_question(name: str, kind: str, table: ServiceTable) -> Answer | None:
         return _reverse(labels[:-2], kind, table)
     suffix = DOMAIN.split(".")
     if labels[-len(suffix) :] != suffix:
-        return None
+        return _other_name(name, kind, table)
     inner = labels[: -len(suffix)]
     if not inner:
         return Answer(exists=True)
@@ -47,6 +47,20 @@ def answer_question(name: str, kind: str, table: ServiceTable) -> Answer | None:
         case "pod":
             return _pod(name, inner[:-1], kind)
     return Answer(exists=False)
+
+
+def _other_name(name: str, kind: str, table: ServiceTable) -> Answer | None:
+    """What a Service is called besides; of several the first by namespace and name."""
+    entry = min((entry for entry in table.values() if name in entry.other_names), key=lambda one: one.key, default=None)
+    if entry is None:
+        return None
+    if entry.external_name:
+        return Answer(exists=True, records=(_record(name, CNAME(entry.external_name)),))
+    return _addresses(name, _addresses_of(entry), kind)
+
+
+def _addresses_of(entry: ServiceEntry) -> list[str]:
+    return [ip for _, ip in entry.hosts] if entry.is_headless else [entry.cluster_ip]
 
 
 def _service(name: str, labels: list[str], kind: str, table: ServiceTable) -> Answer:
@@ -60,7 +74,7 @@ def _service(name: str, labels: list[str], kind: str, table: ServiceTable) -> An
     if entry.external_name:
         return Answer(exists=not rest, records=() if rest else (_record(name, CNAME(entry.external_name)),))
     if not rest:
-        return _addresses(name, [entry.cluster_ip] if not entry.is_headless else [ip for _, ip in entry.hosts], kind)
+        return _addresses(name, _addresses_of(entry), kind)
     if len(rest) == 2 and all(label.startswith("_") for label in rest):
         return _ports(name, rest, entry, kind)
     if len(rest) == 1 and entry.is_headless:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from crossfade_kube.meta import JsonObject, NamespacedName
 
 _SERVICE_LABEL: Final = "kubernetes.io/service-name"
+_NAMES_ANNOTATION: Final = "external-dns.alpha.kubernetes.io/hostname"
 HEADLESS: Final = "None"
 
 
@@ -37,6 +38,8 @@ class ServiceEntry(NamedTuple):
     external_name: str = ""
     sticky: bool = False
     created: str = ""
+    other_names: tuple[str, ...] = ()
+    """DNS names outside of the cluster's domain, as ExternalDNS reads them from an annotation; in lower case."""
 
     @property
     def is_headless(self) -> bool:
@@ -71,7 +74,13 @@ def _entry(service: JsonObject, by_service: Mapping[NamespacedName, list[JsonObj
         external_name=spec.get("externalName") or "",
         sticky=spec.get("sessionAffinity") == "ClientIP",
         created=metadata.get("creationTimestamp") or "",
+        other_names=tuple(_other_names(metadata.get("annotations") or {})),
     )
+
+
+def _other_names(annotations: Mapping[str, str]) -> Iterable[str]:
+    names = (name.strip().rstrip(".").lower() for name in annotations.get(_NAMES_ANNOTATION, "").split(","))
+    return (name for name in names if name)
 
 
 def _port(port: JsonObject, slices: Iterable[JsonObject], everyone: bool) -> ServicePort:

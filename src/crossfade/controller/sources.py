@@ -5,10 +5,11 @@ Bursts of changes are gathered: a snapshot comes after a short quiet, or at the 
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.store.cache import Cache
@@ -34,31 +35,41 @@ class ClusterSource:
         log: EventLog,
         namespace: str | None = None,
         selectors: Mapping[type[TypedObject], str] = MappingProxyType({}),
+        on_demand: Mapping[type[TypedObject], Callable[[Snapshot], bool]] = MappingProxyType({}),
         quiet_s: float = QUIET_S,
         max_unrest_s: float = MAX_UNREST_S,
     ) -> None:
-        """`selectors` are label selectors of kinds of which only some objects are of interest."""
+        """`selectors` are label selectors of kinds of which only some objects are of interest.
+
+        A kind `on_demand` is watched from when a snapshot of the others asks for it.
+        """
         self._changed = asyncio.Event()
-        self._cache = Cache(kinds, self._changed.set)
+        self._cache = Cache((*kinds, *on_demand), self._changed.set)
         self._log = log
         self._quiet_s = quiet_s
         self._max_unrest_s = max_unrest_s
-        self._reflectors = [
-            Reflector(
-                client,
-                kind.RESOURCE,
-                self._cache.sink(kind),
-                namespace=namespace,
-                label_selector=selectors.get(kind),
-            )
-            for kind in kinds
-        ]
+        self._reflectors, self._waiting = (
+            [
+                Reflector(
+                    client,
+                    kind.RESOURCE,
+                    self._cache.sink(kind),
+                    namespace=namespace,
+                    label_selector=selectors.get(kind),
+                )
+                for kind in some
+            ]
+            for some in (kinds, on_demand)
+        )
+        self._demands = [_Demand(asks, asyncio.Event()) for asks in on_demand.values()]
 
     async def run(self) -> None:
         """Until cancelled."""
         async with SupervisedTasks(self._log) as tasks:
             for reflector in self._reflectors:
                 tasks.start(f"reflect {reflector.resource.plural}", reflector.run)
+            for reflector, demand in zip(self._waiting, self._demands, strict=True):
+                tasks.start(f"reflect {reflector.resource.plural}", partial(_run_on_demand, reflector, demand.made))
 
     def repeat(self) -> None:
         """Lets the latest snapshot come again soon."""
@@ -87,6 +98,7 @@ class ClusterSource:
             await reflector.synced.wait()
         for turn in count():
             self._changed.clear()
+            await self._meet_demands()
             yield self._cache.snapshot()
             if turn == 0:
                 # All that was read and compiled so far stays for long. Else a collection of garbage looks at it, which
@@ -94,6 +106,24 @@ class ClusterSource:
                 gc.freeze()
             await self._changed.wait()
             await settled(self._changed, quiet_s=self._quiet_s, max_unrest_s=self._max_unrest_s)
+
+    async def _meet_demands(self) -> None:
+        """Nothing is decided without what it needs: a controller that starts would take all of it for gone."""
+        snapshot = self._cache.snapshot()
+        for reflector, demand in zip(self._waiting, self._demands, strict=True):
+            if not demand.made.is_set() and demand.asks(snapshot):
+                demand.made.set()
+                await reflector.synced.wait()
+
+
+class _Demand(NamedTuple):
+    asks: Callable[[Snapshot], bool]
+    made: asyncio.Event
+
+
+async def _run_on_demand(reflector: Reflector, made: asyncio.Event) -> None:
+    await made.wait()
+    await reflector.run()
 
 
 async def settled(changed: asyncio.Event, *, quiet_s: float, max_unrest_s: float) -> None:

@@ -53,7 +53,7 @@ def _cluster_rules() -> list[JsonObject]:
         _rule(GROUP, [f"{kind}/status" for kind in kinds], ("get", "patch")),
         _rule("", ["namespaces", "services"], _READ),
         _rule("discovery.k8s.io", ["endpointslices"], _READ),
-        _rule("", ["pods"], ("get",)),
+        _rule("", ["pods"], _READ),
         _rule("", ["events"], ("create", "patch")),
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),
         {
@@ -72,6 +72,9 @@ def _own_rules() -> list[JsonObject]:
     return [
         _rule("", ["secrets"], ("create",)),
         {**_rule("", ["secrets"], _OWN), "resourceNames": [CERTIFICATE_SECRET]},
+        # The names of Cloud Map's services; they come and go.
+        _rule("", ["services"], ("create", "patch", "delete")),
+        _rule("discovery.k8s.io", ["endpointslices"], ("create", "patch", "delete")),
         _rule("coordination.k8s.io", ["leases"], ("create",)),
         {**_rule("coordination.k8s.io", ["leases"], _OWN), "resourceNames": [LEASE]},
     ]

@@ -1,6 +1,7 @@
 import asyncio
 
 from crossfade.controller.sources import ClusterSource, settled
+from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
 from crossfade_kube.core import ConfigMap, Lease
 from crossfade_kube.kubeconfig import ClusterConfig
@@ -33,6 +34,27 @@ async def test_snapshots_follow_the_cluster_and_bad_objects_become_diagnostics()
         found = second.get(ConfigMap, "prod", "a")
         assert found is not None
         assert found.data == {"x": "19"}
+        running.cancel()
+
+
+async def test_a_kind_on_demand_is_known_before_anything_is_decided_with_it() -> None:
+    api = FakeApi()
+    api.put(f"{MAPS}/a", _data("no"))
+    api.put("/apis/coordination.k8s.io/v1/namespaces/prod/leases/l", {"metadata": {"namespace": "prod"}, "spec": {}})
+
+    def asks(snapshot: Snapshot) -> bool:
+        return any(item.data["x"] == "yes" for item in snapshot.all(ConfigMap))
+
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        source = ClusterSource(client, [ConfigMap], log=EventLog("test"), on_demand={Lease: asks})
+        running = tasks.create_task(source.run())
+        snapshots = aiter(source)
+        assert not (await anext(snapshots)).all(Lease)
+        assert not [path for _, path, _, _ in api.requests if "leases" in path]
+        api.put(f"{MAPS}/a", _data("yes"))
+        await api.wake()
+        second = await asyncio.wait_for(anext(snapshots), 5)
+        assert [item.metadata.name for item in second.all(Lease)] == ["l"]
         running.cancel()
 
 

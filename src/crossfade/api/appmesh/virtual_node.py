@@ -59,9 +59,17 @@ class DnsServiceDiscovery(Struct, frozen=True, rename="camel"):
     response_type: str | None = None
 
 
+class CloudMapAttribute(Struct, frozen=True):
+    key: str
+    value: str
+
+
 class CloudMapServiceDiscovery(Struct, frozen=True, rename="camel"):
+    """The node's pods are registered with the `attributes`; clients find the instances that have all of them."""
+
     namespace_name: str
     service_name: str
+    attributes: tuple[CloudMapAttribute, ...] = ()
 
 
 class ServiceDiscovery(Struct, frozen=True, rename="camel"):

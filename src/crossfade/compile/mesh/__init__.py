@@ -1,5 +1,6 @@
 """App Mesh objects → what every virtual node's sidecar and every virtual gateway does."""
 
+from crossfade.compile.mesh.cloud_map import InstancesByName, uses_cloud_map
 from crossfade.compile.mesh.compiler import MeshCompiler
 from crossfade.compile.mesh.fallback import (
     Accepted,
@@ -20,6 +21,7 @@ __all__ = [
     "ArnScope",
     "ClusterView",
     "Compiled",
+    "InstancesByName",
     "MeshCompiler",
     "MeshModel",
     "ObjectState",
@@ -29,4 +31,5 @@ __all__ = [
     "compile_with_fallback",
     "current",
     "refusable",
+    "uses_cloud_map",
 ]

@@ -1,4 +1,4 @@
-"""How clients learn a virtual node's endpoints: from its Service's EndpointSlices, or from DNS (appmesh.md §3.9)."""
+"""How clients learn a virtual node's endpoints: from EndpointSlices, Cloud Map or DNS (appmesh.md §3.9)."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -7,7 +7,8 @@ from crossfade.api.appmesh import VirtualNode
 from crossfade.api.bounds import PORT, Misfit, host_name, is_ip_address
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
-from crossfade.compile.mesh.endpoints import EndpointSource, is_headless, tcp_port
+from crossfade.compile.mesh.cloud_map import CloudMapName, CloudMapSource
+from crossfade.compile.mesh.endpoints import EndpointSource, Source, is_headless, tcp_port
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.model import Discovery, Endpoint
@@ -29,8 +30,10 @@ class FoundDiscovery(NamedTuple):
 def cluster_discovery(node: VirtualNode, port: int, links: Links) -> FoundDiscovery | Refusal:
     """`port` is the listener's."""
     discovery = node.spec.service_discovery
-    if discovery is None or discovery.dns is None:
-        return Refusal(f"virtualNode {node.metadata.key} has no dns service discovery")
+    if discovery is None or (discovery.dns is None and discovery.aws_cloud_map is None):
+        return Refusal(f"virtualNode {node.metadata.key} has no service discovery")
+    if discovery.dns is None:
+        return FoundDiscovery(Discovery.EDS)
     hostname = discovery.dns.hostname
     if is_ip_address(hostname):
         return FoundDiscovery(Discovery.STATIC, (Endpoint(hostname, port),))
@@ -51,17 +54,28 @@ def service_behind(node: VirtualNode, links: Links) -> Service | None:
     return None if service is None or service.spec.type == _EXTERNAL_NAME else service
 
 
-def endpoint_sources(node: VirtualNode, mesh: str, links: Links) -> Iterator[tuple[str, EndpointSource]]:
+def endpoint_sources(node: VirtualNode, mesh: str, links: Links) -> Iterator[tuple[str, Source]]:
     """By the name of the cluster of each of its listeners."""
-    service = service_behind(node, links)
-    if service is None:
-        return
-    families = _FAMILIES.get(links.ip_preference or "", _BOTH_FAMILIES)
     for listener in node.spec.listeners:
         mapping = listener.port_mapping
-        if not isinstance(PORT.check(mapping.port), Misfit):
-            name = names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port)
-            yield name, EndpointSource(service.metadata.key, mapping.port, families)
+        if isinstance(PORT.check(mapping.port), Misfit):
+            continue
+        source = _source(node, mapping.port, links)
+        if source is not None:
+            yield names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port), source
+
+
+def _source(node: VirtualNode, port: int, links: Links) -> Source | None:
+    families = _FAMILIES.get(links.ip_preference or "", _BOTH_FAMILIES)
+    discovery = node.spec.service_discovery
+    cloud_map = discovery.aws_cloud_map if discovery is not None and discovery.dns is None else None
+    if cloud_map is not None:
+        attributes = tuple((attribute.key, attribute.value) for attribute in cloud_map.attributes)
+        return CloudMapSource(
+            CloudMapName(cloud_map.namespace_name, cloud_map.service_name), attributes, port, families
+        )
+    service = service_behind(node, links)
+    return None if service is None else EndpointSource(service.metadata.key, port, families)
 
 
 def check_service_ports(node: VirtualNode, links: Links, diagnostics: Diagnostics) -> None:
@@ -81,6 +95,32 @@ def check_service_ports(node: VirtualNode, links: Links, diagnostics: Diagnostic
                 hint="give the Service a port of the listener's number, or make it headless (clusterIP: None)",
                 field=f"spec.listeners[{index}].portMapping.port",
             )
+
+
+def check_discovery(node: VirtualNode, links: Links, diagnostics: Diagnostics) -> None:
+    """What a node says of Cloud Map that cannot be carried out."""
+    discovery = node.spec.service_discovery
+    if discovery is None or discovery.aws_cloud_map is None:
+        return
+    field = "spec.serviceDiscovery.awsCloudMap"
+    if discovery.dns is not None:
+        diagnostics.error(
+            typed_ref(node),
+            "discovery.two-ways",
+            "serviceDiscovery has both dns and awsCloudMap",
+            effect="dns is used, and no pod is registered",
+            hint="remove one of the two",
+            field=field,
+        )
+    elif not links.cluster.shows_pods:
+        diagnostics.error(
+            typed_ref(node),
+            "discovery.pods-unreadable",
+            "the controller may not read pods, which it registers for Cloud Map",
+            effect="requests to this node are answered with 503",
+            hint="apply what `crossfade install mesh` prints and restart the controller",
+            field=field,
+        )
 
 
 def _full_name(hostname: str, links: Links) -> str:

@@ -1,10 +1,11 @@
-"""Where a virtual node's traffic can go now: the endpoints of the Service behind its dns hostname.
+"""Where a virtual node's traffic can go now: the endpoints of the Service behind its hostname, or its instances.
 
 They change far more often than anything else, so they are compiled apart: nothing of a proxy depends on them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -13,15 +14,23 @@ from crossfade.api.bounds import PORT, Misfit, is_ip_address
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
+from crossfade.compile.mesh.cloud_map import (
+    CloudMapSource,
+    InstancesByName,
+    Registration,
+    registered_instances,
+    source_endpoints,
+)
 from crossfade.compile.model import Endpoint
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import EndpointSlice, Service
+from crossfade_kube.core import EndpointSlice, Pod, Service
 from crossfade_kube.core import endpoint_slice as core
 from crossfade_kube.core.service import ServicePort
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
 
 HEADLESS: Final = "None"
+NO_INSTANCES: Final[InstancesByName] = MappingProxyType({})
 
 
 class EndpointSource(Struct, frozen=True):
@@ -32,8 +41,16 @@ class EndpointSource(Struct, frozen=True):
     families: tuple[str, ...] = ("IPv6", "IPv4")
 
 
-SourcesByCluster: TypeAlias = Mapping[str, EndpointSource]
+Source: TypeAlias = EndpointSource | CloudMapSource
+SourcesByCluster: TypeAlias = Mapping[str, Source]
 EndpointsByCluster: TypeAlias = Mapping[str, tuple[Endpoint, ...]]
+
+
+class FoundEndpoints(NamedTuple):
+    """`by_mesh` and cluster, as the sources are; `instances` are those of Cloud Map."""
+
+    by_mesh: Mapping[str, EndpointsByCluster]
+    instances: InstancesByName
 
 
 class _Candidate(NamedTuple):
@@ -44,17 +61,32 @@ class _Candidate(NamedTuple):
 
 
 def compile_endpoints(
-    sources: Mapping[str, SourcesByCluster], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
-) -> dict[str, EndpointsByCluster]:
-    """By mesh and cluster, as the sources are; only what concerns a changed slice is compiled again."""
-    slices = _slices_by_service(snapshot)
-    return {
-        mesh: {
-            cluster: _remembered((mesh, cluster), source, snapshot, slices, memo, diagnostics)
-            for cluster, source in by_cluster.items()
-        }
+    sources: Mapping[str, SourcesByCluster],
+    registrations: tuple[Registration, ...],
+    snapshot: Snapshot,
+    memo: Memo,
+    diagnostics: Diagnostics,
+) -> FoundEndpoints:
+    """Only what concerns a changed slice or changed pods is compiled again."""
+    instances = _instances(registrations, snapshot, memo, diagnostics)
+    inputs = _Inputs(snapshot, _slices_by_service(snapshot), instances, memo, diagnostics)
+    by_mesh = {
+        mesh: {cluster: inputs.endpoints((mesh, cluster), source) for cluster, source in by_cluster.items()}
         for mesh, by_cluster in sources.items()
     }
+    return FoundEndpoints(by_mesh, instances)
+
+
+def _instances(
+    registrations: tuple[Registration, ...], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+) -> InstancesByName:
+    if not registrations:
+        return NO_INSTANCES
+
+    def make(_: Diagnostics) -> InstancesByName:
+        return registered_instances(registrations, snapshot)
+
+    return memo.of("instances", (registrations, snapshot.all(Pod)), make, diagnostics)
 
 
 def _slices_by_service(snapshot: Snapshot) -> dict[NamespacedName, list[EndpointSlice]]:
@@ -65,21 +97,32 @@ def _slices_by_service(snapshot: Snapshot) -> dict[NamespacedName, list[Endpoint
     return found
 
 
-def _remembered(
-    key: tuple[str, str],
-    source: EndpointSource,
-    snapshot: Snapshot,
-    slices: Mapping[NamespacedName, Sequence[EndpointSlice]],
-    memo: Memo,
-    diagnostics: Diagnostics,
-) -> tuple[Endpoint, ...]:
-    service = snapshot.get(Service, *source.service)
-    own = slices.get(source.service, ()) if service is not None else ()
+class _Inputs(NamedTuple):
+    snapshot: Snapshot
+    slices: Mapping[NamespacedName, Sequence[EndpointSlice]]
+    instances: InstancesByName
+    memo: Memo
+    diagnostics: Diagnostics
 
-    def make(found: Diagnostics) -> tuple[Endpoint, ...]:
-        return service_endpoints(service, own, source, found) if service is not None else ()
+    def endpoints(self, key: tuple[str, str], source: Source) -> tuple[Endpoint, ...]:
+        return self._of_cloud_map(key, source) if isinstance(source, CloudMapSource) else self._of_service(key, source)
 
-    return memo.of(("endpoints", *key), (service, source, *own), make, diagnostics)
+    def _of_cloud_map(self, key: tuple[str, str], source: CloudMapSource) -> tuple[Endpoint, ...]:
+        own = self.instances.get(source.name, ())
+
+        def make(_: Diagnostics) -> tuple[Endpoint, ...]:
+            return source_endpoints(source, own)
+
+        return self.memo.of(("endpoints", *key), (source, own), make, self.diagnostics)
+
+    def _of_service(self, key: tuple[str, str], source: EndpointSource) -> tuple[Endpoint, ...]:
+        service = self.snapshot.get(Service, *source.service)
+        own = self.slices.get(source.service, ()) if service is not None else ()
+
+        def make(found: Diagnostics) -> tuple[Endpoint, ...]:
+            return service_endpoints(service, own, source, found) if service is not None else ()
+
+        return self.memo.of(("endpoints", *key), (service, source, *own), make, self.diagnostics)
 
 
 def service_endpoints(

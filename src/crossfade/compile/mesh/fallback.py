@@ -97,6 +97,7 @@ def compile_with_fallback(
         newest,
         proxies=in_force.proxies,
         sources=in_force.sources,
+        registrations=in_force.registrations,
         states={**newest.states, **noted},
         faults=(*newest.faults, *in_force.faults),
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from crossfade.compile.diagnostics import Diagnostic, Fault
+from crossfade.compile.mesh.cloud_map import InstancesByName, Registration
 from crossfade.compile.mesh.endpoints import EndpointsByCluster, SourcesByCluster
 from crossfade.compile.model import Cluster, ProxyModel
 from crossfade.compile.routing.routes import Destination, Route
@@ -51,7 +52,8 @@ class MeshModel(Struct, frozen=True):
     """`proxies` and their `owners` (VirtualNodes and VirtualGateways) by what their pods are told to be (`mesh/…`).
 
     An owner whose proxy could not be compiled (one of the `faults`) has no proxy: it keeps what it had. `sources` and
-    `endpoints` are those of clusters that share them, by the mesh's awsName and the cluster.
+    `endpoints` are those of clusters that share them, by the mesh's awsName and the cluster. `registrations` are what
+    nodes keep in Cloud Map, `instances` what that comes to.
     """
 
     proxies: Mapping[str, ProxyModel]
@@ -61,3 +63,5 @@ class MeshModel(Struct, frozen=True):
     faults: tuple[Fault, ...] = ()
     sources: Mapping[str, SourcesByCluster] = {}
     endpoints: Mapping[str, EndpointsByCluster] = {}
+    registrations: tuple[Registration, ...] = ()
+    instances: InstancesByName = {}

@@ -14,8 +14,9 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
-from crossfade.compile.mesh.discovery import check_service_ports, endpoint_sources
-from crossfade.compile.mesh.endpoints import EndpointSource, SourcesByCluster, compile_endpoints
+from crossfade.compile.mesh.cloud_map import Registration, registration_of
+from crossfade.compile.mesh.discovery import check_discovery, check_service_ports, endpoint_sources
+from crossfade.compile.mesh.endpoints import Source, SourcesByCluster, compile_endpoints
 from crossfade.compile.mesh.gateway_links import GatewayScope
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
@@ -52,10 +53,11 @@ def with_endpoints(routing: MeshModel, snapshot: Snapshot, memo: Memo) -> MeshMo
     """`routing` is what `compile_routing` gave, for this snapshot or for one that differs in endpoints only."""
     diagnostics = Diagnostics()
     memo.begin()
-    endpoints = compile_endpoints(routing.sources, snapshot, memo, diagnostics)
+    found = compile_endpoints(routing.sources, routing.registrations, snapshot, memo, diagnostics)
     return structs.replace(
         routing,
-        endpoints=endpoints,
+        endpoints=found.by_mesh,
+        instances=found.instances,
         diagnostics=tuple(sorted({*routing.diagnostics, *diagnostics})) if len(diagnostics) else routing.diagnostics,
         faults=(*routing.faults, *diagnostics.faults),
     )
@@ -73,6 +75,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = 
         check_endpoints_annotation(members.mesh, diagnostics)
         found |= _proxies_of(members, links[name], snapshot, diagnostics)
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
+    registrations = _registrations(meshes.values(), scope.region, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
     return MeshModel(
         proxies={path: one.proxy for path, one in found.items() if one.proxy is not None},
@@ -81,11 +84,27 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = 
         diagnostics=tuple(diagnostics),
         faults=tuple(diagnostics.faults),
         sources={mesh: found for mesh, found in sources.items() if found},
+        registrations=registrations,
     )
 
 
+def _registrations(meshes: Iterable[Members], region: str, diagnostics: Diagnostics) -> tuple[Registration, ...]:
+    found: list[Registration] = []
+    for members in meshes:
+        for node in members.all(VirtualNode):
+            one = isolated(
+                partial(registration_of, node, members.mesh.aws_name, region),
+                otherwise=None,
+                ref=typed_ref(node),
+                effect="its pods are not registered",
+                diagnostics=diagnostics,
+            )
+            found += [] if one is None else [one]
+    return tuple(sorted(found, key=lambda one: (one.name, one.node)))
+
+
 def _sources_of(members: Members, links: Links, diagnostics: Diagnostics) -> SourcesByCluster:
-    found: dict[str, EndpointSource] = {}
+    found: dict[str, Source] = {}
     for node in members.all(VirtualNode):
         found |= isolated(
             partial(_sources_of_node, node, members.mesh.aws_name, links),
@@ -97,7 +116,7 @@ def _sources_of(members: Members, links: Links, diagnostics: Diagnostics) -> Sou
     return found
 
 
-def _sources_of_node(node: VirtualNode, mesh: str, links: Links) -> dict[str, EndpointSource]:
+def _sources_of_node(node: VirtualNode, mesh: str, links: Links) -> dict[str, Source]:
     return dict(endpoint_sources(node, mesh, links))
 
 
@@ -184,7 +203,7 @@ def _sidecar(
     plans: Mapping[NamespacedName, ServicePlan],
     diagnostics: Diagnostics,
 ) -> ProxyModel:
-    _check_discovery(node, diagnostics)
+    check_discovery(node, links, diagnostics)
     check_service_ports(node, links, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
@@ -207,16 +226,3 @@ def _sidecar(
 def _in_family(clusters: Iterable[Cluster], preference: str | None) -> Iterable[Cluster]:
     family = _IP_FAMILIES.get(preference or "", IpFamily.ANY)
     return (structs.replace(cluster, ip_family=family) for cluster in clusters)
-
-
-def _check_discovery(node: VirtualNode, diagnostics: Diagnostics) -> None:
-    discovery = node.spec.service_discovery
-    if discovery is not None and discovery.aws_cloud_map is not None:
-        diagnostics.error(
-            typed_ref(node),
-            "discovery.cloud-map-unsupported",
-            "service discovery by Cloud Map is not supported yet",
-            effect="other nodes cannot call this one",
-            hint="use serviceDiscovery.dns with the name of a Service",
-            field="spec.serviceDiscovery.awsCloudMap",
-        )

@@ -16,10 +16,14 @@ FROM_DNS: Final = "dns"
 
 
 class ClusterView(Struct, frozen=True):
-    """`domain` is the cluster's DNS domain; without `shows_endpoints` Services and EndpointSlices may not be read."""
+    """`domain` is the cluster's DNS domain; without `shows_endpoints` Services and EndpointSlices may not be read.
+
+    Without `shows_pods` pods may not.
+    """
 
     domain: str = "cluster.local"
     shows_endpoints: bool = True
+    shows_pods: bool = True
 
 
 ANY_CLUSTER: Final = ClusterView()

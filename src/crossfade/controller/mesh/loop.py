@@ -27,7 +27,8 @@ from crossfade_kube.meta import ObjectRef
 class MeshLoop:
     """`snapshot` and `model` are the latest; `model` is None until the first compilation.
 
-    `on_compiled` is called after each that may have changed a state, `on_found` when it is known what a proxy refuses.
+    `on_compiled` is called after each that may have changed a state, `on_endpoints` after all, `on_found` when it is
+    known what a proxy refuses.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class MeshLoop:
         log: EventLog,
         cluster: ClusterView | None = None,
         on_compiled: Callable[[], None] = lambda: None,
+        on_endpoints: Callable[[], None] = lambda: None,
         on_found: Callable[[Finding], None] = lambda _: None,
     ) -> None:
         self.snapshot = Snapshot(0, {})
@@ -48,6 +50,7 @@ class MeshLoop:
         self._compiler = MeshCompiler(scope, cluster or ClusterView())
         self._faults = FaultLog(log)
         self._on_compiled = on_compiled
+        self._on_endpoints = on_endpoints
         self._on_found = on_found
         self._refusals: Refusals = {}
         self._has_new_refusals = asyncio.Event()
@@ -74,6 +77,7 @@ class MeshLoop:
         if self._compiler.routing is not before:
             self._publication.blame()
             self._on_compiled()
+        self._on_endpoints()
 
     def _found(self, finding: Finding) -> None:
         """Counts for the version that was compiled last; should that not be the refused one, the next verdict tells."""

@@ -23,9 +23,11 @@ from crossfade.api.appmesh import (
 )
 from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.mesh import ArnScope, ClusterView
+from crossfade.compile.mesh import ArnScope, ClusterView, InstancesByName, uses_cloud_map
 from crossfade.controller.health import health_server
 from crossfade.controller.mesh.certificates import Certificates
+from crossfade.controller.mesh.cloud_map_names import CloudMapNames
+from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
 from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.objects import MeshObjects
@@ -52,7 +54,7 @@ from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
-from crossfade_kube.core import EndpointSlice, Namespace, Service
+from crossfade_kube.core import EndpointSlice, Namespace, Pod, Service
 from crossfade_kube.errors import KubeError, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
@@ -157,8 +159,9 @@ async def run_mesh_role(settings: MeshSettings) -> None:
             return role.waits_for() if role is not None else "the Kubernetes API"
 
         async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for):
-            shows_endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
-            role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, shows_endpoints))
+            endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
+            pods = await may_read(client, (Pod,), log, otherwise="no pod is registered for Cloud Map")
+            role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, endpoints, pods))
             await role.run()
 
 
@@ -171,7 +174,16 @@ class _MeshRole:
         self._certificates = Certificates(client, namespace=settings.namespace)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
         kinds = (*KINDS, *_ENDPOINT_KINDS) if cluster.shows_endpoints else KINDS
-        self._source = ClusterSource(client, kinds, log=log, quiet_s=_QUIET_S, max_unrest_s=_MAX_UNREST_S)
+        self._source = ClusterSource(
+            client,
+            kinds,
+            log=log,
+            on_demand={Pod: uses_cloud_map} if cluster.shows_pods else {},
+            quiet_s=_QUIET_S,
+            max_unrest_s=_MAX_UNREST_S,
+        )
+        self._names: CloudMapNames | None = None
+        self._named: InstancesByName | None = None
         self._writer: StatusWriter | None = None
         self._status_faults = FaultLog(log)
         self._loop = MeshLoop(
@@ -180,6 +192,7 @@ class _MeshRole:
             log=log,
             cluster=cluster,
             on_compiled=self._submit,
+            on_endpoints=self._submit_names,
             on_found=self._report,
         )
         self._has_native_sidecars = False
@@ -210,11 +223,23 @@ class _MeshRole:
     async def _write_statuses(self) -> None:
         """A writer for each term: what an earlier one left unwritten was decided on what is no longer so."""
         self._writer = StatusWriter(self._client, self._events)
+        self._names = CloudMapNames(self._client, namespace=self._settings.namespace, manager=NAME, log=log)
+        self._named = None
         try:
             self._submit()
-            await self._writer.run()
+            self._submit_names()
+            async with SupervisedTasks(log) as tasks:
+                tasks.start("write statuses", self._writer.run)
+                tasks.start("write names of Cloud Map", self._names.run)
         finally:
-            self._writer = None
+            self._writer = self._names = None
+
+    def _submit_names(self) -> None:
+        instances = self._loop.model.instances if self._loop.model is not None else None
+        if self._names is not None and instances is not None and instances is not self._named:
+            self._named = instances
+            wanted = cloud_map_objects(instances, namespace=self._settings.namespace, manager=NAME)
+            self._names.submit(wanted, self._loop.snapshot)
 
     def _submit(self) -> None:
         if self._writer is not None and self._loop.model is not None:

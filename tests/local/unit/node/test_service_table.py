@@ -28,6 +28,12 @@ def endpoint_slice(owner: str, *addresses: str, port: int = 9080, name: str = "h
     }
 
 
+def named(name: str, names: str, **spec: object) -> JsonObject:
+    made = service(name, **spec)
+    made["metadata"]["annotations"] = {"external-dns.alpha.kubernetes.io/hostname": names}
+    return made
+
+
 HTTP = {"name": "http", "port": 80, "protocol": "TCP"}
 
 
@@ -38,6 +44,8 @@ def table() -> ServiceTable:
             service("jazz", clusterIP="10.96.0.20", ports=[HTTP]),
             service("sticky", clusterIP="10.96.0.21", ports=[HTTP], sessionAffinity="ClientIP"),
             service("empty", clusterIP="10.96.0.22", ports=[HTTP]),
+            named("color", "Color.corp.local., other.example", clusterIP="None"),
+            named("plain", "plain.example", clusterIP="10.96.0.23"),
             service("public", type="NodePort", clusterIP="10.96.0.23", ports=[{**HTTP, "nodePort": 30080}]),
             service("headless", clusterIP="None", ports=[HTTP]),
             service("outside", type="ExternalName", externalName="example.org"),
@@ -49,6 +57,7 @@ def table() -> ServiceTable:
             endpoint_slice("sticky", "10.244.0.16", "10.244.0.17"),
             endpoint_slice("public", "10.244.0.18"),
             endpoint_slice("headless", "10.244.0.19", "10.244.0.20"),
+            endpoint_slice("color", "10.244.0.30"),
             endpoint_slice("eager", "10.244.0.98", ready=False),
         ],
     )
@@ -106,6 +115,10 @@ JAZZ = "jazz.prod.svc.cluster.local"
         (JAZZ, "A", True, ["10.96.0.20"]),
         (JAZZ, "AAAA", True, []),
         ("empty.prod.svc.cluster.local", "A", True, ["10.96.0.22"]),
+        ("color.corp.local", "A", True, ["10.244.0.30"]),
+        ("color.corp.local", "AAAA", True, []),
+        ("other.example", "A", True, ["10.244.0.30"]),
+        ("plain.example", "A", True, ["10.96.0.23"]),
         ("nobody.prod.svc.cluster.local", "A", False, []),
         ("headless.prod.svc.cluster.local", "A", True, ["10.244.0.19", "10.244.0.20"]),
         ("10-244-0-19.headless.prod.svc.cluster.local", "A", True, ["10.244.0.19"]),
