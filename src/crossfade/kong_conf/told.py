@@ -61,6 +61,11 @@ def misplaced(reading: Reading) -> Iterator[Remark]:
         yield Remark(reading.given[name].where, "has no effect on this container: set it on the container proxy")
 
 
+def settings_of_controller() -> list[str]:
+    """Those that only the controller's own environment can set."""
+    return sorted(name for name in BY_NAME if name not in CARRIED_OUT_BY_PROXY and _reason_against(name) is not None)
+
+
 def size_of(texts: Iterable[tuple[str, str]]) -> int:
     return sum(len(name.encode()) + len(text.encode()) for name, text in texts)
 
