@@ -18,7 +18,7 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.proxy.launcher import MAX_RESTARTS
 from crossfade.xds.auth import NotAuthenticatedError, ServerKeyPair, always, bearer_token, tls_credentials
-from crossfade.xds.publisher import Publisher
+from crossfade.xds.publisher import Publisher, Subscription
 from crossfade.xds.server import AdsServer
 from tests.support.certificates import self_signed
 from tests.support.envoy import backend, get, until
@@ -85,6 +85,42 @@ async def test_a_gateway_is_ready_once_configured_and_drains_before_it_ends(tmp_
         assert await request == (200, "late")
         assert await asyncio.wait_for(process.wait(), 10) == 0
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - of two rules this breaks the lesser
+    await server.stop()
+
+
+async def test_a_gateway_tells_its_settings_of_kong(tmp_path: Path) -> None:
+    class Listening:
+        def introduced(self, subscription: Subscription) -> None:
+            told.append(dict(subscription.told))
+
+        def left(self, subscription: Subscription) -> None:
+            pass
+
+    told: list[dict[str, str]] = []
+    page = tmp_path / "page.html"
+    page.write_text("<p>%s</p> ä")
+    publisher = Publisher(peers=Listening())
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("gateway"))
+    admin_port, status_port = free_ports(2)
+    settings = {
+        "CROSSFADE_ADS_ADDRESS": f"127.0.0.1:{server.port}",
+        "ENVOY_ADMIN_ACCESS_PORT": str(admin_port),
+        "KONG_STATUS_LISTEN": f"127.0.0.1:{status_port}",
+        "KONG_PROXY_LISTEN": "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl",
+        "KONG_ERROR_TEMPLATE_HTML": str(page),
+        "KONG_SSL_CERT_KEY": "/etc/secret",
+        "KONG_DATABASE": "off",
+    }
+    async with proxy("--gateway", **settings):
+
+        async def has_told() -> bool:
+            return bool(told)
+
+        await until(has_told)
+    assert told[0] == {
+        "proxy_listen": settings["KONG_PROXY_LISTEN"],
+        "error_template_html": "<p>%s</p> ä",
+    }
     await server.stop()
 
 
