@@ -1,10 +1,10 @@
 """Taking an Envoy out of service without losing a request. Standard library only."""
 
-import http.client
 import json
 from typing import Final
 
-ADMIN_TIMEOUT_S: Final = 5.0
+from crossfade.proxy.admin import ask_admin
+
 # As long as requests still come, somebody has not heard yet that this proxy goes.
 QUIET_S: Final = 1.0
 _INBOUND_ONLY: Final = ("/drain_listeners?inboundonly&graceful&skip_exit",)
@@ -20,7 +20,7 @@ def turn_peers_away(admin_port: int, *, stands_alone: bool) -> None:
     try:
         for path in _EVERYTHING if stands_alone else _INBOUND_ONLY:
             ask_admin(admin_port, "POST", path)
-    except (OSError, http.client.HTTPException):
+    except OSError:
         # Its end is seen elsewhere.
         return
 
@@ -41,30 +41,13 @@ class LastRequests:
             return True
         try:
             active, seen = _traffic(self._admin_port)
-        except (OSError, http.client.HTTPException):
+        except OSError:
             # An admin interface that does not answer cannot tell when to end either.
             return True
         if active or (seen != self._seen and self._seen >= 0):
             self._quiet_since = now
         self._seen = seen
         return now >= self._earliest_end and now - self._quiet_since >= QUIET_S
-
-
-def is_ready(admin_port: int) -> bool:
-    """Envoy has its first configuration."""
-    try:
-        return ask_admin(admin_port, "GET", "/ready").startswith(b"LIVE")
-    except (OSError, http.client.HTTPException):
-        return False
-
-
-def ask_admin(port: int, method: str, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ADMIN_TIMEOUT_S)
-    try:
-        connection.request(method, path)
-        return connection.getresponse().read()
-    finally:
-        connection.close()
 
 
 def _traffic(admin_port: int) -> tuple[int, int]:

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from crossfade.proxy.admin import is_ready
 from crossfade.proxy.app_sockets import Sockets, sockets_of_others
-from crossfade.proxy.draining import LastRequests, is_ready, turn_peers_away
+from crossfade.proxy.draining import LastRequests, turn_peers_away
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.state_folder import StateFolder
 

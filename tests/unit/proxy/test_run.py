@@ -114,3 +114,14 @@ def test_nothing_but_the_product_and_the_standard_library_is_imported() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["crossfade"]
+
+
+def test_what_is_large_is_not_imported_before_it_is_needed() -> None:
+    """A sidecar's launcher mostly waits, and what it has imported stays in the memory of every pod."""
+    code = (
+        "import sys; import crossfade.cli.app, crossfade.cli.proxy, crossfade.proxy.run;"
+        "from crossfade.envoy.binary import envoy_binary; envoy_binary();"
+        "print(*{'ssl', 'email', 'http', 'asyncio', 'importlib.metadata', 'inspect', 'logging'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
