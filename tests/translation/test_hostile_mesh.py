@@ -24,13 +24,16 @@ from crossfade.api.appmesh import (
 )
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import INTERNAL_FAULT
-from crossfade.compile.mesh import ArnScope, MeshModel, compile_with_fallback
+from crossfade.compile.memo import Memo
+from crossfade.compile.mesh import ArnScope, ClusterView, MeshModel, compile_with_fallback
+from crossfade.compile.mesh.pipeline import compile_routing
 from crossfade.compile.model import ProxyModel
 from crossfade.compile.routing.routes import Route
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.status.appmesh import decide_changes
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.registry import TypedObject, typed_ref
+from crossfade_kube.core import Service
+from crossfade_kube.registry import TypedObject, decode, typed_ref
 from tests.support.envoy_batch import refusals
 from tests.support.hostile_appmesh import Hostile, good_objects, manifests, objects_of, read, worlds
 
@@ -102,6 +105,24 @@ def test_one_more_object_changes_nothing_for_the_others(added: Hostile) -> None:
             assert after.proxies[path] == proxy
     for item in good.values():
         assert after.states.get(typed_ref(item)) == before.states.get(typed_ref(item))
+
+
+@settings(max_examples=max(60, settings.default.max_examples), deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(manifests(st.sampled_from(["hostile", "other"])), st.booleans()), min_size=1, max_size=6))
+def test_what_is_remembered_is_what_would_be_compiled_anew(steps: list[tuple[Hostile, bool]]) -> None:
+    """Objects come, change and go; Services too, by which nodes are found."""
+    jazz = {"metadata": {"name": "jazz", "namespace": "prod"}, "spec": {"clusterIP": "None"}}
+    snapshot, memo, view = Snapshot.of(good_objects().values()), Memo(), ClusterView()
+    compile_routing(snapshot, ArnScope(), view, memo)
+    for (kind, obj), goes in steps:
+        found = read(kind, obj)
+        service = [decode(jazz, Service)]
+        changed = [] if found is None or goes else [found]
+        gone = [found] if found is not None and goes else []
+        snapshot = snapshot.with_changes([*changed, *([] if goes else service)], [*gone, *(service if goes else [])])
+        remembered = compile_routing(snapshot, ArnScope(), view, memo)
+        anew = compile_routing(snapshot, ArnScope(), view, Memo())
+        assert remembered == anew
 
 
 CORRUPT: Final[tuple[tuple[type[TypedObject], dict[str, Any]], ...]] = (

@@ -14,7 +14,7 @@ from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.filters.policies import table_config
 from crossfade.envoy.listener import listener_from_model, tables_listener
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
-from crossfade.envoy.route import route_configuration
+from crossfade.envoy.route import KnownHosts
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shards import SHARDS, TableText, TableTexts
 
@@ -39,6 +39,7 @@ class Encoded:
         self._now: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._actions: dict[str, Action] = {}
         self.table_texts = TableTexts()
+        self.hosts = KnownHosts()
         self.failed: list[Failed] = []
         """In the last encoding."""
 
@@ -109,7 +110,8 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterato
     for listener in model.listeners:
         yield ResourceType.LISTENER, listener.name, listener, lambda one: listener_from_model(one, options)
     for table in model.route_tables:
-        yield ResourceType.ROUTES, table.name, table, route_configuration
+        yield ResourceType.ROUTES, table.name, table, memory.hosts.configuration
+    memory.hosts.keep(table.name for table in model.route_tables)
     if model.gateway is not None:
         yield from _gateway_parts(model.gateway, options, memory)
 

@@ -1,5 +1,6 @@
 """When Envoy tries a request again, and where."""
 
+from functools import lru_cache
 from typing import Final
 
 from crossfade.compile.routing.retry import UNDELIVERED_HEADER, RetryPolicy
@@ -11,7 +12,9 @@ UNDELIVERED: Final = ("connect-failure", "refused-stream", "reset-before-request
 """No application has seen anything of such a request."""
 
 
+@lru_cache(maxsize=256)
 def retry_policy(retry: RetryPolicy) -> route_v3.RetryPolicy:
+    """Shared between routes that have the same: to be copied, not changed."""
     message = route_v3.RetryPolicy(
         retry_on=",".join(dict.fromkeys((*retry.retry_on, *UNDELIVERED))),
         num_retries=UInt32Value(value=retry.num_retries),

@@ -1,6 +1,6 @@
 """Route tables: virtual hosts, matches, actions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from crossfade.compile.routing.matches import (
     HeaderMatch,
@@ -36,13 +36,43 @@ from crossfade.envoy.route_matcher import LIST_LIMIT, Leaves, matcher_from_route
 STRING_FIELDS = {StringMatchKind.EXACT: "exact", StringMatchKind.PREFIX: "prefix", StringMatchKind.SUFFIX: "suffix"}
 
 
+class KnownHosts:
+    """Virtual hosts of one proxy's tables as they were encoded last: of a large table most stay as they are."""
+
+    def __init__(self) -> None:
+        self._by_table: dict[str, dict[str, tuple[VirtualHost, bytes]]] = {}
+
+    def configuration(self, table: RouteTable) -> route_v3.RouteConfiguration:
+        before, shared = self._by_table.get(table.name, {}), _Shared()
+        now: dict[str, tuple[VirtualHost, bytes]] = {}
+        parts: list[bytes] = []
+        for host in table.virtual_hosts:
+            known = before.get(host.name)
+            if known is None or known[0] != host:
+                wrapped = route_v3.RouteConfiguration(virtual_hosts=[_virtual_host(host, shared)])
+                known = (host, wrapped.SerializeToString(deterministic=True))
+            now[host.name] = known
+            parts.append(known[1])
+        self._by_table[table.name] = now
+        # Messages of one type may be joined: repeated fields add up.
+        message = route_v3.RouteConfiguration.FromString(b"".join(parts))
+        message.MergeFrom(_without_hosts(table))
+        return message
+
+    def keep(self, tables: Iterable[str]) -> None:
+        """Forgets all others."""
+        self._by_table = {name: self._by_table[name] for name in tables if name in self._by_table}
+
+
 def route_configuration(table: RouteTable) -> route_v3.RouteConfiguration:
     shared = _Shared()
-    message = route_v3.RouteConfiguration(
-        name=table.name,
-        virtual_hosts=[_virtual_host(host, shared) for host in table.virtual_hosts],
-        response_headers_to_remove=table.hidden_headers,
-    )
+    message = _without_hosts(table)
+    message.virtual_hosts.extend([_virtual_host(host, shared) for host in table.virtual_hosts])
+    return message
+
+
+def _without_hosts(table: RouteTable) -> route_v3.RouteConfiguration:
+    message = route_v3.RouteConfiguration(name=table.name, response_headers_to_remove=table.hidden_headers)
     for name, source in table.copied_headers:
         # An absent header gives an empty value, and those are not added.
         header = core_v3.HeaderValue(key=name, value=f"%RESP({source})%")

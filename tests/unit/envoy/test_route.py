@@ -26,7 +26,7 @@ from crossfade.compile.routing.routes import (
     VirtualHost,
 )
 from crossfade.envoy.dump import plain
-from crossfade.envoy.route import route_configuration, route_from_model
+from crossfade.envoy.route import KnownHosts, route_configuration, route_from_model
 from crossfade.envoy.route_matcher import LIST_LIMIT
 from tests.support.models import ORIGIN
 
@@ -147,6 +147,26 @@ def test_sharing_routes_between_virtual_hosts_changes_nothing(count: int) -> Non
     own_sets = RouteTable("t", tuple(VirtualHost(name, (name,), routes()) for name in ("a", "b")))
     expected = plain(route_configuration(own_sets))
     assert plain(route_configuration(one_set)) == expected
+
+
+def test_what_was_encoded_before_gives_the_same_table() -> None:
+    def host(name: str, *paths: str) -> VirtualHost:
+        routes = tuple(Route(path, RouteMatch(path), TO_A, ORIGIN) for path in paths)
+        return VirtualHost(name, (name,), routes, ORIGIN)
+
+    known = KnownHosts()
+    for hosts in (
+        (host("a", "/"), host("b", "/")),
+        (host("a", "/", "/new"), host("b", "/")),
+        (host("b", "/"), host("c"), host("a", "/new")),
+        (host("b", "/"), host("b", "/other")),
+        (),
+    ):
+        table = RouteTable("t", hosts, hidden_headers=("x-a",), copied_headers=(("x-b", "x-c"),))
+        assert known.configuration(table) == route_configuration(table)
+        other = RouteTable("other", hosts)
+        assert known.configuration(other) == route_configuration(other)
+        known.keep(["t"])
 
 
 def test_quoting_for_re2() -> None:

@@ -16,6 +16,7 @@ from crossfade.api.appmesh import (
 from crossfade.api.fitting import fitted
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace
@@ -76,13 +77,13 @@ class Members:
         return found
 
 
-def admit(snapshot: Snapshot, diagnostics: Diagnostics) -> Mapping[str, Members]:
+def admit(snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics) -> Mapping[str, Members]:
     """Members by the mesh's metadata.name; an object left out has a diagnostic."""
     meshes = {mesh.metadata.name: Members(mesh) for mesh in _usable_meshes(snapshot, diagnostics)}
     for kind in MEMBER_KINDS:
         for item in _oldest_first(snapshot.all(kind)):
             isolated(
-                partial(_admit_member, item, meshes, snapshot, diagnostics),
+                partial(_admit_member, item, meshes, snapshot, memo, diagnostics),
                 otherwise=None,
                 ref=typed_ref(item),
                 effect=_NO_EFFECT,
@@ -91,10 +92,17 @@ def admit(snapshot: Snapshot, diagnostics: Diagnostics) -> Mapping[str, Members]
     return meshes
 
 
-def _admit_member(item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, diagnostics: Diagnostics) -> None:
+def _admit_member(
+    item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+) -> None:
     members = _members_of(item, meshes, snapshot, diagnostics)
     if members is None or not _has_own_name(item, members, diagnostics):
         return
+    make = partial(_fitted, item)
+    members.add(memo.of(("fitted", type(item), item.metadata.key), (item,), make, diagnostics))
+
+
+def _fitted(item: Member, diagnostics: Diagnostics) -> Member:
     within, adjustments = fitted(item)
     for adjustment in adjustments:
         diagnostics.error(
@@ -105,7 +113,7 @@ def _admit_member(item: Member, meshes: Mapping[str, Members], snapshot: Snapsho
             hint="give a value within the bounds",
             field=adjustment.field,
         )
-    members.add(within)
+    return within
 
 
 def _usable_meshes(snapshot: Snapshot, diagnostics: Diagnostics) -> Iterator[Mesh]:

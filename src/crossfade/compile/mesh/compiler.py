@@ -5,7 +5,7 @@ from typing import Final
 from crossfade.api.appmesh import Mesh
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh.admit import MEMBER_KINDS
-from crossfade.compile.mesh.fallback import Accepted, Compiled, Refusals, compile_with_fallback
+from crossfade.compile.mesh.fallback import Accepted, Compiled, Memories, Refusals, compile_with_fallback
 from crossfade.compile.mesh.model import MeshModel
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import with_endpoints
@@ -28,6 +28,7 @@ class MeshCompiler:
         self._accepted: Accepted = {}
         self._inputs: tuple[object, ...] = ()
         self._refusals: Refusals = {}
+        self._memories = Memories()
         self._endpoints = Memo()
 
     def compile(self, snapshot: Snapshot, refusals: Refusals) -> MeshModel:
@@ -40,7 +41,9 @@ class MeshCompiler:
         return with_endpoints(self.routing, snapshot, self._endpoints)
 
     def _routed(self, snapshot: Snapshot, refusals: Refusals) -> Compiled:
-        compiled = compile_with_fallback(snapshot, self._scope, self._accepted, refusals, cluster=self._cluster)
+        compiled = compile_with_fallback(
+            snapshot, self._scope, self._accepted, refusals, cluster=self._cluster, memories=self._memories
+        )
         self._accepted = compiled.accepted
         return compiled
 

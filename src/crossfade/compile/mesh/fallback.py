@@ -10,19 +10,19 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, structs
 
-from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
+from crossfade.api.appmesh import GatewayRoute, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.isolate import INTERNAL_FAULT
-from crossfade.compile.mesh.admit import MEMBER_KINDS, Named
+from crossfade.compile.memo import Memo
+from crossfade.compile.mesh.admit import Named
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import compile_routing
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView
 from crossfade.compile.mesh.states import texts_of
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import Namespace, Service
-from crossfade_kube.meta import NamespacedName, ObjectRef
-from crossfade_kube.registry import TypedObject, typed_ref
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 Accepted: TypeAlias = Mapping[ObjectRef, tuple[Named, ...]]
 """Versions without error, the newest first."""
@@ -66,6 +66,14 @@ class Compiled(NamedTuple):
     accepted: Accepted
 
 
+class Memories:
+    """Of one series of compilations: of the newest objects, and of those in force where that differs."""
+
+    def __init__(self) -> None:
+        self.newest = Memo()
+        self.in_force = Memo()
+
+
 class _Choice(Struct):
     """What is compiled instead of the newest versions; None leaves the object out."""
 
@@ -80,13 +88,15 @@ def compile_with_fallback(
     refusals: Refusals | None = None,
     *,
     cluster: ClusterView = ANY_CLUSTER,
+    memories: Memories | None = None,
 ) -> Compiled:
     """All but endpoints. States and diagnostics are those of the newest objects, even where older ones are in force."""
-    newest = _with_refusals(compile_routing(snapshot, scope, cluster), snapshot, refusals or {})
+    memories = memories or Memories()
+    newest = _with_refusals(compile_routing(snapshot, scope, cluster, memories.newest), snapshot, refusals or {})
     choice = _chosen(snapshot, _errors(newest.diagnostics), accepted, refusals or {})
     if not choice.replaced:
         return Compiled(newest, choice.accepted)
-    in_force = compile_routing(_with(snapshot, choice.replaced), scope, cluster)
+    in_force = compile_routing(_with(snapshot, choice.replaced), scope, cluster, memories.in_force)
     problems = texts_of(newest.diagnostics, Severity.ERROR, with_effect=False)
     noted = {
         ref: _noted(newest.states[ref], problems[ref])
@@ -106,6 +116,8 @@ def compile_with_fallback(
 
 def current(snapshot: Snapshot, refusals: Refusals) -> dict[ObjectRef, Refused]:
     """Those that still stand: the object has not changed since."""
+    if not refusals:
+        return {}
     found: dict[ObjectRef, Refused] = {}
     for item in _items(snapshot):
         refused = refusals.get(typed_ref(item))
@@ -145,6 +157,8 @@ def _chosen(
 
 def _remembered(item: Named, known: tuple[Named, ...]) -> tuple[Named, ...]:
     """A change of metadata makes no other version."""
+    if known and known[0] is item:
+        return known
     older = tuple(one for one in known if one.spec != item.spec)
     return (item, *older)[:_MOST_VERSIONS]
 
@@ -191,12 +205,11 @@ def _errors(diagnostics: tuple[Diagnostic, ...]) -> dict[ObjectRef, frozenset[st
 
 
 def _with(snapshot: Snapshot, replaced: Mapping[ObjectRef, Named | None]) -> Snapshot:
-    kinds: tuple[type[TypedObject], ...] = (Namespace, Mesh, *MEMBER_KINDS, Service)
-    objects: dict[type[TypedObject], dict[NamespacedName, TypedObject]] = {}
-    for kind in kinds:
-        versions = ((item.metadata.key, replaced.get(typed_ref(item), item)) for item in snapshot.all(kind))
-        objects[kind] = {key: version for key, version in versions if version is not None}
-    return Snapshot(snapshot.revision, objects)
+    """What is not replaced is shared, so that it need not be compiled again."""
+    found = {typed_ref(item): item for item in _items(snapshot)}
+    present = [version for version in replaced.values() if version is not None]
+    gone = [found[ref] for ref, version in replaced.items() if version is None]
+    return snapshot.with_changes(present, gone)
 
 
 def _noted(state: ObjectState, problem: str) -> ObjectState:

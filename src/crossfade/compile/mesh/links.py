@@ -8,6 +8,7 @@ from crossfade.api.appmesh.virtual_service import VirtualRouterTarget
 from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.service_names import ClusterView, service_key, uses_slices
+from crossfade.compile.model import Cluster
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Service
 from crossfade_kube.meta import NamespacedName
@@ -30,6 +31,8 @@ class Links:
         self._members = members
         self._snapshot = snapshot
         self.cluster = cluster
+        self.clusters: dict[tuple[NamespacedName, int, str], Cluster | Refusal] = {}
+        """Of nodes' listeners, as they are first asked for: routes mention the same ones again and again."""
         self.uses_slices = uses_slices(members.mesh, cluster)
         discovery = members.mesh.spec.mesh_service_discovery
         self.ip_preference = discovery.ip_preference if discovery else None

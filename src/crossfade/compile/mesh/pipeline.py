@@ -15,22 +15,30 @@ from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
 from crossfade.compile.mesh.cloud_map import Registration, registration_of
-from crossfade.compile.mesh.discovery import check_discovery, check_service_ports, endpoint_sources
+from crossfade.compile.mesh.discovery import (
+    check_discovery,
+    check_service_ports,
+    cluster_discovery,
+    endpoint_sources,
+    service_behind,
+)
 from crossfade.compile.mesh.endpoints import Source, SourcesByCluster, compile_endpoints
 from crossfade.compile.mesh.gateway_links import GatewayScope
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
 from crossfade.compile.mesh.inbound import compile_inbound
 from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
 from crossfade.compile.mesh.routers import compile_router
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
-from crossfade.compile.mesh.services import compile_service
+from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
 from crossfade.compile.model import Cluster, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Namespace, Service
 from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
@@ -46,7 +54,7 @@ class _Owned(NamedTuple):
 
 def compile_mesh(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> MeshModel:
     """Never raises for what users write: what cannot be kept ends in a diagnostic of the object at fault."""
-    return with_endpoints(compile_routing(snapshot, scope, cluster), snapshot, Memo())
+    return with_endpoints(compile_routing(snapshot, scope, cluster, Memo()), snapshot, Memo())
 
 
 def with_endpoints(routing: MeshModel, snapshot: Snapshot, memo: Memo) -> MeshModel:
@@ -63,17 +71,18 @@ def with_endpoints(routing: MeshModel, snapshot: Snapshot, memo: Memo) -> MeshMo
     )
 
 
-def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> MeshModel:
-    """All but the endpoints of clusters that share them."""
+def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, memo: Memo) -> MeshModel:
+    """All but the endpoints of clusters that share them. `memo` is of one series of such compilations."""
     diagnostics = Diagnostics()
-    meshes = admit(snapshot, diagnostics)
+    memo.begin()
+    meshes = admit(snapshot, memo, diagnostics)
     links = {name: Links(members, snapshot, cluster) for name, members in meshes.items()}
     found: dict[str, _Owned] = {}
     sources: dict[str, SourcesByCluster] = {}
     for name, members in meshes.items():
         _check_owner(members.mesh, scope, diagnostics)
         check_endpoints_annotation(members.mesh, diagnostics)
-        found |= _proxies_of(members, links[name], snapshot, diagnostics)
+        found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
     registrations = _registrations(meshes.values(), scope.region, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
@@ -133,51 +142,89 @@ def _check_owner(mesh: Mesh, scope: ArnScope, diagnostics: Diagnostics) -> None:
         )
 
 
-def _proxies_of(members: Members, links: Links, snapshot: Snapshot, diagnostics: Diagnostics) -> dict[str, _Owned]:
-    mesh = members.mesh.aws_name
-    plans = _service_plans(members, links, diagnostics)
+class Scope(NamedTuple):
+    """Of one mesh in one compilation."""
+
+    members: Members
+    links: Links
+    snapshot: Snapshot
+    cluster: ClusterView
+    memo: Memo
+    diagnostics: Diagnostics
+
+    @property
+    def mesh(self) -> str:
+        return self.members.mesh.aws_name
+
+
+def _proxies_of(scope: Scope) -> dict[str, _Owned]:
+    members, diagnostics = scope.members, scope.diagnostics
+    nodes_seen = _nodes_seen(scope)
+    plans = _service_plans(scope, nodes_seen)
     found: dict[str, _Owned] = {}
     for node in members.all(VirtualNode):
         proxy = isolated(
-            partial(_sidecar, node, members, links, plans, diagnostics),
+            partial(_remembered_sidecar, node, scope, plans, nodes_seen),
             otherwise=None,
             ref=typed_ref(node),
             effect=_PROXY_STAYS,
             diagnostics=diagnostics,
         )
-        found[names.node_path(mesh, node.aws_name)] = _Owned(typed_ref(node), proxy)
-    routes = routes_by_gateway(members, snapshot, diagnostics)
+        found[names.node_path(scope.mesh, node.aws_name)] = _Owned(typed_ref(node), proxy)
+    routes = routes_by_gateway(members, scope.snapshot, diagnostics)
     for gateway in members.all(VirtualGateway):
         own = routes.get(gateway.metadata.key, ())
         proxy = isolated(
-            partial(_gateway, gateway, own, members, links, plans, diagnostics),
+            partial(_gateway, gateway, own, scope, plans),
             otherwise=None,
             ref=typed_ref(gateway),
             effect=_PROXY_STAYS,
             diagnostics=diagnostics,
         )
-        found[names.gateway_path(mesh, gateway.aws_name)] = _Owned(typed_ref(gateway), proxy)
+        found[names.gateway_path(scope.mesh, gateway.aws_name)] = _Owned(typed_ref(gateway), proxy)
     return found
+
+
+def _nodes_seen(scope: Scope) -> object:
+    """One and the same object as long as references to nodes, and how these are found, cannot come to anything else."""
+    snapshot, cluster = scope.snapshot, scope.cluster
+    kinds = tuple(snapshot.all(kind) for kind in (Namespace, Mesh, VirtualNode))
+
+    def facts(_: Diagnostics) -> frozenset[object]:
+        return frozenset(_found_by(node, scope.links) for node in scope.members.all(VirtualNode))
+
+    found = scope.memo.of(("found", scope.mesh), (*kinds, snapshot.all(Service), cluster), facts, scope.diagnostics)
+    return scope.memo.of(("seen", scope.mesh), (*kinds, cluster, found), lambda _: object(), scope.diagnostics)
+
+
+def _found_by(node: VirtualNode, links: Links) -> tuple[object, ...]:
+    """Whatever goes wrong here goes wrong again, and is told, where the node is used."""
+    try:
+        discovery = cluster_discovery(node, 1, links)
+        service = service_behind(node, links)
+    except Exception as exc:
+        return node.metadata.key, repr(exc)
+    return node.metadata.key, discovery, service.spec.ports if service is not None else ()
 
 
 def _gateway(
     gateway: VirtualGateway,
     routes: Iterable[GatewayRoute],
-    members: Members,
-    links: Links,
+    scope: Scope,
     plans: Mapping[NamespacedName, ServicePlan],
-    diagnostics: Diagnostics,
 ) -> ProxyModel:
-    log = access_log(gateway, diagnostics)
-    return compile_gateway(routes, GatewayScope(gateway, members.mesh.aws_name, links, plans, log, diagnostics))
+    log = access_log(gateway, scope.diagnostics)
+    return compile_gateway(routes, GatewayScope(gateway, scope.mesh, scope.links, plans, log, scope.diagnostics))
 
 
-def _service_plans(members: Members, links: Links, diagnostics: Diagnostics) -> Mapping[NamespacedName, ServicePlan]:
-    mesh = members.mesh.aws_name
+def _service_plans(scope: Scope, nodes_seen: object) -> Mapping[NamespacedName, ServicePlan]:
+    members, links, diagnostics = scope.members, scope.links, scope.diagnostics
     routers: dict[NamespacedName, tuple[PortPlan, ...]] = {}
     for router in members.all(VirtualRouter):
-        routers[router.metadata.key] = isolated(
-            partial(compile_router, router, mesh, links, diagnostics),
+        key = router.metadata.key
+        make = partial(compile_router, router, scope.mesh, links)
+        routers[key] = isolated(
+            partial(scope.memo.of, ("router", key), (router, nodes_seen), make, diagnostics),
             otherwise=(),
             ref=typed_ref(router),
             effect=_NOT_ROUTED,
@@ -187,13 +234,42 @@ def _service_plans(members: Members, links: Links, diagnostics: Diagnostics) -> 
     for service in members.all(VirtualService):
         ref = typed_ref(service)
         plans[service.metadata.key] = isolated(
-            partial(compile_service, service, links, mesh=mesh, routers=routers, diagnostics=diagnostics),
+            partial(_remembered_plan, service, scope, routers, nodes_seen),
             otherwise=ServicePlan(ref, service.aws_name),
             ref=ref,
             effect=_NOT_ROUTED,
             diagnostics=diagnostics,
         )
     return plans
+
+
+def _remembered_plan(
+    service: VirtualService, scope: Scope, routers: Mapping[NamespacedName, tuple[PortPlan, ...]], nodes_seen: object
+) -> ServicePlan:
+    provider = provider_of(service, scope.links)
+    behind: object = provider.reason if isinstance(provider, Refusal) else provider
+    plan = routers[provider.metadata.key] if isinstance(provider, VirtualRouter) else None
+
+    def make(diagnostics: Diagnostics) -> ServicePlan:
+        return compile_service(service, scope.links, mesh=scope.mesh, routers=routers, diagnostics=diagnostics)
+
+    inputs = (service, behind, plan, nodes_seen)
+    return scope.memo.of(("service", service.metadata.key), inputs, make, scope.diagnostics)
+
+
+def _remembered_sidecar(
+    node: VirtualNode, scope: Scope, plans: Mapping[NamespacedName, ServicePlan], nodes_seen: object
+) -> ProxyModel:
+    def make(diagnostics: Diagnostics) -> ProxyModel:
+        return _sidecar(node, scope.members, scope.links, plans, diagnostics)
+
+    if node.spec.backend_groups:
+        # What a group holds is not seen from here.
+        return make(scope.diagnostics)
+    services = (scope.links.service(one.virtual_service, node.metadata.namespace) for one in node.spec.backends)
+    seen = tuple(one.reason if isinstance(one, Refusal) else plans[one.metadata.key] for one in services)
+    inputs = (node, scope.members.mesh, nodes_seen, *seen)
+    return scope.memo.of(("sidecar", node.metadata.key), inputs, make, scope.diagnostics)
 
 
 def _sidecar(

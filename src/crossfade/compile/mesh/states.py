@@ -121,7 +121,9 @@ def _waits_for(item: Named, links: Links, states: Mapping[ObjectRef, ObjectState
     if isinstance(item, VirtualService):
         return _inactive(provider_of(item, links), states)
     if isinstance(item, VirtualRouter):
-        for target in _targets(item.spec.routes):
+        # Routes mention the same nodes again and again.
+        distinct = {(target.virtual_node_ref, target.virtual_node_arn): target for target in _targets(item.spec.routes)}
+        for target in distinct.values():
             if waiting := _inactive(links.node(target, item.metadata.namespace), states):
                 return waiting
     return ""

@@ -93,6 +93,15 @@ def _listener_of(node: VirtualNode, port: int | None) -> Listener | Refusal:
 def node_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links) -> Cluster | Refusal:
     """How clients reach that listener."""
     mapping = listener.port_mapping
+    key = (node.metadata.key, mapping.port, mapping.protocol)
+    found = links.clusters.get(key)
+    if found is None:
+        found = links.clusters[key] = _made_cluster(node, listener, mesh, links)
+    return found
+
+
+def _made_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links) -> Cluster | Refusal:
+    mapping = listener.port_mapping
     if isinstance(misfit := PORT.check(mapping.port), Misfit):
         return Refusal(f"the port of virtualNode {node.metadata.key} cannot be used: {misfit}")
     found = cluster_discovery(node, mapping.port, links)
