@@ -85,7 +85,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
     registrations = _registrations(meshes.values(), scope.region, diagnostics)
-    states = object_states(snapshot, meshes, links, scope=scope, diagnostics=diagnostics)
+    states = object_states(snapshot, meshes, links, scope=scope, memo=memo, diagnostics=diagnostics)
     return MeshModel(
         proxies={path: one.proxy for path, one in found.items() if one.proxy is not None},
         owners={path: one.owner for path, one in found.items()},

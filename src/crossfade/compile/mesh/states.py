@@ -15,6 +15,7 @@ from crossfade.api.appmesh import (
 from crossfade.api.appmesh.virtual_router import Route, WeightedTarget
 from crossfade.compile.diagnostics import Diagnostic, Diagnostics, Severity
 from crossfade.compile.isolate import isolated
+from crossfade.compile.memo import Memo
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Members, Named
 from crossfade.compile.mesh.gateway_members import gateway_of
@@ -49,6 +50,7 @@ class _Surroundings(NamedTuple):
     links: Links
     snapshot: Snapshot
     scope: ArnScope
+    memo: Memo
 
 
 def object_states(
@@ -57,6 +59,7 @@ def object_states(
     links: Mapping[str, Links],
     *,
     scope: ArnScope,
+    memo: Memo,
     diagnostics: Diagnostics,
 ) -> dict[ObjectRef, ObjectState]:
     """Every App Mesh object's state; BackendGroups have none."""
@@ -67,7 +70,7 @@ def object_states(
         mesh = members.mesh
         own = typed_ref(mesh)
         states[own] = ObjectState(scope.arn(names.mesh_path(mesh.aws_name)), is_active=True, note=notes.get(own, ""))
-        surroundings = _Surroundings(members, links[name], snapshot, scope)
+        surroundings = _Surroundings(members, links[name], snapshot, scope, memo)
         for kind in _ORDER:
             for item in members.all(kind):
                 ref = typed_ref(item)
@@ -91,17 +94,26 @@ def object_states(
 def _state(
     item: Named, problem: str, note: str, surroundings: _Surroundings, states: Mapping[ObjectRef, ObjectState]
 ) -> ObjectState:
-    members, links, snapshot, scope = surroundings
+    members, links, snapshot, scope, memo = surroundings
     waiting = _waits_for(item, links, states) or _gateway_route_waits_for(item, members, snapshot, links, states)
-    path, routes = _paths(item, members, snapshot)
     return ObjectState(
-        scope.arn(path),
+        scope.arn(_path(item, members, snapshot)),
         is_active=not problem and not waiting,
         message=problem or waiting,
         note=note,
         waits=bool(waiting) and not problem,
-        route_arns=tuple((route, scope.arn(route_path)) for route, route_path in routes),
+        route_arns=_route_arns(item, members, scope, memo) if isinstance(item, VirtualRouter) else (),
     )
+
+
+def _route_arns(router: VirtualRouter, members: Members, scope: ArnScope, memo: Memo) -> tuple[tuple[str, str], ...]:
+    mesh = members.mesh
+
+    def make(_: Diagnostics) -> tuple[tuple[str, str], ...]:
+        paths = ((one.name, names.route_path(mesh.aws_name, router.aws_name, one.name)) for one in router.spec.routes)
+        return tuple((name, scope.arn(path)) for name, path in paths)
+
+    return memo.of(("arns", router.metadata.key), (router, mesh), make, Diagnostics())
 
 
 def texts_of(
@@ -155,22 +167,18 @@ def _targets(routes: Iterable[Route]) -> Iterable[WeightedTarget]:
                 yield from body.action.weighted_targets
 
 
-def _paths(item: Named, members: Members, snapshot: Snapshot) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The resource path, and for a router those of its routes by name."""
+def _path(item: Named, members: Members, snapshot: Snapshot) -> str:
     name = members.mesh.aws_name
     match item:
         case VirtualNode():
-            return names.node_path(name, item.aws_name), ()
+            return names.node_path(name, item.aws_name)
         case VirtualService():
-            return names.service_path(name, item.aws_name), ()
+            return names.service_path(name, item.aws_name)
         case VirtualRouter():
-            routes = tuple(
-                (route.name, names.route_path(name, item.aws_name, route.name)) for route in item.spec.routes
-            )
-            return names.router_path(name, item.aws_name), routes
+            return names.router_path(name, item.aws_name)
         case VirtualGateway():
-            return names.gateway_path(name, item.aws_name), ()
+            return names.gateway_path(name, item.aws_name)
         case GatewayRoute():
             gateway = gateway_of(item, members, snapshot)
             owner = "" if isinstance(gateway, Refusal) else gateway.aws_name
-            return names.gateway_route_path(name, owner, item.aws_name), ()
+            return names.gateway_route_path(name, owner, item.aws_name)
