@@ -85,6 +85,8 @@ pub struct Filter {
     pub(crate) phase: Phase,
     arrived: Arrived,
     has_body: bool,
+    /// Plugins see it from now on, also those that have waited for something.
+    shows_body: bool,
     /// How much of the body has gone on.
     passed_on: usize,
     /// A response is on its way, whoever makes it.
@@ -145,6 +147,7 @@ impl Filter {
             phase: Phase::New,
             arrived: Arrived::Headers,
             has_body: false,
+            shows_body: false,
             passed_on: 0,
             is_answered: false,
             body_limit: None,
@@ -255,6 +258,9 @@ impl Filter {
         if self.outcome.is_none() {
             return Flow::Pause;
         }
+        if self.shows_body {
+            return self.search_body(stream);
+        }
         let decision = {
             let request = Request::read(stream, self.choice.as_ref());
             self.decide_without_body(&request)
@@ -282,6 +288,7 @@ impl Filter {
     }
 
     fn search_body(&mut self, stream: &mut impl Stream) -> Flow {
+        self.shows_body = true;
         let size = stream.request_body_size();
         let bytes = if size <= body::LARGEST_SEARCHED { Some(stream.request_body()) } else { None };
         let decision = {

@@ -108,6 +108,7 @@ fn a_plugin_may_need_the_body_before_it_waits() {
     stream.request_body = b"{}".to_vec();
     assert_eq!(filter.on_request_body(&mut stream, true), Flow::Pause);
     assert_eq!(answer(&mut filter, &mut stream, 'a'), Flow::Continue);
+    assert_eq!(stream.sent(Map::Request, "x-body").as_deref(), Some("{}"), "it is still there");
 }
 
 #[test]

@@ -51,6 +51,9 @@ impl Asking {
             return self.wait();
         }
         exchange.upstream.set("x-asked", exchange.note.as_slice());
+        if let crate::exchange::Body::Whole(_, bytes) = exchange.body {
+            exchange.upstream.set("x-body", bytes);
+        }
         Verdict::Continue
     }
 }
