@@ -5,7 +5,8 @@
 Needs `wrk`. `crossfade gateway run` serves a route without plugins and one for each plugin, from manifests; one Envoy
 worker. Each round measures all of them one after another, in changing order, so that foreign load on the machine hits
 all; the figures are medians over the rounds. Plugins that need to know the consumer have key-auth beside them, and are
-compared with key-auth alone. Limits in Redis need `redis-server`, whose own CPU is not counted.
+compared with key-auth alone. Limits in Redis need `redis-server`, whose own CPU is not counted. Tokens and sessions of
+openid-connect need node and npm.
 """
 
 import argparse
@@ -17,11 +18,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
 from tests.e2e.policy_module.harness import tables
+from tests.support.browser import Browser
 from tests.support.gateway import running_gateway, service
+from tests.support.oidc_provider import OidcProvider, oidc_provider, secret_of
+from tests.support.ports import free_ports
 from tests.support.redis_server import redis_server
 
 KEY = "bench-key"
@@ -29,15 +34,25 @@ PLAIN = "(none)"
 
 
 class Case(NamedTuple):
-    """`knows_consumer`: needs key-auth in front. `plugin` where it is not the case's name; `redis`: it counts there."""
+    """`knows_consumer`: needs key-auth in front. `plugin` where it is not the case's name; `redis`: it counts there.
+
+    `shows` is what callers have from an OpenID provider.
+    """
 
     config: Mapping[str, Any] = {}
     headers: tuple[tuple[str, str], ...] = ()
     knows_consumer: bool = False
     plugin: str | None = None
     redis: bool = False
+    shows: Literal["token", "session"] | None = None
 
 
+OPENID = {
+    "client_id": ["shop"],
+    "client_secret": [secret_of("shop")],
+    "scopes": ["openid", "email", "orders"],
+    "session_secret": "a secret for sessions",
+}
 LIMITS = {"second": 1_000_000, "minute": 60_000_000}
 CASES: Mapping[str, Case] = {
     "acl": Case({"allow": ["team"]}, knows_consumer=True),
@@ -46,6 +61,12 @@ CASES: Mapping[str, Case] = {
     "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
     "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
     "key-auth": Case(headers=(("apikey", KEY),)),
+    "openid-connect-bearer": Case({"auth_methods": ["bearer"]}, plugin="openid-connect", shows="token"),
+    "openid-connect-session": Case(
+        {**OPENID, "auth_methods": ["authorization_code", "session"], "session_idling_timeout": 0},
+        plugin="openid-connect",
+        shows="session",
+    ),
     "rate-limiting": Case({**LIMITS, "policy": "local"}),
     "rate-limiting-in-redis": Case({**LIMITS, "policy": "redis"}, plugin="rate-limiting", redis=True),
     "rate-limiting-synced": Case({**LIMITS, "policy": "redis", "sync_rate": 1}, plugin="rate-limiting", redis=True),
@@ -88,10 +109,10 @@ spec:
 """
 
 
-def manifests(cases: Mapping[str, Case], port: int, redis_port: int | None = None) -> str:
+def manifests(cases: Mapping[str, Case], port: int, redis_port: int | None = None, issuer: str = "") -> str:
     parts = [service("up", port), CONSUMER, ROUTE.format(name="plain", plugins="")]
     for name, case in cases.items():
-        parts.append(_plugin(name, case, redis_port))
+        parts.append(_plugin(name, case, redis_port, issuer))
         plugins = f"key-auth,{name}" if case.knows_consumer else name
         parts.append(ROUTE.format(name=f"r-{name}", plugins=plugins))
     if "key-auth" not in cases:
@@ -99,10 +120,11 @@ def manifests(cases: Mapping[str, Case], port: int, redis_port: int | None = Non
     return "".join(parts)
 
 
-def _plugin(name: str, case: Case, redis_port: int | None = None) -> str:
+def _plugin(name: str, case: Case, redis_port: int | None = None, issuer: str = "") -> str:
     head = {"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin", "metadata": {"name": name}}
     store = {"redis": {"host": "127.0.0.1", "port": redis_port}} if case.redis else {}
-    return json.dumps({**head, "plugin": case.plugin or name, "config": {**case.config, **store}}) + "\n---\n"
+    known = {"issuer": issuer} if case.shows else {}
+    return json.dumps({**head, "plugin": case.plugin or name, "config": {**case.config, **store, **known}}) + "\n---\n"
 
 
 class Target(NamedTuple):
@@ -123,16 +145,23 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
     """Microseconds of Envoy's CPU per request, by plugin, for each round."""
     wanted = targets(cases)
     results: dict[str, list[float]] = {name: [] for name in wanted}
+    (port,) = free_ports(1)
     with (
         tempfile.TemporaryDirectory() as directory,
         started(Upstream(Path(directory), 1, tables([]))) as upstream,
         _redis_port(Path(directory), cases) as redis_port,
+        _provider(cases, port) as provider,
     ):
         folder = Path(directory, "manifests")
         folder.mkdir()
-        (folder / "all.yaml").write_text(manifests(cases, upstream.port, redis_port))
-        with running_gateway(folder) as gateway:
+        issuer = provider.url if provider is not None else ""
+        (folder / "all.yaml").write_text(manifests(cases, upstream.port, redis_port, issuer))
+        with running_gateway(folder, settings={"KONG_PROXY_LISTEN": f"127.0.0.1:{port}"}) as gateway:
             (envoy,) = gateway.children()
+            for name, case in cases.items():
+                if provider is not None and case.shows:
+                    path = wanted[name].path
+                    wanted[name] = Target(path, _shown(case, provider, f"http://127.0.0.1:{port}{path}"))
             names = list(wanted)
             for number in range(rounds + 1):
                 first = number % len(names)
@@ -140,7 +169,7 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
                     target = wanted[name]
                     before = cpu_seconds(envoy)
                     count = requests_answered(
-                        gateway.port, target.path, target.headers, seconds=seconds, connections=connections
+                        port, target.path, target.headers, seconds=seconds, connections=connections
                     )
                     # The first round warms up.
                     if number:
@@ -155,6 +184,26 @@ def _redis_port(directory: Path, cases: Mapping[str, Case]) -> Iterator[int | No
         return
     with redis_server(directory) as redis:
         yield redis.port
+
+
+@contextmanager
+def _provider(cases: Mapping[str, Case], port: int) -> Iterator[OidcProvider | None]:
+    shown = [name for name, case in cases.items() if case.shows]
+    if not shown:
+        yield None
+        return
+    with oidc_provider(*(f"http://127.0.0.1:{port}/r-{name}/x" for name in shown)) as provider:
+        yield provider
+
+
+def _shown(case: Case, provider: OidcProvider, url: str) -> tuple[tuple[str, str], ...]:
+    """The header by which the gateway knows a caller."""
+    if case.shows == "token":
+        return (("Authorization", f"Bearer {provider.token_of('shop')}"),)
+    browser = Browser()
+    browser.visit(url)
+    kept = browser.cookies[urlsplit(url).netloc]
+    return (("Cookie", "; ".join(f"{name}={value}" for name, value in kept.items())),)
 
 
 def report(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[str]:

@@ -55,6 +55,21 @@ pub fn decoded(arguments: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Option<
     pairs(arguments).map(|(name, value)| (decode(name), value.map(decode)))
 }
 
+/// Names and values as a browser's form writes them.
+pub fn encoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut out = Vec::new();
+    for (name, value) in pairs {
+        if !out.is_empty() {
+            out.push(b'&');
+        }
+        encode_into(&mut out, name.as_bytes());
+        out.push(b'=');
+        encode_into(&mut out, value.as_bytes());
+    }
+    // Whatever is not ASCII has been escaped.
+    String::from_utf8(out).unwrap_or_default()
+}
+
 fn pairs(arguments: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     arguments.split(|byte| *byte == b'&').filter(|part| !part.is_empty()).map(|part| {
         match part.iter().position(|byte| *byte == b'=') {
@@ -133,6 +148,12 @@ mod tests {
         ] {
             assert_eq!(without(query.as_bytes(), b"apikey").as_deref(), expected.map(str::as_bytes), "{query}");
         }
+    }
+
+    #[test]
+    fn written_as_a_form() {
+        assert_eq!(encoded([("a b", "c&d=é"), ("e", "")]), "a+b=c%26d%3D%C3%A9&e=");
+        assert_eq!(encoded([]), "");
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Cookies as nginx's `$cookie_NAME` finds them.
+//! Cookies as nginx's `$cookie_NAME` finds them, and as browsers name them.
 
 /// The first value under a name, whatever its case, in these values of `Cookie`.
 pub fn find<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
@@ -13,6 +13,33 @@ pub fn without(header: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     };
     let parts: Vec<&[u8]> = header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(is_other).collect();
     (!parts.is_empty()).then(|| parts.join(&b"; "[..]))
+}
+
+/// The first value under a name as browsers tell names apart: by their case too.
+pub fn find_exact<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
+    headers.into_iter().flat_map(parts).find_map(|(found, value)| (found == name).then_some(value))
+}
+
+/// A value of `Cookie` without those whose names are taken; None if nothing is left.
+pub fn without_all(header: &[u8], is_taken: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    let mut left = Vec::with_capacity(header.len());
+    for part in header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
+        let name = part.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        if !part.is_empty() && !is_taken(name) {
+            if !left.is_empty() {
+                left.extend_from_slice(b"; ");
+            }
+            left.extend_from_slice(part);
+        }
+    }
+    (!left.is_empty()).then_some(left)
+}
+
+fn parts(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    header.split(|byte| *byte == b';').filter_map(|part| {
+        let place = part.iter().position(|byte| *byte == b'=')?;
+        Some((part[..place].trim_ascii(), part[place + 1..].trim_ascii()))
+    })
 }
 
 fn find_in<'a>(mut rest: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -77,11 +104,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_have_their_case() {
+        let header: &[u8] = b"SESSION=app; session=1; session2=b; x=session=3;session =4";
+        assert_eq!(find_exact([header], b"session"), Some(&b"1"[..]));
+        assert_eq!(find_exact([header], b"SESSION"), Some(&b"app"[..]));
+        assert_eq!(find_exact([header], b"Session"), None);
+        let left = without_all(header, |name| name == b"session");
+        assert_eq!(left.as_deref(), Some(&b"SESSION=app; session2=b; x=session=3"[..]));
+        assert_eq!(without_all(b"a=1; ;a=2", |name| name == b"a"), None);
+    }
+
     proptest! {
         #[test]
         fn nothing_that_a_client_sends_can_hurt(header in any::<Vec<u8>>(), name in any::<Vec<u8>>()) {
             find([header.as_slice()], &name);
             without(&header, &name);
+            find_exact([header.as_slice()], &name);
+            without_all(&header, |found| found == name);
         }
     }
 }

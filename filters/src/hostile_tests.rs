@@ -4,6 +4,7 @@
 use crate::gateway::{Filter, Flow};
 use crate::plugins;
 use crate::plugins::asking::ASKED;
+use crate::plugins::openid_connect::browser_tests::hostile_config;
 use crate::stream::testing::Fake;
 use crate::stream::{Map, Stream};
 use crate::testing::{filter, plugins as on_route};
@@ -94,6 +95,7 @@ fn configurations() -> Vec<(&'static str, Value)> {
                 "anonymous": "nobody", "unauthorized_error_message": "a", "forbidden_error_message": "b",
             }),
         ),
+        ("openid-connect", hostile_config()),
         ("rate-limiting", json!({"minute": 5, "limit_by": "header", "header_name": "x-a"})),
         ("rate-limiting", json!({"second": 3, "limit_by": "path", "path": "/s"})),
         ("redirect", json!({"location": "https://a.test/x#f", "keep_incoming_path": true})),

@@ -44,7 +44,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
     folder, elsewhere = tmp_path / "manifests", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()
-    (example,) = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    example, _ = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     with openid_provider(tmp_path) as provider, openid_provider(elsewhere) as impostor, upstream("web") as port:
         plugin = example.replace(ISSUER_IN_EXAMPLE, f"{provider.url}\n  rediscovery_lifetime: 0")
         (folder / "all.yaml").write_text(

@@ -31,6 +31,19 @@ pub fn agent(verifies: bool, timeout: Duration) -> Agent {
         .new_agent()
 }
 
+/// What an endpoint answers to a form, whatever its status. `authorization` is the header of that name.
+pub fn post(agent: &Agent, url: &str, authorization: Option<&str>, form: &str) -> Result<(u16, Vec<u8>), String> {
+    let request = agent.post(url).header("accept", "application/json");
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let request = match authorization {
+        Some(value) => request.header("authorization", value),
+        None => request,
+    };
+    let mut response = request.send(form).map_err(|error| error.to_string())?;
+    let body = response.body_mut().with_config().limit(LARGEST).read_to_vec().map_err(|error| error.to_string())?;
+    Ok((response.status().as_u16(), body))
+}
+
 /// The document under a URL, or why there is none; the reason quotes nothing of what came.
 pub fn read<T: DeserializeOwned>(agent: &Agent, url: &str) -> Result<T, String> {
     let response = agent.get(url).header("accept", "application/json").call();

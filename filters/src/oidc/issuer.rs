@@ -6,6 +6,7 @@ use crate::journal::{self, Level};
 use crate::waiting::{Completion, NotDone, Wait};
 use arc_swap::ArcSwapOption;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -39,6 +40,26 @@ pub struct Source {
 pub struct Metadata {
     pub issuer: Box<str>,
     jwks_uri: Box<str>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+impl Metadata {
+    /// The URL under a name, if it is one of `https`, or one of `http` from a provider that was asked over that.
+    pub fn endpoint(&self, name: &str) -> Option<&str> {
+        let is_plain = self.jwks_uri.starts_with("http://");
+        let url = self.others.get(name)?.as_str()?;
+        (url.starts_with("https://") || (is_plain && url.starts_with("http://"))).then_some(url)
+    }
+
+    /// Whether a list of it has a text; None: there is no such list.
+    pub fn lists(&self, name: &str, text: &str) -> Option<bool> {
+        Some(self.others.get(name)?.as_array()?.iter().any(|one| one.as_str() == Some(text)))
+    }
+
+    pub fn says(&self, name: &str) -> bool {
+        self.others.get(name) == Some(&Value::Bool(true))
+    }
 }
 
 #[derive(Debug)]
@@ -95,6 +116,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Issuer {
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// `is_enough` says whether what is known answers the question; a key may have been added since.
     pub fn look(self: &Arc<Self>, is_enough: impl Fn(&Known) -> bool) -> Look {
         let now = Instant::now();
@@ -114,6 +139,18 @@ impl Issuer {
             (Some(known), false) if state.has_failed || !state.is_asking => Look::Known(known),
             (_, can_ask) if can_ask || state.is_asking => Look::Ask(self.wait()),
             _ => self.last().map_or(Look::Unknown, Look::Known),
+        }
+    }
+
+    /// Like `look`, for threads that may block.
+    pub fn find(self: &Arc<Self>, is_enough: impl Fn(&Known) -> bool) -> Option<Arc<Known>> {
+        match self.look(is_enough) {
+            Look::Known(known) => Some(known),
+            Look::Unknown => None,
+            Look::Ask(wait) => {
+                drop(wait.block());
+                self.last()
+            }
         }
     }
 

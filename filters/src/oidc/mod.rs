@@ -1,6 +1,7 @@
 //! What is known of OpenID providers: their endpoints and keys, read when they are needed and shared by all instances.
 
-mod documents;
+mod answers;
+pub mod documents;
 mod issuer;
 mod jwks;
 #[cfg(test)]
@@ -8,4 +9,5 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use answers::{Answers, Fresh, Key};
 pub use issuer::{Issuer, Known, Look, Source, issuer};

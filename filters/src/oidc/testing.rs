@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -61,8 +61,12 @@ impl Provider {
         let (say, seen) = (Arc::clone(&pages), Arc::clone(&asked));
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let lines = reader.by_ref().lines().map_while(Result::ok);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let length =
+                    head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                let _ = reader.take(length.unwrap_or_default()).read_to_string(&mut String::new());
                 let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
                 let answer = say.lock().unwrap()(&path);
                 seen.lock().unwrap().push(path);

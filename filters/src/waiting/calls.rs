@@ -32,6 +32,16 @@ impl Wait {
     }
 }
 
+/// Work that nobody's stream waits for by itself, on a thread of its own. Whether it was begun: at most 256 are at once.
+pub fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
+    let Some(place) = Place::take() else { return false };
+    let spawned = thread::Builder::new().name("policy-call".into()).spawn(move || {
+        let _place = place;
+        work();
+    });
+    spawned.is_ok()
+}
+
 fn begin<T: Send + 'static>(completion: Completion, work: impl FnOnce() -> T + Send + 'static) {
     let Some(place) = Place::take() else { return completion.fail(NotDone::TooMany) };
     // Where no thread can be had the completion is dropped, which tells that nothing will come.

@@ -4,13 +4,14 @@
 //! Two halves share one state: the stream holds the `Ticket`, whoever finds the answer the `Completion`. Only the first
 //! outcome counts, and none wakes a stream that has gone.
 
-mod calls;
+pub mod calls;
 mod deadlines;
 pub mod jobs;
 
 use deadlines::DEADLINES;
 use std::any::Any;
 use std::fmt::{self, Debug};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,14 @@ impl Wait {
         })
     }
 
+    /// For threads that may block: the outcome, when it is there.
+    pub fn block(self) -> Outcome {
+        let (ring, rung) = channel();
+        let ticket = self.begin(Box::new(Ring(ring)));
+        let _ = rung.recv();
+        ticket.take().unwrap_or(Outcome(Err(NotDone::Failed)))
+    }
+
     pub fn begin(self, waker: Box<dyn Wake>) -> Ticket {
         let shared = Arc::new(Mutex::new(State { waker: Some(waker), outcome: None }));
         let completion = Completion(Arc::clone(&shared));
@@ -89,6 +98,15 @@ impl Wait {
             (self.begin)(completion);
         }
         Ticket(shared)
+    }
+}
+
+#[derive(Debug)]
+struct Ring(Sender<()>);
+
+impl Wake for Ring {
+    fn wake(&self) {
+        let _ = self.0.send(());
     }
 }
 
@@ -200,6 +218,16 @@ mod tests {
         assert_eq!(ticket.take().unwrap().into::<u32>(), Ok(7));
         assert!(ticket.take().is_none());
         assert!(rung.try_recv().is_err(), "woken once");
+    }
+
+    #[test]
+    fn threads_may_block() {
+        assert_eq!(Wait::new(LONG, |completion| completion.done(7_u32)).block().into::<u32>(), Ok(7));
+        assert_eq!(Wait::new(LONG, drop).block().into::<u32>(), Err(NotDone::Failed));
+        let kept = Arc::new(Mutex::new(None));
+        let keep = Arc::clone(&kept);
+        let wait = Wait::new(Duration::from_millis(20), move |completion| *keep.lock().unwrap() = Some(completion));
+        assert_eq!(wait.block().into::<u32>(), Err(NotDone::TooLate));
     }
 
     #[test]

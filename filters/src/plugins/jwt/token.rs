@@ -62,6 +62,14 @@ impl<'a> Token<'a> {
         self.claims.get(name)
     }
 
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    pub fn into_claims(self) -> Map<String, Value> {
+        self.claims
+    }
+
     /// By which the credential is found: a claim, else a member of the header; `false` is as good as none.
     pub fn key(&self, name: &str) -> Option<&Value> {
         let is_there = |value: &&Value| **value != Value::Bool(false);

@@ -1,9 +1,13 @@
 //! The configuration, checked and made ready to use.
 
+use super::checks::Measure;
 use super::claims::{Demand, Path};
+use super::client::{self, Client};
+use super::parts::{self, Browser, RawBrowser};
 use crate::error::ConfigError;
 use crate::oidc::{self, Issuer, Source};
 use crate::plugins::checks;
+use crate::sealed::Sealer;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -16,14 +20,15 @@ const DEFAULT_TOKEN_HEADER: &str = "authorization:bearer";
 #[derive(Debug)]
 pub struct Settings {
     pub issuer: Arc<Issuer>,
-    /// Besides the one that the provider says it is.
-    pub issuers_allowed: Vec<Box<str>>,
-    pub takes_bearer: bool,
+    pub measure: Arc<Measure>,
+    pub methods: Methods,
+    /// Where the provider is asked for tokens, or about them.
+    pub client: Option<Arc<Client>>,
+    pub browser: Option<Browser>,
+    pub caching: Caching,
     pub places: Vec<Place>,
     pub cookie: Option<Box<str>>,
     pub demands: Vec<Demand>,
-    /// Seconds.
-    pub leeway: f64,
     pub consumer: Option<ConsumerBy>,
     pub credential_claim: Path,
     pub groups_claim: Option<Path>,
@@ -35,6 +40,35 @@ pub struct Settings {
     pub anonymous: Option<Box<str>>,
     pub unauthorized: Box<str>,
     pub forbidden: Box<str>,
+    pub unauthorized_redirect: Option<Box<str>>,
+    pub forbidden_redirect: Option<Box<str>>,
+}
+
+/// How callers may show who they are.
+#[derive(Debug)]
+pub struct Methods {
+    pub bearer: bool,
+    pub introspection: bool,
+    /// JWTs too.
+    pub introspects_all: bool,
+    pub password: bool,
+    pub client_credentials: bool,
+}
+
+/// For how long what a provider said is good.
+#[derive(Debug)]
+pub struct Caching {
+    pub tokens: bool,
+    pub introspection: bool,
+    /// Where nothing else says for how long.
+    pub lifetime: Duration,
+}
+
+impl Caching {
+    /// Who keeps answers for another time has others.
+    pub fn name(&self) -> String {
+        format!("{self:?}")
+    }
 }
 
 /// Where a bearer token may stand.
@@ -82,6 +116,17 @@ struct Raw {
     issuer: Box<str>,
     issuers_allowed: Option<Vec<Box<str>>>,
     auth_methods: Vec<Box<str>>,
+    client: Option<client::Raw>,
+    session_secret: Option<Box<str>>,
+    browser: Option<RawBrowser>,
+    #[serde(default)]
+    introspect_jwt_tokens: bool,
+    #[serde(default)]
+    cache_tokens: bool,
+    #[serde(default)]
+    cache_introspection: bool,
+    unauthorized_redirect_uri: Option<Box<str>>,
+    forbidden_redirect_uri: Option<Box<str>>,
     bearer_token_param_type: Vec<Place>,
     bearer_token_cookie_name: Option<Box<str>>,
     ssl_verify: bool,
@@ -138,16 +183,48 @@ pub fn read(config: Value) -> Result<Settings, ConfigError> {
         Demand::new(raw.roles_claim, raw.roles_required),
     ];
     let consumer = raw.consumer_claim.filter(|claim| !claim.is_empty());
+    for uri in [&raw.unauthorized_redirect_uri, &raw.forbidden_redirect_uri].into_iter().flatten() {
+        parts::location(uri)?;
+    }
+    let has = |name: &str| raw.auth_methods.iter().any(|method| &**method == name);
+    let methods = Methods {
+        bearer: has("bearer"),
+        introspection: has("introspection"),
+        introspects_all: raw.introspect_jwt_tokens || !has("bearer"),
+        password: has("password"),
+        client_credentials: has("client_credentials"),
+    };
+    let (issuer, leeway) = (oidc::issuer(source), raw.leeway);
+    let measure = Arc::new(Measure { issuers_allowed: raw.issuers_allowed.unwrap_or_default(), leeway });
+    let client = raw.client.map(|raw| Arc::new(Client::new(raw, Arc::clone(&issuer), Arc::clone(&measure))));
+    let asks = methods.introspection || methods.password || methods.client_credentials || raw.browser.is_some();
+    if asks && client.is_none() {
+        return Err(invalid("client_id must name the gateway's client at the provider"));
+    }
+    let browser = match (&client, raw.browser) {
+        (Some(client), Some(raw_browser)) => {
+            let sealer = Sealer::new("openid-connect", raw.session_secret.as_deref().map(str::as_bytes));
+            let sealer = sealer.ok_or_else(|| invalid("the system gives no random numbers for a secret"))?;
+            Some(Browser::new(raw_browser, &Arc::new(sealer), client)?)
+        }
+        _ => None,
+    };
     Ok(Settings {
         upstream_headers: headers("upstream_headers", raw.upstream_headers_claims, raw.upstream_headers_names)?,
         downstream_headers: headers("downstream_headers", raw.downstream_headers_claims, raw.downstream_headers_names)?,
-        issuer: oidc::issuer(source),
-        issuers_allowed: raw.issuers_allowed.unwrap_or_default(),
-        takes_bearer: raw.auth_methods.iter().any(|method| &**method == "bearer"),
+        issuer,
+        measure,
+        methods,
+        client,
+        browser,
+        caching: Caching {
+            tokens: raw.cache_tokens,
+            introspection: raw.cache_introspection,
+            lifetime: seconds(raw.cache_ttl),
+        },
         places: raw.bearer_token_param_type,
         cookie: raw.bearer_token_cookie_name,
         demands: demands.into_iter().flatten().collect(),
-        leeway: raw.leeway,
         consumer: consumer.map(|claim| ConsumerBy { claim, by: raw.consumer_by, is_optional: raw.consumer_optional }),
         credential_claim: raw.credential_claim,
         groups_claim: raw.authenticated_groups_claim.filter(|claim| !claim.is_empty()),
@@ -157,10 +234,12 @@ pub fn read(config: Value) -> Result<Settings, ConfigError> {
         anonymous: raw.anonymous,
         unauthorized: raw.unauthorized_error_message,
         forbidden: raw.forbidden_error_message,
+        unauthorized_redirect: raw.unauthorized_redirect_uri,
+        forbidden_redirect: raw.forbidden_redirect_uri,
     })
 }
 
-fn invalid(text: impl Into<String>) -> ConfigError {
+pub fn invalid(text: impl Into<String>) -> ConfigError {
     ConfigError::Invalid(text.into().into())
 }
 

@@ -1,29 +1,44 @@
-//! The plugin openid-connect: callers are known by tokens that an OpenID provider has signed (kong.md §6.1).
+//! The plugin openid-connect: callers are known by what an OpenID provider says of them (kong.md §6.1).
+//!
+//! A request is judged anew whenever something that was asked has come: all that is known stands in the request, and what
+//! came is taken where it was missing before.
 
+mod admission;
+mod asking;
 mod bearer;
+mod browsers;
+mod checks;
 mod claims;
+mod client;
 mod config;
+mod credentials;
+mod jar;
+mod parts;
+mod requests;
+mod sessions;
+mod signin;
+mod tokens;
 
 use crate::error::ConfigError;
-use crate::exchange::{Exchange, Identity, Verdict};
-use crate::oidc::{Known, Look};
+use crate::exchange::{Exchange, Verdict};
+use crate::oidc::Look;
 use crate::plugins::jwt::token::Token;
 use crate::plugins::{Plugin, authentication};
-use crate::reply::{Reply, Style};
-use crate::signature::Key;
-use crate::tables::Consumer;
-use crate::text::{Text, header_value};
-use crate::waiting::{NotDone, Outcome};
+use crate::waiting::Outcome;
+use admission::{Shown, Trusted};
+use asking::Got;
 use bearer::Search;
-use config::{By, ClaimHeader, Place, Settings};
+use claims::Claims;
+use client::Answer;
+use config::{Place, Settings};
+use parts::Method;
 use serde_json::Value;
 use std::sync::Arc;
 
 #[cfg(test)]
+pub mod browser_tests;
+#[cfg(test)]
 mod tests;
-
-/// The only realm that Kong names.
-const REALM: &str = "Bearer realm=\"kong\"";
 
 #[derive(Debug)]
 struct OpenIdConnect(Settings);
@@ -43,160 +58,124 @@ enum Refusal {
     Fault,
 }
 
+/// Why a request is not judged by what was looked at.
+enum Stop {
+    Verdict(Verdict),
+    Refusal(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
 impl Plugin for OpenIdConnect {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
-        self.judge(exchange, true)
+        self.judge(exchange, Got::Nothing)
     }
 
     fn on_outcome(&self, exchange: &mut Exchange<'_, '_>, outcome: Outcome) -> Verdict {
-        // Late or not: what is known decides.
-        let _: Result<(), NotDone> = outcome.into();
-        self.judge(exchange, false)
+        let got = Got::of(exchange.note, outcome);
+        self.judge(exchange, got)
     }
 }
 
 impl OpenIdConnect {
-    fn judge(&self, exchange: &mut Exchange<'_, '_>, may_wait: bool) -> Verdict {
+    fn judge(&self, exchange: &mut Exchange<'_, '_>, mut got: Got) -> Verdict {
         let anonymous = self.0.anonymous.as_deref();
         let is_preflight = exchange.request.method == b"OPTIONS";
         if (is_preflight && !self.0.runs_on_preflight) || authentication::is_settled(exchange, anonymous) {
             return Verdict::Continue;
         }
-        if !self.0.takes_bearer {
-            return self.refused(exchange, &Refusal::NoToken);
-        }
-        let (place, text) = match bearer::search(exchange, &self.0) {
-            Search::NeedsBody => return Verdict::NeedsBody,
-            Search::Nothing => return self.refused(exchange, &Refusal::NoToken),
-            Search::Token(place, text) => (place, text),
-        };
-        let Ok(token) = Token::read(&text) else { return self.refused(exchange, &Refusal::BadToken) };
-        let kid = token.header("kid").and_then(Value::as_str);
-        let can_check = |known: &Known| known.keys.candidates(kid, &token.algorithm).next().is_some();
-        let known = if !is_asymmetric(&token.algorithm) {
-            return self.refused(exchange, &Refusal::BadToken);
-        } else if may_wait {
-            match self.0.issuer.look(can_check) {
-                Look::Ask(wait) => return Verdict::Wait(wait),
-                Look::Known(known) => Some(known),
-                Look::Unknown => None,
-            }
-        } else {
-            self.0.issuer.last()
-        };
-        let Some(known) = known else { return self.refused(exchange, &Refusal::Fault) };
-        let accepted = self
-            .check(&token, kid, &known, exchange.now_ms().div_euclid(1000))
-            .and_then(|()| self.consumer(exchange, &token));
-        match accepted {
-            Ok(consumer) => self.accept(exchange, consumer, &token, place, &text),
-            Err(refusal) => self.refused(exchange, &refusal),
+        match self.known_by_anything(exchange, &mut got) {
+            Ok(verdict) | Err(Stop::Verdict(verdict)) => verdict,
+            Err(Stop::Refusal(refusal)) => self.refused(exchange, &refusal),
         }
     }
 
-    #[allow(clippy::cast_precision_loss)] // seconds since 1970
-    fn check(&self, token: &Token<'_>, kid: Option<&str>, known: &Known, now_s: i64) -> Result<(), Refusal> {
-        let mut keys = known.keys.candidates(kid, &token.algorithm);
-        if !keys.any(|key| has_signed(key, token)) {
-            return Err(Refusal::BadToken);
+    fn known_by_anything(&self, exchange: &mut Exchange<'_, '_>, got: &mut Got) -> Result<Verdict, Stop> {
+        let now_s = exchange.now_ms().div_euclid(1000);
+        if let Some(verdict) = self.known_by_browser(exchange, got, now_s)? {
+            return Ok(verdict);
         }
-        let issuer = token.claim("iss").and_then(Value::as_str).ok_or(Refusal::BadToken)?;
-        if issuer != &*known.metadata.issuer && !self.0.issuers_allowed.iter().any(|allowed| **allowed == *issuer) {
-            return Err(Refusal::BadToken);
+        if let Some(verdict) = self.known_by_token(exchange, got, now_s)? {
+            return Ok(verdict);
         }
-        let (now_s, leeway) = (now_s as f64, self.0.leeway);
-        let is_over = |expiry: &Value| expiry.as_f64().is_none_or(|expiry| expiry + leeway <= now_s);
-        let is_early = |begin: &Value| begin.as_f64().is_none_or(|begin| begin - leeway > now_s);
-        if token.claim("exp").is_none_or(is_over) || token.claim("nbf").is_some_and(is_early) {
-            return Err(Refusal::BadToken);
+        if let Some(verdict) = self.known_by_credentials(exchange, got, now_s)? {
+            return Ok(verdict);
         }
-        if self.0.demands.iter().all(|demand| demand.is_met(token)) { Ok(()) } else { Err(Refusal::Forbidden) }
+        self.sign_in(exchange, got, now_s)
     }
 
-    /// The consumer that a claim names. None: none is asked for, or none is needed.
-    fn consumer(&self, exchange: &Exchange<'_, '_>, token: &Token<'_>) -> Result<Option<Arc<Consumer>>, Refusal> {
-        let Some(wanted) = &self.0.consumer else { return Ok(None) };
-        let consumers = &exchange.world.consumers;
-        let name = wanted.claim.name(token);
-        let found = name.and_then(|name| {
-            wanted.by.iter().find_map(|by| match by {
-                By::Id => consumers.by_id(&name),
-                By::Username => consumers.by_username(&name),
-                By::CustomId => consumers.by_custom_id(&name),
-            })
-        });
-        if found.is_none() && !wanted.is_optional { Err(Refusal::Forbidden) } else { Ok(found.map(Arc::clone)) }
-    }
-
-    fn accept(
+    fn known_by_token(
         &self,
         exchange: &mut Exchange<'_, '_>,
-        consumer: Option<Arc<Consumer>>,
-        token: &Token<'_>,
+        got: &mut Got,
+        now_s: i64,
+    ) -> Result<Option<Verdict>, Stop> {
+        let methods = &self.0.methods;
+        if !methods.bearer && !methods.introspection {
+            return Ok(None);
+        }
+        let (place, text) = match bearer::search(exchange, &self.0) {
+            Search::NeedsBody => return Err(Stop::Verdict(Verdict::NeedsBody)),
+            Search::Nothing => return Ok(None),
+            Search::Token(place, text) => (place, text),
+        };
+        match Token::read(&text) {
+            Ok(token) if !methods.introspection || !methods.introspects_all => {
+                self.checked(exchange, got, &token, now_s)?;
+                let claims = Claims::of(token.claims());
+                self.admit(exchange, Method::Bearer, &claims, &Trusted::bearer(&text), Shown::Token(place)).map(Some)
+            }
+            _ if methods.introspection => self.introspected(exchange, got, place, &text, now_s).map(Some),
+            _ => Err(Refusal::BadToken.into()),
+        }
+    }
+
+    fn checked(&self, exchange: &mut Exchange<'_, '_>, got: &Got, token: &Token<'_>, now_s: i64) -> Result<(), Stop> {
+        if !checks::is_asymmetric(token) {
+            return Err(Refusal::BadToken.into());
+        }
+        let known = match got {
+            Got::Nothing => match self.0.issuer.look(|known| checks::can_check(known, token)) {
+                Look::Ask(wait) => return Err(asking::for_keys(exchange, wait)),
+                Look::Known(known) => Some(known),
+                Look::Unknown => None,
+            },
+            _ => self.0.issuer.last(),
+        };
+        let known = known.ok_or(Refusal::Fault)?;
+        if self.0.measure.is_good(token, &known, now_s) { Ok(()) } else { Err(Refusal::BadToken.into()) }
+    }
+
+    fn introspected(
+        &self,
+        exchange: &mut Exchange<'_, '_>,
+        got: &mut Got,
         place: Place,
         text: &[u8],
-    ) -> Verdict {
-        if self.0.hides_credentials {
-            bearer::hide(exchange, &self.0, place);
-        }
-        if let Some(header) = &self.0.token_header {
-            let value = [header.prefix.as_bytes(), text].concat();
-            exchange.upstream.set(header.name.to_string(), header_value(&value));
-        }
-        for header in &self.0.upstream_headers {
-            // What a claim does not say must not come from the client.
-            match value_of(header, token) {
-                Some(value) => exchange.upstream.set(header.name.to_string(), value),
-                None => exchange.upstream.remove(header.name.to_string()),
+        now_s: i64,
+    ) -> Result<Verdict, Stop> {
+        let client = self.client()?;
+        let token = std::str::from_utf8(text).map_err(|_| Refusal::BadToken)?.to_owned();
+        let key = client.key("introspection", &[&token, &self.0.measure.leeway.to_string(), &self.0.caching.name()]);
+        let lifetime = self.lifetime_of_introspection(now_s);
+        let answer = asking::ask(exchange, got, asking::Stage::Introspection, key, || {
+            client.ask(key, lifetime, move |client| client.introspect(&token, now_s))
+        })?;
+        match &*answer {
+            Answer::Claims(claims) => {
+                let claims = Claims::of(claims);
+                self.admit(exchange, Method::Introspection, &claims, &Trusted::bearer(text), Shown::Token(place))
             }
+            Answer::Refused => Err(Refusal::BadToken.into()),
+            _ => Err(Refusal::Fault.into()),
         }
-        for header in &self.0.downstream_headers {
-            if let Some(value) = value_of(header, token) {
-                exchange.downstream.push((header.name.to_string().into(), value));
-            }
-        }
-        let groups = self.0.groups_claim.as_ref().and_then(|claim| claim.find(token));
-        let credential: Option<Box<str>> = self.0.credential_claim.name(token).map(Into::into);
-        *exchange.who = Identity {
-            consumer,
-            credential: credential.clone(),
-            credential_id: credential,
-            groups: groups.map(|value| claims::texts(value).into_iter().map(Into::into).collect()),
-            is_checked: true,
-            ..Identity::default()
-        };
-        Verdict::Continue
     }
 
-    fn refused(&self, exchange: &mut Exchange<'_, '_>, refusal: &Refusal) -> Verdict {
-        let settings = &self.0;
-        let (status, message, challenge) = match refusal {
-            Refusal::Fault => return Verdict::Reply(exchange.error(500, "An unexpected error occurred")),
-            Refusal::NoToken => (401, &settings.unauthorized, REALM.to_owned()),
-            Refusal::BadToken => (401, &settings.unauthorized, format!("{REALM}, error=\"invalid_token\"")),
-            Refusal::Forbidden => (403, &settings.forbidden, format!("{REALM}, error=\"insufficient_scope\"")),
-        };
-        let reply: Reply = exchange.error(status, &**message).with_style(Style::Compact);
-        let reply = reply.with_header("www-authenticate", challenge);
-        // Who is known and may not pass does not become somebody else.
-        let anonymous = settings.anonymous.as_deref().filter(|_| *refusal != Refusal::Forbidden);
-        authentication::refuse(exchange, anonymous, reply)
+    fn client(&self) -> Result<&Arc<client::Client>, Refusal> {
+        self.0.client.as_ref().ok_or(Refusal::Fault)
     }
-}
-
-/// A shared secret is never among a provider's published keys.
-fn is_asymmetric(algorithm: &str) -> bool {
-    !algorithm.starts_with("HS")
-}
-
-fn has_signed(key: &Key, token: &Token<'_>) -> bool {
-    match key {
-        Key::Public { key, .. } => key.verify_sig(token.signed, &token.signature).is_ok(),
-        Key::Shared { .. } => false,
-    }
-}
-
-fn value_of(header: &ClaimHeader, token: &Token<'_>) -> Option<Text> {
-    let text = token.claim(&header.claim).and_then(claims::header_text)?;
-    Some(Text::from_slice(&header_value(text.as_bytes())))
 }

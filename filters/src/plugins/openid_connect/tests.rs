@@ -12,8 +12,15 @@ use serde_json::{Value, json};
 const FAR: i64 = 32_503_680_000;
 
 fn config(provider: &Provider, changes: &Value) -> Value {
-    let mut config = json!({
-        "issuer": provider.url, "issuers_allowed": null, "auth_methods": ["bearer"],
+    let mut config = for_issuer(&provider.url);
+    config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    config
+}
+
+/// What the compiler tells where nothing is said.
+pub fn for_issuer(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer, "issuers_allowed": null, "auth_methods": ["bearer"],
         "bearer_token_param_type": ["header", "query", "body"], "bearer_token_cookie_name": null, "ssl_verify": false,
         "timeout": 5000, "cache_ttl": 3600, "rediscovery_lifetime": 0, "leeway": 0, "scopes_claim": ["scope"],
         "scopes_required": null, "audience_claim": ["aud"], "audience_required": null, "groups_claim": ["groups"],
@@ -23,9 +30,7 @@ fn config(provider: &Provider, changes: &Value) -> Value {
         "downstream_headers_claims": null, "downstream_headers_names": null, "upstream_access_token_header": null,
         "hide_credentials": false, "run_on_preflight": true, "anonymous": null,
         "unauthorized_error_message": "Unauthorized", "forbidden_error_message": "Forbidden",
-    });
-    config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    config
+    })
 }
 
 /// Goes through the gateway, with what the provider answers if it is asked.

@@ -1,8 +1,8 @@
 //! The plugin session: who has proved once who they are is known by a cookie afterwards (kong.md §5.9).
 
 mod config;
-mod cookie;
-mod state;
+pub mod cookie;
+pub mod state;
 
 use crate::arguments::{self, Found};
 use crate::body::Content;
@@ -294,7 +294,7 @@ fn is_cookie(line: &[u8], name: &str) -> bool {
     line.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
 }
 
-fn new_id() -> Option<String> {
+pub fn new_id() -> Option<String> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).ok()?;
     Some(URL_SAFE_NO_PAD.encode(bytes))

@@ -1,9 +1,20 @@
 """Schema of openid-connect: what is carried out of Kong's fields, and why others are not (kong.md §6.1)."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Final
 
 from crossfade.compile.policies.checks import free_header_name
+from crossfade.compile.policies.openid_connect.clients import (
+    METHODS,
+    OF_BROWSERS,
+    OF_CLIENTS,
+    REDIRECTS,
+    arguments_are_pairs,
+    client_is_there,
+    one_each,
+)
+from crossfade.compile.policies.openid_connect.refused import REFUSED
+from crossfade.compile.policies.renaming import renaming
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade.compile.policies.session.schema import cookie_name
 from crossfade_kube.meta import JsonObject
@@ -11,33 +22,16 @@ from crossfade_kube.meta import JsonObject
 _LONGEST_S: Final = 100_000_000
 _LONGEST_MS: Final = 2_147_483_646
 _NO_METHOD: Final = {
-    "authorization_code": "browsers are not sent to a provider",
-    "client_credentials": "the gateway asks for no tokens",
-    "introspection": "tokens must be JWTs, which the gateway checks itself",
     "kong_oauth2": "the plugin oauth2 knows its own tokens",
-    "password": "the gateway asks for no tokens",
-    "refresh_token": "the gateway asks for no tokens",
-    "session": "use the plugin session",
-    "userinfo": "tokens must be JWTs, which the gateway checks itself",
+    "refresh_token": "callers show access tokens",
+    "userinfo": "claims are those of tokens and of introspection",
 }
 
 
 def auth_method(value: str) -> str | None:
     if value in _NO_METHOD:
         return f"{value} is not supported: {_NO_METHOD[value]}"
-    return None if value == "bearer" else f"expected one of: bearer, {', '.join(sorted(_NO_METHOD))}"
-
-
-def _only(kind: str, default: Any, reason: str) -> Field:
-    """A field of Kong's that can only say what it says by default."""
-    return Field(kind, default, check=_checked(default, reason))
-
-
-def _checked(default: Any, reason: str) -> Callable[[Any], str | None]:
-    def only_default(value: Any) -> str | None:
-        return None if value == default else reason
-
-    return only_default
+    return None if value in METHODS else f"expected one of: {', '.join((*METHODS, *sorted(_NO_METHOD)))}"
 
 
 def _texts(default: list[str] | None = None) -> Field:
@@ -48,10 +42,6 @@ def _header_names() -> Field:
     return Field("array", elements=Field("string", check=free_header_name))
 
 
-def _secrets() -> Field:
-    return Field("array", elements=Field("string", referenceable=True))
-
-
 def _cookie_has_a_name(config: JsonObject) -> Problems:
     if "cookie" not in config["bearer_token_param_type"] or config["bearer_token_cookie_name"] is not None:
         return {}
@@ -60,37 +50,7 @@ def _cookie_has_a_name(config: JsonObject) -> Problems:
 
 
 _PLACES: Final = ("header", "cookie", "query", "body")
-_NO_INTROSPECTION: Final = "tokens are not introspected: they must be JWTs"
-_NO_PROXY: Final = "the gateway turns to the issuer itself"
-_NO_REDIRECT: Final = "refused requests are answered, not sent elsewhere"
-_ALWAYS: Final = "tokens are always checked"
-_NO_POSSESSION: Final = "tokens are bearer tokens: possession of a key is not checked"
 
-_UNSUPPORTED: Final = {
-    "claims_forbidden": _only("array", None, "demand what must be there: scopes_required, roles_required"),
-    "consumer_groups_claim": _only("array", None, "use authenticated_groups_claim and the plugin acl"),
-    "display_errors": _only("boolean", False, "why a token is refused is told to nobody"),
-    "downstream_access_token_header": _only("string", None, "tokens are not sent back"),
-    "enable_hs_signatures": _only("boolean", False, "a secret that is shared signs no tokens"),
-    "extra_jwks_uris": _only("array", None, "keys are those of the issuer's jwks_uri"),
-    "forbidden_redirect_uri": _only("array", None, _NO_REDIRECT),
-    "http_proxy": _only("string", None, _NO_PROXY),
-    "https_proxy": _only("string", None, _NO_PROXY),
-    "ignore_signature": _only("array", [], _ALWAYS),
-    "introspect_jwt_tokens": _only("boolean", False, _NO_INTROSPECTION),
-    "introspection_endpoint": _only("string", None, _NO_INTROSPECTION),
-    "proof_of_possession_dpop": _only("string", "off", _NO_POSSESSION),
-    "proof_of_possession_mtls": _only("string", "off", _NO_POSSESSION),
-    "search_user_info": _only("boolean", False, "claims are those of the token"),
-    "unauthorized_redirect_uri": _only("array", None, _NO_REDIRECT),
-    "verify_claims": _only("boolean", True, _ALWAYS),
-    "verify_signature": _only("boolean", True, _ALWAYS),
-}
-_OF_CLIENTS: Final = {
-    "client_id": _secrets(),
-    "client_secret": _secrets(),
-    "scopes": _texts(["openid"]),
-}
 _CARRIED_OUT: Final = {
     "issuer": Field("string", required=True),
     "issuers_allowed": _texts(),
@@ -135,6 +95,34 @@ _CARRIED_OUT: Final = {
 # What the policy module is told.
 NAMES: Final = tuple(_CARRIED_OUT)
 # What is only of use where the gateway is a client of the provider's.
-NAMES_OF_CLIENTS: Final = tuple(_OF_CLIENTS)
+NAMES_OF_CLIENTS: Final = tuple(OF_CLIENTS)
+# What is only of use where browsers sign in.
+NAMES_OF_BROWSERS: Final = tuple(OF_BROWSERS)
 
-SCHEMA: Final = Schema(_CARRIED_OUT | _OF_CLIENTS | _UNSUPPORTED, checks=(_cookie_has_a_name,))
+SCHEMA: Final = Schema(
+    _CARRIED_OUT | OF_CLIENTS | OF_BROWSERS | REDIRECTS | REFUSED,
+    checks=(_cookie_has_a_name, one_each, client_is_there, arguments_are_pairs),
+)
+
+# `session_cookie_renew`, `_maxsize`, `session_strategy` and `session_compressor` have had no meaning since Kong 3.2.
+_GONE: Final = ("session_cookie_renew", "session_cookie_maxsize", "session_strategy", "session_compressor")
+_renamed: Final = renaming(
+    {
+        "authorization_cookie_lifetime": "authorization_rolling_timeout",
+        "authorization_cookie_samesite": "authorization_cookie_same_site",
+        "authorization_cookie_httponly": "authorization_cookie_http_only",
+        "session_cookie_lifetime": "session_rolling_timeout",
+        "session_cookie_idletime": "session_idling_timeout",
+        "session_cookie_samesite": "session_cookie_same_site",
+        "session_cookie_httponly": "session_cookie_http_only",
+    }
+)
+
+
+def with_new_names(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spellings of Kong 2, where `off` is no `SameSite` at all."""
+    found = dict(_renamed({name: value for name, value in config.items() if name not in _GONE}))
+    for name in ("authorization_cookie_same_site", "session_cookie_same_site"):
+        if found.get(name) == "off":
+            found[name] = "Default"
+    return found
