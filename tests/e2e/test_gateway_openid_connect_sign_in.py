@@ -187,6 +187,9 @@ def test_nobody_comes_back_who_did_not_begin(world: World) -> None:
     assert (stranger.status, stranger.body) == (401, '{"message":"Unauthorized"}')
     early = Browser(browser.cookies)
     assert browser.open(callback).status == 200
+    # Whoever shows a token need not have begun anything: arguments of these names may be the Service's own.
+    bearer = {"Authorization": world.upstream.seen[-1][1]["authorization"]}
+    assert Browser().open(callback, headers=bearer).status == 200
     # Again without the session: the browser has come back already.
     browser.cookies[urlsplit(world.url).netloc].pop("session")
     assert browser.open(callback).status == 401

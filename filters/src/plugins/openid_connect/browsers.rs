@@ -44,7 +44,6 @@ impl OpenIdConnect {
             Leaving::Yes => return self.sign_out(exchange, got, browser, now_s).map(Some),
             Leaving::No => (),
         }
-        let mut is_stranger = false;
         if let Some(sign_in) = &browser.sign_in {
             let mut begun = sign_in.begun(exchange, now_s);
             match sign_in.back(exchange, &begun) {
@@ -55,16 +54,13 @@ impl OpenIdConnect {
                     let coming = Coming { code: code.map(|code| sign_in.code(&this, code, issuer)), begun: this, rest };
                     return self.signed_in(exchange, got, (browser, sign_in), coming, now_s).map(Some);
                 }
-                Back::Unknown => is_stranger = true,
-                Back::No => (),
+                Back::Unknown | Back::No => (),
             }
         }
-        if let Some(sessions) = &browser.sessions
-            && let Some(verdict) = self.known_by_session(exchange, got, sessions, now_s)?
-        {
-            return Ok(Some(verdict));
+        match &browser.sessions {
+            Some(sessions) => self.known_by_session(exchange, got, sessions, now_s),
+            None => Ok(None),
         }
-        if is_stranger { Err(Refusal::BadToken.into()) } else { Ok(None) }
     }
 
     fn signed_in(
@@ -192,6 +188,9 @@ impl OpenIdConnect {
     /// Sends the browser to the provider, if it may sign in there.
     pub fn sign_in(&self, exchange: &mut Exchange<'_, '_>, got: &Got, now_s: i64) -> Result<Verdict, Stop> {
         let sign_in = self.0.browser.as_ref().and_then(|browser| browser.sign_in.as_ref()).ok_or(Refusal::NoToken)?;
+        if sign_in.back(exchange, &sign_in.begun(exchange, now_s)) == Back::Unknown {
+            return Err(Refusal::BadToken.into());
+        }
         let (client, url) = (self.client()?, own_url(exchange).ok_or(Refusal::NoToken)?);
         let known = self.provider(exchange, got)?;
         let Some(endpoint) = client.endpoint(&known, "authorization_endpoint") else {
