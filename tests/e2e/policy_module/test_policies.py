@@ -206,7 +206,7 @@ def test_grpc_status_of_a_refusal(gateway: Gateway) -> None:
         with pytest.raises(grpc.RpcError) as refused:
             call(b"", timeout=5)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
-        assert refused.value.details() == "No API key found in request"
+        assert refused.value.details() == "Unauthenticated"
 
 
 @pytest.mark.parametrize(
