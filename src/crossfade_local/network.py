@@ -63,6 +63,10 @@ def create_pod_namespaces(*, hostname: str, address: str, link: str, node: Netli
     namespaces.unshare(CLONE_NEWNET | CLONE_NEWUTS)
     socket.sethostname(hostname[:63])
     _set("net/ipv4/ip_unprivileged_port_start", "0")
+    with contextlib.suppress(FileNotFoundError):
+        # As engines do that have it among their default settings: what waits for a server that is started again need
+        # not be refused. Linux has it since 5.14.
+        _set("net/ipv4/tcp_migrate_req", "1")
     with Netlink() as pod:
         pod.set_up(pod.index_of("lo"))
         pod.add_veth("eth0", peer=link, peer_namespace=node_namespace)

@@ -185,7 +185,7 @@ def client_pod(name: str, container: Json, **spec: Any) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": "client"}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": "client", "caller": name}},
         "spec": {"restartPolicy": "Never", "containers": [container], **spec},
     }
 

@@ -3,11 +3,12 @@
 Containers of a pod share the network namespace, whose sockets the kernel lists. Standard library only.
 """
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
+
+from crossfade.proxy.kernel_sockets import CLOSE_WAIT, ESTABLISHED, LISTEN, PROC, inodes_of, tcp_sockets
 
 
 class Sockets(IntEnum):
@@ -18,38 +19,12 @@ class Sockets(IntEnum):
     LISTENING = 2
 
 
-# Of /proc/net/tcp: a socket in one of these states belongs to a program; others are left to the kernel.
-_STATES: Final = {"01": Sockets.CONNECTED, "08": Sockets.CONNECTED, "0A": Sockets.LISTENING}
-_STATE, _INODE = 3, 9
+# A socket in one of these states belongs to a program that uses it.
+_STATES: Final = {ESTABLISHED: Sockets.CONNECTED, CLOSE_WAIT: Sockets.CONNECTED, LISTEN: Sockets.LISTENING}
 
 
-def sockets_of_others(own_pids: Iterable[int], *, proc: Path = Path("/proc")) -> Sockets:
+def sockets_of_others(own_pids: Iterable[int], *, proc: Path = PROC) -> Sockets:
     """Raises OSError where the kernel does not tell."""
-    own = {inode for pid in own_pids for inode in _inodes_of(pid, proc)}
-    return max((kind for inode, kind in _held(proc) if inode not in own), default=Sockets.NONE)
-
-
-def _held(proc: Path) -> Iterator[tuple[str, Sockets]]:
-    for table in ("tcp", "tcp6"):
-        file = proc / "net" / table
-        if table == "tcp6" and not file.exists():
-            continue
-        for line in file.read_text().splitlines()[1:]:
-            fields = line.split()
-            if (kind := _STATES.get(fields[_STATE])) and fields[_INODE] != "0":
-                yield fields[_INODE], kind
-
-
-def _inodes_of(pid: int, proc: Path) -> Iterator[str]:
-    folder = proc / str(pid) / "fd"
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - a Path a descriptor is a waste
-    except FileNotFoundError:
-        return
-    for name in names:
-        try:
-            target = os.readlink(f"{folder}/{name}")  # noqa: PTH115
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            yield target[len("socket:[") : -1]
+    own = inodes_of(own_pids, proc)
+    kinds = (_STATES.get(one.state, Sockets.NONE) for one in tcp_sockets(proc) if one.inode not in own)
+    return max(kinds, default=Sockets.NONE)

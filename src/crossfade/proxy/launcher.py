@@ -19,10 +19,13 @@ from crossfade.proxy.admin import is_ready
 from crossfade.proxy.app_sockets import Sockets, sockets_of_others
 from crossfade.proxy.draining import LastRequests, turn_peers_away
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.held_ports import HeldPorts
 from crossfade.proxy.state_folder import StateFolder
 
 CHECK_S: Final = 10.0
 POLL_S: Final = 0.1
+# While connections wait for an Envoy that is just starting.
+HELD_POLL_S: Final = 0.02
 # Endpoints should have left before peers are told to reconnect, else they come straight back.
 LEAVE_S: Final = 2.0
 # A container that computes for a while has no socket either. One that listened and does not any more has begun to end.
@@ -66,6 +69,7 @@ class Launcher:
         self._refresh = refresh
         self._state = state
         self._signals = _signal_pipe()
+        self._ports = HeldPorts()
         self._ends: list[float] = []
         self._announced_at: float | None = None
         self._ending = False
@@ -79,24 +83,33 @@ class Launcher:
         envoy = self._start()
         awaits_ready = self._state is not None
         while True:
-            is_busy = awaits_ready or self._ending or (self._announced_at is not None and not self._has_turned_away)
-            for number in self._next_signals(POLL_S if is_busy else CHECK_S):
+            for number in self._next_signals(self._pause_s(awaits_ready=awaits_ready)):
                 self._take(number, envoy)
             self._refresh()
             now = time.monotonic()
             if (code := envoy.poll()) is not None:
                 if not self._may_restart(code, now):
                     return code
+                self._ports.hold(now)
                 envoy = self._start()
                 awaits_ready = self._state is not None
                 self._has_turned_away = False
             if awaits_ready and self._state is not None and is_ready(self._settings.admin_port):
                 self._state.tell_ready()
                 awaits_ready = False
+            self._ports.release(envoy.pid, now)
+            if not awaits_ready and not self._ending:
+                self._ports.note(envoy.pid)
             if self._is_over(envoy, now):
                 if envoy.poll() is None:
                     envoy.terminate()
                 return envoy.wait()
+
+    def _pause_s(self, *, awaits_ready: bool) -> float:
+        if self._ports.are_held:
+            return HELD_POLL_S
+        is_announced = self._announced_at is not None and not self._has_turned_away
+        return POLL_S if awaits_ready or self._ending or is_announced else CHECK_S
 
     def _take(self, number: int, envoy: EnvoyProcess) -> None:
         if number in FORWARDED:
