@@ -91,3 +91,15 @@ def test_connections_wait_for_an_envoy_that_was_killed(lab: MeshLab, side: str) 
     assert lab.kubectl("get", "pod", pod, "-o", f"jsonpath={restarts}") == "0"
     # An Envoy takes a third of a second to come back: 35 requests.
     assert calling.result().lost_count < 20
+
+
+def test_a_classic_sidecar_can_hold_its_application_back(lab: MeshLab) -> None:
+    controller = "deployment/appmesh-controller"
+    lab.kubectl("set", "env", "-n", "appmesh-system", controller, "CROSSFADE_WAIT_UNTIL_PROXY_READY=true")
+    lab.kubectl("rollout", "status", "-n", "appmesh-system", controller, "--timeout=90s")
+    # Without the hook the first call is refused: the sidecar takes longer to begin than a shell.
+    caller(lab, "held", f"{CALL} >> /dev/termination-log; sleep infinity", kind="classic")
+    lab.kubectl("wait", "pod/held", "--for=condition=Ready", "--timeout=60s")
+    assert lab.kubectl("get", "pod", "held", "-o", "jsonpath={.spec.containers[*].name}") == "envoy main"
+    first = "until [ -s /dev/termination-log ]; do sleep 0.1; done; cat /dev/termination-log"
+    assert lab.kubectl("exec", "held", "-c", "main", "--", "sh", "-c", first).split() == ["200"]
