@@ -6,7 +6,8 @@ Needs `wrk`. `crossfade gateway run` serves a route without plugins and one for 
 worker. Each round measures all of them one after another, in changing order, so that foreign load on the machine hits
 all; the figures are medians over the rounds. Plugins that need to know the consumer have key-auth beside them, and are
 compared with key-auth alone. Limits in Redis need `redis-server`, whose own CPU is not counted. Tokens and sessions of
-openid-connect need node and npm.
+openid-connect need node and npm. mtls-auth is measured over TLS, on connections that are kept and on new ones; compared
+with a route without plugins, whose clients are asked for no certificate.
 """
 
 import argparse
@@ -22,21 +23,26 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
+from benchmarks.tls_clients import TlsClient
 from tests.e2e.policy_module.harness import tables
 from tests.support.browser import Browser
 from tests.support.gateway import running_gateway, service
 from tests.support.oidc_provider import OidcProvider, oidc_provider, secret_of
+from tests.support.openssl import Files, issued, root
 from tests.support.ports import free_ports
 from tests.support.redis_server import redis_server
 
 KEY = "bench-key"
 PLAIN = "(none)"
+OVER_TLS = {"kept": "(none, over TLS)", "new": "(none, new connections)"}
+AUTHORITY = "7f3a2c9e-5b1d-4e8f-9a60-2d4c8b7e1f35"
 
 
 class Case(NamedTuple):
     """`knows_consumer`: needs key-auth in front. `plugin` where it is not the case's name; `redis`: it counts there.
 
-    `shows` is what callers have from an OpenID provider.
+    `shows` is what callers have from an OpenID provider. `tls`: over connections that are `kept` or `new`, on which the
+    client shows a certificate.
     """
 
     config: Mapping[str, Any] = {}
@@ -45,6 +51,7 @@ class Case(NamedTuple):
     plugin: str | None = None
     redis: bool = False
     shows: Literal["token", "session"] | None = None
+    tls: Literal["kept", "new"] | None = None
 
 
 OPENID = {
@@ -53,6 +60,7 @@ OPENID = {
     "scopes": ["openid", "email", "orders"],
     "session_secret": "a secret for sessions",
 }
+CERTIFIED = {"ca_certificates": [AUTHORITY], "revocation_check_mode": "SKIP"}
 LIMITS = {"second": 1_000_000, "minute": 60_000_000}
 CASES: Mapping[str, Case] = {
     "acl": Case({"allow": ["team"]}, knows_consumer=True),
@@ -61,6 +69,8 @@ CASES: Mapping[str, Case] = {
     "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
     "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
     "key-auth": Case(headers=(("apikey", KEY),)),
+    "mtls-auth": Case(CERTIFIED, tls="kept"),
+    "mtls-auth-on-new-connections": Case(CERTIFIED, tls="new", plugin="mtls-auth"),
     "openid-connect-bearer": Case({"auth_methods": ["bearer"]}, plugin="openid-connect", shows="token"),
     "openid-connect-session": Case(
         {**OPENID, "auth_methods": ["authorization_code", "session"], "session_idling_timeout": 0},
@@ -98,7 +108,7 @@ stringData: {{group: team}}
 ROUTE = """\
 apiVersion: networking.k8s.io/v1
 kind: Ingress
-metadata: {{name: {name}, annotations: {{konghq.com/strip-path: "true", konghq.com/plugins: "{plugins}"}}}}
+metadata: {{name: {name}, annotations: {{konghq.com/strip-path: "true", konghq.com/plugins: "{plugins}"{more}}}}}
 spec:
   ingressClassName: kong
   rules:
@@ -109,12 +119,20 @@ spec:
 """
 
 
-def manifests(cases: Mapping[str, Case], port: int, redis_port: int | None = None, issuer: str = "") -> str:
-    parts = [service("up", port), CONSUMER, ROUTE.format(name="plain", plugins="")]
+def manifests(
+    cases: Mapping[str, Case],
+    port: int,
+    authority: Files,
+    *,
+    redis_port: int | None = None,
+    issuer: str = "",
+) -> str:
+    parts = [service("up", port), CONSUMER, ROUTE.format(name="plain", plugins="", more=""), _authority(authority)]
     for name, case in cases.items():
         parts.append(_plugin(name, case, redis_port, issuer))
         plugins = f"key-auth,{name}" if case.knows_consumer else name
-        parts.append(ROUTE.format(name=f"r-{name}", plugins=plugins))
+        more = ', konghq.com/snis: "bench.test"' if case.tls else ""
+        parts.append(ROUTE.format(name=f"r-{name}", plugins=plugins, more=more))
     if "key-auth" not in cases:
         parts.append(_plugin("key-auth", CASES["key-auth"]))
     return "".join(parts)
@@ -127,25 +145,39 @@ def _plugin(name: str, case: Case, redis_port: int | None = None, issuer: str = 
     return json.dumps({**head, "plugin": case.plugin or name, "config": {**case.config, **store, **known}}) + "\n---\n"
 
 
+def _authority(files: Files) -> str:
+    metadata = {
+        "name": "authority",
+        "labels": {"konghq.com/ca-cert": "true"},
+        "annotations": {"kubernetes.io/ingress.class": "kong"},
+    }
+    data = {"id": AUTHORITY, "cert": files.pem}
+    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}) + "\n---\n"
+
+
 class Target(NamedTuple):
     path: str
     headers: tuple[tuple[str, str], ...]
+    tls: TlsClient | None = None
 
 
-def targets(cases: Mapping[str, Case]) -> dict[str, Target]:
-    """All are asked with the headers that their plugin needs; `plain` with none."""
+def targets(cases: Mapping[str, Case], client: Files) -> dict[str, Target]:
+    """All are asked with the headers that their plugin needs, or its certificate; `plain` with none."""
     key = CASES["key-auth"].headers
     found = {PLAIN: Target("/plain/x", ())}
     for name, case in cases.items():
+        if case.tls is not None:
+            keeps = case.tls == "kept"
+            found[OVER_TLS[case.tls]] = Target("/plain/x", (), TlsClient("plain.test", keeps))
+            found[name] = Target(f"/r-{name}/x", (), TlsClient("bench.test", keeps, client.certificate, client.key))
+            continue
         found[name] = Target(f"/r-{name}/x", (*case.headers, *(key if case.knows_consumer else ())))
     return found
 
 
 def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: int) -> dict[str, list[float]]:
     """Microseconds of Envoy's CPU per request, by plugin, for each round."""
-    wanted = targets(cases)
-    results: dict[str, list[float]] = {name: [] for name in wanted}
-    (port,) = free_ports(1)
+    (port, secure) = free_ports(2)
     with (
         tempfile.TemporaryDirectory() as directory,
         started(Upstream(Path(directory), 1, tables([]))) as upstream,
@@ -154,9 +186,14 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
     ):
         folder = Path(directory, "manifests")
         folder.mkdir()
+        authority = root(Path(directory), "bench-authority")
+        wanted = targets(cases, issued(Path(directory), "bench", authority, name="bench"))
+        results: dict[str, list[float]] = {name: [] for name in wanted}
         issuer = provider.url if provider is not None else ""
-        (folder / "all.yaml").write_text(manifests(cases, upstream.port, redis_port, issuer))
-        with running_gateway(folder, settings={"KONG_PROXY_LISTEN": f"127.0.0.1:{port}"}) as gateway:
+        text = manifests(cases, upstream.port, authority, redis_port=redis_port, issuer=issuer)
+        (folder / "all.yaml").write_text(text)
+        listens = {"KONG_PROXY_LISTEN": f"127.0.0.1:{port}, 127.0.0.1:{secure} ssl"}
+        with running_gateway(folder, settings=listens) as gateway:
             (envoy,) = gateway.children()
             for name, case in cases.items():
                 if provider is not None and case.shows:
@@ -168,9 +205,14 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
                 for name in names[first:] + names[:first]:
                     target = wanted[name]
                     before = cpu_seconds(envoy)
-                    count = requests_answered(
-                        port, target.path, target.headers, seconds=seconds, connections=connections
-                    )
+                    if target.tls is not None:
+                        count = target.tls.requests_answered(
+                            secure, target.path, seconds=seconds, connections=connections
+                        )
+                    else:
+                        count = requests_answered(
+                            port, target.path, target.headers, seconds=seconds, connections=connections
+                        )
                     # The first round warms up.
                     if number:
                         results[name].append((cpu_seconds(envoy) - before) / count * 1e6)
@@ -208,13 +250,17 @@ def _shown(case: Case, provider: OidcProvider, url: str) -> tuple[tuple[str, str
 
 def report(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[str]:
     plain = results[PLAIN]
-    yield f"{'plugin':24} {'CPU per request':>15} {'added':>9}   without it"
-    yield f"{PLAIN:24} {statistics.median(plain):12.1f} us"
+    yield f"{'plugin':28} {'CPU per request':>15} {'added':>9}   without it"
+    for name in (PLAIN, *OVER_TLS.values()):
+        if name in results:
+            yield f"{name:28} {statistics.median(results[name]):12.1f} us"
     for name, case in cases.items():
         base = results["key-auth"] if case.knows_consumer and "key-auth" in results else plain
+        if case.tls is not None:
+            base = results[OVER_TLS[case.tls]]
         added = statistics.median(one - other for one, other in zip(results[name], base, strict=True))
-        compared = "key-auth" if base is not plain else "no plugin"
-        yield f"{name:24} {statistics.median(results[name]):12.1f} us {added:+6.1f} us   {compared}"
+        compared = "key-auth" if case.knows_consumer and base is not plain else "no plugin"
+        yield f"{name:28} {statistics.median(results[name]):12.1f} us {added:+6.1f} us   {compared}"
 
 
 def main() -> int:

@@ -10,8 +10,11 @@ pub const HEADER: &str = "x-forwarded-client-cert";
 
 /// Nobody needs more to get from a certificate to its root.
 const MOST_CERTIFICATES: usize = 16;
-/// BoringSSL takes 100 KB of DER in a handshake; PEM and its escapes make less than three times as much of it.
-const LONGEST: usize = 320 * 1024;
+/// As PEM, escaped. A handshake may hold four times as much, which each of a connection's requests would carry.
+pub const LONGEST: usize = 64 * 1024;
+
+/// In place of a longer one: a certificate was shown, and nobody can vouch for it.
+pub const TOO_LONG: &[u8] = b"Chain=\"-\"";
 
 /// Of the header's value the chain as PEM, escaped as in a URL. It stands last, and no quotes stand in it.
 pub fn chain_in(value: &[u8]) -> Option<&[u8]> {
@@ -94,6 +97,8 @@ mod tests {
             let found = chain_in(sent.as_bytes()).and_then(certificates);
             assert_eq!(found.map(|all| all.len()), count);
         }
+        assert_eq!(chain_in(TOO_LONG).and_then(certificates), None);
+        assert!(chain_in(TOO_LONG).is_some());
         for chain in [&b"%"[..], b"%4", b"%zz", b"%2B", &vec![b'a'; LONGEST + 1]] {
             assert_eq!(certificates(chain), None);
         }

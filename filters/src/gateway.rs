@@ -3,6 +3,7 @@
 use crate::balancing::{Known, Placement};
 use crate::body::{self, Kind};
 use crate::client::Client;
+use crate::client_certificate;
 use crate::error_body::Formats;
 use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
 use crate::forwarding::{self, BodyLimit, Changes, Way};
@@ -170,7 +171,7 @@ impl Filter {
 
     pub fn on_request_headers(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         self.arrived = if end_of_stream { Arrived::Everything } else { Arrived::Headers };
-        let (decision, path) = {
+        let (decision, path, shows_too_much) = {
             let request = Request::read(stream, self.choice.as_ref());
             // What follows an upgrade is no body that ever ends.
             self.has_body = !end_of_stream && request.header(b"upgrade").is_none();
@@ -191,8 +192,12 @@ impl Filter {
                 forwarding::strip_identity(&choice.world.settings, &request, &mut self.changes);
             }
             let path = self.settings().logs_access.then(|| String::from_utf8_lossy(request.sent_path).into_owned());
-            (self.decide_without_body(&request), path)
+            let shown = request.certificate.map_or(0, <[u8]>::len);
+            (self.decide_without_body(&request), path, shown > client_certificate::LONGEST)
         };
+        if shows_too_much {
+            stream.set_header(Map::Request, client_certificate::HEADER.as_bytes(), client_certificate::TOO_LONG);
+        }
         if let Some(path) = path {
             stream.note("client_address", self.client_address.as_deref().unwrap_or_default());
             stream.note("path", &path);

@@ -215,6 +215,20 @@ fn anonymous_suffices_where_it_is_named() {
     assert_eq!(stream.sent(Map::Request, "x-consumer-username").as_deref(), Some("ann"));
 }
 
+/// While one of the plugins waits, no request carries more of a chain than one could need.
+#[test]
+fn a_chain_that_is_too_long_is_dropped_at_once() {
+    let header = vec![b'a'; crate::client_certificate::LONGEST + 1];
+    for (certificate, kept) in [(&header[..], "Chain=\"-\""), (b"short", "short")] {
+        let mut stream = Fake::request("GET", "/s", &[]);
+        let extra = gateway(&[("asking", json!({"times": 1})), ("mtls-auth", config(&json!({})))], &json!([]));
+        let mut filter = filter(&extra, &stream);
+        stream.request.push(("x-forwarded-client-cert".to_owned(), certificate.to_vec()));
+        assert_eq!(filter.on_request_headers(&mut stream, true), Flow::Pause);
+        assert_eq!(stream.sent(Map::Request, "x-forwarded-client-cert").as_deref(), Some(kept));
+    }
+}
+
 #[test]
 fn configurations_that_cannot_be() {
     for (extra, reason) in [
