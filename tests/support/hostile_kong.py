@@ -19,6 +19,7 @@ from crossfade.api.kong.service_facade import KongServiceFacade
 from crossfade.api.kong.stream_ingress import TcpIngress, UdpIngress
 from crossfade.compile.gateway import annotations
 from crossfade.compile.gateway.annotation_table import OBJECTS_OF
+from crossfade.compile.gateway.authorities import CA_LABEL
 from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL, EndpointSlice
@@ -118,6 +119,11 @@ _MAPPING_KEYS: Final = (
 _APART: Final = frozenset({"metadata", "status", "data", "config", "configFrom", "configPatches", "ordering"})
 
 
+# The plugin `certified` names it.
+AUTHORITY_ID: Final = "7f3a2c9e-5b1d-4e8f-9a60-2d4c8b7e1f35"
+_TRUSTED: Final = {CA_LABEL: "true"}
+
+
 @cache
 def good_documents() -> tuple[Hostile, ...]:
     kinds = {kind.RESOURCE.kind: kind for kind in INPUT_KINDS}
@@ -131,10 +137,12 @@ def good_documents() -> tuple[Hostile, ...]:
     pair = hostile_secrets.good_pair()
     data = {"tls.crt": pair.certificate.encode(), "tls.key": pair.key.encode()}
     authority = {"data": {"cert": _authority()}}
+    trusted = {"data": _encoded({"id": AUTHORITY_ID.encode(), "cert": _authority().encode()})}
     return (
         *found,
         (Secret, _manifest(Secret, "cert", {"data": _encoded(data)}, {}, {}, created=OLD)),
         (ConfigMap, _manifest(ConfigMap, "authority", authority, {}, {}, created=OLD)),
+        (Secret, _manifest(Secret, "trusted", trusted, {annotations.CLASS: "kong"}, _TRUSTED, created=OLD)),
     )
 
 
@@ -209,23 +217,33 @@ def _stream_bodies(kind: Kind) -> st.SearchStrategy[JsonObject]:
 
 
 def _config_map_bodies() -> st.SearchStrategy[JsonObject]:
+    return _authorities().map(lambda found: {"data": found})
+
+
+def _authorities() -> st.SearchStrategy[dict[str, str]]:
     no_authority = hostile_secrets.good_pair().certificate
     texts = st.sampled_from((_authority(), _authority() * 2, f"x\u00fc{_authority()}", no_authority, "", "-----BEGIN"))
-    data = st.dictionaries(st.sampled_from(("cert", "ca.crt", "id")), texts | hostile.strange_text(), max_size=2)
-    return data.map(lambda found: {"data": found})
+    ids = st.sampled_from((AUTHORITY_ID, AUTHORITY_ID.upper(), f"{AUTHORITY_ID}\n", "7", "")) | hostile.strange_text()
+    any_text = texts | hostile.strange_text()
+    return st.fixed_dictionaries({}, optional={"cert": any_text, "ca.crt": any_text, "id": ids})
 
 
 def _secret_bodies(name: str) -> st.SearchStrategy[JsonObject]:
     """Mostly of the sort that the name promises."""
-    sorts = {"config": hostile_secrets.config_data(), "cert": hostile_secrets.pairs()}
+    authorities = _authorities().map(lambda found: {key: _bytes(text) for key, text in found.items()})
+    sorts = {"config": hostile_secrets.config_data(), "cert": hostile_secrets.pairs(), "trusted": authorities}
     promised = sorts.get(name, hostile_secrets.credential_data())
     return st.one_of(promised, promised, promised, *sorts.values()).map(lambda data: {"data": _encoded(data)})
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 _BOOLEANS: Final = st.sampled_from(("true", "false", "TRUE", "yes", "", " true "))
 _NUMBERS: Final = st.sampled_from(NUMBER_TEXTS) | st.integers(-10, 100_000).map(str)
 _PLUGIN_LISTS: Final = st.lists(
-    st.sampled_from(("keys", "limit", "taken", "wide", "ghost", "hostile", "other:keys", ":a", "a:", "")),
+    st.sampled_from(("keys", "limit", "taken", "wide", "certified", "ghost", "hostile", "other:keys", ":a", "a:", "")),
     max_size=4,
 ).map(",".join)
 _HEADER_LISTS: Final = st.lists(
@@ -268,6 +286,18 @@ _KEYS: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 
+_CLASSED: Final = (
+    KongConsumer,
+    KongConsumerGroup,
+    KongClusterPlugin,
+    KongServiceFacade,
+    TcpIngress,
+    UdpIngress,
+    Secret,
+    ConfigMap,
+)
+
+
 @st.composite
 def noted(draw: hostile.Draw, kind: Kind) -> dict[str, str]:
     """Annotations; most kinds that need their class have it."""
@@ -278,7 +308,7 @@ def noted(draw: hostile.Draw, kind: Kind) -> dict[str, str]:
     if kind is Ingress and draw(st.integers(0, 2)) == 0:
         name = draw(st.sampled_from(_MAPPING_KEYS))
         found[f"{annotations.HEADERS_PREFIX}{name}"] = draw(_HEADER_LISTS | hostile.strange_text())
-    has_class = kind in (KongConsumer, KongConsumerGroup, KongClusterPlugin, KongServiceFacade, TcpIngress, UdpIngress)
+    has_class = kind in _CLASSED
     if draw(st.integers(0, 9)) < (9 if has_class else 1):
         found[annotations.CLASS] = "kong" if has_class else draw(_BY_SUFFIX["ingress.class"])
     if kind is IngressClass and draw(st.booleans()):
@@ -293,7 +323,9 @@ def _labels(kind: Kind) -> st.SearchStrategy[dict[str, str]]:
         return st.sampled_from(({}, {"global": "true"}))
     if kind is Secret:
         types = st.sampled_from((*CREDENTIAL_KINDS, "moon", ""))
-        return st.just({}) | types.map(lambda name: {CREDENTIAL_LABEL: name})
+        return st.just({}) | st.just(_TRUSTED) | types.map(lambda name: {CREDENTIAL_LABEL: name})
+    if kind is ConfigMap:
+        return st.just({}) | st.just(_TRUSTED)
     return st.just({})
 
 

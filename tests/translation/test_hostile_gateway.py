@@ -44,7 +44,7 @@ def test_the_good_gateway_uses_every_kind() -> None:
     assert {item.code for item in diagnostics} <= {"backend.service-not-found", "credential.unused-type"}
     assert len(gateway.routes) == 9
     assert len(gateway.consumers) == 2
-    assert len(gateway.instances) == 4
+    assert len(gateway.instances) == 5
     assert tables_of(model).problems() == []
 
 

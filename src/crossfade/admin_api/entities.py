@@ -1,17 +1,21 @@
 """Kong's entities as JSON, from what the gateway has compiled; no secret is among them."""
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from crossfade.admin_api.plugin_entities import plugin_entities
 from crossfade.admin_api.stream_entities import stream_route
 from crossfade.admin_api.tags import tags_of, times
 from crossfade.admin_api.upstream_entities import balancing_fields, is_watched
+from crossfade.compile.gateway.authorities import Authority
+from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.compiler import KongEntities
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.ids import entity_id
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
-from crossfade.compile.model import Cluster, Endpoint, FilterChain, HttpHandler, ProxyModel
+from crossfade.compile.model import Cluster, Endpoint
 from crossfade.compile.routing.matches import PathMatchKind
 
 Json = dict[str, Any]
@@ -25,6 +29,7 @@ CREDENTIALS: Final[Mapping[str, tuple[str, str]]] = {
     "hmac-auth": ("hmac-auths", "username"),
     "jwt": ("jwts", ""),
     "oauth2": ("oauth2", "name"),
+    "mtls-auth": ("mtls-auths", "subject_name"),
 }
 _SECRET_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "key-auth": ("key",),
@@ -32,10 +37,11 @@ _SECRET_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "hmac-auth": ("secret",),
     "jwt": ("key", "secret"),
     "oauth2": ("client_id", "client_secret"),
+    "mtls-auth": (),
 }
 
 
-def all_entities(entities: KongEntities, model: ProxyModel) -> dict[str, list[Json]]:
+def all_entities(entities: KongEntities) -> dict[str, list[Json]]:
     """By collection, each ordered by id."""
     services = {service.name: service for _, service in (*entities.placed, *entities.placed_streams)}
     consumers = [consumer for consumer, _ in entities.plugins.of_consumers()]
@@ -50,9 +56,9 @@ def all_entities(entities: KongEntities, model: ProxyModel) -> dict[str, list[Js
         "consumers": [_consumer(consumer) for consumer in consumers],
         "acls": [acl for consumer in consumers for acl in _acls(consumer)],
         "plugins": list(plugin_entities(entities)),
-        "certificates": list(_certificates(model)),
-        "snis": [sni for chain in _chains(model) for sni in _snis(chain)],
-        "ca_certificates": [],
+        "certificates": list(_certificates(entities)),
+        "snis": list(_snis(entities)),
+        "ca_certificates": [_authority(each) for each in entities.authorities],
         "vaults": [],
     }
     for kind, (collection, _) in CREDENTIALS.items():
@@ -181,7 +187,10 @@ def _credentials(consumer: Consumer, kind: str) -> Iterator[Json]:
     _, name = CREDENTIALS[kind]
     for credential in consumer.credentials:
         if credential.type == kind:
-            shown = {name: credential.data.get(name, b"").decode("utf-8", "replace")} if name else {}
+            shown: Json = {name: credential.data.get(name, b"").decode("utf-8", "replace")} if name else {}
+            if kind == "mtls-auth":
+                authority = credential.data.get("ca_certificate", b"").decode("utf-8", "replace")
+                shown["ca_certificate"] = {"id": authority.lower()} if authority else None
             yield {
                 "id": credential.id,
                 **shown,
@@ -192,35 +201,41 @@ def _credentials(consumer: Consumer, kind: str) -> Iterator[Json]:
             }
 
 
-def _chains(model: ProxyModel) -> list[FilterChain]:
-    """One for each Secret, whatever the number of listeners."""
-    chains = [chain for listener in model.listeners for chain in listener.chains]
-    of_secrets = (one for one in chains if one.origin is not None and isinstance(one.handler, HttpHandler))
-    by_name = {chain.name: chain for chain in of_secrets if chain.certificate is not None}
-    return list(by_name.values())
+def _certificates(entities: KongEntities) -> Iterator[Json]:
+    for named in entities.certificates:
+        yield {
+            "id": _certificate_id(named),
+            "cert": named.certificate.chain_pem,
+            "key": HIDDEN,
+            "cert_alt": None,
+            "key_alt": None,
+            "snis": list(named.server_names),
+            "tags": tags_of(named.origin.ref),
+            **times(""),
+        }
 
 
-def _certificates(model: ProxyModel) -> Iterator[Json]:
-    for chain in _chains(model):
-        if chain.origin is not None and chain.certificate is not None:
+def _snis(entities: KongEntities) -> Iterator[Json]:
+    for named in entities.certificates:
+        for name in named.server_names:
             yield {
-                "id": entity_id("certificate", chain.name),
-                "cert": chain.certificate.chain_pem,
-                "key": HIDDEN,
-                "cert_alt": None,
-                "key_alt": None,
-                "snis": sorted(chain.server_names),
-                "tags": tags_of(chain.origin.ref),
+                "id": entity_id("sni", name),
+                "name": name,
+                "certificate": {"id": _certificate_id(named)},
+                "tags": tags_of(named.origin.ref),
                 **times(""),
             }
 
 
-def _snis(chain: FilterChain) -> Iterator[Json]:
-    for name in chain.server_names:
-        yield {
-            "id": entity_id("sni", name),
-            "name": name,
-            "certificate": {"id": entity_id("certificate", chain.name)},
-            "tags": tags_of(chain.origin.ref) if chain.origin is not None else [],
-            **times(""),
-        }
+def _certificate_id(named: NamedCertificate) -> str:
+    return entity_id("certificate", f"{named.origin.ref.namespace}.{named.origin.ref.name}")
+
+
+def _authority(authority: Authority) -> Json:
+    return {
+        "id": authority.id,
+        "cert": authority.pem,
+        "cert_digest": sha256(b64decode(authority.der)).hexdigest(),
+        "tags": tags_of(authority.ref),
+        **times(""),
+    }

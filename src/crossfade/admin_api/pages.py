@@ -19,6 +19,7 @@ _ENTITY_NAMES: Final[Mapping[str, str]] = {
     "hmac-auths": "hmacauth_credentials",
     "jwts": "jwt_secrets",
     "oauth2": "oauth2_credentials",
+    "mtls-auths": "mtls_auth_credentials",
 }
 _VERBS: Final = {"POST": "create", "PUT": "create or update", "PATCH": "update", "DELETE": "remove"}
 # A collection below an entity, and the field that refers to that entity.

@@ -60,7 +60,7 @@ class AdminState:
     def _follow(self) -> None:
         latest = self._latest()
         if latest is not None and latest is not self._shown:
-            self._book = Book(all_entities(latest.entities, latest.model), watched_upstreams(latest.entities))
+            self._book = Book(all_entities(latest.entities), watched_upstreams(latest.entities))
             self._shown, self._explainer = latest, None
 
     def _explain(self, question: Question, url: str) -> Explanation | None:

@@ -1,11 +1,13 @@
 """The Admin API's answers: Kong's entities, its paging and its refusals, and no secret."""
 
+import base64
 import io
 import json
 from functools import cache
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from crossfade.admin_api.entities import all_entities, watched_upstreams
 from crossfade.admin_api.envoy_admin import connection_numbers, target_healths
@@ -15,6 +17,7 @@ from crossfade.certs.default_certificate import self_signed_certificate
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.gateway_files.given import GivenFiles
 from crossfade.gateway_files.once import compiled_files
+from tests.support import tls
 from tests.unit.explain.manifests import SHOP
 
 MORE = """\
@@ -30,14 +33,74 @@ plugin: rate-limiting
 configFrom: {secretKeyRef: {name: limits, key: config}}
 ---
 """
+AUTHORITY = "7f3a2c9e-5b1d-4e8f-9a60-2d4c8b7e1f35"
+CERTIFIED = f"""\
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {{name: cyd, annotations: {{kubernetes.io/ingress.class: kong}}}}
+username: cyd
+credentials: [cyd-1, cyd-2]
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: cyd-1, labels: {{konghq.com/credential: mtls-auth}}}}
+stringData: {{subject_name: cyd@mail.test}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: cyd-2, labels: {{konghq.com/credential: mtls-auth}}}}
+stringData: {{subject_name: cyd@mail.test, ca_certificate: {AUTHORITY.upper()}}}
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {{name: certified}}
+plugin: mtls-auth
+config: {{ca_certificates: [{AUTHORITY}], revocation_check_mode: SKIP}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: certified, annotations: {{konghq.com/plugins: certified, konghq.com/snis: "x.safe.test, b.test"}}}}
+spec:
+  ingressClassName: kong
+  tls: [{{hosts: ["*.safe.test", b.test], secretName: safe}}]
+  rules:
+  - http:
+      paths:
+      - {{path: /certified, pathType: Exact, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}
+---
+"""
+
+
+def secret(name: str, metadata: str, **data: bytes) -> str:
+    texts = {key.replace("_", "."): base64.b64encode(value).decode() for key, value in data.items()}
+    head = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, {metadata}}}\n"
+    return f"{head}data: {json.dumps(texts)}\n---\n"
+
+
+@cache
+def authority() -> tls.Pair:
+    return tls.issue("authority")
+
+
+def certificates() -> str:
+    served = tls.issue("safe", hosts=("safe.test",))
+    labels = 'labels: {konghq.com/ca-cert: "true"}, annotations: {kubernetes.io/ingress.class: kong}'
+    return secret("safe", "labels: {}", tls_crt=served.certificate_pem, tls_key=served.key_pem) + secret(
+        "ca", labels, id=AUTHORITY.encode(), cert=authority().certificate_pem
+    )
 
 
 @cache
 def book() -> Book:
-    manifests = SHOP.replace("konghq.com/plugins: auth}", "konghq.com/plugins: 'auth, secret'}") + MORE
+    manifests = (
+        SHOP.replace("konghq.com/plugins: auth}", "konghq.com/plugins: 'auth, secret'}")
+        + MORE
+        + CERTIFIED
+        + certificates()
+    )
     settings = CompileSettings(salt=b"salt", default_certificate=self_signed_certificate())
     compiled, _ = compiled_files(GivenFiles(["-"], stdin=io.StringIO(manifests)), settings)
-    return Book(all_entities(compiled.entities, compiled.model), watched_upstreams(compiled.entities))
+    return Book(all_entities(compiled.entities), watched_upstreams(compiled.entities))
 
 
 def get(path: str, **query: str) -> Page:
@@ -63,6 +126,22 @@ def test_entities_refer_to_each_other_and_are_found_by_id_and_name() -> None:
     assert route["id"] in {each["id"] for each in data("/services/default.web.80/routes")}
     assert [each["target"] for each in data("/upstreams/web.default.80.svc/targets")] == ["127.0.0.1:9080"]
     assert route["tags"][:3] == ["k8s-name:shop", "k8s-namespace:default", "k8s-kind:Ingress"]
+
+
+def test_certificates_are_those_of_secrets_however_clients_are_asked() -> None:
+    (certificate,) = data("/certificates")
+    assert (certificate["snis"], certificate["key"]) == (["*.safe.test", "b.test"], "***")
+    assert {each["name"]: each["certificate"]["id"] for each in data("/snis")} == dict.fromkeys(
+        certificate["snis"], certificate["id"]
+    )
+
+
+def test_authorities_and_the_credentials_that_name_them() -> None:
+    (found,) = data("/ca_certificates")
+    assert (found["id"], found["cert"]) == (AUTHORITY, authority().certificate_pem.decode())
+    assert found["cert_digest"] == authority().certificate.fingerprint(hashes.SHA256()).hex()
+    mapped = [(each["subject_name"], each["ca_certificate"]) for each in data("/consumers/cyd/mtls-auth")]
+    assert sorted(mapped, key=str) == [("cyd@mail.test", None), ("cyd@mail.test", {"id": AUTHORITY})]
 
 
 def test_a_plugin_stands_at_each_place_of_attachment() -> None:

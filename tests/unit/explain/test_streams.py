@@ -97,7 +97,7 @@ def test_any_host_is_explained_or_refused(scheme: str, host: str, port: int) -> 
 
 
 def test_rules_are_routes_of_the_admin_api() -> None:
-    entities = all_entities(compiled().entities, compiled().model)
+    entities = all_entities(compiled().entities)
     routes = {route["name"]: route for route in entities["routes"]}
     assert {name: (one["protocols"], one["snis"], one["destinations"]) for name, one in routes.items()} == {
         "default.db.0": (["tcp", "tls"], None, [{"port": 9000}]),

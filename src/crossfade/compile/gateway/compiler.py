@@ -16,8 +16,8 @@ from crossfade.api.kong.stream_ingress import StreamIngress, TcpIngress, UdpIngr
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.authorities import CA_LABEL, authorities_of
-from crossfade.compile.gateway.certificates import certificates_of
+from crossfade.compile.gateway.authorities import CA_LABEL, Authority, authorities_of
+from crossfade.compile.gateway.certificates import NamedCertificate, certificates_of
 from crossfade.compile.gateway.claims import tell_rivals
 from crossfade.compile.gateway.class_parameters import class_parameters
 from crossfade.compile.gateway.classes import ClassFilter
@@ -94,6 +94,8 @@ class KongEntities(NamedTuple):
     plugins: Attachments
     placed_streams: tuple[PlacedStream, ...] = ()
     stream_objects: tuple[StreamIngress, ...] = ()
+    certificates: tuple[NamedCertificate, ...] = ()
+    authorities: tuple[Authority, ...] = ()
 
 
 class CompiledGateway(NamedTuple):
@@ -132,6 +134,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
     refuse_custom_entities(snapshot, classes, memo, diagnostics)
     vaults = vaults_of(snapshot, classes, settings, memo, diagnostics)
     groups = consumer_groups_of(snapshot, classes, memo, diagnostics)
+    authorities = authorities_of(snapshot, classes, memo, diagnostics)
     serves_without_missing = settings.missing_plugins == "open"
     consumers = consumers_of(
         snapshot, classes, groups, memo, diagnostics, serves_without_missing=serves_without_missing
@@ -145,7 +148,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         consumers=consumers,
         groups=[*groups.values()],
         vaults=vaults,
-        authorities=authorities_of(snapshot, classes, memo, diagnostics),
+        authorities=authorities,
         serves_without_missing=serves_without_missing,
     )
     making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
@@ -176,7 +179,14 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         ),
     )
     stream_objects: tuple[StreamIngress, ...] = (*tcp_ingresses(snapshot, classes), *udp_ingresses(snapshot, classes))
-    entities = KongEntities(tuple(placed), plugins, tuple(placed_streams), stream_objects)
+    entities = KongEntities(
+        tuple(placed),
+        plugins,
+        tuple(placed_streams),
+        stream_objects,
+        certificates=tuple(certificates),
+        authorities=tuple(authorities.values()),
+    )
     return CompiledGateway(model, diagnostics, entities)
 
 
