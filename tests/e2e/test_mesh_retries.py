@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc.aio
 import pytest
 from msgspec import structs
 
-from crossfade.api.appmesh import Mesh, VirtualNode
+from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import ArnScope, compile_mesh
 from crossfade.compile.model import Direction, ProxyModel
 from crossfade.store.snapshot import Snapshot
@@ -69,9 +70,9 @@ class App:
             writer.close()
 
 
-def sidecar_model(app_port: int, port: int, **listener: Any) -> ProxyModel:
+def sidecar_model(app_port: int, port: int, *, protocol: str = "http", **listener: Any) -> ProxyModel:
     """The inbound side of a node, on `port` instead of behind iptables."""
-    listeners = [{"portMapping": {"port": app_port, "protocol": "http"}, **listener}]
+    listeners = [{"portMapping": {"port": app_port, "protocol": protocol}, **listener}]
     spec = {
         "meshRef": {"name": "m"},
         "listeners": listeners,
@@ -231,3 +232,74 @@ async def statistics(sidecar: Harness) -> dict[str, int]:
         answer = await get(http, sidecar.admin_port, "/stats?filter=downstream_rq_total")
     lines = (line.split(": ") for line in answer.body.splitlines() if ": " in line)
     return {name: int(value) for name, value in lines if value.isdigit()}
+
+
+class GrpcApp:
+    """Answers every call."""
+
+    def __init__(self) -> None:
+        (self.port,) = free_ports(1)
+
+    async def start(self) -> None:
+        handler = grpc.unary_unary_rpc_method_handler(self._answer)
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("dj.Jazz", {"Play": handler}),))
+        self._server.add_insecure_port(f"{LOOPBACK}:{self.port}")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop(0)
+
+    async def _answer(self, request: bytes, _: Any) -> bytes:
+        return request
+
+
+async def test_a_call_of_grpc_is_tried_elsewhere_too(tmp_path: Path) -> None:
+    """The sidecar's own answer to it has status 200 and says in a header that it was none."""
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(mesh_gateway(tmp_path))
+        apps, ports = [GrpcApp(), GrpcApp()], []
+        for number, app in enumerate(apps):
+            folder = tmp_path / f"pod-{number}"
+            folder.mkdir()
+            await app.start()
+            stack.push_async_callback(app.stop)
+            sidecar = await stack.enter_async_context(running_envoy(folder))
+            sidecar.publish(sidecar_model(app.port, sidecar.port, protocol="grpc"))
+            ports.append(sidecar.port)
+        put_grpc(gateway, ports)
+        await gateway.start()
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"{LOOPBACK}:{gateway.port}"))
+        call: Any = channel.unary_unary("/dj.Jazz/Play")
+
+        async def all_answer() -> bool:
+            try:
+                return [await call(b"song") for _ in range(10)] == [b"song"] * 10
+            except grpc.aio.AioRpcError:
+                return False
+
+        await until(all_answer)
+        await apps[0].stop()
+        assert [await call(b"song") for _ in range(40)] == [b"song"] * 40
+        await apps[1].stop()
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call(b"song")
+        assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert UNDELIVERED not in dict(failed.value.initial_metadata())
+
+
+def put_grpc(gateway: MeshGateway, ports: list[int]) -> None:
+    """A gateway, and behind it the one node on these ports; its route wants no retries."""
+    listeners = [{"portMapping": {"port": PORT, "protocol": "grpc"}}]
+    own = [{"portMapping": {"port": gateway.port, "protocol": "grpc"}}]
+    discovery = {"dns": {"hostname": "jazz.prod.svc.cluster.local"}}
+    policy = {**NO_RETRIES, "grpcRetryEvents": ["unavailable"]}
+    body = {"match": {"serviceName": "dj.Jazz"}, "action": to_node("jazz"), "retryPolicy": policy}
+    gateway.put(Mesh, "m", {})
+    gateway.put(VirtualGateway, "gate", {"listeners": own})
+    gateway.objects.put_endpoints("jazz", *((LOOPBACK, port) for port in ports), port=PORT)
+    gateway.put(VirtualNode, "jazz", {"listeners": listeners, "serviceDiscovery": discovery})
+    gateway.put(VirtualRouter, "jazz", {"listeners": listeners, "routes": [{"name": "r", "grpcRoute": body}]})
+    gateway.put(VirtualService, "jazz", {"provider": {"virtualRouter": {"virtualRouterRef": {"name": "jazz"}}}})
+    action = {"target": {"virtualService": {"virtualServiceRef": {"name": "jazz"}}}}
+    gateway.put(GatewayRoute, "jazz", {"grpcRoute": {"match": {"serviceName": "dj.Jazz"}, "action": action}})
