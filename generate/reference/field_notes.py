@@ -138,7 +138,7 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
         r"spec\.listeners\[\]\.timeout\..*": "the part of the listener's protocol counts; 0: no limit",
         r"spec\.listeners\[\]\.healthCheck\..*": "callers ask the node's endpoints so",
         r"spec\.listeners\[\]\.outlierDetection\..*": "callers leave endpoints out that fail so often",
-        r"spec\.serviceDiscovery\.awsCloudMap\..*Name": "callers find the pods registered under it; no AWS",
+        r"spec\.serviceDiscovery\.awsCloudMap\..*Name": "callers find the pods registered under it",
         r"spec\.serviceDiscovery\.awsCloudMap\.attributes\[\]\..*": "of the node's pods; callers find those with all",
         r"spec\.serviceDiscovery\.dns\.hostname": "a Service, whose endpoints are used; else a name or address",
         r"spec\.serviceDiscovery\.dns\.responseType": "of other names `ENDPOINTS`: all addresses; absent: one",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualService
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import ArnScope, ClusterView, MeshCompiler, MeshModel
+from crossfade.compile.mesh.cloud_map import CloudMapName, Instance
 from crossfade.compile.mesh.endpoints import EndpointSource, service_endpoints
 from crossfade.compile.mesh.service_names import service_key
 from crossfade.compile.model import Discovery
@@ -183,3 +184,26 @@ def test_dns_stays_where_it_is_wanted_or_slices_cannot_be_read(
     found = MeshCompiler(ArnScope(), cluster).compile(Snapshot.of(mesh_objects(annotations=annotations)), {})
     assert discovery_of(found) is expected
     assert bool(found.endpoints) is (expected is Discovery.EDS)
+
+
+def test_instances_that_others_registered_are_found_by_their_attributes() -> None:
+    cloud_map = {
+        "namespaceName": "corp.local",
+        "serviceName": "jazz",
+        "attributes": [{"key": "stage", "value": "prod"}],
+    }
+    listeners = [{"portMapping": {"port": 9080, "protocol": "http"}}]
+    spec = {"meshRef": {"name": "m"}, "listeners": listeners, "serviceDiscovery": {"awsCloudMap": cloud_map}}
+    node = decode({"metadata": {"name": "jazz", "namespace": "prod"}, "spec": spec}, VirtualNode)
+    compiler = MeshCompiler(ArnScope())
+    others = [item for item in mesh_objects() if item.metadata.name != "jazz" or not isinstance(item, VirtualNode)]
+    snapshot = Snapshot.of([*others, node])
+    assert compiler.compile(snapshot, {}).endpoints == {"m": {CLUSTER: ()}}
+
+    def foreign(address: str, stage: str) -> Instance:
+        return Instance({"IPv4": address}, {"stage": stage}, is_draining=False, ports=())
+
+    name = CloudMapName("corp.local", "jazz")
+    compiler.foreign = {name: (foreign("192.0.2.1", "prod"), foreign("192.0.2.2", "test"))}
+    found = compiler.compile(snapshot, {}).endpoints["m"][CLUSTER]
+    assert [(endpoint.address, endpoint.port) for endpoint in found] == [("192.0.2.1", 9080)]

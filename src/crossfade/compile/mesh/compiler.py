@@ -5,6 +5,8 @@ from typing import Final
 from crossfade.api.appmesh import Mesh
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh.admit import MEMBER_KINDS
+from crossfade.compile.mesh.cloud_map import InstancesByName
+from crossfade.compile.mesh.endpoints import NO_INSTANCES
 from crossfade.compile.mesh.fallback import Accepted, Compiled, Memories, Refusals, compile_with_fallback
 from crossfade.compile.mesh.model import MeshModel
 from crossfade.compile.mesh.names import ArnScope
@@ -19,10 +21,14 @@ ROUTING_KINDS: Final[tuple[type[TypedObject], ...]] = (Namespace, Mesh, *MEMBER_
 
 
 class MeshCompiler:
-    """`routing` is the last model without endpoints: the very same one as long as nothing of it changes."""
+    """`routing` is the last model without endpoints: the very same one as long as nothing of it changes.
+
+    `foreign` are instances of Cloud Map that others have registered.
+    """
 
     def __init__(self, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> None:
         self.routing: MeshModel | None = None
+        self.foreign: InstancesByName = NO_INSTANCES
         self._scope = scope
         self._cluster = cluster
         self._accepted: Accepted = {}
@@ -38,7 +44,7 @@ class MeshCompiler:
         if self.routing is None or not is_same or any(map(_differ, inputs, self._inputs)):
             self.routing = self._routed(snapshot, refusals).model
             self._inputs, self._refusals = inputs, refusals
-        return with_endpoints(self.routing, snapshot, self._endpoints)
+        return with_endpoints(self.routing, snapshot, self._endpoints, self.foreign)
 
     def _routed(self, snapshot: Snapshot, refusals: Refusals) -> Compiled:
         compiled = compile_with_fallback(

@@ -15,6 +15,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh.cloud_map import (
+    CloudMapName,
     CloudMapSource,
     InstancesByName,
     Registration,
@@ -66,9 +67,10 @@ def compile_endpoints(
     snapshot: Snapshot,
     memo: Memo,
     diagnostics: Diagnostics,
+    foreign: InstancesByName = NO_INSTANCES,
 ) -> FoundEndpoints:
-    """Only what concerns a changed slice or changed pods is compiled again."""
-    instances = _instances(registrations, snapshot, memo, diagnostics)
+    """Only what concerns a changed slice or changed pods is compiled again. `foreign` are instances of others."""
+    instances = _instances(registrations, snapshot, foreign, memo, diagnostics)
     inputs = _Inputs(snapshot, _slices_by_service(snapshot), instances, memo, diagnostics)
     by_mesh = {
         mesh: {cluster: inputs.endpoints((mesh, cluster), source) for cluster, source in by_cluster.items()}
@@ -77,16 +79,27 @@ def compile_endpoints(
     return FoundEndpoints(by_mesh, instances)
 
 
+def cloud_map_names(sources: Mapping[str, SourcesByCluster]) -> frozenset[CloudMapName]:
+    """Of all services that somebody may call."""
+    found = (source for by_cluster in sources.values() for source in by_cluster.values())
+    return frozenset(source.name for source in found if isinstance(source, CloudMapSource))
+
+
 def _instances(
-    registrations: tuple[Registration, ...], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+    registrations: tuple[Registration, ...],
+    snapshot: Snapshot,
+    foreign: InstancesByName,
+    memo: Memo,
+    diagnostics: Diagnostics,
 ) -> InstancesByName:
-    if not registrations:
+    if not registrations and not foreign:
         return NO_INSTANCES
 
     def make(_: Diagnostics) -> InstancesByName:
-        return registered_instances(registrations, snapshot)
+        own = registered_instances(registrations, snapshot)
+        return {name: (*own.get(name, ()), *foreign.get(name, ())) for name in sorted({*own, *foreign})}
 
-    return memo.of("instances", (registrations, snapshot.all(Pod)), make, diagnostics)
+    return memo.of("instances", (registrations, snapshot.all(Pod), foreign), make, diagnostics)
 
 
 def _slices_by_service(snapshot: Snapshot) -> dict[NamespacedName, list[EndpointSlice]]:

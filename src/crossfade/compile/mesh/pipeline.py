@@ -14,7 +14,7 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
-from crossfade.compile.mesh.cloud_map import Registration, registration_of
+from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
 from crossfade.compile.mesh.discovery import (
     check_discovery,
     check_service_ports,
@@ -22,7 +22,7 @@ from crossfade.compile.mesh.discovery import (
     endpoint_sources,
     service_behind,
 )
-from crossfade.compile.mesh.endpoints import Source, SourcesByCluster, compile_endpoints
+from crossfade.compile.mesh.endpoints import NO_INSTANCES, Source, SourcesByCluster, compile_endpoints
 from crossfade.compile.mesh.gateway_links import GatewayScope
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
@@ -57,11 +57,13 @@ def compile_mesh(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY
     return with_endpoints(compile_routing(snapshot, scope, cluster, Memo()), snapshot, Memo())
 
 
-def with_endpoints(routing: MeshModel, snapshot: Snapshot, memo: Memo) -> MeshModel:
+def with_endpoints(
+    routing: MeshModel, snapshot: Snapshot, memo: Memo, foreign: InstancesByName = NO_INSTANCES
+) -> MeshModel:
     """`routing` is what `compile_routing` gave, for this snapshot or for one that differs in endpoints only."""
     diagnostics = Diagnostics()
     memo.begin()
-    found = compile_endpoints(routing.sources, routing.registrations, snapshot, memo, diagnostics)
+    found = compile_endpoints(routing.sources, routing.registrations, snapshot, memo, diagnostics, foreign)
     return structs.replace(
         routing,
         endpoints=found.by_mesh,

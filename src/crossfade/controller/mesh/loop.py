@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Callable
 from crossfade.compile.mesh import (
     ArnScope,
     ClusterView,
+    InstancesByName,
     MeshCompiler,
     MeshModel,
     Refusals,
@@ -65,6 +66,12 @@ class MeshLoop:
         while True:
             await self._has_new_refusals.wait()
             self._has_new_refusals.clear()
+            self._apply(self.snapshot)
+
+    def learn(self, foreign: InstancesByName) -> None:
+        """Instances of Cloud Map that others have registered."""
+        self._compiler.foreign = foreign
+        if self.model is not None:
             self._apply(self.snapshot)
 
     def _apply(self, snapshot: Snapshot) -> None:

@@ -24,7 +24,11 @@ from crossfade.api.appmesh import (
 from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import ArnScope, ClusterView, InstancesByName, uses_cloud_map
+from crossfade.compile.mesh.cloud_map import CloudMapName
+from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.controller.health import health_server
+from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
+from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
 from crossfade.controller.mesh.certificates import Certificates
 from crossfade.controller.mesh.cloud_map_names import CloudMapNames
 from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
@@ -60,6 +64,7 @@ from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
 from crossfade_kube.logging import EventLog
+from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import TypedObject
 from crossfade_kube.tasks import SupervisedTasks
 
@@ -108,6 +113,7 @@ class MeshSettings(Struct, frozen=True):
     sidecar_pre_stop_delay_s: int = 0
     waits_until_proxy_ready: bool = False
     cluster_domain: str = "cluster.local"
+    uses_aws_cloud_map: bool = False
     native_sidecars: NativeSidecars = NativeSidecars.AUTO
     sidecar_start_timeout_s: int = 180
 
@@ -120,6 +126,9 @@ class MeshSettings(Struct, frozen=True):
         domain = (environ.get("CROSSFADE_CLUSTER_DOMAIN") or "cluster.local").strip(".")
         if isinstance(misfit := host_name(domain), Misfit):
             raise ValueError(f"CROSSFADE_CLUSTER_DOMAIN is {domain!r}: {misfit.problem}")
+        cloud_map = environ.get("CROSSFADE_CLOUD_MAP") or "cluster"
+        if cloud_map not in ("cluster", "aws"):
+            raise ValueError(f"CROSSFADE_CLOUD_MAP is {cloud_map!r}: it must be cluster or aws")
         native = environ.get("CROSSFADE_NATIVE_SIDECARS") or NativeSidecars.AUTO
         if native not in list(NativeSidecars):
             raise ValueError(f"CROSSFADE_NATIVE_SIDECARS is {native!r}: it must be one of {', '.join(NativeSidecars)}")
@@ -137,6 +146,7 @@ class MeshSettings(Struct, frozen=True):
             sidecar_pre_stop_delay_s=_seconds(environ, "CROSSFADE_PRE_STOP_DELAY_S", 0),
             waits_until_proxy_ready=environ.get("CROSSFADE_WAIT_UNTIL_PROXY_READY") == "true",
             cluster_domain=domain,
+            uses_aws_cloud_map=cloud_map == "aws",
             native_sidecars=NativeSidecars(native),
             sidecar_start_timeout_s=max(_seconds(environ, "CROSSFADE_POST_START_TIMEOUT_S", 180), 1),
         )
@@ -183,6 +193,10 @@ class _MeshRole:
             max_unrest_s=_MAX_UNREST_S,
         )
         self._names: CloudMapNames | None = None
+        aws = AwsCloudMap(settings.region) if settings.uses_aws_cloud_map else None
+        self._aws = aws
+        self._registry: AwsRegistry | None = None
+        self._discovery = AwsDiscovery(aws, log=log, on_change=lambda it: self._loop.learn(it)) if aws else None
         self._named: InstancesByName | None = None
         self._writer: StatusWriter | None = None
         self._status_faults = FaultLog(log)
@@ -211,6 +225,8 @@ class _MeshRole:
             tasks.start("compile", self._loop.run)
             tasks.start("compile what was refused", self._loop.run_refusals)
             tasks.start("events", self._events.run)
+            if self._discovery is not None:
+                tasks.start("discover instances at AWS", self._discovery.run)
             tasks.start("status", self._lead)
             tasks.start("serve", self._serve)
 
@@ -224,6 +240,8 @@ class _MeshRole:
         """A writer for each term: what an earlier one left unwritten was decided on what is no longer so."""
         self._writer = StatusWriter(self._client, self._events)
         self._names = CloudMapNames(self._client, namespace=self._settings.namespace, manager=NAME, log=log)
+        if self._aws is not None:
+            self._registry = AwsRegistry(self._aws, log=log, on_problem=self._report_cloud_map)
         self._named = None
         try:
             self._submit()
@@ -231,15 +249,32 @@ class _MeshRole:
             async with SupervisedTasks(log) as tasks:
                 tasks.start("write statuses", self._writer.run)
                 tasks.start("write names of Cloud Map", self._names.run)
+                if self._registry is not None:
+                    tasks.start("register at AWS", self._registry.run)
         finally:
-            self._writer = self._names = None
+            self._writer = self._names = self._registry = None
 
     def _submit_names(self) -> None:
-        instances = self._loop.model.instances if self._loop.model is not None else None
-        if self._names is not None and instances is not None and instances is not self._named:
-            self._named = instances
-            wanted = cloud_map_objects(instances, namespace=self._settings.namespace, manager=NAME)
-            self._names.submit(wanted, self._loop.snapshot)
+        model = self._loop.model
+        if model is not None and self._discovery is not None:
+            self._discovery.ask(cloud_map_names(model.sources), model.registrations)
+        if model is None or self._names is None or model.instances is self._named:
+            return
+        self._named = model.instances
+        if self._registry is not None:
+            self._registry.submit(model.instances, model.registrations)
+        # The names are Route 53's where instances are at AWS.
+        instances = model.instances if self._registry is None else NO_INSTANCES
+        wanted = cloud_map_objects(instances, namespace=self._settings.namespace, manager=NAME)
+        self._names.submit(wanted, self._loop.snapshot)
+
+    def _report_cloud_map(self, name: CloudMapName, problem: str) -> None:
+        registrations = self._loop.model.registrations if self._loop.model is not None else ()
+        resource = VirtualNode.RESOURCE
+        for one in registrations:
+            if one.name == name:
+                ref = ObjectRef(resource.api_version, resource.kind, one.node.namespace, one.node.name)
+                self._events.warning(ref, "ReconcileError", f"{problem}; its pods are not registered at AWS")
 
     def _submit(self) -> None:
         if self._writer is not None and self._loop.model is not None:
