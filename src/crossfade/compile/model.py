@@ -229,10 +229,14 @@ class UdpHandler(Struct, frozen=True):
 
 
 class ServerCertificate(Struct, frozen=True):
-    """PEM texts; the private key never appears in `repr`."""
+    """PEM texts; the private key never appears in `repr`.
+
+    One with a `name` reaches the proxy by itself, so that a new one does not end the connections of its listener.
+    """
 
     chain_pem: str
     key_pem: str
+    name: str = ""
 
     def __repr__(self) -> str:
         return "ServerCertificate(***)"

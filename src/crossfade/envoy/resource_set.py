@@ -16,6 +16,7 @@ class ResourceType(StrEnum):
 
     CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
     ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+    SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
     LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
     EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
     ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
@@ -28,7 +29,7 @@ class Resource(NamedTuple):
     framed: bytes
 
     def __repr__(self) -> str:
-        # The bytes of a listener hold private keys.
+        # The bytes of a listener or secret hold private keys.
         return f"Resource({self.version}, {len(self.framed)} bytes)"
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
-from crossfade.compile.model import Discovery, ProxyModel
+from crossfade.compile.model import Discovery, ProxyModel, ServerCertificate
 from crossfade.compile.routing.tables import Action, GatewayTables
 from crossfade.envoy import names
 from crossfade.envoy.actions import action_table
@@ -17,6 +17,7 @@ from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, en
 from crossfade.envoy.route import KnownHosts
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shards import SHARDS, TableText, TableTexts
+from crossfade.envoy.tls import secret_from_certificate
 
 # Requests that were routed before a change may still name an action that it has made needless.
 MOST_RETIRED: Final = 64
@@ -107,6 +108,8 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterato
                 (cluster.name, cluster.endpoints, cluster.are_probed),
                 _endpoints,
             )
+    for certificate in _named_certificates(model):
+        yield ResourceType.SECRET, certificate.name, certificate, secret_from_certificate
     for listener in model.listeners:
         yield ResourceType.LISTENER, listener.name, listener, lambda one: listener_from_model(one, options)
     for table in model.route_tables:
@@ -126,6 +129,13 @@ def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encode
 
     for text in memory.table_texts.of(gateway):
         yield ResourceType.EXTENSION, text.name, text, config
+
+
+def _named_certificates(model: ProxyModel) -> Iterator[ServerCertificate]:
+    """Each once: several listeners show the same."""
+    chains = (chain for listener in model.listeners for chain in listener.chains)
+    found = {one.name: one for chain in chains if (one := chain.certificate) is not None and one.name}
+    return iter(found.values())
 
 
 def _endpoints(part: tuple[str, Any, bool]) -> Message:

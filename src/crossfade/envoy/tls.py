@@ -5,6 +5,7 @@ from typing import Final
 from crossfade.compile.model import AskedCertificate, ClientTls, Protocol, ServerCertificate, ServerTls
 from crossfade.envoy import names
 from crossfade.envoy.proto import core_v3, duration, packed, tls_v3
+from crossfade.envoy.sources import ads
 
 VERSIONS: Final = {
     "TLSv1": tls_v3.TlsParameters.TLSv1_0,
@@ -60,6 +61,18 @@ def client_tls(tls: ClientTls, protocol: Protocol) -> core_v3.TransportSocket:
 
 
 def _add_certificate(context: tls_v3.CommonTlsContext, certificate: ServerCertificate) -> None:
-    entry = context.tls_certificates.add()
-    entry.certificate_chain.inline_string = certificate.chain_pem
-    entry.private_key.inline_string = certificate.key_pem
+    if certificate.name:
+        context.tls_certificate_sds_secret_configs.add(name=certificate.name, sds_config=ads())
+    else:
+        _fill(context.tls_certificates.add(), certificate)
+
+
+def secret_from_certificate(certificate: ServerCertificate) -> tls_v3.Secret:
+    message = tls_v3.Secret(name=certificate.name)
+    _fill(message.tls_certificate, certificate)
+    return message
+
+
+def _fill(message: tls_v3.TlsCertificate, certificate: ServerCertificate) -> None:
+    message.certificate_chain.inline_string = certificate.chain_pem
+    message.private_key.inline_string = certificate.key_pem

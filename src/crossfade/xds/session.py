@@ -14,6 +14,7 @@ from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, en
 PUSH_ORDER: Final = (
     ResourceType.CLUSTER,
     ResourceType.ENDPOINTS,
+    ResourceType.SECRET,
     ResourceType.LISTENER,
     ResourceType.ROUTES,
     ResourceType.EXTENSION,

@@ -37,14 +37,30 @@ def resources(model: ProxyModel) -> ResourceSet:
 
 def test_every_type_is_there() -> None:
     model = proxy_model(route_to("a"), clusters=(local_cluster("a", 80),), dialect=Dialect.KONG, gateway=tables())
+    certificate = ServerCertificate("CHAIN", "KEY", name="acme.a.test")
+    chain = FilterChain("a", HttpHandler("t", "s", Dialect.KONG), server_names=("a.test",), certificate=certificate)
+    (listener,) = model.listeners
+    model = replace(model, listeners=(replace(listener, chains=(*listener.chains, chain)),))
     found = {kind.name: list(resources(model).of(kind)) for kind in ResourceType}
     assert found == {
         "CLUSTER": ["a"],
         "ENDPOINTS": ["a"],
+        "SECRET": ["acme.a.test"],
         "LISTENER": ["gateway_tables", "listener"],
         "EXTENSION": ["gateway-root", *(f"gateway-shard-{number:03}" for number in range(SHARDS))],
         "ROUTES": ["gateway", "table"],
     }
+
+
+def test_a_certificate_with_a_name_changes_by_itself() -> None:
+    def made(key: str) -> ResourceSet:
+        certificate = ServerCertificate("CHAIN", key, name="acme.a.test")
+        chain = FilterChain("a", HttpHandler("t", "s", Dialect.KONG), server_names=("a.test",), certificate=certificate)
+        return resources(ProxyModel((Listener("https", "0.0.0.0", 8443, Direction.INBOUND, (chain,)),)))
+
+    before, after = made("OLD"), made("NEW")
+    assert before.of(ResourceType.LISTENER) == after.of(ResourceType.LISTENER)
+    assert before.of(ResourceType.SECRET) != after.of(ResourceType.SECRET)
 
 
 def test_one_changed_route_changes_one_shard_and_the_root() -> None:
