@@ -21,6 +21,13 @@ fn configurations() -> Vec<(&'static str, Value)> {
     vec![
         ("acl", json!({"allow": ["a"]})),
         (
+            "acme",
+            json!({
+                "domains": ["*.test", "a"], "allow_any_domain": true, "enable_ipv4_common_name": false,
+                "challenges": {"a": "a.b"},
+            }),
+        ),
+        (
             "aws-lambda",
             json!({
                 "timeout": 1000, "keepalive": 1000, "aws_key": "k", "aws_secret": "s", "aws_region": "eu-west-1",

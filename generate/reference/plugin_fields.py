@@ -10,6 +10,14 @@ from crossfade.compile.policies.schema import Field
 
 # What a schema's check allows, by the name of its function.
 _ALLOWED: Final = {
+    "account_email": "has an `@`",
+    "account_key": "PEM",
+    "acme_storage": "`shm`, `kong`",
+    "domain": "a host, `*.` may stand before it",
+    "hmac_key": "base64 for URLs",
+    "key_set": "is refused",
+    "no_storage": "is refused",
+    "rsa_key_size": "2048, 3072, 4096",
     "absolute_path": "begins with `/`",
     "attribute": "name or number of an attribute",
     "audience": "at most 1024 bytes",

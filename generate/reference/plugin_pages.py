@@ -5,7 +5,7 @@ from typing import Final
 
 from crossfade.api.kong.credentials import CREDENTIAL_KINDS
 from crossfade.compile import policies
-from crossfade.compile.policies.plugin import EnvoyFilter, ModuleStep, Plugin, Step
+from crossfade.compile.policies.plugin import EnvoyFilter, Errand, ModuleStep, Plugin, Step
 from crossfade.compile.policies.registry import ORDER, PLUGINS
 from crossfade.compile.policies.schema import apply_schema
 from crossfade.compile.policies.unsupported import INSTEAD
@@ -117,4 +117,6 @@ def _places(steps: tuple[Step, ...]) -> list[str]:
 def _place(step: Step) -> str:
     if isinstance(step, ModuleStep):
         return "the policy module"
+    if isinstance(step, Errand):
+        return "the control plane"
     return f"Envoy's filter `{step.name}`" if isinstance(step, EnvoyFilter) else "Envoy's route"

@@ -19,7 +19,7 @@ from crossfade.kong_conf.listen import stream_listens
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
-from crossfade_kube.meta import JsonObject
+from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.registry import decode_known, kinds_by_gvk
 from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics, plain
 
@@ -33,11 +33,16 @@ def documents(case: str) -> list[JsonObject]:
 
 
 def settings(case: str) -> CompileSettings:
-    """`settings.yaml`: fields of `CompileSettings`, `tls: true` for a TLS listener, Kong's `stream_listen`."""
+    """`settings.yaml`: fields of `CompileSettings`, `tls: true` for a TLS listener, Kong's `stream_listen`.
+
+    The Secrets of `acme_secrets` are `namespace/name`.
+    """
     path = CASES / case / "settings.yaml"
     given = yaml.safe_load(path.read_text()) if path.exists() else {}
     certificate = ServerCertificate("chain", "key") if given.pop("tls", False) else None
     kong = KongSettings(stream_listen=stream_listens(given.pop("stream_listen", "off")))
+    secrets = (NamespacedName(*name.split("/")) for name in given.pop("acme_secrets", ()))
+    given["acme_secrets"] = tuple(secrets)
     found = CompileSettings(kong=kong, salt=b"salt", default_certificate=certificate, authorities="/authorities.pem")
     return replace(found, **given)
 

@@ -2,6 +2,7 @@
 //! says so with each route).
 
 pub mod acl;
+pub mod acme;
 pub mod aws_lambda;
 pub mod basic_auth;
 pub mod bot_detection;
@@ -104,6 +105,7 @@ type Parse = fn(Value) -> Result<Box<dyn Plugin>, ConfigError>;
 #[rustfmt::skip]
 const PLUGINS: &[(&str, Parse)] = &[
     ("acl", acl::parse),
+    ("acme", acme::parse),
     ("aws-lambda", aws_lambda::parse),
     ("basic-auth", basic_auth::parse),
     ("bot-detection", bot_detection::parse),

@@ -228,7 +228,7 @@ def _snis(entities: KongEntities) -> Iterator[Json]:
 
 
 def _certificate_id(named: NamedCertificate) -> str:
-    return entity_id("certificate", f"{named.origin.ref.namespace}.{named.origin.ref.name}")
+    return entity_id("certificate", named.title)
 
 
 def _authority(authority: Authority) -> Json:

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 _REFERENCES: Final = ("route", "service", "consumer", "consumer_group")
 _HIDDEN: Final = "***"
-_SECRET: Final = re.compile(r"(.*_)?(password|passphrase|secret|token|private_key|api_key|key)", re.IGNORECASE)
+_SECRET: Final = re.compile(r"(.*_)?(password|passphrase|secret|token|private_key|api_key|key|key_id)", re.IGNORECASE)
 
 
 def plugin_entities(entities: KongEntities) -> Iterator[Json]:

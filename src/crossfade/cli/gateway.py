@@ -59,6 +59,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     run.add_argument(
         "--admin-port", type=_port, metavar="N", help="Kong's Admin API, read-only and on loopback (default: none)"
     )
+    run.add_argument(
+        "--acme-folder",
+        metavar="DIR",
+        type=Path,
+        help="where the plugin acme keeps accounts and certificates (default: ~/.local/state/crossfade/acme)",
+    )
     run.add_argument("--concurrency", metavar="N", help="Envoy's worker threads (default: one a processor)")
     run.set_defaults(run=_run)
 
@@ -110,8 +116,15 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.https_port: "--https-port",
         arguments.admin_port: "--admin-port",
     }
-    files = FilesSettings(arguments.folder, settings, options, of_admin)
+    acme_folder = arguments.acme_folder or _state_folder() / "acme"
+    files = FilesSettings(arguments.folder, settings, acme_folder, options, of_admin)
     return run_gateway_files(files, say=_say)
+
+
+def _state_folder() -> Path:
+    """As the XDG base directories have it."""
+    given = os.environ.get("XDG_STATE_HOME")
+    return (Path(given) if given and Path(given).is_absolute() else Path("~/.local/state").expanduser()) / "crossfade"
 
 
 def _read(arguments: argparse.Namespace) -> "Reading":

@@ -1,11 +1,13 @@
 """Keeps a proxy current with a directory, and people with both. Files are read and compiled beside the event loop."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from crossfade.acme.demands import Demands
+from crossfade.acme.news import News
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.compiler import CompiledGateway
 from crossfade.gateway_files.telling import Message, Telling
@@ -36,6 +38,8 @@ class FilesLoop:
         self._file_count = 0
         self.latest: CompiledGateway | None = None
         """What was compiled last."""
+        self.demands = Demands()
+        self._working = asyncio.Lock()
         self._published = asyncio.Event()
         self._taken = asyncio.Event()
         self._pending: dict[ObjectRef, None] = {}
@@ -82,7 +86,24 @@ class FilesLoop:
         self._is_ready = True
         self._say(Message(SELF, f"{', '.join(parts)}: ready"))
 
+    async def keep(self, entries: Mapping[str, bytes]) -> None:
+        """What the plugin acme keeps has changed; returns when the proxy is given it."""
+        await self._try(partial(self._work.keep, entries))
+
+    def answers(self, tokens: frozenset[str]) -> bool:
+        """The proxy has taken a configuration with these challenges."""
+        latest = self.demands.latest
+        return latest is not None and tokens <= latest.tokens and self.is_taken
+
+    def tell_certificate(self, news: News) -> None:
+        about = self._telling.about(news.ref, news.text)
+        self._say(about if news.is_failure else about._replace(severity=None))
+
     async def _try(self, step: Callable[[], Outcome | None]) -> None:
+        async with self._working:
+            await self._try_alone(step)
+
+    async def _try_alone(self, step: Callable[[], Outcome | None]) -> None:
         try:
             outcome = await asyncio.to_thread(step)
         except Exception as exc:
@@ -106,6 +127,7 @@ class FilesLoop:
         before = self.publisher.effective(PROXY)
         self._telling.note(outcome.state)
         self._publication.publish(built)
+        self.demands.put(built.entities.acme if built.entities is not None else None)
         self._published.set()
         for message in self._telling.news(outcome.state, built.diagnostics):
             self._say(message)

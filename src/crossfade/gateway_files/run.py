@@ -20,6 +20,7 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ServerCertificate
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.gateway_files.certificates import entries_in, keep_certificates
 from crossfade.gateway_files.loop import SELF, FilesLoop
 from crossfade.gateway_files.options import WrongOption, check
 from crossfade.gateway_files.schemas import Schemas
@@ -44,10 +45,14 @@ _LOG_LEVEL: Final = "warning"
 
 
 class FilesSettings(Struct, frozen=True):
-    """`port_options` say by which option, if by one, a port to listen on was given."""
+    """`port_options` say by which option, if by one, a port to listen on was given.
+
+    `acme_folder` is where the plugin acme keeps accounts and certificates; it comes with the first of them.
+    """
 
     folder: Path
     compile: CompileSettings
+    acme_folder: Path
     port_options: Mapping[int, str] = {}
     admin_certificate: ServerCertificate | None = None
 
@@ -74,9 +79,12 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     options = EnvoyOptions(policy_library_path(), settings.compile.token)
-    files = FilesLoop(settings.folder, Work(settings.folder, settings.compile, options, Schemas(gateway_crd)), say)
+    kept = entries_in(settings.acme_folder)
+    work = Work(settings.folder, settings.compile, options, Schemas(gateway_crd), kept)
+    files = FilesLoop(settings.folder, work, say)
+    certificates = keep_certificates(settings.acme_folder, files, say, settings.compile.trusted_authorities)
     server = await AdsServer.start(publisher=files.publisher, address=f"{_LOOPBACK}:0", authenticate=always(PROXY))
-    background = [asyncio.create_task(files.run()), asyncio.create_task(ended.wait())]
+    background = [asyncio.create_task(each) for each in (files.run(), certificates, ended.wait())]
     admin_port = _free_port()
     # Envoy asks the kernel to be ended with the thread that starts it: this is the main thread.
     envoy = _start_envoy(settings, workdir, ads_port=server.port, admin_port=admin_port)

@@ -5,10 +5,12 @@ What a change did not touch is neither read nor compiled nor encoded again.
 
 import gc
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from crossfade.compile.gateway.acme_store import Kept
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.gateway import Built, GatewayBuilder
 from crossfade.envoy.settings import EnvoyOptions
@@ -16,7 +18,7 @@ from crossfade.gateway_files.directory import Directory
 from crossfade.gateway_files.reading import gateway_reading
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FileSource, FileState
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import ObjectMeta, ObjectRef
 
 # So many changed objects are as good as a start.
 _MANY: Final = 1000
@@ -35,8 +37,17 @@ class Work:
     it again and again takes longer than a change does.
     """
 
-    def __init__(self, folder: Path, settings: CompileSettings, options: EnvoyOptions, schemas: Schemas) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: CompileSettings,
+        options: EnvoyOptions,
+        schemas: Schemas,
+        kept: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """`kept` is what the plugin acme keeps."""
         self.options = options
+        self._kept = _kept(kept)
         self._source = FileSource(Directory(folder), gateway_reading(schemas))
         self._builder = GatewayBuilder(settings, options)
         self._changed: dict[ObjectRef, None] = {}
@@ -74,9 +85,18 @@ class Work:
             gc.freeze()
         return outcome
 
+    def keep(self, kept: Mapping[str, bytes]) -> Outcome:
+        """As `step`, with what the plugin acme keeps now."""
+        self._kept = _kept(kept)
+        return self._outcome()
+
     def _outcome(self) -> Outcome:
         state = self._source.state()
         self._changed |= dict.fromkeys(state.changed)
-        built = self._builder.build(state.snapshot)
+        built = self._builder.build(state.snapshot.with_changes([self._kept], []))
         changed, self._changed = tuple(self._changed), {}
         return Outcome(state, built, changed)
+
+
+def _kept(entries: Mapping[str, bytes]) -> Kept:
+    return Kept(ObjectMeta(name="acme"), entries)

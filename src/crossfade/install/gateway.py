@@ -10,10 +10,13 @@ from msgspec import Struct
 from crossfade import __version__
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.service_facade import FACADE_GROUP
+from crossfade.compile.gateway.acme_store import secret_names
 from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
 ELECTION_ID: Final = "kong-ingress-controller-leader-kong"
+# With what the names of the Secrets begin that hold certificates of the plugin acme.
+ACME_SECRETS: Final = "kong-kong-acme"
 HEALTH_PORT: Final = 10254
 STATUS_PORT: Final = 8100
 WEBHOOK_PORT: Final = 8080
@@ -55,6 +58,10 @@ class GatewayInstallSettings(Struct, frozen=True):
     def fullname(self) -> str:
         """As the chart: `<release>-kong`."""
         return f"{self.release}-kong"
+
+    @property
+    def acme_secrets(self) -> str:
+        return f"{self.fullname}-acme"
 
     @property
     def selector(self) -> dict[str, str]:
@@ -133,12 +140,13 @@ def _access(settings: GatewayInstallSettings) -> list[JsonObject]:
         {**_rule("coordination.k8s.io", ["leases"], ["get", "update"]), **own_names},
     ]
     in_cluster = _cluster_rules(settings)
+    own_secrets = [secret.name for secret in secret_names(settings.namespace, settings.acme_secrets)]
     if settings.has_webhook:
-        secret = {"resourceNames": [webhook_service(name)]}
-        in_namespace += [
-            _rule("", ["secrets"], ["create"]),
-            {**_rule("", ["secrets"], ["get", "update"]), **secret},
-        ]
+        own_secrets.append(webhook_service(name))
+    in_namespace += [
+        _rule("", ["secrets"], ["create"]),
+        {**_rule("", ["secrets"], ["get", "update"]), "resourceNames": own_secrets},
+    ]
     return [
         _object(settings, version, "ClusterRole", name, namespaced=False, rules=in_cluster),
         _object(
@@ -324,6 +332,7 @@ def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
         "CONTROLLER_ELECTION_ID": ELECTION_ID,
         "CONTROLLER_INGRESS_CLASS": settings.ingress_class,
         "CONTROLLER_PUBLISH_SERVICE": f"{settings.namespace}/{settings.fullname}-proxy",
+        "CROSSFADE_ACME_SECRETS": settings.acme_secrets,
         "CROSSFADE_COMPAT": settings.compat,
         "CROSSFADE_IDENTITY_HEADERS": settings.identity_headers,
         "CROSSFADE_MISSING_PLUGINS": settings.missing_plugins,

@@ -266,7 +266,7 @@ TABLE: Final = (
         _authorities,
         "system",
         "Whom Services with `tls-verify` are trusted by that name no authorities of their own: `system`, or a file on "
-        "the proxy's machine.",
+        "the proxy's machine. The plugin acme checks its authority's server by it too.",
     ),
     Setting(
         "upstream_keepalive_pool_size",

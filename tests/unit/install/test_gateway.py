@@ -111,6 +111,16 @@ def test_the_controller_may_write_statuses_only() -> None:
             assert all(name.endswith("/status") or name == "events" for name in rule["resources"])
 
 
+@pytest.mark.parametrize("has_webhook", [True, False])
+def test_the_controller_may_change_no_secret_but_its_own(has_webhook: bool) -> None:
+    settings = GatewayInstallSettings(release="edge", namespace="gw", has_webhook=has_webhook)
+    (role,) = by_kind(settings, "Role")
+    create, change = (rule for rule in role["rules"] if rule["resources"] == ["secrets"])
+    assert create["verbs"] == ["create"]
+    names = [f"edge-kong-acme-{number:02}" for number in range(16)]
+    assert change["resourceNames"] == [*names, *(["edge-kong-validation-webhook"] if has_webhook else [])]
+
+
 def test_the_controller_understands_what_is_installed() -> None:
     settings = GatewayInstallSettings(release="edge", namespace="gw", compat="kong-3", ingress_class="edge")
     settings = replace(settings, missing_plugins="open", identity_headers="pass")
@@ -121,6 +131,7 @@ def test_the_controller_understands_what_is_installed() -> None:
     assert (found.compile.compat, found.compile.ingress_class) == ("kong-3", "edge")
     assert (found.compile.missing_plugins, found.compile.identity_headers) == ("open", "pass")
     assert found.publish_service == ("gw", "edge-kong-proxy")
+    assert found.compile.acme_secrets[0] == ("gw", "edge-kong-acme-00")
     assert (found.lease.namespace, found.identity) == ("gw", "edge-1")
     assert found.webhook is not None
     assert found.webhook.service == ("gw", "edge-kong-validation-webhook")

@@ -34,11 +34,16 @@ _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class NamedCertificate(Struct, frozen=True):
-    """`origin` is the Secret."""
+    """`origin` is the Secret, or the plugin that asked for it."""
 
     origin: Origin
     server_names: tuple[str, ...]
     certificate: ServerCertificate
+
+    @property
+    def title(self) -> str:
+        """Tells it from all others."""
+        return self.certificate.name or f"{self.origin.ref.namespace}.{self.origin.ref.name}"
 
 
 class _Secrets(NamedTuple):

@@ -16,6 +16,8 @@ from crossfade.api.kong.stream_ingress import StreamIngress, TcpIngress, UdpIngr
 from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.acme import PLUGIN as ACME
+from crossfade.compile.gateway.acme import Demand, acme_of, with_challenges
 from crossfade.compile.gateway.authorities import CA_LABEL, Authority, authorities_of
 from crossfade.compile.gateway.certificates import NamedCertificate, certificates_of
 from crossfade.compile.gateway.claims import tell_rivals
@@ -87,7 +89,7 @@ class KongEntities(NamedTuple):
     """What stands between the objects and the tables: Kong's own entities, for who asks about them.
 
     `placed` has every route with its service, also those that the policy module refused; `placed_streams` also those
-    that are closed, `stream_objects` also those without any route.
+    that are closed, `stream_objects` also those without any route. `acme` is which certificates are to be asked for.
     """
 
     placed: tuple[tuple[KongRoute, KongService], ...]
@@ -96,6 +98,7 @@ class KongEntities(NamedTuple):
     stream_objects: tuple[StreamIngress, ...] = ()
     certificates: tuple[NamedCertificate, ...] = ()
     authorities: tuple[Authority, ...] = ()
+    acme: Demand | None = None
 
 
 class CompiledGateway(NamedTuple):
@@ -124,7 +127,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         diagnostics,
         is_service_upstream=parameters.service_upstream,
         own_tls=OwnTls(
-            settings.kong.lua_ssl_trusted_certificate or settings.authorities,
+            settings.trusted_authorities,
             settings.client_certificate if settings.kong.client_ssl else None,
         ),
     )
@@ -151,10 +154,15 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         authorities=authorities,
         serves_without_missing=serves_without_missing,
     )
-    making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
-    found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
     with_tls: tuple[Ingress | TcpIngress, ...] = (*ingresses, *tcp_ingresses(snapshot, classes))
     certificates = certificates_of(with_tls, snapshot, vaults, memo, diagnostics)
+    acme = acme_of(plugins.global_instance(ACME), routes, certificates, snapshot, settings, memo, diagnostics)
+    if acme is not None:
+        certificates += acme.certificates
+        placed += acme.placed
+        services = services | {service.name: service for _, service in acme.placed}
+    making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
+    found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
     served = tuple(unguarded(placed_streams, plugins, diagnostics))
     tell_needless_balancing(served, diagnostics)
     model = ProxyModel(
@@ -172,7 +180,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             routes=tuple(
                 tables.Row(route.origin, made.route) for route, made in sorted(found, key=lambda item: item[0].id)
             ),
-            instances=making.instances(),
+            instances=with_challenges(making.instances(), acme),
             consumers=making.consumers(settings.salt),
             consumer_groups=making.consumer_groups(),
             actions=actions_of(made for _, made in found),
@@ -186,6 +194,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         stream_objects,
         certificates=tuple(certificates),
         authorities=tuple(authorities.values()),
+        acme=None if acme is None else acme.demand,
     )
     return CompiledGateway(model, diagnostics, entities)
 

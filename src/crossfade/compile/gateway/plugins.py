@@ -149,6 +149,10 @@ class Attachments:
         """What runs on all requests."""
         return self._global
 
+    def global_instance(self, plugin: str) -> Instance | None:
+        """Of this plugin, the one that runs on all requests."""
+        return next((item.instance for item in self._global if item.instance.plugin == plugin), None)
+
     def written(self, ref: ObjectRef) -> AnyKongPlugin | None:
         """The object as its author wrote it."""
         if ref.namespace:
@@ -251,7 +255,22 @@ class Attachments:
         return [
             Attached(instance, self._rank(instance, ranks), scope, for_carriers=self._is_for_carriers(instance))
             for instance in self._resolve(refs, self._diagnostics)
+            if not self._is_global_only(instance, refs[0].referrer)
         ]
+
+    def _is_global_only(self, instance: Instance, referrer: ObjectRef) -> bool:
+        """Kong takes nothing at all while such a plugin is attached to a route or a service."""
+        if instance.accepted is None or not instance.accepted.plugin.is_global_only:
+            return False
+        self._diagnostics.error(
+            referrer,
+            "plugin.global-only",
+            f"plugin {instance.plugin} ({instance.ref}) cannot be attached to a route or a service",
+            effect="the reference has no effect",
+            hint='give a KongClusterPlugin the label global: "true", and remove the name from the annotation',
+            field=_FIELD,
+        )
+        return True
 
     def _is_for_carriers(self, instance: Instance) -> bool:
         return instance.ref in self._carried or instance.ref in self._carried_in_groups

@@ -66,7 +66,7 @@ def _match(route: KongRoute) -> tables.Match:
     """A plain request matches also where the route wants TLS, so that it can be told; TLS suits all (kong.md §11)."""
     return tables.Match(
         paths=tuple(tables.PathMatch(_rank(path, route), path.kind, path.text) for path in route.paths),
-        schemes=("http", "https"),
+        schemes=("http",) if route.is_plain_only else ("http", "https"),
         hosts=route.hosts,
         methods=route.methods,
         headers=tuple(tables.HeaderMatch(name, values) for name, values in route.headers),

@@ -33,8 +33,7 @@ def served_names(
     for place, named in enumerate(certificates):
         # Envoy knows no `first.*` server names.
         names = (*(name for name in named.server_names if not name.endswith("*")), *strays.get(place, ()))
-        title = named.certificate.name or f"{named.origin.ref.namespace}.{named.origin.ref.name}"
-        yield from _apart(title, named.certificate, names, asked, named.origin)
+        yield from _apart(named.title, named.certificate, names, asked, named.origin)
     yield from _apart(_DEFAULT, default, tuple(strays.get(_NOBODY, ())), asked, None)
     yield ServedNames(_DEFAULT, default, (), asked.of_others, None)
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from crossfade.compile.model import ServerCertificate
 from crossfade.kong_conf.settings import KongSettings
+from crossfade_kube.meta import NamespacedName
 
 COMPAT_PROFILES: Final = ("kong-3", "kong-2.1")
 MISSING_PLUGINS: Final = ("closed", "open")
@@ -54,6 +55,13 @@ class CompileSettings(Struct, frozen=True):
     """Of Kong's settings, for Services that name no other; shown if `kong.client_ssl` says so."""
     authorities: str | None = None
     """A file, on the proxy's machine, of the certificates that everybody trusts."""
+    acme_secrets: tuple[NamespacedName, ...] = ()
+    """Which Secrets hold what the plugin acme keeps; without any it can ask for nothing."""
+
+    @property
+    def trusted_authorities(self) -> str | None:
+        """By which servers are checked that the gateway turns to: those of Kong's setting, else those of everybody."""
+        return self.kong.lua_ssl_trusted_certificate or self.authorities
 
     @property
     def token(self) -> str:

@@ -115,7 +115,7 @@ class StreamRoute(Struct, frozen=True, gc=False):
 
 
 class KongRoute(Struct, frozen=True, gc=False):
-    """`created` is the Ingress's creation time, for ties."""
+    """`created` is the Ingress's creation time, for ties. One that `is_plain_only` takes no request over TLS."""
 
     name: str
     id: str
@@ -134,4 +134,5 @@ class KongRoute(Struct, frozen=True, gc=False):
     https_redirect_status_code: int = 426
     request_buffering: bool = True
     is_default_backend: bool = False
+    is_plain_only: bool = False
     plugins: tuple[PluginRef, ...] = ()

@@ -67,6 +67,11 @@ def host(text: str) -> str | None:
     return "must not have a port" if has_port else None
 
 
+def host_name_with_port(text: str) -> str | None:
+    """A host's name or an address, with or without a port."""
+    return f"invalid value: {text}" if _host_kind(text)[0] is None else None
+
+
 def server_name(text: str) -> str | None:
     """As Kong's type `sni`."""
     kind, has_port = _host_kind(text)

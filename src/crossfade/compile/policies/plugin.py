@@ -46,7 +46,16 @@ class ClientCertificates(Struct, frozen=True):
     told: tuple[str, ...] = ()
 
 
-Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit | ClientCertificates
+class Errand(Struct, frozen=True):
+    """What the control plane does for the plugin, apart from requests; `config` may hold secrets."""
+
+    config: JsonObject
+
+    def __repr__(self) -> str:
+        return "Errand(***)"
+
+
+Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit | ClientCertificates | Errand
 
 
 class SigningKey(Struct, frozen=True, gc=False):
@@ -121,8 +130,9 @@ def _no_deprecations(config: Mapping[str, Any]) -> tuple[str, ...]:
 class Plugin(Struct, frozen=True):
     """`priority` is Kong's order, higher runs first; `takes_consumer` says whether a consumer may carry it.
 
-    `plan` and `warnings` get the configuration with its defaults. `modernised` rewrites old spellings before the schema
-    sees them; `deprecations` says what is wrong with those.
+    One that `is_global_only` applies to all requests or to none. `plan` and `warnings` get the configuration with its
+    defaults. `modernised` rewrites old spellings before the schema sees them; `deprecations` says what is wrong with
+    those.
     """
 
     name: str
@@ -135,3 +145,4 @@ class Plugin(Struct, frozen=True):
     warnings: Callable[[JsonObject], tuple[str, ...]] = _no_warnings
     credentials: CredentialType | None = None
     protocols: tuple[str, ...] = HTTP_PROTOCOLS
+    is_global_only: bool = False

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from crossfade.compile.policies.acl.plan import PLUGIN as ACL
+from crossfade.compile.policies.acme.plan import PLUGIN as ACME
 from crossfade.compile.policies.aws_lambda.plan import PLUGIN as AWS_LAMBDA
 from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.bot_detection.plan import PLUGIN as BOT_DETECTION
@@ -41,6 +42,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
     plugin.name: plugin
     for plugin in (
         ACL,
+        ACME,
         AWS_LAMBDA,
         BASIC_AUTH,
         BOT_DETECTION,

@@ -14,6 +14,7 @@ from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, CompiledGateway
+from crossfade.controller.gateway.certificates import Certificates
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.told_settings import ToldSettings
@@ -85,6 +86,9 @@ class _Role:
         self._compiled: CompiledGateway | None = None
         self._decider = StatusDecider()
         self._writer: StatusWriter | None = None
+        self._certificates = Certificates(
+            client, settings.compile, self.events, lambda: self._publication.publisher.is_taken(PROXY)
+        )
 
     def waits_for(self) -> str:
         """Nothing: the proxy can have its configuration."""
@@ -119,6 +123,7 @@ class _Role:
                 continue
             self._publication.publish(built)
             self._compiled = built.compiled
+            self._certificates.want(built.compiled)
             self._faults.tell(built.diagnostics.faults)
             diagnostics = built.diagnostics
             self._add_unreadable(diagnostics)
@@ -146,7 +151,12 @@ class _Role:
             name=self._settings.lease.name,
             identity=self._settings.identity,
         )
-        await election.lead(self._write_statuses)
+        await election.lead(self._work_as_leader)
+
+    async def _work_as_leader(self) -> None:
+        async with SupervisedTasks(log) as tasks:
+            tasks.start("write statuses", self._write_statuses)
+            tasks.start("ask for certificates", self._certificates.run)
 
     async def webhook(self) -> None:
         if self._settings.webhook is not None:

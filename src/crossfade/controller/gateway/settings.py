@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from crossfade.certs.authorities import system_authorities
 from crossfade.certs.default_certificate import admin_certificate, client_certificate, default_certificate
+from crossfade.compile.gateway.acme_store import secret_names
 from crossfade.compile.gateway.settings import (
     COMPAT_PROFILES,
     IDENTITY_HEADERS,
@@ -17,7 +18,7 @@ from crossfade.compile.gateway.settings import (
     Environment,
 )
 from crossfade.compile.model import ServerCertificate
-from crossfade.install.gateway import ELECTION_ID, HEALTH_PORT
+from crossfade.install.gateway import ACME_SECRETS, ELECTION_ID, HEALTH_PORT
 from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Remark, read_settings
@@ -84,6 +85,7 @@ class GatewaySettings(Struct, frozen=True):
                 client_certificate=client_certificate(kong),
                 # The proxy's image holds the same files.
                 authorities=system_authorities(),
+                acme_secrets=secret_names(namespace, environ.get("CROSSFADE_ACME_SECRETS") or ACME_SECRETS),
             ),
             lease=NamespacedName(namespace, environ.get("CONTROLLER_ELECTION_ID") or ELECTION_ID),
             identity=environ.get("POD_NAME") or f"gateway-{secrets.token_hex(4)}",

@@ -24,6 +24,7 @@ GOLDEN: Final = ROOT / "tests" / "translation" / "cases" / "gateway"
 PAGES: Final = ROOT / "docs" / "reference" / "plugins"
 # What no recording of Kong shows: the test that compares with something else.
 COMPARED_IN: Final = {
+    "acme": "tests/e2e/test_gateway_acme.py",
     "aws-lambda": "tests/e2e/test_gateway_aws_lambda.py",
     "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",

@@ -1,0 +1,1 @@
+"""acme: certificates of an authority that speaks ACME."""
