@@ -104,7 +104,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         cluster.kubectl("apply", "-f", "-", stdin=IMPOSTOR)
         cluster.kubectl("wait", "--for=condition=Ready", "pod", "--all", "-n", "foreign", "--timeout=30s")
         (pod, *_) = json.loads(cluster.kubectl("get", "pods", "-n", "prod", "-o", "json"))["items"]
-        (sidecar,) = [one for one in pod["spec"]["containers"] if one["name"] == "envoy"]
+        (sidecar,) = [one for one in pod["spec"]["initContainers"] if one["name"] == "envoy"]
         environment = {one["name"]: one.get("value", "") for one in sidecar["env"]}
         host, _, port = environment["CROSSFADE_ADS_ADDRESS"].rpartition(":")
         assert port == "18000"
