@@ -146,7 +146,7 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = {
         r"spec\.backendGroups": "as backends, by BackendGroups; `*` is all of a namespace",
     },
     "VirtualService": {
-        r"spec\.provider\..*Ref": "who answers; without a provider every request gets 404",
+        r"spec\.provider\..*Ref": "who answers; without a provider 404, on the ports of the Service of that name too",
     },
     "VirtualRouter": {
         r"spec\.listeners\[\]\.portMapping\.port": "port at which the virtual service is called",

@@ -47,7 +47,7 @@ def test_the_arn_column_shows_a_field_of_the_status(crd: Json) -> None:
             assert column["jsonPath"].removeprefix(".status.") in fields
 
 
-def health_check(**changed: Any) -> Json:
+def health_check(without: str = "", **changed: Any) -> Json:
     check = {
         "protocol": "http",
         "healthyThreshold": 2,
@@ -55,7 +55,28 @@ def health_check(**changed: Any) -> Json:
         "timeoutMillis": 2000,
         "intervalMillis": 5000,
     }
-    return {"listeners": [{"portMapping": {"port": 80, "protocol": "http"}, "healthCheck": {**check, **changed}}]}
+    found = {name: value for name, value in {**check, **changed}.items() if name != without}
+    return {"listeners": [{"portMapping": {"port": 80, "protocol": "http"}, "healthCheck": found}]}
+
+
+def client_trust(trust: Json) -> Json:
+    tls = {"mode": "STRICT", "certificate": {"sds": {"secretName": "s"}}, "validation": {"trust": trust}}
+    return {"listeners": [{"portMapping": {"port": 443, "protocol": "http"}, "tls": tls}]}
+
+
+def json_log(key: str, value: str) -> Json:
+    file = {"path": "/dev/stdout", "format": {"json": [{"key": key, "value": value}]}}
+    return {"logging": {"accessLog": {"file": file}}}
+
+
+def target_port(port: int) -> Json:
+    action = {"weightedTargets": [{"virtualNodeRef": {"name": "a"}, "weight": 1, "port": port}]}
+    return {"routes": [{"name": "r", "tcpRoute": {"match": {"port": port}, "action": action}}]}
+
+
+def gateway_target_port(port: int) -> Json:
+    target = {"virtualService": {"virtualServiceRef": {"name": "a"}}, "port": port}
+    return {"grpcRoute": {"match": {"serviceName": "s", "port": port}, "action": {"target": target}}}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +86,18 @@ def health_check(**changed: Any) -> Json:
         ("VirtualNode", health_check(healthyThreshold=1), False),
         ("VirtualNode", health_check(intervalMillis=4999), False),
         ("VirtualNode", health_check(protocol="udp"), False),
+        ("VirtualNode", health_check(without="healthyThreshold"), False),
+        ("VirtualGateway", health_check(without="healthyThreshold"), True),
+        ("VirtualGateway", health_check(without="unhealthyThreshold"), False),
+        ("VirtualNode", json_log("status", "%RESPONSE_CODE%"), True),
+        ("VirtualNode", json_log("", "%RESPONSE_CODE%"), False),
+        ("VirtualGateway", json_log("status", ""), False),
+        ("VirtualGateway", client_trust({"acm": {"certificateAuthorityARNs": ["arn:aws:acm-pca:::a"]}}), True),
+        ("VirtualGateway", client_trust({"acm": {"certificateAuthorityARNs": []}}), False),
+        ("VirtualRouter", target_port(0), True),
+        ("VirtualRouter", target_port(-1), False),
+        ("GatewayRoute", gateway_target_port(0), True),
+        ("GatewayRoute", gateway_target_port(65536), False),
         ("VirtualNode", {"listeners": []}, True),
         ("VirtualNode", {"listeners": [{"portMapping": {"port": 65536, "protocol": "http"}}]}, False),
         ("VirtualGateway", {"listeners": [{"portMapping": {"port": 80, "protocol": "tcp"}}]}, False),
@@ -78,6 +111,14 @@ def health_check(**changed: Any) -> Json:
 )
 def test_schemas_keep_bounds_and_enumerations(kind: str, spec: Json, is_valid: bool) -> None:
     assert jsonschema_rs.validator_for(schema_of(kind)).is_valid({"spec": spec}) is is_valid
+
+
+def test_selectors_are_owned_as_a_whole() -> None:
+    selector = schema_of("VirtualGateway")["properties"]["spec"]["properties"]["gatewayRouteSelector"]
+    expressions = selector["properties"]["matchExpressions"]
+    assert selector["x-kubernetes-map-type"] == "atomic"
+    assert expressions["x-kubernetes-list-type"] == "atomic"
+    assert expressions["items"]["properties"]["values"]["x-kubernetes-list-type"] == "atomic"
 
 
 def test_webhooks_point_at_the_service_and_fail_closed_but_for_deletions() -> None:

@@ -11,7 +11,6 @@ from crossfade.api.appmesh.values import (
     HeaderMatch,
     MeshReference,
     PathMatch,
-    Port,
     Priority,
     QueryParameter,
     Status,
@@ -56,7 +55,7 @@ class Rewrite(Struct, frozen=True):
 
 class Target(Struct, frozen=True, rename="camel"):
     virtual_service: VirtualServiceTarget
-    port: Port | None = None
+    port: AnyPort | None = None
 
 
 class Action(Struct, frozen=True):

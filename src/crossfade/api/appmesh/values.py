@@ -143,11 +143,13 @@ class TcpTimeout(Struct, frozen=True):
 
 
 class HealthCheckPolicy(Struct, frozen=True, rename="camel"):
+    """A virtual gateway's need not say `healthy_threshold`."""
+
     protocol: str
-    healthy_threshold: Annotated[int, CHECK_THRESHOLD]
     unhealthy_threshold: Annotated[int, CHECK_THRESHOLD]
     interval_millis: Annotated[int, CHECK_INTERVAL]
     timeout_millis: Annotated[int, CHECK_TIMEOUT]
+    healthy_threshold: Annotated[int, CHECK_THRESHOLD] = 2
     path: str | None = None
     port: Port | None = None
 

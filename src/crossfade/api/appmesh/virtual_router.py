@@ -11,7 +11,6 @@ from crossfade.api.appmesh.values import (
     HeaderMatch,
     MeshReference,
     PathMatch,
-    Port,
     PortMapping,
     Priority,
     QueryParameter,
@@ -33,7 +32,7 @@ class WeightedTarget(VirtualNodeTarget, frozen=True, rename="camel"):
     """`port` names the node's listener; it may be left out where the node has one listener."""
 
     weight: Annotated[int, Bounds(0, 100)] = 0
-    port: Port | None = None
+    port: AnyPort | None = None
 
 
 class RouteAction(Struct, frozen=True, rename="camel"):

@@ -100,7 +100,7 @@ def _linked(route: GatewayRoute, scope: GatewayScope) -> LinkedRoute | None:
 
 
 def _plan_of(service: ServicePlan, port: int | None) -> PortPlan | Refusal:
-    plans = [plan for plan in service.ports if plan.protocol != "tcp" and port in (None, plan.port)]
+    plans = [plan for plan in service.ports if plan.protocol != "tcp" and port in (None, 0, plan.port)]
     if len(plans) == 1:
         return plans[0]
     if not plans:

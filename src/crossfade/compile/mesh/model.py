@@ -41,11 +41,15 @@ class PortPlan(Struct, frozen=True):
 
 
 class ServicePlan(Struct, frozen=True):
-    """`host` is the virtual service's awsName; no ports when nobody provides it."""
+    """`host` is the virtual service's awsName.
+
+    No ports when nobody provides it: callers then use the ports of the Service that it is named after.
+    """
 
     ref: ObjectRef
     host: str
     ports: tuple[PortPlan, ...] = ()
+    service_ports: tuple[int, ...] = ()
 
 
 class MeshModel(Struct, frozen=True):

@@ -68,6 +68,7 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
     for backend in backends:
         for plan in backend.plan.ports:
             ports.setdefault(plan.port, []).append(_Offer(backend, plan))
+    _add_unprovided(backends, ports, scope)
     accepted = {port: _agreeing(offers, scope) for port, offers in sorted(ports.items())}
     chains: list[FilterChain] = []
     tables: list[RouteTable] = []
@@ -92,6 +93,19 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
         restores_original_destination=True,
     )
     return OutboundPart(listener, tuple(tables), _by_name(clusters))
+
+
+def _add_unprovided(backends: Sequence[LinkedBackend], ports: dict[int, list[_Offer]], scope: OutboundScope) -> None:
+    """A virtual service without provider answers 404 where its Service is called (appmesh.md §3.2).
+
+    It takes no port from others: under ALLOW_ALL one that no backend speaks HTTP on may be anything.
+    """
+    for backend in backends:
+        for port in () if backend.plan.ports else backend.plan.service_ports:
+            offers = ports.get(port, [])
+            protocol = offers[0].plan.protocol if offers else "http"
+            if protocol != "tcp" and (offers or not scope.passes_on):
+                ports[port] = [*offers, _Offer(backend, PortPlan(port, protocol))]
 
 
 def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:

@@ -251,11 +251,13 @@ def _remembered_plan(
     provider = provider_of(service, scope.links)
     behind: object = provider.reason if isinstance(provider, Refusal) else provider
     plan = routers[provider.metadata.key] if isinstance(provider, VirtualRouter) else None
+    is_provided = isinstance(provider, VirtualNode | VirtualRouter)
+    named_after = None if is_provided else scope.links.kubernetes_service(service.aws_name)
 
     def make(diagnostics: Diagnostics) -> ServicePlan:
         return compile_service(service, scope.links, mesh=scope.mesh, routers=routers, diagnostics=diagnostics)
 
-    inputs = (service, behind, plan, nodes_seen)
+    inputs = (service, behind, plan, nodes_seen, named_after)
     return scope.memo.of(("service", service.metadata.key), inputs, make, scope.diagnostics)
 
 

@@ -47,12 +47,19 @@ def compile_service(
             effect="calls to it are not routed",
             field="spec.provider",
         )
-        return ServicePlan(ref, service.aws_name)
+        return unprovided(service, links)
     if isinstance(provider, VirtualRouter):
         return ServicePlan(ref, service.aws_name, routers[provider.metadata.key])
     if isinstance(provider, VirtualNode):
         return ServicePlan(ref, service.aws_name, _node_plans(provider, service, links, mesh, diagnostics))
-    return ServicePlan(ref, service.aws_name)
+    return unprovided(service, links)
+
+
+def unprovided(service: VirtualService, links: Links) -> ServicePlan:
+    found = links.kubernetes_service(service.aws_name)
+    ports = (port.port for port in found.spec.ports if port.protocol == "TCP") if found is not None else ()
+    usable = sorted({port for port in ports if not isinstance(PORT.check(port), Misfit)})
+    return ServicePlan(typed_ref(service), service.aws_name, service_ports=tuple(usable))
 
 
 def _node_plans(

@@ -82,7 +82,7 @@ def _listener_of(node: VirtualNode, port: int | None) -> Listener | Refusal:
     listeners, key = node.spec.listeners, node.metadata.key
     if not listeners:
         return Refusal(f"virtualNode {key} has no listener")
-    if port is None:
+    if not port:
         if len(listeners) > 1:
             return Refusal(f"virtualNode {key} has several listeners, so the target must name a port")
         return listeners[0]

@@ -11,7 +11,6 @@ from crossfade.install.appmesh.schema import (
     MESH_REFERENCE,
     METHOD,
     PATH_MATCH,
-    PORT,
     PRIORITY,
     QUERY_PARAMETERS,
     STRING,
@@ -27,7 +26,7 @@ from crossfade_kube.meta import JsonObject
 _SWITCH: Final = choice("ENABLED", "DISABLED")
 _HOSTNAME_MATCH: Final = obj({"exact": text(1, 253), "suffix": text(1, 253)})
 _HOSTNAME_REWRITE: Final = obj({"defaultTargetHostname": _SWITCH})
-_TARGET: Final = obj({"virtualService": obj(VIRTUAL_SERVICE_TARGET), "port": PORT}, "virtualService")
+_TARGET: Final = obj({"virtualService": obj(VIRTUAL_SERVICE_TARGET), "port": ANY_PORT}, "virtualService")
 _HTTP_REWRITE: Final = obj(
     {
         "prefix": obj({"defaultPrefix": _SWITCH, "value": text(1, 255)}),

@@ -56,12 +56,12 @@ LIMIT: Final = within(bounds.POSITIVE_COUNT)
 PRIORITY: Final = integer(0, 1000)
 AWS_NAME: Final = described(STRING, "Name of the object in the mesh; cannot be changed.")
 
-LABEL_SELECTOR: Final = obj(
-    {
-        "matchLabels": mapping(STRING),
-        "matchExpressions": array(obj({"key": STRING, "operator": STRING, "values": array(STRING)}, "key", "operator")),
-    }
-)
+# Whoever applies one on the server's side owns it as a whole.
+_ATOMIC_LIST: Final[JsonObject] = {"x-kubernetes-list-type": "atomic"}
+_EXPRESSION: Final = obj({"key": STRING, "operator": STRING, "values": array(STRING) | _ATOMIC_LIST}, "key", "operator")
+LABEL_SELECTOR: Final = obj({"matchLabels": mapping(STRING), "matchExpressions": array(_EXPRESSION) | _ATOMIC_LIST}) | {
+    "x-kubernetes-map-type": "atomic"
+}
 
 REFERENCE: Final = obj({"namespace": STRING, "name": STRING}, "name")
 MESH_REFERENCE: Final = described(
@@ -90,7 +90,8 @@ def port_mapping(*protocols: str) -> JsonObject:
     return obj({"port": PORT, "protocol": choice(*protocols)}, "port", "protocol")
 
 
-def health_check(*protocols: str) -> JsonObject:
+def health_check(*protocols: str, required: tuple[str, ...] = ()) -> JsonObject:
+    """`required` beside what every health check needs."""
     return obj(
         {
             "healthyThreshold": within(CHECK_THRESHOLD),
@@ -101,11 +102,11 @@ def health_check(*protocols: str) -> JsonObject:
             "port": PORT,
             "protocol": choice(*protocols),
         },
-        "healthyThreshold",
         "intervalMillis",
         "protocol",
         "timeoutMillis",
         "unhealthyThreshold",
+        *required,
     )
 
 
@@ -121,7 +122,7 @@ ACCESS_LOG: Final = obj(
                     {
                         "path": text(1, 255),
                         "format": obj(
-                            {"text": STRING, "json": array(obj({"key": STRING, "value": STRING}, "key", "value"))}
+                            {"text": STRING, "json": array(obj({"key": text(1), "value": text(1)}, "key", "value"))}
                         ),
                     },
                     "path",
@@ -138,23 +139,26 @@ _FILE_CERTIFICATE: Final = obj(
 )
 _NAMES: Final = obj({"match": obj({"exact": array(STRING)}, "exact")}, "match")
 
-LISTENER_TLS: Final = obj(
-    {
-        "mode": choice("DISABLED", "PERMISSIVE", "STRICT"),
-        "certificate": obj(
-            {
-                "acm": obj({"certificateARN": STRING}, "certificateARN"),
-                "file": _FILE_CERTIFICATE,
-                "sds": _SDS,
-            }
-        ),
-        "validation": obj(
-            {"trust": obj({"file": _FILE_TRUST, "sds": _SDS}), "subjectAlternativeNames": _NAMES}, "trust"
-        ),
-    },
-    "certificate",
-    "mode",
-)
+_ACM_TRUST: Final = obj({"certificateAuthorityARNs": array(STRING, 1, 3)}, "certificateAuthorityARNs")
+_TRUST: Final[dict[str, JsonObject]] = {"file": _FILE_TRUST, "sds": _SDS}
+_TRUST_OR_ACM: Final = obj({"acm": _ACM_TRUST, **_TRUST})
+
+
+def _listener_tls(trust: JsonObject) -> JsonObject:
+    acm = obj({"certificateARN": STRING}, "certificateARN")
+    return obj(
+        {
+            "mode": choice("DISABLED", "PERMISSIVE", "STRICT"),
+            "certificate": obj({"acm": acm, "file": _FILE_CERTIFICATE, "sds": _SDS}),
+            "validation": obj({"trust": trust, "subjectAlternativeNames": _NAMES}, "trust"),
+        },
+        "certificate",
+        "mode",
+    )
+
+
+LISTENER_TLS: Final = _listener_tls(obj(_TRUST))
+GATEWAY_LISTENER_TLS: Final = _listener_tls(_TRUST_OR_ACM)
 CLIENT_POLICY: Final = obj(
     {
         "tls": obj(
@@ -163,18 +167,7 @@ CLIENT_POLICY: Final = obj(
                 "ports": array(PORT),
                 "certificate": obj({"file": _FILE_CERTIFICATE, "sds": _SDS}),
                 "validation": obj(
-                    {
-                        "trust": obj(
-                            {
-                                "acm": obj(
-                                    {"certificateAuthorityARNs": array(STRING, 1, 3)}, "certificateAuthorityARNs"
-                                ),
-                                "file": _FILE_TRUST,
-                                "sds": _SDS,
-                            }
-                        ),
-                        "subjectAlternativeNames": _NAMES,
-                    },
+                    {"trust": _TRUST_OR_ACM, "subjectAlternativeNames": _NAMES},
                     "trust",
                 ),
             },

@@ -39,7 +39,7 @@ _PROTOCOLS: Final = ("grpc", "http", "http2", "tcp")
 _LISTENER: Final = obj(
     {
         "portMapping": port_mapping(*_PROTOCOLS),
-        "healthCheck": health_check(*_PROTOCOLS),
+        "healthCheck": health_check(*_PROTOCOLS, required=("healthyThreshold",)),
         "outlierDetection": obj(
             {
                 "maxServerErrors": LIMIT,

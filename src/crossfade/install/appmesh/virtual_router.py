@@ -13,7 +13,6 @@ from crossfade.install.appmesh.schema import (
     MESH_REFERENCE,
     METHOD,
     PATH_MATCH,
-    PORT,
     PRIORITY,
     QUERY_PARAMETERS,
     REQUEST_TIMEOUT,
@@ -33,7 +32,11 @@ from crossfade.install.appmesh.schema import (
 from crossfade_kube.meta import JsonObject
 
 _ACTION: Final = obj(
-    {"weightedTargets": array(obj({**VIRTUAL_NODE_TARGET, "weight": integer(0, 100), "port": PORT}, "weight"), 1, 10)},
+    {
+        "weightedTargets": array(
+            obj({**VIRTUAL_NODE_TARGET, "weight": integer(0, 100), "port": ANY_PORT}, "weight"), 1, 10
+        )
+    },
     "weightedTargets",
 )
 _RETRY_EVENTS: Final[dict[str, JsonObject]] = {
