@@ -15,6 +15,7 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Pod
 from crossfade_kube.meta import LabelSelector, NamespacedName
 
+MESH_ATTRIBUTE: Final = "appmesh.k8s.aws/mesh"
 FAMILIES: Final = ("IPv4", "IPv6")
 _ADDRESS_ATTRIBUTES: Final = {"IPv4": "AWS_INSTANCE_IPV4", "IPv6": "AWS_INSTANCE_IPV6"}
 
@@ -41,8 +42,9 @@ class Registration(Struct, frozen=True):
 
 
 class CloudMapSource(Struct, frozen=True):
-    """As an `EndpointSource`, by instances that have all the attributes."""
+    """As an `EndpointSource`, by instances that have all the attributes and are of no other mesh (by awsName)."""
 
+    mesh: str
     name: CloudMapName
     attributes: tuple[tuple[str, str], ...]
     port: int
@@ -78,7 +80,7 @@ def registration_of(node: VirtualNode, mesh: str, region: str) -> Registration |
     of_us = (
         *((("AWS_INSTANCE_PORT", str(ports[0])),) if ports else ()),
         ("REGION", region),
-        ("appmesh.k8s.aws/mesh", mesh),
+        (MESH_ATTRIBUTE, mesh),
         ("appmesh.k8s.aws/virtualNode", node.aws_name),
         ("k8s.io/namespace", node.metadata.namespace),
     )
@@ -143,7 +145,8 @@ def _are_containers_ready(pod: Pod) -> bool:
 def source_endpoints(source: CloudMapSource, instances: Iterable[Instance]) -> tuple[Endpoint, ...]:
     """Of each instance the address of the first family that it has; ordered."""
     wanted = dict(source.attributes)
-    found = [one for one in instances if wanted.items() <= one.attributes.items()]
+    of_mesh = [one for one in instances if one.attributes.get(MESH_ATTRIBUTE, source.mesh) == source.mesh]
+    found = [one for one in of_mesh if wanted.items() <= one.attributes.items()]
     addresses = _serving((one, one.addresses[own[0]]) for one in found if (own := _families(one, source)))
     return tuple(Endpoint(address, source.port) for address in addresses)
 

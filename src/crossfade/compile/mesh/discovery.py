@@ -60,20 +60,19 @@ def endpoint_sources(node: VirtualNode, mesh: str, links: Links) -> Iterator[tup
         mapping = listener.port_mapping
         if isinstance(PORT.check(mapping.port), Misfit):
             continue
-        source = _source(node, mapping.port, links)
+        source = _source(node, mesh, mapping.port, links)
         if source is not None:
             yield names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port), source
 
 
-def _source(node: VirtualNode, port: int, links: Links) -> Source | None:
+def _source(node: VirtualNode, mesh: str, port: int, links: Links) -> Source | None:
     families = _FAMILIES.get(links.ip_preference or "", _BOTH_FAMILIES)
     discovery = node.spec.service_discovery
     cloud_map = discovery.aws_cloud_map if discovery is not None and discovery.dns is None else None
     if cloud_map is not None:
         attributes = tuple((attribute.key, attribute.value) for attribute in cloud_map.attributes)
-        return CloudMapSource(
-            CloudMapName(cloud_map.namespace_name, cloud_map.service_name), attributes, port, families
-        )
+        name = CloudMapName(cloud_map.namespace_name, cloud_map.service_name)
+        return CloudMapSource(mesh, name, attributes, port, families)
     service = service_behind(node, links)
     return None if service is None else EndpointSource(service.metadata.key, port, families)
 

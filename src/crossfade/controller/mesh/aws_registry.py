@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from crossfade.api.bounds import is_ip_address
-from crossfade.compile.mesh.cloud_map import CloudMapName, Instance, InstancesByName, Registration
+from crossfade.compile.mesh.cloud_map import MESH_ATTRIBUTE, CloudMapName, Instance, InstancesByName, Registration
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap, AwsError, AwsNamespace
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.logging import EventLog
 
-_MESH, _NODE = "appmesh.k8s.aws/mesh", "appmesh.k8s.aws/virtualNode"
+_NODE: Final = "appmesh.k8s.aws/virtualNode"
 _POLL_S: Final = 5.0
 _REQUEUE_S: Final = 10.0
 _PAUSES_S: Final = (1.0, 60.0)
@@ -23,7 +23,7 @@ _Owner = tuple[str, str]
 
 def owner_of(attributes: Mapping[str, str]) -> _Owner:
     """Mesh and virtual node that registered an instance; empty for an instance of others."""
-    return attributes.get(_MESH, ""), attributes.get(_NODE, "")
+    return attributes.get(MESH_ATTRIBUTE, ""), attributes.get(_NODE, "")
 
 
 class AwsRegistry:
