@@ -159,12 +159,14 @@ kind: VirtualNode
 metadata: {name: odd, namespace: prod}
 spec:
   podSelector: {matchLabels: {app: odd}}
-  listeners: [{portMapping: {port: 80, protocol: http}}]
-  serviceDiscovery: {awsCloudMap: {namespaceName: a, serviceName: b}}
+  listeners:
+    - portMapping: {port: 80, protocol: http}
+      tls: {mode: STRICT, certificate: {file: {certificateChain: /a.pem, privateKey: /a.key}}}
+  serviceDiscovery: {dns: {hostname: odd.prod.svc.cluster.local}}
 """
     cluster.kubectl("apply", "-f", "-", stdin=node)
     eventually(lambda: condition(cluster, "virtualnode", "odd", "VirtualNodeActive") == "False", within_s=SOON_S)
-    eventually(lambda: "awsCloudMap" in events_about(cluster, "VirtualNode", "odd"), within_s=SOON_S)
+    eventually(lambda: "tls" in events_about(cluster, "VirtualNode", "odd"), within_s=SOON_S)
     assert condition(cluster, "virtualnode", "dj", "VirtualNodeActive") == "True"
     assert ask(cluster, "/jazz", host="good.test").status == 200
 
