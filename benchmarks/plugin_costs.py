@@ -77,6 +77,15 @@ CASES: Mapping[str, Case] = {
         plugin="openid-connect",
         shows="session",
     ),
+    "pre-function": Case(
+        {
+            "access": [
+                "if kong.request.get_header('x-a') then kong.response.exit(400) end "
+                "kong.service.request.set_header('X-Pre', kong.request.get_method())"
+            ],
+            "header_filter": ["kong.response.set_header('X-Down', 'yes')"],
+        }
+    ),
     "rate-limiting": Case({**LIMITS, "policy": "local"}),
     "rate-limiting-in-redis": Case({**LIMITS, "policy": "redis"}, plugin="rate-limiting", redis=True),
     "rate-limiting-synced": Case({**LIMITS, "policy": "redis", "sync_rate": 1}, plugin="rate-limiting", redis=True),

@@ -76,6 +76,8 @@ pub const ATTRIBUTE_CONNECTION_ID: u32 = 28;
 pub const ATTRIBUTE_SERVER_NAME: u32 = 30;
 pub const ATTRIBUTE_TLS_VERSION: u32 = 31;
 
+pub const LOG_DEBUG: u32 = 1;
+pub const LOG_INFO: u32 = 2;
 pub const LOG_WARNING: u32 = 3;
 pub const LOG_ERROR: u32 = 4;
 

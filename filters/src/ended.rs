@@ -2,6 +2,7 @@
 
 use crate::exchange::Identity;
 use crate::gateway::Filter;
+use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::stream::{HeaderList, Map, Stream};
 use crate::tables::{Route, World};
@@ -21,6 +22,8 @@ pub struct Ended<'a, 'r> {
     /// Of the client; a trusted peer's word for it counted.
     pub client_address: &'a str,
     pub request_id: &'a str,
+    /// Where a plugin of the request wants it.
+    pub remembered: Option<&'a Remembered>,
     pub times: Times,
     /// Of headers and bodies.
     pub request_bytes: u64,
@@ -56,6 +59,7 @@ impl Filter {
             who: &self.who,
             client_address: self.client_address.as_deref().unwrap_or_default(),
             request_id: self.request_id(),
+            remembered: self.remembered.as_deref(),
             times: self.times(),
             request_bytes,
             response_bytes,

@@ -5,6 +5,7 @@ use crate::error_body::Formats;
 use crate::forwarding::Changes;
 use crate::incoming::is_internal;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::remembered::{Remembered, Taken};
 use crate::reply::{Headers, Reply};
 use crate::request::Request;
 use crate::router::PathPattern;
@@ -87,6 +88,8 @@ pub struct Exchange<'a, 'r> {
     /// Headers for the client, whoever answers; an upstream's own of the same name come second.
     pub downstream: &'a mut Headers,
     pub note: &'a mut Note,
+    /// For functions in Lua: made by the first that needs it.
+    pub remembered: &'a mut Option<Box<Remembered>>,
     pub now_ms: &'a dyn Fn() -> i64,
 }
 
@@ -123,15 +126,40 @@ impl<'a> Exchange<'a, '_> {
 
     /// All headers as earlier plugins have left them, without pseudo-headers and those that the gateway tells itself.
     pub fn all_headers(&self) -> Vec<(&[u8], &[u8])> {
-        let untouched =
-            |name: &[u8]| !std::str::from_utf8(name).is_ok_and(|name| self.upstream.written(name).is_some());
-        let is_told = |name: &[u8]| !name.starts_with(b":") && !is_internal(name);
-        let sent = self.request.headers.iter().copied().filter(|(name, _)| is_told(name) && untouched(name));
-        let written = self.upstream.set.iter().filter(|change| !change.name.starts_with(':')).flat_map(|change| {
-            let values = std::iter::once(&change.value).chain(&change.more);
-            values.map(|value| (change.name.as_bytes(), value.as_slice()))
-        });
-        sent.chain(written).collect()
+        headers_after(self.request, self.upstream)
+    }
+
+    /// The request as earlier plugins have left headers and query; None while they are as they came.
+    pub fn changed_request(&self) -> Option<Request<'_>> {
+        if self.upstream.set.is_empty() && self.upstream.query.is_none() {
+            return None;
+        }
+        let Request { method, target, sent_path, authority, protocol, is_tls, local_port, peer, connection, .. } =
+            *self.request;
+        Some(Request {
+            headers: self.all_headers().into_iter().collect(),
+            query: self.query(),
+            path: Ok(self.path.into()),
+            forwarded_proto: self.request.forwarded_proto.clone(),
+            method,
+            target,
+            sent_path,
+            authority,
+            protocol,
+            is_tls,
+            local_port,
+            peer,
+            connection,
+        })
+    }
+
+    /// Takes what is remembered of the request out of it, made anew where nobody has; to be put back.
+    pub fn take_remembered(&mut self) -> Box<Remembered> {
+        let taken = Taken { route: self.route, pattern: self.pattern };
+        if let Some(remembered) = self.remembered.take() {
+            return remembered;
+        }
+        Box::new(Remembered::of(self.request, self.settings(), Some(taken), self.request_id, self.now_ms()))
     }
 
     /// The query as earlier plugins have left it; None where there is no `?` at all.
@@ -143,4 +171,16 @@ impl<'a> Exchange<'a, '_> {
     pub fn error(&self, status: u16, message: impl Into<String>) -> Reply {
         Reply::error(status, message, self.formats.plugin)
     }
+}
+
+/// The request's headers as changed, without pseudo-headers and those that the gateway tells itself.
+pub fn headers_after<'s>(request: &'s Request<'_>, changes: &'s Changes) -> Vec<(&'s [u8], &'s [u8])> {
+    let untouched = |name: &[u8]| !std::str::from_utf8(name).is_ok_and(|name| changes.written(name).is_some());
+    let is_told = |name: &[u8]| !name.starts_with(b":") && !is_internal(name);
+    let sent = request.headers.iter().copied().filter(|(name, _)| is_told(name) && untouched(name));
+    let written = changes.set.iter().filter(|change| !change.name.starts_with(':')).flat_map(|change| {
+        let values = std::iter::once(&change.value).chain(&change.more);
+        values.map(|value| (change.name.as_bytes(), value.as_slice()))
+    });
+    sent.chain(written).collect()
 }

@@ -7,9 +7,11 @@ use crate::client_certificate;
 use crate::error_body::Formats;
 use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
 use crate::forwarding::{self, BodyLimit, Changes, Way};
+use crate::headers::End;
 use crate::incoming::Choice;
 use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::remembered::Remembered;
 use crate::reply::{Headers, Reply, Style};
 use crate::request::Request;
 use crate::response;
@@ -104,11 +106,13 @@ pub struct Filter {
     outcome: Option<(Outcome, Note)>,
     pub(crate) who: Identity,
     pub(crate) placement: Placement,
-    changes: Changes,
+    pub(crate) changes: Changes,
     pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
-    /// A plugin has replaced the upstream's answer by this status.
-    pub(crate) ends_with: Option<u16>,
+    /// What a plugin has put in place of the answer.
+    pub(crate) end: Option<End>,
+    /// Where a plugin wants it.
+    pub(crate) remembered: Option<Box<Remembered>>,
     /// In place of the body of Envoy's own error, or of an answer that a plugin has replaced.
     pub(crate) local_body: Option<Vec<u8>>,
     /// What has arrived of a response body that plugins rewrite.
@@ -162,7 +166,8 @@ impl Filter {
             changes: Changes::new(),
             client_headers: Headers::new(),
             local_error: None,
-            ends_with: None,
+            end: None,
+            remembered: None,
             local_body: None,
             gathered: None,
             parts: None,
@@ -341,7 +346,9 @@ impl Filter {
             return Decision::Reply(self.own_answer(answer.as_ref(), &client, request));
         }
         let of_request = (&**path, &entry.path, body, raw_body, &*client.address);
-        if let Some(decision) = self.run_plugins(&world, &entry.target, request, of_request) {
+        let decision = self.run_plugins(&world, &entry.target, request, of_request);
+        self.remember(request);
+        if let Some(decision) = decision {
             return decision;
         }
         self.prepare(&world.settings, &entry, request, &client);
@@ -390,6 +397,7 @@ impl Filter {
                 upstream: &mut self.changes,
                 downstream: &mut self.client_headers,
                 note: &mut note,
+                remembered: &mut self.remembered,
                 now_ms: &|| now_ms(&world.settings),
             };
             let verdict = match outcome {
@@ -560,6 +568,7 @@ impl Filter {
     pub fn fail(&mut self, stream: &mut impl Stream) {
         // Whatever failed must not be asked again.
         self.taking.clear();
+        self.end = None;
         if self.phase != Phase::Replied {
             self.reply(self.plugin_error(500, "An unexpected error occurred"), stream);
         }

@@ -2,6 +2,7 @@
 
 use crate::exchange::Identity;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::remembered::{Pairs, Remembered, Source};
 use crate::text::Text;
 use std::borrow::Cow;
 
@@ -23,7 +24,23 @@ pub struct Response<'a> {
     pub counters: &'a Counters,
     /// When it came (Unix time in milliseconds).
     pub now_ms: i64,
-    ends_with: Option<u16>,
+    /// Where a plugin of the request wants it.
+    pub remembered: Option<&'a Remembered>,
+    pub source: Source,
+    /// As the plugins have left it so far.
+    pub status: u16,
+    end: Option<End>,
+}
+
+/// What a plugin has made of a whole response.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// This status, the headers, and no body. For what an upstream answered; the gateway's own answers stay.
+    Status(u16),
+    /// The status and the headers as they are, and this body.
+    Body(Vec<u8>),
+    /// The plugin failed, and nothing of the response may be shown.
+    Fault,
 }
 
 /// One change to write: all values of `name` go first, if there are any and they must, then these are added.
@@ -37,17 +54,46 @@ pub struct HeaderChange {
 impl<'a> Response<'a> {
     /// `headers` have lower-case names.
     pub fn new(headers: &'a [(&'a [u8], &'a [u8])], counters: &'a Counters, now_ms: i64) -> Self {
-        Self { headers, edits: Vec::new(), counters, now_ms, ends_with: None, who: None }
+        let (source, status) = (Source::default(), 0);
+        Self { headers, edits: Vec::new(), counters, now_ms, end: None, who: None, remembered: None, source, status }
     }
 
     /// The client gets this status, the headers, and no body. For what an upstream answered; the gateway's own answers
     /// stay.
     pub fn end(&mut self, status: u16) {
-        self.ends_with = Some(status);
+        self.end_as(End::Status(status));
     }
 
-    pub fn ends_with(&self) -> Option<u16> {
-        self.ends_with
+    /// A fault stays one, whatever plugins behind do.
+    pub fn end_as(&mut self, end: End) {
+        if self.end != Some(End::Fault) {
+            self.end = Some(end);
+        }
+    }
+
+    pub fn take_end(&mut self) -> Option<End> {
+        self.end.take()
+    }
+
+    /// As it came, where a service has sent it.
+    pub fn sent_status(&self) -> u16 {
+        crate::response::status_of(self.headers)
+    }
+
+    /// As it came.
+    pub fn sent_headers(&self) -> &'a [(&'a [u8], &'a [u8])] {
+        self.headers
+    }
+
+    /// As the plugins have left it so far, without pseudo-headers.
+    pub fn all(&self) -> Pairs {
+        let is_edited = |name: &[u8]| self.edits.iter().any(|edit| edit.name.as_bytes() == name);
+        let sent = self.headers.iter().filter(|(name, _)| !name.starts_with(b":") && !is_edited(name));
+        let edited = self
+            .edits
+            .iter()
+            .flat_map(|edit| edit.values.iter().map(|value| (edit.name.as_bytes().to_vec(), value.to_vec())));
+        sent.map(|(name, value)| (name.to_vec(), value.to_vec())).chain(edited).collect()
     }
 
     /// All values under a lower-case name, in order.

@@ -37,6 +37,8 @@ struct Instance {
 
 fn log(level: Level, message: &str) {
     let level = match level {
+        Level::Debug => abi::LOG_DEBUG,
+        Level::Info => abi::LOG_INFO,
         Level::Warning => abi::LOG_WARNING,
         Level::Error => abi::LOG_ERROR,
     };
@@ -222,12 +224,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_response_trailers(
     envoy: EnvoyFilter,
     module: *const c_void,
 ) -> u32 {
-    let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
-        filter.on_response_trailers(stream);
-        Flow::Continue
-    };
     // SAFETY: the pointers are Envoy's for this hook.
-    match unsafe { run(envoy, module, action) } {
+    match unsafe { run(envoy, module, |filter, stream| filter.on_response_trailers(stream)) } {
         Flow::Continue => abi::CONTINUE,
         Flow::Wait | Flow::Pause | Flow::Answered => abi::STOP,
     }

@@ -103,6 +103,28 @@ fn configurations() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("openid-connect", hostile_config()),
+        (
+            "post-function",
+            json!({"access": ["local body = kong.request.get_body() kong.service.request.set_body(body or {}, 'application/json')"]}),
+        ),
+        (
+            "pre-function",
+            json!({
+                "access": [
+                    "local h = kong.request.get_headers() for name, value in pairs(h) do kong.ctx.shared[name] = value end",
+                    "kong.service.request.set_header('x-a', kong.request.get_header('x-b') or kong.request.get_raw_query())",
+                    "kong.service.request.set_path('/' .. kong.request.get_path())",
+                    "kong.service.request.set_query(kong.request.get_query())",
+                    "if kong.request.get_query_arg('a') then kong.response.exit(418, kong.request.get_headers(), {['X-A'] = kong.request.get_path()}) end",
+                ],
+                "header_filter": [
+                    "local h = kong.response.get_headers() for name in pairs(h) do kong.response.clear_header(name) end",
+                    "kong.response.set_header('x-c', kong.response.get_header('x-a') or kong.request.get_host())",
+                ],
+                "body_filter": ["kong.response.set_raw_body(kong.response.get_raw_body():upper():gsub('%A', '.'))"],
+                "log": ["kong.log(kong.response.get_status(), kong.request.get_header('cookie'))"],
+            }),
+        ),
         ("rate-limiting", json!({"minute": 5, "limit_by": "header", "header_name": "x-a"})),
         ("rate-limiting", json!({"second": 3, "limit_by": "path", "path": "/s"})),
         ("redirect", json!({"location": "https://a.test/x#f", "keep_incoming_path": true})),

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    Debug,
+    Info,
     Warning,
     Error,
 }

@@ -1,6 +1,9 @@
 //! Lua in configurations, and what of it shows in Kong's answers.
 
+pub mod functions;
+mod json;
 mod names;
+mod patterns;
 pub mod sandbox;
 mod tokens;
 

@@ -3,8 +3,9 @@
 use crate::charset;
 use crate::error_body::{self, Format};
 use crate::gateway::{Filter, Flow, Phase, now_ms};
-use crate::headers::{HeaderChange, Response};
+use crate::headers::{End, HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
+use crate::remembered::{Answered, Source};
 use crate::reply::{Headers, Reply, Style};
 use crate::stream::{Attribute, Map, Stream};
 use crate::tables::{Compat, Route, Settings};
@@ -16,13 +17,19 @@ use std::time::{Duration, Instant};
 /// A longer body that plugins were to rewrite is not sent at all.
 const LARGEST_REWRITTEN: usize = 8 * 1024 * 1024;
 
+/// What the client is told of a fault.
+const UNEXPECTED: &str = "An unexpected error occurred";
+
 impl Filter {
     pub(crate) fn reply(&mut self, reply: Reply, stream: &mut impl Stream) {
         self.phase = Phase::Replied;
         self.remember_answer();
-        let Reply { status, message, format, style, headers } = reply;
+        let Reply { mut status, message, format, style, headers } = reply;
+        let source = if message == UNEXPECTED { Source::Error } else { Source::Exit };
         if self.is_grpc_over_http2 || format == Format::Empty {
-            let own = self.headers_of_reply(headers, status);
+            let Some(own) = self.headers_of_reply(headers, &mut status, source) else {
+                return self.refuse_response(stream);
+            };
             let is_worded = style != Style::Error || self.settings().compat == Compat::Kong21;
             return self.reply_without_body(status, if is_worded { &message } else { "" }, own, stream);
         }
@@ -30,9 +37,15 @@ impl Filter {
         let mut given = Headers::with_capacity(headers.len() + 1);
         given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
         given.extend(headers);
-        let mut own = self.headers_of_reply(given, status);
+        let Some(mut own) = self.headers_of_reply(given, &mut status, source) else {
+            return self.refuse_response(stream);
+        };
+        let body = match self.end.take() {
+            Some(End::Body(body)) => body,
+            _ => body,
+        };
         offer_upgrade(&mut own, stream);
-        let body = self.rewritten(body);
+        let Some(body) = self.rewritten(body) else { return self.refuse_response(stream) };
         let lacks_type = !body.is_empty() && !own.iter().any(|(name, _)| name == "content-type");
         if self.is_grpc || lacks_type {
             return self.reply_as_is(status, &own, &body, stream);
@@ -49,12 +62,12 @@ impl Filter {
     }
 
     /// The body as the plugins of the request leave it.
-    fn rewritten(&self, body: Vec<u8>) -> Vec<u8> {
+    fn rewritten(&self, body: Vec<u8>) -> Option<Vec<u8>> {
         if body.is_empty() {
-            return body;
+            return Some(body);
         }
-        let plugins = self.taking.iter().filter(|taking| taking.rewrites).map(|taking| &taking.instance.plugin);
-        plugins.fold(body, |body, plugin| plugin.on_response_body(body))
+        let mut plugins = self.taking.iter().filter(|taking| taking.rewrites).map(|taking| &taking.instance.plugin);
+        plugins.try_fold(body, |body, plugin| plugin.rewritten_body(body, self.remembered.as_deref()))
     }
 
     fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<String>, Vec<u8>) {
@@ -73,17 +86,18 @@ impl Filter {
         }
     }
 
-    /// `given`, as the plugins leave them, with the gateway's own.
-    fn headers_of_reply(&mut self, given: Headers, status: u16) -> Headers {
+    /// `given`, as the plugins leave them, with the gateway's own; None if a plugin failed.
+    fn headers_of_reply(&mut self, given: Headers, status: &mut u16, source: Source) -> Option<Headers> {
         let mut headers = given;
         headers.append(&mut self.client_headers);
-        let changes = self.edits(&pairs(&headers));
+        let changes = self.edits(&pairs(&headers), status, source)?;
+        let status = *status;
         apply(&mut headers, changes);
         if let Some((_, value)) = headers.iter_mut().find(|(name, _)| name == "content-type") {
             *value = charset::completed(status, value).unwrap_or_else(|| std::mem::take(value));
         }
         self.add_own_headers(&mut headers, true);
-        headers
+        Some(headers)
     }
 
     /// Kong 3 says no more of an error to a gRPC client than what its status is called.
@@ -117,19 +131,33 @@ impl Filter {
     }
 
     /// What the plugins of the request make of a response's headers.
-    fn edits(&mut self, headers: &[(&[u8], &[u8])]) -> Vec<HeaderChange> {
+    fn edits(&mut self, headers: &[(&[u8], &[u8])], status: &mut u16, source: Source) -> Option<Vec<HeaderChange>> {
+        self.note_answer(source, *status);
         if !self.responds() {
-            return Vec::new();
+            return Some(Vec::new());
         }
+        let remembered = self.remembered.take();
         let mut response = Response::new(headers, self.counters, now_ms(self.settings()));
-        response.who = Some(&self.who);
+        (response.who, response.remembered) = (Some(&self.who), remembered.as_deref());
+        (response.status, response.source) = (*status, source);
         let taking = self.taking.iter().filter(|taking| taking.responds);
         taking.for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
         for taking in self.taking.iter_mut().filter(|taking| taking.responds) {
             taking.rewrites = taking.instance.plugin.wants_response_body(&response);
         }
-        self.ends_with = response.ends_with();
-        response.into_changes()
+        *status = response.status;
+        let headers = remembered.is_some().then(|| response.all());
+        let end = response.take_end();
+        let changes = response.into_changes();
+        self.remembered = remembered.zip(headers).map(|(mut remembered, headers)| {
+            (remembered.answer.status, remembered.answer.headers) = (*status, headers);
+            remembered
+        });
+        match end {
+            Some(End::Fault) => return None,
+            other => self.end = other,
+        }
+        Some(changes)
     }
 
     /// Headers by which a reply of the gateway (or, if not `is_generated`, a proxied one) is known as Kong's.
@@ -170,8 +198,12 @@ impl Filter {
         if let Some(error) = self.local_error.take() {
             self.become_kongs(error, stream, end_of_stream);
         } else if self.phase == Phase::Proxied {
-            self.let_plugins_edit(stream, end_of_stream);
-            self.mark_response(stream);
+            let upstream_status = status_of(&stream.headers(Map::Response));
+            if !self.let_plugins_edit(stream, end_of_stream, upstream_status) {
+                self.hide_response(stream, end_of_stream);
+                return Flow::Continue;
+            }
+            self.mark_response(stream, upstream_status);
             if let Some(route) = self.route() {
                 self.placement.set_cookie(&route.balancing, self.settings().compat, stream);
             }
@@ -183,16 +215,30 @@ impl Filter {
         if self.gathered.is_some() { Flow::Wait } else { Flow::Continue }
     }
 
-    fn let_plugins_edit(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
+    fn note_answer(&mut self, source: Source, status: u16) {
+        if let Some(remembered) = &mut self.remembered {
+            let of_service = (source == Source::Service).then_some(status);
+            remembered.answer = Answered { source, status, of_service, ..Answered::default() };
+        }
+    }
+
+    /// False if one of them failed.
+    fn let_plugins_edit(&mut self, stream: &mut impl Stream, end_of_stream: bool, upstream_status: u16) -> bool {
+        self.note_answer(Source::Service, upstream_status);
         if !self.responds() {
-            return;
+            return true;
         }
         // Plugins may also edit what those before them tell the client.
         self.tell_client(stream);
+        let mut status = upstream_status;
         let changes = {
             let headers = stream.headers(Map::Response);
-            self.edits(&headers)
+            self.edits(&headers, &mut status, Source::Service)
         };
+        let Some(changes) = changes else { return false };
+        if status != upstream_status {
+            stream.set_header(Map::Response, b":status", status.to_string().as_bytes());
+        }
         for change in changes {
             if change.removes {
                 stream.remove_header(Map::Response, change.name.as_bytes());
@@ -200,16 +246,46 @@ impl Filter {
             change.adds.iter().for_each(|value| stream.add_header(Map::Response, change.name.as_bytes(), value));
         }
         let has_body = !end_of_stream && !self.is_head;
-        if let Some(status) = self.ends_with.take() {
-            stream.set_header(Map::Response, b":status", status.to_string().as_bytes());
-            stream.set_header(Map::Response, b"content-length", b"0");
-            self.local_body = has_body.then(Vec::new);
-            return;
+        if let Some(end) = self.end.take() {
+            return self.put_in_place(end, has_body, stream);
         }
         if has_body && self.taking.iter().any(|taking| taking.rewrites) {
             self.gathered = Some(Vec::new());
             stream.remove_header(Map::Response, b"content-length");
         }
+        true
+    }
+
+    /// In place of the upstream's body; false if a plugin failed on it.
+    fn put_in_place(&mut self, end: End, has_body: bool, stream: &mut impl Stream) -> bool {
+        let body = match end {
+            End::Status(status) => {
+                stream.set_header(Map::Response, b":status", status.to_string().as_bytes());
+                Some(Vec::new())
+            }
+            End::Body(body) => self.rewritten(body),
+            End::Fault => None,
+        };
+        let Some(body) = body else { return false };
+        stream.set_header(Map::Response, b"content-length", body.len().to_string().as_bytes());
+        if has_body {
+            self.local_body = Some(body);
+        } else if !body.is_empty() && !self.is_head {
+            stream.add_response_body(&body);
+        }
+        true
+    }
+
+    /// A plugin failed, which may be there to take something out: nothing of the response goes on.
+    fn hide_response(&mut self, stream: &mut impl Stream, end_of_stream: bool) {
+        self.taking.clear();
+        let names: Vec<Vec<u8>> = {
+            let headers = stream.headers(Map::Response);
+            headers.iter().filter(|(name, _)| !name.starts_with(b":")).map(|(name, _)| name.to_vec()).collect()
+        };
+        names.iter().for_each(|name| stream.remove_header(Map::Response, name));
+        let error = LocalError { status: 500, message: UNEXPECTED, origin: Origin::Plugin };
+        self.become_kongs(error, stream, end_of_stream);
     }
 
     /// Writes the headers for the client; an upstream's own of the same name come second.
@@ -244,9 +320,18 @@ impl Filter {
             headers.push(("content-type".into(), text(content_type)));
         }
         headers.append(&mut self.client_headers);
-        let changes = self.edits(&pairs(&headers));
+        let mut status = error.status;
+        let changes = self.edits(&pairs(&headers), &mut status, Source::Error);
+        let body = match self.end.take() {
+            Some(End::Body(body)) => body,
+            _ => body,
+        };
+        let edited = changes.zip(self.rewritten(body));
+        let Some((changes, body)) = edited else { return self.hide_response(stream, end_of_stream) };
         apply(&mut headers, changes);
-        let body = self.rewritten(body);
+        if let Some((_, value)) = headers.iter_mut().find(|(name, _)| name == ":status") {
+            *value = decimal(status.into());
+        }
         let is_upstreams = error.origin == Origin::Upstream;
         self.add_own_headers(&mut headers, !is_upstreams);
         if is_upstreams {
@@ -288,7 +373,11 @@ impl Filter {
             return Flow::Answered;
         }
         if end_of_stream {
-            stream.replace_response_chunk(&self.rewritten(gathered));
+            let Some(body) = self.rewritten(gathered) else {
+                self.refuse_response(stream);
+                return Flow::Answered;
+            };
+            stream.replace_response_chunk(&body);
             return Flow::Continue;
         }
         self.gathered = Some(gathered);
@@ -298,17 +387,22 @@ impl Filter {
     /// A plugin may be there to take something out of the body, so it must not go on without.
     fn refuse_response(&mut self, stream: &mut impl Stream) {
         self.taking.clear();
-        self.reply(self.plugin_error(500, "An unexpected error occurred"), stream);
+        self.end = None;
+        self.reply(self.plugin_error(500, UNEXPECTED), stream);
     }
 
     /// Trailers end a body that was waited for.
-    pub fn on_response_trailers(&mut self, stream: &mut impl Stream) {
-        if let Some(gathered) = self.gathered.take() {
-            stream.add_response_body(&self.rewritten(gathered));
-        }
+    pub fn on_response_trailers(&mut self, stream: &mut impl Stream) -> Flow {
+        let Some(gathered) = self.gathered.take() else { return Flow::Continue };
+        let Some(body) = self.rewritten(gathered) else {
+            self.refuse_response(stream);
+            return Flow::Answered;
+        };
+        stream.add_response_body(&body);
+        Flow::Continue
     }
 
-    fn mark_response(&mut self, stream: &mut impl Stream) {
+    fn mark_response(&mut self, stream: &mut impl Stream, upstream_status: u16) {
         let mut own = Headers::with_capacity(24);
         self.add_own_headers(&mut own, false);
         let mut limits = std::mem::take(&mut self.client_headers);
@@ -327,7 +421,7 @@ impl Filter {
                 own.push(("via".into(), response_via(&headers, settings)));
             }
             if settings.tokens.upstream_status {
-                own.push(("x-kong-upstream-status".into(), decimal(status_of(&headers).into())));
+                own.push(("x-kong-upstream-status".into(), decimal(upstream_status.into())));
             }
             if let Some((_, content_type)) = headers.iter().find(|(name, _)| *name == b"content-type") {
                 let completed = charset::completed(status_of(&headers), content_type);

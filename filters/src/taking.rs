@@ -1,7 +1,8 @@
 //! Which plugins take part in a request: those that have seen it, and those that see its response or its end only.
 
 use crate::exchange::Note;
-use crate::gateway::Filter;
+use crate::gateway::{Filter, now_ms};
+use crate::remembered::{Remembered, Taken};
 use crate::request::Request;
 use crate::stream::Stream;
 use crate::tables::{Instance, Route, World};
@@ -73,6 +74,21 @@ impl Filter {
                 self.note_part(chosen.order, instance, Part::SeesResponse);
             }
         }
+        self.remember(request);
+    }
+
+    /// Keeps what plugins may ask of the request when it has gone on, as it stands.
+    pub(crate) fn remember(&mut self, request: &Request<'_>) {
+        if !self.taking.iter().any(|taking| taking.instance.plugin.remembers_request()) {
+            return;
+        }
+        let mut remembered = self.remembered.take().unwrap_or_else(|| {
+            let entry = self.choice.as_ref().and_then(|choice| choice.entry.as_ref());
+            let taken = entry.map(|entry| Taken { route: &entry.target, pattern: &entry.path });
+            Box::new(Remembered::of(request, self.settings(), taken, self.request_id(), now_ms(self.settings())))
+        });
+        remembered.settle(request, &self.changes, &self.who);
+        self.remembered = Some(remembered);
     }
 
     /// The request ends while a plugin waits: that one and those behind see how, but not the request.
@@ -90,5 +106,6 @@ impl Filter {
         for instance in world.everywhere() {
             self.take_part(instance, instance.plugin.note(request));
         }
+        self.remember(request);
     }
 }

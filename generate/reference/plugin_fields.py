@@ -39,6 +39,8 @@ _ALLOWED: Final = {
     "only_default": "the default only",
     "origin": "`*`, an origin, or a regex",
     "never": "is refused",
+    "no_certificate": "is refused",
+    "no_rewrite": "is refused",
     "no_codes": "`true` is refused",
     "pair": "`name:value`",
     "regex": "a regex in Rust's syntax",

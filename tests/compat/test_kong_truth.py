@@ -59,6 +59,7 @@ RECORDINGS = (
     "63-redirect",
     "65-anonymous-chain",
     "66-precedence",
+    "67-pre-function",
     "68-session",
     "70-tls-proxy-trusted",
     "71-tls-proxy-untrusted",

@@ -3,7 +3,7 @@
 use super::tokens::{Token, tokens};
 use std::collections::BTreeSet;
 
-const KEYWORDS: [&str; 21] = [
+pub const KEYWORDS: [&str; 21] = [
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil", "not", "or",
     "repeat", "return", "then", "true", "until", "while",
 ];

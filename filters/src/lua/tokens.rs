@@ -15,14 +15,26 @@ const SYMBOLS: [&str; 7] = ["...", "..", "==", "~=", "<=", ">=", "::"];
 
 /// `Err` says what cannot be read.
 pub fn tokens(source: &str) -> Result<Vec<Token<'_>>, String> {
+    Ok(placed_tokens(source)?.into_iter().map(|(token, _)| token).collect())
+}
+
+/// Each with the number of its line, from 1.
+pub fn placed_tokens(source: &str) -> Result<Vec<(Token<'_>, usize)>, String> {
     let mut found = Vec::new();
     let mut rest = source.trim_start();
+    let (mut line, mut counted) = (1, source);
     while let Some(first) = rest.chars().next() {
+        line += newlines(&counted[..counted.len() - rest.len()]);
+        counted = rest;
         let (token, length) = next(rest, first)?;
-        found.extend(token);
+        found.extend(token.map(|token| (token, line)));
         rest = rest[length..].trim_start();
     }
     Ok(found)
+}
+
+fn newlines(text: &str) -> usize {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
 fn next(rest: &str, first: char) -> Result<(Option<Token<'_>>, usize), String> {
@@ -107,6 +119,12 @@ mod tests {
         for source in ["'a", "'a\n'", "[[a]", "--[[ a", "\"\\\""] {
             assert!(tokens(source).is_err(), "{source}");
         }
+    }
+
+    #[test]
+    fn lines() {
+        let found = placed_tokens("\n a\nb --[[ \n ]] c [[\n]] d").unwrap();
+        assert_eq!(found.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [2, 3, 4, 4, 5]);
     }
 
     proptest! {

@@ -8,6 +8,7 @@ pub mod basic_auth;
 pub mod bot_detection;
 pub mod correlation_id;
 pub mod cors;
+pub mod functions;
 pub mod grpc_web;
 pub mod hmac_auth;
 pub mod ip_restriction;
@@ -39,6 +40,7 @@ use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
+use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::waiting::Outcome;
 use serde_json::Value;
@@ -88,6 +90,17 @@ pub trait Plugin: Debug + Send + Sync {
         body
     }
 
+    /// As `on_response_body`, for a plugin that remembers the request; None if it fails.
+    fn rewritten_body(&self, body: Vec<u8>, remembered: Option<&Remembered>) -> Option<Vec<u8>> {
+        let _ = remembered;
+        Some(self.on_response_body(body))
+    }
+
+    /// Whether it asks for `remembered` after the request has gone on.
+    fn remembers_request(&self) -> bool {
+        false
+    }
+
     /// Whether `on_log` has anything to do.
     fn has_log_phase(&self) -> bool {
         false
@@ -120,6 +133,8 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("mtls-auth", mtls_auth::parse),
     ("oauth2", oauth2::parse),
     ("openid-connect", openid_connect::parse),
+    ("post-function", functions::parse_post),
+    ("pre-function", functions::parse_pre),
     ("rate-limiting", rate_limiting::parse),
     ("redirect", redirect::parse),
     ("request-size-limiting", request_size_limiting::parse),

@@ -6,11 +6,12 @@ use crate::error::ConfigError;
 use crate::exchange::{Body, Exchange, Verdict};
 use crate::plugins::{Plugin, authentication};
 use crate::request::Request;
-use crate::tables::Compat;
+use crate::tables::{Compat, Consumer, Credential};
 use crate::text;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let plugin: KeyAuth = serde_json::from_value(config)?;
@@ -117,25 +118,22 @@ pub struct Hidden {
 
 impl Plugin for KeyAuth {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
-        let (request, compat) = (exchange.request, exchange.compat());
+        let compat = exchange.compat();
         let anonymous = self.anonymous.as_deref();
-        if self.lets_pass(request.method) || authentication::is_settled(exchange, anonymous) {
+        if self.lets_pass(exchange.request.method) || authentication::is_settled(exchange, anonymous) {
             return Verdict::Continue;
         }
-        let body = exchange.body.into();
-        let refusal = match self.search(request, &body, compat) {
-            Search::NeedsBody => return Verdict::NeedsBody,
-            Search::Refused(refusal) => refusal,
-            Search::Key(key) => {
-                let digest = authentication::digest(&exchange.settings().salt, &key);
-                match exchange.world.consumers.credential(NAME, &digest) {
-                    Some((consumer, credential)) if !credential.is_expired(exchange.now_ms()) => {
-                        self.hide(exchange, &body);
-                        return authentication::accept(exchange, consumer, credential, &credential.id);
-                    }
-                    _ => Refusal::UnknownKey,
-                }
+        let decision = match exchange.changed_request() {
+            Some(changed) => self.decide(&changed, exchange),
+            None => self.decide(exchange.request, exchange),
+        };
+        let refusal = match decision {
+            Decision::NeedsBody => return Verdict::NeedsBody,
+            Decision::Known(consumer, credential, hidden) => {
+                hide(hidden, exchange);
+                return authentication::accept(exchange, consumer, credential, &credential.id);
             }
+            Decision::Refused(refusal) => refusal,
         };
         let mut reply = exchange.error(refusal.status(), refusal.message(compat));
         if let Some(challenge) = self.challenge(refusal, compat) {
@@ -145,14 +143,35 @@ impl Plugin for KeyAuth {
     }
 }
 
+enum Decision<'a> {
+    NeedsBody,
+    Refused(Refusal),
+    Known(&'a Arc<Consumer>, &'a Credential, Hidden),
+}
+
+fn hide(hidden: Hidden, exchange: &mut Exchange<'_, '_>) {
+    for name in hidden.headers {
+        exchange.upstream.remove(name);
+    }
+    exchange.upstream.query = hidden.query.or(exchange.upstream.query.take());
+    exchange.upstream.body = hidden.body.or(exchange.upstream.body.take());
+}
+
 impl KeyAuth {
-    fn hide(&self, exchange: &mut Exchange<'_, '_>, body: &Searched<'_>) {
-        let hidden = self.hidden(exchange.request, body);
-        for name in hidden.headers {
-            exchange.upstream.remove(name);
+    fn decide<'a>(&self, request: &Request<'_>, exchange: &Exchange<'a, '_>) -> Decision<'a> {
+        let body = exchange.body.into();
+        let key = match self.search(request, &body, exchange.compat()) {
+            Search::NeedsBody => return Decision::NeedsBody,
+            Search::Refused(refusal) => return Decision::Refused(refusal),
+            Search::Key(key) => key,
+        };
+        let digest = authentication::digest(&exchange.settings().salt, &key);
+        match exchange.world.consumers.credential(NAME, &digest) {
+            Some((consumer, credential)) if !credential.is_expired(exchange.now_ms()) => {
+                Decision::Known(consumer, credential, self.hidden(request, &body))
+            }
+            _ => Decision::Refused(Refusal::UnknownKey),
         }
-        exchange.upstream.query = hidden.query.or(exchange.upstream.query.take());
-        exchange.upstream.body = hidden.body.or(exchange.upstream.body.take());
     }
 
     pub fn lets_pass(&self, method: &[u8]) -> bool {

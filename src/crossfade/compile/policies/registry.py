@@ -25,6 +25,8 @@ from crossfade.compile.policies.mtls_auth.plan import PLUGIN as MTLS_AUTH
 from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
 from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONNECT
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
+from crossfade.compile.policies.post_function.plan import PLUGIN as POST_FUNCTION
+from crossfade.compile.policies.pre_function.plan import PLUGIN as PRE_FUNCTION
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
 from crossfade.compile.policies.redirect.plan import PLUGIN as REDIRECT
 from crossfade.compile.policies.request_size_limiting.plan import PLUGIN as REQUEST_SIZE_LIMITING
@@ -57,6 +59,8 @@ PLUGINS: Final[dict[str, Plugin]] = {
         MTLS_AUTH,
         OAUTH2,
         OPENID_CONNECT,
+        POST_FUNCTION,
+        PRE_FUNCTION,
         RATE_LIMITING,
         REDIRECT,
         REQUEST_SIZE_LIMITING,

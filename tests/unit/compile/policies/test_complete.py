@@ -30,6 +30,7 @@ COMPARED_IN: Final = {
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
     "mtls-auth": "tests/e2e/test_gateway_mtls_auth.py",
     "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
+    "post-function": "tests/e2e/test_gateway_functions.py",
     "standard-webhooks": "tests/e2e/policy_module/test_standard_webhooks.py",
 }
 

@@ -1,0 +1,1 @@
+"""post-function: functions in Lua after all other plugins."""

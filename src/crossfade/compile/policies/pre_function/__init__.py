@@ -1,0 +1,1 @@
+"""pre-function: functions in Lua before all other plugins."""
