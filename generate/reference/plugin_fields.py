@@ -33,6 +33,7 @@ _ALLOWED: Final = {
     "host": "a host's name or an address, without a port",
     "login_method": "a method of `auth_methods`",
     "login_token": "`id_token`, `access_token`, `refresh_token`",
+    "lua_function": "a function in Lua",
     "method": "one of the methods that Kong can set",
     "named_value": "`name:value`",
     "ip_or_cidr": "an IP address or network",

@@ -50,7 +50,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
     folder = tmp_path_factory.mktemp("functions")
     with upstream("the secret web") as port:
         parts = [service("web", port), example("pre-function"), example("post-function")]
-        parts += [PLUGIN.format(name=name, plugin=plugin, config=config) for name, (plugin, config) in FUNCTIONS.items()]
+        parts += [
+            PLUGIN.format(name=name, plugin=plugin, config=config) for name, (plugin, config) in FUNCTIONS.items()
+        ]
         for name in ("region", "greeting", *FUNCTIONS):
             parts.append(ingress(name, f"/{name}", "web", f'konghq.com/plugins: "{name}"'))
         parts.append(ingress("both", "/both", "web", 'konghq.com/plugins: "region, rewriting"'))

@@ -4,4 +4,4 @@ from typing import Final
 
 from crossfade.compile.policies.pre_function.schema import schema
 
-SCHEMA: Final = schema()
+SCHEMA: Final = schema("post-function")

@@ -1,12 +1,16 @@
 """Schema of pre-function's configuration, and of post-function's, which has the same fields (kong.md §5.22).
 
-What functions say is checked by the policy module, which has an interpreter.
+What functions say is judged by the policy module, which has an interpreter.
 """
 
+from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from crossfade.compile.policies.presence import at_least_one_of
 from crossfade.compile.policies.schema import Field, Schema
+from crossfade.policy_module import library
 
 
 def no_certificate(text: str) -> str | None:
@@ -19,21 +23,32 @@ def no_rewrite(text: str) -> str | None:
     return "the route is chosen before any function runs, use access"
 
 
-_PHASES: Final = ("access", "header_filter", "body_filter", "log")
-# Kong takes an empty function, which does nothing.
-_FUNCTIONS: Final = Field("array", [], required=True, elements=Field("string", len_min=0))
+def _judged(plugin: str, phase: str) -> Callable[[str], str | None]:
+    def lua_function(text: str) -> str | None:
+        try:
+            instance = msgspec.json.encode({"id": "", "plugin": plugin, "config": {phase: [text]}}).decode()
+        except UnicodeError:
+            return "a text that UTF-8 cannot write"
+        problem = library.problem("instance", instance)
+        return None if problem is None else problem.removeprefix(f"{phase}.1: ")
+
+    return lua_function
 
 
-def schema() -> Schema:
-    """Each plugin has one of its own."""
+def schema(plugin: str) -> Schema:
+    def functions(check: Callable[[str], str | None]) -> Field:
+        # Kong takes an empty function, which does nothing.
+        return Field("array", [], required=True, elements=Field("string", len_min=0, check=check))
+
+    phases = ("access", "header_filter", "body_filter", "log")
     return Schema(
         {
-            "certificate": Field("array", [], required=True, elements=Field("string", check=no_certificate)),
-            "rewrite": Field("array", [], required=True, elements=Field("string", check=no_rewrite)),
-            **dict.fromkeys(_PHASES, _FUNCTIONS),
+            "certificate": functions(no_certificate),
+            "rewrite": functions(no_rewrite),
+            **{phase: functions(_judged(plugin, phase)) for phase in phases},
         },
-        presence_checks=(at_least_one_of("certificate", "rewrite", *_PHASES),),
+        presence_checks=(at_least_one_of("certificate", "rewrite", *phases),),
     )
 
 
-SCHEMA: Final = schema()
+SCHEMA: Final = schema("pre-function")
