@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from crossfade_kube.meta import JsonObject
+from tests.support.name_server import name_server
 from tests.support.ports import free_ports
 
 TRUTH = Path(__file__).parent / "kong-truth"
@@ -35,6 +36,7 @@ RECORDINGS = (
     "34-strip-path",
     "35-path-normalisation",
     "36-preserve-host",
+    "37-service-upstream",
     "38-no-route",
     "39-https-only",
     "40-upstream-errors",
@@ -154,7 +156,13 @@ def replay(gateway: Gateway, recording: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDINGS if "settings" not in recorded_file(name)])
+def needs_more(name: str) -> bool:
+    """A gateway of its own."""
+    recording = recorded_file(name)
+    return "settings" in recording or "dns" in recording.get("needs", ())
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if not needs_more(name)])
 def test_answers_are_kongs(gateway: Gateway, name: str, tmp_path: Path) -> None:
     replay(gateway, written(tmp_path, name, recorded(name)))
 
@@ -166,6 +174,16 @@ def test_answers_are_kongs_with_its_settings(name: str, tmp_path: Path) -> None:
     folder.mkdir()
     with running(folder, recording["settings"]) as gateway:
         replay(gateway, written(tmp_path, name, recording))
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if "dns" in recorded_file(name).get("needs", ())])
+def test_answers_are_kongs_where_names_are_asked_for(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    with name_server({"echo.kt-upstream-host.svc": "127.0.0.1"}) as (port, asked):
+        with running(folder, {"dns_resolver": f"127.0.0.1:{port}"}) as gateway:
+            replay(gateway, written(tmp_path, name, recorded(name)))
+        assert asked
 
 
 def recorded(name: str) -> JsonObject:

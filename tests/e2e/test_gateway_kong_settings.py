@@ -3,7 +3,6 @@
 import http.client
 import json
 import socket
-import socketserver
 import ssl
 import threading
 import urllib.request
@@ -14,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from dnslib import QTYPE, RCODE, RR, A, DNSRecord
 
 from crossfade.certs.ca import create_authority
 from crossfade.certs.issuer import issue_server_certificate
 from tests.support.gateway import eventually, ingress, running_gateway, service
+from tests.support.name_server import name_server
 from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(120)]
@@ -214,7 +213,7 @@ def read(url: str, context: ssl.SSLContext | None = None) -> str:
 
 def test_a_name_server_of_ones_own(tmp_path: Path) -> None:
     """It alone knows the name."""
-    with echo() as port, name_server(**{"one.test": "127.0.0.1"}) as (server, asked):
+    with echo() as port, name_server({"one.test": "127.0.0.1"}) as (server, asked):
         (tmp_path / "all.yaml").write_text(
             "apiVersion: v1\nkind: Service\nmetadata: {name: one}\n"
             "spec: {type: ExternalName, externalName: one.test}\n---\n"
@@ -225,34 +224,6 @@ def test_a_name_server_of_ones_own(tmp_path: Path) -> None:
             eventually(lambda: gateway.get("/x").status == 200, within_s=10)
             known = len(asked)
             eventually(lambda: len(asked) > known + 2, within_s=3)
-
-
-@contextmanager
-def name_server(**addresses: str) -> Iterator[tuple[int, list[str]]]:
-    """Its port, and the names that it was asked for; other names do not exist."""
-    asked: list[str] = []
-
-    class Answering(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            query = DNSRecord.parse(self.request[0])
-            name = str(query.q.qname).rstrip(".")
-            asked.append(name)
-            reply = query.reply()
-            if name not in addresses:
-                reply.header.rcode = RCODE.NXDOMAIN
-            elif query.q.qtype == QTYPE.A:
-                reply.add_answer(RR(name, QTYPE.A, rdata=A(addresses[name]), ttl=3600))
-            self.request[1].sendto(reply.pack(), self.client_address)
-
-    server = socketserver.UDPServer(("127.0.0.1", 0), Answering)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.server_address[1], asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_what_is_without_effect_is_said(folder: Path) -> None:
