@@ -134,8 +134,19 @@ impl<'a> Exchange<'a, '_> {
         if self.upstream.set.is_empty() && self.upstream.query.is_none() {
             return None;
         }
-        let Request { method, target, sent_path, authority, protocol, is_tls, local_port, peer, connection, .. } =
-            *self.request;
+        let Request {
+            method,
+            target,
+            sent_path,
+            authority,
+            protocol,
+            is_tls,
+            local_port,
+            peer,
+            connection,
+            certificate,
+            ..
+        } = *self.request;
         Some(Request {
             headers: self.all_headers().into_iter().collect(),
             query: self.query(),
@@ -150,6 +161,7 @@ impl<'a> Exchange<'a, '_> {
             local_port,
             peer,
             connection,
+            certificate,
         })
     }
 
