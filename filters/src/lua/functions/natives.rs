@@ -35,6 +35,9 @@ struct Natives<'a> {
     budget: &'a Rc<Budget>,
 }
 
+/// What is read takes more memory than its text.
+const LONGEST_JSON: usize = 4 << 20;
+
 fn runtime(problem: String) -> mlua::Error {
     mlua::Error::runtime(problem)
 }
@@ -98,7 +101,8 @@ impl Natives<'_> {
             move |lua, budget, (subject, regex, options, init): (LuaString, LuaString, LuaString, usize)| {
                 let subject = subject.as_bytes();
                 budget.charge(by_bytes(subject.len()))?;
-                regexes.find(lua, &subject, &regex.as_bytes(), &options.as_bytes(), init.saturating_sub(1))
+                let (regex, options) = (regex.as_bytes(), options.as_bytes());
+                regexes.find((lua, budget), &subject, (&regex, &options), init.saturating_sub(1))
             },
         )
     }
@@ -156,6 +160,9 @@ impl Natives<'_> {
         })?;
         let marks = lists.clone();
         self.add("json_decode", move |lua, budget, text: LuaString| {
+            if text.as_bytes().len() > LONGEST_JSON {
+                return Err("the text is too long to be read as JSON".to_owned());
+            }
             budget.charge(by_bytes(text.as_bytes().len()) * 4)?;
             Ok(json::decode(lua, &text.as_bytes(), &marks).unwrap_or(Value::Nil))
         })?;

@@ -173,6 +173,7 @@ fn faults_are_told_and_cost_little() {
         ("local function f() return 1 + f() end f()", "stack overflow"),
         ("local x = nil; x.y = 1", "attempt to index local 'x' (a nil value)"),
         ("error({})", "error converting"),
+        ("for i = 1, 1e9 do ngx.re.match('x', '\\\\w{90}' .. i) end", "it takes too long"),
         ("local k = kong k.response.get_status()", "status is not asked here"),
         ("local k = kong k.db.x()", "kong.db is not available here"),
         ("kong.log = 1", "Cannot modify kong.log. Protected by the sandbox."),
