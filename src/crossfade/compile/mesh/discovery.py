@@ -96,10 +96,25 @@ def check_service_ports(node: VirtualNode, links: Links, diagnostics: Diagnostic
             )
 
 
+def _check_is_found(node: VirtualNode, diagnostics: Diagnostics) -> None:
+    if node.spec.listeners:
+        diagnostics.error(
+            typed_ref(node),
+            "discovery.missing",
+            "the node has listeners, but no serviceDiscovery",
+            effect="requests to this node are answered with 503",
+            hint="give it serviceDiscovery.dns.hostname, the name of its Service",
+            field="spec.serviceDiscovery",
+        )
+
+
 def check_discovery(node: VirtualNode, links: Links, diagnostics: Diagnostics) -> None:
-    """What a node says of Cloud Map that cannot be carried out."""
+    """Whether others can find the node, and what it says of Cloud Map that cannot be carried out."""
     discovery = node.spec.service_discovery
-    if discovery is None or discovery.aws_cloud_map is None:
+    if discovery is None or (discovery.dns is None and discovery.aws_cloud_map is None):
+        _check_is_found(node, diagnostics)
+        return
+    if discovery.aws_cloud_map is None:
         return
     field = "spec.serviceDiscovery.awsCloudMap"
     if discovery.dns is not None:

@@ -25,6 +25,7 @@ from crossfade.compile.mesh.gateway_links import (
 )
 from crossfade.compile.mesh.gateway_routes import LOWEST_PRIORITY, Entry
 from crossfade.compile.mesh.matches import specificity
+from crossfade.compile.mesh.shadows import shadowed
 from crossfade.compile.mesh.timing import circuit_breakers
 from crossfade.compile.model import (
     Cluster,
@@ -69,7 +70,9 @@ def compile_gateway(routes: Iterable[GatewayRoute], scope: GatewayScope) -> Prox
         _check_health_check(listener, index, scope)
     for found in linked:
         _check_listener(found, served, scope)
-    first = [_first_stage(listener, linked, scope) for listener in served]
+    chosen = [_chosen(listener, linked) for listener in served]
+    _check_shadows(chosen, scope)
+    first = [_first_stage(listener, routes, scope) for listener, routes in zip(served, chosen, strict=True)]
     spoken = {LOOP_PORTS[listener.port_mapping.protocol] for listener in served}
     marked = {found.loop for found in linked if found.mark and LOOP_PORTS[found.protocol] in spoken}
     second = [_second_stage(port, linked, scope) for port in sorted(spoken | marked)]
@@ -92,6 +95,39 @@ def _check_listener(found: LinkedRoute, served: Sequence[GatewayListener], scope
 def _takes(listener: GatewayListener, found: LinkedRoute) -> bool:
     mapping = listener.port_mapping
     return mapping.protocol == found.protocol and found.port in (None, 0, mapping.port)
+
+
+def _chosen(listener: GatewayListener, linked: Iterable[LinkedRoute]) -> list[LinkedRoute]:
+    """In the order in which they are tried."""
+    return sorted((found for found in linked if _takes(listener, found)), key=_precedence)
+
+
+def _check_shadows(chosen: Sequence[Sequence[LinkedRoute]], scope: GatewayScope) -> None:
+    """A route that gets requests on one of the listeners has an effect."""
+    hidden: dict[NamespacedName, list[LinkedRoute]] = {}
+    for routes in chosen:
+        matches = ((found, [entry.match for entry in found.entries]) for found in routes)
+        for found, earlier in shadowed(matches):
+            hidden.setdefault(found.route.metadata.key, []).append(earlier)
+    for found in {found.route.metadata.key: found for routes in chosen for found in routes}.values():
+        earlier_ones = hidden.get(found.route.metadata.key, [])
+        if earlier_ones and len(earlier_ones) == sum(found in routes for routes in chosen):
+            _tell_shadowed(found.route, earlier_ones[0].route, scope)
+
+
+def _tell_shadowed(route: GatewayRoute, earlier: GatewayRoute, scope: GatewayScope) -> None:
+    """The younger of the two is told: the other one's author has done nothing."""
+    if route.metadata.age > earlier.metadata.age:
+        problem = f"{typed_ref(earlier)} comes first and has the same conditions"
+        refuse(route, "gateway-route.shadowed", problem, "", scope)
+        return
+    scope.diagnostics.warning(
+        typed_ref(earlier),
+        "gateway-route.shadows",
+        f"{typed_ref(route)} has the same conditions and comes later",
+        effect="that one gets no request any more",
+        hint="remove one of the two, or change priority or conditions",
+    )
 
 
 # --- stage one -------------------------------------------------------------------------------------------------
@@ -140,10 +176,10 @@ def _check_health_check(listener: GatewayListener, index: int, scope: GatewaySco
 
 
 def _first_stage(
-    listener: GatewayListener, linked: Sequence[LinkedRoute], scope: GatewayScope
+    listener: GatewayListener, chosen: Sequence[LinkedRoute], scope: GatewayScope
 ) -> tuple[Listener, RouteTable, list[Cluster]]:
+    """`chosen` are the listener's routes in the order in which they are tried."""
     mapping = listener.port_mapping
-    chosen = sorted((found for found in linked if _takes(listener, found)), key=_precedence)
     ports = {LOOP_PORTS[mapping.protocol], *(found.loop for found in chosen)}
     loops = {port: _loop_cluster(listener, port, scope) for port in sorted(ports)}
     routes = tuple(_route(found, entry, loops[found.loop].name) for found in chosen for entry in found.entries)
@@ -158,10 +194,10 @@ def _first_stage(
     return Listener(name, "0.0.0.0", mapping.port, Direction.INBOUND, (chain,)), table, list(loops.values())
 
 
-def _precedence(found: LinkedRoute) -> tuple[int, int, int, NamespacedName]:
-    """The name makes it definite."""
+def _precedence(found: LinkedRoute) -> tuple[object, ...]:
+    """Of equals the older keeps what it has."""
     priority = LOWEST_PRIORITY if found.route.spec.priority is None else found.route.spec.priority
-    return priority, *specificity(found.entries[-1].match), found.route.metadata.key
+    return priority, *specificity(found.entries[-1].match), found.route.metadata.age
 
 
 def _route(found: LinkedRoute, entry: Entry, cluster: str) -> Route:

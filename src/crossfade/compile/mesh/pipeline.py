@@ -33,6 +33,7 @@ from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
 from crossfade.compile.mesh.routers import compile_router
+from crossfade.compile.mesh.selectors import check_selectors
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
@@ -84,6 +85,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
     for name, members in meshes.items():
         _check_owner(members.mesh, scope, diagnostics)
         check_endpoints_annotation(members.mesh, diagnostics)
+        check_selectors(members, snapshot, diagnostics)
         found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
     registrations = _registrations(meshes.values(), scope.region, diagnostics)

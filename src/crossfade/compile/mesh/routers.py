@@ -13,6 +13,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match, specificity
 from crossfade.compile.mesh.model import PortPlan
+from crossfade.compile.mesh.shadows import shadowed
 from crossfade.compile.mesh.targets import Target, TargetScope, linked_targets
 from crossfade.compile.mesh.timing import idle_timeout_s, request_timeout_s, retry_policy, tcp_idle_timeout_s
 from crossfade.compile.model import Cluster
@@ -125,11 +126,24 @@ def _plan(mapping: PortMapping, entries: list[_Entry], scope: _Scope) -> PortPla
         return _tcp_plan(mapping, served, scope)
     compiled = [found for entry in served if (found := _http_route(entry, scope))]
     ordered = sorted(compiled, key=lambda found: _precedence(found[0], found[1].match))
+    for entry, earlier in shadowed((entry, (route.match,)) for entry, route, _ in ordered):
+        _tell_shadowed(entry, earlier, mapping.port, scope)
     return PortPlan(
         mapping.port,
         mapping.protocol,
         routes=tuple(route for _, route, _ in ordered),
         clusters=_distinct(cluster for _, _, clusters in ordered for cluster in clusters),
+    )
+
+
+def _tell_shadowed(entry: _Entry, earlier: _Entry, port: int, scope: _Scope) -> None:
+    scope.diagnostics.warning(
+        scope.ref,
+        "route.shadowed",
+        f"route {entry.route.name} has the same conditions as route {earlier.route.name}, which comes first",
+        effect=f"it gets no request on port {port}",
+        hint="remove it, or give it a priority or conditions of its own",
+        field=entry.path,
     )
 
 
