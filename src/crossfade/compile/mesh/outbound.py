@@ -3,7 +3,7 @@
 One filter chain per destination port of the backends. What no chain takes is dropped, or passed on under ALLOW_ALL.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.backends import LinkedBackend
 from crossfade.compile.mesh.model import PortPlan
+from crossfade.compile.mesh.short_names import added_domains
 from crossfade.compile.model import (
     AccessLog,
     Cluster,
@@ -50,13 +51,17 @@ class _Offer(Struct, frozen=True):
 
 
 class OutboundScope(Struct, frozen=True):
-    """`mesh` is the mesh's awsName; `passes_on` is egressFilter ALLOW_ALL."""
+    """`mesh` is the mesh's awsName; `passes_on` is egressFilter ALLOW_ALL.
+
+    `short_names_in` is the cluster's DNS domain where backends can be called by shorter names too.
+    """
 
     node: VirtualNode
     mesh: str
     passes_on: bool
     access_log: AccessLog | None
     diagnostics: Diagnostics
+    short_names_in: str | None = None
 
     @property
     def origin(self) -> Origin:
@@ -159,21 +164,25 @@ def _http_chain(port: int, offers: Sequence[_Offer], table: str, scope: Outbound
 
 
 def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> RouteTable:
-    hosts = [_virtual_host(offer, scope) for offer in offers]
+    added: Mapping[str, tuple[str, ...]] = {}
+    if scope.short_names_in is not None:
+        names_of = (offer.backend.plan.host for offer in offers)
+        added = added_domains(names_of, port, scope.node.metadata.namespace, scope.short_names_in)
+    hosts = [_virtual_host(offer, added.get(offer.backend.plan.host, ()), scope) for offer in offers]
     if scope.passes_on:
         hosts.append(_passthrough_host(_is_http2(offers), scope))
     name = names.outbound_routes(offers[0].plan.protocol, port)
     return RouteTable(name, tuple(hosts), hidden_headers=(UNDELIVERED_HEADER,))
 
 
-def _virtual_host(offer: _Offer, scope: OutboundScope) -> VirtualHost:
+def _virtual_host(offer: _Offer, added: tuple[str, ...], scope: OutboundScope) -> VirtualHost:
     host, port = offer.backend.plan.host, offer.plan.port
     routes = offer.plan.routes
     if offer.backend.demands_tls(port):
         _refuse_tls(offer, scope, effect=f"requests to {host} are answered with 503")
         refusal = Respond(503, "the client policy demands TLS, which is not supported yet")
         routes = (Route("tls-unsupported", RouteMatch(), refusal, scope.origin),)
-    return VirtualHost(host, (host, f"{host}:{port}"), routes, Origin(offer.backend.plan.ref))
+    return VirtualHost(host, (host, f"{host}:{port}", *added), routes, Origin(offer.backend.plan.ref))
 
 
 def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:

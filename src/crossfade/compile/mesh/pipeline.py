@@ -14,6 +14,7 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
+from crossfade.compile.mesh.choices import LOAD_BALANCING, SHORT_NAMES
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
 from crossfade.compile.mesh.discovery import (
     check_discovery,
@@ -85,6 +86,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
     for name, members in meshes.items():
         _check_owner(members.mesh, scope, diagnostics)
         check_endpoints_annotation(members.mesh, diagnostics)
+        SHORT_NAMES.check(members.mesh, diagnostics)
         check_selectors(members, snapshot, diagnostics)
         found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
@@ -287,6 +289,7 @@ def _sidecar(
 ) -> ProxyModel:
     check_discovery(node, links, diagnostics)
     check_service_ports(node, links, diagnostics)
+    LOAD_BALANCING.check(node, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
     inbound = compile_inbound(
@@ -297,7 +300,9 @@ def _sidecar(
         diagnostics=diagnostics,
     )
     backends = linked_backends(node, members, links, plans=plans, diagnostics=diagnostics)
-    outbound = compile_outbound(backends, OutboundScope(node, mesh.aws_name, mesh.allows_all_egress, log, diagnostics))
+    domain = links.cluster.domain if SHORT_NAMES.of(mesh) == "enabled" else None
+    scope = OutboundScope(node, mesh.aws_name, mesh.allows_all_egress, log, diagnostics, short_names_in=domain)
+    outbound = compile_outbound(backends, scope)
     return ProxyModel(
         listeners=(*inbound.listeners, outbound.listener),
         route_tables=(*inbound.route_tables, *outbound.route_tables),

@@ -20,14 +20,17 @@ def check_selectors(members: Members, snapshot: Snapshot, diagnostics: Diagnosti
 
 
 def _check_namespaces(members: Members, snapshot: Snapshot, diagnostics: Diagnostics) -> None:
-    """Told only while nothing is in the mesh: what has joined stays when labels change."""
-    selector = members.mesh.spec.namespace_selector
+    """Told only while nothing is in the mesh: what has joined stays when labels change.
+
+    Without any namespace these are manifests that do not say what labels theirs have.
+    """
+    selector, namespaces = members.mesh.spec.namespace_selector, snapshot.all(Namespace)
     if any(members.all(kind) for kind in MEMBER_KINDS):
         return
     if selector is None:
         problem, hint = "the mesh has no namespaceSelector", "add one (`{}` selects all namespaces)"
         _tell_of_namespaces(members.mesh, problem, hint, diagnostics)
-    elif not any(selector.matches(one.metadata.labels) for one in snapshot.all(Namespace)):
+    elif namespaces and not any(selector.matches(one.metadata.labels) for one in namespaces):
         problem = "no namespace has the labels that the mesh's namespaceSelector asks for"
         _tell_of_namespaces(members.mesh, problem, "label the namespaces that belong to it", diagnostics)
 

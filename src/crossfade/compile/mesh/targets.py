@@ -11,11 +11,12 @@ from crossfade.api.appmesh.virtual_router import WeightedTarget
 from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
+from crossfade.compile.mesh.choices import LOAD_BALANCING
 from crossfade.compile.mesh.discovery import cluster_discovery
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
-from crossfade.compile.model import Cluster, Discovery, Protocol
+from crossfade.compile.model import Algorithm, Balancing, Cluster, Discovery, Protocol
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Destination
 from crossfade_kube.meta import ObjectRef
@@ -114,10 +115,16 @@ def _made_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links
         origin=Origin(typed_ref(node), "spec.serviceDiscovery"),
         protocol=Protocol(mapping.protocol),
         connect_timeout_s=_CONNECT_TIMEOUT_S,
+        balancing=_balancing(node),
         health_check=health_check(listener),
         outlier_detection=outlier_detection(listener.outlier_detection),
         shares_endpoints=found.kind is Discovery.EDS,
     )
+
+
+def _balancing(node: VirtualNode) -> Balancing:
+    by_requests = LOAD_BALANCING.of(node) == "least-request"
+    return Balancing(Algorithm.LEAST_REQUEST) if by_requests else Balancing()
 
 
 def unresolved(mesh: str, origin: Origin) -> Cluster:

@@ -1,0 +1,38 @@
+"""Annotations with few values: what is chosen, and a word to the author who writes another."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from crossfade.api.appmesh import Mesh, VirtualNode
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade_kube.registry import typed_ref
+
+
+class Choice(Struct, frozen=True):
+    """The first of `values` is what holds without the annotation, and in place of what is none of them."""
+
+    key: str
+    values: tuple[str, ...]
+
+    def of(self, owner: Mesh | VirtualNode) -> str:
+        value = owner.metadata.annotations.get(self.key, self.values[0])
+        return value if value in self.values else self.values[0]
+
+    def check(self, owner: Mesh | VirtualNode, diagnostics: Diagnostics) -> None:
+        value = owner.metadata.annotations.get(self.key)
+        if value is not None and value not in self.values:
+            diagnostics.warning(
+                typed_ref(owner),
+                "annotation.value",
+                f"{value!r} is none of {', '.join(self.values)}",
+                effect=f"it counts as {self.values[0]}",
+                hint="write one of these, or remove the annotation",
+                field=f"metadata.annotations[{self.key}]",
+            )
+
+
+LOAD_BALANCING: Final = Choice("crossfade.dev/load-balancing", ("round-robin", "least-request"))
+"""On a VirtualNode: which of its endpoints a caller takes."""
+SHORT_NAMES: Final = Choice("crossfade.dev/short-names", ("disabled", "enabled"))
+"""On a Mesh: whether virtual services can be called by the shorter names of their Services."""
