@@ -167,22 +167,25 @@ def test_answers_are_kongs(gateway: Gateway, name: str, tmp_path: Path) -> None:
     replay(gateway, written(tmp_path, name, recorded(name)))
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDINGS if "settings" in recorded_file(name)])
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if needs_more(name)])
 def test_answers_are_kongs_with_its_settings(name: str, tmp_path: Path) -> None:
-    recording = recorded(name)
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    with running(folder, recording["settings"]) as gateway:
-        replay(gateway, written(tmp_path, name, recording))
+    with own_gateway(name, tmp_path / "manifests") as one:
+        replay(one, written(tmp_path, name, recorded(name)))
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDINGS if "dns" in recorded_file(name).get("needs", ())])
-def test_answers_are_kongs_where_names_are_asked_for(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "manifests"
+@contextmanager
+def own_gateway(name: str, folder: Path) -> Iterator[Gateway]:
+    """With the recording's settings, and a name server for its Service where it needs one."""
     folder.mkdir()
+    recording = recorded_file(name)
+    settings = recording.get("settings", {})
+    if "dns" not in recording.get("needs", ()):
+        with running(folder, settings) as one:
+            yield one
+        return
     with name_server({"echo.kt-upstream-host.svc": "127.0.0.1"}) as (port, asked):
-        with running(folder, {"dns_resolver": f"127.0.0.1:{port}"}) as gateway:
-            replay(gateway, written(tmp_path, name, recorded(name)))
+        with running(folder, {**settings, "dns_resolver": f"127.0.0.1:{port}"}) as one:
+            yield one
         assert asked
 
 

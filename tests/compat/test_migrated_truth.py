@@ -14,10 +14,10 @@ from tests.compat.test_kong_truth import (
     RECORDINGS,
     Gateway,
     gateway,
+    needs_more,
+    own_gateway,
     recorded,
-    recorded_file,
     replay,
-    running,
     written,
 )
 
@@ -28,16 +28,14 @@ pytestmark = [pytest.mark.envoy, pytest.mark.timeout(180)]
 PLACES = {"${ECHO_IP}": "127.9.9.9", "${ECHO_PORT}": "64999", "${DEAD_PORT}": "64998"}
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDINGS if "settings" not in recorded_file(name)])
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if not needs_more(name)])
 def test_answers_are_kongs(gateway: Gateway, name: str, tmp_path: Path) -> None:
     replay(gateway, migrated_recording(tmp_path, name))
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDINGS if "settings" in recorded_file(name)])
+@pytest.mark.parametrize("name", [name for name in RECORDINGS if needs_more(name)])
 def test_answers_are_kongs_with_its_settings(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    with running(folder, recorded_file(name)["settings"]) as one:
+    with own_gateway(name, tmp_path / "manifests") as one:
         replay(one, migrated_recording(tmp_path, name))
 
 
