@@ -18,7 +18,7 @@ from crossfade.compile.mesh import ArnScope, compile_mesh
 from crossfade.compile.model import Direction, ProxyModel
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.registry import decode
-from tests.support.envoy import Harness, backend, running_envoy, until
+from tests.support.envoy import Backend, Harness, backend, running_envoy, until
 
 pytestmark = pytest.mark.envoy
 
@@ -27,12 +27,17 @@ HOST = "jazz.prod.svc.cluster.local"
 
 
 class Sidecar:
-    """The sidecar of a node with the one backend `jazz`, whose targets v1 and v2 are real servers."""
+    """The sidecar of a node with the one backend `jazz`, whose targets v1 and v2 are real servers.
 
-    def __init__(self, envoy: Harness, ports: dict[str, int]) -> None:
+    `annotations` are those of the virtual service and of the mesh.
+    """
+
+    def __init__(self, envoy: Harness, backends: dict[str, Backend]) -> None:
         self._envoy = envoy
-        self._ports = ports
+        self._ports = {name: one.port for name, one in backends.items()}
         self._generation = 0
+        self.backends = backends
+        self.annotations: dict[str, str] = {}
         self.port = envoy.port
 
     async def apply(self, *routes: Spec) -> None:
@@ -70,10 +75,10 @@ class Sidecar:
         service = {**mesh, "awsName": HOST, "provider": provider}
         router = {**mesh, "listeners": listeners, "routes": routes}
         objects = [
-            decode({"metadata": {"name": "m"}}, Mesh),
+            decode({"metadata": {"name": "m", "annotations": self.annotations}}, Mesh),
             *(node(name, port) for name, port in self._ports.items()),
             decode({"metadata": meta("caller"), "spec": {**mesh, "backends": backends}}, VirtualNode),
-            decode({"metadata": meta("jazz"), "spec": service}, VirtualService),
+            decode({"metadata": {**meta("jazz"), "annotations": self.annotations}, "spec": service}, VirtualService),
             decode({"metadata": meta("jazz"), "spec": router}, VirtualRouter),
         ]
         proxy = compile_mesh(Snapshot.of(objects), ArnScope()).proxies["mesh/m/virtualNode/caller_prod"]
@@ -106,7 +111,7 @@ async def sidecar(tmp_path: Path) -> AsyncIterator[Sidecar]:
         slow = await stack.enter_async_context(backend("slow", waits=True))
         marker = await stack.enter_async_context(backend("marker"))
         envoy = await stack.enter_async_context(running_envoy(tmp_path))
-        yield Sidecar(envoy, {"v1": v1.port, "v2": v2.port, "slow": slow.port, "marker": marker.port})
+        yield Sidecar(envoy, {"v1": v1, "v2": v2, "slow": slow, "marker": marker})
 
 
 async def test_only_the_full_name_of_a_backend_is_routed(sidecar: Sidecar) -> None:
@@ -116,6 +121,41 @@ async def test_only_the_full_name_of_a_backend_is_routed(sidecar: Sidecar) -> No
     assert await sidecar.ask(host=HOST.upper()) == (200, "v1")
     for host in ("jazz", f"jazz:{sidecar.port}", "jazz.prod", "127.0.0.1", "metal.prod.svc.cluster.local"):
         assert await sidecar.ask(host=host) == (404, "")
+
+
+async def test_short_names_are_routed_where_the_mesh_wants_them(sidecar: Sidecar) -> None:
+    sidecar.annotations = {"crossfade.dev/short-names": "enabled"}
+    await sidecar.apply(route("all", {"prefix": "/"}, {"v1": 1}))
+    for host in (HOST, "jazz", f"jazz:{sidecar.port}", "jazz.prod", "jazz.prod.svc", "JAZZ"):
+        assert await sidecar.ask(host=host) == (200, "v1")
+    for host in ("jaz", "jazz.other", "127.0.0.1"):
+        assert await sidecar.ask(host=host) == (404, "")
+
+
+async def test_headers_are_edited_and_requests_copied(sidecar: Sidecar) -> None:
+    sidecar.annotations = {
+        "crossfade.dev/set-request-headers": "x-tenant: 50% of %PROTOCOL%\nx-empty:",
+        "crossfade.dev/remove-request-headers": "x-secret",
+        "crossfade.dev/set-response-headers": "cache-control: no-store",
+        "crossfade.dev/mirror": "v2",
+    }
+    await sidecar.apply(route("all", {"prefix": "/"}, {"v1": 1}))
+    assert await sidecar.ask("/asked", headers={"x-tenant": "mine", "x-secret": "s"}) == (200, "v1")
+
+    url = f"http://127.0.0.1:{sidecar.port}/asked"
+    async with aiohttp.ClientSession() as http, http.get(url, headers={"Host": HOST}) as answer:
+        assert answer.headers["cache-control"] == "no-store"
+
+    async def is_copied() -> bool:
+        return sidecar.backends["v2"].head.startswith("get /asked ")
+
+    await until(is_copied)
+    for name in ("v1", "v2"):
+        lines = sidecar.backends[name].head.splitlines()
+        assert "x-tenant: 50% of %protocol%" in lines
+        assert "x-empty:" in [line.rstrip() for line in lines]
+        assert f"host: {HOST}" in lines
+        assert not any(line.startswith("x-secret") for line in lines)
 
 
 async def test_weights_are_relative_and_follow_changes(sidecar: Sidecar) -> None:

@@ -207,17 +207,26 @@ def _fill_forward(action: route_v3.RouteAction, forward: Forward) -> None:
         action.regex_rewrite.substitution = forward.path_rewrite.replace("\\", "\\\\")
     if forward.retry is not None:
         action.retry_policy.CopyFrom(retry_policy(forward.retry))
+    for mirror in forward.mirrors:
+        policy = action.request_mirror_policies.add(cluster=mirror.cluster, disable_shadow_host_suffix_append=True)
+        policy.runtime_fraction.default_value.numerator = mirror.percent
     if not forward.has_websocket:
         action.upgrade_configs.add(upgrade_type="websocket", enabled=BoolValue(value=False))
 
 
 def _fill_headers(message: route_v3.Route, forward: Forward) -> None:
     message.request_headers_to_remove.extend(forward.removed_request_headers)
-    for name, value in forward.request_headers:
-        message.request_headers_to_add.add(
-            header=core_v3.HeaderValue(key=name, value=value.replace("%", "%%")),
-            append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-        )
+    message.request_headers_to_add.extend([_set_header(*header) for header in forward.request_headers])
+    message.response_headers_to_remove.extend(forward.removed_response_headers)
+    message.response_headers_to_add.extend([_set_header(*header) for header in forward.response_headers])
+
+
+def _set_header(name: str, value: str) -> core_v3.HeaderValueOption:
+    return core_v3.HeaderValueOption(
+        header=core_v3.HeaderValue(key=name, value=value.replace("%", "%%")),
+        append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        keep_empty_value=not value,
+    )
 
 
 def _fill_destinations(action: route_v3.RouteAction, destinations: tuple[Destination, ...]) -> None:

@@ -4,6 +4,13 @@ from typing import Final
 
 from crossfade.api.annotation import Annotation
 from crossfade.compile.mesh.choices import LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.header_edits import (
+    REMOVE_REQUEST_HEADERS,
+    REMOVE_RESPONSE_HEADERS,
+    SET_REQUEST_HEADERS,
+    SET_RESPONSE_HEADERS,
+)
+from crossfade.compile.mesh.mirroring import MIRROR
 from crossfade.compile.mesh.service_names import ENDPOINTS_ANNOTATION
 
 MESH_ANNOTATIONS: Final = (
@@ -29,5 +36,40 @@ MESH_ANNOTATIONS: Final = (
         "`round-robin` or `least-request`",
         "`round-robin`",
         "which of the node's endpoints a caller takes: the next one, or the one with the fewest requests of the caller",
+    ),
+    Annotation(
+        SET_REQUEST_HEADERS,
+        ("VirtualService",),
+        "lines of `name: value`",
+        "",
+        "headers of all requests to the service, in place of the caller's of these names; through gateways too",
+    ),
+    Annotation(
+        REMOVE_REQUEST_HEADERS,
+        ("VirtualService",),
+        "names, with commas between them",
+        "",
+        "headers that no request to the service has, but those that are set",
+    ),
+    Annotation(
+        SET_RESPONSE_HEADERS,
+        ("VirtualService",),
+        "lines of `name: value`",
+        "",
+        "headers of all the service's answers, in place of its own of these names",
+    ),
+    Annotation(
+        REMOVE_RESPONSE_HEADERS,
+        ("VirtualService",),
+        "names, with commas between them",
+        "",
+        "headers that no answer of the service has, but those that are set",
+    ),
+    Annotation(
+        MIRROR,
+        ("VirtualService",),
+        "a VirtualNode, of another namespace with that before it, and a percentage: `test/jazz-v2 10%`",
+        "",
+        "a copy of that share of requests (absent: all) goes to this node too; nobody waits for its answers",
     ),
 )

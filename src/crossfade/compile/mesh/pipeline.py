@@ -35,6 +35,7 @@ from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
 from crossfade.compile.mesh.routers import compile_router
 from crossfade.compile.mesh.selectors import check_selectors
+from crossfade.compile.mesh.service_extensions import extended
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
@@ -259,7 +260,8 @@ def _remembered_plan(
     named_after = None if is_provided else scope.links.kubernetes_service(service.aws_name)
 
     def make(diagnostics: Diagnostics) -> ServicePlan:
-        return compile_service(service, scope.links, mesh=scope.mesh, routers=routers, diagnostics=diagnostics)
+        plan = compile_service(service, scope.links, mesh=scope.mesh, routers=routers, diagnostics=diagnostics)
+        return extended(plan, service, scope.mesh, scope.links, diagnostics)
 
     inputs = (service, behind, plan, nodes_seen, named_after)
     return scope.memo.of(("service", service.metadata.key), inputs, make, scope.diagnostics)

@@ -28,11 +28,18 @@ class HostRewrite(Struct, frozen=True):
     value: str = ""
 
 
+class Mirror(Struct, frozen=True):
+    """A copy of `percent` of 100 requests goes to the cluster too; what it answers is dropped."""
+
+    cluster: str
+    percent: int = 100
+
+
 class Forward(Struct, frozen=True):
     """`timeout_s` bounds the whole exchange, `None` = no bound; `idle_timeout_s` the gaps within a stream.
 
     `prefix_rewrite` replaces what a prefix or an exact path matched, `path_rewrite` the whole path; the query stays.
-    `request_headers` replace what the caller sent by these names.
+    `request_headers` replace what the caller sent by these names, `response_headers` what is answered.
     """
 
     destinations: tuple[Destination, ...]
@@ -44,6 +51,9 @@ class Forward(Struct, frozen=True):
     path_rewrite: str | None = None
     request_headers: tuple[tuple[str, str], ...] = ()
     removed_request_headers: tuple[str, ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = ()
+    removed_response_headers: tuple[str, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
     has_websocket: bool = True
 
 
