@@ -37,6 +37,32 @@ def make_authority(subject: x509.Name, *, now: datetime, lifetime: timedelta, pa
     return Certified(certificate, key)
 
 
+def vouch_for(successor: x509.Certificate, authority: Certified, *, now: datetime) -> x509.Certificate:
+    """The key of `successor`, an authority of the same name, signed by `authority` and for as long as that lasts.
+
+    Whoever trusts the old one alone accepts what the new one signs, if the server shows this too (RFC 4210 §4.4). No
+    `path_length` stands against it: a certificate of an authority for its own name does not count (RFC 5280 §6.1.4).
+    """
+    issuer = authority.certificate
+    return (
+        x509.CertificateBuilder()
+        .subject_name(successor.subject)
+        .issuer_name(issuer.subject)
+        .public_key(successor.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(issuer.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(successor.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()),
+            critical=False,
+        )
+        .sign(authority.key, hashes.SHA256())
+    )
+
+
 def issue(
     authority: Certified,
     subject: x509.Name,

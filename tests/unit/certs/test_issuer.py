@@ -1,3 +1,5 @@
+import ssl
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -65,6 +67,62 @@ def test_the_authority_stays_as_long_as_it_outlives_what_it_signs(current: Serve
     ended = renewed(current, NAMES, common_name="test", now=NOW + timedelta(days=3000))
     assert nearly.authority == current.authority
     assert ended.authority != current.authority
+
+
+def is_accepted(server: KeyPair, trusted: KeyPair) -> bool:
+    """By a TLS client that knows `trusted` alone, at once."""
+    client, shown = ssl.create_default_context(cadata=trusted.certificate_pem.decode()), server_context(server)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(to_client, to_server, server_hostname=NAMES[0]),
+        shown.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(4):
+        for side in sides:
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError:
+                return False
+    return sides[0].cipher() is not None
+
+
+def server_context(server: KeyPair) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(server.certificate_pem + server.key_pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
+def test_clients_of_the_former_authority_accept_what_its_successor_signs() -> None:
+    today = datetime.now(UTC)
+    begun = today - timedelta(days=3000)
+    first = fresh(begun)
+    second = renewed(first, NAMES, common_name="test", now=today)
+    third = renewed(second, (*NAMES, "another.name"), common_name="test", now=today)
+    assert first.authority != second.authority == third.authority
+    assert second.server != third.server
+    for found in (second, third):
+        assert is_accepted(found.server, first.authority)
+        assert is_accepted(found.server, second.authority)
+        assert not is_accepted(found.server, create_authority("test", now=today))
+
+
+@pytest.mark.parametrize("days", [3660, -1])
+def test_an_authority_out_of_its_time_vouches_for_nobody(days: int) -> None:
+    found = renewed(fresh(), NAMES, common_name="test", now=NOW + timedelta(days=days))
+    assert len(x509.load_pem_x509_certificates(found.server.certificate_pem)) == 1
+
+
+def test_a_bridge_ends_with_the_authority_that_it_leads_to() -> None:
+    second = renewed(fresh(), NAMES, common_name="test", now=NOW + timedelta(days=3000))
+    later = renewed(second, NAMES, common_name="test", now=NOW + timedelta(days=3700))
+    assert later.authority == second.authority
+    shown = (second, later)
+    assert [len(x509.load_pem_x509_certificates(one.server.certificate_pem)) for one in shown] == [2, 1]
 
 
 def test_garbage_is_replaced() -> None:
