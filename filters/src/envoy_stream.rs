@@ -7,6 +7,7 @@ use crate::waiting::Wake;
 use memchr::memchr3;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Filter state that Envoy's route hashes by; the name makes it an object that can be hashed.
 const HASH_KEY: &[u8] = b"envoy.hashable_string";
@@ -42,13 +43,13 @@ pub struct Reply {
     /// None: `:status` stands in the headers, and Envoy adds nothing of its own.
     status: Option<u16>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
-    body: Vec<u8>,
+    body: Arc<Vec<u8>>,
 }
 
 impl Reply {
-    fn new(status: Option<u16>, headers: &[(&[u8], &[u8])], body: &[u8]) -> Self {
+    fn new(status: Option<u16>, headers: &[(&[u8], &[u8])], body: Arc<Vec<u8>>) -> Self {
         let lines = headers.iter().map(|(name, value)| (one_line(name).into_owned(), one_line(value).into_owned()));
-        Self { status, headers: lines.collect(), body: body.to_vec() }
+        Self { status, headers: lines.collect(), body }
     }
 
     /// # Safety
@@ -125,7 +126,7 @@ impl EnvoyStream {
         }
     }
 
-    fn chunks(&self, body: u32, into: &mut Vec<u8>) {
+    fn chunks(&self, body: u32, show: &mut dyn FnMut(&[u8])) {
         // SAFETY: the pointer is valid during the hook; the vector has as many entries as Envoy said it fills.
         unsafe {
             let count = abi::envoy_dynamic_module_callback_http_get_body_chunks_size(self.filter, body);
@@ -134,7 +135,7 @@ impl EnvoyStream {
             }
             let mut chunks: SmallVec<[Buffer; 8]> = SmallVec::from_elem(Buffer::EMPTY, count);
             if abi::envoy_dynamic_module_callback_http_get_body_chunks(self.filter, body, chunks.as_mut_ptr()) {
-                chunks.iter().for_each(|chunk| into.extend_from_slice(chunk.bytes()));
+                chunks.iter().for_each(|chunk| show(chunk.bytes()));
             }
         }
     }
@@ -325,11 +326,15 @@ impl Stream for EnvoyStream {
     }
 
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        self.reply = Some(Reply::new(Some(status), headers, body));
+        self.reply = Some(Reply::new(Some(status), headers, Arc::new(body.to_vec())));
     }
 
     fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        self.reply = Some(Reply::new(None, headers, body));
+        self.reply = Some(Reply::new(None, headers, Arc::new(body.to_vec())));
+    }
+
+    fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>) {
+        self.reply = Some(Reply::new(None, headers, Arc::clone(body)));
     }
 
     fn request_body_size(&self) -> usize {
@@ -343,9 +348,9 @@ impl Stream for EnvoyStream {
 
     fn request_body(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.request_body_size());
-        self.chunks(abi::BUFFERED_REQUEST_BODY, &mut body);
+        self.chunks(abi::BUFFERED_REQUEST_BODY, &mut |chunk| body.extend_from_slice(chunk));
         if !self.received_is_buffered() {
-            self.chunks(abi::RECEIVED_REQUEST_BODY, &mut body);
+            self.chunks(abi::RECEIVED_REQUEST_BODY, &mut |chunk| body.extend_from_slice(chunk));
         }
         body
     }
@@ -362,8 +367,12 @@ impl Stream for EnvoyStream {
     }
 
     fn take_response_chunk(&mut self, into: &mut Vec<u8>) {
-        self.chunks(abi::RECEIVED_RESPONSE_BODY, into);
+        self.chunks(abi::RECEIVED_RESPONSE_BODY, &mut |chunk| into.extend_from_slice(chunk));
         self.drain(abi::RECEIVED_RESPONSE_BODY);
+    }
+
+    fn each_response_chunk(&self, show: &mut dyn FnMut(&[u8])) {
+        self.chunks(abi::RECEIVED_RESPONSE_BODY, show);
     }
 
     fn replace_response_chunk(&mut self, body: &[u8]) {

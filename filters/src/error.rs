@@ -18,7 +18,10 @@ impl fmt::Display for ConfigError {
             Self::Json(error) => write!(out, "the configuration is not valid: {error}"),
             Self::UnknownPlugin(name) => write!(out, "there is no plugin \"{name}\" in this module"),
             Self::UnknownFilter(name) => {
-                write!(out, "there is no filter \"{name}\" in this module; use \"gateway\", \"root\" or \"shard\"")
+                write!(
+                    out,
+                    "there is no filter \"{name}\" in this module; use \"gateway\", \"cached\", \"root\" or \"shard\""
+                )
             }
             Self::Invalid(reason) => out.write_str(reason),
         }

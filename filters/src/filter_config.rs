@@ -1,11 +1,15 @@
 //! The filters of this module, by the names under which Envoy asks for them.
 
+use crate::cached::Door;
 use crate::error::ConfigError;
 use crate::tables::{Root, Shard, Store};
+use std::sync::Arc;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum FilterConfig {
     Gateway,
+    /// Answers everything itself, for the control plane.
+    Cached(Arc<Door>),
     /// Its configuration has been taken over; no request passes it.
     Table,
 }
@@ -16,6 +20,7 @@ impl FilterConfig {
         let text = || std::str::from_utf8(content(config)).map_err(|_| ConfigError::Invalid("not UTF-8 text".into()));
         match name {
             b"gateway" => return Ok(Self::Gateway),
+            b"cached" => return Ok(Self::Cached(Arc::new(Door::parse(text()?)?))),
             b"root" => store.set_root(Root::parse(text()?)?),
             b"shard" => {
                 let shard = Shard::parse(text()?)?;
@@ -107,6 +112,8 @@ mod tests {
             ("shard", b"{", "the configuration is not valid"),
             ("root", b"{}", "the configuration is not valid"),
             ("root", b"\xff", "not UTF-8"),
+            ("cached", b"{\"token\": \"\"}", "the token is too short"),
+            ("cached", b"{}", "the configuration is not valid"),
         ] {
             let error = parsed(name, config, &store).0.unwrap_err();
             assert!(error.contains(reason), "{error}");

@@ -1,5 +1,6 @@
 //! Edits of a response's headers: collected while they are read, written afterwards.
 
+use crate::copying::BodyCopy;
 use crate::exchange::Identity;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::remembered::{Pairs, Remembered, Source};
@@ -30,6 +31,7 @@ pub struct Response<'a> {
     /// As the plugins have left it so far.
     pub status: u16,
     end: Option<End>,
+    copy: Option<Box<dyn BodyCopy>>,
 }
 
 /// What a plugin has made of a whole response.
@@ -55,7 +57,8 @@ impl<'a> Response<'a> {
     /// `headers` have lower-case names.
     pub fn new(headers: &'a [(&'a [u8], &'a [u8])], counters: &'a Counters, now_ms: i64) -> Self {
         let (source, status) = (Source::default(), 0);
-        Self { headers, edits: Vec::new(), counters, now_ms, end: None, who: None, remembered: None, source, status }
+        let (end, copy) = (None, None);
+        Self { headers, edits: Vec::new(), counters, now_ms, end, who: None, remembered: None, source, status, copy }
     }
 
     /// The client gets this status, the headers, and no body. For what an upstream answered; the gateway's own answers
@@ -69,6 +72,10 @@ impl<'a> Response<'a> {
         if self.end != Some(End::Fault) {
             self.end = Some(end);
         }
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
     }
 
     pub fn take_end(&mut self) -> Option<End> {
@@ -94,6 +101,15 @@ impl<'a> Response<'a> {
             .iter()
             .flat_map(|edit| edit.values.iter().map(|value| (edit.name.as_bytes().to_vec(), value.to_vec())));
         sent.map(|(name, value)| (name.to_vec(), value.to_vec())).chain(edited).collect()
+    }
+
+    /// Has the body copied, as the plugins up to this one leave it. Only what an upstream answered is.
+    pub fn copy_body(&mut self, copy: Box<dyn BodyCopy>) {
+        self.copy = Some(copy);
+    }
+
+    pub fn take_copy(&mut self) -> Option<Box<dyn BodyCopy>> {
+        self.copy.take()
     }
 
     /// All values under a lower-case name, in order.

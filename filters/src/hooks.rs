@@ -1,11 +1,13 @@
 //! The functions that Envoy calls. No panic leaves them: a fault in a request is answered with 500.
 
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
+use crate::cached::Door;
 use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
 use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
 use crate::incoming::{self, Choice, Listener};
 use crate::journal::{self, Level};
+use crate::plugins::proxy_cache::store::STORE as KEPT;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::tables::Store;
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -33,6 +35,7 @@ struct Instance {
     /// A fault could not even be answered: nothing of this stream goes on.
     is_broken: Cell<bool>,
     filter: Option<UnsafeCell<Filter>>,
+    door: Option<Arc<Door>>,
 }
 
 fn log(level: Level, message: &str) {
@@ -90,6 +93,26 @@ unsafe fn run(
     flow
 }
 
+/// Whether the stream is one of the control plane's, which is answered then; after a fault it is not, and goes nowhere.
+///
+/// # Safety
+/// Both pointers must be those that Envoy passed to the running hook.
+unsafe fn answer_at_door(envoy: EnvoyFilter, module: *const c_void) -> bool {
+    // SAFETY: `module` is what `filter_new` gave, alive until `filter_destroy`.
+    let instance = unsafe { module.cast::<Instance>().as_ref() };
+    let Some(door) = instance.and_then(|instance| instance.door.as_ref()) else { return false };
+    // SAFETY: the pointer is Envoy's for this hook.
+    let mut stream = unsafe { EnvoyStream::new(envoy) };
+    if catch_unwind(AssertUnwindSafe(|| door.on_request(&mut stream, &KEPT))).is_err() {
+        log_error("a request for what is cached failed on a fault in the policy module");
+    }
+    if let Some(reply) = stream.into_reply() {
+        // SAFETY: as above, and nothing follows.
+        unsafe { reply.send(envoy) };
+    }
+    true
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
     if !abi::find_callbacks() {
@@ -131,6 +154,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     // SAFETY: made by `config_new`, alive as long as its filters.
     let config = unsafe { config.cast::<FilterConfig>().as_ref() };
     let made = catch_unwind(AssertUnwindSafe(|| {
+        let mut door = None;
         let filter = match config {
             Some(FilterConfig::Gateway) => {
                 let choice = CHOICE.with(|choice| choice.borrow_mut().take());
@@ -138,9 +162,13 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
                 let settings = if choice.is_none() { settings() } else { None };
                 Some(UnsafeCell::new(Filter::new(choice, settings, &COUNTERS)))
             }
+            Some(FilterConfig::Cached(one)) => {
+                door = Some(Arc::clone(one));
+                None
+            }
             Some(FilterConfig::Table) | None => None,
         };
-        Box::into_raw(Box::new(Instance { is_busy: Cell::new(false), is_broken: Cell::new(false), filter }))
+        Box::into_raw(Box::new(Instance { is_busy: Cell::new(false), is_broken: Cell::new(false), filter, door }))
     }));
     made.map_or(ptr::null(), |instance| instance.cast::<c_void>().cast_const())
 }
@@ -158,6 +186,10 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     end_of_stream: bool,
 ) -> u32 {
     // SAFETY: the pointers are Envoy's for this hook.
+    if unsafe { answer_at_door(envoy, module) } {
+        return abi::STOP;
+    }
+    // SAFETY: as above.
     match unsafe { run(envoy, module, |filter, stream| filter.on_request_headers(stream, end_of_stream)) } {
         Flow::Continue => abi::CONTINUE,
         Flow::Wait | Flow::Pause | Flow::Answered => abi::STOP,

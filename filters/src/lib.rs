@@ -10,11 +10,13 @@ mod abi;
 mod arguments;
 mod balancing;
 mod body;
+mod cached;
 mod charset;
 mod cjson;
 mod client;
 mod client_certificate;
 mod cookies;
+mod copying;
 #[allow(dead_code, reason = "plugins choose what they log")]
 mod ended;
 #[cfg(not(test))]

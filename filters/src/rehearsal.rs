@@ -271,6 +271,10 @@ impl Stream for Rehearsal<'_> {
         self.send_reply(status, &rest, body);
     }
 
+    fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>) {
+        self.send_as_is(headers, body);
+    }
+
     fn request_body_size(&self) -> usize {
         0
     }
@@ -286,6 +290,8 @@ impl Stream for Rehearsal<'_> {
     fn replace_request_body(&mut self, _: &[u8]) {}
 
     fn take_response_chunk(&mut self, _: &mut Vec<u8>) {}
+
+    fn each_response_chunk(&self, _: &mut dyn FnMut(&[u8])) {}
 
     fn replace_response_chunk(&mut self, _: &[u8]) {}
 

@@ -3,6 +3,7 @@
 use crate::error_body::Format;
 use crate::text::Text;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Headers by lower-case name.
 pub type Headers = Vec<(Cow<'static, str>, Text)>;
@@ -16,8 +17,18 @@ pub enum Style {
     Compact,
     /// nginx's page for a redirect.
     Redirect,
+    /// What an upstream once answered: told as if it had been asked now.
+    Kept(Kept),
     /// These bytes; without a content type where it is `None`.
     Raw { content_type: Option<String>, body: Vec<u8> },
+}
+
+/// A body that many may be sent at once. Its headers stand in the reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub body: Arc<Vec<u8>>,
+    /// None where the client is told none.
+    pub length: Option<u64>,
 }
 
 #[derive(Debug)]

@@ -6,12 +6,13 @@ use crate::gateway::{Filter, Flow, Phase, now_ms};
 use crate::headers::{End, HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::remembered::{Answered, Source};
-use crate::reply::{Headers, Reply, Style};
+use crate::reply::{Headers, Kept, Reply, Style};
 use crate::stream::{Attribute, Map, Stream};
 use crate::tables::{Compat, Route, Settings};
 use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A longer body that plugins were to rewrite is not sent at all.
@@ -25,9 +26,12 @@ impl Filter {
         self.phase = Phase::Replied;
         self.remember_answer();
         let Reply { mut status, message, format, style, headers } = reply;
+        if let Style::Kept(kept) = style {
+            return self.reply_again(status, headers, kept, stream);
+        }
         let source = if message == UNEXPECTED { Source::Error } else { Source::Exit };
         if self.is_grpc_over_http2 || format == Format::Empty {
-            let Some(own) = self.headers_of_reply(headers, &mut status, source) else {
+            let Some(own) = self.headers_of_reply(headers, &mut status, source, true) else {
                 return self.refuse_response(stream);
             };
             let is_worded = style != Style::Error || self.settings().compat == Compat::Kong21;
@@ -37,7 +41,7 @@ impl Filter {
         let mut given = Headers::with_capacity(headers.len() + 1);
         given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
         given.extend(headers);
-        let Some(mut own) = self.headers_of_reply(given, &mut status, source) else {
+        let Some(mut own) = self.headers_of_reply(given, &mut status, source, true) else {
             return self.refuse_response(stream);
         };
         let body = match self.end.take() {
@@ -61,13 +65,62 @@ impl Filter {
         stream.send_as_is(&headers, if self.is_head { b"" } else { body });
     }
 
-    /// The body as the plugins of the request leave it.
-    fn rewritten(&self, body: Vec<u8>) -> Option<Vec<u8>> {
-        if body.is_empty() {
-            return Some(body);
+    /// Kong says of what it has kept that it was proxied.
+    fn reply_again(&mut self, mut status: u16, headers: Headers, kept: Kept, stream: &mut impl Stream) {
+        self.proxied = Some(Instant::now());
+        let Some(mut own) = self.headers_of_reply(headers, &mut status, Source::Exit, false) else {
+            return self.refuse_response(stream);
+        };
+        let Kept { mut body, mut length } = kept;
+        let given = match self.end.take() {
+            Some(End::Body(given)) => Some(given),
+            _ => None,
+        };
+        let rewrites = self.taking.iter().any(|taking| taking.rewrites) && !body.is_empty();
+        if rewrites || given.is_some() {
+            let given = given.unwrap_or_else(|| body.to_vec());
+            let Some(rewritten) = self.rewritten(given) else { return self.refuse_response(stream) };
+            length = u64::try_from(rewritten.len()).ok();
+            body = Arc::new(rewritten);
         }
-        let mut plugins = self.taking.iter().filter(|taking| taking.rewrites).map(|taking| &taking.instance.plugin);
-        plugins.try_fold(body, |body, plugin| plugin.rewritten_body(body, self.remembered.as_deref()))
+        own.push((":status".into(), decimal(status.into())));
+        own.extend(length.map(|length| ("content-length".into(), decimal(length))));
+        self.mark_again(&mut own, status);
+        if self.is_head {
+            return stream.send_as_is(&pairs(&own), b"");
+        }
+        stream.send_shared(&pairs(&own), &body);
+    }
+
+    fn mark_again(&self, own: &mut Headers, status: u16) {
+        let settings = self.settings();
+        let has_server = own.iter().any(|(name, _)| name == "server");
+        if settings.tokens.server && settings.compat == Compat::Kong3 && !has_server {
+            own.push(("server".into(), text(&settings.server_token)));
+        }
+        if settings.tokens.via {
+            own.retain(|(name, _)| name != "via");
+            own.push(("via".into(), response_via(&[], settings)));
+        }
+        if settings.tokens.upstream_status {
+            own.push(("x-kong-upstream-status".into(), decimal(status.into())));
+        }
+    }
+
+    /// The body as the plugins of the request leave it; None if one of them fails.
+    fn rewritten(&mut self, mut body: Vec<u8>) -> Option<Vec<u8>> {
+        let is_there = !body.is_empty();
+        for taking in &mut self.taking {
+            if taking.rewrites && is_there {
+                body = taking.instance.plugin.rewritten_body(body, self.remembered.as_deref())?;
+            }
+            if let Some(mut copy) = taking.copy.take()
+                && copy.add(&body)
+            {
+                copy.finish();
+            }
+        }
+        Some(body)
     }
 
     fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<String>, Vec<u8>) {
@@ -83,11 +136,18 @@ impl Filter {
                 (Some(error_body::content_type(format).to_owned()), page.into_bytes())
             }
             Style::Raw { content_type, body } => (content_type, body),
+            Style::Kept(kept) => (None, kept.body.to_vec()),
         }
     }
 
     /// `given`, as the plugins leave them, with the gateway's own; None if a plugin failed.
-    fn headers_of_reply(&mut self, given: Headers, status: &mut u16, source: Source) -> Option<Headers> {
+    fn headers_of_reply(
+        &mut self,
+        given: Headers,
+        status: &mut u16,
+        source: Source,
+        is_generated: bool,
+    ) -> Option<Headers> {
         let mut headers = given;
         headers.append(&mut self.client_headers);
         let changes = self.edits(&pairs(&headers), status, source)?;
@@ -96,7 +156,12 @@ impl Filter {
         if let Some((_, value)) = headers.iter_mut().find(|(name, _)| name == "content-type") {
             *value = charset::completed(status, value).unwrap_or_else(|| std::mem::take(value));
         }
-        self.add_own_headers(&mut headers, true);
+        let mut own = Headers::with_capacity(headers.len() + 4);
+        self.add_own_headers(&mut own, is_generated);
+        if !is_generated {
+            headers.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
+        }
+        headers.append(&mut own);
         Some(headers)
     }
 
@@ -140,8 +205,10 @@ impl Filter {
         let mut response = Response::new(headers, self.counters, now_ms(self.settings()));
         (response.who, response.remembered) = (Some(&self.who), remembered.as_deref());
         (response.status, response.source) = (*status, source);
-        let taking = self.taking.iter().filter(|taking| taking.responds);
-        taking.for_each(|taking| taking.instance.plugin.on_response(&mut response, &taking.note));
+        for taking in self.taking.iter_mut().filter(|taking| taking.responds) {
+            taking.instance.plugin.on_response(&mut response, &taking.note);
+            taking.copy = response.take_copy();
+        }
         for taking in self.taking.iter_mut().filter(|taking| taking.responds) {
             taking.rewrites = taking.instance.plugin.wants_response_body(&response);
         }
@@ -247,11 +314,18 @@ impl Filter {
         }
         let has_body = !end_of_stream && !self.is_head;
         if let Some(end) = self.end.take() {
+            self.drop_copies();
             return self.put_in_place(end, has_body, stream);
         }
         if has_body && self.taking.iter().any(|taking| taking.rewrites) {
             self.gathered = Some(Vec::new());
             stream.remove_header(Map::Response, b"content-length");
+        }
+        if self.is_head && !self.asks_head {
+            // The client gets less than the upstream sends, and plugins do not see it.
+            self.drop_copies();
+        } else if end_of_stream {
+            self.copy_chunk(stream, true);
         }
         true
     }
@@ -357,6 +431,9 @@ impl Filter {
     }
 
     pub fn on_response_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
+        if self.gathered.is_none() {
+            self.copy_chunk(stream, end_of_stream);
+        }
         if self.is_head && !self.asks_head && self.phase == Phase::Proxied {
             // The client of a HEAD takes what follows the headers for the next answer.
             stream.replace_response_chunk(b"");
@@ -393,6 +470,8 @@ impl Filter {
 
     /// Trailers end a body that was waited for.
     pub fn on_response_trailers(&mut self, stream: &mut impl Stream) -> Flow {
+        // What belongs to the body comes apart from it.
+        self.drop_copies();
         let Some(gathered) = self.gathered.take() else { return Flow::Continue };
         let Some(body) = self.rewritten(gathered) else {
             self.refuse_response(stream);

@@ -6,6 +6,7 @@
 use crate::waiting::Wake;
 use smallvec::SmallVec;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Map {
@@ -64,6 +65,8 @@ pub trait Stream: Connection {
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]);
     /// Answers with this as it is (`:status` included), without Envoy's treatment of local replies.
     fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]);
+    /// The same with a body that others have too.
+    fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>);
     /// Of what has arrived of the request body and has not gone on.
     fn request_body_size(&self) -> usize;
     /// Of the part of the request body just received; what has gone on may be kept too, for another try.
@@ -73,6 +76,8 @@ pub trait Stream: Connection {
     fn replace_request_body(&mut self, body: &[u8]);
     /// Moves the part of the response body just received to the end of `into`.
     fn take_response_chunk(&mut self, into: &mut Vec<u8>);
+    /// Shows the part of the response body just received, in pieces; it goes on as it is.
+    fn each_response_chunk(&self, show: &mut dyn FnMut(&[u8]));
     /// Puts `body` in place of the part of the response body just received.
     fn replace_response_chunk(&mut self, body: &[u8]);
     /// Adds to what Envoy has kept of the response body: while the headers are handled, or trailers after a body of
@@ -102,6 +107,7 @@ pub mod testing {
         pub response_body: Vec<u8>,
         pub protocol: String,
         pub reply: Option<Reply>,
+        pub shared: Option<Arc<Vec<u8>>>,
         pub alarm: Alarm,
         pub hash_key: Option<String>,
         pub preferred: Option<String>,
@@ -259,6 +265,11 @@ pub mod testing {
             self.send_reply(status.parse().unwrap(), headers, body);
         }
 
+        fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>) {
+            self.send_as_is(headers, body);
+            self.shared = Some(Arc::clone(body));
+        }
+
         fn request_body_size(&self) -> usize {
             self.request_body.len()
         }
@@ -277,6 +288,11 @@ pub mod testing {
 
         fn take_response_chunk(&mut self, into: &mut Vec<u8>) {
             into.append(&mut self.response_chunk);
+        }
+
+        fn each_response_chunk(&self, show: &mut dyn FnMut(&[u8])) {
+            // Envoy has it in several pieces.
+            self.response_chunk.chunks(7).for_each(show);
         }
 
         fn replace_response_chunk(&mut self, body: &[u8]) {

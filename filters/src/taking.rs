@@ -1,5 +1,6 @@
 //! Which plugins take part in a request: those that have seen it, and those that see its response or its end only.
 
+use crate::copying::BodyCopy;
 use crate::exchange::Note;
 use crate::gateway::{Filter, now_ms};
 use crate::remembered::{Remembered, Taken};
@@ -16,6 +17,8 @@ pub(crate) struct Taking {
     pub rewrites: bool,
     pub responds: bool,
     pub logs: bool,
+    /// Of the body of the response that is on its way, as this plugin sees it.
+    pub copy: Option<Box<dyn BodyCopy>>,
 }
 
 /// How a plugin takes part in a request.
@@ -35,7 +38,14 @@ impl Filter {
     pub(crate) fn take_part(&mut self, instance: &Arc<Instance>, note: Note) {
         let (responds, logs) = (instance.plugin.has_response_phase(), instance.plugin.has_log_phase());
         if responds || logs {
-            self.taking.push(Taking { instance: Arc::clone(instance), note, responds, logs, rewrites: false });
+            self.taking.push(Taking {
+                instance: Arc::clone(instance),
+                note,
+                responds,
+                logs,
+                rewrites: false,
+                copy: None,
+            });
         }
     }
 

@@ -59,6 +59,7 @@ RECORDINGS = (
     "61-correlation-id",
     "62-response-ratelimiting",
     "63-redirect",
+    "64-proxy-cache",
     "65-anonymous-chain",
     "66-precedence",
     "67-pre-function",

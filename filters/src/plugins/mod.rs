@@ -18,6 +18,7 @@ pub mod ldap_auth;
 pub mod mtls_auth;
 pub mod oauth2;
 pub mod openid_connect;
+pub mod proxy_cache;
 pub mod rate_limiting;
 pub mod redirect;
 pub mod request_size_limiting;
@@ -135,6 +136,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("openid-connect", openid_connect::parse),
     ("post-function", functions::parse_post),
     ("pre-function", functions::parse_pre),
+    ("proxy-cache", proxy_cache::parse),
     ("rate-limiting", rate_limiting::parse),
     ("redirect", redirect::parse),
     ("request-size-limiting", request_size_limiting::parse),

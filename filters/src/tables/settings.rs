@@ -3,6 +3,7 @@
 use crate::error::ConfigError;
 use crate::error_body::{Format, Templates};
 use crate::networks::Networks;
+use crate::plugins::proxy_cache::store::DEFAULT_BYTES;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -92,6 +93,8 @@ pub struct Settings {
     pub identity_headers: IdentityHeaders,
     /// A longer request body is refused.
     pub max_body_bytes: Option<u64>,
+    /// What proxy-cache may keep.
+    pub cache_bytes: usize,
     /// Of errors of proxying, where the client says nothing.
     pub error_default_type: Format,
     pub templates: Templates,
@@ -116,6 +119,7 @@ impl Settings {
             tokens: Tokens::new(&raw.headers, &raw.headers_upstream),
             identity_headers: raw.identity_headers,
             max_body_bytes: raw.max_body_bytes,
+            cache_bytes: raw.cache_bytes,
             error_default_type: raw.error_default_type,
             templates: raw.error_templates,
             logs_access: raw.logs_access,
@@ -154,6 +158,8 @@ struct RawSettings {
     #[serde(default)]
     identity_headers: IdentityHeaders,
     max_body_bytes: Option<u64>,
+    #[serde(default = "default_cache_bytes")]
+    cache_bytes: usize,
     #[serde(default)]
     error_default_type: Format,
     #[serde(default)]
@@ -170,6 +176,10 @@ struct RawSettings {
 #[derive(Deserialize)]
 struct RawClock {
     now_ms: i64,
+}
+
+fn default_cache_bytes() -> usize {
+    DEFAULT_BYTES
 }
 
 fn default_headers() -> Vec<String> {

@@ -9,6 +9,7 @@ HEADERS_UPSTREAM: Final = ("X-Kong-Request-Id",)
 EVERYWHERE: Final = (Listen("0.0.0.0", 8000), Listen("0.0.0.0", 8443, ssl=True, http2=True))
 PROXY_PROTOCOL: Final = "proxy_protocol"
 STDERR: Final = "/dev/stderr"
+CACHE_BYTES: Final = 128 << 20
 
 
 class AccessLogPath(NamedTuple):
@@ -39,6 +40,7 @@ class KongSettings(NamedTuple):
     log_level: str | None = None
     vault_env_prefix: str = ""
     nginx_http_client_max_body_size: int = 0
+    mem_cache_size: int = CACHE_BYTES
     error_default_type: str = "text/plain"
     error_template_html: str | None = None
     error_template_json: str | None = None

@@ -9,6 +9,7 @@ from crossfade.kong_conf.settings import PROXY_PROTOCOL, AccessLogPath
 from crossfade.kong_conf.tls import CIPHERS, PROTOCOLS, SUITES
 
 MOST_WORKERS: Final = 1024
+MOST_CACHED: Final = 1 << 40
 _HEADERS: Final = (
     "server_tokens",
     "latency_tokens",
@@ -46,6 +47,13 @@ class Setting(NamedTuple):
 
 def _workers(text: str) -> int:
     return 0 if text == "auto" else values.number(1, MOST_WORKERS)(text)
+
+
+def _cache_size(text: str) -> int:
+    found = values.size(text)
+    if found > MOST_CACHED:
+        raise ValueError("it must be a size like 128m or 512k, 1024g at most")
+    return found
 
 
 def _real_ip_header(text: str) -> str:
@@ -219,6 +227,13 @@ TABLE: Final = (
         values.size,
         "0",
         "A longer request body is answered 413; without a told length some of it may have reached the Service by then.",
+    ),
+    Setting(
+        "mem_cache_size",
+        _cache_size,
+        "128m",
+        "How much answers that proxy-cache keeps may take in each gateway. Kong's own cache, which it also bounds, is "
+        "not needed: the configuration is kept whole in memory.",
     ),
     Setting(
         "error_default_type",

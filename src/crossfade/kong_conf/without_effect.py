@@ -31,7 +31,6 @@ REASONS: Final = {
     "nginx_main_user": "the processes run as whoever starts them",
     "nginx_daemon": "the gateway always stays in the foreground",
     "nginx_main_daemon": "the gateway always stays in the foreground",
-    "mem_cache_size": _OWN_CACHE,
     "ssl_dhparam": "Envoy has no ciphers with these parameters",
     "ssl_session_cache_size": "Envoy keeps sessions in tickets that clients hold",
     "database": _DATABASE,

@@ -365,6 +365,7 @@ def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.
         headers_upstream=kong.headers_upstream,
         identity_headers=settings.identity_headers,
         max_body_bytes=kong.nginx_http_client_max_body_size or None,
+        cache_bytes=kong.mem_cache_size,
         error_default_type=kong.error_default_type,
         error_templates=_templates(kong) or None,
         logs_access=kong.proxy_access_log is not None,

@@ -16,7 +16,7 @@ from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
 from crossfade.compile.routing.routes import Destination
-from crossfade.kong_conf.settings import HEADERS, HEADERS_UPSTREAM
+from crossfade.kong_conf.settings import CACHE_BYTES, HEADERS, HEADERS_UPSTREAM
 
 # --- routes ----------------------------------------------------------------------------------------------------
 
@@ -256,6 +256,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     headers_upstream: tuple[str, ...] = HEADERS_UPSTREAM
     identity_headers: str = "strip"
     max_body_bytes: int | None = None
+    cache_bytes: int = CACHE_BYTES
     error_default_type: str = "text/plain"
     error_templates: dict[str, str] | None = None
     logs_access: bool = False

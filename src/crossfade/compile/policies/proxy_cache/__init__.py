@@ -1,0 +1,1 @@
+"""proxy-cache: what upstreams answered is told again."""
