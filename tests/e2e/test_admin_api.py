@@ -21,7 +21,8 @@ def ask(port: int, path: str, method: str = "GET", host: str = "127.0.0.1") -> t
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method, headers={"Host": host})
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, json.loads(response.read())
+            body = response.read()
+            return response.status, json.loads(body) if body else None
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
 

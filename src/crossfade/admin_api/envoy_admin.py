@@ -5,10 +5,12 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from crossfade.envoy.names import CACHED_LISTENER
+
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=2)
 _NAMES: Final = ("downstream_cx_total", "downstream_cx_active", "downstream_rq_total", "downstream_rq_active")
 _STATS: Final = f"/stats?format=json&filter=^http\\..*\\.({'|'.join(_NAMES)})$"
-_OWN: Final = ("http.admin.", "http.async-client.")
+_OWN: Final = ("http.admin.", "http.async-client.", f"http.{CACHED_LISTENER}.")
 
 
 class EnvoyAdmin:

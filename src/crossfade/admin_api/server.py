@@ -1,4 +1,4 @@
-"""The Admin API over HTTP, for reading only."""
+"""The Admin API over HTTP, for reading, and for purging what proxy-cache keeps."""
 
 import ipaddress
 import socket
@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from crossfade.admin_api.cached import CachedAnswers
 from crossfade.admin_api.envoy_admin import EnvoyAdmin
 from crossfade.admin_api.pages import information, page
 from crossfade.admin_api.state import AdminState
@@ -27,6 +28,7 @@ from crossfade.kong_conf.listen import Listen
 
 _READY: Final = {"message": "ready"}
 _EMPTY: Final = {"message": "no configuration available (empty configuration present)"}
+_CACHED_PATHS: Final = ("/proxy-cache", "/proxy-cache/{cache_key}", "/proxy-cache/{plugin_id}/caches/{cache_key}")
 _LARGEST_QUESTION: Final = 64 * 1024
 EXPLAIN_PATH: Final = "/crossfade/explain"
 
@@ -45,12 +47,13 @@ async def admin_server(
     listens: Sequence[Listen],
     server_token: str,
     proxy: EnvoyAdmin,
+    cached: CachedAnswers,
     certificate: ServerCertificate | None = None,
 ) -> AsyncIterator[None]:
-    """`server_token` is `kong/<version>`; `proxy` is asked for what only it knows; `certificate` is for TLS. Raises
-    OSError when an address is taken.
+    """`server_token` is `kong/<version>`; `proxy` and `cached` are asked for what only they know; `certificate` is
+    for TLS. Raises OSError when an address is taken.
     """
-    pages = _Pages(state, server_token, proxy)
+    pages = _Pages(state, server_token, proxy, cached)
     app = web.Application(client_max_size=_LARGEST_QUESTION, middlewares=[_as_kong(server_token)])
     app.router.add_get("/", pages.root)
     app.router.add_get("/status", pages.status)
@@ -58,6 +61,8 @@ async def admin_server(
     app.router.add_get("/endpoints", pages.endpoints)
     app.router.add_get("/plugins/enabled", pages.enabled)
     app.router.add_post(EXPLAIN_PATH, pages.explain)
+    app.router.add_route("*", "/proxy-cache", pages.cached)
+    app.router.add_route("*", "/proxy-cache/{path:.*}", pages.cached)
     app.router.add_route("*", "/{path:.*}", pages.entities)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -129,9 +134,10 @@ def _json(body: Any, status: int = 200) -> web.Response:
 
 
 class _Pages:
-    def __init__(self, state: AdminState, server_token: str, proxy: EnvoyAdmin) -> None:
+    def __init__(self, state: AdminState, server_token: str, proxy: EnvoyAdmin, cached: CachedAnswers) -> None:
         self._state = state
         self._proxy = proxy
+        self._cached = cached
         version = server_token.rpartition("/")[2]
         self._information = information(version=version, hostname=socket.gethostname(), node_id=str(uuid.uuid4()))
 
@@ -152,7 +158,7 @@ class _Pages:
 
     async def endpoints(self, _: web.Request) -> web.Response:
         book = await self._state.book()
-        paths = ["/", "/endpoints", "/plugins/enabled", "/status", "/status/ready"]
+        paths = ["/", "/endpoints", "/plugins/enabled", "/status", "/status/ready", *_CACHED_PATHS]
         found = sorted([*paths, *(f"/{name}" for name in book.collections)])
         return _json({"data": found, "next": None})
 
@@ -163,6 +169,10 @@ class _Pages:
         healths = await self._proxy.healths() if request.path.rstrip("/").endswith("/health") else None
         found = page(await self._state.book(), request.method, request.path, request.query, healths)
         return _json(found.body, found.status)
+
+    async def cached(self, request: web.Request) -> web.Response:
+        found = await self._cached.page(await self._state.book(), request.method, request.path)
+        return web.Response(status=204) if found.status == 204 else _json(found.body, found.status)
 
     async def explain(self, request: web.Request) -> web.Response:
         """For `crossfade explain --admin`; not of Kong's."""

@@ -6,7 +6,7 @@ from crossfade.compile.model import Dialect, HttpHandler, Protocol
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.filters.order import http_filters
-from crossfade.envoy.filters.policies import incoming_mutation, table_filter
+from crossfade.envoy.filters.policies import cached_filter, incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
 from crossfade.envoy.local_reply import kong_local_replies, sidecar_local_replies
 from crossfade.envoy.proto import BoolValue, UInt32Value, core_v3, duration, hcm_v3, packed, route_v3, uuid_v3
@@ -96,4 +96,14 @@ def tables_manager(names_of_tables: Iterable[str]) -> hcm_v3.HttpConnectionManag
         stat_prefix=names.TABLES_LISTENER,
         route_config=route_v3.RouteConfiguration(name=names.TABLES_LISTENER),
         http_filters=[*filters, router_filter(suppresses_envoy_headers=True)],
+    )
+
+
+def cached_manager(token: str, options: EnvoyOptions) -> hcm_v3.HttpConnectionManager:
+    """Has no route: its first filter answers."""
+    return hcm_v3.HttpConnectionManager(
+        stat_prefix=names.CACHED_LISTENER,
+        codec_type=hcm_v3.HttpConnectionManager.HTTP1,
+        route_config=route_v3.RouteConfiguration(name=names.CACHED_LISTENER),
+        http_filters=[cached_filter(token, options), router_filter(suppresses_envoy_headers=True)],
     )

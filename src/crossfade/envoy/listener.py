@@ -7,8 +7,9 @@ from crossfade.compile.routing.routes import Destination
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address
-from crossfade.envoy.http import connection_manager, tables_manager
+from crossfade.envoy.http import cached_manager, connection_manager, tables_manager
 from crossfade.envoy.proto import (
+    core_v3,
     duration,
     listener_v3,
     original_dst_v3,
@@ -20,7 +21,7 @@ from crossfade.envoy.proto import (
     xds_core_v3,
     xds_matcher_v3,
 )
-from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.settings import CachedAccess, EnvoyOptions
 from crossfade.envoy.tls import server_tls
 
 # Never bound; only no other listener may have the same address.
@@ -172,3 +173,14 @@ def tables_listener(names_of_tables: Iterable[str]) -> listener_v3.Listener:
     )
     message.bind_to_port.value = False
     return message
+
+
+def cached_listener(access: CachedAccess, options: EnvoyOptions) -> listener_v3.Listener:
+    manager = listener_v3.Filter(
+        name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(cached_manager(access.token, options))
+    )
+    return listener_v3.Listener(
+        name=names.CACHED_LISTENER,
+        address=core_v3.Address(pipe=core_v3.Pipe(path=f"@{access.socket}")),
+        filter_chains=[listener_v3.FilterChain(filters=[manager])],
+    )

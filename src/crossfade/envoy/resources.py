@@ -12,7 +12,7 @@ from crossfade.envoy.actions import action_table
 from crossfade.envoy.cluster import cluster_from_model
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.filters.policies import table_config
-from crossfade.envoy.listener import listener_from_model, tables_listener
+from crossfade.envoy.listener import cached_listener, listener_from_model, tables_listener
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.route import KnownHosts
 from crossfade.envoy.settings import EnvoyOptions
@@ -122,6 +122,8 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterato
 def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encoded) -> Iterator[_Part]:
     tables = [names.ROOT_TABLE, *map(names.shard_name, range(SHARDS))]
     yield ResourceType.LISTENER, names.TABLES_LISTENER, tables, tables_listener
+    if options.cached is not None:
+        yield ResourceType.LISTENER, names.CACHED_LISTENER, options.cached, lambda one: cached_listener(one, options)
     yield ResourceType.ROUTES, names.GATEWAY_ROUTES, dict(memory.with_retired(gateway.actions)), action_table
 
     def config(text: TableText) -> Message:

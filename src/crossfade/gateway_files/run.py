@@ -15,11 +15,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from crossfade.admin_api.access import new_access
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.model import ServerCertificate
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.settings import CachedAccess, EnvoyOptions
 from crossfade.gateway_files.certificates import entries_in, keep_certificates
 from crossfade.gateway_files.loop import SELF, FilesLoop
 from crossfade.gateway_files.options import WrongOption, check
@@ -78,7 +79,8 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    options = EnvoyOptions(policy_library_path(), settings.compile.token)
+    cached = new_access() if settings.compile.kong.admin_listen else None
+    options = EnvoyOptions(policy_library_path(), settings.compile.token, cached)
     kept = entries_in(settings.acme_folder)
     work = Work(settings.folder, settings.compile, options, Schemas(gateway_crd), kept)
     files = FilesLoop(settings.folder, work, say)
@@ -90,7 +92,7 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
     envoy = _start_envoy(settings, workdir, ads_port=server.port, admin_port=admin_port)
     background.append(asyncio.create_task(_until_gone(envoy)))
     try:
-        async with _admin_api(settings, files, admin_port):
+        async with _admin_api(settings, files, admin_port, cached):
             await _first(asyncio.create_task(_until_ready(files, admin_port)), *background)
             if not ended.is_set():
                 files.say_ready(_addresses(settings.compile))
@@ -106,12 +108,14 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
 
 
 @asynccontextmanager
-async def _admin_api(settings: FilesSettings, files: FilesLoop, admin_port: int) -> AsyncIterator[None]:
-    listens = settings.compile.kong.admin_listen
-    if not listens:
+async def _admin_api(
+    settings: FilesSettings, files: FilesLoop, admin_port: int, cached: CachedAccess | None
+) -> AsyncIterator[None]:
+    if cached is None:
         yield
         return
     # Its HTTP server takes a moment to import, and most do not ask for it.
+    from crossfade.admin_api.cached import CachedAnswers
     from crossfade.admin_api.envoy_admin import EnvoyAdmin
     from crossfade.admin_api.server import admin_server
     from crossfade.admin_api.state import AdminState
@@ -119,9 +123,10 @@ async def _admin_api(settings: FilesSettings, files: FilesLoop, admin_port: int)
     state = AdminState(lambda: files.latest, lambda: files.is_taken)
     async with admin_server(
         state,
-        listens=listens,
+        listens=settings.compile.kong.admin_listen or (),
         server_token=settings.compile.token,
         proxy=EnvoyAdmin(admin_port),
+        cached=CachedAnswers(cached),
         certificate=settings.admin_certificate,
     ):
         yield

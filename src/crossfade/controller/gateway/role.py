@@ -6,9 +6,12 @@ on with what it has.
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from crossfade import __version__
+from crossfade.admin_api.access import POD_SOCKET, new_access
+from crossfade.admin_api.cached import CachedAnswers
 from crossfade.admin_api.envoy_admin import EnvoyAdmin
 from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
@@ -76,7 +79,8 @@ class _Role:
         self._client = client
         self._told = ToldSettings(settings.compile, settings.kong_names, on_changed=self._compile_anew)
         # The proxy's image holds the same installation, so the same path.
-        options = EnvoyOptions(policy_library_path(), settings.compile.token)
+        self._cached = new_access(POD_SOCKET) if settings.admin_listen else None
+        options = EnvoyOptions(policy_library_path(), settings.compile.token, self._cached)
         pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
         self._options = options
         self._publication = gateway_publication(options, self.events, pod, self._told)
@@ -106,8 +110,8 @@ class _Role:
                 tasks.start("lead", self.lead)
                 if self._settings.webhook is not None:
                     tasks.start("webhook", self.webhook)
-                if self._settings.admin_listen:
-                    tasks.start("admin api", self.admin_api)
+                if self._cached is not None:
+                    tasks.start("admin api", partial(self.admin_api, CachedAnswers(self._cached)))
         finally:
             await ads.stop()
 
@@ -163,12 +167,14 @@ class _Role:
             ingress_class = self._settings.compile.ingress_class
             await serve_webhook(self._client, self._settings.webhook, lambda: self._snapshot, ingress_class)
 
-    async def admin_api(self) -> None:
+    async def admin_api(self, cached: CachedAnswers) -> None:
         """The proxy is in the same pod, so its admin interface is on the same loopback."""
         state = AdminState(lambda: self._compiled, lambda: self._publication.publisher.is_taken(PROXY))
         token, proxy = self._settings.compile.token, EnvoyAdmin(GATEWAY_ADMIN_PORT)
         listens, certificate = self._settings.admin_listen, self._settings.admin_certificate
-        async with admin_server(state, listens=listens, server_token=token, proxy=proxy, certificate=certificate):
+        async with admin_server(
+            state, listens=listens, server_token=token, proxy=proxy, cached=cached, certificate=certificate
+        ):
             await asyncio.Event().wait()
 
     async def _write_statuses(self) -> None:

@@ -48,6 +48,14 @@ def table_config(name: str, kind: str, content: str, options: EnvoyOptions) -> c
     return core_v3.TypedExtensionConfig(name=name, typed_config=packed(_module_filter(kind, config, options)))
 
 
+def cached_filter(token: str, options: EnvoyOptions) -> hcm_v3.HttpFilter:
+    """Answers every request, from what proxy-cache keeps."""
+    config = tls_v3.GenericSecret(secret=core_v3.DataSource(inline_string=json.dumps({"token": token})))
+    return hcm_v3.HttpFilter(
+        name=names.CACHED_FILTER, typed_config=packed(_module_filter(names.CACHED_FILTER, config, options))
+    )
+
+
 def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
     """Chooses the route, before Envoy looks for one. Scheme and port are the listener's, whatever a client says."""
     listener = json.dumps({"scheme": scheme, "port": port})
