@@ -138,10 +138,17 @@ def cpu_seconds(pid: int) -> float:
 
 
 def requests_answered(
-    port: int, target: str, headers: Iterable[tuple[str, str]], *, seconds: int, connections: int
+    port: int,
+    target: str,
+    headers: Iterable[tuple[str, str]],
+    *,
+    seconds: int,
+    connections: int,
+    script: Path | None = None,
 ) -> int:
-    """By `wrk`, all of them well."""
+    """By `wrk`, all of them well; its `script` may change each request."""
     told = [part for name, value in headers for part in ("-H", f"{name}: {value}")]
+    told += [] if script is None else ["-s", str(script)]
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *told, f"http://127.0.0.1:{port}{target}"]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
     if "Non-2xx" in output or "Socket errors" in output:

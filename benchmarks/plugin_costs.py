@@ -42,7 +42,7 @@ class Case(NamedTuple):
     """`knows_consumer`: needs key-auth in front. `plugin` where it is not the case's name; `redis`: it counts there.
 
     `shows` is what callers have from an OpenID provider. `tls`: over connections that are `kept` or `new`, on which the
-    client shows a certificate.
+    client shows a certificate. `varies`: no two requests are alike.
     """
 
     config: Mapping[str, Any] = {}
@@ -52,6 +52,7 @@ class Case(NamedTuple):
     redis: bool = False
     shows: Literal["token", "session"] | None = None
     tls: Literal["kept", "new"] | None = None
+    varies: bool = False
 
 
 OPENID = {
@@ -83,11 +84,22 @@ CASES: Mapping[str, Case] = {
             "header_filter": ["kong.response.set_header('X-Down', 'yes')"],
         }
     ),
+    "proxy-cache-bypass": Case({"strategy": "memory", "request_method": ["PUT"]}, plugin="proxy-cache"),
+    "proxy-cache-hit": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache"),
+    "proxy-cache-miss": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache", varies=True),
     "rate-limiting": Case({**LIMITS, "policy": "local"}),
     "rate-limiting-in-redis": Case({**LIMITS, "policy": "redis"}, plugin="rate-limiting", redis=True),
     "rate-limiting-synced": Case({**LIMITS, "policy": "redis", "sync_rate": 1}, plugin="rate-limiting", redis=True),
     "response-transformer": Case({"add": {"headers": ["x-a:1"]}, "remove": {"headers": ["x-b"]}}),
 }
+# For `wrk`.
+VARY = """\
+local number, start = 0, tostring(os.time())
+function request()
+  number = number + 1
+  return wrk.format(nil, wrk.path .. "?" .. start .. number)
+end
+"""
 CONSUMER = f"""\
 apiVersion: configuration.konghq.com/v1
 kind: KongConsumer
@@ -165,6 +177,7 @@ class Target(NamedTuple):
     path: str
     headers: tuple[tuple[str, str], ...]
     tls: TlsClient | None = None
+    varies: bool = False
 
 
 def targets(cases: Mapping[str, Case], client: Files) -> dict[str, Target]:
@@ -177,7 +190,7 @@ def targets(cases: Mapping[str, Case], client: Files) -> dict[str, Target]:
             found[OVER_TLS[case.tls]] = Target("/plain/x", (), TlsClient("plain.test", keeps))
             found[name] = Target(f"/r-{name}/x", (), TlsClient("bench.test", keeps, client.certificate, client.key))
             continue
-        found[name] = Target(f"/r-{name}/x", (*case.headers, *(key if case.knows_consumer else ())))
+        found[name] = Target(f"/r-{name}/x", (*case.headers, *(key if case.knows_consumer else ())), varies=case.varies)
     return found
 
 
@@ -190,6 +203,8 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
         _redis_port(Path(directory), cases) as redis_port,
         _provider(cases, port) as provider,
     ):
+        script = Path(directory, "vary.lua")
+        script.write_text(VARY)
         folder = Path(directory, "manifests")
         folder.mkdir()
         authority = root(Path(directory), "bench-authority")
@@ -217,7 +232,12 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
                         )
                     else:
                         count = requests_answered(
-                            port, target.path, target.headers, seconds=seconds, connections=connections
+                            port,
+                            target.path,
+                            target.headers,
+                            seconds=seconds,
+                            connections=connections,
+                            script=script if target.varies else None,
                         )
                     # The first round warms up.
                     if number:

@@ -7,6 +7,7 @@
 
 #[cfg(not(test))]
 mod abi;
+mod again;
 mod arguments;
 mod balancing;
 mod body;

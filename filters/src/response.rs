@@ -6,13 +6,12 @@ use crate::gateway::{Filter, Flow, Phase, now_ms};
 use crate::headers::{End, HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::remembered::{Answered, Source};
-use crate::reply::{Headers, Kept, Reply, Style};
+use crate::reply::{Headers, Reply, Style};
 use crate::stream::{Attribute, Map, Stream};
 use crate::tables::{Compat, Route, Settings};
 use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A longer body that plugins were to rewrite is not sent at all.
@@ -65,50 +64,8 @@ impl Filter {
         stream.send_as_is(&headers, if self.is_head { b"" } else { body });
     }
 
-    /// Kong says of what it has kept that it was proxied.
-    fn reply_again(&mut self, mut status: u16, headers: Headers, kept: Kept, stream: &mut impl Stream) {
-        self.proxied = Some(Instant::now());
-        let Some(mut own) = self.headers_of_reply(headers, &mut status, Source::Exit, false) else {
-            return self.refuse_response(stream);
-        };
-        let Kept { mut body, mut length } = kept;
-        let given = match self.end.take() {
-            Some(End::Body(given)) => Some(given),
-            _ => None,
-        };
-        let rewrites = self.taking.iter().any(|taking| taking.rewrites) && !body.is_empty();
-        if rewrites || given.is_some() {
-            let given = given.unwrap_or_else(|| body.to_vec());
-            let Some(rewritten) = self.rewritten(given) else { return self.refuse_response(stream) };
-            length = u64::try_from(rewritten.len()).ok();
-            body = Arc::new(rewritten);
-        }
-        own.push((":status".into(), decimal(status.into())));
-        own.extend(length.map(|length| ("content-length".into(), decimal(length))));
-        self.mark_again(&mut own, status);
-        if self.is_head {
-            return stream.send_as_is(&pairs(&own), b"");
-        }
-        stream.send_shared(&pairs(&own), &body);
-    }
-
-    fn mark_again(&self, own: &mut Headers, status: u16) {
-        let settings = self.settings();
-        let has_server = own.iter().any(|(name, _)| name == "server");
-        if settings.tokens.server && settings.compat == Compat::Kong3 && !has_server {
-            own.push(("server".into(), text(&settings.server_token)));
-        }
-        if settings.tokens.via {
-            own.retain(|(name, _)| name != "via");
-            own.push(("via".into(), response_via(&[], settings)));
-        }
-        if settings.tokens.upstream_status {
-            own.push(("x-kong-upstream-status".into(), decimal(status.into())));
-        }
-    }
-
     /// The body as the plugins of the request leave it; None if one of them fails.
-    fn rewritten(&mut self, mut body: Vec<u8>) -> Option<Vec<u8>> {
+    pub(crate) fn rewritten(&mut self, mut body: Vec<u8>) -> Option<Vec<u8>> {
         let is_there = !body.is_empty();
         for taking in &mut self.taking {
             if taking.rewrites && is_there {
@@ -141,7 +98,7 @@ impl Filter {
     }
 
     /// `given`, as the plugins leave them, with the gateway's own; None if a plugin failed.
-    fn headers_of_reply(
+    pub(crate) fn headers_of_reply(
         &mut self,
         given: Headers,
         status: &mut u16,
@@ -462,7 +419,7 @@ impl Filter {
     }
 
     /// A plugin may be there to take something out of the body, so it must not go on without.
-    fn refuse_response(&mut self, stream: &mut impl Stream) {
+    pub(crate) fn refuse_response(&mut self, stream: &mut impl Stream) {
         self.taking.clear();
         self.end = None;
         self.reply(self.plugin_error(500, UNEXPECTED), stream);
@@ -552,7 +509,7 @@ fn is_again(headers: &Headers, place: usize) -> bool {
     headers[..place].iter().any(|(other, _)| *other == headers[place].0)
 }
 
-fn pairs(headers: &Headers) -> Vec<(&[u8], &[u8])> {
+pub(crate) fn pairs(headers: &Headers) -> Vec<(&[u8], &[u8])> {
     headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect()
 }
 
@@ -571,7 +528,7 @@ pub(crate) fn status_of(headers: &[(&[u8], &[u8])]) -> u16 {
 }
 
 /// All Via lines of the upstream in one, then the gateway; Kong 2.1 overwrites them.
-fn response_via(headers: &[(&[u8], &[u8])], settings: &Settings) -> Text {
+pub(crate) fn response_via(headers: &[(&[u8], &[u8])], settings: &Settings) -> Text {
     let mut via = Text::new();
     if settings.compat == Compat::Kong3 {
         for (_, value) in headers.iter().filter(|(name, _)| *name == b"via") {
@@ -599,7 +556,7 @@ pub(crate) fn described(route: &Route) -> Headers {
         .collect()
 }
 
-fn text(value: &str) -> Text {
+pub(crate) fn text(value: &str) -> Text {
     Text::from_slice(value.as_bytes())
 }
 
