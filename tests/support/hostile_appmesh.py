@@ -14,6 +14,7 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
+from crossfade.compile.mesh.annotation_table import MESH_ANNOTATIONS
 from crossfade.install.appmesh.backend_group import backend_group_definition
 from crossfade.install.appmesh.gateway_route import gateway_route_definition
 from crossfade.install.appmesh.mesh import mesh_definition
@@ -54,6 +55,21 @@ ONE_OF: Final = (
 _NAMES: Final = st.sampled_from(["jazz", "metal", "caller", "ghost"])
 _HOSTS: Final = st.sampled_from(
     ["jazz.prod", "jazz.prod.svc.cluster.local", "JAZZ.PROD", "10.0.0.1", "::1", "a..b", "-"]
+)
+_ANNOTATED: Final = st.sampled_from(
+    [
+        "",
+        "enabled",
+        "least-request",
+        "dns",
+        "jazz",
+        "prod/metal 7%",
+        "jazz 101%",
+        "x-a: %b%",
+        "x-a:",
+        "host: x",
+        ":path",
+    ]
 )
 TEXTS: Final[hostile.Texts] = {
     "name": _NAMES,
@@ -116,14 +132,24 @@ def _specs(kind: Any) -> st.SearchStrategy[JsonObject]:
     return st.one_of(*grown, *grown, *grown, wild)
 
 
+def _annotations(kind: type[TypedObject]) -> st.SearchStrategy[dict[str, str]]:
+    """Those that the kind has, with values that mean something and others."""
+    keys = [one.key for one in MESH_ANNOTATIONS if kind.RESOURCE.kind in one.objects]
+    if not keys:
+        return st.just({})
+    texts = st.one_of(_ANNOTATED, st.text(max_size=40), st.lists(_ANNOTATED, max_size=4).map("\n".join))
+    return st.dictionaries(st.sampled_from(keys), texts, max_size=3)
+
+
 def manifests(names: st.SearchStrategy[str]) -> st.SearchStrategy[Hostile]:
     """An object of any kind, younger than the good ones."""
 
     def made(kind: type[TypedObject]) -> st.SearchStrategy[Hostile]:
-        def object_of(name: str, spec: JsonObject) -> Hostile:
-            return kind, manifest(kind, name, spec, created="2026-02-01T00:00:00Z")
+        def object_of(name: str, spec: JsonObject, annotations: dict[str, str]) -> Hostile:
+            made = manifest(kind, name, spec, created="2026-02-01T00:00:00Z")
+            return kind, {**made, "metadata": {**made["metadata"], "annotations": annotations}}
 
-        return st.builds(object_of, names, _specs(kind))
+        return st.builds(object_of, names, _specs(kind), _annotations(kind))
 
     return st.one_of(*[made(kind) for kind in (*DEFINITIONS, *_RICHEST, *_RICHEST)])
 
