@@ -1,6 +1,7 @@
 //! Whether the authorities of one configuration vouch for a chain of certificates.
 
 use super::holder::Holder;
+use super::places::Places;
 use crate::error::ConfigError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -46,8 +47,19 @@ pub struct Verified {
     pub holder: Holder,
     /// Ids of the authorities that the chain passes, from the client's end.
     pub authorities: Vec<Box<str>>,
+    /// Who can tell whether it was revoked: for the client's certificate first, then for those that were sent with it and
+    /// that no configuration names.
+    pub places: Vec<Places>,
     /// Seconds since 1970: the last moment at which all of the chain is valid.
     pub until: u64,
+}
+
+/// What leads from a client's certificate to an authority.
+struct Path {
+    authorities: Vec<Box<str>>,
+    /// Of what stands between and was sent.
+    places: Vec<Places>,
+    until: u64,
 }
 
 impl Authorities {
@@ -79,15 +91,18 @@ impl Authorities {
         let (leaf, sent) = chain.split_first()?;
         let parsed = Certificate::from_der(leaf).ok()?;
         let anchors: Vec<_> = self.all.iter().filter(|one| (one.valid.0..=one.valid.1).contains(&now)).collect();
-        let (authorities, until) = if parsed.tbs_certificate.version == Version::V3 {
+        let path = if parsed.tbs_certificate.version == Version::V3 {
             self.path(leaf, sent, &anchors, now)?
         } else {
-            issuer_of_old(&parsed, &anchors).map(|one| (vec![one.id.clone()], one.valid.1))?
+            let issuer = issuer_of_old(&parsed, &anchors)?;
+            Path { authorities: vec![issuer.id.clone()], places: Vec::new(), until: issuer.valid.1 }
         };
         let (from, to) = validity(&parsed);
         let is_valid = (from..=to).contains(&now);
         is_valid.then_some(())?;
-        Some(Verified { holder: Holder::of(&parsed)?, authorities, until: until.min(to) })
+        let places = std::iter::once(Places::of(&parsed)).chain(path.places).collect();
+        let (authorities, until) = (path.authorities, path.until.min(to));
+        Some(Verified { holder: Holder::of(&parsed)?, authorities, places, until })
     }
 
     fn path(
@@ -96,7 +111,7 @@ impl Authorities {
         sent: &[CertificateDer<'static>],
         valid: &[&Authority],
         now: u64,
-    ) -> Option<(Vec<Box<str>>, u64)> {
+    ) -> Option<Path> {
         let anchors: Vec<_> = valid.iter().filter_map(|one| one.anchor.clone()).collect();
         let between: Vec<_> = sent.iter().chain(&self.between).cloned().collect();
         let leaf = EndEntityCert::try_from(leaf).ok()?;
@@ -104,7 +119,15 @@ impl Authorities {
         let usage = KeyUsage::client_auth();
         let path = leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &between, now, usage, None, None).ok()?;
         let end = valid.iter().find(|one| one.anchor.as_ref().is_some_and(|anchor| is_same(anchor, path.anchor())))?;
-        Some((self.passed(&path, end), until(&path).min(end.valid.1)))
+        let places = self.places(&path)?;
+        Some(Path { authorities: self.passed(&path, end), places, until: until(&path).min(end.valid.1) })
+    }
+
+    /// None where one cannot be read.
+    fn places(&self, path: &VerifiedPath<'_>) -> Option<Vec<Places>> {
+        let between = path.intermediate_certificates().map(|one| one.der());
+        let sent = between.filter(|der| self.all.iter().all(|one| one.der != *der));
+        sent.map(|der| Certificate::from_der(&der).ok().map(|one| Places::of(&one))).collect()
     }
 
     fn passed(&self, path: &VerifiedPath<'_>, end: &Authority) -> Vec<Box<str>> {
@@ -158,6 +181,7 @@ fn content(der: &[u8]) -> Option<&[u8]> {
 impl Verified {
     /// About, in bytes.
     pub fn size(&self) -> usize {
-        self.holder.size() + self.authorities.iter().map(|id| id.len() + size_of::<Box<str>>()).sum::<usize>()
+        let authorities = self.authorities.iter().map(|id| id.len() + size_of::<Box<str>>());
+        self.holder.size() + authorities.chain(self.places.iter().map(Places::size)).sum::<usize>()
     }
 }

@@ -3,6 +3,7 @@
 mod authorities;
 mod holder;
 mod names;
+mod places;
 mod remembered;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 use crate::client_certificate;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Identity, Verdict};
+use crate::journal::{self, Level};
 use crate::plugins::{Plugin, authentication};
 use crate::tables::{Consumer, Credential};
 use crate::text::header_value;
@@ -22,6 +24,8 @@ use std::sync::Arc;
 const NAME: &str = "mtls-auth";
 const NOT_SENT: &str = "No required TLS certificate was sent";
 const NOT_VERIFIED: &str = "TLS certificate failed verification";
+const UNASKED: &str = "mtls-auth: a certificate is refused: it names who can tell whether it was revoked, and nobody can be \
+                       asked; set revocation_check_mode to SKIP to let it pass unchecked";
 
 #[derive(Debug)]
 struct MtlsAuth {
@@ -33,6 +37,7 @@ struct MtlsAuth {
     consumer_by: Vec<ConsumerBy>,
     skips_consumers: bool,
     group_by: GroupBy,
+    revocation: Mode,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +50,7 @@ struct Config {
     consumer_by: Vec<ConsumerBy>,
     skip_consumer_lookup: bool,
     authenticated_group_by: GroupBy,
+    revocation_check_mode: Mode,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -61,6 +67,15 @@ enum GroupBy {
     Dn,
 }
 
+/// What is asked of whoever can tell whether a certificate was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Mode {
+    Skip,
+    IgnoreCaError,
+    Strict,
+}
+
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let config: Config = serde_json::from_value(config)?;
     for (field, name) in [("anonymous", &config.anonymous), ("default_consumer", &config.default_consumer)] {
@@ -75,6 +90,7 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
         consumer_by: config.consumer_by,
         skips_consumers: config.skip_consumer_lookup,
         group_by: config.authenticated_group_by,
+        revocation: config.revocation_check_mode,
     }))
 }
 
@@ -90,6 +106,7 @@ impl Plugin for MtlsAuth {
             return self.refuse(exchange, NOT_SENT);
         };
         match self.verified(chain, exchange.now_ms()) {
+            Some(verified) if !self.may_pass(&verified) => self.refuse(exchange, NOT_VERIFIED),
             Some(verified) if self.skips_consumers => self.accept_holder(exchange, &verified.holder),
             Some(verified) => self.accept(exchange, &verified),
             None => self.refuse(exchange, NOT_VERIFIED),
@@ -108,6 +125,19 @@ impl MtlsAuth {
         let found = certificates.and_then(|chain| self.authorities.verify(&chain, now)).map(Arc::new);
         remembered::remember(key, &found, now);
         found
+    }
+
+    /// Who names nobody that can tell of revoked certificates passes unless that is needed. Nobody is asked, so that who
+    /// names somebody cannot pass.
+    fn may_pass(&self, verified: &Verified) -> bool {
+        if self.revocation == Mode::Skip {
+            return true;
+        }
+        let is_asked = verified.places.iter().any(|one| !one.is_empty());
+        if is_asked {
+            journal::tell(Level::Warning, UNASKED);
+        }
+        !is_asked && self.revocation == Mode::IgnoreCaError
     }
 
     fn accept(&self, exchange: &mut Exchange<'_, '_>, verified: &Verified) -> Verdict {

@@ -36,6 +36,11 @@ certificates! {
     FOR_SERVERS = "for-servers";
     FOR_CLIENTS = "for-clients";
     OTHER_NAMES = "other-names";
+    OF_RESPONDER = "of-responder";
+    OF_LIST = "of-list";
+    OF_DIRECTORY = "of-directory";
+    SUB_OF_LIST = "sub-of-list";
+    DEEP_OF_LIST = "deep-of-list";
 }
 
 fn authority(id: &str, der: &[u8]) -> Value {
@@ -46,7 +51,7 @@ fn config(extra: &Value) -> Value {
     let mut config = json!({
         "authorities": [authority("root", ROOT)], "allow_partial_chain": false, "anonymous": null,
         "default_consumer": null, "consumer_by": ["username", "custom_id"], "skip_consumer_lookup": false,
-        "authenticated_group_by": "CN",
+        "authenticated_group_by": "CN", "revocation_check_mode": "SKIP",
     });
     config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     config
@@ -116,6 +121,29 @@ fn who_is_vouched_for() {
         // As remembered.
         let (stream, _) = asked(&gateway(&[("mtls-auth", config(config_extra))], &json!([])), chain);
         assert_eq!(message(&stream), expected, "{name}, again");
+    }
+}
+
+#[test]
+fn who_passes_although_nobody_is_asked() {
+    let root = json!([authority("root", ROOT)]);
+    let known_sub = json!([authority("root", ROOT), authority("sub", SUB_OF_LIST)]);
+    for (name, authorities, chain, by_default, strict) in [
+        ("names nobody", &root, &[CN][..], true, false),
+        ("of the first version", &root, &[OLD], true, false),
+        ("one between that names nobody", &root, &[DEEP, SUB], true, false),
+        ("names a responder", &root, &[OF_RESPONDER], false, false),
+        ("names a list", &root, &[OF_LIST], false, false),
+        ("names a directory", &root, &[OF_DIRECTORY], false, false),
+        ("one between names a list", &root, &[DEEP_OF_LIST, SUB_OF_LIST], false, false),
+        ("one between is configured", &known_sub, &[DEEP_OF_LIST], true, false),
+    ] {
+        for (mode, passes) in [("SKIP", true), ("IGNORE_CA_ERROR", by_default), ("STRICT", strict)] {
+            let extra = json!({"authorities": authorities, "revocation_check_mode": mode});
+            let (stream, _) = asked(&gateway(&[("mtls-auth", config(&extra))], &json!([])), chain);
+            let expected = (!passes).then_some("TLS certificate failed verification");
+            assert_eq!(message(&stream), expected, "{name}, {mode}");
+        }
     }
 }
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 HERE = Path(__file__).parent
 
@@ -70,9 +70,20 @@ def write_old(root: Pair) -> None:
         (HERE / file).unlink()
 
 
+def responder(url: str) -> x509.AuthorityInformationAccess:
+    place = x509.UniformResourceIdentifier(url)
+    return x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)])
+
+
+def revoked_at(url: str) -> x509.CRLDistributionPoints:
+    place = x509.UniformResourceIdentifier(url)
+    return x509.CRLDistributionPoints([x509.DistributionPoint([place], None, None, None)])
+
+
 def main() -> None:
     root, other = issue("root", None, ca=True), issue("other", None, ca=True)
     sub = issue("sub", root, ca=True)
+    sub_of_list = issue("sub", root, revoked_at("http://lists.test/root.crl"), ca=True)
     alternatives = x509.SubjectAlternativeName(
         [
             x509.DNSName("ann.test"),
@@ -96,6 +107,11 @@ def main() -> None:
         "for-servers": issue("ann", root, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])),
         "for-clients": issue("ann", root, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])),
         "other-names": issue("ann", root, x509.SubjectAlternativeName([x509.DirectoryName(subject("ann"))])),
+        "of-responder": issue("ann", root, responder("http://ocsp.test/")),
+        "of-list": issue("ann", root, revoked_at("http://lists.test/root.crl")),
+        "of-directory": issue("ann", root, revoked_at("ldap://lists.test/cn=root")),
+        "sub-of-list": sub_of_list,
+        "deep-of-list": issue("ann", sub_of_list),
     }.items():
         write(file, pair)
     write_old(root)

@@ -20,6 +20,7 @@ _OF_MODULE: Final = (
     "authenticated_group_by",
     "consumer_by",
     "default_consumer",
+    "revocation_check_mode",
     "skip_consumer_lookup",
 )
 
