@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_NO_TLS: Final = "certificates are for TLS between proxies, which is not supported"
 _PLUGIN: Final = {
     r"consumerRef": "told; the plugin runs for all consumers, as on Kong: name it in a KongConsumer's annotation",
     r"run_on": "was for meshes of Kong 1; `second` is told, since the plugin runs here",
@@ -24,9 +23,7 @@ _PASSIVE_TYPE: Final = "statuses, lost connections and timeouts count whatever t
 
 # By kind, "" for all: pattern of a path → reason. What lies below such a path is not told one by one.
 NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
-    "": {
-        r".*\.tls\.(certificate|validation)": _NO_TLS,
-    },
+    "": {},
     "Mesh": {r"spec\.meshOwner": "told where it is another account than that of the ARNs: no mesh is shared here"},
     "VirtualNode": {
         r"spec\.listeners\[\]\.healthCheck\.port": "the listener's own port is checked; another is told",
@@ -110,8 +107,14 @@ def _health_notes(root: str, *, camel: bool) -> dict[str, str]:
 # By kind, "" for all: pattern of a path → meaning, where the definition has no description.
 MEANING: Final[Mapping[str, Mapping[str, str]]] = {
     "": {
-        r".*\.tls\.mode": "`STRICT` closes the port, `PERMISSIVE` takes plain text only: TLS is not supported",
-        r".*\.tls\.enforce": "true, also when absent: what it covers is refused, since TLS is not supported",
+        r".*\.tls\.mode": "`STRICT` takes TLS only, `PERMISSIVE` plain text too",
+        r".*\.certificateARN|.*\.certificateAuthorityARNs": "a Secret of the namespace stands for it"
+        " (annotation `crossfade.dev/acm-arns`)",
+        r".*\.tls\..*\.(certificateChain|privateKey)": "a whole path in the sidecar's container",
+        r".*\.tls\..*\.secretName": "of the agent at the sidecar's socket (SDS)",
+        r".*\.tls\.validation\.subjectAlternativeNames\.match\.exact": "a host name, address, e-mail address or URI;"
+        " absent: of a server the name that the node is found by, of a client any",
+        r".*\.tls\.enforce": "true, also when absent; false: TLS where the server offers it, unchecked",
         r".*\.tls\.ports": "the ports that `enforce` covers; absent: all",
         r".*\.perRequest": "0: no limit; absent: 15 s",
         r".*\.(http2?|grpc)Route\.timeout\.idle": "absent: as Envoy has it",

@@ -49,8 +49,9 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 1
 class Harness:
     """Models are expected to listen on `port`."""
 
-    def __init__(self, http: aiohttp.ClientSession, workdir: Path) -> None:
+    def __init__(self, http: aiohttp.ClientSession, workdir: Path, sds_socket: str = "") -> None:
         self._workdir = workdir
+        self._sds_socket = sds_socket
         self._process: EnvoyProcess | None = None
         self.port, self.admin_port, self._ads_port = free_ports(3)
         self.rejections: list[Rejection] = []
@@ -71,7 +72,8 @@ class Harness:
 
     def start_envoy(self) -> None:
         ads = AdsPeer("127.0.0.1", self._ads_port)
-        text = json.dumps(bootstrap(node_id="test/envoy", ads=ads, admin_port=self.admin_port))
+        made = bootstrap(node_id="test/envoy", ads=ads, admin_port=self.admin_port, sds_socket=self._sds_socket)
+        text = json.dumps(made)
         self._process = EnvoyProcess.start(text, workdir=self._workdir, log_level="critical")
 
     async def stop_envoy(self) -> None:
@@ -105,10 +107,10 @@ class Harness:
 
 
 @asynccontextmanager
-async def running_envoy(workdir: Path) -> AsyncIterator[Harness]:
+async def running_envoy(workdir: Path, *, sds_socket: str = "") -> AsyncIterator[Harness]:
     """Ends Envoy and the server, whatever happens."""
     async with aiohttp.ClientSession() as http:
-        harness = Harness(http, workdir)
+        harness = Harness(http, workdir, sds_socket)
         await harness.start_control_plane()
         harness.start_envoy()
         try:

@@ -60,6 +60,11 @@ def _to(name: str, port: int) -> Json:
     return {"weightedTargets": [{"virtualNodeRef": {"name": name}, "weight": 1, "port": port}]}
 
 
+_FILES: Final[Json] = {"file": {"certificateChain": "/certs/a.pem", "privateKey": "/certs/a-key.pem"}}
+_VALIDATION: Final[Json] = {
+    "trust": {"file": {"certificateChain": "/certs/ca.pem"}},
+    "subjectAlternativeNames": {"match": {"exact": ["spiffe://example.org/a", "a.example.org"]}},
+}
 _NODE: Final[Json] = {
     "podSelector": {"matchLabels": {"app": "x"}},
     "listeners": [
@@ -70,13 +75,22 @@ _NODE: Final[Json] = {
             outlierDetection=_OUTLIERS,
             connectionPool={"http": _POOL},
             timeout={"http": _TIMEOUT},
+            tls={"mode": "STRICT", "certificate": _FILES, "validation": _VALIDATION},
         ),
-        _port(9081, "grpc", connectionPool={"grpc": {"maxRequests": 10}}, timeout={"grpc": _TIMEOUT}),
+        _port(
+            9081,
+            "grpc",
+            connectionPool={"grpc": {"maxRequests": 10}},
+            timeout={"grpc": _TIMEOUT},
+            tls={"mode": "PERMISSIVE", "certificate": {"sds": {"secretName": "agent"}}},
+        ),
         _port(9082, "tcp", connectionPool={"tcp": {"maxConnections": 10}}, timeout={"tcp": {"idle": _SECONDS}}),
     ],
     "serviceDiscovery": {"dns": {"hostname": "jazz.prod.svc.cluster.local", "responseType": "ENDPOINTS"}},
     "backends": [_service("jazz"), _service("metal")],
-    "backendDefaults": {"clientPolicy": {"tls": {"enforce": False, "ports": [9080], "validation": {"trust": {}}}}},
+    "backendDefaults": {
+        "clientPolicy": {"tls": {"enforce": True, "ports": [9080], "certificate": _FILES, "validation": _VALIDATION}}
+    },
     "logging": _logging({"text": "%START_TIME% %REQ(:PATH)% %RESPONSE_CODE%\n"}),
 }
 
@@ -105,7 +119,12 @@ _GATEWAY: Final[Json] = {
     "podSelector": {"matchLabels": {"app": "gate"}},
     "listeners": [
         _port(8088, "http", connectionPool={"http": _POOL}, healthCheck=_CHECK),
-        _port(8089, "grpc", connectionPool={"grpc": {"maxRequests": 10}}),
+        _port(
+            8089,
+            "grpc",
+            connectionPool={"grpc": {"maxRequests": 10}},
+            tls={"mode": "PERMISSIVE", "certificate": _FILES},
+        ),
     ],
     "logging": _logging({"json": [{"key": "path", "value": "%REQ(:PATH)%"}, {"key": "at", "value": "%START_TIME%"}]}),
 }

@@ -35,6 +35,8 @@ class Cell(NamedTuple):
     pre_stop_s: int = 0
     has_health_check: bool = False
     annotations: dict[str, str] = {}  # noqa: RUF012 - never changed
+    tls: Json | None = None
+    """Of its listener."""
 
     @property
     def program(self) -> str:
@@ -203,6 +205,8 @@ def manifests_of(cell: Cell) -> Iterator[Json]:
 def version_of(cell: Cell, version: str) -> Iterator[Json]:
     name = f"{cell.name}-{version}"
     listener: Json = {"portMapping": {"port": cell.port, "protocol": cell.protocol}}
+    if cell.tls is not None:
+        listener["tls"] = cell.tls
     if cell.has_health_check:
         listener["healthCheck"] = {
             "protocol": cell.protocol, "path": "/", "healthyThreshold": 2, "unhealthyThreshold": 2,

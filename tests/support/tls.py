@@ -24,8 +24,10 @@ class Pair(NamedTuple):
         return self.key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
 
 
-def issue(name: str, issuer: Pair | None = None, *, hosts: tuple[str, ...] = ()) -> Pair:
-    """Self-signed and a CA without `issuer`; valid for 127.0.0.1 and the hosts."""
+def issue(
+    name: str, issuer: Pair | None = None, *, hosts: tuple[str, ...] = (), others: tuple[x509.GeneralName, ...] = ()
+) -> Pair:
+    """Self-signed and a CA without `issuer`; valid for 127.0.0.1, the hosts and the other names."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -41,7 +43,7 @@ def issue(name: str, issuer: Pair | None = None, *, hosts: tuple[str, ...] = ())
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]),
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, hosts), *others]),
             critical=False,
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)

@@ -21,7 +21,7 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.validate import validate
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import EndpointSlice, Namespace, Pod, Service
+from crossfade_kube.core import EndpointSlice, Namespace, Pod, Secret, Service
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import TypedObject, decode_known, kinds_by_gvk
 from tests.support.model_golden import assert_golden, dumped, dumped_diagnostics
@@ -39,6 +39,7 @@ KINDS: tuple[type[TypedObject], ...] = (
     Service,
     EndpointSlice,
     Pod,
+    Secret,
 )
 NAMES = sorted(folder.name for folder in CASES.iterdir())
 

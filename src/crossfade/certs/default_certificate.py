@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from crossfade.certs.ca import create_authority
 from crossfade.certs.issuer import issue_server_certificate
-from crossfade.compile.gateway.certificates import UnusableError, check_pair
+from crossfade.compile.key_pairs import UnusableError, check_pair
 from crossfade.compile.model import ServerCertificate
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.settings import KongSettings

@@ -18,6 +18,17 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     mesh = parts.add_parser("mesh", help="the App Mesh kinds, controller and webhooks")
     mesh.add_argument("--region", default="us-west-2", help="region in the ARNs (default: %(default)s)")
     mesh.add_argument("--account-id", default="000000000000", help="account in the ARNs (default: %(default)s)")
+    mesh.add_argument(
+        "--acm-secrets",
+        action="store_true",
+        help="let the controller read Secrets, so that those labelled crossfade.dev/acm stand for certificates of ACM",
+    )
+    mesh.add_argument(
+        "--sds-socket",
+        default="",
+        metavar="PATH",
+        help="socket of the nodes at which an agent gives sidecars certificates",
+    )
     mesh.set_defaults(run=_print_mesh)
     gateway = parts.add_parser("gateway", help="the Kong kinds and one gateway")
     gateway.add_argument("--release", default="kong", help="release name, as in `helm install` (default: %(default)s)")
@@ -47,7 +58,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _print_mesh(arguments: argparse.Namespace) -> int:
     from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 
-    return _print(mesh_manifests(MeshInstallSettings(region=arguments.region, account_id=arguments.account_id)))
+    settings = MeshInstallSettings(
+        region=arguments.region,
+        account_id=arguments.account_id,
+        reads_acm_secrets=arguments.acm_secrets,
+        sds_socket=arguments.sds_socket,
+    )
+    return _print(mesh_manifests(settings))
 
 
 def _print_gateway(arguments: argparse.Namespace) -> int:

@@ -167,6 +167,8 @@ class Cluster(Struct, frozen=True):
     dns_retry_s: float | None = None
     """After how long one that was not found is looked up again."""
     tls: ClientTls | None = None
+    mesh_tls: "MeshTls | None" = None
+    """In place of `tls`."""
     shares_endpoints: bool = False
 
     @property
@@ -242,6 +244,62 @@ class ServerCertificate(Struct, frozen=True):
         return "ServerCertificate(***)"
 
 
+class StoredCertificate(Struct, frozen=True):
+    """PEM texts under a name that stays when they change; the private key never appears in `repr`."""
+
+    name: str
+    chain_pem: str
+    key_pem: str
+
+    def __repr__(self) -> str:
+        return f"StoredCertificate({self.name!r}, ***)"
+
+
+class StoredAuthorities(Struct, frozen=True):
+    """As `StoredCertificate`."""
+
+    name: str
+    pem: str
+
+
+class FileCertificate(Struct, frozen=True):
+    """Paths on the proxy's machine. The proxy takes new content over when the files' folder changes."""
+
+    chain: str
+    key: str
+
+
+class FileAuthorities(Struct, frozen=True):
+    """As `FileCertificate`."""
+
+    path: str
+
+
+class LocalSecret(Struct, frozen=True):
+    """Certificate or authorities that an agent gives the proxy at a socket of its machine (SDS)."""
+
+    name: str
+
+
+class PeerCheck(Struct, frozen=True):
+    """A peer must have a certificate of these authorities, with one of `names` in it unless there are none."""
+
+    authorities: StoredAuthorities | FileAuthorities | LocalSecret
+    names: tuple[str, ...] = ()
+
+
+class MeshTls(Struct, frozen=True):
+    """TLS between proxies of a mesh, of either side: what it shows and whom it believes.
+
+    A client without `peers` believes anyone, a server without them asks for nothing. `server_name` is what a client
+    names.
+    """
+
+    certificate: StoredCertificate | FileCertificate | LocalSecret | None = None
+    peers: PeerCheck | None = None
+    server_name: str = ""
+
+
 class ServerTls(Struct, frozen=True):
     """TLS towards clients. `oldest` and `newest` are versions like `TLSv1.2`; without `ciphers` Envoy's own count."""
 
@@ -275,6 +333,9 @@ class FilterChain(Struct, frozen=True):
     origin: Origin | None = None
     tls: ServerTls = ServerTls()
     asked: AskedCertificate | None = None
+    mesh_tls: MeshTls | None = None
+    takes_tls_only: bool = False
+    """Plain text on the same port is for another chain; its first bytes tell."""
 
 
 class Direction(StrEnum):

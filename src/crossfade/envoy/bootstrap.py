@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from crossfade.envoy.names import ADMIN_CLUSTER, ADS_CLUSTER, STATUS_LISTENER, TOLD_SETTINGS
+from crossfade.envoy.names import ADMIN_CLUSTER, ADS_CLUSTER, SDS_CLUSTER, STATUS_LISTENER, TOLD_SETTINGS
+from crossfade.envoy.probes import ProbedPort, probe_clusters, probe_listener
 
 Json = dict[str, Any]
 
@@ -54,12 +55,16 @@ def bootstrap(
     is_gateway: bool = False,
     told: Mapping[str, str] = MappingProxyType({}),
     name_servers: tuple[tuple[str, int], ...] = (),
+    sds_socket: str = "",
+    probes: tuple[ProbedPort, ...] = (),
+    probes_address: str = "0.0.0.0",
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
     `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
     `stats_tags` (name, value) are added to every statistic. `told` are settings that the control plane is to know; they
     show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
+    `sds_socket` is where an agent gives certificates. `probes` are listened for on `probes_address`.
     """
     manager: Json = {}
     if socket_mark is not None:
@@ -81,8 +86,16 @@ def bootstrap(
             "cds_config": _over_ads(),
         },
         "static_resources": {
-            "clusters": [_ads_cluster(ads), *([_admin_cluster(admin_port)] if pages else [])],
-            "listeners": [_pages_listener(index, one) for index, one in enumerate(pages)],
+            "clusters": [
+                _ads_cluster(ads),
+                *([_admin_cluster(admin_port)] if pages else []),
+                *([_sds_cluster(sds_socket)] if sds_socket else []),
+                *(cluster for probed in probes for cluster in probe_clusters(probed)),
+            ],
+            "listeners": [
+                *(_pages_listener(index, one) for index, one in enumerate(pages)),
+                *(probe_listener(probed, probes_address) for probed in probes),
+            ],
         },
         "layered_runtime": {
             "layers": [
@@ -221,6 +234,22 @@ def _client_tls(host: str, ca_pem: str) -> Json:
     if not _is_ip(host):
         context["sni"] = host
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+def _sds_cluster(path: str) -> Json:
+    """The socket may appear later, or never: then nothing asks for it."""
+    options: Json = {
+        "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
+    return {
+        "name": SDS_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": SDS_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "typed_extension_protocol_options": {options["@type"].removeprefix(TYPE): options},
+    }
 
 
 # --- status ----------------------------------------------------------------------------------------------------

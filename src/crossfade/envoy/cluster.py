@@ -13,6 +13,7 @@ from crossfade.envoy import names
 from crossfade.envoy.balancing import fill_balancing
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.health import fill_failing_statuses, fill_health
+from crossfade.envoy.mesh_tls import upstream
 from crossfade.envoy.proto import UInt32Value, cluster_v3, dns_cluster_v3, duration, packed, upstream_http_v3
 from crossfade.envoy.sources import ads
 from crossfade.envoy.tls import client_tls
@@ -34,6 +35,8 @@ def cluster_from_model(cluster: Cluster) -> cluster_v3.Cluster:
         message.typed_extension_protocol_options[names.HTTP_PROTOCOL_OPTIONS].CopyFrom(packed(_http_options(cluster)))
     if cluster.tls is not None:
         message.transport_socket.CopyFrom(client_tls(cluster.tls, cluster.protocol))
+    if cluster.mesh_tls is not None:
+        message.transport_socket.CopyFrom(upstream(cluster.mesh_tls, cluster.protocol))
     fill_balancing(message, cluster.balancing)
     fill_health(message, cluster)
     return message

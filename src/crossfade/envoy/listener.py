@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable
 
-from crossfade.compile.model import Dialect, Direction, FilterChain, HttpHandler, Listener, TcpHandler, UdpHandler
+from crossfade.compile.model import (
+    Dialect,
+    Direction,
+    FilterChain,
+    HttpHandler,
+    Listener,
+    Protocol,
+    TcpHandler,
+    UdpHandler,
+)
 from crossfade.compile.routing.routes import Destination
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address
 from crossfade.envoy.http import cached_manager, connection_manager, tables_manager
+from crossfade.envoy.mesh_tls import downstream
 from crossfade.envoy.proto import (
     core_v3,
     duration,
@@ -63,11 +73,11 @@ def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
     if listener.datagrams is not None:
         config = packed(_udp_proxy(listener.datagrams))
         filters.append(listener_v3.ListenerFilter(name=names.UDP_PROXY, typed_config=config))
-    needing_sni = [chain for chain in listener.chains if chain.server_names or chain.certificate]
-    if needing_sni:
+    inspected = [chain for chain in listener.chains if chain.server_names or chain.certificate or chain.takes_tls_only]
+    if inspected:
         config = packed(tls_inspector_v3.TlsInspector())
         inspector = listener_v3.ListenerFilter(name=names.TLS_INSPECTOR, typed_config=config)
-        _limit_to_ports(inspector, {chain.destination_port for chain in needing_sni})
+        _limit_to_ports(inspector, {chain.destination_port for chain in inspected})
         filters.append(inspector)
     return filters
 
@@ -99,6 +109,11 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int) -> li
     if chain.certificate is not None:
         alpn = _alpn(chain)
         message.transport_socket.CopyFrom(server_tls(chain.certificate, chain.tls, alpn=alpn, asked=chain.asked))
+    if chain.takes_tls_only:
+        message.filter_chain_match.transport_protocol = "tls"
+    if chain.mesh_tls is not None:
+        protocol = chain.handler.protocol if isinstance(chain.handler, HttpHandler) else Protocol.TCP
+        message.transport_socket.CopyFrom(downstream(chain.mesh_tls, protocol))
     message.filters.append(_network_filter(chain, options, port=port))
     return message
 

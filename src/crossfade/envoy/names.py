@@ -4,6 +4,8 @@ from typing import Final
 
 ADS_CLUSTER: Final = "crossfade_ads"
 ADMIN_CLUSTER: Final = "crossfade_admin"
+SDS_CLUSTER: Final = "crossfade_sds"
+"""An agent on the proxy's machine that gives it certificates."""
 STATUS_LISTENER: Final = "crossfade_status"
 TRIAL_LISTENER: Final = "crossfade_trial"
 """Carries what Envoy is only asked about."""

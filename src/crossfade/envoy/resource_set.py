@@ -16,8 +16,8 @@ class ResourceType(StrEnum):
 
     CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
     ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
-    SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
     LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
+    SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
     EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
     ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 

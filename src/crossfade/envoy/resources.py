@@ -13,6 +13,7 @@ from crossfade.envoy.cluster import cluster_from_model
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.filters.policies import table_config
 from crossfade.envoy.listener import cached_listener, listener_from_model, tables_listener
+from crossfade.envoy.mesh_tls import secret_message, secrets_of
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.route import KnownHosts
 from crossfade.envoy.settings import EnvoyOptions
@@ -110,6 +111,8 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterato
             )
     for certificate in _named_certificates(model):
         yield ResourceType.SECRET, certificate.name, certificate, secret_from_certificate
+    for name, secret in secrets_of(model).items():
+        yield ResourceType.SECRET, name, secret, secret_message
     for listener in model.listeners:
         yield ResourceType.LISTENER, listener.name, listener, lambda one: listener_from_model(one, options)
     for table in model.route_tables:

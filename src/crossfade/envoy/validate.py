@@ -14,6 +14,11 @@ from crossfade.envoy.proto import cluster_v3, core_v3, endpoint_v3, hcm_v3, list
 from crossfade.envoy.resource_set import ResourceSet, ResourceType, decoded
 
 TIMEOUT_S = 60
+_STREAM = {"envoy_grpc": {"cluster_name": names.SDS_CLUSTER}}
+_AGENT = {
+    "api_config_source": {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [_STREAM]},
+    "resource_api_version": "V3",
+}
 M = TypeVar("M", bound=Message)
 
 
@@ -35,15 +40,26 @@ def static_bootstrap(resources: ResourceSet) -> dict[str, Any]:
     """What would come in several resources stands in one place: routes in listeners, endpoints in clusters."""
     clusters = [_with_endpoints(one, resources) for one in _decoded(resources, ResourceType.CLUSTER)]
     listeners = [_with_routes(one, resources) for one in _decoded(resources, ResourceType.LISTENER)]
+    agent = {"name": names.SDS_CLUSTER, "type": "STATIC"}
     return {
+        "node": {"id": "check", "cluster": "check"},
         "static_resources": {
-            "clusters": [plain(cluster) for cluster in clusters],
-            "listeners": [plain(listener) for listener in listeners],
+            "clusters": [*(_with_agent(plain(cluster)) for cluster in clusters), agent],
+            "listeners": [_with_agent(plain(listener)) for listener in listeners],
         },
         "layered_runtime": {
             "layers": [{"name": "limits", "static_layer": {"re2.max_program_size.error_level": 32768}}]
         },
     }
+
+
+def _with_agent(value: Any) -> Any:
+    """All secrets from the agent: with its own stream Envoy does not only check, and their files are not here."""
+    if isinstance(value, list):
+        return [_with_agent(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _AGENT if key == "sds_config" else _with_agent(item) for key, item in value.items()}
 
 
 def _decoded(resources: ResourceSet, kind: ResourceType) -> list[Any]:

@@ -91,7 +91,13 @@ POD_ANNOTATIONS: Final = (
     Annotation(
         "appmesh.k8s.aws/xrayAgentConfigMount", _POD, "a pair `volume:path`", why_not="there is no X-Ray daemon"
     ),
-    Annotation("appmesh.k8s.aws/sds", _POD, "`disabled`", why_not="no sidecar gets a socket of SPIRE's"),
+    Annotation(
+        "appmesh.k8s.aws/sds",
+        _POD,
+        "`disabled`",
+        "a socket where the installation has one",
+        "the sidecar does not get the socket of the agent that gives certificates (`install mesh --sds-socket`)",
+    ),
     Annotation("appmesh.k8s.aws/preview", _POD, "`enabled`", why_not="there is no preview channel"),
     Annotation("appmesh.k8s.aws/mesh", _POD, "a name", why_not="it was for the injector of v1beta1"),
     Annotation("appmesh.k8s.aws/virtualNode", _POD, "a name", why_not="it was for the injector of v1beta1"),

@@ -37,6 +37,7 @@ class PodWishes(Struct, frozen=True):
     uses_cni: bool = False
     keeps_gateway_image: bool = False
     wants_native: bool | None = None
+    wants_sds: bool = True
 
 
 def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
@@ -62,6 +63,7 @@ def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
         volume_mounts=_mounts(value("volumeMounts"), "volumeMounts", "volumeName:mountPath"),
         uses_cni=is_set("appmeshCNI", "enabled"),
         keeps_gateway_image=is_set("virtualGatewaySkipImageOverride", "enabled"),
+        wants_sds=not is_set("sds", "disabled"),
         wants_native=_kind_of_sidecar(annotations.get(SIDECAR_KEY)),
     )
 

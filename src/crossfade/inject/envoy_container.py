@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from crossfade.envoy.probes import ProbedPort, probes_text
 from crossfade.inject.annotations import PodWishes
+from crossfade.inject.probes import VARIABLE as PROBES
+from crossfade.inject.sds import sds_mount, sds_variable
 from crossfade.inject.settings import PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
@@ -69,10 +72,18 @@ def readiness_probe(settings: SidecarSettings) -> JsonObject:
 
 
 def envoy_container(
-    resource_path: str, wishes: PodWishes, settings: SidecarSettings, *, lifecycle: JsonObject
+    resource_path: str,
+    wishes: PodWishes,
+    settings: SidecarSettings,
+    *,
+    lifecycle: JsonObject,
+    probes: tuple[ProbedPort, ...] = (),
 ) -> JsonObject:
     """`lifecycle` are the fields that say how it begins and ends beside the others (`inject/lifecycle.py`)."""
     env = [*environment(resource_path, settings), *lifecycle.get("env", ())]
+    env += [{"name": PROBES, "value": probes_text(probes)}] if probes else []
+    socket = sds_socket(wishes, settings)
+    env += [sds_variable(socket)] if socket else []
     return {
         "name": ENVOY_NAME,
         "image": settings.proxy_image,
@@ -84,10 +95,16 @@ def envoy_container(
         "env": with_wishes(env, wishes),
         "volumeMounts": [
             token_mount(),
+            *([sds_mount(socket)] if socket else []),
             *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.secret_mounts),
             *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.volume_mounts),
         ],
     }
+
+
+def sds_socket(wishes: PodWishes, settings: SidecarSettings) -> str:
+    """Empty for none."""
+    return settings.sds_socket if wishes.wants_sds else ""
 
 
 def _resources(wishes: PodWishes, settings: SidecarSettings) -> JsonObject:

@@ -11,12 +11,16 @@ from crossfade.inject.envoy_container import (
     environment,
     envoy_container,
     readiness_probe,
+    sds_socket,
     token_mount,
     token_volume,
     with_wishes,
 )
 from crossfade.inject.lifecycle import classic_lifecycle, native_lifecycle
-from crossfade.inject.proxy_init import INIT_NAME, cni_annotations, init_container
+from crossfade.inject.probes import MovedProbes, moved_probes
+from crossfade.inject.proxy_init import INIT_NAME, captured_ports, cni_annotations, init_container
+from crossfade.inject.sds import VOLUME as SDS_VOLUME
+from crossfade.inject.sds import sds_mount, sds_variable, sds_volume
 from crossfade.inject.settings import PROXY_UID, NativeSidecars, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
@@ -38,22 +42,29 @@ def sidecar_patch(
             f'annotate it with {MODE_KEY}: "disabled" or take it out of hostNetwork'
         )
     patch: list[JsonObject] = []
+    probes = MovedProbes((), [])
     initial: list[JsonObject] = []
     if _uses_cni(pod, wishes):
         patch += _annotate(pod, cni_annotations(node, wishes, settings))
     elif not _has(spec, "initContainers", INIT_NAME):
         initial.append(init_container(node, wishes, settings))
     if not _has(spec, "containers", ENVOY_NAME) and not _has(spec, "initContainers", ENVOY_NAME):
-        if _is_native(pod, wishes, settings):
-            lifecycle = native_lifecycle(settings)
-            initial.append(envoy_container(resource_path, wishes, settings, lifecycle=lifecycle))
+        probes = moved_probes(spec, captured_ports(node, wishes))
+        is_native = _is_native(pod, wishes, settings)
+        lifecycle = native_lifecycle(settings) if is_native else classic_lifecycle(settings, spec)
+        container = envoy_container(resource_path, wishes, settings, lifecycle=lifecycle, probes=probes.ports)
+        if is_native:
+            initial.append(container)
         else:
-            lifecycle = classic_lifecycle(settings, spec)
-            container = envoy_container(resource_path, wishes, settings, lifecycle=lifecycle)
             place = "0" if settings.waits_until_ready else "-"
             patch.append({"op": "add", "path": f"/spec/containers/{place}", "value": container})
-        patch += _add_volumes(spec, wishes)
-    return [*patch, *_append("/spec/initContainers", spec.get("initContainers"), initial), *_token_group(spec)]
+        patch += _add_volumes(spec, wishes, sds_socket(wishes, settings))
+    return [
+        *probes.patch,
+        *patch,
+        *_append("/spec/initContainers", spec.get("initContainers"), initial),
+        *_token_group(spec),
+    ]
 
 
 def _is_native(pod: JsonObject, wishes: PodWishes, settings: SidecarSettings) -> bool:
@@ -80,19 +91,25 @@ def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSetti
     container = containers[index]
     own: list[JsonObject] = container.get("env") or []
     mounts: list[JsonObject] = container.get("volumeMounts") or []
-    ours = with_wishes(environment(resource_path, settings), wishes)
+    socket = sds_socket(wishes, settings)
+    sockets = [sds_variable(socket)] if socket else []
+    ours = with_wishes([*environment(resource_path, settings), *sockets], wishes)
     taken = {entry["name"] for entry in ours}
     changed = {
         **container,
         "image": container.get("image") if wishes.keeps_gateway_image else settings.proxy_image,
         "env": [*(entry for entry in own if entry["name"] not in taken), *ours],
         "readinessProbe": container.get("readinessProbe") or readiness_probe(settings),
-        "volumeMounts": [*(mount for mount in mounts if mount["name"] != TOKEN_VOLUME), token_mount()],
+        "volumeMounts": [
+            *(mount for mount in mounts if mount["name"] not in (TOKEN_VOLUME, SDS_VOLUME)),
+            token_mount(),
+            *([sds_mount(socket)] if socket else []),
+        ],
     }
     if changed == container:
         return []
     replaced = {"op": "replace", "path": f"/spec/containers/{index}", "value": changed}
-    return [replaced, *_add_volumes(pod["spec"], PodWishes()), *_token_group(pod["spec"])]
+    return [replaced, *_add_volumes(pod["spec"], PodWishes(), socket), *_token_group(pod["spec"])]
 
 
 def _uses_cni(pod: JsonObject, wishes: PodWishes) -> bool:
@@ -114,11 +131,12 @@ def _annotate(pod: JsonObject, added: dict[str, str]) -> list[JsonObject]:
     return [{"op": "add", "path": "/metadata/annotations", "value": annotations}]
 
 
-def _add_volumes(spec: dict[str, Any], wishes: PodWishes) -> list[JsonObject]:
+def _add_volumes(spec: dict[str, Any], wishes: PodWishes, sds_path: str) -> list[JsonObject]:
     volumes: list[JsonObject] = spec.get("volumes") or []
     known = {volume["name"] for volume in volumes}
     secrets = dict.fromkeys(mount.source for mount in wishes.secret_mounts)
-    wanted = [token_volume(), *({"name": name, "secret": {"secretName": name}} for name in secrets)]
+    sockets = [sds_volume(sds_path)] if sds_path else []
+    wanted = [token_volume(), *sockets, *({"name": name, "secret": {"secretName": name}} for name in secrets)]
     added = [volume for volume in wanted if volume["name"] not in known]
     return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, *added]}] if added else []
 

@@ -24,7 +24,8 @@ class SidecarSettings(Struct, frozen=True):
     `has_native_sidecars`: the cluster knows init containers that are never done (Kubernetes 1.29); `native` says
     which pods get one unasked. `pre_stop_delay_s` holds the sidecar back when a pod ends; 0, because `crossfade
     proxy` stays as long as it is needed. `start_timeout_s` is how long the application waits for its sidecar's
-    first configuration before the sidecar is started anew.
+    first configuration before the sidecar is started anew. `sds_socket` is a socket of the node at which an agent gives
+    certificates; empty for none.
     """
 
     proxy_image: str
@@ -47,3 +48,4 @@ class SidecarSettings(Struct, frozen=True):
     has_native_sidecars: bool = True
     native: NativeSidecars = NativeSidecars.AUTO
     start_timeout_s: int = 180
+    sds_socket: str = ""

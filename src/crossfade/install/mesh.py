@@ -27,12 +27,18 @@ from crossfade_kube.meta import JsonObject
 
 
 class MeshInstallSettings(Struct, frozen=True):
-    """`region` and `account_id` only appear in ARNs."""
+    """`region` and `account_id` only appear in ARNs.
+
+    With `reads_acm_secrets` the controller may read Secrets, of which some stand for ACM's certificates. `sds_socket`
+    is a socket of the nodes at which an agent gives sidecars certificates.
+    """
 
     region: str = "us-west-2"
     account_id: str = "000000000000"
     ip_family: str = "ipv4"
     version: str = __version__
+    reads_acm_secrets: bool = False
+    sds_socket: str = ""
 
 
 def mesh_crds() -> list[JsonObject]:
@@ -58,7 +64,7 @@ def mesh_manifests(settings: MeshInstallSettings) -> list[JsonObject]:
         *_unshared(
             [
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-                *access_manifests(labels),
+                *access_manifests(labels, reads_secrets=settings.reads_acm_secrets),
                 _service(WEBHOOK_SERVICE, {"name": "webhook", "port": 443, "targetPort": WEBHOOK_PORT}, labels),
                 _service(ADS_SERVICE, {"name": "ads", "port": ADS_PORT, "targetPort": ADS_PORT}, labels),
                 _deployment(settings, labels),
@@ -107,6 +113,7 @@ def _container(settings: MeshInstallSettings) -> JsonObject:
         "AWS_REGION": settings.region,
         "AWS_ACCOUNT_ID": settings.account_id,
         "CROSSFADE_IP_FAMILY": settings.ip_family,
+        **({"CROSSFADE_SDS_SOCKET": settings.sds_socket} if settings.sds_socket else {}),
     }
     return {
         "name": "controller",

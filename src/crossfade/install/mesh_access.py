@@ -19,14 +19,19 @@ _READ: Final = ("get", "list", "watch")
 _OWN: Final = ("get", "update", "patch")
 
 
-def access_manifests(labels: dict[str, str]) -> list[JsonObject]:
+def access_manifests(labels: dict[str, str], *, reads_secrets: bool = False) -> list[JsonObject]:
     """Service account, roles and bindings."""
     subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]
     scoped = {"name": NAME, "namespace": NAMESPACE, "labels": labels}
     unscoped = {"name": NAME, "labels": labels}
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": scoped},
-        {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": unscoped, "rules": _cluster_rules()},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": unscoped,
+            "rules": _cluster_rules(reads_secrets),
+        },
         {
             "apiVersion": f"{_RBAC}/v1",
             "kind": "ClusterRoleBinding",
@@ -45,7 +50,7 @@ def access_manifests(labels: dict[str, str]) -> list[JsonObject]:
     ]
 
 
-def _cluster_rules() -> list[JsonObject]:
+def _cluster_rules(reads_secrets: bool) -> list[JsonObject]:
     kinds = sorted(ADMITTED.values())
     return [
         # Patching the objects themselves is for finalizers.
@@ -54,6 +59,7 @@ def _cluster_rules() -> list[JsonObject]:
         _rule("", ["namespaces", "services"], _READ),
         _rule("discovery.k8s.io", ["endpointslices"], _READ),
         _rule("", ["pods"], _READ),
+        *([_rule("", ["secrets"], _READ)] if reads_secrets else []),
         _rule("", ["events"], ("create", "patch")),
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),
         {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
+from crossfade.envoy.probes import ProbedPort, probes_from_text
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Reading, read_settings
 from crossfade.kong_conf.settings import STDERR, KongSettings
@@ -22,6 +23,7 @@ from crossfade.proxy.state_folder import StateFolder
 from crossfade.proxy.work_folder import work_folder
 
 GATEWAY_ADS: Final = "127.0.0.1:18001"
+SDS_SOCKET: Final = "/run/spire/sockets/agent.sock"
 GATEWAY_STATUS_PORT: Final = 8100
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
@@ -52,6 +54,8 @@ class ProxySettings(NamedTuple):
     log_path: str = STDERR
     name_servers: tuple[tuple[str, int], ...] = ()
     told: Told = Told({})
+    sds_socket: str = ""
+    probes: tuple[ProbedPort, ...] = ()
 
 
 class SettingsError(Exception):
@@ -88,7 +92,16 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         log_path=kong.proxy_error_log,
         name_servers=kong.dns_resolver,
         told=_told(reading),
+        sds_socket="" if is_gateway else environment.get("APPMESH_SDS_SOCKET_PATH") or SDS_SOCKET,
+        probes=_probes(environment.get("CROSSFADE_PROBES", "")),
     )
+
+
+def _probes(text: str) -> tuple[ProbedPort, ...]:
+    try:
+        return probes_from_text(text)
+    except ValueError as problem:
+        raise SettingsError(f"CROSSFADE_PROBES cannot be read: {problem}") from None
 
 
 def _kong(environment: Mapping[str, str]) -> Reading:
@@ -169,6 +182,9 @@ def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path 
             is_gateway=settings.is_gateway,
             name_servers=settings.name_servers,
             told=settings.told.texts,
+            sds_socket=settings.sds_socket,
+            probes=settings.probes,
+            probes_address=settings.pod_ip or "0.0.0.0",
         )
     )
 

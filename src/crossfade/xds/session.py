@@ -26,6 +26,7 @@ FIRST: Final[Mapping[ResourceType, frozenset[ResourceType]]] = {
     ResourceType.EXTENSION: frozenset({ResourceType.CLUSTER, ResourceType.ROUTES}),
 }
 ROUTING: Final = frozenset({ResourceType.LISTENER, ResourceType.EXTENSION, ResourceType.ROUTES})
+SENT_ALONE: Final = ROUTING | {ResourceType.SECRET}
 WILDCARD: Final = "*"
 UNKNOWN_VERSION: Final = ""
 
@@ -217,8 +218,9 @@ class Session:
             missing = []
         if kind is ResourceType.CLUSTER:
             self._owe_endpoints(changed)
-        # Routes and listeners are few and large, clusters many and small: only the latter share a response.
-        single = [name for name in changed if kind in ROUTING or name in interest.alone]
+        # Routes and listeners are few and large, clusters many and small: only the latter share a response. A secret
+        # that Envoy has refused together with others it would not look at again.
+        single = [name for name in changed if kind in SENT_ALONE or name in interest.alone]
         together = {name: changed[name] for name in changed if name not in single}
         if together or missing or (interest.owes_greeting and not single):
             yield self._response(kind, together, missing)

@@ -275,3 +275,26 @@ def test_a_gateway_pod_without_envoy_is_left_alone() -> None:
 def test_a_pod_on_the_hosts_network_is_denied() -> None:
     with pytest.raises(InjectionDenied, match="host's network"):
         injected(pod(hostNetwork=True))
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, CLASSIC, structs.replace(CLASSIC, waits_until_ready=True)])
+def test_probes_of_captured_ports_go_through_ports_of_the_sidecar(settings: SidecarSettings) -> None:
+    original = pod()
+    original["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"port": 9080, "path": "/ready"}}
+    once = injected(original, settings)
+    assert container(once, "app")["readinessProbe"] == {"httpGet": {"port": 15021, "path": "/ready"}}
+    where = "initContainers" if settings is SETTINGS else "containers"
+    assert env(container(once, "envoy", where))["CROSSFADE_PROBES"] == '[[15021, 9080, ["/ready"], false]]'
+    assert sidecar_patch(once, NODE, resource_path=PATH, settings=settings) == []
+
+
+def test_the_socket_of_an_agent_is_mounted_unless_the_pod_declines() -> None:
+    settings = structs.replace(SETTINGS, sds_socket="/run/agent.sock")
+    found = injected(pod(), settings)
+    assert env(sidecar(found))["APPMESH_SDS_SOCKET_PATH"] == "/run/agent.sock"
+    assert {"name": "appmesh-sds-socket-volume", "mountPath": "/run/agent.sock"} in sidecar(found)["volumeMounts"]
+    volume = {"name": "appmesh-sds-socket-volume", "hostPath": {"path": "/run/agent.sock", "type": "Socket"}}
+    assert volume in found["spec"]["volumes"]
+    declined = injected(pod({"sds": "disabled"}), settings)
+    assert "APPMESH_SDS_SOCKET_PATH" not in env(sidecar(declined))
+    assert volume not in declined["spec"]["volumes"]

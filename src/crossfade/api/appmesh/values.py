@@ -9,6 +9,7 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Struct, field, structs
 
+from crossfade.api.appmesh.tls import ClientCertificate, NodeTlsValidation, TlsCertificate, TlsValidation
 from crossfade.api.bounds import (
     ANY_PORT,
     MILLISECONDS,
@@ -203,9 +204,15 @@ class Logging(Struct, frozen=True, rename="camel"):
 
 
 class ListenerTls(Struct, frozen=True):
-    """`mode` is one of DISABLED, PERMISSIVE, STRICT."""
+    """`mode` is one of DISABLED, PERMISSIVE, STRICT. A `validation` asks clients for certificates."""
 
     mode: str
+    certificate: TlsCertificate = TlsCertificate()
+    validation: NodeTlsValidation | None = None
+
+
+class GatewayListenerTls(ListenerTls, frozen=True):
+    validation: TlsValidation | None = None
 
 
 class TlsClientPolicy(Struct, frozen=True):
@@ -213,6 +220,11 @@ class TlsClientPolicy(Struct, frozen=True):
 
     enforce: bool | None = None
     ports: tuple[Port, ...] = ()
+    certificate: ClientCertificate | None = None
+    validation: TlsValidation = TlsValidation()
+
+    def covers(self, port: int) -> bool:
+        return not self.ports or port in self.ports
 
     @property
     def is_enforced(self) -> bool:

@@ -9,8 +9,8 @@ from crossfade.api.appmesh.values import (
     VERSION,
     BackendDefaults,
     ConnectionPool,
+    GatewayListenerTls,
     HealthCheckPolicy,
-    ListenerTls,
     Logging,
     MeshReference,
     PortMapping,
@@ -23,7 +23,7 @@ class GatewayListener(Struct, frozen=True, rename="camel"):
     port_mapping: PortMapping
     health_check: HealthCheckPolicy | None = None
     connection_pool: ConnectionPool | None = None
-    tls: ListenerTls | None = None
+    tls: GatewayListenerTls | None = None
 
 
 class VirtualGatewaySpec(Struct, frozen=True, rename="camel"):

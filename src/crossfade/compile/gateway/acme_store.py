@@ -13,7 +13,7 @@ import msgspec
 from cryptography import x509
 from msgspec import Struct
 
-from crossfade.compile.gateway.certificates import UnusableError, check_pair
+from crossfade.compile.key_pairs import UnusableError, check_pair
 from crossfade.compile.model import ServerCertificate
 from crossfade_kube.meta import NamespacedName, ObjectMeta
 

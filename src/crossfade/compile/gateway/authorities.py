@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.certificates import UnusableError
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.isolate import isolated
+from crossfade.compile.key_pairs import UnusableError
 from crossfade.compile.memo import Memo
 from crossfade.compile.policies.mtls_auth.schema import uuid
 from crossfade.store.snapshot import Snapshot

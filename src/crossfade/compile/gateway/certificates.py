@@ -3,11 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from msgspec import Struct
 
 from crossfade.api.bounds import Misfit, host_name
@@ -15,6 +10,7 @@ from crossfade.api.kong.stream_ingress import TcpIngress
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.vaults import Vaults, secrets_behind
 from crossfade.compile.isolate import isolated
+from crossfade.compile.key_pairs import PARTS, UnusableError, check_pair, pem_of
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ServerCertificate
 from crossfade.compile.policies.references import UnresolvableError, parsed
@@ -27,10 +23,7 @@ from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
 
 _OTHER_CERTIFICATE: Final = "the hosts are served with another certificate"
-_PARTS: Final = ("tls.crt", "tls.key")
 _LONGEST_REFERENCE: Final = 1024
-_LEAST_RSA_BITS: Final = 2048
-_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class NamedCertificate(Struct, frozen=True):
@@ -56,7 +49,7 @@ class _Secrets(NamedTuple):
         return self.snapshot.get(Secret, *name)
 
     def behind(self, secret: Secret) -> tuple[Secret | None, ...]:
-        given = (secret.data.get(name, b"")[:_LONGEST_REFERENCE] for name in _PARTS)
+        given = (secret.data.get(name, b"")[:_LONGEST_REFERENCE] for name in PARTS)
         texts = (value.decode("ascii", "replace").strip() for value in given)
         return secrets_behind([text for text in texts if is_reference(text)], self.vaults, self.get)
 
@@ -158,23 +151,12 @@ def _certificate(
 
 def _loaded(secret: Secret, secrets: _Secrets, place: Origin, diagnostics: Diagnostics) -> ServerCertificate | None:
     try:
-        chain_pem, key_pem = (secrets.resolved(_pem(secret, name)) for name in _PARTS)
+        chain_pem, key_pem = (secrets.resolved(pem_of(secret, name)) for name in PARTS)
         check_pair(chain_pem, key_pem)
     except (UnusableError, UnresolvableError) as problem:
         _refuse(place, secret, str(problem), diagnostics)
         return None
     return ServerCertificate(chain_pem, key_pem)
-
-
-def certificate_from_secret(secret: Secret) -> ServerCertificate:
-    """As it stands, without references to vaults. Raises `UnusableError`."""
-    chain_pem, key_pem = (_pem(secret, name) for name in _PARTS)
-    check_pair(chain_pem, key_pem)
-    return ServerCertificate(chain_pem, key_pem)
-
-
-class UnusableError(Exception):
-    """Why a certificate cannot be served; the text shows nothing of the key."""
 
 
 def _refuse(place: Origin, secret: Secret | None, problem: str, diagnostics: Diagnostics) -> None:
@@ -186,30 +168,3 @@ def _refuse(place: Origin, secret: Secret | None, problem: str, diagnostics: Dia
         hint="give a Secret of type kubernetes.io/tls with tls.crt and tls.key that belong together",
         field="data" if secret else f"{place.path}.secretName",
     )
-
-
-def _pem(secret: Secret, name: str) -> str:
-    """PEM is ASCII; comments around it may be anything, and Envoy gets none of them."""
-    if name not in secret.data:
-        raise UnusableError(f"{name} is missing")
-    return secret.data[name].decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", "?")
-
-
-def check_pair(chain_pem: str, key_pem: str) -> None:
-    """Raises UnusableError for what Envoy would refuse: it takes RSA keys of 2048 bits and more, and three curves."""
-    try:
-        chain = x509.load_pem_x509_certificates(chain_pem.encode())
-        key = load_pem_private_key(key_pem.encode(), None)
-        ours, theirs = key.public_key(), chain[0].public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise UnusableError("tls.crt or tls.key is not valid PEM of a kind that is known") from None
-    if _encoded(ours) != _encoded(theirs):
-        raise UnusableError("tls.key does not belong to tls.crt")
-    is_rsa = isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _LEAST_RSA_BITS
-    is_curve = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, _CURVES)
-    if not is_rsa and not is_curve:
-        raise UnusableError("the key is neither RSA with 2048 bits or more nor on the curves P-256, P-384 or P-521")
-
-
-def _encoded(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -11,7 +11,7 @@ from crossfade.api.bounds import Bounds
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway import annotations as notes
 from crossfade.compile.gateway.authorities import CA_LABEL, Source, is_authority
-from crossfade.compile.gateway.certificates import UnusableError, certificate_from_secret
+from crossfade.compile.key_pairs import UnusableError, certificate_from_secret
 from crossfade.compile.model import ClientTls, ServerCertificate
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.config_map import ConfigMap

@@ -1,5 +1,7 @@
 """App Mesh objects → what every virtual node's sidecar and every virtual gateway does."""
 
+from crossfade.compile.mesh.acm import SELECTOR as ACM_SELECTOR
+from crossfade.compile.mesh.acm import uses_acm
 from crossfade.compile.mesh.cloud_map import InstancesByName, uses_cloud_map
 from crossfade.compile.mesh.compiler import MeshCompiler
 from crossfade.compile.mesh.fallback import (
@@ -17,6 +19,7 @@ from crossfade.compile.mesh.pipeline import compile_mesh
 from crossfade.compile.mesh.service_names import ClusterView
 
 __all__ = [
+    "ACM_SELECTOR",
     "Accepted",
     "ArnScope",
     "ClusterView",
@@ -31,5 +34,6 @@ __all__ = [
     "compile_with_fallback",
     "current",
     "refusable",
+    "uses_acm",
     "uses_cloud_map",
 ]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from crossfade.api.annotation import Annotation
+from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
 from crossfade.compile.mesh.choices import LOAD_BALANCING, SHORT_NAMES
 from crossfade.compile.mesh.header_edits import (
     REMOVE_REQUEST_HEADERS,
@@ -71,5 +72,17 @@ MESH_ANNOTATIONS: Final = (
         "a VirtualNode, of another namespace with that before it, and a percentage: `test/jazz-v2 10%`",
         "",
         "a copy of that share of requests (absent: all) goes to this node too; nobody waits for its answers",
+    ),
+    Annotation(
+        LABEL,
+        ("Secret (as label)",),
+        "`enabled`",
+        effect="the mesh's controller reads the Secret, if it was installed with `--acm-secrets`",
+    ),
+    Annotation(
+        ARNS_ANNOTATION,
+        ("Secret",),
+        "ARNs, separated by commas",
+        effect="the Secret stands for these certificates and authorities of ACM, in its own namespace",
     ),
 )

@@ -25,9 +25,6 @@ class LinkedBackend(Struct, frozen=True):
     field: str
     tls: TlsClientPolicy | None = None
 
-    def demands_tls(self, port: int) -> bool:
-        return self.tls is not None and self.tls.is_enforced and (not self.tls.ports or port in self.tls.ports)
-
 
 def linked_backends(
     node: VirtualNode,

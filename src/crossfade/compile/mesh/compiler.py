@@ -13,10 +13,10 @@ from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import with_endpoints
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import Namespace, Service
+from crossfade_kube.core import Namespace, Secret, Service
 from crossfade_kube.registry import TypedObject
 
-ROUTING_KINDS: Final[tuple[type[TypedObject], ...]] = (Namespace, Mesh, *MEMBER_KINDS, Service)
+ROUTING_KINDS: Final[tuple[type[TypedObject], ...]] = (Namespace, Mesh, *MEMBER_KINDS, Service, Secret)
 """What all but the endpoints depends on."""
 
 

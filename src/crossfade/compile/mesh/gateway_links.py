@@ -6,8 +6,10 @@ from typing import Final
 from msgspec import Struct, structs
 
 from crossfade.api.appmesh import GatewayRoute, VirtualGateway
+from crossfade.api.appmesh.values import TlsClientPolicy
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
+from crossfade.compile.mesh.client_tls import ReachedNodes
 from crossfade.compile.mesh.gateway_routes import Entry, entries, keeps_host, route_kind
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable
@@ -17,6 +19,7 @@ from crossfade.compile.model import AccessLog
 from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
+_POLICY_FIELD: Final = "spec.backendDefaults.clientPolicy.tls"
 NO_EFFECT: Final = "the route has no effect"
 # Where stage two listens, by what is spoken: HTTP/1.1 and HTTP/2 need a loop each.
 LOOP_PORTS: Final = {"http": 15001, "http2": 15002, "grpc": 15002}
@@ -58,12 +61,13 @@ class LinkedRoute(Struct, frozen=True):
 
 def linked_routes(routes: Iterable[GatewayRoute], scope: GatewayScope) -> list[LinkedRoute]:
     """What cannot be linked ends in a diagnostic."""
-    return _marked([found for route in routes if (found := _isolated_route(route, scope))])
+    reached = ReachedNodes(scope.gateway, scope.links, scope.diagnostics)
+    return _marked([found for route in routes if (found := _isolated_route(route, scope, reached))])
 
 
-def _isolated_route(route: GatewayRoute, scope: GatewayScope) -> LinkedRoute | None:
+def _isolated_route(route: GatewayRoute, scope: GatewayScope, reached: ReachedNodes) -> LinkedRoute | None:
     return isolated(
-        lambda: _linked(route, scope),
+        lambda: _linked(route, scope, reached),
         otherwise=None,
         ref=typed_ref(route),
         effect=NO_EFFECT,
@@ -71,7 +75,7 @@ def _isolated_route(route: GatewayRoute, scope: GatewayScope) -> LinkedRoute | N
     )
 
 
-def _linked(route: GatewayRoute, scope: GatewayScope) -> LinkedRoute | None:
+def _linked(route: GatewayRoute, scope: GatewayScope, reached: ReachedNodes) -> LinkedRoute | None:
     kind = route_kind(route)
     if kind is None:
         refuse(route, "gateway-route.kind", "exactly one of httpRoute, http2Route, grpcRoute must be given", "", scope)
@@ -85,9 +89,10 @@ def _linked(route: GatewayRoute, scope: GatewayScope) -> LinkedRoute | None:
     if isinstance(plan, Refusal):
         refuse(route, "gateway-route.port", plan.reason, "action.target", scope)
         return None
-    if _demands_tls(scope.gateway, plan.port):
-        problem = "the gateway's client policy demands TLS, which is not supported yet"
-        refuse(route, "gateway-route.tls-unsupported", problem, "", scope)
+    try:
+        plan = reached.under(_policy(scope.gateway), plan, _POLICY_FIELD)
+    except Unusable as problem:
+        refuse(route, "gateway-route.tls", f"the gateway's client policy cannot be kept: {problem}", "", scope)
         return None
     try:
         found = entries(body)
@@ -109,11 +114,10 @@ def _plan_of(service: ServicePlan, port: int | None) -> PortPlan | Refusal:
     return Refusal(f"virtualService {service.host} has several listeners, so the target must name a port")
 
 
-def _demands_tls(gateway: VirtualGateway, port: int) -> bool:
+def _policy(gateway: VirtualGateway) -> TlsClientPolicy | None:
     defaults = gateway.spec.backend_defaults
     policy = defaults.client_policy if defaults else None
-    tls = policy.tls if policy else None
-    return tls is not None and tls.is_enforced and (not tls.ports or port in tls.ports)
+    return policy.tls if policy else None
 
 
 def _marked(linked: Iterable[LinkedRoute]) -> list[LinkedRoute]:

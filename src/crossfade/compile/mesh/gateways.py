@@ -27,6 +27,7 @@ from crossfade.compile.mesh.gateway_routes import LOWEST_PRIORITY, Entry
 from crossfade.compile.mesh.matches import specificity
 from crossfade.compile.mesh.shadows import shadowed
 from crossfade.compile.mesh.timing import circuit_breakers
+from crossfade.compile.mesh.tls import secured
 from crossfade.compile.model import (
     Cluster,
     Dialect,
@@ -58,7 +59,6 @@ _LOOPBACK: Final = "127.0.0.1"
 # Tells stage two which virtual service is meant where the host name does not (appmesh.md §3.11).
 _MARK_HEADER: Final = "x-app-mesh-virtual-service"
 _CONNECT_TIMEOUT_S: Final = 0.25
-_NO_TLS: Final = "DISABLED"
 
 
 def compile_gateway(routes: Iterable[GatewayRoute], scope: GatewayScope) -> ProxyModel:
@@ -72,7 +72,8 @@ def compile_gateway(routes: Iterable[GatewayRoute], scope: GatewayScope) -> Prox
         _check_listener(found, served, scope)
     chosen = [_chosen(listener, linked) for listener in served]
     _check_shadows(chosen, scope)
-    first = [_first_stage(listener, routes, scope) for listener, routes in zip(served, chosen, strict=True)]
+    stages = (_first_stage(listener, routes, scope) for listener, routes in zip(served, chosen, strict=True))
+    first = [stage for stage in stages if stage is not None]
     spoken = {LOOP_PORTS[listener.port_mapping.protocol] for listener in served}
     marked = {found.loop for found in linked if found.mark and LOOP_PORTS[found.protocol] in spoken}
     second = [_second_stage(port, linked, scope) for port in sorted(spoken | marked)]
@@ -134,7 +135,6 @@ def _tell_shadowed(route: GatewayRoute, earlier: GatewayRoute, scope: GatewaySco
 
 
 def _is_served(listener: GatewayListener, index: int, scope: GatewayScope) -> bool:
-    mode = listener.tls.mode if listener.tls else _NO_TLS
     earlier = scope.gateway.spec.listeners[:index]
     field, port = f"spec.listeners[{index}]", listener.port_mapping.port
     if isinstance(misfit := PORT.check(port), Misfit):
@@ -147,19 +147,7 @@ def _is_served(listener: GatewayListener, index: int, scope: GatewayScope) -> bo
             typed_ref(scope.gateway), "listener.duplicate-port", problem, effect=effect, field=field
         )
         return False
-    if mode == _NO_TLS:
-        return True
-    is_open = mode == "PERMISSIVE"
-    scope.diagnostics.error(
-        typed_ref(scope.gateway),
-        "listener.tls-unsupported",
-        "TLS on virtual gateways is not supported yet",
-        effect=f"port {port} "
-        + ("takes plain text only" if is_open else "is closed, since plain text would not be safe"),
-        hint="set tls.mode to DISABLED",
-        field=f"{field}.tls",
-    )
-    return is_open
+    return True
 
 
 def _check_health_check(listener: GatewayListener, index: int, scope: GatewayScope) -> None:
@@ -177,8 +165,8 @@ def _check_health_check(listener: GatewayListener, index: int, scope: GatewaySco
 
 def _first_stage(
     listener: GatewayListener, chosen: Sequence[LinkedRoute], scope: GatewayScope
-) -> tuple[Listener, RouteTable, list[Cluster]]:
-    """`chosen` are the listener's routes in the order in which they are tried."""
+) -> tuple[Listener, RouteTable, list[Cluster]] | None:
+    """`chosen` are the listener's routes in the order in which they are tried. None: the port stays closed."""
     mapping = listener.port_mapping
     ports = {LOOP_PORTS[mapping.protocol], *(found.loop for found in chosen)}
     loops = {port: _loop_cluster(listener, port, scope) for port in sorted(ports)}
@@ -190,8 +178,23 @@ def _first_stage(
         table.name, "ingress", Dialect.APP_MESH, Protocol(mapping.protocol), access_log=scope.access_log
     )
     chain = FilterChain(f"{mapping.protocol}_{mapping.port}", handler, origin=Origin(typed_ref(scope.gateway)))
+    chains = _secured(chain, listener, scope)
+    if not chains:
+        return None
     name = f"lds_ingress_0.0.0.0_{mapping.port}"
-    return Listener(name, "0.0.0.0", mapping.port, Direction.INBOUND, (chain,)), table, list(loops.values())
+    return Listener(name, "0.0.0.0", mapping.port, Direction.INBOUND, chains), table, list(loops.values())
+
+
+def _secured(chain: FilterChain, listener: GatewayListener, scope: GatewayScope) -> tuple[FilterChain, ...]:
+    place = Origin(typed_ref(scope.gateway), f"spec.listeners[{scope.gateway.spec.listeners.index(listener)}]")
+    return secured(
+        chain,
+        listener.tls,
+        place,
+        port=listener.port_mapping.port,
+        secrets=scope.links.secrets,
+        diagnostics=scope.diagnostics,
+    )
 
 
 def _precedence(found: LinkedRoute) -> tuple[object, ...]:

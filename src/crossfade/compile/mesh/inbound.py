@@ -10,6 +10,7 @@ from crossfade.api.appmesh.virtual_node import Listener as NodeListener
 from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
+from crossfade.compile.mesh.acm import AcmSecrets
 from crossfade.compile.mesh.timing import (
     circuit_breakers,
     health_check_problem,
@@ -17,6 +18,7 @@ from crossfade.compile.mesh.timing import (
     request_timeout_s,
     tcp_idle_timeout_s,
 )
+from crossfade.compile.mesh.tls import secured
 from crossfade.compile.model import (
     AccessLog,
     Cluster,
@@ -62,36 +64,60 @@ class InboundPart(Struct, frozen=True):
         )
 
 
-def compile_inbound(
-    node: VirtualNode, *, mesh: str, app_address: str, access_log: AccessLog | None, diagnostics: Diagnostics
-) -> InboundPart:
+class InboundScope(Struct, frozen=True):
+    """`mesh` is the mesh's awsName."""
+
+    mesh: str
+    app_address: str
+    access_log: AccessLog | None
+    secrets: AcmSecrets
+    diagnostics: Diagnostics
+
+
+def compile_inbound(node: VirtualNode, scope: InboundScope) -> InboundPart:
     """One chain per listener port, everything to the application on `app_address`."""
-    chains, tables, clusters = [], [], []
+    chains: list[FilterChain] = []
+    tables: list[RouteTable] = []
+    clusters: list[Cluster] = []
     for index, listener in enumerate(node.spec.listeners):
-        field = f"spec.listeners[{index}]"
-        if not _is_served(node, index, listener, diagnostics):
+        origin = Origin(typed_ref(node), f"spec.listeners[{index}]")
+        if not _is_served(node, index, listener, scope.diagnostics):
             continue
-        mapping = listener.port_mapping
-        cluster = _local_cluster(node, listener, mesh, app_address, Origin(typed_ref(node), field))
-        clusters.append(cluster)
-        prefix = "ingress" if len(node.spec.listeners) == 1 else f"ingress.{mapping.protocol}.{mapping.port}"
-        handler: HttpHandler | TcpHandler
-        if mapping.protocol == "tcp":
-            handler = TcpHandler((Destination(cluster.name),), prefix, _tcp_idle_s(listener), access_log)
-        else:
-            table = _route_table(listener, cluster.name, Origin(typed_ref(node), field))
-            tables.append(table)
-            handler = HttpHandler(
-                table.name,
-                prefix,
-                Dialect.APP_MESH,
-                Protocol(mapping.protocol),
-                access_log=access_log,
-                tells_undelivered=True,
-            )
-        origin = Origin(typed_ref(node), field)
-        chains.append(FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port, origin=origin))
+        cluster = _local_cluster(node, listener, scope.mesh, scope.app_address, origin)
+        table = _route_table(listener, cluster.name, origin) if listener.port_mapping.protocol != "tcp" else None
+        found = _chains(node, listener, cluster, table, scope=scope, origin=origin)
+        if found:
+            chains += found
+            clusters.append(cluster)
+            tables += [table] if table is not None else []
     return InboundPart(tuple(chains), tuple(tables), tuple(clusters))
+
+
+def _chains(
+    node: VirtualNode,
+    listener: NodeListener,
+    cluster: Cluster,
+    table: RouteTable | None,
+    *,
+    scope: InboundScope,
+    origin: Origin,
+) -> tuple[FilterChain, ...]:
+    mapping = listener.port_mapping
+    prefix = "ingress" if len(node.spec.listeners) == 1 else f"ingress.{mapping.protocol}.{mapping.port}"
+    handler: HttpHandler | TcpHandler
+    if table is None:
+        handler = TcpHandler((Destination(cluster.name),), prefix, _tcp_idle_s(listener), scope.access_log)
+    else:
+        handler = HttpHandler(
+            table.name,
+            prefix,
+            Dialect.APP_MESH,
+            Protocol(mapping.protocol),
+            access_log=scope.access_log,
+            tells_undelivered=True,
+        )
+    chain = FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port, origin=origin)
+    return secured(chain, listener.tls, origin, port=mapping.port, secrets=scope.secrets, diagnostics=scope.diagnostics)
 
 
 def _is_served(node: VirtualNode, index: int, listener: NodeListener, diagnostics: Diagnostics) -> bool:
@@ -137,24 +163,7 @@ def _is_served(node: VirtualNode, index: int, listener: NodeListener, diagnostic
             effect="no limit is kept",
             field=f"{field}.connectionPool",
         )
-    return _accepts_plain_text(node, index, listener, diagnostics)
-
-
-def _accepts_plain_text(node: VirtualNode, index: int, listener: NodeListener, diagnostics: Diagnostics) -> bool:
-    mode = listener.tls.mode if listener.tls else "DISABLED"
-    if mode == "DISABLED":
-        return True
-    closed = mode == "STRICT"
-    diagnostics.error(
-        typed_ref(node),
-        "listener.tls-unsupported",
-        "TLS between sidecars is not supported yet",
-        effect=f"port {listener.port_mapping.port} "
-        + ("is closed, since plain text would not be safe" if closed else "takes plain text only"),
-        hint="set tls.mode to DISABLED",
-        field=f"spec.listeners[{index}].tls",
-    )
-    return not closed
+    return True
 
 
 def _limits(listener: NodeListener) -> ConnectionLimits | None:

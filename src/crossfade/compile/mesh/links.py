@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 from crossfade.api.appmesh import VirtualNode, VirtualRouter, VirtualService
 from crossfade.api.appmesh.values import ObjectReference, VirtualNodeTarget, VirtualServiceTarget
 from crossfade.api.appmesh.virtual_service import VirtualRouterTarget
+from crossfade.compile.mesh.acm import AcmSecrets
 from crossfade.compile.mesh.admit import Members
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.service_names import ClusterView, service_key, uses_slices
@@ -20,6 +21,8 @@ _WORDS: Final[dict[type[Any], str]] = {
     VirtualService: "virtualService",
     VirtualRouter: "virtualRouter",
 }
+NODE_CLUSTER_PATH: Final = "spec.serviceDiscovery"
+"""Where a node says what becomes its clusters."""
 # arn:aws:appmesh:<region>:<account>:mesh/<mesh>/<type>/<name>
 _ARN_PARTS: Final = 6
 
@@ -33,6 +36,7 @@ class Links:
         self.cluster = cluster
         self.clusters: dict[tuple[NamespacedName, int, str], Cluster | Refusal] = {}
         """Of nodes' listeners, as they are first asked for: routes mention the same ones again and again."""
+        self.secrets = AcmSecrets(snapshot, are_shown=cluster.shows_secrets)
         self.uses_slices = uses_slices(members.mesh, cluster)
         discovery = members.mesh.spec.mesh_service_discovery
         self.ip_preference = discovery.ip_preference if discovery else None
@@ -41,6 +45,13 @@ class Links:
         """The Service of the cluster that a host name stands for."""
         key = service_key(hostname, self.cluster.domain)
         return None if key is None else self._snapshot.get(Service, *key)
+
+    def node_behind(self, cluster: Cluster) -> VirtualNode | None:
+        """Whose listener it is; None where nobody is reached."""
+        ref = cluster.origin.ref
+        if ref.kind != VirtualNode.RESOURCE.kind or cluster.origin.path != NODE_CLUSTER_PATH:
+            return None
+        return self._members.get(VirtualNode, NamespacedName(ref.namespace, ref.name))
 
     def node(self, target: VirtualNodeTarget, namespace: str) -> VirtualNode | Refusal:
         return self._find(VirtualNode, target.virtual_node_ref, target.virtual_node_arn, namespace)

@@ -6,12 +6,15 @@ One filter chain per destination port of the backends. What no chain takes is dr
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from crossfade.api.appmesh import VirtualNode
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.backends import LinkedBackend
+from crossfade.compile.mesh.client_tls import ReachedNodes
+from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.matches import Unusable
 from crossfade.compile.mesh.model import PortPlan
 from crossfade.compile.mesh.short_names import added_domains
 from crossfade.compile.model import (
@@ -44,10 +47,11 @@ class OutboundPart(Struct, frozen=True):
 
 
 class _Offer(Struct, frozen=True):
-    """One backend on one port."""
+    """One backend on one port. With a `refusal` its client policy cannot be kept, and nothing may be sent."""
 
     backend: LinkedBackend
     plan: PortPlan
+    refusal: str = ""
 
 
 class OutboundScope(Struct, frozen=True):
@@ -58,6 +62,7 @@ class OutboundScope(Struct, frozen=True):
 
     node: VirtualNode
     mesh: str
+    links: Links
     passes_on: bool
     access_log: AccessLog | None
     diagnostics: Diagnostics
@@ -70,9 +75,10 @@ class OutboundScope(Struct, frozen=True):
 
 def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) -> OutboundPart:
     ports: dict[int, list[_Offer]] = {}
+    reached = ReachedNodes(scope.node, scope.links, scope.diagnostics)
     for backend in backends:
         for plan in backend.plan.ports:
-            ports.setdefault(plan.port, []).append(_Offer(backend, plan))
+            ports.setdefault(plan.port, []).append(_offer(backend, plan, reached))
     _add_unprovided(backends, ports, scope)
     accepted = {port: _agreeing(offers, scope) for port, offers in sorted(ports.items())}
     chains: list[FilterChain] = []
@@ -111,6 +117,13 @@ def _add_unprovided(backends: Sequence[LinkedBackend], ports: dict[int, list[_Of
             protocol = offers[0].plan.protocol if offers else "http"
             if protocol != "tcp" and (offers or not scope.passes_on):
                 ports[port] = [*offers, _Offer(backend, PortPlan(port, protocol))]
+
+
+def _offer(backend: LinkedBackend, plan: PortPlan, reached: ReachedNodes) -> _Offer:
+    try:
+        return _Offer(backend, reached.under(backend.tls, plan, backend.field))
+    except Unusable as problem:
+        return _Offer(backend, structs.replace(plan, clusters=()), str(problem))
 
 
 def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
@@ -178,18 +191,18 @@ def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> R
 def _virtual_host(offer: _Offer, added: tuple[str, ...], scope: OutboundScope) -> VirtualHost:
     host, port = offer.backend.plan.host, offer.plan.port
     routes = offer.plan.routes
-    if offer.backend.demands_tls(port):
-        _refuse_tls(offer, scope, effect=f"requests to {host} are answered with 503")
-        refusal = Respond(503, "the client policy demands TLS, which is not supported yet")
-        routes = (Route("tls-unsupported", RouteMatch(), refusal, scope.origin),)
+    if offer.refusal:
+        _refuse(offer, scope, effect=f"requests to {host} are answered with 503")
+        refusal = Respond(503, "the client policy cannot be kept")
+        routes = (Route("client-policy", RouteMatch(), refusal, scope.origin),)
     return VirtualHost(host, (host, f"{host}:{port}", *added), routes, Origin(offer.backend.plan.ref))
 
 
 def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:
     """None without destinations: the connection is then closed, as for a port that nobody offers."""
     port = offer.plan.port
-    if offer.backend.demands_tls(port):
-        _refuse_tls(offer, scope, effect=f"connections to port {port} are closed")
+    if offer.refusal:
+        _refuse(offer, scope, effect=f"connections to port {port} are closed")
         return []
     if not offer.plan.destinations:
         return []
@@ -199,15 +212,10 @@ def _tcp_chain(offer: _Offer, scope: OutboundScope) -> list[FilterChain]:
     return [FilterChain(f"tcp_{port}", handler, port, origin=scope.origin)]
 
 
-def _refuse_tls(offer: _Offer, scope: OutboundScope, *, effect: str) -> None:
-    scope.diagnostics.error(
-        scope.origin.ref,
-        "backend.tls-unsupported",
-        f"the client policy for {offer.backend.plan.host} demands TLS, which is not supported yet",
-        effect=effect,
-        hint="set clientPolicy.tls.enforce to false",
-        field=offer.backend.field,
-    )
+def _refuse(offer: _Offer, scope: OutboundScope, *, effect: str) -> None:
+    host = offer.backend.plan.host
+    problem = f"the client policy for {host} cannot be kept: {offer.refusal}"
+    scope.diagnostics.error(scope.origin.ref, "backend.tls", problem, effect=effect, field=offer.backend.field)
 
 
 def _passthrough_host(is_http2: bool, scope: OutboundScope) -> VirtualHost:

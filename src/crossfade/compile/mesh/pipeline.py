@@ -27,7 +27,7 @@ from crossfade.compile.mesh.endpoints import NO_INSTANCES, Source, SourcesByClus
 from crossfade.compile.mesh.gateway_links import GatewayScope
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
-from crossfade.compile.mesh.inbound import compile_inbound
+from crossfade.compile.mesh.inbound import InboundScope, compile_inbound
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
@@ -39,9 +39,10 @@ from crossfade.compile.mesh.service_extensions import extended
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
+from crossfade.compile.mesh.tls import offered_tls
 from crossfade.compile.model import Cluster, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
-from crossfade_kube.core import Namespace, Service
+from crossfade_kube.core import Namespace, Secret, Service
 from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
@@ -200,7 +201,8 @@ def _nodes_seen(scope: Scope) -> object:
     def facts(_: Diagnostics) -> frozenset[object]:
         return frozenset(_found_by(node, scope.links) for node in scope.members.all(VirtualNode))
 
-    found = scope.memo.of(("found", scope.mesh), (*kinds, snapshot.all(Service), cluster), facts, scope.diagnostics)
+    found_by = (*kinds, snapshot.all(Service), snapshot.all(Secret), cluster)
+    found = scope.memo.of(("found", scope.mesh), found_by, facts, scope.diagnostics)
     return scope.memo.of(("seen", scope.mesh), (*kinds, cluster, found), lambda _: object(), scope.diagnostics)
 
 
@@ -209,9 +211,10 @@ def _found_by(node: VirtualNode, links: Links) -> tuple[object, ...]:
     try:
         discovery = cluster_discovery(node, 1, links)
         service = service_behind(node, links)
+        tls = tuple(offered_tls(node, listener, links.secrets) for listener in node.spec.listeners if listener.tls)
     except Exception as exc:
         return node.metadata.key, repr(exc)
-    return node.metadata.key, discovery, service.spec.ports if service is not None else ()
+    return node.metadata.key, discovery, service.spec.ports if service is not None else (), tls
 
 
 def _gateway(
@@ -278,7 +281,7 @@ def _remembered_sidecar(
         return make(scope.diagnostics)
     services = (scope.links.service(one.virtual_service, node.metadata.namespace) for one in node.spec.backends)
     seen = tuple(one.reason if isinstance(one, Refusal) else plans[one.metadata.key] for one in services)
-    inputs = (node, scope.members.mesh, nodes_seen, *seen)
+    inputs = (node, scope.members.mesh, nodes_seen, scope.links.secrets.seen(node), *seen)
     return scope.memo.of(("sidecar", node.metadata.key), inputs, make, scope.diagnostics)
 
 
@@ -294,16 +297,11 @@ def _sidecar(
     LOAD_BALANCING.check(node, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
-    inbound = compile_inbound(
-        node,
-        mesh=mesh.aws_name,
-        app_address="::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1",
-        access_log=log,
-        diagnostics=diagnostics,
-    )
+    app_address = "::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1"
+    inbound = compile_inbound(node, InboundScope(mesh.aws_name, app_address, log, links.secrets, diagnostics))
     backends = linked_backends(node, members, links, plans=plans, diagnostics=diagnostics)
     domain = links.cluster.domain if SHORT_NAMES.of(mesh) == "enabled" else None
-    scope = OutboundScope(node, mesh.aws_name, mesh.allows_all_egress, log, diagnostics, short_names_in=domain)
+    scope = OutboundScope(node, mesh.aws_name, links, mesh.allows_all_egress, log, diagnostics, short_names_in=domain)
     outbound = compile_outbound(backends, scope)
     return ProxyModel(
         listeners=(*inbound.listeners, outbound.listener),

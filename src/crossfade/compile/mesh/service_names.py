@@ -18,12 +18,13 @@ FROM_DNS: Final = "dns"
 class ClusterView(Struct, frozen=True):
     """`domain` is the cluster's DNS domain; without `shows_endpoints` Services and EndpointSlices may not be read.
 
-    Without `shows_pods` pods may not.
+    Without `shows_pods` pods may not, without `shows_secrets` Secrets.
     """
 
     domain: str = "cluster.local"
     shows_endpoints: bool = True
     shows_pods: bool = True
+    shows_secrets: bool = True
 
 
 ANY_CLUSTER: Final = ClusterView()

@@ -13,9 +13,10 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.choices import LOAD_BALANCING
 from crossfade.compile.mesh.discovery import cluster_discovery
-from crossfade.compile.mesh.links import Links
+from crossfade.compile.mesh.links import NODE_CLUSTER_PATH, Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
+from crossfade.compile.mesh.tls import offered_tls
 from crossfade.compile.model import Algorithm, Balancing, Cluster, Discovery, Protocol
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Destination
@@ -112,12 +113,13 @@ def _made_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links
         name=names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port),
         discovery=found.kind,
         endpoints=found.endpoints,
-        origin=Origin(typed_ref(node), "spec.serviceDiscovery"),
+        origin=Origin(typed_ref(node), NODE_CLUSTER_PATH),
         protocol=Protocol(mapping.protocol),
         connect_timeout_s=_CONNECT_TIMEOUT_S,
         balancing=_balancing(node),
         health_check=health_check(listener),
         outlier_detection=outlier_detection(listener.outlier_detection),
+        mesh_tls=offered_tls(node, listener, links.secrets),
         shares_endpoints=found.kind is Discovery.EDS,
     )
 

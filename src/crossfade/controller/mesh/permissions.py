@@ -13,10 +13,20 @@ from crossfade_kube.registry import TypedObject
 _PAUSES_S = (0.05, 5.0)
 
 
-async def may_read(client: Client, kinds: Iterable[type[TypedObject]], log: EventLog, *, otherwise: str) -> bool:
-    """All of them, in every namespace; waits for an API that does not answer. `otherwise` says what follows."""
+async def may_read(
+    client: Client,
+    kinds: Iterable[type[TypedObject]],
+    log: EventLog,
+    *,
+    otherwise: str,
+    is_optional: bool = False,
+) -> bool:
+    """All of them, in every namespace; waits for an API that does not answer. `otherwise` says what follows.
+
+    What is optional is not told: whoever needs it hears of it where it is needed.
+    """
     forbidden = [kind.RESOURCE.plural for kind in kinds if not await _may_list(client, kind, log)]
-    if forbidden:
+    if forbidden and not is_optional:
         hint = "apply what `crossfade install mesh` prints and restart the controller"
         log.warning("permissions.missing", resources=",".join(forbidden), effect=otherwise, hint=hint)
     return not forbidden

@@ -23,7 +23,14 @@ from crossfade.api.appmesh import (
 )
 from crossfade.api.bounds import Misfit, host_name
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.mesh import ArnScope, ClusterView, InstancesByName, uses_cloud_map
+from crossfade.compile.mesh import (
+    ACM_SELECTOR,
+    ArnScope,
+    ClusterView,
+    InstancesByName,
+    uses_acm,
+    uses_cloud_map,
+)
 from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.controller.health import health_server
@@ -58,7 +65,7 @@ from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
-from crossfade_kube.core import EndpointSlice, Namespace, Pod, Service
+from crossfade_kube.core import EndpointSlice, Namespace, Pod, Secret, Service
 from crossfade_kube.errors import KubeError, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
@@ -116,6 +123,7 @@ class MeshSettings(Struct, frozen=True):
     uses_aws_cloud_map: bool = False
     native_sidecars: NativeSidecars = NativeSidecars.AUTO
     sidecar_start_timeout_s: int = 180
+    sds_socket: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "MeshSettings":
@@ -148,6 +156,7 @@ class MeshSettings(Struct, frozen=True):
             cluster_domain=domain,
             uses_aws_cloud_map=cloud_map == "aws",
             native_sidecars=NativeSidecars(native),
+            sds_socket=environ.get("CROSSFADE_SDS_SOCKET", ""),
             sidecar_start_timeout_s=max(_seconds(environ, "CROSSFADE_POST_START_TIMEOUT_S", 180), 1),
         )
 
@@ -171,7 +180,8 @@ async def run_mesh_role(settings: MeshSettings) -> None:
         async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for):
             endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
             pods = await may_read(client, (Pod,), log, otherwise="no pod is registered for Cloud Map")
-            role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, endpoints, pods))
+            secrets = await may_read(client, (Secret,), log, otherwise="", is_optional=True)
+            role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, endpoints, pods, secrets))
             await role.run()
 
 
@@ -188,7 +198,11 @@ class _MeshRole:
             client,
             kinds,
             log=log,
-            on_demand={Pod: uses_cloud_map} if cluster.shows_pods else {},
+            selectors={Secret: ACM_SELECTOR},
+            on_demand={
+                **({Pod: uses_cloud_map} if cluster.shows_pods else {}),
+                **({Secret: uses_acm} if cluster.shows_secrets else {}),
+            },
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
         )
@@ -339,6 +353,7 @@ class _MeshRole:
             has_native_sidecars=self._has_native_sidecars or settings.native_sidecars is NativeSidecars.ALWAYS,
             native=settings.native_sidecars,
             start_timeout_s=settings.sidecar_start_timeout_s,
+            sds_socket=settings.sds_socket,
         )
 
     def _report(self, finding: Finding) -> None:
