@@ -1,6 +1,7 @@
 """TLS between two sidecars: App Mesh's objects, compiled, in two real Envoys (appmesh.md §3.8)."""
 
 import asyncio
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.envoy import until
+from tests.support.envoy import backend, until
+from tests.support.mesh_envoy import mesh_gateway
 from tests.support.mesh_tls import (
     BODY,
     CLIENT,
     HOST,
     SERVER,
     SPIFFE,
+    Pairs,
     TwoSidecars,
     acm_secret,
     running_agent,
@@ -162,3 +165,28 @@ async def test_an_agent_on_the_node_gives_certificates(tmp_path: Path) -> None:
         await pair.until_client(200)
         assert await pair.over_tls("client") == (200, "server")
         assert await pair.over_tls("stranger") == (0, "")
+
+
+async def test_a_gateway_takes_tls_and_its_policy_holds_for_what_it_calls(tmp_path: Path) -> None:
+    pairs = Pairs(tmp_path / "pairs")
+    async with backend("app") as app, mesh_gateway(tmp_path) as gateway:
+        await gateway.start()
+        mapping = {"port": gateway.port, "protocol": "http"}
+        listeners = [{"portMapping": mapping, "tls": {"mode": "PERMISSIVE", "certificate": pairs.file("server")}}]
+        gateway.put_gateway(listeners=listeners)
+        gateway.put_service("jazz", app.port)
+        await gateway.until("/jazz", "app")
+        strict = [{"portMapping": mapping, "tls": {"mode": "STRICT", "certificate": pairs.file("server")}}]
+        gateway.put_gateway(listeners=strict)
+        await gateway.until("/jazz", status=0)
+        context = ssl.create_default_context(cadata=pairs.authority.certificate_pem.decode())
+
+        async def is_answered(status: int) -> bool:
+            url = f"https://127.0.0.1:{gateway.port}/jazz"
+            async with aiohttp.ClientSession() as http, http.get(url, ssl=context) as answer:
+                return answer.status == status
+
+        await until(lambda: is_answered(200))
+        gateway.put_gateway(listeners=strict, backendDefaults={"clientPolicy": pairs.policy()})
+        # The application has no TLS, which the policy demands.
+        await until(lambda: is_answered(503))

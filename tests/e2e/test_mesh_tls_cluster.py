@@ -1,11 +1,14 @@
 """App Mesh's walkthroughs of TLS from files, one-sided and mutual, in a cluster: probed pods behind strict ports."""
 
 import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.support.cluster import crossfade
 from tests.support.gateway import eventually
 from tests.support.mesh_lab import NAMESPACE, SOON_S, Cell, MeshLab, client_pod, mesh_lab
 from tests.support.tls import Pair, issue
@@ -26,6 +29,8 @@ GREEN = Cell(
 RED = Cell("red")
 # Its probe is one of gRPC.
 LIME = Cell("lime", protocol="grpc", tls=BLUE.tls, annotations={MOUNTS: "lime-tls:/certs"})
+ARN = "arn:aws:acm:us-west-2:123456789012:certificate/1"
+ACM = Cell("acm", tls={"mode": "STRICT", "certificate": {"acm": {"certificateARN": ARN}}})
 CELLS = (BLUE, GREEN, RED, LIME)
 
 
@@ -115,3 +120,23 @@ def test_probed_paths_are_all_that_a_probe_port_gives(lab: MeshLab) -> None:
     assert status_in(lab, "outside", f"http://{pod}:15021/") == "200"
     assert status_in(lab, "outside", f"http://{pod}:15021/other") == "404"
     assert status_in(lab, "outside", f"http://{pod}:15021/", "-X", "POST") == "404"
+
+
+def test_a_secret_of_the_cluster_stands_for_a_certificate_of_acm(lab: MeshLab) -> None:
+    lab.apply(*(json.loads(text) for text in _permission()))
+    lab.kubectl("rollout", "restart", "-n", "appmesh-system", "deployment/appmesh-controller")
+    lab.kubectl("rollout", "status", "-n", "appmesh-system", "deployment/appmesh-controller", "--timeout=90s")
+    authority = issue("acm")
+    made = secret("acm", issue("acm-blue", authority, hosts=(node_host(ACM),)), authority)
+    made["metadata"] |= {"labels": {"crossfade.dev/acm": "enabled"}, "annotations": {"crossfade.dev/acm-arns": ARN}}
+    lab.apply(made)
+    lab.deploy(ACM)
+    where = f"https://{node_host(ACM)}:{ACM.port}/"
+    eventually(lambda: status_in(lab, "outside", where, "-k") == "200", within_s=SOON_S)
+    assert status_in(lab, "outside", where.replace("https", "http")) == "000"
+
+
+def _permission() -> Iterator[str]:
+    for document in yaml.safe_load_all(crossfade("install", "mesh", "--acm-secrets").stdout):
+        if document["kind"] == "ClusterRole":
+            yield json.dumps(document)
