@@ -75,7 +75,8 @@ fn configurations() -> Vec<(&'static str, Value)> {
                 "authorities": [{"id": "a", "der": STANDARD.encode(include_bytes!("plugins/mtls_auth/testdata/root.der"))}],
                 "allow_partial_chain": true, "anonymous": "nobody", "default_consumer": "vip",
                 "consumer_by": ["username", "custom_id"], "skip_consumer_lookup": true, "authenticated_group_by": "DN",
-                "revocation_check_mode": "STRICT",
+                "revocation_check_mode": "STRICT", "http_timeout": 1, "cert_cache_ttl": 60000, "http_proxy_host": null,
+                "http_proxy_port": null, "https_proxy_host": null, "https_proxy_port": null,
             }),
         ),
         (

@@ -3,8 +3,8 @@
 use crate::net;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 
 /// No provider says more of itself.
 const LARGEST: u64 = 1024 * 1024;
@@ -12,6 +12,11 @@ const LARGEST_HEAD: usize = 64 * 1024;
 
 /// No proxy of the environment is asked: it would see what is secret, and the gateway's other connections use none.
 pub fn agent(verifies: bool, timeout: Duration) -> Agent {
+    agent_by(None, verifies, timeout)
+}
+
+/// By a proxy that somebody has configured.
+pub fn agent_by(proxy: Option<Proxy>, verifies: bool, timeout: Duration) -> Agent {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(net::provider())
         .disable_verification(!verifies)
@@ -19,7 +24,7 @@ pub fn agent(verifies: bool, timeout: Duration) -> Agent {
         .build();
     Agent::config_builder()
         .tls_config(tls)
-        .proxy(None)
+        .proxy(proxy)
         .timeout_global(Some(timeout))
         .max_redirects(0)
         .max_redirects_will_error(false)

@@ -2,6 +2,7 @@
 
 use super::holder::Holder;
 use super::places::Places;
+use super::revocation::Question;
 use crate::error::ConfigError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -47,9 +48,9 @@ pub struct Verified {
     pub holder: Holder,
     /// Ids of the authorities that the chain passes, from the client's end.
     pub authorities: Vec<Box<str>>,
-    /// Who can tell whether it was revoked: for the client's certificate first, then for those that were sent with it and
-    /// that no configuration names.
-    pub places: Vec<Places>,
+    /// What may have been revoked: the client's certificate first, then those that were sent with it and that no
+    /// configuration names.
+    pub questions: Vec<Question>,
     /// Seconds since 1970: the last moment at which all of the chain is valid.
     pub until: u64,
 }
@@ -57,8 +58,8 @@ pub struct Verified {
 /// What leads from a client's certificate to an authority.
 struct Path {
     authorities: Vec<Box<str>>,
-    /// Of what stands between and was sent.
-    places: Vec<Places>,
+    /// From the client's end, with the authority's.
+    chain: Vec<CertificateDer<'static>>,
     until: u64,
 }
 
@@ -95,39 +96,45 @@ impl Authorities {
             self.path(leaf, sent, &anchors, now)?
         } else {
             let issuer = issuer_of_old(&parsed, &anchors)?;
-            Path { authorities: vec![issuer.id.clone()], places: Vec::new(), until: issuer.valid.1 }
+            let chain = vec![leaf.clone(), issuer.der.clone()];
+            Path { authorities: vec![issuer.id.clone()], chain, until: issuer.valid.1 }
         };
         let (from, to) = validity(&parsed);
         let is_valid = (from..=to).contains(&now);
         is_valid.then_some(())?;
-        let places = std::iter::once(Places::of(&parsed)).chain(path.places).collect();
+        let questions = self.questions(&path.chain)?;
         let (authorities, until) = (path.authorities, path.until.min(to));
-        Some(Verified { holder: Holder::of(&parsed)?, authorities, places, until })
+        Some(Verified { holder: Holder::of(&parsed)?, authorities, questions, until })
     }
 
     fn path(
         &self,
-        leaf: &CertificateDer<'_>,
+        leaf: &CertificateDer<'static>,
         sent: &[CertificateDer<'static>],
         valid: &[&Authority],
         now: u64,
     ) -> Option<Path> {
         let anchors: Vec<_> = valid.iter().filter_map(|one| one.anchor.clone()).collect();
         let between: Vec<_> = sent.iter().chain(&self.between).cloned().collect();
-        let leaf = EndEntityCert::try_from(leaf).ok()?;
+        let certificate = EndEntityCert::try_from(leaf).ok()?;
         let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
         let usage = KeyUsage::client_auth();
-        let path = leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &between, now, usage, None, None).ok()?;
+        let path =
+            certificate.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &between, now, usage, None, None).ok()?;
         let end = valid.iter().find(|one| one.anchor.as_ref().is_some_and(|anchor| is_same(anchor, path.anchor())))?;
-        let places = self.places(&path)?;
-        Some(Path { authorities: self.passed(&path, end), places, until: until(&path).min(end.valid.1) })
+        let between = path.intermediate_certificates().map(|one| one.der().into_owned());
+        let chain = std::iter::once(leaf.clone()).chain(between).chain([end.der.clone()]).collect();
+        Some(Path { authorities: self.passed(&path, end), chain, until: until(&path).min(end.valid.1) })
     }
 
-    /// None where one cannot be read.
-    fn places(&self, path: &VerifiedPath<'_>) -> Option<Vec<Places>> {
-        let between = path.intermediate_certificates().map(|one| one.der());
-        let sent = between.filter(|der| self.all.iter().all(|one| one.der != *der));
-        sent.map(|der| Certificate::from_der(&der).ok().map(|one| Places::of(&one))).collect()
+    /// None where a certificate cannot be read.
+    fn questions(&self, chain: &[CertificateDer<'static>]) -> Option<Vec<Question>> {
+        let sent = (0..chain.len() - 1).filter(|place| self.all.iter().all(|one| one.der != chain[*place]));
+        let question = |place: usize| {
+            let certificate = Certificate::from_der(&chain[place]).ok()?;
+            Some(Question::new(&chain[..place + 2], Places::of(&certificate)))
+        };
+        sent.map(question).collect()
     }
 
     fn passed(&self, path: &VerifiedPath<'_>, end: &Authority) -> Vec<Box<str>> {
@@ -163,7 +170,9 @@ fn issuer_of_old<'a>(certificate: &Certificate, valid: &[&'a Authority]) -> Opti
         return None;
     }
     valid.iter().copied().find(|one| {
-        let Some(anchor) = one.anchor.as_ref().filter(|anchor| anchor.name_constraints.is_none()) else { return false };
+        let Some(anchor) = one.anchor.as_ref().filter(|anchor| anchor.name_constraints.is_none()) else {
+            return false;
+        };
         let is_issuer = content(&issuer).is_some_and(|subject| subject == anchor.subject.as_ref());
         let signs = |signer: &EndEntityCert<'_>| {
             let fitting = ALL_VERIFICATION_ALGS.iter().filter(|one| one.signature_alg_id().as_ref() == named);
@@ -182,6 +191,6 @@ impl Verified {
     /// About, in bytes.
     pub fn size(&self) -> usize {
         let authorities = self.authorities.iter().map(|id| id.len() + size_of::<Box<str>>());
-        self.holder.size() + authorities.chain(self.places.iter().map(Places::size)).sum::<usize>()
+        self.holder.size() + authorities.chain(self.questions.iter().map(Question::size)).sum::<usize>()
     }
 }

@@ -5,27 +5,28 @@ mod holder;
 mod names;
 mod places;
 mod remembered;
+mod revocation;
 #[cfg(test)]
 mod tests;
 
 use crate::client_certificate;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Identity, Verdict};
-use crate::journal::{self, Level};
 use crate::plugins::{Plugin, authentication};
 use crate::tables::{Consumer, Credential};
 use crate::text::header_value;
+use crate::waiting::{NotDone, Outcome};
 use authorities::{Authorities, Given, Verified};
 use holder::Holder;
+use revocation::{Asking, Mode, Status, Ways};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 const NAME: &str = "mtls-auth";
 const NOT_SENT: &str = "No required TLS certificate was sent";
 const NOT_VERIFIED: &str = "TLS certificate failed verification";
-const UNASKED: &str = "mtls-auth: a certificate is refused: it names who can tell whether it was revoked, and nobody can be \
-                       asked; set revocation_check_mode to SKIP to let it pass unchecked";
 
 #[derive(Debug)]
 struct MtlsAuth {
@@ -38,6 +39,7 @@ struct MtlsAuth {
     skips_consumers: bool,
     group_by: GroupBy,
     revocation: Mode,
+    asking: Asking,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +53,13 @@ struct Config {
     skip_consumer_lookup: bool,
     authenticated_group_by: GroupBy,
     revocation_check_mode: Mode,
+    /// In milliseconds, as is the next.
+    http_timeout: f64,
+    cert_cache_ttl: f64,
+    http_proxy_host: Option<Box<str>>,
+    http_proxy_port: Option<u16>,
+    https_proxy_host: Option<Box<str>>,
+    https_proxy_port: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -67,15 +76,6 @@ enum GroupBy {
     Dn,
 }
 
-/// What is asked of whoever can tell whether a certificate was revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Mode {
-    Skip,
-    IgnoreCaError,
-    Strict,
-}
-
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let config: Config = serde_json::from_value(config)?;
     for (field, name) in [("anonymous", &config.anonymous), ("default_consumer", &config.default_consumer)] {
@@ -83,6 +83,14 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
             return Err(ConfigError::Invalid(format!("{field} must name a consumer").into()));
         }
     }
+    let asking = Asking {
+        ways: Ways {
+            timeout: milliseconds(config.http_timeout),
+            http_proxy: config.http_proxy_host.zip(config.http_proxy_port),
+            https_proxy: config.https_proxy_host.zip(config.https_proxy_port),
+        },
+        lifetime: milliseconds(config.cert_cache_ttl),
+    };
     Ok(Box::new(MtlsAuth {
         authorities: Authorities::read(config.authorities, config.allow_partial_chain)?,
         anonymous: config.anonymous,
@@ -91,7 +99,13 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
         skips_consumers: config.skip_consumer_lookup,
         group_by: config.authenticated_group_by,
         revocation: config.revocation_check_mode,
+        asking,
     }))
+}
+
+/// Nothing and less is no time.
+fn milliseconds(count: f64) -> Duration {
+    Duration::try_from_secs_f64(count / 1000.0).unwrap_or_default()
 }
 
 impl Plugin for MtlsAuth {
@@ -102,16 +116,28 @@ impl Plugin for MtlsAuth {
         for name in ["x-client-cert-dn", "x-client-cert-san"] {
             exchange.upstream.remove(name);
         }
-        let Some(chain) = exchange.request.certificate.and_then(client_certificate::chain_in) else {
-            return self.refuse(exchange, NOT_SENT);
-        };
-        match self.verified(chain, exchange.now_ms()) {
-            Some(verified) if !self.may_pass(&verified) => self.refuse(exchange, NOT_VERIFIED),
-            Some(verified) if self.skips_consumers => self.accept_holder(exchange, &verified.holder),
-            Some(verified) => self.accept(exchange, &verified),
-            None => self.refuse(exchange, NOT_VERIFIED),
-        }
+        exchange.note.clear();
+        self.judge(exchange)
     }
+
+    fn on_outcome(&self, exchange: &mut Exchange<'_, '_>, outcome: Outcome) -> Verdict {
+        let status = match outcome.into::<Arc<Status>>() {
+            Ok(status) => *status,
+            Err(NotDone::TooLate) => Status::Unknown,
+            // Who can be made to ask too much at once would be let in by that.
+            Err(NotDone::TooMany | NotDone::Failed) => return self.refuse(exchange, NOT_VERIFIED),
+        };
+        exchange.note.push(status as u8);
+        self.judge(exchange)
+    }
+}
+
+/// What is known of a chain that somebody vouches for.
+enum Standing {
+    Passes,
+    Refused,
+    /// About the certificate at this place.
+    Asks(usize),
 }
 
 impl MtlsAuth {
@@ -127,17 +153,47 @@ impl MtlsAuth {
         found
     }
 
-    /// Who names nobody that can tell of revoked certificates passes unless that is needed. Nobody is asked, so that who
-    /// names somebody cannot pass.
-    fn may_pass(&self, verified: &Verified) -> bool {
+    /// Also for what comes after an outcome: the note has a byte for each question that was answered.
+    fn judge(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
+        let Some(chain) = exchange.request.certificate.and_then(client_certificate::chain_in) else {
+            return self.refuse(exchange, NOT_SENT);
+        };
+        let Some(verified) = self.verified(chain, exchange.now_ms()) else {
+            return self.refuse(exchange, NOT_VERIFIED);
+        };
+        match self.standing(exchange, &verified) {
+            Standing::Passes if self.skips_consumers => self.accept_holder(exchange, &verified.holder),
+            Standing::Passes => self.accept(exchange, &verified),
+            Standing::Refused => self.refuse(exchange, NOT_VERIFIED),
+            Standing::Asks(place) => {
+                let now = u64::try_from(exchange.now_ms() / 1000).unwrap_or_default();
+                Verdict::Wait(self.asking.ask(verified, place, now))
+            }
+        }
+    }
+
+    /// Whether something of the chain was revoked.
+    fn standing(&self, exchange: &mut Exchange<'_, '_>, verified: &Verified) -> Standing {
         if self.revocation == Mode::Skip {
-            return true;
+            return Standing::Passes;
         }
-        let is_asked = verified.places.iter().any(|one| !one.is_empty());
-        if is_asked {
-            journal::tell(Level::Warning, UNASKED);
+        for (place, question) in verified.questions.iter().enumerate() {
+            let status = match exchange.note.get(place) {
+                Some(byte) => Status::from_byte(*byte),
+                None if question.places.is_empty() => Status::Unknown,
+                None => match self.asking.known(question) {
+                    Some(status) => status,
+                    None => return Standing::Asks(place),
+                },
+            };
+            if !self.revocation.passes(status) {
+                return Standing::Refused;
+            }
+            if place == exchange.note.len() {
+                exchange.note.push(status as u8);
+            }
         }
-        !is_asked && self.revocation == Mode::IgnoreCaError
+        Standing::Passes
     }
 
     fn accept(&self, exchange: &mut Exchange<'_, '_>, verified: &Verified) -> Verdict {

@@ -71,7 +71,9 @@ impl Places {
 
 /// Whether it is one that can be asked.
 fn add(urls: &mut Vec<Box<str>>, name: &GeneralName) -> bool {
-    let GeneralName::UniformResourceIdentifier(url) = name else { return false };
+    let GeneralName::UniformResourceIdentifier(url) = name else {
+        return false;
+    };
     let url = url.as_str();
     let is_http = ["http://", "https://"]
         .iter()

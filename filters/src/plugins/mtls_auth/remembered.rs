@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn what_is_large_is_not_remembered() {
         let chains = Chains::new(1 << 20);
-        let mut large = Verified { holder: Default::default(), authorities: Vec::new(), places: Vec::new(), until: 9 };
+        let mut large =
+            Verified { holder: Default::default(), authorities: Vec::new(), questions: Vec::new(), until: 9 };
         large.holder.distinguished_name = "x".repeat(LARGEST_ONE).into();
         chains.add([1; 32], &Some(Arc::new(large)), 9);
         assert_eq!(chains.find(&[1; 32], 1), None);
