@@ -31,10 +31,10 @@ impl Ways {
     ) -> Result<Vec<u8>, String> {
         let place: Uri = url.parse().map_err(|_| "its URL cannot be read")?;
         let host = place.host().filter(|host| !host.is_empty()).ok_or("its URL has no host")?;
-        let (status, body) = if place.scheme_str() == Some("https") {
-            self.secure(&place, question, longest, deadline)?
-        } else {
-            self.plain(&place, host, question, longest, deadline)?
+        let (status, body) = match place.scheme_str() {
+            Some("https") => self.secure(&place, question, longest, deadline)?,
+            Some("http") => self.plain(&place, host, question, longest, deadline)?,
+            _ => return Err("its URL is none of http or https".to_owned()),
         };
         if status == 200 { Ok(body) } else { Err(format!("it answers with status {status}")) }
     }

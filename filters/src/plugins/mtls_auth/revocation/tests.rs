@@ -3,7 +3,7 @@
 use super::super::places::Places;
 use super::super::tests::{IN_2030, asked, authority, config, gateway, message};
 use super::ocsp::Asked;
-use super::{Question, Status, lists};
+use super::{Question, Status, Ways, lists};
 use crate::client_certificate::testing::header;
 use crate::gateway::Flow;
 use crate::stream::testing::Fake;
@@ -15,6 +15,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 macro_rules! files {
     ($($name:ident = $file:literal;)*) => {
@@ -227,6 +228,27 @@ fn who_passes() {
         }
         assert_eq!(outcome(elsewhere.config("SKIP"), chain), None, "{name}");
     }
+}
+
+#[test]
+fn proxies_are_told_where_to() {
+    let elsewhere = Elsewhere::new(|target| if target.starts_with("CONNECT") { Vec::new() } else { ok(b"body") });
+    let proxy = Some((Box::from("127.0.0.1"), elsewhere.port));
+    let ways = Ways { timeout: Duration::from_secs(5), http_proxy: proxy.clone(), https_proxy: proxy };
+    for (url, asked, is_answered) in [
+        ("http://ocsp.test", "GET http://ocsp.test/", true),
+        ("HTTP://ocsp.test:81/a?b=c#d", "GET http://ocsp.test:81/a?b=c", true),
+        ("http://[2001:db8::1]:81/", "GET http://[2001:db8::1]:81/", true),
+        ("https://ocsp.test/a", "CONNECT ocsp.test:443", false),
+    ] {
+        let body = ways.fetch(url, None, 10, Instant::now() + ways.timeout);
+        assert_eq!(body.ok(), is_answered.then(|| b"body".to_vec()), "{url}");
+        assert_eq!(elsewhere.asked().last().map(String::as_str), Some(asked));
+    }
+    for url in ["http://", "http:///a", "http://a b/", "http://a/\r\nX: y", "ocsp.test", ""] {
+        assert!(ways.fetch(url, None, 10, Instant::now() + ways.timeout).is_err(), "{url}");
+    }
+    assert_eq!(elsewhere.asked().len(), 4, "nobody is asked for what is no URL");
 }
 
 #[test]
