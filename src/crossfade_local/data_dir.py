@@ -58,8 +58,9 @@ class DataDir:
 
     def _refuse_other_peoples_folder(self) -> None:
         """Its mode would change under files that have nothing to do with a cluster."""
-        is_cluster = self.run.exists() or (self.root / "state.db").exists()
-        if not is_cluster and any(self.root.iterdir()):
+        # In this order: another `up` may be making the folder at this moment, and makes `run` first.
+        is_empty = not any(self.root.iterdir())
+        if not is_empty and not self.run.exists() and not (self.root / "state.db").exists():
             raise UnusableDirectoryError(
                 f"{self.root} holds files that are not of a cluster; choose a new or an empty --data-dir"
             )

@@ -157,8 +157,12 @@ def mesh_lab() -> Iterator[MeshLab]:
 
 
 def _catalogue() -> str:
+    """The programs as text: a container has a `/tmp` of its own, and this file may lie below the machine's."""
     programs = {"mesh-app": mesh_app.__file__, "mesh-load": mesh_load.__file__}
-    entries = [{"match": f"{name}:*", "argv": [sys.executable, file]} for name, file in programs.items()]
+    entries = [
+        {"match": f"{name}:*", "argv": [sys.executable, "-c", Path(file).read_text()]}
+        for name, file in programs.items()
+    ]
     return json.dumps([*entries, {"match": "shell:*", "argv": ["sleep", "infinity"]}])
 
 
