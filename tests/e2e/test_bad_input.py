@@ -152,7 +152,7 @@ def test_wrong_plugin_that_gets_in_closes_its_routes_until_it_is_mended(cluster:
         cluster.kubectl("create", "-f", "-", stdin=webhook.replace("resourceVersion:", "#"))
 
 
-def test_unsupported_feature_of_a_node_is_named_and_harms_no_other(cluster: EmbeddedCluster) -> None:
+def test_a_certificate_that_cannot_be_used_is_named_and_harms_no_other(cluster: EmbeddedCluster) -> None:
     node = """
 apiVersion: appmesh.k8s.aws/v1beta2
 kind: VirtualNode
@@ -161,7 +161,7 @@ spec:
   podSelector: {matchLabels: {app: odd}}
   listeners:
     - portMapping: {port: 80, protocol: http}
-      tls: {mode: STRICT, certificate: {file: {certificateChain: /a.pem, privateKey: /a.key}}}
+      tls: {mode: STRICT, certificate: {file: {certificateChain: a.pem, privateKey: a.key}}}
   serviceDiscovery: {dns: {hostname: odd.prod.svc.cluster.local}}
 """
     cluster.kubectl("apply", "-f", "-", stdin=node)

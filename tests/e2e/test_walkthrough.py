@@ -60,7 +60,7 @@ def test_the_canary_gets_five_percent_of_the_requests(cluster: EmbeddedCluster) 
     cluster.kubectl("wait", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "ingress/open", "-n", "prod")
     answers = _ask_for_jazz(cluster.gateway_url, REQUESTS)
     assert set(answers) <= {(200, JAZZ_V1), (200, JAZZ_V2)}
-    low, high = binomial_interval(REQUESTS, 0.05, confidence=0.999)
+    low, high = binomial_interval(REQUESTS, 0.05, confidence=0.999999)
     assert low <= answers[200, JAZZ_V2] <= high
 
 

@@ -11,6 +11,7 @@ from crossfade.compile.mesh.cloud_map import CloudMapName, CloudMapSource
 from crossfade.compile.mesh.endpoints import EndpointSource, Source, is_headless, tcp_port
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
+from crossfade.compile.mesh.service_names import is_of_cluster
 from crossfade.compile.model import Discovery, Endpoint
 from crossfade_kube.core import Service
 from crossfade_kube.registry import typed_ref
@@ -39,10 +40,18 @@ def cluster_discovery(node: VirtualNode, port: int, links: Links) -> FoundDiscov
         return FoundDiscovery(Discovery.STATIC, (Endpoint(hostname, port),))
     if isinstance(wrong := host_name(hostname), Misfit):
         return Refusal(f"the dns hostname of virtualNode {node.metadata.key} cannot be used: {wrong}")
-    if service_behind(node, links) is not None:
+    if service_behind(node, links) is not None or _waits_for_service(hostname, links):
         return FoundDiscovery(Discovery.EDS)
     kind = Discovery.STRICT_DNS if discovery.dns.response_type == "ENDPOINTS" else Discovery.LOGICAL_DNS
     return FoundDiscovery(kind, (Endpoint(_full_name(hostname, links), port),))
+
+
+def _waits_for_service(hostname: str, links: Links) -> bool:
+    """A Service is often seen a moment after its node; an Envoy that starts in that moment must not be told to resolve
+    the name and then not to: it would wait for the cluster that it was told of first, for ever.
+    """
+    is_unseen = links.uses_slices and links.kubernetes_service(hostname) is None
+    return is_unseen and is_of_cluster(hostname, links.cluster.domain)
 
 
 def service_behind(node: VirtualNode, links: Links) -> Service | None:

@@ -42,6 +42,11 @@ def service_key(hostname: str, domain: str) -> NamespacedName | None:
     return NamespacedName(labels[1], labels[0]) if len(labels) == 2 and all(labels) else None
 
 
+def is_of_cluster(hostname: str, domain: str) -> bool:
+    """Whether nothing but a Service of the cluster can have the name, be it there or not: `svc.ns` may be anybody's."""
+    return hostname.removesuffix(".").count(".") > 1 and service_key(hostname, domain) is not None
+
+
 def uses_slices(mesh: Mesh, cluster: ClusterView) -> bool:
     return cluster.shows_endpoints and mesh.metadata.annotations.get(ENDPOINTS_ANNOTATION) != FROM_DNS
 
