@@ -158,11 +158,13 @@ def test_a_changed_slice_compiles_endpoints_alone() -> None:
     assert [endpoint.address for endpoint in after.endpoints["m"][CLUSTER]] == ["10.0.0.2"]
 
 
-def test_a_service_that_comes_later_takes_over_from_dns() -> None:
+def test_a_service_that_comes_later_brings_the_endpoints() -> None:
     compiler = MeshCompiler(ArnScope())
     *others, jazz = mesh_objects()
     first = Snapshot.of(others)
-    assert discovery_of(compiler.compile(first, {})) is Discovery.LOGICAL_DNS
+    before = compiler.compile(first, {})
+    assert discovery_of(before) is Discovery.EDS
+    assert before.endpoints == {}
     later = compiler.compile(first.with_changes([jazz], []), {})
     assert discovery_of(later) is Discovery.EDS
     assert later.endpoints == {"m": {CLUSTER: ()}}
