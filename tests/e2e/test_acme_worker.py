@@ -1,7 +1,6 @@
 """The control plane's part of the plugin acme against a real authority, by a clock of the test's own."""
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +23,7 @@ from crossfade.compile.policies.acme.schema import SCHEMA
 from crossfade.compile.policies.schema import apply_schema
 from crossfade_kube.meta import ObjectRef
 from tests.support.pebble import BLOCKED, EAB_KEY, EAB_KID, Pebble, programs, running_pebble
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.timeout(200)]
 
@@ -76,14 +76,8 @@ def answering(store: MemoryStore) -> Iterator[int]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Challenges)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class World:

@@ -3,7 +3,6 @@
 import http.client
 import json
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from tests.support.cluster import EmbeddedCluster
 from tests.support.dj import ask, consumer, dj_behind_the_gateway, plugin, wait_for_status
 from tests.support.dj import ingress as dj_ingress
 from tests.support.gateway import RunningGateway, ingress, running_gateway, service
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -70,14 +70,8 @@ def echo() -> Iterator[int]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")

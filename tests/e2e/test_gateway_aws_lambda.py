@@ -1,7 +1,6 @@
 """aws-lambda with a stub of AWS' HTTP API: what it is asked, and what clients get of its answers."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.gateway import eventually, ingress, running_gateway, service
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(120)]
 
@@ -61,14 +61,8 @@ def _handler(stub: Lambda) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def running_lambda(functions: dict[str, tuple[int, dict[str, str], Any]]) -> Iterator[Lambda]:
     stub = Lambda(functions)
-    thread = threading.Thread(target=stub.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(stub.server):
         yield stub
-    finally:
-        stub.server.shutdown()
-        thread.join()
-        stub.server.server_close()
 
 
 def plugin(name: str, port: int, more: str = "") -> str:

@@ -4,7 +4,6 @@ import http.client
 import json
 import socket
 import ssl
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from crossfade.certs.issuer import issue_server_certificate
 from tests.support.gateway import eventually, ingress, running_gateway, service
 from tests.support.name_server import name_server
 from tests.support.ports import free_ports
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(120)]
 
@@ -52,14 +52,8 @@ def echo() -> Iterator[int]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.e2e.test_admin_api import ask
 from tests.e2e.test_gateway_authentication import config_dump
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service
 from tests.support.ports import free_ports
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(180)]
 
@@ -46,7 +47,7 @@ class Site:
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[int]:
+def served(site: Site) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         # No part of an answer waits for another's acknowledgement.
@@ -71,15 +72,11 @@ def serving(site: Site) -> Iterator[int]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        site.gate.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(server):
+        try:
+            yield server.server_address[1]
+        finally:
+            site.gate.set()
 
 
 class Running(NamedTuple):
@@ -105,7 +102,7 @@ class Running(NamedTuple):
 def running(folder: Path, *, workers: int = 1, cache: str = "128m") -> Iterator[Running]:
     site, (admin,) = Site(), free_ports(1)
     settings = {"KONG_MEM_CACHE_SIZE": cache, "KONG_NGINX_WORKER_PROCESSES": str(workers)}
-    with serving(site) as port:
+    with served(site) as port:
         (folder / "all.yaml").write_text(
             service("web", port) + PLUGIN + ingress("cached", "/c", "web", "konghq.com/plugins: cache")
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.ports import free_ports
+from tests.support.serving import serving
 
 START_WITHIN_S = 30.0
 
@@ -104,14 +105,8 @@ def upstream(name: str) -> Iterator[int]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Named)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def service(name: str, port: int) -> str:

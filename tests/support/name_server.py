@@ -1,11 +1,12 @@
 """A name server on loopback that knows a few addresses."""
 
 import socketserver
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from dnslib import QTYPE, RCODE, RR, A, DNSRecord
+
+from tests.support.serving import serving
 
 
 @contextmanager
@@ -26,11 +27,5 @@ def name_server(addresses: Mapping[str, str]) -> Iterator[tuple[int, list[str]]]
             self.request[1].sendto(reply.pack(), self.client_address)
 
     server = socketserver.UDPServer(("127.0.0.1", 0), Answering)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1], asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

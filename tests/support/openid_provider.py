@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.support.serving import serving
 from tests.support.tls import issue
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -75,11 +75,5 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
 def openid_provider(folder: Path) -> Iterator[Provider]:
     """`folder` gets its certificates."""
     provider = Provider(folder)
-    thread = threading.Thread(target=provider.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(provider.server):
         yield provider
-    finally:
-        provider.server.shutdown()
-        thread.join()
-        provider.server.server_close()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 from tests.support.openssl import Files, openssl
+from tests.support.serving import serving
 
 
 def index(folder: Path, *, good: tuple[Files, ...] = (), revoked: tuple[Files, ...] = ()) -> Path:
@@ -68,11 +68,5 @@ def pages(port: int, found: dict[str, bytes], asked: list[str]) -> Iterator[None
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.serving import serving
 
 
 class Upstream:
@@ -51,17 +53,11 @@ def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def upstreams(*names: str) -> Iterator[list[Upstream]]:
     made = [Upstream(name) for name in names]
-    threads = [threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02}) for one in made]
-    for thread in threads:
-        thread.start()
-    try:
+    with ExitStack() as stack:
+        for one in made:
+            stack.enter_context(serving(one.server))
+            stack.callback(one.gate.set)
         yield made
-    finally:
-        for one, thread in zip(made, threads, strict=True):
-            one.gate.set()
-            one.server.shutdown()
-            thread.join()
-            one.server.server_close()
 
 
 def service_of(name: str, ports: list[int], annotations: str = "") -> str:

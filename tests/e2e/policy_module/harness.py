@@ -8,7 +8,6 @@ import http.client
 import json
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from crossfade.envoy.binary import envoy_binary
 from crossfade.policy_module.path import policy_library_path
+from tests.support.serving import serving
 
 JsonObject = dict[str, Any]
 SALT = "0a0b"
@@ -114,14 +114,8 @@ class _Echo(BaseHTTPRequestHandler):
 def echo_upstream() -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def dead_port() -> int:
