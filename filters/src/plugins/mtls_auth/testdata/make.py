@@ -100,7 +100,7 @@ def write_answer(
     builder = ocsp.OCSPResponseBuilder().add_response(
         cert=about.certificate,
         issuer=issuer.certificate,
-        algorithm=hashes.SHA1(),  # noqa: S303
+        algorithm=hashes.SHA1(),  # noqa: S303 - names the certificate (RFC 6960), signs nothing
         cert_status=status,
         this_update=datetime(year, 1, 1, tzinfo=UTC),
         next_update=datetime(year + 1, 1, 1, tzinfo=UTC),
