@@ -67,18 +67,18 @@ def issue(
     authority: Certified,
     subject: x509.Name,
     *,
-    usage: x509.ObjectIdentifier,
+    usages: Sequence[x509.ObjectIdentifier],
     names: Sequence[x509.GeneralName] = (),
     now: datetime,
     lifetime: timedelta,
 ) -> Certified:
-    """`usage` is one of ExtendedKeyUsageOID."""
+    """`usages` are of ExtendedKeyUsageOID."""
     key = ec.generate_private_key(ec.SECP256R1())
     builder = (
         _builder(subject, authority.certificate.subject, key, now=now, lifetime=lifetime)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()),
             critical=False,

@@ -37,7 +37,7 @@ def issue_server_certificate(authority: KeyPair, dns_names: Iterable[str], *, no
     made = issue(
         load(authority.certificate_pem, authority.key_pem),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_MAX_COMMON_NAME_LENGTH])]),
-        usage=ExtendedKeyUsageOID.SERVER_AUTH,
+        usages=(ExtendedKeyUsageOID.SERVER_AUTH,),
         names=[x509.DNSName(name) for name in names],
         now=now,
         lifetime=SERVER_LIFETIME,

@@ -25,7 +25,7 @@ def authority(request: pytest.FixtureRequest) -> Certified:
 def served(authority: Certified) -> Certified:
     names = [x509.DNSName("hook.default.svc")]
     usage = ExtendedKeyUsageOID.SERVER_AUTH
-    return issue(authority, named("hook"), usage=usage, names=names, now=NOW, lifetime=YEAR)
+    return issue(authority, named("hook"), usages=(usage,), names=names, now=NOW, lifetime=YEAR)
 
 
 @pytest.mark.parametrize("moment", [NOW - timedelta(minutes=9), NOW, NOW + YEAR])
@@ -50,7 +50,7 @@ def test_a_server_is_not_trusted_otherwise(authority: Certified, moment: datetim
 
 
 def test_a_client_is_no_server(authority: Certified) -> None:
-    client = issue(authority, named("robot"), usage=ExtendedKeyUsageOID.CLIENT_AUTH, now=NOW, lifetime=YEAR)
+    client = issue(authority, named("robot"), usages=(ExtendedKeyUsageOID.CLIENT_AUTH,), now=NOW, lifetime=YEAR)
     usage = client.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     client.certificate.verify_directly_issued_by(authority.certificate)

@@ -74,7 +74,7 @@ def ensure(folder: Path, *, now: datetime | None = None) -> Pki:
     for name, (user, groups) in CLIENTS.items():
         if _is_due(folder / f"{name}.crt", moment):
             subject, usage = _subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH
-            _write_pair(folder, name, issue(authority, subject, usage=usage, now=moment, lifetime=_LIFETIME))
+            _write_pair(folder, name, issue(authority, subject, usages=(usage,), now=moment, lifetime=_LIFETIME))
     if not pki.service_account_key.exists():
         _write(pki.service_account_key, key_pem(ec.generate_private_key(ec.SECP256R1())), 0o600)
     return pki
@@ -84,7 +84,7 @@ def _server_certificate(authority: Certified, now: datetime) -> Certified:
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in SERVER_NAMES]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in SERVER_ADDRESSES]
     subject, usage = _subject("kube-apiserver", ()), ExtendedKeyUsageOID.SERVER_AUTH
-    return issue(authority, subject, usage=usage, names=names, now=now, lifetime=_LIFETIME)
+    return issue(authority, subject, usages=(usage,), names=names, now=now, lifetime=_LIFETIME)
 
 
 def _subject(user: str, groups: Sequence[str]) -> x509.Name:
