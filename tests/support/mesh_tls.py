@@ -17,13 +17,18 @@ from cryptography import x509
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualService
+from crossfade.certs.identities import IssuedIdentity
 from crossfade.compile.mesh import ArnScope, compile_mesh
 from crossfade.compile.model import Direction, ProxyModel
+from crossfade.envoy.mesh_tls import issued_secrets
 from crossfade.envoy.proto import discovery_v3, packed, tls_v3
+from crossfade.envoy.resource_set import ResourceSet, ResourceType, encoded_all
+from crossfade.envoy.resources import resources_from_model
+from crossfade.envoy.settings import EnvoyOptions
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Secret
 from crossfade_kube.registry import TypedObject, decode
-from tests.support.envoy import Harness, backend, running_envoy, until
+from tests.support.envoy import PROXY, Harness, backend, running_envoy, until
 from tests.support.ports import free_ports
 from tests.support.tls import Pair, issue
 
@@ -93,9 +98,19 @@ class TwoSidecars:
         self.port = port
         (self.other_port,) = free_ports(1)
         self.objects: list[TypedObject] = []
+        self.issued: dict[str, IssuedIdentity] = {}
+        """By `server` and `client`."""
+        self.requests_per_connection: int | None = None
+        """Of those that the sidecars open; None: as the compiler has it."""
+        self._resources: dict[str, ResourceSet] = {}
 
-    def publish(self, tls: Json | None, policy: Json | None = None, *, other: Json | None = None) -> None:
-        """The server's `tls`, the client's policy; `other` is the TLS of a second listener."""
+    def publish(
+        self, tls: Json | None, policy: Json | None = None, *, other: Json | None = None, identities: str = ""
+    ) -> None:
+        """The server's `tls`, the client's policy; `other` is the TLS of a second listener.
+
+        `identities` is what the Mesh's annotation says; what `issued` has goes along.
+        """
         listeners = [_listener(self.port, tls), *([_listener(self.other_port, other)] if other else [])]
         discovery = {"dns": {"hostname": SERVER}}
         backends = [{"virtualService": {"virtualServiceRef": {"name": "colors"}}}]
@@ -104,9 +119,13 @@ class TwoSidecars:
         model = compile_mesh(
             Snapshot.of(
                 [
-                    _object(Mesh, "m", {}),
-                    _object(VirtualNode, "server", {"listeners": listeners, "serviceDiscovery": discovery}),
-                    _object(VirtualNode, "client", {"backends": backends, **defaults}),
+                    _object(Mesh, "m", {}, {"crossfade.dev/mesh-tls": identities} if identities else {}),
+                    _object(
+                        VirtualNode,
+                        "server",
+                        {"podSelector": {}, "listeners": listeners, "serviceDiscovery": discovery},
+                    ),
+                    _object(VirtualNode, "client", {"podSelector": {}, "backends": backends, **defaults}),
                     _object(VirtualService, "colors", {"awsName": HOST, "provider": provider}),
                     *self.objects,
                 ]
@@ -114,12 +133,21 @@ class TwoSidecars:
             ArnScope(),
         )
         self.diagnostics = model.diagnostics
-        self.server.publish(
-            _only(model.proxies["mesh/m/virtualNode/server_prod"], Direction.INBOUND, SERVER, self.port)
-        )
-        self.client.publish(
-            _only(model.proxies["mesh/m/virtualNode/client_prod"], Direction.OUTBOUND, CLIENT, self.port)
-        )
+        for name, direction, address in (("server", Direction.INBOUND, SERVER), ("client", Direction.OUTBOUND, CLIENT)):
+            proxy = _only(model.proxies[f"mesh/m/virtualNode/{name}_prod"], direction, address, self.port)
+            if (limit := self.requests_per_connection) is not None:
+                clusters = (structs.replace(one, max_requests_per_connection=limit) for one in proxy.clusters)
+                proxy = structs.replace(proxy, clusters=tuple(clusters))
+            self._resources[name] = resources_from_model(proxy, options=EnvoyOptions())
+        self.publish_issued()
+
+    def publish_issued(self) -> None:
+        for name, sidecar in (("server", self.server), ("client", self.client)):
+            issued, resources = self.issued.get(name), self._resources[name]
+            if issued is not None:
+                made = issued_secrets(issued.certificate_pem, issued.key_pem, issued.authorities_pem)
+                resources = resources.with_all(ResourceType.SECRET, encoded_all(made.items()))
+            sidecar.publisher.publish(PROXY, resources)
 
     async def through_client(self) -> int:
         """The status that the client's application gets."""
@@ -141,6 +169,15 @@ class TwoSidecars:
         if shown:
             context.load_cert_chain(self.pairs.folder / f"{shown}.pem", self.pairs.folder / f"{shown}-key.pem")
         return await _get(SERVER, port or self.port, context)
+
+    async def as_peer(self, issued: IssuedIdentity) -> tuple[int, str]:
+        """With an identity from outside of the sidecars, as they do it: the server's has no name of a host."""
+        context = ssl.create_default_context(cadata=issued.authorities_pem)
+        context.check_hostname = False
+        file = self.pairs.folder / "peer.pem"
+        file.write_text(issued.certificate_pem + issued.key_pem)
+        context.load_cert_chain(file)
+        return await _get(SERVER, self.port, context)
 
     async def until_tls(self, status: int, name: str = "server", *, shown: str = "") -> None:
         async def answered() -> bool:
@@ -173,9 +210,9 @@ def _listener(port: int, tls: Json | None) -> Json:
     return {"portMapping": {"port": port, "protocol": "http"}, **({"tls": tls} if tls else {})}
 
 
-def _object(kind: type[TypedObject], name: str, spec: Json) -> TypedObject:
+def _object(kind: type[TypedObject], name: str, spec: Json, annotations: dict[str, str] | None = None) -> TypedObject:
     if kind is Mesh:
-        return decode({"metadata": {"name": name}, "spec": spec}, kind)
+        return decode({"metadata": {"name": name, "annotations": annotations or {}}, "spec": spec}, kind)
     return decode({"metadata": {"name": name, "namespace": "prod"}, "spec": {"meshRef": {"name": "m"}, **spec}}, kind)
 
 

@@ -281,11 +281,30 @@ class LocalSecret(Struct, frozen=True):
     name: str
 
 
-class PeerCheck(Struct, frozen=True):
-    """A peer must have a certificate of these authorities, with one of `names` in it unless there are none."""
+class Issued(StrEnum):
+    """What the control plane makes for the proxy's `Identity` and renews: no part of any model."""
 
-    authorities: StoredAuthorities | FileAuthorities | LocalSecret
+    IDENTITY = "mesh identity"
+    """Certificate and key."""
+    AUTHORITIES = "mesh authorities"
+    """Those of all identities of the proxy's mesh."""
+
+
+class Identity(Struct, frozen=True):
+    """Whom a proxy is to its peers; `spiffe_id` is the one name in its certificate."""
+
+    spiffe_id: str
+
+
+class PeerCheck(Struct, frozen=True):
+    """A peer must have a certificate of these authorities, with one of `names` in it unless there are none.
+
+    `trust_domain` demands any SPIFFE ID of that domain.
+    """
+
+    authorities: StoredAuthorities | FileAuthorities | LocalSecret | Issued
     names: tuple[str, ...] = ()
+    trust_domain: str = ""
 
 
 class MeshTls(Struct, frozen=True):
@@ -295,7 +314,7 @@ class MeshTls(Struct, frozen=True):
     names.
     """
 
-    certificate: StoredCertificate | FileCertificate | LocalSecret | None = None
+    certificate: StoredCertificate | FileCertificate | LocalSecret | Issued | None = None
     peers: PeerCheck | None = None
     server_name: str = ""
 
@@ -363,9 +382,13 @@ class Listener(Struct, frozen=True):
 
 
 class ProxyModel(Struct, frozen=True):
-    """Everything one proxy needs. `gateway` is what the policy module decides by (Kong dialect)."""
+    """Everything one proxy needs. `gateway` is what the policy module decides by (Kong dialect).
+
+    `identity` is there where something is `Issued`.
+    """
 
     listeners: tuple[Listener, ...] = ()
     route_tables: tuple[RouteTable, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     gateway: GatewayTables | None = None
+    identity: Identity | None = None

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from crossfade.compile.model import (
     FileAuthorities,
     FileCertificate,
+    Issued,
     LocalSecret,
     MeshTls,
     PeerCheck,
@@ -48,7 +49,7 @@ def secrets_of(model: ProxyModel) -> dict[str, Held]:
     found: dict[str, Held] = {}
     for tls in _all_tls(model):
         for held in (tls.certificate, tls.peers.authorities if tls.peers else None):
-            if held is not None and not isinstance(held, LocalSecret):
+            if held is not None and not isinstance(held, LocalSecret | Issued):
                 found[_name(held)] = held
     return found
 
@@ -69,6 +70,15 @@ def secret_message(held: Held) -> tls_v3.Secret:
             message.validation_context.trusted_ca.filename = held.path
             message.validation_context.watched_directory.path = _folder(held.path)
     return message
+
+
+def issued_secrets(certificate_pem: str, key_pem: str, authorities_pem: str) -> dict[str, tls_v3.Secret]:
+    """What stands for `Issued` with one proxy, by name."""
+    identity, authorities = tls_v3.Secret(name=Issued.IDENTITY), tls_v3.Secret(name=Issued.AUTHORITIES)
+    identity.tls_certificate.certificate_chain.inline_string = certificate_pem
+    identity.tls_certificate.private_key.inline_string = key_pem
+    authorities.validation_context.trusted_ca.inline_string = authorities_pem
+    return {one.name: one for one in (identity, authorities)}
 
 
 def _folder(path: str) -> str:
@@ -117,6 +127,10 @@ def _fill_peers(context: tls_v3.CommonTlsContext, peers: PeerCheck) -> None:
         wanted = combined.default_validation_context.match_typed_subject_alt_names.add()
         wanted.san_type = _kind(name)
         wanted.matcher.exact = name
+    if peers.trust_domain:
+        wanted = combined.default_validation_context.match_typed_subject_alt_names.add()
+        wanted.san_type = tls_v3.SubjectAltNameMatcher.URI
+        wanted.matcher.prefix = f"spiffe://{peers.trust_domain}/"
 
 
 def _kind(name: str) -> int:
@@ -130,7 +144,9 @@ def _kind(name: str) -> int:
     return tls_v3.SubjectAltNameMatcher.IP_ADDRESS
 
 
-def _reference(held: Held | LocalSecret) -> tls_v3.SdsSecretConfig:
+def _reference(held: Held | LocalSecret | Issued) -> tls_v3.SdsSecretConfig:
+    if isinstance(held, Issued):
+        return tls_v3.SdsSecretConfig(name=held, sds_config=ads())
     if not isinstance(held, LocalSecret):
         return tls_v3.SdsSecretConfig(name=_name(held), sds_config=ads())
     source = core_v3.ConfigSource(resource_api_version=core_v3.ApiVersion.V3)

@@ -6,6 +6,7 @@ from crossfade.api.appmesh.values import GROUP
 from crossfade.install.mesh_names import (
     ADMITTED,
     CERTIFICATE_SECRET,
+    IDENTITIES_SECRET,
     LEASE,
     MUTATING_CONFIGURATION,
     NAME,
@@ -77,7 +78,7 @@ def _own_rules() -> list[JsonObject]:
     """In the controller's own namespace; creating cannot be bound to a name."""
     return [
         _rule("", ["secrets"], ("create",)),
-        {**_rule("", ["secrets"], _OWN), "resourceNames": [CERTIFICATE_SECRET]},
+        {**_rule("", ["secrets"], _OWN), "resourceNames": [CERTIFICATE_SECRET, IDENTITIES_SECRET]},
         # The names of Cloud Map's services; they come and go.
         _rule("", ["services"], ("create", "patch", "delete")),
         _rule("discovery.k8s.io", ["endpointslices"], ("create", "patch", "delete")),

@@ -11,6 +11,7 @@ from crossfade.compile.mesh.header_edits import (
     SET_REQUEST_HEADERS,
     SET_RESPONSE_HEADERS,
 )
+from crossfade.compile.mesh.identities import MESH_TLS
 from crossfade.compile.mesh.mirroring import MIRROR
 from crossfade.compile.mesh.service_names import ENDPOINTS_ANNOTATION
 
@@ -30,6 +31,14 @@ MESH_ANNOTATIONS: Final = (
         "`disabled`",
         "a virtual service whose `awsName` is a Service of the cluster can be called as `service.namespace`,"
         " `service.namespace.svc` and, from pods of its namespace, `service`; in App Mesh these were 404",
+    ),
+    Annotation(
+        MESH_TLS,
+        ("Mesh", "VirtualNode"),
+        "`strict`, `permissive` or `disabled`",
+        "the Mesh's on a VirtualNode, else `disabled`",
+        "sidecars have identities and speak mutual TLS with each other; listeners without `tls` take nothing else"
+        " (`strict`) or plain text too (`permissive`)",
     ),
     Annotation(
         LOAD_BALANCING.key,

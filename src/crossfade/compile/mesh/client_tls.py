@@ -5,11 +5,12 @@ from msgspec import structs
 from crossfade.api.appmesh import VirtualGateway, VirtualNode
 from crossfade.api.appmesh.values import TlsClientPolicy
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.mesh.identities import MESH_TLS
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable
 from crossfade.compile.mesh.model import PortPlan
 from crossfade.compile.mesh.tls import own_certificate, peer_check, peer_name, server_name
-from crossfade.compile.model import Cluster, MeshTls
+from crossfade.compile.model import Cluster, Issued, MeshTls
 from crossfade_kube.registry import typed_ref
 
 
@@ -40,7 +41,9 @@ class ReachedNodes:
         if node is None or policy is None or not policy.covers(port):
             return cluster
         namespace, secrets = self._owner.metadata.namespace, self._links.secrets
-        certificate = own_certificate(policy.certificate, namespace, secrets) if policy.certificate else None
+        certificate = offered.certificate if offered is not None else None
+        if policy.certificate is not None:
+            certificate = own_certificate(policy.certificate, namespace, secrets)
         if not policy.is_enforced:
             tls = structs.replace(offered, certificate=certificate) if offered is not None else None
             return structs.replace(cluster, mesh_tls=tls)
@@ -50,6 +53,8 @@ class ReachedNodes:
             peers = structs.replace(peers, names=(name,) if name else ())
         if offered is None:
             self._tell_plain(node, port, field)
+        elif offered.certificate is Issued.IDENTITY:
+            self._tell_unknown(node, port, field)
         return structs.replace(cluster, mesh_tls=MeshTls(certificate, peers, server_name(name)))
 
     def _tell_plain(self, node: VirtualNode, port: int, field: str) -> None:
@@ -59,5 +64,16 @@ class ReachedNodes:
             f"the client policy demands TLS on port {port}, which virtualNode {node.metadata.key} does not offer",
             effect="requests to it are answered with 503",
             hint="give the node's listener a tls of mode STRICT or PERMISSIVE, or set enforce to false in the policy",
+            field=field,
+        )
+
+    def _tell_unknown(self, node: VirtualNode, port: int, field: str) -> None:
+        self._diagnostics.warning(
+            typed_ref(self._owner),
+            "backend.policy-before-identity",
+            f"the client policy has a trust of its own, and on port {port} virtualNode {node.metadata.key} shows the "
+            f"identity that {MESH_TLS} gives it",
+            effect="requests to it are answered with 503",
+            hint=f"remove the policy, for which there is no need, or annotate the node with {MESH_TLS}: disabled",
             field=field,
         )

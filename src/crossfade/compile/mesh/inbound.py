@@ -11,6 +11,7 @@ from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.acm import AcmSecrets
+from crossfade.compile.mesh.identities import MeshIdentities
 from crossfade.compile.mesh.timing import (
     circuit_breakers,
     health_check_problem,
@@ -71,6 +72,7 @@ class InboundScope(Struct, frozen=True):
     app_address: str
     access_log: AccessLog | None
     secrets: AcmSecrets
+    identities: MeshIdentities
     diagnostics: Diagnostics
 
 
@@ -117,6 +119,8 @@ def _chains(
             tells_undelivered=True,
         )
     chain = FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port, origin=origin)
+    if listener.tls is None:
+        return scope.identities.guarded(chain, node)
     return secured(chain, listener.tls, origin, port=mapping.port, secrets=scope.secrets, diagnostics=scope.diagnostics)
 
 

@@ -7,6 +7,7 @@ from crossfade.api.appmesh.values import ObjectReference, VirtualNodeTarget, Vir
 from crossfade.api.appmesh.virtual_service import VirtualRouterTarget
 from crossfade.compile.mesh.acm import AcmSecrets
 from crossfade.compile.mesh.admit import Members
+from crossfade.compile.mesh.identities import MeshIdentities
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.service_names import ClusterView, service_key, uses_slices
 from crossfade.compile.model import Cluster
@@ -37,6 +38,7 @@ class Links:
         self.clusters: dict[tuple[NamespacedName, int, str], Cluster | Refusal] = {}
         """Of nodes' listeners, as they are first asked for: routes mention the same ones again and again."""
         self.secrets = AcmSecrets(snapshot, are_shown=cluster.shows_secrets)
+        self.identities = MeshIdentities.of_mesh(members.mesh)
         self.uses_slices = uses_slices(members.mesh, cluster)
         discovery = members.mesh.spec.mesh_service_discovery
         self.ip_preference = discovery.ip_preference if discovery else None

@@ -27,6 +27,7 @@ from crossfade.compile.mesh.endpoints import NO_INSTANCES, Source, SourcesByClus
 from crossfade.compile.mesh.gateway_links import GatewayScope
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
+from crossfade.compile.mesh.identities import check_mode
 from crossfade.compile.mesh.inbound import InboundScope, compile_inbound
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.membership import Refusal
@@ -39,7 +40,6 @@ from crossfade.compile.mesh.service_extensions import extended
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
-from crossfade.compile.mesh.tls import offered_tls
 from crossfade.compile.model import Cluster, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace, Secret, Service
@@ -89,6 +89,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         _check_owner(members.mesh, scope, diagnostics)
         check_endpoints_annotation(members.mesh, diagnostics)
         SHORT_NAMES.check(members.mesh, diagnostics)
+        check_mode(members.mesh, diagnostics)
         check_selectors(members, snapshot, diagnostics)
         found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
@@ -211,7 +212,7 @@ def _found_by(node: VirtualNode, links: Links) -> tuple[object, ...]:
     try:
         discovery = cluster_discovery(node, 1, links)
         service = service_behind(node, links)
-        tls = tuple(offered_tls(node, listener, links.secrets) for listener in node.spec.listeners if listener.tls)
+        tls = tuple(links.identities.offered(node, listener, links.secrets) for listener in node.spec.listeners)
     except Exception as exc:
         return node.metadata.key, repr(exc)
     return node.metadata.key, discovery, service.spec.ports if service is not None else (), tls
@@ -224,7 +225,8 @@ def _gateway(
     plans: Mapping[NamespacedName, ServicePlan],
 ) -> ProxyModel:
     log = access_log(gateway, scope.diagnostics)
-    return compile_gateway(routes, GatewayScope(gateway, scope.mesh, scope.links, plans, log, scope.diagnostics))
+    proxy = compile_gateway(routes, GatewayScope(gateway, scope.mesh, scope.links, plans, log, scope.diagnostics))
+    return scope.links.identities.identified(proxy, gateway)
 
 
 def _service_plans(scope: Scope, nodes_seen: object) -> Mapping[NamespacedName, ServicePlan]:
@@ -295,19 +297,22 @@ def _sidecar(
     check_discovery(node, links, diagnostics)
     check_service_ports(node, links, diagnostics)
     LOAD_BALANCING.check(node, diagnostics)
+    check_mode(node, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
     app_address = "::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1"
-    inbound = compile_inbound(node, InboundScope(mesh.aws_name, app_address, log, links.secrets, diagnostics))
+    inward = InboundScope(mesh.aws_name, app_address, log, links.secrets, links.identities, diagnostics)
+    inbound = compile_inbound(node, inward)
     backends = linked_backends(node, members, links, plans=plans, diagnostics=diagnostics)
     domain = links.cluster.domain if SHORT_NAMES.of(mesh) == "enabled" else None
     scope = OutboundScope(node, mesh.aws_name, links, mesh.allows_all_egress, log, diagnostics, short_names_in=domain)
     outbound = compile_outbound(backends, scope)
-    return ProxyModel(
+    proxy = ProxyModel(
         listeners=(*inbound.listeners, outbound.listener),
         route_tables=(*inbound.route_tables, *outbound.route_tables),
         clusters=(*inbound.clusters, *_in_family(outbound.clusters, links.ip_preference)),
     )
+    return links.identities.identified(proxy, node)
 
 
 def _in_family(clusters: Iterable[Cluster], preference: str | None) -> Iterable[Cluster]:

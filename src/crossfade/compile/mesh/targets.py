@@ -16,7 +16,6 @@ from crossfade.compile.mesh.discovery import cluster_discovery
 from crossfade.compile.mesh.links import NODE_CLUSTER_PATH, Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
-from crossfade.compile.mesh.tls import offered_tls
 from crossfade.compile.model import Algorithm, Balancing, Cluster, Discovery, Protocol
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Destination
@@ -119,7 +118,7 @@ def _made_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links
         balancing=_balancing(node),
         health_check=health_check(listener),
         outlier_detection=outlier_detection(listener.outlier_detection),
-        mesh_tls=offered_tls(node, listener, links.secrets),
+        mesh_tls=links.identities.offered(node, listener, links.secrets),
         shares_endpoints=found.kind is Discovery.EDS,
     )
 

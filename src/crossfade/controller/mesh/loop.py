@@ -17,7 +17,7 @@ from crossfade.compile.mesh import (
     current,
     refusable,
 )
-from crossfade.controller.mesh.publication import MeshPublication
+from crossfade.controller.mesh.publication import IdentitySource, MeshPublication
 from crossfade.status.fault_log import FaultLog
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.inquiry import Finding
@@ -42,10 +42,11 @@ class MeshLoop:
         on_compiled: Callable[[], None] = lambda: None,
         on_endpoints: Callable[[], None] = lambda: None,
         on_found: Callable[[Finding], None] = lambda _: None,
+        identities: IdentitySource | None = None,
     ) -> None:
         self.snapshot = Snapshot(0, {})
         self.model: MeshModel | None = None
-        self._publication = MeshPublication(on_found=self._found)
+        self._publication = MeshPublication(on_found=self._found, identities=identities)
         self.publisher = self._publication.publisher
         self._source = source
         self._compiler = MeshCompiler(scope, cluster or ClusterView())
@@ -73,6 +74,11 @@ class MeshLoop:
         self._compiler.foreign = foreign
         if self.model is not None:
             self._apply(self.snapshot)
+
+    def publish_identities(self) -> None:
+        """Those that have come or changed."""
+        if self.model is not None:
+            self._faults.tell((*self.model.faults, *self._publication.publish(self.model)))
 
     def _apply(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot

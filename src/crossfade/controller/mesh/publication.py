@@ -1,14 +1,16 @@
 """What the mesh's proxies are given, and which objects they or their encoding refuse."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 from crossfade.api.appmesh import Mesh
+from crossfade.certs.identities import IssuedIdentity
 from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
-from crossfade.compile.model import ProxyModel
+from crossfade.compile.model import Identity, ProxyModel
 from crossfade.envoy.encoding import Unencodable, unencodable
-from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
+from crossfade.envoy.mesh_tls import issued_secrets
+from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded_all
 from crossfade.envoy.resources import Encoded, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shared_endpoints import SharedEndpoints
@@ -18,20 +20,35 @@ from crossfade.xds.session import Verdict
 from crossfade_kube.meta import ObjectRef
 
 
+class IdentitySource(Protocol):
+    """Where identities of proxies come from."""
+
+    def of(self, identity: Identity) -> IssuedIdentity | None:
+        """The very same one until it changes; None: not yet."""
+
+    def keep_only(self, wanted: Iterable[Identity]) -> None:
+        """Nobody asks for others any more."""
+
+
 class _Built(NamedTuple):
-    """`shared` are the clusters whose endpoints are not the proxy's own."""
+    """`shared` are the clusters whose endpoints are not the proxy's own, `issued` is part of the resources."""
 
     model: ProxyModel
     memory: Encoded
     resources: ResourceSet
     shared: frozenset[str]
     unencodable: tuple[Unencodable, ...]
+    issued: IssuedIdentity | None = None
 
 
 class MeshPublication:
-    """Belongs to one event loop; `publisher` is for the ADS server. `on_found` gets what is to be blamed for what."""
+    """Belongs to one event loop; `publisher` is for the ADS server. `on_found` gets what is to be blamed for what.
 
-    def __init__(self, *, on_found: Callable[[Finding], None]) -> None:
+    A proxy that needs an identity keeps what it has until there is one: what it is to have would not work without.
+    """
+
+    def __init__(self, *, on_found: Callable[[Finding], None], identities: IdentitySource | None = None) -> None:
+        self._identities = identities
         self.publisher = Publisher(on_rejected=self._open, on_trial=self._record)
         self._options = EnvoyOptions()
         self._inquiry = Inquiry(self.publisher, self._options, on_found=on_found)
@@ -46,8 +63,12 @@ class MeshPublication:
             Fault(_nobody(mesh), one.name, one.exception) for mesh in changed for one in self._shared(mesh).failed
         ]
         for path, proxy in model.proxies.items():
-            mesh = _mesh_of(path)
+            mesh = mesh_of(path)
+            issued = self._issued(proxy.identity)
+            if proxy.identity is not None and issued is None:
+                continue
             built = self._current(path, proxy, changed.get(mesh, {})) or self._encoded(path, proxy, self._shared(mesh))
+            built = _with_identity(built, issued)
             self._built[path] = built
             self.publisher.publish(path, built.resources)
             faults += [Fault(model.owners[path], one.name, one.exception) for one in built.unencodable]
@@ -57,7 +78,12 @@ class MeshPublication:
             del self._built[gone]
             self._inquiry.drop(gone)
             self.publisher.withdraw(gone)
+        if self._identities is not None:
+            self._identities.keep_only(one.identity for one in model.proxies.values() if one.identity is not None)
         return faults
+
+    def _issued(self, identity: Identity | None) -> IssuedIdentity | None:
+        return self._identities.of(identity) if self._identities is not None and identity is not None else None
 
     def blame(self) -> None:
         """Reports what encoding failed on; apart from `publish`, since that may lead to another compilation."""
@@ -95,7 +121,15 @@ class MeshPublication:
         self._inquiry.record(proxy, verdict)
 
 
-def _mesh_of(path: str) -> str:
+def _with_identity(built: _Built, issued: IssuedIdentity | None) -> _Built:
+    if issued is None or issued is built.issued:
+        return built
+    texts = issued.certificate_pem, issued.key_pem, issued.authorities_pem
+    secrets = encoded_all(issued_secrets(*texts).items())
+    return built._replace(resources=built.resources.with_all(ResourceType.SECRET, secrets), issued=issued)
+
+
+def mesh_of(path: str) -> str:
     """`mesh/<awsName>/…`"""
     return path.split("/", 2)[1]
 

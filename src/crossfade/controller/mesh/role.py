@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from crossfade.api.appmesh import (
     VirtualService,
 )
 from crossfade.api.bounds import Misfit, host_name
+from crossfade.certs.identities import LONGEST_IDENTITY
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import (
     ACM_SELECTOR,
@@ -39,10 +40,12 @@ from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
 from crossfade.controller.mesh.certificates import Certificates
 from crossfade.controller.mesh.cloud_map_names import CloudMapNames
 from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
+from crossfade.controller.mesh.identities import Identities, IdentityNews
 from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.permissions import may_read
+from crossfade.controller.mesh.publication import mesh_of
 from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.controller.sources import ClusterSource
@@ -50,6 +53,7 @@ from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
     ADS_PORT,
     HEALTH_PORT,
+    IDENTITIES_SECRET,
     LEASE,
     NAME,
     NAMESPACE,
@@ -71,8 +75,8 @@ from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
 from crossfade_kube.logging import EventLog
-from crossfade_kube.meta import ObjectRef
-from crossfade_kube.registry import TypedObject
+from crossfade_kube.meta import NamespacedName, ObjectRef
+from crossfade_kube.registry import TypedObject, typed_ref
 from crossfade_kube.tasks import SupervisedTasks
 
 KINDS: Final[tuple[type[TypedObject], ...]] = (
@@ -86,7 +90,8 @@ KINDS: Final[tuple[type[TypedObject], ...]] = (
     BackendGroup,
 )
 _ENDPOINT_KINDS: Final[tuple[type[TypedObject], ...]] = (Service, EndpointSlice)
-_MAX_DIGITS: Final = 6
+_MAX_DIGITS: Final = 7
+_SHORTEST_IDENTITY_S: Final = 60
 # An author sees an object's ARN this much later at least, and a burst of changes goes out at once.
 _QUIET_S: Final = 0.01
 _MAX_UNREST_S: Final = 0.25
@@ -124,6 +129,7 @@ class MeshSettings(Struct, frozen=True):
     native_sidecars: NativeSidecars = NativeSidecars.AUTO
     sidecar_start_timeout_s: int = 180
     sds_socket: str = ""
+    identity_lifetime_s: int = 86_400
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "MeshSettings":
@@ -157,6 +163,7 @@ class MeshSettings(Struct, frozen=True):
             uses_aws_cloud_map=cloud_map == "aws",
             native_sidecars=NativeSidecars(native),
             sds_socket=environ.get("CROSSFADE_SDS_SOCKET", ""),
+            identity_lifetime_s=_identity_lifetime_s(environ),
             sidecar_start_timeout_s=max(_seconds(environ, "CROSSFADE_POST_START_TIMEOUT_S", 180), 1),
         )
 
@@ -166,6 +173,14 @@ def _seconds(environ: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
         raise ValueError(f"{name} is {text!r}: it must be a whole number of seconds")
     return int(text)
+
+
+def _identity_lifetime_s(environ: Mapping[str, str]) -> int:
+    name, longest = "CROSSFADE_IDENTITY_LIFETIME_S", int(LONGEST_IDENTITY.total_seconds())
+    found = _seconds(environ, name, 86_400)
+    if not _SHORTEST_IDENTITY_S <= found <= longest:
+        raise ValueError(f"{name} is {found}: it must be {_SHORTEST_IDENTITY_S} to {longest}")
+    return found
 
 
 async def run_mesh_role(settings: MeshSettings) -> None:
@@ -206,6 +221,14 @@ class _MeshRole:
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
         )
+        self._identities = Identities(
+            client,
+            NamespacedName(settings.namespace, IDENTITIES_SECRET),
+            lifetime=timedelta(seconds=settings.identity_lifetime_s),
+            log=log,
+            on_change=lambda: self._loop.publish_identities(),
+            tell=self._tell_meshes,
+        )
         self._names: CloudMapNames | None = None
         aws = AwsCloudMap(settings.region) if settings.uses_aws_cloud_map else None
         self._aws = aws
@@ -222,6 +245,7 @@ class _MeshRole:
             on_compiled=self._submit,
             on_endpoints=self._submit_names,
             on_found=self._report,
+            identities=self._identities,
         )
         self._has_native_sidecars = False
         self._missing = {"certificates", "webhook configurations", "webhook server", "ADS server"}
@@ -239,6 +263,7 @@ class _MeshRole:
             tasks.start("compile", self._loop.run)
             tasks.start("compile what was refused", self._loop.run_refusals)
             tasks.start("events", self._events.run)
+            tasks.start("identities", self._identities.run)
             if self._discovery is not None:
                 tasks.start("discover instances at AWS", self._discovery.run)
             tasks.start("status", self._lead)
@@ -364,6 +389,15 @@ class _MeshRole:
         message = f"{who} refused {finding.name}, its last working version stays: {finding.reason}"
         for ref in told:
             self._events.warning(ref, "ConfigurationRefused", message)
+
+    def _tell_meshes(self, news: IdentityNews) -> None:
+        model = self._loop.model
+        proxies = model.proxies.items() if model is not None else ()
+        concerned = {mesh_of(path) for path, proxy in proxies if proxy.identity is not None}
+        tell = self._events.warning if news.is_problem else self._events.normal
+        for mesh in self._loop.snapshot.all(Mesh):
+            if mesh.aws_name in concerned:
+                tell(typed_ref(mesh), news.reason, news.message)
 
 
 def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:

@@ -1,7 +1,13 @@
 """What a proxy is given when a part of its model cannot be encoded."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from msgspec import structs
+
+from crossfade.certs.identities import IssuedIdentity, issue_identity, renewed_authority
 from crossfade.compile.mesh import MeshModel
-from crossfade.compile.model import Cluster, Discovery, Endpoint, ProxyModel
+from crossfade.compile.model import Cluster, Discovery, Endpoint, Identity, Issued, ProxyModel
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.controller.mesh.publication import MeshPublication
 from crossfade.envoy.resource_set import ResourceType
@@ -51,3 +57,49 @@ async def test_a_proxy_that_could_not_be_compiled_keeps_what_it_has() -> None:
     assert publication.publisher.effective(PATH) == before is not None
     publication.publish(MeshModel({}, {}, {}, ()))
     assert publication.publisher.effective(PATH) is None
+
+
+class Given:
+    """Gives what is in `issued`."""
+
+    def __init__(self) -> None:
+        self.issued: dict[Identity, IssuedIdentity] = {}
+        self.kept: set[Identity] = set()
+
+    def of(self, identity: Identity) -> IssuedIdentity | None:
+        return self.issued.get(identity)
+
+    def keep_only(self, wanted: Iterable[Identity]) -> None:
+        self.kept = set(wanted)
+
+
+def issued(spiffe_id: str) -> IssuedIdentity:
+    now, day = datetime(2026, 11, 28, tzinfo=UTC), timedelta(days=1)
+    authority = renewed_authority(None, None, identity_lifetime=day, now=now)
+    return issue_identity(authority, spiffe_id, lifetime=day, now=now)
+
+
+async def test_a_proxy_keeps_what_it_has_until_there_is_its_identity_and_gets_no_other_one() -> None:
+    own, other = Identity("spiffe://m/ns/prod/virtual-node/n"), Identity("spiffe://m/ns/prod/virtual-node/o")
+    given = Given()
+    publication = MeshPublication(on_found=lambda _: None, identities=given)
+    publication.publish(mesh({PATH: GOOD}))
+    before = publication.publisher.effective(PATH)
+    given.issued = {other: issued(other.spiffe_id)}
+    proxies = {PATH: structs.replace(GOOD, identity=own)}
+    publication.publish(mesh(proxies))
+    assert publication.publisher.effective(PATH) == before is not None
+    given.issued[own] = issued(own.spiffe_id)
+    publication.publish(mesh(proxies))
+    first = publication.publisher.effective(PATH)
+    assert first is not None
+    assert set(first.of(ResourceType.SECRET)) == set(Issued)
+    assert b"virtual-node/o" not in first.of(ResourceType.SECRET)[Issued.IDENTITY].framed
+    given.issued[own] = issued(own.spiffe_id)
+    publication.publish(mesh(proxies))
+    second = publication.publisher.effective(PATH)
+    assert second is not None
+    assert second.of(ResourceType.SECRET) != first.of(ResourceType.SECRET)
+    for kind in ResourceType:
+        assert kind is ResourceType.SECRET or second.of(kind) == first.of(kind)
+    assert given.kept == {own}
