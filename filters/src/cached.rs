@@ -1,13 +1,13 @@
 //! What proxy-cache keeps, for the control plane: shown and forgotten. Only who knows the token is answered; it comes
 //! with the configuration and is new with each control plane.
 
+use crate::clock::wall_ms;
 use crate::error::ConfigError;
 use crate::plugins::proxy_cache::store::{Answer, Key, Store};
 use crate::stream::{Map, Stream};
 use serde::Deserialize;
 use serde_json::{Map as Object, Value, json};
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 use subtle::ConstantTimeEq;
 
 const SHORTEST_TOKEN: usize = 16;
@@ -66,7 +66,7 @@ fn answer(method: &[u8], path: &[u8], store: &Store) -> (u16, Vec<u8>) {
     }
     let Some(key) = key_of(path) else { return (404, Vec::new()) };
     match method {
-        b"GET" => match store.get(&key, now_ms()) {
+        b"GET" => match store.get(&key, wall_ms()) {
             Some(answer) => (200, shown(&answer).to_string().into_bytes()),
             None => (404, Vec::new()),
         },
@@ -108,11 +108,6 @@ fn shown(answer: &Answer) -> Value {
 #[allow(clippy::cast_possible_truncation, reason = "what is longer than all time is shown as that")]
 fn number(seconds: f64) -> Value {
     if seconds.fract() == 0.0 { json!(seconds as i64) } else { json!(seconds) }
-}
-
-fn now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

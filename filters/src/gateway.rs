@@ -5,6 +5,7 @@ mod arriving;
 use crate::balancing::{Known, Placement};
 use crate::client::Client;
 use crate::client_certificate;
+use crate::clock::now_ms;
 use crate::error_body::Formats;
 use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
 use crate::forwarding::{self, BodyLimit, Changes, Way};
@@ -23,7 +24,7 @@ use crate::taking::{Part, Taking};
 use crate::text::header_value;
 use crate::waiting::{Outcome, Ticket, Wait};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// What a hook tells Envoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -507,12 +508,5 @@ fn mismatch(request: &Request<'_>) -> Option<Answer> {
     (request.protocol != b"HTTP/2").then(|| Answer {
         headers: vec![("upgrade".to_owned(), "HTTP/2".to_owned())],
         ..Answer::new(426, "Please use HTTP2 protocol")
-    })
-}
-
-pub(crate) fn now_ms(settings: &Settings) -> i64 {
-    settings.fixed_now_ms.unwrap_or_else(|| {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
     })
 }

@@ -16,6 +16,7 @@ mod charset;
 mod cjson;
 mod client;
 mod client_certificate;
+mod clock;
 mod cookies;
 mod copying;
 #[allow(dead_code, reason = "plugins choose what they log")]

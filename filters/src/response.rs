@@ -1,8 +1,9 @@
 //! The way back: the gateway's own replies, Envoy's errors in Kong's words, and what every response is marked with.
 
 use crate::charset;
+use crate::clock::now_ms;
 use crate::error_body::{self, Format};
-use crate::gateway::{Filter, Flow, Phase, now_ms};
+use crate::gateway::{Filter, Flow, Phase};
 use crate::headers::{End, HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::remembered::{Answered, Source};

@@ -1,8 +1,9 @@
 //! Which plugins take part in a request: those that have seen it, and those that see its response or its end only.
 
+use crate::clock::now_ms;
 use crate::copying::BodyCopy;
 use crate::exchange::Note;
-use crate::gateway::{Filter, now_ms};
+use crate::gateway::Filter;
 use crate::remembered::{Remembered, Taken};
 use crate::request::Request;
 use crate::stream::Stream;

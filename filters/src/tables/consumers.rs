@@ -3,6 +3,7 @@
 //! Secrets are known only as salted SHA-256 digests. A look-up by digest hashes what the client sent, so its time tells
 //! nothing about the secrets in the table.
 
+use crate::clock::seconds_of_ms;
 use crate::error::ConfigError;
 use crate::signature::Key;
 use serde::Deserialize;
@@ -64,8 +65,7 @@ pub struct OAuthClient {
 
 impl Credential {
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 fit a double for 200 000 years
-        self.expires_at.is_some_and(|expiry| now_ms as f64 / 1000.0 >= expiry)
+        self.expires_at.is_some_and(|expiry| seconds_of_ms(now_ms) >= expiry)
     }
 }
 

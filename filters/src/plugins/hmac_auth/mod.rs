@@ -2,6 +2,7 @@
 
 mod parameters;
 
+use crate::clock;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, RawBody, Verdict};
 use crate::nginx_base64;
@@ -152,9 +153,8 @@ impl HmacAuth {
         let date = exchange.header(name).and_then(|value| std::str::from_utf8(value).ok());
         let Some(time) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return false };
         let time_s = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        #[allow(clippy::cast_precision_loss)] // seconds since 1970
-        let skew = (exchange.now_ms().div_euclid(1000) as f64 - time_s as f64).abs();
-        skew <= self.clock_skew
+        let skew_s = exchange.now_ms().div_euclid(1000).saturating_sub_unsigned(time_s);
+        clock::number(skew_s).abs() <= self.clock_skew
     }
 
     fn check<'a>(&self, exchange: &Exchange<'a, '_>, parameters: &Parameters<'_>) -> Outcome<'a> {

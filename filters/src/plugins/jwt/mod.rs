@@ -4,6 +4,7 @@ mod sources;
 pub mod token;
 
 use crate::cjson;
+use crate::clock;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
 use crate::nginx_base64;
@@ -157,9 +158,8 @@ impl Jwt {
         if is_signed { Ok(()) } else { Err(wrong("Invalid signature")) }
     }
 
-    #[allow(clippy::cast_precision_loss)] // seconds since 1970
     fn check_claims(&self, token: &Token<'_>, now_s: i64) -> Result<(), Refusal> {
-        let now_s = now_s as f64;
+        let now_s = clock::number(now_s);
         let failures: Vec<_> = self
             .claims_to_verify
             .iter()

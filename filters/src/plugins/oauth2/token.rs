@@ -1,6 +1,7 @@
 //! Tokens that say themselves to whom they were given: there is no database to look them up in.
 
 use super::OAuth2;
+use crate::clock::seconds_of_ms;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -34,9 +35,8 @@ pub struct Token {
 }
 
 impl Token {
-    #[allow(clippy::cast_precision_loss)] // milliseconds since 1970
     pub fn is_over(&self, now_ms: i64) -> bool {
-        self.lasts > 0.0 && now_ms.saturating_sub(self.issued_ms) as f64 / 1000.0 > self.lasts
+        self.lasts > 0.0 && seconds_of_ms(now_ms.saturating_sub(self.issued_ms)) > self.lasts
     }
 }
 

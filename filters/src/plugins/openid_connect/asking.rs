@@ -2,6 +2,7 @@
 
 use super::client::{ANSWERS, Answer};
 use super::{OpenIdConnect, Refusal, Stop};
+use crate::clock;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::oidc::{Key, Known, Look};
 use crate::waiting::{NotDone, Outcome, Wait};
@@ -108,15 +109,15 @@ impl OpenIdConnect {
     pub fn lifetime_of_tokens(&self, now_s: i64) -> impl FnOnce(&Answer) -> Duration + Send + 'static {
         let (is_kept, most) = (self.0.caching.tokens, self.0.caching.lifetime);
         move |answer| match answer {
-            #[allow(clippy::cast_precision_loss)] // seconds since 1970
-            Answer::Tokens(tokens) if is_kept => tokens.expires.map_or(most, |expires| left(expires as f64, now_s)),
+            Answer::Tokens(tokens) if is_kept => {
+                tokens.expires.map_or(most, |expires| left(clock::number(expires), now_s))
+            }
             _ => Duration::ZERO,
         }
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // seconds since 1970
 fn left(expiry: f64, now_s: i64) -> Duration {
     const LONGEST: f64 = 1e9;
-    Duration::try_from_secs_f64((expiry - now_s as f64).clamp(0.0, LONGEST)).unwrap_or_default()
+    Duration::try_from_secs_f64((expiry - clock::number(now_s)).clamp(0.0, LONGEST)).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Whether a token is what a provider has signed, for us, and now (RFC 7519; OpenID Connect Core 1.0, section 3.1.3.7).
 
+use crate::clock;
 use crate::oidc::Known;
 use crate::plugins::authentication::is_same;
 use crate::plugins::jwt::token::Token;
@@ -17,13 +18,12 @@ pub struct Measure {
 
 impl Measure {
     /// Signed by the provider and valid now.
-    #[allow(clippy::cast_precision_loss)] // seconds since 1970
     pub fn is_good(&self, token: &Token<'_>, known: &Known, now_s: i64) -> bool {
         let issuer = token.claim("iss").and_then(Value::as_str);
         let is_right = |issuer: &str| {
             *issuer == *known.metadata.issuer || self.issuers_allowed.iter().any(|allowed| **allowed == *issuer)
         };
-        let (now_s, leeway) = (now_s as f64, self.leeway);
+        let (now_s, leeway) = (clock::number(now_s), self.leeway);
         let is_over = |expiry: &Value| expiry.as_f64().is_none_or(|expiry| expiry + leeway <= now_s);
         let is_early = |begin: &Value| begin.as_f64().is_none_or(|begin| begin - leeway > now_s);
         let mut keys = known.keys.candidates(kid(token), &token.algorithm);

@@ -4,6 +4,7 @@ use super::checks;
 use super::client::{Answer, Auth, Client, Login};
 use super::tokens::{TokenResponse, Tokens};
 use crate::arguments;
+use crate::clock;
 use crate::oidc::{Known, documents};
 use crate::plugins::jwt::token::Token;
 use base64::Engine;
@@ -77,7 +78,6 @@ impl Client {
     }
 
     /// What a token is good for (RFC 7662).
-    #[allow(clippy::cast_precision_loss)] // seconds since 1970
     pub fn introspect(&self, token: &str, now_s: i64) -> Answer {
         let form = vec![("token", token), ("token_type_hint", &*self.hint)];
         let claims = match self.post("introspection_endpoint", form, &self.itself()) {
@@ -90,7 +90,7 @@ impl Client {
         };
         let is_active = claims.get("active") == Some(&Value::Bool(true));
         let leeway = self.measure.leeway;
-        let is_over = |expiry: &Value| expiry.as_f64().is_none_or(|expiry| expiry + leeway <= now_s as f64);
+        let is_over = |expiry: &Value| expiry.as_f64().is_none_or(|expiry| expiry + leeway <= clock::number(now_s));
         if is_active && !claims.get("exp").is_some_and(is_over) { Answer::Claims(claims) } else { Answer::Refused }
     }
 

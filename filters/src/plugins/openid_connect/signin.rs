@@ -9,6 +9,7 @@ use super::jar::Jar;
 use super::requests::Code;
 use crate::arguments::{self, Found};
 use crate::body::{Content, Kind};
+use crate::clock;
 use crate::exchange::{Body, Exchange};
 use crate::oidc::Known;
 use crate::plugins::authentication::is_same;
@@ -104,8 +105,7 @@ impl SignIn {
     /// Those that the browser has begun and that are not over.
     pub fn begun(&self, exchange: &Exchange<'_, '_>, now_s: i64) -> Vec<Begun> {
         let mut all: Vec<Begun> = self.jar.read(exchange).unwrap_or_default();
-        #[allow(clippy::cast_precision_loss)] // seconds since 1970
-        all.retain(|one| self.timeout <= 0.0 || now_s.saturating_sub(one.at) as f64 <= self.timeout);
+        all.retain(|one| self.timeout <= 0.0 || clock::number(now_s.saturating_sub(one.at)) <= self.timeout);
         all
     }
 

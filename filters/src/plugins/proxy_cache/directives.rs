@@ -1,5 +1,7 @@
 //! `Cache-Control` of requests and responses, as Kong reads it.
 
+use crate::clock;
+
 #[derive(Debug, Default, PartialEq)]
 pub struct Directives {
     pub no_store: bool,
@@ -46,16 +48,10 @@ impl Directives {
         let until = || {
             let time = httpdate::parse_http_date(std::str::from_utf8(expires?).ok()?).ok()?;
             let time = time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs_f64();
-            Some((time - seconds_of(now_s)).max(0.0))
+            Some((time - clock::number(now_s)).max(0.0))
         };
         self.s_maxage.or(self.max_age).or_else(until).unwrap_or_default()
     }
-}
-
-/// Exact for every time that a clock shows.
-#[allow(clippy::cast_precision_loss, reason = "seconds since 1970 have 11 digits, a float has 15")]
-pub fn seconds_of(whole: i64) -> f64 {
-    whole as f64
 }
 
 fn seconds(text: &[u8]) -> Option<f64> {

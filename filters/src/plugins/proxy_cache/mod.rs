@@ -9,6 +9,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+use crate::clock;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
@@ -16,7 +17,7 @@ use crate::plugins::Plugin;
 use crate::remembered::Source;
 use crate::reply::{Headers, Kept, Reply, Style};
 use crate::text::{Text, decimal};
-use directives::{Directives, seconds_of};
+use directives::Directives;
 use gather::Gathering;
 use key::Varies;
 use media_type::MediaType;
@@ -162,7 +163,7 @@ impl Plugin for ProxyCache {
 impl ProxyCache {
     /// Whether the client takes it.
     fn satisfies(&self, asked: &Directives, answer: &Answer, now_s: i64) -> bool {
-        let age = seconds_of(now_s.saturating_sub(answer.given_s));
+        let age = clock::number(now_s.saturating_sub(answer.given_s));
         if !self.cache_control {
             return age <= self.cache_ttl;
         }

@@ -1,5 +1,6 @@
 //! A session as its cookie tells it: since when, and who may use it where.
 
+use crate::clock;
 use serde::{Deserialize, Serialize};
 
 /// More of them would not fit into a cookie.
@@ -106,9 +107,8 @@ pub struct Left {
     pub absolute: Option<f64>,
 }
 
-#[allow(clippy::cast_precision_loss)] // seconds since 1970
 fn elapsed(since: i64, now: i64) -> f64 {
-    now.saturating_sub(since) as f64
+    clock::number(now.saturating_sub(since))
 }
 
 #[cfg(test)]

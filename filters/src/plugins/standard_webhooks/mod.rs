@@ -1,5 +1,6 @@
 //! The plugin standard-webhooks: takes only signed and recent messages (kong.md §5.22, standardwebhooks.com).
 
+use crate::clock::seconds_of_ms;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, RawBody, Verdict};
 use crate::lua;
@@ -56,7 +57,7 @@ impl StandardWebhooks {
         exchange.header("webhook-signature")?;
         let told = std::str::from_utf8(exchange.header("webhook-timestamp")?).ok();
         let timestamp_s = told.and_then(lua::parsed_number).filter(|number| number.is_finite()).unwrap_or_default();
-        let age_s = exchange.now_ms() as f64 / 1000.0 - timestamp_s;
+        let age_s = seconds_of_ms(exchange.now_ms()) - timestamp_s;
         (age_s <= self.tolerance_s).then(|| [id, b".", &lua::number(timestamp_s), b"."].concat())
     }
 
