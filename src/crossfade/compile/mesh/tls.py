@@ -101,9 +101,8 @@ def own_certificate(
     given: ClientCertificate, namespace: str, secrets: AcmSecrets
 ) -> StoredCertificate | FileCertificate | LocalSecret:
     """Raises Unusable with a field below the certificate's parent."""
+    _need_one_kind(given, "certificate")
     acm = given.acm if isinstance(given, TlsCertificate) else None
-    if sum(one is not None for one in (acm, given.file, given.sds)) != 1:
-        raise Unusable("certificate", "exactly one of acm, file and sds must be given")
     if acm is not None:
         try:
             return secrets.certificate(namespace, acm.certificate_arn)
@@ -137,9 +136,8 @@ def _root_of(tls: ListenerTls, namespace: str, secrets: AcmSecrets) -> PeerCheck
 def _authorities(
     trust: NodeTrust, namespace: str, secrets: AcmSecrets
 ) -> StoredAuthorities | FileAuthorities | LocalSecret:
+    _need_one_kind(trust, "validation.trust")
     acm = trust.acm if isinstance(trust, TlsTrust) else None
-    if sum(one is not None for one in (acm, trust.file, trust.sds)) != 1:
-        raise Unusable("validation.trust", "exactly one of its kinds must be given")
     if acm is not None:
         try:
             return secrets.authorities(namespace, acm.certificate_authority_arns)
@@ -149,6 +147,13 @@ def _authorities(
         return FileAuthorities(_path(trust.file.certificate_chain, "validation.trust.file.certificateChain"))
     assert trust.sds is not None
     return _local(trust.sds.secret_name, "validation.trust.sds.secretName")
+
+
+def _need_one_kind(given: ClientCertificate | NodeTrust, field: str) -> None:
+    """Raises Unusable with the `field` unless exactly one of the fields of `given` is set."""
+    kinds = sorted(given.__struct_fields__)
+    if sum(getattr(given, kind) is not None for kind in kinds) != 1:
+        raise Unusable(field, f"exactly one of {', '.join(kinds[:-1])} and {kinds[-1]} must be given")
 
 
 def _path(path: str, field: str) -> str:
