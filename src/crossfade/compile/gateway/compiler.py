@@ -17,7 +17,7 @@ from crossfade.api.kong.upstream_policy import KongUpstreamPolicy
 from crossfade.api.kong.vault import KongVault
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.acme import PLUGIN as ACME
-from crossfade.compile.gateway.acme import Demand, acme_of, with_challenges
+from crossfade.compile.gateway.acme import Acme, Demand, acme_of, with_challenges
 from crossfade.compile.gateway.authorities import CA_LABEL, Authority, authorities_of
 from crossfade.compile.gateway.certificates import NamedCertificate, certificates_of
 from crossfade.compile.gateway.claims import tell_rivals
@@ -161,14 +161,36 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         certificates += acme.certificates
         placed += acme.placed
         services = services | {service.name: service for _, service in acme.placed}
+    entities = KongEntities(
+        tuple(placed),
+        plugins,
+        tuple(placed_streams),
+        (*tcp_ingresses(snapshot, classes), *udp_ingresses(snapshot, classes)),
+        certificates=tuple(certificates),
+        authorities=tuple(authorities.values()),
+        acme=None if acme is None else acme.demand,
+    )
     making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
-    found = [(route, made) for route, service in placed if (made := making.route(route, service)) is not None]
-    served = tuple(unguarded(placed_streams, plugins, diagnostics))
+    model = _model(entities, services, acme, making, settings=settings, diagnostics=diagnostics)
+    return CompiledGateway(model, diagnostics, entities)
+
+
+def _model(
+    entities: KongEntities,
+    services: Mapping[str, KongService],
+    acme: Acme | None,
+    making: "_Making",
+    *,
+    settings: CompileSettings,
+    diagnostics: Diagnostics,
+) -> ProxyModel:
+    found = [(route, made) for route, service in entities.placed if (made := making.route(route, service)) is not None]
+    served = tuple(unguarded(entities.placed_streams, entities.plugins, diagnostics))
     tell_needless_balancing(served, diagnostics)
-    model = ProxyModel(
+    return ProxyModel(
         listeners=(
-            *listeners(settings, certificates, asked_names(placed, plugins)),
-            *stream_listeners(served, settings, certificates),
+            *listeners(settings, entities.certificates, asked_names(entities.placed, entities.plugins)),
+            *stream_listeners(served, settings, entities.certificates),
         ),
         clusters=tuple(
             looked_up(kept_alive(services[name].cluster, settings.kong), settings.kong)
@@ -176,7 +198,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             if services[name].refusal is None
         ),
         gateway=tables.GatewayTables(
-            settings=_settings(settings, plugins.everywhere()),
+            settings=_settings(settings, entities.plugins.everywhere()),
             routes=tuple(
                 tables.Row(route.origin, made.route) for route, made in sorted(found, key=lambda item: item[0].id)
             ),
@@ -186,17 +208,6 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
             actions=actions_of(made for _, made in found),
         ),
     )
-    stream_objects: tuple[StreamIngress, ...] = (*tcp_ingresses(snapshot, classes), *udp_ingresses(snapshot, classes))
-    entities = KongEntities(
-        tuple(placed),
-        plugins,
-        tuple(placed_streams),
-        stream_objects,
-        certificates=tuple(certificates),
-        authorities=tuple(authorities.values()),
-        acme=None if acme is None else acme.demand,
-    )
-    return CompiledGateway(model, diagnostics, entities)
 
 
 class _Making:

@@ -1,6 +1,6 @@
 """The gateway's listeners: plain ones, and those with TLS, by server name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from crossfade.compile.gateway.certificates import NamedCertificate
@@ -34,7 +34,7 @@ _REQUEST_ID: Final = f' kong_request_id: "{_NOTE.format("request_id")}"'
 
 
 def listeners(
-    settings: CompileSettings, certificates: list[NamedCertificate], asked: AskedNames = NOBODY_ASKED
+    settings: CompileSettings, certificates: Sequence[NamedCertificate], asked: AskedNames = NOBODY_ASKED
 ) -> Iterator[Listener]:
     """The first of a scheme has the scheme's name, further ones a number besides."""
     counts = {"http": 0, "https": 0}

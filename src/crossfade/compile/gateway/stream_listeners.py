@@ -1,6 +1,6 @@
 """Stream routes and the Services behind them → listeners, one for each address of Kong's `stream_listen` in use."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from crossfade.api.bounds import UINT32_MAX
@@ -36,7 +36,7 @@ class _Chain(NamedTuple):
 def stream_listeners(
     placed: Iterable[PlacedStream],
     settings: CompileSettings,
-    certificates: list[NamedCertificate],
+    certificates: Sequence[NamedCertificate],
 ) -> Iterator[Listener]:
     """The first of a port has its name, further ones a number besides. A port that no rule wants stays closed."""
     by_port: dict[tuple[bool, int], dict[str, PlacedStream]] = {}
@@ -71,7 +71,10 @@ def tell_needless_balancing(placed: Iterable[PlacedStream], diagnostics: Diagnos
 
 
 def _chains(
-    listen: Listen, by_host: dict[str, PlacedStream], settings: CompileSettings, certificates: list[NamedCertificate]
+    listen: Listen,
+    by_host: dict[str, PlacedStream],
+    settings: CompileSettings,
+    certificates: Sequence[NamedCertificate],
 ) -> Iterator[FilterChain]:
     if not listen.ssl:
         if _ANY in by_host:
