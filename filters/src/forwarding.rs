@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::client_certificate;
 use crate::incoming;
 use crate::path;
-use crate::request::{Request, host_without_port};
+use crate::request::{Request, told_host};
 use crate::router::PathPattern;
 use crate::tables::{Compat, IdentityHeaders, Route, Settings};
 use crate::text::{Text, decimal};
@@ -187,7 +187,7 @@ fn tell_origin(way: &Way<'_>, request: &Request<'_>, prefix: &[u8], changes: &mu
         None => changes.set(name, own()),
     };
     tell("x-forwarded-proto", &|| Text::from_slice(if request.is_tls { b"https" } else { b"http" }));
-    tell("x-forwarded-host", &|| Text::from_vec(host_without_port(request.authority).to_ascii_lowercase()));
+    tell("x-forwarded-host", &|| Text::from_vec(told_host(request.authority)));
     tell("x-forwarded-port", &|| decimal(settings.public_port(request.local_port).into()));
     if settings.compat == Compat::Kong3 {
         tell("x-forwarded-path", &|| Text::from_slice(request.sent_path));
@@ -205,7 +205,7 @@ fn tell_origin(way: &Way<'_>, request: &Request<'_>, prefix: &[u8], changes: &mu
 /// Where the same request would go over HTTPS: the port is dropped, path and query stay as they were sent.
 pub fn https_location(client: &Client<'_>, request: &Request<'_>) -> String {
     let told = client.told(request, "x-forwarded-host").filter(|host| !host.is_empty());
-    let host = host_without_port(told.unwrap_or(request.authority)).to_ascii_lowercase();
+    let host = told_host(told.unwrap_or(request.authority));
     let mut location = [b"https://", host.as_slice(), request.sent_path].concat();
     if let Some(query) = request.query {
         location.push(b'?');

@@ -5,7 +5,7 @@
 
 use crate::client_certificate;
 use crate::path;
-use crate::request::host_without_port;
+use crate::request::{NO_HOST, host_without_port};
 use crate::router::Entry;
 use crate::router::{Query, Scheme};
 use crate::stream::HeaderList;
@@ -28,6 +28,9 @@ pub const CLUSTER: &[u8] = b"x-crossfade-cluster";
 /// Which of Envoy's routes carries it there.
 pub const ACTION: &[u8] = b"x-crossfade-action";
 
+/// Marks the twin of an action that asks each target by the target's own name.
+const NAMELESS: &[u8] = b"~";
+
 /// Names that are ours: whatever a client sends under them goes no further.
 pub fn is_internal(name: &[u8]) -> bool {
     name.starts_with(b"x-crossfade-")
@@ -48,6 +51,8 @@ pub struct Choice {
     /// `Connection`, which Envoy drops, where it names headers that must not travel on.
     pub connection: Option<Vec<u8>>,
     pub listener: Listener,
+    /// HTTP/1.0 needs no `Host`.
+    pub names_host: bool,
     /// `X-Forwarded-Proto`, which Envoy replaces, where some peers are trusted.
     pub forwarded_proto: Option<Text>,
 }
@@ -62,7 +67,12 @@ pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, lis
         && let Some(cluster) = route.pick_cluster()
     {
         headers.set(CLUSTER, cluster.as_bytes());
-        headers.set(ACTION, route.action.as_bytes());
+        let action = route.action.as_bytes();
+        if choice.names_host {
+            headers.set(ACTION, action);
+        } else {
+            headers.set(ACTION, &[action, NAMELESS].concat());
+        }
     }
     Some(choice)
 }
@@ -113,7 +123,7 @@ fn choose(headers: &impl IncomingHeaders, world: Arc<World>, listener: Listener)
     });
     let forwarded_proto =
         (!world.settings.trusted.is_empty()).then(|| first_line(&all, b"x-forwarded-proto")).flatten();
-    Choice { entry, connection, listener, forwarded_proto, world }
+    Choice { entry, connection, listener, names_host: value(b":authority") != NO_HOST, forwarded_proto, world }
 }
 
 /// The first of several lines of one name. Envoy joins some with a comma alone; in a list that a client wrote a space
@@ -194,6 +204,18 @@ mod tests {
         assert_eq!(internal(&headers), [("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]);
         assert!(headers.contains(&(":path".into(), "/n//%61b?x=//%61".into())), "the target stays as it was sent");
         assert_eq!(&*choice.unwrap().entry.unwrap().target.id, "r");
+    }
+
+    #[test]
+    fn a_request_without_a_host_is_sent_to_the_targets_own() {
+        let route = json!({"id": "r", "action": "a", "backends": [{"cluster": "c"}], "match": {
+            "schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/"}]}});
+        for (host, action) in [("_", "a~"), ("one.test", "a"), ("_.test", "a"), ("", "a")] {
+            let mut headers =
+                BTreeMap::from([(b":path".to_vec(), b"/".to_vec()), (b":authority".to_vec(), host.into())]);
+            mutate(&mut headers, Some(world(&json!({"routes": [route]}))), Listener::default());
+            assert_eq!(headers[ACTION], action.as_bytes(), "{host}");
+        }
     }
 
     #[test]

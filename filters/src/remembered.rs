@@ -5,7 +5,7 @@ use crate::exchange::{Identity, headers_after};
 use crate::forwarding::Changes;
 use crate::lua::functions::Context;
 use crate::path;
-use crate::request::{Request, host_without_port};
+use crate::request::{Request, host_without_port, told_host};
 use crate::router::PathPattern;
 use crate::tables::{Consumer, Route, Settings};
 use std::cell::RefCell;
@@ -97,7 +97,7 @@ impl Remembered {
         Self {
             target: request.target.to_vec(),
             path: path.to_vec(),
-            host: host_without_port(request.authority).to_ascii_lowercase(),
+            host: told_host(request.authority),
             protocol: request.protocol.to_vec(),
             is_tls: request.is_tls,
             has_tls: client.has_tls(request),
@@ -150,7 +150,7 @@ impl Forwarded {
                 .and_then(port)
                 .or_else(port_of_host)
                 .unwrap_or_else(|| settings.public_port(request.local_port)),
-            host: host_without_port(host.unwrap_or(request.authority)).to_ascii_lowercase(),
+            host: told_host(host.unwrap_or(request.authority)),
             path: told("x-forwarded-path").unwrap_or(path).to_vec(),
             prefix: told("x-forwarded-prefix")
                 .map(<[u8]>::to_vec)

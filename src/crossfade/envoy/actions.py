@@ -6,6 +6,8 @@ Service changes this table.
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from crossfade.compile.routing.retry import UNDELIVERED_HEADER
 from crossfade.compile.routing.tables import Action
 from crossfade.envoy import names
@@ -21,7 +23,9 @@ def action_table(actions: Mapping[str, Action]) -> route_v3.RouteConfiguration:
     tree.input.name = "action"
     tree.input.typed_config.CopyFrom(packed(matcher_v3.HttpRequestHeaderMatchInput(header_name=names.ACTION_HEADER)))
     for name, action in sorted(actions.items()):
-        tree.exact_match_map.map[name].action.CopyFrom(_entry(name, _route(name, action)))
+        nameless = structs.replace(action, takes_host_of_endpoint=True)
+        for key, treatment in ((name, action), (name + names.NAMELESS, nameless)):
+            tree.exact_match_map.map[key].action.CopyFrom(_entry(key, _route(key, treatment)))
     refused = route_v3.Route(name="none", match=route_v3.RouteMatch(prefix="/"))
     refused.direct_response.status = 503
     host.matcher.on_no_match.action.CopyFrom(_entry("none", refused))

@@ -48,6 +48,8 @@ CACHED_FILTER: Final = "cached"
 """The policy module's name for what answers there."""
 # Set by the policy module for each request; a client's own never get through.
 ACTION_HEADER: Final = "x-crossfade-action"
+NAMELESS: Final = "~"
+"""Ends the name of an action for requests without a Host; the policy module asks for it."""
 CLUSTER_HEADER: Final = "x-crossfade-cluster"
 HASH_KEY: Final = "envoy.hashable_string"
 """Filter state, which clients cannot reach: what the policy module hashes a request by. The name makes it hashable."""

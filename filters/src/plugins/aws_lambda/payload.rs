@@ -4,7 +4,7 @@ use crate::body::{Content, lossy};
 use crate::exchange::{Body, Exchange, RawBody};
 use crate::path;
 use crate::plugins::described;
-use crate::request::host_without_port;
+use crate::request::told_host;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -102,7 +102,7 @@ impl Forward {
             None if !encodes => Value::Null,
             raw => STANDARD.encode(raw.unwrap_or_default()).into(),
         };
-        let host = lossy(&host_without_port(request.authority).to_ascii_lowercase());
+        let host = lossy(&told_host(request.authority));
         let method = lossy(request.method);
         let now_ms = exchange.now_ms();
         let context = json!({

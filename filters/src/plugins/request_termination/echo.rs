@@ -3,7 +3,7 @@
 use crate::body::{Content, lossy};
 use crate::exchange::{Body, Exchange, RawBody};
 use crate::plugins::described;
-use crate::request::host_without_port;
+use crate::request::told_host;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
@@ -34,7 +34,7 @@ fn request(exchange: &Exchange<'_, '_>) -> Value {
     let request = exchange.request;
     let mut members = json!({
         "scheme": if request.is_tls { "https" } else { "http" },
-        "host": lossy(&host_without_port(request.authority).to_ascii_lowercase()),
+        "host": lossy(&told_host(request.authority)),
         "port": request.local_port,
         "method": lossy(request.method),
         "path": lossy(exchange.path),
