@@ -42,6 +42,7 @@ ROOTS = (
     "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto",
     "envoy/extensions/http/injected_credentials/generic/v3/generic.proto",
     "envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto",
+    "envoy/extensions/matching/common_inputs/network/v3/network_inputs.proto",
     "envoy/extensions/request_id/uuid/v3/uuid.proto",
     "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.proto",
     "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",

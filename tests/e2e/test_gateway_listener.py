@@ -75,7 +75,19 @@ async def until_served(envoy: Harness) -> None:
 async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
     async with running_envoy(tmp_path) as envoy, backend("ok") as target:
         envoy.publish(tls_model(envoy.port, target.port))
-        expected = {"a.test": "a.test", "x.b.test": "*.b.test", "c.test": "default.test", None: "default.test"}
+        expected = {
+            "a.test": "a.test",
+            "A.test": "a.test",
+            "x.b.test": "*.b.test",
+            "y.x.b.test": "default.test",
+            "b.test": "default.test",
+            "x.c.test": "*.c.test",
+            "y.x.c.test": "any.c.test",
+            "z.y.x.c.test": "any.c.test",
+            "x.xbxtest": "default.test",
+            "d.test": "default.test",
+            None: "default.test",
+        }
         for server_name, certificate_name in expected.items():
             assert await certificate_shown(envoy.port, server_name) == (certificate_name, "h2")
 
@@ -83,13 +95,20 @@ async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
 def tls_model(port: int, upstream: int) -> ProxyModel:
     handler = HttpHandler("gateway", "kong", Dialect.KONG, takes_http2=True)
 
-    def chain(name: str, *server_names: str) -> FilterChain:
+    def chain(name: str, *server_names: str, of_one_label: tuple[str, ...] = ()) -> FilterChain:
         pair = self_signed(name)
+        certificate = ServerCertificate(pair.certificate, pair.key)
         return FilterChain(
-            name, handler, server_names=server_names, certificate=ServerCertificate(pair.certificate, pair.key)
+            name, handler, server_names=server_names, one_label_names=of_one_label, certificate=certificate
         )
 
-    chains = (chain("a.test", "a.test"), chain("*.b.test", "*.b.test"), chain("default.test"))
+    chains = (
+        chain("a.test", "a.test"),
+        chain("*.b.test", of_one_label=("*.b.test",)),
+        chain("*.c.test", of_one_label=tuple(f"*.{label}.test" for label in ("c", *map(str, range(100))))),
+        chain("any.c.test", "*.c.test"),
+        chain("default.test"),
+    )
     return kong_model(local_cluster("ok", upstream), port=port, chains=chains)
 
 

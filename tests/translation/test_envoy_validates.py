@@ -117,6 +117,20 @@ def test_envoy_finds_nothing_wrong(dialect: Dialect, tmp_path: Path, update_gold
     assert_golden_xds(everything(dialect), expected, update=update_golden, workdir=tmp_path, library=library)
 
 
+def test_envoy_takes_server_names_of_any_length(tmp_path: Path) -> None:
+    label = "a-_1" * 15
+    names = [f"*.{number:04}.{label}.{label}.{label}.{label[:55]}" for number in range(1000)]
+    chains = (
+        FilterChain("one label", TcpHandler((Destination("eds"),), "s"), one_label_names=tuple(names)),
+        FilterChain(
+            "others", TcpHandler((Destination("eds"),), "s"), server_names=("x", *names, *(n[2:] for n in names))
+        ),
+    )
+    listener = Listener("l", "127.0.0.1", 15001, Direction.INBOUND, chains)
+    model = ProxyModel((listener,), clusters=(local_cluster("eds", 1),))
+    validate(resources_from_model(model, options=EnvoyOptions()), workdir=tmp_path)
+
+
 def test_envoy_finds_what_is_wrong(tmp_path: Path) -> None:
     model = proxy_model(clusters=(Cluster("bad", Discovery.STATIC, (Endpoint("no address", 1),), ORIGIN),))
     with pytest.raises(InvalidConfigurationError, match="no address"):

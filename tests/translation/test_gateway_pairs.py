@@ -81,7 +81,8 @@ class Gateway:
     def certificates(self) -> dict[str, Any]:
         """By server name."""
         chains = [chain for listener in self.model.listeners[:2] for chain in listener.chains]
-        return {name: chain.certificate for chain in chains for name in chain.server_names or (chain.name,)}
+        names = [(chain, (*chain.server_names, *chain.one_label_names) or (chain.name,)) for chain in chains]
+        return {name: chain.certificate for chain, found in names for name in found}
 
 
 MEMO: Final = Memo()

@@ -339,7 +339,10 @@ class AskedCertificate(Struct, frozen=True):
 
 
 class FilterChain(Struct, frozen=True):
-    """`destination_port=None` and no `server_names` make the chain that takes what no other takes.
+    """Without `destination_port` and names it takes what no other takes.
+
+    `*.suffix` among the `server_names` has any number of labels before the suffix, among the `one_label_names`, which
+    are for listeners without chains for ports, exactly one.
 
     `origin` is who wants it; None where nobody in particular does.
     """
@@ -348,6 +351,7 @@ class FilterChain(Struct, frozen=True):
     handler: HttpHandler | TcpHandler
     destination_port: int | None = None
     server_names: tuple[str, ...] = ()
+    one_label_names: tuple[str, ...] = ()
     certificate: ServerCertificate | None = None
     origin: Origin | None = None
     tls: ServerTls = ServerTls()

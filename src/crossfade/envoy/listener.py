@@ -31,6 +31,7 @@ from crossfade.envoy.proto import (
     xds_core_v3,
     xds_matcher_v3,
 )
+from crossfade.envoy.server_names import matcher_of_names
 from crossfade.envoy.settings import CachedAccess, EnvoyOptions
 from crossfade.envoy.tls import server_tls
 
@@ -52,13 +53,23 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
         message.tcp_backlog_size.value = listener.backlog
     if listener.takes_ipv4_too:
         message.address.socket_address.ipv4_compat = True
+    matcher = _matcher(listener)
+    if matcher is not None:
+        message.filter_chain_matcher.CopyFrom(matcher)
     for chain in listener.chains:
-        built = _filter_chain(chain, options, port=listener.port)
-        if built.HasField("filter_chain_match"):
+        built = _filter_chain(chain, options, port=listener.port, has_match=matcher is None)
+        if built.HasField("filter_chain_match") or chain.server_names or chain.one_label_names:
             message.filter_chains.append(built)
         else:
             message.default_filter_chain.CopyFrom(built)
     return message
+
+
+def _matcher(listener: Listener) -> xds_matcher_v3.Matcher | None:
+    """None where chains ask for more than a server name, or for nothing: they say so themselves."""
+    if any(chain.destination_port is not None or chain.takes_tls_only for chain in listener.chains):
+        return None
+    return matcher_of_names(listener.chains)
 
 
 def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
@@ -100,11 +111,11 @@ def _port_rule(port: int) -> listener_v3.ListenerFilterChainMatchPredicate:
     return rule
 
 
-def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int) -> listener_v3.FilterChain:
+def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int, has_match: bool) -> listener_v3.FilterChain:
     message = listener_v3.FilterChain(name=chain.name)
     if chain.destination_port is not None:
         message.filter_chain_match.destination_port.value = chain.destination_port
-    if chain.server_names:
+    if chain.server_names and has_match:
         message.filter_chain_match.server_names.extend(chain.server_names)
     if chain.certificate is not None:
         alpn = _alpn(chain)

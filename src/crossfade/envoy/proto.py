@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.load_balancing_policies.least_request import (
         v3 as least_request_v3,
     )
+    from crossfade._generated.envoy.stubs.envoy.extensions.matching.common_inputs.network import v3 as network_inputs_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.request_id.uuid import v3 as uuid_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.raw_buffer import v3 as raw_buffer_v3
@@ -89,6 +90,7 @@ __all__ = [
     "listener_v3",
     "matcher_v3",
     "message_class",
+    "network_inputs_v3",
     "original_dst_v3",
     "packed",
     "pool",
@@ -189,6 +191,7 @@ PACKAGES = {
     "least_request_v3": "envoy.extensions.load_balancing_policies.least_request.v3",
     "listener_v3": "envoy.config.listener.v3",
     "matcher_v3": "envoy.type.matcher.v3",
+    "network_inputs_v3": "envoy.extensions.matching.common_inputs.network.v3",
     "original_dst_v3": "envoy.extensions.filters.listener.original_dst.v3",
     "previous_hosts_v3": "envoy.extensions.retry.host.previous_hosts.v3",
     "raw_buffer_v3": "envoy.extensions.transport_sockets.raw_buffer.v3",

@@ -75,10 +75,13 @@ def test_only_ports_that_need_the_server_name_wait_for_it() -> None:
 
 def test_certificates_are_picked_by_server_name() -> None:
     listener = built(
-        FilterChain("a", KONG, server_names=("a.test", "*.b.test"), certificate=CERTIFICATE),
+        FilterChain("a", KONG, server_names=("a.test",), one_label_names=("*.b.test",), certificate=CERTIFICATE),
         FilterChain("default", KONG, certificate=CERTIFICATE),
     )
-    assert listener["filter_chains"][0]["filter_chain_match"] == {"server_names": ["a.test", "*.b.test"]}
+    assert [one["name"] for one in listener["filter_chains"]] == ["a"]
+    assert "filter_chain_match" not in listener["filter_chains"][0]
+    tree = listener["filter_chain_matcher"]["matcher_tree"]["exact_match_map"]["map"]
+    assert {name: found["action"]["typed_config"]["value"] for name, found in tree.items()} == {"a.test": "a"}
     assert "transport_socket" in listener["default_filter_chain"]
     assert "filter_disabled" not in listener["listener_filters"][0]
 

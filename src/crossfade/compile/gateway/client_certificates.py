@@ -26,7 +26,13 @@ class AskedNames(Struct, frozen=True):
     others: tuple[str, ...] | None = None
 
     def of(self, server_name: str) -> AskedCertificate | None:
-        pems = self.by_name.get(server_name, self.others)
+        """The name itself counts first, then the longest `*.suffix` that it fits, as deep as it may be."""
+        pems = self.by_name.get(server_name)
+        rest = server_name.removeprefix("*.")
+        while pems is None and "." in rest:
+            rest = rest.partition(".")[2]
+            pems = self.by_name.get(f"*.{rest}")
+        pems = self.others if pems is None else pems
         return None if pems is None else AskedCertificate("".join(pems))
 
     @property

@@ -54,6 +54,7 @@ def listeners(
                     one.name,
                     handler,
                     server_names=one.server_names,
+                    one_label_names=one.one_label_names,
                     certificate=one.certificate,
                     origin=one.origin,
                     tls=tls,

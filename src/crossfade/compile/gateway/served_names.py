@@ -1,6 +1,6 @@
 """Server names → which certificate answers, and whether the client is asked for its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from crossfade.compile.gateway.certificates import NamedCertificate
@@ -12,11 +12,12 @@ _DEFAULT: Final = "default"
 
 
 class ServedNames(NamedTuple):
-    """Without `server_names` it is for all others."""
+    """As `FilterChain` has them; without names it is for all others."""
 
     name: str
     certificate: ServerCertificate
     server_names: tuple[str, ...]
+    one_label_names: tuple[str, ...]
     asked: AskedCertificate | None
     origin: Origin | None
 
@@ -24,46 +25,54 @@ class ServedNames(NamedTuple):
 def served_names(
     default: ServerCertificate, certificates: Sequence[NamedCertificate], asked: AskedNames
 ) -> Iterator[ServedNames]:
-    """Names of one certificate that are asked in different ways come apart."""
-    covering = _Covering(certificates)
+    """Names of one certificate that are asked in different ways come apart.
+
+    A certificate's `*.suffix` is for one label (kong.md §11); of those that are asked it is for any number.
+    """
+    places = {name: place for place, named in enumerate(certificates) for name in named.server_names}
     strays: dict[int, list[str]] = {}
     for name in asked.by_name:
-        if name not in covering.by_name:
-            strays.setdefault(covering.place(name), []).append(name)
+        if name not in places or is_wildcard(name):
+            strays.setdefault(_place(name, places), []).append(name)
     for place, named in enumerate(certificates):
-        # Envoy knows no `first.*` server names.
-        names = (*(name for name in named.server_names if not name.endswith("*")), *strays.get(place, ()))
-        yield from _apart(named.title, named.certificate, names, asked, named.origin)
-    yield from _apart(_DEFAULT, default, tuple(strays.get(_NOBODY, ())), asked, None)
-    yield ServedNames(_DEFAULT, default, (), asked.of_others, None)
-
-
-def _apart(
-    title: str, certificate: ServerCertificate, names: tuple[str, ...], asked: AskedNames, origin: Origin | None
-) -> Iterator[ServedNames]:
-    groups: dict[AskedCertificate | None, list[str]] = {}
-    for name in names:
-        groups.setdefault(asked.of(name), []).append(name)
-    for place, (wanted, members) in enumerate(groups.items()):
-        # The names stay those of connections that are open, whatever becomes of the others.
-        suffix = f"/{members[0]}" if place or origin is None else ""
-        yield ServedNames(title + suffix, certificate, tuple(members), wanted, origin)
+        # Of Kong's wildcards those at the end of a name have no place in an Ingress.
+        names = (name for name in named.server_names if not name.endswith("*"))
+        yield from _apart(named.title, named.certificate, names, strays.get(place, ()), asked, named.origin)
+    yield from _apart(_DEFAULT, default, (), strays.get(_NOBODY, ()), asked, None)
+    yield ServedNames(_DEFAULT, default, (), (), asked.of_others, None)
 
 
 _NOBODY: Final = -1
 
 
-class _Covering:
-    """Whose certificate answers for a name."""
+def is_wildcard(name: str) -> bool:
+    return name.startswith("*.")
 
-    def __init__(self, certificates: Sequence[NamedCertificate]) -> None:
-        self.by_name = {name: place for place, named in enumerate(certificates) for name in named.server_names}
 
-    def place(self, name: str) -> int:
-        """That of the longest `*.suffix` that the name fits, as Envoy chooses."""
-        rest = name.removeprefix("*.")
-        while "." in rest:
-            rest = rest.partition(".")[2]
-            if f"*.{rest}" in self.by_name:
-                return self.by_name[f"*.{rest}"]
-        return _NOBODY
+def _place(name: str, places: Mapping[str, int]) -> int:
+    """Whose certificate answers for a name that none has itself. Many labels before a suffix are nobody's."""
+    return _NOBODY if is_wildcard(name) else places.get(wildcard_of(name), _NOBODY)
+
+
+def wildcard_of(name: str) -> str:
+    """The one that covers the name by one label."""
+    return f"*.{name.partition('.')[2]}"
+
+
+def _apart(
+    title: str,
+    certificate: ServerCertificate,
+    own: Iterable[str],
+    strays: Iterable[str],
+    asked: AskedNames,
+    origin: Origin | None,
+) -> Iterator[ServedNames]:
+    groups: dict[AskedCertificate | None, tuple[list[str], list[str]]] = {}
+    for name in own:
+        groups.setdefault(asked.of(name), ([], []))[is_wildcard(name)].append(name)
+    for name in strays:
+        groups.setdefault(asked.of(name), ([], []))[0].append(name)
+    for place, (wanted, (names, of_one_label)) in enumerate(groups.items()):
+        # The names stay those of connections that are open, whatever becomes of the others.
+        suffix = f"/{(*names, *of_one_label)[0]}" if place or origin is None else ""
+        yield ServedNames(title + suffix, certificate, tuple(names), tuple(of_one_label), wanted, origin)

@@ -1,12 +1,14 @@
 """Stream routes and the Services behind them → listeners, one for each address of Kong's `stream_listen` in use."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse
+from typing import Final, NamedTuple
 
 from crossfade.api.bounds import UINT32_MAX
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.listeners import server_tls
+from crossfade.compile.gateway.served_names import is_wildcard, wildcard_of
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongService, StreamRoute
 from crossfade.compile.model import (
@@ -21,7 +23,6 @@ from crossfade.compile.model import (
 from crossfade.compile.routing.routes import Destination
 from crossfade.kong_conf.listen import Listen
 
-T = TypeVar("T")
 PlacedStream = tuple[StreamRoute, KongService]
 _ANY: Final = ""
 
@@ -31,6 +32,18 @@ class _Chain(NamedTuple):
 
     placed: PlacedStream
     certificate: ServerCertificate | None
+
+
+class _Names(NamedTuple):
+    """Of one chain, as `FilterChain` has them."""
+
+    others: list[str]
+    of_one_label: list[str]
+
+    @property
+    def title(self) -> str:
+        """Tells the chain from all others: a name may stand in one as a wildcard for one label, in one for many."""
+        return self.others[0] if self.others else f"{self.of_one_label[0]}/certified"
 
 
 def stream_listeners(
@@ -78,39 +91,48 @@ def _chains(
 ) -> Iterator[FilterChain]:
     if not listen.ssl:
         if _ANY in by_host:
-            yield _chain("any", _Chain(by_host[_ANY], None), (), settings)
+            yield _chain("any", _Chain(by_host[_ANY], None), _Names([], []), settings)
         return
     if settings.default_certificate is None:
         return
-    by_name = {name: one.certificate for one in certificates for name in one.server_names if not name.endswith("*")}
+    certified = {name: one.certificate for one in certificates for name in one.server_names if not name.endswith("*")}
     # By identity: comparing certificates by content would take longer with each name.
-    made: dict[tuple[int, int], tuple[_Chain, list[str]]] = {}
-    for name in sorted({*(host for host in by_host if host), *by_name}):
+    made: dict[tuple[int, int], tuple[_Chain, _Names]] = {}
+    for name, is_one_label in _covered(by_host, certified):
         found = _for_name(name, by_host)
         if found is None:
             continue
-        certificate = None if found[0].is_passthrough else _for_name(name, by_name) or settings.default_certificate
-        key = (id(found[0]), id(certificate))
-        made.setdefault(key, (_Chain(found, certificate), []))[1].append(name)
-    for chain, server_names in made.values():
-        yield _chain(server_names[0], chain, tuple(server_names), settings)
+        certificate = settings.default_certificate
+        if is_one_label or not is_wildcard(name):
+            certificate = certified.get(name) or certified.get(wildcard_of(name)) or certificate
+        chain = _Chain(found, None if found[0].is_passthrough else certificate)
+        _, names = made.setdefault((id(found), id(chain.certificate)), (chain, _Names([], [])))
+        (names.of_one_label if is_one_label else names.others).append(name)
+    for chain, names in made.values():
+        yield _chain(names.title, chain, names, settings)
     if _ANY in by_host:
-        yield _chain("any", _Chain(by_host[_ANY], settings.default_certificate), (), settings)
+        yield _chain("any", _Chain(by_host[_ANY], settings.default_certificate), _Names([], []), settings)
 
 
-def _for_name(name: str, by_name: dict[str, T]) -> T | None:
-    """The value of the name itself, of the longest `*.suffix` that it fits, or of any name, as Envoy would choose."""
-    if name in by_name:
-        return by_name[name]
-    rest = name.removeprefix("*.") if name.startswith("*.") else name
+def _covered(by_host: Iterable[str], certified: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Names, and whether a wildcard is for one label: a certificate's is (kong.md §11), a route's for any number."""
+    yield from ((name, False) for name in sorted({*by_host, *filterfalse(is_wildcard, certified)} - {_ANY}))
+    yield from ((name, True) for name in sorted(filter(is_wildcard, certified)))
+
+
+def _for_name(name: str, by_host: Mapping[str, PlacedStream]) -> PlacedStream | None:
+    """That of the name itself, of the longest `*.suffix` that it fits, or of any name, as Envoy would choose."""
+    if name in by_host:
+        return by_host[name]
+    rest = name.removeprefix("*.")
     while "." in rest:
         rest = rest.partition(".")[2]
-        if f"*.{rest}" in by_name:
-            return by_name[f"*.{rest}"]
-    return by_name.get(_ANY)
+        if f"*.{rest}" in by_host:
+            return by_host[f"*.{rest}"]
+    return by_host.get(_ANY)
 
 
-def _chain(name: str, chain: _Chain, server_names: tuple[str, ...], settings: CompileSettings) -> FilterChain:
+def _chain(name: str, chain: _Chain, names: _Names, settings: CompileSettings) -> FilterChain:
     route, service = chain.placed
     return FilterChain(
         name,
@@ -121,7 +143,8 @@ def _chain(name: str, chain: _Chain, server_names: tuple[str, ...], settings: Co
             connect_attempts=min(service.retries + 1, UINT32_MAX),
             hashes_address=_hashes_address(service),
         ),
-        server_names=server_names,
+        server_names=tuple(names.others),
+        one_label_names=tuple(names.of_one_label),
         certificate=chain.certificate,
         origin=route.origin,
         tls=server_tls(settings.kong),

@@ -22,12 +22,13 @@ CERTIFICATES = [
     named("two", "*.c.test", "x.c.test", "d.*"),
     named("three", "*.e.c.test"),
 ]
-Shown = tuple[str, tuple[str, ...], str | None]
+Shown = tuple[str, tuple[str, ...], tuple[str, ...], str | None]
+"""Certificate, names, names of one label, and what clients are told."""
 ALL: list[Shown] = [
-    ("one", ("a.test", "b.test"), None),
-    ("two", ("*.c.test", "x.c.test"), None),
-    ("three", ("*.e.c.test",), None),
-    ("default", (), None),
+    ("one", ("a.test", "b.test"), (), None),
+    ("two", ("x.c.test",), ("*.c.test",), None),
+    ("three", (), ("*.e.c.test",), None),
+    ("default", (), (), None),
 ]
 
 
@@ -35,23 +36,21 @@ ALL: list[Shown] = [
     ("asked", "expected"),
     [
         pytest.param(NOBODY_ASKED, ALL, id="nobody"),
-        pytest.param(
-            AskedNames({}, ("pem",)), [(title, names, "pem") for title, names, _ in ALL], id="everybody, in one way"
-        ),
+        pytest.param(AskedNames({}, ("pem",)), [(*shown, "pem") for *shown, _ in ALL], id="everybody, in one way"),
         pytest.param(
             AskedNames({"b.test": ()}),
-            [("one", ("a.test",), None), ("one", ("b.test",), ""), *ALL[1:]],
+            [("one", ("a.test",), (), None), ("one", ("b.test",), (), ""), *ALL[1:]],
             id="one of two names of a certificate",
         ),
         pytest.param(
-            AskedNames({"y.c.test": (), "z.e.c.test": (), "c.test": ()}),
+            AskedNames({"y.c.test": (), "z.e.c.test": (), "c.test": (), "z.y.c.test": ()}),
             [
                 ALL[0],
-                ("two", ("*.c.test", "x.c.test"), None),
-                ("two", ("y.c.test",), ""),
-                ("three", ("*.e.c.test",), None),
-                ("three", ("z.e.c.test",), ""),
-                ("default", ("c.test",), ""),
+                ALL[1],
+                ("two", ("y.c.test",), (), ""),
+                ALL[2],
+                ("three", ("z.e.c.test",), (), ""),
+                ("default", ("c.test", "z.y.c.test"), (), ""),
                 ALL[3],
             ],
             id="names that a wildcard or nothing covers",
@@ -59,12 +58,12 @@ ALL: list[Shown] = [
         pytest.param(
             AskedNames({"*.c.test": ("pem", "pem2"), "a.test": ("pem",)}, ()),
             [
-                ("one", ("a.test",), "pem"),
-                ("one", ("b.test",), ""),
-                ("two", ("*.c.test",), "pempem2"),
-                ("two", ("x.c.test",), ""),
-                ("three", ("*.e.c.test",), ""),
-                ("default", (), ""),
+                ("one", ("a.test",), (), "pem"),
+                ("one", ("b.test",), (), ""),
+                ("two", ("x.c.test",), ("*.c.test",), "pempem2"),
+                ("three", (), ("*.e.c.test",), "pempem2"),
+                ("default", ("*.c.test",), (), "pempem2"),
+                ("default", (), (), ""),
             ],
             id="everybody, some in other ways",
         ),
@@ -72,9 +71,15 @@ ALL: list[Shown] = [
 )
 def test_who_is_asked(asked: AskedNames, expected: list[Shown]) -> None:
     found = list(served_names(DEFAULT, CERTIFICATES, asked))
-    told = [(one.certificate.chain_pem, one.server_names, one.asked and one.asked.authorities_pem) for one in found]
+    told = [
+        (one.certificate.chain_pem, one.server_names, one.one_label_names, one.asked and one.asked.authorities_pem)
+        for one in found
+    ]
     assert told == expected
     assert len({one.name for one in found}) == len(found)
     # Of several ways to the same name Envoy would refuse all.
-    names = [name for one in found for name in one.server_names]
-    assert len(set(names)) == len(names)
+    for names in (
+        [name for one in found for name in one.server_names],
+        [n for one in found for n in one.one_label_names],
+    ):
+        assert len(set(names)) == len(names)
