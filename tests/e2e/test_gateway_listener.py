@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -92,18 +93,55 @@ async def test_the_server_name_picks_the_certificate(tmp_path: Path) -> None:
             assert await certificate_shown(envoy.port, server_name) == (certificate_name, "h2")
 
 
-def tls_model(port: int, upstream: int) -> ProxyModel:
+async def test_a_name_more_ends_no_connection(tmp_path: Path) -> None:
+    async with running_envoy(tmp_path) as envoy, backend("ok") as target:
+        envoy.publish(tls_model(envoy.port, target.port))
+        await certificate_shown(envoy.port, "a.test")
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", envoy.port, ssl=trusting_context(), server_hostname="a.test"
+        )
+
+        async def answered() -> str:
+            writer.write(b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n")
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            await reader.readexactly(len("ok"))
+            return head.decode()
+
+        assert "200 OK" in await answered()
+        envoy.publish(tls_model(envoy.port, target.port, "new.test"))
+
+        async def is_new() -> bool:
+            return await certificate_shown(envoy.port, "new.test") == ("a.test", "h2")
+
+        await until(is_new)
+        head = await answered()
+        assert "200 OK" in head
+        assert "close" not in head
+        writer.transport.abort()
+
+
+def trusting_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+pair_of = cache(self_signed)
+
+
+def tls_model(port: int, upstream: int, *more: str) -> ProxyModel:
     handler = HttpHandler("gateway", "kong", Dialect.KONG, takes_http2=True)
 
     def chain(name: str, *server_names: str, of_one_label: tuple[str, ...] = ()) -> FilterChain:
-        pair = self_signed(name)
+        pair = pair_of(name)
         certificate = ServerCertificate(pair.certificate, pair.key)
         return FilterChain(
             name, handler, server_names=server_names, one_label_names=of_one_label, certificate=certificate
         )
 
     chains = (
-        chain("a.test", "a.test"),
+        chain("a.test", "a.test", *more),
         chain("*.b.test", of_one_label=("*.b.test",)),
         chain("*.c.test", of_one_label=tuple(f"*.{label}.test" for label in ("c", *map(str, range(100))))),
         chain("any.c.test", "*.c.test"),
@@ -114,9 +152,7 @@ def tls_model(port: int, upstream: int) -> ProxyModel:
 
 async def certificate_shown(port: int, server_name: str | None) -> tuple[str, str | None]:
     """Common name and negotiated protocol; waits until the port is open."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = trusting_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     async with asyncio.timeout(10):
         while True:
