@@ -246,7 +246,7 @@ def _fresh() -> tuple[MeshCompiler, MeshPublication]:
 def _measured(compiler: MeshCompiler, publication: MeshPublication, store: Store) -> float:
     """CPU time, for it does not depend on what else the machine does."""
     started = time.process_time()
-    publication.publish(compiler.compile(store.cache.snapshot(), {}))
+    publication.publish(compiler.compile(store.cache.snapshot(), {}), 0)
     return time.process_time() - started
 
 

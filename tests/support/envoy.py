@@ -123,20 +123,21 @@ async def running_envoy(workdir: Path, *, sds_socket: str = "") -> AsyncIterator
 class Backend:
     """An HTTP server that answers every request with its name, at once or when `answers` is set.
 
-    `head` is the beginning of the last request, in lower case.
+    `head` is the beginning of the last request, in lower case; `raw_head` as it was sent.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self.port = 0
-        self.head = ""
+        self.head = self.raw_head = ""
         self.was_asked = asyncio.Event()
         self.answers = asyncio.Event()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                self.head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                self.raw_head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                self.head = self.raw_head.lower()
                 self.was_asked.set()
                 await self.answers.wait()
                 writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(self._name)}\r\n\r\n{self._name}".encode())

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -35,8 +36,11 @@ class Objects:
         self._stored: dict[tuple[type[TypedObject], str], TypedObject] = {}
         self._changed = asyncio.Event()
 
-    def put(self, kind: type[TypedObject], name: str, spec: Json) -> None:
-        metadata = {"name": name} | ({"namespace": "prod"} if kind is not Mesh else {})
+    def put(
+        self, kind: type[TypedObject], name: str, spec: Json, annotations: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        metadata: Json = {"name": name, "annotations": annotations}
+        metadata |= {"namespace": "prod"} if kind is not Mesh else {}
         self._stored[kind, name] = decode({"metadata": metadata, "spec": spec}, kind)
         self._changed.set()
 
@@ -71,7 +75,8 @@ class ControlPlane:
     def __init__(self, objects: Objects) -> None:
         self.findings: list[Finding] = []
         self.loop = MeshLoop(objects, scope=ArnScope(), log=EventLog("test"), on_found=self.findings.append)
-        self._tasks = [asyncio.create_task(work) for work in (self.loop.run(), self.loop.run_refusals())]
+        works = (self.loop.run(), self.loop.run_refusals(), self.loop.run_faults())
+        self._tasks = [asyncio.create_task(work) for work in works]
         self._server: AdsServer | None = None
 
     async def serve(self, port: int) -> None:
@@ -82,10 +87,11 @@ class ControlPlane:
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.stop()
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             assert not task.done(), f"a loop ended: {task}"
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class MeshGateway:
@@ -100,10 +106,12 @@ class MeshGateway:
         self._process: EnvoyProcess | None = None
         self.control = ControlPlane(self.objects)
 
-    def put(self, kind: type[TypedObject], name: str, spec: Json) -> None:
+    def put(
+        self, kind: type[TypedObject], name: str, spec: Json, annotations: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         reference = {} if kind is Mesh else {"meshRef": {"name": "m"}}
         gateway = {"virtualGatewayRef": {"name": "gate", "namespace": "prod"}} if kind is GatewayRoute else {}
-        self.objects.put(kind, name, {**spec, **reference, **gateway})
+        self.objects.put(kind, name, {**spec, **reference, **gateway}, annotations)
 
     def put_gateway(self, **more: Any) -> None:
         self.put(Mesh, "m", {})

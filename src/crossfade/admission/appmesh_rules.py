@@ -6,6 +6,7 @@ Schemas check enumerations and bounds before; what is not listed there stays per
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+from crossfade.admission.appmesh_annotations import check_annotations
 from crossfade.admission.gateway_route_rules import check_gateway_route
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode, VirtualRouter
@@ -31,6 +32,7 @@ def check_object(request: AdmissionRequest) -> None:
     """A create or update of any kind; raises Denied."""
     if request.operation == "UPDATE":
         _check_unchanged(request)
+    check_annotations(request)
     rule = _RULES.get(request.kind)
     if rule is None:
         return

@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from crossfade.compile.routing.origin import Origin
-from crossfade.compile.routing.routes import Destination, RouteTable
+from crossfade.compile.routing.routes import Destination, RouteFilters, RouteTable
 from crossfade.compile.routing.tables import GatewayTables
 
 # --- upstreams -------------------------------------------------------------------------------------------------
@@ -141,6 +141,16 @@ class IpFamily(StrEnum):
     V6 = "v6"
 
 
+class HeaderCase(StrEnum):
+    """How names of headers are written in HTTP/1."""
+
+    LOWER = "lower"
+    PRESERVE = "preserve"
+    """As they came in, where that was HTTP/1 too."""
+    PROPER = "proper"
+    """`X-Request-Id`"""
+
+
 class Cluster(Struct, frozen=True):
     """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503.
 
@@ -170,6 +180,7 @@ class Cluster(Struct, frozen=True):
     mesh_tls: "MeshTls | None" = None
     """In place of `tls`."""
     shares_endpoints: bool = False
+    header_case: HeaderCase = HeaderCase.LOWER
 
     @property
     def are_probed(self) -> bool:
@@ -208,6 +219,10 @@ class HttpHandler(Struct, frozen=True):
     """In the Kong dialect: HTTP/2 besides HTTP/1."""
     tells_undelivered: bool = False
     """Its own answers say whether the request reached the cluster (`UNDELIVERED_HEADER`)."""
+    header_case: HeaderCase = HeaderCase.LOWER
+    """In the App Mesh dialect."""
+    filters: RouteFilters = RouteFilters()
+    """In the App Mesh dialect: those that routes of the table ask for."""
 
 
 class TcpHandler(Struct, frozen=True):

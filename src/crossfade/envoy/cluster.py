@@ -12,6 +12,7 @@ from crossfade.compile.model import (
 from crossfade.envoy import names
 from crossfade.envoy.balancing import fill_balancing
 from crossfade.envoy.endpoint import load_assignment
+from crossfade.envoy.header_case import fill_header_case
 from crossfade.envoy.health import fill_failing_statuses, fill_health
 from crossfade.envoy.mesh_tls import upstream
 from crossfade.envoy.proto import UInt32Value, cluster_v3, dns_cluster_v3, duration, packed, upstream_http_v3
@@ -93,7 +94,9 @@ def _thresholds(limits: CircuitBreakers) -> cluster_v3.CircuitBreakers.Threshold
 def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
     message = upstream_http_v3.HttpProtocolOptions()
     if cluster.protocol is Protocol.HTTP1:
-        message.explicit_http_config.http_protocol_options.SetInParent()
+        options = message.explicit_http_config.http_protocol_options
+        options.SetInParent()
+        fill_header_case(options.header_key_format, cluster.header_case)
     else:
         message.explicit_http_config.http2_protocol_options.SetInParent()
     if cluster.tls is not None and cluster.tls.server_name is None:

@@ -8,6 +8,7 @@ from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.filters.order import http_filters
 from crossfade.envoy.filters.policies import cached_filter, incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
+from crossfade.envoy.header_case import fill_header_case
 from crossfade.envoy.local_reply import kong_local_replies, sidecar_local_replies
 from crossfade.envoy.proto import BoolValue, UInt32Value, core_v3, duration, hcm_v3, packed, route_v3, uuid_v3
 from crossfade.envoy.settings import EnvoyOptions
@@ -35,7 +36,7 @@ def connection_manager(
         stat_prefix=handler.stat_prefix,
         codec_type=_codec(handler),
         rds=hcm_v3.Rds(config_source=ads(), route_config_name=handler.route_table),
-        http_filters=http_filters(handler.dialect, options),
+        http_filters=http_filters(handler.dialect, options, handler.filters),
         upgrade_configs=[hcm_v3.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         path_with_escaped_slashes_action=hcm_v3.HttpConnectionManager.KEEP_UNCHANGED,
         stream_idle_timeout=duration(handler.stream_idle_timeout_s or 0),
@@ -52,6 +53,7 @@ def connection_manager(
         message.tracing.SetInParent()
         message.normalize_path.value = True
         message.merge_slashes = True
+        fill_header_case(message.http_protocol_options.header_key_format, handler.header_case)
         if handler.tells_undelivered:
             message.local_reply_config.CopyFrom(sidecar_local_replies())
     return message

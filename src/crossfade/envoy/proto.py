@@ -29,12 +29,19 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.file import v3 as file_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stream import v3 as stream_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dns import v3 as dns_cluster_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dynamic_forward_proxy import v3 as dfp_cluster_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.common.dynamic_forward_proxy import v3 as dfp_common_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.dynamic_modules import v3 as dynamic_modules_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.common.fault import v3 as fault_common_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.buffer import v3 as buffer_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.dynamic_forward_proxy import v3 as dfp_filter_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.dynamic_modules import (
         v3 as dynamic_module_filter_v3,
     )
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.fault import v3 as fault_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.filter_chain import v3 as filter_chain_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.grpc_web import v3 as grpc_web_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.local_ratelimit import v3 as local_ratelimit_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.router import v3 as router_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.original_dst import v3 as original_dst_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.proxy_protocol import (
@@ -42,10 +49,16 @@ if TYPE_CHECKING:
     )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.sni_dynamic_forward_proxy import (
+        v3 as sni_dfp_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_proxy_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.udp.udp_proxy import v3 as udp_proxy_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.http.early_header_mutation.dynamic_modules import (
         v3 as dynamic_module_early_v3,
+    )
+    from crossfade._generated.envoy.stubs.envoy.extensions.http.header_formatters.preserve_case import (
+        v3 as preserve_case_v3,
     )
     from crossfade._generated.envoy.stubs.envoy.extensions.load_balancing_policies.least_request import (
         v3 as least_request_v3,
@@ -73,8 +86,12 @@ __all__ = [
     "UInt32Value",
     "UInt64Value",
     "accesslog_v3",
+    "buffer_v3",
     "cluster_v3",
     "core_v3",
+    "dfp_cluster_v3",
+    "dfp_common_v3",
+    "dfp_filter_v3",
     "discovery_v3",
     "dns_cluster_v3",
     "duration",
@@ -82,23 +99,28 @@ __all__ = [
     "dynamic_module_filter_v3",
     "dynamic_modules_v3",
     "endpoint_v3",
+    "fault_common_v3",
+    "fault_v3",
     "file_log_v3",
     "filter_chain_v3",
     "grpc_web_v3",
     "hcm_v3",
     "least_request_v3",
     "listener_v3",
+    "local_ratelimit_v3",
     "matcher_v3",
     "message_class",
     "network_inputs_v3",
     "original_dst_v3",
     "packed",
     "pool",
+    "preserve_case_v3",
     "previous_hosts_v3",
     "proxy_protocol_v3",
     "raw_buffer_v3",
     "route_v3",
     "router_v3",
+    "sni_dfp_v3",
     "stream_log_v3",
     "tcp_proxy_v3",
     "tls_inspector_v3",
@@ -175,6 +197,15 @@ if not TYPE_CHECKING:
 
 WELL_KNOWN = frozenset({"Any", "BoolValue", "Duration", "StringValue", "Struct", "UInt32Value", "UInt64Value"})
 PACKAGES = {
+    "buffer_v3": "envoy.extensions.filters.http.buffer.v3",
+    "dfp_filter_v3": "envoy.extensions.filters.http.dynamic_forward_proxy.v3",
+    "fault_v3": "envoy.extensions.filters.http.fault.v3",
+    "local_ratelimit_v3": "envoy.extensions.filters.http.local_ratelimit.v3",
+    "sni_dfp_v3": "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3",
+    "dfp_cluster_v3": "envoy.extensions.clusters.dynamic_forward_proxy.v3",
+    "dfp_common_v3": "envoy.extensions.common.dynamic_forward_proxy.v3",
+    "fault_common_v3": "envoy.extensions.filters.common.fault.v3",
+    "preserve_case_v3": "envoy.extensions.http.header_formatters.preserve_case.v3",
     "accesslog_v3": "envoy.config.accesslog.v3",
     "cluster_v3": "envoy.config.cluster.v3",
     "core_v3": "envoy.config.core.v3",

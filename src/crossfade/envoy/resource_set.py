@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from google.protobuf.message import Message
 
-from crossfade.envoy.proto import TYPE_PREFIX, discovery_v3, packed
+from crossfade.envoy.proto import TYPE_PREFIX, discovery_v3, duration, packed
 
 
 class ResourceType(StrEnum):
@@ -115,8 +115,19 @@ def encoded(name: str, message: Message) -> Resource:
     """The version is a hash of the content."""
     body = packed(message)
     version = blake2b(body.value, digest_size=8).hexdigest()
-    entry = discovery_v3.Resource(name=name, version=version, resource=body).SerializeToString(deterministic=True)
-    return Resource(version, RESOURCES_TAG + varint(len(entry)) + entry)
+    return _framed(discovery_v3.Resource(name=name, version=version, resource=body))
+
+
+def leased(name: str, message: Message, ttl_s: int, *, renewal: int) -> Resource:
+    """A proxy drops it after the time, unless it has got that of another `renewal` by then."""
+    body = packed(message)
+    version = f"{blake2b(body.value, digest_size=8).hexdigest()}-{renewal}"
+    return _framed(discovery_v3.Resource(name=name, version=version, resource=body, ttl=duration(ttl_s)))
+
+
+def _framed(resource: discovery_v3.Resource) -> Resource:
+    entry = resource.SerializeToString(deterministic=True)
+    return Resource(resource.version, RESOURCES_TAG + varint(len(entry)) + entry)
 
 
 def encoded_all(messages: Iterable[tuple[str, Message]]) -> dict[str, Resource]:

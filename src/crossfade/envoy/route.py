@@ -21,6 +21,7 @@ from crossfade.compile.routing.routes import (
     RouteTable,
     VirtualHost,
 )
+from crossfade.envoy.filters.asked import fill_asked
 from crossfade.envoy.proto import (
     BoolValue,
     UInt32Value,
@@ -112,6 +113,7 @@ def route_from_model(route: Route) -> route_v3.Route:
     if isinstance(route.action, Forward):
         _fill_forward(message.route, route.action)
         _fill_headers(message, route.action)
+        fill_asked(message, route.action)
     else:
         _fill_respond(message, route.action)
     return message

@@ -96,10 +96,14 @@ def _inline(manager: hcm_v3.HttpConnectionManager, resources: ResourceSet) -> No
         table = resources.of(ResourceType.ROUTES)[manager.rds.route_config_name]
         manager.route_config.CopyFrom(_typed(decoded(table), route_v3.RouteConfiguration))
     for http_filter in manager.http_filters:
-        if http_filter.HasField("config_discovery"):
-            found = resources.of(ResourceType.EXTENSION)[http_filter.name]
+        if not http_filter.HasField("config_discovery"):
+            continue
+        found = resources.of(ResourceType.EXTENSION).get(http_filter.name)
+        if found is not None:
             extension = _typed(decoded(found), core_v3.TypedExtensionConfig)
             http_filter.typed_config.CopyFrom(extension.typed_config)
+        else:
+            http_filter.typed_config.CopyFrom(http_filter.config_discovery.default_config)
 
 
 def _typed(message: Message, expected: type[M]) -> M:

@@ -4,7 +4,9 @@ from typing import Final
 
 from crossfade.api.annotation import Annotation
 from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
-from crossfade.compile.mesh.choices import LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
+from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.header_edits import (
     REMOVE_REQUEST_HEADERS,
     REMOVE_RESPONSE_HEADERS,
@@ -13,6 +15,7 @@ from crossfade.compile.mesh.header_edits import (
 )
 from crossfade.compile.mesh.identities import MESH_TLS
 from crossfade.compile.mesh.mirroring import MIRROR
+from crossfade.compile.mesh.rate_limits import RATE_LIMIT, ROUTE_RATE_LIMITS
 from crossfade.compile.mesh.service_names import ENDPOINTS_ANNOTATION
 
 MESH_ANNOTATIONS: Final = (
@@ -81,6 +84,53 @@ MESH_ANNOTATIONS: Final = (
         "a VirtualNode, of another namespace with that before it, and a percentage: `test/jazz-v2 10%`",
         "",
         "a copy of that share of requests (absent: all) goes to this node too; nobody waits for its answers",
+    ),
+    Annotation(
+        FAULT.key,
+        ("VirtualService",),
+        FAULT.form,
+        "",
+        "in this time callers' sidecars, and gateways, delay a share of requests or answer some themselves; at most an"
+        " hour, 50% each, 60 s and 100 delayed requests a sidecar. A fault is lent for 30 s at a time: with the"
+        " controller it ends too",
+    ),
+    Annotation(
+        ROUTE_FAULTS.key,
+        ("VirtualRouter",),
+        ROUTE_FAULTS.form,
+        "",
+        "the same for single routes; this comes before the service's",
+    ),
+    Annotation(
+        ROUTE_RATE_LIMITS.key,
+        ("VirtualRouter",),
+        ROUTE_RATE_LIMITS.form,
+        "",
+        "what each caller's sidecar, or gateway, sends by the route at most; above it callers get 429 with"
+        " `retry-after`",
+    ),
+    Annotation(
+        RATE_LIMIT.key,
+        ("VirtualNode",),
+        RATE_LIMIT.form,
+        "",
+        "what each pod of the node takes at most, from all callers together; above it these get 429 with `retry-after`",
+    ),
+    Annotation(
+        MAX_REQUEST_BYTES.key,
+        ("VirtualNode",),
+        MAX_REQUEST_BYTES.form,
+        "",
+        "larger requests get 413 and do not reach the application; what says no length is held in the sidecar's memory"
+        " until it has ended, at most this much; not for gRPC",
+    ),
+    Annotation(
+        HEADER_CASE.key,
+        ("Mesh", "VirtualNode"),
+        "`lower`, `preserve` or `proper`",
+        "`lower`",
+        "how the sidecar writes names of headers in HTTP/1, to its application and to others: as Envoy does, as they"
+        " came, or `Like-This`; a node's own comes before its mesh's",
     ),
     Annotation(
         LABEL,

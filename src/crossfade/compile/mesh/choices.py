@@ -19,6 +19,10 @@ class Choice(Struct, frozen=True):
         value = owner.metadata.annotations.get(self.key, self.values[0])
         return value if value in self.values else self.values[0]
 
+    def of_either(self, node: VirtualNode, mesh: Mesh) -> str:
+        """What the node says, otherwise its mesh."""
+        return self.of(node if self.key in node.metadata.annotations else mesh)
+
     def check(self, owner: Mesh | VirtualNode, diagnostics: Diagnostics) -> None:
         value = owner.metadata.annotations.get(self.key)
         if value is not None and value not in self.values:
@@ -34,5 +38,7 @@ class Choice(Struct, frozen=True):
 
 LOAD_BALANCING: Final = Choice("crossfade.dev/load-balancing", ("round-robin", "least-request"))
 """On a VirtualNode: which of its endpoints a caller takes."""
+HEADER_CASE: Final = Choice("crossfade.dev/header-case", ("lower", "preserve", "proper"))
+"""On a Mesh, or on a VirtualNode instead: how names of headers are written in HTTP/1."""
 SHORT_NAMES: Final = Choice("crossfade.dev/short-names", ("disabled", "enabled"))
 """On a Mesh: whether virtual services can be called by the shorter names of their Services."""

@@ -51,6 +51,7 @@ from crossfade.compile.routing.routes import (
     Route,
     RouteTable,
     VirtualHost,
+    filters_of,
 )
 from crossfade_kube.meta import NamespacedName
 from crossfade_kube.registry import typed_ref
@@ -239,7 +240,14 @@ def _second_stage(port: int, linked: Sequence[LinkedRoute], scope: GatewayScope)
     protocol = LOOP_PROTOCOLS[port]
     hosts = (_marked_host(own),) if port in MARKED_LOOP_PORTS.values() else _hosts(port, own)
     table = RouteTable(names.outbound_routes(protocol, port), hosts, hidden_headers=(UNDELIVERED_HEADER,))
-    handler = HttpHandler(table.name, "egress", Dialect.APP_MESH, Protocol(protocol), access_log=scope.access_log)
+    handler = HttpHandler(
+        table.name,
+        "egress",
+        Dialect.APP_MESH,
+        Protocol(protocol),
+        access_log=scope.access_log,
+        filters=filters_of(route for host in hosts for route in host.routes),
+    )
     chain = FilterChain(f"{protocol}_{port}", handler, origin=Origin(typed_ref(scope.gateway)))
     return Listener(f"lds_egress_{_LOOPBACK}_{port}", _LOOPBACK, port, Direction.OUTBOUND, (chain,)), table
 

@@ -12,6 +12,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.acm import AcmSecrets
 from crossfade.compile.mesh.identities import MeshIdentities
+from crossfade.compile.mesh.node_asks import NodeAsks, node_asks
 from crossfade.compile.mesh.timing import (
     circuit_breakers,
     health_check_problem,
@@ -28,6 +29,7 @@ from crossfade.compile.model import (
     Discovery,
     Endpoint,
     FilterChain,
+    HeaderCase,
     HttpHandler,
     Listener,
     Protocol,
@@ -36,7 +38,7 @@ from crossfade.compile.model import (
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import NO_RETRY_OF_OVERLOAD, UNDELIVERED_HEADER
-from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost
+from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost, filters_of
 from crossfade_kube.registry import typed_ref
 
 _CONNECT_TIMEOUT_S: Final = 0.25
@@ -74,10 +76,12 @@ class InboundScope(Struct, frozen=True):
     secrets: AcmSecrets
     identities: MeshIdentities
     diagnostics: Diagnostics
+    header_case: HeaderCase = HeaderCase.LOWER
 
 
 def compile_inbound(node: VirtualNode, scope: InboundScope) -> InboundPart:
     """One chain per listener port, everything to the application on `app_address`."""
+    asks = node_asks(node, scope.diagnostics)
     chains: list[FilterChain] = []
     tables: list[RouteTable] = []
     clusters: list[Cluster] = []
@@ -85,8 +89,8 @@ def compile_inbound(node: VirtualNode, scope: InboundScope) -> InboundPart:
         origin = Origin(typed_ref(node), f"spec.listeners[{index}]")
         if not _is_served(node, index, listener, scope.diagnostics):
             continue
-        cluster = _local_cluster(node, listener, scope.mesh, scope.app_address, origin)
-        table = _route_table(listener, cluster.name, origin) if listener.port_mapping.protocol != "tcp" else None
+        cluster = _local_cluster(node, listener, scope, origin)
+        table = _route_table(listener, cluster.name, asks, origin) if listener.port_mapping.protocol != "tcp" else None
         found = _chains(node, listener, cluster, table, scope=scope, origin=origin)
         if found:
             chains += found
@@ -117,6 +121,8 @@ def _chains(
             Protocol(mapping.protocol),
             access_log=scope.access_log,
             tells_undelivered=True,
+            header_case=scope.header_case,
+            filters=filters_of(table.virtual_hosts[0].routes),
         )
     chain = FilterChain(f"{mapping.protocol}_{mapping.port}", handler, mapping.port, origin=origin)
     if listener.tls is None:
@@ -189,20 +195,21 @@ def _tcp_idle_s(listener: NodeListener) -> float | None:
     return tcp_idle_timeout_s(timeout)
 
 
-def _local_cluster(node: VirtualNode, listener: NodeListener, mesh: str, app_address: str, origin: Origin) -> Cluster:
+def _local_cluster(node: VirtualNode, listener: NodeListener, scope: InboundScope, origin: Origin) -> Cluster:
     mapping = listener.port_mapping
     return Cluster(
-        name=names.local_cluster(mesh, node.aws_name, mapping.protocol, mapping.port),
+        name=names.local_cluster(scope.mesh, node.aws_name, mapping.protocol, mapping.port),
         discovery=Discovery.STATIC,
-        endpoints=(Endpoint(app_address, mapping.port),),
+        endpoints=(Endpoint(scope.app_address, mapping.port),),
         origin=origin,
         protocol=Protocol(mapping.protocol),
         connect_timeout_s=_CONNECT_TIMEOUT_S,
         circuit_breakers=circuit_breakers(_limits(listener)),
+        header_case=scope.header_case,
     )
 
 
-def _route_table(listener: NodeListener, cluster: str, origin: Origin) -> RouteTable:
+def _route_table(listener: NodeListener, cluster: str, asks: NodeAsks, origin: Origin) -> RouteTable:
     timeout = _request_timeout(listener)
     forward = Forward(
         destinations=(Destination(cluster),),
@@ -210,7 +217,8 @@ def _route_table(listener: NodeListener, cluster: str, origin: Origin) -> RouteT
         idle_timeout_s=idle_timeout_s(timeout),
     )
     mapping = listener.port_mapping
-    host = VirtualHost("ingress", ("*",), (Route("local", RouteMatch(), forward, origin),))
+    routes = asks.applied(mapping.port, Route("local", RouteMatch(), forward, origin), forward)
+    host = VirtualHost("ingress", ("*",), routes)
     # The application cannot say that it never saw a request.
     return RouteTable(
         names.inbound_routes(mapping.protocol, mapping.port),

@@ -24,6 +24,7 @@ from crossfade.compile.model import (
     Direction,
     Discovery,
     FilterChain,
+    HeaderCase,
     HttpHandler,
     Listener,
     Protocol,
@@ -32,7 +33,7 @@ from crossfade.compile.model import (
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import UNDELIVERED_HEADER
-from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost
+from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost, filters_of
 from crossfade_kube.registry import typed_ref
 
 _HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})
@@ -67,6 +68,7 @@ class OutboundScope(Struct, frozen=True):
     access_log: AccessLog | None
     diagnostics: Diagnostics
     short_names_in: str | None = None
+    header_case: HeaderCase = HeaderCase.LOWER
 
     @property
     def origin(self) -> Origin:
@@ -91,7 +93,7 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
         else:
             table = _route_table(port, offers, scope)
             tables.append(table)
-            chains.append(_http_chain(port, offers, table.name, scope))
+            chains.append(_http_chain(port, offers, table, scope))
     clusters = [cluster for offers in accepted.values() for offer in offers for cluster in offer.plan.clusters]
     chains += _fixed_chains(scope)
     clusters += _fixed_clusters(scope, any(_is_http2(offers) for offers in accepted.values()))
@@ -103,7 +105,7 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
         chains=tuple(chains),
         restores_original_destination=True,
     )
-    return OutboundPart(listener, tuple(tables), _by_name(clusters))
+    return OutboundPart(listener, tuple(tables), _by_name(clusters, scope.header_case))
 
 
 def _add_unprovided(backends: Sequence[LinkedBackend], ports: dict[int, list[_Offer]], scope: OutboundScope) -> None:
@@ -170,9 +172,16 @@ def _is_http2(offers: Sequence[_Offer]) -> bool:
     return bool(offers) and offers[0].plan.protocol in _HTTP2_FAMILY
 
 
-def _http_chain(port: int, offers: Sequence[_Offer], table: str, scope: OutboundScope) -> FilterChain:
-    protocol = Protocol.HTTP2 if _is_http2(offers) else Protocol.HTTP1
-    handler = HttpHandler(table, "egress", Dialect.APP_MESH, protocol, access_log=scope.access_log)
+def _http_chain(port: int, offers: Sequence[_Offer], table: RouteTable, scope: OutboundScope) -> FilterChain:
+    handler = HttpHandler(
+        table.name,
+        "egress",
+        Dialect.APP_MESH,
+        Protocol.HTTP2 if _is_http2(offers) else Protocol.HTTP1,
+        access_log=scope.access_log,
+        header_case=scope.header_case,
+        filters=filters_of(route for host in table.virtual_hosts for route in host.routes),
+    )
     return FilterChain(f"{offers[0].plan.protocol}_{port}", handler, port, origin=scope.origin)
 
 
@@ -247,6 +256,8 @@ def _fixed_clusters(scope: OutboundScope, needs_http2: bool) -> list[Cluster]:
     return clusters
 
 
-def _by_name(clusters: Iterable[Cluster]) -> tuple[Cluster, ...]:
+def _by_name(clusters: Iterable[Cluster], case: HeaderCase) -> tuple[Cluster, ...]:
     found = {cluster.name: cluster for cluster in clusters}
+    if case is not HeaderCase.LOWER:
+        found = {name: structs.replace(cluster, header_case=case) for name, cluster in found.items()}
     return tuple(cluster for _, cluster in sorted(found.items()))

@@ -14,7 +14,7 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
-from crossfade.compile.mesh.choices import LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
 from crossfade.compile.mesh.discovery import (
     check_discovery,
@@ -40,7 +40,7 @@ from crossfade.compile.mesh.service_extensions import extended
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
-from crossfade.compile.model import Cluster, IpFamily, ProxyModel
+from crossfade.compile.model import Cluster, HeaderCase, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace, Secret, Service
 from crossfade_kube.meta import NamespacedName, ObjectRef
@@ -90,6 +90,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         check_endpoints_annotation(members.mesh, diagnostics)
         SHORT_NAMES.check(members.mesh, diagnostics)
         check_mode(members.mesh, diagnostics)
+        HEADER_CASE.check(members.mesh, diagnostics)
         check_selectors(members, snapshot, diagnostics)
         found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
@@ -298,14 +299,17 @@ def _sidecar(
     check_service_ports(node, links, diagnostics)
     LOAD_BALANCING.check(node, diagnostics)
     check_mode(node, diagnostics)
+    HEADER_CASE.check(node, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
     app_address = "::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1"
-    inward = InboundScope(mesh.aws_name, app_address, log, links.secrets, links.identities, diagnostics)
+    case = HeaderCase(HEADER_CASE.of_either(node, mesh))
+    inward = InboundScope(mesh.aws_name, app_address, log, links.secrets, links.identities, diagnostics, case)
     inbound = compile_inbound(node, inward)
     backends = linked_backends(node, members, links, plans=plans, diagnostics=diagnostics)
     domain = links.cluster.domain if SHORT_NAMES.of(mesh) == "enabled" else None
-    scope = OutboundScope(node, mesh.aws_name, links, mesh.allows_all_egress, log, diagnostics, short_names_in=domain)
+    allows_all = mesh.allows_all_egress
+    scope = OutboundScope(node, mesh.aws_name, links, allows_all, log, diagnostics, domain, header_case=case)
     outbound = compile_outbound(backends, scope)
     proxy = ProxyModel(
         listeners=(*inbound.listeners, outbound.listener),

@@ -13,6 +13,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable, grpc_match, http_match, specificity
 from crossfade.compile.mesh.model import PortPlan
+from crossfade.compile.mesh.route_asks import RouteAsks, route_asks
 from crossfade.compile.mesh.shadows import shadowed
 from crossfade.compile.mesh.targets import Target, TargetScope, linked_targets
 from crossfade.compile.mesh.timing import idle_timeout_s, request_timeout_s, retry_policy, tcp_idle_timeout_s
@@ -54,6 +55,7 @@ class _Scope(Struct, frozen=True):
     router: VirtualRouter
     mesh: str
     links: Links
+    asks: RouteAsks
     diagnostics: Diagnostics
 
     def refuse(self, code: str, message: str, field: str, *, effect: str, hint: str = "") -> None:
@@ -62,7 +64,7 @@ class _Scope(Struct, frozen=True):
 
 def compile_router(router: VirtualRouter, mesh: str, links: Links, diagnostics: Diagnostics) -> tuple[PortPlan, ...]:
     """One plan per listener; `mesh` is the mesh's awsName."""
-    scope = _Scope(typed_ref(router), router, mesh, links, diagnostics)
+    scope = _Scope(typed_ref(router), router, mesh, links, route_asks(router, diagnostics), diagnostics)
     entries = [entry for index, route in enumerate(router.spec.routes) if (entry := _entry(route, index, scope))]
     mappings = [mapping for index, mapping in enumerate(_mappings(router)) if _is_usable(mapping, index, scope)]
     for entry in entries:
@@ -178,12 +180,13 @@ def _action(
 ) -> Forward | Respond:
     if not _has_weight(targets, entry, scope):
         return Respond(503, "no virtual node has a weight above 0")
-    return Forward(
+    forward = Forward(
         destinations=tuple(target.destination for target in targets),
         timeout_s=request_timeout_s(body.timeout),
         idle_timeout_s=idle_timeout_s(body.timeout),
         retry=retry_policy(body.retry_policy),
     )
+    return scope.asks.applied(entry.route.name, forward)
 
 
 def _tcp_plan(mapping: PortMapping, served: list[_Entry], scope: _Scope) -> PortPlan:

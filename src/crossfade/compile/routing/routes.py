@@ -1,5 +1,6 @@
 """Routes in the order in which they are tried: what Envoy's own route tables hold."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -35,11 +36,37 @@ class Mirror(Struct, frozen=True):
     percent: int = 100
 
 
+class Fault(Struct, frozen=True):
+    """What is done to some requests from `start_s` until before `end_s`, in seconds since 1970.
+
+    The two shares are of all requests, each drawn by itself; a share of 0 is none. `name` is one that no other fault
+    has; routes may share a fault.
+    """
+
+    start_s: int
+    end_s: int
+    delay_ms: int = 0
+    delay_percent: int = 0
+    abort_status: int = 0
+    abort_percent: int = 0
+    name: str = ""
+    origin: Origin | None = None
+
+
+class RateLimit(Struct, frozen=True):
+    """`requests` in `period_s`, evenly; `burst` at once after a quiet time. Others are answered 429."""
+
+    requests: int
+    period_s: int
+    burst: int
+
+
 class Forward(Struct, frozen=True):
     """`timeout_s` bounds the whole exchange, `None` = no bound; `idle_timeout_s` the gaps within a stream.
 
     `prefix_rewrite` replaces what a prefix or an exact path matched, `path_rewrite` the whole path; the query stays.
-    `request_headers` replace what the caller sent by these names, `response_headers` what is answered.
+    `request_headers` replace what the caller sent by these names, `response_headers` what is answered. With
+    `max_held_bytes` a request is held until it has ended; one that is larger is answered 413.
     """
 
     destinations: tuple[Destination, ...]
@@ -55,6 +82,9 @@ class Forward(Struct, frozen=True):
     removed_response_headers: tuple[str, ...] = ()
     mirrors: tuple[Mirror, ...] = ()
     has_websocket: bool = True
+    fault: Fault | None = None
+    rate_limit: RateLimit | None = None
+    max_held_bytes: int | None = None
 
 
 class Respond(Struct, frozen=True):
@@ -70,6 +100,23 @@ class Route(Struct, frozen=True):
     match: RouteMatch
     action: Forward | Respond
     origin: Origin
+
+
+class RouteFilters(Struct, frozen=True):
+    """What routes ask of their listener beside forwarding. `faults` are names."""
+
+    faults: tuple[str, ...] = ()
+    limits_rate: bool = False
+    holds_bodies: bool = False
+
+
+def filters_of(routes: Iterable[Route]) -> RouteFilters:
+    forwards = [route.action for route in routes if isinstance(route.action, Forward)]
+    return RouteFilters(
+        faults=tuple(sorted({one.fault.name for one in forwards if one.fault is not None})),
+        limits_rate=any(one.rate_limit is not None for one in forwards),
+        holds_bodies=any(one.max_held_bytes is not None for one in forwards),
+    )
 
 
 class VirtualHost(Struct, frozen=True):

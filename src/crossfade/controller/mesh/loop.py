@@ -4,7 +4,9 @@ Nothing that an object brings about ends the loop: compiling and encoding have b
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+import time
+from collections.abc import AsyncIterable, Callable, Sequence
+from contextlib import suppress
 
 from crossfade.compile.mesh import (
     ArnScope,
@@ -17,6 +19,7 @@ from crossfade.compile.mesh import (
     current,
     refusable,
 )
+from crossfade.compile.routing.routes import Fault
 from crossfade.controller.mesh.publication import IdentitySource, MeshPublication
 from crossfade.status.fault_log import FaultLog
 from crossfade.store.snapshot import Snapshot
@@ -29,7 +32,8 @@ class MeshLoop:
     """`snapshot` and `model` are the latest; `model` is None until the first compilation.
 
     `on_compiled` is called after each that may have changed a state, `on_endpoints` after all, `on_found` when it is
-    known what a proxy refuses.
+    known what a proxy refuses, `on_faults` with those that have begun and those that have ended. `clock` tells seconds
+    since 1970.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class MeshLoop:
         on_endpoints: Callable[[], None] = lambda: None,
         on_found: Callable[[Finding], None] = lambda _: None,
         identities: IdentitySource | None = None,
+        on_faults: Callable[[Sequence[Fault], Sequence[Fault]], None] = lambda _, __: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.snapshot = Snapshot(0, {})
         self.model: MeshModel | None = None
@@ -56,6 +62,9 @@ class MeshLoop:
         self._on_found = on_found
         self._refusals: Refusals = {}
         self._has_new_refusals = asyncio.Event()
+        self._on_faults = on_faults
+        self._clock = clock
+        self._has_published = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -69,6 +78,20 @@ class MeshLoop:
             self._has_new_refusals.clear()
             self._apply(self.snapshot)
 
+    async def run_faults(self) -> None:
+        """Begins, renews and ends the faults of routes in their time; until cancelled."""
+        leases = self._publication.leases
+        while True:
+            due_s = leases.next_change_s(self._clock())
+            self._has_published.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if due_s is None else max(due_s - self._clock(), 0)):
+                    await self._has_published.wait()
+            self._publication.renew(self._clock())
+            begun, ended = leases.news(self._clock())
+            if begun or ended:
+                self._on_faults(begun, ended)
+
     def learn(self, foreign: InstancesByName) -> None:
         """Instances of Cloud Map that others have registered."""
         self._compiler.foreign = foreign
@@ -78,14 +101,15 @@ class MeshLoop:
     def publish_identities(self) -> None:
         """Those that have come or changed."""
         if self.model is not None:
-            self._faults.tell((*self.model.faults, *self._publication.publish(self.model)))
+            self._faults.tell((*self.model.faults, *self._publication.publish(self.model, self._clock())))
 
     def _apply(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._refusals = current(snapshot, self._refusals)
         before = self._compiler.routing
         self.model = self._compiler.compile(snapshot, self._refusals)
-        faults = self._publication.publish(self.model)
+        faults = self._publication.publish(self.model, self._clock())
+        self._has_published.set()
         self._faults.tell((*self.model.faults, *faults))
         if self._compiler.routing is not before:
             self._publication.blame()

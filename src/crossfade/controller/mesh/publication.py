@@ -8,6 +8,7 @@ from crossfade.certs.identities import IssuedIdentity
 from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
 from crossfade.compile.model import Identity, ProxyModel
+from crossfade.controller.mesh.fault_leases import FaultLeases
 from crossfade.envoy.encoding import Unencodable, unencodable
 from crossfade.envoy.mesh_tls import issued_secrets
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded_all
@@ -55,9 +56,13 @@ class MeshPublication:
         self._on_found = on_found
         self._built: dict[str, _Built] = {}
         self._endpoints: dict[str, SharedEndpoints] = {}
+        self.leases = FaultLeases()
 
-    def publish(self, model: MeshModel) -> list[Fault]:
-        """An owner without proxy keeps what it has. Gives what encoding failed on, for the log."""
+    def publish(self, model: MeshModel, now_s: float) -> list[Fault]:
+        """An owner without proxy keeps what it has. Gives what encoding failed on, for the log.
+
+        `now_s` (seconds since 1970) is when; later `renew` is due.
+        """
         changed = {mesh: self._shared(mesh).update(found) for mesh, found in model.endpoints.items()}
         faults = [
             Fault(_nobody(mesh), one.name, one.exception) for mesh in changed for one in self._shared(mesh).failed
@@ -70,13 +75,15 @@ class MeshPublication:
             built = self._current(path, proxy, changed.get(mesh, {})) or self._encoded(path, proxy, self._shared(mesh))
             built = _with_identity(built, issued)
             self._built[path] = built
-            self.publisher.publish(path, built.resources)
+            self.leases.hold(path, proxy)
+            self.publisher.publish(path, self.leases.added_to(path, built.resources, now_s))
             faults += [Fault(model.owners[path], one.name, one.exception) for one in built.unencodable]
         for gone in self._endpoints.keys() - model.endpoints.keys():
             del self._endpoints[gone]
         for gone in self._built.keys() - model.owners.keys():
             del self._built[gone]
             self._inquiry.drop(gone)
+            self.leases.drop(gone)
             self.publisher.withdraw(gone)
         if self._identities is not None:
             self._identities.keep_only(one.identity for one in model.proxies.values() if one.identity is not None)
@@ -84,6 +91,11 @@ class MeshPublication:
 
     def _issued(self, identity: Identity | None) -> IssuedIdentity | None:
         return self._identities.of(identity) if self._identities is not None and identity is not None else None
+
+    def renew(self, now_s: float) -> None:
+        """Faults that last are lent anew, those that have ended withdrawn."""
+        for path in self.leases.proxies():
+            self.publisher.publish(path, self.leases.added_to(path, self._built[path].resources, now_s))
 
     def blame(self) -> None:
         """Reports what encoding failed on; apart from `publish`, since that may lead to another compilation."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from crossfade.compile.mesh import (
 )
 from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
+from crossfade.compile.routing.routes import Fault
 from crossfade.controller.health import health_server
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
 from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
@@ -246,6 +247,7 @@ class _MeshRole:
             on_endpoints=self._submit_names,
             on_found=self._report,
             identities=self._identities,
+            on_faults=self._tell_faults,
         )
         self._has_native_sidecars = False
         self._missing = {"certificates", "webhook configurations", "webhook server", "ADS server"}
@@ -262,6 +264,7 @@ class _MeshRole:
             tasks.start("watch", self._source.run)
             tasks.start("compile", self._loop.run)
             tasks.start("compile what was refused", self._loop.run_refusals)
+            tasks.start("faults", self._loop.run_faults)
             tasks.start("events", self._events.run)
             tasks.start("identities", self._identities.run)
             if self._discovery is not None:
@@ -398,6 +401,20 @@ class _MeshRole:
         for mesh in self._loop.snapshot.all(Mesh):
             if mesh.aws_name in concerned:
                 tell(typed_ref(mesh), news.reason, news.message)
+
+    def _tell_faults(self, begun: Sequence[Fault], ended: Sequence[Fault]) -> None:
+        for fault in begun:
+            self._tell_fault(fault, "FaultBegins", f"callers get the fault until {_utc(fault.end_s)}")
+        for fault in ended:
+            self._tell_fault(fault, "FaultEnds", "no caller gets the fault any more")
+
+    def _tell_fault(self, fault: Fault, reason: str, message: str) -> None:
+        if fault.origin is not None:
+            self._events.normal(fault.origin.ref, reason, f"{fault.origin.path}: {message}")
+
+
+def _utc(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:

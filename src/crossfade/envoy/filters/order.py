@@ -4,6 +4,8 @@ from typing import Final
 
 from crossfade.compile.model import Dialect
 from crossfade.compile.policies.plugin import EnvoyFilter
+from crossfade.compile.routing.routes import RouteFilters
+from crossfade.envoy.filters.asked import asked_filters
 from crossfade.envoy.filters.filter import Filter
 from crossfade.envoy.filters.grpc_web import FILTER as GRPC_WEB
 from crossfade.envoy.filters.policies import gateway_filter
@@ -16,10 +18,10 @@ FILTERS: Final[tuple[Filter, ...]] = (GRPC_WEB,)
 _BY_NAME: Final = {one.name: one for one in FILTERS}
 
 
-def http_filters(dialect: Dialect, options: EnvoyOptions) -> list[hcm_v3.HttpFilter]:
-    """App Mesh had the router only (appmesh.md §3.1)."""
+def http_filters(dialect: Dialect, options: EnvoyOptions, asked: RouteFilters) -> list[hcm_v3.HttpFilter]:
+    """App Mesh had the router only (appmesh.md §3.1); `asked` is more, in its dialect."""
     if dialect is Dialect.APP_MESH:
-        return [router_filter(suppresses_envoy_headers=False)]
+        return [*asked_filters(asked), router_filter(suppresses_envoy_headers=False)]
     optional = [
         hcm_v3.HttpFilter(name=one.name, typed_config=packed(one.on_listener()), disabled=True) for one in FILTERS
     ]

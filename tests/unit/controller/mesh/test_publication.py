@@ -35,8 +35,8 @@ def encoded(model: ProxyModel, kind: ResourceType) -> object:
 async def test_the_last_good_version_of_a_part_stands_in_for_the_one_that_cannot_be_encoded() -> None:
     findings: list[Finding] = []
     publication = MeshPublication(on_found=findings.append)
-    assert publication.publish(mesh({PATH: GOOD})) == []
-    (fault,) = publication.publish(mesh({PATH: BAD}))
+    assert publication.publish(mesh({PATH: GOOD}), 0) == []
+    (fault,) = publication.publish(mesh({PATH: BAD}), 0)
     assert (fault.ref, fault.field) == (OWNER, "a")
     found = publication.publisher.effective(PATH)
     assert found is not None
@@ -51,11 +51,11 @@ async def test_the_last_good_version_of_a_part_stands_in_for_the_one_that_cannot
 
 async def test_a_proxy_that_could_not_be_compiled_keeps_what_it_has() -> None:
     publication = MeshPublication(on_found=lambda _: None)
-    publication.publish(mesh({PATH: GOOD}))
+    publication.publish(mesh({PATH: GOOD}), 0)
     before = publication.publisher.effective(PATH)
-    publication.publish(mesh({}))
+    publication.publish(mesh({}), 0)
     assert publication.publisher.effective(PATH) == before is not None
-    publication.publish(MeshModel({}, {}, {}, ()))
+    publication.publish(MeshModel({}, {}, {}, ()), 0)
     assert publication.publisher.effective(PATH) is None
 
 
@@ -83,20 +83,20 @@ async def test_a_proxy_keeps_what_it_has_until_there_is_its_identity_and_gets_no
     own, other = Identity("spiffe://m/ns/prod/virtual-node/n"), Identity("spiffe://m/ns/prod/virtual-node/o")
     given = Given()
     publication = MeshPublication(on_found=lambda _: None, identities=given)
-    publication.publish(mesh({PATH: GOOD}))
+    publication.publish(mesh({PATH: GOOD}), 0)
     before = publication.publisher.effective(PATH)
     given.issued = {other: issued(other.spiffe_id)}
     proxies = {PATH: structs.replace(GOOD, identity=own)}
-    publication.publish(mesh(proxies))
+    publication.publish(mesh(proxies), 0)
     assert publication.publisher.effective(PATH) == before is not None
     given.issued[own] = issued(own.spiffe_id)
-    publication.publish(mesh(proxies))
+    publication.publish(mesh(proxies), 0)
     first = publication.publisher.effective(PATH)
     assert first is not None
     assert set(first.of(ResourceType.SECRET)) == set(Issued)
     assert b"virtual-node/o" not in first.of(ResourceType.SECRET)[Issued.IDENTITY].framed
     given.issued[own] = issued(own.spiffe_id)
-    publication.publish(mesh(proxies))
+    publication.publish(mesh(proxies), 0)
     second = publication.publisher.effective(PATH)
     assert second is not None
     assert second.of(ResourceType.SECRET) != first.of(ResourceType.SECRET)
