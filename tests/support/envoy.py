@@ -49,8 +49,15 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 1
 class Harness:
     """Models are expected to listen on `port`."""
 
-    def __init__(self, http: aiohttp.ClientSession, workdir: Path, sds_socket: str = "") -> None:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        workdir: Path,
+        sds_socket: str = "",
+        name_servers: tuple[tuple[str, int], ...] = (),
+    ) -> None:
         self._workdir = workdir
+        self._name_servers = name_servers
         self._sds_socket = sds_socket
         self._process: EnvoyProcess | None = None
         self.port, self.admin_port, self._ads_port = free_ports(3)
@@ -72,7 +79,13 @@ class Harness:
 
     def start_envoy(self) -> None:
         ads = AdsPeer("127.0.0.1", self._ads_port)
-        made = bootstrap(node_id="test/envoy", ads=ads, admin_port=self.admin_port, sds_socket=self._sds_socket)
+        made = bootstrap(
+            node_id="test/envoy",
+            ads=ads,
+            admin_port=self.admin_port,
+            sds_socket=self._sds_socket,
+            name_servers=self._name_servers,
+        )
         text = json.dumps(made)
         self._process = EnvoyProcess.start(text, workdir=self._workdir, log_level="critical")
 
@@ -107,10 +120,12 @@ class Harness:
 
 
 @asynccontextmanager
-async def running_envoy(workdir: Path, *, sds_socket: str = "") -> AsyncIterator[Harness]:
+async def running_envoy(
+    workdir: Path, *, sds_socket: str = "", name_servers: tuple[tuple[str, int], ...] = ()
+) -> AsyncIterator[Harness]:
     """Ends Envoy and the server, whatever happens."""
     async with aiohttp.ClientSession() as http:
-        harness = Harness(http, workdir, sds_socket)
+        harness = Harness(http, workdir, sds_socket, name_servers)
         await harness.start_control_plane()
         harness.start_envoy()
         try:

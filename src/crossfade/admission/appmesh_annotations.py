@@ -10,12 +10,13 @@ from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.compile.mesh.asks import Ask, NotUnderstood, values
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
 from crossfade.compile.mesh.choices import HEADER_CASE, Choice
+from crossfade.compile.mesh.egress import EGRESS_DOMAINS
 from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.rate_limits import RATE_LIMIT, ROUTE_RATE_LIMITS
 from crossfade_kube.meta import JsonObject
 
 _ASKS: Final[Mapping[str, tuple[Ask, ...]]] = {
-    "VirtualNode": (RATE_LIMIT, MAX_REQUEST_BYTES),
+    "VirtualNode": (RATE_LIMIT, MAX_REQUEST_BYTES, EGRESS_DOMAINS),
     "VirtualRouter": (ROUTE_FAULTS, ROUTE_RATE_LIMITS),
     "VirtualService": (FAULT,),
 }

@@ -38,6 +38,8 @@ class Discovery(StrEnum):
     LOGICAL_DNS = "logical-dns"
     STRICT_DNS = "strict-dns"
     ORIGINAL_DST = "original-dst"
+    BY_NAME = "by-name"
+    """Connects to the name that a request brings, by its host or by the server name of TLS."""
 
 
 class CircuitBreakers(Struct, frozen=True):
@@ -233,6 +235,8 @@ class TcpHandler(Struct, frozen=True):
     connect_attempts: int = 1
     hashes_address: bool = False
     """A `RING_HASH` goes by the client's address."""
+    finds_host_on: int | None = None
+    """The port, where the one destination is a `BY_NAME`."""
 
 
 class UdpHandler(Struct, frozen=True):

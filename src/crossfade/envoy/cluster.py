@@ -15,7 +15,16 @@ from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.header_case import fill_header_case
 from crossfade.envoy.health import fill_failing_statuses, fill_health
 from crossfade.envoy.mesh_tls import upstream
-from crossfade.envoy.proto import UInt32Value, cluster_v3, dns_cluster_v3, duration, packed, upstream_http_v3
+from crossfade.envoy.name_cache import name_cache
+from crossfade.envoy.proto import (
+    UInt32Value,
+    cluster_v3,
+    dfp_cluster_v3,
+    dns_cluster_v3,
+    duration,
+    packed,
+    upstream_http_v3,
+)
 from crossfade.envoy.sources import ads
 from crossfade.envoy.tls import client_tls
 
@@ -57,6 +66,12 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
             message.ignore_health_on_host_removal = cluster.health_check is not None
         case Discovery.ORIGINAL_DST:
             message.type = cluster_v3.Cluster.ORIGINAL_DST
+            message.lb_policy = cluster_v3.Cluster.CLUSTER_PROVIDED
+        case Discovery.BY_NAME:
+            message.cluster_type.name = names.BY_NAME_CLUSTER
+            # TLS passes through; the cluster itself speaks none that it would have to check names by.
+            by_name = dfp_cluster_v3.ClusterConfig(dns_cache_config=name_cache(), allow_insecure_cluster_options=True)
+            message.cluster_type.typed_config.CopyFrom(packed(by_name))
             message.lb_policy = cluster_v3.Cluster.CLUSTER_PROVIDED
         case Discovery.LOGICAL_DNS | Discovery.STRICT_DNS:
             message.cluster_type.name = names.DNS_CLUSTER

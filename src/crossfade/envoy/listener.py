@@ -18,6 +18,7 @@ from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address
 from crossfade.envoy.http import cached_manager, connection_manager, tables_manager
 from crossfade.envoy.mesh_tls import downstream
+from crossfade.envoy.name_cache import name_cache
 from crossfade.envoy.proto import (
     core_v3,
     duration,
@@ -25,6 +26,7 @@ from crossfade.envoy.proto import (
     original_dst_v3,
     packed,
     proxy_protocol_v3,
+    sni_dfp_v3,
     tcp_proxy_v3,
     tls_inspector_v3,
     udp_proxy_v3,
@@ -125,6 +127,9 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int, has_m
     if chain.mesh_tls is not None:
         protocol = chain.handler.protocol if isinstance(chain.handler, HttpHandler) else Protocol.TCP
         message.transport_socket.CopyFrom(downstream(chain.mesh_tls, protocol))
+    if isinstance(chain.handler, TcpHandler) and chain.handler.finds_host_on is not None:
+        by_name = packed(sni_dfp_v3.FilterConfig(port_value=chain.handler.finds_host_on, dns_cache_config=name_cache()))
+        message.filters.add(name=names.BY_SERVER_NAME, typed_config=by_name)
     message.filters.append(_network_filter(chain, options, port=port))
     return message
 

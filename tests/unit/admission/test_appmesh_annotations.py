@@ -29,6 +29,7 @@ def denial(kind: str, key: str, text: str, before: str | None = None) -> str:
         ("VirtualRouter", "crossfade.dev/route-rate-limits", "a: 1/s"),
         ("VirtualNode", "crossfade.dev/rate-limit", "1/s"),
         ("VirtualNode", "crossfade.dev/max-request-bytes", "1Mi\n80: 1Ki"),
+        ("VirtualNode", "crossfade.dev/egress-domains", "a.test, *.b.test"),
         ("VirtualNode", "crossfade.dev/header-case", "proper"),
         ("Mesh", "crossfade.dev/header-case", "preserve"),
         # Not an annotation of this kind.
@@ -47,6 +48,7 @@ def test_what_can_be_kept_is_admitted(kind: str, key: str, text: str) -> None:
         ("VirtualRouter", "crossfade.dev/route-rate-limits", "a: 0/s", "0 is too small", "`checkout: 100/s burst 200`"),
         ("VirtualNode", "crossfade.dev/rate-limit", "much", "'much' is no number", "`100/s`"),
         ("VirtualNode", "crossfade.dev/max-request-bytes", "1Ti", "'1Ti' is no size", "`10Mi`"),
+        ("VirtualNode", "crossfade.dev/egress-domains", "10.0.0.1", "is an address", "`api.stripe.com, "),
         ("VirtualNode", "crossfade.dev/header-case", "UPPER", "'UPPER' is not known", "lower, preserve, proper"),
         ("Mesh", "crossfade.dev/header-case", "", "'' is not known", "lower, preserve, proper"),
     ],

@@ -4,6 +4,7 @@ import pytest
 
 from crossfade.compile.mesh.asks import ALL, Ask, NotUnderstood, values
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES, read_size
+from crossfade.compile.mesh.egress import Domain, read_domains
 from crossfade.compile.mesh.faults import FAULT, read_fault
 from crossfade.compile.mesh.rate_limits import RATE_LIMIT, ROUTE_RATE_LIMITS, read_rate_limit
 from crossfade.compile.routing.routes import Fault, RateLimit
@@ -89,6 +90,55 @@ def test_a_size_is_read(text: str, found: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(NotUnderstood):
         read_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("api.stripe.com", [Domain("api.stripe.com", 443, is_wild=False, is_http=False)]),
+        ("API.Stripe.com.:443", [Domain("api.stripe.com", 443, is_wild=False, is_http=False)]),
+        ("https://a.test:8443/", [Domain("a.test", 8443, is_wild=False, is_http=False)]),
+        ("a.test:80,http://a.test", [Domain("a.test", 80, is_wild=False, is_http=True)]),
+        ("https://a.test:80", [Domain("a.test", 80, is_wild=False, is_http=False)]),
+        (
+            "*.b.test\n http://*.a.test:65535 ,",
+            [
+                Domain("a.test", 65535, is_wild=True, is_http=True),
+                Domain("b.test", 443, is_wild=True, is_http=False),
+            ],
+        ),
+    ],
+)
+def test_domains_are_read(text: str, found: list[Domain]) -> None:
+    assert list(read_domains(text)) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " , ",
+        "*",
+        "*.",
+        "*.*.a.test",
+        "a.*.test",
+        "a..test",
+        "10.0.0.1",
+        "10.0.0.1:443",
+        "[::1]:443",
+        "ftp://a.test",
+        "a.test:0",
+        "a.test:65536",
+        "a.test:https",
+        "a.test/path",
+        "ä.test",
+        "a" * 64 + ".test",
+        ",".join(f"n{number}.test" for number in range(201)),
+    ],
+)
+def test_what_is_no_domain_is_refused(text: str) -> None:
+    with pytest.raises(NotUnderstood):
+        read_domains(text)
 
 
 @pytest.mark.parametrize(

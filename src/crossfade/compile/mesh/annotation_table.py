@@ -6,6 +6,7 @@ from crossfade.api.annotation import Annotation
 from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
 from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.egress import EGRESS_DOMAINS
 from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.header_edits import (
     REMOVE_REQUEST_HEADERS,
@@ -123,6 +124,14 @@ MESH_ANNOTATIONS: Final = (
         "",
         "larger requests get 413 and do not reach the application; what says no length is held in the sidecar's memory"
         " until it has ended, at most this much; not for gRPC",
+    ),
+    Annotation(
+        EGRESS_DOMAINS.key,
+        ("VirtualNode",),
+        EGRESS_DOMAINS.form,
+        "",
+        "names outside of the mesh that the node may call although its mesh's egressFilter is DROP_ALL; its sidecar"
+        " looks them up itself, wherever the application connects to",
     ),
     Annotation(
         HEADER_CASE.key,

@@ -30,16 +30,22 @@ class NotUnderstood(Exception):  # noqa: N818 - says what the value is, not that
 
 
 class Ask(Struct, frozen=True):
-    """`read` raises NotUnderstood; `form` is what to write. With `takes_names` a line can be for one name only."""
+    """`read` raises NotUnderstood; `form` is what to write. With `takes_names` a line can be for one name only.
+
+    With `is_one` lines mean nothing, and the whole text is one value.
+    """
 
     key: str
     form: str
     read: Callable[[str], object]
     takes_names: bool = False
+    is_one: bool = False
 
 
 def values(ask: Ask, text: str, read: Callable[[str], T]) -> dict[str, T]:
     """By name; raises NotUnderstood for the first line that cannot be kept."""
+    if ask.is_one:
+        return {ALL: read(text)}
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise NotUnderstood("the value is empty")

@@ -76,6 +76,15 @@ def passthrough_http2_cluster(mesh: str) -> str:
     return f"cds_egress_{mesh}_mesh-allow-all_http2"
 
 
+def domain_cluster(mesh: str, domain: str, port: int) -> str:
+    """No node's cluster has a colon in its name."""
+    return f"cds_egress_{mesh}_domain:{domain}:{port}"
+
+
+def named_by_client_cluster(mesh: str) -> str:
+    return f"cds_egress_{mesh}_domain:"
+
+
 def unresolved_cluster(mesh: str) -> str:
     """Takes the share of targets that cannot be reached; it has no endpoints."""
     return f"cds_egress_{mesh}_unresolved"

@@ -4,6 +4,7 @@ One filter chain per destination port of the backends. What no chain takes is dr
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec import Struct, structs
@@ -13,6 +14,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.backends import LinkedBackend
 from crossfade.compile.mesh.client_tls import ReachedNodes
+from crossfade.compile.mesh.egress import EgressScope, compile_egress
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.matches import Unusable
 from crossfade.compile.mesh.model import PortPlan
@@ -37,6 +39,8 @@ from crossfade.compile.routing.routes import Destination, Forward, Respond, Rout
 from crossfade_kube.registry import typed_ref
 
 _HTTP2_FAMILY: Final = frozenset({"http2", "grpc"})
+_AMAZONAWS: Final = "*.amazonaws.com"
+_TLS_PORT: Final = 443
 # As many as a request gets.
 _TCP_ATTEMPTS: Final = 3
 
@@ -82,20 +86,25 @@ def compile_outbound(backends: Sequence[LinkedBackend], scope: OutboundScope) ->
         for plan in backend.plan.ports:
             ports.setdefault(plan.port, []).append(_offer(backend, plan, reached))
     _add_unprovided(backends, ports, scope)
-    accepted = {port: _agreeing(offers, scope) for port, offers in sorted(ports.items())}
+    accepted = {port: _agreeing(offers, scope) for port, offers in ports.items()}
+    spoken = {port: offers[0].plan.protocol for port, offers in accepted.items() if offers}
+    egress = compile_egress(
+        EgressScope(scope.node, scope.mesh, scope.passes_on, spoken, scope.access_log, scope.diagnostics)
+    )
     chains: list[FilterChain] = []
     tables: list[RouteTable] = []
-    for port, offers in accepted.items():
-        if not offers:
-            continue
-        if offers[0].plan.protocol == "tcp":
+    for port in sorted({*spoken, *egress.hosts}):
+        offers = accepted.get(port, [])
+        if spoken.get(port) == "tcp":
             chains += _tcp_chain(offers[0], scope)
         else:
-            table = _route_table(port, offers, scope)
+            table = _route_table(port, offers, egress.hosts.get(port, ()), scope)
             tables.append(table)
             chains.append(_http_chain(port, offers, table, scope))
     clusters = [cluster for offers in accepted.values() for offer in offers for cluster in offer.plan.clusters]
-    chains += _fixed_chains(scope)
+    chains += egress.chains
+    chains += _fixed_chains(scope, {name for chain in egress.chains for name in _names_of(chain, _TLS_PORT)})
+    clusters += egress.clusters
     clusters += _fixed_clusters(scope, any(_is_http2(offers) for offers in accepted.values()))
     listener = Listener(
         name=names.OUTBOUND_LISTENER,
@@ -182,10 +191,18 @@ def _http_chain(port: int, offers: Sequence[_Offer], table: RouteTable, scope: O
         header_case=scope.header_case,
         filters=filters_of(route for host in table.virtual_hosts for route in host.routes),
     )
-    return FilterChain(f"{offers[0].plan.protocol}_{port}", handler, port, origin=scope.origin)
+    return FilterChain(f"{_spoken(offers)}_{port}", handler, port, origin=scope.origin)
 
 
-def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> RouteTable:
+def _spoken(offers: Sequence[_Offer]) -> str:
+    """HTTP/1 where only domains outside of the mesh are called."""
+    return offers[0].plan.protocol if offers else "http"
+
+
+def _route_table(
+    port: int, offers: Sequence[_Offer], outside: Sequence[VirtualHost], scope: OutboundScope
+) -> RouteTable:
+    """`outside` are domains outside of the mesh: a backend of the same name comes first."""
     added: Mapping[str, tuple[str, ...]] = {}
     if scope.short_names_in is not None:
         names_of = (offer.backend.plan.host for offer in offers)
@@ -193,7 +210,9 @@ def _route_table(port: int, offers: Sequence[_Offer], scope: OutboundScope) -> R
     hosts = [_virtual_host(offer, added.get(offer.backend.plan.host, ()), scope) for offer in offers]
     if scope.passes_on:
         hosts.append(_passthrough_host(_is_http2(offers), scope))
-    name = names.outbound_routes(offers[0].plan.protocol, port)
+    taken = {domain.lower() for host in hosts for domain in host.domains}
+    hosts += [host for host in outside if taken.isdisjoint(host.domains)]
+    name = names.outbound_routes(_spoken(offers), port)
     return RouteTable(name, tuple(hosts), hidden_headers=(UNDELIVERED_HEADER,))
 
 
@@ -233,10 +252,17 @@ def _passthrough_host(is_http2: bool, scope: OutboundScope) -> VirtualHost:
     return VirtualHost("mesh-allow-all", ("*",), (Route("mesh-allow-all", RouteMatch(), forward, scope.origin),))
 
 
-def _fixed_chains(scope: OutboundScope) -> list[FilterChain]:
-    """AWS endpoints stay reachable under either filter."""
-    amazonaws = TcpHandler((Destination(names.amazonaws_cluster(scope.mesh)),), "egress", access_log=scope.access_log)
-    chains = [FilterChain("amazonaws", amazonaws, 443, ("*.amazonaws.com",), origin=scope.origin)]
+def _names_of(chain: FilterChain, port: int) -> tuple[str, ...]:
+    return chain.server_names if chain.destination_port == port else ()
+
+
+def _fixed_chains(scope: OutboundScope, named: AbstractSet[str]) -> list[FilterChain]:
+    """AWS endpoints stay reachable under either filter; who has `named` them gets the ones that these names have."""
+    chains: list[FilterChain] = []
+    if _AMAZONAWS not in named:
+        cluster = names.amazonaws_cluster(scope.mesh)
+        amazonaws = TcpHandler((Destination(cluster),), "egress", access_log=scope.access_log)
+        chains.append(FilterChain("amazonaws", amazonaws, _TLS_PORT, (_AMAZONAWS,), origin=scope.origin))
     if scope.passes_on:
         cluster = names.passthrough_cluster(scope.mesh)
         handler = TcpHandler((Destination(cluster),), "egress", access_log=scope.access_log)

@@ -85,6 +85,8 @@ class Forward(Struct, frozen=True):
     fault: Fault | None = None
     rate_limit: RateLimit | None = None
     max_held_bytes: int | None = None
+    finds_host: bool = False
+    """The destination connects to the host that the request names."""
 
 
 class Respond(Struct, frozen=True):
@@ -108,6 +110,7 @@ class RouteFilters(Struct, frozen=True):
     faults: tuple[str, ...] = ()
     limits_rate: bool = False
     holds_bodies: bool = False
+    finds_hosts: bool = False
 
 
 def filters_of(routes: Iterable[Route]) -> RouteFilters:
@@ -116,6 +119,7 @@ def filters_of(routes: Iterable[Route]) -> RouteFilters:
         faults=tuple(sorted({one.fault.name for one in forwards if one.fault is not None})),
         limits_rate=any(one.rate_limit is not None for one in forwards),
         holds_bodies=any(one.max_held_bytes is not None for one in forwards),
+        finds_hosts=any(one.finds_host for one in forwards),
     )
 
 

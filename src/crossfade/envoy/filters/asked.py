@@ -1,6 +1,6 @@
-"""Filters that a sidecar has where its routes ask for them: limits of rate, faults, bodies that are held.
+"""Filters that a sidecar has where its routes ask for them: limits of rate, faults, held bodies, names to find.
 
-Each is disabled on its listener and enabled by the routes that want it.
+Each but the last is disabled on its listener and enabled by the routes that want it.
 """
 
 from typing import Final
@@ -8,11 +8,13 @@ from typing import Final
 from crossfade.compile.routing.routes import Forward, RateLimit, RouteFilters
 from crossfade.envoy import names
 from crossfade.envoy.faults import fault_filter
+from crossfade.envoy.name_cache import name_cache
 from crossfade.envoy.proto import (
     Any,
     UInt32Value,
     buffer_v3,
     core_v3,
+    dfp_filter_v3,
     duration,
     hcm_v3,
     local_ratelimit_v3,
@@ -36,6 +38,10 @@ def asked_filters(asked: RouteFilters) -> list[hcm_v3.HttpFilter]:
     if asked.holds_bodies:
         held = buffer_v3.Buffer(max_request_bytes=UInt32Value(value=1))
         filters.append(hcm_v3.HttpFilter(name=names.BUFFER_FILTER, typed_config=packed(held), disabled=True))
+    if asked.finds_hosts:
+        # Passes by what goes to other clusters.
+        by_name = packed(dfp_filter_v3.FilterConfig(dns_cache_config=name_cache()))
+        filters.append(hcm_v3.HttpFilter(name=names.BY_NAME_FILTER, typed_config=by_name))
     return filters
 
 
