@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from crossfade.api.appmesh import Mesh
 from tests.support.envoy import backend, until
 from tests.support.mesh_envoy import MeshGateway, mesh_gateway
 
@@ -74,3 +75,37 @@ async def test_an_endpoint_that_was_removed_is_left_although_probes_find_it_well
         await until(lambda: answered_by("one", "two"))
         gateway.objects.put_endpoints("jazz", (LOOPBACK, two.port), port=PORT)
         await until(lambda: answered_by("two"))
+
+
+async def test_callers_take_their_own_zone_first_where_the_node_wants_it(tmp_path: Path) -> None:
+    async with mesh_gateway(tmp_path) as gateway, backend("one") as one, backend("two") as two:
+        both = (LOOPBACK, one.port), (LOOPBACK, two.port)
+
+        async def only(name: str) -> None:
+            async def is_so() -> bool:
+                return await answers(gateway, 10) == {name: 10}
+
+            await until(is_so)
+
+        async def takes_both() -> bool:
+            return len(await answers(gateway, 10)) == 2
+
+        gateway.put_gateway()
+        gateway.objects.put_endpoints("jazz", *both, port=PORT, zones=("a", "b"))
+        gateway.put_service("jazz", PORT, host="jazz.prod.svc.cluster.local")
+        await gateway.start()
+        await until(takes_both)
+
+        gateway.put(Mesh, "m", {}, {"crossfade.dev/zones": "prefer-own"})
+        # Nobody knows where the caller is.
+        await until(takes_both)
+        gateway.objects.put_endpoints("gate", (LOOPBACK, 1), port=80, zones=("b",), pods=("gate-1",))
+        await only("two")
+        gateway.objects.put_endpoints("jazz", both[0], port=PORT, zones=("a",))
+        await only("one")
+        gateway.objects.put_endpoints("jazz", *both, port=PORT, zones=("a", "b"))
+        await only("two")
+        gateway.objects.put_endpoints("gate", (LOOPBACK, 1), port=80, zones=("a",), pods=("gate-1",))
+        await only("one")
+        gateway.put(Mesh, "m", {})
+        await until(takes_both)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,20 +45,25 @@ class Objects:
         self._stored[kind, name] = decode({"metadata": metadata, "spec": spec}, kind)
         self._changed.set()
 
-    def put_endpoints(self, name: str, *endpoints: tuple[str, int], port: int) -> None:
-        """A Service whose `port` is translated to those of the endpoints; an EndpointSlice for each."""
+    def put_endpoints(
+        self, name: str, *endpoints: tuple[str, int], port: int, zones: Sequence[str] = (), pods: Sequence[str] = ()
+    ) -> None:
+        """A Service whose `port` is translated to those of the endpoints; an EndpointSlice for each.
+
+        `zones` and `pods` are the endpoints' own.
+        """
         metadata: Json = {"name": name, "namespace": "prod"}
         spec = {"clusterIP": "10.96.0.1", "ports": [{"port": port}]}
         self._stored[Service, name] = decode({"metadata": metadata, "spec": spec}, Service)
         for key in [key for key in self._stored if key[0] is EndpointSlice and key[1].startswith(f"{name}-")]:
             del self._stored[key]
-        for number, (address, at) in enumerate(endpoints):
+        for number, ((address, at), zone, pod) in enumerate(zip_longest(endpoints, zones, pods, fillvalue="")):
             labels = {"kubernetes.io/service-name": name}
             one = {
                 "metadata": {**metadata, "name": f"{name}-{number}", "labels": labels},
                 "addressType": "IPv4",
                 "ports": [{"port": at}],
-                "endpoints": [{"addresses": [address]}],
+                "endpoints": [{"addresses": [address], "zone": zone, "targetRef": {"kind": "Pod", "name": pod}}],
             }
             self._stored[EndpointSlice, f"{name}-{number}"] = decode(one, EndpointSlice)
         self._changed.set()

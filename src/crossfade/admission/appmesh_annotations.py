@@ -9,7 +9,7 @@ from typing import Any, Final
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.compile.mesh.asks import Ask, NotUnderstood, values
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
-from crossfade.compile.mesh.choices import HEADER_CASE, Choice
+from crossfade.compile.mesh.choices import HEADER_CASE, ZONES, Choice
 from crossfade.compile.mesh.egress import EGRESS_DOMAINS
 from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.rate_limits import RATE_LIMIT, ROUTE_RATE_LIMITS
@@ -20,7 +20,10 @@ _ASKS: Final[Mapping[str, tuple[Ask, ...]]] = {
     "VirtualRouter": (ROUTE_FAULTS, ROUTE_RATE_LIMITS),
     "VirtualService": (FAULT,),
 }
-_CHOICES: Final[Mapping[str, tuple[Choice, ...]]] = {"Mesh": (HEADER_CASE,), "VirtualNode": (HEADER_CASE,)}
+_CHOICES: Final[Mapping[str, tuple[Choice, ...]]] = {
+    "Mesh": (HEADER_CASE, ZONES),
+    "VirtualNode": (HEADER_CASE, ZONES),
+}
 
 
 def check_annotations(request: AdmissionRequest) -> None:

@@ -182,6 +182,8 @@ class Cluster(Struct, frozen=True):
     mesh_tls: "MeshTls | None" = None
     """In place of `tls`."""
     shares_endpoints: bool = False
+    prefers_own_zone: bool = False
+    """Others come when too few endpoints of the proxy's own zone are healthy; for those that are shared."""
     header_case: HeaderCase = HeaderCase.LOWER
 
     @property

@@ -7,6 +7,7 @@ that has an older one from before this process started goes on with that.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -28,6 +29,8 @@ class Rejection(NamedTuple):
 
 
 Key = tuple[ResourceType, str]
+View = Callable[[str, str, ResourceSet], ResourceSet]
+"""Of a proxy's resources those of one of its nodes. The names are the same."""
 
 
 class _Proxy:
@@ -59,7 +62,7 @@ class Subscription:
     @property
     def resources(self) -> ResourceSet | None:
         """None until something was published for this proxy."""
-        return self._publisher.effective(self.proxy)
+        return self._publisher.shown(self)
 
     def introduce(self, node: str, told: Mapping[str, str]) -> None:
         """Raises PeerRefusedError."""
@@ -92,7 +95,7 @@ class Publisher:
     """Belongs to one event loop. `on_rejected` is called at most once per refusing stream and version.
 
     `on_trial` gets proxy and verdict on what was given to `try_out`, `on_taken` a proxy's key when `is_taken` has
-    become true of it.
+    become true of it. A stream is shown what `view` makes of its proxy's resources.
     """
 
     def __init__(
@@ -102,7 +105,9 @@ class Publisher:
         on_trial: Callable[[str, Verdict], None] | None = None,
         on_taken: Callable[[str], None] | None = None,
         peers: Peers | None = None,
+        view: View | None = None,
     ) -> None:
+        self._view = view
         self._proxies: dict[str, _Proxy] = {}
         self._on_rejected = on_rejected
         self._on_trial = on_trial
@@ -179,6 +184,19 @@ class Publisher:
         was_taken, state.was_taken = state.was_taken, self.is_taken(proxy)
         if state.was_taken and not was_taken:
             self._on_taken(proxy)
+
+    def shown(self, subscription: Subscription) -> ResourceSet | None:
+        resources = self.effective(subscription.proxy)
+        if resources is None or self._view is None:
+            return resources
+        return self._view(subscription.proxy, subscription.node, resources)
+
+    def look_again(self, nodes: AbstractSet[str]) -> None:
+        """What `view` gives for these may be different now."""
+        for state in self._proxies.values():
+            for subscription in state.subscriptions:
+                if subscription.node in nodes:
+                    subscription.changed.set()
 
     def effective(self, proxy: str) -> ResourceSet | None:
         state = self._proxies.get(proxy)

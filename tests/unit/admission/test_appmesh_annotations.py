@@ -32,6 +32,7 @@ def denial(kind: str, key: str, text: str, before: str | None = None) -> str:
         ("VirtualNode", "crossfade.dev/egress-domains", "a.test, *.b.test"),
         ("VirtualNode", "crossfade.dev/header-case", "proper"),
         ("Mesh", "crossfade.dev/header-case", "preserve"),
+        ("Mesh", "crossfade.dev/zones", "prefer-own"),
         # Not an annotation of this kind.
         ("VirtualGateway", "crossfade.dev/rate-limit", "much"),
     ],
@@ -50,6 +51,7 @@ def test_what_can_be_kept_is_admitted(kind: str, key: str, text: str) -> None:
         ("VirtualNode", "crossfade.dev/max-request-bytes", "1Ti", "'1Ti' is no size", "`10Mi`"),
         ("VirtualNode", "crossfade.dev/egress-domains", "10.0.0.1", "is an address", "`api.stripe.com, "),
         ("VirtualNode", "crossfade.dev/header-case", "UPPER", "'UPPER' is not known", "lower, preserve, proper"),
+        ("VirtualNode", "crossfade.dev/zones", "own", "'own' is not known", "any, prefer-own"),
         ("Mesh", "crossfade.dev/header-case", "", "'' is not known", "lower, preserve, proper"),
     ],
 )

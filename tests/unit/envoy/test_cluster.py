@@ -225,3 +225,20 @@ def test_endpoints_are_sorted_and_those_without_weight_left_out() -> None:
         for one in locality["lb_endpoints"]
     ]
     assert found == [("10.0.0.1", 3), ("10.0.0.2", 1)]
+
+
+@pytest.mark.parametrize(
+    ("own", "zones", "priorities"),
+    [
+        ("", ["", "a", "b"], {"": 0, "a": 0, "b": 0}),
+        ("a", ["", "a", "b"], {"": 1, "a": 0, "b": 1}),
+        ("c", ["a", "b"], {"a": 0, "b": 0}),
+        ("a", [], {}),
+    ],
+)
+def test_the_own_zone_comes_first_where_it_has_endpoints(
+    own: str, zones: list[str], priorities: dict[str, int]
+) -> None:
+    endpoints = [Endpoint(f"10.0.0.{number}", 80, zone=zone) for number, zone in enumerate(zones)]
+    found = load_assignment("c", endpoints, own_zone=own).endpoints
+    assert {one.locality.zone: one.priority for one in found} == priorities

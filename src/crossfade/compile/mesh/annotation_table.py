@@ -5,7 +5,7 @@ from typing import Final
 from crossfade.api.annotation import Annotation
 from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
-from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES, ZONES
 from crossfade.compile.mesh.egress import EGRESS_DOMAINS
 from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.header_edits import (
@@ -85,6 +85,15 @@ MESH_ANNOTATIONS: Final = (
         "a VirtualNode, of another namespace with that before it, and a percentage: `test/jazz-v2 10%`",
         "",
         "a copy of that share of requests (absent: all) goes to this node too; nobody waits for its answers",
+    ),
+    Annotation(
+        ZONES.key,
+        ("Mesh", "VirtualNode"),
+        "`any` or `prefer-own`",
+        "`any`",
+        "`prefer-own`: callers take endpoints of the node in their own zone, those of other zones when less than about"
+        " 70% of these are healthy, or there are none; EndpointSlices tell the zones; a node's own comes before its"
+        " mesh's",
     ),
     Annotation(
         FAULT.key,

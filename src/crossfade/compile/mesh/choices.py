@@ -40,5 +40,7 @@ LOAD_BALANCING: Final = Choice("crossfade.dev/load-balancing", ("round-robin", "
 """On a VirtualNode: which of its endpoints a caller takes."""
 HEADER_CASE: Final = Choice("crossfade.dev/header-case", ("lower", "preserve", "proper"))
 """On a Mesh, or on a VirtualNode instead: how names of headers are written in HTTP/1."""
+ZONES: Final = Choice("crossfade.dev/zones", ("any", "prefer-own"))
+"""On a Mesh, or on a VirtualNode instead: whether callers take endpoints of their own zone first."""
 SHORT_NAMES: Final = Choice("crossfade.dev/short-names", ("disabled", "enabled"))
 """On a Mesh: whether virtual services can be called by the shorter names of their Services."""

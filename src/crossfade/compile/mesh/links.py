@@ -41,6 +41,7 @@ class Links:
         self.identities = MeshIdentities.of_mesh(members.mesh)
         self.uses_slices = uses_slices(members.mesh, cluster)
         discovery = members.mesh.spec.mesh_service_discovery
+        self.mesh = members.mesh
         self.ip_preference = discovery.ip_preference if discovery else None
 
     def kubernetes_service(self, hostname: str) -> Service | None:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from crossfade.compile.diagnostics import Diagnostic, Fault
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration
 from crossfade.compile.mesh.endpoints import EndpointsByCluster, SourcesByCluster
+from crossfade.compile.mesh.zones import Zones
 from crossfade.compile.model import Cluster, ProxyModel
 from crossfade.compile.routing.routes import Destination, Route
 from crossfade_kube.meta import ObjectRef
@@ -57,7 +58,7 @@ class MeshModel(Struct, frozen=True):
 
     An owner whose proxy could not be compiled (one of the `faults`) has no proxy: it keeps what it had. `sources` and
     `endpoints` are those of clusters that share them, by the mesh's awsName and the cluster. `registrations` are what
-    nodes keep in Cloud Map, `instances` what that comes to.
+    nodes keep in Cloud Map, `instances` what that comes to. `zones` are those of pods; None where nobody prefers any.
     """
 
     proxies: Mapping[str, ProxyModel]
@@ -69,3 +70,4 @@ class MeshModel(Struct, frozen=True):
     endpoints: Mapping[str, EndpointsByCluster] = {}
     registrations: tuple[Registration, ...] = ()
     instances: InstancesByName = {}
+    zones: Zones | None = None

@@ -14,7 +14,7 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import linked_backends
-from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES
+from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES, ZONES
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
 from crossfade.compile.mesh.discovery import (
     check_discovery,
@@ -40,6 +40,7 @@ from crossfade.compile.mesh.service_extensions import extended
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
+from crossfade.compile.mesh.zones import NO_ZONES, pod_zones
 from crossfade.compile.model import Cluster, HeaderCase, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace, Secret, Service
@@ -74,6 +75,7 @@ def with_endpoints(
         instances=found.instances,
         diagnostics=tuple(sorted({*routing.diagnostics, *diagnostics})) if len(diagnostics) else routing.diagnostics,
         faults=(*routing.faults, *diagnostics.faults),
+        zones=None if routing.zones is None else pod_zones(snapshot, memo, diagnostics),
     )
 
 
@@ -91,6 +93,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         SHORT_NAMES.check(members.mesh, diagnostics)
         check_mode(members.mesh, diagnostics)
         HEADER_CASE.check(members.mesh, diagnostics)
+        ZONES.check(members.mesh, diagnostics)
         check_selectors(members, snapshot, diagnostics)
         found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
         sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
@@ -104,7 +107,12 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         faults=tuple(diagnostics.faults),
         sources={mesh: found for mesh, found in sources.items() if found},
         registrations=registrations,
+        zones=NO_ZONES if any(map(_prefers_zones, meshes.values())) else None,
     )
+
+
+def _prefers_zones(members: Members) -> bool:
+    return any(ZONES.of_either(node, members.mesh) != ZONES.values[0] for node in members.all(VirtualNode))
 
 
 def _registrations(meshes: Iterable[Members], region: str, diagnostics: Diagnostics) -> tuple[Registration, ...]:
@@ -300,6 +308,7 @@ def _sidecar(
     LOAD_BALANCING.check(node, diagnostics)
     check_mode(node, diagnostics)
     HEADER_CASE.check(node, diagnostics)
+    ZONES.check(node, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
     app_address = "::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1"

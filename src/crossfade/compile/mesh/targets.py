@@ -11,7 +11,7 @@ from crossfade.api.appmesh.virtual_router import WeightedTarget
 from crossfade.api.bounds import PORT, Misfit
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh import names
-from crossfade.compile.mesh.choices import LOAD_BALANCING
+from crossfade.compile.mesh.choices import LOAD_BALANCING, ZONES
 from crossfade.compile.mesh.discovery import cluster_discovery
 from crossfade.compile.mesh.links import NODE_CLUSTER_PATH, Links
 from crossfade.compile.mesh.membership import Refusal
@@ -120,6 +120,7 @@ def _made_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links
         outlier_detection=outlier_detection(listener.outlier_detection),
         mesh_tls=links.identities.offered(node, listener, links.secrets),
         shares_endpoints=found.kind is Discovery.EDS,
+        prefers_own_zone=found.kind is Discovery.EDS and ZONES.of_either(node, links.mesh) == "prefer-own",
     )
 
 

@@ -9,6 +9,7 @@ from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
 from crossfade.compile.model import Identity, ProxyModel
 from crossfade.controller.mesh.fault_leases import FaultLeases
+from crossfade.controller.mesh.zone_views import ZoneViews
 from crossfade.envoy.encoding import Unencodable, unencodable
 from crossfade.envoy.mesh_tls import issued_secrets
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded_all
@@ -32,12 +33,16 @@ class IdentitySource(Protocol):
 
 
 class _Built(NamedTuple):
-    """`shared` are the clusters whose endpoints are not the proxy's own, `issued` is part of the resources."""
+    """`shared` are the clusters whose endpoints are not the proxy's own, `zoned` those that prefer its own zone.
+
+    `issued` is part of the resources.
+    """
 
     model: ProxyModel
     memory: Encoded
     resources: ResourceSet
     shared: frozenset[str]
+    zoned: frozenset[str]
     unencodable: tuple[Unencodable, ...]
     issued: IssuedIdentity | None = None
 
@@ -50,13 +55,14 @@ class MeshPublication:
 
     def __init__(self, *, on_found: Callable[[Finding], None], identities: IdentitySource | None = None) -> None:
         self._identities = identities
-        self.publisher = Publisher(on_rejected=self._open, on_trial=self._record)
+        self.publisher = Publisher(on_rejected=self._open, on_trial=self._record, view=self._seen_by)
         self._options = EnvoyOptions()
         self._inquiry = Inquiry(self.publisher, self._options, on_found=on_found)
         self._on_found = on_found
         self._built: dict[str, _Built] = {}
         self._endpoints: dict[str, SharedEndpoints] = {}
         self.leases = FaultLeases()
+        self._views = ZoneViews()
 
     def publish(self, model: MeshModel, now_s: float) -> list[Fault]:
         """An owner without proxy keeps what it has. Gives what encoding failed on, for the log.
@@ -67,6 +73,8 @@ class MeshPublication:
         faults = [
             Fault(_nobody(mesh), one.name, one.exception) for mesh in changed for one in self._shared(mesh).failed
         ]
+        if moved := self._views.learn(model.zones):
+            self.publisher.look_again(moved)
         for path, proxy in model.proxies.items():
             mesh = mesh_of(path)
             issued = self._issued(proxy.identity)
@@ -82,6 +90,7 @@ class MeshPublication:
             del self._endpoints[gone]
         for gone in self._built.keys() - model.owners.keys():
             del self._built[gone]
+            self._views.drop(gone)
             self._inquiry.drop(gone)
             self.leases.drop(gone)
             self.publisher.withdraw(gone)
@@ -91,6 +100,12 @@ class MeshPublication:
 
     def _issued(self, identity: Identity | None) -> IssuedIdentity | None:
         return self._identities.of(identity) if self._identities is not None and identity is not None else None
+
+    def _seen_by(self, path: str, node: str, resources: ResourceSet) -> ResourceSet:
+        built = self._built.get(path)
+        if built is None or not built.zoned:
+            return resources
+        return self._views.of(path, node, resources, built.zoned, self._shared(mesh_of(path)))
 
     def renew(self, now_s: float) -> None:
         """Faults that last are lent anew, those that have ended withdrawn."""
@@ -122,7 +137,8 @@ class MeshPublication:
         resources = resources_from_model(proxy, options=self._options, before=memory)
         shared = frozenset(cluster.name for cluster in proxy.clusters if cluster.shares_endpoints)
         resources = resources.with_all(ResourceType.ENDPOINTS, endpoints.of(shared))
-        return _Built(proxy, memory, resources, shared, unencodable(proxy, memory.failed, self._options))
+        zoned = frozenset(cluster.name for cluster in proxy.clusters if cluster.prefers_own_zone)
+        return _Built(proxy, memory, resources, shared, zoned, unencodable(proxy, memory.failed, self._options))
 
     def _open(self, rejection: Rejection) -> None:
         built = self._built.get(rejection.proxy)
