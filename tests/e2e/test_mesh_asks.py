@@ -72,6 +72,29 @@ async def test_a_fault_takes_a_share_of_requests_and_ends_in_its_time(tmp_path: 
         await until(is_over, within_s=12)
 
 
+async def test_a_fault_is_withdrawn_when_a_pod_of_the_mesh_cannot_serve_any_more(tmp_path: Path) -> None:
+    fault = {"crossfade.dev/fault": _fault("abort 503 50%", lasts_s=600)}
+    async with _jazz(tmp_path, fault) as gateway:
+        gateway.objects.put_endpoints("metal", ("127.0.0.1", 1), port=9080, pods=("metal-1",))
+        gateway.put_service("metal", 9080, host="metal.prod.svc.cluster.local")
+        await gateway.until("/jazz", "fault filter abort", status=503)
+        gateway.objects.put_endpoints("metal", ("127.0.0.1", 1), port=9080, pods=("metal-1",), ready=False)
+
+        async def is_over() -> bool:
+            return await _statuses(gateway, 20) == {200: 20}
+
+        await until(is_over)
+        assert [one.reason for one in gateway.control.faults] == ["FaultBegins", "FaultWithdrawn"]
+        assert "pod prod/metal-1" in gateway.control.faults[1].message
+        # A pod that is ready again brings no fault back; another fault is one.
+        gateway.objects.put_endpoints("metal", ("127.0.0.1", 1), port=9080, pods=("metal-1",))
+        assert await _statuses(gateway, 20) == {200: 20}
+        provider = {"virtualRouter": {"virtualRouterRef": {"name": "jazz"}}}
+        again = {"crossfade.dev/fault": _fault("abort 418 50%", lasts_s=600)}
+        gateway.put(VirtualService, "jazz", {"provider": provider}, again)
+        await gateway.until("/jazz", status=418)
+
+
 async def test_a_fault_ends_without_a_control_plane(tmp_path: Path) -> None:
     fault = {"crossfade.dev/fault": _fault("abort 418 50%", lasts_s=5)}
     async with _jazz(tmp_path, fault) as gateway:

@@ -13,6 +13,7 @@ import aiohttp
 
 from crossfade.api.appmesh import GatewayRoute, Mesh, VirtualGateway, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import ArnScope
+from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.proxy.envoy_process import EnvoyProcess
@@ -46,7 +47,13 @@ class Objects:
         self._changed.set()
 
     def put_endpoints(
-        self, name: str, *endpoints: tuple[str, int], port: int, zones: Sequence[str] = (), pods: Sequence[str] = ()
+        self,
+        name: str,
+        *endpoints: tuple[str, int],
+        port: int,
+        zones: Sequence[str] = (),
+        pods: Sequence[str] = (),
+        ready: bool = True,
     ) -> None:
         """A Service whose `port` is translated to those of the endpoints; an EndpointSlice for each.
 
@@ -63,7 +70,14 @@ class Objects:
                 "metadata": {**metadata, "name": f"{name}-{number}", "labels": labels},
                 "addressType": "IPv4",
                 "ports": [{"port": at}],
-                "endpoints": [{"addresses": [address], "zone": zone, "targetRef": {"kind": "Pod", "name": pod}}],
+                "endpoints": [
+                    {
+                        "addresses": [address],
+                        "conditions": {"ready": ready},
+                        "zone": zone,
+                        "targetRef": {"kind": "Pod", "name": pod},
+                    }
+                ],
             }
             self._stored[EndpointSlice, f"{name}-{number}"] = decode(one, EndpointSlice)
         self._changed.set()
@@ -80,7 +94,14 @@ class ControlPlane:
 
     def __init__(self, objects: Objects) -> None:
         self.findings: list[Finding] = []
-        self.loop = MeshLoop(objects, scope=ArnScope(), log=EventLog("test"), on_found=self.findings.append)
+        self.faults: list[FaultNews] = []
+        self.loop = MeshLoop(
+            objects,
+            scope=ArnScope(),
+            log=EventLog("test"),
+            on_found=self.findings.append,
+            on_faults=self.faults.extend,
+        )
         works = (self.loop.run(), self.loop.run_refusals(), self.loop.run_faults())
         self._tasks = [asyncio.create_task(work) for work in works]
         self._server: AdsServer | None = None

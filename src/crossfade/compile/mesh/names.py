@@ -24,6 +24,11 @@ def mesh_path(mesh: str) -> str:
     return f"mesh/{mesh}"
 
 
+def mesh_of(path: str) -> str:
+    """The awsName of the mesh that a node or gateway of this path is in."""
+    return path.split("/", 2)[1]
+
+
 def node_path(mesh: str, aws_name: str) -> str:
     """Also what a sidecar's APPMESH_VIRTUAL_NODE_NAME holds."""
     return f"mesh/{mesh}/virtualNode/{aws_name}"

@@ -1,11 +1,25 @@
 """Which faults which proxies have, and until when: what is added to their resources, and when it changes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
 
+from crossfade.compile.mesh.names import mesh_of
+from crossfade.compile.mesh.readiness import Readiness
 from crossfade.compile.model import ProxyModel
 from crossfade.compile.routing.routes import Fault, Forward
+from crossfade.controller.mesh.fault_guard import FaultGuard
 from crossfade.envoy.faults import is_active, leases, next_change_s
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
+
+
+class FaultNews(NamedTuple):
+    """`reason` and `message` are an Event's."""
+
+    fault: Fault
+    reason: str
+    message: str
+    is_problem: bool = False
 
 
 class FaultLeases:
@@ -15,6 +29,7 @@ class FaultLeases:
         self._by_proxy: dict[str, Mapping[str, Fault]] = {}
         self._models: dict[str, ProxyModel] = {}
         self._active: dict[str, Fault] = {}
+        self._guard = FaultGuard()
 
     def hold(self, proxy: str, model: ProxyModel) -> None:
         """From now on the faults of this model are the proxy's."""
@@ -33,22 +48,47 @@ class FaultLeases:
         """Those that have faults, whether they last or not."""
         return [proxy for proxy, faults in self._by_proxy.items() if faults]
 
+    def active_in(self, mesh: str, now_s: float) -> list[Fault]:
+        """Each once."""
+        return list({fault.name: fault for fault in self._of(mesh) if is_active(fault, now_s)}.values())
+
+    def watch(self, mesh: str, pods: Readiness, now_s: float) -> list[FaultNews]:
+        """Faults that are not lent any more, because of what `pods` of their mesh have become."""
+        return [_withdrawn(fault, pod) for fault, pod in self._guard.look(self.active_in(mesh, now_s), pods)]
+
     def next_change_s(self, now_s: float) -> float | None:
         return next_change_s(self._all().values(), now_s)
 
-    def news(self, now_s: float) -> tuple[list[Fault], list[Fault]]:
-        """Faults that have begun and that have ended since it was last asked."""
-        active = {name: fault for name, fault in self._all().items() if is_active(fault, now_s)}
-        begun = [fault for name, fault in active.items() if name not in self._active]
-        ended = [fault for name, fault in self._active.items() if name not in active]
-        self._active = active
-        return begun, ended
+    def news(self, now_s: float) -> list[FaultNews]:
+        """Of faults that have begun and that have ended since it was last asked."""
+        known = self._all()
+        self._guard.keep_only(known)
+        active = {name: fault for name, fault in known.items() if is_active(fault, now_s) and self._guard.allows(fault)}
+        before, self._active = self._active, active
+        begun = [_begun(fault) for name, fault in active.items() if before.get(name) != fault]
+        gone = [fault for name, fault in before.items() if name not in active and self._guard.allows(fault)]
+        return begun + [FaultNews(fault, "FaultEnds", "no caller gets the fault any more") for fault in gone]
 
     def _leases(self, proxy: str, now_s: float) -> dict[str, Resource]:
-        return leases(self._by_proxy.get(proxy, {}).values(), now_s)
+        return leases(filter(self._guard.allows, self._by_proxy.get(proxy, {}).values()), now_s)
+
+    def _of(self, mesh: str) -> Iterator[Fault]:
+        for proxy, faults in self._by_proxy.items():
+            if faults and mesh_of(proxy) == mesh:
+                yield from faults.values()
 
     def _all(self) -> dict[str, Fault]:
         return {name: fault for faults in self._by_proxy.values() for name, fault in faults.items()}
+
+
+def _begun(fault: Fault) -> FaultNews:
+    end = datetime.fromtimestamp(fault.end_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return FaultNews(fault, "FaultBegins", f"callers get the fault until {end}")
+
+
+def _withdrawn(fault: Fault, pod: str) -> FaultNews:
+    problem = f"pod {pod}, which was ready under the fault, is not ready any more"
+    return FaultNews(fault, "FaultWithdrawn", f"{problem}: no caller gets the fault until another is written", True)
 
 
 def _faults(model: ProxyModel) -> Iterable[Fault]:

@@ -5,7 +5,7 @@ Nothing that an object brings about ends the loop: compiling and encoding have b
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import suppress
 
 from crossfade.compile.mesh import (
@@ -19,7 +19,8 @@ from crossfade.compile.mesh import (
     current,
     refusable,
 )
-from crossfade.compile.routing.routes import Fault
+from crossfade.compile.mesh.readiness import readiness, services_of
+from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.publication import IdentitySource, MeshPublication
 from crossfade.status.fault_log import FaultLog
 from crossfade.store.snapshot import Snapshot
@@ -32,7 +33,7 @@ class MeshLoop:
     """`snapshot` and `model` are the latest; `model` is None until the first compilation.
 
     `on_compiled` is called after each that may have changed a state, `on_endpoints` after all, `on_found` when it is
-    known what a proxy refuses, `on_faults` with those that have begun and those that have ended. `clock` tells seconds
+    known what a proxy refuses, `on_faults` with what became of faults. `clock` tells seconds
     since 1970.
     """
 
@@ -47,7 +48,7 @@ class MeshLoop:
         on_endpoints: Callable[[], None] = lambda: None,
         on_found: Callable[[Finding], None] = lambda _: None,
         identities: IdentitySource | None = None,
-        on_faults: Callable[[Sequence[Fault], Sequence[Fault]], None] = lambda _, __: None,
+        on_faults: Callable[[Sequence[FaultNews]], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.snapshot = Snapshot(0, {})
@@ -79,7 +80,7 @@ class MeshLoop:
             self._apply(self.snapshot)
 
     async def run_faults(self) -> None:
-        """Begins, renews and ends the faults of routes in their time; until cancelled."""
+        """Begins, renews and ends the faults of routes in their time, or before it; until cancelled."""
         leases = self._publication.leases
         while True:
             due_s = leases.next_change_s(self._clock())
@@ -87,10 +88,16 @@ class MeshLoop:
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if due_s is None else max(due_s - self._clock(), 0)):
                     await self._has_published.wait()
+            news = [*self._withdrawn_faults(), *leases.news(self._clock())]
             self._publication.renew(self._clock())
-            begun, ended = leases.news(self._clock())
-            if begun or ended:
-                self._on_faults(begun, ended)
+            if news:
+                self._on_faults(news)
+
+    def _withdrawn_faults(self) -> Iterator[FaultNews]:
+        leases, now_s = self._publication.leases, self._clock()
+        for mesh, sources in (self.model.sources if self.model is not None else {}).items():
+            if leases.active_in(mesh, now_s):
+                yield from leases.watch(mesh, readiness(self.snapshot, services_of(sources)), now_s)
 
     def learn(self, foreign: InstancesByName) -> None:
         """Instances of Cloud Map that others have registered."""

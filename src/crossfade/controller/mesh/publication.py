@@ -7,6 +7,7 @@ from crossfade.api.appmesh import Mesh
 from crossfade.certs.identities import IssuedIdentity
 from crossfade.compile.diagnostics import Fault
 from crossfade.compile.mesh import MeshModel
+from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.model import Identity, ProxyModel
 from crossfade.controller.mesh.fault_leases import FaultLeases
 from crossfade.controller.mesh.zone_views import ZoneViews
@@ -155,11 +156,6 @@ def _with_identity(built: _Built, issued: IssuedIdentity | None) -> _Built:
     texts = issued.certificate_pem, issued.key_pem, issued.authorities_pem
     secrets = encoded_all(issued_secrets(*texts).items())
     return built._replace(resources=built.resources.with_all(ResourceType.SECRET, secrets), issued=issued)
-
-
-def mesh_of(path: str) -> str:
-    """`mesh/<awsName>/…`"""
-    return path.split("/", 2)[1]
 
 
 def _nobody(mesh: str) -> ObjectRef:

@@ -34,19 +34,19 @@ from crossfade.compile.mesh import (
 )
 from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
-from crossfade.compile.routing.routes import Fault
+from crossfade.compile.mesh.names import mesh_of
 from crossfade.controller.health import health_server
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
 from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
 from crossfade.controller.mesh.certificates import Certificates
 from crossfade.controller.mesh.cloud_map_names import CloudMapNames
 from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
+from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.identities import Identities, IdentityNews
 from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.permissions import may_read
-from crossfade.controller.mesh.publication import mesh_of
 from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.controller.sources import ClusterSource
@@ -402,19 +402,11 @@ class _MeshRole:
             if mesh.aws_name in concerned:
                 tell(typed_ref(mesh), news.reason, news.message)
 
-    def _tell_faults(self, begun: Sequence[Fault], ended: Sequence[Fault]) -> None:
-        for fault in begun:
-            self._tell_fault(fault, "FaultBegins", f"callers get the fault until {_utc(fault.end_s)}")
-        for fault in ended:
-            self._tell_fault(fault, "FaultEnds", "no caller gets the fault any more")
-
-    def _tell_fault(self, fault: Fault, reason: str, message: str) -> None:
-        if fault.origin is not None:
-            self._events.normal(fault.origin.ref, reason, f"{fault.origin.path}: {message}")
-
-
-def _utc(time_s: int) -> str:
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _tell_faults(self, news: Sequence[FaultNews]) -> None:
+        for one in news:
+            if (origin := one.fault.origin) is not None:
+                tell = self._events.warning if one.is_problem else self._events.normal
+                tell(origin.ref, one.reason, f"{origin.path}: {one.message}")
 
 
 def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:
