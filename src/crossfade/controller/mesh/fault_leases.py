@@ -33,9 +33,13 @@ class FaultLeases:
 
     def hold(self, proxy: str, model: ProxyModel) -> None:
         """From now on the faults of this model are the proxy's."""
-        if self._models.get(proxy) is not model:
-            self._models[proxy] = model
-            self._by_proxy[proxy] = {fault.name: fault for fault in _faults(model)}
+        if self._models.get(proxy) is model:
+            return
+        self._models[proxy] = model
+        if found := {fault.name: fault for fault in _faults(model)}:
+            self._by_proxy[proxy] = found
+        else:
+            self._by_proxy.pop(proxy, None)
 
     def drop(self, proxy: str) -> None:
         self._models.pop(proxy, None)
@@ -46,7 +50,7 @@ class FaultLeases:
 
     def proxies(self) -> list[str]:
         """Those that have faults, whether they last or not."""
-        return [proxy for proxy, faults in self._by_proxy.items() if faults]
+        return list(self._by_proxy)
 
     def active_in(self, mesh: str, now_s: float) -> list[Fault]:
         """Each once."""
@@ -74,7 +78,7 @@ class FaultLeases:
 
     def _of(self, mesh: str) -> Iterator[Fault]:
         for proxy, faults in self._by_proxy.items():
-            if faults and mesh_of(proxy) == mesh:
+            if mesh_of(proxy) == mesh:
                 yield from faults.values()
 
     def _all(self) -> dict[str, Fault]:
