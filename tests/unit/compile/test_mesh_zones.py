@@ -12,7 +12,8 @@ from crossfade_kube.registry import decode
 
 def part(name: str, *endpoints: dict[str, Any]) -> EndpointSlice:
     ends = [{"addresses": ["10.0.0.1"], **one} for one in endpoints]
-    return decode({"metadata": {"name": name, "namespace": "prod"}, "endpoints": ends}, EndpointSlice)
+    metadata = {"name": name, "namespace": "prod"}
+    return decode({"metadata": metadata, "addressType": "IPv4", "endpoints": ends}, EndpointSlice)
 
 
 def pod(name: str, namespace: str = "") -> dict[str, Any]:
