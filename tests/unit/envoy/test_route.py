@@ -20,12 +20,15 @@ from crossfade.compile.routing.routes import (
     Forward,
     HostRewrite,
     HostRewriteKind,
+    RateLimit,
     Respond,
     Route,
     RouteTable,
     VirtualHost,
 )
+from crossfade.envoy import names
 from crossfade.envoy.dump import plain
+from crossfade.envoy.proto import local_ratelimit_v3
 from crossfade.envoy.route import KnownHosts, route_configuration, route_from_model
 from crossfade.envoy.route_matcher import LIST_LIMIT
 from tests.support.models import ORIGIN
@@ -171,3 +174,24 @@ def test_what_was_encoded_before_gives_the_same_table() -> None:
 
 def test_quoting_for_re2() -> None:
     assert re2_quoted("a.b-c/é_1") == r"a\.b\-c\/é_1"
+
+
+@pytest.mark.parametrize(
+    ("limit", "tokens", "interval_ms"),
+    [
+        (RateLimit(1, 3600, 1), 1, 3_600_000),
+        (RateLimit(20, 1, 5), 1, 50),
+        (RateLimit(30, 1, 30), 2, 66.667),
+        (RateLimit(100_000, 3600, 1), 2, 72),
+        (RateLimit(4_294_967_295, 1, 4_294_967_295), 214_748_365, 50),
+    ],
+)
+def test_a_limit_is_filled_evenly_as_often_as_envoy_does(limit: RateLimit, tokens: int, interval_ms: float) -> None:
+    forward = Forward((Destination("c"),), rate_limit=limit)
+    message = route_from_model(Route("r", RouteMatch(), forward, ORIGIN))
+    packed = message.typed_per_filter_config[names.RATE_LIMIT_FILTER]
+    bucket = local_ratelimit_v3.LocalRateLimit.FromString(packed.value).token_bucket
+    assert (bucket.tokens_per_fill.value, bucket.max_tokens) == (tokens, limit.burst)
+    assert bucket.fill_interval.seconds * 1000 + bucket.fill_interval.nanos / 1e6 == pytest.approx(
+        interval_ms, rel=1e-4
+    )

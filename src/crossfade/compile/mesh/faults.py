@@ -84,7 +84,7 @@ ROUTE_FAULTS: Final = Ask(
 
 
 def named(fault: Fault, owner: VirtualService | VirtualRouter, route: str = "") -> Fault:
-    """`name` is unique in the cluster."""
+    """`name` is unique in the cluster, and of characters that every message can hold."""
     ref, key = typed_ref(owner), FAULT.key if isinstance(owner, VirtualService) else ROUTE_FAULTS.key
-    name = "/".join(("fault", ref.kind, ref.namespace, ref.name, route)).rstrip("/")
+    name = "/".join(("fault", ref.kind, ref.namespace, ref.name, ascii(route)[1:-1])).rstrip("/")
     return structs.replace(fault, name=name, origin=Origin(ref, f"metadata.annotations[{key}]"))

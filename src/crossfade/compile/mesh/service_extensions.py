@@ -4,7 +4,7 @@ from msgspec import structs
 
 from crossfade.api.appmesh import VirtualService
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.mesh.asks import asked
+from crossfade.compile.mesh.asks import asked, tell
 from crossfade.compile.mesh.faults import FAULT, named, read_fault
 from crossfade.compile.mesh.header_edits import HeaderEdits, header_edits
 from crossfade.compile.mesh.links import Links
@@ -20,6 +20,8 @@ def extended(
     edits, wanted = header_edits(service, diagnostics), wanted_mirror(service, links, diagnostics)
     faults = [named(fault, service) for fault in asked(service, FAULT, read_fault, diagnostics).values()]
     fault = faults[0] if faults else None
+    if fault is not None and plan.ports and all(port.protocol == "tcp" for port in plan.ports):
+        tell(service, FAULT, "the service has no port of HTTP, HTTP/2 or gRPC", diagnostics)
     ports = []
     for port in plan.ports:
         # Connections of tcp have no headers, and are not copied.

@@ -3,6 +3,7 @@
 Each but the last is disabled on its listener and enabled by the routes that want it.
 """
 
+from math import ceil
 from typing import Final
 
 from crossfade.compile.routing.routes import Forward, RateLimit, RouteFilters
@@ -59,14 +60,14 @@ def fill_asked(message: route_v3.Route, forward: Forward) -> None:
 
 def _rate_limit(limit: RateLimit) -> local_ratelimit_v3.LocalRateLimit:
     interval_s = limit.period_s / limit.requests
-    is_slow = interval_s >= _SHORTEST_FILL_S
+    tokens = max(1, ceil(_SHORTEST_FILL_S / interval_s))
     always = core_v3.RuntimeFractionalPercent(default_value=type_v3.FractionalPercent(numerator=100))
     return local_ratelimit_v3.LocalRateLimit(
         stat_prefix=_STAT_PREFIX,
         token_bucket=type_v3.TokenBucket(
             max_tokens=limit.burst,
-            tokens_per_fill=UInt32Value(value=1 if is_slow else limit.requests),
-            fill_interval=duration(interval_s if is_slow else limit.period_s),
+            tokens_per_fill=UInt32Value(value=tokens),
+            fill_interval=duration(tokens * interval_s),
         ),
         filter_enabled=always,
         filter_enforced=always,
