@@ -5,7 +5,7 @@
 
 use super::names::names;
 use super::number;
-use mlua::{ChunkMode, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{ChunkMode, Function, HookTriggers, Lua, LuaOptions, MultiValue, RegistryKey, StdLib, Table, Value};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +17,10 @@ const METHODS: [&str; 8] = ["byte", "format", "len", "lower", "rep", "reverse", 
 const MEMORY: usize = 16 * 1024 * 1024;
 /// Of Lua's virtual machine, for one evaluation.
 const STEPS: u32 = 100_000;
-/// A worker forgets what it has compiled when that is longer.
-const COMPILED: usize = 2 * 1024 * 1024;
+/// A worker forgets what it has compiled when that takes more, in bytes.
+const COMPILED: usize = 8 * 1024 * 1024;
+/// What a compiled text takes besides its length.
+const OF_FUNCTION: usize = 1024;
 
 /// What an expression finds under one of the sandbox's names.
 pub type Entries = Vec<(Key, Entry)>;
@@ -148,7 +150,8 @@ struct Worker {
 
 #[derive(Default)]
 struct Compiled {
-    functions: HashMap<u64, Function>,
+    /// By keys: an interpreter has room for 8 000 values that are held by hand.
+    functions: HashMap<u64, RegistryKey>,
     size: usize,
 }
 
@@ -189,16 +192,17 @@ impl Worker {
     }
 
     fn compiled(&self, expressions: &Expressions) -> mlua::Result<Function> {
-        if let Some(function) = self.compiled.borrow().functions.get(&expressions.id) {
-            return Ok(function.clone());
+        if let Some(key) = self.compiled.borrow().functions.get(&expressions.id) {
+            return self.lua.registry_value(key);
         }
         let function = self.compile(&expressions.text).map_err(mlua::Error::runtime)?;
         let mut compiled = self.compiled.borrow_mut();
         if compiled.size > COMPILED {
             *compiled = Compiled::default();
+            self.lua.expire_registry_values();
         }
-        compiled.size += expressions.text.len() + size_of::<Function>();
-        compiled.functions.insert(expressions.id, function.clone());
+        compiled.size += expressions.text.len() + OF_FUNCTION;
+        compiled.functions.insert(expressions.id, self.lua.create_registry_value(&function)?);
         Ok(function)
     }
 
@@ -219,8 +223,9 @@ impl Worker {
             Entry::Text(text) => Value::String(self.lua.create_string(text)?),
             Entry::True => Value::Boolean(true),
             Entry::Several(entries) => {
-                let values = entries.iter().map(|entry| self.entry(entry)).collect::<mlua::Result<Vec<_>>>()?;
-                Value::Table(self.lua.create_sequence_from(values)?)
+                let values = self.lua.create_table_with_capacity(entries.len(), 0)?;
+                entries.iter().try_for_each(|entry| values.raw_push(self.entry(entry)?))?;
+                Value::Table(values)
             }
         })
     }
@@ -336,6 +341,29 @@ mod tests {
         let spoil = "(function() headers.x_in = 'spoilt' shared.x = 1 return 'done' end)()";
         assert_eq!(evaluated(spoil).as_deref(), Ok("done"));
         assert_eq!(evaluated("headers.x_in .. (shared.x or '')").as_deref(), Ok("in"));
+    }
+
+    #[test]
+    fn there_may_be_many_expressions_and_values() {
+        struct Many;
+        impl Facts for Many {
+            fn headers(&self) -> Entries {
+                let values = (0..20_000).map(|_| Entry::Text(b"v".to_vec())).collect();
+                vec![(Key::Name(b"many".to_vec()), Entry::Several(values))]
+            }
+            fn query_params(&self) -> Entries {
+                Entries::new()
+            }
+            fn uri_captures(&self) -> Entries {
+                Entries::new()
+            }
+        }
+        let all: Vec<_> = (0..20_000).map(|_| Expressions::parse(&["headers.x_in"]).unwrap()).collect();
+        for expressions in &all {
+            assert_eq!(expressions.evaluate(&Surroundings::new(&Known)).unwrap(), [b"in"]);
+        }
+        let counted = Expressions::parse(&["#headers.many"]).unwrap();
+        assert_eq!(counted.evaluate(&Surroundings::new(&Many)).unwrap(), [b"20000"]);
     }
 
     #[test]

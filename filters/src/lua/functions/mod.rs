@@ -13,7 +13,7 @@ mod tests;
 
 use budget::Budget;
 use mlua::prelude::LuaString;
-use mlua::{ChunkMode, Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{BString, ChunkMode, Function, Lua, LuaOptions, MultiValue, RegistryKey, StdLib, Table, Value};
 pub use natives::arguments;
 use offered::{Needs, Phase};
 use std::cell::{Cell, RefCell};
@@ -110,11 +110,11 @@ impl Given {
     /// Names with the values of each.
     pub fn lists(&mut self) -> Result<Vec<Named>, String> {
         let Some(Value::Table(table)) = self.0.pop_front() else { return Ok(Vec::new()) };
-        let read = |pair: mlua::Result<(String, Vec<LuaString>)>| {
+        let read = |pair: mlua::Result<(String, Vec<BString>)>| {
             let (name, values) = pair.map_err(|error| message(&error))?;
-            Ok((name, values.iter().map(|value| value.as_bytes().to_vec()).collect()))
+            Ok((name, values.into_iter().map(Vec::from).collect()))
         };
-        table.pairs::<String, Vec<LuaString>>().map(read).collect()
+        table.pairs::<String, Vec<BString>>().map(read).collect()
     }
 }
 
@@ -123,7 +123,8 @@ impl Given {
 pub struct Context {
     /// Of which interpreter the tables are.
     generation: u64,
-    tables: Vec<(Owner, Table)>,
+    /// By keys: an interpreter has room for 8 000 values that are held by hand, less than there may be requests.
+    tables: Vec<(Owner, RegistryKey)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -144,12 +145,12 @@ impl Context {
             "plugin" => Owner::Plugin(plugin),
             _ => Owner::Ngx,
         };
-        if let Some((_, table)) = self.tables.iter().find(|(other, _)| *other == owner) {
-            return Ok(Value::Table(table.clone()));
+        if let Some((_, key)) = self.tables.iter().find(|(other, _)| *other == owner) {
+            return worker.lua.registry_value(key);
         }
-        let table = worker.lua.create_table()?;
-        self.tables.push((owner, table.clone()));
-        Ok(Value::Table(table))
+        let table = Value::Table(worker.lua.create_table()?);
+        self.tables.push((owner, worker.lua.create_registry_value(&table)?));
+        Ok(table)
     }
 }
 
@@ -208,10 +209,9 @@ struct Loaded {
 
 /// A chunk that gives back a function at its first run stands aside for it, and its variables stay. One that ends the
 /// request at its first run never does.
-enum Chunk {
-    New(Function),
-    Begun(Function),
-    Settled(Function),
+struct Chunk {
+    function: RegistryKey,
+    has_run: bool,
 }
 
 thread_local! {
@@ -235,6 +235,7 @@ fn with_worker<T>(use_it: impl FnOnce(&Worker) -> Result<T, String>) -> Result<T
 /// After a run that found no memory: where functions have kept too much for themselves they begin anew.
 fn settle_memory() {
     let keeps_too_much = with_worker(|worker| {
+        worker.lua.expire_registry_values();
         let _ = worker.lua.gc_collect();
         Ok(worker.lua.used_memory() > MEMORY_OF_WORKER / 2)
     });
@@ -276,7 +277,8 @@ impl Worker {
         }
         let compiled = functions.texts.iter().map(|text| {
             let function = self.compile(text).map_err(mlua::Error::runtime)?;
-            Ok(RefCell::new(Chunk::New(self.settle.call(function)?)))
+            let settled: Function = self.settle.call(function)?;
+            Ok(RefCell::new(Chunk { function: self.lua.create_registry_value(settled)?, has_run: false }))
         });
         let chunks: Rc<[RefCell<Chunk>]> = compiled.collect::<mlua::Result<_>>()?;
         let mut loaded = self.loaded.borrow_mut();
@@ -288,6 +290,8 @@ impl Worker {
 
     fn run(&self, functions: &Functions, host: &mut dyn Host, context: &RefCell<Context>) -> mlua::Result<()> {
         self.budget.renew();
+        // What requests that have ended kept.
+        self.lua.expire_registry_values();
         let chunks = self.chunks(functions)?;
         self.lua.set_memory_limit(self.limit())?;
         self.lua.scope(|scope| {
@@ -310,29 +314,22 @@ impl Worker {
                 answer.map_err(mlua::Error::runtime)
             })?;
             self.native.raw_set("ask", ask)?;
-            let outcome = chunks.iter().try_for_each(run_chunk);
+            let outcome = chunks.iter().try_for_each(|chunk| self.run_chunk(chunk));
             // Where the function catches that, another error ends it.
             if self.budget.is_spent() { Err(mlua::Error::runtime(budget::TOO_LONG)) } else { outcome }
         })
     }
-}
 
-fn run_chunk(chunk: &RefCell<Chunk>) -> mlua::Result<()> {
-    let function = match &*chunk.borrow() {
-        Chunk::New(function) | Chunk::Begun(function) | Chunk::Settled(function) => function.clone(),
-    };
-    if matches!(&*chunk.borrow(), Chunk::New(_)) {
-        *chunk.borrow_mut() = Chunk::Begun(function.clone());
-        let result = function.call::<Value>(())?;
-        let Value::Function(inner) = result else {
-            *chunk.borrow_mut() = Chunk::Settled(function);
-            return Ok(());
-        };
-        *chunk.borrow_mut() = Chunk::Settled(inner.clone());
-        return inner.call::<()>(());
+    fn run_chunk(&self, chunk: &RefCell<Chunk>) -> mlua::Result<()> {
+        let function: Function = self.lua.registry_value(&chunk.borrow().function)?;
+        if std::mem::replace(&mut chunk.borrow_mut().has_run, true) {
+            return function.call::<()>(());
+        }
+        let Value::Function(inner) = function.call::<Value>(())? else { return Ok(()) };
+        let key = self.lua.create_registry_value(&inner)?;
+        chunk.borrow_mut().function = key;
+        inner.call::<()>(())
     }
-    *chunk.borrow_mut() = Chunk::Settled(function.clone());
-    function.call::<()>(())
 }
 
 fn is_out_of_memory(error: &mlua::Error) -> bool {

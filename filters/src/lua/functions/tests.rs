@@ -52,6 +52,20 @@ fn run(functions: &Functions) -> (Vec<String>, Result<(), Stop>) {
     run_with(functions, &RefCell::default())
 }
 
+#[test]
+fn there_may_be_many_functions_and_requests() {
+    let all: Vec<_> = (0..9_000).map(|_| functions(&["kong.ctx.shared.n = (kong.ctx.shared.n or 0) + 1"])).collect();
+    let told = functions(&["print(kong.ctx.shared.n)"]);
+    let requests: Vec<RefCell<Context>> = all.iter().map(|_| RefCell::default()).collect();
+    for (one, context) in all.iter().zip(&requests) {
+        assert_eq!(run_with(one, context).1, Ok(()));
+        assert_eq!(run_with(one, context).1, Ok(()));
+    }
+    for context in &requests {
+        assert_eq!(run_with(&told, context).0, ["2"]);
+    }
+}
+
 /// What the expression gives, written as text.
 fn value(expression: &str) -> String {
     let (told, outcome) = run(&functions(&[&format!("print({expression})")]));
