@@ -363,6 +363,13 @@ impl Filter {
     }
 
     fn carry_out(&mut self, decision: Decision, stream: &mut impl Stream) -> Flow {
+        // All of the body may have come while a plugin waited.
+        if matches!(decision, Decision::AwaitOutcome(..) | Decision::Proxy)
+            && let Some(refusal) = self.refusal_of_body(stream)
+        {
+            self.reply(refusal, stream);
+            return Flow::Answered;
+        }
         match decision {
             Decision::AwaitBody => {
                 self.phase = Phase::AwaitsBody;
@@ -382,11 +389,6 @@ impl Filter {
                 Flow::Answered
             }
             Decision::Proxy => {
-                // All of the body may have come while a plugin waited.
-                if let Some(refusal) = self.refusal_of_body(stream) {
-                    self.reply(refusal, stream);
-                    return Flow::Answered;
-                }
                 self.placement.tell(stream);
                 self.name_upstream(stream);
                 self.write_changes(stream);

@@ -100,6 +100,26 @@ fn a_plugin_behind_may_need_the_body() {
 }
 
 #[test]
+fn nobody_is_asked_about_a_body_that_is_too_long() {
+    let function = json!({
+        "aws_key": "k", "aws_secret": "s", "aws_region": "eu-west-1", "function_name": "f", "host": "127.0.0.1", "port": 1,
+        "disable_https": true, "timeout": 1000, "keepalive": 1000, "invocation_type": "RequestResponse", "log_type": "Tail",
+        "forward_request_method": false, "forward_request_uri": false, "forward_request_headers": false,
+        "forward_request_body": true, "is_proxy_integration": false, "awsgateway_compatible": false,
+        "skip_large_bodies": false, "base64_encode_body": true, "empty_arrays_mode": "legacy",
+    });
+    let limit = json!({"allowed_payload_size": 5, "size_unit": "bytes"});
+    let all = plugins(&[("asking", json!({"times": 1})), ("request-size-limiting", limit), ("aws-lambda", function)]);
+    let mut stream = Fake::request("POST", "/s", &[]);
+    let mut filter = filter(&all, &stream);
+    assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Pause);
+    stream.request_body = b"123456".to_vec();
+    assert_eq!(filter.on_request_body(&mut stream, true), Flow::Pause);
+    assert_eq!(answer(&mut filter, &mut stream, 'a'), Flow::Answered);
+    assert_eq!(stream.status(), Some(413));
+}
+
+#[test]
 fn a_plugin_may_need_the_body_before_it_waits() {
     let headers = [("content-type", "application/json"), ("content-length", "2")];
     let mut stream = Fake::request("POST", "/s", &headers);
