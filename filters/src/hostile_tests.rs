@@ -5,9 +5,10 @@ use crate::gateway::{Filter, Flow};
 use crate::plugins;
 use crate::plugins::asking::ASKED;
 use crate::plugins::openid_connect::browser_tests::hostile_config;
+use crate::plugins::rate_limiting::counters::Counters;
 use crate::stream::testing::Fake;
 use crate::stream::{Map, Stream};
-use crate::testing::{filter, plugins as on_route};
+use crate::testing::{counting_filter, plugins as on_route};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
@@ -382,7 +383,7 @@ proptest! {
 
     #[test]
     fn waiting_changes_nothing(
-        chosen in vec(proptest::sample::select(configurations()), 0..3).prop_map(without_cache), asked in request(), sent in message(),
+        chosen in vec(proptest::sample::select(configurations()), 0..3).prop_map(without_memory), asked in request(), sent in message(),
         place in 0_usize..3, answered_after in 0_usize..7,
     ) {
         let mut plugins = numbered(&chosen);
@@ -405,9 +406,10 @@ proptest! {
     }
 }
 
-/// What is cached is cached for all tests of the process, so that the same request may be answered or not.
-fn without_cache(mut chosen: Vec<(&'static str, Value)>) -> Vec<(&'static str, Value)> {
-    chosen.retain(|(name, _)| *name != "proxy-cache");
+/// What is cached, and that a provider does not answer, is known to all tests of the process, so that the same request may
+/// be answered or not.
+fn without_memory(mut chosen: Vec<(&'static str, Value)>) -> Vec<(&'static str, Value)> {
+    chosen.retain(|(name, _)| !["openid-connect", "proxy-cache"].contains(name));
     chosen
 }
 
@@ -450,6 +452,16 @@ fn waiting_request_passes(filter: &mut Filter, stream: &mut Fake, sent: &Message
     }
     flow = answer(filter, stream).unwrap_or(flow);
     flow == Flow::Continue && stream.reply.is_none()
+}
+
+/// Counters that begin anew; one for each test, since there may be millions of filters.
+fn filter(extra: &Value, stream: &Fake) -> Filter {
+    thread_local! {
+        static COUNTERS: &'static Counters = Box::leak(Box::new(Counters::new()));
+    }
+    let counters = COUNTERS.with(|counters| *counters);
+    counters.forget();
+    counting_filter(extra, stream, counters)
 }
 
 fn all_bytes(stream: &Fake, sent: &Message) -> Vec<u8> {

@@ -50,7 +50,11 @@ pub fn choice(world: &Arc<World>, stream: &Fake) -> Option<Choice> {
 
 /// Counters of its own for each filter, so that tests do not meet.
 pub fn filter(extra: &Value, stream: &Fake) -> Filter {
-    Filter::new(choice(&state(extra), stream), None, Box::leak(Box::new(Counters::new())))
+    counting_filter(extra, stream, Box::leak(Box::new(Counters::new())))
+}
+
+pub fn counting_filter(extra: &Value, stream: &Fake, counters: &'static Counters) -> Filter {
+    Filter::new(choice(&state(extra), stream), None, counters)
 }
 
 /// Plugins on the route by name and configuration, in the order in which they run.

@@ -103,6 +103,13 @@ impl Counters {
         let place = usize::try_from(hash.h1 % SHARDS as u64).unwrap_or_default();
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    #[cfg(test)]
+    pub fn forget(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
+    }
 }
 
 impl Counters {
