@@ -1,97 +1,48 @@
 """What each plugin adds to a request: Envoy's CPU on a route with it, less that on the same route without.
 
-    python -m benchmarks.plugin_costs [--rounds 6] [--seconds 1] [--connections 32] [PLUGIN ...]
+    python -m benchmarks.plugin_costs [--rounds 6] [--seconds 1] [--connections 32] [--write] [PLUGIN ...]
 
 Needs `wrk`. `crossfade gateway run` serves a route without plugins and one for each plugin, from manifests; one Envoy
 worker. Each round measures all of them one after another, in changing order, so that foreign load on the machine hits
 all; the figures are medians over the rounds. Plugins that need to know the consumer have key-auth beside them, and are
-compared with key-auth alone. Limits in Redis need `redis-server`, whose own CPU is not counted. Tokens and sessions of
-openid-connect need node and npm. mtls-auth is measured over TLS, on connections that are kept and on new ones; compared
-with a route without plugins, whose clients are asked for no certificate.
+compared with key-auth alone; those that look at bodies with a route without plugins that is sent the same body. Servers
+that plugins ask have CPUs of their own, which are not counted: `redis-server`, `slapd`, an OpenID provider (node, npm),
+a stub of AWS' API. mtls-auth is measured over TLS, on connections that are kept and on new ones; compared with a route
+without plugins, whose clients are asked for no certificate. `--write` puts the figures of all into docs/reference, in
+place of those of the same names there.
 """
 
 import argparse
 import json
 import shutil
+import ssl
 import statistics
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
+from benchmarks.plugin_cases import BODY, CASES, SECRET, Case, Headers, manifests
+from benchmarks.plugin_table import Cost, merged
 from benchmarks.tls_clients import TlsClient
 from tests.e2e.policy_module.harness import tables
 from tests.support.browser import Browser
-from tests.support.gateway import running_gateway, service
-from tests.support.oidc_provider import OidcProvider, oidc_provider, secret_of
+from tests.support.gateway import running_gateway
+from tests.support.lambda_stub import running_lambda
+from tests.support.ldap_server import ldap_server
+from tests.support.oidc_provider import OidcProvider, oidc_provider
 from tests.support.openssl import Files, issued, root
 from tests.support.ports import free_ports
 from tests.support.redis_server import redis_server
 
-KEY = "bench-key"
-PLAIN = "(none)"
+PLAIN, WITH_BODY = "(none)", "(none, with a body)"
 OVER_TLS = {"kept": "(none, over TLS)", "new": "(none, new connections)"}
-AUTHORITY = "7f3a2c9e-5b1d-4e8f-9a60-2d4c8b7e1f35"
-
-
-class Case(NamedTuple):
-    """`knows_consumer`: needs key-auth in front. `plugin` where it is not the case's name; `redis`: it counts there.
-
-    `shows` is what callers have from an OpenID provider. `tls`: over connections that are `kept` or `new`, on which the
-    client shows a certificate. `varies`: no two requests are alike.
-    """
-
-    config: Mapping[str, Any] = {}
-    headers: tuple[tuple[str, str], ...] = ()
-    knows_consumer: bool = False
-    plugin: str | None = None
-    redis: bool = False
-    shows: Literal["token", "session"] | None = None
-    tls: Literal["kept", "new"] | None = None
-    varies: bool = False
-
-
-OPENID = {
-    "client_id": ["shop"],
-    "client_secret": [secret_of("shop")],
-    "scopes": ["openid", "email", "orders"],
-    "session_secret": "a secret for sessions",
-}
-CERTIFIED = {"ca_certificates": [AUTHORITY], "revocation_check_mode": "SKIP"}
-LIMITS = {"second": 1_000_000, "minute": 60_000_000}
-CASES: Mapping[str, Case] = {
-    "acl": Case({"allow": ["team"]}, knows_consumer=True),
-    "basic-auth": Case(headers=(("Authorization", "Basic YmVuY2g6YmVuY2g="),)),
-    "correlation-id": Case({"echo_downstream": True}),
-    "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
-    "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
-    "key-auth": Case(headers=(("apikey", KEY),)),
-    "mtls-auth": Case(CERTIFIED, tls="kept"),
-    "mtls-auth-on-new-connections": Case(CERTIFIED, tls="new", plugin="mtls-auth"),
-    "openid-connect-bearer": Case({"auth_methods": ["bearer"]}, plugin="openid-connect", shows="token"),
-    "openid-connect-session": Case(
-        {**OPENID, "auth_methods": ["authorization_code", "session"], "session_idling_timeout": 0},
-        plugin="openid-connect",
-        shows="session",
-    ),
-    "pre-function": Case(
-        {
-            "access": ["kong.service.request.set_header('X-Pre', kong.request.get_header('x-a') or 'none')"],
-            "header_filter": ["kong.response.set_header('X-Down', 'yes')"],
-        }
-    ),
-    "proxy-cache-bypass": Case({"strategy": "memory", "request_method": ["PUT"]}, plugin="proxy-cache"),
-    "proxy-cache-hit": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache"),
-    "proxy-cache-miss": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache", varies=True),
-    "rate-limiting": Case({**LIMITS, "policy": "local"}),
-    "rate-limiting-in-redis": Case({**LIMITS, "policy": "redis"}, plugin="rate-limiting", redis=True),
-    "rate-limiting-synced": Case({**LIMITS, "policy": "redis", "sync_rate": 1}, plugin="rate-limiting", redis=True),
-    "response-transformer": Case({"add": {"headers": ["x-a:1"]}, "remove": {"headers": ["x-b"]}}),
-}
+TABLE = Path(__file__).parents[1] / "docs/reference/plugin-costs.md"
 # For `wrk`.
 VARY = """\
 local number, start = 0, tostring(os.time())
@@ -100,193 +51,159 @@ function request()
   return wrk.format(nil, wrk.path .. "?" .. start .. number)
 end
 """
-CONSUMER = f"""\
-apiVersion: configuration.konghq.com/v1
-kind: KongConsumer
-metadata: {{name: bench, annotations: {{kubernetes.io/ingress.class: kong}}}}
-username: bench
-credentials: [bench-key, bench-basic, bench-acl]
----
-apiVersion: v1
-kind: Secret
-metadata: {{name: bench-key, labels: {{konghq.com/credential: key-auth}}}}
-stringData: {{key: {KEY}}}
----
-apiVersion: v1
-kind: Secret
-metadata: {{name: bench-basic, labels: {{konghq.com/credential: basic-auth}}}}
-stringData: {{username: bench, password: bench}}
----
-apiVersion: v1
-kind: Secret
-metadata: {{name: bench-acl, labels: {{konghq.com/credential: acl}}}}
-stringData: {{group: team}}
----
+POST = f"""\
+wrk.method = "POST"
+wrk.body = {json.dumps(BODY)}
 """
-ROUTE = """\
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {{name: {name}, annotations: {{konghq.com/strip-path: "true", konghq.com/plugins: "{plugins}"{more}}}}}
-spec:
-  ingressClassName: kong
-  rules:
-  - http:
-      paths:
-      - {{path: /{name}, pathType: Prefix, backend: {{service: {{name: up, port: {{number: 80}}}}}}}}
----
-"""
-
-
-def manifests(
-    cases: Mapping[str, Case],
-    port: int,
-    authority: Files,
-    *,
-    redis_port: int | None = None,
-    issuer: str = "",
-) -> str:
-    parts = [service("up", port), CONSUMER, ROUTE.format(name="plain", plugins="", more=""), _authority(authority)]
-    for name, case in cases.items():
-        parts.append(_plugin(name, case, redis_port, issuer))
-        plugins = f"key-auth,{name}" if case.knows_consumer else name
-        more = ', konghq.com/snis: "bench.test"' if case.tls else ""
-        parts.append(ROUTE.format(name=f"r-{name}", plugins=plugins, more=more))
-    if "key-auth" not in cases:
-        parts.append(_plugin("key-auth", CASES["key-auth"]))
-    return "".join(parts)
-
-
-def _plugin(name: str, case: Case, redis_port: int | None = None, issuer: str = "") -> str:
-    head = {"apiVersion": "configuration.konghq.com/v1", "kind": "KongPlugin", "metadata": {"name": name}}
-    store = {"redis": {"host": "127.0.0.1", "port": redis_port}} if case.redis else {}
-    known = {"issuer": issuer} if case.shows else {}
-    return json.dumps({**head, "plugin": case.plugin or name, "config": {**case.config, **store, **known}}) + "\n---\n"
-
-
-def _authority(files: Files) -> str:
-    metadata = {
-        "name": "authority",
-        "labels": {"konghq.com/ca-cert": "true"},
-        "annotations": {"kubernetes.io/ingress.class": "kong"},
-    }
-    data = {"id": AUTHORITY, "cert": files.pem}
-    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}) + "\n---\n"
 
 
 class Target(NamedTuple):
     path: str
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers = ()
     tls: TlsClient | None = None
-    varies: bool = False
+    script: str | None = None
 
 
-def targets(cases: Mapping[str, Case], client: Files) -> dict[str, Target]:
-    """All are asked with the headers that their plugin needs, or its certificate; `plain` with none."""
-    key = CASES["key-auth"].headers
-    found = {PLAIN: Target("/plain/x", ())}
+class World(NamedTuple):
+    """What requests meet. `servers` are ports of what plugins ask."""
+
+    folder: Path
+    port: int
+    secure: int
+    servers: dict[str, int]
+    provider: OidcProvider | None
+
+
+def base_of(case: Case) -> str:
+    """The name of what a case is compared with."""
+    if case.tls is not None:
+        return OVER_TLS[case.tls]
+    if case.body:
+        return WITH_BODY
+    return "key-auth" if case.knows_consumer or case.shows == "cookie" else PLAIN
+
+
+def targets(cases: Mapping[str, Case], client: Files, world: World) -> dict[str, Target]:
+    """All are asked with what their plugin needs, what they are compared with by the same clients without it."""
+    key = CASES["key-auth"].sent
+    found = {PLAIN: Target("/plain/x")}
+    if any(case.body for case in cases.values()):
+        found[WITH_BODY] = Target("/plain/x", script=_script(world, "post.lua", POST))
     for name, case in cases.items():
+        path = f"/r-{name}/x"
         if case.tls is not None:
             keeps = case.tls == "kept"
             found[OVER_TLS[case.tls]] = Target("/plain/x", (), TlsClient("plain.test", keeps))
-            found[name] = Target(f"/r-{name}/x", (), TlsClient("bench.test", keeps, client.certificate, client.key))
+            found[name] = Target(path, (), TlsClient("bench.test", keeps, client.certificate, client.key))
             continue
-        found[name] = Target(f"/r-{name}/x", (*case.headers, *(key if case.knows_consumer else ())), varies=case.varies)
+        headers = (*case.sent, *(key if case.knows_consumer else ()), *_shown(case, world, path))
+        script = _script(world, "vary.lua", VARY) if case.varies else None
+        script = _script(world, "post.lua", POST) if case.body else script
+        found[name] = Target(path, headers, script=script)
     return found
+
+
+def _script(world: World, name: str, text: str) -> str:
+    path = world.folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def _shown(case: Case, world: World, path: str) -> Headers:
+    """The header by which the gateway knows a caller from before."""
+    url = f"http://127.0.0.1:{world.port}{path}"
+    match case.shows, world.provider:
+        case "token", OidcProvider() as provider:
+            return (("Authorization", f"Bearer {provider.token_of('shop')}"),)
+        case "session", OidcProvider():
+            browser = Browser()
+            browser.visit(url)
+            kept = browser.cookies[urlsplit(url).netloc]
+            return (("Cookie", "; ".join(f"{name}={value}" for name, value in kept.items())),)
+        case "own-token", _:
+            return (("Authorization", f"Bearer {_token(f'https://127.0.0.1:{world.secure}{path}')}"),)
+        case "cookie", _:
+            request = urllib.request.Request(url, headers=dict(case.sent))
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return (("Cookie", response.headers["Set-Cookie"].partition(";")[0]),)
+        case _:
+            return ()
+
+
+def _token(url: str) -> str:
+    """From the plugin oauth2 itself, which speaks of tokens over TLS only."""
+    form = {"client_id": "bench", "client_secret": SECRET, "grant_type": "client_credentials"}
+    # The gateway's own certificate names nobody.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with urllib.request.urlopen(f"{url}/oauth2/token", urlencode(form).encode(), timeout=5, context=context) as answer:
+        return str(json.load(answer)["access_token"])
 
 
 def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: int) -> dict[str, list[float]]:
     """Microseconds of Envoy's CPU per request, by plugin, for each round."""
-    (port, secure) = free_ports(2)
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        started(Upstream(Path(directory), 1, tables([]))) as upstream,
-        _redis_port(Path(directory), cases) as redis_port,
-        _provider(cases, port) as provider,
-    ):
-        script = Path(directory, "vary.lua")
-        script.write_text(VARY)
-        folder = Path(directory, "manifests")
-        folder.mkdir()
-        authority = root(Path(directory), "bench-authority")
-        wanted = targets(cases, issued(Path(directory), "bench", authority, name="bench"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        upstream = stack.enter_context(started(Upstream(folder, 1, tables([]))))
+        world = _world(cases, folder, stack)
+        authority = root(folder, "bench-authority")
+        issuer = world.provider.url if world.provider is not None else ""
+        text = manifests(cases, upstream.port, authority, servers=world.servers, issuer=issuer)
+        (folder / "manifests").mkdir()
+        (folder / "manifests/all.yaml").write_text(text)
+        listens = {"KONG_PROXY_LISTEN": f"127.0.0.1:{world.port}, 127.0.0.1:{world.secure} ssl"}
+        gateway = stack.enter_context(running_gateway(folder / "manifests", settings=listens))
+        (envoy,) = gateway.children()
+        wanted = targets(cases, issued(folder, "bench", authority, name="bench"), world)
         results: dict[str, list[float]] = {name: [] for name in wanted}
-        issuer = provider.url if provider is not None else ""
-        text = manifests(cases, upstream.port, authority, redis_port=redis_port, issuer=issuer)
-        (folder / "all.yaml").write_text(text)
-        listens = {"KONG_PROXY_LISTEN": f"127.0.0.1:{port}, 127.0.0.1:{secure} ssl"}
-        with running_gateway(folder, settings=listens) as gateway:
-            (envoy,) = gateway.children()
-            for name, case in cases.items():
-                if provider is not None and case.shows:
-                    path = wanted[name].path
-                    wanted[name] = Target(path, _shown(case, provider, f"http://127.0.0.1:{port}{path}"))
-            names = list(wanted)
-            for number in range(rounds + 1):
-                first = number % len(names)
-                for name in names[first:] + names[:first]:
-                    target = wanted[name]
-                    before = cpu_seconds(envoy)
-                    if target.tls is not None:
-                        count = target.tls.requests_answered(
-                            secure, target.path, seconds=seconds, connections=connections
-                        )
-                    else:
-                        count = requests_answered(
-                            port,
-                            target.path,
-                            target.headers,
-                            seconds=seconds,
-                            connections=connections,
-                            script=script if target.varies else None,
-                        )
-                    # The first round warms up.
-                    if number:
-                        results[name].append((cpu_seconds(envoy) - before) / count * 1e6)
-    return results
+        names = list(wanted)
+        for number in range(rounds + 1):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                before = cpu_seconds(envoy)
+                count = _asked(wanted[name], world, seconds, connections)
+                # The first round warms up.
+                if number:
+                    results[name].append((cpu_seconds(envoy) - before) / count * 1e6)
+        return results
 
 
-@contextmanager
-def _redis_port(directory: Path, cases: Mapping[str, Case]) -> Iterator[int | None]:
-    if not any(case.redis for case in cases.values()):
-        yield None
-        return
-    with redis_server(directory) as redis:
-        yield redis.port
+def _asked(target: Target, world: World, seconds: int, connections: int) -> int:
+    if target.tls is not None:
+        return target.tls.requests_answered(world.secure, target.path, seconds=seconds, connections=connections)
+    script = None if target.script is None else Path(target.script)
+    return requests_answered(
+        world.port, target.path, target.headers, seconds=seconds, connections=connections, script=script
+    )
 
 
-@contextmanager
-def _provider(cases: Mapping[str, Case], port: int) -> Iterator[OidcProvider | None]:
-    shown = [name for name, case in cases.items() if case.shows]
-    if not shown:
-        yield None
-        return
-    with oidc_provider(*(f"http://127.0.0.1:{port}/r-{name}/x" for name in shown)) as provider:
-        yield provider
+def _world(cases: Mapping[str, Case], folder: Path, stack: ExitStack) -> World:
+    """Starts what the cases need, and nothing else."""
+    port, secure = free_ports(2)
+    asked = {case.asks for case in cases.values()}
+    servers: dict[str, int] = {}
+    if "redis" in asked:
+        servers["redis"] = stack.enter_context(redis_server(folder)).port
+    if "ldap" in asked:
+        place = folder / "ldap"
+        place.mkdir()
+        servers["ldap"] = stack.enter_context(ldap_server(place, {"bench": "bench"})).port
+    if "lambda" in asked:
+        servers["lambda"] = stack.enter_context(running_lambda({"bench": (200, {}, {})})).port
+    shown = [name for name, case in cases.items() if case.shows in ("token", "session")]
+    urls = (f"http://127.0.0.1:{port}/r-{name}/x" for name in shown)
+    provider = stack.enter_context(oidc_provider(*urls)) if shown else None
+    return World(folder, port, secure, servers, provider)
 
 
-def _shown(case: Case, provider: OidcProvider, url: str) -> tuple[tuple[str, str], ...]:
-    """The header by which the gateway knows a caller."""
-    if case.shows == "token":
-        return (("Authorization", f"Bearer {provider.token_of('shop')}"),)
-    browser = Browser()
-    browser.visit(url)
-    kept = browser.cookies[urlsplit(url).netloc]
-    return (("Cookie", "; ".join(f"{name}={value}" for name, value in kept.items())),)
-
-
-def report(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[str]:
-    plain = results[PLAIN]
-    yield f"{'plugin':28} {'CPU per request':>15} {'added':>9}   without it"
-    for name in (PLAIN, *OVER_TLS.values()):
-        if name in results:
-            yield f"{name:28} {statistics.median(results[name]):12.1f} us"
+def costs(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[tuple[str, Cost]]:
     for name, case in cases.items():
-        base = results["key-auth"] if case.knows_consumer and "key-auth" in results else plain
-        if case.tls is not None:
-            base = results[OVER_TLS[case.tls]]
-        added = statistics.median(one - other for one, other in zip(results[name], base, strict=True))
-        compared = "key-auth" if case.knows_consumer and base is not plain else "no plugin"
-        yield f"{name:28} {statistics.median(results[name]):12.1f} us {added:+6.1f} us   {compared}"
+        base = base_of(case)
+        compared = base if base in results else PLAIN
+        pairs = list(zip(results[name], results[compared], strict=True))
+        added = statistics.median(one - other for one, other in pairs)
+        ratio = statistics.median(one / other for one, other in pairs)
+        yield name, Cost(added, ratio, compared, case.answers)
 
 
 def main() -> int:
@@ -295,6 +212,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         print("wrk is not installed; install the Debian package wrk", file=sys.stderr)
@@ -304,8 +222,15 @@ def main() -> int:
         print(f"not measured here: {', '.join(unknown)}; there are {', '.join(CASES)}", file=sys.stderr)
         return 2
     cases = {name: CASES[name] for name in options.plugins or CASES}
-    for line in report(cases, measured(cases, options.rounds, options.seconds, options.connections)):
-        print(line)
+    results = measured(cases, options.rounds, options.seconds, options.connections)
+    for name, values in results.items():
+        if name not in cases:
+            print(f"{name:28} {statistics.median(values):9.1f} us")
+    found = dict(costs(cases, results))
+    for name, cost in found.items():
+        print(f"{name:28} {cost.added_us:+9.1f} us  {cost.ratio:5.2f} x {cost.base}")
+    if options.write:
+        TABLE.write_text(merged(TABLE.read_text() if TABLE.exists() else "", found))
     return 0
 
 
