@@ -19,7 +19,7 @@ _INDEX_LEAD: Final = (
     " KongPlugin, or by a KongClusterPlugin for all namespaces. The annotation `konghq.com/plugins` of an Ingress, a"
     ' Service or a KongConsumer says where it applies, the label `global: "true"` of a KongClusterPlugin that it'
     " applies everywhere. A plugin or a field that is not supported is refused; the routes that ask for it answer 503."
-    " What each costs stands in [one table](../plugin-costs.md)."
+    " What each costs stands in [one table](../../plugin-costs.md)."
 )
 _FIELDS_LEAD: Final = (
     "Fields that are required or have a default cannot be unset; texts cannot be empty unless that is said."
