@@ -8,7 +8,7 @@ all; the figures are medians over the rounds. Plugins that need to know the cons
 compared with key-auth alone; those that look at bodies with a route without plugins that is sent the same body. Servers
 that plugins ask have CPUs of their own, which are not counted: `redis-server`, `slapd`, an OpenID provider (node, npm),
 a stub of AWS' API. mtls-auth is measured over TLS, on connections that are kept and on new ones; compared with a route
-without plugins, whose clients are asked for no certificate. `--write` puts the figures of all into docs/plugin-costs.md, in
+without plugins, whose clients are asked for no certificate. `--write` puts the figures into docs/plugin-costs.md, in
 place of those of the same names there.
 """
 
