@@ -1,6 +1,6 @@
 """The virtual services a node may call: its backends and backend groups, with the client policy of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -53,6 +53,36 @@ def linked_backends(
     return tuple(found.values())
 
 
+def backends_seen(
+    node: VirtualNode, members: Members, links: Links, plans: Mapping[NamespacedName, ServicePlan]
+) -> Iterator[object]:
+    """All that `linked_backends` comes to, besides what the node says: the same objects, and the same texts."""
+    namespace = node.metadata.namespace
+    for backend in node.spec.backends:
+        yield _seen(links.service(backend.virtual_service, namespace), plans)
+    for reference in node.spec.backend_groups:
+        key = reference.within(namespace)
+        if key.name == _EVERY_SERVICE:
+            for service in _all_of(key.namespace, members):
+                yield plans[service.metadata.key]
+        elif (group := members.get(BackendGroup, key)) is not None:
+            yield group
+            for named in group.spec.virtual_services:
+                yield _seen(links.service_by_reference(named, key.namespace), plans)
+        else:
+            yield None
+
+
+def _seen(service: VirtualService | Refusal, plans: Mapping[NamespacedName, ServicePlan]) -> object:
+    return service.reason if isinstance(service, Refusal) else plans[service.metadata.key]
+
+
+def _all_of(namespace: str, members: Members) -> list[VirtualService]:
+    """The oldest first: a group that stands for all services lists them so."""
+    found = (service for service in members.all(VirtualService) if service.metadata.namespace == namespace)
+    return sorted(found, key=lambda service: service.metadata.age)
+
+
 def _grouped(
     node: VirtualNode, members: Members, links: Links, diagnostics: Diagnostics
 ) -> list[tuple[str, VirtualService]]:
@@ -61,8 +91,7 @@ def _grouped(
     for index, reference in enumerate(node.spec.backend_groups):
         field, key = f"spec.backendGroups[{index}]", reference.within(node.metadata.namespace)
         if key.name == _EVERY_SERVICE:
-            services = sorted(members.all(VirtualService), key=lambda service: service.metadata.age)
-            found += [(field, service) for service in services if service.metadata.namespace == key.namespace]
+            found += [(field, service) for service in _all_of(key.namespace, members)]
             continue
         group = members.get(BackendGroup, key)
         if group is None:

@@ -59,6 +59,19 @@ class LinkedRoute(Struct, frozen=True):
         return (MARKED_LOOP_PORTS if self.mark else LOOP_PORTS)[self.protocol]
 
 
+def service_seen(route: GatewayRoute, links: Links, plans: Mapping[NamespacedName, ServicePlan]) -> object:
+    """What linking the route comes to, besides what it says itself: the same object, or the same text."""
+    try:
+        kind = route_kind(route)
+        if kind is None:
+            return None
+        service = links.service(kind[1].action.target.virtual_service, route.metadata.namespace)
+    except Exception as exc:
+        # It goes wrong again, and is told, where the route is linked.
+        return repr(exc)
+    return service.reason if isinstance(service, Refusal) else plans[service.metadata.key]
+
+
 def linked_routes(routes: Iterable[GatewayRoute], scope: GatewayScope) -> list[LinkedRoute]:
     """What cannot be linked ends in a diagnostic."""
     reached = ReachedNodes(scope.gateway, scope.links, scope.diagnostics)

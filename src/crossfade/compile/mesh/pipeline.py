@@ -1,6 +1,6 @@
 """The ordered passes from App Mesh objects to one proxy model per virtual node and virtual gateway."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ from crossfade.compile.memo import Memo
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
-from crossfade.compile.mesh.backends import linked_backends
+from crossfade.compile.mesh.backends import backends_seen, linked_backends
 from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES, ZONES
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
 from crossfade.compile.mesh.discovery import (
@@ -24,7 +24,7 @@ from crossfade.compile.mesh.discovery import (
     service_behind,
 )
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, Source, SourcesByCluster, compile_endpoints
-from crossfade.compile.mesh.gateway_links import GatewayScope
+from crossfade.compile.mesh.gateway_links import GatewayScope, service_seen
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
 from crossfade.compile.mesh.identities import check_mode
@@ -193,7 +193,7 @@ def _proxies_of(scope: Scope) -> dict[str, _Owned]:
     for gateway in members.all(VirtualGateway):
         own = routes.get(gateway.metadata.key, ())
         proxy = isolated(
-            partial(_gateway, gateway, own, scope, plans),
+            partial(_remembered_gateway, gateway, own, scope, plans, nodes_seen),
             otherwise=None,
             ref=typed_ref(gateway),
             effect=_PROXY_STAYS,
@@ -227,15 +227,21 @@ def _found_by(node: VirtualNode, links: Links) -> tuple[object, ...]:
     return node.metadata.key, discovery, service.spec.ports if service is not None else (), tls
 
 
-def _gateway(
+def _remembered_gateway(
     gateway: VirtualGateway,
-    routes: Iterable[GatewayRoute],
+    routes: Sequence[GatewayRoute],
     scope: Scope,
     plans: Mapping[NamespacedName, ServicePlan],
+    nodes_seen: object,
 ) -> ProxyModel:
-    log = access_log(gateway, scope.diagnostics)
-    proxy = compile_gateway(routes, GatewayScope(gateway, scope.mesh, scope.links, plans, log, scope.diagnostics))
-    return scope.links.identities.identified(proxy, gateway)
+    def make(diagnostics: Diagnostics) -> ProxyModel:
+        log = access_log(gateway, diagnostics)
+        proxy = compile_gateway(routes, GatewayScope(gateway, scope.mesh, scope.links, plans, log, diagnostics))
+        return scope.links.identities.identified(proxy, gateway)
+
+    seen = (one for route in routes for one in (route, service_seen(route, scope.links, plans)))
+    inputs = (gateway, scope.members.mesh, nodes_seen, *scope.links.secrets.seen(gateway), *seen)
+    return scope.memo.of(("gateway", gateway.metadata.key), inputs, make, scope.diagnostics)
 
 
 def _service_plans(scope: Scope, nodes_seen: object) -> Mapping[NamespacedName, ServicePlan]:
@@ -287,12 +293,8 @@ def _remembered_sidecar(
     def make(diagnostics: Diagnostics) -> ProxyModel:
         return _sidecar(node, scope.members, scope.links, plans, diagnostics)
 
-    if node.spec.backend_groups:
-        # What a group holds is not seen from here.
-        return make(scope.diagnostics)
-    services = (scope.links.service(one.virtual_service, node.metadata.namespace) for one in node.spec.backends)
-    seen = tuple(one.reason if isinstance(one, Refusal) else plans[one.metadata.key] for one in services)
-    inputs = (node, scope.members.mesh, nodes_seen, scope.links.secrets.seen(node), *seen)
+    seen = backends_seen(node, scope.members, scope.links, plans)
+    inputs = (node, scope.members.mesh, nodes_seen, *scope.links.secrets.seen(node), *seen)
     return scope.memo.of(("sidecar", node.metadata.key), inputs, make, scope.diagnostics)
 
 
