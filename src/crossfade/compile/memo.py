@@ -29,9 +29,11 @@ class _One(NamedTuple):
 
 
 class _All(NamedTuple):
+    source: object
     shared: tuple[object, ...]
     by_identity: dict[int, _One]
     results: tuple[Any, ...]
+    diagnostics: tuple[Diagnostics, ...]
 
 
 class Memo:
@@ -80,9 +82,20 @@ class Memo:
         """`make(*inputs, diagnostics)` for each; like `of` at a fraction of its cost, for things that are many.
 
         The first of an item's inputs is an object of its own. `shared` is what all depend on besides. As long as
-        nothing is different the very same tuple comes back.
+        nothing is different the very same tuple comes back; nothing is compared where `inputs` is the same tuple.
         """
         before = self._all_before.get(key)
+        if before is None or before.source is not inputs or not _are_same(before.shared, shared):
+            before = self._each(before, inputs, shared, make)
+        self._all_now[key] = before
+        for told in before.diagnostics:
+            diagnostics.include(told)
+        return before.results
+
+    @staticmethod
+    def _each(
+        before: _All | None, inputs: Iterable[tuple[object, ...]], shared: tuple[object, ...], make: Callable[..., Any]
+    ) -> _All:
         known = before.by_identity if before is not None and _are_same(before.shared, shared) else {}
         found: dict[int, _One] = {}
         is_new = before is None or before.by_identity is not known
@@ -90,16 +103,15 @@ class Memo:
             identity = id(item[0])
             one = known.get(identity)
             if one is None or one.inputs != item:
-                told = Diagnostics()
-                one = _One(item, make(*item, told), told if told.has_any else None)
+                own = Diagnostics()
+                one = _One(item, make(*item, own), own if own.has_any else None)
                 is_new = True
             found[identity] = one
-            if one.diagnostics is not None:
-                diagnostics.include(one.diagnostics)
+        source = inputs if isinstance(inputs, tuple) else None
         if before is None or is_new or list(found) != list(known):
-            before = _All(shared, found, tuple(one.result for one in found.values()))
-        self._all_now[key] = before
-        return before.results
+            told = tuple(one.diagnostics for one in found.values() if one.diagnostics is not None)
+            return _All(source, shared, found, tuple(one.result for one in found.values()), told)
+        return before._replace(source=source)
 
 
 def _are_same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:

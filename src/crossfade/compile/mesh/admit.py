@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from crossfade.api.appmesh import (
     BackendGroup,
@@ -13,14 +13,14 @@ from crossfade.api.appmesh import (
     VirtualRouter,
     VirtualService,
 )
-from crossfade.api.fitting import fitted
+from crossfade.api.fitting import Adjustment, fitted
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace
-from crossfade_kube.meta import NamespacedName
+from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
 Named: TypeAlias = VirtualNode | VirtualService | VirtualRouter | VirtualGateway | GatewayRoute
@@ -39,81 +39,161 @@ _NO_EFFECT: Final = "the object has no effect"
 K = TypeVar("K", bound=Member | Mesh)
 
 
+class Admitted(NamedTuple):
+    """An object with the mesh (its metadata.name) that it belongs to.
+
+    `adjustments` are what was done to its values, `problem` says why its awsName cannot be used.
+    """
+
+    item: Member
+    ref: ObjectRef
+    key: NamespacedName
+    mesh: str
+    adjustments: tuple[Adjustment, ...] = ()
+    problem: str = ""
+
+
+class MembersOfKind:
+    """The objects of one kind in one mesh, by name and by awsName, and why others have no effect."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[NamespacedName, Admitted] = {}
+        self.by_aws_name: dict[str, Admitted] = {}
+        self.refused: dict[NamespacedName, str] = {}
+        self.items: tuple[Any, ...] = ()
+        """The oldest first."""
+        self.rows: tuple[tuple[Any], ...] = ()
+
+    def add(self, one: Admitted) -> str:
+        """Of two objects with one name the first keeps it. Gives why this one is refused."""
+        if isinstance(one.item, BackendGroup):
+            self.by_key[one.key] = one
+            return ""
+        problem = one.problem
+        if not problem and (holder := self.by_aws_name.setdefault(one.item.aws_name, one)) is not one:
+            problem = f"awsName {one.item.aws_name} is taken by {holder.ref}"
+        if problem:
+            self.refused[one.key] = problem
+        else:
+            self.by_key[one.key] = one
+        return problem
+
+
+_NO_MEMBERS: Final = MembersOfKind()
+
+
 class Members:
-    """The objects of one mesh, by name and by awsName."""
+    """The objects of one mesh."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, by_kind: Mapping[type[Member], MembersOfKind]) -> None:
         self.mesh = mesh
-        self._by_key: dict[tuple[type[Any], NamespacedName], Any] = {}
-        self._by_aws_name: dict[tuple[type[Any], str], Any] = {}
-        self._refused: dict[tuple[type[Any], NamespacedName], str] = {}
-
-    def add(self, item: Member) -> None:
-        self._by_key[type(item), item.metadata.key] = item
-        if not isinstance(item, BackendGroup):
-            self._by_aws_name[type(item), item.aws_name] = item
-
-    def refuse(self, item: Member, problem: str) -> None:
-        self._refused[type(item), item.metadata.key] = problem
+        self._by_kind: Mapping[type[Any], MembersOfKind] = by_kind
 
     def refusal(self, kind: type[Any], key: NamespacedName) -> str:
         """Why an object of this mesh has no effect; empty for others."""
-        return self._refused.get((kind, key), "")
+        return self._of(kind).refused.get(key, "")
 
-    def holder(self, item: Named) -> Named | None:
-        """Who has the awsName of `item` already."""
-        found: Named | None = self._by_aws_name.get((type(item), item.aws_name))
-        return found
+    def all(self, kind: type[K]) -> tuple[K, ...]:
+        """The oldest first; the very same tuple as long as none of them changed."""
+        return self._of(kind).items
 
-    def all(self, kind: type[K]) -> list[K]:
-        return [item for (found, _), item in self._by_key.items() if found is kind]
+    def rows(self, kind: type[K]) -> tuple[tuple[K], ...]:
+        """The same, as inputs of `Memo.each`."""
+        return self._of(kind).rows
+
+    def keys(self, kind: type[Any]) -> Iterable[NamespacedName]:
+        return self._of(kind).by_key
+
+    def admitted(self, kind: type[Any]) -> Iterable[Admitted]:
+        """The oldest first."""
+        return self._of(kind).by_key.values()
 
     def get(self, kind: type[K], key: NamespacedName) -> K | None:
-        found: K | None = self._by_key.get((kind, key))
-        return found
+        found: Any = self._of(kind).by_key.get(key)
+        return None if found is None else found.item
 
     def named(self, kind: type[K], aws_name: str) -> K | None:
-        found: K | None = self._by_aws_name.get((kind, aws_name))
-        return found
+        found: Any = self._of(kind).by_aws_name.get(aws_name)
+        return None if found is None else found.item
+
+    def _of(self, kind: type[Any]) -> MembersOfKind:
+        return self._by_kind.get(kind, _NO_MEMBERS)
 
 
 def admit(snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics) -> Mapping[str, Members]:
     """Members by the mesh's metadata.name; an object left out has a diagnostic."""
-    meshes = {mesh.metadata.name: Members(mesh) for mesh in _usable_meshes(snapshot, diagnostics)}
-    for kind in MEMBER_KINDS:
-        for item in _oldest_first(snapshot.all(kind)):
-            isolated(
-                partial(_admit_member, item, meshes, snapshot, memo, diagnostics),
-                otherwise=None,
-                ref=typed_ref(item),
-                effect=_NO_EFFECT,
-                diagnostics=diagnostics,
-            )
-    return meshes
+    meshes = {mesh.metadata.name: mesh for mesh in _usable_meshes(snapshot, diagnostics)}
+    by_kind = {kind: _members_by_mesh(kind, meshes, snapshot, memo, diagnostics) for kind in MEMBER_KINDS}
+    return {
+        name: Members(mesh, {kind: found[name] for kind, found in by_kind.items() if name in found})
+        for name, mesh in meshes.items()
+    }
 
 
-def _admit_member(
-    item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
-) -> None:
-    members = _members_of(item, meshes, snapshot, diagnostics)
-    if members is None or not _has_own_name(item, members, diagnostics):
-        return
-    make = partial(_fitted, item)
-    members.add(memo.of(("fitted", type(item), item.metadata.key), (item,), make, diagnostics))
+def _members_by_mesh(
+    kind: type[Member], meshes: Mapping[str, Mesh], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+) -> Mapping[str, MembersOfKind]:
+    def in_order(_: Diagnostics) -> tuple[tuple[Member], ...]:
+        return tuple((item,) for item in _oldest_first(snapshot.all(kind)))
+
+    ordered = memo.of(("ordered", kind), (snapshot.all(kind),), in_order, diagnostics)
+    surroundings = (snapshot.all(Mesh), snapshot.all(Namespace))
+    make = partial(_admitted, meshes=meshes, snapshot=snapshot)
+    admitted = memo.each(("admitted", kind), ordered, surroundings, make, diagnostics)
+    return memo.of(("members", kind), (admitted,), partial(_sorted_by_mesh, admitted), diagnostics)
 
 
-def _fitted(item: Member, diagnostics: Diagnostics) -> Member:
+def _sorted_by_mesh(admitted: Iterable[Admitted | None], diagnostics: Diagnostics) -> Mapping[str, MembersOfKind]:
+    found: dict[str, MembersOfKind] = {}
+    for one in admitted:
+        if one is None:
+            continue
+        if problem := found.setdefault(one.mesh, MembersOfKind()).add(one):
+            _report_name(one.ref, problem, diagnostics)
+        else:
+            _report_adjustments(one, diagnostics)
+    for members in found.values():
+        members.items = tuple(one.item for one in members.by_key.values())
+        members.rows = tuple((item,) for item in members.items)
+    return found
+
+
+def _admitted(
+    item: Member, diagnostics: Diagnostics, *, meshes: Mapping[str, Mesh], snapshot: Snapshot
+) -> Admitted | None:
+    ref = typed_ref(item)
+    return isolated(
+        partial(_member, item, ref, meshes, snapshot, diagnostics),
+        otherwise=None,
+        ref=ref,
+        effect=_NO_EFFECT,
+        diagnostics=diagnostics,
+    )
+
+
+def _member(
+    item: Member, ref: ObjectRef, meshes: Mapping[str, Mesh], snapshot: Snapshot, diagnostics: Diagnostics
+) -> Admitted | None:
+    mesh = _mesh_of(item, meshes, snapshot, diagnostics)
+    if mesh is None:
+        return None
+    key, name = item.metadata.key, mesh.metadata.name
+    if not isinstance(item, BackendGroup) and (problem := _name_problem(item.aws_name)):
+        return Admitted(item, ref, key, name, problem=problem)
     within, adjustments = fitted(item)
-    for adjustment in adjustments:
+    return Admitted(within, ref, key, name, tuple(adjustments))
+
+
+def _report_adjustments(one: Admitted, diagnostics: Diagnostics) -> None:
+    for adjustment in one.adjustments:
         diagnostics.error(
-            typed_ref(item),
+            one.ref,
             "value.out-of-range",
             adjustment.problem,
             effect=f"{adjustment.used} is used instead",
             hint="give a value within the bounds",
             field=adjustment.field,
         )
-    return within
 
 
 def _usable_meshes(snapshot: Snapshot, diagnostics: Diagnostics) -> Iterator[Mesh]:
@@ -128,7 +208,7 @@ def _usable_meshes(snapshot: Snapshot, diagnostics: Diagnostics) -> Iterator[Mes
             diagnostics=diagnostics,
         )
         if problem:
-            _report_name(mesh, problem, diagnostics)
+            _report_name(typed_ref(mesh), problem, diagnostics)
         elif problem is not None:
             yield mesh
 
@@ -145,18 +225,16 @@ def _oldest_first(items: Iterable[K]) -> list[K]:
     return sorted(items, key=lambda item: item.metadata.age)
 
 
-def _members_of(
-    item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, diagnostics: Diagnostics
-) -> Members | None:
+def _mesh_of(item: Member, meshes: Mapping[str, Mesh], snapshot: Snapshot, diagnostics: Diagnostics) -> Mesh | None:
     reference = item.spec.mesh_ref
     if reference is None:
         return _designated(item, meshes, snapshot, diagnostics)
-    members = meshes.get(reference.name)
+    mesh = meshes.get(reference.name)
     problem = ""
-    if members is None:
+    if mesh is None:
         problem = f"unable to fetch mesh: {reference.name}"
-    elif reference.uid and members.mesh.metadata.uid and reference.uid != members.mesh.metadata.uid:
-        problem, members = f"mesh UID mismatch: {reference.uid}", None
+    elif reference.uid and mesh.metadata.uid and reference.uid != mesh.metadata.uid:
+        problem, mesh = f"mesh UID mismatch: {reference.uid}", None
     if problem:
         diagnostics.error(
             typed_ref(item),
@@ -166,15 +244,13 @@ def _members_of(
             hint="create the object again, in a namespace that a mesh selects",
             field="spec.meshRef",
         )
-    return members
+    return mesh
 
 
-def _designated(
-    item: Member, meshes: Mapping[str, Members], snapshot: Snapshot, diagnostics: Diagnostics
-) -> Members | None:
+def _designated(item: Member, meshes: Mapping[str, Mesh], snapshot: Snapshot, diagnostics: Diagnostics) -> Mesh | None:
     namespace = snapshot.get(Namespace, "", item.metadata.namespace)
     labels = namespace.metadata.labels if namespace else {}
-    chosen = choose_mesh((members.mesh for members in meshes.values()), item.metadata.namespace, labels)
+    chosen = choose_mesh(meshes.values(), item.metadata.namespace, labels)
     if isinstance(chosen, Refusal):
         diagnostics.error(
             typed_ref(item),
@@ -184,19 +260,7 @@ def _designated(
             hint="give the namespace the labels of exactly one mesh's namespaceSelector",
         )
         return None
-    return meshes[chosen.metadata.name]
-
-
-def _has_own_name(item: Member, members: Members, diagnostics: Diagnostics) -> bool:
-    if isinstance(item, BackendGroup):
-        return True
-    problem = _name_problem(item.aws_name)
-    if not problem and (holder := members.holder(item)) is not None:
-        problem = f"awsName {item.aws_name} is taken by {typed_ref(holder)}"
-    if problem:
-        members.refuse(item, problem)
-        _report_name(item, problem, diagnostics)
-    return not problem
+    return chosen
 
 
 def _name_problem(aws_name: str) -> str:
@@ -212,9 +276,9 @@ def _name_problem(aws_name: str) -> str:
     return ""
 
 
-def _report_name(item: Named | Mesh, problem: str, diagnostics: Diagnostics) -> None:
+def _report_name(ref: ObjectRef, problem: str, diagnostics: Diagnostics) -> None:
     diagnostics.error(
-        typed_ref(item),
+        ref,
         "name.unusable",
         problem,
         effect=_NO_EFFECT,

@@ -5,7 +5,7 @@ else anything. Nothing is kept for what cuts traffic on purpose (all weights 0) 
 a version that a proxy refuses then has no effect.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, structs
@@ -24,8 +24,19 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import typed_ref
 
-Accepted: TypeAlias = Mapping[ObjectRef, tuple[Named, ...]]
-"""Versions without error, the newest first."""
+
+class AcceptedOfKind(NamedTuple):
+    """`versions` are those without error, the newest first; `items` all objects that were looked at.
+
+    It `is_settled` where each object is the newest of its own versions.
+    """
+
+    items: tuple[Named, ...] = ()
+    versions: Mapping[ObjectRef, tuple[Named, ...]] = {}
+    is_settled: bool = False
+
+
+Accepted: TypeAlias = Mapping[type[Named], AcceptedOfKind]
 
 
 class Refused(Struct, frozen=True):
@@ -78,7 +89,7 @@ class _Choice(Struct):
     """What is compiled instead of the newest versions; None leaves the object out."""
 
     replaced: dict[ObjectRef, Named | None]
-    accepted: dict[ObjectRef, tuple[Named, ...]]
+    accepted: dict[type[Named], AcceptedOfKind]
 
 
 def compile_with_fallback(
@@ -119,10 +130,10 @@ def current(snapshot: Snapshot, refusals: Refusals) -> dict[ObjectRef, Refused]:
     if not refusals:
         return {}
     found: dict[ObjectRef, Refused] = {}
-    for item in _items(snapshot):
-        refused = refusals.get(typed_ref(item))
-        if refused is not None and refused.spec == item.spec:
-            found[typed_ref(item)] = refused
+    for ref, refused in refusals.items():
+        item = refusable(snapshot, ref)
+        if item is not None and typed_ref(item) == ref and refused.spec == item.spec:
+            found[ref] = refused
     return found
 
 
@@ -133,26 +144,52 @@ def refusable(snapshot: Snapshot, ref: ObjectRef) -> Named | None:
     return None if kind is None else snapshot.get(kind, ref.namespace, ref.name)
 
 
-def _items(snapshot: Snapshot) -> Iterable[Named]:
-    for kind in _KINDS:
-        yield from snapshot.all(kind)
-
-
 def _chosen(
     snapshot: Snapshot, errors: Mapping[ObjectRef, frozenset[str]], accepted: Accepted, refusals: Refusals
 ) -> _Choice:
     choice = _Choice({}, {})
-    for item in _items(snapshot):
-        ref = typed_ref(item)
-        codes = errors.get(ref, frozenset())
-        refused = refusals.get(ref)
-        known = tuple(one for one in accepted.get(ref, ()) if refused is None or one.spec != refused.spec)
-        choice.accepted[ref] = known if codes else _remembered(item, known)
-        if PROXY_REFUSES in codes:
-            choice.replaced[ref] = known[0] if known else _fallback(item)
-        elif known and codes and codes <= _REPLACEABLE and isinstance(item, _ROUTED) and known[0].spec != item.spec:
-            choice.replaced[ref] = known[0]
+    concerned = {ref.kind for ref in (*errors, *refusals)}
+    for kind in _KINDS:
+        before, items = accepted.get(kind, _NONE_ACCEPTED), snapshot.all(kind)
+        is_concerned = kind.RESOURCE.kind in concerned
+        if before.is_settled and before.items is items and not is_concerned:
+            choice.accepted[kind] = before
+            continue
+        versions = before.versions
+        choice.accepted[kind] = AcceptedOfKind(
+            items,
+            {ref: _versions(ref, item, versions, errors, refusals, choice) for item, ref in map(_with_ref, items)},
+            is_settled=not is_concerned,
+        )
     return choice
+
+
+_NONE_ACCEPTED: Final = AcceptedOfKind()
+
+
+def _with_ref(item: Named) -> tuple[Named, ObjectRef]:
+    return item, typed_ref(item)
+
+
+def _versions(
+    ref: ObjectRef,
+    item: Named,
+    versions: Mapping[ObjectRef, tuple[Named, ...]],
+    errors: Mapping[ObjectRef, frozenset[str]],
+    refusals: Refusals,
+    choice: _Choice,
+) -> tuple[Named, ...]:
+    """Those that are accepted from now on; what is compiled instead of the object goes into `choice`."""
+    known, codes, refused = versions.get(ref, ()), errors.get(ref), refusals.get(ref)
+    if refused is not None:
+        known = tuple(one for one in known if one.spec != refused.spec)
+    if codes is None:
+        return _remembered(item, known)
+    if PROXY_REFUSES in codes:
+        choice.replaced[ref] = known[0] if known else _fallback(item)
+    elif known and codes <= _REPLACEABLE and isinstance(item, _ROUTED) and known[0].spec != item.spec:
+        choice.replaced[ref] = known[0]
+    return known
 
 
 def _remembered(item: Named, known: tuple[Named, ...]) -> tuple[Named, ...]:
@@ -206,10 +243,9 @@ def _errors(diagnostics: tuple[Diagnostic, ...]) -> dict[ObjectRef, frozenset[st
 
 def _with(snapshot: Snapshot, replaced: Mapping[ObjectRef, Named | None]) -> Snapshot:
     """What is not replaced is shared, so that it need not be compiled again."""
-    found = {typed_ref(item): item for item in _items(snapshot)}
     present = [version for version in replaced.values() if version is not None]
-    gone = [found[ref] for ref, version in replaced.items() if version is None]
-    return snapshot.with_changes(present, gone)
+    gone = (refusable(snapshot, ref) for ref, version in replaced.items() if version is None)
+    return snapshot.with_changes(present, [item for item in gone if item is not None])
 
 
 def _noted(state: ObjectState, problem: str) -> ObjectState:

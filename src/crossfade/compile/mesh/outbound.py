@@ -140,15 +140,15 @@ def _offer(backend: LinkedBackend, plan: PortPlan, reached: ReachedNodes) -> _Of
 def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
     """The offers that can share one port: the backend that the node lists first decides what is spoken there."""
     first, kept = offers[0], offers[:1]
-    taken = _domains(first)
+    taken = set(_domains(first))
     for offer in offers[1:]:
-        host = offer.backend.plan.host
+        host, domains = offer.backend.plan.host, _domains(offer)
         reason = _disagreement(first, offer)
-        if not reason and not taken.isdisjoint(_domains(offer)):
+        if not reason and not taken.isdisjoint(domains):
             reason = f"{host} differs from another backend only in letter case or a port"
         if not reason:
             kept.append(offer)
-            taken |= _domains(offer)
+            taken.update(domains)
             continue
         scope.diagnostics.error(
             scope.origin.ref,
@@ -161,14 +161,16 @@ def _agreeing(offers: list[_Offer], scope: OutboundScope) -> list[_Offer]:
     return kept
 
 
-def _domains(offer: _Offer) -> frozenset[str]:
+def _domains(offer: _Offer) -> tuple[str, str]:
     """As Envoy compares them."""
     host = offer.backend.plan.host.lower()
-    return frozenset({host, f"{host}:{offer.plan.port}"})
+    return host, f"{host}:{offer.plan.port}"
 
 
 def _disagreement(first: _Offer, other: _Offer) -> str:
     protocols = first.plan.protocol, other.plan.protocol
+    if protocols[0] == protocols[1] != "tcp":
+        return ""
     both = f"{protocols[0]} for {first.backend.plan.host} and {protocols[1]} for {other.backend.plan.host}"
     if "tcp" in protocols:
         return f"{both} cannot share port {other.plan.port}: tcp has no host name to tell them apart"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
@@ -30,7 +30,6 @@ from crossfade.compile.mesh.gateways import compile_gateway
 from crossfade.compile.mesh.identities import check_mode
 from crossfade.compile.mesh.inbound import InboundScope, compile_inbound
 from crossfade.compile.mesh.links import Links
-from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.outbound import OutboundScope, compile_outbound
@@ -55,6 +54,21 @@ _IP_FAMILIES: Final = {"IPv4_ONLY": IpFamily.V4, "IPv6_ONLY": IpFamily.V6}
 class _Owned(NamedTuple):
     owner: ObjectRef
     proxy: ProxyModel | None
+
+
+class Scope(NamedTuple):
+    """Of one mesh in one compilation."""
+
+    members: Members
+    links: Links
+    snapshot: Snapshot
+    cluster: ClusterView
+    memo: Memo
+    diagnostics: Diagnostics
+
+    @property
+    def mesh(self) -> str:
+        return self.members.mesh.aws_name
 
 
 def compile_mesh(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> MeshModel:
@@ -94,10 +108,11 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         check_mode(members.mesh, diagnostics)
         HEADER_CASE.check(members.mesh, diagnostics)
         ZONES.check(members.mesh, diagnostics)
-        check_selectors(members, snapshot, diagnostics)
-        found |= _proxies_of(Scope(members, links[name], snapshot, cluster, memo, diagnostics))
-        sources[members.mesh.aws_name] = _sources_of(members, links[name], diagnostics)
-    registrations = _registrations(meshes.values(), scope.region, diagnostics)
+        check_selectors(members, snapshot, memo, diagnostics)
+        within = Scope(members, links[name], snapshot, cluster, memo, diagnostics)
+        found |= _proxies_of(within)
+        sources[members.mesh.aws_name] = _remembered_sources(within)
+    registrations = _remembered_registrations(tuple(meshes.values()), scope.region, memo, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, memo=memo, diagnostics=diagnostics)
     return MeshModel(
         proxies={path: one.proxy for path, one in found.items() if one.proxy is not None},
@@ -107,12 +122,23 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         faults=tuple(diagnostics.faults),
         sources={mesh: found for mesh, found in sources.items() if found},
         registrations=registrations,
-        zones=NO_ZONES if any(map(_prefers_zones, meshes.values())) else None,
+        zones=NO_ZONES if any(_prefers_zones(members, memo) for members in meshes.values()) else None,
     )
 
 
-def _prefers_zones(members: Members) -> bool:
-    return any(ZONES.of_either(node, members.mesh) != ZONES.values[0] for node in members.all(VirtualNode))
+def _prefers_zones(members: Members, memo: Memo) -> bool:
+    def some_node(_: Diagnostics) -> bool:
+        return any(ZONES.of_either(node, members.mesh) != ZONES.values[0] for node in members.all(VirtualNode))
+
+    seen = (members.mesh, members.all(VirtualNode))
+    return memo.of(("zones", members.mesh.aws_name), seen, some_node, Diagnostics())
+
+
+def _remembered_registrations(
+    meshes: tuple[Members, ...], region: str, memo: Memo, diagnostics: Diagnostics
+) -> tuple[Registration, ...]:
+    seen = (one for members in meshes for one in (members.mesh, members.all(VirtualNode)))
+    return memo.of("registrations", tuple(seen), partial(_registrations, meshes, region), diagnostics)
 
 
 def _registrations(meshes: Iterable[Members], region: str, diagnostics: Diagnostics) -> tuple[Registration, ...]:
@@ -128,6 +154,12 @@ def _registrations(meshes: Iterable[Members], region: str, diagnostics: Diagnost
             )
             found += [] if one is None else [one]
     return tuple(sorted(found, key=lambda one: (one.name, one.node)))
+
+
+def _remembered_sources(scope: Scope) -> SourcesByCluster:
+    members, links = scope.members, scope.links
+    seen = (members.mesh, members.all(VirtualNode), scope.snapshot.all(Service), scope.cluster)
+    return scope.memo.of(("sources", scope.mesh), seen, partial(_sources_of, members, links), scope.diagnostics)
 
 
 def _sources_of(members: Members, links: Links, diagnostics: Diagnostics) -> SourcesByCluster:
@@ -160,35 +192,15 @@ def _check_owner(mesh: Mesh, scope: ArnScope, diagnostics: Diagnostics) -> None:
         )
 
 
-class Scope(NamedTuple):
-    """Of one mesh in one compilation."""
-
-    members: Members
-    links: Links
-    snapshot: Snapshot
-    cluster: ClusterView
-    memo: Memo
-    diagnostics: Diagnostics
-
-    @property
-    def mesh(self) -> str:
-        return self.members.mesh.aws_name
-
-
 def _proxies_of(scope: Scope) -> dict[str, _Owned]:
     members, diagnostics = scope.members, scope.diagnostics
     nodes_seen = _nodes_seen(scope)
     plans = _service_plans(scope, nodes_seen)
-    found: dict[str, _Owned] = {}
-    for node in members.all(VirtualNode):
-        proxy = isolated(
-            partial(_remembered_sidecar, node, scope, plans, nodes_seen),
-            otherwise=None,
-            ref=typed_ref(node),
-            effect=_PROXY_STAYS,
-            diagnostics=diagnostics,
-        )
-        found[names.node_path(scope.mesh, node.aws_name)] = _Owned(typed_ref(node), proxy)
+    sidecars = _sidecars(scope, plans, nodes_seen)
+    owners = scope.memo.of(
+        ("owners", scope.mesh), (members.mesh, members.all(VirtualNode)), partial(_owners, members), diagnostics
+    )
+    found = {path: _Owned(owner, proxy) for (path, owner), proxy in zip(owners, sidecars, strict=True)}
     routes = routes_by_gateway(members, scope.snapshot, diagnostics)
     for gateway in members.all(VirtualGateway):
         own = routes.get(gateway.metadata.key, ())
@@ -201,6 +213,11 @@ def _proxies_of(scope: Scope) -> dict[str, _Owned]:
         )
         found[names.gateway_path(scope.mesh, gateway.aws_name)] = _Owned(typed_ref(gateway), proxy)
     return found
+
+
+def _owners(members: Members, _: Diagnostics) -> tuple[tuple[str, ObjectRef], ...]:
+    mesh = members.mesh.aws_name
+    return tuple((names.node_path(mesh, node.aws_name), typed_ref(node)) for node in members.all(VirtualNode))
 
 
 def _nodes_seen(scope: Scope) -> object:
@@ -245,57 +262,89 @@ def _remembered_gateway(
 
 
 def _service_plans(scope: Scope, nodes_seen: object) -> Mapping[NamespacedName, ServicePlan]:
-    members, links, diagnostics = scope.members, scope.links, scope.diagnostics
-    routers: dict[NamespacedName, tuple[PortPlan, ...]] = {}
-    for router in members.all(VirtualRouter):
-        key = router.metadata.key
-        make = partial(compile_router, router, scope.mesh, links)
-        routers[key] = isolated(
-            partial(scope.memo.of, ("router", key), (router, nodes_seen), make, diagnostics),
+    members, links = scope.members, scope.links
+
+    def router_plans(router: VirtualRouter, diagnostics: Diagnostics) -> tuple[PortPlan, ...]:
+        return isolated(
+            partial(compile_router, router, scope.mesh, links, diagnostics),
             otherwise=(),
             ref=typed_ref(router),
             effect=_NOT_ROUTED,
             diagnostics=diagnostics,
         )
-    plans: dict[NamespacedName, ServicePlan] = {}
-    for service in members.all(VirtualService):
-        ref = typed_ref(service)
-        plans[service.metadata.key] = isolated(
-            partial(_remembered_plan, service, scope, routers, nodes_seen),
+
+    rows = members.rows(VirtualRouter)
+    made = scope.memo.each(("routers", scope.mesh), rows, (nodes_seen,), router_plans, scope.diagnostics)
+    routers = dict(zip(members.keys(VirtualRouter), made, strict=True))
+
+    def service_plan(service: VirtualService, *seen_and_diagnostics: Any) -> ServicePlan:
+        ref, diagnostics = typed_ref(service), seen_and_diagnostics[-1]
+        return isolated(
+            partial(_service_plan, service, scope, routers, diagnostics),
             otherwise=ServicePlan(ref, service.aws_name),
             ref=ref,
             effect=_NOT_ROUTED,
             diagnostics=diagnostics,
         )
-    return plans
+
+    seen = ((service, *_provider_seen(service, links, routers)) for service in members.all(VirtualService))
+    plans = scope.memo.each(("services", scope.mesh), seen, (nodes_seen,), service_plan, scope.diagnostics)
+    return dict(zip(members.keys(VirtualService), plans, strict=True))
 
 
-def _remembered_plan(
-    service: VirtualService, scope: Scope, routers: Mapping[NamespacedName, tuple[PortPlan, ...]], nodes_seen: object
+def _service_plan(
+    service: VirtualService,
+    scope: Scope,
+    routers: Mapping[NamespacedName, tuple[PortPlan, ...]],
+    diagnostics: Diagnostics,
 ) -> ServicePlan:
-    provider = provider_of(service, scope.links)
-    behind: object = provider.reason if isinstance(provider, Refusal) else provider
-    plan = routers[provider.metadata.key] if isinstance(provider, VirtualRouter) else None
-    is_provided = isinstance(provider, VirtualNode | VirtualRouter)
-    named_after = None if is_provided else scope.links.kubernetes_service(service.aws_name)
-
-    def make(diagnostics: Diagnostics) -> ServicePlan:
-        plan = compile_service(service, scope.links, mesh=scope.mesh, routers=routers, diagnostics=diagnostics)
-        return extended(plan, service, scope.mesh, scope.links, diagnostics)
-
-    inputs = (service, behind, plan, nodes_seen, named_after)
-    return scope.memo.of(("service", service.metadata.key), inputs, make, scope.diagnostics)
+    plan = compile_service(service, scope.links, mesh=scope.mesh, routers=routers, diagnostics=diagnostics)
+    return extended(plan, service, scope.mesh, scope.links, diagnostics)
 
 
-def _remembered_sidecar(
-    node: VirtualNode, scope: Scope, plans: Mapping[NamespacedName, ServicePlan], nodes_seen: object
-) -> ProxyModel:
-    def make(diagnostics: Diagnostics) -> ProxyModel:
-        return _sidecar(node, scope.members, scope.links, plans, diagnostics)
+def _provider_seen(
+    service: VirtualService, links: Links, routers: Mapping[NamespacedName, tuple[PortPlan, ...]]
+) -> tuple[object, ...]:
+    """All that a plan depends on, besides the service itself and the nodes."""
+    try:
+        provider = provider_of(service, links)
+    except Exception as exc:
+        # It goes wrong again, and is told, where the plan is made.
+        return (repr(exc),)
+    if isinstance(provider, VirtualRouter):
+        return provider.metadata.key, routers[provider.metadata.key]
+    if isinstance(provider, VirtualNode):
+        return (provider,)
+    behind = provider.reason if provider is not None else None
+    return behind, links.kubernetes_service(service.aws_name)
 
-    seen = backends_seen(node, scope.members, scope.links, plans)
-    inputs = (node, scope.members.mesh, nodes_seen, *scope.links.secrets.seen(node), *seen)
-    return scope.memo.of(("sidecar", node.metadata.key), inputs, make, scope.diagnostics)
+
+def _sidecars(
+    scope: Scope, plans: Mapping[NamespacedName, ServicePlan], nodes_seen: object
+) -> tuple[ProxyModel | None, ...]:
+    """One for each node of the mesh."""
+    members, links = scope.members, scope.links
+
+    def sidecar(node: VirtualNode, *seen_and_diagnostics: Any) -> ProxyModel | None:
+        diagnostics = seen_and_diagnostics[-1]
+        return isolated(
+            partial(_sidecar, node, members, links, plans, diagnostics),
+            otherwise=None,
+            ref=typed_ref(node),
+            effect=_PROXY_STAYS,
+            diagnostics=diagnostics,
+        )
+
+    def seen(node: VirtualNode) -> tuple[object, ...]:
+        try:
+            return node, *links.secrets.seen(node), *backends_seen(node, members, links, plans)
+        except Exception as exc:
+            # It goes wrong again, and is told, where the sidecar is made.
+            return node, repr(exc)
+
+    shared = (members.mesh, nodes_seen)
+    inputs = map(seen, members.all(VirtualNode))
+    return scope.memo.each(("sidecars", scope.mesh), inputs, shared, sidecar, scope.diagnostics)
 
 
 def _sidecar(

@@ -1,10 +1,12 @@
 """Selectors that select nothing, or what another one has already (appmesh.md §2.2, §4.1)."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TypeAlias
 
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
 from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.memo import Memo
 from crossfade.compile.mesh.admit import MEMBER_KINDS, Members
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace
@@ -14,9 +16,11 @@ from crossfade_kube.registry import typed_ref
 _Selects: TypeAlias = VirtualNode | VirtualGateway
 
 
-def check_selectors(members: Members, snapshot: Snapshot, diagnostics: Diagnostics) -> None:
+def check_selectors(members: Members, snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics) -> None:
     _check_namespaces(members, snapshot, diagnostics)
-    _check_pods((*members.all(VirtualNode), *members.all(VirtualGateway)), diagnostics)
+    nodes, gateways = members.all(VirtualNode), members.all(VirtualGateway)
+    check = partial(_check_pods, (*nodes, *gateways))
+    memo.of(("pods selected", members.mesh.metadata.name), (nodes, gateways), check, diagnostics)
 
 
 def _check_namespaces(members: Members, snapshot: Snapshot, diagnostics: Diagnostics) -> None:
