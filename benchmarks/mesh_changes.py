@@ -17,16 +17,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import grpc.aio
-
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import ArnScope, MeshCompiler
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.publication import MeshPublication
 from crossfade.controller.mesh.role import KINDS
 from crossfade.controller.sources import settled
-from crossfade.envoy.proto import discovery_v3
-from crossfade.envoy.resource_set import ResourceType
 from crossfade.store.cache import Cache
 from crossfade.xds.server import AdsServer
 from crossfade_kube.core import EndpointSlice, Service
@@ -34,7 +30,6 @@ from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.watch import WatchEvent
 
-METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 PROXIES_OF_A_NODE = 10
 ROUTES = 5
 QUIET_S, MAX_UNREST_S = 0.01, 0.25
@@ -46,11 +41,7 @@ def main() -> None:
     parser.add_argument("--proxies", type=int, default=100)
     parser.add_argument("--routers", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--connect", metavar="PORT", type=int, help="internal: be the fake proxies")
     arguments = parser.parse_args()
-    if arguments.connect is not None:
-        asyncio.run(be_proxies(arguments.connect, arguments.proxies))
-        return
     if arguments.proxies:
         asyncio.run(measure_endpoints(arguments.services, arguments.proxies, arguments.rounds))
     if arguments.routers:
@@ -155,58 +146,34 @@ async def measure_endpoints(services: int, proxies: int, rounds: int) -> None:
         return f"mesh/m/virtualNode/{callers[number // PROXIES_OF_A_NODE]}_prod"
 
     server = await AdsServer.start(publisher=loop.publisher, address="127.0.0.1:0", authenticate=authenticate)
-    arguments = (sys.executable, "-m", "benchmarks.mesh_changes", "--connect", str(server.port))
     process = await asyncio.create_subprocess_exec(
-        *arguments, "--proxies", str(proxies), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "benchmarks.fake_proxies", str(server.port), str(proxies)),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    await acknowledged(process.stdout, proxies)
-    times, cpu = [], time.process_time()
+    _, fakes_before = await last_acknowledged(process.stdout)
+    gc.freeze()
+    times, cpu, fakes = [], time.process_time(), 0.0
     for number in range(1, rounds + 1):
         await asyncio.sleep(0.05)
-        started = time.perf_counter()
+        started = time.monotonic()
         store.change(EndpointSlice, "s7", endpoint_slice("s7", number))
-        await acknowledged(process.stdout, proxies)
-        times.append(time.perf_counter() - started)
+        at, fakes = await last_acknowledged(process.stdout)
+        times.append(at - started)
     used_ms = (time.process_time() - cpu) / rounds * 1000
+    fakes_ms = (fakes - fakes_before) / rounds * 1000
     what = f"one endpoint of {services} services to {proxies} proxies"
-    print(f"{what}: {shown(times)}, {used_ms:.1f} ms CPU a change")
+    print(f"{what}: {shown(times)}; CPU a change: {used_ms:.1f} ms, and {fakes_ms:.1f} ms of the fakes")
     process.terminate()
     await process.wait()
     await server.stop()
     task.cancel()
 
 
-async def acknowledged(lines: asyncio.StreamReader, count: int) -> None:
-    for _ in range(count):
-        await lines.readline()
-
-
-async def be_proxies(port: int, count: int) -> None:
-    """Each prints a line when it has acknowledged endpoints."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await asyncio.gather(*(_be_proxy(channel, number) for number in range(count)))
-
-
-async def _be_proxy(channel: grpc.aio.Channel, number: int) -> None:
-    call: Any = channel.stream_stream(
-        METHOD,
-        request_serializer=discovery_v3.DeltaDiscoveryRequest.SerializeToString,
-        response_deserializer=discovery_v3.DeltaDiscoveryResponse.FromString,
-    )
-    stream = call(metadata=(("number", str(number)),))
-    await stream.write(discovery_v3.DeltaDiscoveryRequest(type_url=ResourceType.CLUSTER))
-    while (response := await stream.read()) is not grpc.aio.EOF:
-        kind = ResourceType(response.type_url)
-        answer = discovery_v3.DeltaDiscoveryRequest(type_url=kind, response_nonce=response.nonce)
-        if kind is ResourceType.CLUSTER:
-            names = [entry.name for entry in response.resources if "_s" in entry.name]
-            await stream.write(
-                discovery_v3.DeltaDiscoveryRequest(type_url=ResourceType.ENDPOINTS, resource_names_subscribe=names)
-            )
-        await stream.write(answer)
-        if kind is ResourceType.ENDPOINTS:
-            print("got", flush=True)
+async def last_acknowledged(lines: asyncio.StreamReader) -> tuple[float, float]:
+    """When the last proxy did, and the CPU time that all have used."""
+    at, used = (await lines.readline()).split()
+    return float(at), float(used)
 
 
 # --- routers ---------------------------------------------------------------------------------------------------

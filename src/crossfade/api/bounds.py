@@ -160,6 +160,9 @@ def host_name(text: str) -> TextOrMisfit:
 
 def is_ip_address(text: str) -> bool:
     """Without a zone (`fe80::1%eth0`), which names an interface of one machine."""
+    # Most are names, and an exception for each costs more than all else that is asked about them.
+    if ":" not in text and not text[-1:].isdigit():
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -5,6 +5,7 @@ module's own answers pass untouched. Where it sees such a reply on its way out i
 `Accept`, request id).
 """
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from crossfade.compile.routing.retry import NOT_RETRIED_HEADER, UNDELIVERED_HEADER
@@ -51,11 +52,12 @@ def _mapper(reply: Reply, server_token: str) -> hcm_v3.ResponseMapper:
     return mapper
 
 
+@cache
 def sidecar_local_replies() -> hcm_v3.LocalReplyConfig:
     """What a sidecar adds to its own answers for those that called its application.
 
     UF: connecting failed, so the application has seen nothing of the request. UO: there are too many already, which
-    asking again would make worse.
+    asking again would make worse. Not to be changed: it is one message for all.
     """
     marks = (("UF", UNDELIVERED_HEADER), ("UO", NOT_RETRIED_HEADER))
     return hcm_v3.LocalReplyConfig(mappers=[_marking(flag, header) for flag, header in marks])

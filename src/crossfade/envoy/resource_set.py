@@ -39,19 +39,27 @@ _MODULUS: Final = 1 << 8 * _DIGEST_BYTES
 NOTHING: Final[Mapping[str, Resource]] = MappingProxyType({})
 
 
+class _Differing(NamedTuple):
+    """`since` is the digest of what the `names` differ from."""
+
+    since: int
+    names: frozenset[str]
+
+
 class ResourceSet:
     """Immutable. Equal sets have equal bytes; names within a type are sorted.
 
     `names` is one object for sets that were made of one another with the same names throughout.
     """
 
-    __slots__ = ("_by_type", "_digests", "names", "version")
+    __slots__ = ("_by_type", "_differing", "_digests", "names", "version")
 
     def __init__(self, by_type: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
         self._by_type: Mapping[ResourceType, Mapping[str, Resource]] = {
             kind: MappingProxyType(dict(sorted(by_type[kind].items()))) for kind in ResourceType if by_type.get(kind)
         }
         self._digests = {kind: _digest(resources) for kind, resources in self._by_type.items()}
+        self._differing: dict[ResourceType, _Differing] = {}
         self.names: object = object()
         self.version: str = _version(self._digests)
 
@@ -62,6 +70,16 @@ class ResourceSet:
     def of(self, kind: ResourceType) -> Mapping[str, Resource]:
         """Name to resource, sorted by name."""
         return self._by_type.get(kind, NOTHING)
+
+    def differing(self, kind: ResourceType, before: "ResourceSet") -> frozenset[str]:
+        """All names that are new, gone or other than `before`; found once for all that had the same before."""
+        digest = before.version_of(kind)
+        known = self._differing.get(kind)
+        if known is None or known.since != digest:
+            now, old = self.of(kind), before.of(kind)
+            other = (name for name, resource in now.items() if name not in old or old[name].version != resource.version)
+            known = self._differing[kind] = _Differing(digest, frozenset(other) | (old.keys() - now.keys()))
+        return known.names
 
     def with_all(self, kind: ResourceType, resources: Mapping[str, Resource]) -> "ResourceSet":
         """In addition to those of this type, or instead of them by name."""
@@ -80,6 +98,7 @@ class ResourceSet:
         made: ResourceSet = ResourceSet.__new__(ResourceSet)
         made._by_type = {**self._by_type, kind: MappingProxyType({**old, **changes})}
         made._digests = {**self._digests, kind: digest % _MODULUS}
+        made._differing = {kind: _Differing(self._digests[kind], frozenset(changes))}
         made.names = self.names
         made.version = _version(made._digests)
         return made

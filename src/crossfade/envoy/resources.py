@@ -10,11 +10,12 @@ from crossfade.compile.routing.tables import Action, GatewayTables
 from crossfade.envoy import names
 from crossfade.envoy.actions import action_table
 from crossfade.envoy.cluster import cluster_from_model
+from crossfade.envoy.common_parts import CommonParts
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.filters.policies import table_config
 from crossfade.envoy.listener import cached_listener, listener_from_model, tables_listener
 from crossfade.envoy.mesh_tls import secret_message, secrets_of
-from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
+from crossfade.envoy.resource_set import NOTHING, Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.route import KnownHosts
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shards import SHARDS, TableText, TableTexts
@@ -49,11 +50,13 @@ class Encoded:
         self._before, self._now = self._now, {}
         self.failed = []
 
-    def of(self, kind: ResourceType, name: str, part: T, build: Callable[[T], Message]) -> Resource:
+    def of(
+        self, kind: ResourceType, name: str, part: T, build: Callable[[T], Message], common: CommonParts
+    ) -> Resource:
         """Of `part`, the model's value that the resource is built from."""
         known = self._before.get((kind, name))
         if known is None or (known[0] is not part and known[0] != part):
-            known = (part, encoded(name, build(part)))
+            known = (part, common.resource(part, lambda: encoded(name, build(part))))
         self._now[kind, name] = known
         return known[1]
 
@@ -73,17 +76,26 @@ class Encoded:
         return self._actions
 
 
-def resources_from_model(model: ProxyModel, *, options: EnvoyOptions, before: Encoded | None = None) -> ResourceSet:
+def resources_from_model(
+    model: ProxyModel,
+    *,
+    options: EnvoyOptions,
+    before: Encoded | None = None,
+    common: CommonParts | None = None,
+    others: Mapping[str, Resource] = NOTHING,
+) -> ResourceSet:
     """Deterministic: equal models give equal bytes. With `before`, of the same proxy, only changes are encoded.
 
-    And then a resource that cannot be encoded is in `before.failed` and costs nothing but itself.
+    And then a resource that cannot be encoded is in `before.failed` and costs nothing but itself. `common` is of all
+    proxies with the same options, `others` are endpoints that the model says nothing of.
     """
     memory = Encoded() if before is None else before
     memory.begin()
+    common = common or CommonParts()
     by_type: dict[ResourceType, dict[str, Resource]] = {kind: {} for kind in ResourceType}
-    for kind, name, part, build in _parts(model, options, memory):
+    for kind, name, part, build in _parts(model, options, memory, common):
         try:
-            by_type[kind][name] = memory.of(kind, name, part, build)
+            by_type[kind][name] = memory.of(kind, name, part, build, common)
         except Exception as exc:
             if before is None:
                 raise
@@ -93,13 +105,14 @@ def resources_from_model(model: ProxyModel, *, options: EnvoyOptions, before: En
             elif kind is ResourceType.ENDPOINTS:
                 # Envoy would wait for them.
                 by_type[ResourceType.CLUSTER].pop(name, None)
+    by_type[ResourceType.ENDPOINTS] |= others
     return ResourceSet(by_type)
 
 
 _Part = tuple[ResourceType, str, Any, Callable[[Any], Message]]
 
 
-def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterator[_Part]:
+def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded, common: CommonParts) -> Iterator[_Part]:
     for cluster in model.clusters:
         yield ResourceType.CLUSTER, cluster.name, cluster, cluster_from_model
         if cluster.discovery is Discovery.EDS and not cluster.shares_endpoints:
@@ -116,7 +129,7 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded) -> Iterato
     for listener in model.listeners:
         yield ResourceType.LISTENER, listener.name, listener, lambda one: listener_from_model(one, options)
     for table in model.route_tables:
-        yield ResourceType.ROUTES, table.name, table, memory.hosts.configuration
+        yield ResourceType.ROUTES, table.name, table, lambda one: memory.hosts.configuration(one, common.hosts)
     memory.hosts.keep(table.name for table in model.route_tables)
     if model.gateway is not None:
         yield from _gateway_parts(model.gateway, options, memory)

@@ -21,6 +21,7 @@ from crossfade.compile.routing.routes import (
     RouteTable,
     VirtualHost,
 )
+from crossfade.envoy.common_parts import HostBytes, host_key
 from crossfade.envoy.filters.asked import fill_asked
 from crossfade.envoy.proto import (
     BoolValue,
@@ -43,15 +44,19 @@ class KnownHosts:
     def __init__(self) -> None:
         self._by_table: dict[str, dict[str, tuple[VirtualHost, bytes]]] = {}
 
-    def configuration(self, table: RouteTable) -> route_v3.RouteConfiguration:
+    def configuration(self, table: RouteTable, common: HostBytes) -> route_v3.RouteConfiguration:
+        """`common` are hosts of other proxies too, by `host_key`."""
         before, shared = self._by_table.get(table.name, {}), _Shared()
         now: dict[str, tuple[VirtualHost, bytes]] = {}
         parts: list[bytes] = []
         for host in table.virtual_hosts:
             known = before.get(host.name)
             if known is None or known[0] != host:
-                wrapped = route_v3.RouteConfiguration(virtual_hosts=[_virtual_host(host, shared)])
-                known = (host, wrapped.SerializeToString(deterministic=True))
+                key = host_key(host)
+                if (encoded := common.get(key)) is None:
+                    wrapped = route_v3.RouteConfiguration(virtual_hosts=[_virtual_host(host, shared)])
+                    encoded = common[key] = wrapped.SerializeToString(deterministic=True)
+                known = (host, encoded)
             now[host.name] = known
             parts.append(known[1])
         self._by_table[table.name] = now

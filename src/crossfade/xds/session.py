@@ -70,8 +70,13 @@ class _Interest:
         self.alone: set[str] = set()
         """Were part of a refused response: sent one by one, to learn which one is bad."""
         self.refused: dict[str, str] = {}
-        self.settled: int | None = None
-        """The version of the whole type that the proxy was last brought to; saves comparing while nothing changes."""
+        self.base: ResourceSet | None = None
+        """What the proxy was last sent all of, of this type: only what differs from it is looked at.
+
+        None: all is compared.
+        """
+        self.leaving: set[str] = set()
+        """To be removed, where the proxy has them."""
 
 
 class Session:
@@ -126,7 +131,7 @@ class Session:
     @staticmethod
     def _subscribe(interest: _Interest, request: discovery_v3.DeltaDiscoveryRequest) -> None:
         if request.resource_names_subscribe or request.resource_names_unsubscribe:
-            interest.settled = None
+            interest.base = None
         for name in request.resource_names_subscribe:
             if name == WILDCARD:
                 interest.is_wildcard = interest.owes_greeting = True
@@ -152,7 +157,7 @@ class Session:
         if not request.HasField("error_detail"):
             interest.alone.difference_update(sent.resources)
             return [Accepted(sent.kind, sent.resources)] if sent.resources else []
-        interest.settled = None
+        interest.base = None
         for name in sent.resources:
             self._restore(interest, name, sent)
         if len(sent.resources) > 1:
@@ -192,7 +197,7 @@ class Session:
             responses += self._additions(kind, self._wanted)
         if not self._awaits(ROUTING | {ResourceType.CLUSTER}):
             for kind in reversed(PUSH_ORDER):
-                responses += self._removals(kind, self._wanted)
+                responses += self._removals(kind)
         return responses
 
     def _awaits(self, kinds: frozenset[ResourceType]) -> bool:
@@ -205,16 +210,19 @@ class Session:
         if kind is ResourceType.ENDPOINTS and self._awaiting_endpoints:
             interest.owed |= interest.names & self._awaiting_endpoints
             self._awaiting_endpoints -= interest.names
-        if interest.settled == wanted_set.version_of(kind) and not interest.owed and not interest.owes_greeting:
+        base = interest.base
+        is_same = base is not None and base.version_of(kind) == wanted_set.version_of(kind)
+        if is_same and not interest.owed and not interest.owes_greeting:
             return
         wanted = wanted_set.of(kind)
-        changed = {
-            name: wanted[name] for name in self._candidates(interest, wanted) if self._needs(interest, name, wanted)
-        }
+        candidates = self._candidates(interest, kind, wanted_set)
+        changed = {name: wanted[name] for name in candidates if self._needs(interest, name, wanted)}
         missing = sorted(interest.owed.difference(wanted))
         interest.owed.clear()
+        interest.base = wanted_set
         if kind is ResourceType.ENDPOINTS:
             changed |= {name: _no_endpoints(name) for name in missing}
+            interest.leaving.update(missing)
             missing = []
         if kind is ResourceType.CLUSTER:
             self._owe_endpoints(changed)
@@ -229,10 +237,18 @@ class Session:
         interest.owes_greeting = False
 
     @staticmethod
-    def _candidates(interest: _Interest, wanted: Mapping[str, Resource]) -> Iterator[str]:
-        if interest.is_wildcard:
-            return iter(wanted)
-        return iter(sorted(interest.names & wanted.keys()))
+    def _candidates(interest: _Interest, kind: ResourceType, wanted_set: ResourceSet) -> list[str]:
+        """Names of which there is something that the proxy may lack, sorted; notes what it may have too much."""
+        wanted, base = wanted_set.of(kind), interest.base
+        if base is None:
+            interest.leaving = set(interest.versions.keys() - wanted.keys())
+            return list(wanted) if interest.is_wildcard else sorted(interest.names & wanted.keys())
+        differing = wanted_set.differing(kind, base)
+        gone = differing - wanted.keys()
+        interest.leaving -= differing
+        interest.leaving |= gone
+        asked = differing if interest.is_wildcard else differing & interest.names
+        return sorted((asked | interest.owed) & wanted.keys())
 
     @staticmethod
     def _needs(interest: _Interest, name: str, wanted: Mapping[str, Resource]) -> bool:
@@ -248,20 +264,19 @@ class Session:
         """
         self._awaiting_endpoints.update(clusters)
 
-    def _removals(self, kind: ResourceType, wanted: ResourceSet) -> Iterator[bytes]:
+    def _removals(self, kind: ResourceType) -> Iterator[bytes]:
         interest = self._interests.get(kind)
-        if interest is None or interest.settled == wanted.version_of(kind):
+        if interest is None or not interest.leaving:
             return
-        gone = sorted(interest.versions.keys() - wanted.of(kind).keys())
+        gone = sorted(interest.leaving & interest.versions.keys())
+        interest.leaving.clear()
         if gone:
             yield self._response(kind, {}, gone)
-        interest.settled = wanted.version_of(kind)
 
     def _response(self, kind: ResourceType, resources: dict[str, Resource], removed: Sequence[str]) -> bytes:
         self._nonce += 1
         nonce = str(self._nonce)
         interest = self._interests[kind]
-        interest.settled = None
         versions = interest.versions
         previous = {name: versions[name] for name in resources if name in versions}
         versions.update({name: resource.version for name, resource in resources.items()})

@@ -166,9 +166,9 @@ def test_what_was_encoded_before_gives_the_same_table() -> None:
         (),
     ):
         table = RouteTable("t", hosts, hidden_headers=("x-a",), copied_headers=(("x-b", "x-c"),))
-        assert known.configuration(table) == route_configuration(table)
+        assert known.configuration(table, {}) == route_configuration(table)
         other = RouteTable("other", hosts)
-        assert known.configuration(other) == route_configuration(other)
+        assert known.configuration(other, {}) == route_configuration(other)
         known.keep(["t"])
 
 

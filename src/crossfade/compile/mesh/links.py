@@ -37,6 +37,7 @@ class Links:
         self.cluster = cluster
         self.clusters: dict[tuple[NamespacedName, int, str], Cluster | Refusal] = {}
         """Of nodes' listeners, as they are first asked for: routes mention the same ones again and again."""
+        self._services: dict[str, Service | None] = {}
         self.secrets = AcmSecrets(snapshot, are_shown=cluster.shows_secrets)
         self.identities = MeshIdentities.of_mesh(members.mesh)
         self.uses_slices = uses_slices(members.mesh, cluster)
@@ -46,8 +47,10 @@ class Links:
 
     def kubernetes_service(self, hostname: str) -> Service | None:
         """The Service of the cluster that a host name stands for."""
-        key = service_key(hostname, self.cluster.domain)
-        return None if key is None else self._snapshot.get(Service, *key)
+        if hostname not in self._services:
+            key = service_key(hostname, self.cluster.domain)
+            self._services[hostname] = None if key is None else self._snapshot.get(Service, *key)
+        return self._services[hostname]
 
     def node_behind(self, cluster: Cluster) -> VirtualNode | None:
         """Whose listener it is; None where nobody is reached."""

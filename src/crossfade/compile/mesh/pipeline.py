@@ -380,5 +380,6 @@ def _sidecar(
 
 
 def _in_family(clusters: Iterable[Cluster], preference: str | None) -> Iterable[Cluster]:
-    family = _IP_FAMILIES.get(preference or "", IpFamily.ANY)
-    return (structs.replace(cluster, ip_family=family) for cluster in clusters)
+    """The very same clusters where nothing is preferred: they need not be encoded for each proxy."""
+    family = _IP_FAMILIES.get(preference or "")
+    return clusters if family is None else (structs.replace(cluster, ip_family=family) for cluster in clusters)

@@ -11,6 +11,7 @@ from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.model import Identity, ProxyModel
 from crossfade.controller.mesh.fault_leases import FaultLeases
 from crossfade.controller.mesh.zone_views import ZoneViews
+from crossfade.envoy.common_parts import CommonParts
 from crossfade.envoy.encoding import Unencodable, unencodable
 from crossfade.envoy.mesh_tls import issued_secrets
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded_all
@@ -76,17 +77,18 @@ class MeshPublication:
         ]
         if moved := self._views.learn(model.zones):
             self.publisher.look_again(moved)
+        common = CommonParts()
         for path, proxy in model.proxies.items():
-            mesh = mesh_of(path)
+            known, mesh = self._built.get(path), mesh_of(path)
             issued = self._issued(proxy.identity)
             if proxy.identity is not None and issued is None:
                 continue
-            built = self._current(path, proxy, changed.get(mesh, {})) or self._encoded(path, proxy, self._shared(mesh))
-            built = _with_identity(built, issued)
-            self._built[path] = built
-            self.leases.hold(path, proxy)
-            self.publisher.publish(path, self.leases.added_to(path, built.resources, now_s))
-            faults += [Fault(model.owners[path], one.name, one.exception) for one in built.unencodable]
+            if known is None or known.model is not proxy or known.issued is not issued or changed.get(mesh):
+                known = self._renewed(path, proxy, changed.get(mesh, {}), common, issued)
+                self._built[path] = known
+                self.leases.hold(path, proxy)
+                self.publisher.publish(path, self.leases.added_to(path, known.resources, now_s))
+            faults += [Fault(model.owners[path], one.name, one.exception) for one in known.unencodable]
         for gone in self._endpoints.keys() - model.endpoints.keys():
             del self._endpoints[gone]
         for gone in self._built.keys() - model.owners.keys():
@@ -122,6 +124,17 @@ class MeshPublication:
     def _shared(self, mesh: str) -> SharedEndpoints:
         return self._endpoints.setdefault(mesh, SharedEndpoints())
 
+    def _renewed(
+        self,
+        path: str,
+        proxy: ProxyModel,
+        changed: Mapping[str, Resource],
+        common: CommonParts,
+        issued: IssuedIdentity | None,
+    ) -> _Built:
+        built = self._current(path, proxy, changed) or self._encoded(path, proxy, common)
+        return _with_identity(built, issued)
+
     def _current(self, path: str, proxy: ProxyModel, changed: Mapping[str, Resource]) -> _Built | None:
         """What the proxy has, with the endpoints that are `changed`; None where its model is another."""
         known = self._built.get(path)
@@ -132,12 +145,12 @@ class MeshPublication:
         resources = known.resources.replacing(ResourceType.ENDPOINTS, own) if own else known.resources
         return known._replace(model=proxy, resources=resources)
 
-    def _encoded(self, path: str, proxy: ProxyModel, endpoints: SharedEndpoints) -> _Built:
+    def _encoded(self, path: str, proxy: ProxyModel, common: CommonParts) -> _Built:
         known = self._built.get(path)
         memory = Encoded() if known is None else known.memory
-        resources = resources_from_model(proxy, options=self._options, before=memory)
         shared = frozenset(cluster.name for cluster in proxy.clusters if cluster.shares_endpoints)
-        resources = resources.with_all(ResourceType.ENDPOINTS, endpoints.of(shared))
+        endpoints = self._shared(mesh_of(path)).of(shared)
+        resources = resources_from_model(proxy, options=self._options, before=memory, common=common, others=endpoints)
         zoned = frozenset(cluster.name for cluster in proxy.clusters if cluster.prefers_own_zone)
         return _Built(proxy, memory, resources, shared, zoned, unencodable(proxy, memory.failed, self._options))
 
