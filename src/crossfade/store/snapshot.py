@@ -46,6 +46,10 @@ class Snapshot:
         views = {kind: KindView.of(self._objects.get(kind, {})).after(changed) for kind, changed in changes.items()}
         return Snapshot(self.revision + 1, {**self._objects, **views})
 
+    def with_views(self, views: Mapping[type[Any], KindView[Any]]) -> "Snapshot":
+        """The same revision with other objects of these kinds."""
+        return Snapshot(self.revision, {**self._objects, **views})
+
     def all(self, kind: type[T]) -> tuple[T, ...]:
         """All objects of a kind, ordered by namespace and name; the very same tuple as long as none of them changed."""
         view = self._objects.get(kind)

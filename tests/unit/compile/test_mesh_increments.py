@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from crossfade.api.appmesh import (
     BackendGroup,
@@ -17,7 +18,9 @@ from crossfade.api.appmesh import (
     VirtualService,
 )
 from crossfade.compile.mesh import ArnScope, MeshCompiler, MeshModel, Refused, compile_with_fallback
+from crossfade.compile.mesh.admit import MEMBER_KINDS
 from crossfade.compile.mesh.fallback import Accepted, Memories
+from crossfade.compile.mesh.steady import SteadyObjects
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace, Service
 from crossfade_kube.meta import JsonObject
@@ -131,18 +134,33 @@ def changes(draw: st.DrawFn) -> tuple[TypedObject, bool]:
 @given(st.lists(st.tuples(changes(), st.booleans()), min_size=1, max_size=12))
 def test_what_is_remembered_is_what_would_be_compiled_anew(steps: list[tuple[tuple[TypedObject, bool], bool]]) -> None:
     """Also of what proxies refuse, and of older versions in force."""
-    snapshot, memories, accepted = beginning(), Memories(), {}
+    snapshot, memories, steady, accepted = beginning(), Memories(), SteadyObjects(), {}
     for (item, goes), is_refused in [((made(Mesh, "m", {}), False), False), *steps]:
         snapshot = snapshot.with_changes([] if goes else [item], [item] if goes else [])
         refusals = {typed_ref(item): Refused(item.spec, "no")} if is_refused and hasattr(item, "spec") else {}
-        accepted = same_twice(snapshot, accepted, refusals, memories)
+        accepted = same_twice(steady.of(snapshot), snapshot, accepted, refusals, memories)
 
 
-def same_twice(snapshot: Snapshot, accepted: Accepted, refusals: Any, memories: Memories) -> Accepted:
-    remembered = compile_with_fallback(snapshot, ArnScope(), accepted, refusals, memories=memories)
-    anew = compile_with_fallback(snapshot, ArnScope(), accepted, refusals)
-    assert remembered == anew
+def same_twice(steady: Snapshot, snapshot: Snapshot, accepted: Accepted, refusals: Any, memories: Memories) -> Accepted:
+    remembered = compile_with_fallback(steady, ArnScope(), accepted, refusals, memories=memories)
+    assert remembered.model == compile_with_fallback(snapshot, ArnScope(), accepted, refusals).model
     return remembered.accepted
+
+
+def test_written_statuses_compile_nothing() -> None:
+    compiler, snapshot = MeshCompiler(ArnScope()), beginning()
+    compiler.compile(snapshot, {})
+    routing = compiler.routing
+    for kind, name in STATES:
+        item: Any = snapshot.get(kind, "prod" if kind.RESOURCE.namespaced else "", name)
+        if kind in MEMBER_KINDS or kind is Mesh:
+            metadata = structs.replace(item.metadata, resource_version="2", generation=3, finalizers=("f",))
+            snapshot = snapshot.with_changes([structs.replace(item, metadata=metadata)], [])
+        compiler.compile(snapshot, {})
+        assert compiler.routing is routing
+    gone = made(GatewayRoute, "blues", STATES[GatewayRoute, "blues"][0])
+    compiler.compile(snapshot.with_changes([], [gone]), {})
+    assert compiler.routing is not routing
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from crossfade.compile.mesh.model import MeshModel
 from crossfade.compile.mesh.names import ArnScope
 from crossfade.compile.mesh.pipeline import with_endpoints
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView
+from crossfade.compile.mesh.steady import SteadyObjects
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Namespace, Secret, Service
 from crossfade_kube.registry import TypedObject
@@ -36,9 +37,11 @@ class MeshCompiler:
         self._refusals: Refusals = {}
         self._memories = Memories()
         self._endpoints = Memo()
+        self._steady = SteadyObjects()
 
     def compile(self, snapshot: Snapshot, refusals: Refusals) -> MeshModel:
         """`refusals` are those that still stand."""
+        snapshot = self._steady.of(snapshot)
         inputs = tuple(snapshot.all(kind) for kind in ROUTING_KINDS)
         is_same = refusals == self._refusals and len(inputs) == len(self._inputs)
         if self.routing is None or not is_same or any(map(_differ, inputs, self._inputs)):

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import suppress
+from operator import is_not
 
 from crossfade.compile.mesh import (
     ArnScope,
@@ -19,6 +20,7 @@ from crossfade.compile.mesh import (
     current,
     refusable,
 )
+from crossfade.compile.mesh.compiler import ROUTING_KINDS
 from crossfade.compile.mesh.readiness import readiness, services_of
 from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.publication import IdentitySource, MeshPublication
@@ -62,6 +64,7 @@ class MeshLoop:
         self._on_endpoints = on_endpoints
         self._on_found = on_found
         self._refusals: Refusals = {}
+        self._judged: tuple[object, ...] = ((),) * len(ROUTING_KINDS)
         self._has_new_refusals = asyncio.Event()
         self._on_faults = on_faults
         self._clock = clock
@@ -113,13 +116,16 @@ class MeshLoop:
     def _apply(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._refusals = current(snapshot, self._refusals)
-        before = self._compiler.routing
+        before, judged = self._compiler.routing, tuple(map(snapshot.all, ROUTING_KINDS))
         self.model = self._compiler.compile(snapshot, self._refusals)
         faults = self._publication.publish(self.model, self._clock())
         self._has_published.set()
         self._faults.tell((*self.model.faults, *faults))
         if self._compiler.routing is not before:
             self._publication.blame()
+        if self._compiler.routing is not before or any(map(is_not, judged, self._judged)):
+            # Also where statuses alone are others than were decided.
+            self._judged = judged
             self._on_compiled()
         self._on_endpoints()
 
