@@ -1,20 +1,23 @@
 """What one change costs in a mesh: endpoints to many proxies, and a router among many.
 
-    python -m benchmarks.mesh_changes [--services 200] [--proxies 100] [--routers 1000] [--rounds 100]
+    python -m benchmarks.mesh_changes [--services 200] [--proxies 100] [--routers 1000] [--nodes 0] [--rounds 100]
 
 First: a mesh of that many services, whose proxies (ten to a virtual node) all call all of them; one EndpointSlice
 changes, and the time runs from the watch event to the last proxy's ACK. The proxies are fakes in a process of their
-own. Then: that many VirtualRouters with five routes each, which one proxy calls: a full compilation with encoding, and
-one changed router. Ends by itself.
+own, whose CPU is told apart: with few cores it is part of the time. Then: that many VirtualRouters with five routes
+each, which one proxy calls (and `--nodes` more, one each): a full compilation with encoding, and one changed router.
+With `--proxies 0` or `--routers 0` the resident memory that is told is that of one part alone. Ends by itself.
 """
 
 import argparse
 import asyncio
 import gc
+import resource
 import statistics
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
@@ -40,12 +43,13 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=200)
     parser.add_argument("--proxies", type=int, default=100)
     parser.add_argument("--routers", type=int, default=1000)
+    parser.add_argument("--nodes", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=100)
     arguments = parser.parse_args()
     if arguments.proxies:
         asyncio.run(measure_endpoints(arguments.services, arguments.proxies, arguments.rounds))
     if arguments.routers:
-        measure_routers(arguments.routers, arguments.rounds)
+        measure_routers(arguments.routers, arguments.nodes, arguments.rounds)
 
 
 # --- objects ---------------------------------------------------------------------------------------------------
@@ -164,6 +168,7 @@ async def measure_endpoints(services: int, proxies: int, rounds: int) -> None:
     fakes_ms = (fakes - fakes_before) / rounds * 1000
     what = f"one endpoint of {services} services to {proxies} proxies"
     print(f"{what}: {shown(times)}; CPU a change: {used_ms:.1f} ms, and {fakes_ms:.1f} ms of the fakes")
+    print(f"{what}: {resident_mib():.0f} MiB resident")
     process.terminate()
     await process.wait()
     await server.stop()
@@ -179,30 +184,39 @@ async def last_acknowledged(lines: asyncio.StreamReader) -> tuple[float, float]:
 # --- routers ---------------------------------------------------------------------------------------------------
 
 
-def measure_routers(routers: int, rounds: int) -> None:
+def measure_routers(routers: int, more_nodes: int, rounds: int) -> None:
     store, names = Store(), [f"r{number}" for number in range(routers)]
     store.fill(Mesh, [("m", {})])
     targets = [f"n{number}" for number in range(100)]
     store.fill(Service, [(name, kubernetes_service()) for name in targets])
     store.fill(EndpointSlice, [(name, endpoint_slice(name, 0)) for name in targets])
     nodes = [(name, node(f"{name}.prod.svc.cluster.local")) for name in targets]
-    store.fill(VirtualNode, [*nodes, ("caller", node("caller.test", names))])
+    more = [
+        (f"more{number}", node(f"more{number}.prod.svc.cluster.local", [names[number % routers]]))
+        for number in range(more_nodes)
+    ]
+    store.fill(VirtualNode, [*nodes, ("caller", node("caller.test", names)), *more])
     provider = {name: {"virtualRouter": {"virtualRouterRef": {"name": name}}} for name in names}
     store.fill(
         VirtualService, [(name, {"spec": {"meshRef": {"name": "m"}, "provider": provider[name]}}) for name in names]
     )
     store.fill(VirtualRouter, [(name, router(number, 0)) for number, name in enumerate(names)])
-    full = [_measured(*_fresh(), store) for _ in range(5)]
+    # As in the controller: no garbage is collected while it compiles for the first time, and what it has then stays.
+    gc.disable()
     compiler, publication = _fresh()
-    _measured(compiler, publication, store)
+    full = [_measured(compiler, publication, store)]
+    used_mib = resident_mib()
     gc.freeze()
+    full += [_measured(*_fresh(), store) for _ in range(4)]
+    gc.enable()
     changed = []
     for number in range(min(rounds, 30)):
         store.change(VirtualRouter, "r7", router(7, number + 1))
         changed.append(_measured(compiler, publication, store))
-    what = f"{routers} routers, {ROUTES * routers} routes"
+    what = f"{routers} routers, {ROUTES * routers} routes" + (f", {more_nodes} nodes more" if more_nodes else "")
     print(f"{what}, all compiled and encoded: {shown(full)} CPU")
     print(f"{what}, one changed router: {shown(changed)} CPU")
+    print(f"{what}: {used_mib:.0f} MiB resident")
 
 
 def _fresh() -> tuple[MeshCompiler, MeshPublication]:
@@ -215,6 +229,11 @@ def _measured(compiler: MeshCompiler, publication: MeshPublication, store: Store
     started = time.process_time()
     publication.publish(compiler.compile(store.cache.snapshot(), {}), 0)
     return time.process_time() - started
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / (1 << 20)
 
 
 def shown(times: list[float]) -> str:

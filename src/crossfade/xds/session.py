@@ -89,6 +89,8 @@ class Session:
         self._awaited: set[str] = set()
         self._awaiting_endpoints: set[str] = set()
         self._nonce = 0
+        self._may_be_due = False
+        """Something has happened since `due` was asked. Most answers of proxies change nothing."""
 
     @property
     def is_holding(self) -> bool:
@@ -106,8 +108,10 @@ class Session:
     def stop_holding(self) -> None:
         """A cluster may warm for long (DNS, health checks); the rest must not wait for ever."""
         self._awaited.clear()
+        self._may_be_due = True
 
     def update(self, wanted: ResourceSet) -> None:
+        self._may_be_due = self._may_be_due or wanted is not self._wanted
         self._wanted = wanted
 
     # --- requests ----------------------------------------------------------------------------------------------
@@ -121,17 +125,19 @@ class Session:
         verdicts = self._answered(request)
         interest = self._interests.get(kind)
         if interest is None:
+            self._may_be_due = True
             interest = self._interests[kind] = _Interest()
             interest.versions.update(request.initial_resource_versions)
             if not request.resource_names_subscribe:
                 interest.is_wildcard = interest.owes_greeting = True
-        self._subscribe(interest, request)
+        if request.resource_names_subscribe or request.resource_names_unsubscribe:
+            self._may_be_due = True
+            self._subscribe(interest, request)
         return verdicts
 
     @staticmethod
     def _subscribe(interest: _Interest, request: discovery_v3.DeltaDiscoveryRequest) -> None:
-        if request.resource_names_subscribe or request.resource_names_unsubscribe:
-            interest.base = None
+        interest.base = None
         for name in request.resource_names_subscribe:
             if name == WILDCARD:
                 interest.is_wildcard = interest.owes_greeting = True
@@ -152,12 +158,15 @@ class Session:
         sent = self._sent.pop(request.response_nonce, None)
         if sent is None:
             return []
-        self._awaited.discard(request.response_nonce)
+        if request.response_nonce in self._awaited:
+            self._awaited.discard(request.response_nonce)
+            self._may_be_due = True
         interest = self._interests[sent.kind]
         if not request.HasField("error_detail"):
             interest.alone.difference_update(sent.resources)
             return [Accepted(sent.kind, sent.resources)] if sent.resources else []
         interest.base = None
+        self._may_be_due = True
         for name in sent.resources:
             self._restore(interest, name, sent)
         if len(sent.resources) > 1:
@@ -188,8 +197,9 @@ class Session:
 
     def due(self) -> list[bytes]:
         """Encoded `DeltaDiscoveryResponse`s, in the order in which they must be written."""
-        if self._wanted is None:
+        if self._wanted is None or not self._may_be_due:
             return []
+        self._may_be_due = False
         responses: list[bytes] = []
         for kind in PUSH_ORDER:
             if kind in FIRST and self._awaits(FIRST[kind]):
