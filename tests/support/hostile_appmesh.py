@@ -69,6 +69,17 @@ _ANNOTATED: Final = st.sampled_from(
         "x-a:",
         "host: x",
         ":path",
+        "abort 503 50%, from 2026-11-28T18:00:00Z for 15m",
+        "r: delay 1ms 1%, from 1970-01-01T00:00:01Z for 1h",
+        "1/h burst 4294967295",
+        "1: 4294967295/s",
+        "1Gi",
+        "80: 1",
+        "preserve",
+        "proper",
+        "prefer-own",
+        "a.test, *.a.test:1, http://*.a.test:65535, *.amazonaws.com",
+        "http://jazz.prod.svc.cluster.local:80",
     ]
 )
 TEXTS: Final[hostile.Texts] = {

@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -104,6 +105,38 @@ async def test_objects_report_what_became_of_them_in_any_order(lab: Lab) -> None
         assert (await lab.until(told)).endswith("virtualNode: 1")
         await lab.admin.delete(VirtualNode.RESOURCE, "v1", namespace="prod")
         await gone(lab, Mesh, "dj-app")
+
+
+async def test_the_author_of_a_fault_is_told_when_it_begins_and_ends(lab: Lab) -> None:
+    namespace = {"metadata": {"name": "faulty", "labels": {"mesh": "faulty"}}}
+    await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", **namespace})
+    listeners = [{"portMapping": {"port": 9080, "protocol": "http"}}]
+    node = {"listeners": listeners, "serviceDiscovery": {"dns": {"hostname": "v1.faulty"}}, "podSelector": {}}
+    caller = {"backends": [{"virtualService": {"virtualServiceRef": {"name": "jazz"}}}]}
+
+    async def told(reason: str) -> Json:
+        async def found() -> Json | None:
+            events = (await lab.admin.list(EVENT)).items
+            return next((event for event in events if event["reason"] == reason), None)
+
+        return await lab.until(found)
+
+    async with lab.running():
+        await make(lab, Mesh, "faulty", {"namespaceSelector": {"matchLabels": {"mesh": "faulty"}}})
+        await make(lab, VirtualNode, "v1", node, "faulty")
+        await make(lab, VirtualNode, "caller", caller, "faulty")
+        provider = {"virtualNode": {"virtualNodeRef": {"name": "v1"}}}
+        await make(lab, VirtualService, "jazz", {"provider": provider}, "faulty")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        fault = {"crossfade.dev/fault": f"abort 503 5%, from {now} for 1h"}
+        patch = {"metadata": {"annotations": fault}}
+        await lab.admin.patch(VirtualService.RESOURCE, "jazz", patch, namespace="faulty")
+        event = await told("FaultBegins")
+        assert event["involvedObject"]["kind"] == "VirtualService"
+        assert event["message"].startswith("metadata.annotations[crossfade.dev/fault]: callers get the fault until 20")
+        gone = {"metadata": {"annotations": dict.fromkeys(fault)}}
+        await lab.admin.patch(VirtualService.RESOURCE, "jazz", gone, namespace="faulty")
+        assert (await told("FaultEnds"))["type"] == "Normal"
 
 
 async def test_certificates_are_made_once_announced_and_served(lab: Lab) -> None:
