@@ -1,14 +1,16 @@
 //! What one run of a function may take.
 
 use mlua::{Lua, VmState};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Of Lua's virtual machine, and of what natives charge for.
 const STEPS: u32 = 5_000_000;
-/// Generous, since a worker may stand still meanwhile: the steps should end first.
-const TIME: Duration = Duration::from_millis(500);
+/// Of the worker's processor, from when the clock on the wall has gone on for as long: asking for it is dear, and where
+/// others have the processor meanwhile the function cannot help it. The steps should end first.
+const TIME: Duration = Duration::from_millis(250);
 /// After so many steps the clock is looked at.
 const EVERY: u32 = 100;
 
@@ -18,6 +20,8 @@ pub const TOO_LONG: &str = "it takes too long";
 pub struct Budget {
     steps: Cell<u32>,
     started: Cell<Option<Instant>>,
+    /// The worker's processor time when the run was first found late.
+    late_since: Cell<Option<Duration>>,
     is_spent: Cell<bool>,
     /// The function has answered the request, and nothing of it may go on.
     is_ended: Cell<bool>,
@@ -27,6 +31,7 @@ impl Budget {
     pub fn renew(&self) {
         self.steps.set(STEPS);
         self.started.set(Some(Instant::now()));
+        self.late_since.set(None);
         self.is_spent.set(false);
         self.is_ended.set(false);
     }
@@ -47,13 +52,27 @@ impl Budget {
     pub fn charge(&self, steps: u32) -> Result<(), String> {
         let left = self.steps.get().saturating_sub(steps);
         self.steps.set(left);
-        let is_late = || self.started.get().is_some_and(|started| started.elapsed() > TIME);
-        if left == 0 || self.is_spent.get() || (steps >= EVERY && is_late()) {
+        if left == 0 || self.is_spent.get() || (steps >= EVERY && self.is_late()) {
             self.is_spent.set(true);
             return Err(TOO_LONG.to_owned());
         }
         Ok(())
     }
+
+    fn is_late(&self) -> bool {
+        if self.started.get().is_none_or(|started| started.elapsed() <= TIME) {
+            return false;
+        }
+        let now = processor_time();
+        let since = self.late_since.get().unwrap_or(now);
+        self.late_since.set(Some(since));
+        now.saturating_sub(since) > TIME
+    }
+}
+
+fn processor_time() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(tv_sec.try_into().unwrap_or_default(), tv_nsec.try_into().unwrap_or_default())
 }
 
 /// Has Lua count its steps.
@@ -63,4 +82,24 @@ pub fn watch(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<()> {
         budget.charge(EVERY).map_err(mlua::Error::runtime)?;
         Ok(VmState::Continue)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_the_processor_is_not_late() {
+        let budget = Budget::default();
+        budget.renew();
+        budget.started.set(Instant::now().checked_sub(Duration::from_secs(60)));
+        assert_eq!(budget.charge(EVERY), Ok(()));
+        std::thread::sleep(TIME);
+        assert_eq!(budget.charge(EVERY), Ok(()));
+        while budget.charge(EVERY).is_ok() {
+            // Gives the steps back: time alone ends it.
+            budget.steps.set(STEPS);
+        }
+        assert!(processor_time() > TIME && budget.is_spent());
+    }
 }
