@@ -102,6 +102,9 @@ impl Changes {
     }
 }
 
+/// An answer of a pod's sidecar that carries it stands for a connection which the application has ended.
+const UNANSWERED: &str = "x-crossfade-unanswered";
+
 /// Methods that nginx does not try again once something was sent.
 const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
 
@@ -167,6 +170,7 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     let method = changes.written(":method").flatten().unwrap_or(request.method);
     if route.service.retry_idempotent && !NOT_IDEMPOTENT.contains(&method) {
         changes.set("x-envoy-retry-on", "reset");
+        changes.set("x-envoy-retriable-header-names", UNANSWERED);
     }
     // Kong's upstream connections are HTTP/1.1, except for gRPC.
     if is_websocket(request) {
@@ -401,6 +405,23 @@ mod tests {
         let changes = changed(ROOT, json!({}), json!({}), &testing::request("GET", "/h", &headers));
         assert_eq!(changes.remove, ["proxy", "keep-alive", "x-envoy-max-retries", "x-crossfade-cluster"]);
         assert!(changes.set.iter().any(|change| change.name == "te" && change.value.as_slice() == b"trailers"));
+    }
+
+    #[test]
+    fn what_may_be_sent_twice_is_tried_again() {
+        for (method, retries, is_retried) in [
+            ("GET", true, true),
+            ("PUT", true, true),
+            ("POST", true, false),
+            ("PATCH", true, false),
+            ("GET", false, false),
+        ] {
+            let route = json!({"service": {"retry_idempotent": retries}});
+            let sent = sent(ROOT, route, json!({}), &testing::request(method, "/h", &[]));
+            let told = ["x-envoy-retry-on", "x-envoy-retriable-header-names"].map(|name| sent.get(name).map(|s| &**s));
+            let expected = [Some("reset"), Some(UNANSWERED)].map(|value| value.filter(|_| is_retried));
+            assert_eq!(told, expected, "{method} {retries}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ LOOPBACK = "127.0.0.1"
 PORT = 9080
 NO_RETRIES = {"httpRetryEvents": ["server-error"], "maxRetries": 0, "perRetryTimeout": {"unit": "s", "value": 5}}
 UNDELIVERED = "x-crossfade-undelivered"
+UNANSWERED = "x-crossfade-unanswered"
 
 
 class App:
@@ -40,6 +41,7 @@ class App:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.delay_s = 0.0
+        self.hangs_up = False
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
@@ -60,6 +62,8 @@ class App:
                 await reader.readuntil(b"\r\n\r\n")
                 self.seen += 1
                 await asyncio.sleep(self.delay_s)
+                if self.hangs_up:
+                    return
                 lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
                 writer.write(f"HTTP/1.1 {self.status} x\r\n{lines}content-length: 3\r\n\r\napp".encode())
                 await writer.drain()
@@ -196,6 +200,30 @@ async def test_what_an_application_has_answered_is_not_asked_again_without_leave
         answer = await found.get()
         assert (answer.status, UNDELIVERED in answer.headers) == (503, False)
         assert app.seen - before == 2
+
+
+async def test_a_sidecar_tells_its_callers_proxy_alone_that_its_application_hung_up(tmp_path: Path) -> None:
+    async with pods(tmp_path, 1) as found:
+        app, sidecar = found.apps[0], found.sidecars[0]
+        found.route(retryPolicy=NO_RETRIES)
+        await found.gateway.until("/jazz")
+        app.status, app.headers = 503, {UNANSWERED: "true"}
+        assert UNANSWERED not in (await ask(sidecar.port)).headers, "an application cannot say it"
+
+        app.hangs_up = True
+        before = app.seen
+        answer = await ask(sidecar.port)
+        assert (answer.status, answer.headers.get(UNANSWERED), UNDELIVERED in answer.headers) == (503, "true", False)
+        answer = await found.get()
+        assert (answer.status, UNANSWERED in answer.headers) == (503, False)
+        # Each asked once: the author wants no retries of what was delivered.
+        assert app.seen - before == 2
+
+
+async def ask(port: int) -> aiohttp.ClientResponse:
+    async with aiohttp.ClientSession() as http, http.get(f"http://{LOOPBACK}:{port}/") as answer:
+        await answer.read()
+        return answer
 
 
 async def test_an_overload_is_not_made_worse(tmp_path: Path) -> None:

@@ -48,7 +48,11 @@ class RunningGateway:
         eventually(lambda: any(line.endswith("ready") for line in self.lines), within_s=START_WITHIN_S, seen=self.lines)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=dict(headers or {}))
+        return self.ask("GET", path, headers)
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
                 return Answer(response.status, response.read().decode(), response.headers)

@@ -9,7 +9,7 @@ from tests.support.serving import serving
 
 
 class Upstream:
-    """Answers every GET with its name and `statuses` of the path, by default 200; waits while `gate` is closed."""
+    """Answers with its name and `statuses` of the path, by default 200; waits while `gate` is closed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -43,6 +43,8 @@ def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that the base class looks for
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited name
             pass

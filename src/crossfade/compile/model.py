@@ -222,7 +222,7 @@ class HttpHandler(Struct, frozen=True):
     takes_http2: bool = False
     """In the Kong dialect: HTTP/2 besides HTTP/1."""
     tells_undelivered: bool = False
-    """Its own answers say whether the request reached the cluster (`UNDELIVERED_HEADER`)."""
+    """Its own answers say how far the request got (`MARKS`)."""
     header_case: HeaderCase = HeaderCase.LOWER
     """In the App Mesh dialect."""
     filters: RouteFilters = RouteFilters()

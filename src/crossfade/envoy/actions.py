@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from crossfade.compile.routing.retry import UNDELIVERED_HEADER
+from crossfade.compile.routing.retry import MARKS
 from crossfade.compile.routing.tables import Action
 from crossfade.envoy import names
 from crossfade.envoy.filters.order import route_config
@@ -33,7 +33,7 @@ def action_table(actions: Mapping[str, Action]) -> route_v3.RouteConfiguration:
         # An empty map is no map to Envoy.
         host.matcher.ClearField("matcher_tree")
     return route_v3.RouteConfiguration(
-        name=names.GATEWAY_ROUTES, virtual_hosts=[host], response_headers_to_remove=[UNDELIVERED_HEADER]
+        name=names.GATEWAY_ROUTES, virtual_hosts=[host], response_headers_to_remove=MARKS
     )
 
 

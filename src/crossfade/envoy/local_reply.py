@@ -8,7 +8,7 @@ module's own answers pass untouched. Where it sees such a reply on its way out i
 from functools import cache
 from typing import Final, NamedTuple
 
-from crossfade.compile.routing.retry import NOT_RETRIED_HEADER, UNDELIVERED_HEADER
+from crossfade.compile.routing.retry import NOT_RETRIED_HEADER, UNANSWERED_HEADER, UNDELIVERED_HEADER
 from crossfade.envoy.proto import accesslog_v3, core_v3, hcm_v3
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
@@ -56,15 +56,16 @@ def _mapper(reply: Reply, server_token: str) -> hcm_v3.ResponseMapper:
 def sidecar_local_replies() -> hcm_v3.LocalReplyConfig:
     """What a sidecar adds to its own answers for those that called its application.
 
-    UF: connecting failed, so the application has seen nothing of the request. UO: there are too many already, which
-    asking again would make worse. Not to be changed: it is one message for all.
+    UF: connecting failed, so the application has seen nothing of the request. UC, UR: the connection or the stream
+    ended before the answer's first byte. UO: there are too many already, which asking again would make worse.
+    Not to be changed: it is one message for all.
     """
-    marks = (("UF", UNDELIVERED_HEADER), ("UO", NOT_RETRIED_HEADER))
-    return hcm_v3.LocalReplyConfig(mappers=[_marking(flag, header) for flag, header in marks])
+    marks = ((("UF",), UNDELIVERED_HEADER), (("UC", "UR"), UNANSWERED_HEADER), (("UO",), NOT_RETRIED_HEADER))
+    return hcm_v3.LocalReplyConfig(mappers=[_marking(flags, header) for flags, header in marks])
 
 
-def _marking(flag: str, header: str) -> hcm_v3.ResponseMapper:
-    filtered = accesslog_v3.AccessLogFilter(response_flag_filter=accesslog_v3.ResponseFlagFilter(flags=[flag]))
+def _marking(flags: tuple[str, ...], header: str) -> hcm_v3.ResponseMapper:
+    filtered = accesslog_v3.AccessLogFilter(response_flag_filter=accesslog_v3.ResponseFlagFilter(flags=flags))
     mapper = hcm_v3.ResponseMapper(filter=filtered)
     mapper.headers_to_add.add(
         header=core_v3.HeaderValue(key=header, value="true"),

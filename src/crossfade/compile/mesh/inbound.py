@@ -37,7 +37,7 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
-from crossfade.compile.routing.retry import NO_RETRY_OF_OVERLOAD, UNDELIVERED_HEADER
+from crossfade.compile.routing.retry import MARKS, NO_RETRY_OF_OVERLOAD
 from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost, filters_of
 from crossfade_kube.registry import typed_ref
 
@@ -223,6 +223,6 @@ def _route_table(listener: NodeListener, cluster: str, asks: NodeAsks, origin: O
     return RouteTable(
         names.inbound_routes(mapping.protocol, mapping.port),
         (host,),
-        hidden_headers=(UNDELIVERED_HEADER,),
+        hidden_headers=MARKS,
         copied_headers=(NO_RETRY_OF_OVERLOAD,),
     )

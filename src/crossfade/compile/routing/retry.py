@@ -5,7 +5,11 @@ from typing import Final
 from msgspec import Struct
 
 UNDELIVERED_HEADER: Final = "x-crossfade-undelivered"
-"""On answers of a sidecar that could not connect to its application; nobody else's answer carries it to a client."""
+"""On answers of a sidecar that could not connect to its application, which has seen nothing of the request."""
+UNANSWERED_HEADER: Final = "x-crossfade-unanswered"
+"""On answers of a sidecar whose application ended the connection before it answered: it may have seen the request."""
+MARKS: Final = (UNDELIVERED_HEADER, UNANSWERED_HEADER)
+"""What sidecars say to the proxies of their callers. Applications cannot say it, and clients do not hear it."""
 OVERLOADED_HEADER: Final = "x-envoy-overloaded"
 NOT_RETRIED_HEADER: Final = "x-envoy-ratelimited"
 """An Envoy that gets it does not try again, whatever its policy."""
