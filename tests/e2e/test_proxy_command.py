@@ -163,6 +163,44 @@ async def test_a_sidecar_shows_its_renewed_token_over_tls(tmp_path: Path) -> Non
     await server.stop()
 
 
+async def test_a_sidecar_comes_back_to_a_control_plane_with_another_authority(tmp_path: Path) -> None:
+    former, latter = (ServerKeyPair(made.key.encode(), made.certificate.encode()) for made in (
+        self_signed("localhost"), self_signed("localhost")
+    ))  # fmt: skip
+    (port,) = free_ports(1)
+    told = tmp_path / "ca.crt"
+    settings = {
+        "CROSSFADE_ADS_ADDRESS": f"localhost:{port}",
+        "CROSSFADE_ADS_CA": former.chain_pem.decode(),
+        "CROSSFADE_ADS_CA_FILE": str(told),
+        "ENVOY_ADMIN_ACCESS_PORT": str(free_ports(1)[0]),
+    }
+
+    @asynccontextmanager
+    async def control_plane(pair: ServerKeyPair) -> AsyncIterator[Publisher]:
+        publisher = Publisher()
+        address, shown = f"127.0.0.1:{port}", tls_credentials(lambda: pair)
+        server = await AdsServer.start(
+            publisher=publisher, address=address, authenticate=always("sidecar"), credentials=shown
+        )
+        try:
+            yield publisher
+        finally:
+            await server.stop()
+
+    async def connected(publisher: Publisher) -> bool:
+        return publisher.connected() == {"sidecar": ["ns/pod"]}
+
+    async with proxy(**settings) as process:
+        async with control_plane(former) as publisher:
+            await until(lambda: connected(publisher))
+        async with control_plane(latter) as publisher:
+            told.write_bytes(latter.chain_pem)
+            process.send_signal(signal.SIGUSR1)
+            await until(lambda: connected(publisher))
+            assert process.returncode is None
+
+
 class Sidecar(NamedTuple):
     """With an outbound and an inbound listener, both to one backend."""
 

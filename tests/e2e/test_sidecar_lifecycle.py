@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.gateway import eventually
 from tests.support.mesh_lab import Cell, MeshLab, client_pod, mesh_lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
 SERVER = Cell("server")
 RATE, SECONDS = 40.0, 14.0
+AWAY_S = 30.0
 KINDS = ("native", "classic")
 
 
@@ -87,10 +89,68 @@ def test_connections_wait_for_an_envoy_that_was_killed(lab: MeshLab, side: str) 
     pod = lab.kubectl("get", "pods", "-l", label, "-o", "jsonpath={.items[0].metadata.name}")
     time.sleep(1)
     lab.kubectl("exec", pod, "-c", "envoy", "--", "sh", "-c", KILL_ENVOY)
-    restarts = "{.status.initContainerStatuses[?(@.name=='envoy')].restartCount}"
-    assert lab.kubectl("get", "pod", pod, "-o", f"jsonpath={restarts}") == "0"
+    assert restarts_of(lab, pod) == "0"
     # An Envoy takes a third of a second to come back: 35 requests.
     assert calling.result().lost_count < 20
+
+
+CONTROLLER = ("-n", "appmesh-system", "deployment/appmesh-controller")
+TRIO = Cell("trio", replicas=3, response_type="ENDPOINTS")
+
+
+def pods_of(lab: MeshLab, app: str) -> list[str]:
+    return lab.kubectl("get", "pods", "-l", f"app={app}", "-o", "jsonpath={.items[*].metadata.name}").split()
+
+
+def is_ready(lab: MeshLab, pod: str) -> bool:
+    ready = "{.status.conditions[?(@.type=='Ready')].status}"
+    return lab.kubectl("get", "pod", pod, "-o", f"jsonpath={ready}") == "True"
+
+
+def restarts_of(lab: MeshLab, pod: str) -> str:
+    restarts = "{.status.initContainerStatuses[?(@.name=='envoy')].restartCount}"
+    return lab.kubectl("get", "pod", pod, "-o", f"jsonpath={restarts}")
+
+
+def test_sidecars_serve_on_without_a_control_plane_and_one_that_was_killed_comes_back_with_it(lab: MeshLab) -> None:
+    """Without a control plane a new Envoy gets no configuration: its pod is not Ready, and the others are asked."""
+    lab.deploy(TRIO)
+    victim = pods_of(lab, "trio-v1")[0]
+    calling = lab.call_in_mesh(TRIO, rate=RATE, seconds=AWAY_S)
+    lab.kubectl("scale", *CONTROLLER, "--replicas=0")
+    try:
+        lab.kubectl("wait", "-n", "appmesh-system", "pod", "--all", "--for=delete", "--timeout=60s")
+        lab.kubectl("exec", victim, "-c", "envoy", "--", "sh", "-c", KILL_ENVOY)
+        eventually(lambda: not is_ready(lab, victim), within_s=20)
+        tally = calling.result()
+        assert tally.sent > RATE * AWAY_S * 0.9
+        # What was inside the killed Envoy.
+        assert tally.lost_count <= 2
+    finally:
+        lab.kubectl("scale", *CONTROLLER, "--replicas=1")
+    eventually(lambda: is_ready(lab, victim), within_s=60)
+    assert restarts_of(lab, victim) == "0"
+
+
+CONNECTED = "curl -s '127.0.0.1:9901/stats?filter=control_plane.connected_state'"
+
+
+def test_sidecars_come_back_when_the_authority_was_lost(lab: MeshLab) -> None:
+    pods = [*pods_of(lab, "server-v1"), *pods_of(lab, "trio-v1")]
+    secret = ("-n", "appmesh-system", "secret", "appmesh-controller-webhook-server-cert")
+    authority = "jsonpath={.data.ca\\.crt}"
+    former = lab.kubectl("get", *secret, "-o", authority)
+    lab.kubectl("delete", *secret)
+    lab.kubectl("rollout", "restart", *CONTROLLER)
+    lab.kubectl("rollout", "status", *CONTROLLER, "--timeout=90s")
+    assert lab.kubectl("get", *secret, "-o", authority) != former
+
+    def is_connected(pod: str) -> bool:
+        return "connected_state: 1" in lab.kubectl("exec", pod, "-c", "envoy", "--", "sh", "-c", CONNECTED)
+
+    # As long as the kubelet may take to carry a changed ConfigMap into a pod.
+    eventually(lambda: all(is_connected(pod) for pod in pods), within_s=120)
+    assert [restarts_of(lab, pod) for pod in pods] == ["0"] * len(pods)
 
 
 def test_a_classic_sidecar_can_hold_its_application_back(lab: MeshLab) -> None:

@@ -15,6 +15,7 @@ Json = dict[str, Any]
 
 TYPE: Final = "type.googleapis.com/"
 TOKEN_SECRET: Final = "ads-token"  # noqa: S105 - the name of a secret, not one
+AUTHORITY_SECRET: Final = "ads-authority"  # noqa: S105 - the name of a secret, not one
 MAX_CONNECTIONS: Final = 50_000
 # Kong's path regexes are longer than what Envoy takes by default (100 instructions).
 REGEX_PROGRAM_SIZE: Final = 32_768
@@ -24,14 +25,15 @@ SOL_SOCKET, SO_MARK = 1, 36
 
 
 class AdsPeer(NamedTuple):
-    """Where the control plane listens. Without `ca_pem` the connection is plain: loopback only.
+    """Where the control plane listens. Without `authority_file` the connection is plain: loopback only.
 
-    `token_file` is an SDS file (see `token_secret`) with the bearer token, watched by Envoy.
+    Both files are of SDS and watched by Envoy: whom it trusts (see `authority_secret`) and the bearer token (see
+    `token_secret`).
     """
 
     host: str
     port: int
-    ca_pem: str | None = None
+    authority_file: str | None = None
     token_file: str | None = None
 
 
@@ -118,11 +120,16 @@ def _resolver(name_servers: tuple[tuple[str, int], ...]) -> Json:
 
 def token_secret(token: str) -> Json:
     """Content of the SDS file: a discovery response with the one secret. Replace it by renaming."""
-    secret = {
-        "@type": TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret",
-        "name": TOKEN_SECRET,
-        "generic_secret": {"secret": {"inline_string": token}},
-    }
+    return _sds_file(TOKEN_SECRET, {"generic_secret": {"secret": {"inline_string": token}}})
+
+
+def authority_secret(pem: str) -> Json:
+    """As `token_secret`, of certificates that may vouch for the control plane."""
+    return _sds_file(AUTHORITY_SECRET, {"validation_context": {"trusted_ca": {"inline_string": pem}}})
+
+
+def _sds_file(name: str, kind: Json) -> Json:
+    secret = {"@type": TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret", "name": name, **kind}
     return {"resources": [secret]}
 
 
@@ -180,8 +187,8 @@ def _ads_cluster(ads: AdsPeer) -> Json:
         "typed_extension_protocol_options": {options["@type"].removeprefix(TYPE): options},
         **_ads_discovery(ads.host),
     }
-    if ads.ca_pem is not None:
-        cluster["transport_socket"] = _client_tls(ads.host, ads.ca_pem)
+    if ads.authority_file is not None:
+        cluster["transport_socket"] = _client_tls(ads.host, ads.authority_file)
     return cluster
 
 
@@ -204,7 +211,7 @@ def _token_filters(token_file: str) -> list[Json]:
         "@type": TYPE + "envoy.extensions.http.injected_credentials.generic.v3.Generic",
         "credential": {
             "name": TOKEN_SECRET,
-            "sds_config": {"path_config_source": {"path": token_file}, "resource_api_version": "V3"},
+            "sds_config": _file_source(token_file),
         },
         "header_value_prefix": "Bearer ",
     }
@@ -220,14 +227,24 @@ def _token_filters(token_file: str) -> list[Json]:
     ]
 
 
-def _client_tls(host: str, ca_pem: str) -> Json:
+def _file_source(path: str) -> Json:
+    return {"path_config_source": {"path": path}, "resource_api_version": "V3"}
+
+
+def _client_tls(host: str, authority_file: str) -> Json:
     san = {"san_type": "IP_ADDRESS" if _is_ip(host) else "DNS", "matcher": {"exact": host}}
-    validation = {"trusted_ca": {"inline_string": ca_pem}, "match_typed_subject_alt_names": [san]}
+    validation = {
+        "default_validation_context": {"match_typed_subject_alt_names": [san]},
+        "validation_context_sds_secret_config": {
+            "name": AUTHORITY_SECRET,
+            "sds_config": _file_source(authority_file),
+        },
+    }
     context: Json = {
         "@type": TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "common_tls_context": {
             "alpn_protocols": ["h2"],
-            "validation_context": validation,
+            "combined_validation_context": validation,
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         },
     }

@@ -6,7 +6,7 @@ from crossfade.envoy.probes import ProbedPort, probes_text
 from crossfade.inject.annotations import PodWishes
 from crossfade.inject.probes import VARIABLE as PROBES
 from crossfade.inject.sds import sds_mount, sds_variable
-from crossfade.inject.settings import PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
+from crossfade.inject.settings import AUTHORITY_BUNDLE, AUTHORITY_KEY, PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
 ENVOY_NAME: Final = "envoy"
@@ -29,6 +29,7 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
         "APPMESH_PLATFORM_APP_MESH_CONTROLLER_VERSION": settings.version,
         "CROSSFADE_ADS_ADDRESS": settings.ads_address,
         "CROSSFADE_ADS_CA": settings.ads_ca_pem,
+        "CROSSFADE_ADS_CA_FILE": f"{_TOKEN_DIRECTORY}/{AUTHORITY_KEY}",
         "CROSSFADE_ADS_TOKEN_FILE": f"{_TOKEN_DIRECTORY}/token",
     }
     from_fields = {
@@ -44,9 +45,11 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
 
 
 def token_volume() -> JsonObject:
-    """The pod's own token, also where the author does not mount the usual one; the kubelet renews it."""
+    """The pod's own token, also where the author does not mount the usual one, and whom to trust; the kubelet renews
+    both. The controller may write its bundle later than the first pod of a namespace is made."""
+    bundle = {"name": AUTHORITY_BUNDLE, "optional": True, "items": [{"key": AUTHORITY_KEY, "path": AUTHORITY_KEY}]}
     token = {"audience": TOKEN_AUDIENCE, "expirationSeconds": _TOKEN_SECONDS, "path": "token"}
-    return {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}
+    return {"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}, {"configMap": bundle}]}}
 
 
 def token_mount() -> JsonObject:

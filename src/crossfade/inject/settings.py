@@ -9,6 +9,10 @@ PROXY_UID: Final = 1337
 # A token for this audience proves who the pod is to the control plane, and opens nothing else.
 TOKEN_AUDIENCE: Final = "crossfade-mesh"  # noqa: S105 - not a secret
 
+AUTHORITY_BUNDLE: Final = "crossfade-mesh-authority"
+AUTHORITY_KEY: Final = "ca.crt"
+"""A ConfigMap in each namespace with members of a mesh, and its key."""
+
 
 class NativeSidecars(StrEnum):
     """AUTO: where the cluster has them, in all pods but those of Kong's charts."""

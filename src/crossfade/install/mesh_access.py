@@ -3,6 +3,7 @@
 from typing import Final
 
 from crossfade.api.appmesh.values import GROUP
+from crossfade.inject.settings import AUTHORITY_BUNDLE
 from crossfade.install.mesh_names import (
     ADMITTED,
     CERTIFICATE_SECRET,
@@ -62,6 +63,9 @@ def _cluster_rules(reads_secrets: bool) -> list[JsonObject]:
         _rule("", ["pods"], _READ),
         *([_rule("", ["secrets"], _READ)] if reads_secrets else []),
         _rule("", ["events"], ("create", "patch")),
+        # Whom sidecars trust, told in each of their namespaces; creating cannot be bound to a name.
+        _rule("", ["configmaps"], ("create",)),
+        {**_rule("", ["configmaps"], ("get", "patch")), "resourceNames": [AUTHORITY_BUNDLE]},
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),
         {
             **_rule("admissionregistration.k8s.io", ["mutatingwebhookconfigurations"], _OWN),

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
+from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Reading, read_settings
 from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
-from crossfade.proxy.envoy_process import EnvoyProcess, write_private
+from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.launcher import EndSettings, Launcher
 from crossfade.proxy.state_folder import StateFolder
+from crossfade.proxy.watched_files import ControlPlaneFiles, UnreadableError, control_plane_files
 from crossfade.proxy.work_folder import work_folder
 
 GATEWAY_ADS: Final = "127.0.0.1:18001"
@@ -27,17 +28,20 @@ SDS_SOCKET: Final = "/run/spire/sockets/agent.sock"
 GATEWAY_STATUS_PORT: Final = 8100
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
+_NO_FILES: Final = ControlPlaneFiles()
 
 
 class ProxySettings(NamedTuple):
     """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers.
 
-    `told` are the settings of Kong that the controller carries out.
+    `told` are the settings of Kong that the controller carries out. `ads_ca_file`, once it is there, counts in place of
+    `ads_ca_pem`.
     """
 
     node_id: str
     ads_address: str
     ads_ca_pem: str | None
+    ads_ca_file: Path | None
     token_file: Path | None
     admin_port: int
     pod_ip: str | None
@@ -70,13 +74,12 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
-    token_file = environment.get("CROSSFADE_ADS_TOKEN_FILE")
-    state_folder = environment.get("CROSSFADE_STATE_FOLDER")
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
         ads_address=address,
         ads_ca_pem=_pem(environment.get("CROSSFADE_ADS_CA")),
-        token_file=Path(token_file) if token_file else None,
+        ads_ca_file=_path(environment, "CROSSFADE_ADS_CA_FILE"),
+        token_file=_path(environment, "CROSSFADE_ADS_TOKEN_FILE"),
         admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
         status=_status(environment, kong) if is_gateway else (),
@@ -85,7 +88,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
         stands_alone=is_gateway or "/virtualGateway/" in environment.get("APPMESH_VIRTUAL_NODE_NAME", ""),
         waits_for_app_s=_number(environment, "CROSSFADE_WAIT_FOR_APP_S", 0) or None,
-        state_folder=Path(state_folder) if state_folder else None,
+        state_folder=_path(environment, "CROSSFADE_STATE_FOLDER"),
         socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
         stats_tags=_stats_tags(environment),
         is_gateway=is_gateway,
@@ -147,6 +150,10 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
         raise SettingsError(f"{name} is {text!r}: it must be a whole number") from None
 
 
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    return Path(text) if (text := environment.get(name)) else None
+
+
 def _pem(value: str | None) -> str | None:
     """The certificate itself or the name of a file with it."""
     if not value:
@@ -163,18 +170,17 @@ def status_pages(listens: tuple[Listen, ...]) -> tuple[AdminPages, ...]:
     return tuple(AdminPages(one.address, one.port, STATUS_PATHS, one.takes_ipv4_too) for one in listens)
 
 
-def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path | None) -> str:
+def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = _NO_FILES) -> str:
     host, separator, port = settings.ads_address.rpartition(":")
     if not separator or not port.isdigit():
         raise SettingsError(f"CROSSFADE_ADS_ADDRESS is {settings.ads_address!r}: it must be host:port")
     pages = status_pages(settings.status)
     if settings.pod_ip is not None:
         pages = (*pages, AdminPages(settings.pod_ip, settings.admin_port, STATS_PATHS))
-    secret_file = str(token_secret_file) if token_secret_file is not None else None
     return json.dumps(
         bootstrap(
             node_id=settings.node_id,
-            ads=AdsPeer(host.strip("[]"), int(port), settings.ads_ca_pem, secret_file),
+            ads=AdsPeer(host.strip("[]"), int(port), *files.targets),
             admin_port=settings.admin_port,
             pages=pages,
             socket_mark=settings.socket_mark,
@@ -187,27 +193,6 @@ def bootstrap_from_settings(settings: ProxySettings, *, token_secret_file: Path 
             probes_address=settings.pod_ip or "0.0.0.0",
         )
     )
-
-
-class _Token:
-    """Carries the pod's token into the file that Envoy watches."""
-
-    def __init__(self, source: Path, target: Path) -> None:
-        self._source = source
-        self._target = target
-        self._known = ""
-
-    def refresh(self) -> None:
-        """Keeps the last token while the file cannot be read."""
-        try:
-            token = self._source.read_text().strip()
-        except OSError as error:
-            if not self._known:
-                raise SettingsError(f"cannot read the token {self._source}: {error.strerror}") from None
-            return
-        if token and token != self._known:
-            write_private(self._target, json.dumps(token_secret(token)).encode())
-            self._known = token
 
 
 def run_proxy(*, is_gateway: bool) -> int:
@@ -228,10 +213,14 @@ def _say(text: str) -> None:
 
 
 def _run(settings: ProxySettings, workdir: Path) -> int:
-    token = _Token(settings.token_file, workdir / "token.json") if settings.token_file is not None else None
-    if token is not None:
-        token.refresh()
-    text = bootstrap_from_settings(settings, token_secret_file=workdir / "token.json" if token is not None else None)
+    files = control_plane_files(
+        workdir, ca_pem=settings.ads_ca_pem, ca_file=settings.ads_ca_file, token=settings.token_file
+    )
+    try:
+        files.refresh()
+    except UnreadableError as problem:
+        raise SettingsError(f"cannot read the token {problem}") from None
+    text = bootstrap_from_settings(settings, files)
 
     def start() -> EnvoyProcess:
         return EnvoyProcess.start(
@@ -245,14 +234,10 @@ def _run(settings: ProxySettings, workdir: Path) -> int:
     end = EndSettings(settings.admin_port, settings.stands_alone, settings.drain_s, settings.waits_for_app_s)
     state = _state_folder(settings.state_folder)
     try:
-        return Launcher(start, end, refresh=token.refresh if token else _nothing, state=state).run()
+        return Launcher(start, end, refresh=files.refresh, state=state).run()
     finally:
         if state is not None:
             state.close()
-
-
-def _nothing() -> None:
-    """There is no token to be renewed."""
 
 
 def _state_folder(path: Path | None) -> StateFolder | None:

@@ -1,6 +1,7 @@
 """From objects to statuses, certificates and identities, as an API server sees them."""
 
 import base64
+import contextlib
 import ssl
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from crossfade.xds.auth import NotAuthenticatedError
 from crossfade_kube.errors import NotFound
 from crossfade_kube.meta import ObjectRef, Resource
 from crossfade_kube.resources import (
+    CONFIG_MAP,
     EVENT,
     MUTATING_WEBHOOK_CONFIGURATION,
     NAMESPACE,
@@ -170,6 +172,28 @@ async def test_certificates_are_made_once_announced_and_served(lab: Lab) -> None
             assert (await answer.json())["response"]["allowed"]
     async with lab.running():
         assert await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system") == secret
+
+
+async def test_sidecars_are_told_of_the_authority_wherever_they_may_be_and_of_a_new_one_too(lab: Lab) -> None:
+    await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "told"}})
+    await make(lab, VirtualNode, "v", {"podSelector": {"matchLabels": {"app": "v"}}}, "told")
+
+    async def told(former: str = "") -> str | None:
+        with contextlib.suppress(NotFound):
+            bundle = await lab.admin.get(CONFIG_MAP, "crossfade-mesh-authority", namespace="told")
+            secret = await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system")
+            text: str = bundle["data"]["ca.crt"]
+            return text if text.encode() == base64.b64decode(secret["data"]["ca.crt"]) and text != former else None
+        return None
+
+    async with lab.running():
+        first = await lab.until(told)
+    await lab.admin.delete(SECRET, SECRET_NAME, namespace="appmesh-system")
+    async with lab.running():
+        await lab.until(lambda: told(first))
+        with pytest.raises(NotFound):
+            await lab.admin.get(CONFIG_MAP, "crossfade-mesh-authority", namespace="default")
+    await lab.admin.delete(NAMESPACE, "told")
 
 
 async def test_a_sidecar_is_known_by_its_pods_token(lab: Lab) -> None:

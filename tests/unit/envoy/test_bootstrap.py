@@ -23,13 +23,17 @@ def test_plain_connection_inside_the_pod() -> None:
 
 def test_the_control_plane_must_prove_its_name() -> None:
     made = built(
-        AdsPeer("ads.ns.svc", 18000, "PEM", "/run/token.json"), pages=(AdminPages("0.0.0.0", 8100, STATUS_PATHS),)
+        AdsPeer("ads.ns.svc", 18000, "/run/ca.json", "/run/token.json"),
+        pages=(AdminPages("0.0.0.0", 8100, STATUS_PATHS),),
     )
     ads, admin = made["static_resources"]["clusters"]
     context = ads["transport_socket"]["typed_config"]
     assert context["sni"] == "ads.ns.svc"
-    (name,) = context["common_tls_context"]["validation_context"]["match_typed_subject_alt_names"]
+    validation = context["common_tls_context"]["combined_validation_context"]
+    (name,) = validation["default_validation_context"]["match_typed_subject_alt_names"]
     assert name == {"san_type": "DNS", "matcher": {"exact": "ads.ns.svc"}}
+    source = validation["validation_context_sds_secret_config"]["sds_config"]["path_config_source"]
+    assert source == {"path": "/run/ca.json"}
     assert admin["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"] == {
         "address": "127.0.0.1",
         "port_value": 9901,
@@ -51,4 +55,4 @@ def test_socket_mark() -> None:
 def test_the_token_is_a_secret_of_its_own() -> None:
     (secret,) = token_secret("t0ken")["resources"]
     assert secret["generic_secret"]["secret"] == {"inline_string": "t0ken"}
-    assert "t0ken" not in json.dumps(built(AdsPeer("h", 1, "PEM", "/run/token.json")))
+    assert "t0ken" not in json.dumps(built(AdsPeer("h", 1, "/run/ca.json", "/run/token.json")))

@@ -72,9 +72,12 @@ def test_a_pod_gets_the_redirection_and_then_a_sidecar_after_its_own_init_contai
         "APPMESH_ENABLE_IPV6": "1",
     }
     assert found["spec"]["securityContext"] == {"fsGroup": 1337}
-    (source,) = found["spec"]["volumes"][0]["projected"]["sources"]
-    assert source["serviceAccountToken"]["audience"] == "crossfade-mesh"
-    assert env(envoy)["CROSSFADE_ADS_TOKEN_FILE"] == envoy["volumeMounts"][0]["mountPath"] + "/token"
+    token, authority = found["spec"]["volumes"][0]["projected"]["sources"]
+    assert token["serviceAccountToken"]["audience"] == "crossfade-mesh"
+    assert authority["configMap"]["optional"], "it may be written later"
+    folder = envoy["volumeMounts"][0]["mountPath"]
+    files = {"CROSSFADE_ADS_TOKEN_FILE": f"{folder}/token", "CROSSFADE_ADS_CA_FILE": f"{folder}/ca.crt"}
+    assert files.items() <= env(envoy).items()
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, CLASSIC], ids=["native", "classic"])

@@ -25,7 +25,7 @@ def test_a_sidecar() -> None:
     assert settings.token_file == Path("/var/run/secrets/token")
     assert (settings.admin_port, settings.concurrency, settings.log_level) == (9901, 1, "info")
     assert settings.status == ()
-    made = json.loads(bootstrap_from_settings(settings, token_secret_file=Path("/tmp/token.json")))
+    made = json.loads(bootstrap_from_settings(settings))
     (scraping,) = made["static_resources"]["listeners"]
     assert scraping["address"]["socket_address"] == {"address": "10.244.0.7", "port_value": 9901}
     assert made["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
@@ -34,7 +34,7 @@ def test_a_sidecar() -> None:
 def test_a_gateway_needs_no_settings() -> None:
     settings = settings_from_environment({}, is_gateway=True)
     assert settings.ads_address == "127.0.0.1:18001"
-    made = json.loads(bootstrap_from_settings(settings, token_secret_file=None))
+    made = json.loads(bootstrap_from_settings(settings))
     (status,) = made["static_resources"]["listeners"]
     assert status["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8100}
 
@@ -47,7 +47,7 @@ def test_a_gateway_tells_its_settings_of_kong_and_keeps_its_secrets() -> None:
         "KONG_PG_HOST": "db",
     }
     settings = settings_from_environment(environment, is_gateway=True)
-    made = json.loads(bootstrap_from_settings(settings, token_secret_file=None))
+    made = json.loads(bootstrap_from_settings(settings))
     assert made["node"]["metadata"] == {"kong": {"trusted_ips": "10.0.0.0/8"}}
     assert [remark.where for remark in settings.told.remarks] == ["KONG_PG_HOST", "KONG_SSL_CERT_KEY"]
     assert settings.log_level == "warning"
@@ -58,7 +58,7 @@ def test_a_gateway_tells_its_settings_of_kong_and_keeps_its_secrets() -> None:
 def test_where_the_status_pages_are_and_who_is_asked_for_names() -> None:
     environment = {"KONG_STATUS_LISTEN": "127.0.0.1:9, [::]:10 ipv6only=off", "KONG_DNS_RESOLVER": "10.0.0.1"}
     settings = settings_from_environment(environment, is_gateway=True)
-    made = json.loads(bootstrap_from_settings(settings, token_secret_file=None))
+    made = json.loads(bootstrap_from_settings(settings))
     addresses = [one["address"]["socket_address"] for one in made["static_resources"]["listeners"]]
     assert addresses == [
         {"address": "127.0.0.1", "port_value": 9},
@@ -68,7 +68,7 @@ def test_where_the_status_pages_are_and_who_is_asked_for_names() -> None:
     assert asked == {"socket_address": {"address": "10.0.0.1", "port_value": 53}}
     assert settings.told.texts == {}
     off = settings_from_environment({"KONG_STATUS_LISTEN": "off"}, is_gateway=True)
-    made = json.loads(bootstrap_from_settings(off, token_secret_file=None))
+    made = json.loads(bootstrap_from_settings(off))
     assert made["static_resources"]["listeners"] == []
     assert made["layered_runtime"]["layers"][0]["static_layer"].keys() >= {
         "envoy.reloadable_features.http_reject_path_with_fragment"
@@ -77,7 +77,7 @@ def test_where_the_status_pages_are_and_who_is_asked_for_names() -> None:
 
 def test_a_sidecar_tells_nothing() -> None:
     settings = settings_from_environment(SIDECAR | {"KONG_TRUSTED_IPS": "everyone"}, is_gateway=False)
-    assert "metadata" not in json.loads(bootstrap_from_settings(settings, token_secret_file=None))["node"]
+    assert "metadata" not in json.loads(bootstrap_from_settings(settings))["node"]
 
 
 def test_the_certificate_may_be_a_file(tmp_path: Path) -> None:

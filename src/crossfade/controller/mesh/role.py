@@ -36,6 +36,7 @@ from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.compile.mesh.names import mesh_of
 from crossfade.controller.health import health_server
+from crossfade.controller.mesh.authority_bundles import AuthorityBundles
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
 from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
 from crossfade.controller.mesh.certificates import Certificates
@@ -65,6 +66,7 @@ from crossfade.status.appmesh import decide_changes
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.fault_log import FaultLog
 from crossfade.status.writer import StatusWriter
+from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import tls_credentials
 from crossfade.xds.inquiry import Finding
 from crossfade.xds.server import AdsServer
@@ -347,7 +349,10 @@ class _MeshRole:
             )
             self._missing.discard("ADS server")
             try:
-                await self._keep_certificates()
+                bundles = AuthorityBundles(self._client, manager=NAME, log=log)
+                async with SupervisedTasks(log) as tasks:
+                    tasks.start("keep certificates", self._keep_certificates)
+                    tasks.start("tell the authority", lambda: bundles.run(self._authority_for))
             finally:
                 await ads.stop()
 
@@ -365,6 +370,10 @@ class _MeshRole:
             except KubeError as exc:
                 log.warning("certificates.not_checked", reason=exc)
             await asyncio.sleep(delay_s)
+
+    def _authority_for(self) -> tuple[str, Snapshot] | None:
+        """Nobody, as long as it is not known where sidecars are."""
+        return None if self._loop.model is None else (self._certificates.authority_pem, self._loop.snapshot)
 
     def _sidecar(self) -> SidecarSettings:
         settings = self._settings
