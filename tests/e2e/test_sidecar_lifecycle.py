@@ -62,8 +62,8 @@ def test_rollouts_lose_no_request(lab: MeshLab) -> None:
     cells = (
         Cell("exits"),
         Cell("works-on", works_on_s=3),
-        Cell("pre-stop", pre_stop_s=3, response_type="ENDPOINTS"),
-        Cell("rpc", protocol="grpc", response_type="ENDPOINTS"),
+        Cell("pre-stop", pre_stop_s=3, discovery="ENDPOINTS"),
+        Cell("rpc", protocol="grpc", discovery="ENDPOINTS"),
         Cell("classic", works_on_s=3, annotations={"crossfade.dev/sidecar": "classic"}),
     )
     lab.deploy(*cells)
@@ -95,7 +95,7 @@ def test_connections_wait_for_an_envoy_that_was_killed(lab: MeshLab, side: str) 
 
 
 CONTROLLER = ("-n", "appmesh-system", "deployment/appmesh-controller")
-TRIO = Cell("trio", replicas=3, response_type="ENDPOINTS")
+TRIO = Cell("trio", replicas=3, discovery="ENDPOINTS")
 
 
 def pods_of(lab: MeshLab, app: str) -> list[str]:

@@ -25,11 +25,14 @@ _PORTS = {"http": 8080, "http2": 8081, "grpc": 8082}
 
 
 class Cell(NamedTuple):
-    """One application and how it is called. `works_on_s` is after SIGTERM; `pre_stop_s` before it."""
+    """One application and how it is called. `works_on_s` is after SIGTERM; `pre_stop_s` before it.
+
+    `discovery` is a response type of DNS, or `CLOUDMAP`.
+    """
 
     name: str
     protocol: str = "http"
-    response_type: str = "LOADBALANCER"
+    discovery: str = "LOADBALANCER"
     replicas: int = 1
     works_on_s: float = 0
     pre_stop_s: int = 0
@@ -120,7 +123,10 @@ class MeshLab:
         return Caller(name, lambda: self._tally_of(name))
 
     def call_through_gateway(self, cell: Cell, *, rate: float, seconds: float) -> Caller:
-        command = [sys.executable, mesh_load.__file__, "http", f"{self._cluster.gateway_url}/"]
+        """Calls of gRPC need a gateway that takes HTTP/2 without TLS."""
+        url = self._cluster.gateway_url
+        url = url.removeprefix("http://") if cell.program == "grpc" else f"{url}/"
+        command = [sys.executable, mesh_load.__file__, cell.program, url]
         process = subprocess.Popen(
             [*command, str(rate), str(seconds), f"{cell.name}.test"], stdout=subprocess.PIPE, text=True
         )
@@ -142,7 +148,7 @@ class MeshLab:
 
 
 @contextmanager
-def mesh_lab() -> Iterator[MeshLab]:
+def mesh_lab(*, has_gateway_for_grpc: bool = False) -> Iterator[MeshLab]:
     with tempfile.TemporaryDirectory(prefix="crossfade-lab-") as folder:
         images = Path(folder) / "images.yaml"
         images.write_text(_catalogue())
@@ -152,6 +158,9 @@ def mesh_lab() -> Iterator[MeshLab]:
             cluster.kubectl("create", "namespace", "kong")
             gateway = crossfade("install", "gateway", "--release", "kong", "--namespace", "kong").stdout
             cluster.kubectl("apply", "-f", "-", stdin=gateway)
+            if has_gateway_for_grpc:
+                listens = "KONG_PROXY_LISTEN=0.0.0.0:8000 http2, 0.0.0.0:8443 http2 ssl"
+                cluster.kubectl("set", "env", "-n", "kong", "deployment/kong-kong", "-c", "proxy", listens)
             cluster.kubectl("rollout", "status", "-n", "kong", "deployment/kong-kong", "--timeout=90s")
             yield lab
 
@@ -202,8 +211,7 @@ def manifests_of(cell: Cell) -> Iterator[Json]:
     yield router_of(cell, {"v1": 1})
     provider = {"virtualRouter": {"virtualRouterRef": {"name": cell.name}}}
     yield _appmesh("VirtualService", cell.name, {"awsName": cell.host, "provider": provider}, cell)
-    if cell.program == "http":
-        yield _ingress(cell)
+    yield _ingress(cell)
 
 
 def version_of(cell: Cell, version: str) -> Iterator[Json]:
@@ -216,14 +224,13 @@ def version_of(cell: Cell, version: str) -> Iterator[Json]:
             "protocol": cell.protocol, "path": "/", "healthyThreshold": 2, "unhealthyThreshold": 2,
             "timeoutMillis": 2000, "intervalMillis": 5000,
         }  # fmt: skip
-    dns = {"hostname": f"{name}.{NAMESPACE}.svc.cluster.local", "responseType": cell.response_type}
     node = {
         "podSelector": {"matchLabels": {"app": name}},
         "listeners": [listener],
-        "serviceDiscovery": {"dns": dns},
+        "serviceDiscovery": _discovery(cell, version),
     }
     yield _appmesh("VirtualNode", name, node, cell)
-    yield _service(cell, name, selector={"app": name}, headless=cell.response_type == "ENDPOINTS")
+    yield _service(cell, name, selector={"app": name}, headless=cell.discovery == "ENDPOINTS")
     container: Json = {
         "name": "main",
         "image": "mesh-app:1",
@@ -239,6 +246,15 @@ def version_of(cell: Cell, version: str) -> Iterator[Json]:
     }
     spec = {"replicas": cell.replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
     yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _metadata(name, cell), "spec": spec}
+
+
+def _discovery(cell: Cell, version: str) -> Json:
+    """In Cloud Map versions are one service, told apart by an attribute."""
+    if cell.discovery == "CLOUDMAP":
+        attributes = [{"key": "version", "value": version}]
+        return {"awsCloudMap": {"namespaceName": "life.test", "serviceName": cell.name, "attributes": attributes}}
+    host = f"{cell.name}-{version}.{NAMESPACE}.svc.cluster.local"
+    return {"dns": {"hostname": host, "responseType": cell.discovery}}
 
 
 def router_of(cell: Cell, weights: dict[str, int]) -> Json:
@@ -257,18 +273,19 @@ def _ingress(cell: Cell) -> Json:
     backend = {"service": {"name": f"{cell.name}-v1", "port": {"number": cell.port}}}
     rule = {"host": f"{cell.name}.test", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     spec = {"ingressClassName": "kong", "rules": [rule]}
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": _metadata(cell.name, cell),
-        "spec": spec,
-    }
+    metadata = _metadata(cell.name, cell)
+    if cell.program == "grpc":
+        metadata["annotations"] = {"konghq.com/protocols": "grpc,grpcs"}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}
 
 
 def _service(cell: Cell, name: str, *, selector: Json | None, headless: bool) -> Json:
     spec: Json = {"ports": [{"port": cell.port}], **({"selector": selector} if selector else {})}
     spec |= {"clusterIP": "None"} if headless else {}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(name, cell), "spec": spec}
+    metadata = _metadata(name, cell)
+    if cell.program == "grpc":
+        metadata["annotations"] = {"konghq.com/protocol": "grpc"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
 def _appmesh(kind: str, name: str, spec: Json, cell: Cell | None = None) -> Json:

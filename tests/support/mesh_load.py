@@ -29,7 +29,7 @@ async def main(protocol: str, url: str, rate: float, seconds: float, host: str) 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     async with AsyncExitStack() as stack:
-        ask = await (_grpc_client(stack, url) if protocol == "grpc" else _http_client(stack, url, host))
+        ask = await (_grpc_client(stack, url, host) if protocol == "grpc" else _http_client(stack, url, host))
 
         async def one() -> None:
             kind = await ask()
@@ -67,11 +67,12 @@ async def _http_client(stack: AsyncExitStack, url: str, host: str) -> Ask:
     return ask
 
 
-async def _grpc_client(stack: AsyncExitStack, url: str) -> Ask:
+async def _grpc_client(stack: AsyncExitStack, url: str, host: str) -> Ask:
     options = (
         ("grpc.enable_retries", 0),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.initial_reconnect_backoff_ms", 100),
+        *((("grpc.default_authority", host),) if host else ()),
     )
     channel = await stack.enter_async_context(grpc.aio.insecure_channel(url, options=options))
     call = channel.unary_unary(METHOD)
