@@ -90,8 +90,9 @@ def _excuse(cell: Cell, event: Event, caller: str) -> str:
 
 def record(result: Result) -> None:
     if file := os.environ.get("LOST_REQUESTS_FILE"):
-        fields = {**result._asdict(), **result.tally._asdict()}
+        fields = {**result._asdict(), "sent": result.tally.sent}
         del fields["tally"]
+        fields["lost"] = {kind: int(count) for kind, (count, _, _) in result.tally.lost.items()}
         with Path(file).open("a") as lines:
             lines.write(json.dumps(fields) + "\n")
 

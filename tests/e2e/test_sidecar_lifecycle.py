@@ -98,6 +98,12 @@ CONTROLLER = ("-n", "appmesh-system", "deployment/appmesh-controller")
 TRIO = Cell("trio", replicas=3, discovery="ENDPOINTS")
 
 
+@pytest.fixture(scope="module")
+def trio(lab: MeshLab) -> Cell:
+    lab.deploy(TRIO)
+    return TRIO
+
+
 def pods_of(lab: MeshLab, app: str) -> list[str]:
     return lab.kubectl("get", "pods", "-l", f"app={app}", "-o", "jsonpath={.items[*].metadata.name}").split()
 
@@ -112,11 +118,26 @@ def restarts_of(lab: MeshLab, pod: str) -> str:
     return lab.kubectl("get", "pod", pod, "-o", f"jsonpath={restarts}")
 
 
-def test_sidecars_serve_on_without_a_control_plane_and_one_that_was_killed_comes_back_with_it(lab: MeshLab) -> None:
-    """Without a control plane a new Envoy gets no configuration: its pod is not Ready, and the others are asked."""
-    lab.deploy(TRIO)
+# Here the launcher is not the first process of a pid namespace, which nobody inside could kill.
+KILL_LAUNCHER = "kill -9 $(cat /tmp/crossfade-proxy/pid)"
+
+
+def test_while_a_launcher_that_was_killed_is_replaced_the_other_pods_are_asked(lab: MeshLab, trio: Cell) -> None:
+    """Its Envoy ends with it and its ports refuse until the kubelet has started the container again."""
+    calling = lab.call_in_mesh(trio, rate=RATE, seconds=SECONDS)
     victim = pods_of(lab, "trio-v1")[0]
-    calling = lab.call_in_mesh(TRIO, rate=RATE, seconds=AWAY_S)
+    lab.kubectl("exec", victim, "-c", "envoy", "--", "sh", "-c", KILL_LAUNCHER)
+    eventually(lambda: restarts_of(lab, victim) == "1" and is_ready(lab, victim), within_s=30)
+    # What was inside the killed Envoy.
+    assert calling.result().lost_count <= 2
+
+
+def test_sidecars_serve_on_without_a_control_plane_and_one_that_was_killed_comes_back_with_it(
+    lab: MeshLab, trio: Cell
+) -> None:
+    """Without a control plane a new Envoy gets no configuration: its pod is not Ready, and the others are asked."""
+    victim = pods_of(lab, "trio-v1")[1]
+    calling = lab.call_in_mesh(trio, rate=RATE, seconds=AWAY_S)
     lab.kubectl("scale", *CONTROLLER, "--replicas=0")
     try:
         lab.kubectl("wait", "-n", "appmesh-system", "pod", "--all", "--for=delete", "--timeout=60s")
@@ -135,8 +156,9 @@ def test_sidecars_serve_on_without_a_control_plane_and_one_that_was_killed_comes
 CONNECTED = "curl -s '127.0.0.1:9901/stats?filter=control_plane.connected_state'"
 
 
-def test_sidecars_come_back_when_the_authority_was_lost(lab: MeshLab) -> None:
-    pods = [*pods_of(lab, "server-v1"), *pods_of(lab, "trio-v1")]
+def test_sidecars_come_back_when_the_authority_was_lost(lab: MeshLab, trio: Cell) -> None:
+    pods = [*pods_of(lab, "server-v1"), *pods_of(lab, f"{trio.name}-v1")]
+    before = [restarts_of(lab, pod) for pod in pods]
     secret = ("-n", "appmesh-system", "secret", "appmesh-controller-webhook-server-cert")
     authority = "jsonpath={.data.ca\\.crt}"
     former = lab.kubectl("get", *secret, "-o", authority)
@@ -150,7 +172,7 @@ def test_sidecars_come_back_when_the_authority_was_lost(lab: MeshLab) -> None:
 
     # As long as the kubelet may take to carry a changed ConfigMap into a pod.
     eventually(lambda: all(is_connected(pod) for pod in pods), within_s=120)
-    assert [restarts_of(lab, pod) for pod in pods] == ["0"] * len(pods)
+    assert [restarts_of(lab, pod) for pod in pods] == before
 
 
 def test_a_classic_sidecar_can_hold_its_application_back(lab: MeshLab) -> None:
