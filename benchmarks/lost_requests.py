@@ -21,6 +21,8 @@ RATE = 200.0
 SECONDS = 24.0
 LONGER_S = 34.0
 BEFORE_S = 1.0
+# What a sidecar says of a call that its application had and did not answer.
+BEGUN = "reset reason: connection ter"
 
 PROTOCOLS = ("http", "http2", "grpc")
 DISCOVERIES = ("LOADBALANCER", "ENDPOINTS", "CLOUDMAP")
@@ -76,14 +78,15 @@ def observed(lab: MeshLab, title: str, cell: Cell, event: Event) -> Iterator[Res
     for caller in callers:
         where = "gateway" if caller.name == "gateway" else "mesh"
         tally = caller.result()
-        yield Result(title, event.name, where, tally, _excuse(cell, event, where) if tally.lost else "")
+        yield Result(title, event.name, where, tally, _excuse(cell, event, where, tally) if tally.lost else "")
 
 
-def _excuse(cell: Cell, event: Event, caller: str) -> str:
+def _excuse(cell: Cell, event: Event, caller: str, tally: Tally) -> str:
     exits_at_once = not (cell.works_on_s or cell.pre_stop_s)
     if exits_at_once and cell.replicas == 1 and event.name == "delete pod":
         return "nobody was left to ask"
-    if exits_at_once and caller == "gateway" and cell.program == "grpc":
+    were_begun = all(BEGUN in kind for kind in tally.lost)
+    if exits_at_once and caller == "gateway" and cell.program == "grpc" and were_begun:
         return "begun, and a POST: not sent twice"
     return ""
 
