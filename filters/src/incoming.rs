@@ -5,7 +5,7 @@
 
 use crate::client_certificate;
 use crate::path;
-use crate::request::{NO_HOST, host_without_port};
+use crate::request::{host_without_port, names_host};
 use crate::router::Entry;
 use crate::router::{Query, Scheme};
 use crate::stream::HeaderList;
@@ -51,7 +51,7 @@ pub struct Choice {
     /// `Connection`, which Envoy drops, where it names headers that must not travel on.
     pub connection: Option<Vec<u8>>,
     pub listener: Listener,
-    /// HTTP/1.0 needs no `Host`.
+    /// In HTTP/1.0 a `Host` may be missing, and an empty one names nothing.
     pub names_host: bool,
     /// `X-Forwarded-Proto`, which Envoy replaces, where some peers are trusted.
     pub forwarded_proto: Option<Text>,
@@ -123,7 +123,7 @@ fn choose(headers: &impl IncomingHeaders, world: Arc<World>, listener: Listener)
     });
     let forwarded_proto =
         (!world.settings.trusted.is_empty()).then(|| first_line(&all, b"x-forwarded-proto")).flatten();
-    Choice { entry, connection, listener, names_host: value(b":authority") != NO_HOST, forwarded_proto, world }
+    Choice { entry, connection, listener, names_host: names_host(value(b":authority")), forwarded_proto, world }
 }
 
 /// The first of several lines of one name. Envoy joins some with a comma alone; in a list that a client wrote a space
@@ -210,7 +210,7 @@ mod tests {
     fn a_request_without_a_host_is_sent_to_the_targets_own() {
         let route = json!({"id": "r", "action": "a", "backends": [{"cluster": "c"}], "match": {
             "schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/"}]}});
-        for (host, action) in [("_", "a~"), ("one.test", "a"), ("_.test", "a"), ("", "a")] {
+        for (host, action) in [("_", "a~"), ("one.test", "a"), ("_.test", "a"), ("", "a~")] {
             let mut headers =
                 BTreeMap::from([(b":path".to_vec(), b"/".to_vec()), (b":authority".to_vec(), host.into())]);
             mutate(&mut headers, Some(world(&json!({"routes": [route]}))), Listener::default());

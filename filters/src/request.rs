@@ -117,14 +117,19 @@ fn holds_several_credentials(value: &[u8]) -> bool {
 }
 
 /// What Envoy calls the host of a request that names none, as HTTP/1.0 allows.
-pub const NO_HOST: &[u8] = b"_";
+const NO_HOST: &[u8] = b"_";
 
 /// Kong's own `server_name`, which a client that names no host has come to.
 const SERVER_NAME: &[u8] = b"kong";
 
+/// An empty `Host` is none to nginx and Kong.
+pub fn names_host(authority: &[u8]) -> bool {
+    !authority.is_empty() && authority != NO_HOST
+}
+
 /// nginx's `$host`: without the port, in lower case.
 pub fn told_host(authority: &[u8]) -> Vec<u8> {
-    if authority == NO_HOST { SERVER_NAME.to_vec() } else { host_without_port(authority).to_ascii_lowercase() }
+    if names_host(authority) { host_without_port(authority).to_ascii_lowercase() } else { SERVER_NAME.to_vec() }
 }
 
 pub fn host_without_port(authority: &[u8]) -> &[u8] {
@@ -238,7 +243,7 @@ pub mod testing {
         for (authority, host) in [("a.test:80", "a.test"), ("a.test", "a.test"), ("[::1]:80", "[::1]"), ("", "")] {
             assert_eq!(host_without_port(authority.as_bytes()), host.as_bytes());
         }
-        for (authority, host) in [("A.test:80", "a.test"), ("_", "kong"), ("_:80", "_"), ("", "")] {
+        for (authority, host) in [("A.test:80", "a.test"), ("_", "kong"), ("_:80", "_"), ("", "kong")] {
             assert_eq!(told_host(authority.as_bytes()), host.as_bytes());
         }
     }
