@@ -153,6 +153,11 @@ class HeaderCase(StrEnum):
     """`X-Request-Id`"""
 
 
+def carried_endpoints(cluster: str) -> str:
+    """The name of those that take HTTP/2; another one, so that a cluster never meets endpoints of the other kind."""
+    return f"{cluster}/http2"
+
+
 class Cluster(Struct, frozen=True):
     """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503.
 
@@ -185,6 +190,13 @@ class Cluster(Struct, frozen=True):
     prefers_own_zone: bool = False
     """Others come when too few endpoints of the proxy's own zone are healthy; for those that are shared."""
     header_case: HeaderCase = HeaderCase.LOWER
+    is_carried: bool = False
+    """HTTP/1 over a protocol of HTTP/2, to endpoints that are all proxies of ours."""
+
+    @property
+    def endpoints_name(self) -> str:
+        """Of its endpoints where they travel apart."""
+        return carried_endpoints(self.name) if self.is_carried else self.name
 
     @property
     def are_probed(self) -> bool:
@@ -220,7 +232,7 @@ class HttpHandler(Struct, frozen=True):
     stream_idle_timeout_s: float | None = 300.0
     access_log: AccessLog | None = None
     takes_http2: bool = False
-    """In the Kong dialect: HTTP/2 besides HTTP/1."""
+    """Besides HTTP/1; the client's first bytes tell, or what TLS has settled."""
     tells_undelivered: bool = False
     """Its own answers say how far the request got (`MARKS`)."""
     header_case: HeaderCase = HeaderCase.LOWER

@@ -11,6 +11,7 @@ from crossfade.compile.model import (
 )
 from crossfade.envoy import names
 from crossfade.envoy.balancing import fill_balancing
+from crossfade.envoy.carried import fill_carried, fill_carried_upstream
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.header_case import fill_header_case
 from crossfade.envoy.health import fill_failing_statuses, fill_health
@@ -62,6 +63,8 @@ def _fill_discovery(message: cluster_v3.Cluster, cluster: Cluster) -> None:
         case Discovery.EDS:
             message.type = cluster_v3.Cluster.EDS
             message.eds_cluster_config.eds_config.CopyFrom(ads())
+            if cluster.is_carried:
+                message.eds_cluster_config.service_name = cluster.endpoints_name
             # Kubernetes knows better than probes that an endpoint is gone.
             message.ignore_health_on_host_removal = cluster.health_check is not None
         case Discovery.ORIGINAL_DST:
@@ -108,7 +111,10 @@ def _thresholds(limits: CircuitBreakers) -> cluster_v3.CircuitBreakers.Threshold
 
 def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
     message = upstream_http_v3.HttpProtocolOptions()
-    if cluster.protocol is Protocol.HTTP1:
+    if cluster.is_carried:
+        fill_carried(message.explicit_http_config.http2_protocol_options)
+        fill_carried_upstream(message.explicit_http_config.http2_protocol_options)
+    elif cluster.protocol is Protocol.HTTP1:
         options = message.explicit_http_config.http_protocol_options
         options.SetInParent()
         fill_header_case(options.header_key_format, cluster.header_case)

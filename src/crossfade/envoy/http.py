@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from crossfade.compile.model import Dialect, HttpHandler, Protocol
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
+from crossfade.envoy.carried import fill_carried
 from crossfade.envoy.filters.order import http_filters
 from crossfade.envoy.filters.policies import cached_filter, incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
@@ -54,17 +55,19 @@ def connection_manager(
         message.normalize_path.value = True
         message.merge_slashes = True
         fill_header_case(message.http_protocol_options.header_key_format, handler.header_case)
+        if handler.takes_http2:
+            fill_carried(message.http2_protocol_options)
         if handler.tells_undelivered:
             message.local_reply_config.CopyFrom(sidecar_local_replies())
     return message
 
 
 def _codec(handler: HttpHandler) -> int:
-    if handler.dialect is Dialect.KONG:
-        return hcm_v3.HttpConnectionManager.AUTO if handler.takes_http2 else hcm_v3.HttpConnectionManager.HTTP1
-    return (
-        hcm_v3.HttpConnectionManager.HTTP1 if handler.protocol is Protocol.HTTP1 else hcm_v3.HttpConnectionManager.HTTP2
-    )
+    if handler.takes_http2:
+        return hcm_v3.HttpConnectionManager.AUTO
+    if handler.dialect is Dialect.KONG or handler.protocol is Protocol.HTTP1:
+        return hcm_v3.HttpConnectionManager.HTTP1
+    return hcm_v3.HttpConnectionManager.HTTP2
 
 
 def _make_kong(

@@ -125,13 +125,19 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int, has_m
     if chain.takes_tls_only:
         message.filter_chain_match.transport_protocol = "tls"
     if chain.mesh_tls is not None:
-        protocol = chain.handler.protocol if isinstance(chain.handler, HttpHandler) else Protocol.TCP
-        message.transport_socket.CopyFrom(downstream(chain.mesh_tls, protocol))
+        message.transport_socket.CopyFrom(downstream(chain.mesh_tls, _spoken(chain.handler)))
     if isinstance(chain.handler, TcpHandler) and chain.handler.finds_host_on is not None:
         by_name = packed(sni_dfp_v3.FilterConfig(port_value=chain.handler.finds_host_on, dns_cache_config=name_cache()))
         message.filters.add(name=names.BY_SERVER_NAME, typed_config=by_name)
     message.filters.append(_network_filter(chain, options, port=port))
     return message
+
+
+def _spoken(handler: HttpHandler | TcpHandler) -> tuple[Protocol, ...]:
+    """The dearest first."""
+    if isinstance(handler, TcpHandler):
+        return ()
+    return (Protocol.HTTP2, handler.protocol) if handler.takes_http2 else (handler.protocol,)
 
 
 def _alpn(chain: FilterChain) -> tuple[str, ...]:

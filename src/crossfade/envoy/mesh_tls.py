@@ -30,9 +30,10 @@ Held: TypeAlias = StoredCertificate | FileCertificate | StoredAuthorities | File
 _ALPN: Final = {Protocol.HTTP1: "http/1.1", Protocol.HTTP2: "h2", Protocol.GRPC: "h2"}
 
 
-def downstream(tls: MeshTls, protocol: Protocol) -> core_v3.TransportSocket:
+def downstream(tls: MeshTls, spoken: tuple[Protocol, ...]) -> core_v3.TransportSocket:
+    """`spoken` are the protocols of HTTP, the dearest first; none for TCP."""
     context = tls_v3.DownstreamTlsContext()
-    _fill(context.common_tls_context, tls, protocol)
+    _fill(context.common_tls_context, tls, spoken)
     if tls.peers is not None:
         context.require_client_certificate.value = True
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))
@@ -40,7 +41,7 @@ def downstream(tls: MeshTls, protocol: Protocol) -> core_v3.TransportSocket:
 
 def upstream(tls: MeshTls, protocol: Protocol) -> core_v3.TransportSocket:
     context = tls_v3.UpstreamTlsContext(sni=tls.server_name)
-    _fill(context.common_tls_context, tls, protocol)
+    _fill(context.common_tls_context, tls, () if protocol is Protocol.TCP else (protocol,))
     return core_v3.TransportSocket(name=names.TLS, typed_config=packed(context))
 
 
@@ -108,9 +109,8 @@ def _name(held: Held) -> str:
             return f"authorities {held.path}"
 
 
-def _fill(context: tls_v3.CommonTlsContext, tls: MeshTls, protocol: Protocol) -> None:
-    if protocol is not Protocol.TCP:
-        context.alpn_protocols.append(_ALPN[protocol])
+def _fill(context: tls_v3.CommonTlsContext, tls: MeshTls, spoken: tuple[Protocol, ...]) -> None:
+    context.alpn_protocols.extend(_ALPN[protocol] for protocol in spoken)
     context.tls_params.tls_minimum_protocol_version = tls_v3.TlsParameters.TLSv1_2
     context.tls_params.tls_maximum_protocol_version = tls_v3.TlsParameters.TLSv1_3
     if tls.certificate is not None:

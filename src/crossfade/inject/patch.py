@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from crossfade.api.appmesh import VirtualNode
+from crossfade.compile.mesh.sidecars import SIDECAR_ANNOTATION, sidecar_text
 from crossfade.inject.annotations import SIDECAR_KEY, PodWishes, wishes_from_annotations
 from crossfade.inject.decision import MODE_KEY, InjectionDenied
 from crossfade.inject.envoy_container import (
@@ -44,9 +45,11 @@ def sidecar_patch(
     patch: list[JsonObject] = []
     probes = MovedProbes((), [])
     initial: list[JsonObject] = []
+    told = {SIDECAR_ANNOTATION: sidecar_text(resource_path, captured_ports(node, wishes))}
     if _uses_cni(pod, wishes):
-        patch += _annotate(pod, cni_annotations(node, wishes, settings))
+        patch += _annotate(pod, {**told, **cni_annotations(node, wishes, settings)})
     elif not _has(spec, "initContainers", INIT_NAME):
+        patch += _annotate(pod, told)
         initial.append(init_container(node, wishes, settings))
     if not _has(spec, "containers", ENVOY_NAME) and not _has(spec, "initContainers", ENVOY_NAME):
         probes = moved_probes(spec, captured_ports(node, wishes))

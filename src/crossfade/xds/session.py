@@ -8,6 +8,7 @@ what nothing needs any more goes last, so that no request meets a cluster that i
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from crossfade.compile.model import carried_endpoints
 from crossfade.envoy.proto import discovery_v3, endpoint_v3
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded, varint
 
@@ -272,7 +273,7 @@ class Session:
 
         On a new stream that may be before the proxy asked for endpoints at all.
         """
-        self._awaiting_endpoints.update(clusters)
+        self._awaiting_endpoints.update(clusters, map(carried_endpoints, clusters))
 
     def _removals(self, kind: ResourceType) -> Iterator[bytes]:
         interest = self._interests.get(kind)

@@ -2,6 +2,7 @@
 
 from crossfade.compile.mesh.acm import SELECTOR as ACM_SELECTOR
 from crossfade.compile.mesh.acm import uses_acm
+from crossfade.compile.mesh.carried import asks_for_http2
 from crossfade.compile.mesh.cloud_map import InstancesByName, uses_cloud_map
 from crossfade.compile.mesh.compiler import MeshCompiler
 from crossfade.compile.mesh.fallback import (
@@ -30,6 +31,7 @@ __all__ = [
     "ObjectState",
     "Refusals",
     "Refused",
+    "asks_for_http2",
     "compile_mesh",
     "compile_with_fallback",
     "current",

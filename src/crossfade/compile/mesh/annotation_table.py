@@ -5,7 +5,7 @@ from typing import Final
 from crossfade.api.annotation import Annotation
 from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
-from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES, ZONES
+from crossfade.compile.mesh.choices import HEADER_CASE, HTTP2_BETWEEN_PROXIES, LOAD_BALANCING, SHORT_NAMES, ZONES
 from crossfade.compile.mesh.egress import EGRESS_DOMAINS
 from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.header_edits import (
@@ -43,6 +43,14 @@ MESH_ANNOTATIONS: Final = (
         "the Mesh's on a VirtualNode, else `disabled`",
         "sidecars have identities and speak mutual TLS with each other; listeners without `tls` take nothing else"
         " (`strict`) or plain text too (`permissive`)",
+    ),
+    Annotation(
+        HTTP2_BETWEEN_PROXIES.key,
+        ("Mesh", "VirtualNode"),
+        "`enabled` or `disabled`",
+        "`disabled`; a node's: its mesh's",
+        "callers' sidecars and virtual gateways carry requests to the node's listeners of http over HTTP/2 while all of"
+        " its endpoints have a sidecar; applications speak HTTP/1 as before",
     ),
     Annotation(
         LOAD_BALANCING.key,

@@ -42,5 +42,13 @@ HEADER_CASE: Final = Choice("crossfade.dev/header-case", ("lower", "preserve", "
 """On a Mesh, or on a VirtualNode instead: how names of headers are written in HTTP/1."""
 ZONES: Final = Choice("crossfade.dev/zones", ("any", "prefer-own"))
 """On a Mesh, or on a VirtualNode instead: whether callers take endpoints of their own zone first."""
+HTTP2_BETWEEN_PROXIES: Final = Choice("crossfade.dev/http2-between-proxies", ("disabled", "enabled"))
+"""On a VirtualNode, or on a Mesh for all of its nodes: how callers' sidecars carry requests of HTTP/1 to the node's."""
 SHORT_NAMES: Final = Choice("crossfade.dev/short-names", ("disabled", "enabled"))
 """On a Mesh: whether virtual services can be called by the shorter names of their Services."""
+
+
+def wants_http2(node: VirtualNode, mesh: Mesh) -> bool:
+    """HTTP/2 has no letter case to preserve."""
+    is_asked = HTTP2_BETWEEN_PROXIES.of_either(node, mesh) == "enabled"
+    return is_asked and HEADER_CASE.of_either(node, mesh) != "preserve"

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from crossfade.api.appmesh import VirtualNode
 from crossfade.api.bounds import is_ip_address
+from crossfade.compile.mesh.sidecars import SIDECAR_ANNOTATION, taken_ports
 from crossfade.compile.model import Endpoint
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import Pod
@@ -49,6 +50,8 @@ class CloudMapSource(Struct, frozen=True):
     attributes: tuple[tuple[str, str], ...]
     port: int
     families: tuple[str, ...]
+    sidecar: str = ""
+    """As of an `EndpointSource`."""
 
 
 class Instance(NamedTuple):
@@ -58,6 +61,8 @@ class Instance(NamedTuple):
     attributes: Mapping[str, str]
     is_draining: bool
     ports: tuple[int, ...]
+    sidecar: str = ""
+    """What injection wrote on the pod (`SIDECAR_ANNOTATION`)."""
 
 
 InstancesByName: TypeAlias = Mapping[CloudMapName, tuple[Instance, ...]]
@@ -135,7 +140,8 @@ def _instance(pod: Pod, registration: Registration) -> Instance | None:
         "k8s.io/pod": pod.metadata.name,
         **{_ADDRESS_ATTRIBUTES[family]: ip for family, ip in addresses.items()},
     }
-    return Instance(addresses, attributes, pod.metadata.deletion_timestamp is not None, registration.ports)
+    sidecar = pod.metadata.annotations.get(SIDECAR_ANNOTATION, "")
+    return Instance(addresses, attributes, pod.metadata.deletion_timestamp is not None, registration.ports, sidecar)
 
 
 def _are_containers_ready(pod: Pod) -> bool:
@@ -144,11 +150,24 @@ def _are_containers_ready(pod: Pod) -> bool:
 
 def source_endpoints(source: CloudMapSource, instances: Iterable[Instance]) -> tuple[Endpoint, ...]:
     """Of each instance the address of the first family that it has; ordered."""
-    wanted = dict(source.attributes)
-    of_mesh = [one for one in instances if one.attributes.get(MESH_ATTRIBUTE, source.mesh) == source.mesh]
-    found = [one for one in of_mesh if wanted.items() <= one.attributes.items()]
-    addresses = _serving((one, one.addresses[own[0]]) for one in found if (own := _families(one, source)))
+    addresses = _serving(_addressed(source, instances))
     return tuple(Endpoint(address, source.port) for address in addresses)
+
+
+def instances_with_sidecar(source: CloudMapSource, instances: Iterable[Instance]) -> frozenset[str]:
+    """The addresses of those whose sidecar takes what comes for the source's port."""
+    return frozenset(
+        address
+        for one, address in _addressed(source, instances)
+        if source.port in taken_ports(one.sidecar, source.sidecar)
+    )
+
+
+def _addressed(source: CloudMapSource, instances: Iterable[Instance]) -> Iterator[tuple[Instance, str]]:
+    wanted = dict(source.attributes)
+    of_mesh = (one for one in instances if one.attributes.get(MESH_ATTRIBUTE, source.mesh) == source.mesh)
+    found = (one for one in of_mesh if wanted.items() <= one.attributes.items())
+    return ((one, one.addresses[own[0]]) for one in found if (own := _families(one, source)))
 
 
 def _families(instance: Instance, source: CloudMapSource) -> list[str]:

@@ -63,27 +63,37 @@ def service_behind(node: VirtualNode, links: Links) -> Service | None:
     return None if service is None or service.spec.type == _EXTERNAL_NAME else service
 
 
-def endpoint_sources(node: VirtualNode, mesh: str, links: Links) -> Iterator[tuple[str, Source]]:
-    """By the name of the cluster of each of its listeners."""
+def is_seen(node: VirtualNode, links: Links) -> bool:
+    """Whether it is known here which pods its endpoints are; also where nothing can be found at all."""
+    found = cluster_discovery(node, 1, links)
+    return isinstance(found, Refusal) or found.kind is Discovery.EDS
+
+
+def endpoint_sources(
+    node: VirtualNode, mesh: str, links: Links, *, wants_http2: bool = False
+) -> Iterator[tuple[str, Source]]:
+    """By the name of the cluster of each of its listeners. Only what is http can be carried over HTTP/2."""
     for listener in node.spec.listeners:
         mapping = listener.port_mapping
         if isinstance(PORT.check(mapping.port), Misfit):
             continue
-        source = _source(node, mesh, mapping.port, links)
+        is_carried = wants_http2 and mapping.protocol == "http"
+        sidecar = names.node_path(mesh, node.aws_name) if is_carried else ""
+        source = _source(node, mesh, mapping.port, links, sidecar)
         if source is not None:
             yield names.remote_cluster(mesh, node.aws_name, mapping.protocol, mapping.port), source
 
 
-def _source(node: VirtualNode, mesh: str, port: int, links: Links) -> Source | None:
+def _source(node: VirtualNode, mesh: str, port: int, links: Links, sidecar: str) -> Source | None:
     families = _FAMILIES.get(links.ip_preference or "", _BOTH_FAMILIES)
     discovery = node.spec.service_discovery
     cloud_map = discovery.aws_cloud_map if discovery is not None and discovery.dns is None else None
     if cloud_map is not None:
         attributes = tuple((attribute.key, attribute.value) for attribute in cloud_map.attributes)
         name = CloudMapName(cloud_map.namespace_name, cloud_map.service_name)
-        return CloudMapSource(mesh, name, attributes, port, families)
+        return CloudMapSource(mesh, name, attributes, port, families, sidecar)
     service = service_behind(node, links)
-    return None if service is None else EndpointSource(service.metadata.key, port, families)
+    return None if service is None else EndpointSource(service.metadata.key, port, families, sidecar)
 
 
 def check_service_ports(node: VirtualNode, links: Links, diagnostics: Diagnostics) -> None:

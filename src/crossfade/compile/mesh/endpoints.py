@@ -3,7 +3,7 @@
 They change far more often than anything else, so they are compiled apart: nothing of a proxy depends on them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -19,10 +19,12 @@ from crossfade.compile.mesh.cloud_map import (
     CloudMapSource,
     InstancesByName,
     Registration,
+    instances_with_sidecar,
     registered_instances,
     source_endpoints,
 )
-from crossfade.compile.model import Endpoint
+from crossfade.compile.mesh.sidecars import Sidecar, SidecarsByNode, sidecars_by_node
+from crossfade.compile.model import Endpoint, carried_endpoints
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import EndpointSlice, Pod, Service
 from crossfade_kube.core import endpoint_slice as core
@@ -40,6 +42,8 @@ class EndpointSource(Struct, frozen=True):
     service: NamespacedName
     port: int
     families: tuple[str, ...] = ("IPv6", "IPv4")
+    sidecar: str = ""
+    """The path of the node whose sidecars are spoken to in HTTP/2 if all endpoints have one; empty: never."""
 
 
 Source: TypeAlias = EndpointSource | CloudMapSource
@@ -48,10 +52,22 @@ EndpointsByCluster: TypeAlias = Mapping[str, tuple[Endpoint, ...]]
 
 
 class FoundEndpoints(NamedTuple):
-    """`by_mesh` and cluster, as the sources are; `instances` are those of Cloud Map."""
+    """`by_mesh` and cluster, as the sources are; `instances` are those of Cloud Map.
+
+    Of a cluster that may be carried over HTTP/2 also those of its endpoints that have a sidecar, by the name of their
+    own. It is `carried` by mesh where these are all.
+    """
 
     by_mesh: Mapping[str, EndpointsByCluster]
     instances: InstancesByName
+    carried: Mapping[str, frozenset[str]]
+
+
+class _Found(NamedTuple):
+    """`with_sidecar` are some of the `endpoints`; None where nobody asks."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    with_sidecar: tuple[Endpoint, ...] | None = None
 
 
 class _Candidate(NamedTuple):
@@ -71,12 +87,27 @@ def compile_endpoints(
 ) -> FoundEndpoints:
     """Only what concerns a changed slice or changed pods is compiled again. `foreign` are instances of others."""
     instances = _instances(registrations, snapshot, foreign, memo, diagnostics)
-    inputs = _Inputs(snapshot, _slices_by_service(snapshot), instances, memo, diagnostics)
-    by_mesh = {
-        mesh: {cluster: inputs.endpoints((mesh, cluster), source) for cluster, source in by_cluster.items()}
-        for mesh, by_cluster in sources.items()
-    }
-    return FoundEndpoints(by_mesh, instances)
+    sidecars = _sidecars(sources, snapshot, memo, diagnostics)
+    inputs = _Inputs(snapshot, _slices_by_service(snapshot), instances, sidecars, memo, diagnostics)
+    by_mesh: dict[str, EndpointsByCluster] = {}
+    carried: dict[str, frozenset[str]] = {}
+    for mesh, by_cluster in sources.items():
+        found = {cluster: inputs.found((mesh, cluster), source) for cluster, source in by_cluster.items()}
+        asked = {cluster: own for cluster, one in found.items() if (own := one.with_sidecar) is not None}
+        by_mesh[mesh] = {cluster: one.endpoints for cluster, one in found.items()} | {
+            carried_endpoints(cluster): own for cluster, own in asked.items()
+        }
+        carried[mesh] = frozenset(cluster for cluster, own in asked.items() if own == found[cluster].endpoints)
+    return FoundEndpoints(by_mesh, instances, carried)
+
+
+def _sidecars(
+    sources: Mapping[str, SourcesByCluster], snapshot: Snapshot, memo: Memo, diagnostics: Diagnostics
+) -> SidecarsByNode:
+    if not any(source.sidecar for by_cluster in sources.values() for source in by_cluster.values()):
+        return {}
+    pods = snapshot.all(Pod)
+    return memo.of("sidecars", (pods,), lambda _: sidecars_by_node(pods), diagnostics)
 
 
 def cloud_map_names(sources: Mapping[str, SourcesByCluster]) -> frozenset[CloudMapName]:
@@ -114,28 +145,53 @@ class _Inputs(NamedTuple):
     snapshot: Snapshot
     slices: Mapping[NamespacedName, Sequence[EndpointSlice]]
     instances: InstancesByName
+    sidecars: SidecarsByNode
     memo: Memo
     diagnostics: Diagnostics
 
-    def endpoints(self, key: tuple[str, str], source: Source) -> tuple[Endpoint, ...]:
+    def found(self, key: tuple[str, str], source: Source) -> _Found:
         return self._of_cloud_map(key, source) if isinstance(source, CloudMapSource) else self._of_service(key, source)
 
-    def _of_cloud_map(self, key: tuple[str, str], source: CloudMapSource) -> tuple[Endpoint, ...]:
+    def _of_cloud_map(self, key: tuple[str, str], source: CloudMapSource) -> _Found:
         own = self.instances.get(source.name, ())
 
-        def make(_: Diagnostics) -> tuple[Endpoint, ...]:
-            return source_endpoints(source, own)
+        def make(_: Diagnostics) -> _Found:
+            return _told_apart(source_endpoints(source, own), source, lambda: instances_with_sidecar(source, own))
 
         return self.memo.of(("endpoints", *key), (source, own), make, self.diagnostics)
 
-    def _of_service(self, key: tuple[str, str], source: EndpointSource) -> tuple[Endpoint, ...]:
+    def _of_service(self, key: tuple[str, str], source: EndpointSource) -> _Found:
         service = self.snapshot.get(Service, *source.service)
         own = self.slices.get(source.service, ()) if service is not None else ()
+        sidecars = self.sidecars.get(source.sidecar, frozenset())
 
-        def make(found: Diagnostics) -> tuple[Endpoint, ...]:
-            return service_endpoints(service, own, source, found) if service is not None else ()
+        def make(found: Diagnostics) -> _Found:
+            endpoints = service_endpoints(service, own, source, found) if service is not None else ()
+            return _told_apart(endpoints, source, lambda: _addresses_with_sidecar(own, sidecars, source.port))
 
-        return self.memo.of(("endpoints", *key), (service, source, *own), make, self.diagnostics)
+        return self.memo.of(("endpoints", *key), (service, source, sidecars, *own), make, self.diagnostics)
+
+
+def _told_apart(endpoints: tuple[Endpoint, ...], source: Source, addresses: Callable[[], frozenset[str]]) -> _Found:
+    """A sidecar takes what comes for the listener's own port; where a Service translates it nobody is asked for."""
+    if not source.sidecar:
+        return _Found(endpoints)
+    own = addresses()
+    return _Found(endpoints, tuple(one for one in endpoints if one.port == source.port and one.address in own))
+
+
+def _addresses_with_sidecar(slices: Iterable[EndpointSlice], sidecars: Iterable[Sidecar], port: int) -> frozenset[str]:
+    """An endpoint that is no pod's, or one of a pod that is not known yet, counts as one without."""
+    pods = {one.pod for one in sidecars if port in one.ports}
+    return frozenset(
+        address
+        for item in slices
+        for end in item.endpoints
+        if end.target_ref is not None
+        and end.target_ref.kind == Pod.RESOURCE.kind
+        and NamespacedName(end.target_ref.namespace or item.metadata.namespace, end.target_ref.name) in pods
+        for address in end.addresses
+    )
 
 
 def service_endpoints(

@@ -120,6 +120,7 @@ def _chains(
             Dialect.APP_MESH,
             Protocol(mapping.protocol),
             access_log=scope.access_log,
+            takes_http2=mapping.protocol == "http",
             tells_undelivered=True,
             header_case=scope.header_case,
             filters=filters_of(table.virtual_hosts[0].routes),

@@ -14,7 +14,15 @@ from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import backends_seen, linked_backends
-from crossfade.compile.mesh.choices import HEADER_CASE, LOAD_BALANCING, SHORT_NAMES, ZONES
+from crossfade.compile.mesh.carried import check_carriage, with_carriage
+from crossfade.compile.mesh.choices import (
+    HEADER_CASE,
+    HTTP2_BETWEEN_PROXIES,
+    LOAD_BALANCING,
+    SHORT_NAMES,
+    ZONES,
+    wants_http2,
+)
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
 from crossfade.compile.mesh.discovery import (
     check_discovery,
@@ -85,6 +93,7 @@ def with_endpoints(
     found = compile_endpoints(routing.sources, routing.registrations, snapshot, memo, diagnostics, foreign)
     return structs.replace(
         routing,
+        proxies=with_carriage(routing.proxies, found.carried, memo, diagnostics),
         endpoints=found.by_mesh,
         instances=found.instances,
         diagnostics=tuple(sorted({*routing.diagnostics, *diagnostics})) if len(diagnostics) else routing.diagnostics,
@@ -108,6 +117,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         check_mode(members.mesh, diagnostics)
         HEADER_CASE.check(members.mesh, diagnostics)
         ZONES.check(members.mesh, diagnostics)
+        HTTP2_BETWEEN_PROXIES.check(members.mesh, diagnostics)
         check_selectors(members, snapshot, memo, diagnostics)
         within = Scope(members, links[name], snapshot, cluster, memo, diagnostics)
         found |= _proxies_of(within)
@@ -166,7 +176,7 @@ def _sources_of(members: Members, links: Links, diagnostics: Diagnostics) -> Sou
     found: dict[str, Source] = {}
     for node in members.all(VirtualNode):
         found |= isolated(
-            partial(_sources_of_node, node, members.mesh.aws_name, links),
+            partial(_sources_of_node, node, members.mesh, links),
             otherwise={},
             ref=typed_ref(node),
             effect="other nodes cannot call this one",
@@ -175,8 +185,8 @@ def _sources_of(members: Members, links: Links, diagnostics: Diagnostics) -> Sou
     return found
 
 
-def _sources_of_node(node: VirtualNode, mesh: str, links: Links) -> dict[str, Source]:
-    return dict(endpoint_sources(node, mesh, links))
+def _sources_of_node(node: VirtualNode, mesh: Mesh, links: Links) -> dict[str, Source]:
+    return dict(endpoint_sources(node, mesh.aws_name, links, wants_http2=wants_http2(node, mesh)))
 
 
 def _check_owner(mesh: Mesh, scope: ArnScope, diagnostics: Diagnostics) -> None:
@@ -360,6 +370,7 @@ def _sidecar(
     check_mode(node, diagnostics)
     HEADER_CASE.check(node, diagnostics)
     ZONES.check(node, diagnostics)
+    check_carriage(node, links, diagnostics)
     mesh = members.mesh
     log = access_log(node, diagnostics)
     app_address = "::1" if links.ip_preference == "IPv6_ONLY" else "127.0.0.1"

@@ -148,7 +148,7 @@ class MeshPublication:
     def _encoded(self, path: str, proxy: ProxyModel, common: CommonParts) -> _Built:
         known = self._built.get(path)
         memory = Encoded() if known is None else known.memory
-        shared = frozenset(cluster.name for cluster in proxy.clusters if cluster.shares_endpoints)
+        shared = frozenset(cluster.endpoints_name for cluster in proxy.clusters if cluster.shares_endpoints)
         endpoints = self._shared(mesh_of(path)).of(shared)
         resources = resources_from_model(proxy, options=self._options, before=memory, common=common, others=endpoints)
         zoned = frozenset(cluster.name for cluster in proxy.clusters if cluster.prefers_own_zone)

@@ -29,6 +29,7 @@ from crossfade.compile.mesh import (
     ArnScope,
     ClusterView,
     InstancesByName,
+    asks_for_http2,
     uses_acm,
     uses_cloud_map,
 )
@@ -197,7 +198,9 @@ async def run_mesh_role(settings: MeshSettings) -> None:
 
         async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for):
             endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
-            pods = await may_read(client, (Pod,), log, otherwise="no pod is registered for Cloud Map")
+            pods = await may_read(
+                client, (Pod,), log, otherwise="no pod is registered for Cloud Map, and none is spoken to in HTTP/2"
+            )
             secrets = await may_read(client, (Secret,), log, otherwise="", is_optional=True)
             role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, endpoints, pods, secrets))
             await role.run()
@@ -218,7 +221,11 @@ class _MeshRole:
             log=log,
             selectors={Secret: ACM_SELECTOR},
             on_demand={
-                **({Pod: uses_cloud_map} if cluster.shows_pods else {}),
+                **(
+                    {Pod: lambda snapshot: uses_cloud_map(snapshot) or asks_for_http2(snapshot)}
+                    if cluster.shows_pods
+                    else {}
+                ),
                 **({Secret: uses_acm} if cluster.shows_secrets else {}),
             },
             quiet_s=_QUIET_S,
