@@ -85,6 +85,7 @@ class Harness:
             admin_port=self.admin_port,
             sds_socket=self._sds_socket,
             name_servers=self._name_servers,
+            is_sidecar=True,
         )
         text = json.dumps(made)
         self._process = EnvoyProcess.start(text, workdir=self._workdir, log_level="critical")

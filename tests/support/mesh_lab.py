@@ -40,6 +40,7 @@ class Cell(NamedTuple):
     annotations: dict[str, str] = {}  # noqa: RUF012 - never changed
     tls: Json | None = None
     """Of its listener."""
+    node_annotations: dict[str, str] = {}  # noqa: RUF012 - never changed
 
     @property
     def program(self) -> str:
@@ -229,7 +230,9 @@ def version_of(cell: Cell, version: str) -> Iterator[Json]:
         "listeners": [listener],
         "serviceDiscovery": _discovery(cell, version),
     }
-    yield _appmesh("VirtualNode", name, node, cell)
+    made = _appmesh("VirtualNode", name, node, cell)
+    made["metadata"]["annotations"] = cell.node_annotations
+    yield made
     yield _service(cell, name, selector={"app": name}, headless=cell.discovery == "ENDPOINTS")
     container: Json = {
         "name": "main",

@@ -4,6 +4,7 @@ Everything is frozen, comparable and ordered by the compiler, so that the same m
 """
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -153,9 +154,17 @@ class HeaderCase(StrEnum):
     """`X-Request-Id`"""
 
 
+_TAKES_HTTP2: Final = "/http2"
+
+
 def carried_endpoints(cluster: str) -> str:
     """The name of those that take HTTP/2; another one, so that a cluster never meets endpoints of the other kind."""
-    return f"{cluster}/http2"
+    return cluster + _TAKES_HTTP2
+
+
+def other_endpoints(name: str) -> str:
+    """The name of the same cluster's endpoints of the other kind."""
+    return name.removesuffix(_TAKES_HTTP2) if name.endswith(_TAKES_HTTP2) else carried_endpoints(name)
 
 
 class Cluster(Struct, frozen=True):

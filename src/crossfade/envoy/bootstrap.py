@@ -17,6 +17,7 @@ TYPE: Final = "type.googleapis.com/"
 TOKEN_SECRET: Final = "ads-token"  # noqa: S105 - the name of a secret, not one
 AUTHORITY_SECRET: Final = "ads-authority"  # noqa: S105 - the name of a secret, not one
 MAX_CONNECTIONS: Final = 50_000
+NO_LIMIT: Final = 2**31
 # Kong's path regexes are longer than what Envoy takes by default (100 instructions).
 REGEX_PROGRAM_SIZE: Final = 32_768
 STATUS_PATHS: Final = (("/status/ready", "/ready"), ("/status", "/ready"), ("/metrics", "/stats/prometheus"))
@@ -55,6 +56,7 @@ def bootstrap(
     socket_mark: int | None = None,
     stats_tags: tuple[tuple[str, str], ...] = (),
     is_gateway: bool = False,
+    is_sidecar: bool = False,
     told: Mapping[str, str] = MappingProxyType({}),
     name_servers: tuple[tuple[str, int], ...] = (),
     sds_socket: str = "",
@@ -62,6 +64,8 @@ def bootstrap(
     probes_address: str = "0.0.0.0",
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
+
+    `is_sidecar` is for those whose callers are proxies that may send many people's requests over one connection.
 
     `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
     `stats_tags` (name, value) are added to every statistic. `told` are settings that the control plane is to know; they
@@ -101,7 +105,7 @@ def bootstrap(
         },
         "layered_runtime": {
             "layers": [
-                {"name": "crossfade", "static_layer": _runtime(is_gateway=is_gateway)},
+                {"name": "crossfade", "static_layer": _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)},
                 {"name": "admin", "admin_layer": {}},
             ]
         },
@@ -133,13 +137,16 @@ def _sds_file(name: str, kind: Json) -> Json:
     return {"resources": [secret]}
 
 
-def _runtime(*, is_gateway: bool) -> Json:
+def _runtime(*, is_gateway: bool, is_sidecar: bool) -> Json:
     # A gateway as nginx: what follows a # in a target is dropped, and the rest served.
+    # Callers that hang up share a connection with all others of their pod: closing it would end the requests of these.
+    resets: Json = {"overload.premature_reset_total_stream_count": NO_LIMIT} if is_sidecar else {}
     fragments: Json = {"envoy.reloadable_features.http_reject_path_with_fragment": False} if is_gateway else {}
     return {
         "re2.max_program_size.error_level": REGEX_PROGRAM_SIZE,
         "re2.max_program_size.warn_level": REGEX_PROGRAM_SIZE,
         **fragments,
+        **resets,
     }
 
 

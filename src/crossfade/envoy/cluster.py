@@ -11,7 +11,7 @@ from crossfade.compile.model import (
 )
 from crossfade.envoy import names
 from crossfade.envoy.balancing import fill_balancing
-from crossfade.envoy.carried import fill_carried, fill_carried_upstream
+from crossfade.envoy.carried import fill_carried_upstream
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.header_case import fill_header_case
 from crossfade.envoy.health import fill_failing_statuses, fill_health
@@ -112,8 +112,7 @@ def _thresholds(limits: CircuitBreakers) -> cluster_v3.CircuitBreakers.Threshold
 def _http_options(cluster: Cluster) -> upstream_http_v3.HttpProtocolOptions:
     message = upstream_http_v3.HttpProtocolOptions()
     if cluster.is_carried:
-        fill_carried(message.explicit_http_config.http2_protocol_options)
-        fill_carried_upstream(message.explicit_http_config.http2_protocol_options)
+        fill_carried_upstream(message)
     elif cluster.protocol is Protocol.HTTP1:
         options = message.explicit_http_config.http_protocol_options
         options.SetInParent()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crossfade.compile.model import Dialect, HttpHandler, Protocol
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
-from crossfade.envoy.carried import fill_carried
+from crossfade.envoy.carried import fill_carried_downstream
 from crossfade.envoy.filters.order import http_filters
 from crossfade.envoy.filters.policies import cached_filter, incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
@@ -56,7 +56,7 @@ def connection_manager(
         message.merge_slashes = True
         fill_header_case(message.http_protocol_options.header_key_format, handler.header_case)
         if handler.takes_http2:
-            fill_carried(message.http2_protocol_options)
+            fill_carried_downstream(message)
         if handler.tells_undelivered:
             message.local_reply_config.CopyFrom(sidecar_local_replies())
     return message

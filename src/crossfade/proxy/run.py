@@ -186,6 +186,7 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
             socket_mark=settings.socket_mark,
             stats_tags=settings.stats_tags,
             is_gateway=settings.is_gateway,
+            is_sidecar=not settings.stands_alone,
             name_servers=settings.name_servers,
             told=settings.told.texts,
             sds_socket=settings.sds_socket,

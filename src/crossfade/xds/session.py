@@ -8,7 +8,7 @@ what nothing needs any more goes last, so that no request meets a cluster that i
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from crossfade.compile.model import carried_endpoints
+from crossfade.compile.model import carried_endpoints, other_endpoints
 from crossfade.envoy.proto import discovery_v3, endpoint_v3
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded, varint
 
@@ -232,8 +232,10 @@ class Session:
         interest.owed.clear()
         interest.base = wanted_set
         if kind is ResourceType.ENDPOINTS:
-            changed |= {name: _no_endpoints(name) for name in missing}
-            interest.leaving.update(missing)
+            # A cluster that has changed over keeps the endpoints of its former kind until it has those of the new one.
+            unknown = [name for name in missing if other_endpoints(name) not in wanted]
+            changed |= {name: _no_endpoints(name) for name in unknown}
+            interest.leaving.update(unknown)
             missing = []
         if kind is ResourceType.CLUSTER:
             self._owe_endpoints(changed)

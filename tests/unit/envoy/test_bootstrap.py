@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from google.protobuf.json_format import ParseDict
 
 from crossfade.envoy.bootstrap import STATUS_PATHS, AdminPages, AdsPeer, bootstrap, token_secret
@@ -56,3 +57,9 @@ def test_the_token_is_a_secret_of_its_own() -> None:
     (secret,) = token_secret("t0ken")["resources"]
     assert secret["generic_secret"]["secret"] == {"inline_string": "t0ken"}
     assert "t0ken" not in json.dumps(built(AdsPeer("h", 1, "/run/ca.json", "/run/token.json")))
+
+
+@pytest.mark.parametrize("is_sidecar", [True, False])
+def test_only_a_sidecar_bears_with_callers_that_hang_up(is_sidecar: bool) -> None:
+    (layer, _) = built(AdsPeer("127.0.0.1", 18000), is_sidecar=is_sidecar)["layered_runtime"]["layers"]
+    assert ("overload.premature_reset_total_stream_count" in layer["static_layer"]) is is_sidecar

@@ -12,10 +12,10 @@ from msgspec import structs
 from crossfade.api.appmesh import Mesh, VirtualNode
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.memo import Memo
-from crossfade.compile.mesh.choices import HTTP2_BETWEEN_PROXIES
+from crossfade.compile.mesh.choices import HEADER_CASE, HTTP2_BETWEEN_PROXIES
 from crossfade.compile.mesh.discovery import is_seen
 from crossfade.compile.mesh.links import Links
-from crossfade.compile.model import Cluster, Protocol, ProxyModel
+from crossfade.compile.model import Cluster, HeaderCase, Protocol, ProxyModel
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.registry import typed_ref
 
@@ -49,6 +49,8 @@ def check_carriage(node: VirtualNode, links: Links, diagnostics: Diagnostics) ->
 def _hindrance(node: VirtualNode, links: Links) -> tuple[str, str] | None:
     if all(listener.port_mapping.protocol != "http" for listener in node.spec.listeners):
         return "only requests to listeners of http are carried over HTTP/2", "remove the annotation"
+    if HEADER_CASE.of_either(node, links.mesh) == "preserve":
+        return "HTTP/2 has no letter case to preserve", f"write proper or lower in {HEADER_CASE.key}"
     if not links.cluster.shows_pods:
         hint = "apply what `crossfade install mesh` prints and restart the controller"
         return "the controller may not read pods, so it does not know which have a sidecar", hint
@@ -73,10 +75,16 @@ def with_carriage(
 
 
 def _with_clusters(proxy: ProxyModel, pairs: frozenset[tuple[str, str]], mesh: str) -> ProxyModel:
-    if not any((mesh, cluster.name) in pairs for cluster in proxy.clusters):
+    carried = {one.name for one in proxy.clusters if (mesh, one.name) in pairs and _loses_nothing(one)}
+    if not carried:
         return proxy
-    clusters = tuple(_carried(one) if (mesh, one.name) in pairs else one for one in proxy.clusters)
+    clusters = tuple(_carried(one) if one.name in carried else one for one in proxy.clusters)
     return structs.replace(proxy, clusters=clusters)
+
+
+def _loses_nothing(cluster: Cluster) -> bool:
+    """HTTP/2 has no letter case to preserve for the caller."""
+    return cluster.header_case is not HeaderCase.PRESERVE
 
 
 def _carried(cluster: Cluster) -> Cluster:

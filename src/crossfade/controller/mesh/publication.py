@@ -151,7 +151,7 @@ class MeshPublication:
         shared = frozenset(cluster.endpoints_name for cluster in proxy.clusters if cluster.shares_endpoints)
         endpoints = self._shared(mesh_of(path)).of(shared)
         resources = resources_from_model(proxy, options=self._options, before=memory, common=common, others=endpoints)
-        zoned = frozenset(cluster.name for cluster in proxy.clusters if cluster.prefers_own_zone)
+        zoned = frozenset(one.endpoints_name for one in proxy.clusters if one.prefers_own_zone)
         return _Built(proxy, memory, resources, shared, zoned, unencodable(proxy, memory.failed, self._options))
 
     def _open(self, rejection: Rejection) -> None:
