@@ -189,12 +189,12 @@ async def test_websockets_are_carried_too(site: CarriedPair) -> None:
             for socket in (one, other):
                 await socket.send_str(text)
                 assert await socket.receive_str() == f"you said {text}"
+        assert await site.heard_requests() - before == {"http2": 2}
         # What the node is asked to change leaves open sockets alone.
         site.publish({SERVER: True, APP: False})
         await site.until_spoken("http1")
         await one.send_str("still there")
         assert await one.receive_str() == "you said still there"
-    assert (await site.heard_requests() - before)["http2"] == 2
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await site.http.ws_connect(f"{site.url}/refused")
     assert refused.value.status == 403
