@@ -1,15 +1,18 @@
 """Compiles what AWS's examples for App Mesh hold: `python -m tests.compat.app_mesh_examples FOLDER`.
 
 FOLDER is a checkout of https://github.com/aws/aws-app-mesh-examples. Each walkthrough is one set of manifests, and each
-of its steps in a file of its own another one. Prints what is refused and why; the status is 1 if something is.
+of its steps in a file of its own another one. What their text has people do is done: namespaces get the labels that
+meshes and gateways select, and a Secret stands for ACM's ARNs. Prints what is refused and why; the status is 1 if
+something is.
 """
 
+import base64
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import yaml
 from jsonschema_rs import validator_for
@@ -17,17 +20,21 @@ from jsonschema_rs import validator_for
 from crossfade.admission.appmesh_rules import check_object
 from crossfade.admission.review import AdmissionRequest, Denied
 from crossfade.compile.mesh import ArnScope, compile_mesh
+from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.install.mesh import mesh_crds
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import DecodeError, TypedObject, decode_known, kinds_by_gvk
+from tests.support.tls import issue
 from tests.translation.test_mesh import KINDS
 
 API_VERSION: Final = "appmesh.k8s.aws/v1beta2"
 # Steps that replace one another, or that a cluster of the other kind takes.
 ALTERNATIVES: Final = ("gatewayroutes/", "deploy/djapp-", "ipv6/")
+# Two walkthroughs are about a node without TLS, to which a client with a policy does not speak.
+AS_IN_APP_MESH: Final = ("backend.server-without-tls",)
 VARIABLES: Final = {"APP_NAMESPACE": "app", "APPLICATION_NAMESPACE": "app", "MESH_NAME": "mesh"}
 # Some walkthroughs have it in their text only.
 ANY_MESH: Final = (
@@ -37,6 +44,7 @@ SCHEMAS: Final = {
     crd["spec"]["names"]["kind"]: validator_for(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
     for crd in mesh_crds()
 }
+Documents: TypeAlias = dict[tuple[str, str, str], JsonObject]
 
 
 def main() -> int:
@@ -68,12 +76,13 @@ def alternatives(name: str, texts: Mapping[str, str]) -> Iterator[tuple[str, lis
 
 def problems(texts: list[str]) -> Iterator[str]:
     try:
-        documents = {key(found): found for found in chain.from_iterable(map(read, texts))}
+        documents: Documents = {key(found): found for found in chain.from_iterable(map(read, texts))}
     except yaml.YAMLError as error:
         yield str(error).replace("\n", " ")
         return
-    if not any(found["kind"] == "Mesh" for found in documents.values()):
+    if not any(map(is_mesh, documents.values())):
         documents |= {key(found): found for found in read(ANY_MESH)}
+    documents |= {key(found): found for found in (*labelled_namespaces(documents), *acm_secrets(documents))}
     for document in documents.values():
         if document["apiVersion"] == API_VERSION:
             yield from refusals(document)
@@ -84,7 +93,51 @@ def problems(texts: list[str]) -> Iterator[str]:
         return
     for proxy in model.proxies.values():
         resources_from_model(proxy, options=EnvoyOptions())
-    yield from (f"{found.ref}: {found.placed_message}; {found.effect}" for found in model.diagnostics)
+    for found in model.diagnostics:
+        if found.code not in AS_IN_APP_MESH:
+            yield f"{found.ref}: {found.placed_message}; {found.effect}"
+
+
+def labelled_namespaces(documents: Documents) -> Iterator[JsonObject]:
+    """Those that no file declares."""
+    specs = (found.get("spec") or {} for found in documents.values())
+    selectors = (spec.get("namespaceSelector") or {} for spec in specs)
+    labels = {name: value for one in selectors for name, value in (one.get("matchLabels") or {}).items()}
+    for namespace in sorted({namespace for _, namespace, _ in documents} - {""}):
+        if ("Namespace", "", namespace) not in documents:
+            yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+
+
+def is_mesh(document: JsonObject) -> bool:
+    return bool(document["kind"] == "Mesh")
+
+
+def acm_secrets(documents: Documents) -> Iterator[JsonObject]:
+    """One for all ARNs of a namespace."""
+    by_namespace: dict[str, set[str]] = {}
+    for (_, namespace, _), document in documents.items():
+        by_namespace.setdefault(namespace, set()).update(acm_arns(document))
+    authority = issue("authority")
+    pair = issue("server", authority)
+    data = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem, "ca.crt": authority.certificate_pem}
+    for namespace, arns in by_namespace.items():
+        metadata: JsonObject = {"name": "stands-for-acm", "namespace": namespace, "labels": {LABEL: "enabled"}}
+        metadata["annotations"] = {ARNS_ANNOTATION: ",".join(sorted(arns))}
+        values = {name: base64.b64encode(value).decode() for name, value in data.items()}
+        if arns:
+            yield {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": values}
+
+
+def acm_arns(value: object) -> Iterator[str]:
+    match value:
+        case {"certificateARN": str(arn)}:
+            yield arn
+        case {"certificateAuthorityARNs": [*arns]}:
+            yield from map(str, arns)
+        case dict():
+            yield from chain.from_iterable(map(acm_arns, value.values()))
+        case list():
+            yield from chain.from_iterable(map(acm_arns, value))
 
 
 def decoded(documents: Iterable[JsonObject]) -> list[TypedObject]:
