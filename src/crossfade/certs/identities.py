@@ -1,16 +1,21 @@
-"""The authority of a mesh's identities, and what it signs: X.509-SVIDs, for as long as a day by default."""
+"""The authority of a mesh's identities, and what it signs: X.509-SVIDs, for as long as a day by default.
+
+Another authority may sign too: it is asked by a request, and its answer checked.
+"""
 
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
 from crossfade.certs.ca import KeyPair, key_pair
-from crossfade_kube.certificates import issue, load, make_authority, vouch_for
+from crossfade_kube.certificates import issue, key_pem, load, load_key, make_authority, vouch_for
 
 AUTHORITY_LIFETIME: Final = timedelta(days=365)
 # Longer than any identity lasts, so that none outlives who signed it.
@@ -76,10 +81,9 @@ def issue_identity(
     authority: IdentityAuthority, spiffe_id: str, *, lifetime: timedelta, now: datetime
 ) -> IssuedIdentity:
     """Renewed when about half of the life is over, each name at a moment of its own."""
-    common_name = spiffe_id.rpartition("/")[2][:_MAX_COMMON_NAME_LENGTH]
     made = issue(
         load(authority.current.certificate_pem, authority.current.key_pem),
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(spiffe_id))]),
         usages=_USAGES,
         names=[x509.UniformResourceIdentifier(spiffe_id)],
         now=now,
@@ -92,6 +96,62 @@ def issue_identity(
         renewed_at=now + lifetime * renewal_share(spiffe_id),
         ends_at=now + lifetime,
     )
+
+
+class UnfitError(Exception):
+    """What an authority has signed cannot serve as the identity that it was asked for; the text says why."""
+
+
+def identity_request(spiffe_id: str) -> KeyPair:
+    """A request for a signature in place of the certificate (PKCS #10), and the key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)])
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common_name(spiffe_id))]))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return KeyPair(request.public_bytes(Encoding.PEM), key_pem(key))
+
+
+def identity_from_answer(
+    spiffe_id: str, key: bytes, certificate_pem: bytes, authority_pem: bytes, *, now: datetime
+) -> IssuedIdentity:
+    """`authority_pem` may be empty where the chain ends with it. Raises UnfitError."""
+    try:
+        leaf, *chain = x509.load_pem_x509_certificates(certificate_pem)
+        authorities = x509.load_pem_x509_certificates(authority_pem) if authority_pem else _roots(chain)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        is_own = load_key(key).public_key() == leaf.public_key()
+    except (ValueError, TypeError, x509.ExtensionNotFound) as problem:
+        raise UnfitError(f"it has no certificate that can be read, with a name in it ({problem})") from None
+    if list(names) != [x509.UniformResourceIdentifier(spiffe_id)] or not is_own:
+        raise UnfitError(f"the certificate is not for the key that was made, with {spiffe_id} as its only name")
+    if not authorities:
+        raise UnfitError("nothing says by whose certificate peers can believe it: status.ca is empty")
+    if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
+        raise UnfitError("the certificate is not valid now")
+    left = leaf.not_valid_after_utc - now
+    return IssuedIdentity(
+        "".join(_pem(one) for one in (leaf, *chain)),
+        key.decode(),
+        "".join(map(_pem, authorities)),
+        renewed_at=now + left * renewal_share(spiffe_id),
+        ends_at=leaf.not_valid_after_utc,
+    )
+
+
+def _roots(chain: list[x509.Certificate]) -> list[x509.Certificate]:
+    return [one for one in chain[-1:] if one.subject == one.issuer]
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _common_name(spiffe_id: str) -> str:
+    return spiffe_id.rpartition("/")[2][:_MAX_COMMON_NAME_LENGTH]
 
 
 def renewal_share(name: str) -> float:

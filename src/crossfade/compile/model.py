@@ -332,10 +332,26 @@ class Issued(StrEnum):
     """Those of all identities of the proxy's mesh."""
 
 
+class Issuer(Struct, frozen=True):
+    """One of cert-manager, in the controller's namespace if its kind has namespaces. Nobody without a name."""
+
+    kind: str
+    name: str
+    group: str = "cert-manager.io"
+
+    def __str__(self) -> str:
+        group = "" if self.group == "cert-manager.io" else f".{self.group}"
+        return f"{self.kind}{group}/{self.name}"
+
+
 class Identity(Struct, frozen=True):
-    """Whom a proxy is to its peers; `spiffe_id` is the one name in its certificate."""
+    """Whom a proxy is to its peers; `spiffe_id` is the one name in its certificate.
+
+    Without an issuer the control plane's own authority signs.
+    """
 
     spiffe_id: str
+    issuer: Issuer | None = None
 
 
 class PeerCheck(Struct, frozen=True):

@@ -8,6 +8,7 @@ from crossfade.install.mesh_names import (
     ADMITTED,
     CERTIFICATE_SECRET,
     IDENTITIES_SECRET,
+    ISSUERS_CONFIG_MAP,
     LEASE,
     MUTATING_CONFIGURATION,
     NAME,
@@ -83,6 +84,10 @@ def _own_rules() -> list[JsonObject]:
     return [
         _rule("", ["secrets"], ("create",)),
         {**_rule("", ["secrets"], _OWN), "resourceNames": [CERTIFICATE_SECRET, IDENTITIES_SECRET]},
+        _rule("", ["configmaps"], ("create",)),
+        {**_rule("", ["configmaps"], ("get", "update")), "resourceNames": [ISSUERS_CONFIG_MAP]},
+        # Identities that an issuer of cert-manager signs.
+        _rule("cert-manager.io", ["certificaterequests"], ("create", "get", "list", "delete")),
         # The names of Cloud Map's services; they come and go.
         _rule("", ["services"], ("create", "patch", "delete")),
         _rule("discovery.k8s.io", ["endpointslices"], ("create", "patch", "delete")),

@@ -8,6 +8,7 @@ WEBHOOK_SERVICE: Final = "appmesh-controller-webhook-service"
 ADS_SERVICE: Final = "appmesh-controller-ads"
 CERTIFICATE_SECRET: Final = "appmesh-controller-webhook-server-cert"  # noqa: S105 - the name of a Secret
 IDENTITIES_SECRET: Final = "appmesh-controller-mesh-identities"  # noqa: S105 - the name of a Secret
+ISSUERS_CONFIG_MAP: Final = "appmesh-controller-mesh-issuers"
 MUTATING_CONFIGURATION: Final = "appmesh-controller-mutating-webhook-configuration"
 VALIDATING_CONFIGURATION: Final = "appmesh-controller-validating-webhook-configuration"
 LEASE: Final = "appmesh-controller-leader-election"

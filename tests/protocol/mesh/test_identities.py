@@ -47,19 +47,19 @@ async def told(lab: Lab, reason: str) -> Json:
     return await lab.until(found)
 
 
-async def make_mesh(lab: Lab, annotations: dict[str, str]) -> None:
-    labels = {"mesh": "ids"}
-    metadata = {"name": "ids", "labels": labels}
+async def make_mesh(lab: Lab, annotations: dict[str, str], name: str = "ids") -> None:
+    labels = {"mesh": name}
+    metadata = {"name": name, "labels": labels}
     await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     for kind, own, spec in (
-        (Mesh, {"name": "ids", "annotations": annotations}, {"namespaceSelector": {"matchLabels": labels}}),
+        (Mesh, {"name": name, "annotations": annotations}, {"namespaceSelector": {"matchLabels": labels}}),
         (
             VirtualNode,
-            {"name": "a", "namespace": "ids"},
+            {"name": "a", "namespace": name},
             {
                 "podSelector": {},
                 "listeners": [{"portMapping": {"port": 80, "protocol": "http"}}],
-                "serviceDiscovery": {"dns": {"hostname": "a.ids"}},
+                "serviceDiscovery": {"dns": {"hostname": f"a.{name}"}},
             },
         ),
     ):

@@ -10,6 +10,9 @@ from crossfade.certs.identities import (
     AUTHORITY_LIFETIME,
     LONGEST_IDENTITY,
     IdentityAuthority,
+    UnfitError,
+    identity_from_answer,
+    identity_request,
     issue_identity,
     renewal_share,
     renewed_authority,
@@ -96,3 +99,46 @@ def test_no_identity_outlives_who_signed_it() -> None:
     assert renewed(authority, None, last) is authority
     ends = x509.load_pem_x509_certificate(authority.current.certificate_pem).not_valid_after_utc
     assert last + LONGEST_IDENTITY < ends
+
+
+def test_a_request_names_the_identity_and_nothing_else() -> None:
+    made = identity_request(NAME)
+    request = x509.load_pem_x509_csr(made.certificate_pem)
+    assert request.is_signature_valid
+    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert list(names) == [x509.UniformResourceIdentifier(NAME)]
+
+
+def signed(name: str = NAME, now: datetime = NOW) -> tuple[bytes, bytes, bytes]:
+    """Key, certificate, authority."""
+    authority = renewed(None)
+    issued = issue_identity(authority, name, lifetime=DAY, now=now)
+    return issued.key_pem.encode(), issued.certificate_pem.encode(), authority.current.certificate_pem
+
+
+def test_what_an_issuer_gives_is_renewed_by_its_own_end() -> None:
+    key, certificate, authority = signed()
+    found = identity_from_answer(NAME, key, certificate, authority, now=NOW + DAY / 2)
+    assert found.ends_at == NOW + DAY
+    assert NOW + DAY / 2 < found.renewed_at < NOW + DAY
+    assert found.authorities_pem == authority.decode()
+    # A chain that ends with its root says by itself whom to believe.
+    assert identity_from_answer(NAME, key, certificate + authority, b"", now=NOW).authorities_pem == authority.decode()
+
+
+UNFIT = {
+    "no PEM": (lambda key, _, ca: (key, b"x", ca), "it has no certificate that can be read"),
+    "empty": (lambda key, _, ca: (key, b"", ca), "it has no certificate that can be read"),
+    "no authority": (lambda key, cert, _: (key, cert, b""), "status.ca is empty"),
+    "another key": (lambda _, cert, ca: (signed()[0], cert, ca), "is not for the key that was made"),
+    "another name": (lambda *_: signed(NAME + "2"), "as its only name"),
+    "ended": (lambda *_: signed(now=NOW - 2 * DAY), "the certificate is not valid now"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_what_cannot_serve_is_refused(case: str) -> None:
+    spoil, text = UNFIT[case]
+    key, certificate, authority = spoil(*signed())
+    with pytest.raises(UnfitError, match=text):
+        identity_from_answer(NAME, key, certificate, authority, now=NOW)

@@ -14,7 +14,7 @@ from crossfade.compile.mesh.header_edits import (
     SET_REQUEST_HEADERS,
     SET_RESPONSE_HEADERS,
 )
-from crossfade.compile.mesh.identities import MESH_TLS
+from crossfade.compile.mesh.identities import MESH_TLS, MESH_TLS_ISSUER
 from crossfade.compile.mesh.mirroring import MIRROR
 from crossfade.compile.mesh.rate_limits import RATE_LIMIT, ROUTE_RATE_LIMITS
 from crossfade.compile.mesh.service_names import ENDPOINTS_ANNOTATION
@@ -51,6 +51,13 @@ MESH_ANNOTATIONS: Final = (
         "`disabled`; a node's: its mesh's",
         "callers' sidecars and virtual gateways carry requests to the node's listeners of http over HTTP/2 while all of"
         " its endpoints have a sidecar; applications speak HTTP/1 as before",
+    ),
+    Annotation(
+        MESH_TLS_ISSUER,
+        ("Mesh",),
+        "a kind and a name: `ClusterIssuer/mesh`, `AWSPCAClusterIssuer.awspca.cert-manager.io/mesh`",
+        "the controller's own authority",
+        "the issuer of cert-manager that signs identities; an `Issuer` is looked for in the controller's namespace",
     ),
     Annotation(
         LOAD_BALANCING.key,

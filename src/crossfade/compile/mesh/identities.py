@@ -4,6 +4,7 @@ A Mesh's annotation gives every virtual node and virtual gateway a name (a SPIFF
 Who wants it otherwise says so: `tls` of a listener, a client policy, or the same annotation of a virtual node.
 """
 
+import re
 from enum import StrEnum
 from itertools import chain
 from typing import Final
@@ -16,10 +17,17 @@ from crossfade.api.appmesh.virtual_node import Listener
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.mesh.acm import AcmSecrets
 from crossfade.compile.mesh.tls import offered_tls
-from crossfade.compile.model import FilterChain, Identity, Issued, MeshTls, PeerCheck, ProxyModel
+from crossfade.compile.model import FilterChain, Identity, Issued, Issuer, MeshTls, PeerCheck, ProxyModel
 from crossfade_kube.registry import typed_ref
 
 MESH_TLS: Final = "crossfade.dev/mesh-tls"
+MESH_TLS_ISSUER: Final = "crossfade.dev/mesh-tls-issuer"
+_SUBDOMAIN: Final = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+# As kubectl spells kinds of other groups.
+_ISSUER: Final = re.compile(
+    rf"(?P<kind>[A-Za-z][A-Za-z0-9]{{0,62}})(\.(?P<group>{_SUBDOMAIN}))?/(?P<name>{_SUBDOMAIN})"
+)
+_NOBODY: Final = Issuer("", "", "")
 # Tells TLS between sidecars from TLS that an application behind a permissive listener speaks itself.
 _SERVER_NAME: Final = "mesh-identity.crossfade.dev"
 
@@ -37,10 +45,12 @@ class MeshIdentities(Struct, frozen=True):
 
     trust_domain: str
     default: IdentityMode
+    issuer: Issuer | None = None
 
     @classmethod
     def of_mesh(cls, mesh: Mesh) -> "MeshIdentities":
-        return cls(quote(mesh.metadata.name, safe=""), _mode(mesh) or IdentityMode.DISABLED)
+        mode = _mode(mesh) or IdentityMode.DISABLED
+        return cls(quote(mesh.metadata.name, safe=""), mode, _issuer(mesh))
 
     def mode(self, node: VirtualNode) -> IdentityMode:
         """A node that selects no pods has no sidecar that could prove anything."""
@@ -78,7 +88,7 @@ class MeshIdentities(Struct, frozen=True):
         of_chains = (chain.mesh_tls for listener in proxy.listeners for chain in listener.chains)
         if not any(map(_needs_identity, chain(of_clusters, of_chains))):
             return proxy
-        return structs.replace(proxy, identity=Identity(self.spiffe_id(owner)))
+        return structs.replace(proxy, identity=Identity(self.spiffe_id(owner), self.issuer))
 
 
 def check_mode(owner: Mesh | VirtualNode, diagnostics: Diagnostics) -> None:
@@ -103,6 +113,29 @@ def check_mode(owner: Mesh | VirtualNode, diagnostics: Diagnostics) -> None:
             hint="give the node a podSelector, or remove the annotation",
             field=field,
         )
+
+
+def check_issuer(mesh: Mesh, diagnostics: Diagnostics) -> None:
+    if _issuer(mesh) is _NOBODY:
+        diagnostics.warning(
+            typed_ref(mesh),
+            "mesh-tls.issuer",
+            f"{mesh.metadata.annotations[MESH_TLS_ISSUER]!r} is not a kind and a name like ClusterIssuer/mesh",
+            effect="no identities are made: proxies that need one keep the configuration that they have",
+            hint="write the kind of an issuer of cert-manager and its name, with a slash between them",
+            field=f"metadata.annotations[{MESH_TLS_ISSUER}]",
+        )
+
+
+def _issuer(mesh: Mesh) -> Issuer | None:
+    """Nobody where it cannot be read: another one's signature is not what was asked for."""
+    text = mesh.metadata.annotations.get(MESH_TLS_ISSUER)
+    if text is None:
+        return None
+    found = _ISSUER.fullmatch(text)
+    if found is None:
+        return _NOBODY
+    return Issuer(found["kind"], found["name"], found["group"] or "cert-manager.io")
 
 
 def _mode(owner: Mesh | VirtualNode) -> IdentityMode | None:

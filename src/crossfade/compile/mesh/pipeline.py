@@ -35,7 +35,7 @@ from crossfade.compile.mesh.endpoints import NO_INSTANCES, Source, SourcesByClus
 from crossfade.compile.mesh.gateway_links import GatewayScope, service_seen
 from crossfade.compile.mesh.gateway_members import routes_by_gateway
 from crossfade.compile.mesh.gateways import compile_gateway
-from crossfade.compile.mesh.identities import check_mode
+from crossfade.compile.mesh.identities import check_issuer, check_mode
 from crossfade.compile.mesh.inbound import InboundScope, compile_inbound
 from crossfade.compile.mesh.links import Links
 from crossfade.compile.mesh.model import MeshModel, PortPlan, ServicePlan
@@ -118,6 +118,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         HEADER_CASE.check(members.mesh, diagnostics)
         ZONES.check(members.mesh, diagnostics)
         HTTP2_BETWEEN_PROXIES.check(members.mesh, diagnostics)
+        check_issuer(members.mesh, diagnostics)
         check_selectors(members, snapshot, memo, diagnostics)
         within = Scope(members, links[name], snapshot, cluster, memo, diagnostics)
         found |= _proxies_of(within)

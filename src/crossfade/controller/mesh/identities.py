@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from crossfade.certs.identities import IdentityAuthority, IssuedIdentity, issue_identity, renewed_authority
-from crossfade.compile.model import Identity
+from crossfade.compile.model import Identity, Issuer
 from crossfade.controller.mesh.identity_secret import keep
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
@@ -23,11 +23,12 @@ _PAUSES_S: Final = (0.5, 30.0)
 
 
 class IdentityNews(NamedTuple):
-    """For the authors of all meshes that have identities; `is_problem` where something is wrong."""
+    """For the authors of all meshes with identities of the issuer; `is_problem` where something is wrong."""
 
     reason: str
     message: str
     is_problem: bool
+    issuer: Issuer | None = None
 
 
 class Identities:

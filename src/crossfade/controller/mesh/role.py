@@ -38,13 +38,14 @@ from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.compile.mesh.names import mesh_of
 from crossfade.controller.health import health_server
 from crossfade.controller.mesh.authority_bundles import AuthorityBundles
+from crossfade.controller.mesh.all_identities import AllIdentities
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
 from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
 from crossfade.controller.mesh.certificates import Certificates
 from crossfade.controller.mesh.cloud_map_names import CloudMapNames
 from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
 from crossfade.controller.mesh.fault_leases import FaultNews
-from crossfade.controller.mesh.identities import Identities, IdentityNews
+from crossfade.controller.mesh.identities import IdentityNews
 from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.controller.mesh.objects import MeshObjects
@@ -56,7 +57,6 @@ from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
     ADS_PORT,
     HEALTH_PORT,
-    IDENTITIES_SECRET,
     LEASE,
     NAME,
     NAMESPACE,
@@ -79,7 +79,7 @@ from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
 from crossfade_kube.logging import EventLog
-from crossfade_kube.meta import NamespacedName, ObjectRef
+from crossfade_kube.meta import ObjectRef
 from crossfade_kube.registry import TypedObject, typed_ref
 from crossfade_kube.tasks import SupervisedTasks
 
@@ -231,9 +231,9 @@ class _MeshRole:
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
         )
-        self._identities = Identities(
+        self._identities = AllIdentities(
             client,
-            NamespacedName(settings.namespace, IDENTITIES_SECRET),
+            settings.namespace,
             lifetime=timedelta(seconds=settings.identity_lifetime_s),
             log=log,
             on_change=lambda: self._loop.publish_identities(),
@@ -275,7 +275,8 @@ class _MeshRole:
             tasks.start("compile what was refused", self._loop.run_refusals)
             tasks.start("faults", self._loop.run_faults)
             tasks.start("events", self._events.run)
-            tasks.start("identities", self._identities.run)
+            tasks.start("identities", self._identities.own.run)
+            tasks.start("identities of issuers", self._identities.requested.run)
             if self._discovery is not None:
                 tasks.start("discover instances at AWS", self._discovery.run)
             tasks.start("status", self._lead)
@@ -412,7 +413,7 @@ class _MeshRole:
     def _tell_meshes(self, news: IdentityNews) -> None:
         model = self._loop.model
         proxies = model.proxies.items() if model is not None else ()
-        concerned = {mesh_of(path) for path, proxy in proxies if proxy.identity is not None}
+        concerned = {mesh_of(path) for path, one in proxies if one.identity and one.identity.issuer == news.issuer}
         tell = self._events.warning if news.is_problem else self._events.normal
         for mesh in self._loop.snapshot.all(Mesh):
             if mesh.aws_name in concerned:
