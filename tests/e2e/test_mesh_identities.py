@@ -42,6 +42,12 @@ class Pair:
         self.sidecars.publish(None, identities=mode)
         await self.sidecars.until_client(200)
 
+    async def stats(self) -> str:
+        """Of the server."""
+        url = f"http://127.0.0.1:{self.sidecars.server.admin_port}/stats?filter=days_until"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return await answer.text()
+
     async def until_peer(self, status: int, shown: IssuedIdentity, name: str = "server") -> None:
         async def answered() -> bool:
             return await self.sidecars.as_peer(shown) == (status, name if status else "")
@@ -137,6 +143,19 @@ async def test_peers_that_know_one_authority_only_believe_the_other_one_too(pair
     pair.show(server=identity(successor, "server"))
     for signed_by in (pair.authority, successor):
         await pair.until_peer(200, identity(signed_by, "client"))
+
+
+async def test_a_sidecar_says_when_its_first_certificate_ends(pair: Pair) -> None:
+    await pair.begin("strict")
+    name, moment = "spiffe://m/ns/prod/virtual-node/server", datetime.now(UTC)
+    for days in (30, 3):
+        lasting = issue_identity(pair.authority, name, lifetime=timedelta(days=days, hours=1), now=moment)
+        pair.show(server=lasting)
+
+        async def is_told(days: int = days) -> bool:
+            return f"server.days_until_first_cert_expiring: {days}\n" in await pair.stats()
+
+        await until(is_told)
 
 
 async def test_an_expired_identity_opens_nothing(pair: Pair) -> None:

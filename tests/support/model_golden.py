@@ -1,5 +1,6 @@
 """Golden files of compiled models: what the compiler decided, without the noise of defaults."""
 
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ def plain(value: Any) -> Any:
             return f"{value.ref} {value.path}".strip()
         case ObjectRef():
             return str(value)
+        case datetime():
+            return value.isoformat()
         case Enum():
             return value.value
         case msgspec.Struct():

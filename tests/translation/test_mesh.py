@@ -56,7 +56,8 @@ def compiled(items: list[JsonObject]) -> MeshModel:
 
 def described(model: MeshModel) -> str:
     endpoints = {"endpoints": model.endpoints} if model.endpoints else {}
-    return dumped({"proxies": model.proxies, "states": model.states, **endpoints})
+    certificates = {"certificates": model.certificates} if model.certificates else {}
+    return dumped({"proxies": model.proxies, "states": model.states, **endpoints, **certificates})
 
 
 @pytest.mark.parametrize("case", NAMES)

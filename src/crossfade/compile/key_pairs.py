@@ -1,6 +1,7 @@
 """Certificates with their keys, as Secrets hold them and as Envoy takes them."""
 
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,6 +15,13 @@ from crossfade_kube.core.secret import Secret
 PARTS: Final = ("tls.crt", "tls.key")
 _LEAST_RSA_BITS: Final = 2048
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
+
+class Lasting(NamedTuple):
+    """When a certificate can be shown."""
+
+    begins_at: datetime
+    ends_at: datetime
 
 
 class UnusableError(Exception):
@@ -57,6 +65,16 @@ def authorities_from_secret(secret: Secret) -> str:
     except (ValueError, UnsupportedAlgorithm):
         raise UnusableError("ca.crt is not valid PEM") from None
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
+
+
+def lasting(secret: Secret, name: str) -> Lasting | None:
+    """Of a chain its first certificate, of authorities the one that lasts longest; None where none can be read."""
+    try:
+        found = x509.load_pem_x509_certificates(pem_of(secret, name).encode())
+    except (ValueError, UnsupportedAlgorithm, UnusableError):
+        return None
+    spans = [Lasting(one.not_valid_before_utc, one.not_valid_after_utc) for one in found]
+    return spans[0] if name in PARTS else max(spans, key=lambda span: span.ends_at)
 
 
 def _encoded(key: PublicKeyTypes) -> bytes:

@@ -98,10 +98,11 @@ def _status_change(item: WithStatus, state: ObjectState, now: datetime) -> Objec
     patch: JsonObject = {}
     news: tuple[News, ...] = ()
     message = state.note if state.is_active else state.message
+    reason = (state.note_reason if state.is_active else "") or _reason(wanted_status)
     if current is None or (current.status, current.message) != (wanted_status, message):
-        patch["conditions"] = [_condition(current, wanted_type, wanted_status, message, now)]
+        patch["conditions"] = [_condition(current, wanted_type, wanted_status, (reason, message), now)]
         if message and not state.waits:
-            news = (News(_reason(wanted_status), message),)
+            news = (News(reason, message),)
     if item.status.observed_generation != item.metadata.generation:
         patch["observedGeneration"] = item.metadata.generation
     # An ARN appears with the first success and stays: other tools have noted it by then.
@@ -114,12 +115,13 @@ def _status_change(item: WithStatus, state: ObjectState, now: datetime) -> Objec
     return _change(item, {"status": patch}, subresource="status", news=news)
 
 
-def _condition(current: Condition | None, kind: str, status: str, message: str, now: datetime) -> JsonObject:
-    """The time moves only when the status flips."""
+def _condition(current: Condition | None, kind: str, status: str, why: tuple[str, str], now: datetime) -> JsonObject:
+    """The time moves only when the status flips. `why` is a reason and a message, which may be empty."""
+    reason, message = why
     keeps_time = current is not None and current.status == status and current.last_transition_time
     time = current.last_transition_time if current is not None and keeps_time else _rfc3339(now)
     condition = {"type": kind, "status": status, "lastTransitionTime": time}
-    return condition | ({"reason": _reason(status), "message": message} if message else {})
+    return condition | ({"reason": reason, "message": message} if message else {})
 
 
 def _reason(status: str) -> str:

@@ -5,22 +5,43 @@ namespace only: who may write virtual nodes there may also mount it.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from crossfade.api.appmesh import VirtualGateway, VirtualNode
 from crossfade.api.appmesh.tls import TlsTrust
 from crossfade.api.appmesh.values import BackendDefaults, ClientPolicy, ListenerTls
-from crossfade.compile.key_pairs import UnusableError, authorities_from_secret, certificate_from_secret
+from crossfade.compile.key_pairs import (
+    Lasting,
+    UnusableError,
+    authorities_from_secret,
+    certificate_from_secret,
+    lasting,
+)
 from crossfade.compile.mesh.matches import Unusable
 from crossfade.compile.model import StoredAuthorities, StoredCertificate
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.secret import Secret
+from crossfade_kube.meta import ObjectRef
+from crossfade_kube.registry import typed_ref
 
 LABEL: Final = "crossfade.dev/acm"
 _ENABLED: Final = "enabled"
 SELECTOR: Final = f"{LABEL}={_ENABLED}"
 """Of the Secrets that are read at all."""
 ARNS_ANNOTATION: Final = "crossfade.dev/acm-arns"
+_AUTHORITY: Final = ":certificate-authority/"
+
+
+class UsedCertificate(Struct, frozen=True):
+    """What an owner shows or believes; `name` is for people."""
+
+    owner: ObjectRef
+    name: str
+    begins_at: datetime
+    ends_at: datetime
 
 
 class AcmSecrets:
@@ -29,6 +50,7 @@ class AcmSecrets:
     def __init__(self, snapshot: Snapshot, *, are_shown: bool) -> None:
         self._are_shown = are_shown
         self._by_arn: dict[tuple[str, str], Secret] = {}
+        self._spans: dict[tuple[int, str], Lasting | None] = {}
         labelled = [one for one in snapshot.all(Secret) if one.metadata.labels.get(LABEL) == _ENABLED]
         for secret in sorted(labelled, key=lambda secret: secret.metadata.age):
             for arn in _arns(secret):
@@ -58,6 +80,26 @@ class AcmSecrets:
         """What the owner's own TLS depends on."""
         namespace = owner.metadata.namespace
         return tuple(self._by_arn.get((namespace, arn)) for arn in arns_of(owner))
+
+    def used_by(self, owner: VirtualNode | VirtualGateway) -> Iterator[UsedCertificate]:
+        """Each certificate that the owner's ARNs come to."""
+        if not self._by_arn:
+            return
+        wanted: dict[tuple[int, str], Secret] = {}
+        for arn in arns_of(owner):
+            if (secret := self._by_arn.get((owner.metadata.namespace, arn))) is not None:
+                # Beside a certificate stands what callers believe it by.
+                names = ("ca.crt",) if _AUTHORITY in arn else ("tls.crt", "ca.crt")
+                wanted |= {(id(secret), name): secret for name in names}
+        for (_, name), secret in wanted.items():
+            if (span := self._lasting(secret, name)) is not None:
+                yield UsedCertificate(typed_ref(owner), f"{name} of Secret {secret.metadata.key}", *span)
+
+    def _lasting(self, secret: Secret, name: str) -> Lasting | None:
+        key = id(secret), name
+        if key not in self._spans:
+            self._spans[key] = lasting(secret, name)
+        return self._spans[key]
 
     def _found(self, namespace: str, arn: str) -> Secret:
         if not self._are_shown:

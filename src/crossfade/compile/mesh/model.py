@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from crossfade.compile.diagnostics import Diagnostic, Fault
+from crossfade.compile.mesh.acm import UsedCertificate
 from crossfade.compile.mesh.cloud_map import InstancesByName, Registration
 from crossfade.compile.mesh.endpoints import EndpointsByCluster, SourcesByCluster
 from crossfade.compile.mesh.zones import Zones
@@ -16,13 +17,15 @@ from crossfade_kube.meta import ObjectRef
 class ObjectState(Struct, frozen=True):
     """`message` says why the object is not active; it `waits` where nothing is wrong with the object itself.
 
-    `note` is what the author of an active object should know all the same. `route_arns` only for a VirtualRouter.
+    `note` is what the author of an active object should know all the same; `note_reason` says in one word what that is,
+    where it is not something that is not carried out. `route_arns` only for a VirtualRouter.
     """
 
     arn: str
     is_active: bool
     message: str = ""
     note: str = ""
+    note_reason: str = ""
     waits: bool = False
     route_arns: tuple[tuple[str, str], ...] = ()
 
@@ -59,6 +62,7 @@ class MeshModel(Struct, frozen=True):
     An owner whose proxy could not be compiled (one of the `faults`) has no proxy: it keeps what it had. `sources` and
     `endpoints` are those of clusters that share them, by the mesh's awsName and the cluster. `registrations` are what
     nodes keep in Cloud Map, `instances` what that comes to. `zones` are those of pods; None where nobody prefers any.
+    nodes keep in Cloud Map, `instances` what that comes to. Of `certificates` it is known when they end.
     """
 
     proxies: Mapping[str, ProxyModel]
@@ -71,3 +75,4 @@ class MeshModel(Struct, frozen=True):
     registrations: tuple[Registration, ...] = ()
     instances: InstancesByName = {}
     zones: Zones | None = None
+    certificates: tuple[UsedCertificate, ...] = ()

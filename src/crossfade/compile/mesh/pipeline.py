@@ -1,6 +1,6 @@
 """The ordered passes from App Mesh objects to one proxy model per virtual node and virtual gateway."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,7 @@ from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh import names
 from crossfade.compile.mesh.access_logs import access_log
+from crossfade.compile.mesh.acm import UsedCertificate
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import backends_seen, linked_backends
 from crossfade.compile.mesh.carried import check_carriage, with_carriage
@@ -134,6 +135,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         sources={mesh: found for mesh, found in sources.items() if found},
         registrations=registrations,
         zones=NO_ZONES if any(_prefers_zones(members, memo) for members in meshes.values()) else None,
+        certificates=tuple(_certificates(meshes, links)),
     )
 
 
@@ -150,6 +152,13 @@ def _remembered_registrations(
 ) -> tuple[Registration, ...]:
     seen = (one for members in meshes for one in (members.mesh, members.all(VirtualNode)))
     return memo.of("registrations", tuple(seen), partial(_registrations, meshes, region), diagnostics)
+
+
+def _certificates(meshes: Mapping[str, Members], links: Mapping[str, Links]) -> Iterator[UsedCertificate]:
+    for name, members in meshes.items():
+        owners: tuple[VirtualNode | VirtualGateway, ...] = (*members.all(VirtualNode), *members.all(VirtualGateway))
+        for owner in owners:
+            yield from links[name].secrets.used_by(owner)
 
 
 def _registrations(meshes: Iterable[Members], region: str, diagnostics: Diagnostics) -> tuple[Registration, ...]:

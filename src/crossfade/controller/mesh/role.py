@@ -64,6 +64,7 @@ from crossfade.install.mesh_names import (
     ads_address,
 )
 from crossfade.status.appmesh import decide_changes
+from crossfade.status.certificates import with_ages
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.fault_log import FaultLog
 from crossfade.status.writer import StatusWriter
@@ -100,6 +101,7 @@ _SHORTEST_IDENTITY_S: Final = 60
 _QUIET_S: Final = 0.01
 _MAX_UNREST_S: Final = 0.25
 _CERTIFICATE_CHECK_S: Final = 60.0
+_AGES_CHECK_S: Final = 3600.0
 # They are applied after the controller's Deployment: soon at first, then seldom.
 _NOT_INSTALLED_CHECK_S: Final = (0.2, 15.0)
 
@@ -300,6 +302,7 @@ class _MeshRole:
             self._submit_names()
             async with SupervisedTasks(log) as tasks:
                 tasks.start("write statuses", self._writer.run)
+                tasks.start("tell what ends", self._submit_from_time_to_time)
                 tasks.start("write names of Cloud Map", self._names.run)
                 if self._registry is not None:
                     tasks.start("register at AWS", self._registry.run)
@@ -320,6 +323,12 @@ class _MeshRole:
         wanted = cloud_map_objects(instances, namespace=self._settings.namespace, manager=NAME)
         self._names.submit(wanted, self._loop.snapshot)
 
+    async def _submit_from_time_to_time(self) -> None:
+        """Certificates end while nothing else happens."""
+        while True:
+            await asyncio.sleep(_AGES_CHECK_S)
+            self._submit()
+
     def _report_cloud_map(self, name: CloudMapName, problem: str) -> None:
         registrations = self._loop.model.registrations if self._loop.model is not None else ()
         resource = VirtualNode.RESOURCE
@@ -330,8 +339,9 @@ class _MeshRole:
 
     def _submit(self) -> None:
         if self._writer is not None and self._loop.model is not None:
-            loop, diagnostics = self._loop, Diagnostics()
-            now, states = datetime.now(UTC), self._loop.model.states
+            loop, model, diagnostics = self._loop, self._loop.model, Diagnostics()
+            now = datetime.now(UTC)
+            states = with_ages(model.states, model.certificates, now)
             changes = decide_changes(loop.snapshot, states, now=now, diagnostics=diagnostics)
             self._status_faults.tell(diagnostics.faults)
             self._writer.submit([*changes, *_unreadable(self._source.diagnostics())])
