@@ -71,9 +71,9 @@ def lasting(secret: Secret, name: str) -> Lasting | None:
     """Of a chain its first certificate, of authorities the one that lasts longest; None where none can be read."""
     try:
         found = x509.load_pem_x509_certificates(pem_of(secret, name).encode())
+        spans = [Lasting(one.not_valid_before_utc, one.not_valid_after_utc) for one in found]
     except (ValueError, UnsupportedAlgorithm, UnusableError):
         return None
-    spans = [Lasting(one.not_valid_before_utc, one.not_valid_after_utc) for one in found]
     return spans[0] if name in PARTS else max(spans, key=lambda span: span.ends_at)
 
 

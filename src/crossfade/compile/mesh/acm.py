@@ -81,19 +81,24 @@ class AcmSecrets:
         namespace = owner.metadata.namespace
         return tuple(self._by_arn.get((namespace, arn)) for arn in arns_of(owner))
 
-    def used_by(self, owner: VirtualNode | VirtualGateway) -> Iterator[UsedCertificate]:
+    @property
+    def has_any(self) -> bool:
+        return bool(self._by_arn)
+
+    def used_by(self, owner: VirtualNode | VirtualGateway) -> tuple[UsedCertificate, ...]:
         """Each certificate that the owner's ARNs come to."""
-        if not self._by_arn:
-            return
         wanted: dict[tuple[int, str], Secret] = {}
         for arn in arns_of(owner):
             if (secret := self._by_arn.get((owner.metadata.namespace, arn))) is not None:
                 # Beside a certificate stands what callers believe it by.
                 names = ("ca.crt",) if _AUTHORITY in arn else ("tls.crt", "ca.crt")
                 wanted |= {(id(secret), name): secret for name in names}
-        for (_, name), secret in wanted.items():
-            if (span := self._lasting(secret, name)) is not None:
-                yield UsedCertificate(typed_ref(owner), f"{name} of Secret {secret.metadata.key}", *span)
+        spans = ((secret, name, self._lasting(secret, name)) for (_, name), secret in wanted.items())
+        return tuple(
+            UsedCertificate(typed_ref(owner), f"{name} of Secret {secret.metadata.key}", *span)
+            for secret, name, span in spans
+            if span is not None
+        )
 
     def _lasting(self, secret: Secret, name: str) -> Lasting | None:
         key = id(secret), name

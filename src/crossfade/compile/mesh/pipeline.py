@@ -125,6 +125,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         found |= _proxies_of(within)
         sources[members.mesh.aws_name] = _remembered_sources(within)
     registrations = _remembered_registrations(tuple(meshes.values()), scope.region, memo, diagnostics)
+    certificates = _remembered_certificates(meshes, links, snapshot, memo, diagnostics)
     states = object_states(snapshot, meshes, links, scope=scope, memo=memo, diagnostics=diagnostics)
     return MeshModel(
         proxies={path: one.proxy for path, one in found.items() if one.proxy is not None},
@@ -135,7 +136,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         sources={mesh: found for mesh, found in sources.items() if found},
         registrations=registrations,
         zones=NO_ZONES if any(_prefers_zones(members, memo) for members in meshes.values()) else None,
-        certificates=tuple(_certificates(meshes, links)),
+        certificates=certificates,
     )
 
 
@@ -154,11 +155,34 @@ def _remembered_registrations(
     return memo.of("registrations", tuple(seen), partial(_registrations, meshes, region), diagnostics)
 
 
-def _certificates(meshes: Mapping[str, Members], links: Mapping[str, Links]) -> Iterator[UsedCertificate]:
+def _remembered_certificates(
+    meshes: Mapping[str, Members],
+    links: Mapping[str, Links],
+    snapshot: Snapshot,
+    memo: Memo,
+    diagnostics: Diagnostics,
+) -> tuple[UsedCertificate, ...]:
+    owners = (members.all(kind) for members in meshes.values() for kind in (VirtualNode, VirtualGateway))
+
+    def make(found: Diagnostics) -> tuple[UsedCertificate, ...]:
+        return tuple(_certificates(meshes, links, found))
+
+    return memo.of("certificates", (snapshot.all(Secret), *owners), make, diagnostics)
+
+
+def _certificates(
+    meshes: Mapping[str, Members], links: Mapping[str, Links], diagnostics: Diagnostics
+) -> Iterator[UsedCertificate]:
     for name, members in meshes.items():
         owners: tuple[VirtualNode | VirtualGateway, ...] = (*members.all(VirtualNode), *members.all(VirtualGateway))
-        for owner in owners:
-            yield from links[name].secrets.used_by(owner)
+        for owner in owners if links[name].secrets.has_any else ():
+            yield from isolated(
+                partial(links[name].secrets.used_by, owner),
+                otherwise=(),
+                ref=typed_ref(owner),
+                effect="nobody is told when its certificates end",
+                diagnostics=diagnostics,
+            )
 
 
 def _registrations(meshes: Iterable[Members], region: str, diagnostics: Diagnostics) -> tuple[Registration, ...]:

@@ -80,7 +80,7 @@ class MeshPublication:
         common = CommonParts()
         for path, proxy in model.proxies.items():
             known, mesh = self._built.get(path), mesh_of(path)
-            issued = self._issued(proxy.identity)
+            issued = self._issued(path, proxy.identity)
             if proxy.identity is not None and issued is None:
                 continue
             if known is None or known.model is not proxy or known.issued is not issued or changed.get(mesh):
@@ -101,8 +101,13 @@ class MeshPublication:
             self._identities.keep_only(one.identity for one in model.proxies.values() if one.identity is not None)
         return faults
 
-    def _issued(self, identity: Identity | None) -> IssuedIdentity | None:
-        return self._identities.of(identity) if self._identities is not None and identity is not None else None
+    def _issued(self, path: str, identity: Identity | None) -> IssuedIdentity | None:
+        """What the proxy was given before where there is nothing else for that identity."""
+        if self._identities is None or identity is None:
+            return None
+        known = self._built.get(path)
+        last = known.issued if known is not None and known.model.identity == identity else None
+        return self._identities.of(identity) or last
 
     def _seen_by(self, path: str, node: str, resources: ResourceSet) -> ResourceSet:
         built = self._built.get(path)

@@ -103,3 +103,11 @@ async def test_a_proxy_keeps_what_it_has_until_there_is_its_identity_and_gets_no
     for kind in ResourceType:
         assert kind is ResourceType.SECRET or second.of(kind) == first.of(kind)
     assert given.kept == {own}
+    # What the proxy has goes on, and other changes reach it.
+    given.issued.clear()
+    changed = ProxyModel(GOOD.listeners, BAD.route_tables, GOOD.clusters, identity=own)
+    publication.publish(mesh({PATH: changed}), 0)
+    third = publication.publisher.effective(PATH)
+    assert third is not None
+    assert third.of(ResourceType.SECRET) == second.of(ResourceType.SECRET)
+    assert third.of(ResourceType.ROUTES) != second.of(ResourceType.ROUTES)
