@@ -37,8 +37,8 @@ from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.compile.mesh.names import mesh_of
 from crossfade.controller.health import health_server
-from crossfade.controller.mesh.authority_bundles import AuthorityBundles
 from crossfade.controller.mesh.all_identities import AllIdentities
+from crossfade.controller.mesh.authority_bundles import AuthorityBundles
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
 from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
 from crossfade.controller.mesh.certificates import Certificates
