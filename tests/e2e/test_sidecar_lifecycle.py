@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.gateway import eventually
-from tests.support.mesh_lab import Cell, MeshLab, client_pod, mesh_lab
+from tests.support.mesh_lab import Cell, MeshLab, client_pod, mesh_lab, version_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -14,6 +14,7 @@ SERVER = Cell("server")
 RATE, SECONDS = 40.0, 14.0
 AWAY_S = 30.0
 KINDS = ("native", "classic")
+CARRIED = {"crossfade.dev/http2-between-proxies": "enabled"}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,7 @@ def test_rollouts_lose_no_request(lab: MeshLab) -> None:
         Cell("pre-stop", pre_stop_s=3, discovery="ENDPOINTS"),
         Cell("rpc", protocol="grpc", discovery="ENDPOINTS"),
         Cell("classic", works_on_s=3, annotations={"crossfade.dev/sidecar": "classic"}),
+        Cell("carried", discovery="ENDPOINTS", replicas=2, node_annotations=CARRIED),
     )
     lab.deploy(*cells)
     callers = {cell.name: lab.call_in_mesh(cell, rate=RATE, seconds=SECONDS) for cell in cells}
@@ -76,6 +78,19 @@ def test_rollouts_lose_no_request(lab: MeshLab) -> None:
     tallies = {name: one.result() for name, one in callers.items()} | {"through the gateway": through.result()}
     assert {name: tally.lost for name, tally in tallies.items() if tally.lost} == {}
     assert min(tally.sent for tally in tallies.values()) > RATE * SECONDS * 0.9
+
+
+def test_nothing_is_lost_while_pods_without_sidecars_take_over_and_give_way_again(lab: MeshLab) -> None:
+    cell = Cell("changing", works_on_s=3, replicas=2, node_annotations=CARRIED)
+    bare = cell._replace(annotations={"appmesh.k8s.aws/sidecarInjectorWebhook": "disabled"})
+    lab.deploy(cell)
+    called = lab.call_in_mesh(cell, rate=RATE, seconds=2 * SECONDS)
+    for each in (bare, cell):
+        lab.apply(*version_of(each, "v1"))
+        lab.wait_until_rolled_out(cell.name)
+    tally = called.result()
+    assert tally.lost == {}
+    assert tally.sent > RATE * 2 * SECONDS * 0.9
 
 
 KILL_ENVOY = "kill -9 $(cat /proc/$(cat /tmp/crossfade-proxy/pid)/task/*/children)"
