@@ -198,6 +198,8 @@ callbacks! {
     fn envoy_dynamic_module_callback_http_get_buffer_limit(filter: EnvoyFilter) -> u64;
     fn envoy_dynamic_module_callback_http_set_buffer_limit(filter: EnvoyFilter, limit: u64);
     fn envoy_dynamic_module_callback_http_drain_body(filter: EnvoyFilter, body: u32, bytes: usize) -> bool;
+    /// Envoy chooses its route anew, by what the request's headers are then.
+    fn envoy_dynamic_module_callback_http_clear_route_cache(filter: EnvoyFilter);
     fn envoy_dynamic_module_callback_http_filter_continue_decoding(filter: EnvoyFilter);
     fn envoy_dynamic_module_callback_http_filter_scheduler_new(filter: EnvoyFilter) -> Scheduler;
     /// From any thread, as long as the filter's thread is there. Nothing happens if the filter has gone.

@@ -325,6 +325,11 @@ impl Stream for EnvoyStream {
         };
     }
 
+    fn choose_route_again(&mut self) {
+        // SAFETY: the pointer is valid during the hook.
+        unsafe { abi::envoy_dynamic_module_callback_http_clear_route_cache(self.filter) };
+    }
+
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
         self.reply = Some(Reply::new(Some(status), headers, Arc::new(body.to_vec())));
     }

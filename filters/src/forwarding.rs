@@ -221,7 +221,13 @@ pub fn https_location(client: &Client<'_>, request: &Request<'_>) -> String {
 fn set_path(route: &Route, request: &Request<'_>, path: &[u8], prefix: &[u8], changes: &mut Changes) {
     let base = if route.service.path.is_empty() { "/" } else { &route.service.path };
     let upstream = || path::upstream(path, prefix, base.as_bytes(), route.strip_path);
-    let upstream = changes.path.take().unwrap_or_else(upstream);
+    let mut upstream = changes.path.take().unwrap_or_else(upstream);
+    if route.mesh.is_some()
+        && let Ok(Cow::Owned(normal)) = path::normalise(&upstream)
+    {
+        // As a sidecar does it before it looks for a route; what has no normal form the node's own sidecar refuses.
+        upstream = normal;
+    }
     let mut target = path::escape(&upstream).into_owned();
     if let Some(query) = changes.query.as_deref().or(request.query) {
         target.push(b'?');

@@ -10,7 +10,7 @@ use crate::error_body::Formats;
 use crate::exchange::{Body, Exchange, Identity, Note, RawBody, Verdict};
 use crate::forwarding::{self, BodyLimit, Changes, Way};
 use crate::headers::End;
-use crate::incoming::Choice;
+use crate::incoming::{self, Choice};
 use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::remembered::Remembered;
@@ -21,7 +21,7 @@ use crate::router::{Entry, PathPattern};
 use crate::stream::{Map, Stream};
 use crate::tables::{Answer, Compat, Redirect, Route, Settings, World};
 use crate::taking::{Part, Taking};
-use crate::text::header_value;
+use crate::text::{Text, header_value};
 use crate::waiting::{Outcome, Ticket, Wait};
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,6 +61,9 @@ enum Arrived {
 
 /// A longer body without a length goes upstream in chunks, as it came.
 const LARGEST_GATHERED: usize = 64 * 1024;
+
+/// Left for Envoy where the request is on its way through a mesh: what Envoy then says is the mesh's answer.
+const MESH_NOTE: &str = "mesh";
 
 const PAYLOAD_TOO_LARGE: &str = "Payload too large";
 
@@ -111,6 +114,8 @@ pub struct Filter {
     pub(crate) changes: Changes,
     pub(crate) client_headers: Headers,
     pub(crate) local_error: Option<LocalError>,
+    /// Envoy answers in a mesh's name, as a sidecar behind the gateway would.
+    pub(crate) mesh_answers: bool,
     /// What a plugin has put in place of the answer.
     pub(crate) end: Option<End>,
     /// Where a plugin wants it.
@@ -168,6 +173,7 @@ impl Filter {
             changes: Changes::new(),
             client_headers: Headers::new(),
             local_error: None,
+            mesh_answers: false,
             end: None,
             remembered: None,
             local_body: None,
@@ -392,9 +398,35 @@ impl Filter {
                 self.placement.tell(stream);
                 self.name_upstream(stream);
                 self.write_changes(stream);
+                self.enter_mesh(stream);
                 self.send_on(stream)
             }
         }
+    }
+
+    /// Hands the request, as it goes upstream, to the routes of a mesh; they take our headers off it.
+    fn enter_mesh(&self, stream: &mut impl Stream) {
+        let Some(route) = self.route() else { return };
+        let Some(mesh) = &route.mesh else { return };
+        if !stream.headers(Map::Request).iter().any(|(name, _)| *name == b"upgrade") {
+            // The virtual node may speak HTTP/2, which has no such header.
+            stream.remove_header(Map::Request, b"connection");
+        }
+        let host = stream
+            .headers(Map::Request)
+            .iter()
+            .find(|(name, _)| *name == b":authority")
+            .map(|(_, host)| Text::from_vec(host.to_ascii_lowercase()));
+        let cluster = route.pick_cluster().unwrap_or_default().as_bytes();
+        for (name, value) in [
+            (incoming::ACTION, mesh.as_bytes()),
+            (incoming::CLUSTER, cluster),
+            (incoming::MESH_HOST, host.as_deref().unwrap_or_default()),
+        ] {
+            stream.add_header(Map::Request, name, value);
+        }
+        stream.note(MESH_NOTE, "true");
+        stream.choose_route_again();
     }
 
     /// Whoever is known by an address only cannot prove to be it: nobody is certified as the name that stands in.
@@ -482,6 +514,10 @@ impl Filter {
 
     pub(crate) fn route(&self) -> Option<&Route> {
         self.choice.as_ref()?.entry.as_ref().map(|entry| &*entry.target)
+    }
+
+    pub(crate) fn is_in_mesh(&self) -> bool {
+        self.route().is_some_and(|route| route.mesh.is_some())
     }
 
     pub(crate) fn request_id(&self) -> &str {

@@ -513,3 +513,57 @@ fn an_answer_may_ask_for_another_protocol() {
     assert_eq!(stream.sent(Map::Request, "connection").as_deref(), Some("upgrade"));
     assert!(stream.reply.unwrap().1.contains(&("upgrade".into(), "TLS/1.2, HTTP/1.1".into())));
 }
+
+#[test]
+fn a_mesh_sees_the_request_as_it_goes_upstream() {
+    let route = json!({"route": {"mesh": "mesh-http_9080", "strip_path": true, "host": "Jazz.prod.svc",
+        "backends": [{"cluster": "jazz"}]}});
+    let headers = [("x-crossfade-mesh-host", "forged"), ("x-crossfade-action", "forged")];
+    let (_, stream, flow) = passed(&route, Fake::request("GET", "/s/a?q=1", &headers));
+    assert_eq!(flow, Flow::Continue);
+    let seen: Vec<_> = stream.chosen_again.unwrap();
+    for (name, value) in [
+        (":path", "/a?q=1"),
+        (":authority", "Jazz.prod.svc"),
+        ("x-crossfade-mesh-host", "jazz.prod.svc"),
+        ("x-crossfade-action", "mesh-http_9080"),
+        ("x-crossfade-cluster", "jazz"),
+    ] {
+        let values: Vec<_> =
+            seen.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_slice()).collect();
+        assert_eq!(values, [value.as_bytes()], "{name}");
+    }
+    assert!(!seen.iter().any(|(name, _)| name == "connection"));
+    assert_eq!(stream.notes, [("mesh".to_owned(), "true".to_owned())]);
+}
+
+#[test]
+fn without_a_mesh_the_first_choice_counts() {
+    let (_, stream, _) = passed(&json!({"route": {}}), Fake::request("GET", "/s", &[]));
+    assert_eq!(stream.chosen_again, None);
+    assert_eq!(stream.sent(Map::Request, "x-crossfade-action"), None);
+}
+
+#[test]
+fn what_a_mesh_answers_is_an_upstreams_answer() {
+    let route = json!({"route": {"mesh": "m"}});
+    for (status, details, is_of_mesh) in [
+        (404, "route_not_found", true),
+        (503, "no_healthy_upstream", true),
+        (504, "response_timeout", true),
+        (503, "upstream_reset_before_response_started{connection_termination}", true),
+        (404, "direct_response", true),
+        (502, "direct_response", false),
+        (504, "stream_idle_timeout", false),
+    ] {
+        let (mut filter, mut stream, _) = passed(&route, Fake::request("GET", "/s", &[]));
+        filter.on_local_reply(status, details.as_bytes());
+        stream.response = vec![(":status".to_owned(), status.to_string().into_bytes())];
+        let _ = filter.on_response_headers(&mut stream, true);
+        let server = if is_of_mesh { "envoy" } else { "kong/3.9.1" };
+        assert_eq!(stream.sent(Map::Response, "server").as_deref(), Some(server), "{details}");
+        assert!(stream.sent(Map::Response, "x-kong-upstream-latency").is_some(), "{details}");
+        let is_worded = stream.response_body.starts_with(b"An ") || stream.response_body.starts_with(b"The ");
+        assert_eq!(is_worded, !is_of_mesh, "{details}");
+    }
+}

@@ -31,6 +31,9 @@ pub const ACTION: &[u8] = b"x-crossfade-action";
 /// Marks the twin of an action that asks each target by the target's own name.
 const NAMELESS: &[u8] = b"~";
 
+/// `Host` in lower case, by which the routes of a mesh are found.
+pub const MESH_HOST: &[u8] = b"x-crossfade-mesh-host";
+
 /// Names that are ours: whatever a client sends under them goes no further.
 pub fn is_internal(name: &[u8]) -> bool {
     name.starts_with(b"x-crossfade-")

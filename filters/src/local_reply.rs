@@ -61,8 +61,32 @@ const BY_STATUS: [(u16, &str); 13] = [
     (504, "The upstream server is timing out"),
 ];
 
+/// How Envoy's details begin where it has turned to the upstream, or to none.
+const OF_ROUTING: [&[u8]; 7] = [
+    b"upstream",
+    b"route_not_found",
+    b"direct_response",
+    b"cluster_not_found",
+    b"no_cluster",
+    b"no_healthy_upstream",
+    b"response_timeout",
+];
+
+/// Whether the routes of a mesh answer like that. A 502 that was configured stands for the closed port of a sidecar, on
+/// which Kong has its own say.
+pub fn is_of_mesh(status: u32, details: &[u8]) -> bool {
+    !is_closed_port(status, details) && OF_ROUTING.iter().any(|begin| details.starts_with(begin))
+}
+
+fn is_closed_port(status: u32, details: &[u8]) -> bool {
+    status == 502 && details.starts_with(b"direct_response")
+}
+
 /// `None`: the reply was configured on purpose (a direct response, a redirect) and stays as it is.
 pub fn classify(status: u32, details: &[u8]) -> Option<LocalError> {
+    if is_closed_port(status, details) {
+        return Some(INVALID_RESPONSE);
+    }
     let details = String::from_utf8_lossy(details);
     if details.starts_with("direct_response") {
         return None;

@@ -259,6 +259,8 @@ impl Stream for Rehearsal<'_> {
         }
     }
 
+    fn choose_route_again(&mut self) {}
+
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (lossy(name), lossy(value))).collect();
         self.reply = Some(json!({"status": status, "headers": headers, "body": lossy(body)}));

@@ -210,7 +210,9 @@ impl Filter {
 
     /// Envoy is about to answer by itself.
     pub fn on_local_reply(&mut self, status: u32, details: &[u8]) {
-        if self.phase != Phase::Replied {
+        if self.phase == Phase::Proxied && self.is_in_mesh() && local_reply::is_of_mesh(status, details) {
+            self.mesh_answers = true;
+        } else if self.phase != Phase::Replied {
             self.local_error = local_reply::classify(status, details);
             self.phase = if self.local_error.is_none() { Phase::Replied } else { self.phase };
         }
@@ -223,6 +225,10 @@ impl Filter {
         if let Some(error) = self.local_error.take() {
             self.become_kongs(error, stream, end_of_stream);
         } else if self.phase == Phase::Proxied {
+            if self.mesh_answers {
+                // As a sidecar's own answers have it.
+                stream.set_header(Map::Response, b"server", b"envoy");
+            }
             let upstream_status = status_of(&stream.headers(Map::Response));
             if !self.let_plugins_edit(stream, end_of_stream, upstream_status) {
                 self.hide_response(stream, end_of_stream);

@@ -61,6 +61,8 @@ pub trait Stream: Connection {
     /// Nothing is added if `value` is empty.
     fn add_header(&mut self, map: Map, name: &[u8], value: &[u8]);
     fn remove_header(&mut self, map: Map, name: &[u8]);
+    /// Envoy's own route is chosen once more, by the headers as they are now.
+    fn choose_route_again(&mut self);
     /// Answers the request; nothing reaches the upstream.
     fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]);
     /// Answers with this as it is (`:status` included), without Envoy's treatment of local replies.
@@ -113,6 +115,8 @@ pub mod testing {
         pub preferred: Option<String>,
         pub tls_name: Option<String>,
         pub verified_name: Option<String>,
+        /// How the request looked when Envoy's route was chosen again.
+        pub chosen_again: Option<Vec<(String, Vec<u8>)>>,
     }
 
     /// Rings when the stream is to go on.
@@ -252,6 +256,10 @@ pub mod testing {
 
         fn remove_header(&mut self, map: Map, name: &[u8]) {
             self.map_mut(map).retain(|(header, _)| header.as_bytes() != name);
+        }
+
+        fn choose_route_again(&mut self) {
+            self.chosen_again = Some(self.request.clone());
         }
 
         fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {

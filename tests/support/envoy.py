@@ -90,6 +90,12 @@ class Harness:
         text = json.dumps(made)
         self._process = EnvoyProcess.start(text, workdir=self._workdir, log_level="critical")
 
+    @property
+    def pid(self) -> int:
+        """Of the running Envoy."""
+        assert self._process is not None
+        return self._process.pid
+
     async def stop_envoy(self) -> None:
         if self._process is not None:
             self._process.kill()

@@ -12,6 +12,9 @@ from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.routing.origin import Origin
 from crossfade_kube.meta import ObjectRef
 
+# Of mappings those that only few models have.
+LEFT_OUT_EMPTY = frozenset({"mesh"})
+
 
 def plain(value: Any) -> Any:
     """Structs as mappings of the fields that differ from their defaults; origins and references as text."""
@@ -29,7 +32,8 @@ def plain(value: Any) -> Any:
             return {
                 field.name: plain(getattr(value, field.name))
                 for field in fields
-                if field.required or getattr(value, field.name) != field.default
+                if (field.required or getattr(value, field.name) != field.default)
+                and (field.name not in LEFT_OUT_EMPTY or getattr(value, field.name))
             }
         case dict():
             return {str(key): plain(item) for key, item in value.items()}

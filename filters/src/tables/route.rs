@@ -20,6 +20,8 @@ pub struct Route {
     pub request_buffering: bool,
     /// Which of Envoy's routes carries the request: its timeouts, its retries, its filters.
     pub action: Box<str>,
+    /// Which of Envoy's routes takes the request as it goes upstream, where those of a mesh decide on the rest of its way.
+    pub mesh: Option<Box<str>>,
     pub backends: Vec<Backend>,
     /// What a plain-text request gets where the route wants TLS.
     pub https_only: Option<Answer>,
@@ -140,6 +142,7 @@ impl Route {
             tls_name: raw.tls_name,
             request_buffering: raw.request_buffering,
             action: raw.action,
+            mesh: raw.mesh,
             backends: raw.backends,
             https_only: raw.https_only,
             is_grpc: raw.is_grpc,
@@ -205,6 +208,7 @@ struct RawRoute {
     request_buffering: bool,
     #[serde(default)]
     action: Box<str>,
+    mesh: Option<Box<str>>,
     #[serde(default)]
     backends: Vec<Backend>,
     https_only: Option<Answer>,

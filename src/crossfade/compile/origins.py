@@ -15,7 +15,8 @@ from crossfade_kube.meta import ObjectRef
 def origins_of(part: Part) -> tuple[ObjectRef, ...]:
     """Each once, in the order of the part; only those without which the part could do."""
     if isinstance(part, GatewayTables):
-        return tuple(dict.fromkeys(action_origins(part).values()))
+        of_mesh = (origin.ref for mesh in part.mesh.values() for origin in _of_hosts(mesh.hosts) if origin is not None)
+        return tuple(dict.fromkeys((*action_origins(part).values(), *of_mesh)))
     found = _of_table(part) if isinstance(part, RouteTable) else _of_chains(part.chains)
     return tuple(dict.fromkeys(origin.ref for origin in found if origin is not None))
 
@@ -27,9 +28,13 @@ def without_origins(part: Part, refs: Collection[ObjectRef]) -> Part:
     if isinstance(part, GatewayTables):
         origins = action_origins(part)
         left = {name: action for name, action in part.actions.items() if origins.get(name) not in refs}
-        return structs.replace(part, actions=left)
-    hosts = (_host_without(host, refs) for host in part.virtual_hosts if _stays(host.origin, refs))
-    return structs.replace(part, virtual_hosts=tuple(hosts))
+        mesh = {name: structs.replace(one, hosts=_hosts_without(one.hosts, refs)) for name, one in part.mesh.items()}
+        return structs.replace(part, actions=left, mesh=mesh)
+    return structs.replace(part, virtual_hosts=_hosts_without(part.virtual_hosts, refs))
+
+
+def _hosts_without(hosts: tuple[VirtualHost, ...], refs: Collection[ObjectRef]) -> tuple[VirtualHost, ...]:
+    return tuple(_host_without(host, refs) for host in hosts if _stays(host.origin, refs))
 
 
 def _host_without(host: VirtualHost, refs: Collection[ObjectRef]) -> VirtualHost:
@@ -41,7 +46,11 @@ def _stays(origin: Origin | None, refs: Collection[ObjectRef]) -> bool:
 
 
 def _of_table(table: RouteTable) -> Iterator[Origin | None]:
-    for host in table.virtual_hosts:
+    return _of_hosts(table.virtual_hosts)
+
+
+def _of_hosts(hosts: tuple[VirtualHost, ...]) -> Iterator[Origin | None]:
+    for host in hosts:
         yield host.origin
         for route in host.routes:
             yield route.origin

@@ -5,19 +5,26 @@ Service changes this table.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from msgspec import structs
 
 from crossfade.compile.routing.retry import MARKS
-from crossfade.compile.routing.tables import Action
+from crossfade.compile.routing.tables import Action, MeshRoutes
 from crossfade.envoy import names
 from crossfade.envoy.filters.order import route_config
+from crossfade.envoy.mesh_routes import mesh_matcher
 from crossfade.envoy.proto import core_v3, duration, matcher_v3, packed, route_v3, xds_core_v3
 from crossfade.envoy.retry import retry_policy
 
 
-def action_table(actions: Mapping[str, Action]) -> route_v3.RouteConfiguration:
-    """What names no known action is refused: the module's filter has answered such a request before."""
+def action_table(
+    actions: Mapping[str, Action], mesh: Mapping[str, MeshRoutes] = MappingProxyType({})
+) -> route_v3.RouteConfiguration:
+    """What names no known action is refused: the module's filter has answered such a request before.
+
+    For `mesh` the module asks once more, when the request is as it goes upstream.
+    """
     host = route_v3.VirtualHost(name=names.GATEWAY_ROUTES, domains=["*"])
     tree = host.matcher.matcher_tree
     tree.input.name = "action"
@@ -26,10 +33,12 @@ def action_table(actions: Mapping[str, Action]) -> route_v3.RouteConfiguration:
         nameless = structs.replace(action, takes_host_of_endpoint=True)
         for key, treatment in ((name, action), (name + names.NAMELESS, nameless)):
             tree.exact_match_map.map[key].action.CopyFrom(_entry(key, _route(key, treatment)))
+    for name, routes in sorted(mesh.items()):
+        tree.exact_match_map.map[name].CopyFrom(mesh_matcher(routes))
     refused = route_v3.Route(name="none", match=route_v3.RouteMatch(prefix="/"))
     refused.direct_response.status = 503
     host.matcher.on_no_match.action.CopyFrom(_entry("none", refused))
-    if not actions:
+    if not actions and not mesh:
         # An empty map is no map to Envoy.
         host.matcher.ClearField("matcher_tree")
     return route_v3.RouteConfiguration(

@@ -6,6 +6,7 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import CompiledGateway, KongEntities, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.memo import Memo
+from crossfade.compile.mesh_native import OwnNode, merged
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import Encoded, Failed, resources_from_model
@@ -32,6 +33,10 @@ class Built(NamedTuple):
         return (*(fault.exception for fault in self.diagnostics.faults), *(failed.exception for failed in self.failed))
 
 
+class NodeUnknownError(Exception):
+    """The virtual node that the gateway is said to be has not been there yet: nobody knows what may be sent where."""
+
+
 class GatewayBuilder:
     """For one gateway, one snapshot after the other. Takes no locks: not for two threads at once."""
 
@@ -40,8 +45,17 @@ class GatewayBuilder:
         self._options = options
         self._memo = Memo()
         self._encoded = Encoded()
+        self._node = OwnNode(settings.mesh_node, settings.cluster_domain) if settings.mesh_node else None
+        self._merging = Memo()
 
     def build(self, snapshot: Snapshot) -> Built:
-        model, diagnostics, entities = compile_gateway(snapshot, self.settings, self._memo)
+        """Raises NodeUnknownError."""
+        compiled = compile_gateway(snapshot, self.settings, self._memo)
+        if self._node is not None:
+            sidecar = self._node.sidecar(snapshot)
+            if sidecar is None:
+                raise NodeUnknownError(self._node.path)
+            compiled = merged(compiled, sidecar, self._merging)
+        model, diagnostics, entities = compiled
         resources = resources_from_model(model, options=self._options, before=self._encoded)
         return Built(model, diagnostics, resources, tuple(self._encoded.failed), entities)

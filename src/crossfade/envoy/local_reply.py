@@ -9,7 +9,8 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from crossfade.compile.routing.retry import NOT_RETRIED_HEADER, UNANSWERED_HEADER, UNDELIVERED_HEADER
-from crossfade.envoy.proto import accesslog_v3, core_v3, hcm_v3
+from crossfade.envoy import names
+from crossfade.envoy.proto import BoolValue, accesslog_v3, core_v3, hcm_v3, matcher_v3
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
 
@@ -36,7 +37,17 @@ REPLIES: Final = (
 
 
 def kong_local_replies(server_token: str) -> hcm_v3.LocalReplyConfig:
-    return hcm_v3.LocalReplyConfig(mappers=[_mapper(reply, server_token) for reply in REPLIES])
+    return hcm_v3.LocalReplyConfig(mappers=[_as_it_is(), *(_mapper(reply, server_token) for reply in REPLIES)])
+
+
+def _as_it_is() -> hcm_v3.ResponseMapper:
+    """For a request on its way through a mesh: a sidecar would answer in Envoy's words, and Kong hand that on."""
+    namespace, key = names.MESH_NOTE
+    matcher = matcher_v3.MetadataMatcher(filter=namespace)
+    matcher.path.add(key=key)
+    matcher.value.string_match.exact = "true"
+    noted = accesslog_v3.MetadataFilter(matcher=matcher, match_if_key_not_found=BoolValue(value=False))
+    return hcm_v3.ResponseMapper(filter=accesslog_v3.AccessLogFilter(metadata_filter=noted))
 
 
 def _mapper(reply: Reply, server_token: str) -> hcm_v3.ResponseMapper:

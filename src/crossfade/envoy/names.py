@@ -57,6 +57,10 @@ ACTION_HEADER: Final = "x-crossfade-action"
 NAMELESS: Final = "~"
 """Ends the name of an action for requests without a Host; the policy module asks for it."""
 CLUSTER_HEADER: Final = "x-crossfade-cluster"
+MESH_HOST_HEADER: Final = "x-crossfade-mesh-host"
+"""Of a request that goes into a mesh: its Host, in lower case."""
+MESH_NOTE: Final = ("crossfade", "mesh")
+"""Namespace and key of what the policy module notes for such a request."""
 HASH_KEY: Final = "envoy.hashable_string"
 """Filter state, which clients cannot reach: what the policy module hashes a request by. The name makes it hashable."""
 

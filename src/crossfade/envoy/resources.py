@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from google.protobuf.message import Message
 
 from crossfade.compile.model import Discovery, ProxyModel, ServerCertificate
-from crossfade.compile.routing.tables import Action, GatewayTables
+from crossfade.compile.routing.tables import Action, GatewayTables, MeshRoutes
 from crossfade.envoy import names
 from crossfade.envoy.actions import action_table
 from crossfade.envoy.cluster import cluster_from_model
@@ -41,6 +41,7 @@ class Encoded:
         self._before: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._now: dict[tuple[ResourceType, str], tuple[object, Resource]] = {}
         self._actions: dict[str, Action] = {}
+        self._mesh: dict[str, MeshRoutes] = {}
         self.table_texts = TableTexts()
         self.hosts = KnownHosts()
         self.failed: list[Failed] = []
@@ -70,10 +71,18 @@ class Encoded:
 
     def with_retired(self, actions: Mapping[str, Action]) -> dict[str, Action]:
         """The actions and those that were wanted until lately: a table and its users change one after the other."""
-        retired = {name: action for name, action in self._actions.items() if name not in actions}
-        kept = dict(list(retired.items())[-MOST_RETIRED:])
-        self._actions = {**kept, **actions}
+        self._actions = _with_retired(self._actions, actions)
         return self._actions
+
+    def with_retired_mesh(self, mesh: Mapping[str, MeshRoutes]) -> dict[str, MeshRoutes]:
+        """As `with_retired`."""
+        self._mesh = _with_retired(self._mesh, mesh)
+        return self._mesh
+
+
+def _with_retired(before: Mapping[str, T], now: Mapping[str, T]) -> dict[str, T]:
+    retired = {name: one for name, one in before.items() if name not in now}
+    return {**dict(list(retired.items())[-MOST_RETIRED:]), **now}
 
 
 def resources_from_model(
@@ -140,7 +149,8 @@ def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encode
     yield ResourceType.LISTENER, names.TABLES_LISTENER, tables, tables_listener
     if options.cached is not None:
         yield ResourceType.LISTENER, names.CACHED_LISTENER, options.cached, lambda one: cached_listener(one, options)
-    yield ResourceType.ROUTES, names.GATEWAY_ROUTES, dict(memory.with_retired(gateway.actions)), action_table
+    both = dict(memory.with_retired(gateway.actions)), dict(memory.with_retired_mesh(gateway.mesh))
+    yield ResourceType.ROUTES, names.GATEWAY_ROUTES, both, lambda part: action_table(*part)
 
     def config(text: TableText) -> Message:
         return table_config(text.name, text.kind, text.content.decode(), options)

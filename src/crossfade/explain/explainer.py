@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import UNSET
 
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.compile.gateway.compiler import CompiledGateway
@@ -12,11 +13,13 @@ from crossfade.compile.model import Listener, ProxyModel
 from crossfade.compile.routing import tables
 from crossfade.envoy.shards import TableTexts
 from crossfade.explain.listening import picked_chain
+from crossfade.explain.mesh import mesh_found
 from crossfade.explain.model import (
     AnswerFound,
     Decided,
     Explanation,
     ListenerFound,
+    MeshFound,
     Near,
     PluginFound,
     RouteFound,
@@ -42,6 +45,7 @@ class Explainer:
         self._clusters = {cluster.name: cluster for cluster in compiled.model.clusters}
         self._kong = kong_of(compiled.entities)
         self._groups = _carried_by_groups(gateway)
+        self._mesh = gateway.mesh
         self._tables = _tables_of(gateway)
 
     def explain(self, question: Question, url: str) -> Explanation:
@@ -68,8 +72,14 @@ class Explainer:
             plugins=plugins,
             answer=answer,
             forwarded=forwarded,
+            mesh=self._mesh_found(row.value, found) if row is not None and forwarded is not None else None,
             diagnostics=tuple(self._concerned(found)),
         )
+
+    def _mesh_found(self, route: tables.Route, found: Rehearsal) -> MeshFound | None:
+        if route.mesh is UNSET or found.upstream is None:
+            return None
+        return mesh_found(self._mesh[route.mesh], found.upstream.headers)
 
     def _route(self, matched: Matched) -> RouteFound:
         paths = self._routes[matched.id].value.match.paths

@@ -86,6 +86,23 @@ class Forwarded(Struct, frozen=True):
     hidden: tuple[str, ...] = ()
 
 
+class MeshFound(Struct, frozen=True):
+    """What a mesh makes of the request that the gateway sends into it without a sidecar.
+
+    `service` is the VirtualService, `router` what the route is written in; `destinations` are clusters and weights.
+    With a `status` the mesh answers by itself, and says `why`.
+    """
+
+    host: str = ""
+    service: str = ""
+    route: str = ""
+    router: str = ""
+    field: str = ""
+    destinations: tuple[tuple[str, int], ...] = ()
+    status: int = 0
+    why: str = ""
+
+
 class RuleFound(Struct, frozen=True):
     """A rule of a TCPIngress or UDPIngress; `tls` says what becomes of TLS, empty where none is expected."""
 
@@ -121,4 +138,5 @@ class Explanation(Struct, frozen=True):
     plugins: tuple[PluginFound, ...]
     answer: AnswerFound | None
     forwarded: Forwarded | None
+    mesh: MeshFound | None = None
     diagnostics: tuple[Diagnostic, ...] = ()

@@ -7,6 +7,7 @@ from crossfade.compile.diagnostics import Diagnostic
 from crossfade.explain.model import (
     AnswerFound,
     Explanation,
+    MeshFound,
     Near,
     PluginFound,
     RouteFound,
@@ -117,8 +118,25 @@ def _outcome(found: Explanation) -> Iterator[str]:
         yield _line("forwards", f"{forwarded.path} with Host {forwarded.host}")
         if forwarded.consumer:
             yield _line("consumer", forwarded.consumer)
+        if found.mesh is not None:
+            yield from _mesh(found.mesh)
     else:
         yield _line("answer", "depends on what a plugin is told elsewhere, which is not asked here")
+
+
+def _mesh(mesh: MeshFound) -> Iterator[str]:
+    if mesh.service:
+        yield _line("mesh", f"{mesh.host} ({mesh.service})")
+    if mesh.route:
+        yield _line("" if mesh.service else "mesh", f"route {mesh.route} ({mesh.router}, {mesh.field})")
+    if mesh.destinations:
+        total = sum(weight for _, weight in mesh.destinations) or 1
+        shares = (f"{name} {100 * weight / total:.4g} %" for name, weight in mesh.destinations)
+        yield _line("", f"to {', '.join(shares)}")
+    if mesh.status:
+        yield _line("" if mesh.service or mesh.route else "mesh", f"answers {mesh.status}: {mesh.why}")
+    elif mesh.why:
+        yield _line("", mesh.why)
 
 
 def _answer(answer: AnswerFound) -> Iterator[str]:

@@ -79,7 +79,7 @@ class GatewayPublication:
             if listener not in model.listeners:
                 message = listener_from_model(listener, self._options)
                 yield ResourceType.LISTENER, listener.name, encoded(listener.name, message)
-        if self._held.actions or self._drops_retired:
+        if self._held.actions or self._held.hosts or self._drops_retired:
             yield ResourceType.ROUTES, GATEWAY_ROUTES, _actions(left)
 
     def _open(self, rejection: Rejection) -> None:
@@ -113,4 +113,5 @@ class GatewayPublication:
 
 
 def _actions(model: ProxyModel) -> Resource:
-    return encoded(GATEWAY_ROUTES, action_table({} if model.gateway is None else model.gateway.actions))
+    gateway = model.gateway
+    return encoded(GATEWAY_ROUTES, action_table({}) if gateway is None else action_table(gateway.actions, gateway.mesh))

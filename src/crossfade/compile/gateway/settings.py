@@ -57,6 +57,9 @@ class CompileSettings(Struct, frozen=True):
     """A file, on the proxy's machine, of the certificates that everybody trusts."""
     acme_secrets: tuple[NamespacedName, ...] = ()
     """Which Secrets hold what the plugin acme keeps; without any it can ask for nothing."""
+    mesh_node: str = ""
+    """`mesh/<mesh>/virtualNode/<node>` where the gateway does for itself what that node's sidecar would."""
+    cluster_domain: str = "cluster.local"
 
     @property
     def trusted_authorities(self) -> str | None:

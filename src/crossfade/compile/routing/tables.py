@@ -15,7 +15,7 @@ from crossfade.compile.policies.plugin import EnvoyFilter, OAuthClient, SigningK
 from crossfade.compile.routing.matches import PathMatchKind
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
-from crossfade.compile.routing.routes import Destination
+from crossfade.compile.routing.routes import Destination, VirtualHost
 from crossfade.kong_conf.settings import CACHE_BYTES, HEADERS, HEADERS_UPSTREAM
 
 # --- routes ----------------------------------------------------------------------------------------------------
@@ -129,7 +129,8 @@ class Names(Struct, frozen=True, gc=False):
 class Route(Struct, frozen=True, gc=False):
     """With a `refusal` every request is answered 503. `tls_name` is asked for in place of the request's Host.
 
-    `action` is the name of an `Action`. With `names` clients may ask who serves them."""
+    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. With `names` clients may ask who serves them.
+    """
 
     id: str
     match: Match
@@ -145,6 +146,7 @@ class Route(Struct, frozen=True, gc=False):
     refusal: str | None = None
     steps: tuple[Step, ...] = ()
     names: Names | UnsetType = UNSET
+    mesh: str | UnsetType = UNSET
 
 
 class Action(Struct, frozen=True, gc=False):
@@ -163,6 +165,21 @@ class Action(Struct, frozen=True, gc=False):
 def action_name(action: Action) -> str:
     """Tells it from all others by its content."""
     return blake2b(msgspec.json.encode(action), digest_size=6).hexdigest()
+
+
+class MeshRoutes(Struct, frozen=True):
+    """By which a request is routed once more, as it goes upstream: its Host then, its path, its headers.
+
+    `hosts` are those of a mesh's own table, `*` among them for any other Host. What goes to the cluster `passthrough`
+    goes to the one that Kong's route names. `longest_idle_s` bounds the gaps within a stream, whatever the routes say,
+    and `response_headers` are added to what they answer. `filters` are those of the route's `Action`.
+    """
+
+    hosts: tuple[VirtualHost, ...]
+    passthrough: str = ""
+    longest_idle_s: float | None = None
+    filters: tuple[EnvoyFilter, ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = ()
 
 
 # --- plugins and consumers -------------------------------------------------------------------------------------
@@ -267,7 +284,10 @@ class Settings(Struct, frozen=True, omit_defaults=True):
 
 
 class GatewayTables(Struct, frozen=True, gc=False):
-    """All that the policy module decides by, each list ordered by id; `actions` by name, for Envoy's own table."""
+    """All that the policy module decides by, each list ordered by id.
+
+    `actions` and `mesh` are by name, for Envoy's own table.
+    """
 
     settings: Settings
     routes: tuple[Row[Route], ...] = ()
@@ -275,3 +295,4 @@ class GatewayTables(Struct, frozen=True, gc=False):
     consumers: tuple[Row[Consumer], ...] = ()
     consumer_groups: tuple[Row[ConsumerGroup], ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
+    mesh: Mapping[str, MeshRoutes] = field(default_factory=dict)
