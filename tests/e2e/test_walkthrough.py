@@ -58,13 +58,13 @@ def test_every_step_shows_what_the_tutorial_promises(session: Shell, chapter: Ch
 def test_the_canary_gets_five_percent_of_the_requests(cluster: EmbeddedCluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=OPEN_INGRESS)
     cluster.kubectl("wait", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "ingress/open", "-n", "prod")
-    answers = _ask_for_jazz(cluster.gateway_url, REQUESTS)
+    answers = ask_for_jazz(cluster.gateway_url, REQUESTS)
     assert set(answers) <= {(200, JAZZ_V1), (200, JAZZ_V2)}
     low, high = binomial_interval(REQUESTS, 0.05, confidence=0.999999)
     assert low <= answers[200, JAZZ_V2] <= high
 
 
-def _ask_for_jazz(url: str, requests: int) -> Counter[tuple[int, bytes]]:
+def ask_for_jazz(url: str, requests: int) -> Counter[tuple[int, bytes]]:
     """Over eight connections that stay open: the mesh must split requests, not connections."""
     with ThreadPoolExecutor(8) as pool:
         parts = pool.map(lambda _: _ask_on_one_connection(url, requests // 8), range(8))

@@ -52,6 +52,11 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="clients' own X-Consumer-* and the like: never to Services, or where no plugin authenticates"
         " (default: %(default)s)",
     )
+    gateway.add_argument(
+        "--mesh-native",
+        action="store_true",
+        help="a gateway that is a VirtualNode without a sidecar: its own proxy follows the mesh's routes",
+    )
     gateway.set_defaults(run=_print_gateway)
 
 
@@ -76,6 +81,7 @@ def _print_gateway(arguments: argparse.Namespace) -> int:
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
+        mesh_native=arguments.mesh_native,
     )
     return _print([*gateway_crds(), *gateway_manifests(settings)])
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from crossfade.api.annotation import Annotation
 from crossfade.inject.annotations import SIDECAR_KEY
+from crossfade.inject.mesh_native import KEY as MESH_NATIVE_KEY
 
 _POD: Final = ("Pod",)
 _MOUNTS: Final = "pairs `name:path`, separated by commas"
@@ -87,6 +88,14 @@ POD_ANNOTATIONS: Final = (
         "the installation's",
         "`native`: the sidecar is an init container that Kubernetes (1.29) starts before and ends after the pod's own "
         "containers; `classic`: one of the pod's containers",
+    ),
+    Annotation(
+        MESH_NATIVE_KEY,
+        _POD,
+        "`true` or `false`",
+        "a sidecar",
+        "`true`, on the pods of a gateway: no sidecar; the gateway's own proxy does what the sidecar of the "
+        "VirtualNode would do with requests to Services",
     ),
     Annotation(
         "appmesh.k8s.aws/xrayAgentConfigMount", _POD, "a pair `volume:path`", why_not="there is no X-Ray daemon"

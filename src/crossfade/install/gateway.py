@@ -11,6 +11,7 @@ from crossfade import __version__
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.service_facade import FACADE_GROUP
 from crossfade.compile.gateway.acme_store import secret_names
+from crossfade.inject.mesh_native import KEY as MESH_NATIVE
 from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
@@ -36,13 +37,16 @@ _KONG_KINDS: Final = (
 _WITHOUT_EFFECT: Final = ("konglicenses",)
 # Kong's webhook has nothing to say on them.
 _STREAM_KINDS: Final = ("tcpingresses", "udpingresses")
+# What decides on requests of a virtual node.
+_MESH_KINDS: Final = ("meshes", "virtualnodes", "virtualservices", "virtualrouters", "backendgroups")
 _WITH_STATUS: Final = (*(kind for kind in _KONG_KINDS if kind != "kongingresses"), *_STREAM_KINDS)
 
 
 class GatewayInstallSettings(Struct, frozen=True):
     """`compat` is the profile of texts and headers; Kong's chart 1.11 shipped Kong 2.1.
 
-    `missing_plugins` and `identity_headers` as in `compile.gateway.settings`.
+    `missing_plugins` and `identity_headers` as in `compile.gateway.settings`. With `mesh_native` the gateway needs no
+    sidecar to be a virtual node.
     """
 
     release: str = "kong"
@@ -53,6 +57,7 @@ class GatewayInstallSettings(Struct, frozen=True):
     ingress_class: str = "kong"
     version: str = __version__
     has_webhook: bool = True
+    mesh_native: bool = False
 
     @property
     def fullname(self) -> str:
@@ -188,6 +193,8 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
         _rule(FACADE_GROUP, ["kongservicefacades/status"], ["patch"]),
         _rule("configuration.konghq.com", [f"{kind}/status" for kind in _WITH_STATUS], ["patch"]),
     ]
+    if settings.mesh_native:
+        rules += [_rule("appmesh.k8s.aws", list(_MESH_KINDS), reads), _rule("", ["namespaces", "pods"], reads)]
     if settings.has_webhook:
         own = {"resourceNames": [webhook_name(settings)]}
         webhooks = _rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], ["get", "update"])
@@ -316,7 +323,10 @@ def _deployment(settings: GatewayInstallSettings) -> JsonObject:
             "replicas": 1,
             "selector": {"matchLabels": settings.selector},
             "template": {
-                "metadata": {"labels": settings.selector},
+                "metadata": {
+                    "labels": settings.selector,
+                    **({"annotations": {MESH_NATIVE: "true"}} if settings.mesh_native else {}),
+                },
                 "spec": {
                     "serviceAccountName": settings.fullname,
                     "terminationGracePeriodSeconds": 30,
@@ -341,6 +351,8 @@ def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
         environment["CONTROLLER_ADMISSION_WEBHOOK_LISTEN"] = f":{WEBHOOK_PORT}"
         environment["CROSSFADE_WEBHOOK_CONFIGURATION"] = webhook_name(settings)
         environment["CROSSFADE_WEBHOOK_SERVICE"] = webhook_service(settings.fullname)
+    if settings.mesh_native:
+        environment["CROSSFADE_MESH_NATIVE"] = "true"
     return {
         "name": "ingress-controller",
         "image": f"crossfade/controller:{settings.version}",

@@ -95,7 +95,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         log_path=kong.proxy_error_log,
         name_servers=kong.dns_resolver,
         told=_told(reading),
-        sds_socket="" if is_gateway else environment.get("APPMESH_SDS_SOCKET_PATH") or SDS_SOCKET,
+        sds_socket=environment.get("APPMESH_SDS_SOCKET_PATH") or ("" if is_gateway else SDS_SOCKET),
         probes=_probes(environment.get("CROSSFADE_PROBES", "")),
     )
 

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, to_builtins
 
+from crossfade.api.appmesh import VirtualNode
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
@@ -76,6 +77,7 @@ _RESOURCES: Final[dict[str, Resource]] = {
         KongVault,
         KongCustomEntity,
         ReferenceGrant,
+        VirtualNode,
     )
 }
 

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.controller.gateway.role import run_gateway_role
 from crossfade.controller.gateway.settings import GatewaySettings, WebhookSettings
 from crossfade.install.gateway import (
@@ -19,6 +21,7 @@ from crossfade.install.gateway import (
     webhook_name,
     webhook_service,
 )
+from crossfade.install.mesh import mesh_crds
 from crossfade.kong_conf.listen import stream_listens
 from crossfade.kong_conf.settings import KongSettings
 from crossfade_kube.client import Client
@@ -31,7 +34,8 @@ from tests.support.ports import free_ports
 from tests.support.waiting import eventually
 
 INSTALLED = GatewayInstallSettings()
-RESOURCES = {kind.RESOURCE.kind: kind.RESOURCE for kind in INPUT_KINDS} | {
+MESH_NATIVE = GatewayInstallSettings(mesh_native=True)
+RESOURCES = {kind.RESOURCE.kind: kind.RESOURCE for kind in (*INPUT_KINDS, *MESH_KINDS)} | {
     resource.kind: resource
     for resource in (
         Resource("", "v1", "namespaces", "Namespace", namespaced=False),
@@ -49,6 +53,22 @@ RESOURCES = {kind.RESOURCE.kind: kind.RESOURCE for kind in INPUT_KINDS} | {
         ),
     )
 }
+# Pods are looked at for names of Cloud Map only.
+MESH_OBJECTS = """\
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: Mesh
+metadata: {name: m}
+spec: {namespaceSelector: {}}
+---
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: VirtualNode
+metadata: {name: kong}
+spec:
+  meshRef: {name: m, uid: ""}
+  awsName: kong_default
+  podSelector: {}
+  serviceDiscovery: {awsCloudMap: {namespaceName: n, serviceName: s}}
+"""
 # One object at least of each kind whose status the controller writes, and a fault for an Event.
 OBJECTS = """\
 apiVersion: v1
@@ -147,13 +167,14 @@ LATER = {
 }
 
 
-async def installed(client: Client) -> str:
+async def installed(client: Client, install: GatewayInstallSettings) -> str:
     """The gateway's manifests without its pods, and the objects; a token of its service account."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": INSTALLED.namespace}}
-    for definition in gateway_api_crds():
+    for definition in (*gateway_api_crds(), *(mesh_crds() if install.mesh_native else ())):
         await client.create(CUSTOM_RESOURCE_DEFINITION, definition)
-    manifests = (item for item in gateway_manifests(INSTALLED) if item["kind"] != "Deployment")
-    for document in (namespace, *manifests, *yaml.safe_load_all(OBJECTS)):
+    manifests = (item for item in gateway_manifests(install) if item["kind"] != "Deployment")
+    of_mesh = yaml.safe_load_all(MESH_OBJECTS) if install.mesh_native else ()
+    for document in (namespace, *manifests, *yaml.safe_load_all(OBJECTS), *of_mesh):
         await _apply(client, document)
     address = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
     proxy = (RESOURCES["Service"], f"{INSTALLED.fullname}-proxy", address)
@@ -171,18 +192,18 @@ async def _apply(client: Client, document: JsonObject) -> None:
 
 
 @asynccontextmanager
-async def role_as_its_service_account(folder: Path) -> AsyncIterator[Recorder]:
+async def role_as_its_service_account(folder: Path, install: GatewayInstallSettings) -> AsyncIterator[Recorder]:
     async with kong_api(folder / "api") as kubeconfig:
         config = load_kubeconfig(kubeconfig)
         async with Client(config, user_agent="test") as client:
-            token = await installed(client)
+            token = await installed(client, install)
         async with recording(config) as recorder:
             own = folder / "own.yaml"
             own.write_text(yaml.safe_dump(kubeconfig_of(recorder.url, token)))
             ads_port, health_port, webhook_port = free_ports(3)
             kong = KongSettings(stream_listen=stream_listens("127.0.0.1:9000, 127.0.0.1:9053 udp"))
             settings = GatewaySettings(
-                CompileSettings(kong=kong),
+                CompileSettings(kong=kong, mesh_node="mesh/m/virtualNode/kong_default" if install.mesh_native else ""),
                 NamespacedName(INSTALLED.namespace, "kong-ingress-controller-leader-kong"),
                 "kong-kong-0",
                 kubeconfig=own,
@@ -215,8 +236,8 @@ def kubeconfig_of(server: str, token: str) -> dict[str, Any]:
     }
 
 
-def granted() -> set[Asked]:
-    roles = [item for item in gateway_manifests(INSTALLED) if item["kind"] in ("ClusterRole", "Role")]
+def granted(install: GatewayInstallSettings) -> set[Asked]:
+    roles = [item for item in gateway_manifests(install) if item["kind"] in ("ClusterRole", "Role")]
     return {one for role in roles for rule in role["rules"] for one in _grants(rule)}
 
 
@@ -226,8 +247,11 @@ def _grants(rule: JsonObject) -> Iterator[Asked]:
             yield from (Asked(verb, group, resource) for verb in rule["verbs"])
 
 
-async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(tmp_path: Path) -> None:
-    async with role_as_its_service_account(tmp_path) as recorder:
+@pytest.mark.parametrize("install", [INSTALLED, MESH_NATIVE], ids=["alone", "mesh-native"])
+async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(
+    install: GatewayInstallSettings, tmp_path: Path
+) -> None:
+    async with role_as_its_service_account(tmp_path, install) as recorder:
 
         def has_written() -> bool:
             return {one.resource for one in recorder.asked if one.verb in ("create", "update", "patch")} >= WRITTEN
@@ -239,5 +263,5 @@ async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(tmp_path: Pat
         created_first = {"leases", "secrets"}
         assert {one for one, found in refused.items() if found and one.resource not in created_first} == set()
         asked = set(recorder.asked)
-        assert asked <= granted()
-        assert granted() - asked == LATER
+        assert asked <= granted(install)
+        assert granted(install) - asked == LATER

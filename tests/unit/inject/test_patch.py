@@ -11,6 +11,7 @@ from crossfade.api.appmesh.values import PortMapping
 from crossfade.api.appmesh.virtual_node import Listener, VirtualNodeSpec
 from crossfade.inject.decision import InjectionDenied
 from crossfade.inject.lifecycle import STATE_FOLDER
+from crossfade.inject.mesh_native import mesh_native_patch, wants_mesh_native
 from crossfade.inject.patch import gateway_patch, sidecar_patch
 from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade_kube.meta import ObjectMeta
@@ -302,3 +303,49 @@ def test_the_socket_of_an_agent_is_mounted_unless_the_pod_declines() -> None:
     declined = injected(pod({"sds": "disabled"}), settings)
     assert "APPMESH_SDS_SOCKET_PATH" not in env(sidecar(declined))
     assert volume not in declined["spec"]["volumes"]
+
+
+def gateway_pod(annotations: dict[str, str] | None = None, **spec: Any) -> Json:
+    containers = [{"name": "ingress-controller", "env": [{"name": "A", "value": "1"}]}, {"name": "proxy"}]
+    return {"metadata": {"annotations": annotations or {}}, "spec": {"containers": containers, **spec}}
+
+
+def merged(original: Json, settings: SidecarSettings = SETTINGS) -> Json:
+    result: Json = jsonpatch.apply_patch(original, mesh_native_patch(original, resource_path=PATH, settings=settings))
+    return result
+
+
+def test_a_mesh_native_gateway_is_told_its_node_and_gets_no_sidecar() -> None:
+    found = merged(gateway_pod())
+    assert [one["name"] for one in found["spec"]["containers"]] == ["ingress-controller", "proxy"]
+    assert "initContainers" not in found["spec"]
+    assert env(container(found, "ingress-controller")) == {"A": "1", "APPMESH_VIRTUAL_NODE_NAME": PATH}
+    assert env(container(found, "proxy")) == {"APPMESH_VIRTUAL_NODE_NAME": PATH}
+    assert mesh_native_patch(found, resource_path=PATH, settings=SETTINGS) == []
+
+
+def test_its_proxy_sees_the_files_and_the_agent_that_a_sidecar_would() -> None:
+    annotations = {"appmesh.k8s.aws/secretMounts": "certs:/certs", "appmesh.k8s.aws/volumeMounts": "own:/own"}
+    original = gateway_pod(annotations, volumes=[{"name": "own", "emptyDir": {}}])
+    found = merged(original, structs.replace(SETTINGS, sds_socket="/run/agent.sock"))
+    proxy = container(found, "proxy")
+    assert {one["name"]: one["mountPath"] for one in proxy["volumeMounts"]} == {
+        "certs": "/certs",
+        "own": "/own",
+        "appmesh-sds-socket-volume": "/run/agent.sock",
+    }
+    assert env(proxy)["APPMESH_SDS_SOCKET_PATH"] == "/run/agent.sock"
+    assert {one["name"] for one in found["spec"]["volumes"]} == {"own", "certs", "appmesh-sds-socket-volume"}
+    assert "volumeMounts" not in container(found, "ingress-controller")
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("true", True), (" True ", True), ("false", False), (None, False)])
+def test_who_wants_to_be_mesh_native(text: str | None, wanted: bool) -> None:
+    assert wants_mesh_native(gateway_pod({} if text is None else {"crossfade.dev/mesh-native": text})) is wanted
+
+
+def test_what_is_no_gateway_cannot_be_mesh_native() -> None:
+    with pytest.raises(InjectionDenied, match="has no container ingress-controller and proxy"):
+        mesh_native_patch(pod(), resource_path=PATH, settings=SETTINGS)
+    with pytest.raises(InjectionDenied, match="expected format: true or false"):
+        wants_mesh_native(gateway_pod({"crossfade.dev/mesh-native": "yes"}))

@@ -201,3 +201,29 @@ def test_kongs_variable_goes_before_ours() -> None:
 def test_the_crd_of_one_kind_is_found_without_the_others() -> None:
     assert gateway_crd(KongPlugin.RESOURCE) in gateway_crds()
     assert gateway_crd(Service.RESOURCE) is None
+
+
+def test_a_mesh_native_gateway_says_so_and_may_read_the_mesh() -> None:
+    plain, native = GatewayInstallSettings(), GatewayInstallSettings(mesh_native=True)
+    (deployment,) = by_kind(native, "Deployment")
+    assert deployment["spec"]["template"]["metadata"]["annotations"] == {"crossfade.dev/mesh-native": "true"}
+
+    def read(settings: GatewayInstallSettings) -> set[str]:
+        (role,) = by_kind(settings, "ClusterRole")
+        return {resource for rule in role["rules"] if "list" in rule["verbs"] for resource in rule["resources"]}
+
+    more = {"meshes", "virtualnodes", "virtualservices", "virtualrouters", "backendgroups", "namespaces", "pods"}
+    assert read(native) - read(plain) == more
+
+
+def test_a_mesh_native_gateway_does_not_start_outside_of_a_mesh() -> None:
+    native = {"CROSSFADE_MESH_NATIVE": "true"}
+    with pytest.raises(ValueError, match="no VirtualNode selected this pod"):
+        GatewaySettings.from_environment(native, None)
+    node = {"APPMESH_VIRTUAL_NODE_NAME": "mesh/m/virtualNode/kong_kong"}
+    assert (
+        GatewaySettings.from_environment({**native, **node}, None).compile.mesh_node == "mesh/m/virtualNode/kong_kong"
+    )
+    assert GatewaySettings.from_environment({}, None).compile.mesh_node == ""
+    with pytest.raises(ValueError, match="must be mesh/<mesh>/virtualNode/<node>"):
+        GatewaySettings.from_environment({"APPMESH_VIRTUAL_NODE_NAME": "mesh/m/virtualGateway/g"}, None)

@@ -17,6 +17,8 @@ from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, CompiledGateway
+from crossfade.compile.mesh import uses_cloud_map
+from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.controller.gateway.certificates import Certificates
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
@@ -24,7 +26,7 @@ from crossfade.controller.gateway.told_settings import ToldSettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
 from crossfade.controller.sources import ClusterSource
-from crossfade.envoy.gateway import GatewayBuilder
+from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.run import GATEWAY_ADMIN_PORT
@@ -36,6 +38,7 @@ from crossfade.xds.auth import always
 from crossfade.xds.gateway import PROXY
 from crossfade.xds.server import AdsServer
 from crossfade_kube.client import Client
+from crossfade_kube.core import Pod
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
@@ -66,11 +69,13 @@ class _Role:
     """What the tasks share: the latest snapshot and what was decided on it."""
 
     def __init__(self, settings: GatewaySettings, client: Client) -> None:
+        is_in_mesh = bool(settings.compile.mesh_node)
         self.source = ClusterSource(
             client,
-            INPUT_KINDS,
+            (*INPUT_KINDS, *MESH_KINDS) if is_in_mesh else INPUT_KINDS,
             log=log,
             selectors=INPUT_SELECTORS,
+            on_demand={Pod: uses_cloud_map} if is_in_mesh else {},
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
         )
@@ -88,6 +93,7 @@ class _Role:
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
         self._compiled: CompiledGateway | None = None
+        self._lacks_node = ""
         self._decider = StatusDecider()
         self._writer: StatusWriter | None = None
         self._certificates = Certificates(
@@ -96,7 +102,9 @@ class _Role:
 
     def waits_for(self) -> str:
         """Nothing: the proxy can have its configuration."""
-        return "" if self._status is not None else "the cluster's objects"
+        if self._status is not None:
+            return ""
+        return f"the VirtualNode of {self._lacks_node}" if self._lacks_node else "the cluster's objects"
 
     async def run(self) -> None:
         ads = await AdsServer.start(
@@ -121,7 +129,13 @@ class _Role:
             if builder.settings is not self._told.settings:
                 builder = GatewayBuilder(self._told.settings, self._options)
             # In a thread, so that leases are renewed and webhooks answered meanwhile, however much there is to compile.
-            built = await asyncio.to_thread(builder.build, snapshot)
+            try:
+                built = await asyncio.to_thread(builder.build, snapshot)
+            except NodeUnknownError as exc:
+                self._lacks_node = str(exc)
+                hint = "create the VirtualNode, or delete the pod so that it is told of the one that selects it now"
+                log.warning("mesh.node-unknown", node=exc, effect="the proxy gets no configuration", hint=hint)
+                continue
             if builder.settings is not self._told.settings:
                 # The snapshot comes again.
                 continue

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from crossfade.api.bounds import Misfit, host_name
 from crossfade.certs.authorities import system_authorities
 from crossfade.certs.default_certificate import admin_certificate, client_certificate, default_certificate
 from crossfade.compile.gateway.acme_store import secret_names
@@ -86,6 +87,8 @@ class GatewaySettings(Struct, frozen=True):
                 # The proxy's image holds the same files.
                 authorities=system_authorities(),
                 acme_secrets=secret_names(namespace, environ.get("CROSSFADE_ACME_SECRETS") or ACME_SECRETS),
+                mesh_node=_mesh_node(environ),
+                cluster_domain=_cluster_domain(environ),
             ),
             lease=NamespacedName(namespace, environ.get("CONTROLLER_ELECTION_ID") or ELECTION_ID),
             identity=environ.get("POD_NAME") or f"gateway-{secrets.token_hex(4)}",
@@ -100,6 +103,26 @@ class GatewaySettings(Struct, frozen=True):
             remarks=(*reading.remarks, *misplaced(reading)),
             kong_names=frozenset(reading.given),
         )
+
+
+def _mesh_node(environ: Mapping[str, str]) -> str:
+    """As the injector says it to the pods that a VirtualNode selects; it makes no sidecar for such a gateway."""
+    path = environ.get("APPMESH_VIRTUAL_NODE_NAME", "")
+    if path and "/virtualNode/" not in path:
+        raise ValueError(f"APPMESH_VIRTUAL_NODE_NAME is {path!r}: it must be mesh/<mesh>/virtualNode/<node>")
+    if not path and environ.get("CROSSFADE_MESH_NATIVE") == "true":
+        raise ValueError(
+            "CROSSFADE_MESH_NATIVE is set, and no VirtualNode selected this pod when it was created: label the "
+            "namespace for its mesh and for injection, create the VirtualNode, and delete the pod"
+        )
+    return path
+
+
+def _cluster_domain(environ: Mapping[str, str]) -> str:
+    domain = (environ.get("CROSSFADE_CLUSTER_DOMAIN") or "cluster.local").strip(".")
+    if isinstance(misfit := host_name(domain), Misfit):
+        raise ValueError(f"CROSSFADE_CLUSTER_DOMAIN is {domain!r}: {misfit.problem}")
+    return domain
 
 
 def _kong_sources(environ: Mapping[str, str]) -> tuple[Mapping[str, Given], ...]:

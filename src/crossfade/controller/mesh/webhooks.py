@@ -13,6 +13,7 @@ from crossfade.compile.mesh.membership import Refusal, choose_mesh
 from crossfade.compile.mesh.names import gateway_path, node_path
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.inject.decision import Candidates, Decision, InjectionDenied, Untouched, decide
+from crossfade.inject.mesh_native import mesh_native_patch, wants_mesh_native
 from crossfade.inject.patch import gateway_patch, sidecar_patch
 from crossfade.inject.settings import SidecarSettings
 from crossfade.install.mesh_names import ADMITTED, POD_PATH, mutating_path, validating_path
@@ -93,6 +94,8 @@ async def _injection(request: AdmissionRequest, objects: MeshObjects, settings: 
     if isinstance(found, VirtualNode):
         mesh = _mesh_of(found, labels, snapshot)
         path = node_path(mesh, found.aws_name)
+        if wants_mesh_native(request.object):
+            return mesh_native_patch(request.object, resource_path=path, settings=settings)
         return sidecar_patch(request.object, found, resource_path=path, settings=settings)
     if isinstance(found, VirtualGateway):
         path = gateway_path(_mesh_of(found, labels, snapshot), found.aws_name)
