@@ -45,6 +45,7 @@ class Scene:
         self.service_annotations: dict[str, str] = {}
         self.ingress_annotations: dict[str, str] = {}
         self.plugins: list[Json] = []
+        self.node_annotations: dict[str, str] = {}
 
     async def apply(self, **settled: int) -> None:
         """By name of a Service: the status of its path `/<name>/settled`."""
@@ -65,7 +66,7 @@ class Scene:
         provider = {"virtualRouter": {"virtualRouterRef": {"name": "jazz"}}}
         return [
             mesh_object("Mesh", "m", {"namespaceSelector": {}}),
-            mesh_object("VirtualNode", "kong", {"backends": backends}),
+            mesh_object("VirtualNode", "kong", {"backends": backends}, annotations=self.node_annotations),
             *(self._node(name, app.port) for name, app in self.apps.items()),
             self._node("nobody", _NOBODY),
             mesh_object("VirtualRouter", "jazz", {"listeners": listeners, "routes": self.routes}),
@@ -227,6 +228,20 @@ async def test_the_callers_host_counts_where_it_is_kept(scene: Scene) -> None:
     scene.ingress_annotations = {"konghq.com/preserve-host": "true"}
     await scene.apply(jazz=404)
     for host, status in ((fqdn("jazz"), 200), (f"{fqdn('JAZZ')}:9080", 200), (fqdn("metal"), 404), ("jazz", 404)):
+        assert (await scene.ask("/jazz/x", Host=host))[0] == status, host
+
+
+async def test_domains_outside_of_the_mesh(scene: Scene) -> None:
+    scene.node_annotations = {"crossfade.dev/egress-domains": "http://*.invalid:9080"}
+    scene.ingress_annotations = {"konghq.com/preserve-host": "true"}
+    scene.routes = [scene.to(("v1", 1))]
+    await scene.apply(jazz=403)
+    for host, status in (
+        (fqdn("jazz"), 200),
+        ("a.example.com", 403),
+        ("a.invalid:9080", 503),
+        ("b.a.invalid:9080", 503),
+    ):
         assert (await scene.ask("/jazz/x", Host=host))[0] == status, host
 
 

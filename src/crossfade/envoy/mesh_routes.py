@@ -21,12 +21,13 @@ _OWN_HEADERS: Final = (names.ACTION_HEADER, names.CLUSTER_HEADER, names.MESH_HOS
 
 
 def mesh_matcher(mesh: MeshRoutes) -> xds_matcher_v3.Matcher.OnMatch:
-    """Domains are exact, but for one host that may take all others."""
+    """Domains are exact, `*.x` or `*`; Envoy's own order: exact ones, then the longest suffix."""
     leaves = Leaves()
     others = next((host for host in mesh.hosts if _ANY_HOST in host.domains), None)
     rest = _not_found() if others is None else _host(others, mesh, leaves)
     named = [host for host in mesh.hosts if host is not others]
-    if not named:
+    rest = _by_suffix(named, rest, mesh, leaves)
+    if not any(_exact(host) for host in named):
         return rest
     found = xds_matcher_v3.Matcher.OnMatch()
     tree = found.matcher.matcher_tree
@@ -34,8 +35,31 @@ def mesh_matcher(mesh: MeshRoutes) -> xds_matcher_v3.Matcher.OnMatch:
     tree.input.typed_config.CopyFrom(packed(matcher_v3.HttpRequestHeaderMatchInput(header_name=names.MESH_HOST_HEADER)))
     for host in named:
         on_match = _host(host, mesh, leaves)
-        for domain in host.domains:
+        for domain in _exact(host):
             tree.exact_match_map.map[domain.lower()].CopyFrom(on_match)
+    found.matcher.on_no_match.CopyFrom(rest)
+    return found
+
+
+def _exact(host: VirtualHost) -> list[str]:
+    return [domain for domain in host.domains if not domain.startswith("*")]
+
+
+def _by_suffix(
+    hosts: Iterable[VirtualHost], rest: xds_matcher_v3.Matcher.OnMatch, mesh: MeshRoutes, leaves: Leaves
+) -> xds_matcher_v3.Matcher.OnMatch:
+    suffixes = [(domain[1:].lower(), host) for host in hosts for domain in host.domains if domain.startswith("*.")]
+    if not suffixes:
+        return rest
+    found = xds_matcher_v3.Matcher.OnMatch()
+    for suffix, host in sorted(suffixes, key=lambda item: (-len(item[0]), item[0])):
+        matcher = found.matcher.matcher_list.matchers.add()
+        predicate = matcher.predicate.single_predicate
+        predicate.input.name = "host"
+        header = matcher_v3.HttpRequestHeaderMatchInput(header_name=names.MESH_HOST_HEADER)
+        predicate.input.typed_config.CopyFrom(packed(header))
+        predicate.value_match.suffix = suffix
+        matcher.on_match.CopyFrom(_host(host, mesh, leaves))
     found.matcher.on_no_match.CopyFrom(rest)
     return found
 

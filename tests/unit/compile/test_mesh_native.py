@@ -10,7 +10,8 @@ from crossfade.compile.gateway.compiler import CompiledGateway, compile_gateway
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh_native import OwnNode, merged
-from crossfade.compile.model import TcpHandler
+from crossfade.compile.mesh_native.asks import tell_asks, without_asks
+from crossfade.compile.model import ProxyModel, TcpHandler
 from crossfade.compile.routing.matches import (
     HeaderMatch,
     PathMatchKind,
@@ -21,7 +22,16 @@ from crossfade.compile.routing.matches import (
     StringMatchKind,
 )
 from crossfade.compile.routing.origin import Origin
-from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, VirtualHost
+from crossfade.compile.routing.routes import (
+    Destination,
+    Fault,
+    Forward,
+    RateLimit,
+    Respond,
+    Route,
+    RouteTable,
+    VirtualHost,
+)
 from crossfade.compile.routing.tables import GatewayTables, MeshRoutes
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.resource_set import ResourceType
@@ -172,6 +182,14 @@ def test_tls_of_kongs_own_is_not_looked_into() -> None:
     found = compiled(*mesh(), *service("jazz", [9080], {**HEADER, "konghq.com/protocol": "https"}))
     assert shown(only(found)) == "closed"
     assert "service.outside-mesh" in codes(found.diagnostics)
+
+
+def test_what_stays_in_the_pod_is_not_the_meshs() -> None:
+    own = service("own", [7000])
+    for one in own:
+        for end in one.get("endpoints", ()):
+            end["addresses"] = ["127.0.0.1"]
+    assert only(compiled(*mesh(), *own)) is None
 
 
 def test_names_of_aws_are_let_through_to_port_443() -> None:
@@ -350,3 +368,36 @@ def test_what_an_explanation_takes_for_a_match(match: RouteMatch, expected: bool
     route = Route("r", match, Forward((Destination("c"),)), origin)
     found = mesh_found(MeshRoutes((VirtualHost("h", ("h",), (route,)),)), sent)
     assert (found.destinations == (("c", 1),)) == expected
+
+
+def asking(**asked: Any) -> ProxyModel:
+    origin = Origin(ObjectRef("v1", "VirtualRouter", "prod", "r"), "spec.routes[0]")
+    routes = (
+        Route("asks", RouteMatch("/a"), Forward((Destination("c"),), **asked), origin),
+        Route("plain", RouteMatch(), Forward((Destination("c"),)), origin),
+    )
+    return ProxyModel(route_tables=(RouteTable("rds_egress_http_80", (VirtualHost("h", ("h",), routes),)),))
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "is_closed"),
+    [
+        ({"rate_limit": RateLimit(1, 1, 1)}, "mesh.gateway-cannot", True),
+        ({"max_held_bytes": 5}, "mesh.gateway-cannot", True),
+        ({"finds_host": True}, "mesh.gateway-cannot", True),
+        ({"fault": Fault(0, 1, name="f")}, "mesh.gateway-injects-no-fault", False),
+    ],
+)
+def test_what_only_sidecars_can_do_is_told_and_closed(asked: Json, code: str, is_closed: bool) -> None:
+    model, found = asking(**asked), Diagnostics()
+    (host,) = without_asks(model.route_tables[0]).virtual_hosts
+    action = host.routes[0].action
+    assert isinstance(action, Respond) == is_closed
+    assert host.routes[1] is model.route_tables[0].virtual_hosts[0].routes[1]
+    tell_asks(model, found)
+    assert codes(found) == {code}
+
+
+def test_what_asks_for_nothing_stays_the_same_object() -> None:
+    table = asking().route_tables[0]
+    assert without_asks(table).virtual_hosts[0] is table.virtual_hosts[0]

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crossfade.compile.mesh_native.asks import without_asks
 from crossfade.compile.mesh_native.own_node import OwnSidecar
 from crossfade.compile.model import (
     Cluster,
@@ -58,10 +59,14 @@ def egress_of(sidecar: OwnSidecar) -> Egress:
     chains = [chain for one in model.listeners if one.direction is Direction.OUTBOUND for chain in one.chains]
     tables = {table.name: table for table in model.route_tables}
     of_ports = [chain for chain in chains if chain.destination_port is not None and not chain.server_names]
+    named: dict[int, tuple[str, ...]] = {}
+    for chain in chains:
+        if chain.server_names and chain.destination_port is not None:
+            named[chain.destination_port] = (*named.get(chain.destination_port, ()), *chain.server_names)
     return Egress(
         ports={chain.destination_port or 0: _port(chain, tables) for chain in of_ports},
         passes_on=any(chain.destination_port is None and not chain.server_names for chain in chains),
-        named={chain.destination_port or 0: chain.server_names for chain in chains if chain.server_names},
+        named=named,
         passthrough=frozenset(one.name for one in model.clusters if one.discovery is Discovery.ORIGINAL_DST),
         clusters={one.name: one for one in _clusters(model, sidecar.endpoints)},
     )
@@ -72,7 +77,7 @@ def _port(chain: FilterChain, tables: Mapping[str, RouteTable]) -> HttpPort | Tc
     if isinstance(handler, TcpHandler):
         return TcpPort(chain.name, handler)
     assert isinstance(handler, HttpHandler)
-    table = tables[handler.route_table]
+    table = without_asks(tables[handler.route_table])
     return HttpPort(chain.name, table, max((_idle_s(route) for route in _routes(table)), default=0))
 
 
@@ -103,6 +108,7 @@ def _clusters(model: ProxyModel, endpoints: Mapping[str, tuple[Endpoint, ...]]) 
         if needs_identity(cluster):
             yield replace(cluster, discovery=Discovery.EDS, endpoints=(), shares_endpoints=False, mesh_tls=None)
         elif cluster.shares_endpoints:
-            yield replace(cluster, endpoints=endpoints.get(cluster.name, ()), shares_endpoints=False)
-        elif cluster.discovery is not Discovery.ORIGINAL_DST:
+            own = endpoints.get(cluster.name, ())
+            yield replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False)
+        elif cluster.discovery not in (Discovery.ORIGINAL_DST, Discovery.BY_NAME):
             yield cluster

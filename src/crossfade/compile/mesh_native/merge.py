@@ -5,6 +5,7 @@ headers that go upstream. Timeouts of Kong bound the mesh's; its retries have no
 every connection.
 """
 
+from functools import partial
 from hashlib import blake2b
 from typing import Final
 
@@ -14,7 +15,9 @@ from msgspec.json import encode
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import CompiledGateway
 from crossfade.compile.gateway.state import KongService
+from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
+from crossfade.compile.mesh_native.asks import tell_asks
 from crossfade.compile.mesh_native.egress import Egress, HttpPort, TcpPort, egress_of, needs_identity
 from crossfade.compile.mesh_native.own_node import OwnSidecar
 from crossfade.compile.mesh_native.streams import closed_clusters, stream_listeners
@@ -24,6 +27,7 @@ from crossfade.compile.routing import tables
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Forward, Respond, Route, VirtualHost
+from crossfade_kube.meta import ObjectRef
 
 _ANNOTATION: Final = "crossfade.dev/mesh-native"
 _NO_HOST: Final = "mesh-no-host"
@@ -39,6 +43,7 @@ def merged(compiled: CompiledGateway, sidecar: OwnSidecar, memo: Memo) -> Compil
     diagnostics = compiled.diagnostics
     egress = memo.of("egress", (sidecar,), lambda _: egress_of(sidecar), diagnostics)
     _tell_identity(sidecar, diagnostics)
+    tell_asks(sidecar.model, diagnostics)
     merging = _Merging(compiled, sidecar, egress, memo)
     rows = tuple(merging.row(row) for row in gateway.routes)
     listeners, used_by_streams = stream_listeners(compiled.model.listeners, merging.of_cluster, egress)
@@ -80,7 +85,7 @@ class _Merging:
             name: memo.of(
                 ("treatment", name),
                 (service, egress),
-                lambda found, service=service: treatment(service, egress, node, found),  # type: ignore[misc]
+                partial(_isolated_treatment, service, egress, node),
                 self._diagnostics,
             )
             for name, service in self._services.items()
@@ -155,6 +160,17 @@ class _Merging:
             elif isinstance(found, Untouched) or (isinstance(found, HttpPort) and egress.passes_on):
                 own.append(cluster)
         return (*own, *of_mesh)
+
+
+def _isolated_treatment(service: KongService, egress: Egress, node: ObjectRef, diagnostics: Diagnostics) -> Treatment:
+    origin = service.cluster.origin
+    return isolated(
+        partial(treatment, service, egress, node, diagnostics),
+        otherwise=Closed(origin),
+        ref=origin.ref,
+        effect="requests to this Service get 502",
+        diagnostics=diagnostics,
+    )
 
 
 def _in_mesh(route: tables.Route, name: str, host: str | None) -> tables.Route:

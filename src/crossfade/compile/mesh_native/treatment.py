@@ -1,11 +1,13 @@
 """What a sidecar would make of the connections to one of Kong's Services, by the ports that these go to."""
 
+import ipaddress
 from typing import Final, NamedTuple, TypeAlias
 
+from crossfade.api.bounds import is_ip_address
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.state import KongService
 from crossfade.compile.mesh_native.egress import Egress, HttpPort, TcpPort
-from crossfade.compile.model import Algorithm, Protocol
+from crossfade.compile.model import Algorithm, Discovery, Protocol
 from crossfade.compile.routing.origin import Origin
 from crossfade_kube.meta import ObjectRef
 
@@ -27,13 +29,14 @@ Treatment: TypeAlias = Untouched | Closed | HttpPort | TcpPort
 
 
 def treatment(service: KongService, egress: Egress, node: ObjectRef, diagnostics: Diagnostics) -> Treatment:
-    """A Service without endpoints is not turned to: Kong answers by itself. Datagrams pass every sidecar by.
+    """A Service without endpoints is not turned to: Kong answers by itself. Datagrams, and what stays in the pod, pass
+    every sidecar by (appmesh.md §4.6).
 
     Its endpoints may have several ports; a mesh that treats these differently gets none of them.
     """
     cluster = service.cluster
     ports = sorted({one.port for one in cluster.endpoints})
-    if not ports or service.protocol == _DATAGRAMS:
+    if not ports or service.protocol == _DATAGRAMS or all(_is_own(one.address) for one in cluster.endpoints):
         return Untouched()
     found = {_identity(one): one for one in (_at(port, service, egress) for port in ports)}
     if len(found) > 1:
@@ -58,17 +61,29 @@ def treatment(service: KongService, egress: Egress, node: ObjectRef, diagnostics
     return one
 
 
+def _is_own(address: str) -> bool:
+    """Of the pod's loopback."""
+    return address == "localhost" or (is_ip_address(address) and ipaddress.ip_address(address).is_loopback)
+
+
 def _identity(one: Treatment) -> object:
     return one if isinstance(one, Untouched | Closed) else one.name
 
 
 def _at(port: int, service: KongService, egress: Egress) -> Treatment:
+    name = service.server_name or _name_of(service)
+    if service.cluster.tls is not None and any(_fits(name, one) for one in egress.named.get(port, ())):
+        return Untouched()
     known = egress.ports.get(port)
     if known is not None:
         return known
-    name = service.server_name or ""
-    is_named = service.cluster.tls is not None and any(_fits(name, one) for one in egress.named.get(port, ()))
-    return Untouched() if egress.passes_on or is_named else Closed(service.cluster.origin)
+    return Untouched() if egress.passes_on else Closed(service.cluster.origin)
+
+
+def _name_of(service: KongService) -> str:
+    """Sent as Host, which TLS asks for, where nothing else is said."""
+    cluster = service.cluster
+    return cluster.endpoints[0].address if cluster.discovery is Discovery.STRICT_DNS else ""
 
 
 def _fits(name: str, pattern: str) -> bool:

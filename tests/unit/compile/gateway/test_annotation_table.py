@@ -12,6 +12,7 @@ from crossfade.compile.mesh.annotation_table import MESH_ANNOTATIONS
 from crossfade.inject.annotation_table import POD_ANNOTATIONS
 from crossfade.inject.annotations import PREFIX as POD_PREFIX
 from crossfade.inject.annotations import SIDECAR_KEY
+from crossfade.inject.mesh_native import KEY as MESH_NATIVE_KEY
 
 SOURCE = Path(__file__).resolve().parents[4] / "src" / "crossfade"
 NAMES_OF_CONTROLLERS = {"konghq.com/kic-gateway-controller"}
@@ -57,7 +58,7 @@ def test_the_gateway_reads_every_key_that_has_an_effect() -> None:
 
 
 def test_the_table_of_pods_is_what_the_injector_reads() -> None:
-    elsewhere = {"appmesh.k8s.aws/sidecarInjectorWebhook", SIDECAR_KEY}
+    elsewhere = {"appmesh.k8s.aws/sidecarInjectorWebhook", SIDECAR_KEY, MESH_NATIVE_KEY}
     assert effective(POD_ANNOTATIONS) - elsewhere == keys_read_by_the_injector()
 
 
