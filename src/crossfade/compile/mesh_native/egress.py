@@ -108,7 +108,8 @@ def _clusters(model: ProxyModel, endpoints: Mapping[str, tuple[Endpoint, ...]]) 
         if needs_identity(cluster):
             yield replace(cluster, discovery=Discovery.EDS, endpoints=(), shares_endpoints=False, mesh_tls=None)
         elif cluster.shares_endpoints:
-            own = endpoints.get(cluster.name, ())
-            yield replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False)
+            own = endpoints.get(cluster.endpoints_name, ())
+            # Sidecars take HTTP/1 as well.
+            yield replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False, is_carried=False)
         elif cluster.discovery not in (Discovery.ORIGINAL_DST, Discovery.BY_NAME):
             yield cluster
