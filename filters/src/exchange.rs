@@ -131,7 +131,7 @@ impl<'a> Exchange<'a, '_> {
 
     /// The request as earlier plugins have left headers and query; None while they are as they came.
     pub fn changed_request(&self) -> Option<Request<'_>> {
-        if self.upstream.set.is_empty() && self.upstream.query.is_none() {
+        if self.upstream.set.is_empty() && self.upstream.query.is_none() && !self.upstream.drops_query {
             return None;
         }
         let Request {
@@ -176,7 +176,7 @@ impl<'a> Exchange<'a, '_> {
 
     /// The query as earlier plugins have left it; None where there is no `?` at all.
     pub fn query(&self) -> Option<&[u8]> {
-        self.upstream.query.as_deref().or(self.request.query)
+        self.upstream.query.as_deref().or(self.request.query).filter(|_| !self.upstream.drops_query)
     }
 
     /// An error in the format that the client accepts.

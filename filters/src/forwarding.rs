@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::client_certificate;
 use crate::incoming;
 use crate::path;
-use crate::request::{Request, told_host};
+use crate::request::{Request, names_grpc, told_host};
 use crate::router::PathPattern;
 use crate::tables::{Compat, IdentityHeaders, Route, Settings};
 use crate::text::{Text, decimal};
@@ -38,6 +38,8 @@ pub struct Changes {
     pub path: Option<Vec<u8>>,
     /// In place of the request's own.
     pub query: Option<Vec<u8>>,
+    /// No query goes on, nor the mark of one.
+    pub drops_query: bool,
     pub body: Option<Vec<u8>>,
     /// Kept while the body goes by.
     pub body_limit: Option<BodyLimit>,
@@ -176,7 +178,7 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     if is_websocket(request) {
         changes.set("connection", "keep-alive, Upgrade");
         changes.set("upgrade", WEBSOCKET);
-    } else if !request.is_grpc() {
+    } else if !becomes_grpc(request, changes) {
         changes.set("connection", "keep-alive");
     }
 }
@@ -229,7 +231,8 @@ fn set_path(route: &Route, request: &Request<'_>, path: &[u8], prefix: &[u8], ch
         upstream = normal;
     }
     let mut target = path::escape(&upstream).into_owned();
-    if let Some(query) = changes.query.as_deref().or(request.query) {
+    let query = changes.query.as_deref().or(request.query);
+    if let Some(query) = query.filter(|_| !changes.drops_query) {
         target.push(b'?');
         target.extend_from_slice(query);
     }
@@ -253,6 +256,14 @@ fn request_via(request: &Request<'_>, server_token: &str) -> Text {
     via
 }
 
+/// Whether the upstream is asked by gRPC, whatever the client sent.
+fn becomes_grpc(request: &Request<'_>, changes: &Changes) -> bool {
+    match changes.written("content-type") {
+        Some(written) => written.is_some_and(names_grpc),
+        None => request.is_grpc(),
+    }
+}
+
 fn is_websocket(request: &Request<'_>) -> bool {
     request.header(b"upgrade").is_some_and(incoming::is_websocket)
 }
@@ -263,7 +274,8 @@ fn take_away(settings: &Settings, request: &Request<'_>, changes: &mut Changes) 
     }
     for (name, value) in &request.headers {
         match *name {
-            b"te" => keep_trailers(value, changes),
+            // What a plugin has written there is for the upstream alone.
+            b"te" if changes.written("te").is_none() => keep_trailers(value, changes),
             b"upgrade" if !is_websocket(request) => changes.remove("upgrade"),
             b"proxy-authorization" if settings.compat == Compat::Kong21 => changes.remove("proxy-authorization"),
             // A client must not steer Envoy's router.

@@ -15,7 +15,7 @@ use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::remembered::Remembered;
 use crate::reply::{Headers, Reply, Style};
-use crate::request::Request;
+use crate::request::{Request, names_grpc};
 use crate::response;
 use crate::router::{Entry, PathPattern};
 use crate::stream::{Map, Stream};
@@ -447,9 +447,11 @@ impl Filter {
         for name in &changes.remove {
             stream.remove_header(Map::Request, name.as_bytes());
         }
+        let written = changes.written("content-type").flatten();
+        let goes_as_grpc = self.is_grpc || written.is_some_and(names_grpc);
         for change in &changes.set {
             let write = if change.is_new { Stream::add_header } else { Stream::set_header };
-            let is_writable = !change.value.is_empty() || self.is_grpc;
+            let is_writable = !change.value.is_empty() || goes_as_grpc;
             write(stream, Map::Request, change.name.as_bytes(), if is_writable { &change.value } else { EMPTY });
             for value in &change.more {
                 let value = if value.is_empty() { EMPTY } else { value };

@@ -4,6 +4,7 @@
 use crate::gateway::{Filter, Flow};
 use crate::plugins;
 use crate::plugins::asking::ASKED;
+use crate::plugins::grpc_gateway::transcoding_tables;
 use crate::plugins::openid_connect::browser_tests::hostile_config;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::stream::testing::Fake;
@@ -43,6 +44,7 @@ fn configurations() -> Vec<(&'static str, Value)> {
         ("bot-detection", json!({"allow": ["^a"], "deny": ["b$"]})),
         ("correlation-id", json!({"header_name": "x-id", "generator": "uuid#counter", "echo_downstream": true})),
         ("cors", json!({"origins": ["https://a.test", "~^https://[a-z]+$"], "credentials": true, "max_age": 3600})),
+        ("grpc-gateway", transcoding_tables()),
         ("grpc-web", json!({"allow_origin_header": "*"})),
         (
             "hmac-auth",

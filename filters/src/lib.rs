@@ -56,6 +56,7 @@ mod remembered;
 mod reply;
 mod request;
 mod response;
+mod rewriting;
 mod router;
 mod sealed;
 mod signature;

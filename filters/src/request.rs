@@ -91,8 +91,12 @@ impl<'a> Request<'a> {
 
     /// As Kong looks at it: gRPC-Web is one too.
     pub fn is_grpc(&self) -> bool {
-        self.header(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
+        self.header(b"content-type").is_some_and(names_grpc)
     }
+}
+
+pub fn names_grpc(content_type: &[u8]) -> bool {
+    content_type.starts_with(b"application/grpc")
 }
 
 /// Whether a value of `Authorization` was joined of two: a comma outside quotes is followed by a scheme and a space. In

@@ -69,6 +69,9 @@ impl Filter {
     pub(crate) fn rewritten(&mut self, mut body: Vec<u8>) -> Option<Vec<u8>> {
         let is_there = !body.is_empty();
         for taking in &mut self.taking {
+            if let Some(mut rewriter) = taking.rewriter.take() {
+                body = rewriter.rewrite(&body, true)?;
+            }
             if taking.rewrites && is_there {
                 body = taking.instance.plugin.rewritten_body(body, self.remembered.as_deref())?;
             }
@@ -169,6 +172,7 @@ impl Filter {
         }
         for taking in self.taking.iter_mut().filter(|taking| taking.responds) {
             taking.rewrites = taking.instance.plugin.wants_response_body(&response);
+            taking.rewriter = taking.instance.plugin.rewriter(&response, &taking.note);
         }
         *status = response.status;
         let headers = remembered.is_some().then(|| response.all());
@@ -279,10 +283,15 @@ impl Filter {
         let has_body = !end_of_stream && !self.is_head;
         if let Some(end) = self.end.take() {
             self.drop_copies();
+            self.drop_rewriters();
             return self.put_in_place(end, has_body, stream);
         }
-        if has_body && self.taking.iter().any(|taking| taking.rewrites) {
+        if !has_body {
+            self.drop_rewriters();
+        } else if self.rewrites_whole_body() {
             self.gathered = Some(Vec::new());
+            stream.remove_header(Map::Response, b"content-length");
+        } else if self.rewrites_pieces() {
             stream.remove_header(Map::Response, b"content-length");
         }
         if self.is_head && !self.asks_head {
@@ -396,6 +405,10 @@ impl Filter {
 
     pub fn on_response_body(&mut self, stream: &mut impl Stream, end_of_stream: bool) -> Flow {
         if self.gathered.is_none() {
+            if !self.rewrite_piece(stream, end_of_stream) {
+                self.refuse_response(stream);
+                return Flow::Answered;
+            }
             self.copy_chunk(stream, end_of_stream);
         }
         if self.is_head && !self.asks_head && self.phase == Phase::Proxied {

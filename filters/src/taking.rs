@@ -6,6 +6,7 @@ use crate::exchange::Note;
 use crate::gateway::Filter;
 use crate::remembered::{Remembered, Taken};
 use crate::request::Request;
+use crate::rewriting::Rewriter;
 use crate::stream::Stream;
 use crate::tables::{Instance, Route, World};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(crate) struct Taking {
     pub note: Note,
     /// It wants the body of the response that is on its way.
     pub rewrites: bool,
+    /// It rewrites that body piece by piece.
+    pub rewriter: Option<Box<dyn Rewriter>>,
     pub responds: bool,
     pub logs: bool,
     /// Of the body of the response that is on its way, as this plugin sees it.
@@ -45,6 +48,7 @@ impl Filter {
                 responds,
                 logs,
                 rewrites: false,
+                rewriter: None,
                 copy: None,
             });
         }

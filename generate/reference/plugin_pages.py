@@ -8,7 +8,6 @@ from crossfade.compile import policies
 from crossfade.compile.policies.plugin import EnvoyFilter, Errand, ModuleStep, Plugin, Step
 from crossfade.compile.policies.registry import ORDER, PLUGINS
 from crossfade.compile.policies.schema import apply_schema
-from crossfade.compile.policies.unsupported import INSTEAD
 from generate.reference import plugin_fields
 from generate.reference.markdown import code, page, table
 from generate.reference.readme import Readme, read
@@ -65,10 +64,6 @@ def index_page() -> str:
         table(("", "plugin", "priority", "runs in", "what it does"), rows),
         "The higher the priority, the earlier; the numbers are Kong's.",
         _FIELDS_LEAD,
-        "## Plugins that cannot be here",
-        table(
-            ("plugin", "why, and what to do instead"), [(code(name), text) for name, text in sorted(INSTEAD.items())]
-        ),
     )
 
 

@@ -3,6 +3,12 @@
 import asyncio
 from pathlib import Path
 
+from crossfade.api.kong.plugin import KongPlugin
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, ON_DEMAND
+from crossfade.compile.gateway.plugin_protos import proto_files
+from crossfade.compile.memo import Memo
+from crossfade.compile.policies.grpc_gateway.files import LABEL
 from crossfade.controller.sources import ClusterSource
 from crossfade_kube.client import Client
 from crossfade_kube.core import ConfigMap, Secret
@@ -10,6 +16,7 @@ from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.logging import EventLog
 from crossfade_kube.resources import SECRET
 from tests.support.api_server import ApiServerProcess
+from tests.support.gateway_role import kong_api
 
 
 async def test_snapshots_follow_the_server(tmp_path: Path) -> None:
@@ -37,5 +44,31 @@ async def follow_a_secret(client: Client) -> None:
         async for snapshot in source:
             if snapshot.get(Secret, "default", "key") is None:
                 break
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_proto_files_are_read_when_a_plugin_may_name_one(tmp_path: Path) -> None:
+    async with kong_api(tmp_path / "api") as kubeconfig:
+        async with Client(load_kubeconfig(kubeconfig), user_agent="tester/1.0") as client:
+            async with asyncio.timeout(20):
+                await follow_proto_files(client)
+
+
+async def follow_proto_files(client: Client) -> None:
+    labels = {LABEL: "true"}
+    for name, labelled in (("protos", labels), ("other", {})):
+        metadata = {"name": name, "namespace": "default", "labels": labelled}
+        await client.create(ConfigMap.RESOURCE, {"metadata": metadata, "data": {f"{name}.proto": "message M {}"}})
+    source = ClusterSource(client, INPUT_KINDS, log=EventLog("test"), selectors=INPUT_SELECTORS, on_demand=ON_DEMAND)
+    running = asyncio.create_task(source.run())
+    async for snapshot in source:
+        found = proto_files(snapshot, Memo(), Diagnostics())
+        if snapshot.all(KongPlugin):
+            assert found == {"default": {"protos.proto": "message M {}"}}
+            break
+        assert found == {}
+        plugin = {"metadata": {"name": "json", "namespace": "default"}, "plugin": "grpc-gateway"}
+        await client.create(KongPlugin.RESOURCE, plugin)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -9,6 +9,7 @@ pub mod bot_detection;
 pub mod correlation_id;
 pub mod cors;
 pub mod functions;
+pub mod grpc_gateway;
 pub mod grpc_web;
 pub mod hmac_auth;
 pub mod ip_restriction;
@@ -43,6 +44,7 @@ use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
 use crate::remembered::Remembered;
 use crate::request::Request;
+use crate::rewriting::Rewriter;
 use crate::waiting::Outcome;
 use serde_json::Value;
 use std::fmt::Debug;
@@ -91,6 +93,13 @@ pub trait Plugin: Debug + Send + Sync {
         body
     }
 
+    /// Rewrites what an upstream answers piece by piece, as it comes; asked when all plugins have seen the headers. In
+    /// place of `on_response_body`.
+    fn rewriter(&self, response: &Response<'_>, note: &Note) -> Option<Box<dyn Rewriter>> {
+        let _ = (response, note);
+        None
+    }
+
     /// As `on_response_body`, for a plugin that remembers the request; None if it fails.
     fn rewritten_body(&self, body: Vec<u8>, remembered: Option<&Remembered>) -> Option<Vec<u8>> {
         let _ = remembered;
@@ -125,6 +134,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("bot-detection", bot_detection::parse),
     ("correlation-id", correlation_id::parse),
     ("cors", cors::parse),
+    ("grpc-gateway", grpc_gateway::parse),
     ("grpc-web", grpc_web::parse),
     ("hmac-auth", hmac_auth::parse),
     ("ip-restriction", ip_restriction::parse),

@@ -26,7 +26,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description="Runs the gateway on a directory of manifests, without cluster or root. Changes are live at once.",
         epilog="EndpointSlices may name loopback addresses. Ends with Ctrl-C.",
     )
-    run.add_argument("-f", "--folder", metavar="DIR", type=Path, required=True, help="with *.yaml, *.yml, *.json files")
+    run.add_argument(
+        "-f",
+        "--folder",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="with *.yaml, *.yml, *.json files, and *.proto files that plugins name",
+    )
     run.add_argument("--kong-conf", metavar="FILE", type=Path, help="settings of Kong; those in KONG_* go before")
     run.add_argument("--address", type=_address, help=f"where to listen (default: {_ADDRESS})")
     run.add_argument("--http-port", type=_port, metavar="N", help=f"default: {_HTTP_PORT}")

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-SUFFIXES: Final = (".yaml", ".yml", ".json")
+PROTO: Final = ".proto"
+SUFFIXES: Final = (".yaml", ".yml", ".json", PROTO)
 # File systems count time in steps of up to 2 s: a file as young as that may change again without a trace.
 _YOUNG_NS: Final = 2_000_000_000
 

@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 
 from crossfade.compile.diagnostics import Severity
-from crossfade.gateway_files.directory import Change, Files, Gone, Text, Unreadable
+from crossfade.gateway_files.directory import PROTO, Change, Files, Gone, Text, Unreadable
 from crossfade.gateway_files.documents import Document, SyntaxTrouble, documents
 from crossfade.gateway_files.objects import Found, objects_of
+from crossfade.gateway_files.protos import proto_file
 from crossfade.gateway_files.reading import Problem, Reading
 from crossfade.gateway_files.uses import Merging, Place, Report, Use, duplicate
 from crossfade.store.snapshot import Snapshot
@@ -147,6 +148,11 @@ class FileSource:
         return self._take_text(file, change, known)
 
     def _take_text(self, file: _File, change: Text, known: dict[str, tuple[Found, ...]]) -> bool:
+        if file.path.endswith(PROTO):
+            file.trouble = None
+            file.read = (_Read(Document(change.content, 1), (proto_file(file.path, change.content),)),)
+            _use(file)
+            return True
         read = []
         for document in documents(change.content):
             try:

@@ -106,6 +106,12 @@ metadata: {name: keys}
 plugin: key-auth
 ---
 apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: transcode}
+plugin: grpc-gateway
+config: {proto: web.proto}
+---
+apiVersion: configuration.konghq.com/v1
 kind: KongClusterPlugin
 metadata: {name: everywhere, labels: {global: "true"}, annotations: {kubernetes.io/ingress.class: kong}}
 plugin: cors

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 
 from crossfade.api.kong.consumer import KongConsumer
 from crossfade.api.kong.plugin import KongClusterPlugin, KongPlugin
+from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.gateway.plugin_protos import ProtoConfigMap, proto_files
+from crossfade.compile.memo import Memo
 from crossfade.gateway_files.directory import Directory
+from crossfade.gateway_files.protos import LARGEST
 from crossfade.gateway_files.reading import gateway_reading
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FILE_KEPT, FILE_UNUSED, KEPT, NAMELESS, NAMELESS_KEPT, FileSource, FileState
@@ -341,3 +345,20 @@ def test_whatever_stands_beside_it_a_good_object_counts(first: list[str], then: 
             (Path(folder) / "all.yaml").write_text("---\n".join(texts))
             names = {item.metadata.name for item in read(source).snapshot.all(KongConsumer)}
             assert names >= {f"c{number}" for number, text in enumerate(GOOD) if text in texts}
+
+
+def test_proto_files_are_beside_the_manifests(tmp_path: Path, source: FileSource) -> None:
+    file = tmp_path / "shop.proto"
+    file.write_text("message M {}")
+    (item,) = read(source).snapshot.all(ProtoConfigMap)
+    assert item.data == {"shop.proto": "message M {}"}
+    assert proto_files(source.state().snapshot, Memo(), Diagnostics()) == {"": item.data}
+    file.write_text("--- no: [yaml")
+    (item,) = read(source).snapshot.all(ProtoConfigMap)
+    assert item.data == {"shop.proto": "--- no: [yaml"}
+    file.write_text("x" * (LARGEST + 1))
+    state = read(source)
+    assert state.snapshot.all(ProtoConfigMap) == (item,)
+    assert told(state) == [("ConfigMap shop.proto", "", KEPT)]
+    file.unlink()
+    assert read(source).snapshot.all(ProtoConfigMap) == ()

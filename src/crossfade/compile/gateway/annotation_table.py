@@ -252,6 +252,12 @@ LABELS: Final = (
         effect="the object holds the certificate of an authority; only ConfigMaps need it",
     ),
     Annotation(
+        "crossfade.dev/protos",
+        ("ConfigMap",),
+        _BOOLEAN,
+        effect="the object holds .proto files for the plugin grpc-gateway, under their names",
+    ),
+    Annotation(
         "konghq.com/credential",
         ("Secret",),
         "a type of credentials: `key-auth`, `basic-auth`, `acl`, …",

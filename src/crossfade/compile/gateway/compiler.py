@@ -1,6 +1,6 @@
 """The ordered passes from a snapshot to the gateway's model; pure, deterministic, never fails on an object."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -31,6 +31,8 @@ from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.keepalive import kept_alive
 from crossfade.compile.gateway.listeners import listeners
 from crossfade.compile.gateway.name_lookups import looked_up
+from crossfade.compile.gateway.plugin_instances import Protos
+from crossfade.compile.gateway.plugin_protos import SELECTOR, ProtoConfigMap, names_files, proto_files
 from crossfade.compile.gateway.plugins import Attachments, ConsumerPolicy
 from crossfade.compile.gateway.route_policies import Instance, route_policy, tell_protocols
 from crossfade.compile.gateway.routes import TableRoute, actions_of, facts_for_routes, table_route
@@ -80,8 +82,11 @@ INPUT_KINDS = (
     ReferenceGrant,
 )
 
+# Looked at only where a snapshot of the others asks for them.
+ON_DEMAND: Final[Mapping[type[TypedObject], Callable[[Snapshot], bool]]] = {ProtoConfigMap: names_files}
+
 # Of these a cluster has many that mean nothing here.
-INPUT_SELECTORS: Final[Mapping[type[TypedObject], str]] = {ConfigMap: f"{CA_LABEL}=true"}
+INPUT_SELECTORS: Final[Mapping[type[TypedObject], str]] = {ConfigMap: f"{CA_LABEL}=true", ProtoConfigMap: SELECTOR}
 _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
 
 
@@ -152,6 +157,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         groups=[*groups.values()],
         vaults=vaults,
         authorities=authorities,
+        protos=Protos(proto_files(snapshot, memo, diagnostics), settings.namespace),
         serves_without_missing=serves_without_missing,
     )
     with_tls: tuple[Ingress | TcpIngress, ...] = (*ingresses, *tcp_ingresses(snapshot, classes))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin, KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
@@ -12,10 +12,12 @@ from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.plugin_authorities import LOOKING_AT_CERTIFICATES, with_authorities
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secret_texts_of, secrets_of
 from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
+from crossfade.compile.gateway.plugin_protos import NAMING_FILES, with_transcoding
 from crossfade.compile.gateway.route_policies import Instance
 from crossfade.compile.gateway.vaults import Vaults, secrets_behind
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
+from crossfade.compile.policies.grpc_gateway.files import ProtoFiles
 from crossfade.compile.policies.references import Resolved, UnresolvableError, references_in, resolved
 from crossfade.compile.policies.registry import PLUGINS, Accepted, Refused, judge_by_schema, judge_plugin
 from crossfade.store.snapshot import Snapshot
@@ -27,11 +29,19 @@ _NOT_APPLIED: Final = "routes that use it are answered 503; consumers that carry
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
+class Protos(NamedTuple):
+    """The .proto files by namespace, and the gateway's own one."""
+
+    files: ProtoFiles
+    own_namespace: str
+
+
 def plugin_instances(
     snapshot: Snapshot,
     classes: ClassFilter,
     vaults: Vaults,
     authorities: Authorities,
+    protos: Protos,
     memo: Memo,
     diagnostics: Diagnostics,
 ) -> Mapping[NamespacedName, Instance | None]:
@@ -40,11 +50,11 @@ def plugin_instances(
         *snapshot.all(KongPlugin),
         *(item for item in snapshot.all(KongClusterPlugin) if classes.takes(item.metadata)),
     ]
-    judge = _Judge(snapshot, vaults, authorities)
+    judge = _Judge(snapshot, vaults, authorities, protos)
     inputs = [(item, *secrets_of(item, snapshot)) for item in plugins]
     references = memo.each("references of plugins", iter(inputs), (), _references, diagnostics)
     with_vaults = (
-        (*given, *(judge.secrets_behind(found) if found else ()), *judge.authorities_for(item))
+        (*given, *(judge.secrets_behind(found) if found else ()), *judge.inputs_for(item))
         for given, found, item in zip(inputs, references, plugins, strict=True)
     )
     judged = memo.each("plugins", with_vaults, (vaults,), judge.judged, diagnostics)
@@ -59,10 +69,11 @@ def _references(item: AnyKongPlugin, *inputs: Any) -> tuple[str, ...]:
 
 
 class _Judge:
-    def __init__(self, snapshot: Snapshot, vaults: Vaults, authorities: Authorities) -> None:
+    def __init__(self, snapshot: Snapshot, vaults: Vaults, authorities: Authorities, protos: Protos) -> None:
         self._snapshot = snapshot
         self._vaults = vaults
         self._authorities = authorities
+        self._protos = protos
 
     def _secret_of(self, name: NamespacedName) -> Secret | None:
         return self._snapshot.get(Secret, *name)
@@ -70,9 +81,11 @@ class _Judge:
     def secrets_behind(self, references: tuple[str, ...]) -> tuple[Secret | None, ...]:
         return secrets_behind(references, self._vaults, self._secret_of)
 
-    def authorities_for(self, item: AnyKongPlugin) -> tuple[Authorities, ...]:
+    def inputs_for(self, item: AnyKongPlugin) -> tuple[Authorities | ProtoFiles, ...]:
         """What its instance depends on besides; most depend on none."""
-        return (self._authorities,) if item.plugin in LOOKING_AT_CERTIFICATES else ()
+        if item.plugin in LOOKING_AT_CERTIFICATES:
+            return (self._authorities,)
+        return (self._protos.files,) if item.plugin in NAMING_FILES else ()
 
     def judged(self, item: AnyKongPlugin, *inputs: Any) -> tuple[NamespacedName, Instance | None]:
         """None: disabled. The inputs are what it takes its configuration from, and where to tell."""
@@ -98,6 +111,8 @@ class _Judge:
             verdict = self._verdict(item, plugin_config(item, self._snapshot), diagnostics)
             if isinstance(verdict, Accepted):
                 verdict = with_authorities(verdict, self._authorities)
+            if isinstance(verdict, Accepted):
+                verdict = with_transcoding(verdict, item, self._protos.files, self._protos.own_namespace)
         except ConfigError as problem:
             text = f"could not parse {ref.kind} {item.metadata.key} config: {problem}"
             verdict = Refused(text, "correct the configuration", "config", is_schema_violation=False)

@@ -21,7 +21,7 @@ from crossfade.compile.gateway.consumer_groups import ConsumerGroup
 from crossfade.compile.gateway.consumers import Consumer
 from crossfade.compile.gateway.grants import grants_of
 from crossfade.compile.gateway.ids import counter_scope
-from crossfade.compile.gateway.plugin_instances import plugin_instances, shown
+from crossfade.compile.gateway.plugin_instances import Protos, plugin_instances, shown
 from crossfade.compile.gateway.route_policies import (
     RANK_GLOBAL,
     RANK_ROUTE,
@@ -88,13 +88,14 @@ class Attachments:
         groups: Sequence[ConsumerGroup],
         vaults: Vaults,
         authorities: Authorities,
+        protos: Protos,
         serves_without_missing: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._memo = memo
         self._diagnostics = diagnostics
         self._serves_without_missing = serves_without_missing
-        self._instances = plugin_instances(snapshot, classes, vaults, authorities, memo, diagnostics)
+        self._instances = plugin_instances(snapshot, classes, vaults, authorities, protos, memo, diagnostics)
         self._referrers = tuple(referrers)
         self._stand_ins: dict[tuple[str, str], Instance] = {}
         self._grants = grants_of(snapshot, memo, diagnostics)

@@ -61,6 +61,9 @@ class CompileSettings(Struct, frozen=True):
     """`mesh/<mesh>/virtualNode/<node>` where the gateway does for itself what that node's sidecar would."""
     cluster_domain: str = "cluster.local"
 
+    namespace: str = ""
+    """The gateway's own; empty where no cluster is."""
+
     @property
     def trusted_authorities(self) -> str | None:
         """By which servers are checked that the gateway turns to: those of Kong's setting, else those of everybody."""

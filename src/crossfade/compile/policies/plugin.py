@@ -55,7 +55,13 @@ class Errand(Struct, frozen=True):
         return "Errand(***)"
 
 
-Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit | ClientCertificates | Errand
+class ProtoFile(Struct, frozen=True):
+    """The compiler gives the module step what the .proto file of this path, with all that it imports, says."""
+
+    path: str
+
+
+Step: TypeAlias = ModuleStep | EnvoyFilter | RouteEdit | ClientCertificates | Errand | ProtoFile
 
 
 class SigningKey(Struct, frozen=True, gc=False):

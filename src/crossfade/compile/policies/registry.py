@@ -15,6 +15,7 @@ from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.bot_detection.plan import PLUGIN as BOT_DETECTION
 from crossfade.compile.policies.correlation_id.plan import PLUGIN as CORRELATION_ID
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
+from crossfade.compile.policies.grpc_gateway.plan import PLUGIN as GRPC_GATEWAY
 from crossfade.compile.policies.grpc_web.plan import PLUGIN as GRPC_WEB
 from crossfade.compile.policies.hmac_auth.plan import PLUGIN as HMAC_AUTH
 from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
@@ -38,7 +39,6 @@ from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPO
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.compile.policies.session.plan import PLUGIN as SESSION
 from crossfade.compile.policies.standard_webhooks.plan import PLUGIN as STANDARD_WEBHOOKS
-from crossfade.compile.policies.unsupported import INSTEAD
 from crossfade.policy_module import library
 
 PLUGINS: Final[dict[str, Plugin]] = {
@@ -51,6 +51,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         BOT_DETECTION,
         CORRELATION_ID,
         CORS,
+        GRPC_GATEWAY,
         GRPC_WEB,
         HMAC_AUTH,
         IP_RESTRICTION,
@@ -153,7 +154,7 @@ def _by_schema(
     if plugin is None:
         return Refused(
             f"plugin '{name}' not enabled; add it to the 'plugins' configuration property",
-            INSTEAD.get(name) or f"this gateway supports the plugins {', '.join(sorted(PLUGINS))}",
+            f"this gateway supports the plugins {', '.join(sorted(PLUGINS))}",
             "plugin",
             is_schema_violation=False,
         )

@@ -1,19 +1,27 @@
 """A cluster's objects read and compiled once as its gateway does it, for who asks about them."""
 
 from crossfade import __version__
-from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, CompiledGateway, compile_gateway
+from crossfade.compile.gateway.compiler import (
+    INPUT_KINDS,
+    INPUT_SELECTORS,
+    ON_DEMAND,
+    CompiledGateway,
+    compile_gateway,
+)
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.store.cache import Cache
 from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.registry import TypedObject
 
 
 async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> CompiledGateway:
     """Raises KubeError when the cluster does not answer or refuses. Kinds that it does not know have no objects."""
-    cache = Cache(INPUT_KINDS)
+    kinds: tuple[type[TypedObject], ...] = (*INPUT_KINDS, *ON_DEMAND)
+    cache = Cache(kinds)
     async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
-        for kind in INPUT_KINDS:
+        for kind in kinds:
             try:
                 listed = await client.list(kind.RESOURCE, label_selector=INPUT_SELECTORS.get(kind))
             except NotFound:

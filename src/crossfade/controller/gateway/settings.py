@@ -74,6 +74,7 @@ class GatewaySettings(Struct, frozen=True):
         kong = with_files_read(reading.settings)
         return cls(
             compile=CompileSettings(
+                namespace=namespace,
                 ingress_class=environ.get("CONTROLLER_INGRESS_CLASS") or "kong",
                 compat=_choice(environ, "CROSSFADE_COMPAT", COMPAT_PROFILES),
                 server_token=environ.get("CROSSFADE_SERVER_TOKEN", ""),

@@ -26,6 +26,7 @@ PAGES: Final = ROOT / "docs" / "reference" / "plugins"
 COMPARED_IN: Final = {
     "acme": "tests/e2e/test_gateway_acme.py",
     "aws-lambda": "tests/e2e/test_gateway_aws_lambda.py",
+    "grpc-gateway": "tests/e2e/test_gateway_grpc_gateway.py",
     "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
     "mtls-auth": "tests/e2e/test_gateway_mtls_auth.py",

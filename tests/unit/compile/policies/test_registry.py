@@ -7,7 +7,6 @@ import pytest
 from crossfade.compile.policies import registry
 from crossfade.compile.policies.plugin import ModuleStep
 from crossfade.compile.policies.registry import ORDER, PLUGINS, Accepted, Refused, judge_plugin
-from crossfade.compile.policies.unsupported import INSTEAD
 from crossfade.policy_module.library import plugin_names
 
 LIMITS = ", ".join(f"'config.{period}'" for period in ("second", "minute", "hour", "day", "month", "year"))
@@ -85,14 +84,6 @@ def test_an_unknown_plugin_is_told_what_there_is() -> None:
     verdict = judge_plugin("full-moon", {})
     assert isinstance(verdict, Refused)
     assert all(name in verdict.hint for name in PLUGINS)
-
-
-def test_a_plugin_that_cannot_be_here_is_told_what_to_do_instead() -> None:
-    assert INSTEAD.keys().isdisjoint(PLUGINS)
-    for name, text in INSTEAD.items():
-        verdict = judge_plugin(name, {})
-        assert isinstance(verdict, Refused)
-        assert verdict.hint == text
 
 
 def test_defaults_are_filled_in() -> None:

@@ -1,0 +1,1 @@
+"""grpc-gateway: JSON over HTTP for services that speak gRPC."""
