@@ -49,10 +49,12 @@ async def follow_a_secret(client: Client) -> None:
 
 
 async def test_proto_files_are_read_when_a_plugin_may_name_one(tmp_path: Path) -> None:
-    async with kong_api(tmp_path / "api") as kubeconfig:
-        async with Client(load_kubeconfig(kubeconfig), user_agent="tester/1.0") as client:
-            async with asyncio.timeout(20):
-                await follow_proto_files(client)
+    async with (
+        kong_api(tmp_path / "api") as kubeconfig,
+        Client(load_kubeconfig(kubeconfig), user_agent="tester/1.0") as client,
+        asyncio.timeout(20),
+    ):
+        await follow_proto_files(client)
 
 
 async def follow_proto_files(client: Client) -> None:
