@@ -22,6 +22,8 @@ async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> 
     cache = Cache(kinds)
     async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
         for kind in kinds:
+            if kind in ON_DEMAND and not ON_DEMAND[kind](cache.snapshot()):
+                continue
             try:
                 listed = await client.list(kind.RESOURCE, label_selector=INPUT_SELECTORS.get(kind))
             except NotFound:

@@ -8,7 +8,7 @@ from crossfade.api.kong.plugin import ConfigSource, KongPlugin, SecretKeyRef
 from crossfade.api.kong.vault import KongVault, KongVaultSpec
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.classes import ClassFilter
-from crossfade.compile.gateway.plugin_instances import plugin_instances
+from crossfade.compile.gateway.plugin_instances import Protos, plugin_instances
 from crossfade.compile.gateway.settings import CompileSettings, Environment
 from crossfade.compile.gateway.vaults import Vaults, vault_problem, vaults_of
 from crossfade.compile.memo import Memo
@@ -152,7 +152,7 @@ class Gateway:
         classes = ClassFilter(snapshot, "kong")
         settings = CompileSettings(environment=Environment(VARIABLES))
         vaults = vaults_of(snapshot, classes, settings, self._memo, found)
-        (instance,) = plugin_instances(snapshot, classes, vaults, {}, self._memo, found).values()
+        (instance,) = plugin_instances(snapshot, classes, vaults, {}, Protos({}, ""), self._memo, found).values()
         assert instance is not None
         told = "".join(f"{one}\n" for one in found)
         assert "s3cret" not in told + instance.trouble
