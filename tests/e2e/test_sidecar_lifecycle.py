@@ -1,5 +1,6 @@
 """Sidecars begin before their applications and end after them, and nobody loses a request while pods come and go."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -78,6 +79,20 @@ def test_rollouts_lose_no_request(lab: MeshLab) -> None:
     tallies = {name: one.result() for name, one in callers.items()} | {"through the gateway": through.result()}
     assert {name: tally.lost for name, tally in tallies.items() if tally.lost} == {}
     assert min(tally.sent for tally in tallies.values()) > RATE * SECONDS * 0.9
+
+
+def test_callers_speak_http2_with_the_node_that_asks_for_it(lab: MeshLab) -> None:
+    cell = Cell("spoken", node_annotations=CARRIED)
+    lab.deploy(cell)
+    calls = (
+        f"{CALL}; {CALL.replace(SERVER.name, cell.name)}; curl -s '127.0.0.1:9901/stats?filter=upstream_cx_http2_total'"
+    )
+    caller(lab, "speaker", f"{calls}; echo", kind="native")
+    lab.kubectl("wait", "pod/speaker", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+    connections = dict(
+        re.findall(r"_(server|spoken)-v1_life_http_8080.*: (\d+)", lab.kubectl("logs", "speaker", "-c", "main"))
+    )
+    assert connections == {"server": "0", "spoken": "1"}
 
 
 def test_nothing_is_lost_while_pods_without_sidecars_take_over_and_give_way_again(lab: MeshLab) -> None:

@@ -111,6 +111,11 @@ class CarriedPair:
         self._client = client
 
     @property
+    def pids(self) -> tuple[int, int]:
+        """Of the two proxies."""
+        return self._client.pid, self._server.pid
+
+    @property
     def url(self) -> str:
         return f"http://{CLIENT}:{self.port}"
 
