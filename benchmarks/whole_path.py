@@ -155,6 +155,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=16)
     arguments = parser.parse_args()
+    if arguments.rounds < 2:
+        parser.error("--rounds: at least 2, to tell how far they differ")
     if shutil.which("wrk") is None:
         print("wrk is not installed", file=sys.stderr)
         return 1
