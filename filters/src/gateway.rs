@@ -408,7 +408,7 @@ impl Filter {
     fn enter_mesh(&self, stream: &mut impl Stream) {
         let Some(route) = self.route() else { return };
         let Some(mesh) = &route.mesh else { return };
-        if !stream.headers(Map::Request).iter().any(|(name, _)| *name == b"upgrade") {
+        if !is_upgrade(stream) {
             // The virtual node may speak HTTP/2, which has no such header.
             stream.remove_header(Map::Request, b"connection");
         }
@@ -458,7 +458,8 @@ impl Filter {
                 stream.add_header(Map::Request, change.name.as_bytes(), value);
             }
         }
-        if let Some(body) = &changes.body {
+        // What follows an upgrade is no body: behind one with a length it would be another request.
+        if let Some(body) = changes.body.as_ref().filter(|_| !is_upgrade(stream)) {
             stream.replace_request_body(body);
             stream.set_header(Map::Request, b"content-length", body.len().to_string().as_bytes());
             self.lacks_length = false;
@@ -538,6 +539,10 @@ fn answer_of<'a>(route: &'a Route, client: &Client<'_>, request: &Request<'_>) -
         return Some(Cow::Borrowed(answer));
     }
     route.refusal.as_ref().map(|refusal| Cow::Owned(Answer::new(503, refusal)))
+}
+
+fn is_upgrade(stream: &impl Stream) -> bool {
+    stream.headers(Map::Request).iter().any(|(name, _)| *name == b"upgrade")
 }
 
 /// What a route of gRPC says to what is none.

@@ -5,7 +5,7 @@ use crate::plugins::rate_limiting::counters::Counters;
 use crate::stream::Map;
 use crate::stream::testing::Fake;
 use crate::tables::Settings;
-use crate::testing::{choice, filter, passed, received, state};
+use crate::testing::{choice, filter, passed, plugins, received, state};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -565,5 +565,18 @@ fn what_a_mesh_answers_is_an_upstreams_answer() {
         assert!(stream.sent(Map::Response, "x-kong-upstream-latency").is_some(), "{details}");
         let is_worded = stream.response_body.starts_with(b"An ") || stream.response_body.starts_with(b"The ");
         assert_eq!(is_worded, !is_of_mesh, "{details}");
+    }
+}
+
+#[test]
+fn an_upgrade_gets_no_body() {
+    let text = "kong.service.request.set_body({}, 'application/json')";
+    let all = plugins(&[("post-function", json!({"access": [text]}))]);
+    for (headers, length) in [(&[][..], Some("2")), (&[("upgrade", "websocket"), ("connection", "upgrade")], None)] {
+        let mut stream = Fake::request("GET", "/s", headers);
+        let mut filter = filter(&all, &stream);
+        assert_eq!(filter.on_request_headers(&mut stream, headers.is_empty()), Flow::Continue);
+        assert_eq!(stream.sent(Map::Request, "content-length").as_deref(), length, "{headers:?}");
+        assert_eq!(stream.request_body, length.map_or(&b""[..], |_| b"{}"));
     }
 }
