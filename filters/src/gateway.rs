@@ -97,6 +97,8 @@ pub struct Filter {
     shows_body: bool,
     /// How much of the body has gone on.
     passed_on: usize,
+    /// The upstream gets a body that a plugin made, and nothing of the client's.
+    replaces_body: bool,
     /// A response is on its way, whoever makes it.
     pub(crate) is_answered: bool,
     body_limit: Option<BodyLimit>,
@@ -161,6 +163,7 @@ impl Filter {
             has_body: false,
             shows_body: false,
             passed_on: 0,
+            replaces_body: false,
             is_answered: false,
             body_limit: None,
             lacks_length: false,
@@ -463,6 +466,7 @@ impl Filter {
             stream.replace_request_body(body);
             stream.set_header(Map::Request, b"content-length", body.len().to_string().as_bytes());
             self.lacks_length = false;
+            self.replaces_body = true;
         }
     }
 

@@ -580,3 +580,22 @@ fn an_upgrade_gets_no_body() {
         assert_eq!(stream.request_body, length.map_or(&b""[..], |_| b"{}"));
     }
 }
+
+#[test]
+fn nothing_follows_a_body_that_was_replaced() {
+    let all = plugins(&[("post-function", json!({"access": ["kong.service.request.set_raw_body('ours')"]}))]);
+    for pieces in [&[10][..], &[10, 10], &[1 << 20, 10]] {
+        let mut stream = Fake::request("POST", "/s", &[]);
+        let mut filter = filter(&all, &stream);
+        assert_eq!(filter.on_request_headers(&mut stream, false), Flow::Wait);
+        let mut sent = Vec::new();
+        for (place, size) in pieces.iter().enumerate() {
+            stream.request_body.extend(vec![b'x'; *size]);
+            if filter.on_request_body(&mut stream, place + 1 == pieces.len()) == Flow::Continue {
+                sent.append(&mut stream.request_body);
+            }
+        }
+        assert_eq!(stream.sent(Map::Request, "content-length").as_deref(), Some("4"), "{pieces:?}");
+        assert_eq!(sent, b"ours", "{pieces:?}");
+    }
+}

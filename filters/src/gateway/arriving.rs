@@ -16,6 +16,11 @@ impl Filter {
             self.reply(refusal, stream);
         }
         match self.phase {
+            Phase::Proxied if self.replaces_body => {
+                // What comes behind another body would be another request to the upstream.
+                stream.replace_request_body(b"");
+                Flow::Continue
+            }
             Phase::New | Phase::Proxied => Flow::Continue,
             Phase::Replied => Flow::Answered,
             Phase::AwaitsOutcome => Flow::Pause,

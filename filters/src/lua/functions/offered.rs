@@ -81,8 +81,9 @@ pub const OFFERED: &[(&str, u8, &str)] = &[
 pub const GLOBALS: &str = "_VERSION assert bit error ipairs kong math next ngx os pairs pcall print select string table \
     tonumber tostring type unpack xpcall";
 
-/// With these the request's body is there when the function runs.
-const READ_BODY: [&str; 5] = ["get_body", "get_raw_body", "read_body", "get_body_data", "get_post_args"];
+/// With these the request's body is there when the function runs, to be read or to be replaced.
+const OF_BODY: [&str; 7] =
+    ["get_body", "get_raw_body", "read_body", "get_body_data", "get_post_args", "set_body", "set_raw_body"];
 
 /// Also `ngx.HTTP_…`, and variables of headers and arguments.
 const PREFIXES: [(&str, &str); 3] = [("ngx", "HTTP_"), ("ngx.var", "http_"), ("ngx.var", "arg_")];
@@ -107,7 +108,7 @@ pub fn check(source: &str, phase: Phase) -> Result<Needs, String> {
             Token::Symbol(open @ ("(" | "[" | "{")) => brackets.push(open),
             Token::Symbol(")" | "]" | "}") => drop(brackets.pop()),
             Token::Name(member) if matches!(before, Some(Token::Symbol("." | ":"))) => {
-                needs.body |= phase == Phase::Access && READ_BODY.contains(&member);
+                needs.body |= phase == Phase::Access && OF_BODY.contains(&member);
             }
             Token::Name(word) if KEYWORDS.contains(&word) || is_member(&brackets, before, after) => (),
             Token::Name(word) if is_table(word) && (matches!(word, "kong" | "ngx") || !own.contains(word)) => {
@@ -289,11 +290,12 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_waited_for_where_they_are_read() {
+    fn bodies_are_waited_for_where_they_are_read_or_replaced() {
         for (source, body) in [
             ("kong.request.get_raw_body()", true),
             ("local r = kong.request return r.get_body()", true),
             ("ngx.req.read_body()", true),
+            ("kong.service.request.set_raw_body('x')", true),
             ("kong.request.get_method()", false),
         ] {
             assert_eq!(check(source, Phase::Access), Ok(Needs { body }), "{source}");
