@@ -1,13 +1,16 @@
 """pre-function and post-function at a real Envoy: the examples of their pages, and functions that want too much."""
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.envoy
 
@@ -103,3 +106,43 @@ def test_functions_log(gateway: RunningGateway) -> None:
         within_s=10,
         seen=gateway.lines,
     )
+
+
+def test_nothing_of_a_client_follows_a_body_that_a_function_has_set(tmp_path: Path) -> None:
+    """Behind the new body's length it would be the next request to the upstream, which no policy has seen."""
+    seen: list[bytes] = []
+
+    class Reader(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.settimeout(0.5)
+            received = b""
+            try:
+                while part := self.request.recv(1 << 16):
+                    received += part
+            except TimeoutError:
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            seen.append(received)
+
+    hidden = b"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n"
+    requests = (
+        (b"Content-Length: %d\r\n\r\n" % len(hidden), hidden),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden)),
+        (b"Content-Length: 700000\r\n\r\n", b"z" * 700_000),
+        (b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", hidden),
+    )
+    server = ThreadingTCPServer(("127.0.0.1", 0), Reader)
+    server.daemon_threads = True
+    sets = PLUGIN.format(
+        name="sets", plugin="post-function", config={"access": ["kong.service.request.set_raw_body('ours')"]}
+    )
+    route = ingress("sets", "/sets", "web", "konghq.com/plugins: sets")
+    (tmp_path / "all.yaml").write_text(service("web", server.server_address[1]) + sets + route)
+    with serving(server), running_gateway(tmp_path) as gateway:
+        for head, body in requests:
+            with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client:
+                client.sendall(b"POST /sets HTTP/1.1\r\nHost: a.test\r\n" + head + body)
+                assert client.recv(1 << 16).startswith(b"HTTP/1.1 ")
+    told = [received.partition(b"\r\n\r\n") for received in seen]
+    assert [body for _, _, body in told[:3]] == [b"ours"] * 3
+    assert all(b"content-length: 4" in head for head, _, _ in told[:3])
+    assert not any(b"content-length" in head for head, _, _ in told[3:])
