@@ -570,8 +570,7 @@ fn what_a_mesh_answers_is_an_upstreams_answer() {
 
 #[test]
 fn an_upgrade_gets_no_body() {
-    let text = "kong.service.request.set_body({}, 'application/json')";
-    let all = plugins(&[("post-function", json!({"access": [text]}))]);
+    let all = plugins(&[("post-function", json!({"access": ["kong.service.request.set_raw_body('{}')"]}))]);
     for (headers, length) in [(&[][..], Some("2")), (&[("upgrade", "websocket"), ("connection", "upgrade")], None)] {
         let mut stream = Fake::request("GET", "/s", headers);
         let mut filter = filter(&all, &stream);
