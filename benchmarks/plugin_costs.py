@@ -61,7 +61,7 @@ class Target(NamedTuple):
     path: str
     headers: Headers = ()
     tls: TlsClient | None = None
-    script: str | None = None
+    script: Path | None = None
 
 
 class World(NamedTuple):
@@ -103,10 +103,10 @@ def targets(cases: Mapping[str, Case], client: Files, world: World) -> dict[str,
     return found
 
 
-def _script(world: World, name: str, text: str) -> str:
+def _script(world: World, name: str, text: str) -> Path:
     path = world.folder / name
     path.write_text(text)
-    return str(path)
+    return path
 
 
 def _shown(case: Case, world: World, path: str) -> Headers:
@@ -171,9 +171,8 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
 def _asked(target: Target, world: World, seconds: int, connections: int) -> int:
     if target.tls is not None:
         return target.tls.requests_answered(world.secure, target.path, seconds=seconds, connections=connections)
-    script = None if target.script is None else Path(target.script)
     return requests_answered(
-        world.port, target.path, target.headers, seconds=seconds, connections=connections, script=script
+        world.port, target.path, target.headers, seconds=seconds, connections=connections, script=target.script
     )
 
 
@@ -199,11 +198,10 @@ def _world(cases: Mapping[str, Case], folder: Path, stack: ExitStack) -> World:
 def costs(cases: Mapping[str, Case], results: Mapping[str, list[float]]) -> Iterator[tuple[str, Cost]]:
     for name, case in cases.items():
         base = base_of(case)
-        compared = base if base in results else PLAIN
-        pairs = list(zip(results[name], results[compared], strict=True))
+        pairs = list(zip(results[name], results[base], strict=True))
         added = statistics.median(one - other for one, other in pairs)
         ratio = statistics.median(one / other for one, other in pairs)
-        yield name, Cost(added, ratio, compared, case.answers)
+        yield name, Cost(added, ratio, base, case.answers)
 
 
 def main() -> int:
@@ -222,6 +220,7 @@ def main() -> int:
         print(f"not measured here: {', '.join(unknown)}; there are {', '.join(CASES)}", file=sys.stderr)
         return 2
     cases = {name: CASES[name] for name in options.plugins or CASES}
+    cases |= {base: CASES[base] for base in map(base_of, cases.values()) if base in CASES}
     results = measured(cases, options.rounds, options.seconds, options.connections)
     for name, values in results.items():
         if name not in cases:
