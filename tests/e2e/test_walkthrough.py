@@ -56,6 +56,10 @@ def test_every_step_shows_what_the_tutorial_promises(session: Shell, chapter: Ch
 
 
 def test_the_canary_gets_five_percent_of_the_requests(cluster: EmbeddedCluster) -> None:
+    check_canary(cluster)
+
+
+def check_canary(cluster: EmbeddedCluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=OPEN_INGRESS)
     cluster.kubectl("wait", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "ingress/open", "-n", "prod")
     answers = ask_for_jazz(cluster.gateway_url, REQUESTS)

@@ -7,7 +7,7 @@ from msgspec import json
 
 from crossfade.demo.replay import Shell, examples_root, shell
 from crossfade.demo.walkthrough import CHAPTERS, GATEWAY, READY_S, Chapter, Expected, Step
-from tests.e2e.test_walkthrough import JAZZ_V1, JAZZ_V2, OPEN_INGRESS, REQUESTS, ask_for_jazz, binomial_interval
+from tests.e2e.test_walkthrough import ask_for_jazz, check_canary
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
 
@@ -62,12 +62,7 @@ def test_the_pod_has_nothing_of_a_sidecar(cluster: EmbeddedCluster) -> None:
 
 
 def test_the_canary_gets_its_share(cluster: EmbeddedCluster) -> None:
-    cluster.kubectl("apply", "-f", "-", stdin=OPEN_INGRESS)
-    cluster.kubectl("wait", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "ingress/open", "-n", "prod")
-    answers = ask_for_jazz(cluster.gateway_url, REQUESTS)
-    assert set(answers) <= {(200, JAZZ_V1), (200, JAZZ_V2)}
-    low, high = binomial_interval(REQUESTS, 0.05, confidence=0.999999)
-    assert low <= answers[200, JAZZ_V2] <= high
+    check_canary(cluster)
 
 
 def test_backends_count_at_once_also_without_the_meshs_controller(cluster: EmbeddedCluster) -> None:
