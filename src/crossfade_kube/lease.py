@@ -18,6 +18,7 @@ from crossfade_kube.core.lease import Lease, LeaseSpec
 from crossfade_kube.errors import Conflict, KubeError, NotFound
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.registry import DecodeError, decode
+from crossfade_kube.tasks import is_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,8 @@ class LeaderElection:
                 await work()
                 renewing.cancel()
         except* LeadershipLost:
+            if is_cancelled():
+                raise asyncio.CancelledError from None
             is_done = False
         else:
             is_done = True

@@ -56,6 +56,8 @@ class SupervisedTasks:
             try:
                 await work()
             except Exception as exc:
+                if is_cancelled():
+                    raise asyncio.CancelledError from exc
                 if self._clock() - started > HEALTHY_AFTER_S:
                     backoff.reset()
                 delay_s = backoff.next_s()
@@ -70,3 +72,9 @@ class SupervisedTasks:
             self._log.warning("task.interrupted", task=name, reason=exc, restart_in_s=restart_in_s)
         else:
             self._log.exception("task.failed", exc, task=name, reason=repr(exc), restart_in_s=restart_in_s)
+
+
+def is_cancelled() -> bool:
+    """Whether the current task was asked to end, even where a failure in that very moment hid the CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

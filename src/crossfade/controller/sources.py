@@ -149,6 +149,7 @@ async def settled(changed: asyncio.Event, *, quiet_s: float, max_unrest_s: float
     while (left_s := deadline - loop.time()) > 0:
         changed.clear()
         try:
-            await asyncio.wait_for(changed.wait(), min(quiet_s, left_s))
+            async with asyncio.timeout(min(quiet_s, left_s)):
+                await changed.wait()
         except TimeoutError:
             return

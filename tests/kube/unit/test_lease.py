@@ -6,7 +6,7 @@ import pytest
 from crossfade_kube.client import Client
 from crossfade_kube.core.lease import LeaseSpec
 from crossfade_kube.kubeconfig import ClusterConfig
-from crossfade_kube.lease import LeaderElection, LeaseTimes, claimed
+from crossfade_kube.lease import LeaderElection, LeadershipLost, LeaseTimes, claimed
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
 
@@ -86,6 +86,25 @@ async def test_leading_ends_with_the_work() -> None:
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
         await asyncio.wait_for(_candidate(client, "a").lead(work), 2)
     assert api.objects[PATH]["spec"]["holderIdentity"] == ""
+
+
+async def test_who_loses_the_lease_while_it_is_stopped_does_not_run_for_it_again() -> None:
+    api = FakeApi()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise LeadershipLost
+
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
+        election = _candidate(client, "a")
+        leading = asyncio.create_task(election.lead(work))
+        await eventually(lambda: election.is_leader)
+        leading.cancel()
+        done, _ = await asyncio.wait([leading], timeout=2)
+        assert done == {leading}
+        assert leading.cancelled()
 
 
 async def test_a_lease_that_cannot_be_read_is_nobodys_end() -> None:

@@ -67,6 +67,26 @@ async def test_siblings_survive_and_cancelling_stops_all() -> None:
     assert stopped == ["healthy"]
 
 
+async def test_what_fails_while_it_is_cancelled_does_not_start_again() -> None:
+    runs: list[int] = []
+
+    async def fails_on_the_way_out() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError("boom")
+
+    async def all_tasks() -> None:
+        async with SupervisedTasks(EventLog("test")) as tasks:
+            tasks.start("clumsy", fails_on_the_way_out)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(all_tasks(), 0.05)
+    assert runs == [1]
+
+
 @pytest.mark.parametrize(
     ("raised", "has_traceback"),
     [(ApiUnreachable(server="https://10.96.0.1", verb="list", problem="refused"), False), (ValueError("boom"), True)],

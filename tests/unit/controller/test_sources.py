@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from crossfade.controller.sources import ClusterSource, settled
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
@@ -72,3 +74,18 @@ async def test_unrest_ends_after_a_while() -> None:
     await settled(changed, quiet_s=0.05, max_unrest_s=0.1)
     assert loop.time() - started < 0.5
     disturbing.cancel()
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_waits_for_quiet_can_be_stopped_in_the_moment_of_a_change(turns: int) -> None:
+    changed = asyncio.Event()
+    waiting = asyncio.create_task(settled(changed, quiet_s=60, max_unrest_s=60))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    changed.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    done, _ = await asyncio.wait([waiting], timeout=1)
+    assert done == {waiting}
+    assert waiting.cancelled()
