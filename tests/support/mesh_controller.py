@@ -7,7 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from crossfade.controller.mesh.role import MeshSettings, run_mesh_role
+from crossfade.controller.mesh.role import run_mesh_role
+from crossfade.controller.mesh.settings import MeshSettings
 
 if __name__ == "__main__":
     webhook_port, ads_port, health_port = map(int, sys.argv[3:])

@@ -27,7 +27,8 @@ def run_controller(*, role: Role, kubeconfig: str | None) -> None:
 
 def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) -> Coroutine[Any, Any, None]:
     if role == "mesh":
-        from crossfade.controller.mesh.role import MeshSettings, run_mesh_role
+        from crossfade.controller.mesh.role import run_mesh_role
+        from crossfade.controller.mesh.settings import MeshSettings
 
         return run_mesh_role(MeshSettings.from_environment(environment, kubeconfig))
     from crossfade.controller.gateway.role import run_gateway_role

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 import yaml
 
-from crossfade.controller.mesh.role import MeshSettings, run_mesh_role
+from crossfade.controller.mesh.role import run_mesh_role
+from crossfade.controller.mesh.settings import MeshSettings
 from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 from crossfade_kube.client import Client
 from crossfade_kube.errors import AlreadyExists

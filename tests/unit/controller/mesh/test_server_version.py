@@ -2,8 +2,8 @@
 
 import pytest
 
-from crossfade.controller.mesh.role import MeshSettings
 from crossfade.controller.mesh.server_version import version_has_native_sidecars
+from crossfade.controller.mesh.settings import MeshSettings
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from crossfade.controller.mesh.role import MeshSettings
+from crossfade.controller.mesh.settings import MeshSettings
 
 
 def test_where_endpoints_come_from_is_told_by_the_environment() -> None:
