@@ -12,6 +12,7 @@ from crossfade_local.apiserver.discovery import openapi_v2, resources
 from crossfade_local.apiserver.discovery.openapi import OpenApi
 from crossfade_local.apiserver.handlers import delete, read, reviews, subresources, watch, write
 from crossfade_local.apiserver.handlers.target import resource_of, subresource_of
+from crossfade_local.apiserver.types.deprecated import deprecation_of
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.wire import negotiation
 from crossfade_local.apiserver.wire.answers import Answer, BytesAnswer, ObjectAnswer
@@ -36,9 +37,6 @@ _PART_HANDLERS: Final[dict[str, Callable[[Api, Call, ResourceType, str], Awaitab
 _TUNNELLED: Final = frozenset({"attach", "exec", "log", "portforward"})
 _PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _HEALTH: Final = ("/healthz", "/livez", "/readyz")
-_DEPRECATED: Final = {
-    ("", "v1", "Endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
-}
 VERSION: Final = {
     "major": "1",
     "minor": "36",
@@ -89,7 +87,7 @@ class Dispatcher:
         api = self._api
         resource = resource_of(api, call)
         sub = subresource_of(resource, call)
-        if warning := _deprecation(resource):
+        if warning := deprecation_of(resource):
             call.warn(warning)
         if sub is None:
             review = reviews.HANDLERS.get(resource.plural) if resource.verbs == ("create",) else None
@@ -165,15 +163,6 @@ class Dispatcher:
         if found is None:
             raise PageNotFoundError
         return ObjectAnswer(found)
-
-
-def _deprecation(resource: ResourceType) -> str:
-    if resource.custom is None:
-        return _DEPRECATED.get(resource.gvk, "")
-    version = resource.custom.version
-    if not version.get("deprecated"):
-        return ""
-    return str(version.get("deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated")
 
 
 def denied(call: Call) -> StatusError:

@@ -29,6 +29,8 @@ _FROM: Final[dict[tuple[str, str, str], _Convert]] = {
     ("extensions", "v1beta1", "Ingress"): ingress_v1beta1_from_v1,
     ("networking.k8s.io", "v1beta1", "Ingress"): ingress_v1beta1_from_v1,
 }
+# Kinds that only an old version has: it is the one that is stored.
+_UNIQUE: Final = frozenset({("policy", "v1beta1", "PodSecurityPolicy")})
 # Groups whose v1beta1 differs from v1 in name only, for the kinds served here.
 _RENAMED: Final = frozenset(
     {
@@ -44,14 +46,23 @@ _RENAMED: Final = frozenset(
 )
 
 
+def renamed(gvk: tuple[str, str, str]) -> str:
+    """The version of the group in which a kind of version `gvk` looks the same; empty if it has a form of its own."""
+    group, version, _kind = gvk
+    if gvk in _TO or gvk in _UNIQUE:
+        return ""
+    if version == "v1beta1" and group in _RENAMED:
+        return "v1"
+    return "v2" if (group, version) == ("autoscaling", "v2beta2") else ""
+
+
 def to_storage(gvk: tuple[str, str, str], obj: JsonObject) -> JsonObject:
     """The stored form of an object in version `gvk` = (group, version, kind); the argument stays as it is."""
     convert = _TO.get(gvk)
     if convert is not None:
         return convert(obj)
-    if gvk[0] in _RENAMED and gvk[1] == "v1beta1":
-        return {**obj, "apiVersion": f"{gvk[0]}/v1"}
-    return obj
+    stored = renamed(gvk)
+    return {**obj, "apiVersion": f"{gvk[0]}/{stored}"} if stored else obj
 
 
 def from_storage(gvk: tuple[str, str, str], obj: JsonObject) -> JsonObject:
@@ -60,6 +71,4 @@ def from_storage(gvk: tuple[str, str, str], obj: JsonObject) -> JsonObject:
     convert = _FROM.get(gvk)
     if convert is not None:
         return {**convert(obj), "apiVersion": f"{group}/{version}"}
-    if group in _RENAMED and version == "v1beta1":
-        return {**obj, "apiVersion": f"{group}/{version}"}
-    return obj
+    return {**obj, "apiVersion": f"{group}/{version}"} if renamed(gvk) else obj

@@ -258,6 +258,16 @@ ROWS: Final = (
         stored_as=("autoscaling", "v2", "horizontalpodautoscalers"),
     ),
     ResourceRow(
+        "autoscaling",
+        "v2beta2",
+        "horizontalpodautoscalers",
+        "HorizontalPodAutoscaler",
+        short_names=("hpa",),
+        categories=_EVERYTHING,
+        subresources=(STATUS_SUB,),
+        stored_as=("autoscaling", "v2", "horizontalpodautoscalers"),
+    ),
+    ResourceRow(
         "batch",
         "v1",
         "cronjobs",
@@ -317,10 +327,29 @@ ROWS: Final = (
         subresources=(STATUS_SUB,),
         counts_generation=True,
     ),
-    ResourceRow(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
-    ResourceRow(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
-    ResourceRow(_RBAC, "v1", "rolebindings", "RoleBinding"),
-    ResourceRow(_RBAC, "v1", "roles", "Role"),
+    ResourceRow(
+        "policy",
+        "v1beta1",
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        short_names=("pdb",),
+        subresources=(STATUS_SUB,),
+        stored_as=("policy", "v1", "poddisruptionbudgets"),
+        counts_generation=True,
+    ),
+    ResourceRow(
+        "policy", "v1beta1", "podsecuritypolicies", "PodSecurityPolicy", namespaced=False, short_names=("psp",)
+    ),
+    *(
+        ResourceRow(_RBAC, version, plural, kind, namespaced=namespaced, stored_as=(_RBAC, "v1", plural))
+        for version in ("v1", "v1beta1")
+        for plural, kind, namespaced in (
+            ("clusterrolebindings", "ClusterRoleBinding", False),
+            ("clusterroles", "ClusterRole", False),
+            ("rolebindings", "RoleBinding", True),
+            ("roles", "Role", True),
+        )
+    ),
     ResourceRow(
         "scheduling.k8s.io",
         "v1",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from crossfade_local.apiserver.conversion import renamed
 from crossfade_local.apiserver.types.builtin_resources import ROWS, ResourceRow
 from crossfade_local.apiserver.types.schema import UNKNOWN, Definitions, JsonSchema, SchemaNode
 
@@ -206,6 +207,7 @@ def _from_row(row: ResourceRow, types: BuiltinTypes) -> ResourceType:
         )
         for sub in row.subresources
     }
+    gvk = row.group, row.version, row.kind
     return ResourceType(
         group=row.group,
         version=row.version,
@@ -215,7 +217,7 @@ def _from_row(row: ResourceRow, types: BuiltinTypes) -> ResourceType:
         list_kind=f"{row.kind}List",
         namespaced=row.namespaced,
         verbs=row.verbs,
-        schema=types.schema((row.group, row.version, row.kind)),
+        schema=types.schema((row.group, renamed(gvk) or row.version, row.kind)),
         storage=row.stored_as or (row.group, row.version, row.plural),
         storage_kind=row.kind,
         short_names=row.short_names,

@@ -12,6 +12,7 @@ _INERT: Final = {
     ("apps", "StatefulSet"): _NO_PODS,
     ("batch", "CronJob"): "its jobs will not run",
     ("networking.k8s.io", "NetworkPolicy"): "traffic is not restricted by it",
+    ("policy", "PodSecurityPolicy"): "pods are not restricted by it",
 }
 
 

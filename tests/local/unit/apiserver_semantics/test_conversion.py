@@ -28,7 +28,13 @@ EVENT = {
 BUDGET = {"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "spec": {"minAvailable": 1}}
 
 
-@pytest.mark.parametrize("obj", [AUTOSCALER, EVENT, BUDGET], ids=lambda obj: obj["kind"])
+ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1beta1", "kind": "Role", "rules": [{"verbs": ["get"]}]}
+BETA_AUTOSCALER = {**AUTOSCALER, "apiVersion": "autoscaling/v2beta2", "spec": {"maxReplicas": 3, "metrics": []}}
+
+
+@pytest.mark.parametrize(
+    "obj", [AUTOSCALER, EVENT, BUDGET, ROLE, BETA_AUTOSCALER], ids=lambda obj: f"{obj['apiVersion']} {obj['kind']}"
+)
 def test_round_trips(obj: dict[str, Any]) -> None:
     group, _, version = obj["apiVersion"].partition("/")
     gvk = group, version, obj["kind"]
