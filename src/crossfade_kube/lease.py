@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import structs, to_builtins
 
@@ -21,6 +21,9 @@ from crossfade_kube.registry import DecodeError, decode
 from crossfade_kube.tasks import is_cancelled
 
 log = logging.getLogger(__name__)
+
+# Who is told to end has not long: once for a claim that is under way, once for giving the lease back.
+_LAST_REQUEST_S: Final = 0.7
 
 
 class LeaseTimes(NamedTuple):
@@ -81,10 +84,10 @@ class LeaderElection:
         until `work` returns or fails by itself. Gives the lease back at the end.
         """
         while True:
-            while not await self._try_claim():
-                await self._sleep(self._times.retry_s)
-            self._set_leader(True)
             try:
+                while not await self._try_claim():
+                    await self._sleep(self._times.retry_s)
+                self._set_leader(True)
                 if await self._work_while_renewing(work):
                     return
             finally:
@@ -142,7 +145,17 @@ class LeaderElection:
             duration_s=self._times.duration_s,
             is_expired=self._clock() - self._observed_at > (spec.lease_duration_seconds or 0),
         )
-        return wanted is not None and await self._write(stored, wanted)
+        return wanted is not None and await self._write_to_the_end(stored, wanted)
+
+    async def _write_to_the_end(self, stored: JsonObject | None, spec: LeaseSpec) -> bool:
+        """A claim that is given up on its way would be stored after we looked whether there is one to give back."""
+        writing = asyncio.ensure_future(self._write(stored, spec))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing], timeout=_LAST_REQUEST_S)
+            writing.cancel()
+            raise
 
     async def _write(self, stored: JsonObject | None, spec: LeaseSpec) -> bool:
         metadata = {"name": self._name, "namespace": self._namespace}
@@ -175,9 +188,10 @@ class LeaderElection:
     async def _release(self) -> None:
         """Lets the next candidate start at once; when this fails, it starts when the lease ends."""
         try:
-            stored = await self._client.get(Lease.RESOURCE, self._name, namespace=self._namespace)
-            spec = decode(stored, Lease).spec
-            if spec.holder_identity == self._identity:
-                await self._write(stored, structs.replace(spec, holder_identity="", lease_duration_seconds=1))
-        except (KubeError, DecodeError) as exc:
+            async with asyncio.timeout(_LAST_REQUEST_S):
+                stored = await self._client.get(Lease.RESOURCE, self._name, namespace=self._namespace)
+                spec = decode(stored, Lease).spec
+                if spec.holder_identity == self._identity:
+                    await self._write(stored, structs.replace(spec, holder_identity="", lease_duration_seconds=1))
+        except (KubeError, DecodeError, TimeoutError) as exc:
             log.debug("lease.not_released", extra={"fields": {"lease": self._name, "reason": exc}})

@@ -50,6 +50,7 @@ async def test_a_gateway_is_ready_once_configured_and_drains_before_it_ends(tmp_
     port, admin_port, status_port = free_ports(3)
     settings = {
         "CROSSFADE_ADS_ADDRESS": f"127.0.0.1:{server.port}",
+        "CROSSFADE_DRAIN_AT_LEAST_S": "1",
         "CROSSFADE_STATUS_PORT": str(status_port),
         "ENVOY_ADMIN_ACCESS_PORT": str(admin_port),
         "TMPDIR": str(tmp_path),
@@ -86,6 +87,58 @@ async def test_a_gateway_is_ready_once_configured_and_drains_before_it_ends(tmp_
         assert await asyncio.wait_for(process.wait(), 10) == 0
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - of two rules this breaks the lesser
     await server.stop()
+
+
+async def test_a_gateway_serves_whoever_has_not_heard_yet_that_it_ends(tmp_path: Path) -> None:
+    """A node that goes on sending to it for three seconds, and seldom: quiet alone says nothing."""
+    publisher = Publisher()
+    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("gateway"))
+    port, admin_port, status_port = free_ports(3)
+    settings = {
+        "CROSSFADE_ADS_ADDRESS": f"127.0.0.1:{server.port}",
+        "CROSSFADE_DRAIN_AT_LEAST_S": "4",
+        "CROSSFADE_STATUS_PORT": str(status_port),
+        "ENVOY_ADMIN_ACCESS_PORT": str(admin_port),
+        "TMPDIR": str(tmp_path),
+    }
+    async with backend("app") as app, proxy("--gateway", **settings) as process:
+        model = proxy_model(route_to("a"), clusters=(local_cluster("a", app.port),), port=port)
+        publisher.publish("gateway", resources_from_model(model, options=EnvoyOptions()))
+
+        async def ask() -> int:
+            async with aiohttp.ClientSession() as http:
+                return (await get(http, port)).status
+
+        async def serves() -> bool:
+            return await ask() == 200
+
+        await until(serves)
+        begun = asyncio.get_running_loop().time()
+        process.terminate()
+        # As kube-proxy's tables would: each request over a connection of its own.
+        for after_s in (0.1, 1.6, 3.1):
+            await asyncio.sleep(begun + after_s - asyncio.get_running_loop().time())
+            assert await ask() == 200
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    await server.stop()
+
+
+async def test_a_gateway_that_never_was_ready_ends_at_once(tmp_path: Path) -> None:
+    admin_port, status_port = free_ports(2)
+    settings = {
+        "CROSSFADE_ADS_ADDRESS": "127.0.0.1:1",
+        "CROSSFADE_STATUS_PORT": str(status_port),
+        "ENVOY_ADMIN_ACCESS_PORT": str(admin_port),
+        "TMPDIR": str(tmp_path),
+    }
+    async with aiohttp.ClientSession() as http, proxy("--gateway", **settings) as process:
+
+        async def answers() -> bool:
+            return (await get(http, admin_port, "/ready")).status == 503
+
+        await until(answers)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 2) == 0
 
 
 async def test_a_gateway_tells_its_settings_of_kong(tmp_path: Path) -> None:

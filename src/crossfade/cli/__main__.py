@@ -2,7 +2,7 @@
 
 import sys
 
-from crossfade.cli.app import main
+from crossfade.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

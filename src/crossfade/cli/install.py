@@ -2,9 +2,11 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import Any, Final
 
 import yaml
+
+_LONGEST_DRAIN_S: Final = 3600
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,7 +59,21 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         action="store_true",
         help="a gateway that is a VirtualNode without a sidecar: its own proxy follows the mesh's routes",
     )
+    gateway.add_argument(
+        "--drain-seconds",
+        type=_seconds,
+        default=5,
+        metavar="N",
+        help="how long an ending pod goes on serving at least: until kube-proxy sends it no more (default: %(default)s)"
+        " or a cloud's load balancer, which takes its deregistration delay",
+    )
     gateway.set_defaults(run=_print_gateway)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and int(text) <= _LONGEST_DRAIN_S):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {_LONGEST_DRAIN_S}")
+    return int(text)
 
 
 def _print_mesh(arguments: argparse.Namespace) -> int:
@@ -82,6 +98,7 @@ def _print_gateway(arguments: argparse.Namespace) -> int:
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
         mesh_native=arguments.mesh_native,
+        drain_s=arguments.drain_seconds,
     )
     return _print([*gateway_crds(), *gateway_manifests(settings)])
 

@@ -1,17 +1,21 @@
-"""Starts the control plane in one of its roles and ends it cleanly on a signal."""
+"""Starts the control plane in one of its roles and ends it cleanly, and soon, on a signal."""
 
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from crossfade_kube import logging
 from crossfade_kube.errors import ConfigError
 from crossfade_kube.event_loop import new_event_loop
 
 Role = Literal["mesh", "gateway"]
+
+# A compilation in a thread, or an API server that does not answer, holds nobody longer: requests go on without us.
+END_WITHIN_S: Final = 1.6
 
 
 def run_controller(*, role: Role, kubeconfig: str | None) -> None:
@@ -40,8 +44,15 @@ def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) ->
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     """The role ends only by a signal or by an error that it could not handle, which passes through."""
     task = asyncio.ensure_future(work)
+
+    def end() -> None:
+        task.cancel()
+        last = threading.Timer(END_WITHIN_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, end)
     with suppress(asyncio.CancelledError):
         await task

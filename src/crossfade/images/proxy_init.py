@@ -7,6 +7,7 @@ the same rules.
 import ipaddress
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -165,6 +166,8 @@ def _restore(program: str, text: str) -> str:
 
 
 def main() -> int:
+    # The first process of a container is sent nothing for which it has no handler.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     try:
         settings = settings_from(os.environ)
     except ValueError as error:

@@ -23,6 +23,12 @@ STATUS_PORT: Final = 8100
 WEBHOOK_PORT: Final = 8080
 # Not 1337, which bypasses a mesh's sidecar: Kong's traffic is meant to go through it.
 _USER: Final = 1000
+# What the proxy does by itself: how long it serves at least, and at most, when it is told to end.
+DRAIN_S: Final = 5
+LONGEST_DRAIN_S: Final = 20
+# After the time that an ending pod serves at least, and until the kubelet kills it.
+_LAST_REQUESTS_S: Final = 15
+_MARGIN_S: Final = 10
 _KONG_KINDS: Final = (
     "kongplugins",
     "kongclusterplugins",
@@ -45,6 +51,7 @@ _WITH_STATUS: Final = (*(kind for kind in _KONG_KINDS if kind != "kongingresses"
 class GatewayInstallSettings(Struct, frozen=True):
     """`compat` is the profile of texts and headers; Kong's chart 1.11 shipped Kong 2.1.
 
+    An ending pod serves for `drain_s` seconds at least: until kube-proxy, or a load balancer, sends it no more.
     `missing_plugins` and `identity_headers` as in `compile.gateway.settings`. With `mesh_native` the gateway needs no
     sidecar to be a virtual node.
     """
@@ -58,11 +65,16 @@ class GatewayInstallSettings(Struct, frozen=True):
     version: str = __version__
     has_webhook: bool = True
     mesh_native: bool = False
+    drain_s: int = DRAIN_S
 
     @property
     def fullname(self) -> str:
         """As the chart: `<release>-kong`."""
         return f"{self.release}-kong"
+
+    @property
+    def longest_drain_s(self) -> int:
+        return max(LONGEST_DRAIN_S, self.drain_s + _LAST_REQUESTS_S)
 
     @property
     def acme_secrets(self) -> str:
@@ -329,7 +341,7 @@ def _deployment(settings: GatewayInstallSettings) -> JsonObject:
                 },
                 "spec": {
                     "serviceAccountName": settings.fullname,
-                    "terminationGracePeriodSeconds": 30,
+                    "terminationGracePeriodSeconds": settings.longest_drain_s + _MARGIN_S,
                     "containers": [_controller_container(settings), _proxy_container(settings)],
                 },
             },
@@ -362,8 +374,10 @@ def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
             {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
             *([{"name": "webhook", "containerPort": WEBHOOK_PORT, "protocol": "TCP"}] if settings.has_webhook else ()),
         ],
-        "livenessProbe": _probe("/healthz", HEALTH_PORT),
+        "startupProbe": _startup_probe("/healthz", HEALTH_PORT),
+        "livenessProbe": {**_probe("/healthz", HEALTH_PORT), "periodSeconds": 10, "timeoutSeconds": 10},
         "readinessProbe": _probe("/readyz", HEALTH_PORT),
+        "resources": {"requests": {"cpu": "100m", "memory": "160Mi"}},
         "securityContext": {"runAsUser": _USER, "allowPrivilegeEscalation": False},
     }
 
@@ -373,15 +387,26 @@ def _proxy_container(settings: GatewayInstallSettings) -> JsonObject:
         "name": "proxy",
         "image": f"crossfade/proxy:{settings.version}",
         "args": ["--gateway"],
-        "env": _pod_environment(),
+        "env": [*_drain(settings), *_pod_environment()],
         "ports": [
             {"name": "proxy", "containerPort": 8000, "protocol": "TCP"},
             {"name": "proxy-tls", "containerPort": 8443, "protocol": "TCP"},
             {"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"},
         ],
         "readinessProbe": _probe("/status", STATUS_PORT),
+        "resources": {"requests": {"cpu": "200m", "memory": "128Mi"}},
         "securityContext": {"runAsUser": _USER, "allowPrivilegeEscalation": False},
     }
+
+
+def _drain(settings: GatewayInstallSettings) -> list[JsonObject]:
+    """Nothing where it is what the proxy does by itself."""
+    found = {}
+    if settings.drain_s != DRAIN_S:
+        found["CROSSFADE_DRAIN_AT_LEAST_S"] = str(settings.drain_s)
+    if settings.longest_drain_s != LONGEST_DRAIN_S:
+        found["LISTENER_DRAIN_WAIT_TIME_S"] = str(settings.longest_drain_s)
+    return _fixed(found)
 
 
 def _fixed(environment: dict[str, str]) -> list[JsonObject]:
@@ -395,3 +420,8 @@ def _pod_environment() -> list[JsonObject]:
 
 def _probe(path: str, port: int) -> JsonObject:
     return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
+
+
+def _startup_probe(path: str, port: int) -> JsonObject:
+    """With little CPU a controller takes a minute to start, and must not be judged by how it lives meanwhile."""
+    return {**_probe(path, port), "failureThreshold": 180}

@@ -130,16 +130,17 @@ def _container(settings: MeshInstallSettings) -> JsonObject:
             {"name": "ads", "containerPort": ADS_PORT, "protocol": "TCP"},
             {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
         ],
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": HEALTH_PORT}, "periodSeconds": 1},
-        "livenessProbe": {
-            "httpGet": {"path": "/healthz", "port": HEALTH_PORT},
-            "initialDelaySeconds": 30,
-            "periodSeconds": 10,
-            "timeoutSeconds": 10,
-        },
+        # With little CPU it takes a minute to start, and must not be judged by how it lives meanwhile.
+        "startupProbe": {**_asked("/healthz"), "periodSeconds": 1, "failureThreshold": 180},
+        "readinessProbe": {**_asked("/readyz"), "periodSeconds": 1},
+        "livenessProbe": {**_asked("/healthz"), "periodSeconds": 10},
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False},
     }
+
+
+def _asked(path: str) -> JsonObject:
+    return {"httpGet": {"path": path, "port": HEALTH_PORT}, "timeoutSeconds": 10}
 
 
 def _from_field(name: str, path: str) -> JsonObject:

@@ -25,6 +25,14 @@ def turn_peers_away(admin_port: int, *, stands_alone: bool) -> None:
         return
 
 
+def awaits_its_first(admin_port: int) -> bool:
+    """Envoy has had no configuration yet, so that nobody was ever sent to it."""
+    try:
+        return ask_admin(admin_port, "GET", "/ready").strip().endswith(b"INITIALIZING")
+    except OSError:
+        return False
+
+
 class LastRequests:
     """Asked again and again until nobody comes any more; `least_s` and `at_most_s` bound the time."""
 

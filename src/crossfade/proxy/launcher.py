@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from crossfade.proxy.admin import is_ready
 from crossfade.proxy.app_sockets import Sockets, sockets_of_others
-from crossfade.proxy.draining import LastRequests, turn_peers_away
+from crossfade.proxy.draining import LastRequests, awaits_its_first, turn_peers_away
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.held_ports import HeldPorts
 from crossfade.proxy.state_folder import StateFolder
@@ -31,8 +31,9 @@ LEAVE_S: Final = 2.0
 # A container that computes for a while has no socket either. One that listened and does not any more has begun to end.
 APP_QUIET_S: Final = 5.0
 LISTENER_QUIET_S: Final = 2.0
-SIDECAR_LEAST_S: Final = 1.0
-GATEWAY_LEAST_S: Final = 2.0
+SIDECAR_LEAST_S: Final = 1
+# As long as the slowest of a cluster's nodes may send new connections here: kube-proxy takes a second or two.
+GATEWAY_LEAST_S: Final = 5
 # Whatever is left has to be ended before the kubelet kills it.
 _MARGIN_S: Final = 1.5
 # An Envoy that ends again and again is no accident: the container's end makes the kubelet's back-off apply.
@@ -45,10 +46,13 @@ ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
 class EndSettings(NamedTuple):
-    """`waits_for_app_s` is the pod's grace period where SIGTERM comes to all containers at once, else None."""
+    """From SIGTERM on Envoy serves `least_s`, then until nobody comes any more, `drain_s` in all at most.
+
+    `waits_for_app_s` is the pod's grace period where SIGTERM comes to all containers at once, else None."""
 
     admin_port: int
     stands_alone: bool
+    least_s: float
     drain_s: float
     waits_for_app_s: float | None
 
@@ -103,7 +107,9 @@ class Launcher:
             if self._is_over(envoy, now):
                 if envoy.poll() is None:
                     envoy.terminate()
-                return envoy.wait()
+                code = envoy.wait()
+                # So it ends where it has no handler yet.
+                return 0 if code == 128 + signal.SIGTERM else code
 
     def _pause_s(self, *, awaits_ready: bool) -> float:
         if self._ports.are_held:
@@ -126,13 +132,14 @@ class Launcher:
             return False
         is_last = self._ending and self._app_is_gone(envoy, now)
         settings = self._settings
+        if is_last and not self._has_turned_away and settings.stands_alone and awaits_its_first(settings.admin_port):
+            return True
         if not self._has_turned_away and (is_last or now >= self._announced_at + LEAVE_S):
             self._has_turned_away = True
             turn_peers_away(settings.admin_port, stands_alone=settings.stands_alone)
         if is_last and self._last_requests is None:
-            least_s = GATEWAY_LEAST_S if settings.stands_alone else SIDECAR_LEAST_S
             self._last_requests = LastRequests(
-                settings.admin_port, least_s=least_s, at_most_s=settings.drain_s, now=now
+                settings.admin_port, least_s=settings.least_s, at_most_s=settings.drain_s, now=now
             )
         return self._last_requests is not None and self._last_requests.are_over(now)
 

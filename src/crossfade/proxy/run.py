@@ -18,7 +18,7 @@ from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.launcher import EndSettings, Launcher
+from crossfade.proxy.launcher import GATEWAY_LEAST_S, SIDECAR_LEAST_S, EndSettings, Launcher
 from crossfade.proxy.state_folder import StateFolder
 from crossfade.proxy.watched_files import ControlPlaneFiles, UnreadableError, control_plane_files
 from crossfade.proxy.work_folder import work_folder
@@ -26,6 +26,7 @@ from crossfade.proxy.work_folder import work_folder
 GATEWAY_ADS: Final = "127.0.0.1:18001"
 SDS_SOCKET: Final = "/run/spire/sockets/agent.sock"
 GATEWAY_STATUS_PORT: Final = 8100
+LONGEST_DRAIN_S: Final = 20
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
 _NO_FILES: Final = ControlPlaneFiles()
@@ -49,6 +50,7 @@ class ProxySettings(NamedTuple):
     concurrency: int
     log_level: str
     drain_s: float
+    drain_least_s: float
     stands_alone: bool
     waits_for_app_s: float | None
     state_folder: Path | None
@@ -74,6 +76,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
+    stands_alone = is_gateway or "/virtualGateway/" in environment.get("APPMESH_VIRTUAL_NODE_NAME", "")
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
         ads_address=address,
@@ -85,8 +88,11 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         status=_status(environment, kong) if is_gateway else (),
         concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
         log_level=environment.get("ENVOY_LOG_LEVEL") or kong.log_level or "info",
-        drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", 20),
-        stands_alone=is_gateway or "/virtualGateway/" in environment.get("APPMESH_VIRTUAL_NODE_NAME", ""),
+        drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", LONGEST_DRAIN_S),
+        drain_least_s=_number(
+            environment, "CROSSFADE_DRAIN_AT_LEAST_S", GATEWAY_LEAST_S if stands_alone else SIDECAR_LEAST_S
+        ),
+        stands_alone=stands_alone,
         waits_for_app_s=_number(environment, "CROSSFADE_WAIT_FOR_APP_S", 0) or None,
         state_folder=_path(environment, "CROSSFADE_STATE_FOLDER"),
         socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
@@ -232,7 +238,13 @@ def _run(settings: ProxySettings, workdir: Path) -> int:
             log_path=settings.log_path,
         )
 
-    end = EndSettings(settings.admin_port, settings.stands_alone, settings.drain_s, settings.waits_for_app_s)
+    end = EndSettings(
+        settings.admin_port,
+        settings.stands_alone,
+        settings.drain_least_s,
+        settings.drain_s,
+        settings.waits_for_app_s,
+    )
     state = _state_folder(settings.state_folder)
     try:
         return Launcher(start, end, refresh=files.refresh, state=state).run()

@@ -125,3 +125,38 @@ async def test_a_lease_that_cannot_be_read_is_nobodys_end() -> None:
 
         await eventually(is_lost)
         leading.cancel()
+
+
+async def test_who_is_stopped_while_it_claims_leaves_the_lease_to_the_next() -> None:
+    """Wherever it is at that moment: before it asks, while it asks, while it writes, while it leads."""
+    for turns in range(0, 60, 2):
+        api = FakeApi()
+        async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
+            leading = asyncio.create_task(_candidate(client, "dying").lead(_forever))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            leading.cancel()
+            await asyncio.wait([leading], timeout=2)
+            assert leading.cancelled()
+            await asyncio.sleep(0.01)
+        holder = api.objects[PATH]["spec"]["holderIdentity"] if PATH in api.objects else ""
+        assert (turns, holder) == (turns, "")
+
+
+async def test_who_is_stopped_does_not_wait_for_a_server_that_is_silent() -> None:
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        writers.append(writer)
+
+    accepted, writers = asyncio.Event(), list[asyncio.StreamWriter]()
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with Client(ClusterConfig(server=url)) as client:
+        leading = asyncio.create_task(_candidate(client, "a").lead(_forever))
+        await asyncio.wait_for(accepted.wait(), 2)
+        leading.cancel()
+        done, _ = await asyncio.wait([leading], timeout=1.5)
+        assert done == {leading}
+    for writer in writers:
+        writer.close()
+    server.close()

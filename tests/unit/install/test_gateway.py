@@ -8,6 +8,8 @@ from crossfade.admission.kong import WITHOUT_EFFECT
 from crossfade.api.kong.plugin import KongPlugin
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.install.gateway import GatewayInstallSettings, gateway_crd, gateway_crds, gateway_manifests
+from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
+from crossfade.proxy.run import settings_from_environment
 from crossfade_kube.core.service import Service
 from crossfade_kube.meta import JsonObject
 
@@ -227,3 +229,33 @@ def test_a_mesh_native_gateway_does_not_start_outside_of_a_mesh() -> None:
     assert GatewaySettings.from_environment({}, None).compile.mesh_node == ""
     with pytest.raises(ValueError, match="must be mesh/<mesh>/virtualNode/<node>"):
         GatewaySettings.from_environment({"APPMESH_VIRTUAL_NODE_NAME": "mesh/m/virtualGateway/g"}, None)
+
+
+@pytest.mark.parametrize(
+    ("drain_s", "environment", "grace_s"),
+    [
+        (5, {}, 30),
+        (1, {"CROSSFADE_DRAIN_AT_LEAST_S": "1"}, 30),
+        (120, {"CROSSFADE_DRAIN_AT_LEAST_S": "120", "LISTENER_DRAIN_WAIT_TIME_S": "135"}, 145),
+    ],
+)
+def test_an_ending_pod_has_time_to_serve(drain_s: int, environment: dict[str, str], grace_s: int) -> None:
+    (deployment,) = by_kind(GatewayInstallSettings(drain_s=drain_s), "Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    variables = {entry["name"]: entry.get("value") for entry in spec["containers"][1]["env"]}
+    assert {name: value for name, value in variables.items() if "DRAIN" in name} == environment
+    assert spec["terminationGracePeriodSeconds"] == grace_s
+    read = settings_from_environment({**environment}, is_gateway=True)
+    assert (read.drain_least_s, read.drain_s) == (drain_s, grace_s - 10)
+
+
+def test_nobody_is_killed_while_it_starts() -> None:
+    """With 100m of CPU a controller takes half a minute until it answers."""
+    (gateway,) = by_kind(GatewayInstallSettings(), "Deployment")
+    (mesh,) = [item for item in mesh_manifests(MeshInstallSettings()) if item["kind"] == "Deployment"]
+    for deployment in (gateway, mesh):
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if "livenessProbe" in container:
+                startup = container["startupProbe"]
+                assert startup["periodSeconds"] * startup["failureThreshold"] >= 120
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}

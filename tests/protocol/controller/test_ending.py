@@ -1,0 +1,77 @@
+"""What is told to end ends soon, from its first instructions on: also as the first process of a container."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_ports
+
+SOON_S = 2.0
+COMMANDS = (["controller", "--role", "mesh"], ["controller", "--role", "gateway"], ["proxy", "--gateway"])
+# An API server that nobody answers for: packets to it get lost.
+SETTINGS = {"KUBERNETES_SERVICE_HOST": "192.0.2.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+
+@contextmanager
+def first_process(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`unshare`, and the command's process id: it is 1 in its own namespace."""
+    isolated = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if arguments[0] == "controller":
+        # Their ports may be somebody else's here.
+        isolated.append("--net")
+    with subprocess.Popen(
+        [*isolated, sys.executable, "-m", "crossfade.cli", *arguments],
+        env=os.environ | SETTINGS | environment,
+        stderr=subprocess.DEVNULL,
+    ) as outer:
+        try:
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+            wait(lambda: children.read_text().split())
+            yield outer, int(children.read_text())
+        finally:
+            outer.kill()
+
+
+def wait(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def handles_sigterm(pid: int) -> bool:
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:")]
+    return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def imported(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_handler_is_there_before_anything_large(arguments: list[str]) -> None:
+    with first_process(*arguments) as (outer, pid):
+        wait(lambda: handles_sigterm(pid))
+        assert "_ssl" not in imported(pid)
+        assert "cygrpc" not in imported(pid)
+        os.kill(pid, signal.SIGTERM)
+        assert outer.wait(SOON_S) == 0
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.2, 0.6])
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_whoever_starts_ends_when_told(arguments: list[str], after_s: float) -> None:
+    """Whatever it is about to do at that moment."""
+    admin, status = free_ports(2)
+    ports = {"ENVOY_ADMIN_ACCESS_PORT": str(admin), "CROSSFADE_STATUS_PORT": str(status)}
+    with first_process(*arguments, **ports) as (outer, pid):
+        wait(lambda: handles_sigterm(pid))
+        time.sleep(after_s)
+        os.kill(pid, signal.SIGTERM)
+        assert outer.wait(SOON_S) == 0
