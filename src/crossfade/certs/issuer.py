@@ -46,13 +46,21 @@ def issue_server_certificate(authority: KeyPair, dns_names: Iterable[str], *, no
 
 
 def renewed(
-    current: ServerCertificates | None, dns_names: Iterable[str], *, common_name: str, now: datetime
+    current: ServerCertificates | None,
+    dns_names: Iterable[str],
+    *,
+    common_name: str,
+    now: datetime,
+    former: ServerCertificates | None = None,
 ) -> ServerCertificates:
-    """`current` itself while it serves; else new certificates, under the same authority as long as that holds."""
+    """`current` itself while it serves; else new certificates, under the same authority as long as that holds.
+
+    `former` stands for `current` where that was lost and clients may know its authority.
+    """
     names = tuple(dns_names)
     if current is None or not _is_authority_usable(current.authority, now):
-        authority = create_authority(common_name, now=now)
-        bridge = b"" if current is None else _bridge(current.authority, authority, now)
+        authority, before = create_authority(common_name, now=now), current or former
+        bridge = b"" if before is None else _bridge(before.authority, authority, now)
         return ServerCertificates(authority, _with_bridge(issue_server_certificate(authority, names, now=now), bridge))
     if _is_server_usable(current, names, now):
         return current

@@ -17,14 +17,24 @@ _FIELDS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key")
 
 
 async def load_or_renew(
-    client: Client, secret: NamespacedName, dns_names: Iterable[str], *, common_name: str, now: datetime
+    client: Client,
+    secret: NamespacedName,
+    dns_names: Iterable[str],
+    *,
+    common_name: str,
+    now: datetime,
+    known: ServerCertificates | None = None,
 ) -> ServerCertificates:
-    """What the Secret holds, if it serves; else new ones, stored before they are returned."""
+    """What the Secret holds, if it serves; else new ones, stored before they are returned.
+
+    `known` is what the Secret held before: a Secret that was lost meanwhile gets another authority, for which the
+    former one vouches to those that know no other.
+    """
     names = tuple(dns_names)
     while True:
         stored = await _stored(client, secret)
         current = _from_secret(stored) if stored else None
-        wanted = renewed(current, names, common_name=common_name, now=now)
+        wanted = renewed(current, names, common_name=common_name, now=now, former=known)
         if wanted == current:
             return wanted
         try:

@@ -209,7 +209,7 @@ def _cluster_rules(settings: GatewayInstallSettings) -> list[JsonObject]:
         rules += [_rule("appmesh.k8s.aws", list(_MESH_KINDS), reads), _rule("", ["namespaces", "pods"], reads)]
     if settings.has_webhook:
         own = {"resourceNames": [webhook_name(settings)]}
-        webhooks = _rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], ["get", "update"])
+        webhooks = _rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], [*reads, "get", "update"])
         rules.append({**webhooks, **own})
     return rules
 

@@ -69,11 +69,11 @@ def _cluster_rules(reads_secrets: bool) -> list[JsonObject]:
         {**_rule("", ["configmaps"], ("get", "patch")), "resourceNames": [AUTHORITY_BUNDLE]},
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),
         {
-            **_rule("admissionregistration.k8s.io", ["mutatingwebhookconfigurations"], _OWN),
+            **_rule("admissionregistration.k8s.io", ["mutatingwebhookconfigurations"], (*_OWN, "list", "watch")),
             "resourceNames": [MUTATING_CONFIGURATION],
         },
         {
-            **_rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], _OWN),
+            **_rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], (*_OWN, "list", "watch")),
             "resourceNames": [VALIDATING_CONFIGURATION],
         },
     ]

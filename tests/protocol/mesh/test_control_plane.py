@@ -174,6 +174,56 @@ async def test_certificates_are_made_once_announced_and_served(lab: Lab) -> None
         assert await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system") == secret
 
 
+async def test_a_registration_that_was_written_anew_is_completed_at_once(lab: Lab) -> None:
+    """Until then no pod of the mesh can be made."""
+    resource, name = MUTATING_WEBHOOK_CONFIGURATION, "appmesh-controller-mutating-webhook-configuration"
+
+    async def bundles() -> set[str] | None:
+        found = {
+            webhook["clientConfig"].get("caBundle", "") for webhook in (await lab.admin.get(resource, name))["webhooks"]
+        }
+        return None if "" in found else found
+
+    async with lab.running():
+        first = await lab.until(bundles)
+        for _ in range(3):
+            wiped = await lab.admin.get(resource, name)
+            for webhook in wiped["webhooks"]:
+                del webhook["clientConfig"]["caBundle"]
+            await lab.admin.replace(resource, wiped)
+            assert await lab.until(bundles, within_s=5) == first
+
+
+async def test_a_lost_secret_costs_no_sidecar_its_control_plane(lab: Lab) -> None:
+    """Who knows the former authority only is shown that it vouches for the new one."""
+    resource, name = VALIDATING_WEBHOOK_CONFIGURATION, "appmesh-controller-validating-webhook-configuration"
+
+    async def made() -> str | None:
+        with contextlib.suppress(NotFound):
+            secret = await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system")
+            return base64.b64decode(secret["data"]["ca.crt"]).decode()
+        return None
+
+    async with lab.running():
+        former = await lab.until(made)
+        await lab.admin.delete(SECRET, SECRET_NAME, namespace="appmesh-system")
+        # Whatever wakes the controller before its minute is over.
+        await lab.admin.patch(resource, name, {"metadata": {"annotations": {"looked-at": "yes"}}})
+        latter = await lab.until(made)
+        assert latter != former
+        for authority in (former, latter):
+            tls = ssl.create_default_context(cadata=authority)
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(
+                    f"https://127.0.0.1:{lab.settings.webhook_port}/",
+                    ssl=tls,
+                    server_hostname="appmesh-controller-ads.appmesh-system.svc",
+                ) as answer,
+            ):
+                assert answer.status == 404
+
+
 async def test_sidecars_are_told_of_the_authority_wherever_they_may_be_and_of_a_new_one_too(lab: Lab) -> None:
     await lab.admin.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "told"}})
     await make(lab, VirtualNode, "v", {"podSelector": {"matchLabels": {"app": "v"}}}, "told")

@@ -250,7 +250,7 @@ def test_an_ending_pod_has_time_to_serve(drain_s: int, environment: dict[str, st
 
 
 def test_nobody_is_killed_while_it_starts() -> None:
-    """With 100m of CPU a controller takes half a minute until it answers."""
+    """With 100m of CPU a controller takes ten seconds until it answers, and nodes that boot have less."""
     (gateway,) = by_kind(GatewayInstallSettings(), "Deployment")
     (mesh,) = [item for item in mesh_manifests(MeshInstallSettings()) if item["kind"] == "Deployment"]
     for deployment in (gateway, mesh):

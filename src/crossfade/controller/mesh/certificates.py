@@ -20,7 +20,7 @@ from crossfade_kube.meta import NamespacedName
 from crossfade_kube.resources import MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION
 
 _AUTHORITY_NAME: Final = "appmesh-controller-ca"
-_CONFIGURATIONS: Final = (
+CONFIGURATIONS: Final = (
     (MUTATING_WEBHOOK_CONFIGURATION, MUTATING_CONFIGURATION),
     (VALIDATING_WEBHOOK_CONFIGURATION, VALIDATING_CONFIGURATION),
 )
@@ -58,7 +58,12 @@ class Certificates:
     async def refresh(self) -> None:
         """Takes what the Secret holds; makes and stores anew what is missing, wrong or old."""
         found = await load_or_renew(
-            self._client, self._secret, self._names, common_name=_AUTHORITY_NAME, now=self._now()
+            self._client,
+            self._secret,
+            self._names,
+            common_name=_AUTHORITY_NAME,
+            now=self._now(),
+            known=self._current,
         )
         if found != self._current:
             self._current = found
@@ -66,5 +71,5 @@ class Certificates:
 
     async def announce(self) -> None:
         """Writes the CA bundle into the webhook configurations; raises NotFound while they are not installed."""
-        for resource, name in _CONFIGURATIONS:
+        for resource, name in CONFIGURATIONS:
             await announce(self._client, resource, name, self._known.authority)

@@ -34,7 +34,7 @@ from crossfade.controller.mesh.all_identities import AllIdentities
 from crossfade.controller.mesh.authority_bundles import AuthorityBundles
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
 from crossfade.controller.mesh.aws_registry import AwsDiscovery, AwsRegistry
-from crossfade.controller.mesh.certificates import Certificates
+from crossfade.controller.mesh.certificates import CONFIGURATIONS, Certificates
 from crossfade.controller.mesh.cloud_map_names import CloudMapNames
 from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
 from crossfade.controller.mesh.fault_leases import FaultNews
@@ -46,6 +46,7 @@ from crossfade.controller.mesh.permissions import may_read
 from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.settings import MeshSettings
 from crossfade.controller.mesh.webhooks import mesh_handlers
+from crossfade.controller.registrations import Registrations
 from crossfade.controller.sources import ClusterSource
 from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
@@ -122,6 +123,7 @@ class _MeshRole:
         self._settings = settings
         self._client = client
         self._certificates = Certificates(client, namespace=settings.namespace)
+        self._registrations = Registrations(client, CONFIGURATIONS, log=log)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
         kinds = (*KINDS, *_ENDPOINT_KINDS) if cluster.shows_endpoints else KINDS
         self._source = ClusterSource(
@@ -276,6 +278,7 @@ class _MeshRole:
             try:
                 bundles = AuthorityBundles(self._client, manager=NAME, log=log)
                 async with SupervisedTasks(log) as tasks:
+                    tasks.start("watch webhooks", self._registrations.run)
                     tasks.start("keep certificates", self._keep_certificates)
                     tasks.start("tell the authority", lambda: bundles.run(self._authority_for))
             finally:
@@ -294,7 +297,7 @@ class _MeshRole:
                 delay_s = missing.next_s()
             except KubeError as exc:
                 log.warning("certificates.not_checked", reason=exc)
-            await asyncio.sleep(delay_s)
+            await self._registrations.changed(within_s=delay_s)
 
     def _authority_for(self) -> tuple[str, Snapshot] | None:
         """Nobody, as long as it is not known where sidecars are."""
