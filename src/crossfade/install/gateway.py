@@ -12,6 +12,7 @@ from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.service_facade import FACADE_GROUP
 from crossfade.compile.gateway.acme_store import secret_names
 from crossfade.inject.mesh_native import KEY as MESH_NATIVE
+from crossfade.install.field_descriptions import add_descriptions
 from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
@@ -93,7 +94,7 @@ def gateway_crds() -> list[JsonObject]:
     """CustomResourceDefinitions of all Kong kinds, ordered by name."""
     folder = files("crossfade.install").joinpath("kong")
     entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
-    return _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])
+    return [add_descriptions(crd) for crd in _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])]
 
 
 def gateway_api_crds() -> list[JsonObject]:
@@ -107,7 +108,7 @@ def gateway_crd(kind: Resource) -> JsonObject | None:
         entry = files("crossfade.install").joinpath(folder, f"{kind.plural}.yaml")
         if entry.is_file():
             crd: JsonObject = yaml.safe_load(entry.read_text("utf-8"))
-            return crd if crd["spec"]["group"] == kind.group else None
+            return add_descriptions(crd) if crd["spec"]["group"] == kind.group else None
     return None
 
 

@@ -12,6 +12,7 @@ from crossfade.install.appmesh.virtual_gateway import virtual_gateway_definition
 from crossfade.install.appmesh.virtual_node import virtual_node_definition
 from crossfade.install.appmesh.virtual_router import virtual_router_definition
 from crossfade.install.appmesh.virtual_service import virtual_service_definition
+from crossfade.install.field_descriptions import add_descriptions
 from crossfade.install.mesh_access import access_manifests
 from crossfade.install.mesh_names import (
     ADS_PORT,
@@ -43,17 +44,16 @@ class MeshInstallSettings(Struct, frozen=True):
 
 def mesh_crds() -> list[JsonObject]:
     """CustomResourceDefinitions of the seven App Mesh kinds."""
-    return _unshared(
-        [
-            mesh_definition(),
-            virtual_node_definition(),
-            virtual_service_definition(),
-            virtual_router_definition(),
-            virtual_gateway_definition(),
-            gateway_route_definition(),
-            backend_group_definition(),
-        ]
-    )
+    made = [
+        mesh_definition(),
+        virtual_node_definition(),
+        virtual_service_definition(),
+        virtual_router_definition(),
+        virtual_gateway_definition(),
+        gateway_route_definition(),
+        backend_group_definition(),
+    ]
+    return [add_descriptions(crd) for crd in _unshared(made)]
 
 
 def mesh_manifests(settings: MeshInstallSettings) -> list[JsonObject]:
