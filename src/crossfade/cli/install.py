@@ -1,12 +1,15 @@
 """`crossfade install`: prints manifests on stdout, for `kubectl apply -f -`; touches no cluster itself."""
 
 import argparse
+import re
 import sys
 from typing import Any, Final
 
 import yaml
 
 _LONGEST_DRAIN_S: Final = 3600
+_LONGEST_CLASS: Final = 200
+_LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,8 +36,19 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     mesh.set_defaults(run=_print_mesh)
     gateway = parts.add_parser("gateway", help="the Kong kinds and one gateway")
-    gateway.add_argument("--release", default="kong", help="release name, as in `helm install` (default: %(default)s)")
-    gateway.add_argument("--namespace", default="kong", help="namespace, which must exist (default: %(default)s)")
+    gateway.add_argument(
+        "--release", type=_release, default="kong", help="release name, as in `helm install` (default: %(default)s)"
+    )
+    gateway.add_argument(
+        "--namespace", type=_name, default="kong", help="namespace, which must exist (default: %(default)s)"
+    )
+    gateway.add_argument(
+        "--ingress-class",
+        type=_class,
+        default="kong",
+        metavar="NAME",
+        help="whose Ingresses and other objects it serves; each of several gateways has its own (default: %(default)s)",
+    )
     gateway.add_argument(
         "--compat",
         choices=("kong-2.1", "kong-3"),
@@ -70,6 +84,28 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     gateway.set_defaults(run=_print_gateway)
 
 
+def _release(text: str) -> str:
+    """As Helm bounds it."""
+    return _name(text, longest=53)
+
+
+def _name(text: str, *, longest: int = 63) -> str:
+    if len(text) > longest or re.fullmatch(_LABEL, text) is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of up to {longest} lower-case letters, digits and '-', which is at neither end"
+        )
+    return text
+
+
+def _class(text: str) -> str:
+    """Part of a Lease's name too."""
+    if len(text) > _LONGEST_CLASS or any(re.fullmatch(_LABEL, part) is None for part in text.split(".")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of up to {_LONGEST_CLASS} lower-case letters, digits, '-' and '.'"
+        )
+    return text
+
+
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 4 and int(text) <= _LONGEST_DRAIN_S):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {_LONGEST_DRAIN_S}")
@@ -94,6 +130,7 @@ def _print_gateway(arguments: argparse.Namespace) -> int:
     settings = GatewayInstallSettings(
         release=arguments.release,
         namespace=arguments.namespace,
+        ingress_class=arguments.ingress_class,
         compat=arguments.compat,
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,

@@ -16,7 +16,8 @@ from crossfade.install.field_descriptions import add_descriptions
 from crossfade_kube.meta import JsonObject, Resource
 
 CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
-ELECTION_ID: Final = "kong-ingress-controller-leader-kong"
+_ELECTION: Final = "kong-ingress-controller-leader"
+ELECTION_ID: Final = f"{_ELECTION}-kong"
 # With what the names of the Secrets begin that hold certificates of the plugin acme.
 ACME_SECRETS: Final = "kong-kong-acme"
 HEALTH_PORT: Final = 10254
@@ -82,6 +83,16 @@ class GatewayInstallSettings(Struct, frozen=True):
         return f"{self.fullname}-acme"
 
     @property
+    def cluster_name(self) -> str:
+        """Of what has no namespace: two installations may have the same release name."""
+        return f"{self.fullname}-{self.namespace}"
+
+    @property
+    def election_id(self) -> str:
+        """Gateways of different classes in one namespace have a leader each."""
+        return f"{_ELECTION}-{self.ingress_class}"
+
+    @property
     def selector(self) -> dict[str, str]:
         return {
             "app.kubernetes.io/component": "app",
@@ -131,7 +142,7 @@ def _unshared(objects: list[JsonObject]) -> list[JsonObject]:
 
 
 def webhook_name(settings: GatewayInstallSettings) -> str:
-    return f"{settings.fullname}-{settings.namespace}-validations"
+    return f"{settings.cluster_name}-validations"
 
 
 def webhook_service(fullname: str) -> str:
@@ -152,7 +163,7 @@ def _access(settings: GatewayInstallSettings) -> list[JsonObject]:
     rbac, name = "rbac.authorization.k8s.io", settings.fullname
     version = f"{rbac}/v1"
     subjects = [{"kind": "ServiceAccount", "name": name, "namespace": settings.namespace}]
-    own_names = {"resourceNames": [ELECTION_ID]}
+    own_names = {"resourceNames": [settings.election_id]}
     in_namespace = [
         _rule("coordination.k8s.io", ["leases"], ["create"]),
         {**_rule("coordination.k8s.io", ["leases"], ["get", "update"]), **own_names},
@@ -166,14 +177,14 @@ def _access(settings: GatewayInstallSettings) -> list[JsonObject]:
         {**_rule("", ["secrets"], ["get", "update"]), "resourceNames": own_secrets},
     ]
     return [
-        _object(settings, version, "ClusterRole", name, namespaced=False, rules=in_cluster),
+        _object(settings, version, "ClusterRole", settings.cluster_name, namespaced=False, rules=in_cluster),
         _object(
             settings,
             version,
             "ClusterRoleBinding",
-            name,
+            settings.cluster_name,
             namespaced=False,
-            roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+            roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": settings.cluster_name},
             subjects=subjects,
         ),
         _object(settings, version, "Role", name, rules=in_namespace),
@@ -352,7 +363,7 @@ def _deployment(settings: GatewayInstallSettings) -> JsonObject:
 
 def _controller_container(settings: GatewayInstallSettings) -> JsonObject:
     environment = {
-        "CONTROLLER_ELECTION_ID": ELECTION_ID,
+        "CONTROLLER_ELECTION_ID": settings.election_id,
         "CONTROLLER_INGRESS_CLASS": settings.ingress_class,
         "CONTROLLER_PUBLISH_SERVICE": f"{settings.namespace}/{settings.fullname}-proxy",
         "CROSSFADE_ACME_SECRETS": settings.acme_secrets,

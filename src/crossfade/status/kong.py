@@ -22,6 +22,7 @@ from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.custom_entities import is_ours as is_our_entity
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.decisions import KindDecisions
+from crossfade.status.ownership import Ownership
 from crossfade.status.upstream_policies import PolicyDecisions
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.config_map import ConfigMap
@@ -105,6 +106,9 @@ class StatusDecider:
         self._policies = PolicyDecisions()
         self._news: dict[ObjectRef, ObjectChange] = {}
         self._by_ref: _Verdicts = {}
+        # Plugins that are other gateways' as it seems; asked about again each time.
+        self._left: set[NamespacedName] = set()
+        self._ownership: Ownership
 
     def decide(self, given: StatusInput, *, now: datetime) -> list[ObjectChange]:
         """All that has to be written; nothing for objects that already say it."""
@@ -113,6 +117,8 @@ class StatusDecider:
         classes = ClassFilter(given.snapshot, given.ingress_class)
         our_class = (given.ingress_class, given.snapshot.get(IngressClass, "", given.ingress_class))
         changes: list[ObjectChange] = []
+        self._ownership = Ownership(given.snapshot, classes)
+        self._left = {name for name in self._left if given.snapshot.get(KongPlugin, *name) is not None}
         for kind in _WITH_CONDITIONS:
             changes += self._decide_conditions(kind, given.snapshot, classes, our_class, judged, now)
         changes += self._policies.decide(given.snapshot, classes, our_class, self._by_ref, judged, now)
@@ -133,11 +139,21 @@ class StatusDecider:
             if not _is_ours(item, classes):
                 return None
             ref = typed_ref(item)
-            return _condition_change(item, ref, self._by_ref.get(ref, ()), now)
+            change = _condition_change(item, ref, self._by_ref.get(ref, ()), now)
+            return None if change is None or self._leaves(item) else change
 
-        found = (snapshot.get(kind, ref.namespace, ref.name) for ref in judged if ref.kind == kind.RESOURCE.kind)
+        names = {(ref.namespace, ref.name) for ref in judged if ref.kind == kind.RESOURCE.kind}
+        found = (snapshot.get(kind, *name) for name in names.union(self._left if kind is KongPlugin else ()))
         touched = [item for item in found if item is not None]
         return self._conditions[kind].on(snapshot.all(kind), decide, circumstances=our_class, touched=touched)
+
+    def _leaves(self, item: WithConditions) -> bool:
+        """To the gateways that it is for."""
+        if not isinstance(item, KongPlugin):
+            return False
+        is_left = item.metadata.key in self._ownership.foreign_plugins
+        (self._left.add if is_left else self._left.discard)(item.metadata.key)
+        return is_left
 
     def _decide_news(self, judged: Iterable[ObjectRef]) -> Iterable[ObjectChange]:
         for ref in judged:

@@ -11,6 +11,7 @@ from crossfade.compile.diagnostics import Diagnostic, Severity
 from crossfade.compile.gateway.annotations import UPSTREAM_POLICY
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.status.change import ObjectChange
+from crossfade.status.ownership import Ownership
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.service import Service
@@ -59,13 +60,13 @@ class PolicyDecisions:
 
 
 def _changes(snapshot: Snapshot, classes: ClassFilter, verdicts: Verdicts, now: datetime) -> Iterator[ObjectChange]:
-    """Policies that nothing of our class uses are left alone: they may be another gateway's."""
+    """Policies that nothing of our class uses are left alone, and so are Services of other gateways only."""
     users = _users(snapshot)
-    used = _backends(snapshot, classes)
+    ownership = Ownership(snapshot, classes)
     for policy in snapshot.all(KongUpstreamPolicy):
         services = users.get(policy.metadata.key, ())
-        if any(service.metadata.key in used for service in services):
-            change = _change(policy, sorted(services, key=_age), used, verdicts, now)
+        if any(service.metadata.key in ownership.our_backends for service in services):
+            change = _change(policy, sorted(services, key=_age), ownership, verdicts, now)
             if change is not None:
                 yield change
 
@@ -79,22 +80,6 @@ def _users(snapshot: Snapshot) -> dict[NamespacedName, list[Service]]:
     return found
 
 
-def _backends(snapshot: Snapshot, classes: ClassFilter) -> frozenset[NamespacedName]:
-    return frozenset(
-        NamespacedName(ingress.metadata.namespace, backend.service.name)
-        for ingress in snapshot.all(Ingress)
-        if classes.takes_ingress(ingress)
-        for backend in _all_backends(ingress)
-        if backend is not None and backend.service is not None
-    )
-
-
-def _all_backends(ingress: Ingress) -> Iterator[Any]:
-    yield ingress.spec.default_backend
-    for rule in ingress.spec.rules:
-        yield from (path.backend for path in (rule.http.paths if rule.http else ()))
-
-
 def _age(service: Service) -> tuple[str, str]:
     """The oldest stay where there are too many."""
     return service.metadata.creation_timestamp, service.metadata.name
@@ -103,19 +88,23 @@ def _age(service: Service) -> tuple[str, str]:
 def _change(
     policy: KongUpstreamPolicy,
     services: list[Service],
-    used: frozenset[NamespacedName],
+    ownership: Ownership,
     verdicts: Verdicts,
     now: datetime,
 ) -> ObjectChange | None:
     ref = typed_ref(policy)
     known = policy.status.ancestors if policy.status else ()
     foreign = tuple(one for one in known if one.controller_name != CONTROLLER)
-    is_usable = not _has_errors(verdicts, ref)
-    ours = tuple(
-        _ancestor(service, known, now, is_programmed=is_usable and _is_programmed(service, used, verdicts))
-        for service in services
-    )
-    wanted = (*foreign, *ours)[:_MOST_ANCESTORS]
+    is_usable, used = not _has_errors(verdicts, ref), ownership.our_backends
+    # In the order of the Services whoever wrote what, so that gateways do not sort against each other.
+    own: list[AncestorStatus] = []
+    for service in services:
+        if service.metadata.key in ownership.foreign_backends:
+            own += [one for one in known if one.ancestor_ref == _reference(service) and one not in foreign]
+        else:
+            is_programmed = is_usable and _is_programmed(service, used, verdicts)
+            own.append(_ancestor(service, known, now, is_programmed=is_programmed))
+    wanted = (*foreign, *own)[:_MOST_ANCESTORS]
     if wanted == known:
         return None
     patch = {"status": {"ancestors": [_given(to_builtins(one)) for one in wanted]}}
@@ -137,10 +126,14 @@ def _has_errors(verdicts: Verdicts, ref: ObjectRef) -> bool:
     return any(said.severity is Severity.ERROR for said in verdicts.get(ref, ()))
 
 
+def _reference(service: Service) -> AncestorRef:
+    return AncestorRef("core", "Service", service.metadata.namespace, service.metadata.name)
+
+
 def _ancestor(
     service: Service, known: tuple[AncestorStatus, ...], now: datetime, *, is_programmed: bool
 ) -> AncestorStatus:
-    ref = AncestorRef("core", "Service", service.metadata.namespace, service.metadata.name)
+    ref = _reference(service)
     old = next((one for one in known if one.ancestor_ref == ref and one.controller_name == CONTROLLER), None)
     before = {condition.type: condition for condition in old.conditions} if old else {}
     programmed = (PROGRAMMED, "True", PROGRAMMED) if is_programmed else (PROGRAMMED, "False", _PENDING)

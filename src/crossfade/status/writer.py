@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, TypeVar
 
 from crossfade.status.change import News, ObjectChange
+from crossfade.status.contests import Contests
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import MERGE, Client
 from crossfade_kube.errors import Conflict, Invalid, KubeError, NotFound
@@ -43,6 +44,8 @@ class StatusWriter:
         self._wanted: dict[int, ObjectChange] = {}
         self._waiting: dict[_Key, ObjectChange] = {}
         self._failed: dict[_Key, ObjectChange] = {}
+        self._held: dict[_Key, ObjectChange] = {}
+        self._contests = Contests()
         self._written: OrderedDict[_Key, str] = OrderedDict()
         self._told: OrderedDict[_Key, tuple[News, ...]] = OrderedDict()
         self._backoff = Backoff(RETRY_S, MAX_RETRY_S)
@@ -55,7 +58,7 @@ class StatusWriter:
         A change that is the very same as in the last call costs a look-up.
         """
         before, self._wanted = self._wanted, {id(change): change for change in changes}
-        for known in (self._waiting, self._failed):
+        for known in (self._waiting, self._failed, self._held):
             for key in [key for key, change in known.items() if id(change) not in self._wanted]:
                 del known[key]
         for identity, change in self._wanted.items():
@@ -68,8 +71,19 @@ class StatusWriter:
         key = _Key(change.ref, change.subresource)
         # Our own write comes back as an event; until then the same decision is made again and again.
         is_done = self._told.get(key) == change.news if change.patch is None else self._written.get(key) == change.basis
-        if not is_done:
+        if is_done:
+            return
+        if pause_s := self._contests.pause_s(change) if change.patch is not None else 0.0:
+            self._held[key] = change
+            asyncio.get_running_loop().call_later(pause_s, self._let_go, key, change)
+        else:
             self._waiting[key] = change
+
+    def _let_go(self, key: _Key, change: ObjectChange) -> None:
+        """Unless it was withdrawn meanwhile, or another took its place."""
+        if self._held.get(key) is change:
+            self._waiting[key] = self._held.pop(key)
+            self._arrived.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -101,6 +115,10 @@ class StatusWriter:
             if change.patch is not None:
                 await self._patch(change)
                 _remember(self._written, key, change.basis)
+                if self._contests.note(change):
+                    hint = "give each gateway an ingress class of its own"
+                    fields = {"object": change.ref, "effect": "we write it ever more seldom", "hint": hint}
+                    log.warning("status.contested", extra={"fields": fields})
                 self._backoff.reset()
             self._tell(key, change)
         except (Conflict, NotFound) as exc:

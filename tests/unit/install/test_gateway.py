@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from crossfade.admission.kong import WITHOUT_EFFECT
 from crossfade.api.kong.plugin import KongPlugin
+from crossfade.cli.app import main
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.install.gateway import GatewayInstallSettings, gateway_crd, gateway_crds, gateway_manifests
 from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
@@ -259,3 +260,56 @@ def test_nobody_is_killed_while_it_starts() -> None:
                 startup = container["startupProbe"]
                 assert startup["periodSeconds"] * startup["failureThreshold"] >= 120
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+
+
+def test_installations_of_one_release_name_share_nothing_without_a_namespace() -> None:
+    first, second = (
+        {
+            (item["kind"], item["metadata"]["name"])
+            for item in gateway_manifests(settings)
+            if "namespace" not in item["metadata"]
+        }
+        for settings in (GatewayInstallSettings(), GatewayInstallSettings(namespace="inside", ingress_class="inside"))
+    )
+    assert len(first) == len(second) == 4
+    assert first & second == set()
+
+
+def test_gateways_of_different_classes_have_a_leader_each() -> None:
+    leases = set()
+    for name in ("kong", "inside"):
+        settings = GatewayInstallSettings(ingress_class=name)
+        (deployment,) = by_kind(settings, "Deployment")
+        env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        read = GatewaySettings.from_environment({one["name"]: one.get("value", "") for one in env}, None)
+        (role,) = by_kind(settings, "Role")
+        named = [
+            rule["resourceNames"]
+            for rule in role["rules"]
+            if rule["resources"] == ["leases"] and "resourceNames" in rule
+        ]
+        assert named == [[read.lease.name]]
+        assert read.compile.ingress_class == name
+        leases.add(read.lease.name)
+    assert leases == {"kong-ingress-controller-leader-kong", "kong-ingress-controller-leader-inside"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--release", "Kong"],
+        ["--release", "a" * 54],
+        ["--release", ""],
+        ["--namespace", "a/b"],
+        ["--ingress-class", "a-"],
+        ["--ingress-class", "a..b"],
+        ["--ingress-class", "a." * 100 + "b"],
+        ["--drain-seconds", "-1"],
+        ["--drain-seconds", "9" * 30],
+        ["--drain-seconds", "five"],
+    ],
+)
+def test_what_cannot_be_a_value_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["install", "gateway", *arguments])
+    assert f"{arguments[0]}: {arguments[1]!r}" in capsys.readouterr().err

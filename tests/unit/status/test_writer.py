@@ -183,3 +183,18 @@ async def test_news_without_a_patch_is_told_once() -> None:
         made.writer.submit([waiting])
         made.writer.submit([change("a", "2", News("Changed", "to a"))])
         await eventually(lambda: sorted(made.events()) == ["for members", "to a"])
+
+
+async def test_whoever_writes_against_us_is_not_answered_at_once_for_ever() -> None:
+    async with desk() as found:
+        for turn in range(30):
+            found.api.put(PATH, {"metadata": {"name": "m"}, "status": {"x": "theirs"}})
+            found.writer.submit([change("ours", basis=str(turn))])
+            await asyncio.sleep(0.01)
+        assert len(found.patches()) == 2
+        # What is held is written when its time has come, unless nobody wants it any more.
+        await eventually(lambda: len(found.patches()) == 3, within_s=3)
+        found.writer.submit([change("ours", basis="again")])
+        found.writer.submit([])
+        found.writer.submit([change("else", basis="more")])
+        await eventually(lambda: found.written() == {"x": "else"})
