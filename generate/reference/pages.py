@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from generate.reference.lost_requests import lost_requests_page
+from generate.reference.mesh_settings import mesh_settings_page
 from generate.reference.plugin_pages import in_order, index_page, plugin_page
 from generate.reference.settings import settings_page
 from generate.reference.supported import supported_page
@@ -17,6 +18,7 @@ def pages() -> dict[str, str]:
     made = {
         "supported.md": supported_page(),
         "kong-settings.md": settings_page(),
+        "mesh-settings.md": mesh_settings_page(),
         "lost-requests.md": lost_requests_page(),
         "plugins/README.md": index_page(),
         **{f"plugins/{plugin.name}.md": plugin_page(plugin) for plugin in in_order()},

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -18,23 +18,31 @@ Role = Literal["mesh", "gateway"]
 END_WITHIN_S: Final = 1.6
 
 
-def run_controller(*, role: Role, kubeconfig: str | None) -> None:
-    """Until SIGTERM or SIGINT; raises ConfigError when the settings cannot be used."""
+def run_controller(*, role: Role, kubeconfig: str | None, arguments: Sequence[str] = ()) -> None:
+    """Until SIGTERM or SIGINT; raises ConfigError when the settings cannot be used.
+
+    `arguments` are flags of App Mesh's controller, for the role `mesh`.
+    """
     logging.configure(os.environ.get("CROSSFADE_LOG_LEVEL", "INFO"))
     try:
-        work = _role(role, os.environ, kubeconfig)
+        work = _role(role, os.environ, kubeconfig, arguments)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_until_signal(work))
 
 
-def _role(role: Role, environment: Mapping[str, str], kubeconfig: str | None) -> Coroutine[Any, Any, None]:
+def _role(
+    role: Role, environment: Mapping[str, str], kubeconfig: str | None, arguments: Sequence[str]
+) -> Coroutine[Any, Any, None]:
     if role == "mesh":
         from crossfade.controller.mesh.role import run_mesh_role
         from crossfade.controller.mesh.settings import MeshSettings
 
-        return run_mesh_role(MeshSettings.from_environment(environment, kubeconfig))
+        settings = MeshSettings.from_environment(environment, kubeconfig, arguments)
+        if settings.log_level:
+            logging.configure(settings.log_level)
+        return run_mesh_role(settings)
     from crossfade.controller.gateway.role import run_gateway_role
     from crossfade.controller.gateway.settings import GatewaySettings
 

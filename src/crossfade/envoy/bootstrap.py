@@ -62,6 +62,7 @@ def bootstrap(
     sds_socket: str = "",
     probes: tuple[ProbedPort, ...] = (),
     probes_address: str = "0.0.0.0",
+    admin_log: str = "",
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
@@ -71,6 +72,7 @@ def bootstrap(
     `stats_tags` (name, value) are added to every statistic. `told` are settings that the control plane is to know; they
     show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
     `sds_socket` is where an agent gives certificates. `probes` are listened for on `probes_address`.
+    `admin_log` is a file.
     """
     manager: Json = {}
     if socket_mark is not None:
@@ -82,7 +84,11 @@ def bootstrap(
             "cluster": "crossfade",
             **({"metadata": {TOLD_SETTINGS: dict(told)}} if told else {}),
         },
-        "admin": {"address": _address("127.0.0.1", admin_port), "ignore_global_conn_limit": True},
+        "admin": {
+            "address": _address("127.0.0.1", admin_port),
+            "ignore_global_conn_limit": True,
+            **({"access_log": [_admin_log(admin_log)]} if admin_log else {}),
+        },
         "cluster_manager": manager,
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
         "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags]},
@@ -110,6 +116,17 @@ def bootstrap(
             ]
         },
         "overload_manager": {"resource_monitors": [_connection_limit()]},
+    }
+
+
+def _admin_log(path: str) -> Json:
+    """Without the kubelet's questions, which come every second."""
+    is_ready = {"name": ":path", "string_match": {"exact": "/ready"}, "invert_match": True}
+    config = {"@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path}
+    return {
+        "name": "envoy.access_loggers.file",
+        "filter": {"header_filter": {"header": is_ready}},
+        "typed_config": config,
     }
 
 

@@ -6,6 +6,7 @@ import orjson
 from msgspec import Struct
 
 from crossfade.inject.decision import InjectionDenied
+from crossfade.inject.resources import quantity
 from crossfade.inject.traffic_values import addresses_from_text, ports_from_text
 
 PREFIX: Final = "appmesh.k8s.aws/"
@@ -54,10 +55,10 @@ def wishes_from_annotations(annotations: dict[str, str]) -> PodWishes:
         ignored_ips=addresses_from_text(value("egressIgnoredIPs"), PREFIX + "egressIgnoredIPs"),
         ignored_ports=ports_from_text(value("egressIgnoredPorts"), PREFIX + "egressIgnoredPorts"),
         has_ipv6=not is_set("ipv6", "disabled"),
-        cpu_request=value("cpuRequest"),
-        memory_request=value("memoryRequest"),
-        cpu_limit=value("cpuLimit"),
-        memory_limit=value("memoryLimit"),
+        cpu_request=_quantity(value("cpuRequest"), "cpuRequest"),
+        memory_request=_quantity(value("memoryRequest"), "memoryRequest"),
+        cpu_limit=_quantity(value("cpuLimit"), "cpuLimit"),
+        memory_limit=_quantity(value("memoryLimit"), "memoryLimit"),
         env=(*_env(value("sidecarEnv")), *_json_env(value("sidecarEnvJson"))),
         secret_mounts=_mounts(value("secretMounts"), "secretMounts", "secretName:mountPath"),
         volume_mounts=_mounts(value("volumeMounts"), "volumeMounts", "volumeName:mountPath"),
@@ -74,6 +75,16 @@ def _kind_of_sidecar(text: str | None) -> bool | None:
     if (kind := _KINDS_OF_SIDECARS.get(text.strip().lower())) is None:
         raise InjectionDenied(f"malformed annotation {SIDECAR_KEY}, expected format: {' or '.join(_KINDS_OF_SIDECARS)}")
     return kind
+
+
+def _quantity(text: str | None, key: str) -> str | None:
+    """The API server would refuse the pod for it, and name no annotation."""
+    if text:
+        try:
+            quantity(text)
+        except ValueError as problem:
+            raise InjectionDenied(f"malformed annotation {PREFIX}{key}, {text[:60]!r}: {problem}") from None
+    return text
 
 
 def _env(text: str | None) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ from typing import Final
 from crossfade.envoy.probes import ProbedPort, probes_text
 from crossfade.inject.annotations import PodWishes
 from crossfade.inject.probes import VARIABLE as PROBES
+from crossfade.inject.resources import resources
 from crossfade.inject.sds import sds_mount, sds_variable
 from crossfade.inject.settings import AUTHORITY_BUNDLE, AUTHORITY_KEY, PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
 from crossfade_kube.meta import JsonObject
@@ -31,12 +32,16 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
         "CROSSFADE_ADS_CA": settings.ads_ca_pem,
         "CROSSFADE_ADS_CA_FILE": f"{_TOKEN_DIRECTORY}/{AUTHORITY_KEY}",
         "CROSSFADE_ADS_TOKEN_FILE": f"{_TOKEN_DIRECTORY}/token",
+        **({"ENVOY_ADMIN_ACCESS_LOG_FILE": settings.admin_log} if settings.admin_log else {}),
+        **({"ENVOY_ADMIN_ACCESS_ENABLE_IPV6": "true"} if settings.has_admin_ipv6 else {}),
+        **({"ENABLE_ENVOY_STATS_TAGS": "1"} if settings.has_stats_tags else {}),
     }
     from_fields = {
         "POD_NAME": "metadata.name",
         "POD_NAMESPACE": "metadata.namespace",
         "POD_IP": "status.podIP",
         "APPMESH_PLATFORM_K8S_POD_UID": "metadata.uid",
+        **({"POD_IPS": "status.podIPs"} if settings.has_admin_ipv6 else {}),
     }
     return [
         *({"name": name, "value": value} for name, value in values.items()),
@@ -63,10 +68,10 @@ def with_wishes(env: list[JsonObject], wishes: PodWishes) -> list[JsonObject]:
 
 
 def readiness_probe(settings: SidecarSettings) -> JsonObject:
-    """Ready once Envoy has its first configuration; asked every second, because a rollout waits for it."""
+    """Ready once Envoy has its first configuration."""
     return {
         "httpGet": {"path": "/ready", "port": settings.admin_port},
-        "initialDelaySeconds": 0,
+        "initialDelaySeconds": settings.readiness_delay_s,
         "periodSeconds": settings.readiness_period_s,
         "timeoutSeconds": 1,
         "successThreshold": 1,
@@ -111,16 +116,13 @@ def sds_socket(wishes: PodWishes, settings: SidecarSettings) -> str:
 
 
 def _resources(wishes: PodWishes, settings: SidecarSettings) -> JsonObject:
-    resources: JsonObject = {
-        "requests": {
+    return resources(
+        requests={
             "cpu": wishes.cpu_request or settings.cpu_request,
             "memory": wishes.memory_request or settings.memory_request,
-        }
-    }
-    limits = {
-        "cpu": wishes.cpu_limit or settings.cpu_limit,
-        "memory": wishes.memory_limit or settings.memory_limit,
-    }
-    if given := {name: quantity for name, quantity in limits.items() if quantity}:
-        resources["limits"] = given
-    return resources
+        },
+        limits={
+            "cpu": wishes.cpu_limit or settings.cpu_limit,
+            "memory": wishes.memory_limit or settings.memory_limit,
+        },
+    )

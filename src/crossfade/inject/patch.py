@@ -25,6 +25,7 @@ from crossfade.inject.sds import sds_mount, sds_variable, sds_volume
 from crossfade.inject.settings import PROXY_UID, NativeSidecars, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
+_ECR_SECRET: Final = "appmesh-ecr-secret"  # noqa: S105 - the name of a Secret
 _FARGATE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
 # Kong's charts label their pods so. Who lists the containers of a gateway looks for `envoy` among them, as the tutorial
 # does; and a gateway listens until its end, so that a sidecar of the classic kind knows how long it is needed.
@@ -66,7 +67,7 @@ def sidecar_patch(
         *probes.patch,
         *patch,
         *_append("/spec/initContainers", spec.get("initContainers"), initial),
-        *_token_group(spec),
+        *_of_pod(spec, settings),
     ]
 
 
@@ -112,7 +113,7 @@ def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSetti
     if changed == container:
         return []
     replaced = {"op": "replace", "path": f"/spec/containers/{index}", "value": changed}
-    return [replaced, *_add_volumes(pod["spec"], PodWishes(), socket), *_token_group(pod["spec"])]
+    return [replaced, *_add_volumes(pod["spec"], PodWishes(), socket), *_of_pod(pod["spec"], settings)]
 
 
 def _uses_cni(pod: JsonObject, wishes: PodWishes) -> bool:
@@ -144,9 +145,13 @@ def _add_volumes(spec: dict[str, Any], wishes: PodWishes, sds_path: str) -> list
     return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, *added]}] if added else []
 
 
-def _token_group(spec: dict[str, Any]) -> list[JsonObject]:
-    """The sidecar's user must be able to read the pod's service-account token."""
+def _of_pod(spec: dict[str, Any], settings: SidecarSettings) -> list[JsonObject]:
+    """The sidecar's user must be able to read the pod's service-account token, the kubelet to pull its image."""
+    patch: list[JsonObject] = []
     context: dict[str, Any] = spec.get("securityContext") or {}
-    if context.get("fsGroup") is not None:
-        return []
-    return [{"op": "add", "path": "/spec/securityContext", "value": {**context, "fsGroup": PROXY_UID}}]
+    if settings.sets_group and context.get("fsGroup") is None:
+        patch.append({"op": "add", "path": "/spec/securityContext", "value": {**context, "fsGroup": PROXY_UID}})
+    secrets: list[JsonObject] = spec.get("imagePullSecrets") or []
+    if settings.uses_ecr_secret and {"name": _ECR_SECRET} not in secrets:
+        patch.append({"op": "add", "path": "/spec/imagePullSecrets", "value": [*secrets, {"name": _ECR_SECRET}]})
+    return patch

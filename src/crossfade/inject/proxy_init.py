@@ -4,6 +4,7 @@ from typing import Final
 
 from crossfade.api.appmesh import VirtualNode
 from crossfade.inject.annotations import PREFIX, PodWishes
+from crossfade.inject.resources import resources
 from crossfade.inject.settings import PROXY_UID, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
@@ -35,7 +36,10 @@ def init_container(node: VirtualNode, wishes: PodWishes, settings: SidecarSettin
         "name": INIT_NAME,
         "image": settings.init_image,
         "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}, "runAsUser": 0, "runAsNonRoot": False},
-        "resources": {"requests": {"cpu": settings.cpu_request, "memory": settings.memory_request}},
+        "resources": resources(
+            requests={"cpu": settings.cpu_request, "memory": settings.memory_request},
+            limits={"cpu": settings.cpu_limit, "memory": settings.memory_limit},
+        ),
         "env": [{"name": key, "value": value} for key, value in env.items()],
     }
 

@@ -29,7 +29,8 @@ class SidecarSettings(Struct, frozen=True):
     which pods get one unasked. `pre_stop_delay_s` holds the sidecar back when a pod ends; 0, because `crossfade
     proxy` stays as long as it is needed. `start_timeout_s` is how long the application waits for its sidecar's
     first configuration before the sidecar is started anew. `sds_socket` is a socket of the node at which an agent gives
-    certificates; empty for none.
+    certificates; empty for none. `admin_log` is a file of the sidecar's, empty for none. With `has_admin_ipv6` the
+    statistics are at every address of the pod. With `sets_group` pods without an `fsGroup` get one.
     """
 
     proxy_image: str
@@ -46,6 +47,7 @@ class SidecarSettings(Struct, frozen=True):
     cpu_limit: str = ""
     memory_limit: str = ""
     pre_stop_delay_s: int = 0
+    readiness_delay_s: int = 0
     readiness_period_s: int = 1
     ignored_ips: str = "169.254.169.254"
     waits_until_ready: bool = False
@@ -53,3 +55,8 @@ class SidecarSettings(Struct, frozen=True):
     native: NativeSidecars = NativeSidecars.AUTO
     start_timeout_s: int = 180
     sds_socket: str = ""
+    admin_log: str = ""
+    has_admin_ipv6: bool = False
+    has_stats_tags: bool = False
+    sets_group: bool = True
+    uses_ecr_secret: bool = False

@@ -33,7 +33,7 @@ _NO_FILES: Final = ControlPlaneFiles()
 
 
 class ProxySettings(NamedTuple):
-    """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers.
+    """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers; `more_ips` too.
 
     `told` are the settings of Kong that the controller carries out. `ads_ca_file`, once it is there, counts in place of
     `ads_ca_pem`.
@@ -62,6 +62,8 @@ class ProxySettings(NamedTuple):
     told: Told = Told({})
     sds_socket: str = ""
     probes: tuple[ProbedPort, ...] = ()
+    more_ips: tuple[str, ...] = ()
+    admin_log: str = ""
 
 
 class SettingsError(Exception):
@@ -103,7 +105,17 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         told=_told(reading),
         sds_socket=environment.get("APPMESH_SDS_SOCKET_PATH") or ("" if is_gateway else SDS_SOCKET),
         probes=_probes(environment.get("CROSSFADE_PROBES", "")),
+        more_ips=() if is_gateway else _more_ips(environment),
+        admin_log=environment.get("ENVOY_ADMIN_ACCESS_LOG_FILE", ""),
     )
+
+
+def _more_ips(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The pod's addresses of the other family, if these are wanted."""
+    if environment.get("ENVOY_ADMIN_ACCESS_ENABLE_IPV6") != "true":
+        return ()
+    found = environment.get("POD_IPS", "").split(",")
+    return tuple(ip.strip() for ip in found if ip.strip() not in ("", environment.get("POD_IP")))
 
 
 def _probes(text: str) -> tuple[ProbedPort, ...]:
@@ -181,8 +193,8 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
     if not separator or not port.isdigit():
         raise SettingsError(f"CROSSFADE_ADS_ADDRESS is {settings.ads_address!r}: it must be host:port")
     pages = status_pages(settings.status)
-    if settings.pod_ip is not None:
-        pages = (*pages, AdminPages(settings.pod_ip, settings.admin_port, STATS_PATHS))
+    for address in (*([settings.pod_ip] if settings.pod_ip is not None else ()), *settings.more_ips):
+        pages = (*pages, AdminPages(address, settings.admin_port, STATS_PATHS))
     return json.dumps(
         bootstrap(
             node_id=settings.node_id,
@@ -198,6 +210,7 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
             sds_socket=settings.sds_socket,
             probes=settings.probes,
             probes_address=settings.pod_ip or "0.0.0.0",
+            admin_log=settings.admin_log,
         )
     )
 
@@ -208,11 +221,24 @@ def run_proxy(*, is_gateway: bool) -> int:
         settings = settings_from_environment(os.environ, is_gateway=is_gateway)
         for remark in settings.told.remarks:
             _say(f"{remark.where} {remark.text}")
+        settings = _with_writable_log(settings)
         with work_folder("crossfade-proxy-") as folder:
             return _run(settings, folder)
     except (SettingsError, FileNotFoundError) as error:
         _say(str(error))
         return 1
+
+
+def _with_writable_log(settings: ProxySettings) -> ProxySettings:
+    """Envoy would not start with one that it cannot write."""
+    if not settings.admin_log:
+        return settings
+    try:
+        with Path(settings.admin_log).open("ab"):
+            return settings
+    except OSError as error:
+        _say(f"ENVOY_ADMIN_ACCESS_LOG_FILE is {settings.admin_log}: {error.strerror}; the admin port is not logged")
+        return settings._replace(admin_log="")
 
 
 def _say(text: str) -> None:

@@ -60,7 +60,7 @@ def backends_seen(
     namespace = node.metadata.namespace
     for backend in node.spec.backends:
         yield _seen(links.service(backend.virtual_service, namespace), plans)
-    for reference in node.spec.backend_groups:
+    for reference in node.spec.backend_groups if links.cluster.uses_backend_groups else ():
         key = reference.within(namespace)
         if key.name == _EVERY_SERVICE:
             for service in _all_of(key.namespace, members):
@@ -87,6 +87,9 @@ def _grouped(
     node: VirtualNode, members: Members, links: Links, diagnostics: Diagnostics
 ) -> list[tuple[str, VirtualService]]:
     """Services of the node's backend groups; the group name `*` stands for all services of its namespace."""
+    if not links.cluster.uses_backend_groups:
+        _report_groups(node, diagnostics)
+        return []
     found: list[tuple[str, VirtualService]] = []
     for index, reference in enumerate(node.spec.backend_groups):
         field, key = f"spec.backendGroups[{index}]", reference.within(node.metadata.namespace)
@@ -114,6 +117,18 @@ def _services_of(group: BackendGroup, links: Links, diagnostics: Diagnostics) ->
             continue
         services.append(service)
     return services
+
+
+def _report_groups(node: VirtualNode, diagnostics: Diagnostics) -> None:
+    if node.spec.backend_groups:
+        diagnostics.warning(
+            typed_ref(node),
+            "backend.groups-off",
+            "the controller has --enable-backend-groups=false",
+            effect="the node's pods cannot call the services of its groups, unless they are backends too",
+            hint="set the flag to true (enableBackendGroups of the chart), or name the services in spec.backends",
+            field="spec.backendGroups",
+        )
 
 
 def _report(node: VirtualNode, problem: Refusal, field: str, diagnostics: Diagnostics) -> None:

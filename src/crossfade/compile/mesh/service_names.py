@@ -18,13 +18,15 @@ FROM_DNS: Final = "dns"
 class ClusterView(Struct, frozen=True):
     """`domain` is the cluster's DNS domain; without `shows_endpoints` Services and EndpointSlices may not be read.
 
-    Without `shows_pods` pods may not, without `shows_secrets` Secrets.
+    Without `shows_pods` pods may not, without `shows_secrets` Secrets. Without `uses_backend_groups` nodes reach no
+    more by them.
     """
 
     domain: str = "cluster.local"
     shows_endpoints: bool = True
     shows_pods: bool = True
     shows_secrets: bool = True
+    uses_backend_groups: bool = True
 
 
 ANY_CLUSTER: Final = ClusterView()

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade_kube.errors import ConfigError
 
-DNS_TTL_S: Final = 300
 _DNS_PRIVATE: Final = "DNS_PRIVATE"
 _HTTP: Final = "HTTP"
 _AMAZON: Final = ".amazonaws.com"
@@ -28,8 +27,8 @@ class AwsNamespace(NamedTuple):
 class AwsCloudMap:
     """One client; its calls may come from several threads."""
 
-    def __init__(self, region: str) -> None:
-        """Raises ConfigError where botocore is not installed."""
+    def __init__(self, region: str, *, uses_fips: bool = False, dns_ttl_s: int = 300) -> None:
+        """`dns_ttl_s` is of the records of new services. Raises ConfigError where botocore is not installed."""
         try:
             import botocore.session
             from botocore.config import Config
@@ -37,15 +36,23 @@ class AwsCloudMap:
         except ImportError as exc:
             raise ConfigError("Cloud Map of AWS needs botocore: install crossfade[aws]") from exc
         self.region = region
+        self._dns_ttl_s = dns_ttl_s
         session = botocore.session.get_session()
         self._errors = (BotoCoreError, ClientError)
-        client: Any = session.create_client("servicediscovery", region_name=region)
+        fips = {"use_fips_endpoint": True} if uses_fips else {}
+        client: Any = session.create_client("servicediscovery", region_name=region, config=Config(**fips))
         if _AMAZON not in client.meta.endpoint_url:
             # Amazon's own endpoint has another host for some calls.
             client = session.create_client(
-                "servicediscovery", region_name=region, config=Config(inject_host_prefix=False)
+                "servicediscovery", region_name=region, config=Config(inject_host_prefix=False, **fips)
             )
         self._client = client
+
+    @property
+    def endpoint(self) -> str:
+        """Whom it asks."""
+        found: str = self._client.meta.endpoint_url
+        return found
 
     def namespaces(self) -> dict[str, AwsNamespace]:
         """By name."""
@@ -60,7 +67,7 @@ class AwsCloudMap:
 
     def create_service(self, namespace: AwsNamespace, name: str, *, record: str) -> str:
         """Its id. `record` is A or AAAA, for a namespace with DNS."""
-        dns = {"RoutingPolicy": "MULTIVALUE", "DnsRecords": [{"Type": record, "TTL": DNS_TTL_S}]}
+        dns = {"RoutingPolicy": "MULTIVALUE", "DnsRecords": [{"Type": record, "TTL": self._dns_ttl_s}]}
         more = {"DnsConfig": dns} if namespace.kind == _DNS_PRIVATE else {}
         answer = self._call("create_service", Name=name, NamespaceId=namespace.id, **more)
         created: str = answer["Service"]["Id"]

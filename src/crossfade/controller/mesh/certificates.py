@@ -1,12 +1,12 @@
 """The mesh controller's certificates: kept in a Secret, renewed in time, announced in the webhook configurations."""
 
-import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 from crossfade.certs.issuer import ServerCertificates
 from crossfade.certs.key_files import load_into
+from crossfade.controller.mesh.webhook_tls import WebhookTls
 from crossfade.controller.secret_certificates import announce, load_or_renew
 from crossfade.install.mesh_names import (
     CERTIFICATE_SECRET,
@@ -30,10 +30,14 @@ class Certificates:
     """`refresh` first, and again from time to time; new connections get what the last one found."""
 
     def __init__(
-        self, client: Client, *, namespace: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        client: Client,
+        *,
+        namespace: str,
+        tls: WebhookTls,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.webhook_tls: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.webhook_tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.webhook_tls: Final = tls.server_context()
         self._client = client
         self._secret = NamespacedName(namespace, CERTIFICATE_SECRET)
         self._names = tuple(server_names(namespace))

@@ -16,6 +16,8 @@ from crossfade_kube.core.endpoint_slice import SERVICE_NAME_LABEL
 from crossfade_kube.meta import JsonObject
 
 HOSTNAME_ANNOTATION: Final = "external-dns.alpha.kubernetes.io/hostname"
+TTL_ANNOTATION: Final = "external-dns.alpha.kubernetes.io/ttl"
+DEFAULT_TTL_S: Final = 300
 MANAGED_LABEL: Final = "crossfade.dev/cloud-map"
 _SLICE_MANAGER_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 _MOST_ENDPOINTS: Final = 1000
@@ -23,13 +25,18 @@ _MOST_NAME: Final = 63
 _SERVICE_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
-def cloud_map_objects(instances: InstancesByName, *, namespace: str, manager: str) -> list[JsonObject]:
-    """In the order in which they are to be applied. `namespace` is the controller's own."""
+def cloud_map_objects(
+    instances: InstancesByName, *, namespace: str, manager: str, ttl_s: int = DEFAULT_TTL_S
+) -> list[JsonObject]:
+    """In the order in which they are to be applied. `namespace` is the controller's own; `ttl_s` is of DNS records."""
     found: list[JsonObject] = []
     for cloud_map_name, object_name in _object_names(instances).items():
         own = instances[cloud_map_name]
         labels = {MANAGED_LABEL: "true"}
-        found.append(_service(object_name, cloud_map_name, own, namespace, labels))
+        service = _service(object_name, cloud_map_name, own, namespace, labels)
+        if ttl_s != DEFAULT_TTL_S:
+            service["metadata"]["annotations"][TTL_ANNOTATION] = str(ttl_s)
+        found.append(service)
         found += _slices(object_name, own, namespace, {**labels, _SLICE_MANAGER_LABEL: manager})
     return found
 

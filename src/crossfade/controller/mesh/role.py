@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from msgspec import structs
+
 from crossfade import __version__
 from crossfade.admission.server import admission_server
 from crossfade.api.appmesh import (
@@ -52,7 +54,6 @@ from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
     LEASE,
     NAME,
-    ads_address,
 )
 from crossfade.status.appmesh import decide_changes
 from crossfade.status.certificates import with_ages
@@ -99,6 +100,10 @@ log = EventLog("crossfade.mesh")
 
 async def run_mesh_role(settings: MeshSettings) -> None:
     """Until cancelled; raises ConfigError when the cluster's configuration cannot be used."""
+    for remark in settings.remarks:
+        log.warning("settings.without-effect", setting=remark.flag, reason=remark.text)
+    if settings.unknown_flags:
+        log.warning("settings.unknown", flags=", ".join(settings.unknown_flags), effect="they are ignored")
     config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
     async with Client(config, user_agent=f"crossfade-mesh/{__version__}") as client:
         role: _MeshRole | None = None
@@ -112,7 +117,8 @@ async def run_mesh_role(settings: MeshSettings) -> None:
                 client, (Pod,), log, otherwise="no pod is registered for Cloud Map, and none is spoken to in HTTP/2"
             )
             secrets = await may_read(client, (Secret,), log, otherwise="", is_optional=True)
-            role = _MeshRole(settings, client, ClusterView(settings.cluster_domain, endpoints, pods, secrets))
+            view = ClusterView(settings.cluster_domain, endpoints, pods, secrets, settings.uses_backend_groups)
+            role = _MeshRole(settings, client, view)
             await role.run()
 
 
@@ -122,7 +128,7 @@ class _MeshRole:
     def __init__(self, settings: MeshSettings, client: Client, cluster: ClusterView) -> None:
         self._settings = settings
         self._client = client
-        self._certificates = Certificates(client, namespace=settings.namespace)
+        self._certificates = Certificates(client, namespace=settings.namespace, tls=settings.webhook_tls)
         self._registrations = Registrations(client, CONFIGURATIONS, log=log)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
         kinds = (*KINDS, *_ENDPOINT_KINDS) if cluster.shows_endpoints else KINDS
@@ -151,7 +157,7 @@ class _MeshRole:
             tell=self._tell_meshes,
         )
         self._names: CloudMapNames | None = None
-        aws = AwsCloudMap(settings.region) if settings.uses_aws_cloud_map else None
+        aws = _aws_cloud_map(settings)
         self._aws = aws
         self._registry: AwsRegistry | None = None
         self._discovery = AwsDiscovery(aws, log=log, on_change=lambda it: self._loop.learn(it)) if aws else None
@@ -196,6 +202,9 @@ class _MeshRole:
     async def _lead(self) -> None:
         """Only one controller writes; all of them serve."""
         settings = self._settings
+        if not settings.elects_leader:
+            await self._write_statuses()
+            return
         election = LeaderElection(self._client, namespace=settings.namespace, name=LEASE, identity=settings.identity)
         await election.lead(self._write_statuses)
 
@@ -229,7 +238,8 @@ class _MeshRole:
             self._registry.submit(model.instances, model.registrations)
         # The names are Route 53's where instances are at AWS.
         instances = model.instances if self._registry is None else NO_INSTANCES
-        wanted = cloud_map_objects(instances, namespace=self._settings.namespace, manager=NAME)
+        own = self._settings
+        wanted = cloud_map_objects(instances, namespace=own.namespace, manager=NAME, ttl_s=own.dns_ttl_s)
         self._names.submit(wanted, self._loop.snapshot)
 
     async def _submit_from_time_to_time(self) -> None:
@@ -304,21 +314,11 @@ class _MeshRole:
         return None if self._loop.model is None else (self._certificates.authority_pem, self._loop.snapshot)
 
     def _sidecar(self) -> SidecarSettings:
-        settings = self._settings
-        return SidecarSettings(
-            proxy_image=settings.proxy_image,
-            init_image=settings.init_image,
-            ads_address=ads_address(settings.namespace),
+        sidecar = self._settings.sidecar
+        return structs.replace(
+            sidecar,
             ads_ca_pem=self._certificates.authority_pem,
-            version=__version__,
-            region=settings.region,
-            log_level=settings.sidecar_log_level,
-            pre_stop_delay_s=settings.sidecar_pre_stop_delay_s,
-            waits_until_ready=settings.waits_until_proxy_ready,
-            has_native_sidecars=self._has_native_sidecars or settings.native_sidecars is NativeSidecars.ALWAYS,
-            native=settings.native_sidecars,
-            start_timeout_s=settings.sidecar_start_timeout_s,
-            sds_socket=settings.sds_socket,
+            has_native_sidecars=self._has_native_sidecars or sidecar.native is NativeSidecars.ALWAYS,
         )
 
     def _report(self, finding: Finding) -> None:
@@ -344,6 +344,12 @@ class _MeshRole:
             if (origin := one.fault.origin) is not None:
                 tell = self._events.warning if one.is_problem else self._events.normal
                 tell(origin.ref, one.reason, f"{origin.path}: {one.message}")
+
+
+def _aws_cloud_map(settings: MeshSettings) -> AwsCloudMap | None:
+    if not settings.uses_aws_cloud_map:
+        return None
+    return AwsCloudMap(settings.region, uses_fips=settings.uses_fips, dns_ttl_s=settings.dns_ttl_s)
 
 
 def _unreadable(diagnostics: Diagnostics) -> list[ObjectChange]:

@@ -41,5 +41,5 @@ def test_wrong_settings_are_named(variable: str, value: str) -> None:
 def test_settings_of_sidecars() -> None:
     environ = {"CROSSFADE_NATIVE_SIDECARS": "never", "CROSSFADE_PRE_STOP_DELAY_S": "20"}
     settings = MeshSettings.from_environment(environ, None)
-    assert (settings.native_sidecars, settings.sidecar_pre_stop_delay_s) == ("never", 20)
-    assert settings.sidecar_start_timeout_s == 180
+    assert (settings.sidecar.native, settings.sidecar.pre_stop_delay_s) == ("never", 20)
+    assert settings.sidecar.start_timeout_s == 180
