@@ -109,6 +109,10 @@ def test_read_only_fields_are_refused(kind: str, field: str) -> None:
             "found multiple matching virtualGateways for gatewayRoute: jazz, expecting 1 but found 2: a,b",
         ),
         (
+            [gateway("b", "other"), gateway("a", "another")],
+            "found multiple matching virtualGateways for gatewayRoute: jazz, expecting 1 but found 2: a,b",
+        ),
+        (
             [gateway("a", "other")],
             "virtualGateway referenced does not belong to the mesh referenced in GatewayRoute Create",
         ),
@@ -127,6 +131,12 @@ def test_a_gateway_route_needs_exactly_one_gateway_of_its_mesh(gateways: list[Vi
 def test_a_gateway_route_gets_its_gateway() -> None:
     added = values(default_member(create("GatewayRoute"), Surroundings(LABELS, [mesh()], [gateway("a")])))
     assert added["virtualGatewayRef"] == {"namespace": "edge", "name": "a", "uid": "uid-a"}
+
+
+def test_gateways_of_other_meshes_do_not_stand_in_the_way() -> None:
+    gateways = [gateway("a", "other"), gateway("b"), gateway("c", "another")]
+    added = values(default_member(create("GatewayRoute"), Surroundings(LABELS, [mesh()], gateways)))
+    assert added["virtualGatewayRef"]["name"] == "b"
 
 
 @pytest.mark.parametrize(

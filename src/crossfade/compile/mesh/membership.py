@@ -38,24 +38,34 @@ def choose_mesh(meshes: Iterable[Mesh], namespace: str, labels: dict[str, str]) 
 def choose_gateway(
     gateways: Iterable[VirtualGateway], route: GatewayRoute, labels: dict[str, str], *, mesh: str
 ) -> VirtualGateway | Refusal:
-    """The one gateway that selects the namespace (its `labels`) and the route; it must be in `mesh`."""
+    """The one gateway that selects the namespace (its `labels`) and the route; it must be in `mesh`.
+
+    Where several do, the one of `mesh` is meant: two meshes whose namespaces bear the same label disturb each other no
+    more, as they did in App Mesh.
+    """
     found = sorted(
         (gateway for gateway in gateways if _accepts(gateway, route, labels)),
         key=lambda gateway: gateway.metadata.key,
     )
+    own = [gateway for gateway in found if _is_in(gateway, mesh)]
     name = route.metadata.name
     if not found:
         return Refusal(f"failed to find matching virtualGateway for gatewayRoute: {name}, expecting 1 but found 0")
-    if len(found) > 1:
+    if len(found) > 1 and len(own) != 1:
         names = ",".join(gateway.metadata.name for gateway in found)
         return Refusal(
             f"found multiple matching virtualGateways for gatewayRoute: {name}, "
             f"expecting 1 but found {len(found)}: {names}"
         )
-    reference = found[0].spec.mesh_ref
-    if reference is not None and reference.name != mesh:
+    if not own:
         return Refusal("virtualGateway referenced does not belong to the mesh referenced in GatewayRoute Create")
-    return found[0]
+    return own[0]
+
+
+def _is_in(gateway: VirtualGateway, mesh: str) -> bool:
+    """One that admission has not seen has no mesh yet."""
+    reference = gateway.spec.mesh_ref
+    return reference is None or reference.name == mesh
 
 
 def _accepts(gateway: VirtualGateway, route: GatewayRoute, labels: dict[str, str]) -> bool:

@@ -1,0 +1,403 @@
+"""AWS's walkthroughs of App Mesh, one a test: what its README promises, on its manifests as published."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import Any, Final, NamedTuple
+
+import grpc
+import pytest
+
+from tests.support.aws_walkthroughs import Answer, Walkthrough, Walkthroughs, opaque_secret, walkthroughs
+from tests.support.gateway import eventually
+from tests.support.tls import Pair, issue
+
+pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
+
+Json = dict[str, Any]
+PREFIX: Final = "howto-k8s-"
+IN_CLUSTER: Final = "{}.svc.cluster.local"
+SETS: Final = {
+    one.name: one
+    for one in (
+        Walkthrough("howto-k8s-cloudmap"),
+        Walkthrough("howto-k8s-connection-pools"),
+        Walkthrough("howto-k8s-egress"),
+        Walkthrough("howto-k8s-envoy-logging-custom-format", manifest="manifest.yaml.template"),
+        Walkthrough("howto-k8s-grpc", apps=("color_server", "color_client"), cloud_map=IN_CLUSTER),
+        Walkthrough("howto-k8s-grpc-ingress-v2", apps=("greeter", "")),
+        Walkthrough("howto-k8s-http-headers"),
+        Walkthrough("howto-k8s-http-ingress-v2"),
+        Walkthrough("howto-k8s-http2", apps=("color_server", "color_client"), cloud_map=IN_CLUSTER),
+        Walkthrough("howto-k8s-ingress-gateway"),
+        Walkthrough("howto-k8s-mtls-file-based"),
+        Walkthrough("howto-k8s-multiple-listeners", manifest="manifest.yaml"),
+        Walkthrough("howto-k8s-outlier-detection"),
+        Walkthrough("howto-k8s-retry-policy"),
+        Walkthrough("howto-k8s-timeout-policy"),
+        Walkthrough("howto-k8s-tls-file-based"),
+    )
+}
+SLOW = SETS["howto-k8s-timeout-policy"]
+TLS, MUTUAL = SETS["howto-k8s-tls-file-based"], SETS["howto-k8s-mtls-file-based"]
+# What their scripts set for `up` and for `addGreen`.
+TLS_STEPS: Final = (
+    {"FRONTEND_APP_CERT": "ca1-cert-tls", "FRONTEND_CERT_CHAIN": "ca_1_cert.pem"},
+    {"FRONTEND_APP_CERT": "ca1-ca2-bundle-tls", "FRONTEND_CERT_CHAIN": "ca_1_ca_2_bundle.pem"},
+)
+MUTUAL_STEPS: Final = (
+    {"FRONT_APP_K8S_SECRET": "front-ca1-tls", "FRONT_APP_CA_CERT": "ca_1_cert.pem"},
+    {"FRONT_APP_K8S_SECRET": "front-ca1-ca2-tls", "FRONT_APP_CA_CERT": "ca_1_ca_2_bundle.pem"},
+)
+FIRST_STEPS: Final = {TLS.name: TLS_STEPS[0], MUTUAL.name: MUTUAL_STEPS[0]}
+# Stands for `kubectl port-forward`, and for a client in the cluster: set, app and port.
+FORWARDED: Final = (
+    *(
+        (f"howto-k8s-{name}", "front")
+        for name in (
+            *("cloudmap", "envoy-logging-custom-format", "http-headers", "mtls-file-based", "outlier-detection"),
+            *("retry-policy", "timeout-policy", "tls-file-based"),
+        )
+    ),
+    ("howto-k8s-grpc", "client"),
+    ("howto-k8s-http2", "client"),
+)
+SOON_S: Final = 30.0
+
+
+class Running(NamedTuple):
+    aws: Walkthroughs
+    slow_answer: Future[Answer]
+    """Of the walkthrough of timeouts: it takes its time while the others are set up and run."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with walkthroughs(tmp_path_factory.mktemp("aws")) as aws, ThreadPoolExecutor(1) as pool:
+        aws.apply(prepared(SLOW))
+        slow_answer = pool.submit(ask_when_ready, aws)
+        objects = [item for one in SETS.values() if one is not SLOW for item in prepared(one)]
+        aws.apply(objects)
+        aws.wait(*(item["metadata"]["name"] for item in objects if item["kind"] == "Namespace"))
+        yield Running(aws, slow_answer)
+
+
+@pytest.fixture
+def aws(running: Running) -> Walkthroughs:
+    return running.aws
+
+
+def ask_when_ready(aws: Walkthroughs) -> Answer:
+    aws.wait(SLOW.name)
+    eventually(lambda: aws.ask(SLOW.name, "front-forwarded", "/ping").status == 200, within_s=SOON_S)
+    return aws.ask(SLOW.name, "front-forwarded", "/color", timeout_s=60)
+
+
+def prepared(one: Walkthrough) -> Iterator[Json]:
+    first, *others = one.objects(**FIRST_STEPS.get(one.name, {}))
+    yield first
+    yield from {TLS.name: tls_secrets, MUTUAL.name: mutual_secrets}.get(one.name, list)()
+    yield from others
+    if one.name == "howto-k8s-connection-pools":
+        yield one.forwarded("ingress-gw", 8088)
+    for name, app in FORWARDED:
+        if name == one.name:
+            yield one.forwarded(app, 8080)
+
+
+def tls_secrets() -> Iterator[Json]:
+    one, two = issue("ca 1"), issue("ca 2")
+    for color, authority in (("blue", one), ("green", two)):
+        yield opaque_secret(TLS, f"colorapp-{color}-tls", color_files(TLS, color, authority))
+    yield opaque_secret(TLS, "ca1-cert-tls", {"ca_1_cert.pem": one.certificate_pem})
+    yield opaque_secret(TLS, "ca1-ca2-bundle-tls", {"ca_1_ca_2_bundle.pem": one.certificate_pem + two.certificate_pem})
+
+
+def mutual_secrets() -> Iterator[Json]:
+    one, two = issue("ca 1"), issue("ca 2")
+    for color, authority in (("blue", one), ("green", two)):
+        files = {**color_files(MUTUAL, color, authority), "ca_1_cert.pem": one.certificate_pem}
+        yield opaque_secret(MUTUAL, f"colorapp-{color}-tls", files)
+    front = pair_files("front", issue("front", one, hosts=(f"front.{IN_CLUSTER.format(MUTUAL.name)}",)), one)
+    yield opaque_secret(MUTUAL, "front-ca1-tls", {**front, "ca_1_cert.pem": one.certificate_pem})
+    both = one.certificate_pem + two.certificate_pem
+    yield opaque_secret(MUTUAL, "front-ca1-ca2-tls", {**front, "ca_1_ca_2_bundle.pem": both})
+
+
+def color_files(walkthrough: Walkthrough, color: str, authority: Pair) -> dict[str, bytes]:
+    host = f"color-{color}.{IN_CLUSTER.format(walkthrough.name)}"
+    return pair_files(f"colorapp-{color}", issue(color, authority, hosts=(host,)), authority)
+
+
+def pair_files(name: str, pair: Pair, authority: Pair) -> dict[str, bytes]:
+    chain = pair.certificate_pem + authority.certificate_pem
+    return {f"{name}_cert_chain.pem": chain, f"{name}_key.pem": pair.key_pem}
+
+
+def colors(aws: Walkthroughs, name: str, count: int, path: str = "/", service: str = "front-forwarded") -> Counter[str]:
+    return Counter(aws.ask(name, service, path).body for _ in range(count))
+
+
+def exec_in(aws: Walkthroughs, name: str, where: str, container: str, script: str) -> str:
+    return aws.kubectl("exec", "-n", name, where, "-c", container, "--", "sh", "-c", script)
+
+
+def stats(aws: Walkthroughs, name: str, deployment: str) -> dict[str, str]:
+    script = "curl -s http://localhost:9901/stats"
+    lines = exec_in(aws, name, f"deploy/{deployment}", "envoy", script).splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def test_http_headers(aws: Walkthroughs) -> None:
+    name = "howto-k8s-http-headers"
+    eventually(lambda: aws.ask(name, "front-forwarded") == (200, "white"), within_s=SOON_S)
+    for told, color in {
+        "blue": "blue",
+        "red": "red",
+        "requesting.green.color": "green",
+        "rainbow": "yellow",
+    }.items():
+        assert aws.ask(name, "front-forwarded", color_header=told) == (200, color)
+
+
+def test_retry_policy(aws: Walkthroughs) -> None:
+    """The server answers every fourth request; App Mesh itself repeats one twice where no policy says how often."""
+    name = "howto-k8s-retry-policy"
+    eventually(lambda: aws.ask(name, "front-forwarded").status == 200, within_s=SOON_S)
+    statuses = [aws.ask(name, "front-forwarded").status for _ in range(20)]
+    assert Counter(statuses) == {200: 10, 503: 10}
+    aws.apply(SETS[name].objects(uncommented=True))
+
+    def repeats() -> bool:
+        return {aws.ask(name, "front-forwarded").status for _ in range(8)} == {200}
+
+    eventually(repeats, within_s=SOON_S)
+
+
+def test_egress(aws: Walkthroughs) -> None:
+    name = "howto-k8s-egress"
+
+    def from_front(color: str) -> str:
+        script = f"curl -s -m 5 -w ' %{{http_code}}' {color}.mesh-external.svc.cluster.local:8080/"
+        return exec_in(aws, name, "deploy/front", "app", script)
+
+    eventually(lambda: from_front("blue") == "external: blue 200", within_s=SOON_S)
+    assert from_front("red") == " 404"
+    allowed = [one for one in SETS[name].objects() if one["kind"] == "Mesh"]
+    allowed[0]["spec"]["egressFilter"]["type"] = "ALLOW_ALL"
+    aws.apply(allowed)
+    eventually(lambda: from_front("red") == "external: red 200", within_s=SOON_S)
+    assert from_front("blue") == "external: blue 200"
+
+
+def test_cloudmap(aws: Walkthroughs) -> None:
+    name = "howto-k8s-cloudmap"
+    eventually(lambda: aws.ask(name, "front-forwarded", "/color").status == 200, within_s=SOON_S)
+    assert colors(aws, name, 40, "/color").keys() == {"blue", "red"}
+    pods = json.loads(aws.kubectl("get", "pods", "-n", name, "-o", "json"))["items"]
+    for service in ("front", "colorapp"):
+        own = {one["status"]["podIP"] for one in pods if one["metadata"]["labels"]["app"] == service}
+        script = f"getent ahostsv4 {service}.{name}.pvt.aws.local"
+        assert {line.split()[0] for line in exec_in(aws, name, "deploy/front", "front", script).splitlines()} == own
+
+
+def test_tls_file_based(aws: Walkthroughs) -> None:
+    ask_green_after_its_authority_is_trusted(aws, TLS, TLS_STEPS[1])
+
+
+def test_mtls_file_based(aws: Walkthroughs) -> None:
+    name = MUTUAL.name
+    files = exec_in(aws, name, "deploy/green", "envoy", "ls /certs/").split()
+    assert files == ["ca_1_cert.pem", "colorapp-green_cert_chain.pem", "colorapp-green_key.pem"]
+    ask_green_after_its_authority_is_trusted(aws, MUTUAL, MUTUAL_STEPS[1])
+
+
+def ask_green_after_its_authority_is_trusted(aws: Walkthroughs, one: Walkthrough, step: dict[str, str]) -> None:
+    def ask(color: str) -> Answer:
+        return aws.ask(one.name, "front-forwarded", color_header=color)
+
+    eventually(lambda: ask("blue") == (200, "blue"), within_s=SOON_S)
+    assert int(stats(aws, one.name, "blue")["listener.0.0.0.0_15000.ssl.handshake"]) >= 1
+    # Its certificate is of an authority that `front` does not trust; `red` has none.
+    assert ask("green").status == ask("red").status == 503
+    failed = f"cluster.cds_egress_{one.name}_green_{one.name}_http_8080.ssl.fail_verify_error"
+    assert int(stats(aws, one.name, "front")[failed]) >= 1
+    aws.apply(one.objects(**step))
+    eventually(lambda: ask("green") == (200, "green"), within_s=SOON_S)
+    assert int(stats(aws, one.name, "green")["listener.0.0.0.0_15000.ssl.handshake"]) >= 1
+
+
+def test_grpc(aws: Walkthroughs) -> None:
+    name = "howto-k8s-grpc"
+
+    def client(path: str, body: str = "") -> Answer:
+        return aws.ask(name, "client-forwarded", path, method="POST" if body else "GET", body=body)
+
+    eventually(lambda: client("/getColor") == (200, "no_color"), within_s=SOON_S)
+    assert client("/setColor", "blue").status == 404
+    routers = [one for one in SETS[name].objects() if one["kind"] == "VirtualRouter"]
+    del routers[0]["spec"]["routes"][0]["grpcRoute"]["match"]["methodName"]
+    aws.apply(routers)
+    eventually(lambda: client("/setColor", "blue") == (200, "no_color"), within_s=SOON_S)
+    assert client("/getColor") == (200, "blue")
+
+
+def test_grpc_ingress_v2(aws: Walkthroughs) -> None:
+    name = "howto-k8s-grpc-ingress-v2"
+    (route,) = [one for one in SETS[name].objects() if one["kind"] == "GatewayRoute"]
+    with grpc.insecure_channel(f"127.0.0.1:{aws.port(name, 'ingress-gw')}") as channel:
+        say_hello = channel.unary_unary("/Hello/SayHello")
+
+        def says(user: str, *metadata: tuple[str, str]) -> str | grpc.StatusCode:
+            try:
+                question = bytes([0x0A, len(user)]) + user.encode()
+                return str(say_hello(question, metadata=metadata, timeout=5)[2:], "utf-8")
+            except grpc.RpcError as error:
+                return error.code()
+
+        eventually(lambda: says("Alice") == "Hello Alice", within_s=SOON_S)
+        refused = grpc.StatusCode.UNIMPLEMENTED
+        iphone = {"name": "device", "match": {"exact": "iphone"}}
+        for match, answered, others in (
+            ({"serviceName": "Hello2"}, None, ()),
+            ({"serviceName": "Hello", "metadata": [iphone]}, ("device", "iphone"), (("device", "x"), ("test", ""))),
+            ({"serviceName": "Hello", "metadata": [{"name": "device"}]}, ("device", ""), (("test", ""),)),
+            (
+                {"serviceName": "Hello", "metadata": [{"name": "device", "invert": True}]},
+                ("test", ""),
+                (("device", ""),),
+            ),
+        ):
+            route["spec"]["grpcRoute"]["match"] = match
+            aws.apply([route])
+            if answered is None:
+                eventually(lambda: says("Bob") is refused, within_s=SOON_S)
+            else:
+                eventually(lambda one=answered: says("Bob", one) == "Hello Bob", within_s=SOON_S)
+            assert {says("Bob", one) for one in others} <= {refused}
+
+
+def test_http2(aws: Walkthroughs) -> None:
+    name = "howto-k8s-http2"
+    eventually(
+        lambda: colors(aws, name, 3, "/color", "client-forwarded").keys() <= {"red", "blue", "green"}, within_s=SOON_S
+    )
+    shares = colors(aws, name, 60, "/color", "client-forwarded")
+    # 20 are expected of each; 4 standard deviations are 15.
+    assert shares.keys() == {"red", "blue", "green"}
+    assert min(shares.values()) >= 5
+    routers = [one for one in SETS[name].objects() if one["kind"] == "VirtualRouter"]
+    targets = routers[0]["spec"]["routes"][0]["http2Route"]["action"]["weightedTargets"]
+    removed = targets.pop(0)["virtualNodeRef"]["name"]
+    aws.apply(routers)
+    eventually(lambda: removed not in colors(aws, name, 12, "/color", "client-forwarded"), within_s=SOON_S)
+
+
+def test_multiple_listeners(aws: Walkthroughs) -> None:
+    for service, port in (("colors-gw-1", 8080), ("colors-gw-2", 8090)):
+        expected = 200, f"Hello world {port}\n"
+        eventually(lambda service=service, expected=expected: aws.ask("colors", service) == expected, within_s=SOON_S)
+
+
+def test_envoy_logging_custom_format(aws: Walkthroughs) -> None:
+    name = "howto-k8s-envoy-logging-custom-format"
+    eventually(lambda: aws.ask(name, "front-forwarded", "/color") == (200, "blue"), within_s=SOON_S)
+
+    def lines(deployment: str, word: str) -> list[str]:
+        return [
+            line
+            for line in aws.kubectl("logs", "-n", name, f"deployment/{deployment}", "envoy").splitlines()
+            if word in line
+        ]
+
+    eventually(lambda: lines("front", "texttestingtesting HTTP/1.1:"), within_s=SOON_S)
+    eventually(lambda: lines("blue", "jsontestingtesting"), within_s=SOON_S)
+    assert {"protocol": "jsontestingtesting HTTP/1.1"} in map(json.loads, lines("blue", "jsontestingtesting"))
+
+
+def test_http_ingress_v2(aws: Walkthroughs) -> None:
+    one = SETS["howto-k8s-http-ingress-v2"]
+
+    def ask(path: str = "/", **headers: str) -> Answer:
+        return aws.ask(one.name, "ingress-gw", path, **headers)
+
+    aws.apply(one.objects("v1beta2/gatewayroutes/prefix-match.yaml.template"))
+    for color in ("red", "blue"):
+        eventually(lambda color=color: ask(f"/paths/{color}") == (200, color), within_s=SOON_S)
+    assert ask("/paths/green").status == ask(color_header="yellow").status == 404
+    for name in ("path-match", "header-match", "query-match", "rewrite-prefix", "rewrite-path"):
+        aws.apply(one.objects(f"v1beta2/gatewayroutes/{name}.yaml.template"))
+    eventually(lambda: ask("/rewrite/path/blue") == (200, "blue"), within_s=SOON_S)
+    assert ask("/paths/green") == (200, "green")
+    assert ask(color_header="yellow") == (200, "yellow")
+    assert ask("/query?color_type=white") == (200, "white")
+    assert ask("/query?color_type=black").status == 404
+    assert ask("/test/") == (200, "red")
+    aws.apply(one.objects("v1beta2/gatewayroutes/method-match.yaml.template"))
+    eventually(lambda: ask("/other") == (200, "white"), within_s=SOON_S)
+    assert aws.ask(one.name, "ingress-gw", "/other", method="POST").status == 404
+
+
+def test_ingress_gateway(aws: Walkthroughs) -> None:
+    name = "howto-k8s-ingress-gateway"
+    for color in ("red", "blue", "yellow"):
+        eventually(lambda color=color: aws.ask(name, "ingress-gw", f"/paths/{color}") == (200, color), within_s=SOON_S)
+    for color in ("blue", "red"):
+        assert aws.ask(name, "ingress-gw", "/headers", color_header=color) == (200, color)
+
+
+def test_outlier_detection(aws: Walkthroughs) -> None:
+    name = "howto-k8s-outlier-detection"
+
+    def attack(count: int) -> Counter[int]:
+        return Counter(aws.ask(name, "front-forwarded", "/color/get").status for _ in range(count))
+
+    eventually(lambda: attack(1) == {200: 1}, within_s=SOON_S)
+    assert attack(40) == {200: 40}
+    assert len(json.loads(aws.ask(name, "front-forwarded", "/stats").body)) == 4
+    told = aws.ask(name, "front-forwarded", "/color/fault").body
+    # It answers five requests with an error; then it is left out, for ten seconds.
+    assert attack(60) == {200: 55, 500: 5}
+    counts = json.loads(aws.ask(name, "front-forwarded", "/stats").body)
+    assert {server: one["500"] for server, one in counts.items() if "500" in one} == {told.split()[1]: 5}
+
+
+def test_connection_pools(aws: Walkthroughs) -> None:
+    name = "howto-k8s-connection-pools"
+    eventually(lambda: aws.ask(name, "ingress-gw-forwarded", "/paths/red") == (200, "red"), within_s=SOON_S)
+    port, ends = aws.port(name, "ingress-gw-forwarded"), time.monotonic() + SOON_S
+    seen: list[dict[str, str]] = []
+
+    def is_full() -> bool:
+        return bool(seen) and "1" in (value for key, value in seen[-1].items() if key.endswith("default.cx_open"))
+
+    def load(_: int) -> Counter[int]:
+        statuses: Counter[int] = Counter()
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        while not is_full() and time.monotonic() < ends:
+            connection.request("GET", "/paths/red")
+            response = connection.getresponse()
+            response.read()
+            statuses[response.status] += 1
+        connection.close()
+        return statuses
+
+    with ThreadPoolExecutor(10) as pool:
+        results = [pool.submit(load, number) for number in range(10)]
+        while not is_full() and time.monotonic() < ends:
+            seen.append(stats(aws, name, "ingress-gw"))
+        statuses = sum((one.result() for one in results), Counter[int]())
+    assert is_full(), seen[-1]
+    assert statuses.keys() <= {200, 503}
+    red = f"cluster.cds_egress_{name}_red_{name}_http_8080.upstream_cx_active"
+    assert int(seen[-1][red]) <= 5, seen[-1]
+
+
+def test_timeout_policy(running: Running) -> None:
+    """Sixteen seconds: a route has fifteen where its timeout is not written."""
+    answer = running.slow_answer.result(timeout=60)
+    assert answer.status == 200
+    assert answer.body in ("blue", "red")
