@@ -36,6 +36,11 @@ ALTERNATIVES: Final = ("gatewayroutes/", "deploy/djapp-", "ipv6/")
 # Two walkthroughs are about a node without TLS, to which a client with a policy does not speak.
 AS_IN_APP_MESH: Final = ("backend.server-without-tls",)
 VARIABLES: Final = {"APP_NAMESPACE": "app", "APPLICATION_NAMESPACE": "app", "MESH_NAME": "mesh"}
+# What their readers are told to put in themselves.
+BY_HAND: Final = {
+    "colorapp-service-ARN": ArnScope().arn("mesh/mesh/virtualService/colorapp.app.svc.cluster.local"),
+    "<yelb-appserver virtualServiceARN>": ArnScope().arn("mesh/mesh/virtualService/yelb-appserver"),
+}
 # Some walkthroughs have it in their text only.
 ANY_MESH: Final = (
     f"{{apiVersion: {API_VERSION}, kind: Mesh, metadata: {{name: mesh}}, spec: {{namespaceSelector: {{}}}}}}"
@@ -146,6 +151,8 @@ def decoded(documents: Iterable[JsonObject]) -> list[TypedObject]:
 
 
 def read(text: str) -> Iterator[JsonObject]:
+    for blank, value in BY_HAND.items():
+        text = text.replace(blank, value)
     filled = re.sub(r"\$\{?(\w+)\}?|\{\{[^}]*\}\}", lambda found: VARIABLES.get(found[1], "x"), text)
     for document in yaml.safe_load_all(filled):
         if document:

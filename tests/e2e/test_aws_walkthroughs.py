@@ -4,9 +4,9 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import grpc
 import pytest
@@ -18,29 +18,33 @@ from tests.support.tls import Pair, issue
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
 Json = dict[str, Any]
-PREFIX: Final = "howto-k8s-"
 IN_CLUSTER: Final = "{}.svc.cluster.local"
-SETS: Final = {
-    one.name: one
-    for one in (
-        Walkthrough("howto-k8s-cloudmap"),
-        Walkthrough("howto-k8s-connection-pools"),
-        Walkthrough("howto-k8s-egress"),
-        Walkthrough("howto-k8s-envoy-logging-custom-format", manifest="manifest.yaml.template"),
-        Walkthrough("howto-k8s-grpc", apps=("color_server", "color_client"), cloud_map=IN_CLUSTER),
-        Walkthrough("howto-k8s-grpc-ingress-v2", apps=("greeter", "")),
-        Walkthrough("howto-k8s-http-headers"),
-        Walkthrough("howto-k8s-http-ingress-v2"),
-        Walkthrough("howto-k8s-http2", apps=("color_server", "color_client"), cloud_map=IN_CLUSTER),
-        Walkthrough("howto-k8s-ingress-gateway"),
-        Walkthrough("howto-k8s-mtls-file-based"),
-        Walkthrough("howto-k8s-multiple-listeners", manifest="manifest.yaml"),
-        Walkthrough("howto-k8s-outlier-detection"),
-        Walkthrough("howto-k8s-retry-policy"),
-        Walkthrough("howto-k8s-timeout-policy"),
-        Walkthrough("howto-k8s-tls-file-based"),
-    )
-}
+CALLS: Final = (
+    Walkthrough("howto-k8s-cloudmap"),
+    Walkthrough("howto-k8s-cross-cluster", manifest="v1beta2/cluster2.yaml.template"),
+    Walkthrough("howto-k8s-egress"),
+    Walkthrough("howto-k8s-envoy-logging-custom-format", manifest="manifest.yaml.template"),
+    Walkthrough("howto-k8s-fargate"),
+    Walkthrough("howto-k8s-grpc", apps=("color_server", "color_client"), cloud_map=IN_CLUSTER),
+    Walkthrough("howto-k8s-http-headers"),
+    Walkthrough("howto-k8s-http2", apps=("color_server", "color_client"), cloud_map=IN_CLUSTER),
+    Walkthrough("howto-k8s-outlier-detection"),
+    Walkthrough("howto-k8s-retry-policy"),
+    Walkthrough("howto-k8s-timeout-policy"),
+)
+EDGES: Final = (
+    Walkthrough("howto-k8s-connection-pools"),
+    Walkthrough("howto-k8s-grpc-ingress-v2", apps=("greeter", "")),
+    Walkthrough("howto-k8s-http-ingress-v2"),
+    Walkthrough("howto-k8s-ingress-gateway"),
+    Walkthrough("howto-k8s-mtls-file-based"),
+    Walkthrough("howto-k8s-multiple-listeners", manifest="manifest.yaml"),
+    Walkthrough("howto-k8s-tls-file-based"),
+)
+SETS: Final = {one.name: one for one in CALLS + EDGES}
+# A cluster for each, one after the other: a user's Envoys may watch 128 groups of files in all, and a sidecar has two.
+calls = pytest.mark.parametrize("aws", [CALLS], ids=["calls"], indirect=True)
+edges = pytest.mark.parametrize("aws", [EDGES], ids=["edges"], indirect=True)
 SLOW = SETS["howto-k8s-timeout-policy"]
 TLS, MUTUAL = SETS["howto-k8s-tls-file-based"], SETS["howto-k8s-mtls-file-based"]
 # What their scripts set for `up` and for `addGreen`.
@@ -58,7 +62,14 @@ FORWARDED: Final = (
     *(
         (f"howto-k8s-{name}", "front")
         for name in (
-            *("cloudmap", "envoy-logging-custom-format", "http-headers", "mtls-file-based", "outlier-detection"),
+            *(
+                "cloudmap",
+                "envoy-logging-custom-format",
+                "fargate",
+                "http-headers",
+                "mtls-file-based",
+                "outlier-detection",
+            ),
             *("retry-policy", "timeout-policy", "tls-file-based"),
         )
     ),
@@ -68,26 +79,17 @@ FORWARDED: Final = (
 SOON_S: Final = 30.0
 
 
-class Running(NamedTuple):
-    aws: Walkthroughs
-    slow_answer: Future[Answer]
-    """Of the walkthrough of timeouts: it takes its time while the others are set up and run."""
-
-
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with walkthroughs(tmp_path_factory.mktemp("aws")) as aws, ThreadPoolExecutor(1) as pool:
-        aws.apply(prepared(SLOW))
-        slow_answer = pool.submit(ask_when_ready, aws)
-        objects = [item for one in SETS.values() if one is not SLOW for item in prepared(one)]
-        aws.apply(objects)
-        aws.wait(*(item["metadata"]["name"] for item in objects if item["kind"] == "Namespace"))
-        yield Running(aws, slow_answer)
-
-
-@pytest.fixture
-def aws(running: Running) -> Walkthroughs:
-    return running.aws
+def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walkthroughs]:
+    sets: tuple[Walkthrough, ...] = request.param
+    with walkthroughs(tmp_path_factory.mktemp("aws")) as running, ThreadPoolExecutor(1) as pool:
+        if SLOW in sets:
+            running.apply(prepared(SLOW))
+            running.slow_answer = pool.submit(ask_when_ready, running)
+        objects = [item for one in sets if one is not SLOW for item in prepared(one)]
+        running.apply(objects)
+        running.wait(*(item["metadata"]["name"] for item in objects if item["kind"] == "Namespace"))
+        yield running
 
 
 def ask_when_ready(aws: Walkthroughs) -> Answer:
@@ -99,13 +101,18 @@ def ask_when_ready(aws: Walkthroughs) -> Answer:
 def prepared(one: Walkthrough) -> Iterator[Json]:
     first, *others = one.objects(**FIRST_STEPS.get(one.name, {}))
     yield first
-    yield from {TLS.name: tls_secrets, MUTUAL.name: mutual_secrets}.get(one.name, list)()
+    yield from MADE_BEFORE.get(one.name, list)()
     yield from others
     if one.name == "howto-k8s-connection-pools":
         yield one.forwarded("ingress-gw", 8088)
     for name, app in FORWARDED:
         if name == one.name:
             yield one.forwarded(app, 8080)
+
+
+def service_account() -> Iterator[Json]:
+    metadata = {"name": "appmesh-pod", "namespace": "howto-k8s-fargate"}
+    yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
 def tls_secrets() -> Iterator[Json]:
@@ -125,6 +132,10 @@ def mutual_secrets() -> Iterator[Json]:
     yield opaque_secret(MUTUAL, "front-ca1-tls", {**front, "ca_1_cert.pem": one.certificate_pem})
     both = one.certificate_pem + two.certificate_pem
     yield opaque_secret(MUTUAL, "front-ca1-ca2-tls", {**front, "ca_1_ca_2_bundle.pem": both})
+
+
+# By other scripts of the walkthrough.
+MADE_BEFORE: Final = {"howto-k8s-fargate": service_account, TLS.name: tls_secrets, MUTUAL.name: mutual_secrets}
 
 
 def color_files(walkthrough: Walkthrough, color: str, authority: Pair) -> dict[str, bytes]:
@@ -151,6 +162,7 @@ def stats(aws: Walkthroughs, name: str, deployment: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
+@calls
 def test_http_headers(aws: Walkthroughs) -> None:
     name = "howto-k8s-http-headers"
     eventually(lambda: aws.ask(name, "front-forwarded") == (200, "white"), within_s=SOON_S)
@@ -163,6 +175,7 @@ def test_http_headers(aws: Walkthroughs) -> None:
         assert aws.ask(name, "front-forwarded", color_header=told) == (200, color)
 
 
+@calls
 def test_retry_policy(aws: Walkthroughs) -> None:
     """The server answers every fourth request; App Mesh itself repeats one twice where no policy says how often."""
     name = "howto-k8s-retry-policy"
@@ -177,6 +190,7 @@ def test_retry_policy(aws: Walkthroughs) -> None:
     eventually(repeats, within_s=SOON_S)
 
 
+@calls
 def test_egress(aws: Walkthroughs) -> None:
     name = "howto-k8s-egress"
 
@@ -193,6 +207,7 @@ def test_egress(aws: Walkthroughs) -> None:
     assert from_front("blue") == "external: blue 200"
 
 
+@calls
 def test_cloudmap(aws: Walkthroughs) -> None:
     name = "howto-k8s-cloudmap"
     eventually(lambda: aws.ask(name, "front-forwarded", "/color").status == 200, within_s=SOON_S)
@@ -204,10 +219,36 @@ def test_cloudmap(aws: Walkthroughs) -> None:
         assert {line.split()[0] for line in exec_in(aws, name, "deploy/front", "front", script).splitlines()} == own
 
 
+@calls
+def test_cross_cluster(aws: Walkthroughs) -> None:
+    """One cluster has both halves; the one calls the other by its ARN."""
+    name = "howto-k8s-cross-cluster"
+    arn = aws.kubectl("get", "virtualservice", "colorapp", "-n", name).splitlines()[1].split()[1]
+    front = json.dumps(SETS[name].objects("v1beta2/cluster1.yaml.template")).replace("colorapp-service-ARN", arn)
+    aws.apply(json.loads(front))
+    aws.wait(name)
+    eventually(lambda: aws.ask(name, "front", "/color").status == 200, within_s=SOON_S)
+    assert colors(aws, name, 40, "/color", "front").keys() == {"blue", "red"}
+
+
+@calls
+def test_fargate(aws: Walkthroughs) -> None:
+    name = "howto-k8s-fargate"
+    eventually(lambda: aws.ask(name, "front-forwarded", "/color").status == 200, within_s=SOON_S)
+    assert colors(aws, name, 40, "/color").keys() == {"blue", "green"}
+    admin = "curl -s http://localhost:9901"
+    clusters = exec_in(aws, name, "deploy/green", "envoy", f"{admin}/clusters").splitlines()
+    assert f"cds_ingress_{name}_green_{name}_http_8080::added_via_api::true" in clusters
+    listeners = exec_in(aws, name, "deploy/green", "envoy", f"{admin}/listeners").splitlines()
+    assert {"lds_ingress_0.0.0.0_15000::0.0.0.0:15000", "lds_egress_0.0.0.0_15001::0.0.0.0:15001"} <= set(listeners)
+
+
+@edges
 def test_tls_file_based(aws: Walkthroughs) -> None:
     ask_green_after_its_authority_is_trusted(aws, TLS, TLS_STEPS[1])
 
 
+@edges
 def test_mtls_file_based(aws: Walkthroughs) -> None:
     name = MUTUAL.name
     files = exec_in(aws, name, "deploy/green", "envoy", "ls /certs/").split()
@@ -230,6 +271,7 @@ def ask_green_after_its_authority_is_trusted(aws: Walkthroughs, one: Walkthrough
     assert int(stats(aws, one.name, "green")["listener.0.0.0.0_15000.ssl.handshake"]) >= 1
 
 
+@calls
 def test_grpc(aws: Walkthroughs) -> None:
     name = "howto-k8s-grpc"
 
@@ -245,6 +287,7 @@ def test_grpc(aws: Walkthroughs) -> None:
     assert client("/getColor") == (200, "blue")
 
 
+@edges
 def test_grpc_ingress_v2(aws: Walkthroughs) -> None:
     name = "howto-k8s-grpc-ingress-v2"
     (route,) = [one for one in SETS[name].objects() if one["kind"] == "GatewayRoute"]
@@ -280,6 +323,7 @@ def test_grpc_ingress_v2(aws: Walkthroughs) -> None:
             assert {says("Bob", one) for one in others} <= {refused}
 
 
+@calls
 def test_http2(aws: Walkthroughs) -> None:
     name = "howto-k8s-http2"
     eventually(
@@ -296,12 +340,14 @@ def test_http2(aws: Walkthroughs) -> None:
     eventually(lambda: removed not in colors(aws, name, 12, "/color", "client-forwarded"), within_s=SOON_S)
 
 
+@edges
 def test_multiple_listeners(aws: Walkthroughs) -> None:
     for service, port in (("colors-gw-1", 8080), ("colors-gw-2", 8090)):
         expected = 200, f"Hello world {port}\n"
         eventually(lambda service=service, expected=expected: aws.ask("colors", service) == expected, within_s=SOON_S)
 
 
+@calls
 def test_envoy_logging_custom_format(aws: Walkthroughs) -> None:
     name = "howto-k8s-envoy-logging-custom-format"
     eventually(lambda: aws.ask(name, "front-forwarded", "/color") == (200, "blue"), within_s=SOON_S)
@@ -318,6 +364,7 @@ def test_envoy_logging_custom_format(aws: Walkthroughs) -> None:
     assert {"protocol": "jsontestingtesting HTTP/1.1"} in map(json.loads, lines("blue", "jsontestingtesting"))
 
 
+@edges
 def test_http_ingress_v2(aws: Walkthroughs) -> None:
     one = SETS["howto-k8s-http-ingress-v2"]
 
@@ -341,6 +388,7 @@ def test_http_ingress_v2(aws: Walkthroughs) -> None:
     assert aws.ask(one.name, "ingress-gw", "/other", method="POST").status == 404
 
 
+@edges
 def test_ingress_gateway(aws: Walkthroughs) -> None:
     name = "howto-k8s-ingress-gateway"
     for color in ("red", "blue", "yellow"):
@@ -349,6 +397,7 @@ def test_ingress_gateway(aws: Walkthroughs) -> None:
         assert aws.ask(name, "ingress-gw", "/headers", color_header=color) == (200, color)
 
 
+@calls
 def test_outlier_detection(aws: Walkthroughs) -> None:
     name = "howto-k8s-outlier-detection"
 
@@ -365,6 +414,7 @@ def test_outlier_detection(aws: Walkthroughs) -> None:
     assert {server: one["500"] for server, one in counts.items() if "500" in one} == {told.split()[1]: 5}
 
 
+@edges
 def test_connection_pools(aws: Walkthroughs) -> None:
     name = "howto-k8s-connection-pools"
     eventually(lambda: aws.ask(name, "ingress-gw-forwarded", "/paths/red") == (200, "red"), within_s=SOON_S)
@@ -396,8 +446,10 @@ def test_connection_pools(aws: Walkthroughs) -> None:
     assert int(seen[-1][red]) <= 5, seen[-1]
 
 
-def test_timeout_policy(running: Running) -> None:
-    """Sixteen seconds: a route has fifteen where its timeout is not written."""
-    answer = running.slow_answer.result(timeout=60)
+@calls
+def test_timeout_policy(aws: Walkthroughs) -> None:
+    """Sixteen seconds: a route has fifteen where its timeout is not written. The others run meanwhile."""
+    assert aws.slow_answer is not None
+    answer = aws.slow_answer.result(timeout=60)
     assert answer.status == 200
     assert answer.body in ("blue", "red")

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -94,6 +94,8 @@ class Walkthroughs:
 
     def __init__(self, cluster: EmbeddedCluster) -> None:
         self.kubectl = cluster.kubectl
+        self.slow_answer: Future[Answer] | None = None
+        """Asked for while others are set up."""
         self._ports: dict[tuple[str, str], int] = {}
 
     def apply(self, objects: Iterable[Json]) -> None:
