@@ -4,10 +4,10 @@
 
 Needs `wrk`. A client asks a gateway for a virtual service, as in the walkthrough: strip-path, the service's full name
 as Host, a router with two targets. In the shape `sidecar` the gateway's proxy connects to a sidecar, which chooses the
-target; in `merged` it chooses by itself. Both then come to the same sidecar of the virtual node, and through it to an
-application, whose CPU is not counted. There is no iptables between them: a sidecar costs some more in a cluster. One
-worker for each proxy. Each round measures all shapes one after the other, in changing order, so that foreign load hits
-all; ratios are medians of those of the rounds.
+target; in `merged` it chooses by itself; `merged-h2` is that with HTTP/2 between the proxies. All then come to the same
+sidecar of the virtual node, and through it to an application, whose CPU is not counted. There is no iptables between
+them: a sidecar costs some more in a cluster. One worker for each proxy. Each round measures all shapes one after the
+other, in changing order, so that foreign load hits all; ratios are medians of those of the rounds.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ from tests.support.envoy import Harness, running_envoy
 from tests.support.mesh_gateway import KINDS, MeshGateway, Shape, mesh_gateway
 from tests.support.ports import free_ports
 
+from crossfade.compile.mesh.choices import HTTP2_BETWEEN_PROXIES
+from crossfade.compile.mesh.sidecars import SIDECAR_ANNOTATION, sidecar_text
 from crossfade.compile.mesh_native import OwnNode
 from crossfade.compile.model import Cluster, Direction, Endpoint, ProxyModel
 from crossfade.store.snapshot import Snapshot
@@ -40,17 +43,45 @@ PATH: Final = "/dj/jazz/x"
 (_NODE_PORT,) = free_ports(1)
 
 
-def manifests() -> list[Json]:
+class Way(StrEnum):
+    """How a gateway's requests get to a virtual node."""
+
+    SIDECAR = "sidecar"
+    MERGED = "merged"
+    MERGED_H2 = "merged-h2"
+
+    @property
+    def shape(self) -> Shape:
+        return Shape.SIDECAR if self is Way.SIDECAR else Shape.MERGED
+
+
+def manifests(*, http2: bool = False) -> list[Json]:
+    asked = {HTTP2_BETWEEN_PROXIES.key: "enabled" if http2 else "disabled"}
+
     def of_mesh(kind: str, name: str, spec: Json) -> Json:
-        metadata = {"name": name} if kind == "Mesh" else {"name": name, "namespace": "prod"}
+        metadata = {"name": name, "annotations": asked} if kind == "Mesh" else {"name": name, "namespace": "prod"}
         own = spec if kind == "Mesh" else {"meshRef": {"name": "m"}, **spec}
         return {"apiVersion": "appmesh.k8s.aws/v1beta2", "kind": kind, "metadata": metadata, "spec": own}
 
-    def node(name: str) -> Json:
+    def node(name: str) -> list[Json]:
+        """With a pod, whose sidecar takes its port."""
         mapping = {"portMapping": {"port": _NODE_PORT, "protocol": "http"}}
-        return of_mesh(
-            "VirtualNode", name, {"listeners": [mapping], "serviceDiscovery": {"dns": {"hostname": "127.0.0.1"}}}
-        )
+        found = {"dns": {"hostname": f"{name}.prod.svc.cluster.local"}}
+        metadata = {"name": name, "namespace": "prod"}
+        sidecar = {SIDECAR_ANNOTATION: sidecar_text(f"mesh/m/virtualNode/{name}_prod", str(_NODE_PORT))}
+        ends = [{"addresses": ["127.0.0.1"], "targetRef": {"kind": "Pod", "name": name}}]
+        return [
+            of_mesh("VirtualNode", name, {"listeners": [mapping], "serviceDiscovery": found}),
+            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"clusterIP": "None"}},
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "annotations": sidecar}},
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {**metadata, "labels": {"kubernetes.io/service-name": name}},
+                "addressType": "IPv4",
+                "endpoints": ends,
+            },
+        ]
 
     targets = [{"virtualNodeRef": {"name": name}, "weight": weight} for name, weight in (("v1", 95), ("v2", 5))]
     route = {"name": "all", "httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
@@ -62,8 +93,8 @@ def manifests() -> list[Json]:
     return [
         of_mesh("Mesh", "m", {"namespaceSelector": {}}),
         of_mesh("VirtualNode", "kong", {"backends": [{"virtualService": {"virtualServiceRef": {"name": "jazz"}}}]}),
-        node("v1"),
-        node("v2"),
+        *node("v1"),
+        *node("v2"),
         of_mesh("VirtualRouter", "jazz", {"listeners": [listener], "routes": [route]}),
         of_mesh(
             "VirtualService",
@@ -106,47 +137,47 @@ def _at(cluster: Cluster, port: int) -> Cluster:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[tuple[Harness, Mapping[Shape, MeshGateway]]]:
+async def running(folder: Path) -> AsyncIterator[tuple[Harness, Mapping[Way, MeshGateway]]]:
     async with AsyncExitStack() as stack:
-        folders = [folder / "app", folder / "node", *(folder / shape for shape in Shape)]
+        folders = [folder / "app", folder / "node", *(folder / way for way in Way)]
         for one in folders:
             await asyncio.to_thread(one.mkdir)
         application = stack.enter_context(started(Upstream(folders[0], 1, tables([]))))
         node = await stack.enter_async_context(running_envoy(folders[1]))
         node.publish(inbound(application.port))
-        shapes = {}
-        for shape, own in zip(Shape, folders[2:], strict=True):
-            shapes[shape] = await stack.enter_async_context(mesh_gateway(shape, own))
-            await shapes[shape].apply(manifests(), {PATH: 200})
-        yield node, shapes
+        gateways = {}
+        for way, own in zip(Way, folders[2:], strict=True):
+            gateways[way] = await stack.enter_async_context(mesh_gateway(way.shape, own))
+            await gateways[way].apply(manifests(http2=way is Way.MERGED_H2), {PATH: 200})
+        yield node, gateways
 
 
-async def measured(rounds: int, seconds: int, connections: int) -> dict[Shape, list[float]]:
-    """Microseconds of CPU per request, all proxies together, by shape and round."""
-    found: dict[Shape, list[float]] = {shape: [] for shape in Shape}
+async def measured(rounds: int, seconds: int, connections: int) -> dict[Way, list[float]]:
+    """Microseconds of CPU per request, all proxies together, by way and round."""
+    found: dict[Way, list[float]] = {way: [] for way in Way}
     with tempfile.TemporaryDirectory() as folder:
-        async with running(Path(folder)) as (node, shapes):
+        async with running(Path(folder)) as (node, gateways):
             for number in range(rounds + 1):
-                order = list(Shape) if number % 2 else list(reversed(Shape))
-                for shape in order:
-                    pids = (*shapes[shape].pids, node.pid)
+                order = list(Way) if number % 2 else list(reversed(Way))
+                for way in order:
+                    pids = (*gateways[way].pids, node.pid)
                     before = sum(map(cpu_seconds, pids))
                     requests = await asyncio.to_thread(
-                        requests_answered, shapes[shape].port, PATH, [], seconds=seconds, connections=connections
+                        requests_answered, gateways[way].port, PATH, [], seconds=seconds, connections=connections
                     )
                     # The first round warms up.
-                    found[shape] += [(sum(map(cpu_seconds, pids)) - before) / requests * 1e6] if number else []
+                    found[way] += [(sum(map(cpu_seconds, pids)) - before) / requests * 1e6] if number else []
     return found
 
 
-def report(found: Mapping[Shape, list[float]]) -> str:
-    ratios = [one / other for one, other in zip(found[Shape.MERGED], found[Shape.SIDECAR], strict=True)]
-    lines = [f"{shape:8} {statistics.median(times):7.1f} µs of CPU a request" for shape, times in found.items()]
-    quarters = statistics.quantiles(ratios, n=4)
-    low, high = quarters[0], quarters[-1]
-    return "\n".join(
-        [*lines, f"merged ÷ sidecar: {statistics.median(ratios):.2f} (middle half of rounds {low:.2f}–{high:.2f})"]
-    )
+def report(found: Mapping[Way, list[float]]) -> str:
+    lines = [f"{way:9} {statistics.median(times):7.1f} µs of CPU a request" for way, times in found.items()]
+    for way in (Way.MERGED, Way.MERGED_H2):
+        ratios = [one / other for one, other in zip(found[way], found[Way.SIDECAR], strict=True)]
+        low, _, high = statistics.quantiles(ratios, n=4)
+        median = statistics.median(ratios)
+        lines.append(f"{way} ÷ sidecar: {median:.2f} (middle half of rounds {low:.2f}–{high:.2f})")
+    return "\n".join(lines)
 
 
 def main() -> int:

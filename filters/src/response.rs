@@ -487,6 +487,9 @@ impl Filter {
             if status_of(&headers) == 101 {
                 // As nginx spells it.
                 own.push(("connection".into(), text("upgrade")));
+                // What went upstream over HTTP/2 comes back with what hides it from Envoy.
+                let hidden = headers.iter().find(|(name, value)| *name == b"upgrade" && value.ends_with(b" "));
+                own.extend(hidden.map(|(_, value)| ("upgrade".into(), value.trim_ascii().into())));
             }
             own.append(&mut limits);
             present.extend(own.iter().map(|(name, _)| has(name)));

@@ -1,13 +1,15 @@
-"""Two sidecars whose hop is HTTP/1 or HTTP/2, with an application behind one of them that says and hears every byte.
+"""Two proxies whose hop is HTTP/1 or HTTP/2, with an application behind one of them that says and hears every byte.
 
-The server's listens on 127.0.0.2 and 127.0.0.4 and the client's on 127.0.0.3, at the application's port: that stands in
-for iptables. A pod without a sidecar is the application itself, on 127.0.0.1.
+The caller's is a sidecar, or a gateway that needs none. The server's listens on 127.0.0.2 and 127.0.0.4 and the
+caller's on 127.0.0.3, at the application's port: that stands in for iptables. A pod without a sidecar is the
+application itself, on 127.0.0.1.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +17,22 @@ import aiohttp
 from msgspec import structs
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualService
+from crossfade.compile.gateway.compiler import compile_gateway
+from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.compile.memo import Memo
 from crossfade.compile.mesh import ArnScope, compile_mesh
 from crossfade.compile.mesh.choices import HTTP2_BETWEEN_PROXIES
 from crossfade.compile.mesh.sidecars import SIDECAR_ANNOTATION, sidecar_text
+from crossfade.compile.mesh_native import OwnNode, merged
 from crossfade.compile.model import Direction, ProxyModel
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shared_endpoints import encode
+from crossfade.policy_module.path import policy_library_path
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import EndpointSlice, Pod, Service
+from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.registry import TypedObject, decode
 from tests.support.envoy import PROXY, Harness, running_envoy, until
 
@@ -32,9 +40,17 @@ Json = dict[str, Any]
 HOST = "colors.prod.svc.cluster.local"
 APP, SERVER, CLIENT, OTHER_SERVER = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
 NODE_PATH = "mesh/m/virtualNode/server_prod"
+CALLER_PATH = "mesh/m/virtualNode/client_prod"
 _PATIENCE_S = 10.0
 _WITHOUT_BODY = ("100", "103", "101", "204", "304")
 ENDS = b"\r\n\r\n"
+
+
+class Caller(StrEnum):
+    """Whose proxy the client's is."""
+
+    SIDECAR = "sidecar"
+    GATEWAY = "gateway"
 
 
 class Heard(NamedTuple):
@@ -101,14 +117,23 @@ class CarriedPair:
     """`port` is the application's."""
 
     def __init__(
-        self, app: RawApp, listening: asyncio.Server, server: Harness, client: Harness, http: aiohttp.ClientSession
+        self,
+        caller: Caller,
+        app: RawApp,
+        listening: asyncio.Server,
+        server: Harness,
+        client: Harness,
+        http: aiohttp.ClientSession,
     ) -> None:
+        self.caller = caller
         self.app = app
         self.port: int = listening.sockets[0].getsockname()[1]
         self._listening = listening
         self.http = http
         self._server = server
         self._client = client
+        self._node = OwnNode(CALLER_PATH, "cluster.local")
+        self._gateway, self._merging = Memo(), Memo()
 
     @property
     def pids(self) -> tuple[int, int]:
@@ -121,17 +146,29 @@ class CarriedPair:
 
     def publish(self, pods: Mapping[str, bool], *, asks: bool = True, tls: Json | None = None) -> None:
         """`pods` are addresses, true for those with a sidecar."""
-        model = compile_mesh(Snapshot.of(self._objects(pods, asks=asks, tls=tls)), ArnScope())
+        snapshot = Snapshot.of(self._objects(pods, asks=asks, tls=tls))
+        model = compile_mesh(snapshot, ArnScope())
         assert not model.diagnostics
         endpoints = model.endpoints["m"]
         addresses = (SERVER, OTHER_SERVER)
         server = _only(model.proxies[NODE_PATH], Direction.INBOUND, addresses, self.port)
-        client = _only(model.proxies["mesh/m/virtualNode/client_prod"], Direction.OUTBOUND, (CLIENT,), self.port)
+        if self.caller is Caller.GATEWAY:
+            client = _only(self._gateway_of(snapshot), Direction.INBOUND, (CLIENT,), self.port)
+        else:
+            client = _only(model.proxies[CALLER_PATH], Direction.OUTBOUND, (CLIENT,), self.port)
         for harness, proxy in ((self._server, server), (self._client, client)):
             shared = {one.endpoints_name for one in proxy.clusters if one.shares_endpoints}
-            resources = resources_from_model(proxy, options=EnvoyOptions())
-            own = {name: encode(name, endpoints[name]) for name in shared}
-            harness.publisher.publish(PROXY, resources.with_all(ResourceType.ENDPOINTS, own))
+            resources = resources_from_model(proxy, options=EnvoyOptions(policy_library_path()))
+            if shared:
+                own = {name: encode(name, endpoints[name]) for name in shared}
+                resources = resources.with_all(ResourceType.ENDPOINTS, own)
+            harness.publisher.publish(PROXY, resources)
+
+    def _gateway_of(self, snapshot: Snapshot) -> ProxyModel:
+        settings = CompileSettings(salt=b"salt", cluster_domain="cluster.local")
+        sidecar = self._node.sidecar(snapshot)
+        assert sidecar is not None
+        return merged(compile_gateway(snapshot, settings, self._gateway), sidecar, self._merging).model
 
     def _objects(self, pods: Mapping[str, bool], *, asks: bool, tls: Json | None) -> list[TypedObject]:
         metadata: Json = {"namespace": "prod"}
@@ -162,7 +199,17 @@ class CarriedPair:
                 },
                 VirtualService,
             ),
-            decode({"metadata": {**metadata, "name": "colors"}, "spec": {"clusterIP": "None"}}, Service),
+            self._service(metadata),
+            decode(
+                {
+                    "metadata": {**metadata, "name": "colors"},
+                    "spec": {
+                        "ingressClassName": "kong",
+                        "defaultBackend": {"service": {"name": "colors", "port": {"number": self.port}}},
+                    },
+                },
+                Ingress,
+            ),
             decode(
                 {
                     "metadata": {**metadata, "name": "colors-1", "labels": labels},
@@ -173,6 +220,11 @@ class CarriedPair:
             ),
             *(self._pod(address, has_sidecar=has_sidecar) for address, has_sidecar in pods.items()),
         ]
+
+    def _service(self, metadata: Json) -> TypedObject:
+        annotations = {"ingress.kubernetes.io/service-upstream": "true"}
+        spec = {"clusterIP": "None", "ports": [{"name": "http", "port": self.port}]}
+        return decode({"metadata": {**metadata, "name": "colors", "annotations": annotations}, "spec": spec}, Service)
 
     def _pod(self, address: str, *, has_sidecar: bool) -> Pod:
         own = {SIDECAR_ANNOTATION: sidecar_text(NODE_PATH, str(self.port))} if has_sidecar else {}
@@ -260,7 +312,7 @@ def _only(proxy: ProxyModel, direction: Direction, addresses: tuple[str, ...], p
 
 
 @asynccontextmanager
-async def carried_pair(workdir: Path) -> AsyncIterator[CarriedPair]:
+async def carried_pair(workdir: Path, caller: Caller = Caller.SIDECAR) -> AsyncIterator[CarriedPair]:
     for name in ("server", "client"):
         (workdir / name).mkdir()
     app = RawApp()
@@ -271,6 +323,6 @@ async def carried_pair(workdir: Path) -> AsyncIterator[CarriedPair]:
         running_envoy(workdir / "client") as client,
     ):
         try:
-            yield CarriedPair(app, listening, server, client, http)
+            yield CarriedPair(caller, app, listening, server, client, http)
         finally:
             listening.close()

@@ -21,13 +21,14 @@ from crossfade.compile.mesh_native import OwnNode, OwnSidecar, merged
 from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.compile.model import Cluster, Direction, Discovery, Endpoint, FilterChain, Listener, ProxyModel
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core import Pod
 from crossfade_kube.registry import decode_known, kinds_by_gvk
 from tests.support.envoy import Harness, running_envoy, until
 from tests.support.ports import free_ports
 
 Json = dict[str, Any]
 NODE: Final = "mesh/m/virtualNode/kong_prod"
-KINDS: Final = kinds_by_gvk((*INPUT_KINDS, *MESH_KINDS))
+KINDS: Final = kinds_by_gvk((*INPUT_KINDS, *MESH_KINDS, Pod))
 _NAMED: Final = (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
 
 

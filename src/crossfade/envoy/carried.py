@@ -6,6 +6,7 @@ a word has to be noticed by other means than a connection that times out with it
 
 from typing import Final
 
+from crossfade.envoy.header_limits import CARRIED_HEADERS_COUNT, CARRIED_HEADERS_KB
 from crossfade.envoy.proto import core_v3, duration, hcm_v3, upstream_http_v3
 
 STREAMS: Final = 100
@@ -13,24 +14,21 @@ STREAM_WINDOW: Final = 1024 * 1024
 """What Envoy buffers of a connection of HTTP/1 before it stops reading."""
 CONNECTION_WINDOW: Final = STREAMS * STREAM_WINDOW
 """All streams may be full at once: then none is ever held up by another."""
-MOST_HEADERS: Final = 128
-HEADERS_KB: Final = 96
-"""What the first of the two has taken, with what it adds: HTTP/2 counts more, and has no answer to what is too much."""
 PING_INTERVAL_S: Final = 10.0
 PING_TIMEOUT_S: Final = 10.0
 
 
 def fill_carried_downstream(message: hcm_v3.HttpConnectionManager) -> None:
     _fill(message.http2_protocol_options)
-    message.common_http_protocol_options.max_headers_count.value = MOST_HEADERS
-    message.max_request_headers_kb.value = HEADERS_KB
+    message.common_http_protocol_options.max_headers_count.value = CARRIED_HEADERS_COUNT
+    message.max_request_headers_kb.value = CARRIED_HEADERS_KB
 
 
 def fill_carried_upstream(message: upstream_http_v3.HttpProtocolOptions) -> None:
     _fill(message.explicit_http_config.http2_protocol_options)
     common, http2 = message.common_http_protocol_options, message.explicit_http_config.http2_protocol_options
-    common.max_headers_count.value = MOST_HEADERS
-    common.max_response_headers_kb.value = HEADERS_KB
+    common.max_headers_count.value = CARRIED_HEADERS_COUNT
+    common.max_response_headers_kb.value = CARRIED_HEADERS_KB
     http2.connection_keepalive.interval.CopyFrom(duration(PING_INTERVAL_S))
     http2.connection_keepalive.timeout.CopyFrom(duration(PING_TIMEOUT_S))
 

@@ -6,24 +6,36 @@ from crossfade.compile.model import Dialect, HttpHandler, Protocol
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.carried import fill_carried_downstream
+from crossfade.envoy.filters.handshakes import refused_handshakes
 from crossfade.envoy.filters.order import http_filters
 from crossfade.envoy.filters.policies import cached_filter, incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
 from crossfade.envoy.header_case import fill_header_case
+from crossfade.envoy.header_limits import KONG_HEADERS_COUNT, KONG_HEADERS_KB
 from crossfade.envoy.local_reply import kong_local_replies, sidecar_local_replies
-from crossfade.envoy.proto import BoolValue, UInt32Value, core_v3, duration, hcm_v3, packed, route_v3, uuid_v3
+from crossfade.envoy.proto import (
+    BoolValue,
+    UInt32Value,
+    core_v3,
+    duration,
+    hcm_v3,
+    matcher_v3,
+    packed,
+    route_v3,
+    uuid_v3,
+)
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
 
-# nginx: large_client_header_buffers 4 8k, and no limit on their number.
-KONG_HEADERS_KB = 32
-KONG_HEADERS_COUNT = 1000
 # nginx: client_header_timeout, keepalive_timeout, http2_max_concurrent_streams.
 KONG_HEADERS_TIMEOUT_S = 60
 KONG_KEEPALIVE_S = 75
 KONG_STREAMS = 128
 # HTTP/1.0 knows no Host header; the name stands for "none", as in nginx, and no route can have it.
 NO_HOST = "_"
+
+# As the policy module writes it, so that Envoy hands on an answer that refuses it. HTTP/1 trims it on the way.
+GATEWAY_WEBSOCKET = "websocket "
 
 
 def connection_manager(
@@ -57,6 +69,9 @@ def connection_manager(
         fill_header_case(message.http_protocol_options.header_key_format, handler.header_case)
         if handler.takes_http2:
             fill_carried_downstream(message)
+            filters = [refused_handshakes(), *message.http_filters]
+            message.upgrade_configs[0].filters.extend(filters)
+            message.upgrade_configs.add(upgrade_type=GATEWAY_WEBSOCKET, filters=filters)
         if handler.tells_undelivered:
             message.local_reply_config.CopyFrom(sidecar_local_replies())
     return message
@@ -84,6 +99,8 @@ def _make_kong(
     message.request_id_extension.typed_config.CopyFrom(packed(request_id))
     message.http_protocol_options.accept_http_10 = True
     message.http_protocol_options.default_host_for_http_10 = NO_HOST
+    # Else Envoy waits for a body that never ends, although the policy module takes the header out.
+    message.http_protocol_options.ignore_http_11_upgrade.add().CopyFrom(_other_than("websocket"))
     # The nearest to Kong's own spelling (X-RateLimit-Limit-Minute); names are compared without case.
     message.http_protocol_options.header_key_format.proper_case_words.SetInParent()
     message.max_request_headers_kb.CopyFrom(UInt32Value(value=KONG_HEADERS_KB))
@@ -92,6 +109,13 @@ def _make_kong(
     message.request_headers_timeout.CopyFrom(duration(KONG_HEADERS_TIMEOUT_S))
     message.http2_protocol_options.max_concurrent_streams.value = KONG_STREAMS
     message.local_reply_config.CopyFrom(kong_local_replies(options.server_token))
+
+
+def _other_than(word: str) -> matcher_v3.StringMatcher:
+    """Whatever is not the word, in any letters: ends within it, differs at one of its letters, or goes on behind it."""
+    parted = [f"{word[:index]}([^{letter}].*)?" for index, letter in enumerate(word)]
+    regex = "(?is)" + "|".join([*parted, f"{word}.+"])
+    return matcher_v3.StringMatcher(safe_regex=matcher_v3.RegexMatcher(regex=regex))
 
 
 def tables_manager(names_of_tables: Iterable[str]) -> hcm_v3.HttpConnectionManager:

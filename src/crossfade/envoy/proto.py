@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.dynamic_modules import v3 as dynamic_modules_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.common.fault import v3 as fault_common_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.buffer import v3 as buffer_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.custom_response import v3 as custom_response_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.dynamic_forward_proxy import v3 as dfp_filter_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.http.dynamic_modules import (
         v3 as dynamic_module_filter_v3,
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.tcp_proxy import v3 as tcp_proxy_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.udp.udp_proxy import v3 as udp_proxy_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.http.custom_response.local_response_policy import (
+        v3 as local_response_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.http.early_header_mutation.dynamic_modules import (
         v3 as dynamic_module_early_v3,
     )
@@ -89,6 +93,7 @@ __all__ = [
     "buffer_v3",
     "cluster_v3",
     "core_v3",
+    "custom_response_v3",
     "dfp_cluster_v3",
     "dfp_common_v3",
     "dfp_filter_v3",
@@ -108,6 +113,7 @@ __all__ = [
     "least_request_v3",
     "listener_v3",
     "local_ratelimit_v3",
+    "local_response_v3",
     "matcher_v3",
     "message_class",
     "network_inputs_v3",
@@ -209,6 +215,7 @@ PACKAGES = {
     "accesslog_v3": "envoy.config.accesslog.v3",
     "cluster_v3": "envoy.config.cluster.v3",
     "core_v3": "envoy.config.core.v3",
+    "custom_response_v3": "envoy.extensions.filters.http.custom_response.v3",
     "discovery_v3": "envoy.service.discovery.v3",
     "dns_cluster_v3": "envoy.extensions.clusters.dns.v3",
     "dynamic_module_early_v3": "envoy.extensions.http.early_header_mutation.dynamic_modules.v3",
@@ -221,6 +228,7 @@ PACKAGES = {
     "hcm_v3": "envoy.extensions.filters.network.http_connection_manager.v3",
     "least_request_v3": "envoy.extensions.load_balancing_policies.least_request.v3",
     "listener_v3": "envoy.config.listener.v3",
+    "local_response_v3": "envoy.extensions.http.custom_response.local_response_policy.v3",
     "matcher_v3": "envoy.type.matcher.v3",
     "network_inputs_v3": "envoy.extensions.matching.common_inputs.network.v3",
     "original_dst_v3": "envoy.extensions.filters.listener.original_dst.v3",

@@ -125,12 +125,8 @@ def _parts(model: ProxyModel, options: EnvoyOptions, memory: Encoded, common: Co
     for cluster in model.clusters:
         yield ResourceType.CLUSTER, cluster.name, cluster, cluster_from_model
         if cluster.discovery is Discovery.EDS and not cluster.shares_endpoints:
-            yield (
-                ResourceType.ENDPOINTS,
-                cluster.name,
-                (cluster.name, cluster.endpoints, cluster.are_probed),
-                _endpoints,
-            )
+            name = cluster.endpoints_name
+            yield ResourceType.ENDPOINTS, name, (name, cluster.endpoints, cluster.are_probed), _endpoints
     for certificate in _named_certificates(model):
         yield ResourceType.SECRET, certificate.name, certificate, secret_from_certificate
     for name, secret in secrets_of(model).items():

@@ -1,6 +1,7 @@
 """Listeners, chains, connection managers."""
 
 import json
+import re
 from typing import Any
 
 from crossfade.compile.model import (
@@ -113,6 +114,9 @@ def test_kong_dialect() -> None:
     assert router["typed_config"]["suppress_envoy_headers"] is True
     assert found["server_header_transformation"] == "PASS_THROUGH"
     assert found["generate_request_id"] is False
+    ignored = found["http_protocol_options"].pop("ignore_http_11_upgrade")[0]["safe_regex"]["regex"]
+    words = ("", "w", "web", "websocke", "websockets", "h2c", "TLS/1.2, HTTP/1.1", "websocket", "WebSocket")
+    assert [word for word in words if not re.fullmatch(ignored, word)] == ["websocket", "WebSocket"]
     assert found["http_protocol_options"] == {
         "accept_http_10": True,
         "default_host_for_http_10": "_",

@@ -2,8 +2,7 @@
 
 from crossfade.compile.mesh.acm import SELECTOR as ACM_SELECTOR
 from crossfade.compile.mesh.acm import uses_acm
-from crossfade.compile.mesh.carried import asks_for_http2
-from crossfade.compile.mesh.cloud_map import InstancesByName, uses_cloud_map
+from crossfade.compile.mesh.cloud_map import InstancesByName
 from crossfade.compile.mesh.compiler import MeshCompiler
 from crossfade.compile.mesh.fallback import (
     Accepted,
@@ -16,7 +15,7 @@ from crossfade.compile.mesh.fallback import (
 )
 from crossfade.compile.mesh.model import MeshModel, ObjectState
 from crossfade.compile.mesh.names import ArnScope
-from crossfade.compile.mesh.pipeline import compile_mesh
+from crossfade.compile.mesh.pipeline import compile_mesh, needs_pods
 from crossfade.compile.mesh.service_names import ClusterView
 
 __all__ = [
@@ -31,11 +30,10 @@ __all__ = [
     "ObjectState",
     "Refusals",
     "Refused",
-    "asks_for_http2",
     "compile_mesh",
     "compile_with_fallback",
     "current",
+    "needs_pods",
     "refusable",
     "uses_acm",
-    "uses_cloud_map",
 ]

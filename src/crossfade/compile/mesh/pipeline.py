@@ -15,7 +15,7 @@ from crossfade.compile.mesh.access_logs import access_log
 from crossfade.compile.mesh.acm import UsedCertificate
 from crossfade.compile.mesh.admit import Members, admit
 from crossfade.compile.mesh.backends import backends_seen, linked_backends
-from crossfade.compile.mesh.carried import check_carriage, with_carriage
+from crossfade.compile.mesh.carried import asks_for_http2, check_carriage, with_carriage
 from crossfade.compile.mesh.choices import (
     HEADER_CASE,
     HTTP2_BETWEEN_PROXIES,
@@ -24,7 +24,7 @@ from crossfade.compile.mesh.choices import (
     ZONES,
     wants_http2,
 )
-from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of
+from crossfade.compile.mesh.cloud_map import InstancesByName, Registration, registration_of, uses_cloud_map
 from crossfade.compile.mesh.discovery import (
     check_discovery,
     check_service_ports,
@@ -83,6 +83,11 @@ class Scope(NamedTuple):
 def compile_mesh(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView = ANY_CLUSTER) -> MeshModel:
     """Never raises for what users write: what cannot be kept ends in a diagnostic of the object at fault."""
     return with_endpoints(compile_routing(snapshot, scope, cluster, Memo()), snapshot, Memo())
+
+
+def needs_pods(snapshot: Snapshot) -> bool:
+    """Whether anything of its meshes depends on pods themselves."""
+    return uses_cloud_map(snapshot) or asks_for_http2(snapshot)
 
 
 def with_endpoints(

@@ -109,7 +109,6 @@ def _clusters(model: ProxyModel, endpoints: Mapping[str, tuple[Endpoint, ...]]) 
             yield replace(cluster, discovery=Discovery.EDS, endpoints=(), shares_endpoints=False, mesh_tls=None)
         elif cluster.shares_endpoints:
             own = endpoints.get(cluster.endpoints_name, ())
-            # Sidecars take HTTP/1 as well.
-            yield replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False, is_carried=False)
+            yield replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False)
         elif cluster.discovery not in (Discovery.ORIGINAL_DST, Discovery.BY_NAME):
             yield cluster

@@ -17,7 +17,7 @@ from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, ON_DEMAND, CompiledGateway
-from crossfade.compile.mesh import uses_cloud_map
+from crossfade.compile.mesh import needs_pods
 from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.controller.gateway.certificates import Certificates
 from crossfade.controller.gateway.publication import gateway_publication
@@ -75,7 +75,7 @@ class _Role:
             (*INPUT_KINDS, *MESH_KINDS) if is_in_mesh else INPUT_KINDS,
             log=log,
             selectors=INPUT_SELECTORS,
-            on_demand={**ON_DEMAND, Pod: uses_cloud_map} if is_in_mesh else ON_DEMAND,
+            on_demand={**ON_DEMAND, Pod: needs_pods} if is_in_mesh else ON_DEMAND,
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
         )

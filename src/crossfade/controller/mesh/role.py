@@ -24,9 +24,8 @@ from crossfade.compile.mesh import (
     ArnScope,
     ClusterView,
     InstancesByName,
-    asks_for_http2,
+    needs_pods,
     uses_acm,
-    uses_cloud_map,
 )
 from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
@@ -138,11 +137,7 @@ class _MeshRole:
             log=log,
             selectors={Secret: ACM_SELECTOR},
             on_demand={
-                **(
-                    {Pod: lambda snapshot: uses_cloud_map(snapshot) or asks_for_http2(snapshot)}
-                    if cluster.shows_pods
-                    else {}
-                ),
+                **({Pod: needs_pods} if cluster.shows_pods else {}),
                 **({Secret: uses_acm} if cluster.shows_secrets else {}),
             },
             quiet_s=_QUIET_S,
