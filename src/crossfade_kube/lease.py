@@ -11,19 +11,22 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from msgspec import structs, to_builtins
+from msgspec import structs
 
 from crossfade_kube.client import Client
-from crossfade_kube.core.lease import Lease, LeaseSpec
-from crossfade_kube.errors import Conflict, KubeError, NotFound
+from crossfade_kube.core.lease import LeaseSpec
+from crossfade_kube.errors import Conflict, Forbidden, KubeError, NotFound
+from crossfade_kube.locks import ConfigMapLock, LeaseLock, Lock
 from crossfade_kube.meta import JsonObject
-from crossfade_kube.registry import DecodeError, decode
+from crossfade_kube.registry import DecodeError
 from crossfade_kube.tasks import is_cancelled
 
 log = logging.getLogger(__name__)
 
 # Who is told to end has not long: once for a claim that is under way, once for giving the lease back.
 _LAST_REQUEST_S: Final = 0.7
+# Of a lock: a role that is just being installed refuses for a moment too.
+_MOST_REFUSALS: Final = 2
 
 
 class LeaseTimes(NamedTuple):
@@ -55,7 +58,11 @@ def claimed(spec: LeaseSpec, *, identity: str, now: datetime, duration_s: int, i
 
 
 class LeaderElection:
-    """One candidate; `identity` must be unique among them (the pod's name)."""
+    """One candidate; `identity` must be unique among them (the pod's name).
+
+    Where the role allows no such Lease, `config_map` is the name of the ConfigMap that takes its place, and where that
+    is not allowed either this process leads without asking anybody. With None it waits for the right to the Lease.
+    """
 
     def __init__(
         self,
@@ -64,13 +71,17 @@ class LeaderElection:
         namespace: str,
         name: str,
         identity: str,
+        config_map: str | None = None,
         times: LeaseTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.is_leader = False
-        self._client = client
-        self._namespace = namespace
+        self._lock: Lock | None = LeaseLock(client, namespace=namespace, name=name)
+        self._others: list[Lock | None] = []
+        if config_map is not None:
+            self._others = [ConfigMapLock(client, namespace=namespace, name=config_map), None]
+        self._refusals = 0
         self._name = name
         self._identity = identity
         self._times = times or LeaseTimes()
@@ -114,8 +125,11 @@ class LeaderElection:
         while True:
             await self._sleep(self._times.retry_s)
             left_s = self._times.renew_within_s - (self._clock() - renewed_at)
+            if left_s <= 0:
+                # Refusals may come faster than any timeout.
+                raise LeadershipLost
             try:
-                async with asyncio.timeout(max(left_s, 0.001)):
+                async with asyncio.timeout(left_s):
                     is_renewed = await self._try_claim()
             except TimeoutError:
                 raise LeadershipLost from None
@@ -125,16 +139,18 @@ class LeaderElection:
                 raise LeadershipLost
 
     async def _try_claim(self) -> bool:
+        if self._lock is None:
+            return True
         try:
-            stored = await self._client.get(Lease.RESOURCE, self._name, namespace=self._namespace)
+            stored = await self._lock.get()
         except NotFound:
             stored = None
         except KubeError as exc:
-            log.warning("lease.unreachable", extra={"fields": {"lease": self._name, "reason": exc}})
+            self._note_failure("lease.unreachable", exc)
             return False
         try:
-            spec = decode(stored, Lease).spec if stored else LeaseSpec()
-        except DecodeError as exc:
+            spec = self._lock.spec_of(stored) if stored else LeaseSpec()
+        except (DecodeError, ValueError) as exc:
             log.warning("lease.unreadable", extra={"fields": {"lease": self._name, "reason": exc}})
             return False
         self._observe(spec)
@@ -145,11 +161,11 @@ class LeaderElection:
             duration_s=self._times.duration_s,
             is_expired=self._clock() - self._observed_at > (spec.lease_duration_seconds or 0),
         )
-        return wanted is not None and await self._write_to_the_end(stored, wanted)
+        return wanted is not None and await self._write_to_the_end(self._lock, stored, wanted)
 
-    async def _write_to_the_end(self, stored: JsonObject | None, spec: LeaseSpec) -> bool:
+    async def _write_to_the_end(self, lock: Lock, stored: JsonObject | None, spec: LeaseSpec) -> bool:
         """A claim that is given up on its way would be stored after we looked whether there is one to give back."""
-        writing = asyncio.ensure_future(self._write(stored, spec))
+        writing = asyncio.ensure_future(self._write(lock, stored, spec))
         try:
             return await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -157,24 +173,30 @@ class LeaderElection:
             writing.cancel()
             raise
 
-    async def _write(self, stored: JsonObject | None, spec: LeaseSpec) -> bool:
-        metadata = {"name": self._name, "namespace": self._namespace}
-        obj = {
-            "apiVersion": Lease.RESOURCE.api_version,
-            "kind": Lease.RESOURCE.kind,
-            "metadata": stored["metadata"] if stored else metadata,
-            "spec": {key: value for key, value in to_builtins(spec).items() if value is not None},
-        }
+    async def _write(self, lock: Lock, stored: JsonObject | None, spec: LeaseSpec) -> bool:
         try:
-            # The resourceVersion in a stored object makes this a compare-and-swap; so does creating.
-            await (self._client.replace(Lease.RESOURCE, obj) if stored else self._client.create(Lease.RESOURCE, obj))
+            await lock.write(stored, spec)
         except Conflict:
             return False
         except KubeError as exc:
-            log.warning("lease.not_written", extra={"fields": {"lease": self._name, "reason": exc}})
+            self._note_failure("lease.not_written", exc)
             return False
+        self._others.clear()
         self._observe(spec)
         return True
+
+    def _note_failure(self, event: str, exc: KubeError) -> None:
+        """A lock that was ours once is not changed for another: there may be a new leader on it."""
+        if self._lock is not None and isinstance(exc, Forbidden) and self._others:
+            self._refusals += 1
+            if self._refusals < _MOST_REFUSALS:
+                return
+            self._refusals = 0
+            lock = self._lock = self._others.pop(0)
+            instead = f"ConfigMap {lock.name}" if lock else "no lock: keep one replica"
+            log.warning("lease.forbidden", extra={"fields": {"lease": self._name, "instead": instead, "reason": exc}})
+        else:
+            log.warning(event, extra={"fields": {"lease": self._name, "reason": exc}})
 
     def _observe(self, spec: LeaseSpec) -> None:
         if spec != self._observed:
@@ -187,11 +209,14 @@ class LeaderElection:
 
     async def _release(self) -> None:
         """Lets the next candidate start at once; when this fails, it starts when the lease ends."""
+        lock = self._lock
+        if lock is None:
+            return
         try:
             async with asyncio.timeout(_LAST_REQUEST_S):
-                stored = await self._client.get(Lease.RESOURCE, self._name, namespace=self._namespace)
-                spec = decode(stored, Lease).spec
+                stored = await lock.get()
+                spec = lock.spec_of(stored)
                 if spec.holder_identity == self._identity:
-                    await self._write(stored, structs.replace(spec, holder_identity="", lease_duration_seconds=1))
-        except (KubeError, DecodeError, TimeoutError) as exc:
+                    await self._write(lock, stored, structs.replace(spec, holder_identity="", lease_duration_seconds=1))
+        except (KubeError, DecodeError, ValueError, TimeoutError) as exc:
             log.debug("lease.not_released", extra={"fields": {"lease": self._name, "reason": exc}})

@@ -9,14 +9,27 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from enum import Enum
 
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
-from crossfade_kube.errors import ApiUnreachable, Expired, KubeError, NotFound
+from crossfade_kube.errors import ApiUnreachable, Expired, Forbidden, KubeError, NotFound
 from crossfade_kube.meta import Resource
 from crossfade_kube.watch import Sink, WatchEvent
 
 log = logging.getLogger(__name__)
+
+# A role that is just being installed refuses for a moment too.
+_MOST_REFUSALS = 3
+_REFUSED_BACKOFF_S = (0.25, 60.0)
+
+
+class WhenForbidden(Enum):
+    """What becomes of a kind that this process may not list when it starts."""
+
+    WAIT = "nothing is known until it may"
+    EMPTY = "the kind has no objects until it may"
+    GIVE_UP = "`run` raises Forbidden"
 
 
 class Reflector:
@@ -34,10 +47,15 @@ class Reflector:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        when_forbidden: WhenForbidden = WhenForbidden.WAIT,
+        synced: asyncio.Event | None = None,
         max_backoff_s: float = 5.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.synced = asyncio.Event()
+        self.synced = synced or asyncio.Event()
+        self._when_forbidden = when_forbidden
+        self._refusals = 0
+        self._refused_backoff = Backoff(*_REFUSED_BACKOFF_S)
         self.resource = resource
         self._client = client
         self._sink = sink
@@ -50,7 +68,10 @@ class Reflector:
         self._reported = ""
 
     async def run(self) -> None:
-        """Until cancelled; every failure, also one of the sink, is logged and tried again."""
+        """Until cancelled; every failure, also one of the sink, is logged and tried again.
+
+        Raises Forbidden where that is asked for.
+        """
         while True:
             try:
                 await self._list()
@@ -60,11 +81,27 @@ class Reflector:
             except NotFound:
                 self._sink.replace([])
                 self.synced.set()
+            except Forbidden as exc:
+                await self._note_refusal(exc)
             except KubeError as exc:
                 self._report("kube.list_failed", exc)
             except Exception as exc:
                 self._report("kube.reflector_failed", exc, is_bug=True)
             await self._sleep(self._backoff.next_s())
+
+    async def _note_refusal(self, exc: Forbidden) -> None:
+        """What was readable once stays as it was then: a right that is taken away deletes nothing."""
+        if self._when_forbidden is WhenForbidden.WAIT or self._version:
+            self._report("kube.list_failed", exc)
+            return
+        self._refusals += 1
+        if self._refusals == _MOST_REFUSALS:
+            if self._when_forbidden is WhenForbidden.GIVE_UP:
+                raise exc
+            self._report("kube.forbidden", exc, effect="the kind counts as empty")
+            self._sink.replace([])
+            self.synced.set()
+        await self._sleep(self._refused_backoff.next_s())
 
     async def _list(self) -> None:
         found = await self._client.list(
@@ -123,9 +160,9 @@ class Reflector:
             fields = {"resource": self.resource.plural, "object": event.object["metadata"].get("name"), "reason": exc}
             log.error("kube.not_applied", extra={"fields": fields}, exc_info=exc)
 
-    def _report(self, event: str, exc: Exception, *, is_bug: bool = False) -> None:
+    def _report(self, event: str, exc: Exception, *, is_bug: bool = False, effect: str = "") -> None:
         """Once for each problem, not for each attempt."""
         if self._reported != repr(exc):
             self._reported = repr(exc)
-            fields = {"resource": self.resource.plural, "reason": exc}
+            fields = {"resource": self.resource.plural, "reason": exc, **({"effect": effect} if effect else {})}
             log.warning(event, extra={"fields": fields}, exc_info=exc if is_bug else None)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import yaml
-from msgspec import Meta, Struct, ValidationError, convert, field
+from msgspec import Meta, Struct, ValidationError, convert, field, structs
 
 # The kernel takes the largest number for "leave it as it is", which would be root.
 Uid = Annotated[int, Meta(ge=0, le=2**32 - 2)]
+_PROGRAM: Final = re.compile(r"(/[^/\0]+)+|[^/\0]+")
 _WILDCARDS: Final = re.compile(r"[*?\[]")
 
 
@@ -28,6 +29,8 @@ class Image(Struct, frozen=True, forbid_unknown_fields=True):
     workdir: str = "/"
     user: Uid | Annotated[str, Meta(min_length=1)] = 0
     """A number, or the name of a user of this machine."""
+    programs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Programs that the image has besides: by absolute path, or by a name that is found on the PATH."""
 
 
 class User(NamedTuple):
@@ -115,11 +118,12 @@ def parse_images(text: str, *, source: str, placeholders: Mapping[str, str] | No
         images = convert(entries or [], tuple[Image, ...])
     except (yaml.YAMLError, ValidationError) as error:
         raise CatalogueError(
-            f"image catalogue {source}: {error}; expected a list of {{match, argv, env, workdir, user}}"
+            f"image catalogue {source}: {error}; expected a list of {{match, argv, env, workdir, user, programs}}"
         ) from error
     for image in images:
         if not image.argv:
             raise CatalogueError(f'image catalogue {source}: the entry for "{image.match}" has an empty argv')
+        _check_programs(image, source)
     return tuple(_filled(image, placeholders) for image in images) if placeholders else images
 
 
@@ -140,9 +144,18 @@ def _filled(image: Image, placeholders: Mapping[str, str]) -> Image:
             text = text.replace(name, value)
         return text
 
-    return Image(
-        match=image.match, argv=tuple(map(fill, image.argv)), env=image.env, workdir=image.workdir, user=image.user
-    )
+    programs = {name: tuple(map(fill, argv)) for name, argv in image.programs.items()}
+    return structs.replace(image, argv=tuple(map(fill, image.argv)), programs=programs)
+
+
+def _check_programs(image: Image, source: str) -> None:
+    for name, argv in image.programs.items():
+        is_place = bool(_PROGRAM.fullmatch(name)) and not {".", ".."} & set(name.split("/"))
+        if not is_place or not argv:
+            raise CatalogueError(
+                f'image catalogue {source}: the entry for "{image.match}" has the program {name!r}: it must be an '
+                "absolute path or a plain name, with the words to start it with"
+            )
 
 
 def _named_part(image: Image) -> int:

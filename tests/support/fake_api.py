@@ -24,6 +24,8 @@ class FakeApi:
         self.history: list[tuple[int, str, Json]] = []
         self.requests: list[tuple[str, str, dict[str, str], dict[str, str]]] = []
         self.answers: list[tuple[int, Json, dict[str, str]]] = []
+        self.forbidden: set[tuple[str, str]] = set()
+        """Methods, and words of the paths that are refused with them."""
         self.page_size: int | None = None
         self.events_per_watch: int | None = None
         self.garbled: list[bytes] = []
@@ -62,8 +64,13 @@ class FakeApi:
         if self.answers:
             status, body, headers = self.answers.pop(0)
             return web.json_response(body, status=status, headers=headers)
+        if any(method == request.method and word in request.path for method, word in self.forbidden):
+            return _failure(403, "Forbidden")
         if request.query.get("watch"):
             return await self._watch(request)
+        return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         match request.method:
             case "GET":
                 return self._read(request)
@@ -98,7 +105,14 @@ class FakeApi:
     def _read(self, request: web.Request) -> web.Response:
         if request.path in self.objects:
             return web.json_response(self.objects[request.path])
-        if request.path.rsplit("/", 1)[-1] not in ("configmaps", "leases", "events", "ingresses", "missing"):
+        if request.path.rsplit("/", 1)[-1] not in (
+            "configmaps",
+            "endpoints",
+            "leases",
+            "events",
+            "ingresses",
+            "missing",
+        ):
             return _failure(404, "NotFound")
         below = sorted(path for path in self.objects if _collection_holds(request.path, path))
         start = 0

@@ -11,6 +11,7 @@ from crossfade_kube.meta import JsonObject
 
 FORBIDDEN: Final = 403
 API_VERSION: Final = "admission.k8s.io/v1"
+_OLD_VERSION: Final = "admission.k8s.io/v1beta1"
 
 
 class Denied(Exception):  # noqa: N818 - a verdict, not a failure
@@ -28,6 +29,8 @@ class AdmissionRequest(Struct, frozen=True):
     object: JsonObject = {}
     old_object: JsonObject = {}
     is_dry_run: bool = False
+    api_version: str = API_VERSION
+    """Of the review, which its answer must have too."""
 
 
 class AdmissionAnswer(Struct, frozen=True):
@@ -55,12 +58,13 @@ def request_from_review(review: JsonObject) -> AdmissionRequest:
             object=request.get("object") or {},
             old_object=request.get("oldObject") or {},
             is_dry_run=bool(request.get("dryRun")),
+            api_version=_OLD_VERSION if review.get("apiVersion") == _OLD_VERSION else API_VERSION,
         )
     except (KeyError, TypeError, AttributeError) as exc:
         raise ValueError(f"not an AdmissionReview request: {exc}") from exc
 
 
-def review_from_answer(uid: str, answer: AdmissionAnswer) -> JsonObject:
+def review_from_answer(uid: str, answer: AdmissionAnswer, api_version: str = API_VERSION) -> JsonObject:
     response: JsonObject = {"uid": uid, "allowed": not answer.denial}
     if answer.denial:
         status: JsonObject = {"status": "Failure", "message": answer.denial, "code": answer.code}
@@ -70,4 +74,4 @@ def review_from_answer(uid: str, answer: AdmissionAnswer) -> JsonObject:
         response["patch"] = base64.b64encode(orjson.dumps(list(answer.patch))).decode()
     if answer.warnings:
         response["warnings"] = list(answer.warnings)
-    return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+    return {"apiVersion": api_version, "kind": "AdmissionReview", "response": response}

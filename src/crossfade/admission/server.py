@@ -56,7 +56,7 @@ def _endpoint(handler: Handler) -> Callable[[web.Request], Awaitable[web.Respons
             request = request_from_review(orjson.loads(await http_request.read()))
         except ValueError as exc:
             return web.Response(status=400, text=str(exc))
-        review = review_from_answer(request.uid, await _decided(handler, request))
+        review = review_from_answer(request.uid, await _decided(handler, request), request.api_version)
         return web.Response(body=orjson.dumps(review), content_type="application/json")
 
     return answer

@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "migrate": Command("migrate", "say what a Kong configuration becomes here, and convert decK files"),
     "demo": Command("demo", "replay the DJ walkthrough, step by step"),
     "controller": Command("controller", "run the control plane (inside a cluster)"),
+    "kong": Command("kong", "end or look after a gateway's proxy, as Kong's chart does (inside a container)"),
     "proxy": Command("proxy", "run Envoy with a bootstrap for this pod (inside a cluster)"),
 }
 

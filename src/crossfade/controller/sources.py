@@ -5,7 +5,7 @@ Bursts of changes are gathered: a snapshot comes after a short quiet, or at the 
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -16,8 +16,10 @@ from crossfade.compile.diagnostics import Diagnostics
 from crossfade.store.cache import Cache
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
+from crossfade_kube.core import EndpointSlice
+from crossfade_kube.endpoints_fallback import EndpointsReflector
 from crossfade_kube.logging import EventLog
-from crossfade_kube.reflector import Reflector
+from crossfade_kube.reflector import Reflector, WhenForbidden
 from crossfade_kube.registry import TypedObject
 from crossfade_kube.tasks import SupervisedTasks
 
@@ -37,12 +39,14 @@ class ClusterSource:
         namespace: str | None = None,
         selectors: Mapping[type[TypedObject], str] = MappingProxyType({}),
         on_demand: Mapping[type[TypedObject], Callable[[Snapshot], bool]] = MappingProxyType({}),
+        may_be_forbidden: Collection[type[TypedObject]] = (),
         quiet_s: float = QUIET_S,
         max_unrest_s: float = MAX_UNREST_S,
     ) -> None:
         """`selectors` are label selectors of kinds of which only some objects are of interest.
 
-        A kind `on_demand` is watched from when a snapshot of the others asks for it.
+        A kind `on_demand` is watched from when a snapshot of the others asks for it. One that `may_be_forbidden` has no
+        objects where the role is too old to know it; in place of EndpointSlices there are Endpoints then.
         """
         self._changed = asyncio.Event()
         self._cache = Cache((*kinds, *on_demand), self._changed.set)
@@ -51,12 +55,15 @@ class ClusterSource:
         self._max_unrest_s = max_unrest_s
         self._reflectors, self._waiting = (
             [
-                Reflector(
+                EndpointsReflector(client, self._cache.sink(kind), namespace=namespace)
+                if kind is EndpointSlice and kind in may_be_forbidden
+                else Reflector(
                     client,
                     kind.RESOURCE,
                     self._cache.sink(kind),
                     namespace=namespace,
                     label_selector=selectors.get(kind),
+                    when_forbidden=WhenForbidden.EMPTY if kind in may_be_forbidden else WhenForbidden.WAIT,
                 )
                 for kind in some
             ]
@@ -137,7 +144,7 @@ class _Demand(NamedTuple):
     made: asyncio.Event
 
 
-async def _run_on_demand(reflector: Reflector, made: asyncio.Event) -> None:
+async def _run_on_demand(reflector: Reflector | EndpointsReflector, made: asyncio.Event) -> None:
     await made.wait()
     await reflector.run()
 

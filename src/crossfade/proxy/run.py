@@ -7,18 +7,21 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
-from crossfade.kong_conf.listen import Listen
+from crossfade.kong_conf.listen import Listen, are_rivals
 from crossfade.kong_conf.reading import Reading, read_settings
 from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.included_servers import LARGEST_BYTES, VARIABLE, status_servers
 from crossfade.proxy.launcher import GATEWAY_LEAST_S, SIDECAR_LEAST_S, EndSettings, Launcher
+from crossfade.proxy.pid_file import noted, pid_file
 from crossfade.proxy.state_folder import StateFolder
 from crossfade.proxy.watched_files import ControlPlaneFiles, UnreadableError, control_plane_files
 from crossfade.proxy.work_folder import work_folder
@@ -72,8 +75,15 @@ class SettingsError(Exception):
 
 def settings_from_environment(environment: Mapping[str, str], *, is_gateway: bool) -> ProxySettings:
     """The names are those of the App Mesh image where it had one (appmesh.md §4.4)."""
-    namespace, pod = environment.get("POD_NAMESPACE", "default"), environment.get("POD_NAME", "")
+    # Kong's chart tells the proxy neither; there the host's name is the pod's.
+    namespace = environment.get("POD_NAMESPACE", "default")
+    pod = (
+        environment.get("POD_NAME") or environment.get("HOSTNAME", "")
+        if is_gateway
+        else environment.get("POD_NAME", "")
+    )
     reading = _kong(environment if is_gateway else {})
+    included, reading = _included(environment, reading) if is_gateway else ((), reading)
     kong = reading.settings
     address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
     if not address:
@@ -87,7 +97,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         token_file=_path(environment, "CROSSFADE_ADS_TOKEN_FILE"),
         admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
-        status=_status(environment, kong) if is_gateway else (),
+        status=_with_included(_status(environment, kong), included) if is_gateway else (),
         concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
         log_level=environment.get("ENVOY_LOG_LEVEL") or kong.log_level or "info",
         drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", LONGEST_DRAIN_S),
@@ -127,6 +137,12 @@ def _probes(text: str) -> tuple[ProbedPort, ...]:
 
 def _kong(environment: Mapping[str, str]) -> Reading:
     """Of Kong's settings this process needs its workers and its log level; the controller is told the others."""
+    database = environment.get("KONG_DATABASE")
+    if database not in (None, "", "off"):
+        raise SettingsError(
+            f"KONG_DATABASE is {database!r}: there is no database here, so nothing of what it holds would be served; "
+            "set it to off (the chart's value env.database), and bring the configuration over with `crossfade migrate`"
+        )
     reading = read_settings([from_environment(environment)], KongSettings(nginx_worker_processes=1))
     if reading.errors:
         raise SettingsError("\n".join(reading.errors))
@@ -137,6 +153,23 @@ def _status(environment: Mapping[str, str], kong: KongSettings) -> tuple[Listen,
     if kong.status_listen is not None:
         return kong.status_listen
     return (Listen("0.0.0.0", _number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT)),)
+
+
+def _included(environment: Mapping[str, str], reading: Reading) -> tuple[tuple[Listen, ...], Reading]:
+    """The status pages of Kong's older charts, of which then nothing has to be told."""
+    path = environment.get(VARIABLE)
+    if not path:
+        return (), reading
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            found = status_servers(file.read(LARGEST_BYTES))
+    except (OSError, ValueError):
+        return (), reading
+    return found, reading._replace(remarks=tuple(one for one in reading.remarks if one.where != VARIABLE))
+
+
+def _with_included(status: tuple[Listen, ...], included: tuple[Listen, ...]) -> tuple[Listen, ...]:
+    return (*status, *(one for one in included if not any(are_rivals(one, other) for other in status)))
 
 
 def _told(reading: Reading) -> Told:
@@ -222,7 +255,7 @@ def run_proxy(*, is_gateway: bool) -> int:
         for remark in settings.told.remarks:
             _say(f"{remark.where} {remark.text}")
         settings = _with_writable_log(settings)
-        with work_folder("crossfade-proxy-") as folder:
+        with work_folder("crossfade-proxy-") as folder, _noted(is_gateway=is_gateway):
             return _run(settings, folder)
     except (SettingsError, FileNotFoundError) as error:
         _say(str(error))
@@ -239,6 +272,10 @@ def _with_writable_log(settings: ProxySettings) -> ProxySettings:
     except OSError as error:
         _say(f"ENVOY_ADMIN_ACCESS_LOG_FILE is {settings.admin_log}: {error.strerror}; the admin port is not logged")
         return settings._replace(admin_log="")
+
+
+def _noted(*, is_gateway: bool) -> AbstractContextManager[None]:
+    return noted(pid_file(os.environ)) if is_gateway else nullcontext()
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """Writes decided changes to the API, the latest of each object, some at a time; failures are tried again.
 
-What the server refuses because the object changed is dropped: the changed object leads to a new decision.
+What the server refuses because the object changed is dropped: the changed object leads to a new decision. Where a role
+allows no patch an update takes its place; where it allows neither, that is told once for each kind, and news go on.
 """
 
 import asyncio
@@ -13,9 +14,9 @@ from crossfade.status.change import News, ObjectChange
 from crossfade.status.contests import Contests
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import MERGE, Client
-from crossfade_kube.errors import Conflict, Invalid, KubeError, NotFound
+from crossfade_kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from crossfade_kube.events import EventRecorder
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import JsonObject, ObjectRef, Resource
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class StatusWriter:
         self._contests = Contests()
         self._written: OrderedDict[_Key, str] = OrderedDict()
         self._told: OrderedDict[_Key, tuple[News, ...]] = OrderedDict()
+        self._updated: set[Resource] = set()
+        self._forbidden: set[Resource] = set()
         self._backoff = Backoff(RETRY_S, MAX_RETRY_S)
         self._arrived = asyncio.Event()
         self._has_failed = asyncio.Event()
@@ -121,6 +124,10 @@ class StatusWriter:
                     log.warning("status.contested", extra={"fields": fields})
                 self._backoff.reset()
             self._tell(key, change)
+        except Forbidden as exc:
+            self._note_refusal(change.resource, exc)
+            _remember(self._written, key, change.basis)
+            self._tell(key, change)
         except (Conflict, NotFound) as exc:
             log.debug("status.outdated", extra={"fields": {"object": change.ref, "reason": exc}})
         except KubeError as exc:
@@ -136,14 +143,35 @@ class StatusWriter:
             log.error("status.failed", extra={"fields": {"object": change.ref}}, exc_info=exc)
 
     async def _patch(self, change: ObjectChange) -> None:
-        await self._client.patch(
-            change.resource,
-            change.ref.name,
-            change.patch or {},
-            namespace=change.ref.namespace or None,
-            content_type=MERGE,
-            subresource=change.subresource,
-        )
+        if change.resource in self._updated:
+            await self._update(change)
+            return
+        try:
+            await self._client.patch(
+                change.resource,
+                change.ref.name,
+                change.patch or {},
+                namespace=change.ref.namespace or None,
+                content_type=MERGE,
+                subresource=change.subresource,
+            )
+        except Forbidden:
+            await self._update(change)
+            self._updated.add(change.resource)
+            fields = {"resource": change.resource.plural, "effect": "statuses are updated as a whole"}
+            log.info("status.patch-forbidden", extra={"fields": fields})
+
+    async def _update(self, change: ObjectChange) -> None:
+        stored = await self._client.get(change.resource, change.ref.name, namespace=change.ref.namespace or None)
+        changed = _merged(stored, change.patch or {})
+        if changed != stored:
+            await self._client.replace(change.resource, changed, subresource=change.subresource)
+
+    def _note_refusal(self, resource: Resource, exc: Forbidden) -> None:
+        if resource not in self._forbidden:
+            self._forbidden.add(resource)
+            effect = f"no status of {resource.plural} is written; allow it and restart the controller"
+            log.warning("status.forbidden", extra={"fields": {"effect": effect, "reason": exc}})
 
     def _tell(self, key: _Key, change: ObjectChange) -> None:
         """The same news once, however often it is decided."""
@@ -151,6 +179,20 @@ class StatusWriter:
         for news in change.news:
             tell = self._events.warning if news.is_warning else self._events.normal
             tell(change.ref, news.reason, news.message)
+
+
+def _merged(target: JsonObject, patch: JsonObject) -> JsonObject:
+    """RFC 7386."""
+    result = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict):
+            before = result.get(name)
+            result[name] = _merged(before if isinstance(before, dict) else {}, value)
+        else:
+            result[name] = value
+    return result
 
 
 def _remember(memory: OrderedDict[_Key, V], key: _Key, value: V) -> None:

@@ -157,7 +157,7 @@ class Container:
         )
         launch = self._launch = plan_launch(self.spec, image, user, self._context)
         self._leave_root()
-        self._inside = await enter_root(self.spec, launch, self._context, termination_log=self._termination_log)
+        self._inside = await enter_root(self.spec, image, launch, self._context, termination_log=self._termination_log)
         self._event("Normal", "Created", f"Created container: {self.name}")
         self._process = await self._start_program(launch, self._inside)
         self._id = f"crossfade://{uuid.uuid4().hex}"

@@ -11,9 +11,10 @@ from crossfade_local.catalogue import Catalogue, CatalogueError, Image, User, us
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.process import Launch
-from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView, Mount
+from crossfade_local.kubelet.rootfs import PROGRAMS, TERMINATION_LOG, MachineView, Mount
 from crossfade_local.namespaces import Namespaces
 
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TERMINATION_MODE: Final = 0o666
 
 
@@ -60,6 +61,8 @@ def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext)
     """Raises CannotStartError where the spec names what does not exist."""
     try:
         base = {**context.base_env, **image.env}
+        if any("/" not in name for name in image.programs):
+            base["PATH"] = f"{PROGRAMS}:{base.get('PATH') or DEFAULT_PATH}"
         env = environment.build_env(spec, base=base, facts=context.facts, sources=context.sources)
         command = environment.build_command(spec, image, env)
         identity = environment.build_identity(spec, context.pod["spec"], user)
@@ -69,7 +72,9 @@ def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext)
     return Launch(command.argv, env, command.workdir, identity if context.many_users else None)
 
 
-async def enter_root(spec: JsonObject, launch: Launch, context: PodContext, *, termination_log: Path) -> Namespaces:
+async def enter_root(
+    spec: JsonObject, image: Image, launch: Launch, context: PodContext, *, termination_log: Path
+) -> Namespaces:
     """The pod's namespaces and a mount namespace of the container's own. Raises CannotStartError."""
     mounts = [_mount(one, launch, context) for one in spec.get("volumeMounts") or ()]
     _make_empty(termination_log)
@@ -79,7 +84,9 @@ async def enter_root(spec: JsonObject, launch: Launch, context: PodContext, *, t
 
     def enter() -> int:
         namespaces.enter(context.sandbox)
-        return context.machine.enter_new_root(mounts=mounts, files=context.files, read_only=read_only)
+        return context.machine.enter_new_root(
+            mounts=mounts, files=context.files, programs=image.programs, read_only=read_only
+        )
 
     try:
         mount = await namespaces.on_fresh_thread(enter, name=f"root of {spec['name']}")

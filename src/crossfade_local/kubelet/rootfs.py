@@ -7,8 +7,9 @@ can start them.
 """
 
 import os
+import shlex
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,6 +30,9 @@ _MASKED: Final = ("proc/kcore", "proc/keys", "proc/sysrq-trigger", "proc/timer_l
 _PRIVATE: Final = ("tmp", "run", "var/tmp", "var/log", "var/lib", "var/cache", "var/spool")
 _STICKY: Final = ("tmp", "var/tmp")
 TERMINATION_LOG: Final = "/dev/termination-log"
+# Where programs are that an image knows by name only; comes first on the PATH.
+PROGRAMS: Final = "/.programs"
+_PROGRAM_MODE: Final = 0o755
 _NAME_FILES: Final = ("hostname", "hosts", "resolv.conf")
 
 
@@ -56,11 +60,18 @@ class MachineView:
         self._make_devices()
         self._show_kernel()
 
-    def enter_new_root(self, *, mounts: Iterable[Mount], files: dict[str, str], read_only: bool = False) -> int:
+    def enter_new_root(
+        self,
+        *,
+        mounts: Iterable[Mount],
+        files: dict[str, str],
+        programs: Mapping[str, Sequence[str]],
+        read_only: bool = False,
+    ) -> int:
         """Must run on a fresh thread: gives it a mount namespace with this root and the volumes; returns a descriptor.
 
-        `files` are the contents of /etc/hostname, hosts and resolv.conf by name. With `read_only`, only volumes can be
-        written to.
+        `files` are the contents of /etc/hostname, hosts and resolv.conf by name, `programs` those of the image. With
+        `read_only`, only volumes can be written to.
         """
         namespaces.unshare(CLONE_NEWNS)
         namespaces.mount("none", "/", flags=MS_REC | MS_PRIVATE)
@@ -70,6 +81,8 @@ class MachineView:
         _make_etc(root, files)
         for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
             _mount_volume(root, mount)
+        for name, argv in programs.items():
+            _place_program(root, name, argv)
         namespaces.pivot_root(str(root))
         if read_only:
             namespaces.remount_read_only("/")
@@ -183,6 +196,17 @@ def _make_etc(root: Path, files: dict[str, str]) -> None:
             (etc / entry.name).symlink_to(link)
     for name, content in files.items():
         (etc / name).write_text(content, encoding="utf-8")
+
+
+def _place_program(root: Path, name: str, argv: Sequence[str]) -> None:
+    """What a volume has put in its place stays."""
+    target = _within(root, name if name.startswith("/") else f"{PROGRAMS}/{name}")
+    _make_directory(root, target.parent)
+    if not os.access(target.parent, os.W_OK):
+        _unfold(target.parent)
+    if not target.exists():
+        target.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n', encoding="utf-8")
+        target.chmod(_PROGRAM_MODE)
 
 
 def _mount_volume(root: Path, mount: Mount) -> None:

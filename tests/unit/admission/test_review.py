@@ -45,5 +45,19 @@ def test_a_patch_is_encoded() -> None:
     assert orjson.loads(base64.b64decode(response["patch"])) == patch
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("admission.k8s.io/v1", "admission.k8s.io/v1"),
+        ("admission.k8s.io/v1beta1", "admission.k8s.io/v1beta1"),
+        (None, "admission.k8s.io/v1"),
+        (["x"], "admission.k8s.io/v1"),
+    ],
+)
+def test_the_answer_has_the_version_of_the_review(asked: object, answered: str) -> None:
+    request = request_from_review({**REVIEW, "apiVersion": asked})
+    assert review_from_answer(request.uid, AdmissionAnswer(), request.api_version)["apiVersion"] == answered
+
+
 def test_an_empty_patch_is_left_out() -> None:
     assert review_from_answer("u1", AdmissionAnswer())["response"] == {"uid": "u1", "allowed": True}

@@ -15,7 +15,7 @@ import pytest
         ),
         (["mesh", "/controller", "--help", "--log-level", "loud"], "crossfade controller: --log-level is 'loud': "),
         ([], "say --role mesh or --role gateway"),
-        (["--role", "mesh", "--log-level=loud"], "unrecognized arguments: --log-level=loud"),
+        (["--role", "mesh", "--log-level=loud"], "crossfade controller: --log-level is 'loud': "),
         # The flags are right; there is no cluster here.
         (["mesh", "/controller", "--prestop-delay", "5", "--unheard-of=1"], "KUBERNETES_SERVICE_HOST"),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 
 from crossfade.api.appmesh import Mesh
 from crossfade.status.change import News, ObjectChange
-from crossfade.status.writer import StatusWriter
+from crossfade.status.writer import StatusWriter, _merged
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import ClusterConfig
@@ -198,3 +198,34 @@ async def test_whoever_writes_against_us_is_not_answered_at_once_for_ever() -> N
         found.writer.submit([])
         found.writer.submit([change("else", basis="more")])
         await eventually(lambda: found.written() == {"x": "else"})
+
+
+async def test_an_update_takes_the_place_of_a_patch_that_is_forbidden() -> None:
+    async with desk() as it:
+        it.api.forbidden.add(("PATCH", "/meshes/"))
+        it.writer.submit([change("a"), other("b", "c")])
+        await eventually(lambda: it.written() == {"x": "a"} and it.api.objects[OTHER_PATH].get("status") == {"x": "c"})
+        asked = it.patches()
+        it.writer.submit([change("d", "2")])
+        await eventually(lambda: it.written() == {"x": "d"})
+        assert it.patches() == asked, "the kind is known by now"
+
+
+async def test_what_is_forbidden_altogether_is_given_up_and_news_are_told() -> None:
+    async with desk() as it:
+        it.api.forbidden |= {("PATCH", "/meshes/"), ("PUT", "/meshes/")}
+        it.writer.submit([change("a", "1", News("Bad", "it is told"))])
+        await eventually(lambda: it.events() == ["it is told"])
+        asked = len(it.patches())
+        it.writer.submit([change("a", "1", News("Bad", "it is told"))])
+        await asyncio.sleep(0.05)
+        assert len(it.patches()) == asked
+
+
+def test_a_merge_patch_is_that_of_the_rfc() -> None:
+    target = {"a": {"b": 1, "c": 2}, "d": [1], "e": "x"}
+    assert _merged(target, {"a": {"b": None, "z": 3}, "d": [2], "e": {"f": None}}) == {
+        "a": {"c": 2, "z": 3},
+        "d": [2],
+        "e": {},
+    }

@@ -82,6 +82,25 @@ INPUT_KINDS = (
     ReferenceGrant,
 )
 
+# Roles that were written for older controllers do not name these.
+MAY_BE_FORBIDDEN: Final[frozenset[type[TypedObject]]] = frozenset(
+    {
+        IngressClass,
+        IngressClassParameters,
+        EndpointSlice,
+        ConfigMap,
+        KongConsumerGroup,
+        KongUpstreamPolicy,
+        KongServiceFacade,
+        TcpIngress,
+        UdpIngress,
+        KongVault,
+        KongCustomEntity,
+        ReferenceGrant,
+        ProtoConfigMap,
+    }
+)
+
 # Looked at only where a snapshot of the others asks for them.
 ON_DEMAND: Final[Mapping[type[TypedObject], Callable[[Snapshot], bool]]] = {ProtoConfigMap: names_files}
 

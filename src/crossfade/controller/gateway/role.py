@@ -16,7 +16,13 @@ from crossfade.admin_api.envoy_admin import EnvoyAdmin
 from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, ON_DEMAND, CompiledGateway
+from crossfade.compile.gateway.compiler import (
+    INPUT_KINDS,
+    INPUT_SELECTORS,
+    MAY_BE_FORBIDDEN,
+    ON_DEMAND,
+    CompiledGateway,
+)
 from crossfade.compile.mesh import needs_pods
 from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.controller.gateway.certificates import Certificates
@@ -76,6 +82,7 @@ class _Role:
             log=log,
             selectors=INPUT_SELECTORS,
             on_demand={**ON_DEMAND, Pod: needs_pods} if is_in_mesh else ON_DEMAND,
+            may_be_forbidden=MAY_BE_FORBIDDEN,
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
         )
@@ -168,6 +175,7 @@ class _Role:
             namespace=self._settings.lease.namespace,
             name=self._settings.lease.name,
             identity=self._settings.identity,
+            config_map=f"{self._settings.lease.name}-{self._settings.compile.ingress_class}",
         )
         await election.lead(self._work_as_leader)
 

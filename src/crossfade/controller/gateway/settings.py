@@ -19,6 +19,7 @@ from crossfade.compile.gateway.settings import (
     Environment,
 )
 from crossfade.compile.model import ServerCertificate
+from crossfade.controller.mounted_certificate import CertificateFiles, mounted_files
 from crossfade.install.gateway import ACME_SECRETS, ELECTION_ID, HEALTH_PORT
 from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.listen import Listen
@@ -31,16 +32,22 @@ from crossfade_kube.meta import NamespacedName
 # Kong's own.
 ADMIN_API_PORT: Final = 8001
 ADS_ADDRESS: Final = "127.0.0.1:18001"
+# Where Kong's charts mount the webhook's certificate.
+WEBHOOK_FILES: Final = "/admission-webhook"
 # The ports of the gateway's Service for those of its pods.
 _PUBLIC_PORTS: Final = ((8000, 80), (8443, 443))
 
 
 class WebhookSettings(Struct, frozen=True):
-    """`configuration` names the ValidatingWebhookConfiguration, `service` its Service and the Secret with its keys."""
+    """`configuration` names the ValidatingWebhookConfiguration, `service` its Service and the Secret with its keys.
+
+    Where a chart has mounted `files` its certificate counts, and the registration is the chart's own.
+    """
 
     port: int
     configuration: str
     service: NamespacedName
+    files: CertificateFiles | None = None
 
 
 class GatewaySettings(Struct, frozen=True):
@@ -65,8 +72,11 @@ class GatewaySettings(Struct, frozen=True):
     kong_names: frozenset[str] = frozenset()
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], kubeconfig: str | None) -> "GatewaySettings":
-        """Raises ValueError naming the variable that is wrong."""
+    def from_environment(
+        cls, environ: Mapping[str, str], kubeconfig: str | None, *, remarks: tuple[Remark, ...] = ()
+    ) -> "GatewaySettings":
+        """Raises ValueError naming the variable that is wrong. `remarks` are on what gave `environ`."""
+        kubeconfig = kubeconfig or environ.get("CONTROLLER_KUBECONFIG")
         namespace = environ.get("POD_NAMESPACE") or "kong"
         reading = read_settings(_kong_sources(environ), KongSettings(port_maps=_PUBLIC_PORTS))
         if reading.errors:
@@ -97,11 +107,11 @@ class GatewaySettings(Struct, frozen=True):
             cluster={name: value for name, value in environ.items() if name.startswith("KUBERNETES_")},
             publish_service=_name(environ, "CONTROLLER_PUBLISH_SERVICE"),
             ads_address=environ.get("CROSSFADE_ADS_ADDRESS") or ADS_ADDRESS,
-            health_port=_port(environ, "CROSSFADE_HEALTH_PORT", str(HEALTH_PORT)),
+            health_port=_health_port(environ),
             webhook=_webhook(environ, namespace),
             admin_listen=_admin_listen(environ, kong),
             admin_certificate=admin_certificate(kong),
-            remarks=(*reading.remarks, *misplaced(reading)),
+            remarks=(*remarks, *reading.remarks, *misplaced(reading)),
             kong_names=frozenset(reading.given),
         )
 
@@ -146,12 +156,23 @@ def _admin_listen(environ: Mapping[str, str], kong: KongSettings) -> tuple[Liste
 def _webhook(environ: Mapping[str, str], namespace: str) -> WebhookSettings | None:
     """Off without an address, as with Kong."""
     listen = environ.get("CONTROLLER_ADMISSION_WEBHOOK_LISTEN") or "off"
-    configuration = environ.get("CROSSFADE_WEBHOOK_CONFIGURATION")
-    if listen == "off" or not configuration:
+    configuration = environ.get("CROSSFADE_WEBHOOK_CONFIGURATION", "")
+    files = mounted_files(
+        environ.get("CONTROLLER_ADMISSION_WEBHOOK_CERT_FILE") or f"{WEBHOOK_FILES}/tls.crt",
+        environ.get("CONTROLLER_ADMISSION_WEBHOOK_KEY_FILE") or f"{WEBHOOK_FILES}/tls.key",
+    )
+    if listen == "off" or not (configuration or files):
         return None
     port = _port(environ, "CONTROLLER_ADMISSION_WEBHOOK_LISTEN", listen)
     service = environ.get("CROSSFADE_WEBHOOK_SERVICE") or "kong-kong-validation-webhook"
-    return WebhookSettings(port, configuration, NamespacedName(namespace, service))
+    return WebhookSettings(port, configuration, NamespacedName(namespace, service), files)
+
+
+def _health_port(environ: Mapping[str, str]) -> int:
+    original = environ.get("CONTROLLER_HEALTH_PROBE_BIND_ADDRESS")
+    if original and not environ.get("CROSSFADE_HEALTH_PORT"):
+        return _port(environ, "CONTROLLER_HEALTH_PROBE_BIND_ADDRESS", original)
+    return _port(environ, "CROSSFADE_HEALTH_PORT", str(HEALTH_PORT))
 
 
 def _choice(environ: Mapping[str, str], variable: str, known: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates
 from crossfade.certs.key_files import load_into
 from crossfade.controller.gateway.settings import WebhookSettings
+from crossfade.controller.mounted_certificate import MountedCertificate
 from crossfade.controller.registrations import Registrations
 from crossfade.controller.secret_certificates import announce, load_or_renew
 from crossfade.store.snapshot import Snapshot
@@ -33,6 +34,12 @@ async def serve_webhook(
 ) -> None:
     """Until cancelled. Looks every minute, and when the registration changes, whether something must be renewed."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if settings.files is not None:
+        mounted = MountedCertificate(settings.files, context)
+        async with admission_server(
+            kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context
+        ):
+            await mounted.run()
     certificates = await _certificates(client, settings)
     load_into(context, certificates.server)
     registrations = Registrations(client, [(VALIDATING_WEBHOOK_CONFIGURATION, settings.configuration)], log=log)

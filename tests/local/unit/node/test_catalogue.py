@@ -48,6 +48,11 @@ def test_first_match_wins(reference: str, program: str) -> None:
         ("- {match: a, argv: [b], user: -1}", "user"),
         ("- {match: a, argv: [b], user: 4294967295}", "user"),
         ("- {match: a, argv: [b], user: ''}", "user"),
+        ("- {match: a, argv: [b], programs: {/c: []}}", "program '/c'"),
+        ("- {match: a, argv: [b], programs: {c/d: [e]}}", "program 'c/d'"),
+        ("- {match: a, argv: [b], programs: {/../d: [e]}}", "program '/../d'"),
+        ("- {match: a, argv: [b], programs: {/: [e]}}", "program '/'"),
+        ("- {match: a, argv: [b], programs: {'': [e]}}", "program ''"),
         ("{", "expected"),
     ],
 )
