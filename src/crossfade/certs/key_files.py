@@ -2,18 +2,16 @@
 
 import os
 import ssl
-import tempfile
-from pathlib import Path
 
 from crossfade.certs.ca import KeyPair
 
 
 def load_into(context: ssl.SSLContext, pair: KeyPair) -> None:
-    """The file is gone afterwards."""
-    descriptor, path = tempfile.mkstemp(prefix="crossfade-")
+    """By a file that is in memory only: a container's root may be read-only, and a key belongs on no disk."""
+    descriptor = os.memfd_create("crossfade-key")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(pair.certificate_pem + pair.key_pem)
-        context.load_cert_chain(path)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
-        Path(path).unlink()
+        os.close(descriptor)

@@ -1,0 +1,100 @@
+"""The charts that people have already, as Helm renders them, on the embedded cluster: nothing in them is changed."""
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossfade.install.gateway import gateway_crds
+from tests.support.cluster import EmbeddedCluster, embedded_cluster
+
+pytestmark = pytest.mark.cluster
+
+CHARTS = Path(__file__).parent / "charts"
+SOON_S = 60.0
+APPLICATION = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 9080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "crossfade/djapp:v1"}]}
+---
+apiVersion: extensions/v1beta1
+kind: Ingress
+metadata: {name: web, annotations: {kubernetes.io/ingress.class: kong}}
+spec: {rules: [{http: {paths: [{path: /, backend: {serviceName: web, servicePort: 80}}]}}]}
+"""
+WRONG_PLUGIN = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: wrong}
+plugin: key-auth
+config: {nonsense: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
+    with embedded_cluster(tmp_path_factory.mktemp("charts") / "data", "--bare") as running:
+        running.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(gateway_crds()))
+        running.kubectl("create", "namespace", "kong")
+        running.kubectl("apply", "-f", "-", stdin=APPLICATION)
+        yield running
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SOON_S
+    while not condition():
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.1)
+
+
+def answer(cluster: EmbeddedCluster) -> tuple[int, str]:
+    """Status and `Via`; 0 while nothing answers."""
+    try:
+        with urllib.request.urlopen(f"{cluster.gateway_url}/", timeout=5) as found:
+            return found.status, found.headers.get("Via") or ""
+    except urllib.error.HTTPError as refused:
+        return refused.code, ""
+    except OSError:
+        return 0, ""
+
+
+def test_kongs_chart_of_2020(cluster: EmbeddedCluster) -> None:
+    """Its RBAC is of v1beta1 and knows neither EndpointSlices nor Leases; it is probed on port 9542."""
+    cluster.kubectl("apply", "--server-side", "-f", str(CHARTS / "kong-1.11.0.yaml"))
+    cluster.kubectl("-n", "kong", "rollout", "status", "deploy/kong-kong", "--timeout=60s")
+    eventually(lambda: answer(cluster) == (200, "kong/2.1.4"))
+    eventually(lambda: "127.0.0.1" in cluster.kubectl("get", "ingress", "web", "-o", "jsonpath={.status}"))
+    proxy = ("-n", "kong", "exec", "deploy/kong-kong", "-c", "proxy", "--")
+    assert "Kong is healthy at /kong_prefix" in cluster.kubectl(*proxy, "/bin/sh", "-c", "kong health")
+    log = cluster.kubectl("-n", "kong", "logs", "deploy/kong-kong", "-c", "ingress-controller")
+    assert log.count("resource=endpointslices") == 1
+    assert log.count('instead="ConfigMap kong-ingress-controller-leader-kong-kong"') == 1
+    assert log.count("resource=ingresses") == 1
+
+
+def test_kongs_chart_of_today_takes_over(cluster: EmbeddedCluster) -> None:
+    """The same release: read-only roots, an init container that calls rm, a webhook whose keys are mounted."""
+    cluster.kubectl("apply", "--server-side", "-f", str(CHARTS / "kong-3.4.1.yaml"))
+    cluster.kubectl("-n", "kong", "rollout", "status", "deploy/kong-kong", "--timeout=60s")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        cluster.kubectl("apply", "-f", "-", stdin=WRONG_PLUGIN)
+    assert "config.nonsense: unknown field" in refused.value.stderr
+    eventually(lambda: answer(cluster) == (200, "1.1 kong/3.9.1"))
+    pods = json.loads(cluster.kubectl("-n", "kong", "get", "pods", "-o", "json", "-l", "version=3.9"))["items"]
+    assert [status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"]] == [0, 0]
