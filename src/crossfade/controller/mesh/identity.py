@@ -4,37 +4,37 @@ A pod can only speak for virtual nodes and gateways of its own namespace, whatev
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from crossfade.compile.mesh import MeshModel
+from crossfade.controller.mesh.pod_identity import PodIdentity
+from crossfade.controller.mesh.token_keys import TokenKeys
 from crossfade.inject.envoy_container import ENVOY_NAME
 from crossfade.inject.settings import TOKEN_AUDIENCE
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, bearer_token
 from crossfade_kube.client import Client
-from crossfade_kube.errors import KubeError, NotFound
+from crossfade_kube.errors import Forbidden, KubeError, NotFound
+from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import JsonObject, Resource
 from crossfade_kube.resources import POD
 
 TOKEN_REVIEW: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
+log = EventLog("crossfade.mesh")
+
 _NODE_VARIABLE: Final = "APPMESH_VIRTUAL_NODE_NAME"
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
 
 
-class PodIdentity(NamedTuple):
-    namespace: str
-    name: str
-    uid: str
-
-
 def sidecar_authentication(client: Client, model: Callable[[], MeshModel | None]) -> Authenticate:
     """Gives the path of the virtual node or gateway that the calling pod belongs to, the key of its resources."""
+    tokens = _Tokens(client)
 
     async def authenticate(metadata: Mapping[str, str]) -> str:
         token = bearer_token(metadata)
         try:
-            pod = pod_identity(await _reviewed(client, token))
+            pod = await tokens.identity(token)
             path = resource_path(await client.get(POD, pod.name, namespace=pod.namespace), pod)
         except NotFound as exc:
             raise NotAuthenticatedError("the pod of this token does not exist") from exc
@@ -44,6 +44,23 @@ def sidecar_authentication(client: Client, model: Callable[[], MeshModel | None]
         return path
 
     return authenticate
+
+
+class _Tokens:
+    """Reviewed by the API server; by its keys where the role allows no reviews, which is told once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._keys: TokenKeys | None = None
+
+    async def identity(self, token: str) -> PodIdentity:
+        if self._keys is None:
+            try:
+                return pod_identity(await _reviewed(self._client, token))
+            except Forbidden as exc:
+                self._keys = TokenKeys(self._client)
+                log.warning("tokens.review-forbidden", effect="tokens are checked by the cluster's keys", reason=exc)
+        return await self._keys.identity(token)
 
 
 async def _reviewed(client: Client, token: str) -> JsonObject:

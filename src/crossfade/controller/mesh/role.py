@@ -42,10 +42,12 @@ from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.identities import IdentityNews
 from crossfade.controller.mesh.identity import sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
+from crossfade.controller.mesh.mounted_certificates import FOLDER, MountedCertificates, is_mounted
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.permissions import may_read
 from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.settings import MeshSettings
+from crossfade.controller.mesh.shared_port import LOOPBACK, shared_port
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.controller.registrations import Registrations
 from crossfade.controller.sources import ClusterSource
@@ -90,6 +92,7 @@ _ENDPOINT_KINDS: Final[tuple[type[TypedObject], ...]] = (Service, EndpointSlice)
 _QUIET_S: Final = 0.01
 _MAX_UNREST_S: Final = 0.25
 _CERTIFICATE_CHECK_S: Final = 60.0
+_MOUNTED_CHECK_S: Final = 5.0
 _AGES_CHECK_S: Final = 3600.0
 # They are applied after the controller's Deployment: soon at first, then seldom.
 _NOT_INSTALLED_CHECK_S: Final = (0.2, 15.0)
@@ -127,7 +130,10 @@ class _MeshRole:
     def __init__(self, settings: MeshSettings, client: Client, cluster: ClusterView) -> None:
         self._settings = settings
         self._client = client
-        self._certificates = Certificates(client, namespace=settings.namespace, tls=settings.webhook_tls)
+        self._mounted = MountedCertificates(FOLDER, tls=settings.webhook_tls) if is_mounted() else None
+        self._certificates = self._mounted or Certificates(
+            client, namespace=settings.namespace, tls=settings.webhook_tls
+        )
         self._registrations = Registrations(client, CONFIGURATIONS, log=log)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
         kinds = (*KINDS, *_ENDPOINT_KINDS) if cluster.shows_endpoints else KINDS
@@ -271,7 +277,9 @@ class _MeshRole:
             sidecar=self._sidecar,
         )
         tls = self._certificates.webhook_tls
-        async with admission_server(handlers, host=settings.host, port=settings.webhook_port, tls=tls):
+        # Behind a chart's own Service there is one port for both.
+        host, port = (LOOPBACK, 0) if self._mounted else (settings.host, settings.webhook_port)
+        async with admission_server(handlers, host=host, port=port, tls=tls) as webhooks:
             self._missing.discard("webhook server")
             ads = await AdsServer.start(
                 publisher=self._loop.publisher,
@@ -283,16 +291,24 @@ class _MeshRole:
             try:
                 bundles = AuthorityBundles(self._client, manager=NAME, log=log)
                 async with SupervisedTasks(log) as tasks:
-                    tasks.start("watch webhooks", self._registrations.run)
+                    if self._mounted is None:
+                        tasks.start("watch webhooks", self._registrations.run)
+                    else:
+                        tasks.start("share the port", lambda: self._share_port(webhooks, ads.port))
                     tasks.start("keep certificates", self._keep_certificates)
                     tasks.start("tell the authority", lambda: bundles.run(self._authority_for))
             finally:
                 await ads.stop()
 
+    async def _share_port(self, webhooks: int, ads: int) -> None:
+        settings = self._settings
+        async with shared_port(host=settings.host, port=settings.webhook_port, webhooks=webhooks, ads=ads):
+            await asyncio.Event().wait()
+
     async def _keep_certificates(self) -> None:
         missing = Backoff(*_NOT_INSTALLED_CHECK_S)
         while True:
-            delay_s = _CERTIFICATE_CHECK_S
+            delay_s = _CERTIFICATE_CHECK_S if self._mounted is None else _MOUNTED_CHECK_S
             try:
                 await self._certificates.refresh()
                 await self._certificates.announce()
@@ -312,6 +328,7 @@ class _MeshRole:
         sidecar = self._settings.sidecar
         return structs.replace(
             sidecar,
+            ads_address=self._mounted.ads_address if self._mounted else sidecar.ads_address,
             ads_ca_pem=self._certificates.authority_pem,
             has_native_sidecars=self._has_native_sidecars or sidecar.native is NativeSidecars.ALWAYS,
         )
