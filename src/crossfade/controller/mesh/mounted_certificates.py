@@ -1,7 +1,7 @@
 """The certificates of a chart that makes them itself: mounted, and the registrations of webhooks are the chart's too.
 
-App Mesh's chart has no Service for ADS, since its sidecars asked AWS. They reach it through the Service of the webhooks,
-whose name the certificate tells.
+App Mesh's chart has no Service for ADS, since its sidecars asked AWS. They reach it through that of the webhooks, whose
+name the certificate tells.
 """
 
 from pathlib import Path
