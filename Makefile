@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Where rustup puts cargo, for shells that have not read its settings.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+HELM_VERSION := v3.19.0
+# Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix fresh check format bench golden docs clean
+.PHONY: help setup packages demo test nightly mesh-matrix fresh check format bench golden docs charts test-charts clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -18,6 +19,8 @@ help:
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
 	@echo "make golden  rewrite the expected translations"
+	@echo "make charts  rewrite charts/ from crossfade.install"
+	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
 	@echo "make docs    rewrite docs/reference"
 
 setup: $(VENV)/.ready
@@ -67,6 +70,17 @@ format: setup
 
 golden: setup
 	@$(BIN)/pytest tests/translation --update-golden
+
+charts: setup
+	@$(BIN)/python -m generate.charts
+
+# Helm is built once; Go is needed for that.
+build/tools/helm:
+	@echo "test-charts: building Helm" >&2
+	@GOBIN=$(CURDIR)/build/tools GOFLAGS=-mod=mod nice -n 19 go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+test-charts: setup build/tools/helm
+	@$(BIN)/pytest tests/charts $(ARGS)
 
 docs: setup
 	@$(BIN)/python -m generate.reference

@@ -1,12 +1,16 @@
 """`crossfade install`: prints manifests on stdout, for `kubectl apply -f -`; touches no cluster itself."""
 
 import argparse
+import functools
 import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+_CRDS: Final = ("with", "without", "only")
 _LONGEST_DRAIN_S: Final = 3600
 _LONGEST_CLASS: Final = 200
 _LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -34,6 +38,8 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="PATH",
         help="socket of the nodes at which an agent gives sidecars certificates",
     )
+    mesh.add_argument("--namespace", default="appmesh-system", help="where the controller runs (default: %(default)s)")
+    _add_common(mesh, "appmesh-controller")
     mesh.set_defaults(run=_print_mesh)
     gateway = parts.add_parser("gateway", help="the Kong kinds and one gateway")
     gateway.add_argument(
@@ -81,6 +87,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="how long an ending pod goes on serving at least: until kube-proxy sends it no more (default: %(default)s)"
         " or a cloud's load balancer, which takes its deregistration delay",
     )
+    _add_common(gateway, "kong")
     gateway.set_defaults(run=_print_gateway)
 
 
@@ -112,20 +119,51 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _add_common(part: argparse.ArgumentParser, chart: str) -> None:
+    part.add_argument(
+        "-f",
+        "--values",
+        type=_values,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=f"values of charts/{chart}, as for Helm; of several files the later ones go before, all before options",
+    )
+    part.add_argument(
+        "--crds",
+        choices=_CRDS,
+        default="with",
+        help="the definitions of kinds with the rest, left out, or alone: deleting them deletes all their objects"
+        " (default: %(default)s)",
+    )
+
+
+def _values(path: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict | None):
+        raise argparse.ArgumentTypeError(f"{path} is no mapping of values")
+    return found or {}
+
+
 def _print_mesh(arguments: argparse.Namespace) -> int:
-    from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
+    from crossfade.install.mesh import MeshInstallSettings, mesh_crds, mesh_objects, mesh_remarks
 
     settings = MeshInstallSettings(
         region=arguments.region,
         account_id=arguments.account_id,
         reads_acm_secrets=arguments.acm_secrets,
         sds_socket=arguments.sds_socket,
+        namespace=arguments.namespace,
+        values=_all(arguments.values),
     )
-    return _print(mesh_manifests(settings))
+    return _print(arguments.crds, mesh_crds, lambda: mesh_objects(settings), lambda: mesh_remarks(settings))
 
 
 def _print_gateway(arguments: argparse.Namespace) -> int:
-    from crossfade.install.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests
+    from crossfade.install.gateway import GatewayInstallSettings, gateway_crds, gateway_manifests, gateway_remarks
 
     settings = GatewayInstallSettings(
         release=arguments.release,
@@ -136,10 +174,30 @@ def _print_gateway(arguments: argparse.Namespace) -> int:
         identity_headers=arguments.identity_headers,
         mesh_native=arguments.mesh_native,
         drain_s=arguments.drain_seconds,
+        values=_all(arguments.values),
     )
-    return _print([*gateway_crds(), *gateway_manifests(settings)])
+    return _print(arguments.crds, gateway_crds, lambda: gateway_manifests(settings), lambda: gateway_remarks(settings))
 
 
-def _print(manifests: list[dict[str, Any]]) -> int:
+def _all(files: list[dict[str, Any]]) -> dict[str, Any]:
+    from crossfade.install.template.values import overlaid
+
+    return functools.reduce(overlaid, files, {})
+
+
+def _print(
+    crds: str,
+    definitions: Callable[[], list[dict[str, Any]]],
+    objects: Callable[[], list[dict[str, Any]]],
+    remarks: Callable[[], list[str]],
+) -> int:
+    try:
+        manifests = [*(definitions() if crds != "without" else ()), *(objects() if crds != "only" else ())]
+        without_effect = remarks()
+    except ValueError as error:
+        print(f"crossfade install: these values cannot be installed:\n{error}", file=sys.stderr)
+        return 1
+    for remark in without_effect:
+        print(f"crossfade install: {remark}", file=sys.stderr)
     yaml.dump_all(manifests, sys.stdout, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
     return 0

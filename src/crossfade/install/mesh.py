@@ -13,17 +13,10 @@ from crossfade.install.appmesh.virtual_node import virtual_node_definition
 from crossfade.install.appmesh.virtual_router import virtual_router_definition
 from crossfade.install.appmesh.virtual_service import virtual_service_definition
 from crossfade.install.field_descriptions import add_descriptions
-from crossfade.install.mesh_access import access_manifests
-from crossfade.install.mesh_names import (
-    ADS_PORT,
-    ADS_SERVICE,
-    HEALTH_PORT,
-    NAME,
-    NAMESPACE,
-    WEBHOOK_PORT,
-    WEBHOOK_SERVICE,
-)
-from crossfade.install.mesh_webhooks import webhook_manifests
+from crossfade.install.mesh_chart import MESH_CHART
+from crossfade.install.mesh_names import NAME, NAMESPACE
+from crossfade.install.template.evaluate import Context
+from crossfade.install.template.values import overlaid
 from crossfade_kube.meta import JsonObject
 
 
@@ -31,7 +24,8 @@ class MeshInstallSettings(Struct, frozen=True):
     """`region` and `account_id` only appear in ARNs.
 
     With `reads_acm_secrets` the controller may read Secrets, of which some stand for ACM's certificates. `sds_socket`
-    is a socket of the nodes at which an agent gives sidecars certificates.
+    is a socket of the nodes at which an agent gives sidecars certificates. `values` are values of the chart and go
+    before the others.
     """
 
     region: str = "us-west-2"
@@ -40,6 +34,18 @@ class MeshInstallSettings(Struct, frozen=True):
     version: str = __version__
     reads_acm_secrets: bool = False
     sds_socket: str = ""
+    namespace: str = NAMESPACE
+    values: JsonObject = {}
+
+    def all_values(self) -> JsonObject:
+        sds = {"enabled": True, "udsPath": self.sds_socket} if self.sds_socket else {}
+        own = {
+            "region": self.region,
+            "accountId": self.account_id,
+            "sds": sds,
+            "crossfade": {"ipFamily": self.ip_family, "acmSecrets": self.reads_acm_secrets},
+        }
+        return overlaid(own, self.values)
 
 
 def mesh_crds() -> list[JsonObject]:
@@ -57,91 +63,33 @@ def mesh_crds() -> list[JsonObject]:
 
 
 def mesh_manifests(settings: MeshInstallSettings) -> list[JsonObject]:
-    """Everything, in the order in which it should be applied."""
-    labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
-    return [
-        *mesh_crds(),
-        *_unshared(
-            [
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-                *access_manifests(labels, reads_secrets=settings.reads_acm_secrets),
-                _service(WEBHOOK_SERVICE, {"name": "webhook", "port": 443, "targetPort": WEBHOOK_PORT}, labels),
-                _service(ADS_SERVICE, {"name": "ads", "port": ADS_PORT, "targetPort": ADS_PORT}, labels),
-                _deployment(settings, labels),
-                *webhook_manifests(labels),
-            ]
-        ),
-    ]
+    """Everything, in the order in which it should be applied. Raises ValueError as `mesh_objects` does."""
+    return [*mesh_crds(), *mesh_objects(settings)]
+
+
+def mesh_objects(settings: MeshInstallSettings) -> list[JsonObject]:
+    """Everything but the kinds, in the order in which it should be applied.
+
+    Raises ValueError for values that do not exist here.
+    """
+    return [_namespace(settings), *MESH_CHART.manifests(_context(settings))]
+
+
+def mesh_remarks(settings: MeshInstallSettings) -> list[str]:
+    """On values that have no effect."""
+    return MESH_CHART.without_effect(_context(settings))
+
+
+def _context(settings: MeshInstallSettings) -> Context:
+    return MESH_CHART.context(
+        settings.all_values(), release=NAME, namespace=settings.namespace, version=settings.version
+    )
+
+
+def _namespace(settings: MeshInstallSettings) -> JsonObject:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.namespace}}
 
 
 def _unshared(objects: list[JsonObject]) -> list[JsonObject]:
     """Parts that objects share would be printed as YAML anchors."""
     return [json.loads(json.dumps(item)) for item in objects]
-
-
-def _service(name: str, port: JsonObject, labels: dict[str, str]) -> JsonObject:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
-        "spec": {"selector": labels, "ports": [{**port, "protocol": "TCP"}]},
-    }
-
-
-def _deployment(settings: MeshInstallSettings, labels: dict[str, str]) -> JsonObject:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": NAME,
-            "namespace": NAMESPACE,
-            "labels": {**labels, "app.kubernetes.io/version": settings.version},
-        },
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"serviceAccountName": NAME, "containers": [_container(settings)]},
-            },
-        },
-    }
-
-
-def _container(settings: MeshInstallSettings) -> JsonObject:
-    env = {
-        "AWS_REGION": settings.region,
-        "AWS_ACCOUNT_ID": settings.account_id,
-        "CROSSFADE_IP_FAMILY": settings.ip_family,
-        **({"CROSSFADE_SDS_SOCKET": settings.sds_socket} if settings.sds_socket else {}),
-    }
-    return {
-        "name": "controller",
-        "image": f"crossfade/controller:{settings.version}",
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["--role", "mesh"],
-        "env": [
-            *({"name": name, "value": value} for name, value in env.items()),
-            _from_field("POD_NAME", "metadata.name"),
-            _from_field("POD_NAMESPACE", "metadata.namespace"),
-        ],
-        "ports": [
-            {"name": "webhook-server", "containerPort": WEBHOOK_PORT, "protocol": "TCP"},
-            {"name": "ads", "containerPort": ADS_PORT, "protocol": "TCP"},
-            {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
-        ],
-        # With little CPU it takes a minute to start, and must not be judged by how it lives meanwhile.
-        "startupProbe": {**_asked("/healthz"), "periodSeconds": 1, "failureThreshold": 180},
-        "readinessProbe": {**_asked("/readyz"), "periodSeconds": 1},
-        "livenessProbe": {**_asked("/healthz"), "periodSeconds": 10},
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False},
-    }
-
-
-def _asked(path: str) -> JsonObject:
-    return {"httpGet": {"path": path, "port": HEALTH_PORT}, "timeoutSeconds": 10}
-
-
-def _from_field(name: str, path: str) -> JsonObject:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -1,6 +1,6 @@
 """What the mesh controller may do in a cluster: no more than it does."""
 
-from typing import Final
+from typing import Any, Final
 
 from crossfade.api.appmesh.values import GROUP
 from crossfade.inject.settings import AUTHORITY_BUNDLE
@@ -12,9 +12,9 @@ from crossfade.install.mesh_names import (
     LEASE,
     MUTATING_CONFIGURATION,
     NAME,
-    NAMESPACE,
     VALIDATING_CONFIGURATION,
 )
+from crossfade.install.template.nodes import NAMESPACE, Given, Merged, Named, Value, When, first_of
 from crossfade_kube.meta import JsonObject
 
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -22,38 +22,54 @@ _READ: Final = ("get", "list", "watch")
 _OWN: Final = ("get", "update", "patch")
 
 
-def access_manifests(labels: dict[str, str], *, reads_secrets: bool = False) -> list[JsonObject]:
+ACCOUNT: Final = Named(
+    "appmesh-controller.serviceAccountName",
+    When(
+        Value("serviceAccount.create"),
+        first_of(Value("serviceAccount.name"), NAME),
+        first_of(Value("serviceAccount.name"), "default"),
+    ),
+)
+
+
+def access_manifests(labels: Merged) -> dict[str, Any]:
     """Service account, roles and bindings."""
-    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]
+    subjects = [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]
     scoped = {"name": NAME, "namespace": NAMESPACE, "labels": labels}
     unscoped = {"name": NAME, "labels": labels}
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": scoped},
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "ClusterRole",
-            "metadata": unscoped,
-            "rules": _cluster_rules(reads_secrets),
-        },
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": unscoped,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
-            "subjects": subjects,
-        },
-        {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": scoped, "rules": _own_rules()},
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": scoped,
-            "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": NAME},
-            "subjects": subjects,
-        },
-    ]
+    account = {"name": ACCOUNT, "namespace": NAMESPACE, "labels": labels}
+    made = Value("rbac.create")
+    return {
+        "service-account.yaml": When(
+            Value("serviceAccount.create"),
+            {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {**account, "annotations": Given("serviceAccount.annotations")},
+            },
+        ),
+        "cluster-role.yaml": When(made, _role("ClusterRole", unscoped, _cluster_rules())),
+        "cluster-role-binding.yaml": When(made, _binding("ClusterRole", unscoped, subjects)),
+        "role.yaml": When(made, _role("Role", scoped, _own_rules())),
+        "role-binding.yaml": When(made, _binding("Role", scoped, subjects)),
+    }
 
 
-def _cluster_rules(reads_secrets: bool) -> list[JsonObject]:
+def _role(kind: str, metadata: JsonObject, rules: list[Any]) -> JsonObject:
+    return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}
+
+
+def _binding(kind: str, metadata: JsonObject, subjects: list[JsonObject]) -> JsonObject:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": NAME},
+        "subjects": subjects,
+    }
+
+
+def _cluster_rules() -> list[Any]:
     kinds = sorted(ADMITTED.values())
     return [
         # Patching the objects themselves is for finalizers.
@@ -62,7 +78,7 @@ def _cluster_rules(reads_secrets: bool) -> list[JsonObject]:
         _rule("", ["namespaces", "services"], _READ),
         _rule("discovery.k8s.io", ["endpointslices"], _READ),
         _rule("", ["pods"], _READ),
-        *([_rule("", ["secrets"], _READ)] if reads_secrets else []),
+        When(Value("crossfade.acmSecrets"), _rule("", ["secrets"], _READ)),
         _rule("", ["events"], ("create", "patch")),
         # Whom sidecars trust, told in each of their namespaces; creating cannot be bound to a name.
         _rule("", ["configmaps"], ("create",)),

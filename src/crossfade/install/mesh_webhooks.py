@@ -1,18 +1,18 @@
 """Registration of the mesh controller's admission webhooks (appmesh.md §2.1); it adds its CA bundle itself."""
 
-from typing import Final
+from typing import Any, Final
 
 from crossfade.api.appmesh.values import GROUP, VERSION
 from crossfade.install.mesh_names import (
     ADMITTED,
     MUTATING_CONFIGURATION,
-    NAMESPACE,
     POD_PATH,
     VALIDATING_CONFIGURATION,
     WEBHOOK_SERVICE,
     mutating_path,
     validating_path,
 )
+from crossfade.install.template.nodes import NAMESPACE, Merged
 from crossfade_kube.meta import JsonObject
 
 INJECTION_LABEL: Final = "appmesh.k8s.aws/sidecarInjectorWebhook"
@@ -21,17 +21,22 @@ _WRITES: Final = ("CREATE", "UPDATE")
 _NEEDED: Final = ("virtualnode", "virtualrouter")
 
 
-def webhook_manifests(labels: dict[str, str]) -> list[JsonObject]:
+def webhook_manifests(labels: Merged) -> dict[str, Any]:
     mutating = [_kind_webhook(f"m{kind}", mutating_path(kind), plural) for kind, plural in ADMITTED.items()]
     validating = [_kind_webhook(f"v{kind}", validating_path(kind), plural) for kind, plural in ADMITTED.items()]
     validating += [_deletion_webhook(kind) for kind in _NEEDED]
-    return [
-        _configuration("MutatingWebhookConfiguration", MUTATING_CONFIGURATION, [*mutating, _pod_webhook()], labels),
-        _configuration("ValidatingWebhookConfiguration", VALIDATING_CONFIGURATION, validating, labels),
-    ]
+    mutating = [*mutating, _pod_webhook()]
+    return {
+        "mutating-webhooks.yaml": _configuration(
+            "MutatingWebhookConfiguration", MUTATING_CONFIGURATION, mutating, labels
+        ),
+        "validating-webhooks.yaml": _configuration(
+            "ValidatingWebhookConfiguration", VALIDATING_CONFIGURATION, validating, labels
+        ),
+    }
 
 
-def _configuration(kind: str, name: str, webhooks: list[JsonObject], labels: dict[str, str]) -> JsonObject:
+def _configuration(kind: str, name: str, webhooks: list[JsonObject], labels: Merged) -> JsonObject:
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": kind,

@@ -1,0 +1,30 @@
+"""All of it."""
+
+from typing import Final
+
+from crossfade.install.chart import Chart
+from crossfade.install.gateway_chart.access import access
+from crossfade.install.gateway_chart.deployment import deployment
+from crossfade.install.gateway_chart.network import network
+from crossfade.install.gateway_chart.scaling import scaling
+from crossfade.install.gateway_chart.services import services
+from crossfade.install.gateway_chart.values import TABLE
+from crossfade.install.gateway_chart.webhook import webhook
+
+GATEWAY_CHART: Final = Chart(
+    "kong",
+    "A gateway for Kong's objects on Envoy: controller and proxy",
+    TABLE,
+    {
+        **access(),
+        **services(),
+        **webhook(),
+        "deployment.yaml": deployment(),
+        **scaling(),
+        **network(),
+    },
+    (
+        'Clients reach it by the Service {{ include "kong.proxyServiceName" . }}; Ingresses of class',
+        "{{ .Values.ingressController.ingressClass }} are its own.",
+    ),
+)

@@ -1,0 +1,172 @@
+"""The chart of App Mesh's controller. Names are fixed whatever the release: a cluster has one."""
+
+from typing import Any, Final
+
+from crossfade.install.chart import Chart
+from crossfade.install.mesh_access import ACCOUNT, access_manifests
+from crossfade.install.mesh_names import (
+    ADS_PORT,
+    ADS_SERVICE,
+    HEALTH_PORT,
+    NAME,
+    WEBHOOK_PORT,
+    WEBHOOK_SERVICE,
+)
+from crossfade.install.mesh_values import TABLE
+from crossfade.install.mesh_webhooks import webhook_manifests
+from crossfade.install.template.nodes import (
+    NAMESPACE,
+    AppVersion,
+    Each,
+    Environment,
+    Given,
+    Item,
+    Joined,
+    Merged,
+    More,
+    Value,
+    When,
+    first_of,
+    text,
+)
+from crossfade_kube.meta import JsonObject
+
+_SELECTOR: Final = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
+_LABELS: Final = Merged(_SELECTOR, (Given("extraLabels"),))
+
+
+def _service(name: str, port: JsonObject) -> JsonObject:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": _LABELS},
+        "spec": {"selector": _SELECTOR, "ports": [{**port, "protocol": "TCP"}]},
+    }
+
+
+def _deployment() -> JsonObject:
+    labels = Merged({**_SELECTOR, "app.kubernetes.io/version": AppVersion()}, (Given("extraLabels"),))
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "replicas": Value("replicaCount"),
+            "selector": {"matchLabels": _SELECTOR},
+            "template": {
+                "metadata": {
+                    "labels": Merged(_SELECTOR, (Given("podLabels"),)),
+                    "annotations": Given("podAnnotations"),
+                },
+                "spec": _pod(),
+            },
+        },
+    }
+
+
+def _pod() -> JsonObject:
+    return {
+        "serviceAccountName": ACCOUNT,
+        "imagePullSecrets": When(Value("imagePullSecrets"), [Each(Value("imagePullSecrets"), {"name": Item()})]),
+        "priorityClassName": Given("priorityClassName"),
+        "securityContext": Given("podSecurityContext"),
+        "nodeSelector": Given("nodeSelector"),
+        "tolerations": Given("tolerations"),
+        "affinity": Given("affinity"),
+        "topologySpreadConstraints": Given("topologySpreadConstraints"),
+        "containers": [_container()],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+    }
+
+
+def _container() -> JsonObject:
+    return {
+        "name": "controller",
+        "image": _image("image"),
+        "imagePullPolicy": Value("image.pullPolicy"),
+        "args": ["--role", "mesh"],
+        "env": Environment(
+            _variables(),
+            (More(Value("env")),),
+            (_from_field("POD_NAME", "metadata.name"), _from_field("POD_NAMESPACE", "metadata.namespace")),
+        ),
+        "ports": [
+            {"name": "webhook-server", "containerPort": WEBHOOK_PORT, "protocol": "TCP"},
+            {"name": "ads", "containerPort": ADS_PORT, "protocol": "TCP"},
+            {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": Given("startupProbe"),
+        "readinessProbe": Given("readinessProbe"),
+        "livenessProbe": Given("livenessProbe"),
+        "resources": Given("resources"),
+        "securityContext": Given("securityContext"),
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in a container
+    }
+
+
+def _variables() -> dict[str, Any]:
+    return {
+        "AWS_REGION": Value("region"),
+        "AWS_ACCOUNT_ID": Value("accountId"),
+        "CROSSFADE_CLOUD_MAP": Given("crossfade.cloudMap"),
+        "CROSSFADE_CLUSTER_DOMAIN": Value("crossfade.clusterDomain"),
+        "CROSSFADE_IP_FAMILY": Value("crossfade.ipFamily"),
+        "CROSSFADE_NATIVE_SIDECARS": Given("crossfade.nativeSidecars"),
+        "CROSSFADE_POST_START_TIMEOUT_S": Value("sidecar.lifecycleHooks.postStartTimeout"),
+        "CROSSFADE_PRE_STOP_DELAY_S": Value("sidecar.lifecycleHooks.preStopDelay"),
+        "CROSSFADE_PROXY_IMAGE": _image("sidecar.image"),
+        "CROSSFADE_PROXY_INIT_IMAGE": _image("init.image"),
+        "CROSSFADE_SDS_SOCKET": When(Value("sds.enabled"), Value("sds.udsPath")),
+        "CROSSFADE_SIDECAR_LOG_LEVEL": Value("sidecar.logLevel"),
+        "CROSSFADE_WAIT_UNTIL_PROXY_READY": When(Value("sidecar.waitUntilProxyReady"), "true"),
+    }
+
+
+def _image(path: str) -> Joined:
+    tagged = text(Value(f"{path}.repository"), ":", first_of(Value(f"{path}.tag"), AppVersion()))
+    return Joined("/", (Value("image.registry"), tagged))
+
+
+def _from_field(name: str, path: str) -> JsonObject:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _budget() -> JsonObject:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS},
+        "spec": Merged({"selector": {"matchLabels": _SELECTOR}}, (Given("podDisruptionBudget"),)),
+    }
+
+
+def _policy() -> JsonObject:
+    """Webhook calls, sidecars, probes and scrapers; what the controller itself asks is not restricted."""
+    ports = [{"port": port, "protocol": "TCP"} for port in (WEBHOOK_PORT, ADS_PORT, HEALTH_PORT)]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS},
+        "spec": {
+            "podSelector": {"matchLabels": _SELECTOR},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": ports}, Given("networkPolicy.ingress")],
+        },
+    }
+
+
+MESH_CHART: Final = Chart(
+    NAME,
+    "App Mesh's controller: its kinds, sidecars and their configuration",
+    TABLE,
+    {
+        **access_manifests(_LABELS),
+        "webhook-service.yaml": _service(WEBHOOK_SERVICE, {"name": "webhook", "port": 443, "targetPort": WEBHOOK_PORT}),
+        "ads-service.yaml": _service(ADS_SERVICE, {"name": "ads", "port": ADS_PORT, "targetPort": ADS_PORT}),
+        "deployment.yaml": _deployment(),
+        **webhook_manifests(_LABELS),
+        "pod-disruption-budget.yaml": When(Value("podDisruptionBudget"), _budget()),
+        "network-policy.yaml": When(Value("networkPolicy.enabled"), _policy()),
+    },
+    ("Namespaces with the label appmesh.k8s.aws/sidecarInjectorWebhook=enabled get sidecars.",),
+)
