@@ -12,8 +12,8 @@ from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.install.field_descriptions import add_descriptions
 from crossfade.install.gateway_chart.chart import GATEWAY_CHART
 from crossfade.install.gateway_chart.drain import DRAIN_S
-from crossfade.install.gateway_chart.names import CONTROLLER_NAME, ELECTION_ID, HEALTH_PORT
-from crossfade.install.template.evaluate import Context
+from crossfade.install.gateway_chart.names import CONTROLLER_NAME, ELECTION_ID, HEALTH_PORT, WEBHOOK_NAME
+from crossfade.install.template.evaluate import Context, evaluate
 from crossfade.install.template.values import overlaid
 from crossfade_kube.meta import JsonObject, Resource
 
@@ -28,6 +28,7 @@ __all__ = [
     "gateway_crds",
     "gateway_manifests",
     "gateway_remarks",
+    "webhook_name",
 ]
 
 # With what the names of the Secrets begin that hold certificates of the plugin acme.
@@ -101,6 +102,11 @@ def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
     Raises ValueError for values that do not exist here.
     """
     return GATEWAY_CHART.manifests(_context(settings))
+
+
+def webhook_name(settings: GatewayInstallSettings) -> str:
+    """Of its ValidatingWebhookConfiguration."""
+    return str(evaluate(WEBHOOK_NAME, _context(settings)))
 
 
 def gateway_remarks(settings: GatewayInstallSettings) -> list[str]:
