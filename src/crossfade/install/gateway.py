@@ -12,7 +12,14 @@ from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.install.field_descriptions import add_descriptions
 from crossfade.install.gateway_chart.chart import GATEWAY_CHART
 from crossfade.install.gateway_chart.drain import DRAIN_S
-from crossfade.install.gateway_chart.names import CONTROLLER_NAME, ELECTION_ID, HEALTH_PORT, WEBHOOK_NAME
+from crossfade.install.gateway_chart.names import (
+    CONTROLLER_NAME,
+    ELECTION_ID,
+    FULLNAME,
+    HEALTH_PORT,
+    WEBHOOK_NAME,
+    WEBHOOK_SERVICE,
+)
 from crossfade.install.template.evaluate import Context, evaluate
 from crossfade.install.template.values import overlaid
 from crossfade_kube.meta import JsonObject, Resource
@@ -28,7 +35,6 @@ __all__ = [
     "gateway_crds",
     "gateway_manifests",
     "gateway_remarks",
-    "webhook_name",
 ]
 
 # With what the names of the Secrets begin that hold certificates of the plugin acme.
@@ -56,6 +62,29 @@ class GatewayInstallSettings(Struct, frozen=True):
     drain_s: int = DRAIN_S
     values: JsonObject = {}
     apis: frozenset[str] = frozenset()
+
+    @property
+    def fullname(self) -> str:
+        """As the chart: `<release>-kong`."""
+        return str(evaluate(FULLNAME, self.context()))
+
+    @property
+    def webhook_name(self) -> str:
+        return str(evaluate(WEBHOOK_NAME, self.context()))
+
+    @property
+    def webhook_service(self) -> str:
+        return str(evaluate(WEBHOOK_SERVICE, self.context()))
+
+    def context(self) -> Context:
+        """Raises ValueError for values that do not exist here."""
+        return GATEWAY_CHART.context(
+            self.all_values(),
+            release=self.release,
+            namespace=self.namespace,
+            version=self.version,
+            apis=self.apis,
+        )
 
     def all_values(self) -> JsonObject:
         own = {
@@ -101,27 +130,12 @@ def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
 
     Raises ValueError for values that do not exist here.
     """
-    return GATEWAY_CHART.manifests(_context(settings))
-
-
-def webhook_name(settings: GatewayInstallSettings) -> str:
-    """Of its ValidatingWebhookConfiguration."""
-    return str(evaluate(WEBHOOK_NAME, _context(settings)))
+    return GATEWAY_CHART.manifests(settings.context())
 
 
 def gateway_remarks(settings: GatewayInstallSettings) -> list[str]:
     """On values that have no effect."""
-    return GATEWAY_CHART.without_effect(_context(settings))
-
-
-def _context(settings: GatewayInstallSettings) -> Context:
-    return GATEWAY_CHART.context(
-        settings.all_values(),
-        release=settings.release,
-        namespace=settings.namespace,
-        version=settings.version,
-        apis=settings.apis,
-    )
+    return GATEWAY_CHART.without_effect(settings.context())
 
 
 def _unshared(objects: list[JsonObject]) -> list[JsonObject]:

@@ -18,8 +18,6 @@ from crossfade.install.gateway import (
     GatewayInstallSettings,
     gateway_api_crds,
     gateway_manifests,
-    webhook_name,
-    webhook_service,
 )
 from crossfade.install.mesh import mesh_crds
 from crossfade.kong_conf.listen import stream_listens
@@ -219,8 +217,8 @@ async def role_as_its_service_account(folder: Path, install: GatewayInstallSetti
                 admin_listen=(),
                 webhook=WebhookSettings(
                     webhook_port,
-                    webhook_name(INSTALLED),
-                    NamespacedName(INSTALLED.namespace, webhook_service(INSTALLED.fullname)),
+                    INSTALLED.webhook_name,
+                    NamespacedName(INSTALLED.namespace, INSTALLED.webhook_service),
                 ),
             )
             role = asyncio.create_task(run_gateway_role(settings))
