@@ -180,7 +180,7 @@ _CONTROLLER: Final = named(
     (
         "ingressClass",
         "kong",
-        NAME,
+        _CLASS,
         "The class of Ingresses and Kong objects that are this gateway's.",
     ),
     (
