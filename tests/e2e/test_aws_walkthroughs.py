@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from tests.support.aws_walkthroughs import Answer, Walkthrough, Walkthroughs, opaque_secret, walkthroughs
+from tests.support.cluster import crossfade
 from tests.support.gateway import eventually
 from tests.support.tls import Pair, issue
 
@@ -172,7 +173,24 @@ def test_http_headers(aws: Walkthroughs) -> None:
         "requesting.green.color": "green",
         "rainbow": "yellow",
     }.items():
-        assert aws.ask(name, "front-forwarded", color_header=told) == (200, color)
+        expected = 200, color
+        eventually(
+            lambda told=told, expected=expected: aws.ask(name, "front-forwarded", color_header=told) == expected,
+            within_s=SOON_S,
+        )
+
+
+@calls
+def test_what_is_explained_of_http_headers_is_what_happens(aws: Walkthroughs) -> None:
+    name = "howto-k8s-http-headers"
+    url = f"http://color.{IN_CLUSTER.format(name)}:8080/"
+    asked = ("GET", url, "--node", f"{name}/front", "-H", "color_header: rainbow", "--kubeconfig", str(aws.kubeconfig))
+    told = crossfade("explain", *asked, "--output", "json")
+    assert told.returncode == 0, told.stderr
+    (target,) = json.loads(told.stdout)["targets"]
+    (pod,) = json.loads(aws.kubectl("get", "pods", "-n", name, "-l", "version=yellow", "-o", "json"))["items"]
+    assert target["object"] == f"VirtualNode {name}/yellow"
+    assert target["endpoints"] == [f"{pod['status']['podIP']}:8080"]
 
 
 @calls

@@ -94,6 +94,7 @@ class Walkthroughs:
 
     def __init__(self, cluster: EmbeddedCluster) -> None:
         self.kubectl = cluster.kubectl
+        self.kubeconfig = cluster.kubeconfig
         self.slow_answer: Future[Answer] | None = None
         """Asked for while others are set up."""
         self._ports: dict[tuple[str, str], int] = {}

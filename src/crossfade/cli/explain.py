@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crossfade.compile.gateway.compiler import CompiledGateway
     from crossfade.compile.gateway.settings import CompileSettings
-    from crossfade.explain.model import Explanation, StreamExplanation
+    from crossfade.compile.mesh import MeshModel
+    from crossfade.explain.model import CallExplanation, Explanation, StreamExplanation
+    from crossfade.gateway_files.facts import Fact
     from crossfade.kong_conf.settings import KongSettings
+    from crossfade_kube.meta import NamespacedName
 
 T = TypeVar("T")
 _TIMEOUT_S = 30.0
@@ -30,6 +35,7 @@ examples:
   crossfade explain GET http://shop.example/ --kubeconfig ~/.kube/config
   crossfade explain GET http://shop.example/ --admin 127.0.0.1:8001
   crossfade explain tls://db.example:9443 -f manifests/ --kong-conf kong.conf
+  crossfade explain GET http://jazz.prod.svc.cluster.local:9080/ --node prod/dj -f manifests/
 """
 
 
@@ -50,6 +56,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     source.add_argument("-f", "--filename", metavar="PATH", action="append", help="manifests: file, directory or `-`")
     source.add_argument("--kubeconfig", metavar="FILE", type=Path, help="the objects of a cluster")
     source.add_argument("--admin", metavar="HOST:PORT", help="a running gateway, by its Admin API")
+    explain.add_argument(
+        "--node", metavar="NAMESPACE/NAME", help="a VirtualNode: the request is one of its application into its mesh"
+    )
     explain.add_argument("-R", "--recursive", action="store_true", help="directories with all below them")
     explain.add_argument("--client", metavar="IP", type=_address, default="127.0.0.1", help="default: %(default)s")
     explain.add_argument("--kong-conf", metavar="FILE", type=Path, help="settings of Kong; those in KONG_* go before")
@@ -62,13 +71,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.explain.calls import UnknownNode
     from crossfade.explain.request import BadRequest
     from crossfade.gateway_files.given import NotThere
     from crossfade_kube.errors import KubeError
 
     try:
         found = _explained(arguments)
-    except (BadRequest, NotThere) as error:
+    except (BadRequest, NotThere, UnknownNode) as error:
         return _fail(error, 2)
     except (KubeError, OSError, ValueError) as error:
         return _fail(error, 1)
@@ -76,21 +86,26 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _explained(arguments: argparse.Namespace) -> "Explanation | StreamExplanation":
+def _explained(arguments: argparse.Namespace) -> "Explanation | StreamExplanation | CallExplanation":
     """Raises BadRequest, and what reading and compiling raise."""
+    from crossfade.explain.calls import explain_call
     from crossfade.explain.explainer import Explainer
     from crossfade.explain.model import Explanation, StreamExplanation
     from crossfade.explain.request import BadRequest, question_of
     from crossfade.explain.streams import explain_stream, is_stream_url, stream_question_of
 
+    if arguments.node is not None and arguments.admin is not None:
+        raise BadRequest("--node asks manifests or a cluster: a gateway's Admin API knows no sidecar")
     match arguments.asked:
-        case [url] if is_stream_url(url):
+        case [url] if is_stream_url(url) and arguments.node is None:
             asked = stream_question_of(url)
             if arguments.admin is not None:
                 return _asked(arguments, {"url": url}, StreamExplanation)
             return explain_stream(_compiled(arguments), asked)
         case [method, url] if not is_stream_url(url):
             question = question_of(method, url, arguments.header, client=arguments.client, listen=_listen(url))
+            if arguments.node is not None:
+                return explain_call(_compiled_mesh(arguments), _node(arguments.node), question, url)
             if arguments.admin is not None:
                 request = {"method": method, "url": url, "headers": arguments.header, "client": arguments.client}
                 return _asked(arguments, request, Explanation)
@@ -120,16 +135,46 @@ def _compiled(arguments: argparse.Namespace) -> "CompiledGateway":
         from crossfade_kube.kubeconfig import load_kubeconfig
 
         return asyncio.run(compiled_cluster(load_kubeconfig(arguments.kubeconfig), settings))
-    from crossfade.compile.diagnostics import Severity
     from crossfade.gateway_files.given import GivenFiles
     from crossfade.gateway_files.once import compiled_files
 
     files = GivenFiles(arguments.filename, stdin=sys.stdin, is_deep=arguments.recursive)
     compiled, facts = compiled_files(files, settings)
+    _tell_errors(facts)
+    return compiled
+
+
+def _compiled_mesh(arguments: argparse.Namespace) -> "MeshModel":
+    if arguments.kubeconfig is not None:
+        from crossfade.controller.mesh.once import compiled_cluster
+        from crossfade_kube.kubeconfig import load_kubeconfig
+
+        return asyncio.run(compiled_cluster(load_kubeconfig(arguments.kubeconfig)))
+    from crossfade.check.mesh import compiled_mesh
+    from crossfade.gateway_files.given import GivenFiles
+
+    model, facts = compiled_mesh(GivenFiles(arguments.filename, stdin=sys.stdin, is_deep=arguments.recursive))
+    _tell_errors(facts)
+    return model
+
+
+def _tell_errors(facts: "Iterable[Fact]") -> None:
+    from crossfade.compile.diagnostics import Severity
+
     errors = sum(fact.severity is Severity.ERROR for fact in facts)
     if errors:
         _say(f"{errors} error{'s' * (errors > 1)} in the manifests; `crossfade check` says which")
-    return compiled
+
+
+def _node(text: str) -> "NamespacedName":
+    """Raises BadRequest."""
+    from crossfade.explain.request import BadRequest
+    from crossfade_kube.meta import NamespacedName
+
+    namespace, slash, name = text.partition("/")
+    if not slash or not namespace or not name:
+        raise BadRequest(f"--node {text!r}: write NAMESPACE/NAME of a VirtualNode")
+    return NamespacedName(namespace, name)
 
 
 def _settings(arguments: argparse.Namespace) -> "CompileSettings":
@@ -173,16 +218,23 @@ def _listen(url: str) -> str:
     return "127.0.0.1:8443" if url.startswith("https:") else "127.0.0.1:8000"
 
 
-def _print(found: "Explanation | StreamExplanation", output: str) -> None:
+def _print(found: "Explanation | StreamExplanation | CallExplanation", output: str) -> None:
     import msgspec
 
-    from crossfade.explain.model import Explanation
-    from crossfade.explain.text import lines_of, stream_lines_of
+    from crossfade.explain.model import CallExplanation, Explanation
+    from crossfade.explain.text import call_lines_of, lines_of, stream_lines_of
 
     if output == "json":
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
-    for line in lines_of(found) if isinstance(found, Explanation) else stream_lines_of(found):
+    match found:
+        case Explanation():
+            lines = lines_of(found)
+        case CallExplanation():
+            lines = call_lines_of(found)
+        case _:
+            lines = stream_lines_of(found)
+    for line in lines:
         print(line)
 
 

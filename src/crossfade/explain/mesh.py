@@ -26,11 +26,22 @@ def mesh_found(routes: MeshRoutes, sent: Sequence[tuple[str, str]]) -> MeshFound
     host = _host(routes, values.get(":authority", "").lower())
     if host is None:
         return MeshFound(status=404, why="no backend of the virtual node has that Host")
-    route = next((one for one in host.routes if _matches(one.match, values)), None)
+    route = _route(host, values)
     service = str(host.origin.ref) if host.origin is not None else ""
     if route is None:
         return MeshFound(host.name, service, status=404, why="none of its routes matches")
     return _taken(host, service, route, routes.passthrough)
+
+
+def taken_route(routes: MeshRoutes, sent: Sequence[tuple[str, str]]) -> Route | None:
+    """That of `mesh_found`."""
+    values = _joined(sent)
+    host = _host(routes, values.get(":authority", "").lower())
+    return None if host is None else _route(host, values)
+
+
+def _route(host: VirtualHost, values: Mapping[str, str]) -> Route | None:
+    return next((one for one in host.routes if _matches(one.match, values)), None)
 
 
 def _taken(host: VirtualHost, service: str, route: Route, passthrough: str) -> MeshFound:

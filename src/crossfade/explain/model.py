@@ -103,6 +103,47 @@ class MeshFound(Struct, frozen=True):
     why: str = ""
 
 
+class TargetFound(Struct, frozen=True):
+    """A cluster of the sidecar; `object` is the VirtualNode behind it, empty where the call goes where it was meant.
+
+    `share` is between 0 and 1. `endpoints` are address:port or name:port, as far as manifests or cluster tell them.
+    """
+
+    cluster: str
+    object: str
+    share: float
+    protocol: str
+    endpoints: tuple[str, ...]
+
+
+class Limits(Struct, frozen=True):
+    """Of the route; no `timeout_s` is none. `retry_on` are Envoy's words and statuses."""
+
+    timeout_s: float | None
+    idle_timeout_s: float | None
+    retries: int
+    retry_on: tuple[str, ...]
+    per_try_timeout_s: float | None
+
+
+class CallExplanation(Struct, frozen=True):
+    """What becomes of a call of a virtual node's application. `chain` is the listener's, by the port that is called.
+
+    With a `refusal`, or a status of the `mesh`, nothing is reached.
+    """
+
+    node: str
+    method: str
+    url: str
+    listener: ListenerFound
+    chain: str
+    mesh: MeshFound | None
+    targets: tuple[TargetFound, ...]
+    limits: Limits | None
+    refusal: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
 class RuleFound(Struct, frozen=True):
     """A rule of a TCPIngress or UDPIngress; `tls` says what becomes of TLS, empty where none is expected."""
 

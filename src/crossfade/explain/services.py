@@ -11,10 +11,10 @@ def service_found(service: KongService, cluster: Cluster) -> ServiceFound:
         object=str(cluster.origin.ref),
         protocol=service.protocol,
         path=service.path,
-        endpoints=tuple(_address(each) for each in cluster.endpoints),
+        endpoints=tuple(address_of(each) for each in cluster.endpoints),
     )
 
 
-def _address(endpoint: Endpoint) -> str:
+def address_of(endpoint: Endpoint) -> str:
     host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     return f"{host}:{endpoint.port}"

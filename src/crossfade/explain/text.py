@@ -3,16 +3,21 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from msgspec import structs
+
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.explain.model import (
     AnswerFound,
+    CallExplanation,
     Explanation,
+    Limits,
     MeshFound,
     Near,
     PluginFound,
     RouteFound,
     ServiceFound,
     StreamExplanation,
+    TargetFound,
 )
 
 _PARTS: Final = {
@@ -56,6 +61,37 @@ def stream_lines_of(found: StreamExplanation) -> Iterator[str]:
     elif service is not None:
         yield _line("forwards", f"to {service.name}")
     yield from _told(found.diagnostics)
+
+
+def call_lines_of(found: CallExplanation) -> Iterator[str]:
+    yield f"{found.method} {found.url} from {found.node}"
+    listener = found.listener
+    chain = f", chain {found.chain}" if found.chain else ""
+    yield _line("listener", f"{listener.name} {listener.address}:{listener.port}{chain}")
+    if found.mesh is not None:
+        yield from _mesh(structs.replace(found.mesh, destinations=()))
+    for number, target in enumerate(found.targets):
+        yield _line("" if number else "targets", _target(target))
+    if found.limits is not None:
+        yield _line("limits", _limits(found.limits))
+    if found.refusal:
+        yield _line("refused", found.refusal)
+    yield from _told(found.diagnostics)
+
+
+def _target(target: TargetFound) -> str:
+    if not target.object:
+        return f"{target.cluster}, let through to where the application connects"
+    endpoints = f": {', '.join(target.endpoints)}" if target.endpoints else ""
+    return f"{100 * target.share:.4g} % {target.cluster} ({target.object}), {target.protocol}{endpoints}"
+
+
+def _limits(limits: Limits) -> str:
+    timeout = "no timeout" if limits.timeout_s is None else f"timeout {limits.timeout_s:g} s"
+    if not limits.retries:
+        return f"{timeout}; no retries"
+    each = f", each {limits.per_try_timeout_s:g} s" if limits.per_try_timeout_s else ""
+    return f"{timeout}; at most {limits.retries} retries{each}, on {', '.join(limits.retry_on)}"
 
 
 def _told(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
@@ -128,7 +164,9 @@ def _mesh(mesh: MeshFound) -> Iterator[str]:
     if mesh.service:
         yield _line("mesh", f"{mesh.host} ({mesh.service})")
     if mesh.route:
-        yield _line("" if mesh.service else "mesh", f"route {mesh.route} ({mesh.router}, {mesh.field})")
+        yield _line(
+            "" if mesh.service else "mesh", f"route {mesh.route} ({', '.join(filter(None, (mesh.router, mesh.field)))})"
+        )
     if mesh.destinations:
         total = sum(weight for _, weight in mesh.destinations) or 1
         shares = (f"{name} {100 * weight / total:.4g} %" for name, weight in mesh.destinations)
