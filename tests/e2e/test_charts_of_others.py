@@ -6,12 +6,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from crossfade.install.gateway import gateway_crds
+from crossfade.install.mesh import mesh_crds
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 
 pytestmark = pytest.mark.cluster
@@ -38,6 +40,33 @@ kind: Ingress
 metadata: {name: web, annotations: {kubernetes.io/ingress.class: kong}}
 spec: {rules: [{http: {paths: [{path: /, backend: {serviceName: web, servicePort: 80}}]}}]}
 """
+MESH = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: prod, labels: {mesh: m, appmesh.k8s.aws/sidecarInjectorWebhook: enabled}}
+---
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: Mesh
+metadata: {name: m}
+spec: {namespaceSelector: {matchLabels: {mesh: m}}}
+---
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: VirtualNode
+metadata: {name: jazz, namespace: prod}
+spec:
+  podSelector: {matchLabels: {app: jazz}}
+  listeners: [{portMapping: {port: 9080, protocol: http}}]
+  serviceDiscovery: {dns: {hostname: jazz.prod.svc.cluster.local}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: jazz, namespace: prod}
+spec:
+  selector: {matchLabels: {app: jazz}}
+  template:
+    metadata: {labels: {app: jazz}}
+    spec: {containers: [{name: app, image: "crossfade/djapp:v1"}]}
+"""
 WRONG_PLUGIN = """\
 apiVersion: configuration.konghq.com/v1
 kind: KongPlugin
@@ -51,7 +80,10 @@ config: {nonsense: 1}
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
     with embedded_cluster(tmp_path_factory.mktemp("charts") / "data", "--bare") as running:
         running.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(gateway_crds()))
-        running.kubectl("create", "namespace", "kong")
+        running.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(mesh_crds()))
+        for namespace in ("kong", "appmesh-system"):
+            running.kubectl("create", "namespace", namespace)
+        running.kubectl("apply", "--server-side", "-f", str(CHARTS / "appmesh-controller-1.13.3.yaml"))
         running.kubectl("apply", "-f", "-", stdin=APPLICATION)
         yield running
 
@@ -72,6 +104,27 @@ def answer(cluster: EmbeddedCluster) -> tuple[int, str]:
         return refused.code, ""
     except OSError:
         return 0, ""
+
+
+def test_app_meshs_chart(cluster: EmbeddedCluster) -> None:
+    """No TokenReview, no Secrets, no Service for ADS: its sidecars are configured all the same."""
+    cluster.kubectl("-n", "appmesh-system", "rollout", "status", "deploy/appmesh-controller", "--timeout=60s")
+    eventually(lambda: can_apply(cluster, MESH))
+    cluster.kubectl("-n", "prod", "rollout", "status", "deploy/jazz", "--timeout=60s")
+    pods = json.loads(cluster.kubectl("-n", "prod", "get", "pods", "-o", "json"))["items"]
+    assert {one["name"] for pod in pods for one in pod["status"]["containerStatuses"] if one["ready"]} >= {"app"}
+    node = ("-n", "prod", "get", "virtualnode", "jazz", "-o", "jsonpath={.status.conditions[*].type}")
+    eventually(lambda: "VirtualNodeActive" in cluster.kubectl(*node))
+    log = cluster.kubectl("-n", "appmesh-system", "logs", "deploy/appmesh-controller")
+    assert log.count("tokens.review-forbidden") == 1, "a sidecar has come, and its token was checked by keys"
+
+
+def can_apply(cluster: EmbeddedCluster, text: str) -> bool:
+    """Not before the controller answers its webhooks: the chart has no readiness probe."""
+    with suppress(subprocess.CalledProcessError):
+        cluster.kubectl("apply", "-f", "-", stdin=text)
+        return True
+    return False
 
 
 def test_kongs_chart_of_2020(cluster: EmbeddedCluster) -> None:

@@ -40,6 +40,7 @@ async def shared_port(*, host: str, port: int, webhooks: int, ads: int) -> Async
         try:
             await _pass_on(reader, writer, webhooks=webhooks, ads=ads)
         finally:
+            writer.close()
             open_now.discard(task)
 
     server = await asyncio.start_server(serve, host, port)
@@ -60,7 +61,6 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *
             port = ads if offers_http2_alone(hello) else webhooks
             other_reader, other_writer = await asyncio.open_connection(LOOPBACK, port)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-        writer.close()
         return
     other_writer.write(hello)
     try:
@@ -68,8 +68,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *
             tasks.create_task(_copy(reader, other_writer))
             tasks.create_task(_copy(other_reader, writer))
     finally:
-        for one in (writer, other_writer):
-            one.close()
+        other_writer.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
