@@ -14,6 +14,7 @@ from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT
 
 FIELD_MANAGER: Final = "crossfade-up"
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+RELEASE: Final = "meta.helm.sh/release-name"
 # Go's JSON encoder writes these so; kubectl says "unchanged" only of the very same text.
 _GO_ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 _TIMEOUT_S: Final = 60.0
@@ -30,7 +31,10 @@ class Installer:
         self._resources: dict[tuple[str, str], Resource] = {}
 
     async def apply(self, items: Sequence[JsonObject]) -> None:
-        """Server-side apply: a newer version updates what an older one left. Raises InstallFailedError."""
+        """Server-side apply: a newer version updates what an older one left. Raises InstallFailedError.
+
+        What a release of Helm has taken over is left to it.
+        """
         for item in items:
             await self._apply_one(item)
 
@@ -39,6 +43,8 @@ class Installer:
         while True:
             try:
                 resource = await self._resource_of(item)
+                if await self._is_of_a_release(resource, item["metadata"]):
+                    return
                 await self._client.apply(resource, with_last_applied(item), field_manager=FIELD_MANAGER)
             except KubeError as error:
                 # A kind just defined is not served yet, or a webhook of a former life does not answer yet.
@@ -48,6 +54,13 @@ class Installer:
                 await asyncio.sleep(_POLL_S)
             else:
                 return
+
+    async def _is_of_a_release(self, resource: Resource, metadata: JsonObject) -> bool:
+        try:
+            found = await self._client.get(resource, metadata["name"], namespace=metadata.get("namespace"))
+        except NotFound:
+            return False
+        return RELEASE in (found["metadata"].get("annotations") or {})
 
     async def _resource_of(self, item: JsonObject) -> Resource:
         """Raises NotFound while the kind is not served."""
