@@ -83,7 +83,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluste
         running.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(mesh_crds()))
         for namespace in ("kong", "appmesh-system"):
             running.kubectl("create", "namespace", namespace)
-        running.kubectl("apply", "--server-side", "-f", str(CHARTS / "appmesh-controller-1.13.3.yaml"))
+        # All at once: they are probed only after some seconds.
+        for chart in ("appmesh-controller-1.13.3", "kong-1.11.0"):
+            running.kubectl("apply", "--server-side", "-f", str(CHARTS / f"{chart}.yaml"))
         running.kubectl("apply", "-f", "-", stdin=APPLICATION)
         yield running
 
@@ -129,7 +131,6 @@ def can_apply(cluster: EmbeddedCluster, text: str) -> bool:
 
 def test_kongs_chart_of_2020(cluster: EmbeddedCluster) -> None:
     """Its RBAC is of v1beta1 and knows neither EndpointSlices nor Leases; it is probed on port 9542."""
-    cluster.kubectl("apply", "--server-side", "-f", str(CHARTS / "kong-1.11.0.yaml"))
     cluster.kubectl("-n", "kong", "rollout", "status", "deploy/kong-kong", "--timeout=60s")
     eventually(lambda: answer(cluster) == (200, "kong/2.1.4"))
     eventually(lambda: "127.0.0.1" in cluster.kubectl("get", "ingress", "web", "-o", "jsonpath={.status}"))
