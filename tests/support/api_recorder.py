@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -10,6 +11,7 @@ from aiohttp import web
 from crossfade_kube.kubeconfig import ClusterConfig
 
 _WRITES: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_OF_RESOURCES: Final = ("/api/", "/apis/")
 _HOP: Final = {"host", "transfer-encoding", "content-length", "connection"}
 
 
@@ -29,7 +31,8 @@ class Recorder:
         self.url = ""
         self._config = config
         self._session = session
-        self._tls = config.ssl_context() or True
+        # Who asks has its own rights only.
+        self._tls = replace(config, client_certificate_pem=None, client_key_pem=None).ssl_context() or True
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
@@ -40,7 +43,8 @@ class Recorder:
             headers=headers | {"Accept-Encoding": "identity"},
             ssl=self._tls,
         ) as answer:
-            self.asked.setdefault(asked_of(request), set()).add(answer.status)
+            if request.path.startswith(_OF_RESOURCES):
+                self.asked.setdefault(asked_of(request), set()).add(answer.status)
             response = web.StreamResponse(status=answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)

@@ -17,9 +17,11 @@ from crossfade.install.mesh_names import (
 from crossfade.install.template.nodes import NAMESPACE, Given, Merged, Named, Value, When, first_of
 from crossfade_kube.meta import JsonObject
 
+_WITHOUT_STATUS: Final = "backendgroups"
 _RBAC: Final = "rbac.authorization.k8s.io"
-_READ: Final = ("get", "list", "watch")
-_OWN: Final = ("get", "update", "patch")
+_WATCH: Final = ("list", "watch")
+_READ: Final = ("get", *_WATCH)
+_KEEP: Final = ("get", "update")
 
 
 ACCOUNT: Final = Named(
@@ -73,23 +75,23 @@ def _cluster_rules() -> list[Any]:
     kinds = sorted(ADMITTED.values())
     return [
         # Patching the objects themselves is for finalizers.
-        _rule(GROUP, kinds, (*_READ, "patch")),
-        _rule(GROUP, [f"{kind}/status" for kind in kinds], ("get", "patch")),
-        _rule("", ["namespaces", "services"], _READ),
-        _rule("discovery.k8s.io", ["endpointslices"], _READ),
-        _rule("", ["pods"], _READ),
-        When(Value("crossfade.acmSecrets"), _rule("", ["secrets"], _READ)),
+        _rule(GROUP, kinds, (*_WATCH, "patch")),
+        _rule(GROUP, [f"{kind}/status" for kind in kinds if kind != _WITHOUT_STATUS], ("patch",)),
+        _rule("", ["namespaces", "pods"], _READ),
+        _rule("", ["services"], _WATCH),
+        _rule("discovery.k8s.io", ["endpointslices"], _WATCH),
+        When(Value("crossfade.acmSecrets"), _rule("", ["secrets"], _WATCH)),
         _rule("", ["events"], ("create", "patch")),
         # Whom sidecars trust, told in each of their namespaces; creating cannot be bound to a name.
         _rule("", ["configmaps"], ("create",)),
         {**_rule("", ["configmaps"], ("get", "patch")), "resourceNames": [AUTHORITY_BUNDLE]},
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),
         {
-            **_rule("admissionregistration.k8s.io", ["mutatingwebhookconfigurations"], (*_OWN, "list", "watch")),
+            **_rule("admissionregistration.k8s.io", ["mutatingwebhookconfigurations"], (*_KEEP, *_WATCH)),
             "resourceNames": [MUTATING_CONFIGURATION],
         },
         {
-            **_rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], (*_OWN, "list", "watch")),
+            **_rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], (*_KEEP, *_WATCH)),
             "resourceNames": [VALIDATING_CONFIGURATION],
         },
     ]
@@ -99,16 +101,16 @@ def _own_rules() -> list[JsonObject]:
     """In the controller's own namespace; creating cannot be bound to a name."""
     return [
         _rule("", ["secrets"], ("create",)),
-        {**_rule("", ["secrets"], _OWN), "resourceNames": [CERTIFICATE_SECRET, IDENTITIES_SECRET]},
+        {**_rule("", ["secrets"], _KEEP), "resourceNames": [CERTIFICATE_SECRET, IDENTITIES_SECRET]},
         _rule("", ["configmaps"], ("create",)),
-        {**_rule("", ["configmaps"], ("get", "update")), "resourceNames": [ISSUERS_CONFIG_MAP]},
+        {**_rule("", ["configmaps"], _KEEP), "resourceNames": [ISSUERS_CONFIG_MAP]},
         # Identities that an issuer of cert-manager signs.
         _rule("cert-manager.io", ["certificaterequests"], ("create", "get", "list", "delete")),
         # The names of Cloud Map's services; they come and go.
         _rule("", ["services"], ("create", "patch", "delete")),
         _rule("discovery.k8s.io", ["endpointslices"], ("create", "patch", "delete")),
         _rule("coordination.k8s.io", ["leases"], ("create",)),
-        {**_rule("coordination.k8s.io", ["leases"], _OWN), "resourceNames": [LEASE]},
+        {**_rule("coordination.k8s.io", ["leases"], _KEEP), "resourceNames": [LEASE]},
     ]
 
 

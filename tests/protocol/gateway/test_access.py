@@ -242,10 +242,10 @@ def kubeconfig_of(server: str, token: str) -> dict[str, Any]:
 
 def granted(install: GatewayInstallSettings) -> set[Asked]:
     roles = [item for item in gateway_manifests(install) if item["kind"] in ("ClusterRole", "Role")]
-    return {one for role in roles for rule in role["rules"] for one in _grants(rule)}
+    return {one for role in roles for rule in role["rules"] for one in grants(rule)}
 
 
-def _grants(rule: JsonObject) -> Iterator[Asked]:
+def grants(rule: JsonObject) -> Iterator[Asked]:
     for group in rule["apiGroups"]:
         for resource in rule["resources"]:
             yield from (Asked(verb, group, resource) for verb in rule["verbs"])

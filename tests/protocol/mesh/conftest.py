@@ -102,27 +102,30 @@ class Lab(NamedTuple):
 
 @pytest.fixture(scope="package")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    data_dir = tmp_path_factory.mktemp("apiserver")
+    with api_server(tmp_path_factory.mktemp("apiserver")) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def api_server(data_dir: Path) -> Iterator[Path]:
+    """Its administrator's kubeconfig."""
     listen = f"127.0.0.1:{free_ports(1)[0]}"
     command = [sys.executable, "-m", "crossfade_local.apiserver", "--data-dir", str(data_dir), "--listen", listen]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    yield data_dir / "kubeconfig"
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    try:
+        yield data_dir / "kubeconfig"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture
 async def lab(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Lab]:
     async with Client(load_kubeconfig(kubeconfig), user_agent="test") as admin:
-        for manifest in mesh_manifests(MeshInstallSettings()):
-            # Nobody answers for the Service here: the registration stays, but asks for nothing.
-            for webhook in manifest.get("webhooks", []):
-                webhook["rules"] = []
-            with contextlib.suppress(AlreadyExists):
-                await admin.create(_RESOURCES[manifest["kind"]], manifest)
+        await install(admin, MeshInstallSettings())
         lab = Lab(admin, MeshSettings())
         account = await lab.token("appmesh-controller", "appmesh-system")
         restricted = with_token(kubeconfig, account, tmp_path / "kubeconfig")
@@ -135,6 +138,15 @@ async def lab(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Lab]:
             health_port=health_port,
         )
         yield Lab(admin, settings)
+
+
+async def install(admin: Client, settings: MeshInstallSettings) -> None:
+    for manifest in mesh_manifests(settings):
+        # Nobody answers for the Service here: the registration stays, but asks for nothing.
+        for webhook in manifest.get("webhooks", []):
+            webhook["rules"] = []
+        with contextlib.suppress(AlreadyExists):
+            await admin.create(_RESOURCES[manifest["kind"]], manifest)
 
 
 def with_token(kubeconfig: Path, token: str, target: Path) -> Path:
