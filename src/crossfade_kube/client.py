@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 import aiohttp
 import orjson
 
+from crossfade_kube.denials import Denials
 from crossfade_kube.errors import ApiError, ApiUnreachable, Expired, error_from_response, error_from_status
 from crossfade_kube.kubeconfig import BearerToken, ClusterConfig
 from crossfade_kube.meta import JsonObject, Resource
@@ -59,6 +60,7 @@ class Client:
         self._user_agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         self._session: aiohttp.ClientSession | None = None
+        self._denials = Denials()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -259,6 +261,7 @@ class Client:
             except (ApiError, ApiUnreachable) as exc:
                 delay_s = _retry_delay_s(exc, method, wait_s)
                 if delay_s is None or time.monotonic() - started + delay_s > _RETRY_BUDGET_S:
+                    self._denials.tell(exc, method, path)
                     raise
             await asyncio.sleep(delay_s)
             wait_s *= 2

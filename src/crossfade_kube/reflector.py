@@ -7,9 +7,11 @@ quiet times), an expired one (410) is replaced by a fresh list, from which the s
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from enum import Enum
+from typing import Final
 
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
@@ -19,6 +21,7 @@ from crossfade_kube.watch import Sink, WatchEvent
 
 log = logging.getLogger(__name__)
 
+GONE_AFTER_S: Final = 20.0
 # A role that is just being installed refuses for a moment too.
 _MOST_REFUSALS = 3
 _REFUSED_BACKOFF_S = (0.25, 60.0)
@@ -50,6 +53,7 @@ class Reflector:
         when_forbidden: WhenForbidden = WhenForbidden.WAIT,
         synced: asyncio.Event | None = None,
         max_backoff_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.synced = synced or asyncio.Event()
@@ -65,6 +69,8 @@ class Reflector:
         self._backoff = Backoff(0.05, max_backoff_s)
         self._sleep = sleep
         self._version = ""
+        self._missed_since: float | None = None
+        self._clock = clock
         self._reported = ""
 
     async def run(self) -> None:
@@ -79,8 +85,7 @@ class Reflector:
             except Expired:
                 log.debug("kube.relist", extra={"fields": {"resource": self.resource.plural}})
             except NotFound:
-                self._sink.replace([])
-                self.synced.set()
+                self._miss_kind()
             except Forbidden as exc:
                 await self._note_refusal(exc)
             except KubeError as exc:
@@ -103,6 +108,24 @@ class Reflector:
             self.synced.set()
         await self._sleep(self._refused_backoff.next_s())
 
+    def _miss_kind(self) -> None:
+        """Where it was known before it is believed late: some servers, as they start, know no custom kinds yet.
+
+        The objects of a definition that is deleted go one by one before it does.
+        """
+        now = self._clock()
+        if self._missed_since is None:
+            self._missed_since = now
+            hint = "it is read as soon as its CustomResourceDefinition is there"
+            fields = {"resource": f"{self.resource.plural}.{self.resource.group}", "hint": hint}
+            if self.synced.is_set():
+                log.warning("kube.kind_gone", extra={"fields": fields})
+            else:
+                log.info("kube.kind_not_installed", extra={"fields": fields})
+        if not self.synced.is_set() or now - self._missed_since >= GONE_AFTER_S:
+            self._sink.replace([])
+            self.synced.set()
+
     async def _list(self) -> None:
         found = await self._client.list(
             self.resource,
@@ -114,6 +137,7 @@ class Reflector:
         self._sink.replace(found.items)
         self.synced.set()
         self._backoff.reset()
+        self._missed_since = None
         self._reported = ""
 
     async def _watch_on(self) -> None:

@@ -87,6 +87,11 @@ class ClusterSource:
     def is_synced(self) -> bool:
         return self._cache.is_synced
 
+    @property
+    def awaited(self) -> list[str]:
+        """Kinds of which nothing is known yet."""
+        return [each.resource.plural for each in self._reflectors if not each.synced.is_set()]
+
     def diagnostics(self) -> Diagnostics:
         """The objects that could not be read at all; the snapshot lacks them or has their last readable state."""
         found = Diagnostics()

@@ -7,7 +7,14 @@ from crossfade.inject.annotations import PodWishes
 from crossfade.inject.probes import VARIABLE as PROBES
 from crossfade.inject.resources import resources
 from crossfade.inject.sds import sds_mount, sds_variable
-from crossfade.inject.settings import AUTHORITY_BUNDLE, AUTHORITY_KEY, PROXY_UID, TOKEN_AUDIENCE, SidecarSettings
+from crossfade.inject.settings import (
+    AUTHORITY_BUNDLE,
+    AUTHORITY_KEY,
+    PROBE_TIMEOUT_S,
+    PROXY_UID,
+    TOKEN_AUDIENCE,
+    SidecarSettings,
+)
 from crossfade_kube.meta import JsonObject
 
 ENVOY_NAME: Final = "envoy"
@@ -73,7 +80,7 @@ def readiness_probe(settings: SidecarSettings) -> JsonObject:
         "httpGet": {"path": "/ready", "port": settings.admin_port},
         "initialDelaySeconds": settings.readiness_delay_s,
         "periodSeconds": settings.readiness_period_s,
-        "timeoutSeconds": 1,
+        "timeoutSeconds": PROBE_TIMEOUT_S,
         "successThreshold": 1,
         "failureThreshold": 3,
     }

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.inject.settings import SidecarSettings
+from crossfade.inject.settings import PROBE_TIMEOUT_S, SidecarSettings
 from crossfade_kube.meta import JsonObject
 
 STATE_FOLDER: Final = "/tmp/crossfade-proxy"  # noqa: S108 - of the container, which shares it with nobody
@@ -19,7 +19,7 @@ def native_lifecycle(settings: SidecarSettings) -> JsonObject:
         "startupProbe": {
             "httpGet": {"path": "/ready", "port": settings.admin_port},
             "periodSeconds": 1,
-            "timeoutSeconds": 1,
+            "timeoutSeconds": PROBE_TIMEOUT_S,
             "failureThreshold": settings.start_timeout_s,
         },
         "lifecycle": {"preStop": _shell(f"{_ANNOUNCE}; sleep {settings.pre_stop_delay_s}")},

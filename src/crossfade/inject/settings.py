@@ -6,6 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 PROXY_UID: Final = 1337
+# A host that is busy for a second must not take all its pods out of service; Envoy answers late then, but it answers.
+PROBE_TIMEOUT_S: Final = 5
 # A token for this audience proves who the pod is to the control plane, and opens nothing else.
 TOKEN_AUDIENCE: Final = "crossfade-mesh"  # noqa: S105 - not a secret
 

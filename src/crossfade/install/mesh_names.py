@@ -13,6 +13,8 @@ MUTATING_CONFIGURATION: Final = "appmesh-controller-mutating-webhook-configurati
 VALIDATING_CONFIGURATION: Final = "appmesh-controller-validating-webhook-configuration"
 LEASE: Final = "appmesh-controller-leader-election"
 
+CLUSTER_DOMAIN: Final = "cluster.local"
+
 WEBHOOK_PORT: Final = 9443
 ADS_PORT: Final = 18000
 HEALTH_PORT: Final = 61779
@@ -38,15 +40,15 @@ def validating_path(kind: str) -> str:
     return f"/validate-appmesh-k8s-aws-v1beta2-{kind}"
 
 
-def server_names(namespace: str) -> tuple[str, ...]:
-    """DNS names that the controller's certificate must cover: webhooks and ADS."""
+def server_names(namespace: str, domain: str) -> tuple[str, ...]:
+    """DNS names that the controller's certificate must cover: webhooks and ADS; `domain` is the cluster's."""
     return tuple(
         f"{service}.{namespace}{suffix}"
         for service in (WEBHOOK_SERVICE, ADS_SERVICE)
-        for suffix in (".svc", ".svc.cluster.local")
+        for suffix in (".svc", f".svc.{domain}")
     )
 
 
-def ads_address(namespace: str) -> str:
+def ads_address(namespace: str, domain: str) -> str:
     """`host:port` as sidecars know it."""
-    return f"{ADS_SERVICE}.{namespace}.svc.cluster.local:{ADS_PORT}"
+    return f"{ADS_SERVICE}.{namespace}.svc.{domain}:{ADS_PORT}"

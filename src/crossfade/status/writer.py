@@ -135,7 +135,9 @@ class StatusWriter:
                 _remember(self._written, key, change.basis)
                 log.error("status.refused", extra={"fields": {"object": change.ref, "reason": exc}})
                 return
-            log.warning("status.not_written", extra={"fields": {"object": change.ref, "reason": exc}})
+            # What a role does not allow is told once, by the client.
+            level = logging.DEBUG if isinstance(exc, Forbidden) else logging.WARNING
+            log.log(level, "status.not_written", extra={"fields": {"object": change.ref, "reason": exc}})
             if id(change) in self._wanted and key not in self._waiting:
                 self._failed[key] = change
                 self._has_failed.set()

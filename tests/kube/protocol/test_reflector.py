@@ -3,12 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import ClusterConfig
-from crossfade_kube.reflector import Reflector
+from crossfade_kube.reflector import GONE_AFTER_S, Reflector
 from crossfade_kube.resources import CONFIG_MAP
 from crossfade_kube.watch import WatchEvent
 from tests.support.fake_api import FakeApi, serving
@@ -172,3 +173,30 @@ async def test_a_kind_that_is_not_installed_counts_as_empty() -> None:
         assert sink.state == {}
         await eventually(lambda: sink.state == _truth(api))
         running.cancel()
+
+
+async def test_a_kind_that_vanishes_is_believed_gone_after_a_time_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Servers that start answer as if they did not know it."""
+    api, sink, now = FakeApi(), RecordingSink(), 0.0
+    api.put(f"{MAPS}/a", {})
+    unknown = {"kind": "Status", "code": 404, "reason": "NotFound", "message": "unknown kind"}
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
+        reflector = Reflector(client, CONFIG_MAP, sink, max_backoff_s=0.02, clock=lambda: now)
+        running = asyncio.create_task(reflector.run())
+        await eventually(lambda: sink.state == {"a": "1"})
+        api.compact()
+        api.answers = [(404, unknown, {})] * 3
+        api.events_per_watch = 0
+        await api.wake()
+        await eventually(lambda: not api.answers)
+        assert sink.state == {"a": "1"}
+        now = GONE_AFTER_S + 1
+        api.answers = [(404, unknown, {})] * 1000
+        await eventually(lambda: sink.state == {})
+        api.answers = []
+        await eventually(lambda: sink.state == {"a": "1"})
+        running.cancel()
+    told = [record.getMessage() for record in caplog.records if record.name == "crossfade_kube.reflector"]
+    assert told == ["kube.kind_gone"]

@@ -145,10 +145,12 @@ def test_webhooks_point_at_the_service_and_fail_closed_but_for_deletions() -> No
     ]
 
 
-def test_the_certificate_covers_what_clients_call() -> None:
-    host = ads_address("appmesh-system").rpartition(":")[0]
-    assert host in server_names("appmesh-system")
-    assert "appmesh-controller-webhook-service.appmesh-system.svc" in server_names("appmesh-system")
+@pytest.mark.parametrize("domain", ["cluster.local", "corp.example"])
+def test_the_certificate_covers_what_clients_call(domain: str) -> None:
+    names = server_names("appmesh-system", domain)
+    assert ads_address("appmesh-system", domain) == f"appmesh-controller-ads.appmesh-system.svc.{domain}:18000"
+    assert f"appmesh-controller-ads.appmesh-system.svc.{domain}" in names
+    assert "appmesh-controller-webhook-service.appmesh-system.svc" in names
 
 
 def test_settings_reach_the_controller() -> None:

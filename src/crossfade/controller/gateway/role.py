@@ -5,6 +5,7 @@ on with what it has.
 """
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -31,6 +32,7 @@ from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.told_settings import ToldSettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
+from crossfade.controller.ports import PortUse, check_ports
 from crossfade.controller.sources import ClusterSource
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.settings import EnvoyOptions
@@ -45,6 +47,7 @@ from crossfade.xds.gateway import PROXY
 from crossfade.xds.server import AdsServer
 from crossfade_kube.client import Client
 from crossfade_kube.core import Pod
+from crossfade_kube.errors import ConfigError
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
@@ -65,10 +68,23 @@ async def run_gateway_role(settings: GatewaySettings) -> None:
     for remark in settings.remarks:
         log.warning("settings.without-effect", setting=remark.where, reason=remark.text)
     config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
+    check_ports(_ports(settings))
     async with Client(config, user_agent=f"crossfade-gateway/{__version__}") as client:
         role = _Role(settings, client)
         async with health_server(host="0.0.0.0", port=settings.health_port, waits_for=role.waits_for):
             await role.run()
+
+
+def _ports(settings: GatewaySettings) -> Iterator[PortUse]:
+    ads_host, _, ads_port = settings.ads_address.rpartition(":")
+    if not ads_port.isdigit():
+        raise ConfigError(f"CROSSFADE_ADS_ADDRESS is {settings.ads_address!r}: it must be host:port")
+    yield PortUse("0.0.0.0", settings.health_port, "health checks", "CROSSFADE_HEALTH_PORT")
+    yield PortUse(ads_host.strip("[]"), int(ads_port), "the proxy's configuration", "CROSSFADE_ADS_ADDRESS")
+    if settings.webhook is not None:
+        yield PortUse("0.0.0.0", settings.webhook.port, "the webhook", "CONTROLLER_ADMISSION_WEBHOOK_LISTEN")
+    for listen in settings.admin_listen:
+        yield PortUse(listen.address, listen.port, "the Admin API", "CROSSFADE_ADMIN_API_PORT or KONG_ADMIN_LISTEN")
 
 
 class _Role:
@@ -111,7 +127,9 @@ class _Role:
         """Nothing: the proxy can have its configuration."""
         if self._status is not None:
             return ""
-        return f"the VirtualNode of {self._lacks_node}" if self._lacks_node else "the cluster's objects"
+        if self._lacks_node:
+            return f"the VirtualNode of {self._lacks_node}"
+        return ", ".join(self.source.awaited) or "the cluster's objects"
 
     async def run(self) -> None:
         ads = await AdsServer.start(

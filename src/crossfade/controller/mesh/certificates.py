@@ -35,12 +35,13 @@ class Certificates:
         *,
         namespace: str,
         tls: WebhookTls,
+        domain: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.webhook_tls: Final = tls.server_context()
         self._client = client
         self._secret = NamespacedName(namespace, CERTIFICATE_SECRET)
-        self._names = tuple(server_names(namespace))
+        self._names = tuple(server_names(namespace, domain))
         self._now = now
         self._current: ServerCertificates | None = None
 

@@ -1,7 +1,7 @@
 """The controller in role `mesh`: App Mesh objects → sidecar configuration, status, admission and injection."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -49,6 +49,7 @@ from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.settings import MeshSettings
 from crossfade.controller.mesh.shared_port import LOOPBACK, shared_port
 from crossfade.controller.mesh.webhooks import mesh_handlers
+from crossfade.controller.ports import PortUse, check_ports
 from crossfade.controller.registrations import Registrations
 from crossfade.controller.sources import ClusterSource
 from crossfade.inject.settings import NativeSidecars, SidecarSettings
@@ -107,6 +108,7 @@ async def run_mesh_role(settings: MeshSettings) -> None:
     if settings.unknown_flags:
         log.warning("settings.unknown", flags=", ".join(settings.unknown_flags), effect="they are ignored")
     config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
+    check_ports(_ports(settings))
     async with Client(config, user_agent=f"crossfade-mesh/{__version__}") as client:
         role: _MeshRole | None = None
 
@@ -124,6 +126,12 @@ async def run_mesh_role(settings: MeshSettings) -> None:
             await role.run()
 
 
+def _ports(settings: MeshSettings) -> Iterator[PortUse]:
+    yield PortUse(settings.host, settings.health_port, "health checks")
+    yield PortUse(settings.host, settings.webhook_port, "webhooks")
+    yield PortUse(settings.host, settings.ads_port, "the configuration of sidecars")
+
+
 class _MeshRole:
     """The parts, wired together."""
 
@@ -132,7 +140,7 @@ class _MeshRole:
         self._client = client
         self._mounted = MountedCertificates(FOLDER, tls=settings.webhook_tls) if is_mounted() else None
         self._certificates = self._mounted or Certificates(
-            client, namespace=settings.namespace, tls=settings.webhook_tls
+            client, namespace=settings.namespace, domain=settings.cluster_domain, tls=settings.webhook_tls
         )
         self._registrations = Registrations(client, CONFIGURATIONS, log=log)
         self._events = EventRecorder(client, NAME, instance=settings.identity)
@@ -183,7 +191,7 @@ class _MeshRole:
         """Nothing: ready."""
         missing = set(self._missing)
         if self._loop.model is None:
-            missing.add("App Mesh objects")
+            missing.add(", ".join(self._source.awaited) or "App Mesh objects")
         return ", ".join(sorted(missing))
 
     async def run(self) -> None:

@@ -15,7 +15,15 @@ from crossfade.controller.mesh.flag_table import FLAGS
 from crossfade.controller.mesh.flags import Flags, Remark, read_flags
 from crossfade.controller.mesh.webhook_tls import WebhookTls
 from crossfade.inject.settings import NativeSidecars, SidecarSettings
-from crossfade.install.mesh_names import ADS_PORT, HEALTH_PORT, NAME, NAMESPACE, WEBHOOK_PORT, ads_address
+from crossfade.install.mesh_names import (
+    ADS_PORT,
+    CLUSTER_DOMAIN,
+    HEALTH_PORT,
+    NAME,
+    NAMESPACE,
+    WEBHOOK_PORT,
+    ads_address,
+)
 from crossfade.proxy.run import SDS_SOCKET
 
 PROXY_IMAGE: Final = f"crossfade/proxy:{__version__}"
@@ -56,8 +64,10 @@ class MeshSettings(Struct, frozen=True):
     webhook_tls: WebhookTls = WebhookTls()
     ads_port: int = ADS_PORT
     health_port: int = HEALTH_PORT
-    sidecar: SidecarSettings = SidecarSettings(PROXY_IMAGE, INIT_IMAGE, ads_address(NAMESPACE), "", __version__)
-    cluster_domain: str = "cluster.local"
+    sidecar: SidecarSettings = SidecarSettings(
+        PROXY_IMAGE, INIT_IMAGE, ads_address(NAMESPACE, CLUSTER_DOMAIN), "", __version__
+    )
+    cluster_domain: str = CLUSTER_DOMAIN
     uses_aws_cloud_map: bool = False
     uses_fips: bool = False
     dns_ttl_s: int = 300
@@ -156,7 +166,7 @@ def _sidecar(environ: Mapping[str, str], namespace: str) -> SidecarSettings:
     return SidecarSettings(
         proxy_image=environ.get("CROSSFADE_PROXY_IMAGE") or PROXY_IMAGE,
         init_image=environ.get("CROSSFADE_PROXY_INIT_IMAGE") or INIT_IMAGE,
-        ads_address=ads_address(namespace),
+        ads_address=ads_address(namespace, _cluster_domain(environ)),
         ads_ca_pem="",
         version=__version__,
         log_level=environ.get("CROSSFADE_SIDECAR_LOG_LEVEL") or "info",
@@ -177,7 +187,7 @@ def _choice(environ: Mapping[str, str], variable: str, known: tuple[str, ...]) -
 
 
 def _cluster_domain(environ: Mapping[str, str]) -> str:
-    domain = (environ.get("CROSSFADE_CLUSTER_DOMAIN") or "cluster.local").strip(".")
+    domain = (environ.get("CROSSFADE_CLUSTER_DOMAIN") or CLUSTER_DOMAIN).strip(".")
     if isinstance(misfit := host_name(domain), Misfit):
         raise ValueError(f"CROSSFADE_CLUSTER_DOMAIN is {domain!r}: {misfit.problem}")
     return domain
