@@ -8,7 +8,7 @@ HELM_VERSION := v3.19.0
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix fresh check format bench golden docs charts test-charts clean
+.PHONY: help setup packages demo test nightly mesh-matrix fresh images images-test packages-images check format bench golden docs charts test-charts clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -16,6 +16,8 @@ help:
 	@echo "make nightly the tests with generated input, at length: hours"
 	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
+	@echo "make images  container images as OCI archives in build/images, without a daemon (ARGS=\"--arch arm64\")"
+	@echo "make images-test  build and run them, as root"
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
 	@echo "make golden  rewrite the expected translations"
@@ -54,6 +56,16 @@ mesh-matrix: setup
 fresh:
 	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }
 	@tests/fresh/run.sh $(ARGS)
+
+images: setup packages-images
+	@$(BIN)/python -m images $(ARGS)
+
+images-test: images
+	@CROSSFADE_IMAGES=build/images unshare --net --mount bash -c 'ip link set lo up && ip address add 192.0.2.1 dev lo && exec "$$@"' - \
+		$(BIN)/pytest -p no:cacheprovider tests/images
+
+packages-images:
+	@./packages.sh packages-images.txt
 
 check: setup
 	@$(BIN)/ruff format --check .
@@ -95,4 +107,4 @@ bench: setup
 	@$(BIN)/python -m benchmarks.choose_routes
 
 clean:
-	rm -rf $(VENV) target src/*/_generated
+	rm -rf $(VENV) build target src/*/_generated

@@ -2,8 +2,10 @@
 # Installs the Debian packages that are missing, so that a prepared machine needs neither root nor a network.
 # Rust's (packages-rust.txt) are among them only where cargo or rustc is missing or older than Cargo.toml's rust-version:
 # a toolchain that is good enough stays the one in use. On Debian they replace packages of the same programs.
+# Arguments are files with more packages.
 set -euo pipefail
 cd "$(dirname "$0")"
+lists=(packages.txt "$@")
 
 say() { echo "setup: $*" >&2; }
 
@@ -18,7 +20,7 @@ found_rust() {
 is_rust_good() { printf '%s\n' "$(needed_rust)" "$(found_rust)" | sort -V -C; }
 
 missing_packages() {
-    comm -23 <(sort packages.txt) \
+    comm -23 <(sort "${lists[@]}") \
         <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort)
 }
 
@@ -42,7 +44,7 @@ install_packages() {
 }
 
 if ! command -v apt-get >/dev/null; then
-    say "no apt here: see that the like of packages.txt is installed"
+    say "no apt here: see that the like of ${lists[*]} is installed"
     is_rust_good || say "Rust $(needed_rust) or newer with cargo is needed; install it, for example with rustup"
     exit 0
 fi

@@ -1,0 +1,1 @@
+"""Builds the container images: `python -m images`. The modules beside it run in the build's own container."""
