@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import jsonschema_rs
 from msgspec import Struct
 
 from crossfade.install.template.evaluate import Context, evaluate
@@ -86,6 +85,9 @@ class ValueTable(Struct, frozen=True):
     def complete(self, given: JsonObject) -> JsonObject:
         """With the defaults. Raises ValueError for what the schema forbids, all of it in one message."""
         values = merged(self.defaults(), given)
+        # Controllers import this module too, and never validate.
+        import jsonschema_rs
+
         validator = jsonschema_rs.validator_for(self.schema())
         errors = [
             f"{'.'.join(map(str, error.instance_path)) or 'values'}: {error.message}"
