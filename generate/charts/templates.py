@@ -60,7 +60,7 @@ class Writer:
                     yield from self._entry(key, node.otherwise, depth)
                 yield f"{pad}{{{{- end }}}}"
             case Given():
-                yield f"{pad}{{{{- with .Values.{node.path} }}}}"
+                yield f"{pad}{{{{- with {_taken(node)} }}}}"
                 yield from self._whole(field, ".", self._types[node.path], depth)
                 yield f"{pad}{{{{- end }}}}"
             case Value() if self._types[node.path] in _STRUCTURED:
@@ -198,6 +198,10 @@ def plain(value: str) -> str:
         raise ValueError(f"{value!r} would be taken for an action of a template")
     is_plain = _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT
     return value if is_plain else json.dumps(value, ensure_ascii=False)
+
+
+def _taken(given: Given) -> str:
+    return f"omit .Values.{given.path} {json.dumps(given.but)}" if given.but else f".Values.{given.path}"
 
 
 def _encoded(operand: str, kind: Any) -> str:

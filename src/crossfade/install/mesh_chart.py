@@ -34,6 +34,25 @@ from crossfade_kube.meta import JsonObject
 _SELECTOR: Final = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
 _LABELS: Final = Merged(_SELECTOR, (Given("extraLabels"),))
 
+_FLAGS: Final = (
+    ("log-level", "log.level"),
+    ("sidecar-cpu-requests", "sidecar.resources.requests.cpu"),
+    ("sidecar-memory-requests", "sidecar.resources.requests.memory"),
+    ("sidecar-cpu-limits", "sidecar.resources.limits.cpu"),
+    ("sidecar-memory-limits", "sidecar.resources.limits.memory"),
+    ("readiness-probe-initial-delay", "sidecar.probes.readinessProbeInitialDelay"),
+    ("readiness-probe-period", "sidecar.probes.readinessProbePeriod"),
+    ("envoy-admin-access-port", "sidecar.envoyAdminAccessPort"),
+    ("envoy-admin-access-log-file", "sidecar.envoyAdminAccessLogFile"),
+    ("envoy-admin-access-enable-ipv6", "sidecar.envoyAdminAccessEnableIPv6"),
+    ("enable-stats-tags", "stats.tagsEnabled"),
+    ("enable-backend-groups", "enableBackendGroups"),
+    ("cloudmap-dns-ttl", "cloudMapDNS.ttl"),
+    ("use-aws-fips-endpoint", "useAwsFIPSEndpoint"),
+    ("tls-min-version", "tlsMinVersion"),
+    ("tls-cipher-suite", "tlsCipherSuite"),
+)
+
 
 def _service(name: str, port: JsonObject) -> JsonObject:
     return {
@@ -84,7 +103,7 @@ def _container() -> JsonObject:
         "name": "controller",
         "image": _image("image"),
         "imagePullPolicy": Value("image.pullPolicy"),
-        "args": ["--role", "mesh"],
+        "args": ["--role", "mesh", *_flags()],
         "env": Environment(
             _variables(),
             (More(Value("env")),),
@@ -102,6 +121,11 @@ def _container() -> JsonObject:
         "securityContext": Given("securityContext"),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in a container
     }
+
+
+def _flags() -> list[Any]:
+    """Those of App Mesh's controller (docs/reference/mesh-settings.md); an empty one is not set."""
+    return [text(f"--{flag}=", Value(path)) for flag, path in _FLAGS]
 
 
 def _variables() -> dict[str, Any]:

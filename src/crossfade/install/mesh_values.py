@@ -4,11 +4,13 @@ from typing import Final
 
 from crossfade.inject.settings import NativeSidecars
 from crossfade.install.mesh_names import HEALTH_PORT, NAME
+from crossfade.install.template.nodes import Unlisted
 from crossfade.install.template.values import (
     ANNOTATIONS,
     BOOLEAN,
     LIST,
     OBJECT,
+    PORT,
     TEXT,
     TEXTS,
     Remark,
@@ -18,6 +20,7 @@ from crossfade.install.template.values import (
     integer,
     labels,
     named,
+    optional,
     probe,
     variables,
 )
@@ -40,6 +43,8 @@ _BUDGET: Final[Schema] = {
     "maxProperties": 1,
     "properties": {name: {"type": ["string", "integer"]} for name in ("minAvailable", "maxUnavailable")},
 }
+# As the controller reads it; Helm gives whole numbers as such.
+_QUANTITY: Final[Schema] = {"type": ["string", "integer"]}
 _LEVELS: Final = choice("trace", "debug", "info", "warning", "error", "critical", "off")
 
 
@@ -64,6 +69,27 @@ _SPECS: Final = named(
     ("imagePullSecrets", [], TEXTS, "Names of Secrets with passwords of registries."),
     ("sidecar.image.repository", "crossfade/proxy", NOT_EMPTY, "The image of sidecars."),
     ("sidecar.image.tag", "", TEXT, "Its tag; empty: the chart's appVersion."),
+    ("sidecar.resources.requests.cpu", "10m", _QUANTITY, "CPU that sidecars and their init containers request."),
+    ("sidecar.resources.requests.memory", "32Mi", _QUANTITY, "Memory that they request."),
+    ("sidecar.resources.limits.cpu", "", _QUANTITY, "The most CPU that they may use."),
+    ("sidecar.resources.limits.memory", "", _QUANTITY, "The most memory that they may use."),
+    (
+        "sidecar.probes.readinessProbeInitialDelay",
+        0,
+        integer(0),
+        "Seconds until a sidecar is first asked if it is ready.",
+    ),
+    ("sidecar.probes.readinessProbePeriod", 1, integer(1), "Seconds between such questions."),
+    ("sidecar.envoyAdminAccessPort", 9901, PORT, "Port of sidecars' admin interface."),
+    ("sidecar.envoyAdminAccessLogFile", "", TEXT, "Where sidecars log who asks it."),
+    ("sidecar.envoyAdminAccessEnableIPv6", False, BOOLEAN, "Statistics are at pods' addresses of both families."),
+    ("stats.tagsEnabled", False, BOOLEAN, "Sidecars' statistics have tags for mesh and node."),
+    ("enableBackendGroups", True, BOOLEAN, "Whether `backendGroups` of VirtualNodes count."),
+    ("cloudMapDNS.ttl", 300, integer(0, 2_147_483_647), "Time to live, in seconds, of Cloud Map's DNS records."),
+    ("useAwsFIPSEndpoint", False, BOOLEAN, "Cloud Map of AWS is asked at its endpoint for FIPS."),
+    ("log.level", "info", choice("debug", "info", "warn", "warning", "error"), "How much the controller logs."),
+    ("tlsMinVersion", "VersionTLS12", TEXT, "The oldest TLS that webhooks take, in Go's words."),
+    ("tlsCipherSuite", None, optional(TEXT), "Their cipher suites of TLS 1.2, in Go's words."),
     ("sidecar.logLevel", "info", _LEVELS, "How much sidecars log."),
     ("sidecar.lifecycleHooks.preStopDelay", 0, integer(0), "Seconds that sidecars wait before they end."),
     ("sidecar.lifecycleHooks.postStartTimeout", 180, integer(1), "Seconds that an application waits for its sidecar."),
@@ -116,7 +142,6 @@ TABLE: Final = ValueTable(
         Remark("preview", "has no effect: there is no preview channel"),
         Remark("clusterName", "has no effect: `crossfade.ipFamily` says the family of the pods' addresses"),
         Remark("useAwsDualStackEndpoint", _NO_APP_MESH),
-        Remark("useAwsFIPSEndpoint", _NO_APP_MESH),
         Remark("sidecar.useDualStackEndpoint", _NO_APP_MESH),
         Remark("sidecar.useFipsEndpoint", _NO_APP_MESH),
         Remark("sidecar.envoyAwsAccessKeyId", _NO_CREDENTIALS),
@@ -125,6 +150,7 @@ TABLE: Final = ValueTable(
         Remark("sidecar.lifecycleHooks.postStartInterval", "has no effect: applications start as soon as they can"),
         Remark("tracing.enabled", "has no effect: sidecars send no traces"),
         Remark("stats.statsdEnabled", "has no effect: statistics are read at the sidecars' admin port"),
+        Remark("xray", "has no effect: sidecars send no traces", Unlisted("tracing.enabled")),
         Remark("cloudMapCustomHealthCheck.enabled", "has no effect: only pods that are ready are registered"),
     ),
 )

@@ -28,6 +28,7 @@ from crossfade.install.template.nodes import (
     Merged,
     More,
     Not,
+    Unlisted,
     Value,
     When,
     text,
@@ -38,6 +39,10 @@ from crossfade_kube.meta import JsonObject
 _SELECTED: Final = {"labelSelector": {"matchLabels": SELECTOR}, "topologyKey": "kubernetes.io/hostname"}
 _WEBHOOK: Final = Value("ingressController.admissionWebhook.enabled")
 _OF_CONTROLLER: Final = tuple(settings_of_controller())
+_SECURITY: Final = When(
+    Not(Is(Unlisted("containerSecurityContext.enabled", default=True), "false")),
+    Given("containerSecurityContext", but="enabled"),
+)
 _POD: Final[tuple[JsonObject, ...]] = tuple(
     {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
     for name, path in (("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"))
@@ -127,7 +132,7 @@ def _controller() -> JsonObject:
         "livenessProbe": Given(f"{values}.livenessProbe"),
         "readinessProbe": Given(f"{values}.readinessProbe"),
         "resources": Given(f"{values}.resources"),
-        "securityContext": Given("containerSecurityContext"),
+        "securityContext": _SECURITY,
         "volumeMounts": [_TMP, *_mounts(), Given(f"{values}.userDefinedVolumeMounts")],
     }
 
@@ -184,7 +189,7 @@ def _proxy() -> JsonObject:
         "readinessProbe": Given("readinessProbe"),
         "lifecycle": Given("lifecycle"),
         "resources": Given("resources"),
-        "securityContext": Given("containerSecurityContext"),
+        "securityContext": _SECURITY,
         "volumeMounts": [_TMP, *_mounts(), Given("deployment.userDefinedVolumeMounts")],
     }
 

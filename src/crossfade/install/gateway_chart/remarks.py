@@ -11,6 +11,12 @@ _ENTERPRISE: Final = "it is a part of Kong Enterprise, which does not exist here
 _INGRESS: Final = "the gateway is not put behind another Ingress; write an Ingress of your own for its Service"
 _OBJECTS: Final = "the objects of Kubernetes are the configuration; convert a file with `crossfade migrate`"
 _LUA: Final = "plugins in Lua do not run here; list built-in plugins and what stands for others: docs/differences.md"
+_VOLUMES: Final = "files come from deployment.userDefinedVolumes, with mounts of each container; put them there"
+
+
+def _is_false(path: str) -> Is:
+    return Is(Unlisted(path, default=True), "false")
+
 
 REFUSED: Final = (
     Remark(
@@ -32,6 +38,29 @@ REFUSED: Final = (
         "ingressController.admissionWebhook.certificate.provided",
         "the controller makes and renews the webhook's certificate; leave it out",
     ),
+    Remark(
+        "ingressController.watchNamespaces", "all namespaces are watched; a class of its own tells a gateway's objects"
+    ),
+    Remark(
+        "ingressController.rbac.enableClusterRoles",
+        "credentials and Ingresses may be in all namespaces, so the gateway reads them; leave it at true",
+        _is_false("ingressController.rbac.enableClusterRoles"),
+    ),
+    Remark(
+        "ingressController.serviceAccount.name", "the pod has one account, deployment.serviceAccount.name; say it there"
+    ),
+    Remark(
+        "ingressController.serviceAccount.annotations",
+        "the pod has one account, deployment.serviceAccount.annotations are its own; put them there",
+    ),
+    Remark(
+        "ingressController.serviceAccount.create",
+        "the pod has one account, deployment.serviceAccount.create says whether it is made; say it there",
+        _is_false("ingressController.serviceAccount.create"),
+    ),
+    Remark("extraConfigMaps", _VOLUMES),
+    Remark("extraSecrets", _VOLUMES),
+    Remark("extraObjects", "a release holds what the gateway needs; apply other objects by themselves"),
     Remark("deployment.daemonset", "the gateway is a Deployment; spread its pods with topologySpreadConstraints"),
     Remark("proxy.ingress.enabled", _INGRESS),
     Remark("admin.ingress.enabled", _INGRESS),
@@ -78,6 +107,19 @@ IDLE: Final = (
     Remark("deployment.prefixDir", f"has no effect: {_NO_FILES}"),
     Remark("status.enabled", "has no effect: the status page is always there, probes ask it"),
     Remark("status.http.enabled", "has no effect: the status page is always there, probes ask it"),
+    Remark("deployment.kong.initContainers", f"has no effect: {_NO_FILES}, so none is stale"),
+    Remark("deployment.test", "has no effect: the release has no test of its own"),
+    Remark("deployment.hostname", "has no effect: pods are called as Kubernetes calls them"),
+    Remark("deployment.serviceAccount.automountServiceAccountToken", "has no effect: the controller needs its token"),
+    Remark("status.http.parameters", "has no effect: the status page answers in clear"),
+    Remark("clusterCaSecretName", "has no effect: the controller and its proxy talk on the pod's loopback"),
+    Remark("initContainerResources", "has no effect: no container runs before the gateway"),
+    Remark("ingressController.admissionWebhook.matchPolicy", "has no effect: each kind has one version"),
+    Remark(
+        "ingressController.admissionWebhook.filterSecrets", "has no effect: only Secrets with Kong's labels are seen"
+    ),
+    Remark("ingressController.admissionWebhook.objectSelector", "has no effect: namespaceSelector chooses"),
+    Remark("ingressController.admissionWebhook.service", "has no effect: extraLabels are on that Service too"),
     Remark("ingressController.konnect", "has no effect: there is no Konnect here"),
     Remark("ingressController.adminApi", "has no effect: the controller and its proxy talk on the pod's loopback"),
     Remark("ingressController.rbac.gatewayAPI", "has no effect: of the Gateway API only ReferenceGrants are read"),

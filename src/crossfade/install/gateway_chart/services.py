@@ -111,6 +111,7 @@ def _proxy() -> JsonObject:
         "ipFamilyPolicy",
         "ipFamilies",
         "sessionAffinity",
+        "trafficDistribution",
     )
     stream = {
         "name": _STREAM_NAME,

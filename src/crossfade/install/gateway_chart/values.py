@@ -35,7 +35,9 @@ _CLASS: Final[Schema] = {"type": "string", "maxLength": 200, "pattern": f"^{_LAB
 # With little CPU a controller takes a minute to start, and must not be judged by how it lives meanwhile.
 _START_FAILURES: Final = 180
 _STREAM: Final[Schema] = {
-    "type": "array",
+    # Kong's older charts say {} for none.
+    "type": ["array", "object"],
+    "maxProperties": 0,
     "items": {
         "type": "object",
         "required": ["containerPort", "servicePort"],
@@ -130,11 +132,12 @@ _PROXY: Final = named(
     ("clusterIP", "", TEXT, "The Service's address; `None` for a headless one."),
     (
         "ipFamilyPolicy",
-        "",
-        choice("", "SingleStack", "PreferDualStack", "RequireDualStack"),
+        None,
+        {"type": ["string", "null"], "enum": [None, "", "SingleStack", "PreferDualStack", "RequireDualStack"]},
         "Families of its addresses.",
     ),
     ("ipFamilies", [], TEXTS, "`IPv4`, `IPv6`."),
+    ("trafficDistribution", None, optional(TEXT), "Which pods are preferred, such as `PreferClose`."),
     ("sessionAffinity", "", choice("", "None", "ClientIP"), "`ClientIP`: a client stays with a pod."),
     ("http.enabled", True, BOOLEAN, "Whether plain HTTP is listened for."),
     ("http.servicePort", 80, PORT, "The Service's port."),

@@ -91,7 +91,10 @@ def _(node: Value, context: Context) -> Any:
 
 @evaluate.register
 def _(node: Given, context: Context) -> Any:
-    return evaluate(Value(node.path), context) or ABSENT
+    found = evaluate(Value(node.path), context)
+    if node.but:
+        found.pop(node.but, None)
+    return found or ABSENT
 
 
 @evaluate.register

@@ -15,9 +15,10 @@ class Value(Struct, frozen=True):
 
 
 class Given(Struct, frozen=True):
-    """As Value, and the field is left out where it is empty. In a list: its items."""
+    """As Value, and the field is left out where it is empty. In a list: its items. `but` is a key that is dropped."""
 
     path: str
+    but: str = ""
 
 
 class Unlisted(Struct, frozen=True):
