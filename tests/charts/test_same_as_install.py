@@ -102,9 +102,14 @@ GATEWAYS: dict[str, dict[str, Any]] = {
             "userDefinedVolumes": [{"name": "v", "emptyDir": {}}],
             "userDefinedVolumeMounts": [{"name": "v", "mountPath": "/v"}],
         },
-        "containerSecurityContext": {"runAsUser": 2000, "readOnlyRootFilesystem": False},
+        "containerSecurityContext": {"enabled": True, "runAsUser": 2000, "readOnlyRootFilesystem": False},
     },
     "own-affinity": {"affinity": {"nodeAffinity": {}}, "crossfade": {"meshNative": True}, "podAnnotations": {"a": "b"}},
+    "as-in-kongs-files": {
+        "containerSecurityContext": {"enabled": False},
+        "proxy": {"stream": {}, "ipFamilyPolicy": None, "trafficDistribution": "PreferClose"},
+        "manager": {"enabled": True, "tls": {}},
+    },
     "anywhere": {"crossfade": {"antiAffinity": "off", "clusterDomain": "example.internal", "compat": "kong-3"}},
     "no-webhook": {"ingressController": {"admissionWebhook": {"enabled": False}, "rbac": {"create": False}}},
     "webhook": {
@@ -144,10 +149,17 @@ MESHES: dict[str, dict[str, Any]] = {
         "sidecar": {
             "logLevel": "debug",
             "waitUntilProxyReady": True,
+            "resources": {"requests": {"cpu": ""}, "limits": {"cpu": 1, "memory": "64Mi"}},
+            "envoyAdminAccessLogFile": "/tmp/admin.log",
             "lifecycleHooks": {"preStopDelay": 20, "postStartTimeout": 60, "postStartInterval": 5},
         },
         "sds": {"enabled": True, "udsPath": "/run/agent.sock"},
         "crossfade": {"acmSecrets": True, "cloudMap": "aws", "ipFamily": "ipv6", "nativeSidecars": "never"},
+        "log": {"level": "debug"},
+        "cloudMapDNS": {"ttl": 2147483647},
+        "enableBackendGroups": False,
+        "tlsCipherSuite": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        "stats": {"tagsEnabled": True, "statsdEnabled": True, "statsdPort": 8125},
         "env": {"CROSSFADE_IDENTITY_LIFETIME_S": 7200, "AWS_REGION": "us-east-1"},
     },
     "operated": {
@@ -208,6 +220,8 @@ OFFENDING: dict[str, dict[str, Any]] = {
     "env.database": {"env": {"database": "postgres"}},
     "ingressController.installCRDs": {"ingressController": {"installCRDs": True}},
     "deployment.kong.enabled": {"deployment": {"kong": {"enabled": False}}},
+    "ingressController.rbac.enableClusterRoles": {"ingressController": {"rbac": {"enableClusterRoles": False}}},
+    "ingressController.serviceAccount.create": {"ingressController": {"serviceAccount": {"create": False}}},
     "ingressController.enabled": {"ingressController": {"enabled": False}},
     "proxy": {"proxy": {"http": {"enabled": False}, "tls": {"enabled": False}}},
 }

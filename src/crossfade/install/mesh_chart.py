@@ -36,20 +36,22 @@ _LABELS: Final = Merged(_SELECTOR, (Given("extraLabels"),))
 
 _FLAGS: Final = (
     ("log-level", "log.level"),
-    ("sidecar-cpu-requests", "sidecar.resources.requests.cpu"),
-    ("sidecar-memory-requests", "sidecar.resources.requests.memory"),
-    ("sidecar-cpu-limits", "sidecar.resources.limits.cpu"),
-    ("sidecar-memory-limits", "sidecar.resources.limits.memory"),
     ("readiness-probe-initial-delay", "sidecar.probes.readinessProbeInitialDelay"),
     ("readiness-probe-period", "sidecar.probes.readinessProbePeriod"),
     ("envoy-admin-access-port", "sidecar.envoyAdminAccessPort"),
-    ("envoy-admin-access-log-file", "sidecar.envoyAdminAccessLogFile"),
     ("envoy-admin-access-enable-ipv6", "sidecar.envoyAdminAccessEnableIPv6"),
     ("enable-stats-tags", "stats.tagsEnabled"),
     ("enable-backend-groups", "enableBackendGroups"),
     ("cloudmap-dns-ttl", "cloudMapDNS.ttl"),
     ("use-aws-fips-endpoint", "useAwsFIPSEndpoint"),
     ("tls-min-version", "tlsMinVersion"),
+)
+_OPTIONAL_FLAGS: Final = (
+    ("sidecar-cpu-requests", "sidecar.resources.requests.cpu"),
+    ("sidecar-memory-requests", "sidecar.resources.requests.memory"),
+    ("sidecar-cpu-limits", "sidecar.resources.limits.cpu"),
+    ("sidecar-memory-limits", "sidecar.resources.limits.memory"),
+    ("envoy-admin-access-log-file", "sidecar.envoyAdminAccessLogFile"),
     ("tls-cipher-suite", "tlsCipherSuite"),
 )
 
@@ -124,8 +126,9 @@ def _container() -> JsonObject:
 
 
 def _flags() -> list[Any]:
-    """Those of App Mesh's controller (docs/reference/mesh-settings.md); an empty one is not set."""
-    return [text(f"--{flag}=", Value(path)) for flag, path in _FLAGS]
+    """Those of App Mesh's controller (docs/reference/mesh-settings.md)."""
+    given = [text(f"--{flag}=", Value(path)) for flag, path in _FLAGS]
+    return [*given, *(When(Value(path), text(f"--{flag}=", Value(path))) for flag, path in _OPTIONAL_FLAGS)]
 
 
 def _variables() -> dict[str, Any]:

@@ -127,6 +127,8 @@ _SPECS: Final = named(
     ("networkPolicy.ingress", [], LIST, "More that may be reached, as in a NetworkPolicy."),
 )
 _NO_APP_MESH: Final = "has no effect: nothing asks AWS for App Mesh"
+_NO_STATSD: Final = "has no effect: statistics are read at the sidecars' admin port"
+_STATSD: Final = Unlisted("stats.statsdEnabled")
 _NO_CREDENTIALS: Final = "has no effect: sidecars need nothing of AWS, so no credentials either"
 _FIXED: Final = "names are the same in every release, since a cluster has one mesh controller; leave it out"
 
@@ -149,7 +151,10 @@ TABLE: Final = ValueTable(
         Remark("sidecar.envoyAwsSessionToken", _NO_CREDENTIALS),
         Remark("sidecar.lifecycleHooks.postStartInterval", "has no effect: applications start as soon as they can"),
         Remark("tracing.enabled", "has no effect: sidecars send no traces"),
-        Remark("stats.statsdEnabled", "has no effect: statistics are read at the sidecars' admin port"),
+        Remark("stats.statsdEnabled", _NO_STATSD),
+        Remark("stats.statsdAddress", _NO_STATSD, _STATSD),
+        Remark("stats.statsdPort", _NO_STATSD, _STATSD),
+        Remark("stats.statsdSocketPath", _NO_STATSD, _STATSD),
         Remark("xray", "has no effect: sidecars send no traces", Unlisted("tracing.enabled")),
         Remark("cloudMapCustomHealthCheck.enabled", "has no effect: only pods that are ready are registered"),
     ),

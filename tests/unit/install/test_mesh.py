@@ -6,6 +6,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from crossfade.controller.mesh.flags import read_flags
 from crossfade.install.mesh import MeshInstallSettings, mesh_crds, mesh_manifests
 from crossfade.install.mesh_names import ads_address, server_names
 
@@ -158,7 +159,9 @@ def test_settings_reach_the_controller() -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     env = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert (env["AWS_REGION"], env["AWS_ACCOUNT_ID"]) == ("eu-west-1", "123456789012")
-    assert container["args"] == ["--role", "mesh"]
+    assert container["args"][:2] == ["--role", "mesh"]
+    flags = read_flags(container["args"][2:])
+    assert (flags.unknown, flags.remarks) == ((), ())
 
 
 def test_no_right_is_given_on_everything() -> None:
