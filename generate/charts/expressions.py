@@ -18,6 +18,7 @@ from crossfade.install.template.nodes import (
     Largest,
     Named,
     Not,
+    Number,
     Release,
     Sum,
     Text,
@@ -46,6 +47,11 @@ def _(node: Value) -> str:
 @expression.register
 def _(node: Given) -> str:
     return f".Values.{node.path}"
+
+
+@expression.register
+def _(node: Number) -> str:
+    return f"(toJson .Values.{node.path})"
 
 
 @expression.register

@@ -24,6 +24,7 @@ from crossfade.install.template.nodes import (
     Joined,
     Merged,
     More,
+    Number,
     Value,
     When,
     first_of,
@@ -42,7 +43,6 @@ _FLAGS: Final = (
     ("envoy-admin-access-enable-ipv6", "sidecar.envoyAdminAccessEnableIPv6"),
     ("enable-stats-tags", "stats.tagsEnabled"),
     ("enable-backend-groups", "enableBackendGroups"),
-    ("cloudmap-dns-ttl", "cloudMapDNS.ttl"),
     ("use-aws-fips-endpoint", "useAwsFIPSEndpoint"),
     ("tls-min-version", "tlsMinVersion"),
 )
@@ -128,7 +128,8 @@ def _container() -> JsonObject:
 def _flags() -> list[Any]:
     """Those of App Mesh's controller (docs/reference/mesh-settings.md)."""
     given = [text(f"--{flag}=", Value(path)) for flag, path in _FLAGS]
-    return [*given, *(When(Value(path), text(f"--{flag}=", Value(path))) for flag, path in _OPTIONAL_FLAGS)]
+    ttl = text("--cloudmap-dns-ttl=", Number("cloudMapDNS.ttl"))
+    return [*given, ttl, *(When(Value(path), text(f"--{flag}=", Value(path))) for flag, path in _OPTIONAL_FLAGS)]
 
 
 def _variables() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from crossfade.install.template.nodes import (
     More,
     Named,
     Not,
+    Number,
     Release,
     Sum,
     Text,
@@ -87,6 +88,11 @@ def _(node: Value, context: Context) -> Any:
     for name in way:
         found = found[name]
     return json.loads(json.dumps(found.get(last)))
+
+
+@evaluate.register
+def _(node: Number, context: Context) -> Any:
+    return evaluate(Value(node.path), context)
 
 
 @evaluate.register

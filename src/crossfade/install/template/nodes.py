@@ -21,6 +21,12 @@ class Given(Struct, frozen=True):
     but: str = ""
 
 
+class Number(Struct, frozen=True):
+    """A number of the values within a text: Helm has those of files as floats, and shows a million as 1e+06."""
+
+    path: str
+
+
 class Unlisted(Struct, frozen=True):
     """A value that the chart has no default for, and what it is then."""
 
