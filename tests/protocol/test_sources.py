@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossfade.api.kong.plugin import KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.compiler import INPUT_KINDS, INPUT_SELECTORS, ON_DEMAND
+from crossfade.compile.gateway.compiler import INPUT_FIELDS, INPUT_KINDS, INPUT_SELECTORS, ON_DEMAND
 from crossfade.compile.gateway.plugin_protos import proto_files
 from crossfade.compile.memo import Memo
 from crossfade.compile.policies.grpc_gateway.files import LABEL
@@ -74,3 +74,22 @@ async def follow_proto_files(client: Client) -> None:
         await client.create(KongPlugin.RESOURCE, plugin)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_secrets_that_hold_releases_of_helm_are_not_read(tmp_path: Path) -> None:
+    server = ApiServerProcess(tmp_path)
+    server.start()
+    try:
+        async with Client(load_kubeconfig(server.kubeconfig), user_agent="tester/1.0") as client, asyncio.timeout(10):
+            for name, kind in (("release", "helm.sh/release.v1"), ("key", "Opaque"), ("token", "example.org/token")):
+                metadata = {"name": name, "namespace": "default"}
+                await client.create(SECRET, {"metadata": metadata, "type": kind, "stringData": {"a": "b"}})
+            source = ClusterSource(client, [Secret], log=EventLog("test"), fields=INPUT_FIELDS)
+            running = asyncio.create_task(source.run())
+            async for snapshot in source:
+                assert {secret.metadata.name for secret in snapshot.all(Secret)} == {"key", "token"}
+                break
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    finally:
+        server.kill()

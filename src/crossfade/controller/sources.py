@@ -38,12 +38,13 @@ class ClusterSource:
         log: EventLog,
         namespace: str | None = None,
         selectors: Mapping[type[TypedObject], str] = MappingProxyType({}),
+        fields: Mapping[type[TypedObject], str] = MappingProxyType({}),
         on_demand: Mapping[type[TypedObject], Callable[[Snapshot], bool]] = MappingProxyType({}),
         may_be_forbidden: Collection[type[TypedObject]] = (),
         quiet_s: float = QUIET_S,
         max_unrest_s: float = MAX_UNREST_S,
     ) -> None:
-        """`selectors` are label selectors of kinds of which only some objects are of interest.
+        """`selectors` are label selectors of kinds of which only some objects are of interest, `fields` those by field.
 
         A kind `on_demand` is watched from when a snapshot of the others asks for it. One that `may_be_forbidden` has no
         objects where the role is too old to know it; in place of EndpointSlices there are Endpoints then.
@@ -63,6 +64,7 @@ class ClusterSource:
                     self._cache.sink(kind),
                     namespace=namespace,
                     label_selector=selectors.get(kind),
+                    field_selector=fields.get(kind),
                     when_forbidden=WhenForbidden.EMPTY if kind in may_be_forbidden else WhenForbidden.WAIT,
                 )
                 for kind in some

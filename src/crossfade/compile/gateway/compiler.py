@@ -106,6 +106,8 @@ ON_DEMAND: Final[Mapping[type[TypedObject], Callable[[Snapshot], bool]]] = {Prot
 
 # Of these a cluster has many that mean nothing here.
 INPUT_SELECTORS: Final[Mapping[type[TypedObject], str]] = {ConfigMap: f"{CA_LABEL}=true", ProtoConfigMap: SELECTOR}
+# Credentials need no label, so that all Secrets are read but those that hold releases of Helm, each up to 1 MB.
+INPUT_FIELDS: Final[Mapping[type[TypedObject], str]] = {Secret: "type!=helm.sh/release.v1"}
 _CONSUMER_UNKNOWN: Final = "the consumer is not known, its credentials are not accepted"
 
 

@@ -2,6 +2,7 @@
 
 from crossfade import __version__
 from crossfade.compile.gateway.compiler import (
+    INPUT_FIELDS,
     INPUT_KINDS,
     INPUT_SELECTORS,
     ON_DEMAND,
@@ -25,7 +26,9 @@ async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> 
             if kind in ON_DEMAND and not ON_DEMAND[kind](cache.snapshot()):
                 continue
             try:
-                listed = await client.list(kind.RESOURCE, label_selector=INPUT_SELECTORS.get(kind))
+                listed = await client.list(
+                    kind.RESOURCE, label_selector=INPUT_SELECTORS.get(kind), field_selector=INPUT_FIELDS.get(kind)
+                )
             except NotFound:
                 continue
             cache.sink(kind).replace(listed.items)

@@ -18,6 +18,7 @@ from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import (
+    INPUT_FIELDS,
     INPUT_KINDS,
     INPUT_SELECTORS,
     MAY_BE_FORBIDDEN,
@@ -97,6 +98,7 @@ class _Role:
             (*INPUT_KINDS, *MESH_KINDS) if is_in_mesh else INPUT_KINDS,
             log=log,
             selectors=INPUT_SELECTORS,
+            fields=INPUT_FIELDS,
             on_demand={**ON_DEMAND, Pod: needs_pods} if is_in_mesh else ON_DEMAND,
             may_be_forbidden=MAY_BE_FORBIDDEN,
             quiet_s=_QUIET_S,
