@@ -1,6 +1,8 @@
 """`crossfade proxy`: the data plane of one pod."""
 
 import argparse
+import os
+from collections.abc import Mapping
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -12,4 +14,10 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(arguments: argparse.Namespace) -> int:
     from crossfade.proxy.run import run_proxy
 
-    return run_proxy(is_gateway=arguments.gateway)
+    return run_proxy(is_gateway=arguments.gateway or is_of_kongs_chart(os.environ))
+
+
+def is_of_kongs_chart(environment: Mapping[str, str]) -> bool:
+    """Which starts its image without arguments. A sidecar is always told its control plane; its pod's author may give it
+    any other variable."""
+    return "CROSSFADE_ADS_ADDRESS" not in environment and any(name.startswith("KONG_") for name in environment)
