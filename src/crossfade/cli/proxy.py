@@ -18,6 +18,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def is_of_kongs_chart(environment: Mapping[str, str]) -> bool:
-    """Which starts its image without arguments. A sidecar is always told its control plane; its pod's author may give it
-    any other variable."""
+    """Which starts its image without arguments. A sidecar is always told its control plane, whatever else its pod's
+    author tells it."""
     return "CROSSFADE_ADS_ADDRESS" not in environment and any(name.startswith("KONG_") for name in environment)
