@@ -1,7 +1,7 @@
-"""Sends requests at a steady rate and counts what came of them: `mesh_load.py http|grpc URL RATE SECONDS [HOST]`.
+"""Sends requests at a steady rate and counts what came of them: `mesh_load.py http|grpc URL RATE SECONDS [HOST [new]]`.
 
-A line of JSON at the end: how many were sent, and what came of those that were not answered well, by kind. SIGTERM ends
-it early.
+With `new` each request of HTTP has a connection of its own. At the end a line of JSON: how many were sent, and what
+came of those that were not answered well, by kind. SIGTERM ends it early.
 """
 
 import asyncio
@@ -22,14 +22,17 @@ FINE = "fine"
 Ask = Callable[[], Awaitable[str]]
 
 
-async def main(protocol: str, url: str, rate: float, seconds: float, host: str) -> None:
+async def main(protocol: str, url: str, rate: float, seconds: float, host: str = "", connections: str = "kept") -> None:
     seen: Counter[str] = Counter()
     when: dict[str, list[float]] = {}
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     async with AsyncExitStack() as stack:
-        ask = await (_grpc_client(stack, url, host) if protocol == "grpc" else _http_client(stack, url, host))
+        if protocol == "grpc":
+            ask = await _grpc_client(stack, url, host)
+        else:
+            ask = await _http_client(stack, url, host, closes=connections == "new")
 
         async def one() -> None:
             kind = await ask()
@@ -48,9 +51,10 @@ async def main(protocol: str, url: str, rate: float, seconds: float, host: str) 
     print(json.dumps({"sent": seen.total(), "lost": lost}), flush=True)
 
 
-async def _http_client(stack: AsyncExitStack, url: str, host: str) -> Ask:
+async def _http_client(stack: AsyncExitStack, url: str, host: str, *, closes: bool) -> Ask:
+    connector = aiohttp.TCPConnector(limit=0, force_close=closes)
     client = await stack.enter_async_context(
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
     )
     # It would repeat a request by itself where a kept connection was closed under it, and hide what was lost.
     client._retry_connection = False
@@ -88,4 +92,4 @@ async def _grpc_client(stack: AsyncExitStack, url: str, host: str) -> Ask:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), [*sys.argv, ""][5]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), *sys.argv[5:]))
