@@ -8,13 +8,14 @@ HELM_VERSION := v3.19.0
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix fresh images images-test packages-images check format bench golden docs charts test-charts clean
+.PHONY: help setup packages demo test nightly mesh-matrix test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts test-charts clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
 	@echo "make test    set up and run every test"
 	@echo "make nightly the tests with generated input, at length: hours"
 	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
+	@echo "make test-kubernetes  the walkthrough and the gateway's life on a real Kubernetes, here or on yours (ARGS=--help)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make images  container images as OCI archives in build/images, without a daemon (ARGS=\"--arch arm64\")"
 	@echo "make images-test  build and run them, as root"
@@ -52,6 +53,13 @@ nightly: setup
 
 mesh-matrix: setup
 	@$(BIN)/python -m benchmarks.lost_requests $(ARGS)
+
+# Another cluster (--kubeconfig) needs no packages.
+test-kubernetes: setup $(if $(findstring --kubeconfig,$(ARGS)),,packages-kubernetes)
+	@$(BIN)/python -m tests.kubernetes $(ARGS)
+
+packages-kubernetes:
+	@./packages.sh packages-kubernetes.txt
 
 fresh:
 	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }
