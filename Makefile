@@ -65,10 +65,10 @@ fresh:
 	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }
 	@tests/fresh/run.sh $(ARGS)
 
-images: setup packages-images
+images: $(VENV)/.ready packages-images
 	@$(BIN)/python -m images $(ARGS)
 
-images-test: images
+images-test: setup images
 	@CROSSFADE_IMAGES=build/images unshare --net --mount bash -c 'ip link set lo up && ip address add 192.0.2.1 dev lo && exec "$$@"' - \
 		$(BIN)/pytest -p no:cacheprovider tests/images
 
