@@ -15,6 +15,7 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
 # What was overwritten once in so long a time was no contest, but somebody's `kubectl replace`.
 PEACE_S: Final = 600.0
+_CERTAIN: Final = 5
 REMEMBERED: Final = 20_000
 _TIMES: Final = frozenset({"lastTransitionTime"})
 
@@ -40,7 +41,10 @@ class Contests:
         return float(min(FIRST_PAUSE_S * 2 ** min(before.times - 2, 10), LONGEST_PAUSE_S)) if before.times > 1 else 0.0
 
     def note(self, change: ObjectChange) -> bool:
-        """It was written now. Whether a contest begins by this: it was written, and undone, a second time."""
+        """It was written now. Whether it is certain by this that somebody undoes it.
+
+        Twice our own words may only not have come back yet; for the last two times they had seconds.
+        """
         key, patch, now = (change.ref, change.subresource), _lasting(change.patch), self._clock()
         before = self._written.get(key)
         is_again = before is not None and before.patch == patch and now - before.at <= PEACE_S
@@ -49,7 +53,7 @@ class Contests:
         self._written.move_to_end(key)
         if len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
-        return times == 3
+        return times == _CERTAIN
 
 
 def _lasting(value: JsonObject | Any) -> Any:

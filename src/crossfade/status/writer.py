@@ -119,7 +119,7 @@ class StatusWriter:
                 await self._patch(change)
                 _remember(self._written, key, change.basis)
                 if self._contests.note(change):
-                    hint = "give each gateway an ingress class of its own"
+                    hint = "end the other controller, or give each gateway an ingress class of its own"
                     fields = {"object": change.ref, "effect": "we write it ever more seldom", "hint": hint}
                     log.warning("status.contested", extra={"fields": fields})
                 self._backoff.reset()

@@ -23,7 +23,7 @@ def test_answers_come_ever_later_and_the_contest_is_told_once() -> None:
         told.append(contests.note(change("True", "2026-01-01T00:00:59Z")))
     assert pauses[:6] == [0, 0, 1, 2, 4, 8]
     assert pauses[-1] == LONGEST_PAUSE_S
-    assert told == [turn == 2 for turn in range(14)]
+    assert told == [turn == 4 for turn in range(14)]
 
 
 def test_what_changes_by_itself_is_written_at_once() -> None:
