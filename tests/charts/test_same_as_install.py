@@ -9,7 +9,7 @@ from crossfade.install.chart import Chart
 from crossfade.install.gateway_chart.chart import GATEWAY_CHART
 from crossfade.install.mesh_chart import MESH_CHART
 from crossfade.install.template.values import RefusedValuesError, Remark
-from tests.support.helm import HelmError, helm_program, rendered
+from tests.support.helm import CHARTS, HelmError, helm, helm_program, rendered
 
 pytestmark = pytest.mark.skipif(helm_program() is None, reason="there is no Helm; `make test-charts` builds one")
 MONITOR = "monitoring.coreos.com/v1/ServiceMonitor"
@@ -266,3 +266,8 @@ def test_what_the_schema_forbids_is_forbidden_by_both(values: dict[str, Any], tm
         rendered("kong", values, tmp_path, release="kong", namespace="kong")
     with pytest.raises(ValueError, match=r"^[a-z]"):
         GATEWAY_CHART.context(values, release="kong", namespace="kong")
+
+
+@pytest.mark.parametrize("chart", [GATEWAY_CHART, MESH_CHART], ids=lambda chart: chart.name)
+def test_lint_finds_nothing(chart: Chart) -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHARTS / chart.name))
