@@ -1,7 +1,7 @@
 //! The end of a stream: what the plugins that log see of it.
 
 use crate::exchange::Identity;
-use crate::gateway::Filter;
+use crate::gateway::{Filter, Phase};
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::stream::{HeaderList, Map, Stream};
@@ -25,6 +25,10 @@ pub struct Ended<'a, 'r> {
     /// Where a plugin of the request wants it.
     pub remembered: Option<&'a Remembered>,
     pub times: Times,
+    /// The service, or a cache in its place, has answered, or was to when the client left.
+    pub by_service: bool,
+    /// The plugin that has answered with an error.
+    pub denied_by: Option<&'a str>,
     /// Of headers and bodies.
     pub request_bytes: u64,
     pub response_bytes: u64,
@@ -61,6 +65,8 @@ impl Filter {
             request_id: self.request_id(),
             remembered: self.remembered.as_deref(),
             times: self.times(),
+            by_service: self.phase == Phase::Proxied,
+            denied_by: self.denied_by,
             request_bytes,
             response_bytes,
         };

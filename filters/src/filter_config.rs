@@ -2,6 +2,7 @@
 
 use crate::cached::Door;
 use crate::error::ConfigError;
+use crate::metrics::scrape::Scrapes;
 use crate::tables::{Root, Shard, Store};
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ pub enum FilterConfig {
     Gateway,
     /// Answers everything itself, for the control plane.
     Cached(Arc<Door>),
+    /// Shows who scrapes what was counted.
+    Metrics(Arc<Scrapes>),
     /// Its configuration has been taken over; no request passes it.
     Table,
 }
@@ -21,6 +24,7 @@ impl FilterConfig {
         match name {
             b"gateway" => return Ok(Self::Gateway),
             b"cached" => return Ok(Self::Cached(Arc::new(Door::parse(text()?)?))),
+            b"metrics" => return Ok(Self::Metrics(Arc::new(Scrapes::parse(text()?)?))),
             b"root" => store.set_root(Root::parse(text()?)?),
             b"shard" => {
                 let shard = Shard::parse(text()?)?;
@@ -81,6 +85,7 @@ mod tests {
         assert_eq!(parsed("root", root, &store).0, Ok(FilterConfig::Table));
         assert!(store.world().is_some());
         assert_eq!(parsed("gateway", b"", &store).0, Ok(FilterConfig::Gateway));
+        assert!(matches!(parsed("metrics", br#"{"admin_port": 9901}"#, &store).0, Ok(FilterConfig::Metrics(_))));
     }
 
     #[test]
@@ -113,6 +118,7 @@ mod tests {
             ("root", b"{}", "the configuration is not valid"),
             ("root", b"\xff", "not UTF-8"),
             ("cached", b"{\"token\": \"\"}", "the token is too short"),
+            ("metrics", b"{}", "the configuration is not valid"),
             ("cached", b"{}", "the configuration is not valid"),
         ] {
             let error = parsed(name, config, &store).0.unwrap_err();

@@ -104,6 +104,8 @@ pub struct Filter {
     body_limit: Option<BodyLimit>,
     /// The body came without a length, and the upstream is to get one.
     lacks_length: bool,
+    /// The plugin that has answered with an error.
+    pub(crate) denied_by: Option<&'static str>,
     /// Place in the order of plugins of the last one that is done.
     pub(crate) done: Option<u32>,
     pub(crate) taking: Vec<Taking>,
@@ -167,6 +169,7 @@ impl Filter {
             is_answered: false,
             body_limit: None,
             lacks_length: false,
+            denied_by: None,
             done: None,
             taking: Vec::new(),
             waiting: None,
@@ -201,7 +204,7 @@ impl Filter {
                 && self.has_body
                 && !self.is_grpc
                 && request.header(b"content-length").is_none();
-            if self.route().is_some_and(|route| route.names.is_some()) && request.header(b"kong-debug").is_some() {
+            if self.settings().tells_names && request.header(b"kong-debug").is_some() {
                 self.client_headers = self.route().map(response::described).unwrap_or_default();
             }
             if let Some(choice) = &self.choice {
@@ -328,6 +331,7 @@ impl Filter {
             self.note_part(chosen.order, instance, if answers { Part::Answered } else { Part::Ran });
             self.identify(world.settings.compat);
             if let Verdict::Reply(reply) = verdict {
+                self.denied_by = (reply.status >= 400).then_some(instance.kind);
                 self.gather_rest(world, route, request, None);
                 return Some(Decision::Reply(reply));
             }

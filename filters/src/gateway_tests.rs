@@ -429,7 +429,8 @@ fn who_serves_is_told_to_who_asks_where_that_is_allowed() {
         (&json!({"id": "r1"}), true, vec![]),
     ] {
         let headers: &[_] = if asks { &[("kong-debug", "1")] } else { &[] };
-        let (mut filter, mut stream, _) = passed(&json!({"route": route}), Fake::request("GET", "/s", headers));
+        let (mut filter, mut stream, _) =
+            passed(&json!({"route": route, "settings": {"tells_names": true}}), Fake::request("GET", "/s", headers));
         if stream.status().is_none() {
             stream.response = vec![(":status".into(), b"200".to_vec())];
             filter.on_response_headers(&mut stream, true);

@@ -7,9 +7,11 @@ use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
 use crate::incoming::{self, Choice, Listener};
 use crate::journal::{self, Level};
+use crate::metrics::scrape::Scrapes;
 use crate::plugins::proxy_cache::store::STORE as KEPT;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::tables::Store;
+use crate::waiting::Ticket;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,6 +38,13 @@ struct Instance {
     is_broken: Cell<bool>,
     filter: Option<UnsafeCell<Filter>>,
     door: Option<Arc<Door>>,
+    page: Option<Page>,
+}
+
+/// Of metrics; the ticket is there while it is being made.
+struct Page {
+    scrapes: Arc<Scrapes>,
+    ticket: RefCell<Option<Ticket>>,
 }
 
 fn log(level: Level, message: &str) {
@@ -113,6 +122,33 @@ unsafe fn answer_at_door(envoy: EnvoyFilter, module: *const c_void) -> bool {
     true
 }
 
+/// The same for who scrapes: the request begins to be answered, or what it waited for is here.
+///
+/// # Safety
+/// Both pointers must be those that Envoy passed to the running hook.
+unsafe fn show_page(envoy: EnvoyFilter, module: *const c_void) -> bool {
+    // SAFETY: `module` is what `filter_new` gave, alive until `filter_destroy`.
+    let instance = unsafe { module.cast::<Instance>().as_ref() };
+    let Some(page) = instance.and_then(|instance| instance.page.as_ref()) else { return false };
+    // SAFETY: the pointer is Envoy's for this hook.
+    let mut stream = unsafe { EnvoyStream::new(envoy) };
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let mut ticket = page.ticket.borrow_mut();
+        match &*ticket {
+            Some(ticket) => Scrapes::on_scheduled(ticket, &mut stream),
+            None => *ticket = page.scrapes.on_request(STORE.world(), &mut stream),
+        }
+    }));
+    if outcome.is_err() {
+        log_error("a request for metrics failed on a fault in the policy module");
+    }
+    if let Some(reply) = stream.into_reply() {
+        // SAFETY: as above, and nothing follows.
+        unsafe { reply.send(envoy) };
+    }
+    true
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
     if !abi::find_callbacks() {
@@ -154,7 +190,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     // SAFETY: made by `config_new`, alive as long as its filters.
     let config = unsafe { config.cast::<FilterConfig>().as_ref() };
     let made = catch_unwind(AssertUnwindSafe(|| {
-        let mut door = None;
+        let (mut door, mut page) = (None, None);
         let filter = match config {
             Some(FilterConfig::Gateway) => {
                 let choice = CHOICE.with(|choice| choice.borrow_mut().take());
@@ -166,9 +202,14 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
                 door = Some(Arc::clone(one));
                 None
             }
+            Some(FilterConfig::Metrics(scrapes)) => {
+                page = Some(Page { scrapes: Arc::clone(scrapes), ticket: RefCell::new(None) });
+                None
+            }
             Some(FilterConfig::Table) | None => None,
         };
-        Box::into_raw(Box::new(Instance { is_busy: Cell::new(false), is_broken: Cell::new(false), filter, door }))
+        let (is_busy, is_broken) = (Cell::new(false), Cell::new(false));
+        Box::into_raw(Box::new(Instance { is_busy, is_broken, filter, door, page }))
     }));
     made.map_or(ptr::null(), |instance| instance.cast::<c_void>().cast_const())
 }
@@ -186,7 +227,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_request_headers(
     end_of_stream: bool,
 ) -> u32 {
     // SAFETY: the pointers are Envoy's for this hook.
-    if unsafe { answer_at_door(envoy, module) } {
+    if unsafe { answer_at_door(envoy, module) || show_page(envoy, module) } {
         return abi::STOP;
     }
     // SAFETY: as above.
@@ -290,6 +331,10 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
     _event: u64,
 ) {
     // SAFETY: the pointers are Envoy's for this hook.
+    if unsafe { show_page(envoy, module) } {
+        return;
+    }
+    // SAFETY: as above.
     if unsafe { run(envoy, module, |filter, stream| filter.on_scheduled(stream)) } == Flow::Continue {
         // SAFETY: as above; the request was stopped in a hook of its own.
         unsafe { abi::envoy_dynamic_module_callback_http_filter_continue_decoding(envoy) };

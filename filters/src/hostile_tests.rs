@@ -113,6 +113,13 @@ fn configurations() -> Vec<(&'static str, Value)> {
             json!({"access": ["local body = kong.request.get_body() kong.service.request.set_body(body or {}, 'application/json')"]}),
         ),
         (
+            "prometheus",
+            json!({
+                "per_consumer": true, "status_code_metrics": true, "latency_metrics": true, "bandwidth_metrics": true,
+                "upstream_health_metrics": true,
+            }),
+        ),
+        (
             "pre-function",
             json!({
                 "access": [

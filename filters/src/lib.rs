@@ -44,6 +44,7 @@ mod library;
 mod local_reply;
 mod lua;
 mod messages;
+mod metrics;
 mod net;
 mod networks;
 mod nginx_base64;

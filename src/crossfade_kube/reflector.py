@@ -17,6 +17,7 @@ from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
 from crossfade_kube.errors import ApiUnreachable, Expired, Forbidden, KubeError, NotFound
 from crossfade_kube.meta import Resource
+from crossfade_kube.tally import WatchTally
 from crossfade_kube.watch import Sink, WatchEvent
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Reflector:
         self._refusals = 0
         self._refused_backoff = Backoff(*_REFUSED_BACKOFF_S)
         self.resource = resource
+        self.tally = WatchTally()
         self._client = client
         self._sink = sink
         self._namespace = namespace
@@ -83,12 +85,17 @@ class Reflector:
                 await self._list()
                 await self._watch_on()
             except Expired:
+                self.tally.restarts["expired"] += 1
                 log.debug("kube.relist", extra={"fields": {"resource": self.resource.plural}})
             except NotFound:
                 self._miss_kind()
+                # Nothing can be missed of a kind that is not there.
+                self.tally.is_connected = True
             except Forbidden as exc:
+                self.tally.is_connected = False
                 await self._note_refusal(exc)
             except KubeError as exc:
+                self.tally.is_connected = False
                 self._report("kube.list_failed", exc)
             except Exception as exc:
                 self._report("kube.reflector_failed", exc, is_bug=True)
@@ -136,6 +143,7 @@ class Reflector:
         self._version = found.resource_version
         self._sink.replace(found.items)
         self.synced.set()
+        self.tally.is_connected = True
         self._backoff.reset()
         self._missed_since = None
         self._reported = ""
@@ -148,10 +156,13 @@ class Reflector:
             except (Expired, NotFound):
                 raise
             except ApiUnreachable as exc:
+                self.tally.restarts["timeout"] += 1
                 # Servers and load balancers close connections as they like: going on at once is the normal case.
                 log.debug("kube.watch_interrupted", extra={"fields": {"resource": self.resource.plural, "reason": exc}})
                 await self._sleep(self._backoff.next_s())
             except KubeError as exc:
+                self.tally.restarts["error"] += 1
+                self.tally.is_connected = False
                 self._report("kube.watch_failed", exc)
                 await self._sleep(self._backoff.next_s())
 
@@ -168,6 +179,8 @@ class Reflector:
             async for event in events:
                 if event.type != "BOOKMARK":
                     self._apply(event)
+                    self.tally.events += 1
+                self.tally.last_event_s, self.tally.is_connected = time.time(), True
                 self._version = event.object["metadata"]["resourceVersion"]
                 if not progressed:
                     progressed = True

@@ -193,7 +193,8 @@ def test_where_status_pages_admin_api_and_messages_are(folder: Path, tmp_path: P
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
     with running_gateway(folder, settings=settings) as gateway:
         assert read(f"http://127.0.0.1:{status}/status/ready") == "LIVE\n"
-        assert "envoy_server_live" in read(f"http://127.0.0.1:{status}/metrics")
+        for page in (f"http://127.0.0.1:{status}/metrics", f"http://127.0.0.1:{admin}/metrics"):
+            assert "kong_datastore_reachable 1\n" in read(page)
         assert '"version":"3.9.1"' in read(f"http://127.0.0.1:{admin}/")
         assert '"version":"3.9.1"' in read(f"https://127.0.0.1:{secure}/", anyone)
         assert not any("[info]" in line for line in gateway.lines)

@@ -19,6 +19,7 @@ pub mod ldap_auth;
 pub mod mtls_auth;
 pub mod oauth2;
 pub mod openid_connect;
+pub mod prometheus;
 pub mod proxy_cache;
 pub mod rate_limiting;
 pub mod redirect;
@@ -45,6 +46,7 @@ use crate::headers::Response;
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::rewriting::Rewriter;
+use crate::tables::Compat;
 use crate::waiting::Outcome;
 use serde_json::Value;
 use std::fmt::Debug;
@@ -111,6 +113,12 @@ pub trait Plugin: Debug + Send + Sync {
         false
     }
 
+    /// Whether the health of upstreams is shown to who scrapes.
+    fn shows_upstreams(&self, compat: Compat) -> bool {
+        let _ = compat;
+        false
+    }
+
     /// Whether `on_log` has anything to do.
     fn has_log_phase(&self) -> bool {
         false
@@ -146,6 +154,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("openid-connect", openid_connect::parse),
     ("post-function", functions::parse_post),
     ("pre-function", functions::parse_pre),
+    ("prometheus", prometheus::parse),
     ("proxy-cache", proxy_cache::parse),
     ("rate-limiting", rate_limiting::parse),
     ("redirect", redirect::parse),
@@ -170,4 +179,9 @@ pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError
 /// The names of all plugins.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PLUGINS.iter().map(|(name, _)| *name)
+}
+
+/// The same name, of one that there is; else nothing.
+pub fn known(plugin: &str) -> &'static str {
+    names().find(|name| *name == plugin).unwrap_or_default()
 }

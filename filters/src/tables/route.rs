@@ -30,7 +30,7 @@ pub struct Route {
     pub refusal: Option<Box<str>>,
     /// In the order in which the plugins run.
     pub steps: Vec<Step>,
-    /// Known where clients may ask who serves them.
+    /// Known where somebody asks for them: clients, or who scrapes.
     pub names: Option<Names>,
 }
 
@@ -39,6 +39,9 @@ pub struct Route {
 pub struct Names {
     pub route: Box<str>,
     pub service: Box<str>,
+    /// Whether the health of the upstream's targets is watched.
+    #[serde(default)]
+    pub is_watched: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

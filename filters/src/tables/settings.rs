@@ -98,6 +98,8 @@ pub struct Settings {
     /// Of errors of proxying, where the client says nothing.
     pub error_default_type: Format,
     pub templates: Templates,
+    /// Clients may ask which route and service they got.
+    pub tells_names: bool,
     /// Envoy's access log wants to know the client's address and the request's id.
     pub logs_access: bool,
     /// Mixed into the digests of credentials.
@@ -122,6 +124,7 @@ impl Settings {
             cache_bytes: raw.cache_bytes,
             error_default_type: raw.error_default_type,
             templates: raw.error_templates,
+            tells_names: raw.tells_names,
             logs_access: raw.logs_access,
             salt: hex::decode(&raw.salt).map_err(|_| ConfigError::Invalid("the salt is not hexadecimal".into()))?,
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
@@ -164,6 +167,8 @@ struct RawSettings {
     error_default_type: Format,
     #[serde(default)]
     error_templates: Templates,
+    #[serde(default)]
+    tells_names: bool,
     #[serde(default)]
     logs_access: bool,
     #[serde(default)]

@@ -60,7 +60,7 @@ impl Shard {
 
 pub fn parse_instance(json: &str) -> Result<Instance, ConfigError> {
     let raw: RawInstance = serde_json::from_str(json)?;
-    Ok(Instance { plugin: plugins::parse(&raw.plugin, raw.config)?, id: raw.id })
+    Ok(Instance { kind: plugins::known(&raw.plugin), plugin: plugins::parse(&raw.plugin, raw.config)?, id: raw.id })
 }
 
 fn told<T>(problems: &mut Vec<String>, kind: &str, text: &RawValue, error: &ConfigError) -> Vec<T> {

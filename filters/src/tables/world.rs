@@ -14,6 +14,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Instance {
     pub id: Box<str>,
+    /// The plugin's name.
+    pub kind: &'static str,
     pub plugin: Box<dyn Plugin>,
 }
 
@@ -53,5 +55,10 @@ impl World {
     /// The plugins of all requests, also of those that no route takes.
     pub fn everywhere(&self) -> impl Iterator<Item = &Arc<Instance>> {
         self.settings.everywhere.iter().filter_map(|id| self.instances.get(id))
+    }
+
+    /// Whether a plugin wants who scrapes to see the health of upstreams.
+    pub fn shows_upstreams(&self) -> bool {
+        self.instances.values().any(|instance| instance.plugin.shows_upstreams(self.settings.compat))
     }
 }

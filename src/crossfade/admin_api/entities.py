@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossfade.admin_api.plugin_entities import plugin_entities
 from crossfade.admin_api.stream_entities import stream_route
 from crossfade.admin_api.tags import tags_of, times
-from crossfade.admin_api.upstream_entities import balancing_fields, is_watched
+from crossfade.admin_api.upstream_entities import balancing_fields
 from crossfade.compile.gateway.authorities import Authority
 from crossfade.compile.gateway.certificates import NamedCertificate
 from crossfade.compile.gateway.compiler import KongEntities
@@ -69,7 +69,7 @@ def all_entities(entities: KongEntities) -> dict[str, list[Json]]:
 def watched_upstreams(entities: KongEntities) -> frozenset[str]:
     """Names of those whose targets are checked."""
     placed = (*entities.placed, *entities.placed_streams)
-    return frozenset(service.cluster.name for _, service in placed if is_watched(service.cluster))
+    return frozenset(service.cluster.name for _, service in placed if service.cluster.is_watched)
 
 
 def _service(service: KongService) -> Json:

@@ -5,12 +5,17 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from crossfade.envoy.names import CACHED_LISTENER
+from crossfade.envoy.names import CACHED_LISTENER, METRICS_LISTENER, STATUS_LISTENER, metrics_socket
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=2)
+_PAGE_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 _NAMES: Final = ("downstream_cx_total", "downstream_cx_active", "downstream_rq_total", "downstream_rq_active")
 _STATS: Final = f"/stats?format=json&filter=^http\\..*\\.({'|'.join(_NAMES)})$"
-_OWN: Final = ("http.admin.", "http.async-client.", f"http.{CACHED_LISTENER}.")
+_OWN: Final = (
+    "http.admin.",
+    "http.async-client.",
+    *(f"http.{name}." for name in (CACHED_LISTENER, METRICS_LISTENER, STATUS_LISTENER)),
+)
 
 
 class EnvoyAdmin:
@@ -25,6 +30,18 @@ class EnvoyAdmin:
     async def healths(self) -> dict[str, dict[str, bool]]:
         """By cluster and `address:port`."""
         return target_healths(await self._get("/clusters?format=json"))
+
+    async def metrics(self, query: str) -> str | None:
+        """The page that the policy module makes; None if it does not answer."""
+        connector = aiohttp.UnixConnector(path=f"\0{metrics_socket(self._port)}")
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=_PAGE_TIMEOUT) as session,
+                session.get(f"http://proxy/metrics?{query}") as response,
+            ):
+                return await response.text() if response.status == 200 else None
+        except (TimeoutError, aiohttp.ClientError, ValueError):
+            return None
 
     async def _get(self, path: str) -> Any:
         try:

@@ -58,6 +58,7 @@ async def admin_server(
     app.router.add_get("/", pages.root)
     app.router.add_get("/status", pages.status)
     app.router.add_get("/status/ready", pages.ready)
+    app.router.add_get("/metrics", pages.metrics)
     app.router.add_get("/endpoints", pages.endpoints)
     app.router.add_get("/plugins/enabled", pages.enabled)
     app.router.add_post(EXPLAIN_PATH, pages.explain)
@@ -153,12 +154,18 @@ class _Pages:
             }
         )
 
+    async def metrics(self, request: web.Request) -> web.Response:
+        found = await self._proxy.metrics(request.query_string)
+        if found is None:
+            return _json({"message": "the proxy does not answer"}, 503)
+        return web.Response(body=found.encode(), headers={"Content-Type": "text/plain; charset=UTF-8"})
+
     async def ready(self, _: web.Request) -> web.Response:
         return _json(_READY) if self._state.is_ready else _json(_EMPTY, 503)
 
     async def endpoints(self, _: web.Request) -> web.Response:
         book = await self._state.book()
-        paths = ["/", "/endpoints", "/plugins/enabled", "/status", "/status/ready", *_CACHED_PATHS]
+        paths = ["/", "/endpoints", "/metrics", "/plugins/enabled", "/status", "/status/ready", *_CACHED_PATHS]
         found = sorted([*paths, *(f"/{name}" for name in book.collections)])
         return _json({"data": found, "next": None})
 

@@ -16,10 +16,6 @@ _ALGORITHMS: Final = {
 }
 
 
-def is_watched(cluster: Cluster) -> bool:
-    return cluster.health_check is not None or cluster.outlier_detection is not None
-
-
 def balancing_fields(service: KongService) -> Json:
     balancing = service.cluster.balancing
     fields: Json = {

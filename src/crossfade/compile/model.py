@@ -208,6 +208,11 @@ class Cluster(Struct, frozen=True):
         return carried_endpoints(self.name) if self.is_carried else self.name
 
     @property
+    def is_watched(self) -> bool:
+        """The health of the endpoints, by probes or by what becomes of requests."""
+        return self.health_check is not None or self.outlier_detection is not None
+
+    @property
     def are_probed(self) -> bool:
         """The endpoints, by probes that say a Host."""
         return self.health_check is not None and self.health_check.protocol is not Protocol.TCP

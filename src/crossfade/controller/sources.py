@@ -21,6 +21,7 @@ from crossfade_kube.endpoints_fallback import EndpointsReflector
 from crossfade_kube.logging import EventLog
 from crossfade_kube.reflector import Reflector, WhenForbidden
 from crossfade_kube.registry import TypedObject
+from crossfade_kube.tally import WatchTally
 from crossfade_kube.tasks import SupervisedTasks
 
 QUIET_S: Final = 0.02
@@ -84,6 +85,13 @@ class ClusterSource:
     def repeat(self) -> None:
         """Lets the latest snapshot come again soon."""
         self._changed.set()
+
+    @property
+    def watches(self) -> Iterator[tuple[str, WatchTally]]:
+        """By kind, those that are watched."""
+        waiting = zip(self._waiting, self._demands, strict=True)
+        for reflector in (*self._reflectors, *(one for one, demand in waiting if demand.made.is_set())):
+            yield reflector.resource.kind, reflector.tally
 
     @property
     def is_synced(self) -> bool:

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from crossfade.envoy.names import ADMIN_CLUSTER, ADS_CLUSTER, SDS_CLUSTER, STATUS_LISTENER, TOLD_SETTINGS
+from crossfade.envoy.names import (
+    ADMIN_CLUSTER,
+    ADS_CLUSTER,
+    METRICS_CLUSTER,
+    SDS_CLUSTER,
+    STATUS_LISTENER,
+    TOLD_SETTINGS,
+    metrics_socket,
+)
 from crossfade.envoy.probes import ProbedPort, probe_clusters, probe_listener
 
 Json = dict[str, Any]
@@ -20,7 +28,8 @@ MAX_CONNECTIONS: Final = 50_000
 NO_LIMIT: Final = 2**31
 # Kong's path regexes are longer than what Envoy takes by default (100 instructions).
 REGEX_PROGRAM_SIZE: Final = 32_768
-STATUS_PATHS: Final = (("/status/ready", "/ready"), ("/status", "/ready"), ("/metrics", "/stats/prometheus"))
+METRICS_PATH: Final = "/metrics"
+STATUS_PATHS: Final = (("/status/ready", "/ready"), ("/status", "/ready"), (METRICS_PATH, METRICS_PATH))
 STATS_PATHS: Final = tuple((path, path) for path in ("/stats/prometheus", "/stats", "/ready", "/server_info"))
 SOL_SOCKET, SO_MARK = 1, 36
 
@@ -39,7 +48,10 @@ class AdsPeer(NamedTuple):
 
 
 class AdminPages(NamedTuple):
-    """A listener that shows some of the admin interface's pages (`path`, page) to others; nothing else of it."""
+    """A listener that shows some of the admin interface's pages (`path`, page) to others; nothing else of it.
+
+    The page `METRICS_PATH` is the policy module's.
+    """
 
     address: str
     port: int
@@ -101,6 +113,7 @@ def bootstrap(
             "clusters": [
                 _ads_cluster(ads),
                 *([_admin_cluster(admin_port)] if pages else []),
+                *([_metrics_cluster(admin_port)] if any(METRICS_PATH in dict(one.pages) for one in pages) else []),
                 *([_sds_cluster(sds_socket)] if sds_socket else []),
                 *(cluster for probed in probes for cluster in probe_clusters(probed)),
             ],
@@ -305,12 +318,25 @@ def _admin_cluster(admin_port: int) -> Json:
     }
 
 
+def _metrics_cluster(admin_port: int) -> Json:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": f"@{metrics_socket(admin_port)}"}}}}
+    return {
+        "name": METRICS_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": METRICS_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
 def _pages_listener(index: int, pages: AdminPages) -> Json:
     """Envoy opens it once it has its first configuration; until then the port refuses, which is "not ready"."""
     routes = [
         {
             "match": {"path": path, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
-            "route": {"cluster": ADMIN_CLUSTER, "regex_rewrite": _rewrite(path, page)},
+            "route": {
+                "cluster": METRICS_CLUSTER if page == METRICS_PATH else ADMIN_CLUSTER,
+                "regex_rewrite": _rewrite(path, page),
+            },
         }
         for path, page in pages.pages
     ]

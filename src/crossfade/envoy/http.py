@@ -8,7 +8,7 @@ from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.carried import fill_carried_downstream
 from crossfade.envoy.filters.handshakes import refused_handshakes
 from crossfade.envoy.filters.order import http_filters
-from crossfade.envoy.filters.policies import cached_filter, incoming_mutation, table_filter
+from crossfade.envoy.filters.policies import incoming_mutation, table_filter
 from crossfade.envoy.filters.router import router_filter
 from crossfade.envoy.header_case import fill_header_case
 from crossfade.envoy.header_limits import KONG_HEADERS_COUNT, KONG_HEADERS_KB
@@ -128,11 +128,11 @@ def tables_manager(names_of_tables: Iterable[str]) -> hcm_v3.HttpConnectionManag
     )
 
 
-def cached_manager(token: str, options: EnvoyOptions) -> hcm_v3.HttpConnectionManager:
+def answering_manager(name: str, answering: hcm_v3.HttpFilter) -> hcm_v3.HttpConnectionManager:
     """Has no route: its first filter answers."""
     return hcm_v3.HttpConnectionManager(
-        stat_prefix=names.CACHED_LISTENER,
+        stat_prefix=name,
         codec_type=hcm_v3.HttpConnectionManager.HTTP1,
-        route_config=route_v3.RouteConfiguration(name=names.CACHED_LISTENER),
-        http_filters=[cached_filter(token, options), router_filter(suppresses_envoy_headers=True)],
+        route_config=route_v3.RouteConfiguration(name=name),
+        http_filters=[answering, router_filter(suppresses_envoy_headers=True)],
     )

@@ -16,12 +16,14 @@ from crossfade.compile.routing.routes import Destination
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address
-from crossfade.envoy.http import cached_manager, connection_manager, tables_manager
+from crossfade.envoy.filters.policies import cached_filter, metrics_filter
+from crossfade.envoy.http import answering_manager, connection_manager, tables_manager
 from crossfade.envoy.mesh_tls import downstream
 from crossfade.envoy.name_cache import name_cache
 from crossfade.envoy.proto import (
     core_v3,
     duration,
+    hcm_v3,
     listener_v3,
     original_dst_v3,
     packed,
@@ -213,11 +215,19 @@ def tables_listener(names_of_tables: Iterable[str]) -> listener_v3.Listener:
 
 
 def cached_listener(access: CachedAccess, options: EnvoyOptions) -> listener_v3.Listener:
+    return _answering(names.CACHED_LISTENER, access.socket, cached_filter(access.token, options))
+
+
+def metrics_listener(admin_port: int, options: EnvoyOptions) -> listener_v3.Listener:
+    return _answering(names.METRICS_LISTENER, names.metrics_socket(admin_port), metrics_filter(admin_port, options))
+
+
+def _answering(name: str, socket: str, answering: hcm_v3.HttpFilter) -> listener_v3.Listener:
     manager = listener_v3.Filter(
-        name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(cached_manager(access.token, options))
+        name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(answering_manager(name, answering))
     )
     return listener_v3.Listener(
-        name=names.CACHED_LISTENER,
-        address=core_v3.Address(pipe=core_v3.Pipe(path=f"@{access.socket}")),
+        name=name,
+        address=core_v3.Address(pipe=core_v3.Pipe(path=f"@{socket}")),
         filter_chains=[listener_v3.FilterChain(filters=[manager])],
     )

@@ -2,6 +2,11 @@
 
 from typing import Final
 
+METRICS_CLUSTER: Final = "crossfade_metrics"
+METRICS_LISTENER: Final = "gateway_metrics"
+"""Where the policy module shows what it has counted."""
+METRICS_FILTER: Final = "metrics"
+"""The policy module's name for what answers there."""
 ADS_CLUSTER: Final = "crossfade_ads"
 ADMIN_CLUSTER: Final = "crossfade_admin"
 SDS_CLUSTER: Final = "crossfade_sds"
@@ -63,6 +68,11 @@ MESH_NOTE: Final = ("crossfade", "mesh")
 """Namespace and key of what the policy module notes for such a request."""
 HASH_KEY: Final = "envoy.hashable_string"
 """Filter state, which clients cannot reach: what the policy module hashes a request by. The name makes it hashable."""
+
+
+def metrics_socket(admin_port: int) -> str:
+    """Of `METRICS_LISTENER`, in Linux' abstract namespace. Proxies of one network have admin ports of their own."""
+    return f"crossfade-metrics-{admin_port}"
 
 
 def shard_name(number: int) -> str:

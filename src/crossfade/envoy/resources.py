@@ -13,7 +13,7 @@ from crossfade.envoy.cluster import cluster_from_model
 from crossfade.envoy.common_parts import CommonParts
 from crossfade.envoy.endpoint import load_assignment
 from crossfade.envoy.filters.policies import table_config
-from crossfade.envoy.listener import cached_listener, listener_from_model, tables_listener
+from crossfade.envoy.listener import cached_listener, listener_from_model, metrics_listener, tables_listener
 from crossfade.envoy.mesh_tls import secret_message, secrets_of
 from crossfade.envoy.resource_set import NOTHING, Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.route import KnownHosts
@@ -145,6 +145,9 @@ def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encode
     yield ResourceType.LISTENER, names.TABLES_LISTENER, tables, tables_listener
     if options.cached is not None:
         yield ResourceType.LISTENER, names.CACHED_LISTENER, options.cached, lambda one: cached_listener(one, options)
+    if options.metrics_of is not None:
+        port = options.metrics_of
+        yield ResourceType.LISTENER, names.METRICS_LISTENER, port, lambda one: metrics_listener(one, options)
     both = dict(memory.with_retired(gateway.actions)), dict(memory.with_retired_mesh(gateway.mesh))
     yield ResourceType.ROUTES, names.GATEWAY_ROUTES, both, lambda part: action_table(*part)
 

@@ -31,3 +31,5 @@ class EnvoyOptions(Struct, frozen=True):
     policy_library: Path | None = None
     server_token: str = KONG_TOKEN
     cached: CachedAccess | None = None
+    metrics_of: int | None = None
+    """The admin port of the gateway's proxy, if somebody may ask for its metrics (`names.metrics_socket`)."""

@@ -80,14 +80,16 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     cached = new_access() if settings.compile.kong.admin_listen else None
-    options = EnvoyOptions(policy_library_path(), settings.compile.token, cached)
+    admin_port = _free_port()
+    kong = settings.compile.kong
+    metrics_of = admin_port if kong.status_listen or kong.admin_listen else None
+    options = EnvoyOptions(policy_library_path(), settings.compile.token, cached, metrics_of)
     kept = entries_in(settings.acme_folder)
     work = Work(settings.folder, settings.compile, options, Schemas(gateway_crd), kept)
     files = FilesLoop(settings.folder, work, say)
     certificates = keep_certificates(settings.acme_folder, files, say, settings.compile.trusted_authorities)
     server = await AdsServer.start(publisher=files.publisher, address=f"{_LOOPBACK}:0", authenticate=always(PROXY))
     background = [asyncio.create_task(each) for each in (files.run(), certificates, ended.wait())]
-    admin_port = _free_port()
     # Envoy asks the kernel to be ended with the thread that starts it: this is the main thread.
     envoy = _start_envoy(settings, workdir, ads_port=server.port, admin_port=admin_port)
     background.append(asyncio.create_task(_until_gone(envoy)))

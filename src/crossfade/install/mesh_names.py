@@ -18,6 +18,7 @@ CLUSTER_DOMAIN: Final = "cluster.local"
 WEBHOOK_PORT: Final = 9443
 ADS_PORT: Final = 18000
 HEALTH_PORT: Final = 61779
+METRICS_PORT: Final = 8080
 
 # Kinds that pass admission, in lower case as they appear in paths, with their plurals.
 ADMITTED: Final[dict[str, str]] = {

@@ -6,7 +6,7 @@ allows no patch an update takes its place; where it allows neither, that is told
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, TypeVar
 
@@ -37,8 +37,15 @@ class StatusWriter:
     """`submit` notes changes, `run` writes them until cancelled."""
 
     def __init__(
-        self, client: Client, events: EventRecorder, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        client: Client,
+        events: EventRecorder,
+        *,
+        tally: Counter[tuple[str, str]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`tally` counts writes by kind and result: `written`, `outdated`, `refused`, `failed`."""
+        self._tally: Counter[tuple[str, str]] = Counter() if tally is None else tally
         self._client = client
         self._events = events
         self._sleep = sleep
@@ -117,6 +124,7 @@ class StatusWriter:
         try:
             if change.patch is not None:
                 await self._patch(change)
+                self._tally[change.ref.kind, "written"] += 1
                 _remember(self._written, key, change.basis)
                 if self._contests.note(change):
                     hint = "end the other controller, or give each gateway an ingress class of its own"
@@ -129,8 +137,10 @@ class StatusWriter:
             _remember(self._written, key, change.basis)
             self._tell(key, change)
         except (Conflict, NotFound) as exc:
+            self._tally[change.ref.kind, "outdated"] += 1
             log.debug("status.outdated", extra={"fields": {"object": change.ref, "reason": exc}})
         except KubeError as exc:
+            self._tally[change.ref.kind, "refused" if isinstance(exc, Invalid) else "failed"] += 1
             if isinstance(exc, Invalid):
                 _remember(self._written, key, change.basis)
                 log.error("status.refused", extra={"fields": {"object": change.ref, "reason": exc}})

@@ -6,6 +6,8 @@ that has an older one from before this process started goes on with that.
 """
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
@@ -14,6 +16,7 @@ from typing import NamedTuple, Protocol
 from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
 from crossfade.xds.session import Accepted, Rejected, Verdict
+from crossfade_kube.tally import Durations
 
 
 class PeerRefusedError(Exception):
@@ -44,6 +47,18 @@ class _Proxy:
         self.was_taken = False
         self.names: object = None
         """Those that `good` was last cleared for."""
+        self.changed_at = 0.0
+        """When `effective` became what it is."""
+
+
+class Pushes:
+    """What has gone to proxies; `convergence` is from a change to the answer of one stream for all of it."""
+
+    def __init__(self) -> None:
+        self.responses: Counter[ResourceType] = Counter()
+        self.bytes: Counter[ResourceType] = Counter()
+        self.refused: Counter[ResourceType] = Counter()
+        self.convergence = Durations()
 
 
 class Subscription:
@@ -72,8 +87,14 @@ class Subscription:
     def report(self, verdict: Verdict) -> None:
         self._publisher.record(self, verdict)
 
+    def note_response(self, kind: ResourceType, size: int) -> None:
+        self._publisher.pushes.responses[kind] += 1
+        self._publisher.pushes.bytes[kind] += size
+
     def settle(self, resources: ResourceSet) -> None:
         """The proxy has answered for all of these that it asked for."""
+        if self.settled is not resources:
+            self._publisher.note_settled(self.proxy)
         self.settled = resources
         self._publisher.note_taken(self.proxy)
 
@@ -107,6 +128,7 @@ class Publisher:
         peers: Peers | None = None,
         view: View | None = None,
     ) -> None:
+        self.pushes = Pushes()
         self._view = view
         self._proxies: dict[str, _Proxy] = {}
         self._on_rejected = on_rejected
@@ -155,6 +177,12 @@ class Publisher:
             if state.subscriptions
         }
 
+    def stale(self, after_s: float) -> int:
+        """Streams that have not answered for what changed more than so long ago."""
+        before = time.monotonic() - after_s
+        late = [state for state in self._proxies.values() if state.effective is not None and state.changed_at < before]
+        return sum(one.settled != self.shown(one) for state in late for one in state.subscriptions)
+
     # --- for the server ----------------------------------------------------------------------------------------
 
     def connect(self, proxy: str) -> Subscription:
@@ -175,6 +203,9 @@ class Publisher:
     def note_introduced(self, subscription: Subscription) -> None:
         if self._peers is not None:
             self._peers.introduced(subscription)
+
+    def note_settled(self, proxy: str) -> None:
+        self.pushes.convergence.add(time.monotonic() - self._proxies[proxy].changed_at)
 
     def note_taken(self, proxy: str) -> None:
         if self._on_taken is None:
@@ -211,6 +242,7 @@ class Publisher:
         if isinstance(verdict, Accepted):
             self._record_good(state, verdict)
             return
+        self.pushes.refused[verdict.kind] += 1
         state.bad[verdict.kind, verdict.name] = verdict.resource.version
         self._refresh(state)
         if self._on_rejected is not None:
@@ -241,7 +273,7 @@ class Publisher:
         if state.trial is not None:
             effective = effective.with_resource(ResourceType.LISTENER, TRIAL_LISTENER, state.trial)
         if effective != state.effective:
-            state.effective = effective
+            state.effective, state.changed_at = effective, time.monotonic()
             for subscription in state.subscriptions:
                 subscription.changed.set()
 

@@ -107,7 +107,7 @@ class _Stream:
     def __init__(self, context: grpc.aio.ServicerContext[Any, bytes], subscription: Subscription) -> None:
         self._context = context
         self._subscription = subscription
-        self._session = Session()
+        self._session = Session(subscription.note_response)
         self._writing = asyncio.Lock()
         self._hold: asyncio.TimerHandle | None = None
 

@@ -5,7 +5,7 @@ and their endpoints go first; listeners and routes follow once the proxy has tak
 what nothing needs any more goes last, so that no request meets a cluster that is not there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from crossfade.compile.model import carried_endpoints, other_endpoints
@@ -83,7 +83,9 @@ class _Interest:
 class Session:
     """State of one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_response: Callable[[ResourceType, int], None] = lambda _kind, _size: None) -> None:
+        """`on_response` gets the type and the size in bytes of each that is made."""
+        self._on_response = on_response
         self._interests: dict[ResourceType, _Interest] = {}
         self._wanted: ResourceSet | None = None
         self._sent: dict[str, _Sent] = {}
@@ -298,7 +300,9 @@ class Session:
         self._sent[nonce] = _Sent(kind, resources, previous)
         if kind is not ResourceType.ENDPOINTS:
             self._awaited.add(nonce)
-        return encoded_response(kind, resources.values(), removed, nonce)
+        response = encoded_response(kind, resources.values(), removed, nonce)
+        self._on_response(kind, len(response))
+        return response
 
 
 def _no_endpoints(cluster: str) -> Resource:

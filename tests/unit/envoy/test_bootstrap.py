@@ -27,7 +27,7 @@ def test_the_control_plane_must_prove_its_name() -> None:
         AdsPeer("ads.ns.svc", 18000, "/run/ca.json", "/run/token.json"),
         pages=(AdminPages("0.0.0.0", 8100, STATUS_PATHS),),
     )
-    ads, admin = made["static_resources"]["clusters"]
+    ads, admin, metrics = made["static_resources"]["clusters"]
     context = ads["transport_socket"]["typed_config"]
     assert context["sni"] == "ads.ns.svc"
     validation = context["common_tls_context"]["combined_validation_context"]
@@ -39,6 +39,8 @@ def test_the_control_plane_must_prove_its_name() -> None:
         "address": "127.0.0.1",
         "port_value": 9901,
     }
+    (endpoint,) = metrics["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint["endpoint"]["address"] == {"pipe": {"path": "@crossfade-metrics-9901"}}
 
 
 def test_a_proxy_without_configuration_is_not_ready() -> None:

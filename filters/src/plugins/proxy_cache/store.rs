@@ -148,6 +148,10 @@ impl Store {
         self.gathered.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -48,6 +48,7 @@ from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
+from crossfade.compile.policies.prometheus.plan import PLUGIN as PROMETHEUS
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.origin import Origin
 from crossfade.kong_conf.settings import KongSettings
@@ -197,7 +198,8 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         authorities=tuple(authorities.values()),
         acme=None if acme is None else acme.demand,
     )
-    making = _Making(memo, diagnostics, plugins, tells_names=settings.kong.allow_debug_header)
+    has_names = settings.kong.allow_debug_header or plugins.has_any(PROMETHEUS.name)
+    making = _Making(memo, diagnostics, plugins, has_names=has_names)
     model = _model(entities, services, acme, making, settings=settings, diagnostics=diagnostics)
     return CompiledGateway(model, diagnostics, entities)
 
@@ -240,11 +242,11 @@ def _model(
 class _Making:
     """The last pass: what the others have found becomes entries of the tables, each one behind a boundary."""
 
-    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments, *, tells_names: bool) -> None:
+    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments, *, has_names: bool) -> None:
         self._memo = memo
         self._diagnostics = diagnostics
         self._plugins = plugins
-        self._tells_names = tells_names
+        self._has_names = has_names
         self._facts: dict[str, str] = {}
 
     def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
@@ -252,7 +254,7 @@ class _Making:
 
         def build(found: Diagnostics) -> TableRoute | None:
             tell_protocols(attached, route, found)
-            made = table_route(route, service, route_policy(attached), tells_names=self._tells_names)
+            made = table_route(route, service, route_policy(attached), has_names=self._has_names)
             return _checked(made, route.origin, found)
 
         def make(found: Diagnostics) -> TableRoute | None:
@@ -266,7 +268,8 @@ class _Making:
             )
 
         ranks = (part for item in attached for part in (item.instance, item.rank))
-        return self._memo.of(("route", route.id), (route, self._facts_of(service), *ranks), make, self._diagnostics)
+        inputs = (route, self._facts_of(service), self._has_names, *ranks)
+        return self._memo.of(("route", route.id), inputs, make, self._diagnostics)
 
     def _facts_of(self, service: KongService) -> str:
         """What routes depend on: endpoints come and go without making them anew."""
@@ -408,6 +411,7 @@ def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.
         error_templates=_templates(kong) or None,
         logs_access=kong.proxy_access_log is not None,
         everywhere=everywhere,
+        tells_names=kong.allow_debug_header,
     )
 
 

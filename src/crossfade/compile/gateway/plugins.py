@@ -154,6 +154,10 @@ class Attachments:
         """Of this plugin, the one that runs on all requests."""
         return next((item.instance for item in self._global if item.instance.plugin == plugin), None)
 
+    def has_any(self, plugin: str) -> bool:
+        """Whether one of this plugin may run anywhere."""
+        return any(one.plugin == plugin for one in self.instances())
+
     def written(self, ref: ObjectRef) -> AnyKongPlugin | None:
         """The object as its author wrote it."""
         if ref.namespace:

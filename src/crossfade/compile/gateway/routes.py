@@ -32,9 +32,7 @@ class TableRoute(NamedTuple):
     action: tables.Action
 
 
-def table_route(
-    route: KongRoute, service: KongService, policy: RoutePolicy, *, tells_names: bool = False
-) -> TableRoute:
+def table_route(route: KongRoute, service: KongService, policy: RoutePolicy, *, has_names: bool = False) -> TableRoute:
     name_of_all = None if route.preserve_host else _one_host(service)
     action = _action(service, policy, takes_host_of_endpoint=not route.preserve_host and name_of_all is None)
     found = tables.Route(
@@ -57,7 +55,7 @@ def table_route(
         is_grpc=not {"http", "https"} & set(route.protocols),
         refusal=policy.refusal or service.refusal,
         steps=policy.steps,
-        names=tables.Names(route.name, service.name) if tells_names else UNSET,
+        names=tables.Names(route.name, service.name, service.cluster.is_watched) if has_names else UNSET,
     )
     return TableRoute(found, action)
 
@@ -134,6 +132,7 @@ def facts_for_routes(service: KongService) -> str:
             service.hashing,
             service.sticky,
             service.cluster.name,
+            service.cluster.is_watched,
             _one_host(service),
             _tls_name(service),
         )

@@ -28,6 +28,7 @@ from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONN
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.post_function.plan import PLUGIN as POST_FUNCTION
 from crossfade.compile.policies.pre_function.plan import PLUGIN as PRE_FUNCTION
+from crossfade.compile.policies.prometheus.plan import PLUGIN as PROMETHEUS
 from crossfade.compile.policies.proxy_cache.plan import PLUGIN as PROXY_CACHE
 from crossfade.compile.policies.rate_limiting.plan import PLUGIN as RATE_LIMITING
 from crossfade.compile.policies.redirect.plan import PLUGIN as REDIRECT
@@ -63,6 +64,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         OPENID_CONNECT,
         POST_FUNCTION,
         PRE_FUNCTION,
+        PROMETHEUS,
         PROXY_CACHE,
         RATE_LIMITING,
         REDIRECT,

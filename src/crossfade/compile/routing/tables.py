@@ -120,16 +120,17 @@ class Step(Struct, frozen=True, gc=False):
 
 
 class Names(Struct, frozen=True, gc=False):
-    """Kong's, of a route and its service."""
+    """Kong's, of a route and its service; `is_watched` is the health of the service's targets."""
 
     route: str
     service: str
+    is_watched: bool = False
 
 
 class Route(Struct, frozen=True, gc=False):
     """With a `refusal` every request is answered 503. `tls_name` is asked for in place of the request's Host.
 
-    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. With `names` clients may ask who serves them.
+    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. `names` are there where somebody asks for them.
     """
 
     id: str
@@ -278,6 +279,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     error_templates: dict[str, str] | None = None
     logs_access: bool = False
     everywhere: tuple[str, ...] = ()
+    tells_names: bool = False
+    """Clients may ask which route and service they got."""
 
     def __repr__(self) -> str:
         return f"Settings({self.compat}, ***)"

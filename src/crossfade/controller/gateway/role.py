@@ -5,6 +5,7 @@ on with what it has.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -28,13 +29,16 @@ from crossfade.compile.gateway.compiler import (
 from crossfade.compile.mesh import needs_pods
 from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.controller.gateway.certificates import Certificates
+from crossfade.controller.gateway.expiries import expiries_of
 from crossfade.controller.gateway.publication import gateway_publication
 from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.told_settings import ToldSettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
+from crossfade.controller.metrics import metrics_server
 from crossfade.controller.ports import PortUse, check_ports
 from crossfade.controller.sources import ClusterSource
+from crossfade.controller.tally import ControllerTally
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
@@ -72,7 +76,10 @@ async def run_gateway_role(settings: GatewaySettings) -> None:
     check_ports(_ports(settings))
     async with Client(config, user_agent=f"crossfade-gateway/{__version__}") as client:
         role = _Role(settings, client)
-        async with health_server(host="0.0.0.0", port=settings.health_port, waits_for=role.waits_for):
+        async with (
+            health_server(host="0.0.0.0", port=settings.health_port, waits_for=role.waits_for),
+            metrics_server(role.tally, host="0.0.0.0", port=settings.metrics_port),
+        ):
             await role.run()
 
 
@@ -110,10 +117,17 @@ class _Role:
         self._told = ToldSettings(settings.compile, settings.kong_names, on_changed=self._compile_anew)
         # The proxy's image holds the same installation, so the same path.
         self._cached = new_access(POD_SOCKET) if settings.admin_listen else None
-        options = EnvoyOptions(policy_library_path(), settings.compile.token, self._cached)
+        options = EnvoyOptions(policy_library_path(), settings.compile.token, self._cached, GATEWAY_ADMIN_PORT)
         pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
         self._options = options
         self._publication = gateway_publication(options, self.events, pod, self._told)
+        self.tally = ControllerTally(
+            "gateway",
+            "gateway",
+            publisher=self._publication.publisher,
+            watches=lambda: self.source.watches,
+            expiries=lambda: expiries_of(self._compiled),
+        )
         self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
@@ -156,10 +170,12 @@ class _Role:
             if builder.settings is not self._told.settings:
                 builder = GatewayBuilder(self._told.settings, self._options)
             # In a thread, so that leases are renewed and webhooks answered meanwhile, however much there is to compile.
+            begun = time.monotonic()
             try:
                 built = await asyncio.to_thread(builder.build, snapshot)
             except NodeUnknownError as exc:
                 self._lacks_node = str(exc)
+                self.tally.compile_failures += 1
                 hint = "create the VirtualNode, or delete the pod so that it is told of the one that selects it now"
                 log.warning("mesh.node-unknown", node=exc, effect="the proxy gets no configuration", hint=hint)
                 continue
@@ -172,6 +188,7 @@ class _Role:
             self._faults.tell(built.diagnostics.faults)
             diagnostics = built.diagnostics
             self._add_unreadable(diagnostics)
+            self.tally.compiled(time.monotonic() - begun, snapshot, INPUT_KINDS, diagnostics)
             self._snapshot = snapshot
             self._status = StatusInput(
                 snapshot, diagnostics, self._settings.compile.ingress_class, self._settings.publish_service
@@ -200,14 +217,20 @@ class _Role:
         await election.lead(self._work_as_leader)
 
     async def _work_as_leader(self) -> None:
-        async with SupervisedTasks(log) as tasks:
-            tasks.start("write statuses", self._write_statuses)
-            tasks.start("ask for certificates", self._certificates.run)
+        self.tally.is_leader = True
+        try:
+            async with SupervisedTasks(log) as tasks:
+                tasks.start("write statuses", self._write_statuses)
+                tasks.start("ask for certificates", self._certificates.run)
+        finally:
+            self.tally.is_leader = False
 
     async def webhook(self) -> None:
         if self._settings.webhook is not None:
             ingress_class = self._settings.compile.ingress_class
-            await serve_webhook(self._client, self._settings.webhook, lambda: self._snapshot, ingress_class)
+            await serve_webhook(
+                self._client, self._settings.webhook, lambda: self._snapshot, ingress_class, self.tally.admission
+            )
 
     async def admin_api(self, cached: CachedAnswers) -> None:
         """The proxy is in the same pod, so its admin interface is on the same loopback."""
@@ -220,7 +243,7 @@ class _Role:
             await asyncio.Event().wait()
 
     async def _write_statuses(self) -> None:
-        self._writer = StatusWriter(self._client, self.events)
+        self._writer = StatusWriter(self._client, self.events, tally=self.tally.statuses)
         try:
             self._submit()
             await self._writer.run()

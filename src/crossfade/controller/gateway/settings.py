@@ -20,7 +20,7 @@ from crossfade.compile.gateway.settings import (
 )
 from crossfade.compile.model import ServerCertificate
 from crossfade.controller.mounted_certificate import CertificateFiles, mounted_files
-from crossfade.install.gateway import ACME_SECRETS, ELECTION_ID, HEALTH_PORT
+from crossfade.install.gateway import ACME_SECRETS, ELECTION_ID, HEALTH_PORT, METRICS_PORT
 from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Remark, read_settings
@@ -65,6 +65,7 @@ class GatewaySettings(Struct, frozen=True):
     publish_service: NamespacedName | None = None
     ads_address: str = ADS_ADDRESS
     health_port: int = HEALTH_PORT
+    metrics_port: int = METRICS_PORT
     webhook: WebhookSettings | None = None
     admin_listen: tuple[Listen, ...] = (Listen("127.0.0.1", ADMIN_API_PORT),)
     admin_certificate: ServerCertificate | None = None
@@ -108,6 +109,7 @@ class GatewaySettings(Struct, frozen=True):
             publish_service=_name(environ, "CONTROLLER_PUBLISH_SERVICE"),
             ads_address=environ.get("CROSSFADE_ADS_ADDRESS") or ADS_ADDRESS,
             health_port=_health_port(environ),
+            metrics_port=_port(environ, "CONTROLLER_METRICS_BIND_ADDRESS", str(METRICS_PORT)),
             webhook=_webhook(environ, namespace),
             admin_listen=_admin_listen(environ, kong),
             admin_certificate=admin_certificate(kong),

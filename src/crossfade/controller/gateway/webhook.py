@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crossfade.admission.kong import kong_handlers
-from crossfade.admission.server import admission_server
+from crossfade.admission.server import AdmissionTally, admission_server
 from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates
 from crossfade.certs.key_files import load_into
@@ -30,7 +30,11 @@ log = EventLog("crossfade.gateway")
 
 
 async def serve_webhook(
-    client: Client, settings: WebhookSettings, snapshot: Callable[[], Snapshot], ingress_class: str
+    client: Client,
+    settings: WebhookSettings,
+    snapshot: Callable[[], Snapshot],
+    ingress_class: str,
+    tally: AdmissionTally | None = None,
 ) -> None:
     """Until cancelled. Looks every minute, and when the registration changes, whether something must be renewed."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -56,7 +60,9 @@ async def serve_webhook(
             load_into(context, known.server)
 
     async with (
-        admission_server(kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context),
+        admission_server(
+            kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context, tally=tally
+        ),
         SupervisedTasks(log) as tasks,
     ):
         tasks.start("watch the webhook", registrations.run)

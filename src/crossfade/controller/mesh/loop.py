@@ -35,7 +35,8 @@ class MeshLoop:
     """`snapshot` and `model` are the latest; `model` is None until the first compilation.
 
     `on_compiled` is called after each that may have changed a state, `on_endpoints` after all, `on_found` when it is
-    known what a proxy refuses, `on_faults` with what became of faults. `clock` tells seconds
+    known what a proxy refuses, `on_faults` with what became of faults, `on_timed` with what compiling and encoding took
+    in seconds. `clock` tells seconds
     since 1970.
     """
 
@@ -51,6 +52,7 @@ class MeshLoop:
         on_found: Callable[[Finding], None] = lambda _: None,
         identities: IdentitySource | None = None,
         on_faults: Callable[[Sequence[FaultNews]], None] = lambda _: None,
+        on_timed: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.snapshot = Snapshot(0, {})
@@ -67,6 +69,7 @@ class MeshLoop:
         self._judged: tuple[object, ...] = ((),) * len(ROUTING_KINDS)
         self._has_new_refusals = asyncio.Event()
         self._on_faults = on_faults
+        self._on_timed = on_timed
         self._clock = clock
         self._has_published = asyncio.Event()
 
@@ -114,12 +117,14 @@ class MeshLoop:
             self._faults.tell((*self.model.faults, *self._publication.publish(self.model, self._clock())))
 
     def _apply(self, snapshot: Snapshot) -> None:
+        begun = time.monotonic()
         self.snapshot = snapshot
         self._refusals = current(snapshot, self._refusals)
         before, judged = self._compiler.routing, tuple(map(snapshot.all, ROUTING_KINDS))
         self.model = self._compiler.compile(snapshot, self._refusals)
         faults = self._publication.publish(self.model, self._clock())
         self._has_published.set()
+        self._on_timed(time.monotonic() - begun)
         self._faults.tell((*self.model.faults, *faults))
         if self._compiler.routing is not before:
             self._publication.blame()

@@ -49,9 +49,11 @@ from crossfade.controller.mesh.server_version import has_native_sidecars
 from crossfade.controller.mesh.settings import MeshSettings
 from crossfade.controller.mesh.shared_port import LOOPBACK, shared_port
 from crossfade.controller.mesh.webhooks import mesh_handlers
+from crossfade.controller.metrics import metrics_server
 from crossfade.controller.ports import PortUse, check_ports
 from crossfade.controller.registrations import Registrations
 from crossfade.controller.sources import ClusterSource
+from crossfade.controller.tally import ControllerTally, Expiry
 from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
     LEASE,
@@ -123,7 +125,8 @@ async def run_mesh_role(settings: MeshSettings) -> None:
             secrets = await may_read(client, (Secret,), log, otherwise="", is_optional=True)
             view = ClusterView(settings.cluster_domain, endpoints, pods, secrets, settings.uses_backend_groups)
             role = _MeshRole(settings, client, view)
-            await role.run()
+            async with metrics_server(role.tally, host=settings.host, port=settings.metrics_port):
+                await role.run()
 
 
 def _ports(settings: MeshSettings) -> Iterator[PortUse]:
@@ -183,9 +186,26 @@ class _MeshRole:
             on_found=self._report,
             identities=self._identities,
             on_faults=self._tell_faults,
+            on_timed=self._note_compiled,
         )
+        self.tally = ControllerTally(
+            "mesh",
+            "sidecar",
+            publisher=self._loop.publisher,
+            watches=lambda: self._source.watches,
+            expiries=self._expiries,
+        )
+        self._kinds = kinds
         self._has_native_sidecars = False
         self._missing = {"certificates", "webhook configurations", "webhook server", "ADS server"}
+
+    def _note_compiled(self, took_s: float) -> None:
+        found = self._loop.model.diagnostics if self._loop.model is not None else ()
+        self.tally.compiled(took_s, self._loop.snapshot, self._kinds, found)
+
+    def _expiries(self) -> Iterator[Expiry]:
+        for one in self._loop.model.certificates if self._loop.model is not None else ():
+            yield Expiry(one.owner.namespace, one.owner.name, "mesh", one.ends_at)
 
     def waits_for(self) -> str:
         """Nothing: ready."""
@@ -219,7 +239,8 @@ class _MeshRole:
 
     async def _write_statuses(self) -> None:
         """A writer for each term: what an earlier one left unwritten was decided on what is no longer so."""
-        self._writer = StatusWriter(self._client, self._events)
+        self._writer = StatusWriter(self._client, self._events, tally=self.tally.statuses)
+        self.tally.is_leader = True
         self._names = CloudMapNames(self._client, namespace=self._settings.namespace, manager=NAME, log=log)
         if self._aws is not None:
             self._registry = AwsRegistry(self._aws, log=log, on_problem=self._report_cloud_map)
@@ -235,6 +256,7 @@ class _MeshRole:
                     tasks.start("register at AWS", self._registry.run)
         finally:
             self._writer = self._names = self._registry = None
+            self.tally.is_leader = False
 
     def _submit_names(self) -> None:
         model = self._loop.model
@@ -287,7 +309,8 @@ class _MeshRole:
         tls = self._certificates.webhook_tls
         # Behind a chart's own Service there is one port for both.
         host, port = (LOOPBACK, 0) if self._mounted else (settings.host, settings.webhook_port)
-        async with admission_server(handlers, host=host, port=port, tls=tls) as webhooks:
+        tally = self.tally.admission
+        async with admission_server(handlers, host=host, port=port, tls=tls, tally=tally) as webhooks:
             self._missing.discard("webhook server")
             ads = await AdsServer.start(
                 publisher=self._loop.publisher,

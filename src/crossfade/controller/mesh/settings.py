@@ -19,6 +19,7 @@ from crossfade.install.mesh_names import (
     ADS_PORT,
     CLUSTER_DOMAIN,
     HEALTH_PORT,
+    METRICS_PORT,
     NAME,
     NAMESPACE,
     WEBHOOK_PORT,
@@ -64,6 +65,7 @@ class MeshSettings(Struct, frozen=True):
     webhook_tls: WebhookTls = WebhookTls()
     ads_port: int = ADS_PORT
     health_port: int = HEALTH_PORT
+    metrics_port: int = METRICS_PORT
     sidecar: SidecarSettings = SidecarSettings(
         PROXY_IMAGE, INIT_IMAGE, ads_address(NAMESPACE, CLUSTER_DOMAIN), "", __version__
     )

@@ -56,6 +56,14 @@ def cached_filter(token: str, options: EnvoyOptions) -> hcm_v3.HttpFilter:
     )
 
 
+def metrics_filter(admin_port: int, options: EnvoyOptions) -> hcm_v3.HttpFilter:
+    """Answers every request, from what the module has counted and what it finds at the admin port."""
+    config = StringValue(value=json.dumps({"admin_port": admin_port}))
+    return hcm_v3.HttpFilter(
+        name=names.METRICS_FILTER, typed_config=packed(_module_filter(names.METRICS_FILTER, config, options))
+    )
+
+
 def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:
     """Chooses the route, before Envoy looks for one. Scheme and port are the listener's, whatever a client says."""
     listener = json.dumps({"scheme": scheme, "port": port})

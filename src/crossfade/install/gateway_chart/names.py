@@ -26,6 +26,7 @@ ELECTION: Final = first_of(
     Unlisted("ingressController.env.election_id", ""), text(f"{_ELECTION}-", Value("ingressController.ingressClass"))
 )
 HEALTH_PORT: Final = 10254
+METRICS_PORT: Final = 10255
 
 NAME: Final = Named("kong.name", first_of(Value("nameOverride"), "kong"))
 FULLNAME: Final = Named("kong.fullname", first_of(Value("fullnameOverride"), text(RELEASE, "-", NAME)))

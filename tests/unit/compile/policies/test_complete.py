@@ -32,6 +32,7 @@ COMPARED_IN: Final = {
     "mtls-auth": "tests/e2e/test_gateway_mtls_auth.py",
     "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
     "post-function": "tests/e2e/test_gateway_functions.py",
+    "prometheus": "tests/compat/test_kong_metrics.py",
     "standard-webhooks": "tests/e2e/policy_module/test_standard_webhooks.py",
 }
 

@@ -1,0 +1,1 @@
+"""prometheus: counts requests for Prometheus."""

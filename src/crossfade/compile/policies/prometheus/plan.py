@@ -1,0 +1,15 @@
+"""prometheus for the policy module: its configuration as it stands."""
+
+from typing import Final
+
+from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
+from crossfade.compile.policies.prometheus.schema import SCHEMA, without_effect
+
+PLUGIN: Final = Plugin(
+    name="prometheus",
+    priority=13,
+    takes_consumer=True,
+    schema=SCHEMA,
+    warnings=without_effect,
+    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
+)
