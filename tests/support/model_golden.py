@@ -14,6 +14,8 @@ from crossfade_kube.meta import ObjectRef
 
 # Of mappings those that only few models have.
 LEFT_OUT_EMPTY = frozenset({"mesh"})
+# What a cluster's name says already.
+LEFT_OUT = frozenset({"reaches"})
 
 
 def plain(value: Any) -> Any:
@@ -32,7 +34,8 @@ def plain(value: Any) -> Any:
             return {
                 field.name: plain(getattr(value, field.name))
                 for field in fields
-                if (field.required or getattr(value, field.name) != field.default)
+                if field.name not in LEFT_OUT
+                and (field.required or getattr(value, field.name) != field.default)
                 and (field.name not in LEFT_OUT_EMPTY or getattr(value, field.name))
             }
         case dict():

@@ -167,6 +167,14 @@ def other_endpoints(name: str) -> str:
     return name.removesuffix(_TAKES_HTTP2) if name.endswith(_TAKES_HTTP2) else carried_endpoints(name)
 
 
+class ReachedNode(Struct, frozen=True):
+    """Whom a cluster of a mesh reaches; `aws_name` is its name at AWS."""
+
+    name: str
+    namespace: str
+    aws_name: str
+
+
 class Cluster(Struct, frozen=True):
     """`endpoints` of a DNS discovery is exactly one name and port. A cluster without endpoints answers 503.
 
@@ -201,6 +209,8 @@ class Cluster(Struct, frozen=True):
     header_case: HeaderCase = HeaderCase.LOWER
     is_carried: bool = False
     """HTTP/1 over a protocol of HTTP/2, to endpoints that are all proxies of ours."""
+    reaches: ReachedNode | None = None
+    """Under which name its requests are counted."""
 
     @property
     def endpoints_name(self) -> str:
@@ -236,6 +246,12 @@ class AccessLog(Struct, frozen=True):
     json: tuple[tuple[str, str], ...] = ()
 
 
+class Telemetry(Struct, frozen=True):
+    """What is told of requests. `counts_requests`: by who asks whom, in the App Mesh dialect."""
+
+    counts_requests: bool = True
+
+
 class HttpHandler(Struct, frozen=True):
     """Requests are routed by the `RouteTable` of that name; in the Kong dialect by the gateway's own tables."""
 
@@ -253,6 +269,7 @@ class HttpHandler(Struct, frozen=True):
     """In the App Mesh dialect."""
     filters: RouteFilters = RouteFilters()
     """In the App Mesh dialect: those that routes of the table ask for."""
+    telemetry: Telemetry = Telemetry()
 
 
 class TcpHandler(Struct, frozen=True):

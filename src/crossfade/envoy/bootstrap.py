@@ -18,6 +18,7 @@ from crossfade.envoy.names import (
     metrics_socket,
 )
 from crossfade.envoy.probes import ProbedPort, probe_clusters, probe_listener
+from crossfade.envoy.telemetry.keys import EXTENSION_KEY, REQUESTS_KEY, bucket_settings
 
 Json = dict[str, Any]
 
@@ -75,6 +76,8 @@ def bootstrap(
     probes: tuple[ProbedPort, ...] = (),
     probes_address: str = "0.0.0.0",
     admin_log: str = "",
+    counts_requests: bool = True,
+    has_metric_extension: bool = False,
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
 
@@ -84,8 +87,13 @@ def bootstrap(
     `stats_tags` (name, value) are added to every statistic. `told` are settings that the control plane is to know; they
     show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
     `sds_socket` is where an agent gives certificates. `probes` are listened for on `probes_address`.
-    `admin_log` is a file.
+    `admin_log` is a file. A proxy of a mesh `counts_requests`, and those of App Mesh's extension besides.
     """
+    static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)
+    if not counts_requests:
+        static_layer[REQUESTS_KEY] = 0
+    if has_metric_extension:
+        static_layer[EXTENSION_KEY] = 100
     manager: Json = {}
     if socket_mark is not None:
         option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
@@ -103,7 +111,10 @@ def bootstrap(
         },
         "cluster_manager": manager,
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
-        "stats_config": {"stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags]},
+        "stats_config": {
+            "stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags],
+            "histogram_bucket_settings": bucket_settings(),
+        },
         "dynamic_resources": {
             "ads_config": _ads_config(),
             "lds_config": _over_ads(),
@@ -124,7 +135,7 @@ def bootstrap(
         },
         "layered_runtime": {
             "layers": [
-                {"name": "crossfade", "static_layer": _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)},
+                {"name": "crossfade", "static_layer": static_layer},
                 {"name": "admin", "admin_layer": {}},
             ]
         },

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec.structs import asdict
+
 from crossfade.compile.model import (
     CircuitBreakers,
     Cluster,
@@ -27,6 +29,7 @@ from crossfade.envoy.proto import (
     upstream_http_v3,
 )
 from crossfade.envoy.sources import ads
+from crossfade.envoy.telemetry.stats_log import TARGET_METADATA
 from crossfade.envoy.tls import client_tls
 
 # Names follow a Service within seconds; cluster DNS answers locally, so asking often costs nothing.
@@ -48,6 +51,10 @@ def cluster_from_model(cluster: Cluster) -> cluster_v3.Cluster:
         message.transport_socket.CopyFrom(client_tls(cluster.tls, cluster.protocol))
     if cluster.mesh_tls is not None:
         message.transport_socket.CopyFrom(upstream(cluster.mesh_tls, cluster.protocol))
+    if cluster.reaches is not None:
+        fields = message.metadata.filter_metadata[TARGET_METADATA].fields
+        for key, text in asdict(cluster.reaches).items():
+            fields[key].string_value = text
     fill_balancing(message, cluster.balancing)
     fill_health(message, cluster)
     return message

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from crossfade.compile.model import Dialect, HttpHandler, Protocol
+from crossfade.compile.model import Dialect, Direction, HttpHandler, Protocol
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.carried import fill_carried_downstream
@@ -26,6 +26,7 @@ from crossfade.envoy.proto import (
 )
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
+from crossfade.envoy.telemetry.stats_log import request_logs
 
 # nginx: client_header_timeout, keepalive_timeout, http2_max_concurrent_streams.
 KONG_HEADERS_TIMEOUT_S = 60
@@ -39,7 +40,13 @@ GATEWAY_WEBSOCKET = "websocket "
 
 
 def connection_manager(
-    handler: HttpHandler, options: EnvoyOptions, *, has_tls: bool, port: int, tells_certificate: bool = False
+    handler: HttpHandler,
+    options: EnvoyOptions,
+    *,
+    has_tls: bool,
+    port: int,
+    tells_certificate: bool = False,
+    direction: Direction = Direction.INBOUND,
 ) -> hcm_v3.HttpConnectionManager:
     """`port` is the listener's. With `tells_certificate` the policy module learns what a client has shown.
 
@@ -64,6 +71,8 @@ def connection_manager(
             message.set_current_client_cert_details.chain = True
     else:
         message.tracing.SetInParent()
+        if handler.telemetry.counts_requests:
+            message.access_log.extend(request_logs(direction))
         message.normalize_path.value = True
         message.merge_slashes = True
         fill_header_case(message.http_protocol_options.header_key_format, handler.header_case)

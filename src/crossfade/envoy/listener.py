@@ -61,7 +61,7 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
     if matcher is not None:
         message.filter_chain_matcher.CopyFrom(matcher)
     for chain in listener.chains:
-        built = _filter_chain(chain, options, port=listener.port, has_match=matcher is None)
+        built = _filter_chain(chain, options, listener, has_match=matcher is None)
         if built.HasField("filter_chain_match") or chain.server_names or chain.one_label_names:
             message.filter_chains.append(built)
         else:
@@ -115,7 +115,9 @@ def _port_rule(port: int) -> listener_v3.ListenerFilterChainMatchPredicate:
     return rule
 
 
-def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int, has_match: bool) -> listener_v3.FilterChain:
+def _filter_chain(
+    chain: FilterChain, options: EnvoyOptions, listener: Listener, *, has_match: bool
+) -> listener_v3.FilterChain:
     message = listener_v3.FilterChain(name=chain.name)
     if chain.destination_port is not None:
         message.filter_chain_match.destination_port.value = chain.destination_port
@@ -131,7 +133,7 @@ def _filter_chain(chain: FilterChain, options: EnvoyOptions, *, port: int, has_m
     if isinstance(chain.handler, TcpHandler) and chain.handler.finds_host_on is not None:
         by_name = packed(sni_dfp_v3.FilterConfig(port_value=chain.handler.finds_host_on, dns_cache_config=name_cache()))
         message.filters.add(name=names.BY_SERVER_NAME, typed_config=by_name)
-    message.filters.append(_network_filter(chain, options, port=port))
+    message.filters.append(_network_filter(chain, options, listener))
     return message
 
 
@@ -149,14 +151,15 @@ def _alpn(chain: FilterChain) -> tuple[str, ...]:
     return ("h2", "http/1.1") if handler.takes_http2 else ("http/1.1",)
 
 
-def _network_filter(chain: FilterChain, options: EnvoyOptions, *, port: int) -> listener_v3.Filter:
+def _network_filter(chain: FilterChain, options: EnvoyOptions, listener: Listener) -> listener_v3.Filter:
     if isinstance(chain.handler, HttpHandler):
         manager = connection_manager(
             chain.handler,
             options,
             has_tls=chain.certificate is not None,
             tells_certificate=chain.asked is not None,
-            port=port,
+            port=listener.port,
+            direction=listener.direction,
         )
         return listener_v3.Filter(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
     return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler)))

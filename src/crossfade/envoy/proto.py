@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.config.listener import v3 as listener_v3
     from crossfade._generated.envoy.stubs.envoy.config.route import v3 as route_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.file import v3 as file_log_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stats import v3 as stats_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stream import v3 as stream_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dns import v3 as dns_cluster_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dynamic_forward_proxy import v3 as dfp_cluster_v3
@@ -127,6 +128,7 @@ __all__ = [
     "route_v3",
     "router_v3",
     "sni_dfp_v3",
+    "stats_log_v3",
     "stream_log_v3",
     "tcp_proxy_v3",
     "tls_inspector_v3",
@@ -235,6 +237,7 @@ PACKAGES = {
     "previous_hosts_v3": "envoy.extensions.retry.host.previous_hosts.v3",
     "raw_buffer_v3": "envoy.extensions.transport_sockets.raw_buffer.v3",
     "route_v3": "envoy.config.route.v3",
+    "stats_log_v3": "envoy.extensions.access_loggers.stats.v3",
     "stream_log_v3": "envoy.extensions.access_loggers.stream.v3",
     "router_v3": "envoy.extensions.filters.http.router.v3",
     "tcp_proxy_v3": "envoy.extensions.filters.network.tcp_proxy.v3",

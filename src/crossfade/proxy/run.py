@@ -9,10 +9,17 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
+from crossfade.envoy.telemetry.keys import (
+    AWS_NODE_VARIABLE,
+    MESH_VARIABLE,
+    NAMESPACE_VARIABLE,
+    NODE_VARIABLE,
+)
 from crossfade.kong_conf.listen import Listen, are_rivals
 from crossfade.kong_conf.reading import Reading, read_settings
 from crossfade.kong_conf.settings import STDERR, KongSettings
@@ -67,6 +74,10 @@ class ProxySettings(NamedTuple):
     probes: tuple[ProbedPort, ...] = ()
     more_ips: tuple[str, ...] = ()
     admin_log: str = ""
+    counts_requests: bool = True
+    has_metric_extension: bool = False
+    own_names: Mapping[str, str] = MappingProxyType({})
+    """For Envoy's environment: under which names its requests are counted."""
 
 
 class SettingsError(Exception):
@@ -117,6 +128,9 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         probes=_probes(environment.get("CROSSFADE_PROBES", "")),
         more_ips=() if is_gateway else _more_ips(environment),
         admin_log=environment.get("ENVOY_ADMIN_ACCESS_LOG_FILE", ""),
+        counts_requests=environment.get("CROSSFADE_MESH_METRICS") != "off",
+        has_metric_extension=environment.get("APPMESH_METRIC_EXTENSION_VERSION") == "1",
+        own_names=_own_names(environment.get("APPMESH_VIRTUAL_NODE_NAME", ""), namespace),
     )
 
 
@@ -126,6 +140,18 @@ def _more_ips(environment: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     found = environment.get("POD_IPS", "").split(",")
     return tuple(ip.strip() for ip in found if ip.strip() not in ("", environment.get("POD_IP")))
+
+
+def _own_names(path: str, namespace: str) -> dict[str, str]:
+    """Of `mesh/<mesh>[@owner]/virtualNode/<name>`; the object's own name unless it has another at AWS."""
+    parts = path.split("/")
+    mesh, aws_name = (parts[1].partition("@")[0], parts[3]) if len(parts) == 4 else ("unknown", "unknown")
+    return {
+        MESH_VARIABLE: mesh,
+        AWS_NODE_VARIABLE: aws_name,
+        NODE_VARIABLE: aws_name.removesuffix(f"_{namespace}"),
+        NAMESPACE_VARIABLE: namespace,
+    }
 
 
 def _probes(text: str) -> tuple[ProbedPort, ...]:
@@ -244,6 +270,8 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
             probes=settings.probes,
             probes_address=settings.pod_ip or "0.0.0.0",
             admin_log=settings.admin_log,
+            counts_requests=settings.counts_requests,
+            has_metric_extension=settings.has_metric_extension,
         )
     )
 
@@ -299,6 +327,7 @@ def _run(settings: ProxySettings, workdir: Path) -> int:
             concurrency=settings.concurrency,
             log_level=settings.log_level,
             log_path=settings.log_path,
+            environment=dict(settings.own_names),
         )
 
     end = EndSettings(

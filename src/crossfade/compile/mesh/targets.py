@@ -16,7 +16,7 @@ from crossfade.compile.mesh.discovery import cluster_discovery
 from crossfade.compile.mesh.links import NODE_CLUSTER_PATH, Links
 from crossfade.compile.mesh.membership import Refusal
 from crossfade.compile.mesh.timing import health_check, outlier_detection
-from crossfade.compile.model import Algorithm, Balancing, Cluster, Discovery, Protocol
+from crossfade.compile.model import Algorithm, Balancing, Cluster, Discovery, Protocol, ReachedNode
 from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Destination
 from crossfade_kube.meta import ObjectRef
@@ -120,6 +120,7 @@ def _made_cluster(node: VirtualNode, listener: Listener, mesh: str, links: Links
         outlier_detection=outlier_detection(listener.outlier_detection),
         mesh_tls=links.identities.offered(node, listener, links.secrets),
         shares_endpoints=found.kind is Discovery.EDS,
+        reaches=ReachedNode(node.metadata.name, node.metadata.namespace, node.aws_name),
         prefers_own_zone=found.kind is Discovery.EDS and ZONES.of_either(node, links.mesh) == "prefer-own",
     )
 

@@ -1,0 +1,1 @@
+"""What a proxy counts of its requests and tells others."""
