@@ -1,4 +1,4 @@
-"""`python -m generate.dashboards`: Grafana's dashboards and the operator's form of the alert rules, from what stands here."""
+"""`python -m generate.dashboards`: Grafana's dashboards, and the alert rules as the operator takes them."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ class Panel(NamedTuple):
 
 
 def _quantile(quantile: str, metric: str, labels: str) -> str:
-    rate = f"rate({metric}_bucket{{service=~\"$service\"}}[{RATE}])"
+    rate = f'rate({metric}_bucket{{service=~"$service"}}[{RATE}])'
     return f"histogram_quantile({quantile}, sum by ({labels}, le) ({rate}))"
 
 
@@ -40,9 +40,33 @@ GATEWAY: Final = (
     Panel("Service, 95 %", _quantile("0.95", "kong_upstream_latency_ms", "service"), "{{service}}", "ms"),
     Panel("Gateway, 95 %", _quantile("0.95", "kong_kong_latency_ms", "service"), "{{service}}", "ms"),
     Panel("Bytes", _rate("kong_bandwidth_bytes", "service, direction"), "{{service}} {{direction}}", "Bps"),
-    Panel("Connections", "sum by (state) (kong_nginx_connections_total{state=~\"active|waiting|writing\"})", "{{state}}"),
+    Panel("Connections", 'sum by (state) (kong_nginx_connections_total{state=~"active|waiting|writing"})', "{{state}}"),
     Panel("Targets not healthy", 'sum by (upstream) (kong_upstream_target_health{state="unhealthy"})', "{{upstream}}"),
     Panel("Memory of metrics", "kong_memory_lua_shared_dict_bytes", "{{shared_dict}}", "bytes"),
+)
+_CALLERS: Final = 'reporter="source"'
+_FAILED: Final = f'{_CALLERS},code_class=~"5xx|none"'
+MESH: Final = (
+    Panel(
+        "Requests", _rate("crossfade_requests_total", "source, target", _CALLERS), "{{source}} to {{target}}", "reqps"
+    ),
+    Panel(
+        "Errors",
+        f"{_rate('crossfade_requests_total', 'source, target', _FAILED)}"
+        f" or 0 * {_rate('crossfade_requests_total', 'source, target', _CALLERS)}",
+        "{{source}} to {{target}}",
+        "reqps",
+    ),
+    Panel("By status", _rate("crossfade_requests_total", "code_class", _CALLERS), "{{code_class}}", "reqps"),
+    Panel("Why proxies answered", _rate("crossfade_requests_total", "flags", _CALLERS), "{{flags}}", "reqps"),
+    Panel("Called", _rate("crossfade_requests_total", "target", 'reporter="destination"'), "{{target}}", "reqps"),
+    Panel(
+        "Duration, 95 %",
+        "histogram_quantile(0.95, "
+        f"{_rate('crossfade_request_duration_milliseconds_bucket', 'source, target, le', _CALLERS)})",
+        "{{source}} to {{target}}",
+        "ms",
+    ),
 )
 CONTROL_PLANE: Final = (
     Panel("Proxies", "sum by (kind) (crossfade_xds_proxies)", "{{kind}}"),
@@ -66,7 +90,11 @@ CONTROL_PLANE: Final = (
     Panel("Watches", "min by (kind) (crossfade_kube_watch_connected)", "{{kind}}"),
     Panel("Leader", "crossfade_leader", "{{instance}}"),
 )
-DASHBOARDS: Final = {"gateway": ("Crossfade gateway", GATEWAY), "control-plane": ("Crossfade control plane", CONTROL_PLANE)}
+DASHBOARDS: Final = {
+    "mesh": ("Crossfade mesh", MESH),
+    "gateway": ("Crossfade gateway", GATEWAY),
+    "control-plane": ("Crossfade control plane", CONTROL_PLANE),
+}
 
 
 def dashboard_text(name: str) -> str:
@@ -79,13 +107,18 @@ def dashboard_text(name: str) -> str:
         board.with_variable(values.datasource(source).include_all(True).all_value(".*").multi(True))
     for panel in panels:
         board.with_panel(_panel(panel))
-    return json.dumps(json.loads(JSONEncoder(sort_keys=True, indent=2).encode(board.build())), indent=2, sort_keys=True) + "\n"
+    return (
+        json.dumps(json.loads(JSONEncoder(sort_keys=True, indent=2).encode(board.build())), indent=2, sort_keys=True)
+        + "\n"
+    )
 
 
 def _panel(panel: Panel) -> timeseries.Panel:
-    query = prometheus.Dataquery().expr(panel.query).legend_format(panel.legend)
+    query = prometheus.Dataquery().ref_id("A").expr(panel.query).legend_format(panel.legend)
     source = DataSourceRef(type_val="prometheus", uid="${datasource}")
-    return timeseries.Panel().title(panel.title).datasource(source).unit(panel.unit).with_target(query).span(12).height(8)
+    return (
+        timeseries.Panel().title(panel.title).datasource(source).unit(panel.unit).with_target(query).span(12).height(8)
+    )
 
 
 def rule_text() -> str:

@@ -22,6 +22,7 @@ PAGES = (
     "docs/how-to/check-manifests.md",
     "docs/how-to/explain-a-request.md",
     "docs/how-to/migrate-from-kong.md",
+    "docs/how-to/prometheus-and-grafana.md",
     "docs/how-to/read-the-admin-api.md",
 )
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")

@@ -1,76 +1,15 @@
 """What a sidecar counts of requests, under our names and App Mesh's, as its environment has it."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
-from msgspec import structs
 
-from crossfade.compile.model import Direction, ProxyModel, ReachedNode
-from crossfade.envoy.resources import resources_from_model
-from crossfade.envoy.settings import EnvoyOptions
-from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.run import bootstrap_from_settings, settings_from_environment
-from crossfade.xds.auth import always
-from crossfade.xds.publisher import Publisher
-from crossfade.xds.server import AdsServer
-from tests.support.envoy import backend, get, until
-from tests.support.models import local_cluster, proxy_model, route_to
-from tests.support.ports import free_ports
+from tests.support.envoy import get, until
+from tests.support.sidecar import sidecar
 
 pytestmark = pytest.mark.envoy
-
-_PATH = "mesh/dj-app/virtualNode/dj_prod"
-
-
-def model(directions: Mapping[Direction, int], backend_port: int) -> ProxyModel:
-    """Everything goes to the node `jazz`."""
-    cluster = structs.replace(local_cluster("c", backend_port), reaches=ReachedNode("jazz", "music", "jazz_music"))
-    made = proxy_model(route_to("c"), clusters=(cluster,))
-    (listener,), (table,) = made.listeners, made.route_tables
-    (host,) = table.virtual_hosts
-    listeners = tuple(
-        structs.replace(listener, name=str(direction), port=port, direction=direction)
-        for direction, port in directions.items()
-    )
-    table = structs.replace(table, virtual_hosts=(structs.replace(host, name="jazz.music.svc.cluster.local"),))
-    return structs.replace(made, listeners=listeners, route_tables=(table,))
-
-
-@asynccontextmanager
-async def sidecar(tmp_path: Path, environment: Mapping[str, str]) -> AsyncIterator[tuple[int, int, int]]:
-    """Ports of its outbound and inbound listener and of its admin interface."""
-    outbound, inbound, admin = free_ports(3)
-    publisher = Publisher()
-    server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("p"))
-    settings = settings_from_environment(
-        {
-            "CROSSFADE_ADS_ADDRESS": f"127.0.0.1:{server.port}",
-            "ENVOY_ADMIN_ACCESS_PORT": str(admin),
-            "APPMESH_VIRTUAL_NODE_NAME": _PATH,
-            "POD_NAMESPACE": "prod",
-            **environment,
-        },
-        is_gateway=False,
-    )
-    async with backend("jazz") as jazz:
-        ports = {Direction.OUTBOUND: outbound, Direction.INBOUND: inbound}
-        publisher.publish("p", resources_from_model(model(ports, jazz.port), options=EnvoyOptions()))
-        process = EnvoyProcess.start(
-            bootstrap_from_settings(settings),
-            workdir=tmp_path,
-            log_level="critical",
-            environment=dict(settings.own_names),
-        )
-        try:
-            yield outbound, inbound, admin
-        finally:
-            process.kill()
-            process.wait(10)
-            await server.stop()
 
 
 async def counted(http: aiohttp.ClientSession, outbound: int, inbound: int, admin: int) -> str:

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a gateway and a controller: its rules hold, and each panel of the dashboards shows something."""
+"""A real Prometheus scrapes gateway and controller: rules hold, and each panel of the dashboards shows something."""
 
 import asyncio
 import subprocess
@@ -23,8 +23,10 @@ from crossfade.xds.publisher import Publisher
 from crossfade_kube.core import Service
 from crossfade_kube.meta import ObjectMeta, ObjectRef
 from crossfade_kube.tally import WatchTally
+from tests.support.envoy import get
 from tests.support.gateway import RunningGateway, ingress, running_gateway, service, upstream
 from tests.support.ports import free_ports
+from tests.support.sidecar import sidecar
 
 pytestmark = [pytest.mark.envoy, pytest.mark.timeout(60)]
 
@@ -100,7 +102,14 @@ async def prometheus(folder: Path, http: aiohttp.ClientSession, targets: dict[st
         "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "500ms"},
         "rule_files": [str(FOLDER / "alerts.yaml")],
         "scrape_configs": [
-            {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}
+            {
+                "job_name": name,
+                "metrics_path": "/stats/prometheus" if name == "sidecar" else "/metrics",
+                "static_configs": [{"targets": [f"127.0.0.1:{target}"]}],
+                "metric_relabel_configs": [
+                    {"source_labels": ["__name__"], "regex": "envoy_(crossfade_.+)", "target_label": "__name__"}
+                ],
+            }
             for name, target in targets.items()
         ],
     }
@@ -122,23 +131,30 @@ async def test_rules_hold_and_every_panel_shows_something(tmp_path: Path) -> Non
     async with (
         aiohttp.ClientSession() as http,
         metrics_server(tally(), host="127.0.0.1", port=0) as controller,
+        sidecar(tmp_path, {}) as (outbound, inbound, admin),
     ):
         assert controller is not None
         with gateway(tmp_path / "manifests", status) as running:
-            async with prometheus(tmp_path, http, {"gateway": status, "controller": controller}) as asked:
-                await all_shown(asked, running)
+            targets = {"gateway": status, "controller": controller, "sidecar": admin}
+            async with prometheus(tmp_path, http, targets) as asked:
+                await all_shown(asked, running, [(http, outbound), (http, inbound)])
                 rules = [rule for group in (await asked.ask("rules"))["groups"] for rule in group["rules"]]
                 assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-                assert len(rules) == 9
+                assert len(rules) == 11
                 assert {one["value"][1] for one in await asked.series("up")} == {"1"}
 
 
-async def all_shown(asked: Prometheus, running: RunningGateway) -> None:
+async def all_shown(
+    asked: Prometheus, running: RunningGateway, others: list[tuple[aiohttp.ClientSession, int]]
+) -> None:
+    """While requests go through the gateway, and to the ports of `others`."""
     missing = {panel.query: panel.title for _, panels in DASHBOARDS.values() for panel in panels}
     async with asyncio.timeout(20):
         while missing:
             await asyncio.to_thread(running.get, "/open")
             await asyncio.to_thread(running.get, "/closed")
+            for http, port in others:
+                await get(http, port)
             for query in list(missing):
                 if await asked.series(query.replace(RATE, "5s").replace("$service", ".*")):
                     del missing[query]

@@ -29,6 +29,7 @@ EFFECTIVE: Final = frozenset(
         "ingress-class",
         "kubeconfig",
         "log-level",
+        "metrics-bind-address",
         "publish-service",
     }
 )
@@ -59,7 +60,6 @@ WITHOUT_EFFECT: Final = {
     "leader-election-namespace": "the leader is elected in the pod's own namespace",
     "log-format": "each message is one line of text",
     "metrics-access-filter": "the metrics are no secret",
-    "metrics-bind-address": "its port is fixed",
     "profiling": _PROFILES,
     "proxy-sync-seconds": _RATE,
     "proxy-timeout-seconds": _RATE,
