@@ -143,6 +143,7 @@ CASES: Mapping[str, Case] = {
             "header_filter": ["kong.response.set_header('X-Down', 'yes')"],
         }
     ),
+    "prometheus": Case({"status_code_metrics": True, "latency_metrics": True, "bandwidth_metrics": True}),
     "proxy-cache-bypass": Case({"strategy": "memory", "request_method": ["PUT"]}, plugin="proxy-cache"),
     "proxy-cache-hit": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache", answers=True),
     "proxy-cache-miss": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache", varies=True),
