@@ -80,6 +80,21 @@ def test_a_sidecar_tells_nothing() -> None:
     assert "metadata" not in json.loads(bootstrap_from_settings(settings))["node"]
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("mesh/dj-app/virtualNode/jazz_prod", ("dj-app", "jazz_prod", "jazz")),
+        ("mesh/m@123456789012/virtualGateway/other", ("m", "other", "other")),
+        ("nonsense", ("unknown", "unknown", "unknown")),
+    ],
+)
+def test_under_which_names_requests_are_counted(path: str, expected: tuple[str, ...]) -> None:
+    environment = SIDECAR | {"APPMESH_VIRTUAL_NODE_NAME": path, "POD_NAMESPACE": "prod"}
+    names = settings_from_environment(environment, is_gateway=False).own_names
+    assert (names["CROSSFADE_MESH"], names["CROSSFADE_AWS_NODE"], names["CROSSFADE_NODE"]) == expected
+    assert names["CROSSFADE_NODE_NAMESPACE"] == "prod"
+
+
 def test_the_certificate_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
     file.write_text("PEM")
