@@ -164,7 +164,7 @@ def test_tcp_leaves_out_what_has_no_weight() -> None:
 def test_access_log_formats() -> None:
     def log(value: AccessLog) -> dict[str, Any]:
         handler = HttpHandler("rds", "s", Dialect.APP_MESH, access_log=value)
-        (one,) = manager(FilterChain("all", handler))["access_log"]
+        one, *_ = manager(FilterChain("all", handler))["access_log"]
         result: dict[str, Any] = one["typed_config"]
         return result
 
