@@ -17,6 +17,7 @@ from crossfade.install.gateway_chart.names import (
     ELECTION_ID,
     FULLNAME,
     HEALTH_PORT,
+    METRICS_PORT,
     WEBHOOK_NAME,
     WEBHOOK_SERVICE,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "CONTROLLER_NAME",
     "ELECTION_ID",
     "HEALTH_PORT",
+    "METRICS_PORT",
     "GatewayInstallSettings",
     "gateway_api_crds",
     "gateway_crd",
