@@ -13,6 +13,7 @@ from crossfade_kube.errors import Forbidden
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.reflector import Reflector, WhenForbidden
 from crossfade_kube.resources import ENDPOINTS
+from crossfade_kube.tally import WatchTally
 from crossfade_kube.watch import Sink, WatchEvent
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,13 @@ class EndpointsReflector:
             when_forbidden=WhenForbidden.GIVE_UP,
             synced=self.synced,
         )
+        self._reads_endpoints = False
         self._endpoints = Reflector(client, ENDPOINTS, AsSlices(sink), namespace=namespace, synced=self.synced)
+
+    @property
+    def tally(self) -> WatchTally:
+        """Of what is read."""
+        return self._endpoints.tally if self._reads_endpoints else self._slices.tally
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -42,6 +49,7 @@ class EndpointsReflector:
         except Forbidden as exc:
             fields = {"resource": self.resource.plural, "effect": "Endpoints are read instead", "reason": exc}
             log.warning("kube.forbidden", extra={"fields": fields})
+        self._reads_endpoints = True
         await self._endpoints.run()
 
 

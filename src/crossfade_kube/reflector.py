@@ -113,6 +113,8 @@ class Reflector:
             self._report("kube.forbidden", exc, effect="the kind counts as empty")
             self._sink.replace([])
             self.synced.set()
+        # Nothing is missed of what is not to be read.
+        self.tally.is_connected = self._refusals >= _MOST_REFUSALS
         await self._sleep(self._refused_backoff.next_s())
 
     def _miss_kind(self) -> None:
