@@ -45,6 +45,7 @@ def api_server(layout: Layout) -> list[str]:
         "kubelet-preferred-address-types": "InternalIP",
         "proxy-client-cert-file": f"{pki}/front-proxy.crt",
         "proxy-client-key-file": f"{pki}/front-proxy.key",
+        "requestheader-allowed-names": "front-proxy",
         "requestheader-client-ca-file": f"{pki}/ca.crt",
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
         "requestheader-group-headers": "X-Remote-Group",
