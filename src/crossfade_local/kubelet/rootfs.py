@@ -10,6 +10,7 @@ import os
 import shlex
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,6 +82,7 @@ class MachineView:
         _make_etc(root, files)
         for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
             _mount_volume(root, mount)
+            self._uncover(root, mount)
         for name, argv in programs.items():
             _place_program(root, name, argv)
         namespaces.pivot_root(str(root))
@@ -106,6 +108,15 @@ class MachineView:
         for path in self._exposed:
             if path.parts[1] in _OWN:
                 _bind_at(path, root)
+
+    def _uncover(self, root: Path, mount: Mount) -> None:
+        """Programs come from the machine, also from below a directory that a volume has taken the place of."""
+        hidden = Path(os.path.normpath(mount.target))
+        for path in self._exposed:
+            if hidden in path.parents:
+                # In a volume that cannot be written to there is no place for it.
+                with suppress(OSError):
+                    _bind_at(path, root)
 
     def _show_machine(self) -> None:
         blocked = {ancestor for path in self._exposed if (ancestor := _closed_ancestor(path))}

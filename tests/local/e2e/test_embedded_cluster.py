@@ -31,8 +31,12 @@ SOON_S = 15.0
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
     directory = tmp_path_factory.mktemp("cluster")
+    program = directory / "programs" / "keeps"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexec sleep infinity\n")
+    program.chmod(0o755)
     images = directory / "images.yaml"
-    images.write_text(IMAGES)
+    images.write_text(f'{IMAGES}- {{match: "keeps:*", argv: ["{program}"]}}\n')
     with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
         yield running
 
@@ -448,6 +452,16 @@ def _command_lines() -> Iterator[bytes]:
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             yield file.read_bytes()
+
+
+def test_a_volume_hides_no_program_of_an_image(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+    """The image's own is below a directory of the machine in whose place the volume is."""
+    above = f"/{tmp_path.parts[1]}"
+    volumes = [{"name": "scratch", "emptyDir": {}}]
+    mounts = [{"name": "scratch", "mountPath": above}]
+    create_pod(cluster, "covered", container("keeps:1", volumeMounts=mounts), volumes=volumes)
+    wait_ready(cluster, "covered")
+    assert run(cluster, "covered", f"touch {above}/mine && ls {above}").split() == sorted(["mine", tmp_path.parts[2]])
 
 
 def test_read_only_root_and_refused_host_network(cluster: EmbeddedCluster) -> None:
