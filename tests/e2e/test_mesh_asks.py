@@ -190,7 +190,8 @@ POST = b"POST / HTTP/1.1\r\nHost: app\r\n"
         (POST + b"transfer-encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", b"413"),
         (POST + b"upgrade: websocket\r\ntransfer-encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", b"413"),
         (b"GET / HTTP/1.1\r\nHost: app\r\n\r\n", b"200"),
-        (b"GET / HTTP/1.1\r\nHost: app\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", b"200"),
+        # It was asked, and knows no WebSocket.
+        (b"GET / HTTP/1.1\r\nHost: app\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", b"502"),
     ],
 )
 async def test_requests_larger_than_the_limit_do_not_reach_the_application(

@@ -15,20 +15,30 @@ from tests.support.ports import free_ports
 
 SOON_S = 2.0
 COMMANDS = (["controller", "--role", "mesh"], ["controller", "--role", "gateway"], ["proxy", "--gateway"])
-# An API server that nobody answers for: packets to it get lost.
-SETTINGS = {"KUBERNETES_SERVICE_HOST": "192.0.2.1", "KUBERNETES_SERVICE_PORT": "443"}
+# Of an API server that nobody answers for.
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "http://192.0.2.1"}}]
+users: [{name: u, user: {token: t}}]
+"""
 
 
 @contextmanager
-def first_process(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def first_process(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`unshare`, and the command's process id: it is 1 in its own namespace."""
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
     isolated = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
     if arguments[0] == "controller":
         # Their ports may be somebody else's here.
         isolated.append("--net")
+        arguments = (*arguments, "--kubeconfig", str(kubeconfig))
     with subprocess.Popen(
         [*isolated, sys.executable, "-m", "crossfade.cli", *arguments],
-        env=os.environ | SETTINGS | environment,
+        env=os.environ | environment,
         stderr=subprocess.DEVNULL,
     ) as outer:
         try:
@@ -55,8 +65,8 @@ def imported(pid: int) -> str:
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_handler_is_there_before_anything_large(arguments: list[str]) -> None:
-    with first_process(*arguments) as (outer, pid):
+def test_a_handler_is_there_before_anything_large(arguments: list[str], tmp_path: Path) -> None:
+    with first_process(tmp_path, *arguments) as (outer, pid):
         wait(lambda: handles_sigterm(pid))
         assert "_ssl" not in imported(pid)
         assert "cygrpc" not in imported(pid)
@@ -66,11 +76,11 @@ def test_a_handler_is_there_before_anything_large(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("after_s", [0.05, 0.2, 0.6])
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_whoever_starts_ends_when_told(arguments: list[str], after_s: float) -> None:
+def test_whoever_starts_ends_when_told(arguments: list[str], after_s: float, tmp_path: Path) -> None:
     """Whatever it is about to do at that moment."""
     admin, status = free_ports(2)
     ports = {"ENVOY_ADMIN_ACCESS_PORT": str(admin), "CROSSFADE_STATUS_PORT": str(status)}
-    with first_process(*arguments, **ports) as (outer, pid):
+    with first_process(tmp_path, *arguments, **ports) as (outer, pid):
         wait(lambda: handles_sigterm(pid))
         time.sleep(after_s)
         os.kill(pid, signal.SIGTERM)
