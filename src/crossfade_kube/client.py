@@ -176,11 +176,21 @@ class Client:
         return await self.request("POST", path, body=obj, query=query_of(field_manager=field_manager))
 
     async def replace(
-        self, resource: Resource, obj: JsonObject, *, subresource: str | None = None, field_manager: str | None = None
+        self,
+        resource: Resource,
+        obj: JsonObject,
+        *,
+        subresource: str | None = None,
+        field_manager: str | None = None,
+        tells_denial: bool = True,
     ) -> JsonObject:
-        """The stored object; raises Conflict when `obj` carries a resourceVersion that is no longer the current one."""
+        """The stored object; raises Conflict when `obj` carries a resourceVersion that is no longer the current one.
+
+        `tells_denial` as in `request`.
+        """
         path = path_of(resource, namespace=_namespace_of(obj), name=obj["metadata"]["name"], subresource=subresource)
-        return await self.request("PUT", path, body=obj, query=query_of(field_manager=field_manager))
+        query = query_of(field_manager=field_manager)
+        return await self.request("PUT", path, body=obj, query=query, tells_denial=tells_denial)
 
     async def patch(
         self,
@@ -192,10 +202,14 @@ class Client:
         content_type: str = MERGE,
         subresource: str | None = None,
         field_manager: str | None = None,
+        tells_denial: bool = True,
     ) -> JsonObject:
+        """The stored object; `tells_denial` as in `request`."""
         path = path_of(resource, namespace=namespace, name=name, subresource=subresource)
         query = query_of(field_manager=field_manager)
-        return await self.request("PATCH", path, body=patch, query=query, content_type=content_type)
+        return await self.request(
+            "PATCH", path, body=patch, query=query, content_type=content_type, tells_denial=tells_denial
+        )
 
     async def apply(
         self,
@@ -248,8 +262,12 @@ class Client:
         body: Any = None,
         content_type: str = "application/json",
         accept: str | None = None,
+        tells_denial: bool = True,
     ) -> JsonObject:
-        """Any request whose answer is a JSON object: discovery, non-resource paths; raises ApiError, ApiUnreachable."""
+        """Any request whose answer is a JSON object: discovery, non-resource paths; raises ApiError, ApiUnreachable.
+
+        What the role does not allow is logged, unless the caller knows another way, or tells it by itself.
+        """
         headers = {"Content-Type": content_type} if body is not None else {}
         if accept:
             headers["Accept"] = accept
@@ -261,7 +279,8 @@ class Client:
             except (ApiError, ApiUnreachable) as exc:
                 delay_s = _retry_delay_s(exc, method, wait_s)
                 if delay_s is None or time.monotonic() - started + delay_s > _RETRY_BUDGET_S:
-                    self._denials.tell(exc, method, path)
+                    if tells_denial:
+                        self._denials.tell(exc, method, path)
                     raise
             await asyncio.sleep(delay_s)
             wait_s *= 2

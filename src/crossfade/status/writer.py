@@ -166,6 +166,7 @@ class StatusWriter:
                 namespace=change.ref.namespace or None,
                 content_type=MERGE,
                 subresource=change.subresource,
+                tells_denial=False,
             )
         except Forbidden:
             await self._update(change)
@@ -177,7 +178,7 @@ class StatusWriter:
         stored = await self._client.get(change.resource, change.ref.name, namespace=change.ref.namespace or None)
         changed = _merged(stored, change.patch or {})
         if changed != stored:
-            await self._client.replace(change.resource, changed, subresource=change.subresource)
+            await self._client.replace(change.resource, changed, subresource=change.subresource, tells_denial=False)
 
     def _note_refusal(self, resource: Resource, exc: Forbidden) -> None:
         if resource not in self._forbidden:

@@ -461,7 +461,7 @@ def test_a_volume_hides_no_program_of_an_image(cluster: EmbeddedCluster, tmp_pat
     mounts = [{"name": "scratch", "mountPath": above}]
     create_pod(cluster, "covered", container("keeps:1", volumeMounts=mounts), volumes=volumes)
     wait_ready(cluster, "covered")
-    assert run(cluster, "covered", f"touch {above}/mine && ls {above}").split() == sorted(["mine", tmp_path.parts[2]])
+    assert {"mine", tmp_path.parts[2]} <= set(run(cluster, "covered", f"touch {above}/mine && ls {above}").split())
 
 
 def test_read_only_root_and_refused_host_network(cluster: EmbeddedCluster) -> None:
