@@ -90,10 +90,8 @@ def bootstrap(
     `admin_log` is a file. A proxy of a mesh `counts_requests`, and those of App Mesh's extension besides.
     """
     static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)
-    if not counts_requests:
-        static_layer[REQUESTS_KEY] = 0
-    if has_metric_extension:
-        static_layer[EXTENSION_KEY] = 100
+    static_layer |= {} if counts_requests else {REQUESTS_KEY: 0}
+    static_layer |= {EXTENSION_KEY: 100} if has_metric_extension else {}
     manager: Json = {}
     if socket_mark is not None:
         option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
