@@ -16,7 +16,8 @@ from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import MERGE, Client
 from crossfade_kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 from crossfade_kube.events import EventRecorder
-from crossfade_kube.meta import JsonObject, ObjectRef, Resource
+from crossfade_kube.merge_patch import merge_patched
+from crossfade_kube.meta import ObjectRef, Resource
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ class StatusWriter:
 
     async def _update(self, change: ObjectChange) -> None:
         stored = await self._client.get(change.resource, change.ref.name, namespace=change.ref.namespace or None)
-        changed = _merged(stored, change.patch or {})
+        changed = merge_patched(stored, change.patch or {})
         if changed != stored:
             await self._client.replace(change.resource, changed, subresource=change.subresource, tells_denial=False)
 
@@ -192,20 +193,6 @@ class StatusWriter:
         for news in change.news:
             tell = self._events.warning if news.is_warning else self._events.normal
             tell(change.ref, news.reason, news.message)
-
-
-def _merged(target: JsonObject, patch: JsonObject) -> JsonObject:
-    """RFC 7386."""
-    result = dict(target)
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        elif isinstance(value, dict):
-            before = result.get(name)
-            result[name] = _merged(before if isinstance(before, dict) else {}, value)
-        else:
-            result[name] = value
-    return result
 
 
 def _remember(memory: OrderedDict[_Key, V], key: _Key, value: V) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 from crossfade.api.appmesh import Mesh
 from crossfade.status.change import News, ObjectChange
-from crossfade.status.writer import StatusWriter, _merged
+from crossfade.status.writer import StatusWriter
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import ClusterConfig
+from crossfade_kube.merge_patch import merge_patched
 from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
 from tests.support.waiting import eventually
@@ -224,7 +225,7 @@ async def test_what_is_forbidden_altogether_is_given_up_and_news_are_told() -> N
 
 def test_a_merge_patch_is_that_of_the_rfc() -> None:
     target = {"a": {"b": 1, "c": 2}, "d": [1], "e": "x"}
-    assert _merged(target, {"a": {"b": None, "z": 3}, "d": [2], "e": {"f": None}}) == {
+    assert merge_patched(target, {"a": {"b": None, "z": 3}, "d": [2], "e": {"f": None}}) == {
         "a": {"c": 2, "z": 3},
         "d": [2],
         "e": {},

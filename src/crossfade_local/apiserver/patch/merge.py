@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from crossfade_kube.merge_patch import merge_patched
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.patch.errors import PatchError
 
@@ -10,16 +11,4 @@ def apply_merge_patch(obj: JsonObject, patch: Any) -> JsonObject:
     """The patched object; `obj` stays as it is, unchanged parts are shared. Raises PatchError for a non-object."""
     if not isinstance(patch, dict):
         raise PatchError("Invalid JSON Patch", code=400, reason="BadRequest")
-    return _merged(obj, patch)
-
-
-def _merged(target: Any, patch: JsonObject) -> JsonObject:
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, dict):
-            result[key] = _merged(result.get(key), value)
-        else:
-            result[key] = value
-    return result
+    return merge_patched(obj, patch)
