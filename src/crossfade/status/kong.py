@@ -121,7 +121,7 @@ class StatusDecider:
         self._left = {name for name in self._left if given.snapshot.get(KongPlugin, *name) is not None}
         for kind in _WITH_CONDITIONS:
             changes += self._decide_conditions(kind, given.snapshot, classes, our_class, judged, now)
-        changes += self._policies.decide(given.snapshot, classes, our_class, self._by_ref, judged, now)
+        changes += self._policies.decide(given.snapshot, self._ownership, our_class, self._by_ref, judged, now)
         changes += self._decide_news(judged)
         changes += self._decide_addresses(given, classes, our_class)
         return changes

@@ -9,7 +9,6 @@ from msgspec import to_builtins
 from crossfade.api.kong.upstream_policy import AncestorRef, AncestorStatus, KongUpstreamPolicy
 from crossfade.compile.diagnostics import Diagnostic, Severity
 from crossfade.compile.gateway.annotations import UPSTREAM_POLICY
-from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.status.change import ObjectChange
 from crossfade.status.ownership import Ownership
 from crossfade.store.snapshot import Snapshot
@@ -37,7 +36,7 @@ class PolicyDecisions:
     def decide(
         self,
         snapshot: Snapshot,
-        classes: ClassFilter,
+        ownership: Ownership,
         our_class: object,
         verdicts: Verdicts,
         judged: Sequence[ObjectRef],
@@ -55,14 +54,13 @@ class PolicyDecisions:
         touched = any(ref.kind in ("Service", "KongUpstreamPolicy") for ref in judged)
         if not is_known or self._seen[-1] != our_class or touched:
             self._seen = (*seen, our_class)
-            self._changes = list(_changes(snapshot, classes, verdicts, now))
+            self._changes = list(_changes(snapshot, ownership, verdicts, now))
         return self._changes
 
 
-def _changes(snapshot: Snapshot, classes: ClassFilter, verdicts: Verdicts, now: datetime) -> Iterator[ObjectChange]:
+def _changes(snapshot: Snapshot, ownership: Ownership, verdicts: Verdicts, now: datetime) -> Iterator[ObjectChange]:
     """Policies that nothing of our class uses are left alone, and so are Services of other gateways only."""
     users = _users(snapshot)
-    ownership = Ownership(snapshot, classes)
     for policy in snapshot.all(KongUpstreamPolicy):
         services = users.get(policy.metadata.key, ())
         if any(service.metadata.key in ownership.our_backends for service in services):
