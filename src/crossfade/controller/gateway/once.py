@@ -10,9 +10,9 @@ from crossfade.compile.gateway.compiler import (
     compile_gateway,
 )
 from crossfade.compile.gateway.settings import CompileSettings
+from crossfade.controller.listing import list_into
 from crossfade.store.cache import Cache
 from crossfade_kube.client import Client
-from crossfade_kube.errors import NotFound
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.registry import TypedObject
 
@@ -25,13 +25,8 @@ async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> 
         for kind in kinds:
             if kind in ON_DEMAND and not ON_DEMAND[kind](cache.snapshot()):
                 continue
-            try:
-                listed = await client.list(
-                    kind.RESOURCE, label_selector=INPUT_SELECTORS.get(kind), field_selector=INPUT_FIELDS.get(kind)
-                )
-            except NotFound:
-                continue
-            cache.sink(kind).replace(listed.items)
+            selectors = {"label_selector": INPUT_SELECTORS.get(kind), "field_selector": INPUT_FIELDS.get(kind)}
+            await list_into(cache, kind, client, **selectors)
     compiled = compile_gateway(cache.snapshot(), settings)
     for error in cache.rejected:
         compiled.diagnostics.error(

@@ -5,10 +5,10 @@ from typing import Final
 from crossfade import __version__
 from crossfade.compile.mesh import ACM_SELECTOR, ArnScope, MeshModel, compile_mesh
 from crossfade.compile.mesh.compiler import ROUTING_KINDS
+from crossfade.controller.listing import list_into
 from crossfade.store.cache import Cache
 from crossfade_kube.client import Client
 from crossfade_kube.core import EndpointSlice, Pod, Secret
-from crossfade_kube.errors import NotFound
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.registry import TypedObject
 
@@ -20,9 +20,5 @@ async def compiled_cluster(config: ClusterConfig) -> MeshModel:
     cache = Cache(_KINDS)
     async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
         for kind in _KINDS:
-            try:
-                listed = await client.list(kind.RESOURCE, label_selector=ACM_SELECTOR if kind is Secret else None)
-            except NotFound:
-                continue
-            cache.sink(kind).replace(listed.items)
+            await list_into(cache, kind, client, label_selector=ACM_SELECTOR if kind is Secret else None)
     return compile_mesh(cache.snapshot(), ArnScope())
