@@ -11,6 +11,7 @@ from crossfade.install.template.values import (
     LIST,
     OBJECT,
     PORT,
+    RESTRICTED,
     TEXT,
     TEXTS,
     Remark,
@@ -28,14 +29,6 @@ from crossfade.install.template.values import NAME as NOT_EMPTY
 from crossfade_kube.meta import JsonObject
 
 _LABELS: Final = labels(but=("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version"))
-_SECURITY: Final = {
-    "runAsUser": 1000,
-    "runAsNonRoot": True,
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 _ACCOUNT: Final[Schema] = {"type": ["string", "integer"], "pattern": "^([0-9]{12})?$", "minimum": 0}
 _BUDGET: Final[Schema] = {
     "type": "object",
@@ -116,7 +109,7 @@ _SPECS: Final = named(
         "What it needs; memory grows with the objects that it watches.",
     ),
     ("podSecurityContext", {}, OBJECT, "Of the pods."),
-    ("securityContext", _SECURITY, OBJECT, "Of the container; Pod Security `restricted` takes it."),
+    ("securityContext", RESTRICTED, OBJECT, "Of the container; Pod Security `restricted` takes it."),
     ("nodeSelector", {}, OBJECT, "Labels of nodes that pods may be on."),
     ("tolerations", [], LIST, "Taints of nodes that they may be on."),
     ("affinity", {}, OBJECT, "Which nodes and neighbours pods prefer or need."),

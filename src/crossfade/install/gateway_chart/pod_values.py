@@ -9,6 +9,7 @@ from crossfade.install.template.values import (
     LIST,
     OBJECT,
     PORT,
+    RESTRICTED,
     TEXT,
     TEXTS,
     Schema,
@@ -22,14 +23,6 @@ from crossfade.install.template.values import (
 
 _LABELS: Final = labels(but=(*SELECTOR, "app.kubernetes.io/version"))
 _SHARE: Final[Schema] = {"type": ["string", "integer", "null"]}
-_SECURITY: Final = {
-    "runAsUser": 1000,
-    "runAsNonRoot": True,
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 PODS: Final = named(
@@ -56,7 +49,7 @@ PODS: Final = named(
     ("securityContext", {}, OBJECT, "Of the pods."),
     (
         "containerSecurityContext",
-        _SECURITY,
+        RESTRICTED,
         OBJECT,
         "Of both containers; Pod Security `restricted` takes it. User 1337 would bypass a mesh's sidecar.",
     ),

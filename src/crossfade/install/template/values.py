@@ -19,6 +19,15 @@ LIST: Final[Schema] = {"type": "array"}
 TEXTS: Final[Schema] = {"type": "array", "items": TEXT}
 _LABELS_TEXT: Final[Schema] = {"type": "object", "additionalProperties": TEXT}
 ANNOTATIONS: Final = _LABELS_TEXT
+RESTRICTED: Final[JsonObject] = {
+    "runAsUser": 1000,
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""What Pod Security `restricted` asks of a container, and no more than our programs need."""
 
 
 class ValueSpec(Struct, frozen=True):
