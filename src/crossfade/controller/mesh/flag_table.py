@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from crossfade.controller.mesh import flag_values as values
 from crossfade.controller.mesh import webhook_tls
 from crossfade.install.mesh_names import ADS_PORT, WEBHOOK_PORT
+from crossfade.kong_conf.values import number
 
 _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING", "error": "ERROR"}
 _ENVOY_LEVELS: Final = {
@@ -140,7 +141,7 @@ FLAGS: Final = (
     ),
     Flag(
         "prestop-delay",
-        values.number(0, values.MOST_SECONDS),
+        number(0, values.MOST_SECONDS),
         "sidecar.pre_stop_delay_s",
         "0",
         "20",
@@ -149,7 +150,7 @@ FLAGS: Final = (
     ),
     Flag(
         "poststart-timeout",
-        values.number(1, values.MOST_SECONDS),
+        number(1, values.MOST_SECONDS),
         "sidecar.start_timeout_s",
         "180",
         "180",
@@ -168,7 +169,7 @@ FLAGS: Final = (
     ),
     Flag(
         "readiness-probe-initial-delay",
-        values.number(0, values.MOST_SECONDS),
+        number(0, values.MOST_SECONDS),
         "sidecar.readiness_delay_s",
         "0",
         "1",
@@ -176,7 +177,7 @@ FLAGS: Final = (
     ),
     Flag(
         "readiness-probe-period",
-        values.number(1, values.MOST_SECONDS),
+        number(1, values.MOST_SECONDS),
         "sidecar.readiness_period_s",
         "1",
         "10",
@@ -243,7 +244,7 @@ FLAGS: Final = (
     ),
     Flag(
         "cloudmap-dns-ttl",
-        values.number(0, 2_147_483_647),
+        number(0, 2_147_483_647),
         "dns_ttl_s",
         "300",
         "300",

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from crossfade.inject.proxy_init import INBOUND_PORT, OUTBOUND_PORT
 from crossfade.inject.resources import quantity
+from crossfade.kong_conf.values import number
 from crossfade.proxy.run import GATEWAY_ADMIN_PORT
 
 T = TypeVar("T")
@@ -30,15 +31,6 @@ def switch(text: str) -> bool:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     raise ValueError("it must be true or false")
-
-
-def number(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not low <= int(text) <= high:
-            raise ValueError(f"it must be a whole number from {low} to {high}")
-        return int(text)
-
-    return read
 
 
 def one_of(**meanings: T) -> Callable[[str], T]:
