@@ -112,9 +112,15 @@ class FakeApi:
             "events",
             "ingresses",
             "missing",
+            "pods",
         ):
             return _failure(404, "NotFound")
-        below = sorted(path for path in self.objects if _collection_holds(request.path, path))
+        selector = request.query.get("labelSelector", "")
+        below = sorted(
+            path
+            for path, obj in self.objects.items()
+            if _collection_holds(request.path, path) and _is_selected(obj, selector)
+        )
         start = 0
         if token := request.query.get("continue"):
             version, start = (int(part) for part in token.split("-"))
@@ -172,6 +178,13 @@ async def serving(api: FakeApi) -> AsyncIterator[str]:
         yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+def _is_selected(obj: Json, selector: str) -> bool:
+    """Where the selector is one of equal values; others select everything."""
+    labels = obj["metadata"].get("labels") or {}
+    pairs = [part.partition("=") for part in selector.split(",") if "=" in part and "!" not in part]
+    return all(labels.get(key) == value for key, _, value in pairs)
 
 
 def _collection_holds(collection: str, path: str) -> bool:

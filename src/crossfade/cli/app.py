@@ -25,7 +25,7 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "up": Command("local", "start the embedded cluster on this machine"),
     "down": Command("local", "stop the embedded cluster"),
-    "status": Command("local", "show whether the embedded cluster runs, and its addresses"),
+    "status": Command("local", "show whether a cluster is well, and which proxies have lost it"),
     "kubectl": Command("local", "run the bundled kubectl on the embedded cluster"),
     "install": Command("install", "print the manifests of the mesh or the gateway, for kubectl apply"),
     "gateway": Command("gateway", "run the gateway alone on a directory of manifests"),

@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crossfade.cli.detach import in_background
 from crossfade_local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
+
+if TYPE_CHECKING:
+    from crossfade.cli.cluster_status import Overview
 
 DEFAULT_DATA_DIR: Final = Path("~/.crossfade")
 _STOP_TIMEOUT_S: Final = 20.0
@@ -41,8 +44,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     down = commands.add_parser("down", help="stop the embedded cluster")
     _add_data_dir(down)
     down.set_defaults(run=run_down)
-    status = commands.add_parser("status", help="show whether the embedded cluster runs, and its addresses")
+    status = commands.add_parser(
+        "status",
+        help="show whether a cluster's controllers and gateways are ready, and which proxies have lost them",
+        description="Of the embedded cluster, also its addresses; of another one with --kubeconfig."
+        " Exit code 1: it does not run or does not answer; with --kubeconfig also: not all is ready, or a proxy is missed.",
+    )
     _add_data_dir(status)
+    status.add_argument("--kubeconfig", type=Path, metavar="FILE", help="another cluster than the embedded one")
     status.add_argument("--output", "-o", choices=("text", "json"), default="text")
     status.set_defaults(run=run_status)
     kubectl = commands.add_parser(
@@ -138,6 +147,8 @@ def run_down(arguments: argparse.Namespace) -> int:
 
 def run_status(arguments: argparse.Namespace) -> int:
     """Exit code 1 when no cluster runs there or it has stopped answering, so that scripts can ask."""
+    if arguments.kubeconfig is not None:
+        return _status_of(arguments.kubeconfig, arguments.output)
     from crossfade_local.api_health import api_answers
 
     directory = DataDir(arguments.data_dir)
@@ -158,8 +169,34 @@ def run_status(arguments: argparse.Namespace) -> int:
         "ports": ports,
         "addresses": status.get("addresses") or [],
     }
-    print(json.dumps(report, indent=2) if arguments.output == "json" else _describe(report))
+    found, problem = _overview(directory.kubeconfig) if condition == "ready" else (None, "")
+    if arguments.output == "json":
+        print(json.dumps({**report, "mesh": found.as_json() if found is not None else None}, indent=2))
+    else:
+        lines = found.lines() if found is not None else [problem] if problem else []
+        print("\n".join((_describe(report), *lines)))
     return 0 if condition in ("starting", "ready") else 1
+
+
+def _status_of(kubeconfig: Path, output: str) -> int:
+    found, problem = _overview(kubeconfig)
+    if found is None:
+        _say(f"crossfade status: {problem}")
+        return 1
+    print(json.dumps(found.as_json(), indent=2) if output == "json" else "\n".join(found.lines()))
+    return 0 if found.is_well else 1
+
+
+def _overview(kubeconfig: Path) -> "tuple[Overview | None, str]":
+    """Or why there is none."""
+    from crossfade.cli.cluster_status import read_overview
+    from crossfade_kube.errors import KubeError
+    from crossfade_kube.kubeconfig import load_kubeconfig
+
+    try:
+        return read_overview(load_kubeconfig(kubeconfig)), ""
+    except KubeError as error:
+        return None, str(error)
 
 
 def _describe(report: dict[str, Any]) -> str:

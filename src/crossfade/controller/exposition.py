@@ -65,6 +65,9 @@ class Exposition(Collector):
         yield proxies
         stale = publisher.stale(_STALE_AFTER_S)
         yield GaugeMetricFamily("crossfade_xds_stale_proxies", "Proxies behind for more than 5 s", value=stale)
+        if kind == "sidecar":
+            text = "Proxies that no controller has been connected to for long"
+            yield GaugeMetricFamily("crossfade_xds_missing_proxies", text, value=self._tally.missing())
         pushes = publisher.pushes
         for name, text, numbers in (
             ("crossfade_xds_pushes", "Responses to proxies", pushes.responses),

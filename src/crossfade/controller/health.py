@@ -1,16 +1,25 @@
 """Health endpoints of a controller: alive from the start, ready when told."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from aiohttp import web
 
 
 @asynccontextmanager
 async def health_server(
-    *, host: str, port: int, waits_for: Callable[[], str], paths: tuple[str, str] = ("/healthz", "/readyz")
+    *,
+    host: str,
+    port: int,
+    waits_for: Callable[[], str],
+    paths: tuple[str, str] = ("/healthz", "/readyz"),
+    pages: Mapping[str, Callable[[], str]] = MappingProxyType({}),
 ) -> AsyncIterator[int]:
-    """Yields the port. `waits_for` says what readiness still waits for, or nothing; `paths` are those of both."""
+    """Yields the port. `waits_for` says what readiness still waits for, or nothing; `paths` are those of both.
+
+    `pages` are more texts, by path.
+    """
     alive_path, ready_path = paths
 
     async def alive(_: web.Request) -> web.Response:
@@ -23,6 +32,8 @@ async def health_server(
     app = web.Application()
     app.router.add_get(alive_path, alive)
     app.router.add_get(ready_path, ready)
+    for path, page in pages.items():
+        app.router.add_get(path, _answering(page))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -31,3 +42,10 @@ async def health_server(
         yield bound
     finally:
         await runner.cleanup()
+
+
+def _answering(page: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=page())
+
+    return answer

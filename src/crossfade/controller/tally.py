@@ -23,7 +23,10 @@ class Expiry(NamedTuple):
 
 
 class ControllerTally:
-    """`proxies` is `sidecar` or `gateway`; `compile_failures` are compilations that gave the proxy nothing."""
+    """`proxies` is `sidecar` or `gateway`; `compile_failures` are compilations that gave the proxy nothing.
+
+    `missing` is how many proxies are connected to no controller, as far as the leader knows.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class ControllerTally:
         publisher: Publisher,
         watches: Callable[[], Iterable[tuple[str, WatchTally]]],
         expiries: Callable[[], Iterable[Expiry]] = tuple,
+        missing: Callable[[], int] = int,
     ) -> None:
         self.role = role
         self.proxies = proxies
         self.publisher = publisher
         self.watches = watches
         self.expiries = expiries
+        self.missing = missing
         self.compiles = Durations()
         self.compile_failures = 0
         self._snapshot = Snapshot(0, {})

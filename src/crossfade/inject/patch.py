@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from crossfade.api.appmesh import VirtualNode
-from crossfade.compile.mesh.sidecars import SIDECAR_ANNOTATION, sidecar_text
+from crossfade.compile.mesh.sidecars import PROXY_LABEL, SIDECAR_ANNOTATION, sidecar_text
 from crossfade.inject.annotations import SIDECAR_KEY, PodWishes, wishes_from_annotations
 from crossfade.inject.decision import MODE_KEY, InjectionDenied
 from crossfade.inject.envoy_container import (
@@ -65,6 +65,7 @@ def sidecar_patch(
         patch += _add_volumes(spec, wishes, sds_socket(wishes, settings))
     return [
         *probes.patch,
+        *_label(pod, "sidecar"),
         *patch,
         *_append("/spec/initContainers", spec.get("initContainers"), initial),
         *_of_pod(spec, settings),
@@ -110,10 +111,11 @@ def gateway_patch(pod: JsonObject, *, resource_path: str, settings: SidecarSetti
             *([sds_mount(socket)] if socket else []),
         ],
     }
+    label = _label(pod, "gateway")
     if changed == container:
-        return []
+        return label
     replaced = {"op": "replace", "path": f"/spec/containers/{index}", "value": changed}
-    return [replaced, *_add_volumes(pod["spec"], PodWishes(), socket), *_of_pod(pod["spec"], settings)]
+    return [*label, replaced, *_add_volumes(pod["spec"], PodWishes(), socket), *_of_pod(pod["spec"], settings)]
 
 
 def _uses_cni(pod: JsonObject, wishes: PodWishes) -> bool:
@@ -133,6 +135,13 @@ def _append(path: str, existing: list[Any] | None, values: list[JsonObject]) -> 
 def _annotate(pod: JsonObject, added: dict[str, str]) -> list[JsonObject]:
     annotations = {**(pod["metadata"].get("annotations") or {}), **added}
     return [{"op": "add", "path": "/metadata/annotations", "value": annotations}]
+
+
+def _label(pod: JsonObject, value: str) -> list[JsonObject]:
+    labels: dict[str, str] = pod["metadata"].get("labels") or {}
+    if labels.get(PROXY_LABEL) == value:
+        return []
+    return [{"op": "add", "path": "/metadata/labels", "value": {**labels, PROXY_LABEL: value}}]
 
 
 def _add_volumes(spec: dict[str, Any], wishes: PodWishes, sds_path: str) -> list[JsonObject]:

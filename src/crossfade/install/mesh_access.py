@@ -82,6 +82,8 @@ def _cluster_rules() -> list[Any]:
         _rule("discovery.k8s.io", ["endpointslices"], _WATCH),
         When(Value("crossfade.acmSecrets"), _rule("", ["secrets"], _WATCH)),
         _rule("", ["events"], ("create", "patch")),
+        # A pod whose proxy is missed says so.
+        _rule("", ["pods/status"], ("patch",)),
         # Whom sidecars trust, told in each of their namespaces; creating cannot be bound to a name.
         _rule("", ["configmaps"], ("create",)),
         {**_rule("", ["configmaps"], ("get", "patch")), "resourceNames": [AUTHORITY_BUNDLE]},

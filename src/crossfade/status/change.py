@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from crossfade_kube.meta import JsonObject, ObjectRef, Resource
+from crossfade_kube.paths import MERGE
 
 
 class News(Struct, frozen=True):
@@ -14,7 +15,7 @@ class News(Struct, frozen=True):
 
 
 class ObjectChange(Struct, frozen=True):
-    """A JSON merge patch for an object, or only news about it.
+    """A patch for an object, or only news about it; `content_type` says what kind of patch.
 
     `basis` is the resourceVersion that the decision was made on: the same decision is not written twice.
     """
@@ -25,3 +26,4 @@ class ObjectChange(Struct, frozen=True):
     patch: JsonObject | None = None
     subresource: str | None = None
     news: tuple[News, ...] = ()
+    content_type: str = MERGE

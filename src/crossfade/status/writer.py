@@ -165,11 +165,13 @@ class StatusWriter:
                 change.ref.name,
                 change.patch or {},
                 namespace=change.ref.namespace or None,
-                content_type=MERGE,
+                content_type=change.content_type,
                 subresource=change.subresource,
                 tells_denial=False,
             )
         except Forbidden:
+            if change.content_type != MERGE:
+                raise
             await self._update(change)
             self._updated.add(change.resource)
             fields = {"resource": change.resource.plural, "effect": "statuses are updated as a whole"}

@@ -39,7 +39,7 @@ from tests.support.waiting import eventually
 GROUP: Final = "appmesh.k8s.aws"
 LEFT_BEHIND: Final = "finalizers.appmesh.k8s.aws/aws-appmesh-resources"
 REFERENCE: Final = {"meshRef": {"name": "m", "uid": ""}}
-NO_SETTINGS: Final = MeshSettings(host="127.0.0.1")
+NO_SETTINGS: Final = MeshSettings(host="127.0.0.1", stranded_after_s=1)
 LISTENER: Final = {"portMapping": {"port": 80, "protocol": "http"}}
 DNS: Final = {"serviceDiscovery": {"dns": {"hostname": "a.n"}}, "listeners": [LISTENER], **REFERENCE}
 TLS: Final = {"mode": "STRICT", "certificate": {"acm": {"certificateARN": "arn:aws:acm:us-west-2:1:certificate/a"}}}
@@ -127,6 +127,8 @@ async def make_objects(admin: Client) -> None:
     ready = {"type": "ContainersReady", "status": "True"}
     status = {"phase": "Running", "podIP": "10.244.9.9", "podIPs": [{"ip": "10.244.9.9"}], "conditions": [ready]}
     await admin.patch(POD, "color", {"status": status}, namespace="n", subresource="status")
+    await admin.create(POD, MISSED)
+    await admin.patch(POD, "missed", {"status": RUNS}, namespace="n", subresource="status")
 
 
 @contextlib.asynccontextmanager
@@ -154,6 +156,17 @@ async def role_as_its_service_account(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# Its sidecar never connects.
+MISSED: Final = {
+    "metadata": {"name": "missed", "namespace": "n", "labels": {"crossfade.dev/mesh-proxy": "sidecar"}},
+    "spec": {"containers": [{"name": "envoy", "image": "x"}]},
+}
+RUNS: Final = {
+    "phase": "Running",
+    "containerStatuses": [{"name": "envoy", "state": {"running": {"startedAt": "2026-11-28T10:00:00Z"}}}],
+}
 
 
 async def be_asked(lab: Lab) -> None:

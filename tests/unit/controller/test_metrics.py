@@ -129,6 +129,12 @@ def test_names_of_kongs_controller_are_for_the_gateway() -> None:
     assert not any(line.startswith("ingress_controller_") for line in lines(tally("mesh")))
 
 
+def test_sidecars_that_nobody_hears_of_are_counted() -> None:
+    one = tally("mesh")
+    one.missing = lambda: 3
+    assert "crossfade_xds_missing_proxies 3.0" in lines(one)
+
+
 def test_durations_are_cumulated() -> None:
     durations = Durations()
     for seconds in (0.001, 0.3, 60):

@@ -54,6 +54,7 @@ def test_a_pod_gets_the_redirection_and_then_a_sidecar_after_its_own_init_contai
     assert [one["name"] for one in found["spec"]["containers"]] == ["app"]
     assert [one["name"] for one in found["spec"]["initContainers"]] == ["own", "proxyinit", "envoy"]
     assert found["metadata"]["annotations"] == {"crossfade.dev/sidecar-takes": f"{PATH} 9080,9081"}
+    assert found["metadata"]["labels"] == {"crossfade.dev/mesh-proxy": "sidecar"}
     envoy, init = sidecar(found), container(found, "proxyinit", "initContainers")
     assert envoy["image"] == "proxy:1"
     assert envoy["securityContext"]["runAsUser"] == 1337

@@ -8,6 +8,8 @@ from crossfade_kube.meta import NamespacedName
 
 SIDECAR_ANNOTATION: Final = "crossfade.dev/sidecar-takes"
 """On a pod: the path of its virtual node, and the ports whose connections its sidecar takes."""
+PROXY_LABEL: Final = "crossfade.dev/mesh-proxy"
+"""On a pod that was given a proxy of a mesh: `sidecar`, or `gateway` for a virtual gateway's."""
 
 
 class Sidecar(NamedTuple):

@@ -25,22 +25,45 @@ _NODE_VARIABLE: Final = "APPMESH_VIRTUAL_NODE_NAME"
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
+_MOST_REFUSALS: Final = 10_000
 
 
-def sidecar_authentication(client: Client, model: Callable[[], MeshModel | None]) -> Authenticate:
+class Refusals(dict[str, str]):
+    """Why pods were sent away last, by `namespace/name`; only of pods that have proved who they are."""
+
+    def note(self, pod: PodIdentity, reason: str) -> None:
+        self.pop(node := f"{pod.namespace}/{pod.name}", None)
+        if reason:
+            self[node] = reason
+        if len(self) > _MOST_REFUSALS:
+            del self[next(iter(self))]
+
+
+def sidecar_authentication(
+    client: Client, model: Callable[[], MeshModel | None], refusals: Refusals | None = None
+) -> Authenticate:
     """Gives the path of the virtual node or gateway that the calling pod belongs to, the key of its resources."""
-    tokens = _Tokens(client)
+    tokens, noted = _Tokens(client), Refusals() if refusals is None else refusals
+
+    async def path_of(pod: PodIdentity) -> str:
+        path = resource_path(await client.get(POD, pod.name, namespace=pod.namespace), pod)
+        check_ownership(path, pod.namespace, model())
+        return path
 
     async def authenticate(metadata: Mapping[str, str]) -> str:
         token = bearer_token(metadata)
         try:
             pod = await tokens.identity(token)
-            path = resource_path(await client.get(POD, pod.name, namespace=pod.namespace), pod)
+            try:
+                path = await path_of(pod)
+            except NotAuthenticatedError as exc:
+                noted.note(pod, str(exc))
+                raise
         except NotFound as exc:
             raise NotAuthenticatedError("the pod of this token does not exist") from exc
         except KubeError as exc:
             raise NotAuthenticatedError("the token cannot be checked at the moment") from exc
-        check_ownership(path, pod.namespace, model())
+        noted.note(pod, "")
         return path
 
     return authenticate

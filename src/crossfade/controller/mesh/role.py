@@ -40,12 +40,16 @@ from crossfade.controller.mesh.cloud_map_names import CloudMapNames
 from crossfade.controller.mesh.cloud_map_objects import cloud_map_objects
 from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.identities import IdentityNews
-from crossfade.controller.mesh.identity import sidecar_authentication
+from crossfade.controller.mesh.identity import Refusals, sidecar_authentication
 from crossfade.controller.mesh.loop import MeshLoop
+from crossfade.controller.mesh.missing_proxies import MissingProxies
 from crossfade.controller.mesh.mounted_certificates import FOLDER, MountedCertificates, is_mounted
 from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.permissions import may_read
+from crossfade.controller.mesh.proxy_pods import ProxyPods
 from crossfade.controller.mesh.server_version import has_native_sidecars
+from crossfade.controller.mesh.sessions import PATH as SESSIONS_PATH
+from crossfade.controller.mesh.sessions import OtherControllers, page
 from crossfade.controller.mesh.settings import MeshSettings
 from crossfade.controller.mesh.shared_port import LOOPBACK, shared_port
 from crossfade.controller.mesh.webhooks import mesh_handlers
@@ -117,7 +121,8 @@ async def run_mesh_role(settings: MeshSettings) -> None:
         def waits_for() -> str:
             return role.waits_for() if role is not None else "the Kubernetes API"
 
-        async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for):
+        pages = {SESSIONS_PATH: lambda: page(role.connected()) if role is not None else ""}
+        async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for, pages=pages):
             endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
             pods = await may_read(
                 client, (Pod,), log, otherwise="no pod is registered for Cloud Map, and none is spoken to in HTTP/2"
@@ -175,6 +180,9 @@ class _MeshRole:
         self._discovery = AwsDiscovery(aws, log=log, on_change=lambda it: self._loop.learn(it)) if aws else None
         self._named: InstancesByName | None = None
         self._writer: StatusWriter | None = None
+        self._shows_pods = cluster.shows_pods
+        self._missing_proxies: MissingProxies | None = None
+        self._refusals = Refusals()
         self._status_faults = FaultLog(log)
         self._loop = MeshLoop(
             self._source,
@@ -194,6 +202,7 @@ class _MeshRole:
             publisher=self._loop.publisher,
             watches=lambda: self._source.watches,
             expiries=self._expiries,
+            missing=lambda: self._missing_proxies.count if self._missing_proxies is not None else 0,
         )
         self._kinds = kinds
         self._has_native_sidecars = False
@@ -206,6 +215,10 @@ class _MeshRole:
     def _expiries(self) -> Iterator[Expiry]:
         for one in self._loop.model.certificates if self._loop.model is not None else ():
             yield Expiry(one.owner.namespace, one.owner.name, "mesh", one.ends_at)
+
+    def connected(self) -> dict[str, list[str]]:
+        """Proxies' keys to the nodes whose streams are open here."""
+        return self._loop.publisher.connected()
 
     def waits_for(self) -> str:
         """Nothing: ready."""
@@ -254,9 +267,30 @@ class _MeshRole:
                 tasks.start("write names of Cloud Map", self._names.run)
                 if self._registry is not None:
                     tasks.start("register at AWS", self._registry.run)
+                if self._shows_pods:
+                    pods = ProxyPods(self._client)
+                    self._missing_proxies = self._new_missing_proxies(pods)
+                    tasks.start("reflect pods with proxies", pods.run)
+                    tasks.start("miss proxies", self._missing_proxies.run)
         finally:
-            self._writer = self._names = self._registry = None
+            self._writer = self._names = self._registry = self._missing_proxies = None
             self.tally.is_leader = False
+
+    def _new_missing_proxies(self, pods: ProxyPods) -> MissingProxies:
+        own = self._settings
+        others = OtherControllers(
+            self._client, namespace=own.namespace, pod=own.identity, port=own.health_port, log=log
+        )
+        return MissingProxies(
+            pods,
+            others,
+            self._loop.publisher,
+            patience_s=own.stranded_after_s,
+            authority_pem=lambda: self._certificates.authority_pem,
+            refusals=self._refusals,
+            log=log,
+            on_change=self._submit,
+        )
 
     def _submit_names(self) -> None:
         model = self._loop.model
@@ -294,7 +328,8 @@ class _MeshRole:
             states = with_ages(model.states, model.certificates, now)
             changes = decide_changes(loop.snapshot, states, now=now, diagnostics=diagnostics)
             self._status_faults.tell(diagnostics.faults)
-            self._writer.submit([*changes, *_unreadable(self._source.diagnostics())])
+            missing = self._missing_proxies.changes if self._missing_proxies is not None else ()
+            self._writer.submit([*changes, *_unreadable(self._source.diagnostics()), *missing])
 
     async def _serve(self) -> None:
         settings = self._settings
@@ -315,7 +350,7 @@ class _MeshRole:
             ads = await AdsServer.start(
                 publisher=self._loop.publisher,
                 address=f"{settings.host}:{settings.ads_port}",
-                authenticate=sidecar_authentication(self._client, lambda: self._loop.model),
+                authenticate=sidecar_authentication(self._client, lambda: self._loop.model, self._refusals),
                 credentials=tls_credentials(self._certificates.server_pair),
             )
             self._missing.discard("ADS server")

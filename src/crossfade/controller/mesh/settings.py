@@ -37,6 +37,7 @@ VARIABLES: Final = {
     "CROSSFADE_IDENTITY_LIFETIME_S": "How many seconds an identity of a sidecar lasts; a day unless it is set.",
     "CROSSFADE_IP_FAMILY": "`ipv4` or `ipv6`: the cluster's, which new Meshes prefer.",
     "CROSSFADE_NATIVE_SIDECARS": "`auto`, `always` or `never`: whether sidecars are native ones.",
+    "CROSSFADE_STRANDED_AFTER_S": "After how many seconds without a connection a pod is told; 180 unless it is set.",
     "KUBECONFIG": "A file that says where the API server is, in place of the pod's service account.",
     "POD_NAME": "This process among its replicas.",
     "POD_NAMESPACE": "Where its Lease, Secrets and Services are; `appmesh-system` unless it is set.",
@@ -44,6 +45,7 @@ VARIABLES: Final = {
 """Effects of variables that no flag has."""
 _MAX_DIGITS: Final = 7
 _SHORTEST_IDENTITY_S: Final = 60
+_LONGEST_PATIENCE_S: Final = 86_400
 
 
 class MeshSettings(Struct, frozen=True):
@@ -76,6 +78,7 @@ class MeshSettings(Struct, frozen=True):
     uses_backend_groups: bool = True
     elects_leader: bool = True
     identity_lifetime_s: int = 86_400
+    stranded_after_s: int = 180
     log_level: str = ""
     remarks: tuple[Remark, ...] = ()
     unknown_flags: tuple[str, ...] = ()
@@ -103,6 +106,7 @@ class MeshSettings(Struct, frozen=True):
             cluster_domain=_cluster_domain(environ),
             uses_aws_cloud_map=_choice(environ, "CROSSFADE_CLOUD_MAP", ("cluster", "aws")) == "aws",
             identity_lifetime_s=_identity_lifetime_s(environ),
+            stranded_after_s=_stranded_after_s(environ),
             remarks=flags.remarks,
             unknown_flags=flags.unknown,
         )
@@ -207,4 +211,11 @@ def _identity_lifetime_s(environ: Mapping[str, str]) -> int:
     found = _seconds(environ, name, 86_400)
     if not _SHORTEST_IDENTITY_S <= found <= longest:
         raise ValueError(f"{name} is {found}: it must be {_SHORTEST_IDENTITY_S} to {longest}")
+    return found
+
+
+def _stranded_after_s(environ: Mapping[str, str]) -> int:
+    found = _seconds(environ, name := "CROSSFADE_STRANDED_AFTER_S", 180)
+    if not 1 <= found <= _LONGEST_PATIENCE_S:
+        raise ValueError(f"{name} is {found}: it must be 1 to {_LONGEST_PATIENCE_S}")
     return found
