@@ -48,7 +48,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "status",
         help="show whether a cluster's controllers and gateways are ready, and which proxies have lost them",
         description="Of the embedded cluster, also its addresses; of another one with --kubeconfig."
-        " Exit code 1: it does not run or does not answer; with --kubeconfig also: not all is ready, or a proxy is missed.",
+        " Exit code 1: it does not run or answer; with --kubeconfig also: not all is ready, or a proxy is missed.",
     )
     _add_data_dir(status)
     status.add_argument("--kubeconfig", type=Path, metavar="FILE", help="another cluster than the embedded one")
