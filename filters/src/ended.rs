@@ -2,6 +2,7 @@
 
 use crate::exchange::Identity;
 use crate::gateway::{Filter, Phase};
+use crate::metrics::traffic::{CONSUMERS, Ending, ROUTES, UNROUTED};
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::stream::{HeaderList, Map, Stream};
@@ -47,6 +48,7 @@ pub struct Times {
 impl Filter {
     pub fn on_stream_complete(&mut self, stream: &impl Stream) {
         self.stop_waiting(stream);
+        self.count(stream.response_code());
         if !self.logs() {
             return;
         }
@@ -72,6 +74,20 @@ impl Filter {
         };
         let logging = self.taking.iter().filter(|taking| taking.logs);
         logging.for_each(|taking| taking.instance.plugin.on_log(&ended, &taking.note));
+    }
+
+    /// By route, and by consumer; whoever asks where there is no configuration has met neither.
+    fn count(&self, status: u16) {
+        let Some(choice) = &self.choice else { return };
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ending = Ending { status, ms, denied_by: self.denied_by };
+        match &choice.entry {
+            Some(entry) => entry.target.traffic.add(&ROUTES, &entry.target.id, ending),
+            None => UNROUTED.add(ending),
+        }
+        if let Some(consumer) = &self.who.consumer {
+            consumer.traffic.add(&CONSUMERS, &consumer.id, ending);
+        }
     }
 
     fn times(&self) -> Times {

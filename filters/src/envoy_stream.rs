@@ -257,6 +257,10 @@ impl Stream for EnvoyStream {
         (size(abi::ATTRIBUTE_REQUEST_TOTAL_SIZE), size(abi::ATTRIBUTE_RESPONSE_TOTAL_SIZE))
     }
 
+    fn response_code(&self) -> u16 {
+        self.number(abi::ATTRIBUTE_RESPONSE_CODE).and_then(|code| u16::try_from(code).ok()).unwrap_or_default()
+    }
+
     fn endpoint(&self) -> Option<&str> {
         let mut result = Buffer::EMPTY;
         // SAFETY: the pointer is valid during the hook; the address lives as long as the upstream's connection.

@@ -228,6 +228,10 @@ impl Stream for Rehearsal<'_> {
         (0, 0)
     }
 
+    fn response_code(&self) -> u16 {
+        0
+    }
+
     fn endpoint(&self) -> Option<&str> {
         None
     }

@@ -44,6 +44,8 @@ pub trait Stream: Connection {
     fn waker(&self) -> Box<dyn Wake>;
     /// What has gone over the wire of the request, and of the response: headers and bodies.
     fn sizes(&self) -> (u64, u64);
+    /// What the client got, whoever answered; 0 without an answer.
+    fn response_code(&self) -> u16;
     /// The endpoint that took the request, as `address:port`.
     fn endpoint(&self) -> Option<&str>;
     /// By what Envoy hashes the request, where its cluster is balanced by hashes.
@@ -217,6 +219,11 @@ pub mod testing {
         fn sizes(&self) -> (u64, u64) {
             let length = |body: &Vec<u8>| u64::try_from(body.len()).unwrap();
             (length(&self.request_body), length(&self.response_body))
+        }
+
+        fn response_code(&self) -> u16 {
+            let status = self.response.iter().find(|(name, _)| name == ":status");
+            self.status().or_else(|| text(&status?.1).parse().ok()).unwrap_or_default()
         }
 
         fn endpoint(&self) -> Option<&str> {

@@ -23,6 +23,10 @@ impl<const N: usize> Default for Histogram<N> {
 }
 
 impl<const N: usize> Histogram<N> {
+    pub fn of(counts: [u64; N], above: u64, sum: u64) -> Self {
+        Self { counts, above, sum }
+    }
+
     pub fn observe(&mut self, bounds: &[u64; N], value: u64) {
         let place = bounds.partition_point(|bound| *bound < value);
         *self.counts.get_mut(place).unwrap_or(&mut self.above) += 1;

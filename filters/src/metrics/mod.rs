@@ -2,12 +2,15 @@
 //!
 //! The counters stand in this process and not among Envoy's own statistics, since the route of a request is known to this
 //! module only, and a page is to look as Kong's does: values without rounding, order, buckets that counted nothing left
-//! out.
+//! out. What is counted of every request, without that plugin too (`traffic`), has its own page.
 
+mod family;
 pub mod histogram;
 pub mod node;
 pub mod page;
 pub mod scrape;
 pub mod store;
+pub mod traffic;
+mod traffic_page;
 
 pub use store::{STORE, Seen, Wanted};

@@ -1,10 +1,11 @@
 //! The page for Prometheus, as Kong writes it (kong.md §7.1): families and lines in order, a help and a type each.
 
-use crate::metrics::histogram::{Histogram, KONG_BOUNDS, OLD_BOUNDS, UPSTREAM_BOUNDS};
+use crate::metrics::family::{Families, escaped, family, written};
+use crate::metrics::histogram::{KONG_BOUNDS, OLD_BOUNDS, UPSTREAM_BOUNDS};
 use crate::metrics::node::Node;
 use crate::metrics::store::{Counts, Group};
+use crate::metrics::traffic_page::{Counted, traffic};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// By upstream, and whether its health is watched, its targets and whether each is healthy.
 pub type Upstreams<'a> = BTreeMap<(&'a str, bool), &'a [(Box<str>, bool)]>;
@@ -13,6 +14,7 @@ pub type Upstreams<'a> = BTreeMap<(&'a str, bool), &'a [(Box<str>, bool)]>;
 #[derive(Debug, Default)]
 pub struct Facts<'a> {
     pub groups: &'a [Group],
+    pub traffic: Counted<'a>,
     /// Empty where nobody wants to know.
     pub healths: Upstreams<'a>,
     pub node: Option<Node>,
@@ -27,7 +29,8 @@ pub struct Facts<'a> {
 }
 
 pub fn page(facts: &Facts<'_>) -> String {
-    let mut families = BTreeMap::new();
+    let mut families = Families::new();
+    traffic(&facts.traffic, &mut families);
     node(facts, &mut families);
     health(facts, &mut families);
     for group in facts.groups {
@@ -37,67 +40,7 @@ pub fn page(facts: &Facts<'_>) -> String {
             old(group, &mut families);
         }
     }
-    let mut text = String::with_capacity(64 * 1024);
-    for (name, mut family) in families {
-        family.lines.sort_unstable();
-        // Writing to a text does not fail.
-        let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {}", family.help, family.kind);
-        for (_, line) in &family.lines {
-            text.push_str(line);
-        }
-    }
-    text
-}
-
-/// Lines, each with what it is sorted by: a histogram's parts, then labels, then buckets by their bounds.
-struct Family {
-    help: &'static str,
-    kind: &'static str,
-    lines: Vec<(Place, String)>,
-}
-
-/// Part of a histogram, labels, bound of a bucket.
-type Place = (u8, Box<str>, u64);
-
-type Families = BTreeMap<&'static str, Family>;
-
-fn family<'a>(
-    families: &'a mut Families,
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
-) -> &'a mut Family {
-    families.entry(name).or_insert_with(|| Family { help, kind, lines: Vec::new() })
-}
-
-impl Family {
-    fn push(&mut self, name: &str, labels: &str, value: u64) {
-        let line =
-            if labels.is_empty() { format!("{name} {value}\n") } else { format!("{name}{{{labels}}} {value}\n") };
-        self.lines.push(((0, labels.into(), 0), line));
-    }
-
-    fn histogram<const N: usize>(
-        &mut self,
-        name: &str,
-        labels: &str,
-        (histogram, bounds): (&Histogram<N>, &[u64; N]),
-        le: fn(u64) -> String,
-    ) {
-        let count = histogram.count();
-        if count == 0 {
-            return;
-        }
-        let mut add = |rank: (u8, u64), part: &str, labels: &str, value: u64, key: &str| {
-            self.lines.push(((rank.0, key.into(), rank.1), format!("{name}_{part}{{{labels}}} {value}\n")));
-        };
-        for (bound, value) in histogram.cumulated(bounds) {
-            add((0, bound), "bucket", &format!("{labels},le=\"{}\"", le(bound)), value, labels);
-        }
-        add((0, u64::MAX), "bucket", &format!("{labels},le=\"+Inf\""), count, labels);
-        add((1, 0), "count", labels, count, labels);
-        add((2, 0), "sum", labels, histogram.sum, labels);
-    }
+    written(families)
 }
 
 fn requests(group: &Group, families: &mut Families) {
@@ -121,13 +64,6 @@ fn requests(group: &Group, families: &mut Families) {
             family(families, name, "counter", "Total bandwidth (ingress/egress) throughput in bytes")
                 .push(name, &labels, bytes);
         }
-    }
-    let name = "crossfade_denied_total";
-    for ((policy, code), count) in &group.denied {
-        // A namespace has no dot in it, and a route's name begins with its Ingress's.
-        let namespace = route.split('.').next().unwrap_or_default();
-        let labels = format!("policy=\"{policy}\",route=\"{route}\",namespace=\"{namespace}\",code=\"{code}\"");
-        family(families, name, "counter", "Requests that a plugin refused").push(name, &labels, *count);
     }
 }
 
@@ -268,14 +204,6 @@ fn health(facts: &Facts<'_>, families: &mut Families) {
     }
 }
 
-/// As text between quotes.
-fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
-    if !text.contains(['\\', '"', '\n']) {
-        return text.into();
-    }
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,10 +223,9 @@ mod tests {
             request_ms: 30,
             kong_ms: 3,
             upstream_ms: Some(27),
-            denied_by: None,
         };
         store.record(&seen, wanted);
-        let refused = Seen { code: 401, by_service: false, upstream_ms: None, denied_by: Some("key-auth"), ..seen };
+        let refused = Seen { code: 401, by_service: false, upstream_ms: None, ..seen };
         store.record(&Seen { consumer: "a\\b\nc", ..refused }, wanted);
         store.all(&HashSet::new())
     }
@@ -333,9 +260,6 @@ mod tests {
             ]
         );
         assert_eq!(lines(&text, "kong_bandwidth_bytes").len(), 2);
-        let denied =
-            r#"crossfade_denied_total{policy="key-auth",route="shop.\"web\".web..80",namespace="shop",code="401"} 1"#;
-        assert_eq!(lines(&text, "crossfade_denied_total"), [denied]);
         assert!(lines(&text, "kong_kong_latency_ms").is_empty());
     }
 

@@ -4,12 +4,14 @@ use crate::error::ConfigError;
 use crate::metrics::node::{Admin, Healths, Node};
 use crate::metrics::page::{Facts, Upstreams, page};
 use crate::metrics::store::STORE;
+use crate::metrics::traffic::{CONSUMERS, ROUTES, UNROUTED};
+use crate::metrics::traffic_page::{Counted, OfConsumer, OfRoute, page_of_traffic};
 use crate::plugins::proxy_cache::store::STORE as KEPT;
 use crate::stream::{Map, Stream};
 use crate::tables::{Compat, Names, Route, World};
 use crate::waiting::{Ticket, Wait};
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,24 @@ pub struct Scrapes {
     admin_port: u16,
 }
 
+/// What of all there is a page is to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asked {
+    /// Envoy's own statistics besides.
+    all: bool,
+    /// In place of Kong's metrics what is counted of every request.
+    traffic: bool,
+    /// The same of consumers.
+    consumers: bool,
+}
+
+impl Asked {
+    fn of(query: &[u8]) -> Self {
+        let has = |wanted: &[u8]| query.split(|byte| *byte == b'&').any(|part| part == wanted);
+        Self { all: has(b"all"), traffic: has(b"traffic"), consumers: has(b"consumers") }
+    }
+}
+
 impl Scrapes {
     pub fn parse(json: &str) -> Result<Self, ConfigError> {
         Ok(serde_json::from_str(json)?)
@@ -37,19 +57,19 @@ impl Scrapes {
 
     /// None: it is answered already.
     pub fn on_request(&self, world: Option<Arc<World>>, stream: &mut impl Stream) -> Option<Ticket> {
-        let (is_read, wants_all) = {
+        let (is_read, asked) = {
             let headers = stream.headers(Map::Request);
             let value = |wanted: &[u8]| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
             let path = value(b":path").unwrap_or_default();
             let query = path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
-            (value(b":method") == Some(b"GET"), query.split(|byte| *byte == b'&').any(|part| part == b"all"))
+            (value(b":method") == Some(b"GET"), Asked::of(query))
         };
         if !is_read {
             answer(405, String::new(), stream);
             return None;
         }
         let admin = Admin { port: self.admin_port };
-        let wait = Wait::for_job("metrics", TIMEOUT, move || text(world.as_deref(), admin, wants_all));
+        let wait = Wait::for_job("metrics", TIMEOUT, move || text(world.as_deref(), admin, asked));
         Some(wait.begin(stream.waker()))
     }
 
@@ -72,17 +92,20 @@ fn answer(status: u16, text: String, stream: &mut impl Stream) {
     stream.send_shared(&headers, &Arc::new(text.into_bytes()));
 }
 
-fn text(world: Option<&World>, admin: Admin, wants_all: bool) -> String {
+fn text(world: Option<&World>, admin: Admin, asked: Asked) -> String {
+    if asked.traffic {
+        return page_of_traffic(&counted(world, asked));
+    }
     let deadline = || Instant::now() + LONGEST_CALL;
     let healths = world.filter(|world| world.shows_upstreams()).and_then(|_| admin.healths(deadline()));
-    let mut text = composed(world, admin.node(deadline()), healths.as_ref());
-    if let Some(statistics) = wants_all.then(|| admin.statistics(deadline())).flatten() {
+    let mut text = composed(world, admin.node(deadline()), healths.as_ref(), asked);
+    if let Some(statistics) = asked.all.then(|| admin.statistics(deadline())).flatten() {
         text.push_str(&String::from_utf8_lossy(&statistics));
     }
     text
 }
 
-fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>) -> String {
+fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>, asked: Asked) -> String {
     let routes: HashSet<&str> = named(world).map(|(_, names)| &*names.route).collect();
     let groups = STORE.all(&routes);
     let (taken, most) = STORE.sizes();
@@ -90,6 +113,7 @@ fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>
     let token = world.map_or("", |world| &world.settings.server_token);
     page(&Facts {
         groups: &groups,
+        traffic: counted(world, asked),
         healths: healths.map(|healths| watched(world, healths)).unwrap_or_default(),
         node,
         node_id: &NODE_ID,
@@ -99,6 +123,25 @@ fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>
         dropped: STORE.dropped(),
         has_old: world.is_some_and(|world| world.settings.compat == Compat::Kong21),
     })
+}
+
+fn counted(world: Option<&World>, asked: Asked) -> Counted<'_> {
+    // A route has an entry for each of its paths.
+    let by_id: BTreeMap<&str, &Names> = named(world).map(|(route, names)| (&*route.id, names)).collect();
+    let mut routes: Vec<_> = by_id
+        .into_iter()
+        .filter_map(|(id, names)| {
+            ROUTES.find(id).map(|traffic| OfRoute { route: &names.route, service: &names.service, traffic })
+        })
+        .collect();
+    routes.push(OfRoute { route: "", service: "", traffic: Arc::clone(&UNROUTED) });
+    let all = world.filter(|_| asked.consumers).into_iter().flat_map(|world| world.consumers.all());
+    let consumers = all.filter_map(|consumer| {
+        let names = [&consumer.username, &consumer.custom_id];
+        let name = names.into_iter().find_map(|name| name.as_deref()).unwrap_or(&consumer.id);
+        CONSUMERS.find(&consumer.id).map(|traffic| OfConsumer { name, traffic })
+    });
+    Counted { routes, consumers: consumers.collect(), has_requests: asked.traffic }
 }
 
 fn named(world: Option<&World>) -> impl Iterator<Item = (&Route, &Names)> {
@@ -123,8 +166,9 @@ fn watched<'a>(world: Option<&'a World>, healths: &'a Healths) -> Upstreams<'a> 
 mod tests {
     use super::*;
     use crate::stream::testing::Fake;
-    use crate::testing::state;
+    use crate::testing::{filter, plugins, state};
     use serde_json::json;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn a_page_is_for_who_reads() {
@@ -153,7 +197,44 @@ mod tests {
         let healths: Healths =
             [("c", targets.clone()), ("crossfade_ads", targets)].map(|(name, of)| (name.into(), of)).into();
         assert_eq!(watched(Some(&world), &healths).keys().collect::<Vec<_>>(), [&("c", true)]);
-        assert!(composed(Some(&world), None, Some(&healths)).contains("state=\"healthy\",subsystem=\"http\"} 1\n"));
+        assert!(
+            composed(Some(&world), None, Some(&healths), Asked::default())
+                .contains("state=\"healthy\",subsystem=\"http\"} 1\n")
+        );
         assert!(!world.shows_upstreams());
+    }
+
+    fn shown(world: &World, query: &str) -> String {
+        text(Some(world), Admin { port: 1 }, Asked::of(query.as_bytes()))
+    }
+
+    #[test]
+    fn what_is_counted_of_every_request_is_shown_to_who_asks() {
+        let mut extra = plugins(&[("key-auth", json!({}))]);
+        let route = json!({"id": "counted", "names": {"route": "shop.web", "service": "shop.web.80"}});
+        extra["route"].as_object_mut().unwrap().extend(route.as_object().unwrap().clone());
+        extra["consumers"] = json!([{"id": "c-busy", "username": "busy", "credentials": {"key-auth": [
+            {"id": "k", "index": hex::encode(Sha256::digest("busy-key"))}]}}]);
+        for key in ["busy-key", "wrong"] {
+            let mut stream = Fake::request("GET", "/s", &[("apikey", key)]);
+            let mut filter = filter(&extra, &stream);
+            let _ = filter.on_request_headers(&mut stream, true);
+            stream.response = vec![(":status".into(), b"204".to_vec())];
+            filter.on_stream_complete(&stream);
+        }
+        let world = state(&extra);
+        let (kongs, traffic, all) = (shown(&world, ""), shown(&world, "traffic"), shown(&world, "x&traffic&consumers"));
+        let denied = r#"crossfade_denied_total{policy="key-auth",route="shop.web",namespace="shop",code="401"} 1"#;
+        for page in [&kongs, &traffic, &all] {
+            assert!(page.lines().any(|line| line == denied), "{page}");
+        }
+        let labels = r#"reporter="gateway",service="shop.web.80",route="shop.web""#;
+        for class in ["2xx", "4xx"] {
+            let line = format!(r#"crossfade_requests_total{{{labels},code_class="{class}"}} 1"#);
+            assert!(traffic.contains(&line) && !kongs.contains(&line), "{traffic}");
+        }
+        let consumer = r#"crossfade_consumer_requests_total{consumer="busy",code_class="2xx"} 1"#;
+        assert!(all.contains(consumer) && !traffic.contains(consumer), "{all}");
+        assert!(kongs.contains("kong_node_info") && !traffic.contains("kong_"), "{traffic}");
     }
 }

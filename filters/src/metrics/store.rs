@@ -37,8 +37,6 @@ pub struct Seen<'a> {
     pub kong_ms: u64,
     /// Where it went there.
     pub upstream_ms: Option<u64>,
-    /// The plugin that refused it.
-    pub denied_by: Option<&'a str>,
 }
 
 /// Which of its numbers count; `old` also in the buckets of Kong 2.1.
@@ -80,8 +78,6 @@ pub struct Group {
     pub consumers: HashMap<Box<str>, Counts>,
     pub latencies: Option<Box<Latencies>>,
     pub old: Option<Box<OldLatencies>>,
-    /// By plugin and status.
-    pub denied: Vec<((Box<str>, u16), u64)>,
     seen_s: u64,
 }
 
@@ -273,14 +269,6 @@ impl Group {
             old.kong.observe(&OLD_BOUNDS, kong_ms);
             upstream_ms.into_iter().for_each(|ms| old.upstream.observe(&OLD_BOUNDS, ms));
         }
-        if let Some(policy) = seen.denied_by.filter(|_| wanted.status) {
-            // Policies are plugins of this module and statuses what they answer: few, whoever asks.
-            let found = self.denied.iter_mut().find(|((other, code), _)| &**other == policy && *code == seen.code);
-            match found {
-                Some((_, count)) => *count += 1,
-                None => self.denied.push(((policy.into(), seen.code), 1)),
-            }
-        }
     }
 
     fn size(&self) -> usize {
@@ -321,7 +309,6 @@ mod tests {
             request_ms: 3,
             kong_ms: 1,
             upstream_ms: Some(2),
-            denied_by: None,
         }
     }
 
@@ -354,15 +341,6 @@ mod tests {
         assert_eq!(group.latencies.unwrap().upstream.count(), 0);
         let old = group.old.unwrap();
         assert_eq!((old.upstream.count(), old.request.count()), (0, 1));
-    }
-
-    #[test]
-    fn refusals_are_counted_by_plugin() {
-        let store = Store::new(MOST_BYTES);
-        for code in [401, 401, 403] {
-            store.record_at(&Seen { code, denied_by: Some("acl"), ..seen("r", "") }, ALL, 10);
-        }
-        assert_eq!(only(&store, "r").denied, [(("acl".into(), 401), 2), (("acl".into(), 403), 1)]);
     }
 
     #[test]

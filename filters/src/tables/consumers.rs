@@ -5,6 +5,7 @@
 
 use crate::clock::seconds_of_ms;
 use crate::error::ConfigError;
+use crate::metrics::traffic::Place;
 use crate::signature::Key;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub struct Consumer {
     pub own: Vec<OwnInstance>,
     #[serde(default)]
     pub credentials: HashMap<String, Vec<Credential>>,
+    #[serde(skip)]
+    pub traffic: Place,
 }
 
 /// A plugin that only a consumer or a group carries.
@@ -126,6 +129,10 @@ impl Consumers {
 
     pub fn by_custom_id(&self, custom_id: &str) -> Option<&Arc<Consumer>> {
         self.by_custom_id.get(custom_id)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Consumer> {
+        self.by_id.values().map(|consumer| &**consumer)
     }
 
     /// Finds the consumer whom a plugin's `anonymous` names, by id or by username.

@@ -2,6 +2,7 @@
 
 use crate::balancing::{Balancing, Cookie, Hashing};
 use crate::error::ConfigError;
+use crate::metrics::traffic::Place;
 use crate::router::{Entry, HeaderCondition, HostPattern, PathKind, PathPattern, Scheme, Schemes};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -30,8 +31,9 @@ pub struct Route {
     pub refusal: Option<Box<str>>,
     /// In the order in which the plugins run.
     pub steps: Vec<Step>,
-    /// Known where somebody asks for them: clients, or who scrapes.
+    /// Under these its traffic is shown.
     pub names: Option<Names>,
+    pub traffic: Place,
 }
 
 /// Kong's names of the route and its service.
@@ -152,6 +154,7 @@ impl Route {
             refusal: raw.refusal,
             steps,
             names: raw.names,
+            traffic: Place::default(),
         });
         let hosts = matching.hosts.iter().map(|text| HostPattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let snis = matching.snis.iter().map(|text| HostPattern::parse_sni(text)).collect::<Result<Vec<_>, _>>()?;

@@ -65,7 +65,6 @@ impl Plugin for Prometheus {
             request_ms: whole_ms(ended.times.total),
             kong_ms: whole_ms(ended.times.gateway),
             upstream_ms: ended.times.upstream.map(whole_ms),
-            denied_by: ended.denied_by,
         };
         STORE.record(&seen, self.wanted(ended.world.settings.compat));
     }

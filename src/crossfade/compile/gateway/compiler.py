@@ -48,7 +48,6 @@ from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
-from crossfade.compile.policies.prometheus.plan import PLUGIN as PROMETHEUS
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.origin import Origin
 from crossfade.kong_conf.settings import KongSettings
@@ -198,8 +197,7 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         authorities=tuple(authorities.values()),
         acme=None if acme is None else acme.demand,
     )
-    has_names = settings.kong.allow_debug_header or plugins.has_any(PROMETHEUS.name)
-    making = _Making(memo, diagnostics, plugins, has_names=has_names)
+    making = _Making(memo, diagnostics, plugins)
     model = _model(entities, services, acme, making, settings=settings, diagnostics=diagnostics)
     return CompiledGateway(model, diagnostics, entities)
 
@@ -242,11 +240,10 @@ def _model(
 class _Making:
     """The last pass: what the others have found becomes entries of the tables, each one behind a boundary."""
 
-    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments, *, has_names: bool) -> None:
+    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments) -> None:
         self._memo = memo
         self._diagnostics = diagnostics
         self._plugins = plugins
-        self._has_names = has_names
         self._facts: dict[str, str] = {}
 
     def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
@@ -254,7 +251,7 @@ class _Making:
 
         def build(found: Diagnostics) -> TableRoute | None:
             tell_protocols(attached, route, found)
-            made = table_route(route, service, route_policy(attached), has_names=self._has_names)
+            made = table_route(route, service, route_policy(attached))
             return _checked(made, route.origin, found)
 
         def make(found: Diagnostics) -> TableRoute | None:
@@ -268,7 +265,7 @@ class _Making:
             )
 
         ranks = (part for item in attached for part in (item.instance, item.rank))
-        inputs = (route, self._facts_of(service), self._has_names, *ranks)
+        inputs = (route, self._facts_of(service), *ranks)
         return self._memo.of(("route", route.id), inputs, make, self._diagnostics)
 
     def _facts_of(self, service: KongService) -> str:

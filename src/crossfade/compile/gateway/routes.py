@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from msgspec import UNSET
-
 from crossfade.api.bounds import MOST_SECONDS
 from crossfade.compile.gateway.route_policies import RoutePolicy
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
@@ -32,7 +30,7 @@ class TableRoute(NamedTuple):
     action: tables.Action
 
 
-def table_route(route: KongRoute, service: KongService, policy: RoutePolicy, *, has_names: bool = False) -> TableRoute:
+def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> TableRoute:
     name_of_all = None if route.preserve_host else _one_host(service)
     action = _action(service, policy, takes_host_of_endpoint=not route.preserve_host and name_of_all is None)
     found = tables.Route(
@@ -55,7 +53,7 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy, *, 
         is_grpc=not {"http", "https"} & set(route.protocols),
         refusal=policy.refusal or service.refusal,
         steps=policy.steps,
-        names=tables.Names(route.name, service.name, service.cluster.is_watched) if has_names else UNSET,
+        names=tables.Names(route.name, service.name, service.cluster.is_watched),
     )
     return TableRoute(found, action)
 
@@ -125,6 +123,7 @@ def facts_for_routes(service: KongService) -> str:
     return repr(
         (
             service.id,
+            service.name,
             service.path,
             service.retries,
             service.read_timeout,

@@ -130,7 +130,7 @@ class Names(Struct, frozen=True, gc=False):
 class Route(Struct, frozen=True, gc=False):
     """With a `refusal` every request is answered 503. `tls_name` is asked for in place of the request's Host.
 
-    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. `names` are there where somebody asks for them.
+    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. `names` are what its traffic is counted under.
     """
 
     id: str
