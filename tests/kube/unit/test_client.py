@@ -74,7 +74,7 @@ async def test_list_follows_pages_and_completes_items() -> None:
     api = FakeApi()
     api.page_size = 2
     for name in "abcde":
-        api.put(f"{MAPS}/{name}", {"data": {}})
+        api.put(f"{MAPS}/{name}", {"metadata": {"labels": {"app": "x"}}, "data": {}})
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
         found = await client.list(CONFIG_MAP, namespace="prod", label_selector="app=x")
     assert [item["metadata"]["name"] for item in found.items] == list("abcde")
