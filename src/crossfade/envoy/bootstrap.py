@@ -3,10 +3,9 @@
 Only the standard library is used, so that a proxy starts at once; everything else comes over ADS.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from crossfade.envoy.names import (
     ADMIN_CLUSTER,
@@ -18,13 +17,13 @@ from crossfade.envoy.names import (
     metrics_socket,
 )
 from crossfade.envoy.probes import ProbedPort, probe_clusters, probe_listener
+from crossfade.envoy.static_clusters import TYPE, Json, address, assignment, discovery, is_ip
 from crossfade.envoy.telemetry.keys import EXTENSION_KEY, REQUESTS_KEY, bucket_settings
+from crossfade.envoy.telemetry.tracers import Tracer, tracer_cluster, tracer_runtime, tracing
 
-Json = dict[str, Any]
-
-TYPE: Final = "type.googleapis.com/"
 TOKEN_SECRET: Final = "ads-token"  # noqa: S105 - the name of a secret, not one
 AUTHORITY_SECRET: Final = "ads-authority"  # noqa: S105 - the name of a secret, not one
+NO_SERVICE: Final = "crossfade"
 MAX_CONNECTIONS: Final = 50_000
 NO_LIMIT: Final = 2**31
 # Kong's path regexes are longer than what Envoy takes by default (100 instructions).
@@ -78,9 +77,12 @@ def bootstrap(
     admin_log: str = "",
     counts_requests: bool = True,
     has_metric_extension: bool = False,
+    service: str = NO_SERVICE,
+    tracer: Tracer | None = None,
 ) -> Json:
-    """`node_id` is `<namespace>/<pod>`. The admin interface itself listens on loopback only.
+    """`node_id` is `<namespace>/<pod>`, `service` what traces call the proxy.
 
+    The admin interface itself listens on loopback only.
     `is_sidecar` is for those whose callers are proxies that may send many people's requests over one connection.
 
     `socket_mark` is set on all connections that Envoy opens: for traffic capture that cannot tell users apart.
@@ -92,6 +94,7 @@ def bootstrap(
     static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)
     static_layer |= {} if counts_requests else {REQUESTS_KEY: 0}
     static_layer |= {EXTENSION_KEY: 100} if has_metric_extension else {}
+    static_layer |= tracer_runtime(tracer) if tracer is not None else {}
     manager: Json = {}
     if socket_mark is not None:
         option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
@@ -99,15 +102,16 @@ def bootstrap(
     return {
         "node": {
             "id": node_id,
-            "cluster": "crossfade",
+            "cluster": service,
             **({"metadata": {TOLD_SETTINGS: dict(told)}} if told else {}),
         },
         "admin": {
-            "address": _address("127.0.0.1", admin_port),
+            "address": address("127.0.0.1", admin_port),
             "ignore_global_conn_limit": True,
             **({"access_log": [_admin_log(admin_log)]} if admin_log else {}),
         },
         "cluster_manager": manager,
+        **({"tracing": tracing(tracer, service)} if tracer is not None else {}),
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
         "stats_config": {
             "stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags],
@@ -125,6 +129,7 @@ def bootstrap(
                 *([_metrics_cluster(admin_port)] if any(METRICS_PATH in dict(one.pages) for one in pages) else []),
                 *([_sds_cluster(sds_socket)] if sds_socket else []),
                 *(cluster for probed in probes for cluster in probe_clusters(probed)),
+                *([tracer_cluster(tracer)] if tracer is not None else []),
             ],
             "listeners": [
                 *(_pages_listener(index, one) for index, one in enumerate(pages)),
@@ -156,7 +161,7 @@ def _resolver(name_servers: tuple[tuple[str, int], ...]) -> Json:
     """Those of resolv.conf are no second choice: they may know other addresses of a name."""
     config = {
         "@type": TYPE + "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-        "resolvers": [_address(address, port) for address, port in name_servers],
+        "resolvers": [address(host, port) for host, port in name_servers],
     }
     return {"name": "envoy.network.dns_resolver.cares", "typed_config": config}
 
@@ -229,26 +234,13 @@ def _ads_cluster(ads: AdsPeer) -> Json:
     cluster: Json = {
         "name": ADS_CLUSTER,
         "connect_timeout": "1s",
-        "load_assignment": _assignment(ADS_CLUSTER, ads.host, ads.port),
+        "load_assignment": assignment(ADS_CLUSTER, ads.host, ads.port),
         "typed_extension_protocol_options": {options["@type"].removeprefix(TYPE): options},
-        **_ads_discovery(ads.host),
+        **discovery(ads.host),
     }
     if ads.authority_file is not None:
         cluster["transport_socket"] = _client_tls(ads.host, ads.authority_file)
     return cluster
-
-
-def _ads_discovery(host: str) -> Json:
-    if _is_ip(host):
-        return {"type": "STATIC"}
-    config = {
-        "@type": TYPE + "envoy.extensions.clusters.dns.v3.DnsCluster",
-        "dns_lookup_family": "ALL",
-        "all_addresses_in_single_endpoint": True,
-        "dns_refresh_rate": "5s",
-        "dns_failure_refresh_rate": {"base_interval": "0.1s", "max_interval": "1s"},
-    }
-    return {"cluster_type": {"name": "envoy.clusters.dns", "typed_config": config}}
 
 
 def _token_filters(token_file: str) -> list[Json]:
@@ -278,7 +270,7 @@ def _file_source(path: str) -> Json:
 
 
 def _client_tls(host: str, authority_file: str) -> Json:
-    san = {"san_type": "IP_ADDRESS" if _is_ip(host) else "DNS", "matcher": {"exact": host}}
+    san = {"san_type": "IP_ADDRESS" if is_ip(host) else "DNS", "matcher": {"exact": host}}
     validation = {
         "default_validation_context": {"match_typed_subject_alt_names": [san]},
         "validation_context_sds_secret_config": {
@@ -294,7 +286,7 @@ def _client_tls(host: str, authority_file: str) -> Json:
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         },
     }
-    if not _is_ip(host):
+    if not is_ip(host):
         context["sni"] = host
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
@@ -323,7 +315,7 @@ def _admin_cluster(admin_port: int) -> Json:
         "name": ADMIN_CLUSTER,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": _assignment(ADMIN_CLUSTER, "127.0.0.1", admin_port),
+        "load_assignment": assignment(ADMIN_CLUSTER, "127.0.0.1", admin_port),
     }
 
 
@@ -370,28 +362,11 @@ def _pages_listener(index: int, pages: AdminPages) -> Json:
 
 
 def _listening(pages: AdminPages) -> Json:
-    address = _address(pages.address, pages.port)
+    listening = address(pages.address, pages.port)
     if pages.takes_ipv4_too:
-        address["socket_address"]["ipv4_compat"] = True
-    return address
+        listening["socket_address"]["ipv4_compat"] = True
+    return listening
 
 
 def _rewrite(path: str, page: str) -> Json:
     return {"pattern": {"regex": f"^{path}"}, "substitution": page}
-
-
-def _assignment(cluster: str, host: str, port: int) -> Json:
-    endpoint = {"endpoint": {"address": _address(host, port)}}
-    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": [endpoint]}]}
-
-
-def _address(host: str, port: int) -> Json:
-    return {"socket_address": {"address": host, "port_value": port}}
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

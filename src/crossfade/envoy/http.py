@@ -70,7 +70,9 @@ def connection_manager(
             message.forward_client_cert_details = hcm_v3.HttpConnectionManager.SANITIZE_SET
             message.set_current_client_cert_details.chain = True
     else:
+        # The provider is the bootstrap's, where there is one.
         message.tracing.SetInParent()
+        _keep_request_id(message)
         if handler.telemetry.counts_requests:
             message.access_log.extend(request_logs(direction))
         message.normalize_path.value = True
@@ -104,8 +106,7 @@ def _make_kong(
     message.server_header_transformation = hcm_v3.HttpConnectionManager.PASS_THROUGH
     message.generate_request_id.value = False
     message.preserve_external_request_id = True
-    request_id = uuid_v3.UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False))
-    message.request_id_extension.typed_config.CopyFrom(packed(request_id))
+    _keep_request_id(message)
     message.http_protocol_options.accept_http_10 = True
     message.http_protocol_options.default_host_for_http_10 = NO_HOST
     # Else Envoy waits for a body that never ends, although the policy module takes the header out.
@@ -118,6 +119,12 @@ def _make_kong(
     message.request_headers_timeout.CopyFrom(duration(KONG_HEADERS_TIMEOUT_S))
     message.http2_protocol_options.max_concurrent_streams.value = KONG_STREAMS
     message.local_reply_config.CopyFrom(kong_local_replies(options.server_token))
+
+
+def _keep_request_id(message: hcm_v3.HttpConnectionManager) -> None:
+    """Else Envoy writes into a UUID whether the request is traced; trace headers say so."""
+    request_id = uuid_v3.UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False))
+    message.request_id_extension.typed_config.CopyFrom(packed(request_id))
 
 
 def _other_than(word: str) -> matcher_v3.StringMatcher:

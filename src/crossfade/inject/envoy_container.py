@@ -3,6 +3,7 @@
 from typing import Final
 
 from crossfade.envoy.probes import ProbedPort, probes_text
+from crossfade.envoy.telemetry.environment import XRAY_SAMPLING_RATE
 from crossfade.inject.annotations import PodWishes
 from crossfade.inject.probes import VARIABLE as PROBES
 from crossfade.inject.resources import resources
@@ -15,6 +16,7 @@ from crossfade.inject.settings import (
     TOKEN_AUDIENCE,
     SidecarSettings,
 )
+from crossfade.inject.tracing import tracing_variables
 from crossfade_kube.meta import JsonObject
 
 ENVOY_NAME: Final = "envoy"
@@ -22,7 +24,7 @@ TOKEN_VOLUME: Final = "crossfade-token"  # noqa: S105 - the name of a volume
 _TOKEN_DIRECTORY: Final = "/var/run/secrets/crossfade"  # noqa: S105 - a path
 _TOKEN_SECONDS: Final = 3600
 # Environment names that authors may set although the controller knows them.
-_AUTHORS_MAY_SET: Final = frozenset({"XRAY_SAMPLING_RATE"})
+_AUTHORS_MAY_SET: Final = frozenset({XRAY_SAMPLING_RATE})
 
 
 def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObject]:
@@ -53,6 +55,7 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
     return [
         *({"name": name, "value": value} for name, value in values.items()),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in from_fields.items()),
+        *tracing_variables(settings.tracing),
     ]
 
 

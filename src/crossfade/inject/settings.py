@@ -24,6 +24,27 @@ class NativeSidecars(StrEnum):
     NEVER = "never"
 
 
+class Provider(StrEnum):
+    """Whose tracer a sidecar has, in the words of App Mesh's chart; OTLP is ours."""
+
+    JAEGER = "jaeger"
+    DATADOG = "datadog"
+    XRAY = "x-ray"
+    OTLP = "otlp"
+
+
+class Tracing(Struct, frozen=True):
+    """Where sidecars send spans. `host` may be `ref:status.hostIP`, for an agent on each node.
+
+    `sampling` is the share of the requests without a trace that begin one; None for the sidecar's own default.
+    """
+
+    provider: Provider
+    host: str
+    port: int
+    sampling: float | None = None
+
+
 class SidecarSettings(Struct, frozen=True):
     """`ads_ca_pem` is what sidecars trust; resource values are Kubernetes quantities, empty for none.
 
@@ -32,7 +53,8 @@ class SidecarSettings(Struct, frozen=True):
     proxy` stays as long as it is needed. `start_timeout_s` is how long the application waits for its sidecar's
     first configuration before the sidecar is started anew. `sds_socket` is a socket of the node at which an agent gives
     certificates; empty for none. `admin_log` is a file of the sidecar's, empty for none. With `has_admin_ipv6` the
-    statistics are at every address of the pod. With `sets_group` pods without an `fsGroup` get one.
+    statistics are at every address of the pod. With `sets_group` pods without an `fsGroup` get
+    one. Without `tracing` sidecars send no traces.
     """
 
     proxy_image: str
@@ -62,3 +84,4 @@ class SidecarSettings(Struct, frozen=True):
     has_stats_tags: bool = False
     sets_group: bool = True
     uses_ecr_secret: bool = False
+    tracing: Tracing | None = None

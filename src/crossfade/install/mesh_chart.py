@@ -35,6 +35,7 @@ from crossfade_kube.meta import JsonObject
 _SELECTOR: Final = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
 _LABELS: Final = Merged(_SELECTOR, (Given("extraLabels"),))
 
+_TRACED: Final = Value("tracing.enabled")
 _FLAGS: Final = (
     ("log-level", "log.level"),
     ("readiness-probe-initial-delay", "sidecar.probes.readinessProbeInitialDelay"),
@@ -146,6 +147,10 @@ def _variables() -> dict[str, Any]:
         "CROSSFADE_PROXY_INIT_IMAGE": _image("init.image"),
         "CROSSFADE_SDS_SOCKET": When(Value("sds.enabled"), Value("sds.udsPath")),
         "CROSSFADE_SIDECAR_LOG_LEVEL": Value("sidecar.logLevel"),
+        "CROSSFADE_TRACING": When(_TRACED, Value("tracing.provider")),
+        "CROSSFADE_TRACING_ADDRESS": When(_TRACED, Given("tracing.address")),
+        "CROSSFADE_TRACING_PORT": When(_TRACED, Given("tracing.port")),
+        "CROSSFADE_TRACING_SAMPLING_RATE": When(_TRACED, text(Value("tracing.samplingRate"))),
         "CROSSFADE_WAIT_UNTIL_PROXY_READY": When(Value("sidecar.waitUntilProxyReady"), "true"),
     }
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.inject.settings import NativeSidecars
+from crossfade.inject.settings import NativeSidecars, Provider
 from crossfade.install.mesh_names import HEALTH_PORT, NAME
 from crossfade.install.template.nodes import Unlisted
 from crossfade.install.template.values import (
@@ -38,6 +38,7 @@ _BUDGET: Final[Schema] = {
 }
 # As the controller reads it; Helm gives whole numbers as such.
 _QUANTITY: Final[Schema] = {"type": ["string", "integer"]}
+_SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 _LEVELS: Final = choice("trace", "debug", "info", "warning", "error", "critical", "off")
 
 
@@ -77,6 +78,11 @@ _SPECS: Final = named(
     ("sidecar.envoyAdminAccessLogFile", "", TEXT, "Where sidecars log who asks it."),
     ("sidecar.envoyAdminAccessEnableIPv6", False, BOOLEAN, "Statistics are at pods' addresses of both families."),
     ("stats.tagsEnabled", False, BOOLEAN, "Sidecars' statistics have tags for mesh and node."),
+    ("tracing.enabled", False, BOOLEAN, "Sidecars send traces."),
+    ("tracing.provider", "x-ray", choice(*Provider), "Whose: `x-ray` and `otlp` by OTLP over HTTP to a collector."),
+    ("tracing.address", "", TEXT, "The host that takes them; empty: the provider's, as in App Mesh."),
+    ("tracing.port", None, optional(PORT), "Its port; null: the provider's."),
+    ("tracing.samplingRate", 0.05, _SHARE, "The share of the requests without a trace that begin one."),
     ("enableBackendGroups", True, BOOLEAN, "Whether `backendGroups` of VirtualNodes count."),
     ("cloudMapDNS.ttl", 300, integer(0, 2_147_483_647), "Time to live, in seconds, of Cloud Map's DNS records."),
     ("useAwsFIPSEndpoint", False, BOOLEAN, "Cloud Map of AWS is asked at its endpoint for FIPS."),
@@ -123,6 +129,7 @@ _NO_APP_MESH: Final = "has no effect: nothing asks AWS for App Mesh"
 _NO_STATSD: Final = "has no effect: statistics are read at the sidecars' admin port"
 _STATSD: Final = Unlisted("stats.statsdEnabled")
 _NO_CREDENTIALS: Final = "has no effect: sidecars need nothing of AWS, so no credentials either"
+_NO_DAEMON: Final = "has no effect: there is no X-Ray daemon; spans go to a collector by OTLP"
 _FIXED: Final = "names are the same in every release, since a cluster has one mesh controller; leave it out"
 
 TABLE: Final = ValueTable(
@@ -143,12 +150,13 @@ TABLE: Final = ValueTable(
         Remark("sidecar.envoyAwsSecretAccessKey", _NO_CREDENTIALS),
         Remark("sidecar.envoyAwsSessionToken", _NO_CREDENTIALS),
         Remark("sidecar.lifecycleHooks.postStartInterval", "has no effect: applications start as soon as they can"),
-        Remark("tracing.enabled", "has no effect: sidecars send no traces"),
+        Remark("tracing.role", _NO_DAEMON),
+        Remark("tracing.logLevel", _NO_DAEMON),
         Remark("stats.statsdEnabled", _NO_STATSD),
         Remark("stats.statsdAddress", _NO_STATSD, _STATSD),
         Remark("stats.statsdPort", _NO_STATSD, _STATSD),
         Remark("stats.statsdSocketPath", _NO_STATSD, _STATSD),
-        Remark("xray", "has no effect: sidecars send no traces", Unlisted("tracing.enabled")),
+        Remark("xray", _NO_DAEMON),
         Remark("cloudMapCustomHealthCheck.enabled", "has no effect: only pods that are ready are registered"),
     ),
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from crossfade.envoy.bootstrap import STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
+from crossfade.envoy.bootstrap import NO_SERVICE, STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
+from crossfade.envoy.telemetry.environment import Traced, traced
 from crossfade.envoy.telemetry.keys import (
     AWS_NODE_VARIABLE,
     MESH_VARIABLE,
@@ -76,6 +77,7 @@ class ProxySettings(NamedTuple):
     admin_log: str = ""
     counts_requests: bool = True
     has_metric_extension: bool = False
+    traced: Traced = Traced()
     own_names: Mapping[str, str] = MappingProxyType({})
     """For Envoy's environment: under which names its requests are counted."""
 
@@ -130,6 +132,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         admin_log=environment.get("ENVOY_ADMIN_ACCESS_LOG_FILE", ""),
         counts_requests=environment.get("CROSSFADE_MESH_METRICS") != "off",
         has_metric_extension=environment.get("APPMESH_METRIC_EXTENSION_VERSION") == "1",
+        traced=Traced() if is_gateway else _traced(environment),
         own_names=_own_names(environment.get("APPMESH_VIRTUAL_NODE_NAME", ""), namespace),
     )
 
@@ -152,6 +155,13 @@ def _own_names(path: str, namespace: str) -> dict[str, str]:
         NODE_VARIABLE: aws_name.removesuffix(f"_{namespace}"),
         NAMESPACE_VARIABLE: namespace,
     }
+
+
+def _traced(environment: Mapping[str, str]) -> Traced:
+    try:
+        return traced(environment, environment.get("APPMESH_VIRTUAL_NODE_NAME", ""))
+    except ValueError as problem:
+        raise SettingsError(str(problem)) from None
 
 
 def _probes(text: str) -> tuple[ProbedPort, ...]:
@@ -272,6 +282,8 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
             admin_log=settings.admin_log,
             counts_requests=settings.counts_requests,
             has_metric_extension=settings.has_metric_extension,
+            service=settings.traced.service or NO_SERVICE,
+            tracer=settings.traced.tracer,
         )
     )
 
@@ -282,6 +294,8 @@ def run_proxy(*, is_gateway: bool) -> int:
         settings = settings_from_environment(os.environ, is_gateway=is_gateway)
         for remark in settings.told.remarks:
             _say(f"{remark.where} {remark.text}")
+        for text in settings.traced.remarks:
+            _say(text)
         settings = _with_writable_log(settings)
         with work_folder("crossfade-proxy-") as folder, _noted(is_gateway=is_gateway):
             return _run(settings, folder)

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from crossfade.controller.mesh import flag_values as values
 from crossfade.controller.mesh import webhook_tls
+from crossfade.envoy.telemetry.environment import XRAY_COLLECTOR
 from crossfade.install.mesh_names import ADS_PORT, WEBHOOK_PORT
 from crossfade.kong_conf.values import number
 
@@ -13,6 +14,11 @@ _ENVOY_LEVELS: Final = {
     **{level: level for level in ("trace", "debug", "info", "warning", "error", "critical", "off")},
     "warn": "warning",
 }
+
+
+JAEGER: Final = "enable-jaeger-tracing"
+DATADOG: Final = "enable-datadog-tracing"
+XRAY: Final = "enable-xray-tracing"
 
 
 class Flag(NamedTuple):
@@ -51,7 +57,7 @@ class Ignored(NamedTuple):
 _RESOURCE: Final = "that the sidecar and the init container {}; an annotation of the pod goes before for the sidecar"
 _IMAGE: Final = "AWS's own images stand for those of this version: they cannot be configured from here."
 
-FLAGS: Final = (
+FLAGS: Final[tuple[Flag, ...]] = (
     Flag(
         "aws-region",
         values.region,
@@ -315,18 +321,88 @@ FLAGS: Final = (
         "The cipher suites of TLS 1.2 that the webhooks take, in Go's words; those without forward secrecy or with "
         "broken ciphers are left out.",
     ),
+    Flag(
+        JAEGER,
+        values.switch,
+        "",
+        "false",
+        "false",
+        "Sidecars send spans in Zipkin's format, and read and write B3 and W3C headers.",
+        "CROSSFADE_TRACING",
+    ),
+    Flag(
+        "jaeger-address",
+        values.tracer_host,
+        "",
+        "appmesh-jaeger.appmesh-system",
+        "appmesh-jaeger.appmesh-system",
+        "The host they go to, of Jaeger or Zipkin.",
+        "CROSSFADE_TRACING_ADDRESS",
+    ),
+    Flag(
+        "jaeger-port",
+        number(1, 65_535),
+        "",
+        "9411",
+        "9411",
+        "Its port.",
+        "CROSSFADE_TRACING_PORT",
+    ),
+    Flag(
+        DATADOG,
+        values.switch,
+        "",
+        "false",
+        "false",
+        "Sidecars send spans to Datadog's agent, and read and write its headers and W3C's.",
+        "CROSSFADE_TRACING",
+    ),
+    Flag(
+        "datadog-address",
+        values.tracer_host,
+        "",
+        "datadog.appmesh-system",
+        "datadog.appmesh-system",
+        "The agent's host; `ref:status.hostIP` stands for the pod's node.",
+        "CROSSFADE_TRACING_ADDRESS",
+    ),
+    Flag(
+        "datadog-port",
+        number(1, 65_535),
+        "",
+        "8126",
+        "8126",
+        "Its port.",
+        "CROSSFADE_TRACING_PORT",
+    ),
+    Flag(
+        XRAY,
+        values.switch,
+        "",
+        "false",
+        "false",
+        "Sidecars send spans by OTLP over HTTP to a collector, which hands them on to X-Ray: Envoy knows no X-Ray "
+        f"daemon. `CROSSFADE_TRACING_ADDRESS` says where, `{XRAY_COLLECTOR}` unless it is set.",
+        "CROSSFADE_TRACING",
+    ),
+    Flag(
+        "xray-sampling-rate",
+        values.share,
+        "",
+        "0.05",
+        "0.05",
+        "The share of the requests without a trace that begin one, with X-Ray.",
+        "CROSSFADE_TRACING_SAMPLING_RATE",
+    ),
 )
 
 _NO_APP_MESH: Final = "nothing asks AWS for App Mesh"
 _NO_CREDENTIALS: Final = "sidecars need nothing of AWS, so no credentials either"
-_TRACING: Final = "sidecars send no traces; their access logs and statistics tell of requests"
 _STATSD: Final = "sidecars send no statsd; their statistics can be read at `/stats/prometheus` of the admin port"
-_XRAY: Final = "enable-xray-tracing"
-_JAEGER: Final = "enable-jaeger-tracing"
-_DATADOG: Final = "enable-datadog-tracing"
+_NO_DAEMON: Final = "there is no X-Ray daemon: sidecars send OTLP over HTTP to a collector"
 _STATSD_SWITCH: Final = "enable-statsd"
 
-IGNORED: Final = (
+IGNORED: Final[tuple[Ignored, ...]] = (
     Ignored(
         "poststart-interval",
         "5",
@@ -349,18 +425,10 @@ IGNORED: Final = (
     ),
     Ignored("sync-period", "10h0m0s", "changes are watched; nothing is repeated from time to time"),
     Ignored("page-limit", "100", "lists are read in pages of a fixed size"),
-    Ignored(_XRAY, "false", f"there is no X-Ray daemon: {_TRACING}", is_switch=True),
-    Ignored("xray-image", "", _TRACING, of=_XRAY),
-    Ignored("xray-daemon-port", "2000", _TRACING, of=_XRAY),
-    Ignored("xray-sampling-rate", "0.05", _TRACING, of=_XRAY),
-    Ignored("xray-log-level", "prod", _TRACING, of=_XRAY),
-    Ignored("xray-config-roleArn", "", _TRACING, of=_XRAY),
-    Ignored(_JAEGER, "false", _TRACING, is_switch=True),
-    Ignored("jaeger-address", "appmesh-jaeger.appmesh-system", _TRACING, of=_JAEGER),
-    Ignored("jaeger-port", "9411", _TRACING, of=_JAEGER),
-    Ignored(_DATADOG, "false", _TRACING, is_switch=True),
-    Ignored("datadog-address", "datadog.appmesh-system", _TRACING, of=_DATADOG),
-    Ignored("datadog-port", "8126", _TRACING, of=_DATADOG),
+    *(
+        Ignored(f"xray-{name}", original, _NO_DAEMON, of=XRAY)
+        for name, original in (("image", ""), ("daemon-port", "2000"), ("log-level", "prod"), ("config-roleArn", ""))
+    ),
     Ignored(_STATSD_SWITCH, "false", _STATSD, is_switch=True),
     Ignored("statsd-address", "127.0.0.1", _STATSD, of=_STATSD_SWITCH),
     Ignored("statsd-port", "8125", _STATSD, of=_STATSD_SWITCH),
@@ -369,5 +437,7 @@ IGNORED: Final = (
 
 BY_NAME: Final = {flag.name: flag for flag in FLAGS}
 IGNORED_BY_NAME: Final = {flag.name: flag for flag in IGNORED}
-TRACERS: Final = (_JAEGER, _DATADOG, _XRAY)
-SWITCHES: Final = frozenset(flag.name for flag in (*FLAGS, *IGNORED) if flag.is_switch)
+TRACERS: Final = (JAEGER, DATADOG, XRAY)
+SWITCHES: Final = frozenset(
+    [*(flag.name for flag in FLAGS if flag.is_switch), *(flag.name for flag in IGNORED if flag.is_switch)]
+)

@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from crossfade.envoy.telemetry import environment
 from crossfade.inject.proxy_init import INBOUND_PORT, OUTBOUND_PORT
 from crossfade.inject.resources import quantity
+from crossfade.inject.tracing import HOST_IP
 from crossfade.kong_conf.values import number
 from crossfade.proxy.run import GATEWAY_ADMIN_PORT
 
@@ -108,3 +110,19 @@ def networks(text: str) -> str:
         except ValueError:
             raise ValueError("it must be addresses or networks like 169.254.169.254,10.0.0.0/8") from None
     return ",".join(items)
+
+
+def tracer_host(text: str) -> str:
+    return text if text == HOST_IP else _alone(environment.tracer_host, text)
+
+
+def share(text: str) -> float:
+    return _alone(environment.share, text)
+
+
+def _alone(read: Callable[[str, str], T], text: str) -> T:
+    """What is wrong with it, without the name that the reader puts before it."""
+    try:
+        return read("", text)
+    except ValueError as problem:
+        raise ValueError(str(problem).rpartition(": ")[2]) from None

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from crossfade import __version__
 from crossfade.api.bounds import Misfit, host_name
 from crossfade.certs.identities import LONGEST_IDENTITY
+from crossfade.controller.mesh import tracing
 from crossfade.controller.mesh.flag_table import FLAGS
 from crossfade.controller.mesh.flags import Flags, Remark, read_flags
 from crossfade.controller.mesh.webhook_tls import WebhookTls
@@ -38,6 +39,7 @@ VARIABLES: Final = {
     "CROSSFADE_IP_FAMILY": "`ipv4` or `ipv6`: the cluster's, which new Meshes prefer.",
     "CROSSFADE_NATIVE_SIDECARS": "`auto`, `always` or `never`: whether sidecars are native ones.",
     "CROSSFADE_STRANDED_AFTER_S": "After how many seconds without a connection a pod is told; 180 unless it is set.",
+    **tracing.VARIABLES,
     "KUBECONFIG": "A file that says where the API server is, in place of the pod's service account.",
     "POD_NAME": "This process among its replicas.",
     "POD_NAMESPACE": "Where its Lease, Secrets and Services are; `appmesh-system` unless it is set.",
@@ -92,6 +94,7 @@ class MeshSettings(Struct, frozen=True):
         Raises ValueError naming the variable or flag that is wrong.
         """
         flags = read_flags(arguments)
+        wanted = tracing.wanted_tracing(environ, flags.values)
         namespace = environ.get("POD_NAMESPACE") or NAMESPACE
         config = kubeconfig or environ.get("KUBECONFIG")
         own = cls(
@@ -102,12 +105,12 @@ class MeshSettings(Struct, frozen=True):
             region=environ.get("AWS_REGION") or "us-west-2",
             account_id=environ.get("AWS_ACCOUNT_ID") or "000000000000",
             ip_family=_choice(environ, "CROSSFADE_IP_FAMILY", ("ipv4", "ipv6")),
-            sidecar=_sidecar(environ, namespace),
+            sidecar=structs.replace(_sidecar(environ, namespace), tracing=wanted.tracing),
             cluster_domain=_cluster_domain(environ),
             uses_aws_cloud_map=_choice(environ, "CROSSFADE_CLOUD_MAP", ("cluster", "aws")) == "aws",
             identity_lifetime_s=_identity_lifetime_s(environ),
             stranded_after_s=_stranded_after_s(environ),
-            remarks=flags.remarks,
+            remarks=(*flags.remarks, *wanted.remarks),
             unknown_flags=flags.unknown,
         )
         return _with_flags(own, flags)

@@ -69,6 +69,25 @@ def listening(made: Json) -> list[tuple[str, int]]:
     return [(one["address"], one["port_value"]) for one in addresses]
 
 
+def fields(container: Json) -> dict[str, str]:
+    """What variables take from the pod."""
+    with_field = (entry for entry in container["env"] if "valueFrom" in entry)
+    return {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in with_field}
+
+
+def tracer(*arguments: str) -> Any:
+    """Whose it is, where spans go, how many of 10 000 requests begin a trace."""
+    made = bootstrap(*arguments)
+    if "tracing" not in made:
+        return ()
+    (cluster,) = (one for one in made["static_resources"]["clusters"] if one["name"] == "crossfade_tracer")
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    socket = endpoint["endpoint"]["address"]["socket_address"]
+    name = made["tracing"]["http"]["name"].removeprefix("envoy.tracers.")
+    rate = made["layered_runtime"]["layers"][0]["static_layer"]["tracing.random_sampling"]
+    return name, f"{socket['address']}:{socket['port_value']}", rate
+
+
 def reached_by_group(*arguments: str) -> tuple[bool, list[str]]:
     """Whether a node's sidecar knows a service that only a group names; what the node's author is told."""
     reference = {"meshRef": {"name": "m", "uid": ""}}
@@ -253,6 +272,52 @@ EFFECTS: Final[list[tuple[str, list[str], Callable[..., Any], Any, Any]]] = [
         lambda *a: ciphers(settings(*a).webhook_tls.server_context()) == {"ECDHE-RSA-AES256-GCM-SHA384"},
         False,
         True,
+    ),
+]
+EFFECTS += [
+    ("enable-jaeger-tracing", [], lambda *a: tracer(*a)[:2], (), ("zipkin", "appmesh-jaeger.appmesh-system:9411")),
+    (
+        "jaeger-address",
+        ["10.0.0.9", "--enable-jaeger-tracing"],
+        lambda *a: tracer(*a or ["--enable-jaeger-tracing"])[1],
+        "appmesh-jaeger.appmesh-system:9411",
+        "10.0.0.9:9411",
+    ),
+    (
+        "jaeger-port",
+        ["80", "--enable-jaeger-tracing"],
+        lambda *a: tracer(*a or ["--enable-jaeger-tracing"])[1],
+        "appmesh-jaeger.appmesh-system:9411",
+        "appmesh-jaeger.appmesh-system:80",
+    ),
+    ("enable-datadog-tracing", [], lambda *a: tracer(*a)[:2], (), ("datadog", "datadog.appmesh-system:8126")),
+    (
+        "datadog-address",
+        ["ref:status.hostIP", "--enable-datadog-tracing"],
+        lambda *a: fields(sidecar(*a or ["--enable-datadog-tracing"])).get("DATADOG_TRACER_ADDRESS"),
+        None,
+        "status.hostIP",
+    ),
+    (
+        "datadog-port",
+        ["80", "--enable-datadog-tracing"],
+        lambda *a: tracer(*a or ["--enable-datadog-tracing"])[1],
+        "datadog.appmesh-system:8126",
+        "datadog.appmesh-system:80",
+    ),
+    (
+        "enable-xray-tracing",
+        [],
+        lambda *a: tracer(*a)[:2],
+        (),
+        ("opentelemetry", "cloudwatch-agent.amazon-cloudwatch:4316"),
+    ),
+    (
+        "xray-sampling-rate",
+        ["0.5", "--enable-xray-tracing"],
+        lambda *a: tracer(*a or ["--enable-xray-tracing"])[2],
+        500,
+        5000,
     ),
 ]
 
