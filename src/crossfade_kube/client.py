@@ -8,9 +8,9 @@ expired version, is the reflector's job.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 import aiohttp
 import orjson
@@ -44,10 +44,13 @@ class _NotAnEventError(ValueError):
 _NO_ANSWER: Final = (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, _NotAnEventError)
 
 
-class ObjectList(NamedTuple):
+T = TypeVar("T")
+
+
+class ObjectList(NamedTuple, Generic[T]):
     """All items; `resource_version` is where a watch continues."""
 
-    items: list[JsonObject]
+    items: list[T]
     resource_version: str
 
 
@@ -100,29 +103,44 @@ class Client:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
-    ) -> ObjectList:
+    ) -> ObjectList[JsonObject]:
         """Everything, fetched page by page; items carry apiVersion and kind although the server leaves them out."""
+        return await self.list_read(
+            resource, _as_it_is, namespace=namespace, label_selector=label_selector, field_selector=field_selector
+        )
+
+    async def list_read(
+        self,
+        resource: Resource,
+        read: Callable[[JsonObject], T],
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> ObjectList[T]:
+        """What `read` makes of each item as its page comes; what it does not keep is gone before the next page."""
         selectors = query_of(label_selector=label_selector, field_selector=field_selector)
         path = path_of(resource, namespace=namespace)
         try:
-            return await self._list_pages(resource, path, selectors | {"limit": str(PAGE_SIZE)})
+            return await self._list_pages(resource, path, selectors | {"limit": str(PAGE_SIZE)}, read)
         except Expired:
             # The continue token grew too old between two pages: one large answer is consistent.
-            return await self._list_pages(resource, path, selectors)
+            return await self._list_pages(resource, path, selectors, read)
 
-    async def _list_pages(self, resource: Resource, path: str, query: dict[str, str]) -> ObjectList:
-        items: list[JsonObject] = []
+    async def _list_pages(
+        self, resource: Resource, path: str, query: dict[str, str], read: Callable[[JsonObject], T]
+    ) -> ObjectList[T]:
+        found: list[T] = []
         while True:
             page = await self.request("GET", path, query=query)
-            items += page.get("items") or ()
             metadata = page.get("metadata") or {}
+            for item in page.pop("items", None) or ():
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+                found.append(read(item))
             if not metadata.get("continue"):
-                break
+                return ObjectList(found, metadata.get("resourceVersion") or "")
             query = {**query, "continue": metadata["continue"]}
-        for item in items:
-            item.setdefault("apiVersion", resource.api_version)
-            item.setdefault("kind", resource.kind)
-        return ObjectList(items, metadata.get("resourceVersion") or "")
 
     async def watch(
         self,
@@ -326,6 +344,10 @@ class Client:
 
     def _unreachable(self, verb: str, exc: BaseException) -> ApiUnreachable:
         return ApiUnreachable(server=self.config.server, verb=verb, problem=str(exc) or type(exc).__name__)
+
+
+def _as_it_is(item: JsonObject) -> JsonObject:
+    return item
 
 
 def _retry_delay_s(exc: ApiError | ApiUnreachable, method: str, wait_s: float) -> float | None:

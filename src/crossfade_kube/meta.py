@@ -62,14 +62,6 @@ class ObjectRef(NamedTuple):
         return f"{self.kind} {NamespacedName(self.namespace, self.name)}"
 
 
-class OwnerReference(Struct, frozen=True, rename="camel"):
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool = False
-
-
 class ObjectMeta(Struct, frozen=True, rename="camel"):
     name: str = ""
     namespace: str = ""
@@ -81,7 +73,6 @@ class ObjectMeta(Struct, frozen=True, rename="camel"):
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
-    owner_references: tuple[OwnerReference, ...] = ()
 
     @property
     def key(self) -> NamespacedName:

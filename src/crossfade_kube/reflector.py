@@ -11,14 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from enum import Enum
-from typing import Final
+from typing import Final, TypedDict
 
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import Client
 from crossfade_kube.errors import ApiUnreachable, Expired, Forbidden, KubeError, NotFound
 from crossfade_kube.meta import Resource
 from crossfade_kube.tally import WatchTally
-from crossfade_kube.watch import Sink, WatchEvent
+from crossfade_kube.watch import ReadingSink, Sink, WatchEvent
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,12 @@ class WhenForbidden(Enum):
     WAIT = "nothing is known until it may"
     EMPTY = "the kind has no objects until it may"
     GIVE_UP = "`run` raises Forbidden"
+
+
+class _Selection(TypedDict):
+    namespace: str | None
+    label_selector: str | None
+    field_selector: str | None
 
 
 class Reflector:
@@ -65,9 +71,11 @@ class Reflector:
         self.tally = WatchTally()
         self._client = client
         self._sink = sink
-        self._namespace = namespace
-        self._label_selector = label_selector
-        self._field_selector = field_selector
+        self._selection: _Selection = {
+            "namespace": namespace,
+            "label_selector": label_selector,
+            "field_selector": field_selector,
+        }
         self._backoff = Backoff(0.05, max_backoff_s)
         self._sleep = sleep
         self._version = ""
@@ -136,14 +144,15 @@ class Reflector:
             self.synced.set()
 
     async def _list(self) -> None:
-        found = await self._client.list(
-            self.resource,
-            namespace=self._namespace,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-        )
-        self._version = found.resource_version
-        self._sink.replace(found.items)
+        sink, selection = self._sink, self._selection
+        if isinstance(sink, ReadingSink):
+            read = await self._client.list_read(self.resource, sink.read, **selection)
+            self._version = read.resource_version
+            sink.replace_read(read.items)
+        else:
+            found = await self._client.list(self.resource, **selection)
+            self._version = found.resource_version
+            sink.replace(found.items)
         self.synced.set()
         self.tally.is_connected = True
         self._backoff.reset()
@@ -171,10 +180,8 @@ class Reflector:
     async def _watch_once(self) -> None:
         events = self._client.watch(
             self.resource,
-            namespace=self._namespace,
             resource_version=self._version,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
+            **self._selection,
         )
         progressed = False
         async with aclosing(events):

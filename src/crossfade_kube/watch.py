@@ -1,6 +1,6 @@
 """One event of a Kubernetes watch, as the store consumes it and the client yields it."""
 
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from crossfade_kube.meta import JsonObject
 
@@ -22,3 +22,14 @@ class Sink(Protocol):
 
     def apply(self, event: WatchEvent) -> None:
         """One change; never a bookmark."""
+
+
+@runtime_checkable
+class ReadingSink(Sink, Protocol):
+    """Keeps less of an object than the server sends: of a large list no more than a page is ever there as it came."""
+
+    def read(self, item: JsonObject) -> Any:
+        """What is kept; nothing changes yet, since the list may not come to its end."""
+
+    def replace_read(self, items: list[Any]) -> None:
+        """As `replace`, of what `read` gave."""

@@ -15,8 +15,11 @@ async def list_into(
     field_selector: str | None = None,
 ) -> None:
     """A kind that the server does not know has no objects. Raises KubeError."""
+    sink = cache.sink(kind)
     try:
-        listed = await client.list(kind.RESOURCE, label_selector=label_selector, field_selector=field_selector)
+        listed = await client.list_read(
+            kind.RESOURCE, sink.read, label_selector=label_selector, field_selector=field_selector
+        )
     except NotFound:
         return
-    cache.sink(kind).replace(listed.items)
+    sink.replace_read(listed.items)

@@ -4,13 +4,16 @@ An object that cannot be decoded is reported and otherwise left as it last was: 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from crossfade.store.kind_view import KindView
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.registry import DecodeError, TypedObject, decode
 from crossfade_kube.watch import WatchEvent
+
+# The whole object once more, values of Secrets included; nobody reads it here.
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Cache:
@@ -48,6 +51,13 @@ class Cache:
         self._on_change()
 
 
+class _Read(NamedTuple):
+    """`found` is an object of the kind."""
+
+    name: NamespacedName
+    found: Any | DecodeError
+
+
 class KindSink:
     """The state of one kind."""
 
@@ -67,9 +77,23 @@ class KindSink:
             self._changed.clear()
         return self._view
 
+    def read(self, item: JsonObject) -> _Read:
+        """The very object that is here, where it is that version."""
+        name = _name_of(item)
+        known = self.objects.get(name)
+        if known is not None and known.metadata.resource_version == item["metadata"].get("resourceVersion"):
+            return _Read(name, known)
+        try:
+            return _Read(name, decode(_without_manifest(item), self._kind))
+        except DecodeError as error:
+            return _Read(name, error)
+
     def replace(self, items: list[JsonObject]) -> None:
+        self.replace_read(list(map(self.read, items)))
+
+    def replace_read(self, items: list[_Read]) -> None:
         before = (dict(self.objects), set(self.rejected), self.is_synced)
-        names = {_name_of(item) for item in items}
+        names = {item.name for item in items}
         for gone in [name for name in (*self.objects, *self.rejected) if name not in names]:
             self._remove(gone)
         for item in items:
@@ -84,19 +108,15 @@ class KindSink:
         if event.type == "DELETED":
             self._remove(_name_of(event.object))
         else:
-            self._put(event.object)
+            self._put(self.read(event.object))
         self._on_change()
 
-    def _put(self, item: JsonObject) -> None:
-        name = _name_of(item)
-        known = self.objects.get(name)
-        if known is not None and known.metadata.resource_version == item["metadata"].get("resourceVersion"):
-            return
-        try:
-            self.objects[name] = decode(item, self._kind)
-        except DecodeError as error:
-            self.rejected[name] = error
-        else:
+    def _put(self, item: _Read) -> None:
+        name, found = item
+        if isinstance(found, DecodeError):
+            self.rejected[name] = found
+        elif self.objects.get(name) is not found:
+            self.objects[name] = found
             self._changed.add(name)
             self.rejected.pop(name, None)
 
@@ -104,6 +124,14 @@ class KindSink:
         if self.objects.pop(name, None) is not None:
             self._changed.add(name)
         self.rejected.pop(name, None)
+
+
+def _without_manifest(item: JsonObject) -> JsonObject:
+    if _LAST_APPLIED not in (item["metadata"].get("annotations") or ()):
+        return item
+    metadata = dict(item["metadata"])
+    metadata["annotations"] = {key: text for key, text in metadata["annotations"].items() if key != _LAST_APPLIED}
+    return {**item, "metadata": metadata}
 
 
 def _name_of(item: JsonObject) -> NamespacedName:

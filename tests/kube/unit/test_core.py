@@ -52,7 +52,7 @@ def test_endpoint_conditions(conditions: dict[str, bool], expected: tuple[bool, 
     assert (endpoint.is_ready, endpoint.is_serving, endpoint.is_terminating) == expected
 
 
-def test_pod_readiness() -> None:
+def test_a_pod_is_its_addresses_phase_and_conditions() -> None:
     pod = decode(
         {
             "metadata": {"name": "p", "namespace": "n"},
@@ -61,8 +61,9 @@ def test_pod_readiness() -> None:
         },
         Pod,
     )
-    assert pod.is_ready
+    assert [(one.type, one.status) for one in pod.status.conditions] == [("Ready", "True")]
     assert pod.status.pod_ip == "10.0.0.7"
+    assert not pod.is_finished
 
 
 def test_kinds_are_found_by_version_and_kind() -> None:

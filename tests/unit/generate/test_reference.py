@@ -25,6 +25,8 @@ from crossfade.controller.mesh.role import KINDS as MESH_KINDS
 from crossfade_kube.meta import ObjectMeta
 
 OWN_KINDS = (*KONG, *APP_MESH)
+# Of a pod that is admitted all is there; what is watched of pods has no spec.
+BY_INJECTION = {"spec.hostNetwork"}
 # Fields that are looked at under another name than their own: by `getattr`, by the listener's protocol.
 READ_BY_NAME = {
     *("tcp", "http", "http2", "grpc", "retries", "connect_timeout", "read_timeout"),
@@ -77,7 +79,7 @@ def test_every_note_is_about_a_field(notes: dict[str, dict[str, str]]) -> None:
 @pytest.mark.parametrize("one", KUBERNETES, ids=lambda one: one.kind.__name__)
 def test_fields_of_kubernetes_kinds_exist(one: KubernetesKind) -> None:
     existing = set(paths_of(one.kind))
-    assert {*one.fields, *one.refused} <= existing | {"metadata.labels", "metadata.annotations"}
+    assert {*one.fields, *one.refused} <= existing | BY_INJECTION | {"metadata.labels", "metadata.annotations"}
 
 
 def test_values_are_told_in_words() -> None:

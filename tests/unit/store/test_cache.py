@@ -84,3 +84,32 @@ def test_a_change_leaves_the_views_of_the_other_kinds_and_moments_alone() -> Non
     assert [item.metadata.name for item in before.all(ConfigMap)] == ["a", "c"]
     assert after.get(ConfigMap, "prod", "a") is None
     assert after.all(ConfigMap)[1] is before.all(ConfigMap)[1]
+
+
+def test_what_is_read_counts_only_when_the_list_is_whole() -> None:
+    changes: list[int] = []
+    cache = Cache([ConfigMap], lambda: changes.append(1))
+    sink = cache.sink(ConfigMap)
+    sink.replace([_map("a", 1), _map("b", 2)])
+    known = cache.snapshot().get(ConfigMap, "prod", "a")
+    page = [sink.read(_map("a", 1)), sink.read(_map("b", 3, x="2")), sink.read(_map("c", 4, x=5))]
+    assert len(changes) == 1
+    assert cache.rejected == []
+    sink.replace_read(page)
+    after = cache.snapshot()
+    assert after.get(ConfigMap, "prod", "a") is known
+    assert [item.data for item in after.all(ConfigMap)] == [{}, {"x": "2"}]
+    assert [error.ref.name for error in cache.rejected] == ["c"]
+    assert len(changes) == 2
+
+
+def test_the_manifest_that_kubectl_keeps_is_not_kept_here() -> None:
+    cache = Cache([ConfigMap])
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "other": "x"}
+    item = _map("a", 1)
+    item["metadata"]["annotations"] = annotations
+    cache.sink(ConfigMap).replace([item])
+    found = cache.snapshot().get(ConfigMap, "prod", "a")
+    assert found is not None
+    assert found.metadata.annotations == {"other": "x"}
+    assert len(annotations) == 2

@@ -62,4 +62,4 @@ def _are_alike(one: Any, other: Any) -> bool:
 
 def _compiled(metadata: ObjectMeta) -> ObjectMeta:
     """All of it that means something to the compiler."""
-    return structs.replace(metadata, resource_version="", generation=0, finalizers=(), owner_references=())
+    return structs.replace(metadata, resource_version="", generation=0, finalizers=())

@@ -36,8 +36,14 @@ class ProxyPods:
     def __iter__(self) -> Iterator[ProxyPod]:
         return iter(tuple(self._known.values()))
 
+    def read(self, item: JsonObject) -> ProxyPod | None:
+        return proxy_pod(item)
+
     def replace(self, items: list[JsonObject]) -> None:
-        self._known = {_name(item): pod for item in items if (pod := proxy_pod(item)) is not None}
+        self.replace_read(list(map(self.read, items)))
+
+    def replace_read(self, items: list[ProxyPod | None]) -> None:
+        self._known = {NamespacedName(pod.ref.namespace, pod.ref.name): pod for pod in items if pod is not None}
 
     def apply(self, event: WatchEvent) -> None:
         name = _name(event.object)
