@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.gateway import eventually
-from tests.support.mesh_lab import Cell, MeshLab, client_pod, mesh_lab, version_of
+from tests.support.mesh_lab import NAMESPACE, Cell, MeshLab, client_pod, mesh_lab, version_of
+from tests.support.pod_admissions import pods_admitted
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -215,3 +216,16 @@ def test_a_classic_sidecar_can_hold_its_application_back(lab: MeshLab) -> None:
     assert lab.kubectl("get", "pod", "held", "-o", "jsonpath={.spec.containers[*].name}") == "envoy main"
     first = "until [ -s /dev/termination-log ]; do sleep 0.1; done; cat /dev/termination-log"
     assert lab.kubectl("exec", "held", "-c", "main", "--", "sh", "-c", first).split() == ["200"]
+
+
+def test_every_pod_is_injected_while_the_controller_is_rolled_out(lab: MeshLab) -> None:
+    def is_replaced() -> bool:
+        pods = lab.kubectl("get", "pods", "-n", "appmesh-system", "-o", "name").split()
+        return len(pods) == 1 and pods != before
+
+    before = lab.kubectl("get", "pods", "-n", "appmesh-system", "-o", "name").split()
+    with pods_admitted(lab.kubeconfig, NAMESPACE, {"app": "client"}) as admissions:
+        lab.kubectl("rollout", "restart", *CONTROLLER)
+        eventually(is_replaced, within_s=60)
+    assert admissions.lost == {}
+    assert admissions.sent > 50

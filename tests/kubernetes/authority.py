@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from tests.kubernetes.cluster import Cluster, Json
 from tests.kubernetes.load import Tally, callers
+from tests.support.pod_admissions import pods_admitted
 
 NAMESPACE: Final = "appmesh-system"
 DEPLOYMENT: Final = "appmesh-controller"
@@ -15,6 +16,10 @@ _IN_MESH: Final = ("prod", "kong")
 _CONNECTED: Final = "envoy_control_plane_connected_state{} 1"
 _BACK_S: Final = 180.0
 _BLINK_S: Final = 0.2
+_GRACE_S: Final = 10.0
+# A pod of the walkthrough.
+_INJECTED: Final = "prod"
+_POD_OF_MESH: Final = {"app": "jazz", "version": "v1"}
 
 
 class Disturbance(NamedTuple):
@@ -52,7 +57,20 @@ def changed_leader(cluster: Cluster, url: str, host: str) -> Disturbance:
     return result
 
 
-DISTURBANCES: Final = (changed_leader, lost_authority)
+def rolled_out(cluster: Cluster, _url: str, _host: str) -> Disturbance:
+    """Pods are admitted all the time: none may be refused, or come without its sidecar."""
+    begun = time.monotonic()
+    with pods_admitted(cluster.kubeconfig, _INJECTED, _POD_OF_MESH) as admissions:
+        cluster.kubectl("rollout", "restart", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}")
+        cluster.kubectl("rollout", "status", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}", "--timeout=120s")
+        _until(lambda: len(_pods(cluster, NAMESPACE)) == 1, "the former controller has not ended")
+        seconds = time.monotonic() - begun
+        # Until the former one has ended, and its rules are gone.
+        time.sleep(_GRACE_S)
+    return Disturbance("controller rolled out, pods admitted", seconds, Tally(admissions.sent, dict(admissions.lost)))
+
+
+DISTURBANCES: Final = (rolled_out, changed_leader, lost_authority)
 
 
 def stranded(cluster: Cluster) -> list[str]:

@@ -89,6 +89,10 @@ class MeshLab:
         self._callers = 0
         self._cells: list[Cell] = []
 
+    @property
+    def kubeconfig(self) -> Path:
+        return self._cluster.kubeconfig
+
     def kubectl(self, *arguments: str) -> str:
         return self._cluster.kubectl("-n", NAMESPACE, *arguments)
 

@@ -53,14 +53,16 @@ async def admission_server(
     port: int,
     tls: ssl.SSLContext | None,
     tally: "AdmissionTally | None" = None,
+    is_leaving: Callable[[], bool] = bool,
 ) -> AsyncIterator[int]:
     """Serves `handlers` by path and yields the port (of interest where 0 was asked for).
 
     A handler may raise Denied instead of answering. Certificates loaded later into `tls` hold for new connections.
+    No connection is kept while it `is_leaving`.
     """
     app = web.Application(client_max_size=_MAX_REVIEW_BYTES)
     for path, handler in handlers.items():
-        app.router.add_post(path, _endpoint(handler, path, tally or AdmissionTally()))
+        app.router.add_post(path, _endpoint(handler, path, tally or AdmissionTally(), is_leaving))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -72,7 +74,9 @@ async def admission_server(
         await runner.cleanup()
 
 
-def _endpoint(handler: Handler, path: str, tally: AdmissionTally) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _endpoint(
+    handler: Handler, path: str, tally: AdmissionTally, is_leaving: Callable[[], bool]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(http_request: web.Request) -> web.Response:
         try:
             request = request_from_review(orjson.loads(await http_request.read()))
@@ -82,7 +86,10 @@ def _endpoint(handler: Handler, path: str, tally: AdmissionTally) -> Callable[[w
         decided = await _decided(handler, request)
         tally.note(path, request.operation, time.monotonic() - begun, is_allowed=not decided.denial)
         review = review_from_answer(request.uid, decided, request.api_version)
-        return web.Response(body=orjson.dumps(review), content_type="application/json")
+        response = web.Response(body=orjson.dumps(review), content_type="application/json")
+        if is_leaving():
+            response.force_close()
+        return response
 
     return answer
 

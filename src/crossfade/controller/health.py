@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 from aiohttp import web
 
+from crossfade.controller.leaving import PATH as LEAVING_PATH
+from crossfade.controller.leaving import Leaving
+
 
 @asynccontextmanager
 async def health_server(
@@ -15,10 +18,11 @@ async def health_server(
     waits_for: Callable[[], str],
     paths: tuple[str, str] = ("/healthz", "/readyz"),
     pages: Mapping[str, Callable[[], str]] = MappingProxyType({}),
+    leaving: Leaving | None = None,
 ) -> AsyncIterator[int]:
     """Yields the port. `waits_for` says what readiness still waits for, or nothing; `paths` are those of both.
 
-    `pages` are more texts, by path.
+    `pages` are more texts, by path. `leaving` is for who is told when its pod ends.
     """
     alive_path, ready_path = paths
 
@@ -32,6 +36,8 @@ async def health_server(
     app = web.Application()
     app.router.add_get(alive_path, alive)
     app.router.add_get(ready_path, ready)
+    if leaving is not None:
+        app.router.add_get(LEAVING_PATH, leaving.answer)
     for path, page in pages.items():
         app.router.add_get(path, _answering(page))
     runner = web.AppRunner(app, access_log=None)

@@ -31,6 +31,7 @@ from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.compile.mesh.names import mesh_of
 from crossfade.controller.health import health_server
+from crossfade.controller.leaving import Leaving
 from crossfade.controller.mesh.all_identities import AllIdentities
 from crossfade.controller.mesh.authority_bundles import AuthorityBundles
 from crossfade.controller.mesh.aws_cloud_map import AwsCloudMap
@@ -122,14 +123,18 @@ async def run_mesh_role(settings: MeshSettings) -> None:
             return role.waits_for() if role is not None else "the Kubernetes API"
 
         pages = {SESSIONS_PATH: lambda: page(role.connected()) if role is not None else ""}
-        async with health_server(host=settings.host, port=settings.health_port, waits_for=waits_for, pages=pages):
+        leaving = Leaving()
+        health = health_server(
+            host=settings.host, port=settings.health_port, waits_for=waits_for, pages=pages, leaving=leaving
+        )
+        async with health:
             endpoints = await may_read(client, _ENDPOINT_KINDS, log, otherwise="endpoints come from DNS")
             pods = await may_read(
                 client, (Pod,), log, otherwise="no pod is registered for Cloud Map, and none is spoken to in HTTP/2"
             )
             secrets = await may_read(client, (Secret,), log, otherwise="", is_optional=True)
             view = ClusterView(settings.cluster_domain, endpoints, pods, secrets, settings.uses_backend_groups)
-            role = _MeshRole(settings, client, view)
+            role = _MeshRole(settings, client, view, leaving)
             async with metrics_server(role.tally, host=settings.host, port=settings.metrics_port):
                 await role.run()
 
@@ -143,8 +148,9 @@ def _ports(settings: MeshSettings) -> Iterator[PortUse]:
 class _MeshRole:
     """The parts, wired together."""
 
-    def __init__(self, settings: MeshSettings, client: Client, cluster: ClusterView) -> None:
+    def __init__(self, settings: MeshSettings, client: Client, cluster: ClusterView, leaving: Leaving) -> None:
         self._settings = settings
+        self._leaving = leaving
         self._client = client
         self._mounted = MountedCertificates(FOLDER, tls=settings.webhook_tls) if is_mounted() else None
         self._certificates = self._mounted or Certificates(
@@ -345,7 +351,9 @@ class _MeshRole:
         # Behind a chart's own Service there is one port for both.
         host, port = (LOOPBACK, 0) if self._mounted else (settings.host, settings.webhook_port)
         tally = self.tally.admission
-        async with admission_server(handlers, host=host, port=port, tls=tls, tally=tally) as webhooks:
+        async with admission_server(
+            handlers, host=host, port=port, tls=tls, tally=tally, is_leaving=lambda: self._leaving.is_under_way
+        ) as webhooks:
             self._missing.discard("webhook server")
             ads = await AdsServer.start(
                 publisher=self._loop.publisher,
