@@ -16,6 +16,7 @@ from crossfade.envoy.proto import discovery_v3
 from crossfade.install.mesh_names import CERTIFICATE_SECRET
 from crossfade.status.sidecars import CONDITION
 from crossfade.xds.server import SERVICE
+from crossfade_kube.lease import LeaseTimes
 from crossfade_kube.resources import EVENT, NAMESPACE, POD, SECRET, SERVICE_ACCOUNT
 from tests.protocol.mesh.conftest import Lab
 
@@ -57,7 +58,8 @@ async def condition(lab: Lab, status: str) -> Json:
         own = conditions.get(CONDITION)
         return own if own is not None and own["status"] == status else None
 
-    return await lab.until(found)
+    # A controller of another test may have been killed with the lease.
+    return await lab.until(found, within_s=LeaseTimes().duration_s + LeaseTimes().retry_s + 10)
 
 
 async def event(lab: Lab, reason: str) -> Json:
