@@ -33,7 +33,8 @@ def all_files() -> dict[str, str]:
 
 def chart_files(chart: Chart, crds: list[JsonObject]) -> dict[str, str]:
     writer = Writer(chart.table)
-    templates = {f"templates/{name}": _MADE + writer.manifest(node) for name, node in chart.objects.items()}
+    objects = {**chart.objects, **{f"tests/{name}": node for name, node in chart.tests.items()}}
+    templates = {f"templates/{name}": _MADE + writer.manifest(node) for name, node in objects.items()}
     return {
         "Chart.yaml": _MADE + _as_yaml(_about(chart)),
         ".helmignore": _IGNORED,

@@ -178,6 +178,12 @@ MESHES: dict[str, dict[str, Any]] = {
         "securityContext": {"runAsUser": 2000},
         "resources": {"limits": {"cpu": "2000m"}},
     },
+    "monitored": {"podMonitor": {"enabled": True, "trustCRDsExist": True, "interval": "30s", "labels": {"i": "k"}}},
+    "certified": {"enableCertManager": True, "lifecycle": {}},
+    "issued": {
+        "enableCertManager": True,
+        "crossfade": {"certManagerIssuer": {"name": "corp", "kind": "ClusterIssuer"}, "clusterDomain": "corp.example"},
+    },
     "no-roles": {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "own"}},
     "idle": {"tracing": {"enabled": True, "provider": "x-ray"}, "preview": True, "clusterName": "c"},
 }

@@ -12,6 +12,8 @@ from crossfade.controller.names import PROGRAMS, Role
 _CONTROLLER_VARIABLE: Final = "CONTROLLER_"
 _OPTIONS: Final = ("--role", "--kubeconfig")
 _HELP: Final = ("-h", "--help")
+# What a test of a release does in a pod of its own.
+_REACH: Final = "reach"
 _NO_ROLE: Final = "say --role mesh or --role gateway"
 
 
@@ -29,6 +31,10 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.words[:1] == [_REACH]:
+        from crossfade.cli.reach import reach
+
+        return reach(arguments.words[1:])
     from crossfade.controller.start import run_controller
     from crossfade_kube.errors import ConfigError
 

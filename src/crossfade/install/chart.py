@@ -7,14 +7,38 @@ from msgspec import Struct
 from crossfade import __version__
 from crossfade.install.template.evaluate import Context, evaluate
 from crossfade.install.template.nodes import ABSENT
-from crossfade.install.template.values import ValueTable, refuse, said
+from crossfade.install.template.values import RESTRICTED, ValueTable, refuse, said
 from crossfade_kube.meta import JsonObject
+
+
+def release_test(metadata: JsonObject, image: Any, urls: list[Any], **of_pod: Any) -> JsonObject:
+    """A pod that fails unless all the URLs answer; `image` is the controller's."""
+    hook = {"helm.sh/hook": "test", "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**metadata, "annotations": {**hook, "appmesh.k8s.aws/sidecarInjectorWebhook": "disabled"}},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            **of_pod,
+            "containers": [
+                {
+                    "name": "test",
+                    "image": image,
+                    "args": ["reach", *urls],
+                    "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+                    "securityContext": RESTRICTED,
+                }
+            ],
+        },
+    }
 
 
 class Chart(Struct, frozen=True):
     """`objects` by the names of their files, in the order in which they should be applied.
 
-    `notes` are lines that Helm prints after an installation, as a template.
+    `tests` are pods that `helm test` runs. `notes` are lines that Helm prints after an installation, as a template.
     """
 
     name: str
@@ -22,6 +46,7 @@ class Chart(Struct, frozen=True):
     table: ValueTable
     objects: dict[str, Any]
     notes: tuple[str, ...] = ()
+    tests: dict[str, Any] = {}
 
     def context(
         self,

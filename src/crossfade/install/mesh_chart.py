@@ -2,12 +2,15 @@
 
 from typing import Any, Final
 
-from crossfade.install.chart import Chart
+from crossfade.install.chart import Chart, release_test
 from crossfade.install.mesh_access import ACCOUNT, access_manifests
+from crossfade.install.mesh_certificates import MOUNT, VOLUME, certificate_manifests
+from crossfade.install.mesh_monitors import monitor_manifests
 from crossfade.install.mesh_names import (
     ADS_PORT,
     ADS_SERVICE,
     HEALTH_PORT,
+    METRICS_PORT,
     NAME,
     WEBHOOK_PORT,
     WEBHOOK_SERVICE,
@@ -33,6 +36,10 @@ from crossfade.install.template.nodes import (
 from crossfade_kube.meta import JsonObject
 
 _SELECTOR: Final = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
+# As App Mesh's chart has them.
+_SCRAPED: Final = {"prometheus.io/scrape": "true", "prometheus.io/port": str(METRICS_PORT)}
+# None by which a Service or a budget would take the pod for a controller.
+_OF_TEST: Final = {"app.kubernetes.io/component": "test"}
 _LABELS: Final = Merged(_SELECTOR, (Given("extraLabels"),))
 
 _TRACED: Final = Value("tracing.enabled")
@@ -78,7 +85,7 @@ def _deployment() -> JsonObject:
             "template": {
                 "metadata": {
                     "labels": Merged(_SELECTOR, (Given("podLabels"),)),
-                    "annotations": Given("podAnnotations"),
+                    "annotations": Merged(_SCRAPED, (Given("podAnnotations"),)),
                 },
                 "spec": _pod(),
             },
@@ -97,7 +104,7 @@ def _pod() -> JsonObject:
         "affinity": Given("affinity"),
         "topologySpreadConstraints": Given("topologySpreadConstraints"),
         "containers": [_container()],
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, VOLUME],
     }
 
 
@@ -116,13 +123,15 @@ def _container() -> JsonObject:
             {"name": "webhook-server", "containerPort": WEBHOOK_PORT, "protocol": "TCP"},
             {"name": "ads", "containerPort": ADS_PORT, "protocol": "TCP"},
             {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
+            {"name": "metrics-server", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
         "startupProbe": Given("startupProbe"),
         "readinessProbe": Given("readinessProbe"),
         "livenessProbe": Given("livenessProbe"),
+        "lifecycle": Given("lifecycle"),
         "resources": Given("resources"),
         "securityContext": Given("securityContext"),
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in a container
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, MOUNT],  # noqa: S108 - in a container
     }
 
 
@@ -175,7 +184,7 @@ def _budget() -> JsonObject:
 
 def _policy() -> JsonObject:
     """Webhook calls, sidecars, probes and scrapers; what the controller itself asks is not restricted."""
-    ports = [{"port": port, "protocol": "TCP"} for port in (WEBHOOK_PORT, ADS_PORT, HEALTH_PORT)]
+    ports = [{"port": port, "protocol": "TCP"} for port in (WEBHOOK_PORT, ADS_PORT, HEALTH_PORT, METRICS_PORT)]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -188,6 +197,17 @@ def _policy() -> JsonObject:
     }
 
 
+def _test() -> JsonObject:
+    return release_test(
+        {"name": f"{NAME}-test", "namespace": NAMESPACE, "labels": Merged(_OF_TEST, (Given("extraLabels"),))},
+        _image("image"),
+        [text(f"https://{WEBHOOK_SERVICE}.", NAMESPACE, ".svc/")],
+        imagePullSecrets=When(Value("imagePullSecrets"), [Each(Value("imagePullSecrets"), {"name": Item()})]),
+        nodeSelector=Given("nodeSelector"),
+        tolerations=Given("tolerations"),
+    )
+
+
 MESH_CHART: Final = Chart(
     NAME,
     "App Mesh's controller: its kinds, sidecars and their configuration",
@@ -196,10 +216,13 @@ MESH_CHART: Final = Chart(
         **access_manifests(_LABELS),
         "webhook-service.yaml": _service(WEBHOOK_SERVICE, {"name": "webhook", "port": 443, "targetPort": WEBHOOK_PORT}),
         "ads-service.yaml": _service(ADS_SERVICE, {"name": "ads", "port": ADS_PORT, "targetPort": ADS_PORT}),
+        **certificate_manifests(_LABELS),
         "deployment.yaml": _deployment(),
         **webhook_manifests(_LABELS),
         "pod-disruption-budget.yaml": When(Value("podDisruptionBudget"), _budget()),
         "network-policy.yaml": When(Value("networkPolicy.enabled"), _policy()),
+        **monitor_manifests(_LABELS, _SELECTOR),
     },
     ("Namespaces with the label appmesh.k8s.aws/sidecarInjectorWebhook=enabled get sidecars.",),
+    {"reach.yaml": _test()},
 )

@@ -109,6 +109,12 @@ _SPECS: Final = named(
     ("livenessProbe", _asked("/healthz", periodSeconds=10), OBJECT, "Whether the controller lives."),
     ("readinessProbe", _asked("/readyz"), OBJECT, "Whether it serves sidecars."),
     (
+        "lifecycle",
+        {"preStop": {"httpGet": {"path": "/drain?seconds=5", "port": HEALTH_PORT}}},
+        OBJECT,
+        "Webhooks are answered until the API server calls another pod.",
+    ),
+    (
         "resources",
         {"requests": {"cpu": "100m", "memory": "128Mi"}},
         OBJECT,
@@ -122,7 +128,19 @@ _SPECS: Final = named(
     ("topologySpreadConstraints", [], LIST, "How pods are spread over zones and nodes."),
     ("priorityClassName", "", TEXT, "How important the pods are."),
     ("podDisruptionBudget", {}, _BUDGET, "`minAvailable` or `maxUnavailable`; empty: none."),
-    ("networkPolicy.enabled", False, BOOLEAN, "Nothing but the ports of webhooks, sidecars and probes can be reached."),
+    ("enableCertManager", False, BOOLEAN, "cert-manager makes and renews the webhooks' certificate."),
+    ("crossfade.certManagerIssuer.name", "", TEXT, "Who signs it; empty: it signs itself."),
+    ("crossfade.certManagerIssuer.kind", "Issuer", choice("Issuer", "ClusterIssuer"), "The kind of that issuer."),
+    ("podMonitor.enabled", False, BOOLEAN, "PodMonitors of controllers and sidecars, where the cluster has the kind."),
+    ("podMonitor.trustCRDsExist", False, BOOLEAN, "Make them without asking the cluster, for `helm template`."),
+    ("podMonitor.interval", "", TEXT, "How often is scraped."),
+    ("podMonitor.labels", {}, _LABELS, "Labels that a Prometheus chooses them by."),
+    (
+        "networkPolicy.enabled",
+        False,
+        BOOLEAN,
+        "Only the ports of webhooks, sidecars, probes and metrics can be reached.",
+    ),
     ("networkPolicy.ingress", [], LIST, "More that may be reached, as in a NetworkPolicy."),
 )
 _NO_APP_MESH: Final = "has no effect: nothing asks AWS for App Mesh"
@@ -138,7 +156,6 @@ TABLE: Final = ValueTable(
         Remark("nameOverride", _FIXED),
         Remark("fullnameOverride", _FIXED),
         Remark("rbac.pspEnabled", "Kubernetes has had no PodSecurityPolicy since 1.25; label the namespace instead"),
-        Remark("enableCertManager", "the controller makes and renews the webhooks' certificate; leave it out"),
     ),
     idle=(
         Remark("preview", "has no effect: there is no preview channel"),

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from crossfade.api.appmesh.values import GROUP, VERSION
+from crossfade.install.mesh_certificates import INJECTED
 from crossfade.install.mesh_names import (
     ADMITTED,
     MUTATING_CONFIGURATION,
@@ -40,7 +41,7 @@ def _configuration(kind: str, name: str, webhooks: list[JsonObject], labels: Mer
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": kind,
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name, "labels": labels, "annotations": INJECTED},
         "webhooks": webhooks,
     }
 

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from crossfade.controller.mesh.flags import read_flags
+from crossfade.controller.mesh.mounted_certificates import FOLDER
 from crossfade.install.mesh import MeshInstallSettings, mesh_crds, mesh_manifests
+from crossfade.install.mesh_chart import MESH_CHART
 from crossfade.install.mesh_names import ads_address, server_names
 
 Json = dict[str, Any]
@@ -152,6 +154,29 @@ def test_the_certificate_covers_what_clients_call(domain: str) -> None:
     assert ads_address("appmesh-system", domain) == f"appmesh-controller-ads.appmesh-system.svc.{domain}:18000"
     assert f"appmesh-controller-ads.appmesh-system.svc.{domain}" in names
     assert "appmesh-controller-webhook-service.appmesh-system.svc" in names
+
+
+def test_cert_manager_makes_what_the_controller_finds_mounted() -> None:
+    made = mesh_manifests(MeshInstallSettings(values={"enableCertManager": True}))
+    (certificate,) = [one for one in made if one["kind"] == "Certificate"]
+    (pod,) = [one["spec"]["template"]["spec"] for one in made if one["kind"] == "Deployment"]
+    names = certificate["spec"]["dnsNames"]
+    assert names == list(server_names("appmesh-system", "cluster.local"))
+    # By the first that ends so the controller knows where sidecars reach it.
+    assert names[0] == "appmesh-controller-webhook-service.appmesh-system.svc"
+    assert pod["volumes"][-1]["secret"]["secretName"] == certificate["spec"]["secretName"]
+    assert pod["containers"][0]["volumeMounts"][-1]["mountPath"] == str(FOLDER)
+    registrations = [one for one in made if one["kind"].endswith("WebhookConfiguration")]
+    wanted = {"cert-manager.io/inject-ca-from": f"appmesh-system/{certificate['metadata']['name']}"}
+    assert [one["metadata"]["annotations"] for one in registrations] == [wanted, wanted]
+
+
+def test_no_service_takes_the_pod_of_the_releases_test_for_its_own() -> None:
+    labels = MESH_CHART.tests["reach.yaml"]["metadata"]["labels"].fixed
+    selectors = [one["spec"]["selector"] for one in mesh_manifests(MeshInstallSettings()) if one["kind"] == "Service"]
+    assert selectors
+    for selector in selectors:
+        assert not selector.items() <= labels.items()
 
 
 def test_settings_reach_the_controller() -> None:

@@ -6,6 +6,7 @@ from crossfade.install.chart import Chart
 from crossfade.install.gateway_chart.access import access
 from crossfade.install.gateway_chart.deployment import deployment
 from crossfade.install.gateway_chart.network import network
+from crossfade.install.gateway_chart.release_test import release_test_of_proxy
 from crossfade.install.gateway_chart.scaling import scaling
 from crossfade.install.gateway_chart.services import services
 from crossfade.install.gateway_chart.values import TABLE
@@ -27,4 +28,5 @@ GATEWAY_CHART: Final = Chart(
         'Clients reach it by the Service {{ include "kong.proxyServiceName" . }}; Ingresses of class',
         "{{ .Values.ingressController.ingressClass }} are its own.",
     ),
+    {"reach.yaml": release_test_of_proxy()},
 )

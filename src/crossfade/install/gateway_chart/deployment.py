@@ -10,6 +10,7 @@ from crossfade.install.gateway_chart.names import (
     ELECTION,
     FULLNAME,
     HEALTH_PORT,
+    METRICS_PORT,
     PROXY_SERVICE,
     SELECTOR,
     WEBHOOK_NAME,
@@ -119,6 +120,7 @@ def _controller() -> JsonObject:
         "envFrom": Given(f"{values}.envFrom"),
         "ports": [
             {"name": "health", "containerPort": HEALTH_PORT, "protocol": "TCP"},
+            {"name": "cmetrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
             When(
                 _WEBHOOK,
                 {

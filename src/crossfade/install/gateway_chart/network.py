@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from crossfade.install.gateway_chart.names import FULLNAME, HEALTH_PORT, SELECTOR, manifest
+from crossfade.install.gateway_chart.names import FULLNAME, HEALTH_PORT, METRICS_PORT, SELECTOR, manifest
 from crossfade.install.template.nodes import All, AnyOf, Each, Given, HasApi, Item, Value, When, first_of, text
 from crossfade_kube.meta import JsonObject
 
@@ -34,6 +34,7 @@ def _policy() -> JsonObject:
     of_cluster = [
         _tcp(Value("status.http.containerPort")),
         _tcp(HEALTH_PORT),
+        _tcp(METRICS_PORT),
         When(Value(f"{webhook.path}.enabled"), _tcp(Value(f"{webhook.path}.port"))),
     ]
     return manifest(
@@ -54,25 +55,25 @@ def _tcp(port: Any) -> JsonObject:
 
 def _metrics_service() -> JsonObject:
     port = {"name": "status", "port": Value("status.http.containerPort"), "targetPort": "status", "protocol": "TCP"}
-    service = manifest("v1", "Service", _METRICS_SERVICE, spec={"selector": SELECTOR, "ports": [port]})
+    of_controller = {"name": "cmetrics", "port": METRICS_PORT, "targetPort": "cmetrics", "protocol": "TCP"}
+    ports = [port, of_controller]
+    service = manifest("v1", "Service", _METRICS_SERVICE, spec={"selector": SELECTOR, "ports": ports})
     service["metadata"]["labels"].fixed[_METRICS_LABEL] = "true"
     return service
 
 
 def _monitor() -> JsonObject:
-    endpoint = {
-        "targetPort": "status",
-        "path": "/metrics",
-        "scheme": "http",
-        "interval": Given("serviceMonitor.interval"),
-    }
+    endpoints = [
+        {"targetPort": port, "path": "/metrics", "scheme": "http", "interval": Given("serviceMonitor.interval")}
+        for port in ("status", "cmetrics")
+    ]
     return manifest(
         "monitoring.coreos.com/v1",
         "ServiceMonitor",
         FULLNAME,
         more_labels=(Given("serviceMonitor.labels"),),
         spec={
-            "endpoints": [endpoint],
+            "endpoints": endpoints,
             "namespaceSelector": Given("serviceMonitor.namespaceSelector"),
             "selector": {"matchLabels": {**SELECTOR, _METRICS_LABEL: "true"}},
         },
