@@ -6,6 +6,7 @@ from typing import Final
 from crossfade.install.gateway_chart.chart import GATEWAY_CHART
 from crossfade.install.mesh_chart import MESH_CHART
 from generate.reference.chart_values import chart_values_page
+from generate.reference.controller_settings import controller_settings_page
 from generate.reference.lost_requests import lost_requests_page
 from generate.reference.mesh_settings import mesh_settings_page
 from generate.reference.plugin_pages import in_order, index_page, plugin_page
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
         "supported.md": supported_page(),
         "kong-settings.md": settings_page(),
         "mesh-settings.md": mesh_settings_page(),
+        "controller-settings.md": controller_settings_page(),
         **{f"values-{chart.name}.md": chart_values_page(chart) for chart in (GATEWAY_CHART, MESH_CHART)},
         "lost-requests.md": lost_requests_page(),
         "plugins/README.md": index_page(),

@@ -19,20 +19,18 @@ _DEPRECATED: Final = "it had no effect any more in the original either"
 _UNKNOWN: Final = "it is not known here"
 _KINDS: Final = "every kind is watched that the cluster serves and the role allows"
 
-EFFECTIVE: Final = frozenset(
-    {
-        "admission-webhook-cert-file",
-        "admission-webhook-key-file",
-        "admission-webhook-listen",
-        "election-id",
-        "health-probe-bind-address",
-        "ingress-class",
-        "kubeconfig",
-        "log-level",
-        "metrics-bind-address",
-        "publish-service",
-    }
-)
+EFFECTIVE: Final = {
+    "admission-webhook-cert-file": "Where the webhook's certificate is mounted; `/admission-webhook/tls.crt`.",
+    "admission-webhook-key-file": "Where its key is; `/admission-webhook/tls.key`.",
+    "admission-webhook-listen": "`host:port` of the webhook, of which the port counts, or `off`; off unless it is set.",
+    "election-id": "The name of the Lease; `kong-ingress-controller-leader-kong` unless it is set.",
+    "health-probe-bind-address": "`host:port` of `/healthz` and `/readyz`, of which the port counts; 10254.",
+    "ingress-class": "The class of the objects that it takes; `kong`.",
+    "kubeconfig": "A file that says where the API server is, in place of the pod's service account.",
+    "log-level": "How much is logged: `debug`, `info`, `warn` or `error`; `info`.",
+    "metrics-bind-address": "`host:port` of `/metrics`, of which the port counts; 10255.",
+    "publish-service": "`namespace/name` of the Service whose addresses statuses show.",
+}
 WITHOUT_EFFECT: Final = {
     "admission-webhook-cert": "certificates are read from files; mount them",
     "admission-webhook-key": "certificates are read from files; mount them",
@@ -86,7 +84,7 @@ FAMILIES: Final = (
     ("process-classless-", "objects without a class are taken as an IngressClass says that is the default"),
 )
 # Not to carry these out would change who is served, or serve nobody.
-_REFUSED: Final = {
+REFUSED: Final = {
     "kong-admin-svc": (
         "gateways in other pods are not configured: run the proxy beside the controller, as the chart `kong` does "
         "with deployment.kong.enabled and ingressController.enabled"
@@ -126,7 +124,7 @@ def understood(arguments: Sequence[str], environment: Mapping[str, str]) -> Unde
     given = dict(_given(arguments))
     merged = {**environment, **{variable(flag): value for flag, value in given.items()}}
     flags = {_flag(name): name for name, value in merged.items() if name.startswith(_PREFIX) and value}
-    for flag, reason in _REFUSED.items():
+    for flag, reason in REFUSED.items():
         if flag in flags:
             raise ValueError(f"{_shown(flag, given)} is {merged[flags[flag]]!r}: {reason}")
     return Understood(merged, tuple(_remarks(flags, given)))
