@@ -129,13 +129,14 @@ async def lab(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Lab]:
         lab = Lab(admin, MeshSettings())
         account = await lab.token("appmesh-controller", "appmesh-system")
         restricted = with_token(kubeconfig, account, tmp_path / "kubeconfig")
-        webhook_port, ads_port, health_port = free_ports(3)
+        webhook_port, ads_port, health_port, metrics_port = free_ports(4)
         settings = MeshSettings(
             kubeconfig=restricted,
             host="127.0.0.1",
             webhook_port=webhook_port,
             ads_port=ads_port,
             health_port=health_port,
+            metrics_port=metrics_port,
         )
         yield Lab(admin, settings)
 

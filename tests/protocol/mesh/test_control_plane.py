@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cryptography import x509
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import MeshModel
@@ -145,6 +146,15 @@ async def test_certificates_are_made_once_announced_and_served(lab: Lab) -> None
     async with lab.running():
         secret = await lab.admin.get(SECRET, SECRET_NAME, namespace="appmesh-system")
         bundle = secret["data"]["ca.crt"]
+        served = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://127.0.0.1:{lab.settings.metrics_port}/metrics") as page,
+        ):
+            name = "crossfade_certificate_not_after_timestamp_seconds"
+            labels = f'name="{SECRET_NAME}",namespace="appmesh-system",purpose="webhook"'
+            shown = dict(line.rsplit(" ", 1) for line in (await page.text()).splitlines() if line.startswith(name))
+            assert float(shown[f"{name}{{{labels}}}"]) == served.not_valid_after_utc.timestamp()
         for resource, name in (
             (MUTATING_WEBHOOK_CONFIGURATION, "appmesh-controller-mutating-webhook-configuration"),
             (VALIDATING_WEBHOOK_CONFIGURATION, "appmesh-controller-validating-webhook-configuration"),

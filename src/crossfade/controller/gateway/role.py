@@ -17,6 +17,7 @@ from crossfade.admin_api.cached import CachedAnswers
 from crossfade.admin_api.envoy_admin import EnvoyAdmin
 from crossfade.admin_api.server import admin_server
 from crossfade.admin_api.state import AdminState
+from crossfade.certs.ca import KeyPair
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import (
     INPUT_FIELDS,
@@ -28,6 +29,7 @@ from crossfade.compile.gateway.compiler import (
 )
 from crossfade.compile.mesh import needs_pods
 from crossfade.compile.mesh_native.inputs import MESH_KINDS
+from crossfade.controller.expiry import webhook_expiry
 from crossfade.controller.gateway.certificates import Certificates
 from crossfade.controller.gateway.expiries import expiries_of
 from crossfade.controller.gateway.publication import gateway_publication
@@ -38,7 +40,7 @@ from crossfade.controller.health import health_server
 from crossfade.controller.metrics import metrics_server
 from crossfade.controller.ports import PortUse, check_ports
 from crossfade.controller.sources import ClusterSource
-from crossfade.controller.tally import ControllerTally
+from crossfade.controller.tally import ControllerTally, Expiry
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
@@ -57,7 +59,7 @@ from crossfade_kube.events import EventRecorder
 from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
 from crossfade_kube.logging import EventLog
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.tasks import SupervisedTasks
 
 COMPONENT: Final = "kong-ingress-controller"
@@ -126,8 +128,9 @@ class _Role:
             "gateway",
             publisher=self._publication.publisher,
             watches=lambda: self.source.watches,
-            expiries=lambda: expiries_of(self._compiled),
+            expiries=self._expiries,
         )
+        self._webhook_pair: KeyPair | None = None
         self._faults = FaultLog(log)
         self._snapshot = Snapshot(0, {})
         self._status: StatusInput | None = None
@@ -229,8 +232,21 @@ class _Role:
         if self._settings.webhook is not None:
             ingress_class = self._settings.compile.ingress_class
             await serve_webhook(
-                self._client, self._settings.webhook, lambda: self._snapshot, ingress_class, self.tally.admission
+                self._client,
+                self._settings.webhook,
+                lambda: self._snapshot,
+                ingress_class,
+                self.tally.admission,
+                self._note_certificate,
             )
+
+    def _note_certificate(self, served: KeyPair) -> None:
+        self._webhook_pair = served
+
+    def _expiries(self) -> Iterator[Expiry]:
+        yield from expiries_of(self._compiled)
+        if self._settings.webhook is not None:
+            yield from webhook_expiry(NamespacedName(*self._settings.webhook.service), self._webhook_pair)
 
     async def admin_api(self, cached: CachedAnswers) -> None:
         """The proxy is in the same pod, so its admin interface is on the same loopback."""

@@ -35,17 +35,22 @@ async def serve_webhook(
     snapshot: Callable[[], Snapshot],
     ingress_class: str,
     tally: AdmissionTally | None = None,
+    on_certificate: Callable[[KeyPair], None] = lambda _: None,
 ) -> None:
-    """Until cancelled. Looks every minute, and when the registration changes, whether something must be renewed."""
+    """Until cancelled. Looks every minute, and when the registration changes, whether something must be renewed.
+
+    `on_certificate` is told of each that is served from then on.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if settings.files is not None:
-        mounted = MountedCertificate(settings.files, context)
+        mounted = MountedCertificate(settings.files, context, on_certificate)
         async with admission_server(
             kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context
         ):
             await mounted.run()
     certificates = await _certificates(client, settings)
     load_into(context, certificates.server)
+    on_certificate(certificates.server)
     registrations = Registrations(client, [(VALIDATING_WEBHOOK_CONFIGURATION, settings.configuration)], log=log)
 
     async def keep_registered() -> None:
@@ -58,6 +63,7 @@ async def serve_webhook(
                 await registrations.changed(within_s=missing.next_s())
             known = await _certificates(client, settings, known)
             load_into(context, known.server)
+            on_certificate(known.server)
 
     async with (
         admission_server(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from crossfade.certs.ca import KeyPair
 from crossfade.certs.issuer import ServerCertificates
 from crossfade.certs.key_files import load_into
 from crossfade.controller.mesh.webhook_tls import WebhookTls
@@ -40,7 +41,7 @@ class Certificates:
     ) -> None:
         self.webhook_tls: Final = tls.server_context()
         self._client = client
-        self._secret = NamespacedName(namespace, CERTIFICATE_SECRET)
+        self.secret: Final = NamespacedName(namespace, CERTIFICATE_SECRET)
         self._names = tuple(server_names(namespace, domain))
         self._now = now
         self._current: ServerCertificates | None = None
@@ -55,6 +56,11 @@ class Certificates:
         return ServerKeyPair(server.key_pem, server.certificate_pem)
 
     @property
+    def served(self) -> KeyPair | None:
+        """What webhooks and ADS show, as soon as there is one."""
+        return self._current.server if self._current is not None else None
+
+    @property
     def _known(self) -> ServerCertificates:
         if self._current is None:
             raise RuntimeError("the certificates were not loaded yet")
@@ -64,7 +70,7 @@ class Certificates:
         """Takes what the Secret holds; makes and stores anew what is missing, wrong or old."""
         found = await load_or_renew(
             self._client,
-            self._secret,
+            self.secret,
             self._names,
             common_name=_AUTHORITY_NAME,
             now=self._now(),

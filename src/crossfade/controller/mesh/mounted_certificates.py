@@ -15,6 +15,7 @@ from crossfade.controller.mesh.webhook_tls import WebhookTls
 from crossfade.xds.auth import ServerKeyPair
 from crossfade_kube.errors import ConfigError
 from crossfade_kube.logging import EventLog
+from crossfade_kube.meta import NamespacedName
 
 FOLDER: Final = Path("/tmp/k8s-webhook-server/serving-certs")  # noqa: S108 - where App Mesh's chart mounts them
 SERVICE_PORT: Final = 443
@@ -35,6 +36,8 @@ class MountedCertificates:
     def __init__(self, folder: Path, *, tls: WebhookTls) -> None:
         """Raises ConfigError where what is mounted cannot serve."""
         self.webhook_tls: Final = tls.server_context()
+        # Its Secret is the chart's business.
+        self.secret: Final = NamespacedName("", folder.name)
         self._folder = folder
         self._failed = ""
         try:
@@ -51,6 +54,11 @@ class MountedCertificates:
     def ads_address(self) -> str:
         """`host:port` as sidecars know it: the webhooks' Service."""
         return f"{self._known.service}:{SERVICE_PORT}"
+
+    @property
+    def served(self) -> KeyPair | None:
+        """What webhooks and ADS show."""
+        return self._known.server
 
     def server_pair(self) -> ServerKeyPair:
         return ServerKeyPair(self._known.server.key_pem, self._known.server.certificate_pem)

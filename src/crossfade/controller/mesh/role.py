@@ -30,6 +30,7 @@ from crossfade.compile.mesh import (
 from crossfade.compile.mesh.cloud_map import CloudMapName
 from crossfade.compile.mesh.endpoints import NO_INSTANCES, cloud_map_names
 from crossfade.compile.mesh.names import mesh_of
+from crossfade.controller.expiry import webhook_expiry
 from crossfade.controller.health import health_server
 from crossfade.controller.leaving import Leaving
 from crossfade.controller.mesh.all_identities import AllIdentities
@@ -221,6 +222,7 @@ class _MeshRole:
     def _expiries(self) -> Iterator[Expiry]:
         for one in self._loop.model.certificates if self._loop.model is not None else ():
             yield Expiry(one.owner.namespace, one.owner.name, "mesh", one.ends_at)
+        yield from webhook_expiry(self._certificates.secret, self._certificates.served)
 
     def connected(self) -> dict[str, list[str]]:
         """Proxies' keys to the nodes whose streams are open here."""
