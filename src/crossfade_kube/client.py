@@ -303,6 +303,21 @@ class Client:
             await asyncio.sleep(delay_s)
             wait_s *= 2
 
+    async def pieces(self, path: str) -> AsyncGenerator[bytes, None]:
+        """The body of an answer that is no JSON, as it comes; `path` with its query, as it is to be sent.
+
+        Raises ApiError, ApiUnreachable; wrap it in `contextlib.aclosing`.
+        """
+        url = self.config.server + path
+        try:
+            async with self._connected.get(url, timeout=self._timeout, **self._connection_options()) as response:
+                if response.status != 200:
+                    raise error_from_response(response.status, await response.read(), request=f"GET {path}")
+                async for piece in response.content.iter_any():
+                    yield piece
+        except _NO_ANSWER as exc:
+            raise self._unreachable("GET", exc) from exc
+
     async def _request_once(
         self, method: str, path: str, *, query: Mapping[str, str], data: bytes | None, headers: dict[str, str]
     ) -> JsonObject:

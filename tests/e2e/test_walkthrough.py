@@ -1,11 +1,16 @@
 """The DJ walkthrough happens on one machine, with the commands of the tutorial."""
 
 import http.client
+import json
 import math
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +18,7 @@ import pytest
 from crossfade.demo.replay import Shell, examples_root, shell
 from crossfade.demo.walkthrough import CHAPTERS, Chapter
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.documentation import commands_in
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -57,6 +63,30 @@ def test_every_step_shows_what_the_tutorial_promises(session: Shell, chapter: Ch
 
 def test_the_canary_gets_five_percent_of_the_requests(cluster: EmbeddedCluster) -> None:
     check_canary(cluster)
+
+
+def test_top_and_graph_show_who_has_called_whom(cluster: EmbeddedCluster) -> None:
+    """Every command of the page, and what they tell of the requests above."""
+    shown = {command: _told(command, cluster) for command in commands_in("docs/how-to/see-who-calls-whom.md")}
+    tables = shown["crossfade top -A --total"]
+    assert "key-auth 401" in tables
+    assert "(clients)" in shown["crossfade graph -A --total"]
+    edges = json.loads(_told("crossfade graph -A --total --output json", cluster))["edges"]
+    weights = {edge["target"]: edge["weight"] for edge in edges if edge["service"] == "jazz.prod.svc.cluster.local"}
+    assert weights == {"virtualNode/prod/jazz-v1": 0.95, "virtualNode/prod/jazz-v2": 0.05}
+    jazz = [edge for edge in edges if edge["target"] == "virtualNode/prod/jazz-v1" and edge["reportedBy"] == "source"]
+    assert sum(edge["requests"] for edge in jazz) > 0.9 * REQUESTS
+    assert {(edge["use"], edge["health"]) for edge in jazz if edge["requests"] > 100} == {("used", "green")}
+
+
+def _told(command: str, cluster: EmbeddedCluster) -> str:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig), "PATH": path}
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, f"$ {command}\n{done.stderr}"
+    return done.stdout
 
 
 def check_canary(cluster: EmbeddedCluster) -> None:

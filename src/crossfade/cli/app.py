@@ -31,6 +31,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "gateway": Command("gateway", "run the gateway alone on a directory of manifests"),
     "check": Command("check", "judge manifests without a cluster"),
     "explain": Command("explain", "say what becomes of a request, and why"),
+    "top": Command("top", "show rates, success and refusals of routes, nodes and consumers"),
+    "graph": Command("graph", "show who calls whom in the mesh, as declared and as counted"),
     "migrate": Command("migrate", "say what a Kong configuration becomes here, and convert decK files"),
     "demo": Command("demo", "replay the DJ walkthrough, step by step"),
     "controller": Command("controller", "run the control plane (inside a cluster)"),

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver import tunnel
+from crossfade_local.apiserver import pod_proxy, tunnel
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.discovery import openapi_v2, resources
 from crossfade_local.apiserver.discovery.openapi import OpenApi
@@ -96,6 +96,8 @@ class Dispatcher:
             return await (review or _HANDLERS[call.info.verb])(api, call, resource)
         if sub.name in _TUNNELLED:
             return await tunnel.answer(api, call, resource)
+        if sub.name == "proxy":
+            return await pod_proxy.answer(api, call, resource)
         special = subresources.HANDLERS.get((sub.name, call.info.verb))
         if special is not None:
             return await special(api, call, resource)

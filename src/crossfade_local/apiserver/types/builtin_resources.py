@@ -42,6 +42,7 @@ _POD_SUBS: Final = (
     SubresourceRow("exec", _STREAM, ("", "v1", "PodExecOptions")),
     SubresourceRow("log", ("get",)),
     SubresourceRow("portforward", _STREAM, ("", "v1", "PodPortForwardOptions")),
+    SubresourceRow("proxy", ("create", "delete", "get", "patch", "update"), ("", "v1", "PodProxyOptions")),
     SubresourceRow("resize", STATUS),
     STATUS_SUB,
 )

@@ -91,7 +91,9 @@ def request_info(method: str, path: str, query: Query) -> RequestInfo:
         if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
             rest = rest[2:]
     resource, name = rest[0], rest[1] if len(rest) > 1 else ""
-    subresource = "/".join(rest[2:]) if len(rest) > 2 else ""
+    # What follows `proxy` is a path of somebody else's.
+    parts_of_it = rest[2:3] if rest[2:3] == ["proxy"] else rest[2:]
+    subresource = "/".join(parts_of_it)
     if not name:
         verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
     if verb in ("get", "list") and query.get("watch") in TRUE:

@@ -1,0 +1,115 @@
+"""`crossfade graph`: who calls whom in the mesh, as declared and as counted."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from crossfade.cli.clusters import add_cluster_options, cluster_config, namespaces_of
+from crossfade.cli.proxies import (
+    NoProxies,
+    add_status_option,
+    add_window_options,
+    misused,
+    proxies,
+    samples,
+    say,
+    tell_failed,
+)
+
+if TYPE_CHECKING:
+    from crossfade.observe.graph import Graph
+    from crossfade.observe.scrape import Sampled
+    from crossfade_kube.meta import JsonObject
+
+_EPILOG: Final = """\
+Numbers come from the callers' sidecars; what only callees have counted came from clients outside the mesh. Health is
+red where more than 5 % of the requests failed and chance does not explain it, grey where there were fewer than 20.
+
+exit codes:
+  0  shown
+  1  no proxy could be read, or the objects of the mesh could not
+  2  wrong usage
+
+examples:
+  crossfade graph -A
+  crossfade graph -n prod --window 1m --output json
+  crossfade graph --total --output dot | dot -Tsvg > mesh.svg
+"""
+
+
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    graph = commands.add_parser(
+        "graph",
+        help="show who calls whom in the mesh, as declared and as counted",
+        description="Shows who calls whom: backends that objects of the mesh declare, beside what proxies counted.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_cluster_options(graph)
+    add_status_option(graph)
+    add_window_options(graph)
+    graph.add_argument("--output", choices=("text", "json", "dot"), default="text", help="default: %(default)s")
+    graph.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from crossfade.observe.scrape import ProxyFailed
+    from crossfade_kube.errors import KubeError
+
+    try:
+        if problem := misused(arguments):
+            return _fail(problem, 2)
+        return asyncio.run(_shown(arguments))
+    except (KubeError, OSError, NoProxies, ProxyFailed) as problem:
+        return _fail(str(problem), 1)
+    except ValueError as problem:
+        return _fail(str(problem), 2)
+
+
+async def _shown(arguments: argparse.Namespace) -> int:
+    # Who calls from another namespace is no stranger: all proxies are read, and what is shown is chosen afterwards.
+    async with proxies(arguments, everywhere=True) as source, aclosing(samples(source, arguments)) as all_of_them:
+        sample = await anext(all_of_them)
+    tell_failed("graph", sample.failed)
+    if not sample.pages:
+        return _fail("no proxy could be read", 1)
+    _print(await _graph(sample, source.pods, arguments), arguments.output)
+    return 0
+
+
+async def _graph(sample: "Sampled", pods: "Sequence[JsonObject]", arguments: argparse.Namespace) -> "Graph":
+    from crossfade.observe.graph import Workload, graph_of
+
+    as_of = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if arguments.status:
+        alone = {target.name: Workload("gateway", "", target.name.partition("://")[2]) for target in sample.pages}
+        return graph_of(sample, {}, (), alone, as_of=as_of)
+    from crossfade.controller.mesh.once import compiled_cluster
+    from crossfade.observe.declared import declared_in
+    from crossfade.observe.workloads import workloads_of
+
+    config = cluster_config(arguments)
+    model = await compiled_cluster(config)
+    nodes, gateways = workloads_of(pods, model.owners)
+    whole = graph_of(sample, declared_in(model), nodes, gateways, as_of=as_of)
+    return whole if arguments.all_namespaces else whole.around(namespaces_of(arguments, config))
+
+
+def _print(graph: "Graph", output: str) -> None:
+    import msgspec
+
+    from crossfade.observe.graph_text import dot_lines_of, lines_of
+
+    if output == "json":
+        print(msgspec.json.format(msgspec.json.encode(graph), indent=2).decode())
+        return
+    lines = list(dot_lines_of(graph) if output == "dot" else lines_of(graph))
+    print("\n".join(lines) or "nobody calls anybody: no backend is declared, and no request was counted")
+
+
+def _fail(text: str, code: int) -> int:
+    say("graph", text)
+    return code

@@ -1,0 +1,1 @@
+"""What proxies tell of what happens now, for who asks."""
