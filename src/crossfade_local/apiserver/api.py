@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from crossfade_local.apiserver.admission.chain import AdmissionChain
+from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.kubelet import Kubelet
 from crossfade_local.apiserver.security.rbac import Authorizer
 from crossfade_local.apiserver.security.tokens import TokenAuthority
@@ -24,4 +25,5 @@ class Api:
     authorizer: Authorizer
     tokens: TokenAuthority
     kubelet: Kubelet
+    rules: Rules = field(default_factory=Rules)
     clock: Callable[[], datetime] = field(default=utc_now)

@@ -39,6 +39,7 @@ class Assembly:
 
     async def close(self) -> None:
         await self.lifecycle.close()
+        await self.api.rules.close()
         await self.webhooks.close()
         await self.kubelet.close()
         self.storage.close()

@@ -33,6 +33,17 @@ class FieldSet:
                 below.setdefault(path[0], []).append(path[1:])
         return cls(members, {name: cls.of(rest) for name, rest in below.items()})
 
+    @classmethod
+    def union(cls, sets: Iterable["FieldSet"]) -> "FieldSet":
+        """In time that grows with all of them together: an object may have thousands of managers."""
+        members: set[str] = set()
+        below: dict[str, list[FieldSet]] = {}
+        for fields in sets:
+            members |= fields.members
+            for name, child in fields.children.items():
+                below.setdefault(name, []).append(child)
+        return cls(members, {name: one[0] if len(one) == 1 else cls.union(one) for name, one in below.items()})
+
     def __bool__(self) -> bool:
         return bool(self.members or self.children)
 

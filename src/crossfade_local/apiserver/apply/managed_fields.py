@@ -140,9 +140,7 @@ def _apply(
     owned = field_set(schema, applied).without_subtrees(ignored)
     managers[key] = Managed(owned, text(applied, "apiVersion"), last.time if last else None)
     merged = merge(schema, bare, applied)
-    everyone = FieldSet()
-    for managed in managers.values():
-        everyone = everyone | managed.fields
+    everyone = FieldSet.union(managed.fields for managed in managers.values())
     result = prune(schema, merged, last=last.fields if last else FieldSet(), owned=everyone)
     comparison = _filtered(compare(schema, bare, result), ignored)
     _raise_conflicts(managers, comparison, key, force=force)

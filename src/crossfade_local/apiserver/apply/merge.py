@@ -1,5 +1,6 @@
 """Merging an applied configuration into a live object; nothing is removed by it."""
 
+from collections import deque
 from typing import Any
 
 from crossfade_local.apiserver.apply.typed import MISSING, Shape, item_element, shape_of
@@ -31,7 +32,7 @@ def _merge_items(node: SchemaNode, live: list[Any], applied: list[Any]) -> list[
     right = [item_element(node, item) for item in applied]
     old = dict(zip(left, live, strict=True))
     new = dict(zip(right, applied, strict=True))
-    shared = [name for name in right if name in old]
+    shared = deque(name for name in right if name in old)
     merged: list[Any] = []
     done: set[str] = set()
 
@@ -39,7 +40,7 @@ def _merge_items(node: SchemaNode, live: list[Any], applied: list[Any]) -> list[
         merged.append(merge(node.items or UNKNOWN, old.get(name, MISSING), new.get(name, MISSING)))
         done.add(name)
         if shared and shared[0] == name:
-            shared.pop(0)
+            shared.popleft()
 
     at_left, at_right = 0, 0
     while at_left < len(left) or at_right < len(right):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.crd.validator import schema_errors
+from crossfade_local.apiserver.crd.rules import Rules
+from crossfade_local.apiserver.crd.validator import checked
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import OBJECT_META, SchemaNode
 from crossfade_local.apiserver.types.typed import conform
@@ -82,11 +83,16 @@ def _default(node: SchemaNode, value: Any) -> None:
             _default(node.items, inner)
 
 
-def errors_of(
-    resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = ""
+async def errors_of(
+    rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = ""
 ) -> list[FieldError]:
     """Everything that is wrong with an object in stored form."""
     errors = list(validate_metadata(new, namespaced=resource.namespaced, name_check=subdomain_name))
     if old is not None:
         errors = list(validate_metadata_update(new, old))
-    return errors + schema_errors(resource, new, old, subresource=subresource)
+    found = checked(resource, new, subresource=subresource)
+    errors += found.errors
+    if found.rules is not None:
+        schema, whole = found.rules
+        errors += await rules.errors(schema, whole, old)
+    return errors

@@ -1,11 +1,10 @@
 """Checks custom resources against their schema, in the words of Kubernetes' validator."""
 
-import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.crd import cel
+from crossfade_local.apiserver.crd import cel, patterns
 from crossfade_local.apiserver.crd.formats import FORMATS
 from crossfade_local.apiserver.crd.schemas import openapi_schema
 from crossfade_local.apiserver.types.registry import ResourceType
@@ -19,7 +18,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
     too_many,
 )
-from crossfade_local.apiserver.values.gotext import number, plain
+from crossfade_local.apiserver.values.gotext import number, plain, to_json
 
 _BLOCKING: Final = frozenset(
     {
@@ -48,10 +47,15 @@ _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-def schema_errors(
-    resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = ""
-) -> list[FieldError]:
-    """Faults of an object: of shape, of lists that are sets or maps, of its CEL rules."""
+class Checked(NamedTuple):
+    """Faults apart from rules, and what the rules are still to be evaluated with: (schema, object), or None."""
+
+    errors: list[FieldError]
+    rules: tuple[JsonObject, JsonObject] | None
+
+
+def checked(resource: ResourceType, new: JsonObject, *, subresource: str = "") -> Checked:
+    """Faults of an object: of shape, and of lists that are sets or maps."""
     assert resource.custom is not None
     schema = openapi_schema(resource.custom.version)
     whole = new
@@ -62,11 +66,11 @@ def schema_errors(
         new = {key: new[key] for key in ("apiVersion", "kind", "metadata", "status") if key in new}
     errors = list(_check(schema, new, "")) + list(_list_types(schema, new, ""))
     if not cel.has_rules(schema):
-        return errors
+        return Checked(errors, None)
     if any(error.type in _BLOCKING for error in errors):
-        return [*errors, _NOT_CHECKED]
+        return Checked([*errors, _NOT_CHECKED], None)
     # A rule at the top may look at every field, also where only the status is written.
-    return errors + list(cel.rule_errors(schema, whole, old, ""))
+    return Checked(errors, (schema, whole))
 
 
 def value_errors(schema: JsonObject, value: Any, path: str) -> list[FieldError]:
@@ -198,13 +202,8 @@ def _only_shortest(schema: JsonObject, value: Any, path: str) -> Iterator[FieldE
 
 
 def _pattern(schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if isinstance(value, str) and not re.search(python_pattern(schema["pattern"]), value):
+    if isinstance(value, str) and not patterns.matches(schema["pattern"], value):
         yield _said(path, value, f"should match '{schema['pattern']}'")
-
-
-def python_pattern(pattern: str) -> str:
-    """Go's `$` and `\\z` mean the very end of the text."""
-    return re.sub(r"(?<!\\)\$$", r"\\Z", pattern.replace(r"\z", r"\Z"))
 
 
 def _format(schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
@@ -317,13 +316,12 @@ def _list_types(schema: JsonObject, value: Any, path: str) -> Iterator[FieldErro
 def _doubles(schema: JsonObject, value: list[Any], path: str) -> Iterator[FieldError]:
     kind = schema.get("x-kubernetes-list-type")
     keys = schema.get("x-kubernetes-list-map-keys") or ()
-    seen: list[Any] = []
-    reported: list[Any] = []
+    if kind not in ("map", "set"):
+        return
+    times: dict[str, int] = {}
     for index, item in enumerate(value):
         mark = {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
-        if kind not in ("map", "set"):
-            return
-        if mark in seen and mark not in reported:
+        text = to_json(mark)
+        times[text] = times.get(text, 0) + 1
+        if times[text] == 2:
             yield duplicate(f"{path}[{index}]", mark)
-            reported.append(mark)
-        seen.append(mark)

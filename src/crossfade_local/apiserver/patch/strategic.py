@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.patch.conversion import conversion_problem
-from crossfade_local.apiserver.patch.element_order import ordered, partition
+from crossfade_local.apiserver.patch.element_order import Places, mark, ordered, partition
 from crossfade_local.apiserver.patch.errors import PatchError
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.validation.errors import invalid
@@ -82,7 +82,8 @@ def _retain_keys(original: JsonObject, patch: JsonObject) -> None:
 def _delete_from_list(original: JsonObject, key: str, unwanted: Any) -> None:
     current = original.get(key)
     if isinstance(current, list) and isinstance(unwanted, list):
-        original[key] = [item for item in current if item not in unwanted]
+        gone = {mark(item, None) for item in unwanted}
+        original[key] = [item for item in current if mark(item, None) not in gone]
 
 
 def _merge_field(original: JsonObject, key: str, value: Any, schema: SchemaNode | None) -> None:
@@ -144,7 +145,7 @@ def _apply_special_elements(
     original: list[JsonObject], patch: list[JsonObject], key: str
 ) -> tuple[list[JsonObject], list[JsonObject]]:
     """Carries out the items which bear a `$patch` directive; what is left of both lists."""
-    rest, replace = [], False
+    rest, replace, gone = [], False, set()
     for item in patch:
         directive = item.get(_DIRECTIVE)
         if _DIRECTIVE not in item:
@@ -152,27 +153,31 @@ def _apply_special_elements(
         elif directive == "delete":
             if key not in item:
                 raise _no_merge_key(item, key)
-            original = [entry for entry in original if entry.get(key) != item[key]]
+            gone.add(mark(item, key))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
             raise _server_error("merging lists cannot yet be specified in the patch")
         else:
             raise _server_error(f"unknown patch type: {plain(directive)} in map: {plain(item)}")
-    return (rest, []) if replace else (original, rest)
+    if replace:
+        return rest, []
+    return [entry for entry in original if mark(entry, key) not in gone] if gone else original, rest
 
 
 def _merge_items(
     original: list[JsonObject], patch: list[JsonObject], key: str, node: SchemaNode | None
 ) -> list[JsonObject]:
+    places = Places(original, key)
     for item in patch:
         if key not in item:
             raise _no_merge_key(item, key)
-        position = next((index for index, entry in enumerate(original) if entry.get(key) == item[key]), None)
-        if position is None:
+        place = places.of(item)
+        if place < 0:
+            places.note(item, len(original))
             original.append(_without_nulls(item))
         else:
-            original[position] = _merge_map(original[position], item, node)
+            original[place] = _merge_map(original[place], item, node)
     return original
 
 

@@ -7,6 +7,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.conversion.versions import to_stored
 from crossfade_local.apiserver.crd import custom_resources, lifecycle
 from crossfade_local.apiserver.crd.definition_rules import definition_errors
+from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.defaults import apply_defaults
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.typed import WrongTypeError, conform
@@ -58,11 +59,13 @@ def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
     return stored
 
 
-def check(resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = "") -> None:
+async def check(
+    rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = ""
+) -> None:
     """Validate an object in stored form; raises StatusError 422."""
     errors: list[FieldError]
     if resource.custom is not None:
-        errors = custom_resources.errors_of(resource, new, old, subresource=subresource)
+        errors = await custom_resources.errors_of(rules, resource, new, old, subresource=subresource)
     elif subresource == "status" and old is not None:
         errors = validate_status(resource.storage_gvk, new, old)
     else:
@@ -70,7 +73,7 @@ def check(resource: ResourceType, new: JsonObject, old: JsonObject | None, *, su
         key = resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk
         errors = validate(key, new, old)
         if resource.bucket == lifecycle.BUCKET and not errors:
-            errors = definition_errors(new)
+            errors = await definition_errors(rules, new)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
 

@@ -59,7 +59,7 @@ async def create(
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
         attributes.name = name
-        objects.check(resource, obj, None)
+        await objects.check(api.rules, resource, obj, None)
         for warning in warnings_on_create(resource.storage_gvk, obj):
             call.warn(warning)
         if warning := warning_for(resource.storage[0], resource.storage_kind, name):
@@ -111,7 +111,7 @@ async def update(
     assert attributes.new is not None
     result = strategies.prepare_update(resource, attributes.new, old, subresource)
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-    objects.check(resource, result, old, subresource=subresource)
+    await objects.check(api.rules, resource, result, old, subresource=subresource)
     if resource.bucket == lifecycle.BUCKET and not subresource:
         result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)

@@ -8,6 +8,7 @@ from crossfade_local.apiserver.api import utc_now
 from crossfade_local.apiserver.crd import cel, custom_resources
 from crossfade_local.apiserver.crd.definition_rules import definition_errors
 from crossfade_local.apiserver.crd.lifecycle import conflict_of, fill_names, initial_status, served_types
+from crossfade_local.apiserver.crd.rules import Rules, error_of
 from crossfade_local.apiserver.crd.validator import value_errors
 from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
 
@@ -80,8 +81,8 @@ RULES: list[tuple[Json, Any, Any, list[str]]] = [
 
 @pytest.mark.parametrize(("rule", "new", "old", "expected"), RULES)
 def test_rules_in_cel(rule: Json, new: Any, old: Any, expected: list[str]) -> None:
-    errors = cel.rule_errors({"x-kubernetes-validations": [rule]}, new, old, "x")
-    assert [str(error) for error in errors] == expected
+    found = cel.violations({"x-kubernetes-validations": [rule]}, new, old, "x")
+    assert [str(error_of(one)) for one in found] == expected
 
 
 def _definition(schema: Json, **names: Any) -> Json:
@@ -135,17 +136,22 @@ def test_taken_names_are_not_accepted(types: BuiltinTypes) -> None:
     assert served_types(second, registry) == []
 
 
-def test_definition_with_a_broken_rule_default_or_conversion_is_refused() -> None:
+async def test_definition_with_a_broken_rule_pattern_default_or_conversion_is_refused() -> None:
     schema = {
         "type": "object",
-        "x-kubernetes-validations": [{"rule": "self.a ++ 1"}],
-        "properties": {"a": {"type": "integer", "default": "three"}},
+        "x-kubernetes-validations": [{"rule": "self.a ++ 1"}, {"rule": "true", "messageExpression": "'a' +"}],
+        "properties": {"a": {"type": "integer", "default": "three"}, "b": {"type": "string", "pattern": "a("}},
     }
     crd = _definition(schema)
     crd["spec"]["versions"].append({"name": "v2", "served": True, "storage": False, "schema": {}})
     crd["spec"]["conversion"] = {"strategy": "Webhook"}
-    assert [error.field for error in definition_errors(crd)] == [
+    errors = await definition_errors(Rules(), crd)
+    assert [error.field for error in errors] == [
         "spec.conversion.strategy",
         "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule",
+        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[1].messageExpression",
         "spec.versions[0].schema.openAPIV3Schema.properties[a].default",
+        "spec.versions[0].schema.openAPIV3Schema.properties[b].pattern",
     ]
+    fault = "must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `a(`"
+    assert errors[-1].detail == fault

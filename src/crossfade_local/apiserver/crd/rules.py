@@ -1,0 +1,145 @@
+"""Has the rules of custom resources evaluated: small work at once, the rest by a process whose time is limited.
+
+The engine cannot be interrupted, and what a rule costs depends on the object that a client sends. Kubernetes counts
+the cost while it evaluates, and gives up at a limit.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.crd import cel
+from crossfade_local.apiserver.crd.cel import Violation
+from crossfade_local.apiserver.validation.errors import OMITTED, ErrorType, FieldError, invalid, required
+
+ROOT: Final = "<nil>"
+_WORKERS: Final = 2
+_AT_ONCE: Final = 20_000
+"""Values × characters of rules: some milliseconds."""
+_COMPILED_AT_ONCE: Final = 8 * 1024
+"""Characters."""
+_LONGEST_ANSWER: Final = 16 * 1024 * 1024
+_OVER: Final = FieldError(
+    ErrorType.INVALID,
+    ROOT,
+    OMITTED,
+    "validation failed due to running out of cost budget, no further validation rules will be run",
+)
+_REASONS: Final = {
+    "FieldValueForbidden": ErrorType.FORBIDDEN,
+    "FieldValueRequired": ErrorType.REQUIRED,
+    "FieldValueDuplicate": ErrorType.DUPLICATE,
+}
+
+
+class _EndedError(Exception):
+    """A worker took longer than it may."""
+
+
+class Rules:
+    """Starts its workers when they are needed first."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+        self._turns = asyncio.Semaphore(_WORKERS)
+
+    async def errors(self, schema: JsonObject, new: JsonObject, old: JsonObject | None) -> list[FieldError]:
+        """Of an object whose shape is right."""
+        if _is_light(schema, new, old):
+            return list(map(error_of, cel.violations(schema, new, old, "")))
+        try:
+            return [error_of(Violation(*found)) for found in await self._ask(["evaluate", schema, new, old])]
+        except _EndedError:
+            return [_OVER]
+
+    async def faults(self, rules: Iterable[str]) -> Mapping[str, str]:
+        """Why which of the rules cannot be compiled."""
+        texts = list(dict.fromkeys(rules))
+        if sum(map(len, texts)) <= _COMPILED_AT_ONCE:
+            return {text: fault for text in texts if (fault := cel.compile_error(text))}
+        try:
+            found: dict[str, str] = await self._ask(["compile", texts])
+        except _EndedError:
+            return dict.fromkeys(texts, "all rules of the schema together take too long to compile")
+        return found
+
+    async def _ask(self, question: list[Any]) -> Any:
+        async with self._turns:
+            worker = self._idle.pop() if self._idle else await _Worker.start()
+            try:
+                answer = await worker.ask(question)
+            except BaseException:
+                await worker.end()
+                raise
+            self._idle.append(worker)
+            return answer
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().end()
+
+
+class _Worker:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls) -> "_Worker":
+        command = (sys.executable, "-m", "crossfade_local.apiserver.crd.rules_worker")
+        pipe = asyncio.subprocess.PIPE
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=_LONGEST_ANSWER))
+
+    async def ask(self, question: list[Any]) -> Any:
+        """Raises _EndedError."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        # Nothing that is JSON has a line break in this form.
+        self._process.stdin.write(orjson.dumps(question) + b"\n")
+        try:
+            await self._process.stdin.drain()
+            line = await self._process.stdout.readline()
+        except (ConnectionError, ValueError) as error:
+            raise _EndedError from error
+        if not line.endswith(b"\n"):
+            raise _EndedError
+        return orjson.loads(line)
+
+    async def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+
+def _is_light(schema: JsonObject, new: JsonObject, old: JsonObject | None) -> bool:
+    """Without iteration the work is at most that of looking at every value once for each word of the rules."""
+    characters = 0
+    for rule in cel.rules_of(schema):
+        if cel.iterates(rule):
+            return False
+        characters += len(rule)
+    return characters * (_values(new) + _values(old)) <= _AT_ONCE
+
+
+def _values(value: Any) -> int:
+    """How many values there are in one, a text for each hundred of its characters."""
+    count, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        count += 1 + (len(one) // 100 if isinstance(one, str) else 0)
+        if isinstance(one, dict | list):
+            waiting.extend(one.values() if isinstance(one, dict) else one)
+    return count
+
+
+def error_of(found: Violation) -> FieldError:
+    place = found.place or ROOT
+    kind = _REASONS.get(found.reason)
+    if kind == ErrorType.REQUIRED:
+        return required(place, found.text)
+    shown = OMITTED if found.is_omitted else found.shown
+    return FieldError(kind, place, shown, found.text) if kind else invalid(place, shown, found.text)
