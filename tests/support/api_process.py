@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import resource
 import signal
 import ssl
@@ -45,7 +46,7 @@ class ApiClient:
         if token is not None:
             context = self.anonymous_context
             headers["Authorization"] = f"Bearer {token}"
-        data = json.dumps(body) if body is not None else None
+        data = json.dumps(body) if body is not None and not isinstance(body, str) else body
         async with self.session.request(method, path, data=data, headers=headers, ssl=context) as response:
             text = await response.text()
             return response.status, json.loads(text) if response.content_type == "application/json" else text
@@ -106,6 +107,12 @@ class ApiProcess:
         assert self._process.stdout is not None
         assert await self._process.stdout.readline() == b"ready\n"
         return ApiClient(self.data_dir / "kubeconfig")
+
+    def cpu_s(self) -> float:
+        """Time on a processor since its start, to 10 ms."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None and self._process.returncode is None:

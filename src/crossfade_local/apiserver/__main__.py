@@ -10,12 +10,14 @@ import signal
 import socket
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from crossfade_kube.event_loop import new_event_loop
 from crossfade_kube.logging import EventLog, configure
 from crossfade_kube.tasks import SupervisedTasks
 from crossfade_local.apiserver.api import utc_now
+from crossfade_local.apiserver.aside import THREADS
 from crossfade_local.apiserver.assembly import Assembly
 from crossfade_local.apiserver.bootstrap import make_builtin_objects
 from crossfade_local.apiserver.housekeeping import forget_regularly
@@ -65,6 +67,7 @@ async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
     server = HttpServer(assembly.api)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     chores: asyncio.Task[None] | None = None

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.connections import Connections
 from crossfade_local.apiserver.dispatch import Dispatcher, denied
 from crossfade_local.apiserver.security.authentication import authenticate, impersonated
 from crossfade_local.apiserver.security.pki import Pki
@@ -33,6 +34,13 @@ log = logging.getLogger(__name__)
 
 _LARGEST_BODY: Final = 3 * 1024 * 1024
 _SHUTDOWN_S: Final = 1.0
+_LONGEST_LINE: Final = 256 * 1024
+"""Of the request and of a header: selectors may be long."""
+_BODY_S: Final = 60.0
+_IDLE_S: Final = 90.0
+"""Also for the head of the first request."""
+_UNREAD_S: Final = 60.0
+"""How long a client may leave what it is sent in its socket."""
 
 
 class HttpServer:
@@ -42,12 +50,23 @@ class HttpServer:
         self._api: Final = api
         self._dispatcher: Final = Dispatcher(api)
         self._runner: web.ServerRunner | None = None
+        self._connections: Connections[asyncio.BaseTransport | None] = Connections()
 
     async def start(self, sockets: Iterable[socket.socket], context: ssl.SSLContext) -> None:
-        server = web.Server(self._handle, request_factory=_request, handler_cancellation=True, access_log=None)
+        server = _Server(
+            self._handle,
+            connections=self._connections,
+            request_factory=_request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=_IDLE_S,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         for sock in sockets:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_S * 1000))
             await web.SockSite(self._runner, sock, ssl_context=context, backlog=512).start()
 
     async def close(self) -> None:
@@ -55,6 +74,18 @@ class HttpServer:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.transport
+        self._connections.began(connection)
+        try:
+            return await self._answered(request)
+        finally:
+            # What was tunnelled is closed by now, and the server is not told.
+            if connection is None or connection.is_closing():
+                self._connections.closed(connection)
+            else:
+                self._connections.ended(connection)
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         form = Form()
         call: Call | None = None
         try:
@@ -86,7 +117,7 @@ class HttpServer:
         other = impersonated(headers, headers.getall("Impersonate-Group", []))
         if other is not None:
             self._check_impersonation(user, other, headers)
-        body = await request.read() if request.can_read_body else b""
+        body = await _body(request) if request.can_read_body else b""
         return Call(request.method, info, request.query, headers, body, other or user, transport=request)
 
     def _check_impersonation(self, user: User, other: User, headers: Mapping[str, str]) -> None:
@@ -121,6 +152,35 @@ class HttpServer:
                 return web.Response()
 
 
+class _Server(web.Server):
+    """Closes an idle connection where there are too many."""
+
+    def __init__(
+        self, *arguments: Any, connections: Connections[asyncio.BaseTransport | None], **keywords: Any
+    ) -> None:
+        super().__init__(*arguments, **keywords)
+        self._known = connections
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        surplus = self._known.opened(transport)
+        if isinstance(surplus, asyncio.WriteTransport):
+            surplus.abort()
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        self._known.closed(handler.transport)
+        super().connection_lost(handler, exc)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """Raises StatusError where it does not arrive."""
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise StatusError(408, "Timeout", f"the body did not arrive within {_BODY_S:.0f} s") from error
+
+
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
     """A request whose body may be as large as Kubernetes allows."""
     loop = asyncio.get_running_loop()
@@ -149,15 +209,14 @@ async def _stream(request: web.BaseRequest, answer: StreamAnswer, headers: dict[
 
 
 def _failed(error: StatusError, call: Call | None) -> web.Response:
-    headers = {**error.headers, **_warning_headers(call.warnings if call else [])}
+    headers = {**error.headers, **_warning_headers(call.warnings if call else ())}
     body = encode(error.status(), Form())
     return web.Response(body=body, status=error.code, headers=headers, content_type="application/json")
 
 
-def _warning_headers(warnings: list[str]) -> dict[str, str]:
-    if not warnings:
-        return {}
-    return {"Warning": ", ".join(f"299 - {_quoted(text)}" for text in warnings)}
+def _warning_headers(warnings: Iterable[str]) -> dict[str, str]:
+    values = [f"299 - {_quoted(text)}" for text in warnings]
+    return {"Warning": ", ".join(values)} if values else {}
 
 
 def _quoted(text: str) -> str:

@@ -12,8 +12,10 @@ import aiohttp
 from aiohttp import web
 
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.crd.formats import FORMATS
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.wire import options
 from crossfade_local.apiserver.wire.answers import Answer, BytesAnswer, StreamAnswer, TakenOver
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import bad_request, internal
@@ -23,6 +25,8 @@ _CHUNK: Final = 65536
 
 
 async def answer(api: Api, call: Call, resource: ResourceType) -> Answer:
+    if call.info.subresource == "log":
+        _check_log_options(call)
     pod = stored_object(api, call, resource).object
     _check_pod(call, pod)
     if not pod["spec"].get("nodeName"):
@@ -32,6 +36,15 @@ async def answer(api: Api, call: Call, resource: ResourceType) -> Answer:
         path = api.kubelet.path()
         return TakenOver(lambda: _pass_through(call.transport, path))
     return await _forward(api, call)
+
+
+def _check_log_options(call: Call) -> None:
+    """The kubelet gets what can be read only; raises StatusError."""
+    for name in ("sinceSeconds", "tailLines", "limitBytes"):
+        options.number(call, name)
+    moment = call.query.get("sinceTime")
+    if moment and not FORMATS["date-time"](moment):
+        raise bad_request(f'parsing time "{moment}" as "2006-01-02T15:04:05Z07:00": cannot parse "{moment}" as "2006"')
 
 
 def _check_pod(call: Call, pod: dict[str, Any]) -> None:

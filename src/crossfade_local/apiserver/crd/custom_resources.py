@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd.rules import Rules
-from crossfade_local.apiserver.crd.validator import checked
+from crossfade_local.apiserver.crd.validator import Checked, checked
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import OBJECT_META, SchemaNode
 from crossfade_local.apiserver.types.typed import conform
@@ -84,13 +85,23 @@ def _default(node: SchemaNode, value: Any) -> None:
 
 
 async def errors_of(
-    rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = ""
+    rules: Rules,
+    resource: ResourceType,
+    new: JsonObject,
+    old: JsonObject | None,
+    *,
+    subresource: str = "",
+    size: int,
 ) -> list[FieldError]:
     """Everything that is wrong with an object in stored form."""
-    errors = list(validate_metadata(new, namespaced=resource.namespaced, name_check=subdomain_name))
-    if old is not None:
-        errors = list(validate_metadata_update(new, old))
-    found = checked(resource, new, subresource=subresource)
+
+    def look() -> tuple[list[FieldError], Checked]:
+        about_metadata = validate_metadata(new, namespaced=resource.namespaced, name_check=subdomain_name)
+        if old is not None:
+            about_metadata = validate_metadata_update(new, old)
+        return list(about_metadata), checked(resource, new, subresource=subresource)
+
+    errors, found = await aside(size, look)
     errors += found.errors
     if found.rules is not None:
         schema, whole = found.rules

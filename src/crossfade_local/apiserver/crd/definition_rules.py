@@ -3,14 +3,20 @@
 from collections.abc import Iterator, Mapping
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd import cel, patterns
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.crd.validator import value_errors
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, required
 
 
-async def definition_errors(rules: Rules, crd: JsonObject) -> list[FieldError]:
+async def definition_errors(rules: Rules, crd: JsonObject, *, size: int) -> list[FieldError]:
+    """Of one of about `size` bytes that is right in all else."""
     faults = await rules.faults(cel.rules_of((crd.get("spec") or {}).get("versions")))
+    return await aside(size, lambda: _definition_errors(crd, faults))
+
+
+def _definition_errors(crd: JsonObject, faults: Mapping[str, str]) -> list[FieldError]:
     spec = crd.get("spec") or {}
     versions = spec.get("versions") or []
     errors = list(_conversion(spec, versions))

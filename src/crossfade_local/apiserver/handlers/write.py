@@ -7,6 +7,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply
+from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.conversion.versions import to_served, to_stored
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic_patch
@@ -41,16 +42,14 @@ _CUSTOM_PATCHES: Final = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 
 async def create(api: Api, call: Call, resource: ResourceType) -> Answer:
     options.check_write(call, "CreateOptions")
-    body = decoding.decode(call, resource.kind)
-    obj = objects.admit_body(resource, call, body)
+    obj = await _admitted(call, resource)
     stored = await writes.create(api, call, resource, obj)
     return ObjectAnswer(to_served(resource, stored), resource, 201)
 
 
 async def replace(api: Api, call: Call, resource: ResourceType, subresource: str = "") -> Answer:
     options.check_write(call, "UpdateOptions")
-    body = decoding.decode(call, resource.kind)
-    obj = objects.admit_body(resource, call, body)
+    obj = await _admitted(call, resource)
     objects.check_place(call, obj, namespaced=resource.namespaced)
     objects.check_name(call, obj)
     wanted = obj["metadata"].get("resourceVersion", "")
@@ -69,6 +68,13 @@ async def replace(api: Api, call: Call, resource: ResourceType, subresource: str
     return await _retried(resource, call.info.name, attempt, once=bool(wanted))
 
 
+async def _admitted(call: Call, resource: ResourceType) -> JsonObject:
+    def work() -> JsonObject:
+        return objects.admit_body(resource, call, decoding.decode(call, resource.kind))
+
+    return await aside(len(call.body), work)
+
+
 async def patch(api: Api, call: Call, resource: ResourceType, subresource: str = "") -> Answer:
     options.check_write(call, "PatchOptions")
     content = decoding.media_type(call.headers.get("Content-Type", ""))
@@ -80,17 +86,19 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
     if content == STRATEGIC_PATCH and resource.custom is not None:
         raise unsupported_body(_CUSTOM_PATCHES)
     try:
-        change = gojson.parse(call.body)
+        change = await aside(len(call.body), lambda: gojson.parse(call.body))
     except gojson.JsonError as error:
         raise bad_request(str(error)) from error
 
-    async def attempt() -> Answer:
-        before = stored_object(api, call, resource)
-        served = to_served(resource, before.copy())
-        patched = _patched(resource, served, change, content)
+    def result(before: Stored) -> JsonObject:
+        patched = _patched(resource, to_served(resource, before.copy()), change, content)
         if not isinstance(patched.get("metadata"), dict):
             patched["metadata"] = {}
-        obj = _admit_patched(resource, call, patched)
+        return _admit_patched(resource, call, patched)
+
+    async def attempt() -> Answer:
+        before = stored_object(api, call, resource)
+        obj = await aside(len(call.body) + len(before.raw), lambda: result(before))
         objects.check_name(call, obj)
         objects.check_place(call, obj, namespaced=resource.namespaced)
         _check_preconditions(resource, obj, before, obj["metadata"].get("resourceVersion", ""), by_patch=True)
@@ -124,7 +132,7 @@ def _patched(resource: ResourceType, obj: JsonObject, change: Any, content: str)
 
 async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str) -> Answer:
     force = options.check_apply(call)
-    applied = decoding.yaml_value(call.body)
+    applied = await aside(len(call.body), lambda: decoding.yaml_value(call.body))
     if not isinstance(applied, dict) or not applied.get("apiVersion") or not applied.get("kind"):
         raise bad_request("invalid object type: apiVersion and kind must be set in an applied configuration")
     _check_applied(call, resource, applied)
@@ -151,11 +159,15 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     def keep(_: JsonObject | None, new: JsonObject) -> JsonObject:
         return new
 
-    async def attempt() -> Answer:
-        before = _existing(api, call, resource)
+    def result(before: Stored | None) -> JsonObject:
         stored_type = _stored_type(api, resource)
         known = objects.known_fields(stored_type, merged(before.copy() if before else None))
-        obj = objects.with_defaults(stored_type, known.object)
+        return objects.with_defaults(stored_type, known.object)
+
+    async def attempt() -> Answer:
+        before = _existing(api, call, resource)
+        size = len(call.body) + (len(before.raw) if before else 0)
+        obj = await aside(size, lambda: result(before))
         if before is not None:
             stored = await writes.update(api, call, resource, before, obj, subresource=subresource, track=keep)
             return ObjectAnswer(to_served(resource, stored), resource)

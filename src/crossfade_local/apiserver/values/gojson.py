@@ -55,6 +55,8 @@ class _Scanner:
                 return self._invalid("after top-level value")
         except JsonError as error:
             return str(error)
+        except RecursionError:
+            return "exceeded max depth"
         return "unexpected end of JSON input"
 
     def _peek(self) -> str:

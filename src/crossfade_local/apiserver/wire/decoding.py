@@ -1,5 +1,6 @@
 """Request bodies in JSON, YAML or protobuf become objects; refusals carry Kubernetes' words."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,6 +46,9 @@ def decode(call: Call, kind: str) -> Body:
 
 def yaml_value(body: bytes) -> Any:
     """The value of a YAML (or JSON) body; raises StatusError."""
+    if body.startswith(b"{"):
+        with contextlib.suppress(gojson.JsonError):
+            return gojson.parse(body)
     from crossfade_local.apiserver.wire import yaml_text
 
     return yaml_text.parse(body)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from crossfade_local.apiserver.wire.warnings import Warnings
+
 Query = Mapping[str, str]
 
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
@@ -53,7 +55,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     user: User
-    warnings: list[str] = field(default_factory=list)
+    warnings: Warnings = field(default_factory=Warnings)
     transport: Any = None
     """The HTTP server's own request, for answers that stream."""
 
@@ -68,8 +70,7 @@ class Call:
         return self.query.get("dryRun") == "All"
 
     def warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings.add(text)
 
 
 def request_info(method: str, path: str, query: Query) -> RequestInfo:

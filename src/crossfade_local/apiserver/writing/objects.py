@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.conversion.versions import to_stored
 from crossfade_local.apiserver.crd import custom_resources, lifecycle
 from crossfade_local.apiserver.crd.definition_rules import definition_errors
@@ -60,22 +61,24 @@ def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
 
 
 async def check(
-    rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = ""
+    rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = "", size: int
 ) -> None:
-    """Validate an object in stored form; raises StatusError 422."""
-    errors: list[FieldError]
+    """Validate an object in stored form, of about `size` bytes; raises StatusError 422."""
     if resource.custom is not None:
-        errors = await custom_resources.errors_of(rules, resource, new, old, subresource=subresource)
-    elif subresource == "status" and old is not None:
-        errors = validate_status(resource.storage_gvk, new, old)
+        errors = await custom_resources.errors_of(rules, resource, new, old, subresource=subresource, size=size)
     else:
-        # Events are stricter in the group that is not stored.
-        key = resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk
-        errors = validate(key, new, old)
-        if resource.bucket == lifecycle.BUCKET and not errors:
-            errors = await definition_errors(rules, new)
+        errors = await aside(size, lambda: _errors(resource, new, old, subresource))
+        if resource.bucket == lifecycle.BUCKET and subresource != "status" and not errors:
+            errors = await definition_errors(rules, new, size=size)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
+
+
+def _errors(resource: ResourceType, new: JsonObject, old: JsonObject | None, subresource: str) -> list[FieldError]:
+    if subresource == "status" and old is not None:
+        return validate_status(resource.storage_gvk, new, old)
+    # Events are stricter in the group that is not stored.
+    return validate(resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk, new, old)
 
 
 def invalid_object(resource: ResourceType, name: str, errors: list[FieldError]) -> StatusError:

@@ -1,12 +1,14 @@
 """How a new version of an object comes to be stored: admission, the server's own fields, validation, bookkeeping."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.apply import track_update
+from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd import lifecycle
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
@@ -56,17 +58,18 @@ async def create(
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
     tracker = track or update_tracker(api, call, resource)
+    size = len(call.body)
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
         attributes.name = name
-        await objects.check(api.rules, resource, obj, None)
+        await objects.check(api.rules, resource, obj, None, size=size)
         for warning in warnings_on_create(resource.storage_gvk, obj):
             call.warn(warning)
         if warning := warning_for(resource.storage[0], resource.storage_kind, name):
             call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
-        attributes.new = tracker(None, obj)
+        attributes.new = await aside(size, partial(tracker, None, obj))
         await api.admission.validate(attributes)
         if call.is_dry_run and api.storage.get(resource.bucket, namespace, name) is None:
             return attributes.new
@@ -111,11 +114,12 @@ async def update(
     assert attributes.new is not None
     result = strategies.prepare_update(resource, attributes.new, old, subresource)
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-    await objects.check(api.rules, resource, result, old, subresource=subresource)
+    size = len(call.body) + len(before.raw)
+    await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
     if resource.bucket == lifecycle.BUCKET and not subresource:
         result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)
-    attributes.new = tracker(old, result)
+    attributes.new = await aside(size, lambda: tracker(old, result))
     await api.admission.validate(attributes)
     stored = attributes.new
     stored["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]

@@ -77,3 +77,13 @@ async def test_upgraded_connection_is_passed_through(
 async def test_refusals_say_why(client: ApiClient, pod: str, query: str, status: int, words: str) -> None:
     code, answer = await client.send("GET", f"{pod}/log{query}")
     assert (code, words in answer["message"]) == (status, True), answer
+
+
+@pytest.mark.parametrize("query", ["sinceSeconds=abc", "tailLines=1e3", "limitBytes=-", "sinceTime=yesterday"])
+async def test_what_cannot_be_read_of_a_log_request_is_named(
+    client: ApiClient, kubelet: list[bytes], pod: str, query: str
+) -> None:
+    status, answer = await client.send("GET", f"{pod}/log?{query}")
+    assert (status, answer["reason"]) == (400, "BadRequest")
+    assert query.partition("=")[2] in answer["message"]
+    assert not kubelet

@@ -1,0 +1,161 @@
+"""What a client may send at worst keeps nobody else waiting.
+
+Work is counted in the server's own time on a processor, so that a busy machine changes nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import pytest_asyncio
+
+from tests.support.api_process import ApiClient, ApiProcess, Json
+
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+IN_DEFAULT = "/api/v1/namespaces/default"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+THINGS = "/apis/example.com/v1/things"
+MANY = 5_000
+MOST_S = 1.0
+OTHERS_WAIT_S = 0.3
+
+
+class Attack(NamedTuple):
+    method: str
+    path: str
+    body: Any
+    status: int
+    content_type: str = ""
+
+
+def deployment(name: str = "big", **pod: Any) -> Json:
+    labels = {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}], **pod}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def variables(value: str) -> list[Json]:
+    return [{"name": f"V{number}", "value": value} for number in range(MANY)]
+
+
+def container(value: str) -> Json:
+    return {"name": "c", "image": "i", "env": variables(value)}
+
+
+def pod_patch(**change: Any) -> Json:
+    return {"spec": {"template": {"spec": {"containers": [{"name": "c", **change}]}}}}
+
+
+def thing(**spec: Any) -> Json:
+    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec}
+
+
+def things_definition() -> Json:
+    text = {"type": "string", "pattern": "^(a+)+$"}
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    properties = {
+        "text": text,
+        "copied": {**numbers, "x-kubernetes-validations": [{"rule": "self.map(x, self.map(y, self)).size() > 0"}]},
+        "compared": {**numbers, "x-kubernetes-validations": [{"rule": "self.all(x, self.exists(y, x == y))"}]},
+        "set": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"},
+    }
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": "Thing", "plural": "things"}
+    spec = {"group": "example.com", "scope": "Cluster", "names": names, "versions": [version]}
+    metadata = {"name": "things.example.com"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+ATTACKS = {
+    "a pattern that backtracks": Attack("POST", THINGS, thing(text="a" * 40_000 + "b"), 422),
+    "a rule that copies lists of lists": Attack("POST", THINGS, thing(copied=list(range(2_000))), 422),
+    "a rule that compares all with all": Attack("POST", THINGS, thing(compared=list(range(20_000))), 422),
+    "a set of many": Attack("POST", THINGS, thing(set=[f"s{number}" for number in range(MANY)]), 201),
+    "copies of copies": Attack(
+        "PATCH",
+        f"{IN_DEFAULT}/configmaps/small",
+        [{"op": "copy", "from": "/data", "path": f"/data/a{number}"} for number in range(40)],
+        422,
+        JSON_PATCH,
+    ),
+    "many unknown fields": Attack("POST", DEPLOYMENTS, deployment("u", **{f"u{n}": 1 for n in range(12 * MANY)}), 201),
+    "many items changed and put in order": Attack(
+        "PATCH",
+        f"{DEPLOYMENTS}/big",
+        pod_patch(
+            env=variables("2")[::-1],
+            **{"$setElementOrder/env": [{"name": f"V{number}"} for number in reversed(range(MANY))]},
+        ),
+        200,
+        STRATEGIC_PATCH,
+    ),
+    "many items changed": Attack("PATCH", f"{DEPLOYMENTS}/big", pod_patch(env=variables("2")), 200, STRATEGIC_PATCH),
+    "many items deleted": Attack(
+        "PATCH",
+        f"{DEPLOYMENTS}/big",
+        pod_patch(env=[{"name": f"V{number}", "$patch": "delete"} for number in range(MANY)]),
+        200,
+        STRATEGIC_PATCH,
+    ),
+    "many conflicts": Attack(
+        "PATCH",
+        f"{DEPLOYMENTS}/big?fieldManager=other",
+        deployment(containers=[container("3")]),
+        409,
+        APPLY_PATCH,
+    ),
+    "brackets without an end": Attack("POST", f"{IN_DEFAULT}/configmaps", "[" * 1_000_000, 400, "application/json"),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiProcess]:
+    server = ApiProcess(Path(tmp_path_factory.mktemp("hostile")) / "data")
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(process: ApiProcess) -> AsyncIterator[ApiClient]:
+    found = await process.start()
+    await found.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", things_definition())
+    await found.create(f"{IN_DEFAULT}/configmaps", {"metadata": {"name": "small"}, "data": {"a": "b"}})
+    await found.create(DEPLOYMENTS, deployment(containers=[container("1")]))
+    yield found
+    await found.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+async def test_nobody_waits_for(process: ApiProcess, client: ApiClient, name: str) -> None:
+    attack = ATTACKS[name]
+    before = process.cpu_s()
+    sent = asyncio.create_task(
+        client.send(attack.method, _dry(attack.path), attack.body, content_type=attack.content_type)
+    )
+    longest = 0.0
+    while not sent.done():
+        asked = process.cpu_s()
+        assert (await client.send("GET", "/version"))[0] == 200
+        longest = max(longest, process.cpu_s() - asked)
+        # Asking costs the server as well.
+        await asyncio.sleep(0.05)
+    status, answer = await sent
+    assert status == attack.status, str(answer)[:500]
+    assert process.cpu_s() - before < MOST_S
+    assert longest < OTHERS_WAIT_S
+
+
+def _dry(path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}dryRun=All"
