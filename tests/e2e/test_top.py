@@ -1,6 +1,7 @@
 """`crossfade top`: what goes through a gateway, and who is turned away."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ def test_routes_and_consumers_of_a_gateway_alone(tmp_path: Path) -> None:
         (consumer,) = shown("consumers", "--status", status, "--total")["consumers"]
         text = top("--status", status, "--window", "500ms")
 
+        lines = watched(running, status)
+
         # A change of the configuration takes nothing of it away.
         (tmp_path / "more.yaml").write_text(ingress("more", "/more", "web"))
         eventually(lambda: running.get("/more").status == 200, within_s=20)
@@ -78,6 +81,8 @@ def test_routes_and_consumers_of_a_gateway_alone(tmp_path: Path) -> None:
     assert routes["closed"]["refused"] == [{"policy": "key-auth", "code": "401", "requests": 1}]
     assert routes["open"]["p95"] is not None
     assert (consumer["consumer"], consumer["classes"]) == ("ann", {"2xx": 1})
+    assert lines[1]["routes"][0]["route"].startswith("default.open.")
+    assert lines[1]["window"] == pytest.approx(0.5, abs=0.4)
     assert again["closed"]["classes"] == routes["closed"]["classes"]
     assert text.stdout == "no requests in the last 1 s\n"
 
@@ -86,6 +91,20 @@ def routes_by_ingress(status: str) -> dict[str, Any]:
     rows = shown("routes", "--status", status, "--total")["routes"]
     assert [list(row["classes"]) for row in rows if row["route"] == "(no route)"] == [["4xx"]]
     return {row["route"].split(".")[1]: row for row in rows if row["service"]}
+
+
+def watched(running: RunningGateway, status: str) -> list[dict[str, Any]]:
+    """Two looks, with requests before the second."""
+    command = [sys.executable, "-m", "crossfade.cli", "top", "--watch", "--window", "500ms", "--status", status]
+    with subprocess.Popen([*command, "--output", "json"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = []
+        for _ in range(2):
+            found.append(json.loads(process.stdout.readline()))
+            running.get("/open")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    return found
 
 
 REQUESTS = [("/open", ""), ("/open", ""), ("/closed", "ann-key"), ("/closed", "nobody's"), ("/nowhere", "")]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crossfade.observe.top import Subject, Top
 
 _SUBJECTS: Final = ("routes", "nodes", "consumers")
+_DIGITS: Final = 9
 _EPILOG: Final = """\
 Rates are of the time between two pages of each proxy. Success is the share that was neither answered with 5xx nor
 left without an answer; P50 and P95 are milliseconds. `(others)` are callers outside the mesh, or of other namespaces.
@@ -57,6 +58,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     repeated = top.add_mutually_exclusive_group()
     repeated.add_argument("--once", action="store_true", help="the default")
     repeated.add_argument("--watch", action="store_true", help="again after each window, until Ctrl-C")
+    top.add_argument("--limit", metavar="N", type=_limit, default=50, help="rows of a table, 0 for all; default: 50")
     top.add_argument("--output", choices=("text", "json"), default="text", help="default: %(default)s")
     top.set_defaults(run=_run)
 
@@ -101,11 +103,17 @@ def _print(top: "Top", subjects: "Sequence[Subject]", arguments: argparse.Namesp
         return
     if arguments.watch and sys.stdout.isatty():
         print("\x1b[H\x1b[2J", end="")
-    tables = [list(lines_of(top, subject)) for subject in subjects]
+    tables = [list(lines_of(top, subject, limit=arguments.limit)) for subject in subjects]
     shown = ["\n".join(lines) for lines in tables if lines]
     print("\n\n".join(shown) or _nothing(top), flush=True)
     if arguments.watch and not sys.stdout.isatty():
         print(flush=True)
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < _DIGITS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows")
+    return int(text)
 
 
 def _nothing(top: "Top") -> str:

@@ -120,8 +120,8 @@ _HEADERS: Final[dict[Subject, tuple[str, ...]]] = {
 }
 
 
-def lines_of(top: Top, subject: Subject) -> Iterator[str]:
-    """A table, or nothing where nothing had requests."""
+def lines_of(top: Top, subject: Subject, *, limit: int = 0) -> Iterator[str]:
+    """A table of the busiest, or nothing where nothing had requests; without a `limit` of all."""
     rows, names = top.of(subject), _HEADERS[subject]
     if not rows:
         return
@@ -130,8 +130,11 @@ def lines_of(top: Top, subject: Subject) -> Iterator[str]:
     numbers = (rate, "SUCCESS", *(("P50", "P95") if timed else ()))
     reasons = "FLAGS" if subject == "nodes" else "REFUSED"
     columns = range(len(names), len(names) + len(numbers))
-    cells = [(*_names(row, subject), *_numbers(row, timed=timed), _reasons(row, subject)) for row in rows]
+    shown = rows[:limit] if limit else rows
+    cells = [(*_names(row, subject), *_numbers(row, timed=timed), _reasons(row, subject)) for row in shown]
     yield from table.lines_of((*names, *numbers, reasons), cells, numbers=frozenset(columns))
+    if len(shown) < len(rows):
+        yield f"… and {len(rows) - len(shown)} more; --limit 0 shows all"
 
 
 def _names(row: Row, subject: Subject) -> tuple[str, ...]:

@@ -41,6 +41,12 @@ def test_without_a_window_requests_are_numbers() -> None:
     assert busiest.split()[2] == "100"
 
 
+def test_the_busiest_are_shown_and_how_many_more_there_are() -> None:
+    lines = list(lines_of(top(), "routes", limit=1))
+    assert [line.split()[0] for line in lines] == ["ROUTE", "shop.w.00", "…"]
+    assert lines[2] == "… and 2 more; --limit 0 shows all"
+
+
 def test_nothing_has_no_table() -> None:
     nothing = top_of(Sampled({GATEWAY: {}}, {"kong/other": "it has gone"}, 10.0), ALL, as_of="")
     assert [line for subject in ALL for line in lines_of(nothing, subject)] == []

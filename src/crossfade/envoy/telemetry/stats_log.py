@@ -35,7 +35,7 @@ _SELF_NAMESPACE: Final = f"%ENVIRONMENT({NAMESPACE_VARIABLE})%"
 _SERVICE: Final = "%CEL(xds.virtual_host_name)%"
 _CLASS: Final = (
     "%CEL(response.code >= 500 ? '5xx' : response.code >= 400 ? '4xx' : response.code >= 300 ? '3xx' "
-    ": response.code >= 200 ? '2xx' : 'none')%"
+    ": response.code >= 200 ? '2xx' : response.code >= 100 ? '1xx' : 'none')%"
 )
 _HUNDRED: Final = 100
 Labels = Mapping[str, str]
