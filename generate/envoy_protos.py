@@ -23,6 +23,8 @@ ROOTS = (
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/route/v3/route.proto",
     "envoy/extensions/access_loggers/file/v3/file.proto",
+    "envoy/extensions/access_loggers/filters/process_ratelimit/v3/process_ratelimit.proto",
+    "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.proto",
     "envoy/extensions/access_loggers/stats/v3/stats.proto",
     "envoy/extensions/access_loggers/stream/v3/stream.proto",
     "envoy/extensions/clusters/dns/v3/dns_cluster.proto",
@@ -61,6 +63,8 @@ ROOTS = (
     "envoy/service/discovery/v3/discovery.proto",
     "envoy/type/matcher/v3/http_inputs.proto",
     "envoy/type/matcher/v3/status_code_input.proto",
+    "envoy/type/v3/token_bucket.proto",
+    "opentelemetry/proto/collector/logs/v1/logs_service.proto",
     "xds/type/matcher/v3/matcher.proto",
 )
 

@@ -13,6 +13,7 @@ use crate::headers::End;
 use crate::incoming::{self, Choice};
 use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::recorded::Recorded;
 use crate::remembered::Remembered;
 use crate::reply::{Headers, Reply, Style};
 use crate::request::{Request, names_grpc};
@@ -106,6 +107,8 @@ pub struct Filter {
     lacks_length: bool,
     /// The plugin that has answered with an error.
     pub(crate) denied_by: Option<&'static str>,
+    /// Where a record of the request may be taken.
+    pub(crate) recorded: Option<Box<Recorded>>,
     /// Place in the order of plugins of the last one that is done.
     pub(crate) done: Option<u32>,
     pub(crate) taking: Vec<Taking>,
@@ -170,6 +173,7 @@ impl Filter {
             body_limit: None,
             lacks_length: false,
             denied_by: None,
+            recorded: None,
             done: None,
             taking: Vec::new(),
             waiting: None,
@@ -193,6 +197,7 @@ impl Filter {
         let (decision, path, shows_too_much) = {
             let request = Request::read(stream, self.choice.as_ref());
             // What follows an upgrade is no body that ever ends.
+            self.recorded = Recorded::of(&request, self.settings().records, self.started);
             self.has_body = !end_of_stream && request.header(b"upgrade").is_none();
             self.is_head = request.method == b"HEAD";
             self.asks_head = self.is_head;
@@ -227,7 +232,10 @@ impl Filter {
 
     fn decide(&mut self, request: &Request<'_>, body: Body<'_>, raw_body: RawBody<'_>) -> Decision {
         let decision = self.decided(request, body, raw_body);
-        let may_log = self.settings().logs_access || self.logs() || matches!(decision, Decision::AwaitOutcome(..));
+        let may_log = self.settings().logs_access
+            || self.recorded.is_some()
+            || self.logs()
+            || matches!(decision, Decision::AwaitOutcome(..));
         if may_log && self.client_address.is_none() {
             // Before headers are written from which it could not be told any more.
             self.client_address = Some(Client::of(self.settings(), request).address.into());
@@ -327,6 +335,9 @@ impl Filter {
             }
             self.done = Some(chosen.order);
             self.take_part(instance, note);
+            if let Some(recorded) = &mut self.recorded {
+                recorded.meet(instance);
+            }
             let answers = matches!(verdict, Verdict::Reply(_));
             self.note_part(chosen.order, instance, if answers { Part::Answered } else { Part::Ran });
             self.identify(world.settings.compat);

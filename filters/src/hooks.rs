@@ -345,7 +345,11 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(envoy: EnvoyFilter, module: *const c_void) {
     let action = |filter: &mut Filter, stream: &mut EnvoyStream| {
         // Nothing is left that could be answered.
-        if catch_unwind(AssertUnwindSafe(|| filter.on_stream_complete(stream))).is_err() {
+        let end = || {
+            filter.on_stream_complete(stream);
+            filter.leave_record(stream);
+        };
+        if catch_unwind(AssertUnwindSafe(end)).is_err() {
             log_error("the log phase of a request failed on a fault in the policy module");
         }
         Flow::Continue

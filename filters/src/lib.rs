@@ -51,6 +51,7 @@ mod nginx_base64;
 mod oidc;
 mod path;
 mod plugins;
+mod recorded;
 mod redis;
 mod rehearsal;
 mod remembered;

@@ -25,6 +25,9 @@ impl Filter {
     pub(crate) fn reply(&mut self, reply: Reply, stream: &mut impl Stream) {
         self.phase = Phase::Replied;
         self.remember_answer();
+        if let Some(recorded) = &mut self.recorded {
+            recorded.answer(&reply);
+        }
         let Reply { mut status, message, format, style, headers } = reply;
         if let Style::Kept(kept) = style {
             return self.reply_again(status, headers, kept, stream);

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ PAGES = (
     "docs/how-to/migrate-from-kong.md",
     "docs/how-to/prometheus-and-grafana.md",
     "docs/how-to/read-the-admin-api.md",
+    "docs/how-to/watch-live-requests.md",
 )
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")
 
@@ -60,16 +62,17 @@ def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
         file.write_text(content)
     commands = [command.replace("/tmp/", f"{tmp_path}/") for command in commands_in(page) if command not in SET_UP]
     script = "\n".join(["set -eu", f"trap '{CLEAN_UP}' EXIT", *commands])
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=ROOT,
-        env=os.environ
-        | go_caches()
-        | {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    own = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    # The path of a socket must be short.
+    with tempfile.TemporaryDirectory() as runtime:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=ROOT,
+            env=os.environ | go_caches() | own | {"XDG_RUNTIME_DIR": runtime},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -102,6 +102,8 @@ pub struct Settings {
     pub tells_names: bool,
     /// Envoy's access log wants to know the client's address and the request's id.
     pub logs_access: bool,
+    /// Records of requests are taken: what is known of each is left for Envoy's access log.
+    pub records: bool,
     /// Mixed into the digests of credentials.
     pub salt: Vec<u8>,
     pub fixed_now_ms: Option<i64>,
@@ -126,6 +128,7 @@ impl Settings {
             templates: raw.error_templates,
             tells_names: raw.tells_names,
             logs_access: raw.logs_access,
+            records: raw.records,
             salt: hex::decode(&raw.salt).map_err(|_| ConfigError::Invalid("the salt is not hexadecimal".into()))?,
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
             server_token: raw.server_token,
@@ -171,6 +174,8 @@ struct RawSettings {
     tells_names: bool,
     #[serde(default)]
     logs_access: bool,
+    #[serde(default)]
+    records: bool,
     #[serde(default)]
     salt: String,
     clock: Option<RawClock>,

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "explain": Command("explain", "say what becomes of a request, and why"),
     "top": Command("top", "show rates, success and refusals of routes, nodes and consumers"),
     "graph": Command("graph", "show who calls whom in the mesh, as declared and as counted"),
+    "tap": Command("tap", "show requests as they happen, who answered them and why"),
     "migrate": Command("migrate", "say what a Kong configuration becomes here, and convert decK files"),
     "demo": Command("demo", "replay the DJ walkthrough, step by step"),
     "controller": Command("controller", "run the control plane (inside a cluster)"),

@@ -35,6 +35,7 @@ examples:
   crossfade explain GET http://shop.example/ --kubeconfig ~/.kube/config
   crossfade explain GET http://shop.example/ --admin 127.0.0.1:8001
   crossfade explain tls://db.example:9443 -f manifests/ --kong-conf kong.conf
+  crossfade explain 1917a0c5f2b84d6e9a3b5c7d8e9f0a1b
   crossfade explain GET http://jazz.prod.svc.cluster.local:9080/ --node prod/dj -f manifests/
 """
 
@@ -43,16 +44,23 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     explain = commands.add_parser(
         "explain",
         help="say what becomes of a request",
-        usage="crossfade explain [options] METHOD URL | tcp://HOST:PORT | tls://HOST:PORT | udp://HOST:PORT",
+        usage="crossfade explain [options] METHOD URL | tcp:// tls:// or udp://HOST:PORT | REQUEST_ID",
         description="Says which listener, route and Service take a request, why that route and not the next, which"
         " plugins it meets and who attached them, and what is answered. The policy module itself decides; no request"
-        " is sent, and no limit counts it.",
+        " is sent, and no limit counts it. With the X-Kong-Request-Id or X-Request-Id of a request that was made"
+        " it says what has become of that one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    explain.add_argument("asked", metavar="METHOD URL", nargs="+", help="or tcp://, tls:// or udp:// with HOST:PORT")
+    explain.add_argument(
+        "asked",
+        metavar="METHOD URL",
+        nargs="+",
+        help="or tcp://, tls:// or udp:// with HOST:PORT, or the id of a request that has been made",
+    )
+    explain.add_argument("--gateway", metavar="PID", type=int, help="that took the request, where several run here")
     explain.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="may be repeated")
-    source = explain.add_mutually_exclusive_group(required=True)
+    source = explain.add_mutually_exclusive_group()
     source.add_argument("-f", "--filename", metavar="PATH", action="append", help="manifests: file, directory or `-`")
     source.add_argument("--kubeconfig", metavar="FILE", type=Path, help="the objects of a cluster")
     source.add_argument("--admin", metavar="HOST:PORT", help="a running gateway, by its Admin API")
@@ -76,6 +84,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from crossfade.gateway_files.given import NotThere
     from crossfade_kube.errors import KubeError
 
+    if _names_request(arguments):
+        from crossfade.cli.past_request import run
+
+        return run(arguments)
+    if not (arguments.filename or arguments.kubeconfig or arguments.admin):
+        return _fail(BadRequest("say by what: -f PATH, --kubeconfig FILE or --admin HOST:PORT"), 2)
     try:
         found = _explained(arguments)
     except (BadRequest, NotThere, UnknownNode) as error:
@@ -84,6 +98,10 @@ def _run(arguments: argparse.Namespace) -> int:
         return _fail(error, 1)
     _print(found, arguments.output)
     return 0
+
+
+def _names_request(arguments: argparse.Namespace) -> bool:
+    return len(arguments.asked) == 1 and "://" not in arguments.asked[0] and arguments.node is None
 
 
 def _explained(arguments: argparse.Namespace) -> "Explanation | StreamExplanation | CallExplanation":

@@ -72,6 +72,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         type=Path,
         help="where the plugin acme keeps accounts and certificates (default: ~/.local/state/crossfade/acme)",
     )
+    run.add_argument(
+        "--records",
+        choices=("on", "off"),
+        default="on",
+        help="of single requests, for `crossfade tap` and `crossfade explain` (default: %(default)s)",
+    )
     run.add_argument("--concurrency", metavar="N", help="Envoy's worker threads (default: one a processor)")
     run.set_defaults(run=_run)
 
@@ -112,6 +118,7 @@ def _run(arguments: argparse.Namespace) -> int:
         missing_plugins=arguments.missing_plugins,
         identity_headers=arguments.identity_headers,
         stands_alone=True,
+        records=arguments.records == "on",
         environment=Environment(os.environ),
         salt=secrets.token_bytes(16),
         default_certificate=certificate,

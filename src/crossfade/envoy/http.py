@@ -26,6 +26,7 @@ from crossfade.envoy.proto import (
 )
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
+from crossfade.envoy.telemetry.records import gateway_records, mesh_records
 from crossfade.envoy.telemetry.stats_log import request_logs
 
 # nginx: client_header_timeout, keepalive_timeout, http2_max_concurrent_streams.
@@ -66,6 +67,8 @@ def connection_manager(
     message.internal_address_config.SetInParent()
     if handler.dialect is Dialect.KONG:
         _make_kong(message, incoming_mutation("https" if has_tls else "http", port, options), options)
+        if options.sends_records:
+            message.access_log.append(gateway_records())
         if tells_certificate:
             message.forward_client_cert_details = hcm_v3.HttpConnectionManager.SANITIZE_SET
             message.set_current_client_cert_details.chain = True
@@ -75,6 +78,8 @@ def connection_manager(
         _keep_request_id(message)
         if handler.telemetry.counts_requests:
             message.access_log.extend(request_logs(direction))
+        if options.sends_records:
+            message.access_log.append(mesh_records(direction))
         message.normalize_path.value = True
         message.merge_slashes = True
         fill_header_case(message.http_protocol_options.header_key_format, handler.header_case)

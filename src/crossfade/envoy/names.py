@@ -30,6 +30,8 @@ LEAST_REQUEST: Final = "envoy.load_balancing_policies.least_request"
 STDOUT_ACCESS_LOG: Final = "envoy.access_loggers.stdout"
 STDERR_ACCESS_LOG: Final = "envoy.access_loggers.stderr"
 STATS_ACCESS_LOG: Final = "envoy.access_loggers.stats"
+RECORDS_ACCESS_LOG: Final = "envoy.access_loggers.open_telemetry"
+RATE_LIMITED_LOG: Final = "envoy.access_loggers.extension_filters.process_ratelimit"
 FILE_ACCESS_LOG: Final = "envoy.access_loggers.file"
 HTTP_PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 PREVIOUS_HOSTS: Final = "envoy.retry_host_predicates.previous_hosts"
@@ -67,6 +69,8 @@ MESH_HOST_HEADER: Final = "x-crossfade-mesh-host"
 """Of a request that goes into a mesh: its Host, in lower case."""
 MESH_NOTE: Final = ("crossfade", "mesh")
 """Namespace and key of what the policy module notes for such a request."""
+RECORD_NOTE: Final = ("crossfade", "record")
+"""The same of what the policy module knows of a request, where a record of it may be taken."""
 HASH_KEY: Final = "envoy.hashable_string"
 """Filter state, which clients cannot reach: what the policy module hashes a request by. The name makes it hashable."""
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.config.listener import v3 as listener_v3
     from crossfade._generated.envoy.stubs.envoy.config.route import v3 as route_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.file import v3 as file_log_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.filters.process_ratelimit import (
+        v3 as log_rate_v3,
+    )
+    from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.open_telemetry import v3 as otlp_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stats import v3 as stats_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.stream import v3 as stream_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.clusters.dns import v3 as dns_cluster_v3
@@ -77,6 +81,9 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.service.discovery import v3 as discovery_v3
     from crossfade._generated.envoy.stubs.envoy.type import v3 as type_v3
     from crossfade._generated.envoy.stubs.envoy.type.matcher import v3 as matcher_v3
+    from crossfade._generated.envoy.stubs.opentelemetry.proto.collector.logs import v1 as logs_service_v1
+    from crossfade._generated.envoy.stubs.opentelemetry.proto.common import v1 as otlp_common_v1
+    from crossfade._generated.envoy.stubs.opentelemetry.proto.logs import v1 as otlp_logs_v1
     from crossfade._generated.envoy.stubs.xds.core import v3 as xds_core_v3
     from crossfade._generated.envoy.stubs.xds.type.matcher import v3 as xds_matcher_v3
 
@@ -115,10 +122,15 @@ __all__ = [
     "listener_v3",
     "local_ratelimit_v3",
     "local_response_v3",
+    "log_rate_v3",
+    "logs_service_v1",
     "matcher_v3",
     "message_class",
     "network_inputs_v3",
     "original_dst_v3",
+    "otlp_common_v1",
+    "otlp_log_v3",
+    "otlp_logs_v1",
     "packed",
     "pool",
     "preserve_case_v3",
@@ -231,9 +243,14 @@ PACKAGES = {
     "least_request_v3": "envoy.extensions.load_balancing_policies.least_request.v3",
     "listener_v3": "envoy.config.listener.v3",
     "local_response_v3": "envoy.extensions.http.custom_response.local_response_policy.v3",
+    "log_rate_v3": "envoy.extensions.access_loggers.filters.process_ratelimit.v3",
+    "logs_service_v1": "opentelemetry.proto.collector.logs.v1",
     "matcher_v3": "envoy.type.matcher.v3",
     "network_inputs_v3": "envoy.extensions.matching.common_inputs.network.v3",
     "original_dst_v3": "envoy.extensions.filters.listener.original_dst.v3",
+    "otlp_common_v1": "opentelemetry.proto.common.v1",
+    "otlp_log_v3": "envoy.extensions.access_loggers.open_telemetry.v3",
+    "otlp_logs_v1": "opentelemetry.proto.logs.v1",
     "previous_hosts_v3": "envoy.extensions.retry.host.previous_hosts.v3",
     "raw_buffer_v3": "envoy.extensions.transport_sockets.raw_buffer.v3",
     "route_v3": "envoy.config.route.v3",

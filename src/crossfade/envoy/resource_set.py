@@ -14,6 +14,7 @@ from crossfade.envoy.proto import TYPE_PREFIX, discovery_v3, duration, packed
 class ResourceType(StrEnum):
     """The value is the type URL."""
 
+    BUCKET = TYPE_PREFIX + "envoy.type.v3.TokenBucket"
     CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
     ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
     LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
@@ -88,6 +89,16 @@ class ResourceSet:
     def with_resource(self, kind: ResourceType, name: str, resource: Resource) -> "ResourceSet":
         """In addition, or instead of the one of that name."""
         return ResourceSet({**self._by_type, kind: {**self.of(kind), name: resource}})
+
+    def beside(self, kind: ResourceType, resources: Mapping[str, Resource]) -> "ResourceSet":
+        """With these and no others of a type: costs nothing for those of other types."""
+        made: ResourceSet = ResourceSet.__new__(ResourceSet)
+        made._by_type = {**self._by_type, kind: MappingProxyType(dict(sorted(resources.items())))}
+        made._digests = {**self._digests, kind: _digest(resources)}
+        made._differing = {other: known for other, known in self._differing.items() if other is not kind}
+        made.names = self.names
+        made.version = _version(made._digests)
+        return made
 
     def replacing(self, kind: ResourceType, changes: Mapping[str, Resource]) -> "ResourceSet":
         """With other resources for names that it has: costs little more than what changed."""

@@ -33,3 +33,5 @@ class EnvoyOptions(Struct, frozen=True):
     cached: CachedAccess | None = None
     metrics_of: int | None = None
     """The admin port of the gateway's proxy, if somebody may ask for its metrics (`names.metrics_socket`)."""
+    sends_records: bool = False
+    """Proxies tell the control plane of requests, as many as it gives them tokens for (`telemetry.records`)."""

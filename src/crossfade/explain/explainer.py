@@ -1,6 +1,6 @@
 """Answers questions about requests from one compiled state, by the policy module that serves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -29,7 +29,7 @@ from crossfade.explain.origins import attached_by, kong_of
 from crossfade.explain.outcome import answer_of, forwarded_of
 from crossfade.explain.services import service_found
 from crossfade.policy_module.library import Tables
-from crossfade.policy_module.rehearsal import Matched, Question, Rehearsal
+from crossfade.policy_module.rehearsal import Matched, Question, Rehearsal, TakingPart
 from crossfade_kube.meta import ObjectRef
 
 
@@ -76,6 +76,26 @@ class Explainer:
             diagnostics=tuple(self._concerned(found)),
         )
 
+    def route_found(self, route_id: str) -> RouteFound | None:
+        """None for one that is no longer there."""
+        return self._described(route_id) if route_id in self._routes else None
+
+    def service_of(self, route_id: str) -> ServiceFound | None:
+        row = self._routes.get(route_id)
+        return None if row is None else self._service(row.value)
+
+    def plugins_met(self, route_id: str, instances: Sequence[str]) -> tuple[PluginFound, ...]:
+        """Those that a request on that route has met, in that order, and then those that it has not."""
+        row = self._routes.get(route_id)
+        if row is None:
+            return ()
+        by_instance = {one.instance: step.order for step in row.value.steps for one in step.candidates}
+        met = [TakingPart(by_instance.get(one, -1), one, "ran") for one in instances if one in self._instances]
+        last = max((one.order for one in met), default=-1)
+        ahead = [step for step in row.value.steps if step.order > last and not step.candidates[0].for_carriers]
+        missed = [TakingPart(step.order, step.candidates[0].instance, "may-run") for step in ahead]
+        return tuple(self._found_part(one, row.value) for one in (*met, *missed) if one.instance in self._instances)
+
     def _mesh_found(self, route: tables.Route, found: Rehearsal) -> MeshFound | None:
         if route.mesh is UNSET or found.upstream is None:
             return None
@@ -109,10 +129,12 @@ class Explainer:
         return service_found(service, self._clusters.get(service.cluster.name, service.cluster))
 
     def _plugins(self, found: Rehearsal, route: tables.Route) -> Iterable[PluginFound]:
-        for each in found.plugins:
-            row = self._instances[each.instance]
-            origin = attached_by(route, self._kong[route.id], each, self._groups)
-            yield PluginFound(row.value.plugin, str(row.origin.ref), origin, each.part)
+        return (self._found_part(each, route) for each in found.plugins)
+
+    def _found_part(self, part: TakingPart, route: tables.Route) -> PluginFound:
+        row = self._instances[part.instance]
+        origin = attached_by(route, self._kong[route.id], part, self._groups)
+        return PluginFound(row.value.plugin, str(row.origin.ref), origin, part.part)
 
     def _concerned(self, found: Rehearsal) -> Iterable[Diagnostic]:
         """About the route, its service, and the plugins that they refer to."""

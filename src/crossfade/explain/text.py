@@ -26,57 +26,65 @@ _PARTS: Final = {
     "sees-response": "  sees the answer only",
     "asks": "  asks elsewhere",
     "may-run": "  runs or not",
+    "let-through": "  let it through",
+    "refused": "  refused it",
+    "not-reached": "  was not reached",
 }
 _WIDTH: Final = 10
 
 
 def lines_of(found: Explanation) -> Iterator[str]:
     yield f"{found.method} {found.url}"
-    yield _line("listener", _listener(found))
+    yield from way_lines(found)
+    yield from _outcome(found)
+    yield from told_lines(found.diagnostics)
+
+
+def way_lines(found: Explanation) -> Iterator[str]:
+    """Up to what came of it."""
+    yield line("listener", _listener(found))
     if found.route is None:
-        yield _line("route", "none")
+        yield line("route", "none")
         yield from (_near(each) for each in found.nearest)
     else:
         yield from _route_lines(found, found.route)
     if found.service is not None:
-        yield _line("service", _service(found.service))
+        yield line("service", _service(found.service))
     for number, plugin in enumerate(found.plugins):
-        yield _line("" if number else "plugins", _plugin(plugin))
-    yield from _outcome(found)
-    yield from _told(found.diagnostics)
+        yield line("" if number else "plugins", _plugin(plugin))
 
 
 def stream_lines_of(found: StreamExplanation) -> Iterator[str]:
     yield found.url
     listener, rule, service = found.listener, found.rule, found.service
-    yield _line("listener", f"{listener.name} {listener.address}:{listener.port}" if listener is not None else "none")
-    yield _line("rule", f"{rule.name} ({rule.object}, {rule.field})" if rule is not None else "none")
+    yield line("listener", f"{listener.name} {listener.address}:{listener.port}" if listener is not None else "none")
+    yield line("rule", f"{rule.name} ({rule.object}, {rule.field})" if rule is not None else "none")
     if rule is not None and (rule.host or rule.tls):
         conditions = (f"host {rule.host}" if rule.host else "", f"TLS is {rule.tls}" if rule.tls else "")
-        yield _line("", "; ".join(filter(None, conditions)))
+        yield line("", "; ".join(filter(None, conditions)))
     if service is not None:
-        yield _line("service", _service(service))
+        yield line("service", _service(service))
     if found.refusal:
-        yield _line("refused", found.refusal)
+        yield line("refused", found.refusal)
     elif service is not None:
-        yield _line("forwards", f"to {service.name}")
-    yield from _told(found.diagnostics)
+        yield line("forwards", f"to {service.name}")
+    yield from told_lines(found.diagnostics)
 
 
 def call_lines_of(found: CallExplanation) -> Iterator[str]:
     yield f"{found.method} {found.url} from {found.node}"
     listener = found.listener
     chain = f", chain {found.chain}" if found.chain else ""
-    yield _line("listener", f"{listener.name} {listener.address}:{listener.port}{chain}")
+    yield line("listener", f"{listener.name} {listener.address}:{listener.port}{chain}")
     if found.mesh is not None:
-        yield from _mesh(structs.replace(found.mesh, destinations=()))
+        yield from mesh_lines(structs.replace(found.mesh, destinations=()))
     for number, target in enumerate(found.targets):
-        yield _line("" if number else "targets", _target(target))
+        yield line("" if number else "targets", _target(target))
     if found.limits is not None:
-        yield _line("limits", _limits(found.limits))
+        yield line("limits", _limits(found.limits))
     if found.refusal:
-        yield _line("refused", found.refusal)
-    yield from _told(found.diagnostics)
+        yield line("refused", found.refusal)
+    yield from told_lines(found.diagnostics)
 
 
 def _target(target: TargetFound) -> str:
@@ -94,11 +102,11 @@ def _limits(limits: Limits) -> str:
     return f"{timeout}; at most {limits.retries} retries{each}, on {', '.join(limits.retry_on)}"
 
 
-def _told(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
+def told_lines(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
     for diagnostic in diagnostics:
-        yield _line(diagnostic.severity, " ".join(str(diagnostic).partition("\nhint: ")[0].split()))
+        yield line(diagnostic.severity, " ".join(str(diagnostic).partition("\nhint: ")[0].split()))
         if diagnostic.hint:
-            yield _line("", f"hint: {diagnostic.hint}")
+            yield line("", f"hint: {diagnostic.hint}")
 
 
 def _service(service: ServiceFound) -> str:
@@ -106,16 +114,16 @@ def _service(service: ServiceFound) -> str:
 
 
 def _route_lines(found: Explanation, route: RouteFound) -> Iterator[str]:
-    yield _line("route", f"{route.name} ({route.object}, {route.field})")
-    yield _line("", _conditions(route))
+    yield line("route", f"{route.name} ({route.object}, {route.field})")
+    yield line("", _conditions(route))
     if found.runner_up is None or found.decided is None:
-        yield _line("", "no other route matches")
+        yield line("", "no other route matches")
         return
     other, decided = found.runner_up, found.decided
-    yield _line("next", f"{other.name} ({other.object}, {other.field}): {_conditions(other)}")
-    yield _line("why", f"{decided.says} ({decided.criterion}: {decided.winner} against {decided.runner_up})")
+    yield line("next", f"{other.name} ({other.object}, {other.field}): {_conditions(other)}")
+    yield line("why", f"{decided.says} ({decided.criterion}: {decided.winner} against {decided.runner_up})")
     if decided.equal:
-        yield _line("", f"equal before that: {', '.join(decided.equal)}")
+        yield line("", f"equal before that: {', '.join(decided.equal)}")
 
 
 def _conditions(route: RouteFound) -> str:
@@ -131,7 +139,7 @@ def _conditions(route: RouteFound) -> str:
 
 
 def _near(near: Near) -> str:
-    return _line("nearest", f"{near.route.object}: {_conditions(near.route)}; not its {', '.join(near.fails)}")
+    return line("nearest", f"{near.route.object}: {_conditions(near.route)}; not its {', '.join(near.fails)}")
 
 
 def _listener(found: Explanation) -> str:
@@ -151,40 +159,40 @@ def _outcome(found: Explanation) -> Iterator[str]:
         yield from _answer(found.answer)
     elif found.forwarded is not None:
         forwarded = found.forwarded
-        yield _line("forwards", f"{forwarded.path} with Host {forwarded.host}")
+        yield line("forwards", f"{forwarded.path} with Host {forwarded.host}")
         if forwarded.consumer:
-            yield _line("consumer", forwarded.consumer)
+            yield line("consumer", forwarded.consumer)
         if found.mesh is not None:
-            yield from _mesh(found.mesh)
+            yield from mesh_lines(found.mesh)
     else:
-        yield _line("answer", "depends on what a plugin is told elsewhere, which is not asked here")
+        yield line("answer", "depends on what a plugin is told elsewhere, which is not asked here")
 
 
-def _mesh(mesh: MeshFound) -> Iterator[str]:
+def mesh_lines(mesh: MeshFound) -> Iterator[str]:
     if mesh.service:
-        yield _line("mesh", f"{mesh.host} ({mesh.service})")
+        yield line("mesh", f"{mesh.host} ({mesh.service})")
     if mesh.route:
-        yield _line(
+        yield line(
             "" if mesh.service else "mesh", f"route {mesh.route} ({', '.join(filter(None, (mesh.router, mesh.field)))})"
         )
     if mesh.destinations:
         total = sum(weight for _, weight in mesh.destinations) or 1
         shares = (f"{name} {100 * weight / total:.4g} %" for name, weight in mesh.destinations)
-        yield _line("", f"to {', '.join(shares)}")
+        yield line("", f"to {', '.join(shares)}")
     if mesh.status:
-        yield _line("" if mesh.service or mesh.route else "mesh", f"answers {mesh.status}: {mesh.why}")
+        yield line("" if mesh.service or mesh.route else "mesh", f"answers {mesh.status}: {mesh.why}")
     elif mesh.why:
-        yield _line("", mesh.why)
+        yield line("", mesh.why)
 
 
 def _answer(answer: AnswerFound) -> Iterator[str]:
-    yield _line("answer", f"{answer.status} by {answer.by}: {answer.why}")
+    yield line("answer", f"{answer.status} by {answer.by}: {answer.why}")
     for name, value in answer.headers:
         if name in ("www-authenticate", "location", "upgrade"):
-            yield _line("", f"{name}: {value}")
+            yield line("", f"{name}: {value}")
     if answer.body:
-        yield _line("", " ".join(answer.body.split()))
+        yield line("", " ".join(answer.body.split()))
 
 
-def _line(label: str, text: str) -> str:
+def line(label: str, text: str) -> str:
     return f"  {label:<{_WIDTH}}{text}"

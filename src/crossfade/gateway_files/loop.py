@@ -95,6 +95,10 @@ class FilesLoop:
         latest = self.demands.latest
         return latest is not None and tokens <= latest.tokens and self.is_taken
 
+    def place_of(self, name: str) -> str:
+        """File and line of the object that is called so; empty if there is none."""
+        return self._telling.place_of(name)
+
     def tell_certificate(self, news: News) -> None:
         about = self._telling.about(news.ref, news.text)
         self._say(about if news.is_failure else about._replace(severity=None))

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,9 @@ from crossfade.gateway_files.telling import Message
 from crossfade.gateway_files.work import Work
 from crossfade.install.gateway import gateway_crd
 from crossfade.kong_conf.listen import Listen
+from crossfade.observe.gateway import GatewayRecords
+from crossfade.observe.pages import served
+from crossfade.observe.sockets import own_socket
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.run import status_pages
@@ -83,18 +86,30 @@ async def _run(settings: FilesSettings, workdir: Path, say: Callable[[Message], 
     admin_port = _free_port()
     kong = settings.compile.kong
     metrics_of = admin_port if kong.status_listen or kong.admin_listen else None
-    options = EnvoyOptions(policy_library_path(), settings.compile.token, cached, metrics_of)
+    options = EnvoyOptions(
+        policy_library_path(), settings.compile.token, cached, metrics_of, sends_records=settings.compile.records
+    )
     kept = entries_in(settings.acme_folder)
     work = Work(settings.folder, settings.compile, options, Schemas(gateway_crd), kept)
     files = FilesLoop(settings.folder, work, say)
     certificates = keep_certificates(settings.acme_folder, files, say, settings.compile.trusted_authorities)
-    server = await AdsServer.start(publisher=files.publisher, address=f"{_LOOPBACK}:0", authenticate=always(PROXY))
+    told = (
+        GatewayRecords(files.publisher, lambda: files.latest, place_of=files.place_of)
+        if settings.compile.records
+        else None
+    )
+    server = await AdsServer.start(
+        publisher=files.publisher,
+        address=f"{_LOOPBACK}:0",
+        authenticate=always(PROXY),
+        receive=told.records.receive if told is not None else None,
+    )
     background = [asyncio.create_task(each) for each in (files.run(), certificates, ended.wait())]
     # Envoy asks the kernel to be ended with the thread that starts it: this is the main thread.
     envoy = _start_envoy(settings, workdir, ads_port=server.port, admin_port=admin_port)
     background.append(asyncio.create_task(_until_gone(envoy)))
     try:
-        async with _admin_api(settings, files, admin_port, cached):
+        async with _admin_api(settings, files, admin_port, cached), _records(told, say):
             await _first(asyncio.create_task(_until_ready(files, admin_port)), *background)
             if not ended.is_set():
                 files.say_ready(_addresses(settings.compile))
@@ -131,6 +146,22 @@ async def _admin_api(
         cached=CachedAnswers(cached),
         certificate=settings.admin_certificate,
     ):
+        yield
+
+
+@asynccontextmanager
+async def _records(told: GatewayRecords | None, say: Callable[[Message], None]) -> AsyncIterator[None]:
+    """What keeps them from being shown keeps nothing else."""
+    async with AsyncExitStack() as open_pages:
+        if told is not None:
+            try:
+                path = own_socket(os.environ)
+                path.unlink(missing_ok=True)
+                await open_pages.enter_async_context(served(told.pages(), socket=str(path)))
+                open_pages.callback(path.unlink, missing_ok=True)
+            except OSError as error:
+                hint = "set XDG_RUNTIME_DIR to a folder that is yours alone, or run with --records off"
+                say(Message(SELF, f"`crossfade tap` will not find this gateway: {error}", Severity.WARNING, hint))
         yield
 
 

@@ -26,6 +26,7 @@ class Telling:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._uses: Mapping[ObjectRef, Use] = {}
+        self._named: Mapping[str, Place] | None = None
         self._known: Mapping[Fact, Place] = {}
         self._wrong: frozenset[Subject] = frozenset()
         self._noted: frozenset[Subject] = frozenset()
@@ -52,13 +53,20 @@ class Telling:
 
     def note(self, state: FileState) -> None:
         """Where objects are now, for `about`."""
-        self._uses = state.uses
+        self._uses, self._named = state.uses, None
 
     def about(self, ref: ObjectRef, text: str) -> Message:
         """An error of an object as a whole."""
         use = self._uses.get(ref._replace(uid=""))
         place = Place(self._folder) if use is None else use.place
         return _message(Fact(Subject(place.path, ref), "", text, "", Severity.ERROR), place, Lines())
+
+    def place_of(self, name: str) -> str:
+        """File and line of the object that is called so; empty if there is none."""
+        if self._named is None:
+            self._named = {str(ref): use.place for ref, use in self._uses.items()}
+        place = self._named.get(name)
+        return "" if place is None else _shown(place, Lines())
 
     def _is_there(self, subject: Subject, state: FileState) -> bool:
         if subject.ref is None:

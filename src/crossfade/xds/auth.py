@@ -2,9 +2,10 @@
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
+import grpc.aio
 
 Authenticate = Callable[[Mapping[str, str]], Awaitable[str]]
 """Takes the request's metadata (lower-case names), gives the key of the one proxy whose resources the peer may see.
@@ -33,6 +34,12 @@ def bearer_token(metadata: Mapping[str, str]) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticatedError("a bearer token is needed")
     return token.strip()
+
+
+def metadata_of(context: grpc.aio.ServicerContext[Any, bytes]) -> dict[str, str]:
+    """Of the texts, the last of a name."""
+    pairs = context.invocation_metadata() or ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def always(proxy: str) -> Authenticate:

@@ -43,6 +43,7 @@ class _Proxy:
         self.good: dict[Key, Resource] = {}
         self.bad: dict[Key, str] = {}
         self.trial: Resource | None = None
+        self.buckets: Mapping[str, Resource] | None = None
         self.subscriptions: set[Subscription] = set()
         self.was_taken = False
         self.names: object = None
@@ -130,6 +131,7 @@ class Publisher:
     ) -> None:
         self.pushes = Pushes()
         self._view = view
+        self._buckets: Mapping[str, Resource] = MappingProxyType({})
         self._proxies: dict[str, _Proxy] = {}
         self._on_rejected = on_rejected
         self._on_trial = on_trial
@@ -150,6 +152,21 @@ class Publisher:
         state = self._proxies.get(proxy)
         if state is not None:
             state.trial = listener
+            self._refresh(state)
+
+    def set_buckets(self, buckets: Mapping[str, Resource]) -> None:
+        """By which proxies limit what they tell of requests, where `set_buckets_of` says nothing else."""
+        if buckets == self._buckets:
+            return
+        self._buckets = buckets
+        for state in self._proxies.values():
+            if state.buckets is None:
+                self._refresh(state)
+
+    def set_buckets_of(self, proxy: str, buckets: Mapping[str, Resource] | None) -> None:
+        state = self._proxies.get(proxy)
+        if state is not None and state.buckets != buckets:
+            state.buckets = buckets
             self._refresh(state)
 
     def withdraw(self, proxy: str) -> None:
@@ -270,6 +287,9 @@ class Publisher:
             state.names = published.names
             state.good = {(kind, name): good for (kind, name), good in state.good.items() if name in published.of(kind)}
         effective = _without_bad(published, state.bad, state.good)
+        buckets = self._buckets if state.buckets is None else state.buckets
+        if buckets:
+            effective = effective.beside(ResourceType.BUCKET, buckets)
         if state.trial is not None:
             effective = effective.with_resource(ResourceType.LISTENER, TRIAL_LISTENER, state.trial)
         if effective != state.effective:

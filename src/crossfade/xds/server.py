@@ -9,8 +9,9 @@ import grpc.aio
 
 from crossfade.envoy.names import TOLD_SETTINGS, TRIAL_LISTENER
 from crossfade.envoy.proto import core_v3, discovery_v3
-from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address
+from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address, metadata_of
 from crossfade.xds.publisher import PeerRefusedError, Publisher, Subscription
+from crossfade.xds.records import Receive, records_handlers
 from crossfade.xds.session import Rejected, Session
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -47,8 +48,11 @@ class AdsServer:
         address: str,
         authenticate: Authenticate,
         credentials: grpc.ServerCredentials | None = None,
+        receive: Receive | None = None,
     ) -> "AdsServer":
-        """`address` is `host:port` (port 0: any) or `unix:/path`. `OSError` if it is taken.
+        """`receive` gets what proxies tell of requests.
+
+        `address` is `host:port` (port 0: any) or `unix:/path`. `OSError` if it is taken.
 
         Without `credentials` only an address that nobody else can reach is accepted (`ValueError`).
         """
@@ -56,6 +60,8 @@ class AdsServer:
             raise ValueError(f"{address}: an ADS server without TLS may only listen on loopback or a unix socket")
         server, stopping = grpc.aio.server(options=OPTIONS), asyncio.Event()
         server.add_generic_rpc_handlers((_handlers(publisher, authenticate, stopping),))
+        if receive is not None:
+            server.add_generic_rpc_handlers((records_handlers(receive, authenticate),))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
@@ -72,7 +78,7 @@ class AdsServer:
 def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asyncio.Event) -> grpc.GenericRpcHandler:
     async def stream(_: Any, context: grpc.aio.ServicerContext[Any, bytes]) -> None:
         try:
-            proxy = await authenticate(_metadata(context))
+            proxy = await authenticate(metadata_of(context))
         except NotAuthenticatedError as error:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         subscription = publisher.connect(proxy)
@@ -89,11 +95,6 @@ def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asynci
         response_serializer=None,
     )
     return grpc.method_handlers_generic_handler(SERVICE, {"DeltaAggregatedResources": method})
-
-
-def _metadata(context: grpc.aio.ServicerContext[Any, bytes]) -> dict[str, str]:
-    pairs = context.invocation_metadata() or ()
-    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def _told(node: core_v3.Node) -> dict[str, str]:

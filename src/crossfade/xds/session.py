@@ -13,6 +13,7 @@ from crossfade.envoy.proto import discovery_v3, endpoint_v3
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded, varint
 
 PUSH_ORDER: Final = (
+    ResourceType.BUCKET,
     ResourceType.CLUSTER,
     ResourceType.ENDPOINTS,
     ResourceType.SECRET,

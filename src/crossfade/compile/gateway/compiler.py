@@ -406,6 +406,7 @@ def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.
         cache_bytes=kong.mem_cache_size,
         error_default_type=kong.error_default_type,
         error_templates=_templates(kong) or None,
+        records=settings.records,
         logs_access=kong.proxy_access_log is not None,
         everywhere=everywhere,
         tells_names=kong.allow_debug_header,

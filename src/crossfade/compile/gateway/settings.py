@@ -61,6 +61,9 @@ class CompileSettings(Struct, frozen=True):
     """`mesh/<mesh>/virtualNode/<node>` where the gateway does for itself what that node's sidecar would."""
     cluster_domain: str = "cluster.local"
 
+    records: bool = False
+    """The proxy tells the control plane of single requests."""
+
     namespace: str = ""
     """The gateway's own; empty where no cluster is."""
 

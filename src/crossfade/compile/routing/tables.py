@@ -278,6 +278,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     error_default_type: str = "text/plain"
     error_templates: dict[str, str] | None = None
     logs_access: bool = False
+    records: bool = False
+    """Records of requests are taken (`envoy.telemetry.records`)."""
     everywhere: tuple[str, ...] = ()
     tells_names: bool = False
     """Clients may ask which route and service they got."""

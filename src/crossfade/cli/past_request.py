@@ -1,0 +1,74 @@
+"""`crossfade explain REQUEST_ID`: what has become of a request that was made."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crossfade.observe.pages import Found
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import asyncio
+    import os
+
+    from crossfade.observe.asking import NothingThere
+    from crossfade.observe.pages import LONGEST_ID, SHORTEST_ID
+    from crossfade.observe.sockets import NoGateway, chosen_socket
+
+    (request_id,) = arguments.asked
+    if not SHORTEST_ID <= len(request_id) <= LONGEST_ID:
+        return _fail(f"{request_id!r} is no id of a request: these have {SHORTEST_ID} to {LONGEST_ID} characters", 2)
+    try:
+        found = asyncio.run(_found(chosen_socket(os.environ, arguments.gateway), request_id))
+    except (NothingThere, NoGateway, OSError) as error:
+        return _fail(str(error), 1)
+    if not found.hops:
+        return _fail(_nothing(request_id, found), 1)
+    _print(found, arguments.output)
+    return 0
+
+
+async def _found(socket: "Path", request_id: str) -> "Found":
+    from crossfade.observe.asking import asked
+
+    found = await asked(socket, [request_id])
+    ids = _ids_of(found, request_id)
+    # On its way it was called otherwise.
+    return found if ids == [request_id] else await asked(socket, ids)
+
+
+def _ids_of(found: "Found", request_id: str) -> list[str]:
+    from crossfade.observe.pages import MOST_IDS, SHORTEST_ID
+
+    ids = sorted({one for hop in found.hops for one in hop.record.ids if len(one) >= SHORTEST_ID} - {request_id})
+    return [request_id, *ids][:MOST_IDS]
+
+
+def _nothing(request_id: str, found: "Found") -> str:
+    if not found.kept:
+        return f"no request is remembered here at all: {request_id} may have gone through another gateway"
+    return (
+        f"{request_id} is not among the {found.kept} requests that are remembered: it was more than"
+        f" {found.oldest_s / 60:.0f} minutes ago, went through another gateway, or was one of so many in a second that"
+        " not all could be told of\nhint: make it again while `crossfade tap` runs, which lets proxies tell of more"
+    )
+
+
+def _print(found: "Found", output: str) -> None:
+    import msgspec
+
+    from crossfade.observe.hops import hop_lines
+
+    if output == "json":
+        print(msgspec.json.format(msgspec.json.encode(found.hops), indent=2).decode())
+        return
+    for line in hop_lines(found.hops):
+        print(line)
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"crossfade explain: {text}", file=sys.stderr)
+    return code
