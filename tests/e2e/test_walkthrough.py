@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,8 +18,9 @@ import pytest
 
 from crossfade.demo.replay import Shell, examples_root, shell
 from crossfade.demo.walkthrough import CHAPTERS, Chapter
-from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.documentation import commands_in
+from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.support.gateway import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -87,6 +89,66 @@ def _told(command: str, cluster: EmbeddedCluster) -> str:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stderr}"
     return done.stdout
+def test_a_request_is_watched_and_explained_on_its_whole_way(cluster: EmbeddedCluster) -> None:
+    """One id, three proxies: the gateway, the sidecar that sends for it, and the one of the node that answers."""
+    cluster.kubectl("apply", "-f", "-", stdin=OPEN_INGRESS)
+    ask_until_routed(cluster, "of-requests-before")
+    with watching(cluster, "--output", "json", "--path", "/*", "--max-rps", "1000") as lines:
+        ask_until_routed(cluster, "the-id-of-one-request")
+        sides = {json.loads(next(lines))["side"] for _ in range(3)}
+    assert sides == {"gateway", "source", "destination"}
+    told = explained(cluster, "the-id-of-one-request")
+    hops = [line for line in told.splitlines() if " → " in line]
+    assert len(hops) == 3, told
+    assert "GET /jazz" in hops[0]
+    assert "(Ingress prod/open, spec.rules[0].http.paths[0])" in told
+    assert "VirtualRouter prod/jazz-router" in told
+    assert told.count("x-request-id the-id-of-one-request") == 3
+
+
+def test_a_deployment_is_watched_alone(cluster: EmbeddedCluster) -> None:
+    with watching(cluster, "deploy/jazz-v1", "-n", "prod") as lines:
+        ask_for_jazz(cluster.gateway_url, 80)
+        shown = [next(lines) for _ in range(10)]
+    assert all("jazz-v1" in line for line in shown[::2])
+
+
+@contextmanager
+def watching(cluster: EmbeddedCluster, *words: str) -> Iterator[Iterator[str]]:
+    """Lines of a tap that has begun; the lines end with it, after 20 s at most."""
+    command = [sys.executable, "-m", "crossfade.cli", "tap", "--kubeconfig", str(cluster.kubeconfig), "--for", "20s"]
+    with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tap:
+        assert tap.stdout is not None
+        assert tap.stderr is not None
+        try:
+            told = tap.stderr.readline()
+            assert told == "crossfade tap: watching\n", told + tap.stderr.read()
+            yield tap.stdout
+        finally:
+            tap.terminate()
+
+
+def ask_until_routed(cluster: EmbeddedCluster, request_id: str) -> None:
+    def asked() -> bool:
+        connection = http.client.HTTPConnection(urlsplit(cluster.gateway_url).netloc, timeout=20)
+        connection.request("GET", "/jazz", headers={"Host": "open.test", "X-Request-Id": request_id})
+        status = connection.getresponse().status
+        connection.close()
+        return status == 200
+
+    eventually(asked, within_s=20)
+
+
+def explained(cluster: EmbeddedCluster, request_id: str) -> str:
+    told: list[str] = []
+
+    def found() -> bool:
+        done = crossfade("explain", request_id, "--kubeconfig", str(cluster.kubeconfig))
+        told.append(done.stdout + done.stderr)
+        return done.returncode == 0 and done.stdout.count(" → ") == 3
+
+    eventually(found, within_s=20, seen=told)
+    return told[-1]
 
 
 def check_canary(cluster: EmbeddedCluster) -> None:

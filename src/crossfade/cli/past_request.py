@@ -5,25 +5,23 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crossfade.observe.pages import Found
 
 
 def run(arguments: argparse.Namespace) -> int:
     import asyncio
-    import os
 
     from crossfade.observe.asking import NothingThere
     from crossfade.observe.pages import LONGEST_ID, SHORTEST_ID
-    from crossfade.observe.sockets import NoGateway, chosen_socket
+    from crossfade.observe.places import ClusterFailed
+    from crossfade.observe.sockets import NoGateway
 
     (request_id,) = arguments.asked
     if not SHORTEST_ID <= len(request_id) <= LONGEST_ID:
         return _fail(f"{request_id!r} is no id of a request: these have {SHORTEST_ID} to {LONGEST_ID} characters", 2)
     try:
-        found = asyncio.run(_found(chosen_socket(os.environ, arguments.gateway), request_id))
-    except (NothingThere, NoGateway, OSError) as error:
+        found = asyncio.run(_found(arguments, request_id))
+    except (NothingThere, NoGateway, ClusterFailed, OSError) as error:
         return _fail(str(error), 1)
     if not found.hops:
         return _fail(_nothing(request_id, found), 1)
@@ -31,13 +29,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _found(socket: "Path", request_id: str) -> "Found":
+async def _found(arguments: argparse.Namespace, request_id: str) -> "Found":
     from crossfade.observe.asking import asked
+    from crossfade.observe.doors import opened
 
-    found = await asked(socket, [request_id])
-    ids = _ids_of(found, request_id)
-    # On its way it was called otherwise.
-    return found if ids == [request_id] else await asked(socket, ids)
+    async with opened(arguments.kubeconfig, arguments.gateway) as doors:
+        found = await asked(doors, [request_id])
+        ids = _ids_of(found, request_id)
+        # On its way it was called otherwise.
+        return found if ids == [request_id] else await asked(doors, ids)
 
 
 def _ids_of(found: "Found", request_id: str) -> list[str]:

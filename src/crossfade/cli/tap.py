@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from crossfade.observe.pages import TapEnd
     from crossfade.observe.record import Record
 
 _LONGEST_S: Final = 60.0
+_KINDS: Final = {"deploy": "deployment", "deployment": "deployment", "pod": "pod", "vn": "vn", "virtualnode": "vn"}
 _EPILOG: Final = """\
 exit codes:
   0  watched to the end
@@ -22,6 +22,7 @@ examples:
   crossfade tap --code 5xx --code 429
   crossfade tap --path '/dj/*' --method GET --for 10s --output json
   crossfade tap route default.web.web..80
+  crossfade tap deploy/dj -n prod --code 5xx --kubeconfig ~/.kube/config
 """
 
 
@@ -34,7 +35,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    tap.add_argument("target", nargs="*", metavar="TARGET", help="`route NAME`: one of the gateway's")
+    tap.add_argument(
+        "target",
+        nargs="*",
+        metavar="TARGET",
+        help="`route NAME` of a gateway; in a cluster deploy/NAME, pod/NAME, or vn/NAME: what they call and are asked",
+    )
+    tap.add_argument("-n", "--namespace", default="", help="of the target; without one, all requests from or to it")
+    tap.add_argument("--kubeconfig", metavar="FILE", type=Path, help="a cluster, in place of a gateway on this machine")
     tap.add_argument("--code", action="append", default=[], type=_code, metavar="5xx|429", help="may be repeated")
     tap.add_argument("--method", default="", help="as GET")
     tap.add_argument("--path", default="", metavar="PATTERN", help="with * and ?, without the query")
@@ -50,29 +58,46 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(arguments: argparse.Namespace) -> int:
     import asyncio
-    import os
 
     from crossfade.observe.asking import NothingThere
-    from crossfade.observe.sockets import NoGateway, chosen_socket
+    from crossfade.observe.places import ClusterFailed
+    from crossfade.observe.sockets import NoGateway
 
-    query = _query(arguments)
-    if query is None:
-        return _fail("name what to watch as `route NAME`", 2)
+    usage = _wrong_usage(arguments)
+    if usage:
+        return _fail(usage, 2)
     try:
-        asyncio.run(_watch(chosen_socket(os.environ, arguments.gateway), query, arguments.output))
-    except (NothingThere, NoGateway, OSError) as error:
+        return asyncio.run(_watch(arguments))
+    except (NothingThere, NoGateway, ClusterFailed, OSError) as error:
         return _fail(str(error), 1)
-    return 0
 
 
-def _query(arguments: argparse.Namespace) -> list[tuple[str, str]] | None:
+def _wrong_usage(arguments: argparse.Namespace) -> str:
     match arguments.target:
-        case []:
-            named = []
+        case [] | ["route", _]:
+            return ""
+        case [one] if one.partition("/")[0] in _KINDS and one.partition("/")[2]:
+            return (
+                "" if arguments.kubeconfig is not None else f"{one} is in a cluster: say which with --kubeconfig FILE"
+            )
+    return "name what to watch as deploy/NAME, pod/NAME, vn/NAME or `route NAME`"
+
+
+async def _query(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Raises ClusterFailed."""
+    named: list[tuple[str, str]] = []
+    match arguments.target:
         case ["route", name]:
             named = [("route", name)]
-        case _:
-            return None
+        case [one]:
+            from crossfade.observe.places import Cluster
+
+            kind, _, name = one.partition("/")
+            named = list(
+                await Cluster(arguments.kubeconfig).named(_KINDS[kind], name, arguments.namespace or "default")
+            )
+    if arguments.namespace and not named:
+        named = [("namespace", arguments.namespace)]
     given = (("method", arguments.method), ("path", arguments.path), ("consumer", arguments.consumer))
     return [
         *named,
@@ -83,25 +108,38 @@ def _query(arguments: argparse.Namespace) -> list[tuple[str, str]] | None:
     ]
 
 
-async def _watch(socket: Path, query: list[tuple[str, str]], output: str) -> None:
-    from crossfade.observe.asking import tapped
+async def _watch(arguments: argparse.Namespace) -> int:
+    """The exit code."""
+    from crossfade.observe.asking import NothingThere, tapped
+    from crossfade.observe.doors import opened
     from crossfade.observe.pages import TapBegin, TapEnd, TapRecord
 
-    async for line in tapped(socket, query):
-        match line:
-            case TapBegin():
-                _say("watching")
-            case TapRecord():
-                _print(line.record, output)
-            case TapEnd():
-                _say(_summary(line))
+    query = await _query(arguments)
+    begun, ends = 0, list[TapEnd]()
+    async with opened(arguments.kubeconfig, arguments.gateway) as doors:
+        async for _, line in tapped(doors, query):
+            match line:
+                case TapBegin():
+                    begun += 1
+                    if begun == len(doors):
+                        _say("watching")
+                case TapRecord():
+                    _print(line.record, arguments.output)
+                case TapEnd():
+                    ends.append(line)
+                case NothingThere():
+                    _say(str(line))
+    if not ends:
+        return 1
+    _say(_summary(sum(one.seen for one in ends), sum(one.left_out for one in ends)))
+    return 0
 
 
-def _summary(end: "TapEnd") -> str:
-    if not end.seen:
+def _summary(seen: int, left_out: int) -> str:
+    if not seen:
         return "no request came"
-    left_out = f", {end.left_out} of these left out: see more with --max-rps, or ask for less" if end.left_out else ""
-    return f"saw {end.seen} requests{left_out}"
+    rest = f", {left_out} of these left out: see more with --max-rps, or ask for less" if left_out else ""
+    return f"saw {seen} requests{rest}"
 
 
 def _print(record: "Record", output: str) -> None:

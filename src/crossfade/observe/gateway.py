@@ -1,7 +1,7 @@
 """Records of a gateway's proxy: names of its routes and services added, and its requests replayed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ from crossfade.explain.explainer import Explainer
 from crossfade.explain.origins import kong_of
 from crossfade.observe.pages import RecordPages
 from crossfade.observe.rates import Rates
-from crossfade.observe.record import Record
+from crossfade.observe.record import Record, Wanted
 from crossfade.observe.records import Records
 from crossfade.observe.replay import Hop, gateway_hop, objects_of
 from crossfade.xds.publisher import Publisher
@@ -31,6 +31,7 @@ class GatewayRecords:
         place_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._latest = latest
+        self._node = node
         self._place_of = place_of
         self._asking = asyncio.Lock()
         self._explained: CompiledGateway | None = None
@@ -41,7 +42,10 @@ class GatewayRecords:
         self.rates = Rates(publisher)
 
     def pages(self) -> RecordPages:
-        return RecordPages(self.records, self.rates, replay=self._replayed)
+        return RecordPages(self.records, self.rates, replay=self._replayed, proxies_of=self._proxies_of)
+
+    def _proxies_of(self, wanted: Wanted) -> Collection[str] | None:
+        return None if not wanted.nodes or self._node in wanted.nodes else ()
 
     def _named(self, record: Record) -> Record:
         kong = self._known().get(record.route)

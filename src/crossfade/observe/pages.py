@@ -58,18 +58,9 @@ class Found(Struct, frozen=True):
     oldest_s: float
 
 
-class Denied(Exception):  # noqa: N818 - says what may not be done, to people
-    """Whoever asks may not see this."""
-
-
-async def everybody(_: web.Request, __: str) -> None:
-    """For a socket that only those reach who may see everything."""
-
-
 class RecordPages:
-    """`may` raises Denied unless the request's sender may see a namespace, or with the empty name all of them.
-
-    `proxies_of` gives keys of the proxies that tell of what is wanted, None for all of them.
+    """`proxies_of` gives keys of the proxies that tell of what is wanted, None for all of them; `node_of` the node
+    by such a key.
     """
 
     def __init__(
@@ -79,13 +70,13 @@ class RecordPages:
         *,
         replay: Callable[[Sequence[Record]], Awaitable[Sequence[Hop]]],
         proxies_of: Callable[[Wanted], Collection[str] | None] = lambda _: None,
-        may: Callable[[web.Request, str], Awaitable[None]] = everybody,
+        node_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._records = records
         self._rates = rates
         self._replay = replay
         self._proxies_of = proxies_of
-        self._may = may
+        self._node_of = node_of
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -96,47 +87,39 @@ class RecordPages:
     async def _tap(self, request: web.Request) -> web.StreamResponse:
         query = request.query
         try:
-            wanted = _wanted(request)
+            wanted = self._wanted(request)
             for_s = min(MOST_WATCHED_S, max(0.1, float(query.get("for", MOST_WATCHED_S))))
             most = min(MOST_A_SECOND, max(1, int(query.get("max_rps", MOST_A_SECOND))))
         except ValueError as error:
             return web.Response(status=400, text=str(error))
         try:
-            await self._may(request, wanted.namespace)
             with self._records.watching(wanted, most) as watcher, self._rates.watching(self._proxies_of(wanted)):
                 return await _streamed(request, watcher, for_s)
         except TooManyWatchers as error:
             return web.Response(status=429, text=str(error))
-        except Denied as error:
-            return web.Response(status=403, text=str(error))
+
+    def _wanted(self, request: web.Request) -> Wanted:
+        query = request.query
+        named = (self._node_of(proxy) for proxy in query.getall("proxy", []))
+        return Wanted(
+            nodes=tuple(filter(None, (*query.getall("node", []), *named))),
+            namespace=query.get("namespace", ""),
+            codes=tuple(query.getall("code", [])),
+            method=query.get("method", ""),
+            path=query.get("path", ""),
+            consumer=query.get("consumer", ""),
+            route=query.get("route", ""),
+        )
 
     async def _requests(self, request: web.Request) -> web.Response:
         ids = request.query.getall("id", [])
         if not 0 < len(ids) <= MOST_IDS or not all(SHORTEST_ID <= len(one) <= LONGEST_ID for one in ids):
             return web.Response(status=400, text=f"an id has {SHORTEST_ID} to {LONGEST_ID} characters")
-        try:
-            await self._may(request, "")
-        except Denied as error:
-            return web.Response(status=403, text=str(error))
         found = await asyncio.to_thread(self._records.with_any_of, ids)
         hops = tuple(await self._replay(found))
         ring = self._records.ring
         body = msgspec.json.encode(Found(hops, len(ring), ring.oldest_s))
         return web.Response(body=body, content_type="application/json")
-
-
-def _wanted(request: web.Request) -> Wanted:
-    """Raises ValueError."""
-    query = request.query
-    return Wanted(
-        nodes=tuple(query.getall("node", [])),
-        namespace=query.get("namespace", ""),
-        codes=tuple(query.getall("code", [])),
-        method=query.get("method", ""),
-        path=query.get("path", ""),
-        consumer=query.get("consumer", ""),
-        route=query.get("route", ""),
-    )
 
 
 async def _streamed(request: web.Request, watcher: Watcher, for_s: float) -> web.StreamResponse:

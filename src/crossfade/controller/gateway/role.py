@@ -39,10 +39,12 @@ from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
 from crossfade.controller.metrics import metrics_server
 from crossfade.controller.ports import PortUse, check_ports
+from crossfade.controller.records import shown_records
 from crossfade.controller.sources import ClusterSource
 from crossfade.controller.tally import ControllerTally, Expiry
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.observe.gateway import GatewayRecords
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.run import GATEWAY_ADMIN_PORT
 from crossfade.status.fault_log import FaultLog
@@ -119,10 +121,20 @@ class _Role:
         self._told = ToldSettings(settings.compile, settings.kong_names, on_changed=self._compile_anew)
         # The proxy's image holds the same installation, so the same path.
         self._cached = new_access(POD_SOCKET) if settings.admin_listen else None
-        options = EnvoyOptions(policy_library_path(), settings.compile.token, self._cached, GATEWAY_ADMIN_PORT)
+        options = EnvoyOptions(
+            policy_library_path(),
+            settings.compile.token,
+            self._cached,
+            GATEWAY_ADMIN_PORT,
+            sends_records=settings.compile.records,
+        )
         pod = ObjectRef("v1", "Pod", settings.lease.namespace, settings.identity)
         self._options = options
         self._publication = gateway_publication(options, self.events, pod, self._told)
+        self._records: GatewayRecords | None = None
+        if settings.compile.records:
+            node = f"{settings.compile.namespace}/{settings.identity}"
+            self._records = GatewayRecords(self._publication.publisher, lambda: self._compiled, node=node)
         self.tally = ControllerTally(
             "gateway",
             "gateway",
@@ -152,7 +164,10 @@ class _Role:
 
     async def run(self) -> None:
         ads = await AdsServer.start(
-            publisher=self._publication.publisher, address=self._settings.ads_address, authenticate=always(PROXY)
+            publisher=self._publication.publisher,
+            address=self._settings.ads_address,
+            authenticate=always(PROXY),
+            receive=self._records.records.receive if self._records is not None else None,
         )
         try:
             async with SupervisedTasks(log) as tasks:
@@ -162,6 +177,9 @@ class _Role:
                 tasks.start("lead", self.lead)
                 if self._settings.webhook is not None:
                     tasks.start("webhook", self.webhook)
+                if self._records is not None:
+                    pages, port = self._records.pages(), self._settings.records_port
+                    tasks.start("show records", partial(shown_records, pages, port, log))
                 if self._cached is not None:
                     tasks.start("admin api", partial(self.admin_api, CachedAnswers(self._cached)))
         finally:

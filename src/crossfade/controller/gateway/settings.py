@@ -20,6 +20,7 @@ from crossfade.compile.gateway.settings import (
 )
 from crossfade.compile.model import ServerCertificate
 from crossfade.controller.mounted_certificate import CertificateFiles, mounted_files
+from crossfade.controller.records import records_port
 from crossfade.install.gateway import ACME_SECRETS, ELECTION_ID, HEALTH_PORT, METRICS_PORT
 from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.listen import Listen
@@ -69,6 +70,7 @@ class GatewaySettings(Struct, frozen=True):
     webhook: WebhookSettings | None = None
     admin_listen: tuple[Listen, ...] = (Listen("127.0.0.1", ADMIN_API_PORT),)
     admin_certificate: ServerCertificate | None = None
+    records_port: int = 0
     remarks: tuple[Remark, ...] = ()
     kong_names: frozenset[str] = frozenset()
 
@@ -100,6 +102,7 @@ class GatewaySettings(Struct, frozen=True):
                 authorities=system_authorities(),
                 acme_secrets=secret_names(namespace, environ.get("CROSSFADE_ACME_SECRETS") or ACME_SECRETS),
                 mesh_node=_mesh_node(environ),
+                records=bool(records_port(environ)),
                 cluster_domain=_cluster_domain(environ),
             ),
             lease=NamespacedName(namespace, environ.get("CONTROLLER_ELECTION_ID") or ELECTION_ID),
@@ -113,6 +116,7 @@ class GatewaySettings(Struct, frozen=True):
             webhook=_webhook(environ, namespace),
             admin_listen=_admin_listen(environ, kong),
             admin_certificate=admin_certificate(kong),
+            records_port=records_port(environ),
             remarks=(*remarks, *reading.remarks, *misplaced(reading)),
             kong_names=frozenset(reading.given),
         )

@@ -51,13 +51,14 @@ class MeshLoop:
         on_endpoints: Callable[[], None] = lambda: None,
         on_found: Callable[[Finding], None] = lambda _: None,
         identities: IdentitySource | None = None,
+        sends_records: bool = False,
         on_faults: Callable[[Sequence[FaultNews]], None] = lambda _: None,
         on_timed: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.snapshot = Snapshot(0, {})
         self.model: MeshModel | None = None
-        self._publication = MeshPublication(on_found=self._found, identities=identities)
+        self._publication = MeshPublication(on_found=self._found, identities=identities, sends_records=sends_records)
         self.publisher = self._publication.publisher
         self._source = source
         self._compiler = MeshCompiler(scope, cluster or ClusterView())

@@ -55,10 +55,16 @@ class MeshPublication:
     A proxy that needs an identity keeps what it has until there is one: what it is to have would not work without.
     """
 
-    def __init__(self, *, on_found: Callable[[Finding], None], identities: IdentitySource | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        on_found: Callable[[Finding], None],
+        identities: IdentitySource | None = None,
+        sends_records: bool = False,
+    ) -> None:
         self._identities = identities
         self.publisher = Publisher(on_rejected=self._open, on_trial=self._record, view=self._seen_by)
-        self._options = EnvoyOptions()
+        self._options = EnvoyOptions(sends_records=sends_records)
         self._inquiry = Inquiry(self.publisher, self._options, on_found=on_found)
         self._on_found = on_found
         self._built: dict[str, _Built] = {}

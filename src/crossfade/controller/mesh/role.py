@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -57,6 +58,7 @@ from crossfade.controller.mesh.shared_port import LOOPBACK, shared_port
 from crossfade.controller.mesh.webhooks import mesh_handlers
 from crossfade.controller.metrics import metrics_server
 from crossfade.controller.ports import PortUse, check_ports
+from crossfade.controller.records import shown_records
 from crossfade.controller.registrations import Registrations
 from crossfade.controller.sources import ClusterSource
 from crossfade.controller.tally import ControllerTally, Expiry
@@ -65,6 +67,7 @@ from crossfade.install.mesh_names import (
     LEASE,
     NAME,
 )
+from crossfade.observe.mesh import MeshRecords
 from crossfade.status.appmesh import decide_changes
 from crossfade.status.certificates import with_ages
 from crossfade.status.change import News, ObjectChange
@@ -200,9 +203,13 @@ class _MeshRole:
             on_endpoints=self._submit_names,
             on_found=self._report,
             identities=self._identities,
+            sends_records=bool(settings.records_port),
             on_faults=self._tell_faults,
             on_timed=self._note_compiled,
         )
+        self._records: MeshRecords | None = None
+        if settings.records_port:
+            self._records = MeshRecords(self._loop.publisher, lambda: self._loop.model)
         self.tally = ControllerTally(
             "mesh",
             "sidecar",
@@ -248,6 +255,11 @@ class _MeshRole:
                 tasks.start("discover instances at AWS", self._discovery.run)
             tasks.start("status", self._lead)
             tasks.start("serve", self._serve)
+            if self._records is not None:
+                tasks.start("keep rates of records", self._records.keep_rates)
+                tasks.start(
+                    "show records", partial(shown_records, self._records.pages(), self._settings.records_port, log)
+                )
 
     async def _lead(self) -> None:
         """Only one controller writes; all of them serve."""
@@ -362,6 +374,7 @@ class _MeshRole:
                 address=f"{settings.host}:{settings.ads_port}",
                 authenticate=sidecar_authentication(self._client, lambda: self._loop.model, self._refusals),
                 credentials=tls_credentials(self._certificates.server_pair),
+                receive=self._records.records.receive if self._records is not None else None,
             )
             self._missing.discard("ADS server")
             try:

@@ -15,6 +15,7 @@ from crossfade.controller.mesh import tracing
 from crossfade.controller.mesh.flag_table import FLAGS
 from crossfade.controller.mesh.flags import Flags, Remark, read_flags
 from crossfade.controller.mesh.webhook_tls import WebhookTls
+from crossfade.controller.records import records_port
 from crossfade.inject.settings import NativeSidecars, SidecarSettings
 from crossfade.install.mesh_names import (
     ADS_PORT,
@@ -38,6 +39,7 @@ VARIABLES: Final = {
     "CROSSFADE_IDENTITY_LIFETIME_S": "How many seconds an identity of a sidecar lasts; a day unless it is set.",
     "CROSSFADE_IP_FAMILY": "`ipv4` or `ipv6`: the cluster's, which new Meshes prefer.",
     "CROSSFADE_NATIVE_SIDECARS": "`auto`, `always` or `never`: whether sidecars are native ones.",
+    "CROSSFADE_RECORDS_PORT": "On loopback, for `crossfade tap`; 18002 unless it is set, `off`: no records.",
     "CROSSFADE_STRANDED_AFTER_S": "After how many seconds without a connection a pod is told; 180 unless it is set.",
     **tracing.VARIABLES,
     "KUBECONFIG": "A file that says where the API server is, in place of the pod's service account.",
@@ -81,6 +83,7 @@ class MeshSettings(Struct, frozen=True):
     elects_leader: bool = True
     identity_lifetime_s: int = 86_400
     stranded_after_s: int = 180
+    records_port: int = 0
     log_level: str = ""
     remarks: tuple[Remark, ...] = ()
     unknown_flags: tuple[str, ...] = ()
@@ -110,6 +113,7 @@ class MeshSettings(Struct, frozen=True):
             uses_aws_cloud_map=_choice(environ, "CROSSFADE_CLOUD_MAP", ("cluster", "aws")) == "aws",
             identity_lifetime_s=_identity_lifetime_s(environ),
             stranded_after_s=_stranded_after_s(environ),
+            records_port=records_port(environ),
             remarks=(*flags.remarks, *wanted.remarks),
             unknown_flags=flags.unknown,
         )
