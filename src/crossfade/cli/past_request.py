@@ -58,17 +58,19 @@ def _nothing(request_id: str, found: "Found") -> str:
 
 
 def _print(found: "Found", output: str) -> None:
-    import msgspec
-
     from crossfade.observe.hops import hop_lines
+    from crossfade.observe.words import json_text
 
     if output == "json":
-        print(msgspec.json.format(msgspec.json.encode(found.hops), indent=2).decode())
+        print(json_text(found.hops, indent=2))
         return
     for line in hop_lines(found.hops):
         print(line)
 
 
 def _fail(text: str, code: int) -> int:
-    print(f"crossfade explain: {text}", file=sys.stderr)
+    from crossfade.observe.words import shown
+
+    lines = "\n".join(map(shown, text.splitlines()))
+    print(f"crossfade explain: {lines}", file=sys.stderr)
     return code

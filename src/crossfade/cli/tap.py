@@ -143,12 +143,11 @@ def _summary(seen: int, left_out: int) -> str:
 
 
 def _print(record: "Record", output: str) -> None:
-    import msgspec
-
     from crossfade.observe.lines import lines_of
+    from crossfade.observe.words import json_text
 
     if output == "json":
-        print(msgspec.json.encode(record).decode(), flush=True)
+        print(json_text(record), flush=True)
         return
     for line in lines_of(record):
         print(line, flush=True)
@@ -180,4 +179,7 @@ def _fail(text: str, code: int) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"crossfade tap: {text}", file=sys.stderr, flush=True)
+    from crossfade.observe.words import shown
+
+    lines = "\n".join(map(shown, text.splitlines()))
+    print(f"crossfade tap: {lines}", file=sys.stderr, flush=True)

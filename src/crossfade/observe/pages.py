@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from crossfade.observe.rates import MOST_WATCHED_S, Rates
@@ -79,7 +80,7 @@ class RecordPages:
         self._node_of = node_of
 
     def app(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(middlewares=[_local_only])
         app.router.add_get(TAP_PATH, self._tap)
         app.router.add_get(REQUESTS_PATH, self._requests)
         return app
@@ -120,6 +121,14 @@ class RecordPages:
         ring = self._records.ring
         body = msgspec.json.encode(Found(hops, len(ring), ring.oldest_s))
         return web.Response(body=body, content_type="application/json")
+
+
+@web.middleware
+async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A name that leads to loopback is no reason to show a page of somebody else's what happens here."""
+    if request.host.partition(":")[0] not in ("127.0.0.1", "localhost"):
+        return web.Response(status=403, text="ask by address")
+    return await handler(request)
 
 
 async def _streamed(request: web.Request, watcher: Watcher, for_s: float) -> web.StreamResponse:

@@ -1,7 +1,10 @@
 """What Envoy's response flags mean, and texts of strangers on a terminal."""
 
+import json
 import unicodedata
 from typing import Final
+
+import msgspec
 
 from crossfade.observe.record import Record
 
@@ -41,6 +44,12 @@ def shown(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(char) if unicodedata.category(char) in _INVISIBLE else char for char in text)
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """All of it visible ASCII, for the same reason."""
+    text = json.dumps(msgspec.to_builtins(value), indent=indent)
+    return text.replace("\x7f", "\\u007f")
 
 
 def _escaped(char: str) -> str:

@@ -1,5 +1,6 @@
 """A record on a terminal: what happened and why, and nothing that a stranger could do to the terminal."""
 
+import json
 import unicodedata
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from crossfade.observe.lines import lines_of
 from crossfade.observe.record import Record
-from crossfade.observe.words import shown
+from crossfade.observe.words import json_text, shown
 
 CALL = Record(
     began_s=1.221, side="source", node="prod/dj", method="GET", host="jazz", path="/", code=503, duration_ms=2,
@@ -44,6 +45,14 @@ def test_both_lines(record: Record, first: str, second: str) -> None:
 def test_no_text_moves_the_cursor_or_hides(text: str) -> None:
     found = shown(text)
     assert not any(unicodedata.category(char)[0] == "C" or char in "\u2028\u2029" for char in found)
+
+
+@given(st.text())
+def test_neither_does_a_text_in_json(text: str) -> None:
+    found = json_text({"path": text})
+    assert found.isascii()
+    assert found.isprintable()
+    assert json.loads(found) == {"path": text}
 
 
 @pytest.mark.parametrize(
