@@ -18,8 +18,8 @@ import pytest
 
 from crossfade.demo.replay import Shell, examples_root, shell
 from crossfade.demo.walkthrough import CHAPTERS, Chapter
-from tests.support.documentation import commands_in
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.support.documentation import commands_in
 from tests.support.gateway import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
@@ -89,6 +89,8 @@ def _told(command: str, cluster: EmbeddedCluster) -> str:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stderr}"
     return done.stdout
+
+
 def test_a_request_is_watched_and_explained_on_its_whole_way(cluster: EmbeddedCluster) -> None:
     """One id, three proxies: the gateway, the sidecar that sends for it, and the one of the node that answers."""
     cluster.kubectl("apply", "-f", "-", stdin=OPEN_INGRESS)
