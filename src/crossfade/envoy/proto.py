@@ -72,7 +72,11 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.load_balancing_policies.least_request import (
         v3 as least_request_v3,
     )
+    from crossfade._generated.envoy.stubs.envoy.extensions.matching.actions.transform_stat import (
+        v3 as transform_stat_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.matching.common_inputs.network import v3 as network_inputs_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.matching.common_inputs.stats import v3 as stat_inputs_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.request_id.uuid import v3 as uuid_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.raw_buffer import v3 as raw_buffer_v3
@@ -140,11 +144,13 @@ __all__ = [
     "route_v3",
     "router_v3",
     "sni_dfp_v3",
+    "stat_inputs_v3",
     "stats_log_v3",
     "stream_log_v3",
     "tcp_proxy_v3",
     "tls_inspector_v3",
     "tls_v3",
+    "transform_stat_v3",
     "type_url",
     "type_v3",
     "udp_proxy_v3",
@@ -254,6 +260,7 @@ PACKAGES = {
     "previous_hosts_v3": "envoy.extensions.retry.host.previous_hosts.v3",
     "raw_buffer_v3": "envoy.extensions.transport_sockets.raw_buffer.v3",
     "route_v3": "envoy.config.route.v3",
+    "stat_inputs_v3": "envoy.extensions.matching.common_inputs.stats.v3",
     "stats_log_v3": "envoy.extensions.access_loggers.stats.v3",
     "stream_log_v3": "envoy.extensions.access_loggers.stream.v3",
     "router_v3": "envoy.extensions.filters.http.router.v3",
@@ -261,6 +268,7 @@ PACKAGES = {
     "proxy_protocol_v3": "envoy.extensions.filters.listener.proxy_protocol.v3",
     "tls_inspector_v3": "envoy.extensions.filters.listener.tls_inspector.v3",
     "tls_v3": "envoy.extensions.transport_sockets.tls.v3",
+    "transform_stat_v3": "envoy.extensions.matching.actions.transform_stat.v3",
     "type_v3": "envoy.type.v3",
     "udp_proxy_v3": "envoy.extensions.filters.udp.udp_proxy.v3",
     "upstream_http_v3": "envoy.extensions.upstreams.http.v3",

@@ -34,6 +34,7 @@ from crossfade.envoy.proto import (
 )
 from crossfade.envoy.retry import retry_policy
 from crossfade.envoy.route_matcher import LIST_LIMIT, Leaves, matcher_from_routes
+from crossfade.envoy.telemetry.stats_log import TARGET_METADATA
 
 STRING_FIELDS = {StringMatchKind.EXACT: "exact", StringMatchKind.PREFIX: "prefix", StringMatchKind.SUFFIX: "suffix"}
 
@@ -106,6 +107,7 @@ def _virtual_host(host: VirtualHost, shared: _Shared) -> route_v3.VirtualHost:
     """A long list costs every request; beyond `LIST_LIMIT` a tree gives the same answers (see `route_matcher`)."""
     routes = [shared.message(route) for route in host.routes]
     message = route_v3.VirtualHost(name=host.name, domains=host.domains)
+    message.metadata.filter_metadata[TARGET_METADATA].fields["service"].string_value = host.name
     if len(routes) <= LIST_LIMIT:
         message.routes.extend(routes)
     else:
