@@ -10,6 +10,7 @@ from generate.reference.controller_settings import controller_settings_page
 from generate.reference.lost_requests import lost_requests_page
 from generate.reference.mesh_settings import mesh_settings_page
 from generate.reference.plugin_pages import in_order, index_page, plugin_page
+from generate.reference.proxy_statistics import proxy_statistics_page
 from generate.reference.settings import settings_page
 from generate.reference.supported import supported_page
 
@@ -25,6 +26,7 @@ def pages() -> dict[str, str]:
         "mesh-settings.md": mesh_settings_page(),
         "controller-settings.md": controller_settings_page(),
         **{f"values-{chart.name}.md": chart_values_page(chart) for chart in (GATEWAY_CHART, MESH_CHART)},
+        "proxy-statistics.md": proxy_statistics_page(),
         "lost-requests.md": lost_requests_page(),
         "plugins/README.md": index_page(),
         **{f"plugins/{plugin.name}.md": plugin_page(plugin) for plugin in in_order()},

@@ -1,5 +1,6 @@
 """What a sidecar counts of requests, under our names and App Mesh's, as its environment has it."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -72,6 +73,66 @@ async def test_app_meshs_extension_has_its_names(tmp_path: Path) -> None:
     assert "HTTPCode_Target_4XX_Count" not in text
     assert "envoy_appmesh_TargetProcessedBytes" in text
     assert "GrpcRequestCount" not in text
+
+
+async def test_who_leaves_has_had_no_answer(tmp_path: Path) -> None:
+    has_come = asyncio.Event()
+
+    async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        has_come.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never_answers, "127.0.0.1", 0)
+    app: int = server.sockets[0].getsockname()[1]
+    async with server, aiohttp.ClientSession() as http, sidecar(tmp_path, {}, app) as (outbound, _, admin):
+
+        async def is_ready() -> bool:
+            return (await get(http, admin, "/ready")).status == 200
+
+        await until(is_ready)
+        async with asyncio.timeout(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", outbound)
+            writer.write(b"GET / HTTP/1.1\r\nhost: jazz\r\n\r\n")
+            await has_come.wait()
+            writer.close()
+        seen: list[str] = []
+
+        async def is_counted() -> bool:
+            seen[:] = [(await get(http, admin, "/stats/prometheus?filter=crossfade.requests")).body]
+            return "envoy_crossfade_requests_total{" in seen[0]
+
+        await until(is_counted)
+    found = series(seen[0], "envoy_crossfade_requests_total")
+    assert (found["code_class"], found["flags"]) == ("none", "DC")
+
+
+async def test_grpc_is_counted_by_its_type(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http, sidecar(tmp_path, {"APPMESH_METRIC_EXTENSION_VERSION": "1"}) as ports:
+        await counted(http, *ports)
+        url = f"http://127.0.0.1:{ports[1]}/"
+        await http.post(url, headers={"content-type": "application/grpc+proto"})
+        text = (await get(http, ports[2], "/stats/prometheus?filter=appmesh")).body
+    assert series(text, "envoy_appmesh_GrpcRequestCount") == {"Mesh": "dj-app", "VirtualNode": "dj_prod"}
+
+
+async def test_of_envoys_own_statistics_the_needed_are_kept(tmp_path: Path) -> None:
+    async def statistics(environment: dict[str, str]) -> str:
+        folder = tmp_path / str(len(environment))
+        folder.mkdir()
+        async with aiohttp.ClientSession() as http, sidecar(folder, environment) as ports:
+            await counted(http, *ports)
+            return (await get(http, ports[2], "/stats")).body
+
+    needed = await statistics({})
+    assert "cluster.c.upstream_rq_total: 2" in needed
+    assert "http.test.downstream_rq_2xx: 2" in needed
+    assert "cluster.c.membership_healthy: 1" in needed
+    assert "listener_manager." not in needed
+    everything = await statistics({"CROSSFADE_ENVOY_STATS": "all"})
+    assert "listener_manager." in everything
+    assert len(needed.splitlines()) < len(everything.splitlines()) / 2
 
 
 async def test_counting_can_be_switched_off(tmp_path: Path) -> None:

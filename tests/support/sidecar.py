@@ -37,8 +37,10 @@ def model(directions: Mapping[Direction, int], backend_port: int) -> ProxyModel:
 
 
 @asynccontextmanager
-async def sidecar(tmp_path: Path, environment: Mapping[str, str]) -> AsyncIterator[tuple[int, int, int]]:
-    """Ports of its outbound and inbound listener and of its admin interface."""
+async def sidecar(
+    tmp_path: Path, environment: Mapping[str, str], app: int | None = None
+) -> AsyncIterator[tuple[int, int, int]]:
+    """Ports of its outbound and inbound listener and of its admin interface. `app` is the port of another backend."""
     outbound, inbound, admin = free_ports(3)
     publisher = Publisher()
     server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("p"))
@@ -54,7 +56,7 @@ async def sidecar(tmp_path: Path, environment: Mapping[str, str]) -> AsyncIterat
     )
     async with backend("jazz") as jazz:
         ports = {Direction.OUTBOUND: outbound, Direction.INBOUND: inbound}
-        publisher.publish("p", resources_from_model(model(ports, jazz.port), options=EnvoyOptions()))
+        publisher.publish("p", resources_from_model(model(ports, app or jazz.port), options=EnvoyOptions()))
         process = EnvoyProcess.start(
             bootstrap_from_settings(settings),
             workdir=tmp_path,

@@ -19,6 +19,7 @@ from crossfade.envoy.names import (
 from crossfade.envoy.probes import ProbedPort, probe_clusters, probe_listener
 from crossfade.envoy.static_clusters import TYPE, Json, address, assignment, discovery, is_ip
 from crossfade.envoy.telemetry.keys import EXTENSION_KEY, REQUESTS_KEY, bucket_settings
+from crossfade.envoy.telemetry.own_statistics import kept_statistics
 from crossfade.envoy.telemetry.tracers import Tracer, tracer_cluster, tracer_runtime, tracing
 
 TOKEN_SECRET: Final = "ads-token"  # noqa: S105 - the name of a secret, not one
@@ -79,6 +80,7 @@ def bootstrap(
     has_metric_extension: bool = False,
     service: str = NO_SERVICE,
     tracer: Tracer | None = None,
+    keeps_all_statistics: bool = False,
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`, `service` what traces call the proxy.
 
@@ -115,6 +117,7 @@ def bootstrap(
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
         "stats_config": {
             "stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags],
+            **({} if keeps_all_statistics else {"stats_matcher": kept_statistics()}),
             "histogram_bucket_settings": bucket_settings(),
         },
         "dynamic_resources": {

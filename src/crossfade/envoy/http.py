@@ -57,7 +57,7 @@ def connection_manager(
         stat_prefix=handler.stat_prefix,
         codec_type=_codec(handler),
         rds=hcm_v3.Rds(config_source=ads(), route_config_name=handler.route_table),
-        http_filters=http_filters(handler.dialect, options, handler.filters),
+        http_filters=http_filters(handler, options),
         upgrade_configs=[hcm_v3.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         path_with_escaped_slashes_action=hcm_v3.HttpConnectionManager.KEEP_UNCHANGED,
         stream_idle_timeout=duration(handler.stream_idle_timeout_s or 0),

@@ -40,6 +40,7 @@ GATEWAY_STATUS_PORT: Final = 8100
 LONGEST_DRAIN_S: Final = 20
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
+STATISTICS_VARIABLE: Final = "CROSSFADE_ENVOY_STATS"
 _NO_FILES: Final = ControlPlaneFiles()
 
 
@@ -78,6 +79,7 @@ class ProxySettings(NamedTuple):
     counts_requests: bool = True
     has_metric_extension: bool = False
     traced: Traced = Traced()
+    keeps_all_statistics: bool = False
     own_names: Mapping[str, str] = MappingProxyType({})
     """For Envoy's environment: under which names its requests are counted."""
 
@@ -133,6 +135,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         counts_requests=environment.get("CROSSFADE_MESH_METRICS") != "off",
         has_metric_extension=environment.get("APPMESH_METRIC_EXTENSION_VERSION") == "1",
         traced=Traced() if is_gateway else _traced(environment),
+        keeps_all_statistics=_keeps_all_statistics(environment),
         own_names=_own_names(environment.get("APPMESH_VIRTUAL_NODE_NAME", ""), namespace),
     )
 
@@ -229,6 +232,14 @@ def _stats_tags(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return ()
 
 
+def _keeps_all_statistics(environment: Mapping[str, str]) -> bool:
+    """Who has tags on Envoy's own statistics reads these."""
+    asked = environment.get(STATISTICS_VARIABLE, "")
+    if asked not in ("", "all", "needed"):
+        raise SettingsError(f"{STATISTICS_VARIABLE} is {asked!r}: it must be all or needed")
+    return asked == "all" or (not asked and environment.get("ENABLE_ENVOY_STATS_TAGS") == "1")
+
+
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "")
     try:
@@ -284,6 +295,7 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
             has_metric_extension=settings.has_metric_extension,
             service=settings.traced.service or NO_SERVICE,
             tracer=settings.traced.tracer,
+            keeps_all_statistics=settings.keeps_all_statistics,
         )
     )
 

@@ -1,6 +1,7 @@
 """The bootstrap: who asks whom, how, and what others may see."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +47,45 @@ def test_the_control_plane_must_prove_its_name() -> None:
 def test_a_proxy_without_configuration_is_not_ready() -> None:
     resources = built(AdsPeer("127.0.0.1", 18001))["dynamic_resources"]
     assert resources["lds_config"]["initial_fetch_timeout"] == resources["cds_config"]["initial_fetch_timeout"] == "0s"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_kept"),
+    [
+        ("cluster.cds_egress_m_jazz.v1_prod_http_9080.upstream_rq_active", True),
+        ("cluster.c.upstream_rq_2xx", True),
+        ("cluster.c.upstream_cx_http2_total", True),
+        ("cluster.c.membership_healthy", True),
+        ("cluster.c.outlier_detection.ejections_active", True),
+        ("cluster.c.health_check.failure", True),
+        ("cluster.c.circuit_breakers.default.cx_open", True),
+        ("cluster.c.ssl.handshake", True),
+        ("cluster.c.lb_healthy_panic", False),
+        ("cluster.c.external.upstream_rq_time", True),
+        ("listener.0.0.0.0_15000.ssl.connection_error", True),
+        ("listener.0.0.0.0_15000.downstream_cx_total", False),
+        ("http.egress.downstream_rq_active", True),
+        ("http.egress.downstream_cx_total", True),
+        ("http.egress.downstream_cx_rx_bytes_total", False),
+        ("http.egress.tracing.random_sampling", False),
+        ("http.egress.fault.aborts_injected", True),
+        ("tcp.ingress.downstream_cx_active", True),
+        ("tcp.ingress.downstream_cx_rx_bytes_total", False),
+        ("server.stats_overflow.counter", True),
+        ("crossfade.requests_total.reporter.source", True),
+        ("appmesh.RequestCount", True),
+        ("runtime.load_success", False),
+    ],
+)
+def test_which_statistics_are_kept(name: str, is_kept: bool) -> None:
+    patterns = built(AdsPeer("127.0.0.1", 1))["stats_config"]["stats_matcher"]["inclusion_list"]["patterns"]
+    *prefixes, regex = patterns
+    found = name.startswith(tuple(one["prefix"] for one in prefixes))
+    assert (found or re.fullmatch(regex["safe_regex"]["regex"], name) is not None) is is_kept
+
+
+def test_all_statistics_are_kept_where_they_are_asked_for() -> None:
+    assert "stats_matcher" not in built(AdsPeer("127.0.0.1", 1), keeps_all_statistics=True)["stats_config"]
 
 
 def test_socket_mark() -> None:

@@ -31,6 +31,27 @@ def test_a_sidecar() -> None:
     assert made["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
 
 
+@pytest.mark.parametrize(
+    ("environment", "keeps_all"),
+    [
+        ({}, False),
+        ({"CROSSFADE_ENVOY_STATS": "needed", "ENABLE_ENVOY_STATS_TAGS": "1"}, False),
+        ({"CROSSFADE_ENVOY_STATS": "all"}, True),
+        ({"ENABLE_ENVOY_STATS_TAGS": "1"}, True),
+    ],
+)
+def test_which_statistics_are_kept(environment: dict[str, str], keeps_all: bool) -> None:
+    for is_gateway in (False, True):
+        settings = settings_from_environment(SIDECAR | environment, is_gateway=is_gateway)
+        made = json.loads(bootstrap_from_settings(settings))
+        assert ("stats_matcher" not in made["stats_config"]) is keeps_all
+
+
+def test_another_word_for_statistics_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="CROSSFADE_ENVOY_STATS is 'few': it must be all or needed"):
+        settings_from_environment({**SIDECAR, "CROSSFADE_ENVOY_STATS": "few"}, is_gateway=False)
+
+
 def test_a_gateway_needs_no_settings() -> None:
     settings = settings_from_environment({}, is_gateway=True)
     assert settings.ads_address == "127.0.0.1:18001"

@@ -5,7 +5,14 @@ from typing import Final
 from crossfade.api.annotation import Annotation
 from crossfade.compile.mesh.acm import ARNS_ANNOTATION, LABEL
 from crossfade.compile.mesh.body_limits import MAX_REQUEST_BYTES
-from crossfade.compile.mesh.choices import HEADER_CASE, HTTP2_BETWEEN_PROXIES, LOAD_BALANCING, SHORT_NAMES, ZONES
+from crossfade.compile.mesh.choices import (
+    HEADER_CASE,
+    HTTP2_BETWEEN_PROXIES,
+    LOAD_BALANCING,
+    SHORT_NAMES,
+    STATUSES_BY_CLUSTER,
+    ZONES,
+)
 from crossfade.compile.mesh.egress import EGRESS_DOMAINS
 from crossfade.compile.mesh.faults import FAULT, ROUTE_FAULTS
 from crossfade.compile.mesh.header_edits import (
@@ -51,6 +58,14 @@ MESH_ANNOTATIONS: Final = (
         "`disabled`; a node's: its mesh's",
         "callers' sidecars and virtual gateways carry requests to the node's listeners of http over HTTP/2 while all of"
         " its endpoints have a sidecar; applications speak HTTP/1 as before",
+    ),
+    Annotation(
+        STATUSES_BY_CLUSTER.key,
+        ("Mesh",),
+        "`enabled` or `disabled`",
+        "`disabled`",
+        "Envoy's own statistics of the mesh's proxies count answers by cluster and status"
+        " (`cluster.<name>.upstream_rq_2xx`), as App Mesh's did; `crossfade_requests_total` has the same for less",
     ),
     Annotation(
         MESH_TLS_ISSUER,

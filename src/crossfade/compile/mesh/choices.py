@@ -44,6 +44,8 @@ ZONES: Final = Choice("crossfade.dev/zones", ("any", "prefer-own"))
 """On a Mesh, or on a VirtualNode instead: whether callers take endpoints of their own zone first."""
 HTTP2_BETWEEN_PROXIES: Final = Choice("crossfade.dev/http2-between-proxies", ("disabled", "enabled"))
 """On a VirtualNode, or on a Mesh for all of its nodes: how callers' sidecars carry requests of HTTP/1 to the node's."""
+STATUSES_BY_CLUSTER: Final = Choice("crossfade.dev/statuses-by-cluster", ("disabled", "enabled"))
+"""On a Mesh: whether Envoy's own statistics of its proxies have the statuses of each cluster's answers."""
 SHORT_NAMES: Final = Choice("crossfade.dev/short-names", ("disabled", "enabled"))
 """On a Mesh: whether virtual services can be called by the shorter names of their Services."""
 

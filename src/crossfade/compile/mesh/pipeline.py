@@ -21,6 +21,7 @@ from crossfade.compile.mesh.choices import (
     HTTP2_BETWEEN_PROXIES,
     LOAD_BALANCING,
     SHORT_NAMES,
+    STATUSES_BY_CLUSTER,
     ZONES,
     wants_http2,
 )
@@ -48,6 +49,7 @@ from crossfade.compile.mesh.service_extensions import extended
 from crossfade.compile.mesh.service_names import ANY_CLUSTER, ClusterView, check_endpoints_annotation
 from crossfade.compile.mesh.services import compile_service, provider_of
 from crossfade.compile.mesh.states import object_states
+from crossfade.compile.mesh.statistics import counting
 from crossfade.compile.mesh.zones import NO_ZONES, pod_zones
 from crossfade.compile.model import Cluster, HeaderCase, IpFamily, ProxyModel
 from crossfade.store.snapshot import Snapshot
@@ -124,6 +126,7 @@ def compile_routing(snapshot: Snapshot, scope: ArnScope, cluster: ClusterView, m
         HEADER_CASE.check(members.mesh, diagnostics)
         ZONES.check(members.mesh, diagnostics)
         HTTP2_BETWEEN_PROXIES.check(members.mesh, diagnostics)
+        STATUSES_BY_CLUSTER.check(members.mesh, diagnostics)
         check_issuer(members.mesh, diagnostics)
         check_selectors(members, snapshot, memo, diagnostics)
         within = Scope(members, links[name], snapshot, cluster, memo, diagnostics)
@@ -303,7 +306,7 @@ def _remembered_gateway(
     def make(diagnostics: Diagnostics) -> ProxyModel:
         log = access_log(gateway, diagnostics)
         proxy = compile_gateway(routes, GatewayScope(gateway, scope.mesh, scope.links, plans, log, diagnostics))
-        return scope.links.identities.identified(proxy, gateway)
+        return counting(scope.links.identities.identified(proxy, gateway), scope.members.mesh)
 
     seen = (one for route in routes for one in (route, service_seen(route, scope.links, plans)))
     inputs = (gateway, scope.members.mesh, nodes_seen, *scope.links.secrets.seen(gateway), *seen)
@@ -426,7 +429,7 @@ def _sidecar(
         route_tables=(*inbound.route_tables, *outbound.route_tables),
         clusters=(*inbound.clusters, *_in_family(outbound.clusters, links.ip_preference)),
     )
-    return links.identities.identified(proxy, node)
+    return counting(links.identities.identified(proxy, node), mesh)
 
 
 def _in_family(clusters: Iterable[Cluster], preference: str | None) -> Iterable[Cluster]:

@@ -23,8 +23,8 @@ from crossfade.envoy.proto import (
     route_v3,
     type_v3,
 )
+from crossfade.envoy.telemetry.keys import RATE_LIMITS
 
-_STAT_PREFIX: Final = "local_rate_limit"
 # Envoy fills a bucket no more often.
 _SHORTEST_FILL_S: Final = 0.05
 
@@ -33,7 +33,7 @@ def asked_filters(asked: RouteFilters) -> list[hcm_v3.HttpFilter]:
     """What is over a limit is neither delayed nor held."""
     filters: list[hcm_v3.HttpFilter] = []
     if asked.limits_rate:
-        config = packed(local_ratelimit_v3.LocalRateLimit(stat_prefix=_STAT_PREFIX))
+        config = packed(local_ratelimit_v3.LocalRateLimit(stat_prefix=RATE_LIMITS))
         filters.append(hcm_v3.HttpFilter(name=names.RATE_LIMIT_FILTER, typed_config=config, disabled=True))
     filters += [fault_filter(name) for name in asked.faults]
     if asked.holds_bodies:
@@ -63,7 +63,7 @@ def _rate_limit(limit: RateLimit) -> local_ratelimit_v3.LocalRateLimit:
     tokens = max(1, ceil(_SHORTEST_FILL_S / interval_s))
     always = core_v3.RuntimeFractionalPercent(default_value=type_v3.FractionalPercent(numerator=100))
     return local_ratelimit_v3.LocalRateLimit(
-        stat_prefix=_STAT_PREFIX,
+        stat_prefix=RATE_LIMITS,
         token_bucket=type_v3.TokenBucket(
             max_tokens=limit.burst,
             tokens_per_fill=UInt32Value(value=tokens),

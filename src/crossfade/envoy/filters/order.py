@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from crossfade.compile.model import Dialect
+from crossfade.compile.model import Dialect, HttpHandler
 from crossfade.compile.policies.plugin import EnvoyFilter
-from crossfade.compile.routing.routes import RouteFilters
 from crossfade.envoy.filters.asked import asked_filters
 from crossfade.envoy.filters.filter import Filter
 from crossfade.envoy.filters.grpc_web import FILTER as GRPC_WEB
@@ -18,14 +17,18 @@ FILTERS: Final[tuple[Filter, ...]] = (GRPC_WEB,)
 _BY_NAME: Final = {one.name: one for one in FILTERS}
 
 
-def http_filters(dialect: Dialect, options: EnvoyOptions, asked: RouteFilters) -> list[hcm_v3.HttpFilter]:
-    """App Mesh had the router only (appmesh.md §3.1); `asked` is more, in its dialect."""
-    if dialect is Dialect.APP_MESH:
-        return [*asked_filters(asked), router_filter(suppresses_envoy_headers=False)]
+def http_filters(handler: HttpHandler, options: EnvoyOptions) -> list[hcm_v3.HttpFilter]:
+    """App Mesh had the router only (appmesh.md §3.1); what the handler asks for is more, in its dialect."""
+    counts = handler.telemetry.counts_statuses
+    if handler.dialect is Dialect.APP_MESH:
+        return [
+            *asked_filters(handler.filters),
+            router_filter(suppresses_envoy_headers=False, counts_statuses=counts),
+        ]
     optional = [
         hcm_v3.HttpFilter(name=one.name, typed_config=packed(one.on_listener()), disabled=True) for one in FILTERS
     ]
-    return [gateway_filter(options), *optional, router_filter(suppresses_envoy_headers=True)]
+    return [gateway_filter(options), *optional, router_filter(suppresses_envoy_headers=True, counts_statuses=counts)]
 
 
 def route_config(wanted: EnvoyFilter) -> Any:

@@ -16,6 +16,8 @@ AWS_NODE_VARIABLE: Final = "CROSSFADE_AWS_NODE"
 SCOPE: Final = "crossfade"
 DURATION: Final = "request_duration_milliseconds"
 EXTENSION_SCOPE: Final = "appmesh"
+RATE_LIMITS: Final = "local_rate_limit"
+"""Envoy's own statistics of limits that a mesh's objects ask for."""
 RESPONSE_TIME: Final = "TargetResponseTime"
 _DURATIONS: Final = (
     *(1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750),

@@ -87,7 +87,7 @@ def _extension(direction: Direction) -> accesslog_v3.AccessLog:
     own = {"Mesh": f"%ENVIRONMENT({MESH_VARIABLE})%", "VirtualNode": f"%ENVIRONMENT({AWS_NODE_VARIABLE})%"}
     message = _scoped(EXTENSION_SCOPE)
     if direction is Direction.INBOUND:
-        grpc = {**own, "type": _only_with("%REQ(CONTENT-TYPE)%", "application/grpc")}
+        grpc: Labels = {**own, "type": _only_with("%REQ(CONTENT-TYPE)%", "application/grpc")}
         message.counters.append(_counter("RequestCount", own))
         message.counters.append(_counter("GrpcRequestCount", grpc))
         return _log(message, EXTENSION_KEY, default=0)
@@ -96,7 +96,7 @@ def _extension(direction: Direction) -> accesslog_v3.AccessLog:
     message.counters.append(_counter("TargetProcessedBytes", labels, "%BYTES_SENT%"))
     message.counters.append(_counter("TargetProcessedBytes", labels, "%BYTES_RECEIVED%"))
     for first in "2345":
-        of_class = {**labels, "class": _only_with("%RESPONSE_CODE%", first)}
+        of_class: Labels = {**labels, "class": _only_with("%RESPONSE_CODE%", first)}
         message.counters.append(_counter(f"HTTPCode_Target_{first}XX_Count", of_class))
     message.histograms.append(_milliseconds(RESPONSE_TIME, labels, "%DURATION%"))
     return _log(message, EXTENSION_KEY, default=0)
