@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.huge_pages import huge_pages
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection
 from crossfade.xds.server import AdsServer
@@ -88,7 +90,9 @@ class Harness:
             is_sidecar=True,
         )
         text = json.dumps(made)
-        self._process = EnvoyProcess.start(text, workdir=self._workdir, log_level="critical")
+        self._process = EnvoyProcess.start(
+            text, workdir=self._workdir, log_level="critical", environment=huge_pages(os.environ)
+        )
 
     @property
     def pid(self) -> int:

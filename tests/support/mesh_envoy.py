@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import zip_longest
@@ -17,6 +18,7 @@ from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.huge_pages import huge_pages
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
 from crossfade.xds.inquiry import Finding
@@ -166,7 +168,9 @@ class MeshGateway:
         made = bootstrap(node_id="prod/gate-1", ads=ads, admin_port=self._admin_port)
         layer = made["layered_runtime"]["layers"][0]["static_layer"]
         layer["re2.max_program_size.error_level"] = self._pattern_limit
-        self._process = EnvoyProcess.start(json.dumps(made), workdir=self._workdir, log_level="critical")
+        self._process = EnvoyProcess.start(
+            json.dumps(made), workdir=self._workdir, log_level="critical", environment=huge_pages(os.environ)
+        )
 
     async def restart_control_plane(self) -> None:
         await self.control.stop()

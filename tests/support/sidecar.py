@@ -11,6 +11,7 @@ from crossfade.compile.model import Direction, ProxyModel, ReachedNode
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.huge_pages import huge_pages
 from crossfade.proxy.run import bootstrap_from_settings, settings_from_environment
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher
@@ -61,7 +62,7 @@ async def sidecar(
             bootstrap_from_settings(settings),
             workdir=tmp_path,
             log_level="critical",
-            environment=dict(settings.own_names),
+            environment={**settings.own_names, **huge_pages(environment)},
         )
         try:
             yield outbound, inbound, admin

@@ -34,7 +34,8 @@ from crossfade.observe.pages import served
 from crossfade.observe.sockets import own_socket
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.run import status_pages
+from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.run import SettingsError, keeps_all_statistics, status_pages
 from crossfade.proxy.work_folder import work_folder
 from crossfade.xds.auth import always
 from crossfade.xds.gateway import PROXY
@@ -183,6 +184,7 @@ def _start_envoy(settings: FilesSettings, workdir: Path, *, ads_port: int, admin
         pages=status_pages(kong.status_listen or ()),
         is_gateway=True,
         name_servers=kong.dns_resolver,
+        keeps_all_statistics=_keeps_all_statistics(),
     )
     return EnvoyProcess.start(
         json.dumps(config),
@@ -190,7 +192,15 @@ def _start_envoy(settings: FilesSettings, workdir: Path, *, ads_port: int, admin
         concurrency=kong.nginx_worker_processes or os.cpu_count() or 1,
         log_level=kong.log_level or _LOG_LEVEL,
         log_path=kong.proxy_error_log,
+        environment=huge_pages(os.environ),
     )
+
+
+def _keeps_all_statistics() -> bool:
+    try:
+        return keeps_all_statistics(os.environ)
+    except SettingsError as error:
+        raise GatewayFailed(str(error)) from None
 
 
 async def _until_ready(files: FilesLoop, admin_port: int) -> None:

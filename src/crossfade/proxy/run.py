@@ -27,6 +27,7 @@ from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
 from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.huge_pages import huge_pages
 from crossfade.proxy.included_servers import LARGEST_BYTES, VARIABLE, status_servers
 from crossfade.proxy.launcher import GATEWAY_LEAST_S, SIDECAR_LEAST_S, EndSettings, Launcher
 from crossfade.proxy.pid_file import noted, pid_file
@@ -135,7 +136,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         counts_requests=environment.get("CROSSFADE_MESH_METRICS") != "off",
         has_metric_extension=environment.get("APPMESH_METRIC_EXTENSION_VERSION") == "1",
         traced=Traced() if is_gateway else _traced(environment),
-        keeps_all_statistics=_keeps_all_statistics(environment),
+        keeps_all_statistics=keeps_all_statistics(environment),
         own_names=_own_names(environment.get("APPMESH_VIRTUAL_NODE_NAME", ""), namespace),
     )
 
@@ -232,8 +233,8 @@ def _stats_tags(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def _keeps_all_statistics(environment: Mapping[str, str]) -> bool:
-    """Who has tags on Envoy's own statistics reads these."""
+def keeps_all_statistics(environment: Mapping[str, str]) -> bool:
+    """Who has tags on Envoy's own statistics reads these. Raises SettingsError."""
     asked = environment.get(STATISTICS_VARIABLE, "")
     if asked not in ("", "all", "needed"):
         raise SettingsError(f"{STATISTICS_VARIABLE} is {asked!r}: it must be all or needed")
@@ -353,7 +354,7 @@ def _run(settings: ProxySettings, workdir: Path) -> int:
             concurrency=settings.concurrency,
             log_level=settings.log_level,
             log_path=settings.log_path,
-            environment=dict(settings.own_names),
+            environment={**settings.own_names, **huge_pages(os.environ)},
         )
 
     end = EndSettings(

@@ -257,12 +257,17 @@ class Gateway:
                 ],
                 stdout=log,
                 stderr=log,
+                env=self._environment(),
             )
         self._wait(lambda: address_file.exists() and b":" in address_file.read_bytes())
         self.admin_port = int(address_file.read_text().rpartition(":")[2])
         self._wait(lambda: self._admin("/ready").strip() == "LIVE")
         listeners = json.loads(self._admin("/listeners?format=json"))["listener_statuses"]
         self.port = listeners[0]["local_address"]["socket_address"]["port_value"]
+
+    def _environment(self) -> dict[str, str] | None:
+        """None is our own."""
+        return None
 
     def stop(self) -> None:
         if self.process is not None:

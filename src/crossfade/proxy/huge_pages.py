@@ -1,0 +1,33 @@
+"""Has Envoy's allocator take huge pages where the kernel gives them to who asks. Standard library only.
+
+Fewer of Envoy's accesses to memory then miss the processor's cache of addresses.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "CROSSFADE_HUGE_PAGES"
+_PRELOAD: Final = "LD_PRELOAD"
+_GENERATED: Final = Path(__file__).resolve().parent.parent / "_generated"
+_ENABLED: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def huge_pages(
+    environment: Mapping[str, str], *, generated: Path = _GENERATED, enabled: Path = _ENABLED
+) -> dict[str, str]:
+    """What Envoy's environment needs besides `environment`, which may switch it off."""
+    if environment.get(VARIABLE) == "off" or not _are_for_who_asks(enabled):
+        return {}
+    libraries = sorted(generated.glob("libcrossfade_pages-*.so"), key=lambda path: path.stat().st_mtime_ns)
+    if not libraries:
+        return {}
+    return {_PRELOAD: ":".join((str(libraries[-1]), *filter(None, [environment.get(_PRELOAD)])))}
+
+
+def _are_for_who_asks(enabled: Path) -> bool:
+    """With `always` Envoy has them, with `never` nobody."""
+    try:
+        return "[madvise]" in enabled.read_text()
+    except OSError:
+        return False
