@@ -2,16 +2,18 @@
 
     python -m benchmarks.gateway_policies [--rounds 6] [--seconds 2] [--connections 32]
 
-Needs `wrk`. One Envoy with one worker has four listeners with the same options and the same upstream: `plain` has the
-router only, `gateway` the policy module and a route without plugins, `policies` one with key-auth and rate limiting.
-`native` has no module: Envoy's route itself writes fixed copies of the headers that `policies` adds, found out by
-asking an echo, and rewrites the path; it is what those headers cost in Envoy alone. Each round measures all of them one
-after another, in changing order, so that foreign load on the machine hits all; the ratios are medians of those of the
-rounds.
+Needs `wrk`. Envoys with one worker have listeners with the same options and the same upstream: `plain` has the router
+only, `gateway` the policy module and a route without plugins, `policies` one with key-auth and rate limiting. `native`
+has no module: Envoy's route itself writes fixed copies of the headers that `policies` adds, found out by asking an
+echo, and rewrites the path; it is what those headers cost in Envoy alone. `plain` and `native` are in an Envoy with its
+defaults, the others in one with the settings of our proxies (statistics, huge pages), which has a `tuned` listener too:
+`native` with these. Each round measures all of them one after another, in changing order, so that foreign load on the
+machine hits all; the ratios are medians of those of the rounds.
 Ends by itself within about a minute.
 """
 
 import argparse
+import os
 import re
 import shutil
 import statistics
@@ -39,15 +41,26 @@ from tests.e2e.policy_module.harness import (
     tables,
 )
 
+from crossfade.envoy.telemetry.own_statistics import kept_statistics
+from crossfade.proxy.huge_pages import huge_pages
+
 TARGET_RATIO = 1.15
-LONGEST_S = 55
+LONGEST_S = 65
 KEY = "bench-key"
 # The same for all, but that the module has a route of its own for each of its listeners.
-TARGETS = {"plain": "/s/x", "native": "/s/x", "gateway": "/g/x", "policies": "/s/x"}
+TARGETS = {"plain": "/s/x", "native": "/s/x", "tuned": "/s/x", "gateway": "/g/x", "policies": "/s/x"}
 UPSTREAM_BODY = "x" * 128
-VARIANTS = ("plain", "native", "gateway", "policies")
-WITHOUT_MODULE = ("plain", "native")
-COMPARISONS = (("native", "plain"), ("gateway", "plain"), ("policies", "plain"), ("policies", "native"))
+VARIANTS = ("plain", "native", "tuned", "gateway", "policies")
+WITHOUT_MODULE = ("plain", "native", "tuned")
+WITH_DEFAULTS = ("plain", "native")
+COMPARISONS = (
+    ("native", "plain"),
+    ("tuned", "native"),
+    ("gateway", "plain"),
+    ("policies", "plain"),
+    ("policies", "native"),
+    ("policies", "tuned"),
+)
 AnyGateway = TypeVar("AnyGateway", bound=Gateway)
 
 
@@ -71,13 +84,22 @@ class Listeners(Gateway):
     """The listener of the tests once for each variant, some without the module; else their options are the same."""
 
     variants: Mapping[str, list[JsonObject]] | None = None
+    has_own_settings: bool = False
+    """Those of our proxies, in place of Envoy's defaults."""
 
     def _bootstrap(self) -> JsonObject:
         bootstrap = super()._bootstrap()
         [original] = bootstrap["static_resources"]["listeners"]
         variants = (self.variants or {}).items()
         bootstrap["static_resources"]["listeners"] = [_variant(original, name, routes) for name, routes in variants]
+        if self.has_own_settings:
+            bootstrap["stats_config"] = {"stats_matcher": kept_statistics()}
+            for listener in bootstrap["static_resources"]["listeners"]:
+                _router(listener)["dynamic_stats"] = False
         return bootstrap
+
+    def _environment(self) -> dict[str, str] | None:
+        return os.environ | huge_pages(os.environ) if self.has_own_settings else None
 
     def ports(self) -> dict[str, int]:
         text = self._admin("/listeners")
@@ -94,6 +116,11 @@ def _variant(original: JsonObject, name: str, routes: list[JsonObject]) -> JsonO
         del manager["early_header_mutation_extensions"]
         manager["http_filters"] = manager["http_filters"][-1:]
     return listener
+
+
+def _router(listener: JsonObject) -> JsonObject:
+    found: JsonObject = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][-1]["typed_config"]
+    return found
 
 
 class Upstream(Gateway):
@@ -214,27 +241,34 @@ def _additions(without: Iterable[Sequence[str]], having: Iterable[Sequence[str]]
 def run(rounds: int, seconds: int, connections: int) -> dict[str, list[Round]]:
     results: dict[str, list[Round]] = {name: [] for name in VARIANTS}
     with tempfile.TemporaryDirectory() as directory:
-        places = {name: Path(directory, name) for name in ("probe", "upstream", "gateway")}
+        places = {name: Path(directory, name) for name in ("probe", "upstream", "defaults", "own")}
         for place in places.values():
             place.mkdir()
-        all_variants = variants() | {"native": [native_route(places["probe"])]}
+        native = native_route(places["probe"])
+        own = {"tuned": [native], "gateway": [], "policies": []}
+        defaults = {"plain": [variants()["plain"][0]], "native": [native]}
         with (
             started(Upstream(places["upstream"], 1, tables([]))) as upstream,
-            started(Listeners(places["gateway"], upstream.port, module_tables(), variants=all_variants)) as gateway,
+            started(Listeners(places["defaults"], upstream.port, module_tables(), variants=defaults)) as first,
+            started(
+                Listeners(places["own"], upstream.port, module_tables(), variants=own, has_own_settings=True)
+            ) as second,
         ):
-            assert gateway.process is not None
-            ports = gateway.ports()
-            for name, port in ports.items():
+            found = {name: (envoy, port) for envoy in (first, second) for name, port in envoy.ports().items()}
+
+            def measured(name: str, seconds: int) -> Round:
+                envoy, port = found[name]
+                assert envoy.process is not None
+                return measure(envoy.process.pid, port, TARGETS[name], seconds=seconds, connections=connections)
+
+            for name, (_, port) in found.items():
                 address = f"http://127.0.0.1:{port}{TARGETS[name]}"
                 urllib.request.urlopen(urllib.request.Request(address, headers={"apikey": KEY}), timeout=5).close()
-                measure(gateway.process.pid, port, TARGETS[name], seconds=1, connections=connections)
+                measured(name, 1)
             for number in range(rounds):
-                first = number % len(VARIANTS)
-                for name in VARIANTS[first:] + VARIANTS[:first]:
-                    measured = measure(
-                        gateway.process.pid, ports[name], TARGETS[name], seconds=seconds, connections=connections
-                    )
-                    results[name].append(measured)
+                turn = number % len(VARIANTS)
+                for name in VARIANTS[turn:] + VARIANTS[:turn]:
+                    results[name].append(measured(name, seconds))
     return results
 
 
