@@ -141,7 +141,7 @@ async def test_rules_hold_and_every_panel_shows_something(tmp_path: Path) -> Non
                 await all_shown(asked, running, [(http, outbound), (http, inbound)])
                 rules = [rule for group in (await asked.ask("rules"))["groups"] for rule in group["rules"]]
                 assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-                assert len(rules) == 11
+                assert len(rules) == 12
                 assert {one["value"][1] for one in await asked.series("max_over_time(up[1m])")} == {"1"}
 
 
