@@ -65,6 +65,25 @@ def test_the_canary_gets_its_share(cluster: EmbeddedCluster) -> None:
     check_canary(cluster)
 
 
+def annotate_mesh(cluster: EmbeddedCluster, mode: str) -> None:
+    cluster.kubectl("annotate", "mesh", "dj-app", f"crossfade.dev/mesh-tls={mode}", "--overwrite")
+
+
+def test_it_has_an_identity_of_its_mesh(cluster: EmbeddedCluster) -> None:
+    """Strict nodes serve it; the next test asks while the mesh's controller is away."""
+
+    def in_plain_text() -> str:
+        url = "http://jazz-v1.prod.svc.cluster.local:9080/"
+        script = f"curl -s -o /dev/null -w '%{{http_code}}' -m 2 {url} || true"
+        where = ("exec", "-n", "kong", "deployment/kong-kong", "-c", "proxy")
+        return cluster.kubectl(*where, "--", "sh", "-c", script)
+
+    assert in_plain_text() == "200"
+    annotate_mesh(cluster, "strict")
+    eventually(lambda: in_plain_text() == "000", within_s=15)
+    eventually(lambda: {status for status, _ in ask_for_jazz(cluster.gateway_url, 8)} == {200}, within_s=15)
+
+
 def test_backends_count_at_once_also_without_the_meshs_controller(cluster: EmbeddedCluster) -> None:
     def statuses() -> set[int]:
         return {status for status, _ in ask_for_jazz(cluster.gateway_url, 8)}
@@ -81,3 +100,4 @@ def test_backends_count_at_once_also_without_the_meshs_controller(cluster: Embed
     cluster.kubectl("scale", "deployment", "appmesh-controller", "-n", "appmesh-system", "--replicas=0")
     cluster.kubectl("wait", "pod", "-n", "appmesh-system", "--all", "--for=delete", "--timeout=60s")
     assert statuses() == {200}
+    assert {status for status, _ in ask_for_jazz(cluster.gateway_url, 40)} == {200}, "by the identity that it has"

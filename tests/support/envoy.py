@@ -57,9 +57,11 @@ class Harness:
         workdir: Path,
         sds_socket: str = "",
         name_servers: tuple[tuple[str, int], ...] = (),
+        identities: AdsPeer | None = None,
     ) -> None:
         self._workdir = workdir
         self._name_servers = name_servers
+        self._identities = identities
         self._sds_socket = sds_socket
         self._process: EnvoyProcess | None = None
         self.port, self.admin_port, self._ads_port = free_ports(3)
@@ -87,6 +89,7 @@ class Harness:
             admin_port=self.admin_port,
             sds_socket=self._sds_socket,
             name_servers=self._name_servers,
+            identities=self._identities,
             is_sidecar=True,
         )
         text = json.dumps(made)
@@ -132,11 +135,15 @@ class Harness:
 
 @asynccontextmanager
 async def running_envoy(
-    workdir: Path, *, sds_socket: str = "", name_servers: tuple[tuple[str, int], ...] = ()
+    workdir: Path,
+    *,
+    sds_socket: str = "",
+    name_servers: tuple[tuple[str, int], ...] = (),
+    identities: AdsPeer | None = None,
 ) -> AsyncIterator[Harness]:
     """Ends Envoy and the server, whatever happens."""
     async with aiohttp.ClientSession() as http:
-        harness = Harness(http, workdir, sds_socket, name_servers)
+        harness = Harness(http, workdir, sds_socket, name_servers, identities)
         await harness.start_control_plane()
         harness.start_envoy()
         try:

@@ -134,7 +134,7 @@ class TwoSidecars:
         )
         self.diagnostics = model.diagnostics
         for name, direction, address in (("server", Direction.INBOUND, SERVER), ("client", Direction.OUTBOUND, CLIENT)):
-            proxy = _only(model.proxies[f"mesh/m/virtualNode/{name}_prod"], direction, address, self.port)
+            proxy = only_direction(model.proxies[f"mesh/m/virtualNode/{name}_prod"], direction, address, self.port)
             if (limit := self.requests_per_connection) is not None:
                 clusters = (structs.replace(one, max_requests_per_connection=limit) for one in proxy.clusters)
                 proxy = structs.replace(proxy, clusters=tuple(clusters))
@@ -225,7 +225,7 @@ def acm_secret(pair: Pair, authority: Pair, arn: str) -> Secret:
     )
 
 
-def _only(proxy: ProxyModel, direction: Direction, address: str, port: int) -> ProxyModel:
+def only_direction(proxy: ProxyModel, direction: Direction, address: str, port: int) -> ProxyModel:
     """One listener for each port that would be captured; a chain asks for its own."""
     listener = next(one for one in proxy.listeners if one.direction is direction)
     ports = {chain.destination_port for chain in listener.chains} - {None, 443}

@@ -358,6 +358,12 @@ class Issued(StrEnum):
     """Those of all identities of the proxy's mesh."""
 
 
+class MeshIssued(Struct, frozen=True):
+    """The same for a proxy that has all else from another control plane, and asks the mesh's for this alone."""
+
+    what: Issued
+
+
 class Issuer(Struct, frozen=True):
     """One of cert-manager, in the controller's namespace if its kind has namespaces. Nobody without a name."""
 
@@ -386,7 +392,7 @@ class PeerCheck(Struct, frozen=True):
     `trust_domain` demands any SPIFFE ID of that domain.
     """
 
-    authorities: StoredAuthorities | FileAuthorities | LocalSecret | Issued
+    authorities: StoredAuthorities | FileAuthorities | LocalSecret | Issued | MeshIssued
     names: tuple[str, ...] = ()
     trust_domain: str = ""
 
@@ -398,7 +404,7 @@ class MeshTls(Struct, frozen=True):
     names.
     """
 
-    certificate: StoredCertificate | FileCertificate | LocalSecret | Issued | None = None
+    certificate: StoredCertificate | FileCertificate | LocalSecret | Issued | MeshIssued | None = None
     peers: PeerCheck | None = None
     server_name: str = ""
 

@@ -61,7 +61,7 @@ class Exposition(Collector):
     def _pushing(self) -> Iterator[Metric]:
         publisher, kind = self._tally.publisher, self._tally.proxies
         proxies = GaugeMetricFamily("crossfade_xds_proxies", "Proxies that are connected", labels=("kind",))
-        proxies.add_metric((kind,), sum(map(len, publisher.connected().values())))
+        proxies.add_metric((kind,), sum(len(set(nodes)) for nodes in publisher.connected().values()))
         yield proxies
         stale = publisher.stale(_STALE_AFTER_S)
         yield GaugeMetricFamily("crossfade_xds_stale_proxies", "Proxies behind for more than 5 s", value=stale)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from crossfade.envoy.names import (
     ADMIN_CLUSTER,
     ADS_CLUSTER,
+    IDENTITIES_CLUSTER,
     METRICS_CLUSTER,
     SDS_CLUSTER,
     STATUS_LISTENER,
@@ -81,6 +82,7 @@ def bootstrap(
     service: str = NO_SERVICE,
     tracer: Tracer | None = None,
     keeps_all_statistics: bool = False,
+    identities: AdsPeer | None = None,
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`, `service` what traces call the proxy.
 
@@ -92,6 +94,7 @@ def bootstrap(
     show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
     `sds_socket` is where an agent gives certificates. `probes` are listened for on `probes_address`.
     `admin_log` is a file. A proxy of a mesh `counts_requests`, and those of App Mesh's extension besides.
+    `identities` is the mesh's control plane, where `ads` is another.
     """
     static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)
     static_layer |= {} if counts_requests else {REQUESTS_KEY: 0}
@@ -128,6 +131,7 @@ def bootstrap(
         "static_resources": {
             "clusters": [
                 _ads_cluster(ads),
+                *([_ads_cluster(identities, IDENTITIES_CLUSTER)] if identities else []),
                 *([_admin_cluster(admin_port)] if pages else []),
                 *([_metrics_cluster(admin_port)] if any(METRICS_PATH in dict(one.pages) for one in pages) else []),
                 *([_sds_cluster(sds_socket)] if sds_socket else []),
@@ -226,7 +230,7 @@ def _over_ads() -> Json:
     return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
 
-def _ads_cluster(ads: AdsPeer) -> Json:
+def _ads_cluster(ads: AdsPeer, name: str = ADS_CLUSTER) -> Json:
     http2 = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
     options: Json = {
         "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -235,9 +239,9 @@ def _ads_cluster(ads: AdsPeer) -> Json:
     if ads.token_file is not None:
         options["http_filters"] = _token_filters(ads.token_file)
     cluster: Json = {
-        "name": ADS_CLUSTER,
+        "name": name,
         "connect_timeout": "1s",
-        "load_assignment": assignment(ADS_CLUSTER, ads.host, ads.port),
+        "load_assignment": assignment(name, ads.host, ads.port),
         "typed_extension_protocol_options": {options["@type"].removeprefix(TYPE): options},
         **discovery(ads.host),
     }

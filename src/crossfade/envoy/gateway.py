@@ -45,7 +45,11 @@ class GatewayBuilder:
         self._options = options
         self._memo = Memo()
         self._encoded = Encoded()
-        self._node = OwnNode(settings.mesh_node, settings.cluster_domain) if settings.mesh_node else None
+        self._node = (
+            OwnNode(settings.mesh_node, settings.cluster_domain, has_identity=settings.has_mesh_identity)
+            if settings.mesh_node
+            else None
+        )
         self._merging = Memo()
 
     def build(self, snapshot: Snapshot) -> Built:

@@ -14,6 +14,7 @@ from crossfade.compile.model import (
     FileCertificate,
     Issued,
     LocalSecret,
+    MeshIssued,
     MeshTls,
     PeerCheck,
     Protocol,
@@ -23,7 +24,7 @@ from crossfade.compile.model import (
 )
 from crossfade.envoy import names
 from crossfade.envoy.proto import core_v3, packed, tls_v3
-from crossfade.envoy.sources import ads
+from crossfade.envoy.sources import ads, mesh_identities
 
 Held: TypeAlias = StoredCertificate | FileCertificate | StoredAuthorities | FileAuthorities
 """What is sent to the proxy, in person or by the names of its files."""
@@ -50,7 +51,7 @@ def secrets_of(model: ProxyModel) -> dict[str, Held]:
     found: dict[str, Held] = {}
     for tls in _all_tls(model):
         for held in (tls.certificate, tls.peers.authorities if tls.peers else None):
-            if held is not None and not isinstance(held, LocalSecret | Issued):
+            if held is not None and not isinstance(held, LocalSecret | Issued | MeshIssued):
                 found[_name(held)] = held
     return found
 
@@ -144,9 +145,11 @@ def _kind(name: str) -> int:
     return tls_v3.SubjectAltNameMatcher.IP_ADDRESS
 
 
-def _reference(held: Held | LocalSecret | Issued) -> tls_v3.SdsSecretConfig:
+def _reference(held: Held | LocalSecret | Issued | MeshIssued) -> tls_v3.SdsSecretConfig:
     if isinstance(held, Issued):
         return tls_v3.SdsSecretConfig(name=held, sds_config=ads())
+    if isinstance(held, MeshIssued):
+        return tls_v3.SdsSecretConfig(name=held.what, sds_config=mesh_identities())
     if not isinstance(held, LocalSecret):
         return tls_v3.SdsSecretConfig(name=_name(held), sds_config=ads())
     source = core_v3.ConfigSource(resource_api_version=core_v3.ApiVersion.V3)

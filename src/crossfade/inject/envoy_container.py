@@ -37,10 +37,7 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
         "ENVOY_CONCURRENCY": str(settings.concurrency),
         "ENVOY_ADMIN_ACCESS_PORT": str(settings.admin_port),
         "APPMESH_PLATFORM_APP_MESH_CONTROLLER_VERSION": settings.version,
-        "CROSSFADE_ADS_ADDRESS": settings.ads_address,
-        "CROSSFADE_ADS_CA": settings.ads_ca_pem,
-        "CROSSFADE_ADS_CA_FILE": f"{_TOKEN_DIRECTORY}/{AUTHORITY_KEY}",
-        "CROSSFADE_ADS_TOKEN_FILE": f"{_TOKEN_DIRECTORY}/token",
+        **control_plane("CROSSFADE_ADS", settings),
         **({"ENVOY_ADMIN_ACCESS_LOG_FILE": settings.admin_log} if settings.admin_log else {}),
         **({"ENVOY_ADMIN_ACCESS_ENABLE_IPV6": "true"} if settings.has_admin_ipv6 else {}),
         **({"ENABLE_ENVOY_STATS_TAGS": "1"} if settings.has_stats_tags else {}),
@@ -57,6 +54,16 @@ def environment(resource_path: str, settings: SidecarSettings) -> list[JsonObjec
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in from_fields.items()),
         *tracing_variables(settings.tracing),
     ]
+
+
+def control_plane(prefix: str, settings: SidecarSettings) -> dict[str, str]:
+    """Variables that say where the mesh's control plane is, whom to trust and by what to be known."""
+    return {
+        f"{prefix}_ADDRESS": settings.ads_address,
+        f"{prefix}_CA": settings.ads_ca_pem,
+        f"{prefix}_CA_FILE": f"{_TOKEN_DIRECTORY}/{AUTHORITY_KEY}",
+        f"{prefix}_TOKEN_FILE": f"{_TOKEN_DIRECTORY}/token",
+    }
 
 
 def token_volume() -> JsonObject:

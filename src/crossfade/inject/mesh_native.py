@@ -1,13 +1,14 @@
 """A gateway's pod that wants no sidecar: its own proxy does what the sidecar would (`crossfade.dev/mesh-native`).
 
-The gateway's controller is told which virtual node it is, as a sidecar is; it compiles the rest by itself.
+The gateway's controller is told which virtual node it is, as a sidecar is; it compiles the rest by itself. Only for its
+identity the proxy turns to the mesh's controller, by a token of its pod as a sidecar does.
 """
 
 from typing import Any, Final
 
 from crossfade.inject.annotations import PodWishes, wishes_from_annotations
 from crossfade.inject.decision import InjectionDenied
-from crossfade.inject.envoy_container import sds_socket
+from crossfade.inject.envoy_container import control_plane, sds_socket, token_mount, token_volume
 from crossfade.inject.sds import sds_mount, sds_variable, sds_volume
 from crossfade.inject.settings import SidecarSettings
 from crossfade_kube.meta import JsonObject
@@ -16,6 +17,7 @@ KEY: Final = "crossfade.dev/mesh-native"
 NODE_VARIABLE: Final = "APPMESH_VIRTUAL_NODE_NAME"
 CONTROLLER: Final = "ingress-controller"
 PROXY: Final = "proxy"
+_IDENTITIES: Final = {"name": "CROSSFADE_MESH_IDENTITIES", "value": "enabled"}
 _VALUES: Final = {"true": True, "false": False}
 
 
@@ -41,14 +43,16 @@ def mesh_native_patch(pod: JsonObject, *, resource_path: str, settings: SidecarS
         )
     socket = sds_socket(wishes, settings)
     node = {"name": NODE_VARIABLE, "value": resource_path}
+    of_mesh = [{"name": name, "value": value} for name, value in control_plane("CROSSFADE_MESH", settings).items()]
     mounts = [
+        token_mount(),
         *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.secret_mounts),
         *({"name": mount.source, "mountPath": mount.path, "readOnly": True} for mount in wishes.volume_mounts),
         *([sds_mount(socket)] if socket else []),
     ]
     wanted = {
-        CONTROLLER: ([node], []),
-        PROXY: ([node, *([sds_variable(socket)] if socket else [])], mounts),
+        CONTROLLER: ([node, _IDENTITIES], []),
+        PROXY: ([node, *of_mesh, *([sds_variable(socket)] if socket else [])], mounts),
     }
     patch: list[JsonObject] = []
     for index, container in enumerate(containers):
@@ -73,6 +77,7 @@ def _add_volumes(spec: dict[str, Any], wishes: PodWishes, socket: str) -> list[J
     known = {volume["name"] for volume in volumes}
     secrets = dict.fromkeys(mount.source for mount in wishes.secret_mounts)
     wanted = [
+        token_volume(),
         *({"name": name, "secret": {"secretName": name}} for name in secrets),
         *([sds_volume(socket)] if socket else []),
     ]

@@ -45,18 +45,40 @@ STATISTICS_VARIABLE: Final = "CROSSFADE_ENVOY_STATS"
 _NO_FILES: Final = ControlPlaneFiles()
 
 
+class ControlPlane(NamedTuple):
+    """`ca_file`, once it is there, counts in place of `ca_pem`. Without either the connection is plain."""
+
+    address: str
+    variable: str
+    ca_pem: str | None = None
+    ca_file: Path | None = None
+    token_file: Path | None = None
+
+    def files(self, folder: Path) -> ControlPlaneFiles:
+        """Raises SettingsError."""
+        found = control_plane_files(folder, ca_pem=self.ca_pem, ca_file=self.ca_file, token=self.token_file)
+        try:
+            found.refresh()
+        except UnreadableError as problem:
+            raise SettingsError(f"cannot read the token {problem}") from None
+        return found
+
+    def peer(self, files: ControlPlaneFiles) -> AdsPeer:
+        """Raises SettingsError."""
+        host, separator, port = self.address.rpartition(":")
+        if not separator or not port.isdigit():
+            raise SettingsError(f"{self.variable} is {self.address!r}: it must be host:port")
+        return AdsPeer(host.strip("[]"), int(port), *files.targets)
+
+
 class ProxySettings(NamedTuple):
     """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers; `more_ips` too.
 
-    `told` are the settings of Kong that the controller carries out. `ads_ca_file`, once it is there, counts in place of
-    `ads_ca_pem`.
+    `told` are the settings of Kong that the controller carries out. `mesh` is asked for a gateway's identity.
     """
 
     node_id: str
-    ads_address: str
-    ads_ca_pem: str | None
-    ads_ca_file: Path | None
-    token_file: Path | None
+    ads: ControlPlane
     admin_port: int
     pod_ip: str | None
     status: tuple[Listen, ...]
@@ -74,6 +96,7 @@ class ProxySettings(NamedTuple):
     name_servers: tuple[tuple[str, int], ...] = ()
     told: Told = Told({})
     sds_socket: str = ""
+    mesh: ControlPlane | None = None
     probes: tuple[ProbedPort, ...] = ()
     more_ips: tuple[str, ...] = ()
     admin_log: str = ""
@@ -107,10 +130,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     stands_alone = is_gateway or "/virtualGateway/" in environment.get("APPMESH_VIRTUAL_NODE_NAME", "")
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
-        ads_address=address,
-        ads_ca_pem=_pem(environment.get("CROSSFADE_ADS_CA")),
-        ads_ca_file=_path(environment, "CROSSFADE_ADS_CA_FILE"),
-        token_file=_path(environment, "CROSSFADE_ADS_TOKEN_FILE"),
+        ads=_control_plane(environment, "CROSSFADE_ADS", address),
         admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
         status=_with_included(_status(environment, kong), included) if is_gateway else (),
@@ -130,6 +150,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         name_servers=kong.dns_resolver,
         told=_told(reading),
         sds_socket=environment.get("APPMESH_SDS_SOCKET_PATH") or ("" if is_gateway else SDS_SOCKET),
+        mesh=_mesh(environment) if is_gateway else None,
         probes=_probes(environment.get("CROSSFADE_PROBES", "")),
         more_ips=() if is_gateway else _more_ips(environment),
         admin_log=environment.get("ENVOY_ADMIN_ACCESS_LOG_FILE", ""),
@@ -139,6 +160,22 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         keeps_all_statistics=keeps_all_statistics(environment),
         own_names=_own_names(environment.get("APPMESH_VIRTUAL_NODE_NAME", ""), namespace),
     )
+
+
+def _control_plane(environment: Mapping[str, str], prefix: str, address: str) -> ControlPlane:
+    return ControlPlane(
+        address,
+        f"{prefix}_ADDRESS",
+        _pem(environment.get(f"{prefix}_CA"), f"{prefix}_CA"),
+        _path(environment, f"{prefix}_CA_FILE"),
+        _path(environment, f"{prefix}_TOKEN_FILE"),
+    )
+
+
+def _mesh(environment: Mapping[str, str]) -> ControlPlane | None:
+    """Of a gateway without a sidecar, as its injector says it."""
+    address = environment.get("CROSSFADE_MESH_ADDRESS")
+    return _control_plane(environment, "CROSSFADE_MESH", address) if address else None
 
 
 def _more_ips(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -253,7 +290,7 @@ def _path(environment: Mapping[str, str], name: str) -> Path | None:
     return Path(text) if (text := environment.get(name)) else None
 
 
-def _pem(value: str | None) -> str | None:
+def _pem(value: str | None, variable: str) -> str | None:
     """The certificate itself or the name of a file with it."""
     if not value:
         return None
@@ -262,24 +299,24 @@ def _pem(value: str | None) -> str | None:
     try:
         return Path(value).read_text()
     except OSError as error:
-        raise SettingsError(f"CROSSFADE_ADS_CA: cannot read {value}: {error.strerror}") from None
+        raise SettingsError(f"{variable}: cannot read {value}: {error.strerror}") from None
 
 
 def status_pages(listens: tuple[Listen, ...]) -> tuple[AdminPages, ...]:
     return tuple(AdminPages(one.address, one.port, STATUS_PATHS, one.takes_ipv4_too) for one in listens)
 
 
-def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = _NO_FILES) -> str:
-    host, separator, port = settings.ads_address.rpartition(":")
-    if not separator or not port.isdigit():
-        raise SettingsError(f"CROSSFADE_ADS_ADDRESS is {settings.ads_address!r}: it must be host:port")
+def bootstrap_from_settings(
+    settings: ProxySettings, files: ControlPlaneFiles = _NO_FILES, of_mesh: ControlPlaneFiles = _NO_FILES
+) -> str:
+    """`of_mesh` are those of the connection to `settings.mesh`."""
     pages = status_pages(settings.status)
     for address in (*([settings.pod_ip] if settings.pod_ip is not None else ()), *settings.more_ips):
         pages = (*pages, AdminPages(address, settings.admin_port, STATS_PATHS))
     return json.dumps(
         bootstrap(
             node_id=settings.node_id,
-            ads=AdsPeer(host.strip("[]"), int(port), *files.targets),
+            ads=settings.ads.peer(files),
             admin_port=settings.admin_port,
             pages=pages,
             socket_mark=settings.socket_mark,
@@ -297,6 +334,7 @@ def bootstrap_from_settings(settings: ProxySettings, files: ControlPlaneFiles = 
             service=settings.traced.service or NO_SERVICE,
             tracer=settings.traced.tracer,
             keeps_all_statistics=settings.keeps_all_statistics,
+            identities=None if settings.mesh is None else settings.mesh.peer(of_mesh),
         )
     )
 
@@ -338,14 +376,13 @@ def _say(text: str) -> None:
 
 
 def _run(settings: ProxySettings, workdir: Path) -> int:
-    files = control_plane_files(
-        workdir, ca_pem=settings.ads_ca_pem, ca_file=settings.ads_ca_file, token=settings.token_file
-    )
-    try:
+    files = settings.ads.files(workdir)
+    of_mesh = _NO_FILES if settings.mesh is None else settings.mesh.files(workdir / "mesh")
+    text = bootstrap_from_settings(settings, files, of_mesh)
+
+    def refresh() -> None:
         files.refresh()
-    except UnreadableError as problem:
-        raise SettingsError(f"cannot read the token {problem}") from None
-    text = bootstrap_from_settings(settings, files)
+        of_mesh.refresh()
 
     def start() -> EnvoyProcess:
         return EnvoyProcess.start(
@@ -366,7 +403,7 @@ def _run(settings: ProxySettings, workdir: Path) -> int:
     )
     state = _state_folder(settings.state_folder)
     try:
-        return Launcher(start, end, refresh=files.refresh, state=state).run()
+        return Launcher(start, end, refresh=refresh, state=state).run()
     finally:
         if state is not None:
             state.close()

@@ -66,7 +66,8 @@ class ControlPlaneFiles(NamedTuple):
 def control_plane_files(
     folder: Path, *, ca_pem: str | None, ca_file: Path | None, token: Path | None
 ) -> ControlPlaneFiles:
-    """`ca_pem` was told when the pod was made; `ca_file` tells what has become of it."""
+    """`ca_pem` was told when the pod was made; `ca_file` tells what has become of it. Makes `folder`."""
+    folder.mkdir(exist_ok=True)
     return ControlPlaneFiles(
         WatchedFile(ca_file, folder / "authority.json", authority_secret, instead=ca_pem) if ca_pem else None,
         WatchedFile(token, folder / "token.json", token_secret) if token else None,

@@ -15,6 +15,7 @@ from crossfade.xds.records import Receive, records_handlers
 from crossfade.xds.session import Rejected, Session
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+SECRETS_SERVICE: Final = "envoy.service.secret.v3.SecretDiscoveryService"
 # How long listeners and routes wait for clusters that warm slowly.
 HOLD_S: Final = 2.0
 OPTIONS: Final = (
@@ -49,11 +50,13 @@ class AdsServer:
         authenticate: Authenticate,
         credentials: grpc.ServerCredentials | None = None,
         receive: Receive | None = None,
+        serves_secrets: bool = False,
     ) -> "AdsServer":
         """`receive` gets what proxies tell of requests.
 
         `address` is `host:port` (port 0: any) or `unix:/path`. `OSError` if it is taken.
 
+        With `serves_secrets` proxies that have all else from another server may ask for their secrets (SDS).
         Without `credentials` only an address that nobody else can reach is accepted (`ValueError`).
         """
         if credentials is None and not is_private_address(address):
@@ -62,6 +65,9 @@ class AdsServer:
         server.add_generic_rpc_handlers((_handlers(publisher, authenticate, stopping),))
         if receive is not None:
             server.add_generic_rpc_handlers((records_handlers(receive, authenticate),))
+        if serves_secrets:
+            handlers = _handlers(publisher, authenticate, stopping, secrets_alone=True)
+            server.add_generic_rpc_handlers((handlers,))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
@@ -75,7 +81,9 @@ class AdsServer:
         await self._server.stop(grace_s)
 
 
-def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asyncio.Event) -> grpc.GenericRpcHandler:
+def _handlers(
+    publisher: Publisher, authenticate: Authenticate, stopping: asyncio.Event, *, secrets_alone: bool = False
+) -> grpc.GenericRpcHandler:
     async def stream(_: Any, context: grpc.aio.ServicerContext[Any, bytes]) -> None:
         try:
             proxy = await authenticate(metadata_of(context))
@@ -83,7 +91,7 @@ def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asynci
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         subscription = publisher.connect(proxy)
         try:
-            await _Stream(context, subscription).run(until=stopping)
+            await _Stream(context, subscription, secrets_alone=secrets_alone).run(until=stopping)
         except PeerRefusedError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:
@@ -94,7 +102,8 @@ def _handlers(publisher: Publisher, authenticate: Authenticate, stopping: asynci
         request_deserializer=discovery_v3.DeltaDiscoveryRequest.FromString,
         response_serializer=None,
     )
-    return grpc.method_handlers_generic_handler(SERVICE, {"DeltaAggregatedResources": method})
+    service, name = (SECRETS_SERVICE, "DeltaSecrets") if secrets_alone else (SERVICE, "DeltaAggregatedResources")
+    return grpc.method_handlers_generic_handler(service, {name: method})
 
 
 def _told(node: core_v3.Node) -> dict[str, str]:
@@ -105,10 +114,12 @@ def _told(node: core_v3.Node) -> dict[str, str]:
 class _Stream:
     """Two tasks share the session: one reads requests, one waits for news. Writes keep their order by the lock."""
 
-    def __init__(self, context: grpc.aio.ServicerContext[Any, bytes], subscription: Subscription) -> None:
+    def __init__(
+        self, context: grpc.aio.ServicerContext[Any, bytes], subscription: Subscription, *, secrets_alone: bool
+    ) -> None:
         self._context = context
         self._subscription = subscription
-        self._session = Session(subscription.note_response)
+        self._session = Session(subscription.note_response, secrets_alone=secrets_alone)
         self._writing = asyncio.Lock()
         self._hold: asyncio.TimerHandle | None = None
 

@@ -31,6 +31,7 @@ ROUTING: Final = frozenset({ResourceType.LISTENER, ResourceType.EXTENSION, Resou
 SENT_ALONE: Final = ROUTING | {ResourceType.SECRET}
 WILDCARD: Final = "*"
 UNKNOWN_VERSION: Final = ""
+SECRETS_ALONE: Final = frozenset({ResourceType.SECRET})
 
 
 class Accepted(NamedTuple):
@@ -84,9 +85,20 @@ class _Interest:
 class Session:
     """State of one stream."""
 
-    def __init__(self, on_response: Callable[[ResourceType, int], None] = lambda _kind, _size: None) -> None:
-        """`on_response` gets the type and the size in bytes of each that is made."""
+    def __init__(
+        self,
+        on_response: Callable[[ResourceType, int], None] = lambda _kind, _size: None,
+        *,
+        secrets_alone: bool = False,
+    ) -> None:
+        """`on_response` gets the type and the size in bytes of each that is made.
+
+        With `secrets_alone` another control plane decides what the proxy does with them: it is asked for no other type,
+        and keeps, or waits for, a secret that is not there.
+        """
         self._on_response = on_response
+        self._kinds = SECRETS_ALONE if secrets_alone else frozenset(ResourceType)
+        self._takes_away = not secrets_alone
         self._interests: dict[ResourceType, _Interest] = {}
         self._wanted: ResourceSet | None = None
         self._sent: dict[str, _Sent] = {}
@@ -125,6 +137,8 @@ class Session:
         try:
             kind = ResourceType(request.type_url)
         except ValueError:
+            return []
+        if kind not in self._kinds:
             return []
         verdicts = self._answered(request)
         interest = self._interests.get(kind)
@@ -209,7 +223,7 @@ class Session:
             if kind in FIRST and self._awaits(FIRST[kind]):
                 return responses
             responses += self._additions(kind, self._wanted)
-        if not self._awaits(ROUTING | {ResourceType.CLUSTER}):
+        if self._takes_away and not self._awaits(ROUTING | {ResourceType.CLUSTER}):
             for kind in reversed(PUSH_ORDER):
                 responses += self._removals(kind)
         return responses
@@ -231,7 +245,7 @@ class Session:
         wanted = wanted_set.of(kind)
         candidates = self._candidates(interest, kind, wanted_set)
         changed = {name: wanted[name] for name in candidates if self._needs(interest, name, wanted)}
-        missing = sorted(interest.owed.difference(wanted))
+        missing = sorted(interest.owed.difference(wanted)) if self._takes_away else []
         interest.owed.clear()
         interest.base = wanted_set
         if kind is ResourceType.ENDPOINTS:

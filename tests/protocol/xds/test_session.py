@@ -1,6 +1,6 @@
 """Single rules of the delta protocol that the state machine does not show by name."""
 
-from crossfade.envoy.proto import cluster_v3, discovery_v3, route_v3
+from crossfade.envoy.proto import cluster_v3, discovery_v3, route_v3, tls_v3
 from crossfade.envoy.resource_set import EMPTY, ResourceSet, ResourceType, encoded
 from crossfade.xds.session import Accepted, Rejected, Session
 
@@ -120,3 +120,21 @@ def test_a_refused_resource_is_sent_again_once_it_changed() -> None:
     session.receive(reply(first, "no"))
     session.update(ResourceSet({CLUSTER: {"a": encoded("a", cluster_v3.Cluster(name="a", alt_stat_name="new"))}}))
     assert [names(one) for one in written(session)] == [["a"]]
+
+
+def secrets(*names: str) -> ResourceSet:
+    return ResourceSet({ResourceType.SECRET: {name: encoded(name, tls_v3.Secret(name=name)) for name in names}})
+
+
+def test_who_asks_for_secrets_alone_waits_for_them_and_keeps_them() -> None:
+    session = Session(secrets_alone=True)
+    session.update(resources("c"))
+    assert ask(session, CLUSTER) == []
+    assert ask(session, ResourceType.SECRET, "identity") == [], "to say that there is none would end the waiting"
+    session.update(secrets("another", "identity"))
+    (response,) = written(session)
+    assert names(response) == ["identity"]
+    session.receive(reply(response))
+    assert session.is_settled
+    session.update(EMPTY)
+    assert written(session) == []

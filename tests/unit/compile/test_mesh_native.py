@@ -11,7 +11,7 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.memo import Memo
 from crossfade.compile.mesh_native import OwnNode, merged
 from crossfade.compile.mesh_native.asks import tell_asks, without_asks
-from crossfade.compile.model import ProxyModel, TcpHandler
+from crossfade.compile.model import Issued, MeshIssued, ProxyModel, TcpHandler
 from crossfade.compile.routing.matches import (
     HeaderMatch,
     PathMatchKind,
@@ -35,6 +35,7 @@ from crossfade.compile.routing.routes import (
 from crossfade.compile.routing.tables import GatewayTables, MeshRoutes
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
 from crossfade.envoy.resource_set import ResourceType
+from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.explain.explainer import Explainer
 from crossfade.explain.mesh import mesh_found
@@ -244,13 +245,32 @@ def test_a_virtual_node_that_goes_leaves_its_last_routes() -> None:
     assert OwnNode(NODE, "cluster.local").sidecar(snapshot) is None
 
 
-def test_who_asks_for_an_identity_gets_nothing() -> None:
+def with_identities() -> list[Json]:
     objects = mesh()
     objects[0]["metadata"]["annotations"] = {"crossfade.dev/mesh-tls": "strict"}
     for one in objects:
         if one["metadata"]["name"] == "v1":
             one["spec"]["podSelector"] = {"matchLabels": {"app": "v1"}}
-    found = compiled(*objects, *service("jazz", [9080], HEADER))
+    return objects
+
+
+def test_who_asks_for_an_identity_is_shown_that_of_the_meshs_controller() -> None:
+    own = OwnNode(NODE, "cluster.local", has_identity=True)
+    found = compiled(*with_identities(), *service("jazz", [9080], HEADER), node=own)
+    (cluster,) = [one for one in found.model.clusters if one.name == V1]
+    assert [one.address for one in cluster.endpoints] == ["v1.example.com."]
+    assert cluster.mesh_tls is not None
+    assert cluster.mesh_tls.certificate == MeshIssued(Issued.IDENTITY)
+    assert cluster.mesh_tls.peers is not None
+    assert cluster.mesh_tls.peers.authorities == MeshIssued(Issued.AUTHORITIES)
+    assert cluster.mesh_tls.peers.names == ("spiffe://m/ns/prod/virtual-node/v1",)
+    assert "mesh.no-identity" not in codes(found.diagnostics)
+    framed = resources_from_model(found.model, options=EnvoyOptions()).of(ResourceType.CLUSTER)[V1].framed
+    assert framed.count(b"crossfade_mesh_identities") == 2
+
+
+def test_who_asks_for_an_identity_gets_nothing_where_the_pod_was_not_told_of_any() -> None:
+    found = compiled(*with_identities(), *service("jazz", [9080], HEADER))
     (cluster,) = [one for one in found.model.clusters if one.name == V1]
     assert cluster.endpoints == ()
     assert cluster.mesh_tls is None

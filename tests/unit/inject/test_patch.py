@@ -320,8 +320,16 @@ def test_a_mesh_native_gateway_is_told_its_node_and_gets_no_sidecar() -> None:
     found = merged(gateway_pod())
     assert [one["name"] for one in found["spec"]["containers"]] == ["ingress-controller", "proxy"]
     assert "initContainers" not in found["spec"]
-    assert env(container(found, "ingress-controller")) == {"A": "1", "APPMESH_VIRTUAL_NODE_NAME": PATH}
-    assert env(container(found, "proxy")) == {"APPMESH_VIRTUAL_NODE_NAME": PATH}
+    told = {"A": "1", "APPMESH_VIRTUAL_NODE_NAME": PATH, "CROSSFADE_MESH_IDENTITIES": "enabled"}
+    assert env(container(found, "ingress-controller")) == told
+    proxy = env(container(found, "proxy"))
+    assert proxy["APPMESH_VIRTUAL_NODE_NAME"] == PATH
+    assert proxy["CROSSFADE_MESH_ADDRESS"] == SETTINGS.ads_address
+    assert proxy["CROSSFADE_MESH_CA"] == SETTINGS.ads_ca_pem
+    # Of the same volume as a sidecar's.
+    of_sidecar = env(sidecar(injected(pod())))
+    for name in ("CA_FILE", "TOKEN_FILE"):
+        assert proxy[f"CROSSFADE_MESH_{name}"] == of_sidecar[f"CROSSFADE_ADS_{name}"]
     assert mesh_native_patch(found, resource_path=PATH, settings=SETTINGS) == []
 
 
@@ -331,12 +339,14 @@ def test_its_proxy_sees_the_files_and_the_agent_that_a_sidecar_would() -> None:
     found = merged(original, structs.replace(SETTINGS, sds_socket="/run/agent.sock"))
     proxy = container(found, "proxy")
     assert {one["name"]: one["mountPath"] for one in proxy["volumeMounts"]} == {
+        "crossfade-token": "/var/run/secrets/crossfade",
         "certs": "/certs",
         "own": "/own",
         "appmesh-sds-socket-volume": "/run/agent.sock",
     }
     assert env(proxy)["APPMESH_SDS_SOCKET_PATH"] == "/run/agent.sock"
-    assert {one["name"] for one in found["spec"]["volumes"]} == {"own", "certs", "appmesh-sds-socket-volume"}
+    volumes = {one["name"] for one in found["spec"]["volumes"]}
+    assert volumes == {"own", "crossfade-token", "certs", "appmesh-sds-socket-volume"}
     assert "volumeMounts" not in container(found, "ingress-controller")
 
 

@@ -22,7 +22,7 @@ SIDECAR = {
 def test_a_sidecar() -> None:
     settings = settings_from_environment(SIDECAR, is_gateway=False)
     assert settings.node_id == "prod/jazz-v1-x"
-    assert settings.token_file == Path("/var/run/secrets/token")
+    assert settings.ads.token_file == Path("/var/run/secrets/token")
     assert (settings.admin_port, settings.concurrency, settings.log_level) == (9901, 1, "info")
     assert settings.status == ()
     made = json.loads(bootstrap_from_settings(settings))
@@ -54,10 +54,26 @@ def test_another_word_for_statistics_is_an_error() -> None:
 
 def test_a_gateway_needs_no_settings() -> None:
     settings = settings_from_environment({}, is_gateway=True)
-    assert settings.ads_address == "127.0.0.1:18001"
+    assert settings.ads.address == "127.0.0.1:18001"
     made = json.loads(bootstrap_from_settings(settings))
     (status,) = made["static_resources"]["listeners"]
     assert status["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8100}
+
+
+def test_a_gateway_without_a_sidecar_asks_the_meshs_controller_who_it_is() -> None:
+    environment = {name.replace("_ADS_", "_MESH_"): value for name, value in SIDECAR.items()}
+    settings = settings_from_environment(environment, is_gateway=True)
+    assert settings.mesh is not None
+    assert settings.ads.ca_pem is None
+    made = json.loads(bootstrap_from_settings(settings))
+    ads, mesh, *_ = made["static_resources"]["clusters"]
+    assert (ads["name"], mesh["name"]) == ("crossfade_ads", "crossfade_mesh_identities")
+    (endpoint,) = mesh["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint["endpoint"]["address"]["socket_address"]["port_value"] == 18000
+    assert settings_from_environment(environment | SIDECAR, is_gateway=False).mesh is None
+    wrong = settings_from_environment({**environment, "CROSSFADE_MESH_ADDRESS": "nowhere"}, is_gateway=True)
+    with pytest.raises(SettingsError, match="CROSSFADE_MESH_ADDRESS is 'nowhere': it must be host:port"):
+        bootstrap_from_settings(wrong)
 
 
 def test_a_gateway_tells_its_settings_of_kong_and_keeps_its_secrets() -> None:
@@ -119,7 +135,8 @@ def test_under_which_names_requests_are_counted(path: str, expected: tuple[str, 
 def test_the_certificate_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
     file.write_text("PEM")
-    assert settings_from_environment(SIDECAR | {"CROSSFADE_ADS_CA": str(file)}, is_gateway=False).ads_ca_pem == "PEM"
+    settings = settings_from_environment(SIDECAR | {"CROSSFADE_ADS_CA": str(file)}, is_gateway=False)
+    assert settings.ads.ca_pem == "PEM"
     with pytest.raises(SettingsError, match="cannot read"):
         settings_from_environment(SIDECAR | {"CROSSFADE_ADS_CA": str(tmp_path / "none")}, is_gateway=False)
 

@@ -59,6 +59,8 @@ class CompileSettings(Struct, frozen=True):
     """Which Secrets hold what the plugin acme keeps; without any it can ask for nothing."""
     mesh_node: str = ""
     """`mesh/<mesh>/virtualNode/<node>` where the gateway does for itself what that node's sidecar would."""
+    has_mesh_identity: bool = False
+    """The proxy can ask the mesh's controller who it is to its peers."""
     cluster_domain: str = "cluster.local"
 
     records: bool = False

@@ -19,7 +19,8 @@ from crossfade.compile.model import (
     FilterChain,
     HttpHandler,
     Issued,
-    ProxyModel,
+    MeshIssued,
+    MeshTls,
     TcpHandler,
 )
 from crossfade.compile.routing.routes import Forward, Route, RouteTable
@@ -68,7 +69,7 @@ def egress_of(sidecar: OwnSidecar) -> Egress:
         passes_on=any(chain.destination_port is None and not chain.server_names for chain in chains),
         named=named,
         passthrough=frozenset(one.name for one in model.clusters if one.discovery is Discovery.ORIGINAL_DST),
-        clusters={one.name: one for one in _clusters(model, sidecar.endpoints)},
+        clusters={one.name: one for one in _clusters(sidecar)},
     )
 
 
@@ -95,20 +96,31 @@ def _idle_s(route: Route) -> float:
 
 
 def needs_identity(cluster: Cluster) -> bool:
-    """Which the mesh's controller makes for sidecars alone: without one nothing may be sent."""
-    tls = cluster.mesh_tls
-    if tls is None:
-        return False
-    return isinstance(tls.certificate, Issued) or (tls.peers is not None and isinstance(tls.peers.authorities, Issued))
+    """Without one nothing may be sent."""
+    return cluster.mesh_tls is not None and _from_mesh(cluster.mesh_tls) != cluster.mesh_tls
 
 
-def _clusters(model: ProxyModel, endpoints: Mapping[str, tuple[Endpoint, ...]]) -> Iterator[Cluster]:
-    """With their endpoints: no other proxy shares them with this one."""
-    for cluster in model.clusters:
-        if needs_identity(cluster):
+def _clusters(sidecar: OwnSidecar) -> Iterator[Cluster]:
+    for cluster in sidecar.model.clusters:
+        if needs_identity(cluster) and not sidecar.has_identity:
             yield replace(cluster, discovery=Discovery.EDS, endpoints=(), shares_endpoints=False, mesh_tls=None)
-        elif cluster.shares_endpoints:
-            own = endpoints.get(cluster.endpoints_name, ())
-            yield replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False)
         elif cluster.discovery not in (Discovery.ORIGINAL_DST, Discovery.BY_NAME):
-            yield cluster
+            yield _own(cluster, sidecar.endpoints)
+
+
+def _own(cluster: Cluster, endpoints: Mapping[str, tuple[Endpoint, ...]]) -> Cluster:
+    """With its endpoints: no other proxy shares them with this one."""
+    if cluster.shares_endpoints:
+        own = endpoints.get(cluster.endpoints_name, ())
+        cluster = replace(cluster, endpoints=own, shares_endpoints=False, prefers_own_zone=False)
+    return cluster if cluster.mesh_tls is None else replace(cluster, mesh_tls=_from_mesh(cluster.mesh_tls))
+
+
+def _from_mesh(tls: MeshTls) -> MeshTls:
+    """What is issued comes from the mesh's controller, all else from the gateway's."""
+    certificate, peers = tls.certificate, tls.peers
+    if isinstance(certificate, Issued):
+        certificate = MeshIssued(certificate)
+    if peers is not None and isinstance(peers.authorities, Issued):
+        peers = replace(peers, authorities=MeshIssued(peers.authorities))
+    return replace(tls, certificate=certificate, peers=peers)

@@ -29,7 +29,6 @@ from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.routes import Forward, Respond, Route, VirtualHost
 from crossfade_kube.meta import ObjectRef
 
-_ANNOTATION: Final = "crossfade.dev/mesh-native"
 _NO_HOST: Final = "mesh-no-host"
 _CLOSED: Final = "mesh-closed"
 
@@ -58,13 +57,13 @@ def merged(compiled: CompiledGateway, sidecar: OwnSidecar, memo: Memo) -> Compil
 
 
 def _tell_identity(sidecar: OwnSidecar, diagnostics: Diagnostics) -> None:
-    if any(map(needs_identity, sidecar.model.clusters)):
+    if not sidecar.has_identity and any(map(needs_identity, sidecar.model.clusters)):
         diagnostics.error(
             sidecar.node,
             "mesh.no-identity",
-            "a gateway without a sidecar has no identity of its mesh, which virtual nodes ask for",
+            "virtual nodes ask for an identity of the mesh, and the gateway's pod was not told where to get one",
             effect="requests to them get 503",
-            hint=f"take the annotation {_ANNOTATION} off the gateway's pods, so that they get a sidecar",
+            hint="delete the pod, so that the mesh's controller injects it anew",
         )
 
 

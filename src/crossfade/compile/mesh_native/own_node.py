@@ -12,12 +12,16 @@ from crossfade_kube.meta import ObjectRef
 
 
 class OwnSidecar(Struct, frozen=True, eq=False):
-    """`node` is the VirtualNode; `endpoints` are those of clusters that share theirs with other proxies, by name."""
+    """`node` is the VirtualNode; `endpoints` are those of clusters that share theirs with other proxies, by name.
+
+    `has_identity`: the gateway's proxy can ask the mesh's controller for one.
+    """
 
     node: ObjectRef
     model: ProxyModel
     endpoints: Mapping[str, tuple[Endpoint, ...]]
     faults: tuple[Fault, ...] = ()
+    has_identity: bool = False
 
 
 class OwnNode:
@@ -27,8 +31,9 @@ class OwnNode:
     sidecar keeps what it has.
     """
 
-    def __init__(self, path: str, domain: str) -> None:
+    def __init__(self, path: str, domain: str, *, has_identity: bool = False) -> None:
         self.path = path
+        self._has_identity = has_identity
         self._compiler = MeshCompiler(ArnScope(), ClusterView(domain))
         self._last: OwnSidecar | None = None
 
@@ -38,7 +43,7 @@ class OwnNode:
         owner, model = mesh.owners.get(self.path), mesh.proxies.get(self.path)
         if owner is not None and model is not None:
             endpoints = mesh.endpoints.get(self.path.split("/")[1], {})
-            found = OwnSidecar(owner, model, endpoints, mesh.faults)
+            found = OwnSidecar(owner, model, endpoints, mesh.faults, self._has_identity)
             if self._last is None or not _are_same(self._last, found):
                 self._last = found
         return self._last

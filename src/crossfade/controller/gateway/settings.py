@@ -103,6 +103,7 @@ class GatewaySettings(Struct, frozen=True):
                 acme_secrets=secret_names(namespace, environ.get("CROSSFADE_ACME_SECRETS") or ACME_SECRETS),
                 mesh_node=_mesh_node(environ),
                 records=bool(records_port(environ)),
+                has_mesh_identity=environ.get("CROSSFADE_MESH_IDENTITIES") == "enabled",
                 cluster_domain=_cluster_domain(environ),
             ),
             lease=NamespacedName(namespace, environ.get("CONTROLLER_ELECTION_ID") or ELECTION_ID),

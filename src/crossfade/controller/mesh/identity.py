@@ -10,6 +10,8 @@ from crossfade.compile.mesh import MeshModel
 from crossfade.controller.mesh.pod_identity import PodIdentity
 from crossfade.controller.mesh.token_keys import TokenKeys
 from crossfade.inject.envoy_container import ENVOY_NAME
+from crossfade.inject.mesh_native import KEY as MESH_NATIVE
+from crossfade.inject.mesh_native import PROXY
 from crossfade.inject.settings import TOKEN_AUDIENCE
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, bearer_token
 from crossfade_kube.client import Client
@@ -115,9 +117,11 @@ def resource_path(pod: JsonObject, identity: PodIdentity) -> str:
     if pod["metadata"].get("uid") != identity.uid:
         raise NotAuthenticatedError("the pod of this token does not exist any more")
     spec: JsonObject = pod["spec"]
+    annotations: dict[str, str] = pod["metadata"].get("annotations") or {}
+    names = {ENVOY_NAME, PROXY} if MESH_NATIVE in annotations else {ENVOY_NAME}
     # A native sidecar is one of the init containers.
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        if container["name"] == ENVOY_NAME:
+        if container["name"] in names:
             for variable in container.get("env") or []:
                 if variable["name"] == _NODE_VARIABLE and variable.get("value"):
                     value: str = variable["value"]

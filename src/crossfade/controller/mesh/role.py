@@ -375,6 +375,7 @@ class _MeshRole:
                 authenticate=sidecar_authentication(self._client, lambda: self._loop.model, self._refusals),
                 credentials=tls_credentials(self._certificates.server_pair),
                 receive=self._records.records.receive if self._records is not None else None,
+                serves_secrets=True,
             )
             self._missing.discard("ADS server")
             try:
