@@ -63,6 +63,7 @@ ROOTS = (
     "envoy/extensions/transport_sockets/tls/v3/tls.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
     "envoy/service/discovery/v3/discovery.proto",
+    "envoy/service/load_stats/v3/lrs.proto",
     "envoy/type/matcher/v3/http_inputs.proto",
     "envoy/type/matcher/v3/status_code_input.proto",
     "envoy/type/v3/token_bucket.proto",

@@ -95,6 +95,32 @@ async def test_a_fault_is_withdrawn_when_a_pod_of_the_mesh_cannot_serve_any_more
         await gateway.until("/jazz", status=418)
 
 
+async def test_a_fault_is_withdrawn_when_requests_fail_that_it_leaves_alone(tmp_path: Path) -> None:
+    fault = {"crossfade.dev/fault": _fault("abort 503 50%, stop 30%", lasts_s=600)}
+    async with _jazz(tmp_path, fault) as gateway:
+        gateway.put_service("metal", 9)
+        await gateway.until("/jazz", "fault filter abort", status=503)
+        # Half of the requests fail, and none of them by an application.
+        asked = Counter[int]()
+
+        async def is_reported() -> bool:
+            nonlocal asked
+            asked += await _statuses(gateway, 20)
+            return asked[503] >= 100 and await gateway.stat("load_reporter.responses") >= 3
+
+        await until(is_reported)
+        assert [one.reason for one in gateway.control.faults] == ["FaultBegins"]
+
+        async def is_withdrawn() -> bool:
+            await asyncio.gather(*(gateway.get("/metal") for _ in range(20)))
+            return [one.reason for one in gateway.control.faults] == ["FaultBegins", "FaultWithdrawn"]
+
+        await until(is_withdrawn)
+        told = gateway.control.faults[1].message
+        assert "100% of the requests to VirtualNode prod/metal fail under the fault, more than the 30%" in told
+        assert await _statuses(gateway, 20) == {200: 20}
+
+
 async def test_a_fault_ends_without_a_control_plane(tmp_path: Path) -> None:
     fault = {"crossfade.dev/fault": _fault("abort 418 50%", lasts_s=5)}
     async with _jazz(tmp_path, fault) as gateway:

@@ -110,7 +110,10 @@ class ControlPlane:
 
     async def serve(self, port: int) -> None:
         self._server = await AdsServer.start(
-            publisher=self.loop.publisher, address=f"127.0.0.1:{port}", authenticate=always(GATEWAY)
+            publisher=self.loop.publisher,
+            address=f"127.0.0.1:{port}",
+            authenticate=always(GATEWAY),
+            load_reports=self.loop.load_reports,
         )
 
     async def stop(self) -> None:
@@ -185,6 +188,11 @@ class MeshGateway:
 
     async def get(self, path: str) -> Answer:
         return await get(self._http, self.port, path)
+
+    async def stat(self, name: str) -> int:
+        """Of Envoy's statistics; 0 where there is none."""
+        async with self._http.get(f"http://127.0.0.1:{self._admin_port}/stats?filter=^{name}$") as answer:
+            return int((await answer.text()).partition(": ")[2] or 0)
 
     async def until(self, path: str, body: str = "", *, status: int = 200) -> None:
         async def answered() -> bool:

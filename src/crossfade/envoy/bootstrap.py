@@ -94,13 +94,13 @@ def bootstrap(
     show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
     `sds_socket` is where an agent gives certificates. `probes` are listened for on `probes_address`.
     `admin_log` is a file. A proxy of a mesh `counts_requests`, and those of App Mesh's extension besides.
-    `identities` is the mesh's control plane, where `ads` is another.
+    `identities` is the mesh's control plane, where `ads` is another. A proxy of a mesh reports its load if it is asked.
     """
     static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)
     static_layer |= {} if counts_requests else {REQUESTS_KEY: 0}
     static_layer |= {EXTENSION_KEY: 100} if has_metric_extension else {}
     static_layer |= tracer_runtime(tracer) if tracer is not None else {}
-    manager: Json = {}
+    manager: Json = {} if is_gateway else {"load_stats_config": _ads_config("GRPC")}
     if socket_mark is not None:
         option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
         manager["upstream_bind_config"] = {"socket_options": [option]}
@@ -214,11 +214,11 @@ def _connection_limit() -> Json:
 # --- ADS -------------------------------------------------------------------------------------------------------
 
 
-def _ads_config() -> Json:
+def _ads_config(api_type: str = "DELTA_GRPC") -> Json:
     """Quick retries: at start the control plane, its Service and the proxy come up together."""
     retry = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
     return {
-        "api_type": "DELTA_GRPC",
+        "api_type": api_type,
         "transport_api_version": "V3",
         "set_node_on_first_message_only": True,
         "grpc_services": [{"envoy_grpc": {"cluster_name": ADS_CLUSTER, "retry_policy": retry}}],

@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.tls import v3 as tls_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.upstreams.http import v3 as upstream_http_v3
     from crossfade._generated.envoy.stubs.envoy.service.discovery import v3 as discovery_v3
+    from crossfade._generated.envoy.stubs.envoy.service.load_stats import v3 as load_stats_v3
     from crossfade._generated.envoy.stubs.envoy.type import v3 as type_v3
     from crossfade._generated.envoy.stubs.envoy.type.matcher import v3 as matcher_v3
     from crossfade._generated.envoy.stubs.opentelemetry.proto.collector.logs import v1 as logs_service_v1
@@ -124,6 +125,7 @@ __all__ = [
     "hcm_v3",
     "least_request_v3",
     "listener_v3",
+    "load_stats_v3",
     "local_ratelimit_v3",
     "local_response_v3",
     "log_rate_v3",
@@ -248,6 +250,7 @@ PACKAGES = {
     "hcm_v3": "envoy.extensions.filters.network.http_connection_manager.v3",
     "least_request_v3": "envoy.extensions.load_balancing_policies.least_request.v3",
     "listener_v3": "envoy.config.listener.v3",
+    "load_stats_v3": "envoy.service.load_stats.v3",
     "local_response_v3": "envoy.extensions.http.custom_response.local_response_policy.v3",
     "log_rate_v3": "envoy.extensions.access_loggers.filters.process_ratelimit.v3",
     "logs_service_v1": "opentelemetry.proto.collector.logs.v1",

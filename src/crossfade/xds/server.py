@@ -10,6 +10,8 @@ import grpc.aio
 from crossfade.envoy.names import TOLD_SETTINGS, TRIAL_LISTENER
 from crossfade.envoy.proto import core_v3, discovery_v3
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address, metadata_of
+from crossfade.xds.load_reports import LoadReports
+from crossfade.xds.proven import Proven
 from crossfade.xds.publisher import PeerRefusedError, Publisher, Subscription
 from crossfade.xds.records import Receive, records_handlers
 from crossfade.xds.session import Rejected, Session
@@ -36,8 +38,11 @@ log = logging.getLogger("crossfade.xds")
 class AdsServer:
     """Serves from `start` to `stop`, on the loop that it was started on."""
 
-    def __init__(self, server: grpc.aio.Server, port: int, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, port: int, stopping: asyncio.Event, load_reports: LoadReports | None
+    ) -> None:
         self._server = server
+        self._load_reports = load_reports
         self._stopping = stopping
         self.port = port
 
@@ -51,47 +56,60 @@ class AdsServer:
         credentials: grpc.ServerCredentials | None = None,
         receive: Receive | None = None,
         serves_secrets: bool = False,
+        load_reports: LoadReports | None = None,
     ) -> "AdsServer":
         """`receive` gets what proxies tell of requests.
 
         `address` is `host:port` (port 0: any) or `unix:/path`. `OSError` if it is taken.
 
         With `serves_secrets` proxies that have all else from another server may ask for their secrets (SDS).
+        `load_reports` are asked for by streams of proxies whose ADS streams are open here.
         Without `credentials` only an address that nobody else can reach is accepted (`ValueError`).
         """
         if credentials is None and not is_private_address(address):
             raise ValueError(f"{address}: an ADS server without TLS may only listen on loopback or a unix socket")
-        server, stopping = grpc.aio.server(options=OPTIONS), asyncio.Event()
-        server.add_generic_rpc_handlers((_handlers(publisher, authenticate, stopping),))
+        server, stopping, proven = grpc.aio.server(options=OPTIONS), asyncio.Event(), Proven()
+        server.add_generic_rpc_handlers((_handlers(publisher, authenticate, stopping, proven),))
         if receive is not None:
             server.add_generic_rpc_handlers((records_handlers(receive, authenticate),))
         if serves_secrets:
-            handlers = _handlers(publisher, authenticate, stopping, secrets_alone=True)
+            handlers = _handlers(publisher, authenticate, stopping, proven, secrets_alone=True)
             server.add_generic_rpc_handlers((handlers,))
+        if load_reports is not None:
+            server.add_generic_rpc_handlers((load_reports.handlers(proven),))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}") from error
         await server.start()
-        return cls(server, port, stopping)
+        return cls(server, port, stopping, load_reports)
 
     async def stop(self, grace_s: float = 1) -> None:
         """Ends all streams in order. Proxies keep their configuration and reconnect by themselves."""
         self._stopping.set()
+        if self._load_reports is not None:
+            self._load_reports.stop()
         await self._server.stop(grace_s)
 
 
 def _handlers(
-    publisher: Publisher, authenticate: Authenticate, stopping: asyncio.Event, *, secrets_alone: bool = False
+    publisher: Publisher,
+    authenticate: Authenticate,
+    stopping: asyncio.Event,
+    proven: Proven,
+    *,
+    secrets_alone: bool = False,
 ) -> grpc.GenericRpcHandler:
     async def stream(_: Any, context: grpc.aio.ServicerContext[Any, bytes]) -> None:
+        metadata = metadata_of(context)
         try:
-            proxy = await authenticate(metadata_of(context))
+            proxy = await authenticate(metadata)
         except NotAuthenticatedError as error:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         subscription = publisher.connect(proxy)
         try:
-            await _Stream(context, subscription, secrets_alone=secrets_alone).run(until=stopping)
+            with proven.known(metadata, proxy):
+                await _Stream(context, subscription, secrets_alone=secrets_alone).run(until=stopping)
         except PeerRefusedError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         finally:

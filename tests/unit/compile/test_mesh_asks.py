@@ -17,6 +17,10 @@ START = 1_795_888_800
     ("text", "found"),
     [
         (f"abort 503 5%, {SIX}", Fault(START, START + 900, abort_status=503, abort_percent=5)),
+        (
+            f"stop 35%, abort 503 5%, {SIX}",
+            Fault(START, START + 900, abort_status=503, abort_percent=5, stop_percent=35),
+        ),
         (f"  {SIX},delay   250ms 50% ", Fault(START, START + 900, delay_ms=250, delay_percent=50)),
         (
             "delay 60s 1%, abort 599 50%, from 2026-11-28T19:00:00+01:00 for 1h",

@@ -132,7 +132,7 @@ MESH_ANNOTATIONS: Final = (
         "",
         "in this time callers' sidecars, and gateways, delay a share of requests or answer some themselves; at most an"
         " hour, 50% each, 60 s and 100 delayed requests a sidecar. A fault is lent for 30 s at a time: with the"
-        " controller it ends too",
+        " controller it ends too, and when more than 20% of the requests to a node fail, or as many as `stop 30%` says",
     ),
     Annotation(
         ROUTE_FAULTS.key,

@@ -1,7 +1,8 @@
 """Faults that callers' sidecars inject on the way to a virtual service, for a time that is said beforehand.
 
 `delay 2s 10%, abort 503 5%, from 2026-11-28T18:00:00Z for 15m`. A fault is a lease: sidecars keep it no longer than the
-control plane renews it (`envoy/faults`), so it also ends where that has died.
+control plane renews it (`envoy/faults`), so it also ends where that has died. `stop 30%` is at which share of failing
+requests it ends early.
 """
 
 import re
@@ -23,7 +24,7 @@ _MOST_TIME_S: Final = 3600.0
 _MOST_PERCENT: Final = 50
 _STATUS: Final = Bounds(400, 599, is_amount=False)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", re.ASCII)
-_WORDS: Final = {"delay": 3, "abort": 3, "from": 4}
+_WORDS: Final = {"delay": 3, "abort": 3, "stop": 2, "from": 4}
 _FORM: Final = "`delay 2s 10%, abort 503 5%, from 2026-11-28T18:00:00Z for 15m`"
 
 
@@ -40,7 +41,7 @@ def read_fault(text: str) -> Fault:
         found[kind] = _READ[kind](words)
     if "from" not in found:
         raise NotUnderstood("it does not say when the fault begins and how long it lasts")
-    if len(found) == 1:
+    if not found.keys() & {"delay", "abort"}:
         raise NotUnderstood("there is neither a delay nor an abort")
     return Fault(**{name: value for part in found.values() for name, value in part.items()})
 
@@ -54,6 +55,10 @@ def _delay(words: list[str]) -> dict[str, int]:
 
 def _abort(words: list[str]) -> dict[str, int]:
     return {"abort_status": whole(words[1], _STATUS), "abort_percent": percent(words[2], _MOST_PERCENT)}
+
+
+def _stop(words: list[str]) -> dict[str, int]:
+    return {"stop_percent": percent(words[1], 100)}
 
 
 def _time(words: list[str]) -> dict[str, int]:
@@ -73,7 +78,7 @@ def _timestamp(text: str) -> int:
     raise NotUnderstood(f"{text[:80]!a} is no time like 2026-11-28T18:00:00Z")
 
 
-_READ: Final = {"delay": _delay, "abort": _abort, "from": _time}
+_READ: Final = {"delay": _delay, "abort": _abort, "stop": _stop, "from": _time}
 
 FAULT: Final = Ask("crossfade.dev/fault", _FORM, read_fault)
 """On a VirtualService, for all of its routes."""

@@ -40,7 +40,8 @@ class Fault(Struct, frozen=True):
     """What is done to some requests from `start_s` until before `end_s`, in seconds since 1970.
 
     The two shares are of all requests, each drawn by itself; a share of 0 is none. `name` is one that no other fault
-    has; routes may share a fault.
+    has; routes may share a fault. It ends early when more than `stop_percent` of the requests to a node of the mesh
+    fail, not counting those that it aborts itself.
     """
 
     start_s: int
@@ -49,6 +50,7 @@ class Fault(Struct, frozen=True):
     delay_percent: int = 0
     abort_status: int = 0
     abort_percent: int = 0
+    stop_percent: int = 20
     name: str = ""
     origin: Origin | None = None
 

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.mesh.readiness import Readiness
-from crossfade.compile.model import ProxyModel
+from crossfade.compile.model import ProxyModel, ReachedNode
 from crossfade.compile.routing.routes import Fault, Forward
-from crossfade.controller.mesh.fault_guard import FaultGuard
+from crossfade.controller.mesh.error_shares import ErrorShares, Spread
+from crossfade.controller.mesh.fault_guard import FaultGuard, Withdrawal
 from crossfade.envoy.faults import is_active, leases, next_change_s
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType
+from crossfade.xds.load_reports import Load
 
 
 class FaultNews(NamedTuple):
@@ -30,6 +32,7 @@ class FaultLeases:
         self._models: dict[str, ProxyModel] = {}
         self._active: dict[str, Fault] = {}
         self._guard = FaultGuard()
+        self._errors = ErrorShares()
 
     def hold(self, proxy: str, model: ProxyModel) -> None:
         """From now on the faults of this model are the proxy's."""
@@ -56,9 +59,24 @@ class FaultLeases:
         """Each once."""
         return list({fault.name: fault for fault in self._of(mesh) if is_active(fault, now_s)}.values())
 
+    def lent_in(self, now_s: float) -> frozenset[str]:
+        """The meshes in which somebody gets a fault."""
+        return frozenset(
+            mesh_of(proxy)
+            for proxy, faults in self._by_proxy.items()
+            if any(is_active(fault, now_s) and self._guard.allows(fault) for fault in faults.values())
+        )
+
+    def note_load(self, mesh: str, node: ReachedNode, load: Load, now_s: float) -> bool:
+        """Whether `watch` is due for it."""
+        self._errors.note(mesh, node, load, now_s)
+        return load.failed > 0
+
     def watch(self, mesh: str, pods: Readiness, now_s: float) -> list[FaultNews]:
-        """Faults that are not lent any more, because of what `pods` of their mesh have become."""
-        return [_withdrawn(fault, pod) for fault, pod in self._guard.look(self.active_in(mesh, now_s), pods)]
+        """Faults that are not lent any more, because of what has become of `pods` of their mesh, or of requests."""
+        faults = self.active_in(mesh, now_s)
+        found = self._guard.look(faults, pods, lambda fault: self._errors.worst(mesh, fault.start_s, now_s))
+        return [_withdrawn(one) for one in found]
 
     def next_change_s(self, now_s: float) -> float | None:
         return next_change_s(self._all().values(), now_s)
@@ -67,6 +85,7 @@ class FaultLeases:
         """Of faults that have begun and that have ended since it was last asked."""
         known = self._all()
         self._guard.keep_only(known)
+        self._errors.keep_only(self.lent_in(now_s))
         active = {name: fault for name, fault in known.items() if is_active(fault, now_s) and self._guard.allows(fault)}
         before, self._active = self._active, active
         begun = [_begun(fault) for name, fault in active.items() if before.get(name) != fault]
@@ -90,8 +109,14 @@ def _begun(fault: Fault) -> FaultNews:
     return FaultNews(fault, "FaultBegins", f"callers get the fault until {end}")
 
 
-def _withdrawn(fault: Fault, pod: str) -> FaultNews:
-    problem = f"pod {pod}, which was ready under the fault, is not ready any more"
+def _withdrawn(one: Withdrawal) -> FaultNews:
+    fault, cause = one
+    if isinstance(cause, Spread):
+        node = f"VirtualNode {cause.node.namespace}/{cause.node.name}"
+        most = f"more than the {fault.stop_percent}% that it allows"
+        problem = f"{cause.percent}% of the requests to {node} fail under the fault, {most}"
+    else:
+        problem = f"pod {cause}, which was ready under the fault, is not ready any more"
     return FaultNews(fault, "FaultWithdrawn", f"{problem}: no caller gets the fault until another is written", True)
 
 

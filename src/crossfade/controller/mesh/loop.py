@@ -5,9 +5,10 @@ Nothing that an object brings about ends the loop: compiling and encoding have b
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import is_not
+from typing import Final
 
 from crossfade.compile.mesh import (
     ArnScope,
@@ -21,14 +22,20 @@ from crossfade.compile.mesh import (
     refusable,
 )
 from crossfade.compile.mesh.compiler import ROUTING_KINDS
+from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.mesh.readiness import readiness, services_of
+from crossfade.compile.model import ReachedNode
 from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.publication import IdentitySource, MeshPublication
 from crossfade.status.fault_log import FaultLog
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.inquiry import Finding
+from crossfade.xds.load_reports import Load, LoadReports
 from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
+
+# Each look renews faults of all proxies.
+_LOOK_S: Final = 1.0
 
 
 class MeshLoop:
@@ -73,6 +80,9 @@ class MeshLoop:
         self._on_timed = on_timed
         self._clock = clock
         self._has_published = asyncio.Event()
+        self._under_fault: frozenset[str] = frozenset()
+        self._looked_at_s = 0.0
+        self.load_reports = LoadReports(self._wanted_loads, self._note_loads)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -97,14 +107,41 @@ class MeshLoop:
                     await self._has_published.wait()
             news = [*self._withdrawn_faults(), *leases.news(self._clock())]
             self._publication.renew(self._clock())
+            self._ask_for_loads()
             if news:
                 self._on_faults(news)
 
     def _withdrawn_faults(self) -> Iterator[FaultNews]:
         leases, now_s = self._publication.leases, self._clock()
-        for mesh, sources in (self.model.sources if self.model is not None else {}).items():
-            if leases.active_in(mesh, now_s):
-                yield from leases.watch(mesh, readiness(self.snapshot, services_of(sources)), now_s)
+        all_sources = self.model.sources if self.model is not None else {}
+        for mesh in sorted(leases.lent_in(now_s)):
+            pods = readiness(self.snapshot, services_of(all_sources.get(mesh, {})))
+            yield from leases.watch(mesh, pods, now_s)
+
+    def _ask_for_loads(self) -> None:
+        """Of all proxies of the meshes in which somebody gets a fault."""
+        before, self._under_fault = self._under_fault, self._publication.leases.lent_in(self._clock())
+        if before or self._under_fault:
+            self.load_reports.look_again()
+
+    def _wanted_loads(self, proxy: str) -> frozenset[str]:
+        return frozenset(self._reached(proxy)) if mesh_of(proxy) in self._under_fault else frozenset()
+
+    def _note_loads(self, proxy: str, loads: Mapping[str, Load]) -> None:
+        reached, leases, now_s = self._reached(proxy), self._publication.leases, self._clock()
+        noted = [
+            leases.note_load(mesh_of(proxy), reached[name], load, now_s)
+            for name, load in loads.items()
+            if name in reached
+        ]
+        if any(noted) and now_s - self._looked_at_s >= _LOOK_S:
+            self._looked_at_s = now_s
+            self._has_published.set()
+
+    def _reached(self, proxy: str) -> dict[str, ReachedNode]:
+        """By cluster."""
+        model = self.model.proxies.get(proxy) if self.model is not None else None
+        return {one.name: one.reaches for one in model.clusters if one.reaches is not None} if model else {}
 
     def learn(self, foreign: InstancesByName) -> None:
         """Instances of Cloud Map that others have registered."""

@@ -376,6 +376,7 @@ class _MeshRole:
                 credentials=tls_credentials(self._certificates.server_pair),
                 receive=self._records.records.receive if self._records is not None else None,
                 serves_secrets=True,
+                load_reports=self._loop.load_reports,
             )
             self._missing.discard("ADS server")
             try:

@@ -4,7 +4,9 @@ import pytest
 from msgspec import structs
 
 from crossfade.compile.mesh.readiness import Readiness
+from crossfade.compile.model import ReachedNode
 from crossfade.compile.routing.routes import Fault
+from crossfade.controller.mesh.error_shares import Spread
 from crossfade.controller.mesh.fault_guard import FaultGuard, Withdrawal
 
 FAULT = Fault(0, 60, abort_status=503, abort_percent=5, name="a")
@@ -46,3 +48,11 @@ def test_a_withdrawn_fault_stays_so_until_another_is_written() -> None:
     guard.keep_only(["a"])
     assert not guard.allows(FAULT)
     assert guard.allows(OTHER)
+
+
+@pytest.mark.parametrize(("percent", "is_withdrawn"), [(0, False), (20, False), (21, True), (100, True)])
+def test_more_failing_requests_than_the_author_allows_take_it_back(percent: int, is_withdrawn: bool) -> None:
+    guard, spread = FaultGuard(), Spread(ReachedNode("jazz", "prod", "jazz_prod"), percent)
+    found = guard.look([FAULT], pods("x"), lambda _: spread)
+    assert found == ([Withdrawal(FAULT, spread)] if is_withdrawn else [])
+    assert guard.allows(FAULT) != is_withdrawn
