@@ -10,6 +10,8 @@ from crossfade_kube.meta import ObjectRef
 
 # Characters; an Event holds 1024 with all that stands around a message.
 _MOST_SHOWN: Final = 600
+UNREADABLE: Final = "object.unreadable"
+"""The code of what is said of an object that no struct can hold."""
 
 
 class Severity(StrEnum):

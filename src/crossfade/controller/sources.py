@@ -12,7 +12,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from crossfade.compile.diagnostics import Diagnostics
+from crossfade.compile.diagnostics import UNREADABLE, Diagnostics
 from crossfade.store.cache import Cache
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.client import Client
@@ -108,7 +108,7 @@ class ClusterSource:
         for error in self._cache.rejected:
             found.error(
                 error.ref,
-                "object.unreadable",
+                UNREADABLE,
                 error.problem,
                 field=error.field,
                 effect="the last readable state of the object is used, or none",

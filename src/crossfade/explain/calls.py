@@ -6,14 +6,16 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from crossfade.compile.diagnostics import Diagnostic
+from crossfade.compile.diagnostics import UNREADABLE, Diagnostic
 from crossfade.compile.mesh import MeshModel
+from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.model import Cluster, Direction, Discovery, FilterChain, HttpHandler, Listener, ProxyModel
 from crossfade.compile.routing.routes import Destination, Forward
 from crossfade.compile.routing.tables import MeshRoutes
+from crossfade.explain.arrivals import arrival, route_asks
 from crossfade.explain.listening import picked_chain
 from crossfade.explain.mesh import mesh_found, taken_route
-from crossfade.explain.model import CallExplanation, Limits, ListenerFound, MeshFound, TargetFound
+from crossfade.explain.model import AskFound, CallExplanation, Limits, ListenerFound, MeshFound, TargetFound
 from crossfade.explain.services import address_of
 from crossfade.policy_module.rehearsal import Question
 from crossfade_kube.meta import NamespacedName, ObjectRef
@@ -48,7 +50,8 @@ class _Call:
         self._url = url
         self._proxy: ProxyModel = model.proxies[path]
         self._clusters = {one.name: one for one in self._proxy.clusters}
-        self._endpoints = model.endpoints.get(path.split("/")[1], {})
+        self._mesh = mesh_of(path)
+        self._endpoints = model.endpoints.get(self._mesh, {})
         parts = urlsplit(url)
         self._port = parts.port or _PORTS[parts.scheme]
 
@@ -71,7 +74,8 @@ class _Call:
         found, route = mesh_found(routes, sent), taken_route(routes, sent)
         forward = route.action if route is not None and isinstance(route.action, Forward) else None
         targets = self._targets(forward.destinations) if forward is not None else ()
-        return self._told(listener, chain.name, mesh=found, targets=targets, limits=_limits(forward))
+        asks = tuple(route_asks(forward, found.service, found.router)) if forward is not None else ()
+        return self._told(listener, chain.name, mesh=found, targets=targets, limits=_limits(forward), asks=asks)
 
     def _sent(self) -> Sequence[tuple[str, str]]:
         asked = self._question
@@ -90,6 +94,7 @@ class _Call:
             share=share,
             protocol=str(cluster.protocol),
             endpoints=tuple(self._addresses(cluster)),
+            arrival=arrival(self._model, self._mesh, cluster),
         )
 
     def _addresses(self, cluster: Cluster) -> Iterator[str]:
@@ -104,6 +109,7 @@ class _Call:
         mesh: MeshFound | None = None,
         targets: tuple[TargetFound, ...] = (),
         limits: Limits | None = None,
+        asks: tuple[AskFound, ...] = (),
         refusal: str = "",
     ) -> CallExplanation:
         return CallExplanation(
@@ -115,15 +121,16 @@ class _Call:
             mesh=mesh,
             targets=targets,
             limits=limits,
+            asks=asks,
             refusal=refusal,
             diagnostics=tuple(self._concerned(mesh, targets)),
         )
 
     def _concerned(self, mesh: MeshFound | None, targets: Sequence[TargetFound]) -> Iterator[Diagnostic]:
-        """About the node, and the objects that the call passes."""
+        """About the node, the objects that the call passes, and those that nobody could read."""
         named = {str(self._owner), *(one.object for one in targets)}
         named |= {mesh.service, mesh.router} if mesh is not None else set()
-        return (one for one in self._model.diagnostics if str(one.ref) in named)
+        return (one for one in self._model.diagnostics if str(one.ref) in named or one.code == UNREADABLE)
 
 
 def _chain(listener: Listener, port: int, server_name: str) -> FilterChain | None:

@@ -103,10 +103,33 @@ class MeshFound(Struct, frozen=True):
     why: str = ""
 
 
+class AskFound(Struct, frozen=True):
+    """What an object asks of a sidecar; `kind` is a word for it, `field` where it is written."""
+
+    kind: str
+    says: str
+    object: str
+    field: str
+
+
+class ArrivalFound(Struct, frozen=True):
+    """What the sidecar of a called virtual node does before its application gets a request.
+
+    `field` is the listener in `object`, the VirtualNode; `application` is address:port.
+    """
+
+    object: str
+    field: str
+    chain: str
+    application: str
+    asks: tuple[AskFound, ...]
+
+
 class TargetFound(Struct, frozen=True):
     """A cluster of the sidecar; `object` is the VirtualNode behind it, empty where the call goes where it was meant.
 
     `share` is between 0 and 1. `endpoints` are address:port or name:port, as far as manifests or cluster tell them.
+    Without an `arrival` no sidecar of the mesh takes the call there.
     """
 
     cluster: str
@@ -114,6 +137,7 @@ class TargetFound(Struct, frozen=True):
     share: float
     protocol: str
     endpoints: tuple[str, ...]
+    arrival: ArrivalFound | None = None
 
 
 class Limits(Struct, frozen=True):
@@ -129,6 +153,7 @@ class Limits(Struct, frozen=True):
 class CallExplanation(Struct, frozen=True):
     """What becomes of a call of a virtual node's application. `chain` is the listener's, by the port that is called.
 
+    `asks` are those of the route, which the caller's sidecar carries out.
     With a `refusal`, or a status of the `mesh`, nothing is reached.
     """
 
@@ -140,6 +165,7 @@ class CallExplanation(Struct, frozen=True):
     mesh: MeshFound | None
     targets: tuple[TargetFound, ...]
     limits: Limits | None
+    asks: tuple[AskFound, ...] = ()
     refusal: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
 

@@ -8,6 +8,8 @@ from msgspec import structs
 from crossfade.compile.diagnostics import Diagnostic
 from crossfade.explain.model import (
     AnswerFound,
+    ArrivalFound,
+    AskFound,
     CallExplanation,
     Explanation,
     Limits,
@@ -82,9 +84,24 @@ def call_lines_of(found: CallExplanation) -> Iterator[str]:
         yield line("" if number else "targets", _target(target))
     if found.limits is not None:
         yield line("limits", _limits(found.limits))
+    for number, ask in enumerate(found.asks):
+        yield line("" if number else "asks", _ask(ask))
+    for target in found.targets:
+        if target.arrival is not None:
+            yield from _arrival(target.arrival)
     if found.refusal:
         yield line("refused", found.refusal)
     yield from told_lines(found.diagnostics)
+
+
+def _ask(ask: AskFound) -> str:
+    return f"{ask.says} ({ask.object}, {ask.field})"
+
+
+def _arrival(arrival: ArrivalFound) -> Iterator[str]:
+    yield line("way in", f"{arrival.object}, {arrival.field}: chain {arrival.chain}, to {arrival.application}")
+    for ask in arrival.asks:
+        yield line("", f"{ask.says} ({ask.field})")
 
 
 def _target(target: TargetFound) -> str:

@@ -101,6 +101,10 @@ def test_a_routed_call(manifests: Path, capsys: pytest.CaptureFixture[str]) -> N
         f"  targets   75 % {RED} (VirtualNode prod/red), http",
         f"            25 % {BLUE} (VirtualNode prod/blue), http",
         f"  limits    timeout 15 s; at most 2 retries, on {BY_DEFAULT}",
+        "  way in    VirtualNode prod/red, spec.listeners[0]: chain http_8080, to 127.0.0.1:8080",
+        "            timeout 15 s (spec.listeners[0].timeout)",
+        "  way in    VirtualNode prod/blue, spec.listeners[0]: chain http_8080, to 127.0.0.1:8080",
+        "            timeout 15 s (spec.listeners[0].timeout)",
     ]
 
 
@@ -143,6 +147,86 @@ def test_what_is_no_backends(manifests: Path, tmp_path: Path, capsys: pytest.Cap
         text = asked(capsys, "GET", url, "--node", "prod/front", "-f", str(tmp_path))
         assert f"chain {chain}\n" in text
         assert "cds_egress_m_mesh-allow-all, let through to where the application connects" in text
+
+
+def way_in(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the first target's sidecar is asked, and by which field."""
+    return [(one["says"], one["field"]) for one in found["targets"][0]["arrival"]["asks"]]
+
+
+def test_what_the_sidecar_at_the_other_end_does(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asks = {"rate-limit": "5/s burst 7", "max-request-bytes": "64Ki", "header-case": "preserve"}
+    noted = ", ".join(f"crossfade.dev/{key}: '{value}'" for key, value in asks.items())
+    text = (
+        (manifests / "mesh.yaml")
+        .read_text()
+        .replace("metadata: {name: red,", f"metadata: {{annotations: {{{noted}}}, name: red,")
+    )
+    pool = "connectionPool: {http: {maxConnections: 9, maxPendingRequests: 3}}"
+    limits = "timeout: {http: {perRequest: {unit: s, value: 4}, idle: {unit: s, value: 60}}}"
+    head, _, tail = text.partition("  podSelector: {matchLabels: {app: red}}\n  listeners: [{")
+    (manifests / "mesh.yaml").write_text(
+        f"{head}  podSelector: {{matchLabels: {{app: red}}}}\n  listeners: [{{{pool}, {limits}, {tail}"
+    )
+    found = call(capsys, manifests, f"http://{HOST}:8080/shop")
+    assert way_in(found) == [
+        ("timeout 4 s, gaps of at most 60 s", "spec.listeners[0].timeout"),
+        ("5 requests in 1 s, at most 7 at once, else 429", "metadata.annotations[crossfade.dev/rate-limit]"),
+        ("at most 9 connections, 3 pending requests", "spec.listeners[0].connectionPool"),
+        ("bodies of at most 65536 bytes, else 413", "metadata.annotations[crossfade.dev/max-request-bytes]"),
+        (
+            "names of headers keep their case",
+            "metadata.annotations[crossfade.dev/header-case] of it or of its Mesh",
+        ),
+    ]
+    assert way_in(call(capsys, manifests, "http://db.prod.svc.cluster.local:5432/")) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("strict", "mutual TLS with identities of the mesh is demanded: the caller speaks it"),
+        ("permissive", "mutual TLS with identities of the mesh is taken, and plain text too: the caller speaks it"),
+    ],
+)
+def test_tls_on_the_way_in(manifests: Path, capsys: pytest.CaptureFixture[str], mode: str, told: str) -> None:
+    text = (manifests / "mesh.yaml").read_text()
+    noted = f"metadata: {{annotations: {{crossfade.dev/mesh-tls: {mode}}}, name: m}}"
+    (manifests / "mesh.yaml").write_text(text.replace("metadata: {name: m}", noted))
+    found = call(capsys, manifests, f"http://{HOST}:8080/shop")
+    assert way_in(found)[0] == (told, "metadata.annotations[crossfade.dev/mesh-tls] of it or of its Mesh")
+    tls = call(capsys, manifests, "http://db.prod.svc.cluster.local:5432/")["targets"][0]["arrival"]
+    assert tls["chain"] == ("tcp_5432" if mode == "strict" else "tcp_5432_tls or tcp_5432")
+
+
+def test_what_annotations_ask_on_the_way_out(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asks = {
+        "set-request-headers": "x-a: secret",
+        "remove-response-headers": "server",
+        "mirror": "blue 10%",
+        "fault": "delay 2s 10%, abort 503 5%, from 2026-11-28T18:00:00Z for 15m",
+    }
+    noted = ", ".join(f"crossfade.dev/{key}: '{value}'" for key, value in asks.items())
+    text = (manifests / "mesh.yaml").read_text()
+    limits = "annotations: {crossfade.dev/route-rate-limits: 'shop: 9/s'}, "
+    for kind, more in (("VirtualService", f"annotations: {{{noted}}}, "), ("VirtualRouter", limits)):
+        begin = f"kind: {kind}\nmetadata: {{"
+        text = text.replace(f"{begin}name: color", f"{begin}{more}name: color")
+    (manifests / "mesh.yaml").write_text(text)
+    url = f"http://{HOST}:8080/shop"
+    told = asked(capsys, "GET", url, "--node", "prod/front", "-f", str(manifests))
+    at = "(VirtualService prod/color, metadata.annotations[crossfade.dev/"
+    router = at.replace("VirtualService", "VirtualRouter")
+    lines = told.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("  asks "))
+    assert [line.strip() for line in lines[first : first + 5]] == [
+        f"asks      sets of the request x-a {at}set-request-headers])",
+        f"takes off the answer server {at}remove-response-headers])",
+        f"copies 10 % to {BLUE} {at}mirror])",
+        f"9 requests in 1 s, at most 9 at once, else 429 {router}route-rate-limits])",
+        f"delays 10 % by 2 s and answers 5 % with 503, in its time {at}fault])",
+    ]
+    assert "secret" not in told
 
 
 def test_what_is_wrong_with_the_objects_of_a_call(manifests: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """A cluster's objects read and compiled once as its gateway does it, for who asks about them."""
 
 from crossfade import __version__
+from crossfade.compile.diagnostics import UNREADABLE
 from crossfade.compile.gateway.compiler import (
     INPUT_FIELDS,
     INPUT_KINDS,
@@ -30,6 +31,6 @@ async def compiled_cluster(config: ClusterConfig, settings: CompileSettings) -> 
     compiled = compile_gateway(cache.snapshot(), settings)
     for error in cache.rejected:
         compiled.diagnostics.error(
-            error.ref, "object.unreadable", error.problem, effect="it counts as absent", field=error.field
+            error.ref, UNREADABLE, error.problem, effect="it counts as absent", field=error.field
         )
     return compiled

@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from msgspec import structs
+
 from crossfade import __version__
+from crossfade.compile.diagnostics import UNREADABLE, Diagnostics
 from crossfade.compile.mesh import ACM_SELECTOR, ArnScope, MeshModel, compile_mesh
 from crossfade.compile.mesh.compiler import ROUTING_KINDS
 from crossfade.controller.listing import list_into
@@ -21,4 +24,7 @@ async def compiled_cluster(config: ClusterConfig) -> MeshModel:
     async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
         for kind in _KINDS:
             await list_into(cache, kind, client, label_selector=ACM_SELECTOR if kind is Secret else None)
-    return compile_mesh(cache.snapshot(), ArnScope())
+    model, unreadable = compile_mesh(cache.snapshot(), ArnScope()), Diagnostics()
+    for error in cache.rejected:
+        unreadable.error(error.ref, UNREADABLE, error.problem, effect="it counts as absent", field=error.field)
+    return structs.replace(model, diagnostics=(*model.diagnostics, *unreadable))

@@ -53,6 +53,15 @@ def test_the_injected_path_counts() -> None:
     assert resource_path(POD, IDENTITY) == PATH
 
 
+def test_the_proxy_of_a_gateway_without_a_sidecar_speaks_for_its_node() -> None:
+    proxy = {**POD["spec"]["containers"][1], "name": "proxy"}
+    spec = {"containers": [{"name": "ingress-controller"}, proxy]}
+    metadata = {"uid": "u1", "annotations": {"crossfade.dev/mesh-native": "true"}}
+    assert resource_path({"metadata": metadata, "spec": spec}, IDENTITY) == PATH
+    with pytest.raises(NotAuthenticatedError, match="no sidecar"):
+        resource_path({"metadata": {"uid": "u1"}, "spec": spec}, IDENTITY)
+
+
 def test_a_native_sidecar_is_one_of_the_init_containers() -> None:
     app, envoy = POD["spec"]["containers"]
     assert resource_path({**POD, "spec": {"containers": [app], "initContainers": [envoy]}}, IDENTITY) == PATH
