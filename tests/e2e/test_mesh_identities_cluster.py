@@ -1,21 +1,24 @@
-"""Identities of sidecars in a cluster: what its people see of `crossfade.dev/mesh-tls`."""
+"""What a mesh is asked for, through captured connections: identities (`crossfade.dev/mesh-tls`), domains, zones."""
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from crossfade.install.mesh_names import IDENTITIES_SECRET
 from tests.e2e.test_mesh_tls_cluster import node_host, status_in
 from tests.support.gateway import eventually
-from tests.support.mesh_lab import MESH, SOON_S, Cell, MeshLab, client_pod, mesh_lab
+from tests.support.mesh_lab import MESH, NAMESPACE, SOON_S, Cell, MeshLab, client_pod, mesh_lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
 RED = Cell("red")
 LIME = Cell("lime", protocol="grpc", replicas=2)
 CELLS = (RED, LIME)
+ZONED = Cell("zoned", replicas=2, node_annotations={"crossfade.dev/zones": "prefer-own"})
 KEY = "crossfade.dev/mesh-tls"
+WEB_PORT = 9090
 # The least that the controller takes; renewed after half of it.
 LIFETIME_S = 60
 
@@ -33,8 +36,17 @@ def lab() -> Iterator[MeshLab]:
         inside = client_pod("front", {"name": "main", "image": "shell:1"})
         outside = client_pod("outside", {"name": "main", "image": "shell:1"})
         outside["metadata"] |= {"labels": {}, "annotations": {"appmesh.k8s.aws/sidecarInjectorWebhook": "disabled"}}
-        running.apply(inside, outside)
-        running.kubectl("wait", "pod/front", "pod/outside", "--for=condition=Ready", "--timeout=60s")
+        web = client_pod("web", {"name": "main", "image": "mesh-app:1", "args": ["http", str(WEB_PORT)]})
+        web["metadata"] |= {"labels": {"app": "web"}, "annotations": outside["metadata"]["annotations"]}
+        spec = {"selector": {"app": "web"}, "ports": [{"port": WEB_PORT}]}
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web", "namespace": NAMESPACE},
+            "spec": spec,
+        }
+        running.apply(inside, outside, web, service)
+        running.kubectl("wait", "pod/front", "pod/outside", "pod/web", "--for=condition=Ready", "--timeout=60s")
         yield running
 
 
@@ -75,3 +87,60 @@ def test_identities_and_their_authority_are_renewed_under_load_and_nothing_is_lo
         tally = call.result()
         assert tally.lost == {}
         assert tally.sent > 1000
+
+
+def test_a_domain_that_is_listed_is_reached_and_nothing_else_out_there(lab: MeshLab) -> None:
+    host = f"web.{NAMESPACE}.svc.cluster.local:{WEB_PORT}"
+    assert status_in(lab, "front", f"http://{host}/") == "000"
+    lab.kubectl("annotate", "virtualnode", "client", f"crossfade.dev/egress-domains=http://{host}")
+    eventually(lambda: status_in(lab, "front", f"http://{host}/") == "200", within_s=SOON_S)
+    assert status_in(lab, "front", f"http://{host}/", "-H", "Host:elsewhere.test") == "403"
+    # Who says a listed name gets where that leads, whatever was connected to.
+    assert status_in(lab, "front", f"http://192.0.2.1:{WEB_PORT}/", "-H", f"Host:{host}") == "200"
+    assert status_in(lab, "front", f"http://web.{NAMESPACE}.svc.cluster.local:9091/") == "000"
+
+
+def test_callers_take_endpoints_of_their_own_zone(lab: MeshLab) -> None:
+    lab.deploy(ZONED)
+    pods = json.loads(lab.kubectl("get", "pods", "-l", f"app={ZONED.name}-v1", "-o", "json"))["items"]
+    homes = dict(zip("ab", pods, strict=True))
+    # The cluster has one machine; of a Service without a selector others may say where its endpoints are.
+    service = "homes"
+    lab.apply(service_named(service, ZONED.port), *(zone_slice(service, pod, zone) for zone, pod in homes.items()))
+    discovery = {"dns": {"hostname": f"{service}.{NAMESPACE}.svc.cluster.local"}}
+    change = json.dumps({"spec": {"serviceDiscovery": discovery}})
+    lab.kubectl("patch", "virtualnode", f"{ZONED.name}-v1", "--type=merge", "-p", change)
+    front = json.loads(lab.kubectl("get", "pod", "front", "-o", "json"))
+
+    def answering() -> set[str]:
+        script = f"for i in $(seq 12); do curl -s -m 5 http://{ZONED.host}:{ZONED.port}/; echo; done"
+        return set(lab.kubectl("exec", "front", "-c", "main", "--", "sh", "-c", script).split())
+
+    for zone, pod in homes.items():
+        lab.apply(zone_slice("callers", front, zone))
+        eventually(lambda pod=pod: answering() == {pod["metadata"]["name"]}, within_s=SOON_S)
+
+
+def service_named(name: str, port: int, selector: dict[str, str] | None = None) -> dict[str, Any]:
+    spec = {"ports": [{"port": port}], **({"selector": selector} if selector else {})}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+
+
+def zone_slice(service: str, pod: dict[str, Any], zone: str) -> dict[str, Any]:
+    """Of one pod, as a cluster writes it whose nodes are in zones."""
+    name = pod["metadata"]["name"]
+    endpoint = {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {"ready": True},
+        "targetRef": {"kind": "Pod", "name": name, "namespace": NAMESPACE},
+        "zone": zone,
+    }
+    labels = {"kubernetes.io/service-name": service}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": f"{service}-{name}", "namespace": NAMESPACE, "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"port": ZONED.port}],
+        "endpoints": [endpoint],
+    }

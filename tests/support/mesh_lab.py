@@ -242,6 +242,7 @@ def version_of(cell: Cell, version: str) -> Iterator[Json]:
         "name": "main",
         "image": "mesh-app:1",
         "args": [cell.program, str(cell.port), str(cell.works_on_s)],
+        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [{"containerPort": cell.port}],
         "readinessProbe": cell.probe,
     }
