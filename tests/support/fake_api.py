@@ -111,8 +111,10 @@ class FakeApi:
             "leases",
             "events",
             "ingresses",
+            "meshes",
             "missing",
             "pods",
+            "virtualnodes",
         ):
             return _failure(404, "NotFound")
         selector = request.query.get("labelSelector", "")
