@@ -168,7 +168,7 @@ class MeshGateway:
     async def start(self) -> None:
         await self.control.serve(self._ads_port)
         ads = AdsPeer("127.0.0.1", self._ads_port)
-        made = bootstrap(node_id="prod/gate-1", ads=ads, admin_port=self._admin_port)
+        made = bootstrap(node_id="prod/gate-1", ads=ads, admin_port=self._admin_port, keeps_all_statistics=True)
         layer = made["layered_runtime"]["layers"][0]["static_layer"]
         layer["re2.max_program_size.error_level"] = self._pattern_limit
         self._process = EnvoyProcess.start(
