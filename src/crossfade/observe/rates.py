@@ -15,7 +15,7 @@ MOST_WATCHED_S: Final = 60.0
 # Of one proxy, of all together, and of all that are watched: a second.
 _USUAL: Final = 20.0
 _USUAL_OF_ALL: Final = 200.0
-_WATCHED_OF_ALL: Final = 2000.0
+_WATCHED_OF_ALL: Final = 1000.0
 _SMALLEST: Final = 1 / 64
 _SECONDS_AT_ONCE: Final = 10
 

@@ -40,13 +40,13 @@ def test_those_that_are_watched_tell_more_while_they_are() -> None:
     rates = Rates(publisher)
     dj, jazz, metal = connected(publisher, "dj", "jazz", "metal")
     with rates.watching({"dj", "gone"}):
-        assert [rate(dj), rate(jazz)] == [2000, 20]
+        assert [rate(dj), rate(jazz)] == [1000, 20]
         with rates.watching(None):
-            assert [rate(one) for one in (dj, jazz, metal)] == [500, 500, 500]
+            assert [rate(one) for one in (dj, jazz, metal)] == [250, 250, 250]
             late = connected(publisher, "late")
             rates.adjust()
-            assert rate(late[0]) == 500
-        assert [rate(dj), rate(jazz), rate(metal)] == [2000, 20, 20]
+            assert rate(late[0]) == 250
+        assert [rate(dj), rate(jazz), rate(metal)] == [1000, 20, 20]
     assert {rate(one) for one in (dj, jazz, metal)} == {20}
 
 
