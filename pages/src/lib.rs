@@ -1,9 +1,12 @@
 //! Preloaded into Envoy, which the dynamic linker then has call this `mmap`: what its allocator takes from the kernel is
-//! on huge pages. Where the kernel gives these only to who asks (`madvise`), Envoy does not ask.
+//! on huge pages. Where the kernel gives these only to who asks (`madvise`), Envoy does not ask. On request its text is
+//! too (`program`).
 //!
 //! Runs within the allocator, before anything else: nothing here may allocate, read the environment or panic.
 
 #![allow(unsafe_code)]
+
+mod program;
 
 use libc::{MAP_ANONYMOUS, MAP_FAILED, c_int, c_void, off_t, size_t};
 

@@ -1,33 +1,63 @@
-"""An Envoy whose allocator has asked for huge pages."""
+"""An Envoy whose memory is on huge pages."""
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.huge_pages import VARIABLE, huge_pages
 from tests.support.envoy import until
 
 pytestmark = pytest.mark.envoy
 
 
-async def test_the_allocator_has_asked(tmp_path: Path) -> None:
-    """Even where this kernel would give none, or gives them unasked."""
-    enabled = tmp_path / "enabled"
+@contextmanager
+def envoy(folder: Path, asked: str) -> Iterator[EnvoyProcess]:
+    """Even where this kernel would give no huge pages, or gives them unasked."""
+    enabled = folder / "enabled"
     enabled.write_text("always [madvise] never\n")
-    environment = huge_pages({}, enabled=enabled)
+    environment = huge_pages({VARIABLE: asked}, enabled=enabled)
     assert environment
-    envoy = EnvoyProcess.start("{}", workdir=tmp_path, log_level="critical", environment=environment)
+    process = EnvoyProcess.start("{}", workdir=folder, log_level="critical", environment=environment)
     try:
-
-        async def has_asked() -> bool:
-            maps = await asyncio.to_thread(Path(f"/proc/{envoy.pid}/smaps").read_text)
-            return re.search(r"VmFlags:.* hg\b", maps) is not None
-
-        await until(has_asked)
-        assert envoy.poll() is None
+        yield process
     finally:
-        envoy.kill()
-        envoy.wait(10)
+        process.kill()
+        process.wait(10)
+
+
+def advised(maps: str) -> list[str]:
+    """Of the mappings that were advised, permissions and file."""
+    found, header = [], ""
+    for line in maps.splitlines():
+        if re.match(r"[0-9a-f]+-", line):
+            header = line
+        elif line.startswith("VmFlags:") and "hg" in line.split():
+            found.append(f"{header.split()[1]} {' '.join(header.split()[5:])}".strip())
+    return found
+
+
+async def until_advised(process: EnvoyProcess, wanted: str) -> list[str]:
+    seen: list[str] = []
+
+    async def is_there() -> bool:
+        assert process.poll() is None
+        seen[:] = advised(await asyncio.to_thread(Path(f"/proc/{process.pid}/smaps").read_text))
+        return wanted in seen
+
+    await until(is_there)
+    return seen
+
+
+async def test_the_allocator_has_asked(tmp_path: Path) -> None:
+    with envoy(tmp_path, "") as process:
+        assert "r-xp" not in await until_advised(process, "rw-p")
+
+
+async def test_the_program_may_be_on_them_too(tmp_path: Path) -> None:
+    with envoy(tmp_path, "all") as process:
+        assert "rw-p" in await until_advised(process, "r-xp")

@@ -9,6 +9,8 @@ from typing import Final
 
 VARIABLE: Final = "CROSSFADE_HUGE_PAGES"
 _PRELOAD: Final = "LD_PRELOAD"
+# Of the preloaded library.
+_PROGRAM: Final = "CROSSFADE_HUGE_PROGRAM"
 _GENERATED: Final = Path(__file__).resolve().parent.parent / "_generated"
 _ENABLED: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -16,13 +18,17 @@ _ENABLED: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 def huge_pages(
     environment: Mapping[str, str], *, generated: Path = _GENERATED, enabled: Path = _ENABLED
 ) -> dict[str, str]:
-    """What Envoy's environment needs besides `environment`, which may switch it off."""
-    if environment.get(VARIABLE) == "off" or not _are_for_who_asks(enabled):
+    """What Envoy's environment needs besides `environment`, which may switch it off (`off`), or ask for the program's
+    text too (`all`): that costs time at the start, and memory, since processes no longer share it.
+    """
+    wanted = environment.get(VARIABLE)
+    if wanted == "off" or not _are_for_who_asks(enabled):
         return {}
     libraries = sorted(generated.glob("libcrossfade_pages-*.so"), key=lambda path: path.stat().st_mtime_ns)
     if not libraries:
         return {}
-    return {_PRELOAD: ":".join((str(libraries[-1]), *filter(None, [environment.get(_PRELOAD)])))}
+    preloaded = ":".join((str(libraries[-1]), *filter(None, [environment.get(_PRELOAD)])))
+    return {_PRELOAD: preloaded, **({_PROGRAM: "1"} if wanted == "all" else {})}
 
 
 def _are_for_who_asks(enabled: Path) -> bool:

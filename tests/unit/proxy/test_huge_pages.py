@@ -29,6 +29,8 @@ def test_others_to_preload_stay(generated: Path) -> None:
     enabled.write_text("always [madvise] never\n")
     found = huge_pages({"LD_PRELOAD": "/lib/other.so"}, generated=generated, enabled=enabled)
     assert found == {"LD_PRELOAD": f"{generated / 'libcrossfade_pages-0123.so'}:/lib/other.so"}
+    asked = huge_pages({"CROSSFADE_HUGE_PAGES": "all"}, generated=generated, enabled=enabled)
+    assert asked["CROSSFADE_HUGE_PROGRAM"] == "1"
     assert huge_pages({"CROSSFADE_HUGE_PAGES": "off"}, generated=generated, enabled=enabled) == {}
 
 
