@@ -1,12 +1,15 @@
 """Each plugin on a route of its own, as `plugin_costs` measures it: its configuration, and what clients send."""
 
+import atexit
 import base64
 import hashlib
 import hmac
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jwt
@@ -29,6 +32,9 @@ OPENID = {
     "scopes": ["openid", "email", "orders"],
     "session_secret": "a secret for sessions",
 }
+LOG = Path(tempfile.gettempdir()) / "crossfade-plugin-costs.json"
+atexit.register(LOG.unlink, missing_ok=True)
+NOBODY = {"host": "127.0.0.1", "port": 9}
 CERTIFIED = {"ca_certificates": [AUTHORITY], "revocation_check_mode": "SKIP"}
 BODY = '{"number": 17, "name": "' + "x" * 200 + '"}'
 
@@ -120,6 +126,7 @@ CASES: Mapping[str, Case] = {
     "bot-detection": Case({"deny": ["scanner"]}, (("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"),)),
     "correlation-id": Case({"echo_downstream": True}),
     "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
+    "file-log": Case({"path": str(LOG)}),
     "hmac-auth": Case({"clock_skew": 1_000_000}, hmac_headers),
     "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
     "jwt-hs256": Case({}, HS256.headers, plugin="jwt"),
@@ -162,7 +169,9 @@ CASES: Mapping[str, Case] = {
     "response-ratelimiting": Case({"limits": {"video": {"minute": 60_000_000}}}),
     "response-transformer": Case({"add": {"headers": ["x-a:1"]}, "remove": {"headers": ["x-b"]}}),
     "session": Case({"secret": SECRET, "cookie_secure": False}, (("apikey", KEY),), shows="cookie"),
+    "statsd-to-nobody": Case(NOBODY, plugin="statsd"),
     "standard-webhooks": Case({"secret_v1": SECRET, "tolerance_second": 1_000_000}, webhook_headers, body=BODY),
+    "udp-log-to-nobody": Case(NOBODY, plugin="udp-log"),
 }
 CREDENTIALS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "bench-key": ("key-auth", {"key": KEY}),

@@ -77,6 +77,9 @@ pub const ATTRIBUTE_CONNECTION_ID: u32 = 28;
 pub const ATTRIBUTE_SERVER_NAME: u32 = 30;
 pub const ATTRIBUTE_TLS_VERSION: u32 = 31;
 
+pub const ATTRIBUTE_UPSTREAM_ADDRESS: u32 = 41;
+pub const ATTRIBUTE_UPSTREAM_REQUEST_ATTEMPT_COUNT: u32 = 53;
+
 pub const LOG_DEBUG: u32 = 1;
 pub const LOG_INFO: u32 = 2;
 pub const LOG_WARNING: u32 = 3;
@@ -158,6 +161,13 @@ callbacks! {
     ) -> bool;
     /// `address:port` of the endpoint that has been asked.
     fn envoy_dynamic_module_callback_http_get_upstream_remote_address(
+        filter: EnvoyFilter,
+        result: *mut Buffer,
+    ) -> bool;
+    /// Of those that have an address.
+    fn envoy_dynamic_module_callback_http_get_upstream_hosts_attempted_size(filter: EnvoyFilter) -> usize;
+    /// `address:port` of each endpoint that a try was for, in order; as many as the size says.
+    fn envoy_dynamic_module_callback_http_get_upstream_hosts_attempted(
         filter: EnvoyFilter,
         result: *mut Buffer,
     ) -> bool;

@@ -1,12 +1,15 @@
 //! The end of a stream: what the plugins that log see of it.
 
+use crate::clock::now_ms;
 use crate::exchange::Identity;
 use crate::gateway::{Filter, Phase};
 use crate::metrics::traffic::{CONSUMERS, Ending, ROUTES, UNROUTED};
+use crate::record::arrival::{Arrival, Told};
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::stream::{HeaderList, Map, Stream};
 use crate::tables::{Route, World};
+use std::cell::OnceCell;
 use std::time::Duration;
 
 /// One stream that has ended, whoever answered it.
@@ -33,6 +36,16 @@ pub struct Ended<'a, 'r> {
     /// Of headers and bodies.
     pub request_bytes: u64,
     pub response_bytes: u64,
+    /// It has gone on to the service, whether or not anybody answered.
+    pub is_proxied: bool,
+    /// Unix time in milliseconds.
+    pub started_ms: i64,
+    pub stream: &'a dyn Stream,
+    /// Where a plugin writes records.
+    pub arrival: Option<&'a Arrival>,
+    pub told: &'a Told,
+    /// The record, once a plugin has asked for it.
+    pub made: OnceCell<Vec<u8>>,
 }
 
 /// Kong's `latencies` (kong.md §7.2).
@@ -71,6 +84,12 @@ impl Filter {
             denied_by: self.denied_by,
             request_bytes,
             response_bytes,
+            is_proxied: self.proxied.is_some(),
+            started_ms: now_ms(self.settings()).saturating_sub(whole_ms(self.started.elapsed())),
+            stream,
+            arrival: self.arrival.as_deref(),
+            told: &self.told,
+            made: OnceCell::new(),
         };
         let logging = self.taking.iter().filter(|taking| taking.logs);
         logging.for_each(|taking| taking.instance.plugin.on_log(&ended, &taking.note));
@@ -100,4 +119,8 @@ impl Filter {
             upstream: self.proxied.and(answered).map(|answered| answered.saturating_sub(gateway.unwrap_or_default())),
         }
     }
+}
+
+fn whole_ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

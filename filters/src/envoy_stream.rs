@@ -271,6 +271,31 @@ impl Stream for EnvoyStream {
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
+    fn endpoints(&self) -> Vec<&str> {
+        // SAFETY: the pointer is valid during the hook; the vector has as many entries as Envoy said it fills, and the
+        // addresses live as long as the stream.
+        unsafe {
+            let count = abi::envoy_dynamic_module_callback_http_get_upstream_hosts_attempted_size(self.filter);
+            let mut found: SmallVec<[Buffer; 4]> = SmallVec::from_elem(Buffer::EMPTY, count);
+            if count == 0
+                || !abi::envoy_dynamic_module_callback_http_get_upstream_hosts_attempted(
+                    self.filter,
+                    found.as_mut_ptr(),
+                )
+            {
+                // One that could not be connected to is not among them.
+                let picked = self.text(abi::ATTRIBUTE_UPSTREAM_ADDRESS).and_then(|text| std::str::from_utf8(text).ok());
+                return picked.filter(|address| !address.is_empty()).into_iter().collect();
+            }
+            found.iter().filter_map(|buffer| std::str::from_utf8(buffer.bytes()).ok()).collect()
+        }
+    }
+
+    fn tries(&self) -> usize {
+        let count = self.number(abi::ATTRIBUTE_UPSTREAM_REQUEST_ATTEMPT_COUNT).unwrap_or_default();
+        usize::try_from(count).unwrap_or_default()
+    }
+
     fn set_hash_key(&mut self, key: &[u8]) {
         self.set_filter_state(HASH_KEY, key);
     }

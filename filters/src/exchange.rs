@@ -5,6 +5,7 @@ use crate::error_body::Formats;
 use crate::forwarding::Changes;
 use crate::incoming::is_internal;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::record::arrival::Told;
 use crate::remembered::{Remembered, Taken};
 use crate::reply::{Headers, Reply};
 use crate::request::Request;
@@ -90,6 +91,8 @@ pub struct Exchange<'a, 'r> {
     pub note: &'a mut Note,
     /// For functions in Lua: made by the first that needs it.
     pub remembered: &'a mut Option<Box<Remembered>>,
+    /// For the record of the request.
+    pub told: &'a mut Told,
     pub now_ms: &'a dyn Fn() -> i64,
 }
 

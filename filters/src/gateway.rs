@@ -13,6 +13,7 @@ use crate::headers::End;
 use crate::incoming::{self, Choice};
 use crate::local_reply::LocalError;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::record::arrival::{Arrival, Told};
 use crate::recorded::Recorded;
 use crate::remembered::Remembered;
 use crate::reply::{Headers, Reply, Style};
@@ -127,6 +128,9 @@ pub struct Filter {
     pub(crate) end: Option<End>,
     /// Where a plugin wants it.
     pub(crate) remembered: Option<Box<Remembered>>,
+    /// Where a plugin writes records.
+    pub(crate) arrival: Option<Box<Arrival>>,
+    pub(crate) told: Told,
     /// In place of the body of Envoy's own error, or of an answer that a plugin has replaced.
     pub(crate) local_body: Option<Vec<u8>>,
     /// What has arrived of a response body that plugins rewrite.
@@ -186,6 +190,8 @@ impl Filter {
             mesh_answers: false,
             end: None,
             remembered: None,
+            arrival: None,
+            told: Told::default(),
             local_body: None,
             gathered: None,
             parts: None,
@@ -248,6 +254,7 @@ impl Filter {
         let path = match (refusal, &request.path) {
             (None, Ok(path)) => path,
             (refusal, _) => {
+                self.gather_recording(request);
                 let (status, message) = refusal.unwrap_or((400, "Bad request"));
                 return Decision::Reply(Reply::error(status, message, self.formats.proxy));
             }
@@ -268,6 +275,9 @@ impl Filter {
         let of_request = (&**path, &entry.path, body, raw_body, &*client.address);
         let decision = self.run_plugins(&world, &entry.target, request, of_request);
         self.remember(request);
+        if matches!(decision, None | Some(Decision::Reply(_))) {
+            self.arrive(request, true);
+        }
         if let Some(decision) = decision {
             return decision;
         }
@@ -318,6 +328,7 @@ impl Filter {
                 downstream: &mut self.client_headers,
                 note: &mut note,
                 remembered: &mut self.remembered,
+                told: &mut self.told,
                 now_ms: &|| now_ms(&world.settings),
             };
             let verdict = match outcome {

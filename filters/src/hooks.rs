@@ -10,6 +10,7 @@ use crate::journal::{self, Level};
 use crate::metrics::scrape::Scrapes;
 use crate::plugins::proxy_cache::store::STORE as KEPT;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::sinks::queue;
 use crate::tables::Store;
 use crate::waiting::Ticket;
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -17,6 +18,7 @@ use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 /// The counters of this process; they outlive every configuration.
 static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
@@ -149,12 +151,26 @@ unsafe fn show_page(envoy: EnvoyFilter, module: *const c_void) -> bool {
     true
 }
 
+/// How long the end of the process waits for what is queued for others.
+const LONGEST_FLUSH: Duration = Duration::from_secs(3);
+
+/// Envoy's own log is no more by then.
+extern "C" fn at_exit() {
+    journal::fall_silent();
+    let left = catch_unwind(|| queue::flush(LONGEST_FLUSH)).unwrap_or_default();
+    if left > 0 {
+        eprintln!("log plugins: {left} records that were queued are lost at the end of the process");
+    }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
     if !abi::find_callbacks() {
         return ptr::null();
     }
     journal::set_sink(log);
+    // SAFETY: the function is there as long as this library, which is never unloaded, and catches its panics.
+    unsafe { libc::atexit(at_exit) };
     abi::VERSION.as_ptr()
 }
 

@@ -2,11 +2,11 @@
 //! whatever comes, nothing panics, nobody gets another's name, and what is sent on is well formed.
 
 use crate::gateway::{Filter, Flow};
-use crate::plugins;
 use crate::plugins::asking::ASKED;
 use crate::plugins::grpc_gateway::transcoding_tables;
 use crate::plugins::openid_connect::browser_tests::hostile_config;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::plugins::{self, recording};
 use crate::stream::testing::Fake;
 use crate::stream::{Map, Stream};
 use crate::testing::{counting_filter, plugins as on_route};
@@ -192,6 +192,9 @@ fn configurations() -> Vec<(&'static str, Value)> {
             }),
         ),
     ]
+    .into_iter()
+    .chain(recording::testing::configurations())
+    .collect()
 }
 
 #[test]

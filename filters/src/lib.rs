@@ -51,6 +51,8 @@ mod nginx_base64;
 mod oidc;
 mod path;
 mod plugins;
+#[allow(dead_code, reason = "plugins choose what they tell")]
+mod record;
 mod recorded;
 mod redis;
 mod rehearsal;
@@ -62,6 +64,7 @@ mod rewriting;
 mod router;
 mod sealed;
 mod signature;
+mod sinks;
 mod stream;
 mod tables;
 mod taking;

@@ -236,6 +236,14 @@ impl Stream for Rehearsal<'_> {
         None
     }
 
+    fn endpoints(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn tries(&self) -> usize {
+        0
+    }
+
     fn set_hash_key(&mut self, _: &[u8]) {}
 
     fn set_tls_name(&mut self, _: &[u8]) {}

@@ -221,6 +221,7 @@ impl Filter {
             self.mesh_answers = true;
         } else if self.phase != Phase::Replied {
             self.local_error = local_reply::classify(status, details);
+            self.told.lacks_endpoint = self.local_error.is_some_and(|error| error.origin == Origin::Plugin);
             self.phase = if self.local_error.is_none() { Phase::Replied } else { self.phase };
         }
     }

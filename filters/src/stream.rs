@@ -48,6 +48,10 @@ pub trait Stream: Connection {
     fn response_code(&self) -> u16;
     /// The endpoint that took the request, as `address:port`.
     fn endpoint(&self) -> Option<&str>;
+    /// The endpoints that were to take it, each once, as `address:port`.
+    fn endpoints(&self) -> Vec<&str>;
+    /// How often it was sent to one of them.
+    fn tries(&self) -> usize;
     /// By what Envoy hashes the request, where its cluster is balanced by hashes.
     fn set_hash_key(&mut self, key: &[u8]);
     /// What is asked for in the TLS handshake with the upstream: nothing where the name is empty.
@@ -228,6 +232,14 @@ pub mod testing {
 
         fn endpoint(&self) -> Option<&str> {
             Some("192.0.2.9:80")
+        }
+
+        fn endpoints(&self) -> Vec<&str> {
+            vec!["192.0.2.8:80", "192.0.2.9:80"]
+        }
+
+        fn tries(&self) -> usize {
+            2
         }
 
         fn set_hash_key(&mut self, key: &[u8]) {

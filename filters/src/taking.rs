@@ -4,6 +4,7 @@ use crate::clock::now_ms;
 use crate::copying::BodyCopy;
 use crate::exchange::Note;
 use crate::gateway::Filter;
+use crate::record::arrival::{Arrival, Way};
 use crate::remembered::{Remembered, Taken};
 use crate::request::Request;
 use crate::rewriting::Rewriter;
@@ -112,7 +113,9 @@ impl Filter {
         let Some(choice) = &self.choice else { return };
         let (world, entry) = (Arc::clone(&choice.world), choice.entry.clone());
         if let Some(entry) = entry {
-            self.gather_rest(&world, &entry.target, &Request::read(stream, self.choice.as_ref()), Some(note));
+            let request = Request::read(stream, self.choice.as_ref());
+            self.gather_rest(&world, &entry.target, &request, Some(note));
+            self.arrive(&request, true);
         }
     }
 
@@ -122,5 +125,28 @@ impl Filter {
             self.take_part(instance, instance.plugin.note(request));
         }
         self.remember(request);
+        self.arrive(request, false);
+    }
+
+    /// A request that Kong refuses before it looks for a route is in the records of all requests all the same.
+    pub(crate) fn gather_recording(&mut self, request: &Request<'_>) {
+        let Some(world) = self.choice.as_ref().map(|choice| Arc::clone(&choice.world)) else { return };
+        for instance in world.everywhere().filter(|instance| instance.plugin.writes_record()) {
+            self.take_part(instance, Note::new());
+        }
+        self.remember(request);
+        self.arrive(request, false);
+    }
+
+    /// Keeps what a record tells of the request, as the plugins have left it; those of a route if it `is_routed`.
+    pub(crate) fn arrive(&mut self, request: &Request<'_>, is_routed: bool) {
+        if !self.taking.iter().any(|taking| taking.logs && taking.instance.plugin.writes_record()) {
+            return;
+        }
+        let Some(choice) = &self.choice else { return };
+        let entry = choice.entry.as_ref().filter(|_| is_routed);
+        let way = entry.map(|entry| Way { route: &entry.target, pattern: &entry.path });
+        let arrival = Arrival::of(request, &self.changes, &choice.world, way, self.request_id());
+        self.arrival = Some(Box::new(arrival));
     }
 }

@@ -25,6 +25,7 @@ PAGES = (
     "docs/how-to/migrate-from-kong.md",
     "docs/how-to/prometheus-and-grafana.md",
     "docs/how-to/read-the-admin-api.md",
+    "docs/how-to/send-logs.md",
     "docs/how-to/watch-live-requests.md",
 )
 SET_UP = ("make setup", "export PATH=$PWD/.venv/bin:$PATH")

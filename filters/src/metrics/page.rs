@@ -24,6 +24,8 @@ pub struct Facts<'a> {
     /// Name, bytes taken, bytes there are.
     pub stores: &'a [(&'static str, usize, usize)],
     pub dropped: u64,
+    /// By log plugin, the records that did not get where they should.
+    pub lost: &'a [(&'static str, u64)],
     /// Kong 2.1's families stand there too.
     pub has_old: bool,
 }
@@ -33,6 +35,11 @@ pub fn page(facts: &Facts<'_>) -> String {
     traffic(&facts.traffic, &mut families);
     node(facts, &mut families);
     health(facts, &mut families);
+    for (plugin, count) in facts.lost {
+        let name = "crossfade_log_records_lost_total";
+        let help = "Records of log plugins that did not get where they should";
+        family(&mut families, name, "counter", help).push(name, &format!("plugin=\"{plugin}\""), *count);
+    }
     for group in facts.groups {
         requests(group, &mut families);
         latencies(group, &mut families);

@@ -7,6 +7,7 @@ use crate::metrics::store::STORE;
 use crate::metrics::traffic::{CONSUMERS, ROUTES, UNROUTED};
 use crate::metrics::traffic_page::{Counted, OfConsumer, OfRoute, page_of_traffic};
 use crate::plugins::proxy_cache::store::STORE as KEPT;
+use crate::sinks::losses;
 use crate::stream::{Map, Stream};
 use crate::tables::{Compat, Names, Route, World};
 use crate::waiting::{Ticket, Wait};
@@ -121,6 +122,7 @@ fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>
         pid: std::process::id(),
         stores: &[("kong_db_cache", KEPT.bytes(), cache_bytes), ("prometheus_metrics", taken, most)],
         dropped: STORE.dropped(),
+        lost: &losses::totals(),
         has_old: world.is_some_and(|world| world.settings.compat == Compat::Kong21),
     })
 }

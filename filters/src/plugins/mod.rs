@@ -8,14 +8,18 @@ pub mod basic_auth;
 pub mod bot_detection;
 pub mod correlation_id;
 pub mod cors;
+pub mod datadog;
+pub mod file_log;
 pub mod functions;
 pub mod grpc_gateway;
 pub mod grpc_web;
 pub mod hmac_auth;
+pub mod http_log;
 pub mod ip_restriction;
 pub mod jwt;
 pub mod key_auth;
 pub mod ldap_auth;
+pub mod loggly;
 pub mod mtls_auth;
 pub mod oauth2;
 pub mod openid_connect;
@@ -30,6 +34,10 @@ pub mod response_ratelimiting;
 pub mod response_transformer;
 pub mod session;
 pub mod standard_webhooks;
+pub mod statsd;
+pub mod syslog;
+pub mod tcp_log;
+pub mod udp_log;
 
 #[cfg(test)]
 pub mod asking;
@@ -38,11 +46,14 @@ mod checks;
 mod described;
 mod json_members;
 mod pairs;
+pub mod recording;
+mod statistics;
 
 use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
+use crate::record::secrets::Secrets;
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::rewriting::Rewriter;
@@ -124,6 +135,16 @@ pub trait Plugin: Debug + Send + Sync {
         false
     }
 
+    /// Whether `on_log` asks for the request's record.
+    fn writes_record(&self) -> bool {
+        false
+    }
+
+    /// Adds the names under which clients show it what nobody else may know.
+    fn secrets<'a>(&'a self, found: &mut Secrets<'a>) {
+        let _ = found;
+    }
+
     /// Kong's phase `log`: the stream has ended, whoever answered it and whether or not the answer got through. Runs on
     /// the worker, so what takes time is handed to another thread.
     fn on_log(&self, ended: &Ended<'_, '_>, note: &Note) {
@@ -142,13 +163,17 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("bot-detection", bot_detection::parse),
     ("correlation-id", correlation_id::parse),
     ("cors", cors::parse),
+    ("datadog", datadog::parse),
+    ("file-log", file_log::parse),
     ("grpc-gateway", grpc_gateway::parse),
     ("grpc-web", grpc_web::parse),
     ("hmac-auth", hmac_auth::parse),
+    ("http-log", http_log::parse),
     ("ip-restriction", ip_restriction::parse),
     ("jwt", jwt::parse),
     ("key-auth", key_auth::parse),
     ("ldap-auth", ldap_auth::parse),
+    ("loggly", loggly::parse),
     ("mtls-auth", mtls_auth::parse),
     ("oauth2", oauth2::parse),
     ("openid-connect", openid_connect::parse),
@@ -165,6 +190,10 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("response-transformer", response_transformer::parse),
     ("session", session::parse),
     ("standard-webhooks", standard_webhooks::parse),
+    ("statsd", statsd::parse),
+    ("syslog", syslog::parse),
+    ("tcp-log", tcp_log::parse),
+    ("udp-log", udp_log::parse),
 ];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {

@@ -7,6 +7,7 @@ use crate::clock::seconds_of_ms;
 use crate::error::ConfigError;
 use crate::metrics::traffic::Place;
 use crate::signature::Key;
+use crate::tables::route::in_one_line_if_there;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,9 @@ pub struct Consumer {
     pub credentials: HashMap<String, Vec<Credential>>,
     #[serde(skip)]
     pub traffic: Place,
+    /// As records tell it, where a plugin writes them: JSON without line ends.
+    #[serde(default, deserialize_with = "in_one_line_if_there")]
+    pub logged: Option<Box<str>>,
 }
 
 /// A plugin that only a consumer or a group carries.

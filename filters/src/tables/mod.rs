@@ -15,7 +15,7 @@ mod world;
 
 pub use consumer_groups::ConsumerGroup;
 pub use consumers::{Consumer, Credential, OAuthClient};
-pub use route::{Answer, Names, Redirect, Route};
+pub use route::{Answer, Entities, Names, Redirect, Route};
 pub use settings::{Compat, IdentityHeaders, RealIp, Settings};
 pub use shard::{Shard, parse_instance};
 pub use store::{Root, Store};

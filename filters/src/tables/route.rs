@@ -4,7 +4,7 @@ use crate::balancing::{Balancing, Cookie, Hashing};
 use crate::error::ConfigError;
 use crate::metrics::traffic::Place;
 use crate::router::{Entry, HeaderCondition, HostPattern, PathKind, PathPattern, Scheme, Schemes};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -34,6 +34,57 @@ pub struct Route {
     /// Under these its traffic is shown.
     pub names: Option<Names>,
     pub traffic: Place,
+    /// Known where a plugin writes records.
+    pub logged: Option<Entities>,
+}
+
+/// The route and its service as records tell them: JSON without line ends.
+#[derive(Debug, Deserialize)]
+#[serde(from = "RawEntities")]
+pub struct Entities {
+    pub route: Box<str>,
+    pub service: Box<str>,
+    route_name: Box<str>,
+    service_name: Box<str>,
+    service_host: Box<str>,
+}
+
+impl Entities {
+    pub fn route_name(&self) -> &str {
+        &self.route_name
+    }
+
+    pub fn service_name(&self) -> &str {
+        &self.service_name
+    }
+
+    pub fn service_host(&self) -> &str {
+        &self.service_host
+    }
+}
+
+#[derive(Deserialize)]
+struct RawEntities {
+    route: serde_json::Value,
+    service: serde_json::Value,
+}
+
+impl From<RawEntities> for Entities {
+    fn from(raw: RawEntities) -> Self {
+        let text = |entity: &serde_json::Value, field: &str| entity[field].as_str().unwrap_or_default().into();
+        Self {
+            route_name: text(&raw.route, "name"),
+            service_name: text(&raw.service, "name"),
+            service_host: text(&raw.service, "host"),
+            route: raw.route.to_string().into(),
+            service: raw.service.to_string().into(),
+        }
+    }
+}
+
+pub fn in_one_line_if_there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<str>>, D::Error> {
+    let found = Option::<serde_json::Value>::deserialize(from)?;
+    Ok(found.map(|found| found.to_string().into()))
 }
 
 /// Kong's names of the route and its service.
@@ -155,6 +206,7 @@ impl Route {
             steps,
             names: raw.names,
             traffic: Place::default(),
+            logged: raw.logged,
         });
         let hosts = matching.hosts.iter().map(|text| HostPattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let snis = matching.snis.iter().map(|text| HostPattern::parse_sni(text)).collect::<Result<Vec<_>, _>>()?;
@@ -224,6 +276,7 @@ struct RawRoute {
     #[serde(default)]
     steps: Vec<Step>,
     names: Option<Names>,
+    logged: Option<Entities>,
 }
 
 #[derive(Default, Deserialize)]

@@ -57,6 +57,12 @@ impl World {
         self.settings.everywhere.iter().filter_map(|id| self.instances.get(id))
     }
 
+    /// Those of which one or the other runs on a route, whoever asks.
+    pub fn attached_to<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Arc<Instance>> {
+        let candidates = route.steps.iter().flat_map(|step| &step.candidates);
+        candidates.filter_map(|candidate| self.instances.get(&candidate.instance))
+    }
+
     /// Whether a plugin wants who scrapes to see the health of upstreams.
     pub fn shows_upstreams(&self) -> bool {
         self.instances.values().any(|instance| instance.plugin.shows_upstreams(self.settings.compat))

@@ -175,7 +175,25 @@ impl Functions {
 
     /// Runs one after the other, until one ends the request or fails.
     pub fn run(&self, host: &mut dyn Host, context: &RefCell<Context>) -> Result<(), Stop> {
-        let outcome = with_worker(|worker| Ok(worker.run(self, host, context))).map_err(Stop::Fault)?;
+        self.run_each(host, context, &mut Worker::run_chunk)
+    }
+
+    /// What each gives back, as JSON, or why it fails; None for nil.
+    pub fn evaluate(
+        &self,
+        host: &mut dyn Host,
+        context: &RefCell<Context>,
+    ) -> Result<Vec<Result<Option<String>, String>>, Stop> {
+        let mut results = Vec::with_capacity(self.texts.len());
+        self.run_each(host, context, &mut |worker, chunk| {
+            results.push(worker.result_of(chunk).map_err(|error| message(&error)));
+            Ok(())
+        })?;
+        Ok(results)
+    }
+
+    fn run_each(&self, host: &mut dyn Host, context: &RefCell<Context>, act: &mut Act<'_>) -> Result<(), Stop> {
+        let outcome = with_worker(|worker| Ok(worker.run(self, host, context, act))).map_err(Stop::Fault)?;
         let outcome = outcome.map_err(|error| (!host.has_ended()).then_some(error));
         match outcome {
             Ok(()) => Ok(()),
@@ -195,6 +213,8 @@ struct Worker {
     generation: u64,
     budget: Rc<Budget>,
     native: Table,
+    /// Marks tables that are lists.
+    lists: Table,
     /// Gives a function variables of its own.
     settle: Function,
     loaded: RefCell<HashMap<u64, Loaded>>,
@@ -213,6 +233,9 @@ struct Chunk {
     function: RegistryKey,
     has_run: bool,
 }
+
+/// What is done with each chunk of a run.
+type Act<'a> = dyn FnMut(&Worker, &RefCell<Chunk>) -> mlua::Result<()> + 'a;
 
 thread_local! {
     static WORKER: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
@@ -251,12 +274,13 @@ impl Worker {
         let budget = Rc::new(Budget::default());
         budget.renew();
         let native = lua.create_table()?;
-        natives::register(&lua, &native, &budget, &lua.create_table()?)?;
+        let lists = lua.create_table()?;
+        natives::register(&lua, &native, &budget, &lists)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=prelude").set_mode(ChunkMode::Text);
         let settle = prelude.call::<Function>(&native)?;
         budget::watch(&lua, &budget)?;
         let generation = GENERATION.with(|generation| generation.replace(generation.get() + 1)) + 1;
-        Ok(Self { lua, generation, budget, native, settle, loaded: RefCell::default() })
+        Ok(Self { lua, generation, budget, native, lists, settle, loaded: RefCell::default() })
     }
 
     fn compile(&self, text: &str) -> Result<Function, String> {
@@ -288,7 +312,13 @@ impl Worker {
         Ok(chunks)
     }
 
-    fn run(&self, functions: &Functions, host: &mut dyn Host, context: &RefCell<Context>) -> mlua::Result<()> {
+    fn run(
+        &self,
+        functions: &Functions,
+        host: &mut dyn Host,
+        context: &RefCell<Context>,
+        act: &mut Act<'_>,
+    ) -> mlua::Result<()> {
         self.budget.renew();
         // What requests that have ended kept.
         self.lua.expire_registry_values();
@@ -314,10 +344,18 @@ impl Worker {
                 answer.map_err(mlua::Error::runtime)
             })?;
             self.native.raw_set("ask", ask)?;
-            let outcome = chunks.iter().try_for_each(|chunk| self.run_chunk(chunk));
+            let outcome = chunks.iter().try_for_each(|chunk| act(self, chunk));
             // Where the function catches that, another error ends it.
             if self.budget.is_spent() { Err(mlua::Error::runtime(budget::TOO_LONG)) } else { outcome }
         })
+    }
+
+    fn result_of(&self, chunk: &RefCell<Chunk>) -> mlua::Result<Option<String>> {
+        let function: Function = self.lua.registry_value(&chunk.borrow().function)?;
+        match function.call::<Value>(())? {
+            Value::Nil => Ok(None),
+            value => super::json::encode(&value, &self.lists).map(Some).map_err(mlua::Error::runtime),
+        }
     }
 
     fn run_chunk(&self, chunk: &RefCell<Chunk>) -> mlua::Result<()> {

@@ -1,5 +1,6 @@
 //! AWS Signature Version 4 of one POST.
 
+use crate::clock::Utc;
 use aws_lc_rs::hmac;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -69,17 +70,7 @@ pub fn encoded(text: &str, keeps_slashes: bool) -> String {
 
 /// `20150830T123600Z`.
 pub fn timestamp(now_ms: i64) -> String {
-    let seconds = now_ms.div_euclid(1000);
-    let (days, in_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Counting years from March of the year 0 puts the leap day last; 146 097 days are four centuries.
-    let since = days + 719_468;
-    let (era, of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let place = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * place + 2) / 5 + 1, if place < 10 { place + 3 } else { place - 9 });
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (in_day / 3600, in_day / 60 % 60, in_day % 60);
+    let Utc { year, month, day, hour, minute, second } = Utc::of(now_ms.div_euclid(1000));
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 

@@ -56,6 +56,7 @@ impl Plugin for CorrelationId {
             exchange.upstream.set(self.name.clone(), &id);
             id
         });
+        exchange.told.correlation_id = Some(id.clone());
         if self.echo_downstream {
             *exchange.note = id.to_vec();
         }

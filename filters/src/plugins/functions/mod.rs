@@ -4,6 +4,7 @@
 mod access;
 mod answered;
 mod facts;
+pub mod fields;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,8 @@ use crate::reply::{Reply, Style};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 #[derive(Debug)]
 pub struct Functions {
@@ -50,7 +53,6 @@ struct RawFunctions {
 }
 
 fn parse(name: &'static str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
     let raw: RawFunctions = serde_json::from_value(config)?;
     let chunks = |phase, texts: Option<Vec<String>>| {
         Chunks::parse(name, phase, &texts.unwrap_or_default()).map_err(|problem| ConfigError::Invalid(problem.into()))
@@ -132,6 +134,21 @@ impl Plugin for Functions {
         if let Err(Stop::Fault(problem)) = self.log.run(&mut host, &remembered.context) {
             self.tell(Phase::Log, &problem);
         }
+    }
+}
+
+impl Functions {
+    /// For functions of another plugin, which run by themselves.
+    fn without_any(name: &'static str) -> Result<Self, String> {
+        let none = |phase| Chunks::parse(name, phase, &[]);
+        Ok(Self {
+            name,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            access: none(Phase::Access)?,
+            header_filter: none(Phase::HeaderFilter)?,
+            body_filter: none(Phase::BodyFilter)?,
+            log: none(Phase::Log)?,
+        })
     }
 }
 

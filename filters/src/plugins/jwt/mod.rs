@@ -9,6 +9,7 @@ use crate::error::ConfigError;
 use crate::exchange::{Exchange, Verdict};
 use crate::nginx_base64;
 use crate::plugins::{Plugin, authentication};
+use crate::record::secrets::Secrets;
 use crate::reply::{Reply, Style};
 use crate::signature::{Key, SharedSecret};
 use crate::tables::{Compat, Consumer, Credential};
@@ -91,6 +92,13 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
 }
 
 impl Plugin for Jwt {
+    fn secrets<'a>(&'a self, found: &mut Secrets<'a>) {
+        let Sources { uri_param_names, cookie_names, header_names } = &self.sources;
+        found.headers.extend(header_names.iter().map(|name| &**name));
+        found.arguments.extend(uri_param_names.iter().map(|name| &**name));
+        found.cookies.extend(cookie_names.iter().map(|name| &**name));
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let anonymous = self.anonymous.as_deref();
         let is_preflight = exchange.request.method == b"OPTIONS";

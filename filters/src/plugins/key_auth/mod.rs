@@ -5,6 +5,7 @@ use crate::body::Content;
 use crate::error::ConfigError;
 use crate::exchange::{Body, Exchange, Verdict};
 use crate::plugins::{Plugin, authentication};
+use crate::record::secrets::Secrets;
 use crate::request::Request;
 use crate::tables::{Compat, Consumer, Credential};
 use crate::text;
@@ -117,6 +118,12 @@ pub struct Hidden {
 }
 
 impl Plugin for KeyAuth {
+    fn secrets<'a>(&'a self, found: &mut Secrets<'a>) {
+        let names = || self.key_names.iter().map(String::as_str);
+        found.headers.extend(names().filter(|_| self.key_in_header));
+        found.arguments.extend(names().filter(|_| self.key_in_query));
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let compat = exchange.compat();
         let anonymous = self.anonymous.as_deref();

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::error::ConfigError;
 use crate::exchange::{Body, Exchange, Verdict};
 use crate::plugins::{Plugin, authentication};
+use crate::record::secrets::Secrets;
 use crate::reply::{Reply, Style};
 use crate::sealed::Sealer;
 use crate::tables::{Compat, Consumer, Credential, OAuthClient};
@@ -133,6 +134,11 @@ enum Endpoint {
 }
 
 impl Plugin for OAuth2 {
+    fn secrets<'a>(&'a self, found: &mut Secrets<'a>) {
+        found.headers.push(&self.auth_header_name);
+        found.arguments.extend(["access_token", "client_secret", "code", "password", "provision_key", "refresh_token"]);
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         if let Some(endpoint) = endpoint(exchange.path) {
             return self.serve(exchange, &endpoint);

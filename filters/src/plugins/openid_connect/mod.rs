@@ -24,6 +24,7 @@ use crate::exchange::{Exchange, Verdict};
 use crate::oidc::Look;
 use crate::plugins::jwt::token::Token;
 use crate::plugins::{Plugin, authentication};
+use crate::record::secrets::Secrets;
 use crate::waiting::Outcome;
 use admission::{Shown, Trusted};
 use asking::Got;
@@ -71,6 +72,17 @@ impl From<Refusal> for Stop {
 }
 
 impl Plugin for OpenIdConnect {
+    fn secrets<'a>(&'a self, found: &mut Secrets<'a>) {
+        let Settings { cookie, token_header, browser, .. } = &self.0;
+        found.headers.extend(token_header.iter().map(|header| &*header.name));
+        found.arguments.extend(["access_token", "client_secret", "code", "id_token", "refresh_token"]);
+        found.cookies.extend(cookie.iter().map(|name| &**name));
+        if let Some(browser) = browser {
+            found.cookies.extend(browser.sign_in.iter().map(|sign_in| &*sign_in.jar.name));
+            found.cookies.extend(browser.sessions.iter().flat_map(sessions::Sessions::cookies));
+        }
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         self.judge(exchange, Got::Nothing)
     }

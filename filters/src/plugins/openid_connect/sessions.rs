@@ -146,6 +146,11 @@ impl Sessions {
     }
 
     /// Whether cookies of another jar could be taken for a session's.
+    /// Names of its cookies.
+    pub fn cookies(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.jar).chain(self.remember.iter().map(|remember| &remember.jar)).map(|jar| &*jar.name)
+    }
+
     pub fn meets(&self, other: &Jar) -> bool {
         self.jar.meets(other) || self.remember.as_ref().is_some_and(|remember| remember.jar.meets(other))
     }

@@ -12,6 +12,7 @@ use crate::error_body::Format;
 use crate::exchange::{Body, Exchange, Identity, Note, Verdict};
 use crate::headers::Response;
 use crate::plugins::Plugin;
+use crate::record::secrets::Secrets;
 use crate::reply::{Reply, Style};
 use crate::tables::Consumer;
 use crate::text::{Text, header_value};
@@ -64,6 +65,11 @@ enum Leaving {
 }
 
 impl Plugin for Plug {
+    fn secrets<'a>(&'a self, found: &mut Secrets<'a>) {
+        found.cookies.push(&self.0.cookie.name);
+        found.cookies.extend(self.0.remember.iter().map(|remember| &*remember.cookie.name));
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let now = exchange.now_ms().div_euclid(1000);
         self.hide_headers(exchange);

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.api.kong.class_parameters import IngressClassParameters
@@ -30,6 +31,7 @@ from crossfade.compile.gateway.custom_entities import refuse_custom_entities
 from crossfade.compile.gateway.ingresses import kong_routes
 from crossfade.compile.gateway.keepalive import kept_alive
 from crossfade.compile.gateway.listeners import listeners
+from crossfade.compile.gateway.logged import logged_consumer
 from crossfade.compile.gateway.name_lookups import looked_up
 from crossfade.compile.gateway.plugin_instances import Protos
 from crossfade.compile.gateway.plugin_protos import SELECTOR, ProtoConfigMap, names_files, proto_files
@@ -48,6 +50,7 @@ from crossfade.compile.gateway.vaults import vaults_of
 from crossfade.compile.isolate import isolated
 from crossfade.compile.memo import Memo
 from crossfade.compile.model import ProxyModel
+from crossfade.compile.policies.registry import RECORDERS
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.origin import Origin
 from crossfade.kong_conf.settings import KongSettings
@@ -197,7 +200,8 @@ def compile_gateway(snapshot: Snapshot, settings: CompileSettings, memo: Memo | 
         authorities=tuple(authorities.values()),
         acme=None if acme is None else acme.demand,
     )
-    making = _Making(memo, diagnostics, plugins)
+    is_logged = any(plugins.has_any(name) for name in RECORDERS)
+    making = _Making(memo, diagnostics, plugins, is_logged=is_logged)
     model = _model(entities, services, acme, making, settings=settings, diagnostics=diagnostics)
     return CompiledGateway(model, diagnostics, entities)
 
@@ -240,10 +244,11 @@ def _model(
 class _Making:
     """The last pass: what the others have found becomes entries of the tables, each one behind a boundary."""
 
-    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments) -> None:
+    def __init__(self, memo: Memo, diagnostics: Diagnostics, plugins: Attachments, *, is_logged: bool) -> None:
         self._memo = memo
         self._diagnostics = diagnostics
         self._plugins = plugins
+        self._is_logged = is_logged
         self._facts: dict[str, str] = {}
 
     def route(self, route: KongRoute, service: KongService) -> TableRoute | None:
@@ -251,7 +256,8 @@ class _Making:
 
         def build(found: Diagnostics) -> TableRoute | None:
             tell_protocols(attached, route, found)
-            made = table_route(route, service, route_policy(attached))
+            policy = route_policy(attached)
+            made = table_route(route, service, policy, is_logged=self._is_logged)
             return _checked(made, route.origin, found)
 
         def make(found: Diagnostics) -> TableRoute | None:
@@ -265,7 +271,7 @@ class _Making:
             )
 
         ranks = (part for item in attached for part in (item.instance, item.rank))
-        inputs = (route, self._facts_of(service), *ranks)
+        inputs = (route, self._facts_of(service), self._is_logged, *ranks)
         return self._memo.of(("route", route.id), inputs, make, self._diagnostics)
 
     def _facts_of(self, service: KongService) -> str:
@@ -292,7 +298,7 @@ class _Making:
             if policy.refusal is not None:
                 return None
             return isolated(
-                lambda: _table_consumer(consumer, policy, salt, found),
+                lambda: _table_consumer(consumer, policy, salt, found, is_logged=self._is_logged),
                 otherwise=None,
                 ref=consumer.ref,
                 effect=_CONSUMER_UNKNOWN,
@@ -301,6 +307,7 @@ class _Making:
 
         shared = (
             salt,
+            self._is_logged,
             self._plugins.used_by_traffic,
             self._plugins.protocols_of_routes,
             frozenset(self._plugins.refused_groups),
@@ -352,7 +359,7 @@ def _instance_row(instance: Instance, _: Diagnostics) -> tables.Row[tables.Insta
 
 
 def _table_consumer(
-    consumer: Consumer, policy: ConsumerPolicy, salt: bytes, diagnostics: Diagnostics
+    consumer: Consumer, policy: ConsumerPolicy, salt: bytes, diagnostics: Diagnostics, *, is_logged: bool
 ) -> tables.Row[tables.Consumer] | None:
     made = tables.Consumer(
         id=consumer.id,
@@ -363,6 +370,7 @@ def _table_consumer(
         carries=policy.carries,
         own=policy.own,
         credentials=table_credentials(consumer, salt),
+        logged=logged_consumer(consumer) if is_logged else UNSET,
     )
     problem = library.problem("consumer", msgspec.json.encode(made).decode())
     if problem is None:

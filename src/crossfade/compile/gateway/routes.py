@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from crossfade.api.bounds import MOST_SECONDS
+from crossfade.compile.gateway.logged import logged
 from crossfade.compile.gateway.route_policies import RoutePolicy
 from crossfade.compile.gateway.state import KongPath, KongRoute, KongService
 from crossfade.compile.model import Discovery
@@ -30,7 +33,7 @@ class TableRoute(NamedTuple):
     action: tables.Action
 
 
-def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> TableRoute:
+def table_route(route: KongRoute, service: KongService, policy: RoutePolicy, *, is_logged: bool = False) -> TableRoute:
     name_of_all = None if route.preserve_host else _one_host(service)
     action = _action(service, policy, takes_host_of_endpoint=not route.preserve_host and name_of_all is None)
     found = tables.Route(
@@ -54,6 +57,7 @@ def table_route(route: KongRoute, service: KongService, policy: RoutePolicy) -> 
         refusal=policy.refusal or service.refusal,
         steps=policy.steps,
         names=tables.Names(route.name, service.name, service.cluster.is_watched),
+        logged=logged(route, service) if is_logged else UNSET,
     )
     return TableRoute(found, action)
 
@@ -132,6 +136,9 @@ def facts_for_routes(service: KongService) -> str:
             service.sticky,
             service.cluster.name,
             service.cluster.is_watched,
+            service.cluster.connect_timeout_s,
+            service.protocol,
+            service.created,
             _one_host(service),
             _tls_name(service),
         )

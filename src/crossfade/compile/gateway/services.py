@@ -268,6 +268,7 @@ def _kong_service(reading: _Reading, name: str, plugins: tuple[PluginRef, ...]) 
         missing_port=targets.problem if targets.lacks_port else None,
         hashing=plan.hashing,
         sticky=plan.sticky,
+        created=service.metadata.creation_timestamp,
     )
 
 

@@ -65,7 +65,7 @@ def port_text(backend: IngressServiceBackend) -> str:
 
 class KongService(Struct, frozen=True, gc=False):
     """Timeouts in milliseconds; the connect timeout is the cluster's. `refusal` is said instead of forwarding.
-    `missing_port` is for all who name this port of the Service: that it is not there.
+    `missing_port` is for all who name this port of the Service: that it is not there. `created` is the Service's own.
 
     Without any target the cluster is empty: plugins run, then the gateway answers 503, as Kong does.
     """
@@ -83,6 +83,7 @@ class KongService(Struct, frozen=True, gc=False):
     server_name: str | None = None
     hashing: Hashing | None = None
     sticky: StickyCookie | None = None
+    created: str = ""
 
 
 class StreamRoute(Struct, frozen=True, gc=False):

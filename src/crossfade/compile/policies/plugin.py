@@ -138,7 +138,7 @@ class Plugin(Struct, frozen=True):
 
     One that `is_global_only` applies to all requests or to none. `plan` and `warnings` get the configuration with its
     defaults. `modernised` rewrites old spellings before the schema sees them; `deprecations` says what is wrong with
-    those.
+    those. One that `writes_records` tells routes, services and consumers in them.
     """
 
     name: str
@@ -152,3 +152,4 @@ class Plugin(Struct, frozen=True):
     credentials: CredentialType | None = None
     protocols: tuple[str, ...] = HTTP_PROTOCOLS
     is_global_only: bool = False
+    writes_records: bool = False

@@ -15,13 +15,17 @@ from crossfade.compile.policies.basic_auth.plan import PLUGIN as BASIC_AUTH
 from crossfade.compile.policies.bot_detection.plan import PLUGIN as BOT_DETECTION
 from crossfade.compile.policies.correlation_id.plan import PLUGIN as CORRELATION_ID
 from crossfade.compile.policies.cors.plan import PLUGIN as CORS
+from crossfade.compile.policies.datadog.plan import PLUGIN as DATADOG
+from crossfade.compile.policies.file_log.plan import PLUGIN as FILE_LOG
 from crossfade.compile.policies.grpc_gateway.plan import PLUGIN as GRPC_GATEWAY
 from crossfade.compile.policies.grpc_web.plan import PLUGIN as GRPC_WEB
 from crossfade.compile.policies.hmac_auth.plan import PLUGIN as HMAC_AUTH
+from crossfade.compile.policies.http_log.plan import PLUGIN as HTTP_LOG
 from crossfade.compile.policies.ip_restriction.plan import PLUGIN as IP_RESTRICTION
 from crossfade.compile.policies.jwt.plan import PLUGIN as JWT
 from crossfade.compile.policies.key_auth.plan import PLUGIN as KEY_AUTH
 from crossfade.compile.policies.ldap_auth.plan import PLUGIN as LDAP_AUTH
+from crossfade.compile.policies.loggly.plan import PLUGIN as LOGGLY
 from crossfade.compile.policies.mtls_auth.plan import PLUGIN as MTLS_AUTH
 from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
 from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONNECT
@@ -40,6 +44,10 @@ from crossfade.compile.policies.response_transformer.plan import PLUGIN as RESPO
 from crossfade.compile.policies.schema import ENTITY, Outcome, Problems, apply_schema, violation_text
 from crossfade.compile.policies.session.plan import PLUGIN as SESSION
 from crossfade.compile.policies.standard_webhooks.plan import PLUGIN as STANDARD_WEBHOOKS
+from crossfade.compile.policies.statsd.plan import PLUGIN as STATSD
+from crossfade.compile.policies.syslog.plan import PLUGIN as SYSLOG
+from crossfade.compile.policies.tcp_log.plan import PLUGIN as TCP_LOG
+from crossfade.compile.policies.udp_log.plan import PLUGIN as UDP_LOG
 from crossfade.policy_module import library
 
 PLUGINS: Final[dict[str, Plugin]] = {
@@ -52,13 +60,17 @@ PLUGINS: Final[dict[str, Plugin]] = {
         BOT_DETECTION,
         CORRELATION_ID,
         CORS,
+        DATADOG,
+        FILE_LOG,
         GRPC_GATEWAY,
         GRPC_WEB,
         HMAC_AUTH,
+        HTTP_LOG,
         IP_RESTRICTION,
         JWT,
         KEY_AUTH,
         LDAP_AUTH,
+        LOGGLY,
         MTLS_AUTH,
         OAUTH2,
         OPENID_CONNECT,
@@ -70,11 +82,15 @@ PLUGINS: Final[dict[str, Plugin]] = {
         REDIRECT,
         REQUEST_SIZE_LIMITING,
         REQUEST_TERMINATION,
-        RESPONSE_RATELIMITING,
         REQUEST_TRANSFORMER,
+        RESPONSE_RATELIMITING,
         RESPONSE_TRANSFORMER,
         SESSION,
         STANDARD_WEBHOOKS,
+        STATSD,
+        SYSLOG,
+        TCP_LOG,
+        UDP_LOG,
     )
 }
 _HIGHEST: Final = 1_000_000
@@ -84,6 +100,8 @@ _NO_ORDERING: Final = "remove ordering: plugins run in one fixed order, as in Ko
 # The one order of all plugins, those of the policy module and those of Envoy alike: lower runs first. Kong gives no
 # priority to two plugins (kong.md §4.2), so one more plugin moves no other.
 ORDER: Final[dict[str, int]] = {name: _HIGHEST - plugin.priority for name, plugin in PLUGINS.items()}
+RECORDERS: Final = tuple(sorted(name for name, plugin in PLUGINS.items() if plugin.writes_records))
+"""Those that write records."""
 CREDENTIAL_TYPES: Final[dict[str, CredentialType]] = {
     plugin.credentials.name: plugin.credentials for plugin in PLUGINS.values() if plugin.credentials is not None
 }

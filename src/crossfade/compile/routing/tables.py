@@ -17,6 +17,7 @@ from crossfade.compile.routing.origin import Origin
 from crossfade.compile.routing.retry import RetryPolicy
 from crossfade.compile.routing.routes import Destination, VirtualHost
 from crossfade.kong_conf.settings import CACHE_BYTES, HEADERS, HEADERS_UPSTREAM
+from crossfade_kube.meta import JsonObject
 
 # --- routes ----------------------------------------------------------------------------------------------------
 
@@ -127,10 +128,18 @@ class Names(Struct, frozen=True, gc=False):
     is_watched: bool = False
 
 
+class Logged(Struct, frozen=True):
+    """A route and its service as records tell them: Kong's own entities."""
+
+    route: JsonObject
+    service: JsonObject
+
+
 class Route(Struct, frozen=True, gc=False):
     """With a `refusal` every request is answered 503. `tls_name` is asked for in place of the request's Host.
 
-    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. `names` are what its traffic is counted under.
+    `action` is the name of an `Action`, `mesh` that of `MeshRoutes`. `names` are what its traffic is counted under;
+    `logged` is there where plugins write records.
     """
 
     id: str
@@ -147,6 +156,7 @@ class Route(Struct, frozen=True, gc=False):
     refusal: str | None = None
     steps: tuple[Step, ...] = ()
     names: Names | UnsetType = UNSET
+    logged: Logged | UnsetType = UNSET
     mesh: str | UnsetType = UNSET
 
 
@@ -222,7 +232,7 @@ class Credential(Struct, frozen=True, gc=False):
 class Consumer(Struct, frozen=True, gc=False):
     """`carries` are instances that apply where a route or service refers to them too, `own` apply anywhere.
 
-    `groups` are names, `consumer_groups` ids of groups.
+    `groups` are names, `consumer_groups` ids of groups. `logged` is the consumer as records tell it.
     """
 
     id: str
@@ -233,6 +243,7 @@ class Consumer(Struct, frozen=True, gc=False):
     carries: tuple[str, ...] = ()
     own: tuple[OwnInstance, ...] = ()
     credentials: Mapping[str, tuple[Credential, ...]] = field(default_factory=dict)
+    logged: JsonObject | UnsetType = UNSET
 
 
 class ConsumerGroup(Struct, frozen=True, gc=False):

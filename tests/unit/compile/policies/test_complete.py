@@ -26,14 +26,22 @@ PAGES: Final = ROOT / "docs" / "reference" / "plugins"
 COMPARED_IN: Final = {
     "acme": "tests/e2e/test_gateway_acme.py",
     "aws-lambda": "tests/e2e/test_gateway_aws_lambda.py",
+    "datadog": "tests/compat/test_kong_log_statistics.py",
+    "file-log": "tests/compat/test_kong_log_records.py",
     "grpc-gateway": "tests/e2e/test_gateway_grpc_gateway.py",
     "grpc-web": "tests/e2e/test_gateway_grpc_web.py",
+    "http-log": "tests/e2e/test_gateway_log_sinks.py",
     "ldap-auth": "tests/e2e/test_gateway_ldap_auth.py",
+    "loggly": "tests/e2e/test_gateway_log_sinks.py",
     "mtls-auth": "tests/e2e/test_gateway_mtls_auth.py",
     "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
     "post-function": "tests/e2e/test_gateway_functions.py",
     "prometheus": "tests/compat/test_kong_metrics.py",
     "standard-webhooks": "tests/e2e/policy_module/test_standard_webhooks.py",
+    "statsd": "tests/compat/test_kong_log_statistics.py",
+    "syslog": "tests/e2e/test_gateway_log_sinks.py",
+    "tcp-log": "tests/e2e/test_gateway_log_sinks.py",
+    "udp-log": "tests/e2e/test_gateway_log_sinks.py",
 }
 
 

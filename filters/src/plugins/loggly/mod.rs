@@ -1,0 +1,89 @@
+//! The plugin loggly: records as Loggly takes them, over UDP in syslog's form (RFC 5424) (kong.md §5.21).
+
+use crate::clock::Utc;
+use crate::ended::Ended;
+use crate::error::ConfigError;
+use crate::exchange::Note;
+use crate::plugins::Plugin;
+use crate::plugins::recording::{Recording, Severities, once};
+use crate::sinks::datagrams::Udp;
+use crate::sinks::host_name;
+use crate::sinks::queue::{Queue, Sink};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Of messages of users.
+const FACILITY: u32 = 1;
+/// Loggly's number, by which it finds its key.
+const ENTERPRISE: &str = "41058";
+
+#[derive(Debug)]
+struct Loggly {
+    queue: Arc<Queue>,
+    recording: Recording,
+    severities: Severities,
+    /// The key and the tags.
+    marks: Box<str>,
+    host_name: Box<str>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    host: String,
+    port: u16,
+    key: String,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(flatten)]
+    severities: Severities,
+    custom_fields_by_lua: Option<Map<String, Value>>,
+}
+
+pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
+    let key = config.to_string();
+    let config: Config = serde_json::from_value(config)?;
+    let is_plain =
+        |text: &String| text.chars().all(|character| character.is_ascii_graphic() && !r#""]\"#.contains(character));
+    if !is_plain(&config.key) || config.key.is_empty() || !config.tags.iter().all(is_plain) {
+        return Err(ConfigError::Invalid(
+            "key, tags: letters, digits and marks but quotes, brackets and spaces".into(),
+        ));
+    }
+    let tags: Vec<_> = config.tags.iter().map(|tag| format!("tag=\"{tag}\"")).collect();
+    let place = format!("{}:{}", config.host, config.port);
+    let sink = || -> Box<dyn Sink> { Box::new(Udp::new(&config.host, config.port, None)) };
+    Ok(Box::new(Loggly {
+        queue: Queue::of("loggly", &key, &place, &once(), sink),
+        recording: Recording::parse("loggly", config.custom_fields_by_lua.as_ref())?,
+        severities: config.severities,
+        marks: format!("[{}@{ENTERPRISE} {}]", config.key, tags.join(" ")).into(),
+        host_name: host_name().into(),
+    }))
+}
+
+impl Plugin for Loggly {
+    fn has_log_phase(&self) -> bool {
+        true
+    }
+
+    fn writes_record(&self) -> bool {
+        true
+    }
+
+    fn remembers_request(&self) -> bool {
+        self.recording.remembers_request()
+    }
+
+    fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
+        let Some(severity) = self.severities.of(ended.told_status()) else { return };
+        let Utc { year, month, day, hour, minute, second } = Utc::of(ended.ended_ms().div_euclid(1000));
+        let before = format!(
+            "<{}>1 {year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z {} kong - - {} ",
+            FACILITY * 8 + severity.number(),
+            self.host_name,
+            self.marks
+        );
+        self.recording.queue(ended, &self.queue, before.as_bytes());
+    }
+}

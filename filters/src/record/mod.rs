@@ -1,0 +1,289 @@
+//! Kong's record of a request, which log plugins write (kong.md §7.2): made once for all of them, when the stream has ended.
+
+pub mod arrival;
+mod json;
+pub mod secrets;
+#[cfg(test)]
+mod tests;
+
+use crate::ended::Ended;
+use crate::stream::Attribute;
+use crate::tables::{Compat, Consumer, Entities};
+use arrival::Arrival;
+use json::{Value, push_grouped, push_member, push_name, push_number, push_text};
+use secrets::Secrets;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Kong's own, of a gateway without a database.
+pub const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
+pub const WORKSPACE_NAME: &str = "default";
+
+/// Kong's `lua_max_resp_headers`.
+const MOST_HEADERS: usize = 100;
+
+/// As nginx logs a client that has gone before there was an answer.
+pub const CLIENT_GONE: u16 = 499;
+
+/// Who answered a try, or why nobody did.
+const BAD_GATEWAY: u16 = 502;
+
+impl Ended<'_, '_> {
+    /// As nginx tells it.
+    pub fn told_status(&self) -> u16 {
+        if self.status == 0 { CLIENT_GONE } else { self.status }
+    }
+
+    /// One line of JSON, with its end; nothing where no plugin has asked for it when the request came.
+    pub fn record(&self) -> Option<&[u8]> {
+        self.arrival.map(|arrival| self.made.get_or_init(|| written(self, arrival)).as_slice())
+    }
+
+    /// The bytes that Kong's `request.size` and `response.size` count, as far as they can be told.
+    pub fn told_sizes(&self) -> (u64, u64) {
+        let length = |headers: &[(&[u8], &[u8])]| -> u64 {
+            let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        };
+        // Envoy counts headers as they are now, and no separators.
+        let sent_body = self.request_bytes.saturating_sub(length(&self.request.headers));
+        let head = self.arrival.map_or(0, |arrival| arrival.head_bytes);
+        let separators = u64::try_from(self.response.len() * ": \r\n".len()).unwrap_or(u64::MAX);
+        let status_line = u64::try_from("HTTP/1.1 OK\r\n\r\n".len()).unwrap_or_default();
+        (head + sent_body, self.response_bytes.saturating_add(separators + status_line))
+    }
+
+    /// Kong's own entities of route and service, of a request that a route has taken.
+    pub fn logged(&self) -> Option<&Entities> {
+        self.route.filter(|_| self.is_routed()).and_then(|route| route.logged.as_ref())
+    }
+
+    /// Unix time in milliseconds.
+    pub fn ended_ms(&self) -> i64 {
+        self.started_ms.saturating_add(i64::try_from(self.times.total.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// `service` is the upstream, or was to be.
+    pub fn is_routed(&self) -> bool {
+        self.arrival.is_some_and(|arrival| arrival.is_routed)
+    }
+}
+
+fn written(ended: &Ended<'_, '_>, arrival: &Arrival) -> Vec<u8> {
+    let is_old = ended.world.settings.compat == Compat::Kong21;
+    let route = ended.route.filter(|_| arrival.is_routed);
+    let secrets = if arrival.has_secrets { Secrets::of(ended.world, route) } else { Secrets::default() };
+    let (request_size, response_size) = ended.told_sizes();
+    let mut out = Vec::with_capacity(arrival.head.len() + 2048);
+    out.extend_from_slice(&arrival.head);
+    push_size(&mut out, request_size, is_old);
+    push_tls(&mut out, ended);
+    out.extend_from_slice(b"},");
+    let went_on = ended.is_proxied;
+    let target = if went_on { ended.request.target } else { &arrival.planned };
+    push_member(&mut out, "upstream_uri", &secrets.told_target(target));
+    let endpoints = if went_on { ended.stream.endpoints() } else { Vec::new() };
+    let was_asked = went_on && !ended.told.lacks_endpoint;
+    let tries = if was_asked { ended.stream.tries().max(endpoints.len()) } else { 0 };
+    if !is_old {
+        out.push(b',');
+        push_name(&mut out, "upstream_status");
+        push_statuses(&mut out, ended, tries);
+    }
+    push_response(&mut out, ended, &secrets, response_size, is_old);
+    push_latencies(&mut out, ended, is_old);
+    if arrival.is_routed {
+        push_tries(&mut out, ended, &endpoints, tries);
+    }
+    push_entities(&mut out, ended);
+    push_rest(&mut out, ended, is_old);
+    out.extend_from_slice(b"}\n");
+    out
+}
+
+/// Kong 2 wrote them as texts.
+fn push_size(out: &mut Vec<u8>, size: u64, is_old: bool) {
+    out.extend_from_slice(if is_old { b",\"size\":\"" } else { b",\"size\":" });
+    push_number(out, size);
+    out.extend_from_slice(if is_old { b"\"" } else { b"" });
+}
+
+fn push_tls(out: &mut Vec<u8>, ended: &Ended<'_, '_>) {
+    let Some(version) = ended.stream.attribute(Attribute::TlsVersion).filter(|version| !version.is_empty()) else {
+        return;
+    };
+    out.extend_from_slice(b",\"tls\":{");
+    push_member(out, "version", version);
+    out.push(b',');
+    push_member(out, "client_verify", verified(ended).as_bytes());
+    out.push(b'}');
+}
+
+/// In nginx's words.
+fn verified(ended: &Ended<'_, '_>) -> &'static str {
+    match ended.request.certificate {
+        None => "NONE",
+        Some(_) if ended.denied_by == Some("mtls-auth") => "FAILED",
+        Some(_) => "SUCCESS",
+    }
+}
+
+/// One of each try: nobody has answered those before the last.
+fn push_statuses(out: &mut Vec<u8>, ended: &Ended<'_, '_>, tries: usize) {
+    out.push(b'"');
+    // Without a status the client has gone while the last was on its way.
+    let tries = if ended.status == 0 { tries.saturating_sub(1) } else { tries };
+    for place in 1..=tries {
+        let is_last = place == tries;
+        push_number(out, if is_last { ended.told_status().into() } else { failure(ended).into() });
+        out.extend_from_slice(if is_last { b"" } else { b", " });
+    }
+    out.push(b'"');
+}
+
+/// What a try says that nobody has answered.
+fn failure(ended: &Ended<'_, '_>) -> u16 {
+    if ended.by_service || ended.status == 0 { BAD_GATEWAY } else { ended.status }
+}
+
+fn push_response(out: &mut Vec<u8>, ended: &Ended<'_, '_>, secrets: &Secrets<'_>, size: u64, is_old: bool) {
+    out.extend_from_slice(b",\"response\":{\"status\":");
+    push_number(out, ended.told_status().into());
+    out.extend_from_slice(b",\"headers\":");
+    let shown = ended.response.iter().filter(|(name, _)| !name.starts_with(b":")).take(MOST_HEADERS);
+    let told = shown.map(|(name, value)| (Cow::Borrowed(*name), Value::Text(secrets.told(name, value))));
+    push_grouped(out, &told.collect::<Vec<_>>());
+    push_size(out, size, is_old);
+    out.push(b'}');
+}
+
+fn push_latencies(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
+    let latencies = ended.latencies();
+    out.extend_from_slice(b",\"latencies\":{\"kong\":");
+    push_number(out, latencies.kong);
+    out.extend_from_slice(b",\"proxy\":");
+    match latencies.proxy {
+        Some(proxy) => push_number(out, proxy),
+        None => out.extend_from_slice(b"-1"),
+    }
+    out.extend_from_slice(b",\"request\":");
+    push_number(out, latencies.request);
+    if !is_old {
+        out.extend_from_slice(b",\"receive\":");
+        push_number(out, latencies.receive);
+    }
+    out.push(b'}');
+}
+
+/// In whole milliseconds.
+pub struct Latencies {
+    pub kong: u64,
+    /// None where the request never went upstream.
+    pub proxy: Option<u64>,
+    pub request: u64,
+    pub receive: u64,
+}
+
+impl Ended<'_, '_> {
+    pub fn latencies(&self) -> Latencies {
+        let times = self.times;
+        let until_answer = times.gateway + times.upstream.unwrap_or_default();
+        let receive = times.upstream.map(|_| times.total.saturating_sub(until_answer)).unwrap_or_default();
+        Latencies {
+            kong: whole_ms(times.gateway),
+            proxy: times.upstream.map(whole_ms),
+            request: whole_ms(times.total),
+            receive: whole_ms(receive),
+        }
+    }
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// When each began Envoy does not tell: they all have the first one's time. Nor does it tell of several endpoints which one
+/// was tried again.
+fn push_tries(out: &mut Vec<u8>, ended: &Ended<'_, '_>, endpoints: &[&str], tries: usize) {
+    let of_try = |place: usize| match endpoints {
+        [only] => Some(*only),
+        several if several.len() == tries => several.get(place - 1).copied(),
+        _ => ended.stream.endpoint().filter(|_| place == tries),
+    };
+    let start_ns = u64::try_from(ended.started_ms).unwrap_or_default().saturating_mul(1_000_000)
+        + u64::try_from(ended.times.gateway.as_nanos()).unwrap_or_default();
+    out.extend_from_slice(b",\"tries\":[");
+    for place in 1..=tries {
+        out.extend_from_slice(if place == 1 { b"{" } else { b",{" });
+        if let Some((host, port)) = of_try(place).and_then(|endpoint| endpoint.rsplit_once(':')) {
+            push_member(out, "ip", host.trim_start_matches('[').trim_end_matches(']').as_bytes());
+            out.extend_from_slice(b",\"port\":");
+            push_number(out, port.parse().unwrap_or_default());
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"balancer_start\":");
+        push_number(out, start_ns / 1_000_000);
+        out.extend_from_slice(b",\"balancer_start_ns\":");
+        push_number(out, start_ns);
+        out.extend_from_slice(b",\"balancer_latency\":0,\"balancer_latency_ns\":0");
+        if place < tries || !ended.by_service {
+            out.extend_from_slice(b",\"state\":\"failed\",\"code\":");
+            push_number(out, failure(ended).into());
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn push_entities(out: &mut Vec<u8>, ended: &Ended<'_, '_>) {
+    if let Some(id) = &ended.who.credential_id {
+        out.extend_from_slice(b",\"authenticated_entity\":{");
+        push_member(out, "id", id.as_bytes());
+        out.push(b'}');
+    }
+    if let Some(entities) = ended.logged() {
+        for (name, entity) in [("route", &entities.route), ("service", &entities.service)] {
+            out.push(b',');
+            push_name(out, name);
+            out.extend_from_slice(entity.as_bytes());
+        }
+    }
+    if let Some(consumer) = &ended.who.consumer {
+        out.push(b',');
+        push_name(out, "consumer");
+        push_consumer(out, consumer);
+    }
+}
+
+fn push_consumer(out: &mut Vec<u8>, consumer: &Consumer) {
+    if let Some(entity) = &consumer.logged {
+        return out.extend_from_slice(entity.as_bytes());
+    }
+    out.push(b'{');
+    push_member(out, "id", consumer.id.as_bytes());
+    for (name, value) in [("username", &consumer.username), ("custom_id", &consumer.custom_id)] {
+        if let Some(value) = value {
+            out.push(b',');
+            push_member(out, name, value.as_bytes());
+        }
+    }
+    out.push(b'}');
+}
+
+fn push_rest(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
+    out.push(b',');
+    push_member(out, "client_ip", ended.client_address.as_bytes());
+    out.extend_from_slice(b",\"started_at\":");
+    push_number(out, u64::try_from(ended.started_ms).unwrap_or_default());
+    if let Some(id) = &ended.told.correlation_id {
+        out.push(b',');
+        push_name(out, "correlation_id");
+        push_text(out, id);
+    }
+    if !is_old {
+        out.extend_from_slice(if ended.by_service { b",\"source\":\"upstream\"," } else { b",\"source\":\"kong\"," });
+        push_member(out, "workspace", WORKSPACE.as_bytes());
+        out.push(b',');
+        push_member(out, "workspace_name", WORKSPACE_NAME.as_bytes());
+    }
+}

@@ -1,0 +1,15 @@
+"""file-log for the policy module: its configuration as it stands."""
+
+from typing import Final
+
+from crossfade.compile.policies.file_log.schema import SCHEMA
+from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
+
+PLUGIN: Final = Plugin(
+    name="file-log",
+    priority=9,
+    takes_consumer=True,
+    schema=SCHEMA,
+    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
+    writes_records=True,
+)
