@@ -3,12 +3,12 @@
 use super::deadline;
 use super::queue::Sink;
 use crate::http_call::{Target, call};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Of an answer, which is of no use.
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
-#[derive(Debug)]
 pub struct Http {
     pub target: Target,
     pub timeout: Duration,
@@ -16,6 +16,13 @@ pub struct Http {
     pub head: String,
     /// A list also of one record.
     pub is_list: bool,
+}
+
+impl fmt::Debug for Http {
+    /// Headers may hold what is secret.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Http({}, ***)", self.target.endpoint)
+    }
 }
 
 impl Sink for Http {

@@ -11,6 +11,7 @@ use crate::sinks::host_name;
 use crate::sinks::queue::{Queue, Sink};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::fmt;
 use std::sync::Arc;
 
 /// Of messages of users.
@@ -18,13 +19,21 @@ const FACILITY: u32 = 1;
 /// Loggly's number, by which it finds its key.
 const ENTERPRISE: &str = "41058";
 
+struct Marks(Box<str>);
+
+impl fmt::Debug for Marks {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("***")
+    }
+}
+
 #[derive(Debug)]
 struct Loggly {
     queue: Arc<Queue>,
     recording: Recording,
     severities: Severities,
     /// The key and the tags.
-    marks: Box<str>,
+    marks: Marks,
     host_name: Box<str>,
 }
 
@@ -57,7 +66,7 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
         queue: Queue::of("loggly", &key, &place, &once(), sink),
         recording: Recording::parse("loggly", config.custom_fields_by_lua.as_ref())?,
         severities: config.severities,
-        marks: format!("[{}@{ENTERPRISE} {}]", config.key, tags.join(" ")).into(),
+        marks: Marks(format!("[{}@{ENTERPRISE} {}]", config.key, tags.join(" ")).into()),
         host_name: host_name().into(),
     }))
 }
@@ -82,7 +91,7 @@ impl Plugin for Loggly {
             "<{}>1 {year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z {} kong - - {} ",
             FACILITY * 8 + severity.number(),
             self.host_name,
-            self.marks
+            self.marks.0
         );
         self.recording.queue(ended, &self.queue, before.as_bytes());
     }
