@@ -15,6 +15,7 @@ _ALLOWED: Final = {
     "acme_storage": "`shm`, `kong`",
     "delivery_limit": "-1, 1",
     "domain": "a host, `*.` may stand before it",
+    "http_url": "a URL with scheme and host",
     "hmac_key": "base64 for URLs",
     "key_set": "is refused",
     "no_storage": "is refused",

@@ -3,14 +3,38 @@
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from crossfade.compile.policies.checks import header_name, header_value, url
+import msgspec
+
+from crossfade.compile.policies.checks import free_header_name, header_name, header_value, url
 from crossfade.compile.policies.custom_fields import CUSTOM_FIELDS
 from crossfade.compile.policies.queueing import OLD_FIELDS, QUEUE
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
+from crossfade.policy_module import library
 from crossfade_kube.meta import JsonObject
 
+_USUAL: Final = {
+    "method": "POST",
+    "content_type": "application/json",
+    "timeout": 1,
+    "keepalive": 1,
+    "headers": None,
+    "ssl_verify": True,
+}
 _OF_THE_PLUGIN: Final = ("Host", "Content-Length", "Content-Type")
 _TWICE: Final = "specifying both an 'Authorization' header and user info in 'http_endpoint' is not allowed"
+
+
+def http_url(text: str) -> str | None:
+    """The policy module has the last word on what it can connect to."""
+    if (problem := url(text)) is not None:
+        return problem
+    config = {"http_endpoint": text, **_USUAL}
+    try:
+        instance = msgspec.json.encode({"id": "", "plugin": "http-log", "config": config}).decode()
+    except UnicodeError:
+        return "a text that UTF-8 cannot write"
+    problem = library.problem("instance", instance)
+    return None if problem is None else problem.removeprefix("http_endpoint: ")
 
 
 def own_headers(config: JsonObject) -> Problems:
@@ -19,7 +43,7 @@ def own_headers(config: JsonObject) -> Problems:
         for own in _OF_THE_PLUGIN:
             if name.lower() == own.lower():
                 return {"headers": f"cannot contain '{own}' header"}
-        if (problem := header_name(name)) is not None:
+        if (problem := header_name(name) or free_header_name(name)) is not None:
             return {"headers": problem}
     return {}
 
@@ -38,7 +62,7 @@ def _has_user(endpoint: Any) -> bool:
 
 SCHEMA: Final = Schema(
     {
-        "http_endpoint": Field("string", required=True, check=url, referenceable=True),
+        "http_endpoint": Field("string", required=True, check=http_url, referenceable=True),
         "method": Field("string", "POST", one_of=("POST", "PUT", "PATCH")),
         "content_type": Field(
             "string", "application/json", one_of=("application/json", "application/json; charset=utf-8")
