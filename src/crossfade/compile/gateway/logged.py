@@ -80,8 +80,14 @@ def _path(path: KongPath) -> str:
 
 
 def _host(name: str) -> str:
-    """The ingress controller names an upstream by Service, namespace and port, and a facade by itself."""
-    namespace, service, *port = name.split(".", 2)
+    """The ingress controller names an upstream by Service, namespace and port, and a facade by itself.
+
+    A name without a namespace is that of a service of the gateway's own.
+    """
+    namespace, *rest = name.split(".", 2)
+    if not rest:
+        return name
+    service, *port = rest
     return ".".join((service, namespace, *port, *(() if name.endswith(".svc.facade") else ("svc",))))
 
 

@@ -50,6 +50,7 @@ def test_a_route_has_the_conditions_that_it_was_given() -> None:
         ("shop.web.80", "web.shop.80.svc"),
         ("shop.web.http", "web.shop.http.svc"),
         ("shop.web.svc.facade", "web.shop.svc.facade"),
+        ("acme", "acme"),
     ],
 )
 def test_a_service_has_the_host_that_the_ingress_controller_gives_it(name: str, host: str) -> None:
