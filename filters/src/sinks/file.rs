@@ -26,6 +26,8 @@ pub struct LogFile {
     began: Instant,
     /// Milliseconds since it began.
     looked: AtomicU64,
+    /// The last time that somebody tried, it could not be opened.
+    has_failed: AtomicBool,
     /// The last line has no end.
     is_broken: AtomicBool,
     opening: Mutex<()>,
@@ -55,6 +57,7 @@ impl LogFile {
             open: ArcSwapOption::empty(),
             began: Instant::now(),
             looked: AtomicU64::new(0),
+            has_failed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             opening: Mutex::new(()),
             losses: Losses::new("file-log", path),
@@ -89,9 +92,10 @@ impl LogFile {
             Some(open) if !is_due || open.stands_at(&self.path) => Ok(open),
             // Another thread opens it already.
             Some(open) if self.opening.try_lock().is_err() => Ok(open),
-            None if !is_due && self.looked.load(Ordering::Relaxed) > 0 => {
+            None if !is_due && self.has_failed.load(Ordering::Relaxed) => {
                 Err(io::Error::other("it could not be opened"))
             }
+            // Whoever opens it is waited for: the line must not be lost.
             _ => self.reopened(),
         }
     }
@@ -102,6 +106,7 @@ impl LogFile {
             return Ok(open);
         }
         let opened = self.opened();
+        self.has_failed.store(opened.is_err(), Ordering::Relaxed);
         self.open.store(opened.as_ref().ok().cloned());
         opened
     }
@@ -224,6 +229,16 @@ mod tests {
         other.append(b"b\n", true);
         assert_eq!(fs::read_to_string(&path).unwrap(), "before\na\nb\n");
         assert!(!lost(&one));
+    }
+
+    #[test]
+    fn no_line_of_those_who_come_first_together_is_lost() {
+        for _ in 0..20 {
+            let path = folder().join("log");
+            let file = log_at(&path);
+            std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(|| file.append(b"a\n", false)))));
+            assert_eq!(fs::read_to_string(&path).unwrap(), "a\n".repeat(8));
+        }
     }
 
     #[test]
