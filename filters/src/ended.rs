@@ -48,6 +48,16 @@ pub struct Ended<'a, 'r> {
     pub made: OnceCell<Vec<u8>>,
 }
 
+impl<'a> Ended<'a, '_> {
+    /// The endpoints that were to take the request, as `address:port`, one for each try; none where it was never sent.
+    pub fn tries(&self) -> Vec<&'a str> {
+        let endpoints = if self.is_proxied { self.stream.endpoints() } else { Vec::new() };
+        let count = if endpoints.is_empty() { 0 } else { self.stream.tries().max(endpoints.len()) };
+        // One that was tried more than once stands in the list once.
+        (0..count).filter_map(|number| endpoints.get(number).or(endpoints.last()).copied()).collect()
+    }
+}
+
 /// Kong's `latencies` (kong.md §7.2).
 #[derive(Clone, Copy, Debug)]
 pub struct Times {

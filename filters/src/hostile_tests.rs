@@ -109,6 +109,10 @@ fn configurations() -> Vec<(&'static str, Value)> {
         ),
         ("openid-connect", hostile_config()),
         (
+            "opentelemetry",
+            plugins::opentelemetry::tests::config(json!({"http_response_header_for_traceid": "x-b"})),
+        ),
+        (
             "post-function",
             json!({"access": ["local body = kong.request.get_body() kong.service.request.set_body(body or {}, 'application/json')"]}),
         ),
@@ -190,6 +194,13 @@ fn configurations() -> Vec<(&'static str, Value)> {
                 "read_body_for_logout": true, "logout_methods": ["POST", "DELETE", "GET"], "logout_query_arg": "a",
                 "logout_post_arg": "apikey",
             }),
+        ),
+        (
+            "zipkin",
+            plugins::zipkin::tests::config(json!({
+                "http_endpoint": "http://127.0.0.1:1/", "queue": {"max_retry_time": -1},
+                "http_response_header_for_traceid": "x-a",
+            })),
         ),
     ]
     .into_iter()

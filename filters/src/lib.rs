@@ -71,6 +71,7 @@ mod taking;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tracing;
 #[allow(dead_code, reason = "plugins choose what they wait with")]
 mod waiting;
 #[cfg(test)]

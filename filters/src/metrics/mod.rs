@@ -13,4 +13,5 @@ pub mod store;
 pub mod traffic;
 mod traffic_page;
 
+pub use scrape::NODE_ID;
 pub use store::{STORE, Seen, Wanted};

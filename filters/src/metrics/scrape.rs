@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const LONGEST_CALL: Duration = Duration::from_secs(3);
 
 /// As Kong's: new with each process that has none of its own.
-static NODE_ID: LazyLock<String> = LazyLock::new(|| {
+pub static NODE_ID: LazyLock<String> = LazyLock::new(|| {
     let text = hex::encode(fastrand::u128(..).to_be_bytes());
     format!("{}-{}-4{}-a{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..])
 });

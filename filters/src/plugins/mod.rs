@@ -23,6 +23,7 @@ pub mod loggly;
 pub mod mtls_auth;
 pub mod oauth2;
 pub mod openid_connect;
+pub mod opentelemetry;
 pub mod prometheus;
 pub mod proxy_cache;
 pub mod rate_limiting;
@@ -38,11 +39,12 @@ pub mod statsd;
 pub mod syslog;
 pub mod tcp_log;
 pub mod udp_log;
+pub mod zipkin;
 
 #[cfg(test)]
 pub mod asking;
 mod authentication;
-mod checks;
+pub(crate) mod checks;
 mod described;
 mod json_members;
 mod pairs;
@@ -145,6 +147,12 @@ pub trait Plugin: Debug + Send + Sync {
         let _ = found;
     }
 
+    /// Whether this request's end is of interest, by its note; where none is, nothing of the request is read then.
+    fn wants_log(&self, note: &Note) -> bool {
+        let _ = note;
+        true
+    }
+
     /// Kong's phase `log`: the stream has ended, whoever answered it and whether or not the answer got through. Runs on
     /// the worker, so what takes time is handed to another thread.
     fn on_log(&self, ended: &Ended<'_, '_>, note: &Note) {
@@ -177,6 +185,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("mtls-auth", mtls_auth::parse),
     ("oauth2", oauth2::parse),
     ("openid-connect", openid_connect::parse),
+    ("opentelemetry", opentelemetry::parse),
     ("post-function", functions::parse_post),
     ("pre-function", functions::parse_pre),
     ("prometheus", prometheus::parse),
@@ -194,6 +203,7 @@ const PLUGINS: &[(&str, Parse)] = &[
     ("syslog", syslog::parse),
     ("tcp-log", tcp_log::parse),
     ("udp-log", udp_log::parse),
+    ("zipkin", zipkin::parse),
 ];
 
 pub fn parse(plugin: &str, config: Value) -> Result<Box<dyn Plugin>, ConfigError> {

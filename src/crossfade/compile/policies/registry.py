@@ -29,6 +29,7 @@ from crossfade.compile.policies.loggly.plan import PLUGIN as LOGGLY
 from crossfade.compile.policies.mtls_auth.plan import PLUGIN as MTLS_AUTH
 from crossfade.compile.policies.oauth2.plan import PLUGIN as OAUTH2
 from crossfade.compile.policies.openid_connect.plan import PLUGIN as OPENID_CONNECT
+from crossfade.compile.policies.opentelemetry.plan import PLUGIN as OPENTELEMETRY
 from crossfade.compile.policies.plugin import CredentialType, ModuleStep, Plugin, Step
 from crossfade.compile.policies.post_function.plan import PLUGIN as POST_FUNCTION
 from crossfade.compile.policies.pre_function.plan import PLUGIN as PRE_FUNCTION
@@ -48,6 +49,7 @@ from crossfade.compile.policies.statsd.plan import PLUGIN as STATSD
 from crossfade.compile.policies.syslog.plan import PLUGIN as SYSLOG
 from crossfade.compile.policies.tcp_log.plan import PLUGIN as TCP_LOG
 from crossfade.compile.policies.udp_log.plan import PLUGIN as UDP_LOG
+from crossfade.compile.policies.zipkin.plan import PLUGIN as ZIPKIN
 from crossfade.policy_module import library
 
 PLUGINS: Final[dict[str, Plugin]] = {
@@ -74,6 +76,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         MTLS_AUTH,
         OAUTH2,
         OPENID_CONNECT,
+        OPENTELEMETRY,
         POST_FUNCTION,
         PRE_FUNCTION,
         PROMETHEUS,
@@ -91,6 +94,7 @@ PLUGINS: Final[dict[str, Plugin]] = {
         SYSLOG,
         TCP_LOG,
         UDP_LOG,
+        ZIPKIN,
     )
 }
 _HIGHEST: Final = 1_000_000

@@ -35,6 +35,7 @@ COMPARED_IN: Final = {
     "loggly": "tests/e2e/test_gateway_log_sinks.py",
     "mtls-auth": "tests/e2e/test_gateway_mtls_auth.py",
     "openid-connect": "tests/e2e/test_gateway_openid_connect.py",
+    "opentelemetry": "tests/compat/test_kong_traces.py",
     "post-function": "tests/e2e/test_gateway_functions.py",
     "prometheus": "tests/compat/test_kong_metrics.py",
     "standard-webhooks": "tests/e2e/policy_module/test_standard_webhooks.py",
@@ -42,6 +43,7 @@ COMPARED_IN: Final = {
     "syslog": "tests/e2e/test_gateway_log_sinks.py",
     "tcp-log": "tests/e2e/test_gateway_log_sinks.py",
     "udp-log": "tests/e2e/test_gateway_log_sinks.py",
+    "zipkin": "tests/compat/test_kong_traces.py",
 }
 
 

@@ -1,0 +1,1 @@
+"""opentelemetry: spans of requests by OTLP."""

@@ -1,0 +1,1 @@
+"""zipkin: spans of requests for Zipkin."""
