@@ -41,7 +41,8 @@ pub enum Part {
 
 impl Filter {
     pub(crate) fn take_part(&mut self, instance: &Arc<Instance>, note: Note) {
-        let (responds, logs) = (instance.plugin.has_response_phase(), instance.plugin.has_log_phase() && instance.plugin.wants_log(&note));
+        let (responds, logs) =
+            (instance.plugin.has_response_phase(), instance.plugin.has_log_phase() && instance.plugin.wants_log(&note));
         if responds || logs {
             self.taking.push(Taking {
                 instance: Arc::clone(instance),

@@ -5,16 +5,8 @@ use crate::forwarding::Changes;
 use crate::request::testing;
 use proptest::prelude::*;
 
-const ALL: [Format; 8] = [
-    Format::B3,
-    Format::W3c,
-    Format::Jaeger,
-    Format::Ot,
-    Format::Datadog,
-    Format::Aws,
-    Format::Gcp,
-    Format::Instana,
-];
+const ALL: [Format; 8] =
+    [Format::B3, Format::W3c, Format::Jaeger, Format::Ot, Format::Datadog, Format::Aws, Format::Gcp, Format::Instana];
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -40,7 +32,8 @@ fn shown(headers: &[(&str, &str)]) -> String {
 #[test]
 fn what_each_format_tells() {
     let (w3c, b3) = (format!("00-{TRACE}-{SPAN}-01"), format!("{TRACE}-{SPAN}-0-{PARENT}"));
-    let (jaeger, aws) = (format!("{TRACE}:{SPAN}:0:01"), format!("Root=1-0af76519-16cd43dd8448eb211c80319c;Parent={SPAN};Sampled=1"));
+    let (jaeger, aws) =
+        (format!("{TRACE}:{SPAN}:0:01"), format!("Root=1-0af76519-16cd43dd8448eb211c80319c;Parent={SPAN};Sampled=1"));
     let gcp = format!("{TRACE}/13235353014750950193;o=1");
     let short = &TRACE[16..];
     for (headers, expected) in [
@@ -115,16 +108,14 @@ fn what_the_upstream_is_told() {
     let written = |format, sent: &Sent| {
         let mut changes = Changes::default();
         inject(format, sent, &mut changes);
-        let line = |change: &crate::forwarding::Change| format!("{}={}", change.name, String::from_utf8_lossy(&change.value));
+        let line =
+            |change: &crate::forwarding::Change| format!("{}={}", change.name, String::from_utf8_lossy(&change.value));
         changes.set.iter().map(line).collect::<Vec<_>>().join(" ")
     };
     let short = &TRACE[16..];
     for (format, expected) in [
         (Format::W3c, format!("traceparent=00-{TRACE}-{SPAN}-01")),
-        (
-            Format::B3,
-            format!("x-b3-traceid={TRACE} x-b3-spanid={SPAN} x-b3-parentspanid={PARENT} x-b3-sampled=1"),
-        ),
+        (Format::B3, format!("x-b3-traceid={TRACE} x-b3-spanid={SPAN} x-b3-parentspanid={PARENT} x-b3-sampled=1")),
         (Format::B3Single, format!("b3={TRACE}-{SPAN}-1-{PARENT}")),
         (Format::Jaeger, format!("uber-trace-id={TRACE}:{SPAN}:{PARENT}:01")),
         (Format::Ot, format!("ot-tracer-traceid={short} ot-tracer-spanid={SPAN} ot-tracer-sampled=1")),
@@ -134,10 +125,7 @@ fn what_the_upstream_is_told() {
              x-datadog-sampling-priority=1"
                 .to_owned(),
         ),
-        (
-            Format::Aws,
-            format!("x-amzn-trace-id=Root=1-0af76519-16cd43dd8448eb211c80319c;Parent={SPAN};Sampled=1"),
-        ),
+        (Format::Aws, format!("x-amzn-trace-id=Root=1-0af76519-16cd43dd8448eb211c80319c;Parent={SPAN};Sampled=1")),
         (Format::Gcp, format!("x-cloud-trace-context={TRACE}/13235353014750950193;o=1")),
         (Format::Instana, format!("x-instana-t={TRACE} x-instana-s={SPAN} x-instana-l=1")),
     ] {

@@ -113,8 +113,7 @@ impl Shape {
     }
 
     fn request(&self, ended: &Ended<'_, '_>, kept: &Kept, moments: &Moments, name: &str) -> Value {
-        let mut span =
-            span(kept, &kept.request, kept.parent.as_ref(), "SERVER", (moments.started, moments.ended));
+        let mut span = span(kept, &kept.request, kept.parent.as_ref(), "SERVER", (moments.started, moments.ended));
         let mut tags = self.request_tags(ended);
         if self.phase_duration_flavor == Flavor::Annotations {
             span.insert("annotations".into(), annotations(&[("krf", moments.started), ("krs", moments.started)]));

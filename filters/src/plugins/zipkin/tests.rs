@@ -22,7 +22,10 @@ fn what_cannot_run_is_refused() {
         (json!({"http_endpoint": "http://u:p@a/"}), "http_endpoint: a user in it would be shown: leave it out"),
         (json!({"http_endpoint": "http://a:x/"}), "http_endpoint: it is no URL"),
         (json!({"traceid_byte_count": 9}), "traceid_byte_count: expected one of: 8, 16"),
-        (json!({"http_response_header_for_traceid": "host"}), "http_response_header_for_traceid: the gateway itself sets host"),
+        (
+            json!({"http_response_header_for_traceid": "host"}),
+            "http_response_header_for_traceid: the gateway itself sets host",
+        ),
     ] {
         let found = parse(config(changes.clone())).map(|_| ()).unwrap_err().to_string();
         assert_eq!(found, reason, "{changes}");
