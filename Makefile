@@ -5,10 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 HELM_VERSION := v3.19.0
+JAEGER_VERSION := v1.76.0
+# Where the program is kept, or found.
+JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts test-charts clean
+.PHONY: help setup packages demo test nightly mesh-matrix test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts test-charts test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -24,6 +27,7 @@ help:
 	@echo "make golden  rewrite the expected translations"
 	@echo "make charts  rewrite charts/ from crossfade.install"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
+	@echo "make test-jaeger  traces in a real Jaeger (needs Go, to build it: half an hour, once; JAEGER_FOLDER=/where/it/is/kept)"
 	@echo "make docs    rewrite docs/reference"
 
 setup: $(VENV)/.ready
@@ -101,6 +105,17 @@ build/tools/helm:
 
 test-charts: setup build/tools/helm
 	@$(BIN)/pytest tests/charts $(ARGS)
+
+# Jaeger is built once, in a module of its own: its replaced packages keep `go install` from it.
+$(JAEGER_FOLDER)/jaeger:
+	@echo "test-jaeger: building Jaeger" >&2
+	@mkdir -p $(CURDIR)/build/jaeger $(JAEGER_FOLDER)
+	@cd $(CURDIR)/build/jaeger && { [ -f go.mod ] || go mod init crossfade.dev/jaeger; } && \
+		nice -n 19 go get -tool github.com/jaegertracing/jaeger/cmd/jaeger@$(JAEGER_VERSION) && \
+		nice -n 19 go build -o $(JAEGER_FOLDER)/jaeger github.com/jaegertracing/jaeger/cmd/jaeger
+
+test-jaeger: setup $(JAEGER_FOLDER)/jaeger
+	@JAEGER_FOLDER=$(JAEGER_FOLDER) $(BIN)/pytest tests/jaeger $(ARGS)
 
 docs: setup
 	@$(BIN)/python -m generate.reference

@@ -76,6 +76,9 @@ GATEWAYS: dict[str, dict[str, Any]] = {
         "lifecycle": {"preStop": {"sleep": {"seconds": 20}}},
     },
     "no-service": {"proxy": {"enabled": False}},
+    "traced": {"tracing": {"enabled": True, "provider": "jaeger", "address": "jaeger", "samplingRate": 1}},
+    "traced-by-otlp": {"tracing": {"enabled": True, "provider": "otlp", "port": 4319}},
+    "traced-by-x-ray": {"tracing": {"enabled": True}},
     "scaling": {
         "autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
         "podDisruptionBudget": {"enabled": True, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
@@ -184,6 +187,7 @@ MESHES: dict[str, dict[str, Any]] = {
         "enableCertManager": True,
         "crossfade": {"certManagerIssuer": {"name": "corp", "kind": "ClusterIssuer"}, "clusterDomain": "corp.example"},
     },
+    "traced": {"tracing": {"enabled": True, "provider": "jaeger", "address": "jaeger", "port": 9412}},
     "no-roles": {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "own"}},
     "idle": {"tracing": {"enabled": True, "provider": "x-ray"}, "preview": True, "clusterName": "c"},
 }

@@ -80,7 +80,7 @@ config: {json.dumps(config)}
     routes = (ingress("plain", "echo"), ingress("key", "echo", "key-auth"), ingress("dead", "dead"))
     parts = [service("echo", echo), service("dead", dead), *routes]
     parts += [consumer("alice", "alice-secret"), plugin("key-auth", {}), everywhere]
-    return "".join(parts).replace("kt-prom", NAMESPACE)
+    return "".join(parts).replace("kt-prom", NAMESPACE).replace('retries: "0"', 'retries: "1"')
 
 
 class Tracing(NamedTuple):

@@ -24,6 +24,7 @@ PAGES = (
     "docs/how-to/explain-a-request.md",
     "docs/how-to/migrate-from-kong.md",
     "docs/how-to/prometheus-and-grafana.md",
+    "docs/how-to/trace-requests.md",
     "docs/how-to/read-the-admin-api.md",
     "docs/how-to/send-logs.md",
     "docs/how-to/watch-live-requests.md",

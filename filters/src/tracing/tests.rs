@@ -152,7 +152,7 @@ fn requests_of_otlp() {
     let span = span.into_bytes();
     assert_eq!(&span[..18], [&[0x0a, 16][..], &[1; 16]].concat());
     assert!(span.ends_with(&[0x4a, 8, 0x0a, 1, b'a', 0x12, 3, 0x18, 0xac, 0x02]));
-    let request = otlp::request(&otlp::resource([("k", "v")].into_iter()), ("s", "1"), &[span.clone()]);
+    let request = otlp::request(&otlp::resource([("k", "v")].into_iter()), ("s", "1"), std::slice::from_ref(&span));
     let resource = [0x0a, 10, 0x0a, 8, 0x0a, 1, b'k', 0x12, 3, 0x0a, 1, b'v'];
     assert_eq!(request[2..14], resource);
     assert!(request.ends_with(&span));

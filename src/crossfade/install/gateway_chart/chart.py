@@ -9,6 +9,7 @@ from crossfade.install.gateway_chart.network import network
 from crossfade.install.gateway_chart.release_test import release_test_of_proxy
 from crossfade.install.gateway_chart.scaling import scaling
 from crossfade.install.gateway_chart.services import services
+from crossfade.install.gateway_chart.tracing import tracing
 from crossfade.install.gateway_chart.values import TABLE
 from crossfade.install.gateway_chart.webhook import webhook
 
@@ -23,6 +24,7 @@ GATEWAY_CHART: Final = Chart(
         "deployment.yaml": deployment(),
         **scaling(),
         **network(),
+        **tracing(),
     },
     (
         'Clients reach it by the Service {{ include "kong.proxyServiceName" . }}; Ingresses of class',

@@ -22,6 +22,7 @@ from crossfade.install.template.values import (
 )
 
 _LABELS: Final = labels(but=(*SELECTOR, "app.kubernetes.io/version"))
+_PART: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 _SHARE: Final[Schema] = {"type": ["string", "integer", "null"]}
 
 
@@ -105,4 +106,9 @@ PODS: Final = named(
     ("serviceMonitor.interval", "", TEXT, "How often it is scraped."),
     ("serviceMonitor.labels", {}, _LABELS, "Labels that a Prometheus chooses it by."),
     ("serviceMonitor.namespaceSelector", {}, OBJECT, "Of the monitor."),
+    ("tracing.enabled", False, BOOLEAN, "All requests go through zipkin or opentelemetry, by a KongClusterPlugin."),
+    ("tracing.provider", "x-ray", choice("jaeger", "x-ray", "otlp"), "`jaeger`: zipkin; else opentelemetry."),
+    ("tracing.address", "", TEXT, "The host that takes spans; empty: as in the mesh's chart."),
+    ("tracing.port", None, optional(PORT), "Its port; null: the provider's."),
+    ("tracing.samplingRate", 0.05, _PART, "The share of the requests without a trace that begin one."),
 )
