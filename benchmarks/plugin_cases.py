@@ -114,7 +114,9 @@ def basic(scheme: str) -> Headers:
     return (("Authorization", f"{scheme} {base64.b64encode(b'bench:bench').decode()}"),)
 
 
-HS256, RS256, ES256 = SIGNERS
+HS256, RS256, ES256 = SIGNERS  # Of traces; a port at which nobody listens.
+NO_BACKEND = "http://127.0.0.1:9"
+BATCHES = {"max_batch_size": 200}
 CASES: Mapping[str, Case] = {
     "acl": Case({"allow": ["team"]}, knows_consumer=True),
     "aws-lambda": Case(
@@ -150,6 +152,9 @@ CASES: Mapping[str, Case] = {
             "header_filter": ["kong.response.set_header('X-Down', 'yes')"],
         }
     ),
+    "opentelemetry-1-percent": Case(
+        {"traces_endpoint": f"{NO_BACKEND}/v1/traces", "sampling_rate": 0.01, "queue": BATCHES}, plugin="opentelemetry"
+    ),
     "prometheus": Case({"status_code_metrics": True, "latency_metrics": True, "bandwidth_metrics": True}),
     "proxy-cache-bypass": Case({"strategy": "memory", "request_method": ["PUT"]}, plugin="proxy-cache"),
     "proxy-cache-hit": Case({"strategy": "memory", "content_type": ["*/*"]}, plugin="proxy-cache", answers=True),
@@ -172,6 +177,12 @@ CASES: Mapping[str, Case] = {
     "statsd-to-nobody": Case(NOBODY, plugin="statsd"),
     "standard-webhooks": Case({"secret_v1": SECRET, "tolerance_second": 1_000_000}, webhook_headers, body=BODY),
     "udp-log-to-nobody": Case(NOBODY, plugin="udp-log"),
+    "zipkin-1-percent": Case(
+        {"http_endpoint": f"{NO_BACKEND}/api/v2/spans", "sample_ratio": 0.01, "queue": BATCHES}, plugin="zipkin"
+    ),
+    "zipkin-all": Case(
+        {"http_endpoint": f"{NO_BACKEND}/api/v2/spans", "sample_ratio": 1, "queue": BATCHES}, plugin="zipkin"
+    ),
 }
 CREDENTIALS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "bench-key": ("key-auth", {"key": KEY}),

@@ -133,7 +133,7 @@ async def test_broken_headers_begin_a_trace_of_their_own(tmp_path: Path) -> None
         {"b3": "\tnonsense"},
         {"x-b3-traceid": "1" * 33, "x-b3-spanid": "%00"},
         {"uber-trace-id": "::::"},
-        {"Zipkin-Tags": "=;;a=<b>\"; c"},
+        {"Zipkin-Tags": '=;;a=<b>"; c'},
     ]
     async with span_sink() as sink:
         whole = gateway(tmp_path, service("web", sink.port), plugin("to", "zipkin", sink.port), route("to", "web"))

@@ -2,12 +2,15 @@
 
 pub mod extract;
 pub mod inject;
+pub mod kept;
 pub mod otlp;
 pub mod post;
 pub mod propagation;
 #[cfg(test)]
 mod tests;
 
+use crate::error::ConfigError;
+use crate::plugins::checks;
 use serde::Deserialize;
 
 pub type TraceId = [u8; 16];
@@ -55,6 +58,13 @@ pub struct Sent {
     pub parent: Option<SpanId>,
     pub is_sampled: bool,
     pub is_debug: bool,
+}
+
+/// Of a response that tells the trace's id, in lower case.
+pub fn traceid_header(name: &str) -> Result<String, ConfigError> {
+    checks::free_header_name("http_response_header_for_traceid", name)?;
+    checks::no_internal_header("http_response_header_for_traceid", name)?;
+    Ok(name.to_ascii_lowercase())
 }
 
 pub fn new_trace() -> TraceId {

@@ -11,13 +11,13 @@ use crate::headers::Response;
 use crate::metrics::NODE_ID;
 use crate::plugins::Plugin;
 use crate::plugins::recording::RawQueue;
-use crate::plugins::zipkin::{Kept, traceid_header};
 use crate::request::Request;
 use crate::sinks::queue::Queue;
 use crate::tracing::inject::hex;
+use crate::tracing::kept::Kept;
 use crate::tracing::post::{Backend, Body, Timeouts};
 use crate::tracing::propagation::Propagation;
-use crate::tracing::{Sent, Told, TraceId, new_span, new_trace, otlp};
+use crate::tracing::{Told, TraceId, new_span, new_trace, otlp, traceid_header};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -128,15 +128,7 @@ impl Plugin for Opentelemetry {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let told = self.propagation.told_in(exchange);
         let kept = self.kept(&told);
-        let sent = Sent {
-            trace: kept.trace,
-            size: told.trace.map(|_| if told.is_short { 8 } else { 16 }),
-            span: kept.proxy,
-            parent: Some(kept.request),
-            is_sampled: kept.is_sampled,
-            is_debug: told.is_debug,
-        };
-        self.propagation.tell(&told, &sent, exchange);
+        self.propagation.tell(&told, &kept.sent(&told), exchange);
         *exchange.note = kept.to_note();
         Verdict::Continue
     }

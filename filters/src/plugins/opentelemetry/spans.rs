@@ -1,8 +1,8 @@
 //! The spans of a request that has ended: the request, and each try to reach the service.
 
 use crate::ended::Ended;
-use crate::plugins::zipkin::Kept;
 use crate::request::told_host;
+use crate::tracing::kept::Kept;
 use crate::tracing::new_span;
 use crate::tracing::otlp::{Kind, Span, Value};
 use std::time::SystemTime;

@@ -1,6 +1,5 @@
 //! The plugin zipkin: spans of requests for Zipkin, and for whoever takes its format (kong.md §5.20).
 
-mod kept;
 mod spans;
 mod tags;
 #[cfg(test)]
@@ -15,10 +14,10 @@ use crate::plugins::{Plugin, checks};
 use crate::request::Request;
 use crate::sinks::queue::Queue;
 use crate::tracing::inject::hex;
+use crate::tracing::kept::Kept;
 use crate::tracing::post::{Backend, Body, Timeouts};
 use crate::tracing::propagation::Propagation;
-use crate::tracing::{Sent, Told, new_span, new_trace};
-pub use kept::Kept;
+use crate::tracing::{Told, new_span, new_trace, traceid_header};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -114,13 +113,6 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     }))
 }
 
-/// In lower case.
-pub fn traceid_header(name: &str) -> Result<String, ConfigError> {
-    checks::free_header_name("http_response_header_for_traceid", name)?;
-    checks::no_internal_header("http_response_header_for_traceid", name)?;
-    Ok(name.to_ascii_lowercase())
-}
-
 #[derive(Debug)]
 struct List;
 
@@ -169,15 +161,7 @@ impl Plugin for Zipkin {
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let told = self.propagation.told_in(exchange);
         let kept = self.kept(&told);
-        let sent = Sent {
-            trace: kept.trace,
-            size: told.trace.map(|_| if told.is_short { 8 } else { 16 }),
-            span: kept.proxy,
-            parent: Some(kept.request),
-            is_sampled: kept.is_sampled,
-            is_debug: told.is_debug,
-        };
-        self.propagation.tell(&told, &sent, exchange);
+        self.propagation.tell(&told, &kept.sent(&told), exchange);
         *exchange.note = kept.to_note();
         Verdict::Continue
     }

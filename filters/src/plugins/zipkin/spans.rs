@@ -1,10 +1,11 @@
 //! The spans of a request that has ended, in Zipkin's JSON.
 
-use super::{Flavor, Kept, Shape, SpanName};
+use super::{Flavor, Shape, SpanName};
 use crate::ended::Ended;
 use crate::metrics::NODE_ID;
 use crate::request::told_host;
 use crate::tracing::inject::hex;
+use crate::tracing::kept::Kept;
 use crate::tracing::new_span;
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,7 +1,7 @@
 //! The ids of a request's spans, from its beginning to its end.
 
 use crate::exchange::Note;
-use crate::tracing::{SpanId, TraceId};
+use crate::tracing::{Sent, SpanId, Told, TraceId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -46,6 +46,18 @@ impl Kept {
             proxy: *proxy,
             is_sampled: flags & SAMPLED != 0,
         })
+    }
+
+    /// Upstream, the way there is the caller's span.
+    pub fn sent(&self, told: &Told) -> Sent {
+        Sent {
+            trace: self.trace,
+            size: told.trace.map(|_| if told.is_short { 8 } else { 16 }),
+            span: self.proxy,
+            parent: Some(self.request),
+            is_sampled: self.is_sampled,
+            is_debug: told.is_debug,
+        }
     }
 
     pub fn shown_trace(&self) -> &[u8] {
