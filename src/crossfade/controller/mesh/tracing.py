@@ -16,7 +16,11 @@ VARIABLES: Final = {
     "CROSSFADE_TRACING_SAMPLING_RATE": "The share (0 to 1) of the requests without a trace that begin one: all unless "
     "it is set, with `x-ray` 0.05.",
 }
-_HOSTS: Final = {Provider.JAEGER: "appmesh-jaeger.appmesh-system", Provider.DATADOG: "datadog.appmesh-system"}
+_HOSTS: Final = {
+    Provider.JAEGER: "appmesh-jaeger.appmesh-system",
+    Provider.DATADOG: "datadog.appmesh-system",
+    Provider.OTLP: "opentelemetry-collector.observability",
+}
 _PORTS: Final = {Provider.JAEGER: 9411, Provider.DATADOG: 8126, Provider.OTLP: 4318}
 _SWITCHES: Final = {Provider.JAEGER: JAEGER, Provider.DATADOG: DATADOG, Provider.XRAY: XRAY}
 
@@ -55,10 +59,8 @@ def _address(environ: Mapping[str, str], provider: Provider) -> tuple[str, int]:
     if provider is Provider.XRAY:
         default_host, default_port = host_and_port("", XRAY_COLLECTOR)
     else:
-        default_host, default_port = _HOSTS.get(provider, ""), _PORTS[provider]
+        default_host, default_port = _HOSTS[provider], _PORTS[provider]
     host = environ.get("CROSSFADE_TRACING_ADDRESS") or default_host
-    if not host:
-        raise ValueError("CROSSFADE_TRACING_ADDRESS is not set: give the host of a collector that takes OTLP over HTTP")
     if host != HOST_IP:
         tracer_host("CROSSFADE_TRACING_ADDRESS", host)
     text = environ.get("CROSSFADE_TRACING_PORT") or str(default_port)

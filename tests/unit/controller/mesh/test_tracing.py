@@ -26,6 +26,7 @@ CASES = [
         [],
         ("otlp", "ref:status.hostIP", 4318, None),
     ),
+    ({"CROSSFADE_TRACING": "otlp"}, [], ("otlp", "opentelemetry-collector.observability", 4318, None)),
     ({"CROSSFADE_TRACING": "x-ray"}, [], ("x-ray", "cloudwatch-agent.amazon-cloudwatch", 4316, 0.05)),
     (
         {"CROSSFADE_TRACING": "otlp", "CROSSFADE_TRACING_ADDRESS": "c"},
@@ -48,7 +49,6 @@ def test_which_tracer(environment: dict[str, str], flags: list[str], expected: t
     ("environment", "flags", "text"),
     [
         ({"CROSSFADE_TRACING": "zipkin"}, [], "CROSSFADE_TRACING is 'zipkin': it must be one of jaeger, datadog"),
-        ({"CROSSFADE_TRACING": "otlp"}, [], "CROSSFADE_TRACING_ADDRESS is not set: give the host of a collector"),
         (
             {"CROSSFADE_TRACING": "jaeger", "CROSSFADE_TRACING_ADDRESS": "http://j"},
             [],
