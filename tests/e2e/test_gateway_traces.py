@@ -160,3 +160,22 @@ async def test_headers_are_cleared_and_written_as_asked(tmp_path: Path) -> None:
     assert sent["b3"].startswith(f"{TRACE}-")
     assert sent["x-datadog-trace-id"] == str(int(TRACE[16:], 16))
     assert {span["name"]: span["parentId"] for span in spans}["kong"] == PARENT
+
+
+@pytest.mark.parametrize("kind", ["opentelemetry", "zipkin"])
+async def test_spans_tell_what_the_client_asked(kind: str, tmp_path: Path) -> None:
+    """Not what the service got: the path is stripped there, and the host another."""
+    changes = 'konghq.com/plugins: to, konghq.com/strip-path: "true", konghq.com/preserve-host: "false"'
+    async with span_sink() as sink:
+        whole = gateway(
+            tmp_path, service("web", sink.port), plugin("to", kind, sink.port), ingress("to", "/to", "web", changes)
+        )
+        async with whole as running:
+            assert await asked(running, "/to/x?y=1", {"Host": "shop.test"}) == 200
+            spans = await sink.until(lambda found: len(found) >= 2)
+            (got,) = (post.path for post in sink.posts if post.path not in ("/api/v2/spans", "/v1/traces"))
+    tags = next(span["tags"] for span in spans if span["kind"] == "SERVER")
+    assert got == "/x"
+    assert tags["http.host"] == "shop.test"
+    assert tags.get("http.path", "/to/x") == "/to/x"
+    assert tags.get("http.url", "http://shop.test/to/x?y=1") == "http://shop.test/to/x?y=1"

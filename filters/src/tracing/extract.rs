@@ -196,7 +196,11 @@ impl<'a> Found<'a> {
             Some(_) => return None,
             None => None,
         };
-        let number = |name| self.text(name).and_then(|text| text.trim().parse::<u64>().ok()).filter(|id| *id > 0);
+        let number = |name| {
+            let text = self.text(name)?.trim();
+            let is_right = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u64>().ok().filter(|id| is_right && *id > 0)
+        };
         let trace = number("x-datadog-trace-id");
         let span = number("x-datadog-parent-id").filter(|_| trace.is_some());
         Some(Told {

@@ -14,7 +14,7 @@ use crate::plugins::recording::RawQueue;
 use crate::request::Request;
 use crate::sinks::queue::Queue;
 use crate::tracing::inject::hex;
-use crate::tracing::kept::Kept;
+use crate::tracing::kept::{Asked, Kept};
 use crate::tracing::post::{Backend, Body, Timeouts};
 use crate::tracing::propagation::Propagation;
 use crate::tracing::{Told, TraceId, new_span, new_trace, otlp, traceid_header};
@@ -122,14 +122,14 @@ impl Plugin for Opentelemetry {
         if self.response_header.is_none() {
             return Note::new();
         }
-        self.kept(&self.propagation.told_by(request)).to_note()
+        self.kept(&self.propagation.told_by(request)).to_note(request)
     }
 
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let told = self.propagation.told_in(exchange);
         let kept = self.kept(&told);
         self.propagation.tell(&told, &kept.sent(&told), exchange);
-        *exchange.note = kept.to_note();
+        *exchange.note = kept.to_note(exchange.request);
         Verdict::Continue
     }
 
@@ -155,7 +155,9 @@ impl Plugin for Opentelemetry {
         // Without a note an earlier plugin has answered, or nothing took the request.
         let kept = Kept::of(note).unwrap_or_else(|| self.kept(&self.propagation.told_by(ended.request)));
         if kept.is_sampled {
-            spans::spans(ended, &kept).into_iter().for_each(|span| self.queue.put(span));
+            spans::spans(ended, &kept, &Asked::of(note, ended.request))
+                .into_iter()
+                .for_each(|span| self.queue.put(span));
         }
     }
 }

@@ -2,19 +2,19 @@
 
 use crate::ended::Ended;
 use crate::request::told_host;
-use crate::tracing::kept::Kept;
+use crate::tracing::kept::{Asked, Kept};
 use crate::tracing::new_span;
 use crate::tracing::otlp::{Kind, Span, Value};
 use std::time::SystemTime;
 
-pub fn spans(ended: &Ended<'_, '_>, kept: &Kept) -> Vec<Vec<u8>> {
+pub fn spans(ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Vec<u8>> {
     let end = SystemTime::now();
     let started = end - ended.times.total;
     let sent = started + ended.times.gateway;
     let answered = ended.times.upstream.map_or(end, |upstream| sent + upstream);
     let peers = ended.tries();
     let last = peers.len();
-    let mut spans = vec![root(ended, kept, (started, end))];
+    let mut spans = vec![root(ended, kept, asked, (started, end))];
     for (number, peer) in (1..).zip(peers) {
         let id = if number == last { kept.proxy } else { new_span() };
         let until = if number == last { answered } else { sent };
@@ -25,17 +25,17 @@ pub fn spans(ended: &Ended<'_, '_>, kept: &Kept) -> Vec<Vec<u8>> {
     spans
 }
 
-fn root(ended: &Ended<'_, '_>, kept: &Kept, (from, to): (SystemTime, SystemTime)) -> Vec<u8> {
+fn root(ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>, (from, to): (SystemTime, SystemTime)) -> Vec<u8> {
     let request = ended.request;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (host, scheme) = (text(&told_host(request.authority)), if request.is_tls { "https" } else { "http" });
-    let query = request.query.map(|query| format!("?{}", text(query))).unwrap_or_default();
-    let url = format!("{scheme}://{host}{}{query}", text(request.sent_path));
+    let (host, scheme) = (text(&told_host(asked.authority)), if request.is_tls { "https" } else { "http" });
+    let query = asked.query.map(|query| format!("?{}", text(query))).unwrap_or_default();
+    let url = format!("{scheme}://{host}{}{query}", text(asked.path));
     let protocol = text(request.protocol);
     let mut span = Span::new(&kept.trace, &kept.request, kept.parent.as_ref(), "kong", Kind::Server);
     span.lasts(from, to);
     for (name, value) in [
-        ("http.method", &*text(request.method)),
+        ("http.method", &*text(asked.method)),
         ("http.url", &url),
         ("http.host", &host),
         ("http.scheme", scheme),

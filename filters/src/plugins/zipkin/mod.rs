@@ -14,7 +14,7 @@ use crate::plugins::{Plugin, checks};
 use crate::request::Request;
 use crate::sinks::queue::Queue;
 use crate::tracing::inject::hex;
-use crate::tracing::kept::Kept;
+use crate::tracing::kept::{Asked, Kept};
 use crate::tracing::post::{Backend, Body, Timeouts};
 use crate::tracing::propagation::Propagation;
 use crate::tracing::{Told, new_span, new_trace, traceid_header};
@@ -155,14 +155,14 @@ impl Plugin for Zipkin {
         if self.response_header.is_none() {
             return Note::new();
         }
-        self.kept(&self.propagation.told_by(request)).to_note()
+        self.kept(&self.propagation.told_by(request)).to_note(request)
     }
 
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         let told = self.propagation.told_in(exchange);
         let kept = self.kept(&told);
         self.propagation.tell(&told, &kept.sent(&told), exchange);
-        *exchange.note = kept.to_note();
+        *exchange.note = kept.to_note(exchange.request);
         Verdict::Continue
     }
 
@@ -189,7 +189,10 @@ impl Plugin for Zipkin {
         // Without a note an earlier plugin has answered, or nothing took the request.
         let kept = Kept::of(note).unwrap_or_else(|| self.kept(&self.propagation.told_by(ended.request)));
         if kept.is_sampled {
-            self.shape.spans(ended, &kept).iter().for_each(|span| queue.put(span.to_string().into_bytes()));
+            self.shape
+                .spans(ended, &kept, &Asked::of(note, ended.request))
+                .iter()
+                .for_each(|span| queue.put(span.to_string().into_bytes()));
         }
     }
 }

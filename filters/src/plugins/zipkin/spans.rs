@@ -5,7 +5,7 @@ use crate::ended::Ended;
 use crate::metrics::NODE_ID;
 use crate::request::told_host;
 use crate::tracing::inject::hex;
-use crate::tracing::kept::Kept;
+use crate::tracing::kept::{Asked, Kept};
 use crate::tracing::new_span;
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -40,20 +40,20 @@ fn text(bytes: &[u8]) -> String {
 
 impl Shape {
     /// In Kong's order: the tries, the way to the service, the request.
-    pub fn spans(&self, ended: &Ended<'_, '_>, kept: &Kept) -> Vec<Value> {
+    pub fn spans(&self, ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Value> {
         let moments = Moments::of(ended);
-        let name = self.name(ended);
+        let name = self.name(asked);
         let mut spans = self.tries(ended, kept, &moments, &name);
         spans.push(self.proxy(ended, kept, &moments, &name));
-        spans.push(self.request(ended, kept, &moments, &name));
+        spans.push(self.request(ended, (kept, asked), &moments, &name));
         spans
     }
 
-    fn name(&self, ended: &Ended<'_, '_>) -> String {
-        let method = text(ended.request.method);
+    fn name(&self, asked: &Asked<'_>) -> String {
+        let method = text(asked.method);
         match self.http_span_name {
             SpanName::Method => method,
-            SpanName::MethodPath => format!("{method} {}", text(ended.request.sent_path)),
+            SpanName::MethodPath => format!("{method} {}", text(asked.path)),
         }
     }
 
@@ -113,9 +113,15 @@ impl Shape {
         Value::Object(span)
     }
 
-    fn request(&self, ended: &Ended<'_, '_>, kept: &Kept, moments: &Moments, name: &str) -> Value {
+    fn request(
+        &self,
+        ended: &Ended<'_, '_>,
+        (kept, asked): (&Kept, &Asked<'_>),
+        moments: &Moments,
+        name: &str,
+    ) -> Value {
         let mut span = span(kept, &kept.request, kept.parent.as_ref(), "SERVER", (moments.started, moments.ended));
-        let mut tags = self.request_tags(ended);
+        let mut tags = self.request_tags(ended, asked);
         if self.phase_duration_flavor == Flavor::Annotations {
             span.insert("annotations".into(), annotations(&[("krf", moments.started), ("krs", moments.started)]));
         } else {
@@ -128,7 +134,7 @@ impl Shape {
         Value::Object(span)
     }
 
-    fn request_tags(&self, ended: &Ended<'_, '_>) -> Map<String, Value> {
+    fn request_tags(&self, ended: &Ended<'_, '_>, asked: &Asked<'_>) -> Map<String, Value> {
         let request = ended.request;
         let mut tags = Map::new();
         let mut put = |name: &str, value: &str| {
@@ -137,9 +143,9 @@ impl Shape {
             }
         };
         put("lc", "kong");
-        put("http.method", &text(request.method));
-        put("http.host", &text(&told_host(request.authority)));
-        put("http.path", &text(request.sent_path));
+        put("http.method", &text(asked.method));
+        put("http.host", &text(&told_host(asked.authority)));
+        put("http.path", &text(asked.path));
         put("http.protocol", &text(request.protocol));
         self.static_tags.iter().flatten().for_each(|tag| put(&tag.name, &tag.value));
         for (_, value) in request.headers.iter().filter(|(name, _)| *name == self.tags_header.as_bytes()) {

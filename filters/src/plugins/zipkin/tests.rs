@@ -1,4 +1,5 @@
 use super::*;
+use crate::request::testing;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -37,7 +38,13 @@ proptest! {
     fn notes_keep_ids(trace in any::<[u8; 16]>(), request in any::<[u8; 8]>(), parent in any::<Option<[u8; 8]>>(),
                       proxy in any::<[u8; 8]>(), is_short in any::<bool>(), is_sampled in any::<bool>()) {
         let kept = Kept { trace, is_short, request, parent, proxy, is_sampled };
-        prop_assert_eq!(Kept::of(&kept.to_note()), Some(kept));
+        let request = testing::request("PUT", "/a?b", &[]);
+        let note = kept.to_note(&request);
+        prop_assert_eq!(Kept::of(&note), Some(kept));
+        let later = testing::request("GET", "/changed", &[]);
+        let asked = Asked::of(&note, &later);
+        let expected: (&[u8], &[u8]) = if is_sampled { (b"PUT", b"/a") } else { (b"GET", b"/changed") };
+        prop_assert_eq!((asked.method, asked.path), expected);
     }
 }
 
@@ -45,8 +52,9 @@ proptest! {
 fn only_what_is_sampled_is_of_interest_at_the_end() {
     let plugin = parse(config(json!({}))).unwrap();
     let kept = Kept { trace: [1; 16], is_short: false, request: [1; 8], parent: None, proxy: [2; 8], is_sampled: true };
-    assert!(plugin.wants_log(&kept.to_note()));
-    assert!(!plugin.wants_log(&Kept { is_sampled: false, ..kept }.to_note()));
+    let request = testing::request("GET", "/", &[]);
+    assert!(plugin.wants_log(&kept.to_note(&request)));
+    assert!(!plugin.wants_log(&Kept { is_sampled: false, ..kept }.to_note(&request)));
     // A request that an earlier plugin has answered: it is decided then.
     assert!(plugin.wants_log(&Note::new()));
 }
