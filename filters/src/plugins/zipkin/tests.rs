@@ -20,7 +20,7 @@ fn what_cannot_run_is_refused() {
     for (changes, reason) in [
         (json!({"http_endpoint": "ftp://a"}), "http_endpoint: only http and https can be spoken"),
         (json!({"http_endpoint": "http://u:p@a/"}), "http_endpoint: a user in it would be shown: leave it out"),
-        (json!({"http_endpoint": "http://a:x/"}), "http_endpoint: it is no URL"),
+        (json!({"http_endpoint": "http://a:x/"}), "http_endpoint: its port is no number from 0 to 65535"),
         (json!({"traceid_byte_count": 9}), "traceid_byte_count: expected one of: 8, 16"),
         (
             json!({"http_response_header_for_traceid": "host"}),
