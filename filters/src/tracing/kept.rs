@@ -84,7 +84,7 @@ pub struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// Of a note, or of a request that never went upstream.
-    pub fn of(note: &'a Note, request: &Request<'a>) -> Self {
+    pub fn of(note: &'a Note, request: &'a Request<'_>) -> Self {
         let mut kept = note.get(LENGTH..).unwrap_or_default().split(|byte| *byte == SEPARATOR);
         let of_request = (request.method, request.target, request.authority);
         let (method, target, authority) = match (kept.next(), kept.next(), kept.next()) {
