@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import UNSET, structs
 from msgspec.structs import replace
 
 from crossfade.api.kong.consumer import KongConsumer, KongConsumerGroup
@@ -71,8 +71,9 @@ class Gateway:
         self.model: ProxyModel = compiled.model
         self.diagnostics = compiled.diagnostics
         tables = gateway_of(self.model)
-        self.routes = {row.value.id: row for row in tables.routes}
-        self.consumers = {row.value.id: row.value for row in tables.consumers}
+        # What records tell of them is there as soon as any plugin writes records.
+        self.routes = {row.value.id: replace(row, value=replace(row.value, logged=UNSET)) for row in tables.routes}
+        self.consumers = {row.value.id: replace(row.value, logged=UNSET) for row in tables.consumers}
         self.instances = {row.value.id: row.value for row in tables.instances}
         self.answers: Answers = [
             None if chosen is None else self.routes[chosen] for chosen in one_table(self.model).choose_all(REQUESTS)
