@@ -20,10 +20,11 @@ const SWITCHING_PROTOCOLS: u16 = 101;
 /// So many are held before those are looked for that no object holds.
 const FEWEST_HELD: usize = 1024;
 
-pub static ROUTES: LazyLock<Register> = LazyLock::new(Register::default);
-pub static CONSUMERS: LazyLock<Register> = LazyLock::new(Register::default);
+pub static ROUTES: LazyLock<Register> = LazyLock::new(|| Register::new(true));
+/// How long their requests take is not kept.
+pub static CONSUMERS: LazyLock<Register> = LazyLock::new(|| Register::new(false));
 /// Of requests that no route takes.
-pub static UNROUTED: LazyLock<Arc<Traffic>> = LazyLock::new(Arc::default);
+pub static UNROUTED: LazyLock<Arc<Traffic>> = LazyLock::new(|| Arc::new(Traffic::timed()));
 
 /// A request that has ended. `status` is 0 where there was no answer.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +34,27 @@ pub struct Ending {
     pub denied_by: Option<&'static str>,
 }
 
+/// What the plugin proxy-cache found for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cached {
+    Hit,
+    /// It is asked for upstream; whether the answer may be kept is another matter.
+    Miss,
+    /// Something is there that does not do any more.
+    Refresh,
+    /// It is not looked for.
+    Bypass,
+}
+
+pub const CACHED: [(Cached, &str); 4] =
+    [(Cached::Hit, "hit"), (Cached::Miss, "miss"), (Cached::Refresh, "refresh"), (Cached::Bypass, "bypass")];
+
 #[derive(Debug, Default)]
 pub struct Traffic {
     classes: [AtomicU64; CLASSES.len()],
-    times: Times,
+    times: Option<Box<Times>>,
     refusals: Mutex<Refusals>,
+    cached: [AtomicU64; CACHED.len()],
 }
 
 /// By plugin and status.
@@ -51,14 +68,18 @@ struct Times {
 }
 
 impl Traffic {
+    fn timed() -> Self {
+        Self { times: Some(Box::default()), ..Self::default() }
+    }
+
     pub fn add(&self, ending: Ending) {
         let class = usize::from(ending.status / 100);
         if let Some(count) = self.classes.get(class).or(self.classes.first()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         // What follows an upgrade lasts as long as a client likes.
-        if ending.status != SWITCHING_PROTOCOLS {
-            self.times.add(ending.ms);
+        if let Some(times) = self.times.as_ref().filter(|_| ending.status != SWITCHING_PROTOCOLS) {
+            times.add(ending.ms);
         }
         if let Some(policy) = ending.denied_by {
             self.refuse(policy, ending.status);
@@ -86,9 +107,22 @@ impl Traffic {
     }
 
     pub fn durations(&self) -> Histogram<{ BOUNDS.len() }> {
+        let Some(times) = &self.times else { return Histogram::default() };
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let counts = std::array::from_fn(|place| self.times.counts.get(place).map_or(0, read));
-        Histogram::of(counts, read(&self.times.above), read(&self.times.sum))
+        let counts = std::array::from_fn(|place| times.counts.get(place).map_or(0, read));
+        Histogram::of(counts, read(&times.above), read(&times.sum))
+    }
+
+    fn count(&self, found: Cached) {
+        let place = CACHED.iter().position(|(one, _)| *one == found);
+        if let Some(count) = place.and_then(|place| self.cached.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// In the order of `CACHED`.
+    pub fn cached(&self) -> impl Iterator<Item = u64> + '_ {
+        self.cached.iter().map(|count| count.load(Ordering::Relaxed))
     }
 
     pub fn denied(&self) -> Refusals {
@@ -110,13 +144,23 @@ pub struct Place(OnceLock<Arc<Traffic>>);
 
 impl Place {
     pub fn add(&self, register: &Register, id: &str, ending: Ending) {
-        self.0.get_or_init(|| register.of(id)).add(ending);
+        self.of(register, id).add(ending);
+    }
+
+    pub fn count(&self, register: &Register, id: &str, found: Cached) {
+        self.of(register, id).count(found);
+    }
+
+    fn of(&self, register: &Register, id: &str) -> &Traffic {
+        self.0.get_or_init(|| register.of(id))
     }
 }
 
 /// By the ids of objects, which outlive their versions.
-#[derive(Default)]
-pub struct Register(Mutex<Held>);
+pub struct Register {
+    held: Mutex<Held>,
+    is_timed: bool,
+}
 
 struct Held {
     by_id: HashMap<Box<str>, Arc<Traffic>>,
@@ -130,6 +174,10 @@ impl Default for Held {
 }
 
 impl Register {
+    fn new(is_timed: bool) -> Self {
+        Self { held: Mutex::default(), is_timed }
+    }
+
     pub fn find(&self, id: &str) -> Option<Arc<Traffic>> {
         self.held().by_id.get(id).cloned()
     }
@@ -143,13 +191,13 @@ impl Register {
             held.by_id.retain(|_, traffic| Arc::strong_count(traffic) > 1);
             held.look_at = FEWEST_HELD.max(2 * held.by_id.len());
         }
-        let new = Arc::<Traffic>::default();
+        let new = Arc::new(if self.is_timed { Traffic::timed() } else { Traffic::default() });
         held.by_id.insert(id.into(), Arc::clone(&new));
         new
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_request_counts_in_its_class_and_its_bucket() {
-        let traffic = Traffic::default();
+        let traffic = Traffic::timed();
         for status in [0, 101, 200, 204, 404, 503, 999] {
             traffic.add(ending(status, None));
         }
@@ -192,17 +240,29 @@ mod tests {
 
     #[test]
     fn the_next_version_of_an_object_goes_on_counting() {
-        let register = Register::default();
+        let register = Register::new(false);
         assert!(register.find("r").is_none());
         for _ in 0..2 {
             Place::default().add(&register, "r", ending(200, None));
         }
-        assert_eq!(register.find("r").unwrap().classes()[2], 2);
+        let traffic = register.find("r").unwrap();
+        assert_eq!((traffic.classes()[2], traffic.durations().count()), (2, 0));
+    }
+
+    #[test]
+    fn what_the_cache_found_is_counted_apart() {
+        let (register, place) = (Register::new(true), Place::default());
+        for found in [Cached::Hit, Cached::Hit, Cached::Miss, Cached::Bypass] {
+            place.count(&register, "r", found);
+        }
+        let traffic = register.find("r").unwrap();
+        assert_eq!(traffic.cached().collect::<Vec<_>>(), [2, 1, 0, 1]);
+        assert_eq!(traffic.classes().iter().sum::<u64>(), 0);
     }
 
     #[test]
     fn however_many_objects_come_and_go_few_are_held() {
-        let (register, lasting) = (Register::default(), Place::default());
+        let (register, lasting) = (Register::new(true), Place::default());
         lasting.add(&register, "lasting", ending(200, None));
         for number in 0..10 * FEWEST_HELD {
             Place::default().add(&register, &number.to_string(), ending(200, None));

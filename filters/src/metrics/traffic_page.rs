@@ -1,7 +1,7 @@
 //! What is counted of every request, as who scrapes gets it.
 
 use crate::metrics::family::{Families, escaped, family, written};
-use crate::metrics::traffic::{BOUNDS, CLASSES, Traffic};
+use crate::metrics::traffic::{BOUNDS, CACHED, CLASSES, Traffic};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ pub(super) fn traffic(counted: &Counted<'_>, families: &mut Families) {
             requests(one, families);
         }
         refusals(one, families);
+        cached(one, families);
     }
     counted.consumers.iter().for_each(|one| consumer(one, families));
 }
@@ -71,6 +72,14 @@ fn refusals(one: &OfRoute<'_>, families: &mut Families) {
     }
 }
 
+fn cached(one: &OfRoute<'_>, families: &mut Families) {
+    let name = "crossfade_cache_requests_total";
+    for ((_, result), count) in CACHED.into_iter().zip(one.traffic.cached()).filter(|(_, count)| *count > 0) {
+        let labels = format!("route=\"{}\",result=\"{result}\"", escaped(one.route));
+        family(families, name, "counter", "Requests by what the plugin proxy-cache found").push(name, &labels, count);
+    }
+}
+
 fn consumer(one: &OfConsumer<'_>, families: &mut Families) {
     let consumer = escaped(one.name);
     let (name, help) = ("crossfade_consumer_requests_total", "Requests of consumers by the class of their status");
@@ -96,10 +105,12 @@ fn code(status: u16) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::traffic::Ending;
+    use crate::metrics::traffic::{Cached, Ending, Place, ROUTES};
 
-    fn page(has_requests: bool) -> String {
-        let traffic = Arc::<Traffic>::default();
+    fn page(has_requests: bool, id: &str) -> String {
+        let place = Place::default();
+        place.count(&ROUTES, id, Cached::Refresh);
+        let traffic = ROUTES.find(id).unwrap();
         for (status, denied_by) in [(200, None), (0, None), (401, Some("key-auth"))] {
             traffic.add(Ending { status, ms: 7, denied_by });
         }
@@ -113,13 +124,14 @@ mod tests {
 
     #[test]
     fn routes_and_consumers_have_what_was_counted() {
-        let text = page(true);
+        let text = page(true, "page-1");
         let lines: Vec<_> =
             text.lines().filter(|line| !line.starts_with('#') && !line.contains("_milliseconds")).collect();
         let route = r#"route="shop.\"web\".web..80""#;
         assert_eq!(
             lines,
             [
+                format!(r#"crossfade_cache_requests_total{{{route},result="refresh"}} 1"#),
                 r#"crossfade_consumer_denied_total{consumer="a\\b\nc",policy="key-auth",code="401"} 1"#.to_owned(),
                 r#"crossfade_consumer_requests_total{consumer="a\\b\nc",code_class="2xx"} 1"#.to_owned(),
                 r#"crossfade_consumer_requests_total{consumer="a\\b\nc",code_class="4xx"} 1"#.to_owned(),
@@ -144,7 +156,7 @@ mod tests {
 
     #[test]
     fn kongs_page_has_refusals_only() {
-        let text = page(false);
+        let text = page(false, "page-2");
         assert!(text.contains("crossfade_denied_total{") && !text.contains("reporter="), "{text}");
     }
 }

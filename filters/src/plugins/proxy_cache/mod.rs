@@ -13,6 +13,7 @@ use crate::clock;
 use crate::error::ConfigError;
 use crate::exchange::{Exchange, Note, Verdict};
 use crate::headers::Response;
+use crate::metrics::traffic::{Cached, ROUTES};
 use crate::plugins::Plugin;
 use crate::remembered::Source;
 use crate::reply::{Headers, Kept, Reply, Style};
@@ -105,6 +106,7 @@ impl Plugin for ProxyCache {
         let method = exchange.upstream.written(":method").flatten().unwrap_or(exchange.request.method);
         let is_kept_for = self.request_method.iter().any(|known| known.as_bytes() == method);
         if !is_kept_for || asked.no_store || asked.no_cache {
+            count(exchange, Cached::Bypass);
             shown.tell_status("Bypass", exchange.downstream);
             return Verdict::Continue;
         }
@@ -113,13 +115,17 @@ impl Plugin for ProxyCache {
         self.store.allow(exchange.settings().cache_bytes);
         match self.store.get(&key, exchange.now_ms()) {
             Some(answer) if self.satisfies(&asked, &answer, now_s(exchange)) => {
+                count(exchange, Cached::Hit);
                 Verdict::Reply(again(exchange, &answer, shown, &key))
             }
             None if asked.only_if_cached => {
+                count(exchange, Cached::Miss);
                 Verdict::Reply(Reply::error(504, "The upstream server is timing out", exchange.formats.proxy))
             }
             found => {
-                let status = if found.is_some() { "Refresh" } else { "Miss" };
+                let (status, result) =
+                    if found.is_some() { ("Refresh", Cached::Refresh) } else { ("Miss", Cached::Miss) };
+                count(exchange, result);
                 shown.tell_status(status, exchange.downstream);
                 *exchange.note = [&[u8::from(shown.status)], key.as_slice()].concat();
                 Verdict::Continue
@@ -221,6 +227,10 @@ fn tell(is_shown: bool, name: &'static str, value: &[u8], headers: &mut Headers)
 
 fn now_s(exchange: &Exchange<'_, '_>) -> i64 {
     exchange.now_ms().div_euclid(1000)
+}
+
+fn count(exchange: &Exchange<'_, '_>, found: Cached) {
+    exchange.route.traffic.count(&ROUTES, &exchange.route.id, found);
 }
 
 fn kept_headers(response: &Response<'_>) -> Headers {

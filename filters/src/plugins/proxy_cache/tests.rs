@@ -2,6 +2,7 @@
 
 use crate::copying::BodyCopy;
 use crate::gateway::{Filter, Flow};
+use crate::metrics::traffic::ROUTES;
 use crate::plugins::proxy_cache::gather::Gathering;
 use crate::plugins::proxy_cache::store::{Answer, STORE, Store};
 use crate::plugins::rate_limiting::counters::Counters;
@@ -93,6 +94,15 @@ fn one(stream: &Fake, name: &str) -> String {
 
 fn body(stream: &Fake) -> &str {
     &stream.reply.as_ref().unwrap().2
+}
+
+#[test]
+fn what_it_finds_is_counted_by_route() {
+    let mut site = Site::new(&json!({}));
+    site.plugins["route"]["id"] = json!("counted-by-cache");
+    let found = ["GET", "GET", "GET", "POST"].map(|method| site.status(method, "/s/counted", &[]));
+    assert_eq!(found, ["Miss", "Hit", "Hit", "Bypass"]);
+    assert_eq!(ROUTES.find("counted-by-cache").unwrap().cached().collect::<Vec<_>>(), [2, 1, 0, 1]);
 }
 
 #[test]
