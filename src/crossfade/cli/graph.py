@@ -63,6 +63,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if problem := misused(arguments):
             return _fail(problem, 2)
         return asyncio.run(_shown(arguments))
+    except BrokenPipeError:
+        raise
     except (KubeError, OSError, NoProxies, ProxyFailed) as problem:
         return _fail(str(problem), 1)
     except ValueError as problem:

@@ -71,6 +71,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return _fail(problem, 2)
     try:
         return asyncio.run(_shown(arguments))
+    except BrokenPipeError:
+        raise
     except (KubeError, OSError, NoProxies, ProxyFailed) as problem:
         return _fail(str(problem), 1)
     except ValueError as problem:

@@ -68,7 +68,8 @@ def dot_lines_of(graph: Graph) -> Iterator[str]:
 def _label(edge: Edge) -> str:
     parts = [] if edge.weight is None else [f"weight {table.share(edge.weight)}"]
     if edge.requests:
-        parts.append(f"{edge.requests} requests" if edge.rps is None else f"{table.amount(edge.rps)}/s")
+        plural = "" if edge.requests == 1 else "s"
+        parts.append(f"{edge.requests} request{plural}" if edge.rps is None else f"{table.amount(edge.rps)}/s")
         parts.append(f"{table.share(edge.error_share)} errors")
     return "\n".join([*parts, *([_REMARKS[edge.use]] if edge.use in _REMARKS else [])])
 

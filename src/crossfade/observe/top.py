@@ -68,7 +68,7 @@ def top_of(sample: Sampled, subjects: Sequence[Subject], *, as_of: str) -> Top:
                 flow,
                 sample.seconds,
                 source=_node(hop.source_namespace, hop.source) or OTHERS,
-                target=_node(hop.target_namespace, hop.target) or hop.service,
+                target=_node(hop.target_namespace, hop.target) or hop.service or NO_ROUTE,
                 service=hop.service,
             )
             for hop, flow in hops_of(sample.of("sidecar")).items()

@@ -1,5 +1,6 @@
 """What `crossfade top` shows."""
 
+from crossfade.observe.counts import REQUESTS, Series
 from crossfade.observe.scrape import Sampled
 from crossfade.observe.targets import Target
 from crossfade.observe.top import Top, lines_of, top_of
@@ -45,6 +46,12 @@ def test_the_busiest_are_shown_and_how_many_more_there_are() -> None:
     lines = list(lines_of(top(), "routes", limit=1))
     assert [line.split()[0] for line in lines] == ["ROUTE", "shop.w.00", "…"]
     assert lines[2] == "… and 2 more; --limit 0 shows all"
+
+
+def test_what_no_route_of_the_mesh_took_has_a_name() -> None:
+    nowhere = Series(REQUESTS, (("code_class", "4xx"), ("flags", "NR"), ("reporter", "source"), ("source", "dj")))
+    (_, line) = lines_of(top_of(Sampled({SIDECAR: {nowhere: 1}}, {}), ALL, as_of=""), "nodes")
+    assert line.split()[2:5] == ["(no", "route)", "-"]
 
 
 def test_nothing_has_no_table() -> None:
