@@ -166,6 +166,6 @@ def _named(names: Sequence[str]) -> str:
 
 def say(command: str, text: str) -> None:
     """To people; what others wrote does not reach their terminal as it is."""
-    from crossfade.observe.table import plain
+    from crossfade.observe.words import shown
 
-    print(f"crossfade {command}: " + "\n".join(plain(line) for line in text.splitlines()), file=sys.stderr, flush=True)
+    print(f"crossfade {command}: " + "\n".join(shown(line) for line in text.splitlines()), file=sys.stderr, flush=True)

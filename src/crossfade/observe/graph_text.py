@@ -5,6 +5,7 @@ from typing import Final
 
 from crossfade.observe import table
 from crossfade.observe.graph import Edge, Graph, Node
+from crossfade.observe.words import shown
 
 _ARROWS: Final = {"used": "→", "unused": "┄", "undeclared": "⇒", "uncounted": "→"}
 _REMARKS: Final = {
@@ -76,5 +77,5 @@ def _label(edge: Edge) -> str:
 
 def _quoted(text: str) -> str:
     """A string of DOT: line ends of ours are its own, and nothing else that does not print stands in it."""
-    lines = (table.plain(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n"))
+    lines = (shown(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n"))
     return '"' + "\\n".join(lines) + '"'

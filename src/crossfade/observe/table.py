@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from crossfade.observe.words import shown
+
 ABSENT: Final = "-"
 
 
 def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: frozenset[int]) -> Iterator[str]:
     """`numbers` are the columns that stand to the right."""
-    cells = [tuple(header), *(tuple(plain(cell) for cell in row) for row in rows)]
+    cells = [tuple(header), *(tuple(shown(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
         aligned = (
@@ -16,15 +18,6 @@ def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: f
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(aligned).rstrip()
-
-
-def plain(text: str) -> str:
-    """With what would move a cursor or turn a line round as `\\x1b`."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode()
 
 
 def share(value: float | None) -> str:

@@ -63,4 +63,4 @@ def test_nothing_has_no_table() -> None:
 def test_what_strangers_wrote_does_not_reach_a_terminal_as_it_is() -> None:
     mesh = hop("source", "prod/d\x1b[2Jj", "prod/ja\nzz\u202e", 5)
     (_, line) = lines_of(top_of(Sampled({SIDECAR: mesh}, {}, 1.0), ALL, as_of=""), "nodes")
-    assert line.startswith("prod/d\\x1b[2Jj → prod/ja\\nzz\\u202e ")
+    assert line.startswith("prod/d\\x1b[2Jj → prod/ja\\x0azz\\u202e ")
