@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from crossfade.compile.policies.checks import free_header_name
 from crossfade.compile.policies.openid_connect.clients import (
     METHODS,
@@ -17,6 +19,7 @@ from crossfade.compile.policies.openid_connect.refused import REFUSED
 from crossfade.compile.policies.renaming import renaming
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade.compile.policies.session.schema import cookie_name
+from crossfade.policy_module import library
 from crossfade_kube.meta import JsonObject
 
 _LONGEST_S: Final = 100_000_000
@@ -32,6 +35,18 @@ def auth_method(value: str) -> str | None:
     if value in _NO_METHOD:
         return f"{value} is not supported: {_NO_METHOD[value]}"
     return None if value in METHODS else f"expected one of: {', '.join((*METHODS, *sorted(_NO_METHOD)))}"
+
+
+def issuer(text: str) -> str | None:
+    """The policy module has the last word on where it can ask."""
+    others = {name: field.default for name, field in _CARRIED_OUT.items()}
+    config = others | {"issuer": text, "auth_methods": ["bearer"]}
+    try:
+        instance = msgspec.json.encode({"id": "", "plugin": "openid-connect", "config": config}).decode()
+    except UnicodeError:
+        return "a text that UTF-8 cannot write"
+    problem = library.problem("instance", instance)
+    return None if problem is None else problem.removeprefix("issuer ")
 
 
 def _texts(default: list[str] | None = None) -> Field:
@@ -52,7 +67,7 @@ def _cookie_has_a_name(config: JsonObject) -> Problems:
 _PLACES: Final = ("header", "cookie", "query", "body")
 
 _CARRIED_OUT: Final = {
-    "issuer": Field("string", required=True),
+    "issuer": Field("string", required=True, check=issuer),
     "issuers_allowed": _texts(),
     "auth_methods": Field("array", elements=Field("string", check=auth_method)),
     "bearer_token_param_type": Field(
