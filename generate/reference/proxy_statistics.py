@@ -22,7 +22,7 @@ people who look for a fault need. The others are not made: they would cost reque
 
 Answers by cluster and status (`cluster.<name>.upstream_rq_2xx`, `upstream_rq_404`, `upstream_rq_completed`, the
 histogram `upstream_rq_time`), and the errors of each host (`rq_error` at `/clusters`), are counted for a Mesh with the
-annotation `{STATUSES_BY_CLUSTER.key}: enabled`, and by proxies that inject a fault. `crossfade_requests_total` and
+annotation `{STATUSES_BY_CLUSTER.key}: enabled`. `crossfade_requests_total` and
 `crossfade_request_duration_milliseconds` have the same by who calls whom; `kong_http_requests_total` by route.
 `http.*.downstream_rq_2xx` is always there.
 """

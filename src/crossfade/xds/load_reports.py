@@ -89,7 +89,7 @@ class LoadReports:
     async def _read(self, stream: "_Stream", context: grpc.aio.ServicerContext[Any, Any]) -> None:
         try:
             while (request := await context.read()) is not grpc.aio.EOF:
-                loads = {name: load for name, load in _loads(request).items() if name in stream.asked}
+                loads = {name: load for name, load in stream.loads(request).items() if name in stream.asked}
                 if loads:
                     self._on_report(stream.proxy, loads)
         finally:
@@ -101,15 +101,26 @@ class _Stream:
         self.proxy = proxy
         self.asked: frozenset[str] = frozenset()
         self.changed = asyncio.Event()
+        self._in_progress: dict[str, int] = {}
 
+    def loads(self, request: load_stats_v3.LoadStatsRequest) -> dict[str, Load]:
+        """Of clusters that had requests since the report before.
 
-def _loads(request: load_stats_v3.LoadStatsRequest) -> dict[str, Load]:
-    found: dict[str, Load] = {}
-    for cluster in request.cluster_stats:
-        of_zones = cluster.upstream_locality_stats
-        load = Load(
-            sum(one.total_successful_requests for one in of_zones), sum(one.total_error_requests for one in of_zones)
-        )
-        if any(load):
-            found[cluster.cluster_name] = load
-    return found
+        Envoy counts 5xx as errors of an endpoint only with the statuses of its cluster, which are off unless asked
+        for: what has ended and did not succeed has failed. Where no connection is to be had nothing is issued, and the
+        errors say it.
+        """
+        found: dict[str, Load] = {}
+        for cluster in request.cluster_stats:
+            of_zones = cluster.upstream_locality_stats
+            in_progress = sum(one.total_requests_in_progress for one in of_zones)
+            issued = sum(one.total_issued_requests for one in of_zones)
+            ended = issued - in_progress + self._in_progress.get(cluster.cluster_name, 0)
+            self._in_progress[cluster.cluster_name] = in_progress
+            succeeded = sum(one.total_successful_requests for one in of_zones)
+            errors = sum(one.total_error_requests for one in of_zones)
+            # Those that were on their way when nobody had asked yet are not in `ended`.
+            load = Load(succeeded, max(ended - succeeded, errors))
+            if any(load):
+                found[cluster.cluster_name] = load
+        return found

@@ -66,7 +66,8 @@ def report(**failed: int) -> load_stats_v3.LoadStatsRequest:
     """From endpoints of two zones, each with one request that succeeded."""
     request = load_stats_v3.LoadStatsRequest()
     for name, number in failed.items():
-        zone = endpoint_v3.UpstreamLocalityStats(total_error_requests=number, total_successful_requests=1)
+        # As without the statuses of clusters: an answer of 5xx is no error of its endpoint.
+        zone = endpoint_v3.UpstreamLocalityStats(total_issued_requests=number + 1, total_successful_requests=1)
         request.cluster_stats.append(endpoint_v3.ClusterStats(cluster_name=name, upstream_locality_stats=[zone, zone]))
     return request
 
@@ -93,6 +94,40 @@ async def test_a_proxy_is_asked_while_somebody_wants_to_know_and_only_that_count
         scene.want("d")
         await stream.read()
         assert len(scene.reported) == 2
+
+
+async def test_a_request_counts_when_it_has_ended() -> None:
+    scene = Scene()
+    scene.want("c")
+    async with scene.channel() as channel, asyncio.timeout(10):
+        await connected(channel)
+        stream = reporting(channel)
+        await stream.write(load_stats_v3.LoadStatsRequest())
+        await stream.read()
+        for issued, in_progress, succeeded in [(5, 5, 0), (1, 2, 1), (0, 0, 2)]:
+            zone = endpoint_v3.UpstreamLocalityStats(
+                total_issued_requests=issued,
+                total_requests_in_progress=in_progress,
+                total_successful_requests=succeeded,
+            )
+            stats = [endpoint_v3.ClusterStats(cluster_name="c", upstream_locality_stats=[zone])]
+            await stream.write(load_stats_v3.LoadStatsRequest(cluster_stats=stats))
+        await eventually(lambda: len(scene.reported) == 2)
+        assert scene.reported == [("p", {"c": Load(1, 3)}), ("p", {"c": Load(2, 0)})]
+
+
+async def test_where_nothing_can_be_issued_the_errors_count() -> None:
+    zone = endpoint_v3.UpstreamLocalityStats(total_error_requests=7)
+    stats = [endpoint_v3.ClusterStats(cluster_name="c", upstream_locality_stats=[zone])]
+    scene = Scene()
+    scene.want("c")
+    async with scene.channel() as channel, asyncio.timeout(10):
+        await connected(channel)
+        stream = reporting(channel)
+        await stream.write(load_stats_v3.LoadStatsRequest())
+        await stream.read()
+        await stream.write(load_stats_v3.LoadStatsRequest(cluster_stats=stats))
+        await eventually(lambda: scene.reported == [("p", {"c": Load(0, 7)})])
 
 
 async def test_who_has_no_open_ads_stream_is_nobody() -> None:

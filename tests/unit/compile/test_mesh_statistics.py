@@ -6,8 +6,7 @@ import pytest
 
 from crossfade.api.appmesh import Mesh, VirtualGateway, VirtualNode
 from crossfade.compile.mesh import ArnScope, compile_mesh
-from crossfade.compile.model import Dialect, HttpHandler
-from crossfade.compile.routing.routes import RouteFilters
+from crossfade.compile.model import HttpHandler
 from crossfade.envoy.http import connection_manager
 from crossfade.envoy.proto import router_v3
 from crossfade.envoy.settings import EnvoyOptions
@@ -56,11 +55,3 @@ def test_statuses_are_counted_where_the_mesh_asks(annotations: dict[str, str], c
         message = router_v3.Router.FromString(router.typed_config.value)
         assert message.HasField("dynamic_stats")
         assert message.dynamic_stats.value is counts
-
-
-def test_who_injects_faults_counts_the_errors_of_endpoints() -> None:
-    """Else nobody would be told that requests fail which the fault leaves alone."""
-    handler = HttpHandler("t", "egress", Dialect.APP_MESH, filters=RouteFilters(faults=("f",)))
-    manager = connection_manager(handler, EnvoyOptions(), has_tls=False, port=1)
-    message = router_v3.Router.FromString(manager.http_filters[-1].typed_config.value)
-    assert message.dynamic_stats.value

@@ -19,8 +19,7 @@ _BY_NAME: Final = {one.name: one for one in FILTERS}
 
 def http_filters(handler: HttpHandler, options: EnvoyOptions) -> list[hcm_v3.HttpFilter]:
     """App Mesh had the router only (appmesh.md §3.1); what the handler asks for is more, in its dialect."""
-    # What ends a fault early is told by the errors of endpoints, which Envoy counts with the statuses.
-    counts = handler.telemetry.counts_statuses or bool(handler.filters.faults)
+    counts = handler.telemetry.counts_statuses
     if handler.dialect is Dialect.APP_MESH:
         return [
             *asked_filters(handler.filters),
