@@ -1,25 +1,26 @@
 """Where the API server is and how to prove who we are: from a kubeconfig file or from inside a pod.
 
-Client certificates, bearer tokens and token files work. Plugins (`exec`, `auth-provider`) and passwords are refused
-with a reason: they belong to people's tools, while the parts of this product run with a service account.
+Client certificates, bearer tokens, token files and programs that give credentials (`exec`) work. What Kubernetes has
+given up itself (`auth-provider`, passwords) is refused with a reason.
 """
 
 import base64
 import binascii
 import ssl
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from crossfade_kube.credential_plugin import Credential, CredentialPlugin, plugin_of
 from crossfade_kube.errors import ConfigError
 
 SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _REFUSED_AUTH: Final = {
-    "exec": "credential plugins (exec)",
     "auth-provider": "auth-provider plugins",
     "username": "user names with passwords",
 }
@@ -27,7 +28,10 @@ _REFUSED_AUTH: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterConfig:
-    """`server` has no trailing slash. `token_file` is read again whenever it changes and wins over `token`."""
+    """`server` has no trailing slash. `token_file` is read again whenever it changes and wins over `token`.
+
+    A `plugin` is asked for a token when `credential`, its last answer, has expired.
+    """
 
     server: str
     namespace: str = "default"
@@ -38,6 +42,8 @@ class ClusterConfig:
     client_key_pem: bytes | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     token_file: Path | None = None
+    plugin: CredentialPlugin | None = None
+    credential: Credential | None = None
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """None for plain http."""
@@ -57,7 +63,7 @@ class ClusterConfig:
 
 
 def load_kubeconfig(path: Path, *, context: str | None = None) -> ClusterConfig:
-    """The given or current context of a kubeconfig file; raises ConfigError."""
+    """The given or current context of a kubeconfig file, with what its plugin says; raises ConfigError."""
     try:
         document = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except OSError as exc:
@@ -67,9 +73,22 @@ def load_kubeconfig(path: Path, *, context: str | None = None) -> ClusterConfig:
     if not isinstance(document, dict):
         raise ConfigError(f"kubeconfig {path} is empty or not a mapping")
     try:
-        return config_from_kubeconfig(document, context=context, directory=path.parent)
+        return _with_credential(config_from_kubeconfig(document, context=context, directory=path.parent))
     except ConfigError as exc:
         raise ConfigError(f"kubeconfig {path}: {exc}") from exc
+
+
+def _with_credential(config: ClusterConfig) -> ClusterConfig:
+    if config.plugin is None:
+        return config
+    found = config.plugin.credential()
+    return replace(
+        config,
+        credential=found,
+        token=found.token or config.token,
+        client_certificate_pem=found.certificate_pem or config.client_certificate_pem,
+        client_key_pem=found.key_pem or config.client_key_pem,
+    )
 
 
 def config_from_kubeconfig(
@@ -101,6 +120,7 @@ def config_from_kubeconfig(
         client_key_pem=_pem(user, "client-key", directory),
         token=user.get("token"),
         token_file=directory / token_file if token_file else None,
+        plugin=plugin_of(user["exec"], cluster, directory=directory) if user.get("exec") else None,
     )
 
 
@@ -147,23 +167,32 @@ def _pem(section: Mapping[str, Any], key: str, directory: Path) -> bytes | None:
 
 
 class BearerToken:
-    """The token to send now; follows the rotation of a token file."""
+    """The token to send now; follows the rotation of a token file, and asks a plugin again when its token expires."""
 
-    def __init__(self, config: ClusterConfig) -> None:
+    def __init__(self, config: ClusterConfig, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._token = config.token
         self._file = config.token_file
+        self._plugin = config.plugin
+        self._credential = config.credential
+        self._now = now
         self._seen: tuple[int, int] | None = None
 
     def current(self) -> str | None:
-        """Raises ConfigError when the file cannot be read and no token is known."""
-        if self._file is None:
-            return self._token
+        """Raises ConfigError when there is none to be had."""
+        if self._file is not None:
+            return self._of_file(self._file)
+        if self._plugin is not None and (self._credential is None or self._credential.has_expired(self._now())):
+            self._credential = self._plugin.credential()
+            self._token = self._credential.token
+        return self._token
+
+    def _of_file(self, file: Path) -> str | None:
         try:
-            state = self._file.stat()
+            state = file.stat()
             # Projected tokens rotate by a symlink swap, so the inode counts as much as the time.
             if (seen := (state.st_mtime_ns, state.st_ino)) != self._seen:
-                self._token, self._seen = self._file.read_text().strip(), seen
+                self._token, self._seen = file.read_text().strip(), seen
         except OSError as exc:
             if self._token is None:
-                raise ConfigError(f"token file {self._file} cannot be read: {exc.strerror}") from exc
+                raise ConfigError(f"token file {file} cannot be read: {exc.strerror}") from exc
         return self._token

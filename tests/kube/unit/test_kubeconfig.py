@@ -1,4 +1,6 @@
 import base64
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,8 @@ import yaml
 
 from crossfade_kube.errors import ConfigError
 from crossfade_kube.kubeconfig import BearerToken, ClusterConfig, in_cluster_config, load_kubeconfig
+
+VERSION = "client.authentication.k8s.io/v1"
 
 
 def _kubeconfig(path: Path, *, cluster: dict[str, object] | None = None, user: dict[str, object] | None = None) -> Path:
@@ -38,7 +42,16 @@ def test_inline_data_and_relative_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cluster", "user", "message"),
     [
-        ({}, {"exec": {"command": "aws"}}, "credential plugins"),
+        ({}, {"exec": {"command": "aws"}}, "exec.apiVersion is None"),
+        ({}, {"exec": {"apiVersion": VERSION}}, "exec.command is missing"),
+        (
+            {},
+            {"exec": {"apiVersion": VERSION, "command": "no-such", "installHint": "get it"}},
+            "installed\nhint: get it",
+        ),
+        ({}, {"exec": {"apiVersion": VERSION, "command": "false"}}, "false, which gives the credentials, ended with 1"),
+        ({}, {"exec": {"apiVersion": VERSION, "command": "true"}}, "did not write an ExecCredential"),
+        ({}, {"auth-provider": {"name": "gcp"}}, "auth-provider plugins"),
         ({}, {"username": "a", "password": "b"}, "user names with passwords"),
         ({"server": "ftp://x"}, {}, "no usable server URL"),
         ({"certificate-authority-data": "%%"}, {}, "not base64"),
@@ -82,3 +95,44 @@ def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
     assert token.current() == "new"
     file.unlink()
     assert token.current() == "new"
+
+
+def _plugin(folder: Path, status: dict[str, str]) -> dict[str, object]:
+    """Notes what it was asked and how often; its answers are the status."""
+    program = folder / "get-token"
+    answer = json.dumps({"apiVersion": VERSION, "kind": "ExecCredential", "status": status})
+    note = f'echo "$KUBERNETES_EXEC_INFO $1 $REGION" >> {folder}/asked'
+    program.write_text(f"#!/bin/sh\n{note}\ncat <<'END'\n{answer}\nEND\n")
+    program.chmod(0o700)
+    environment = [{"name": "REGION", "value": "eu-1"}]
+    return {"apiVersion": VERSION, "command": "./get-token", "args": ["now"], "env": environment}
+
+
+def test_a_plugin_gives_the_token_and_gives_another_when_that_expires(tmp_path: Path) -> None:
+    plugin = _plugin(tmp_path, {"token": "secret-1", "expirationTimestamp": "2026-01-01T00:15:00Z"})
+    config = load_kubeconfig(_kubeconfig(tmp_path, user={"exec": plugin | {"provideClusterInfo": True}}))
+    assert "secret-1" not in repr(config)
+    told, _, rest = (tmp_path / "asked").read_text().rpartition("} ")
+    assert json.loads(told + "}")["spec"]["cluster"] == {"server": "https://127.0.0.1:6443/"}
+    assert rest == "now eu-1\n"
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    token = BearerToken(config, now=lambda: time)
+    assert token.current() == "secret-1"
+    _plugin(tmp_path, {"token": "secret-2"})
+    assert token.current() == "secret-1"
+    time += timedelta(minutes=15)
+    assert [token.current(), token.current()] == ["secret-2", "secret-2"]
+    assert len((tmp_path / "asked").read_text().splitlines()) == 2
+
+
+def test_a_plugin_gives_a_certificate(tmp_path: Path) -> None:
+    plugin = _plugin(tmp_path, {"clientCertificateData": "CERT", "clientKeyData": "KEY"})
+    config = load_kubeconfig(_kubeconfig(tmp_path, user={"exec": plugin}))
+    assert (config.client_certificate_pem, config.client_key_pem) == (b"CERT", b"KEY")
+    assert BearerToken(config).current() is None
+
+
+def test_a_plugin_that_must_ask_somebody_needs_a_terminal(tmp_path: Path) -> None:
+    plugin = _plugin(tmp_path, {"token": "t"}) | {"interactiveMode": "Always"}
+    with pytest.raises(ConfigError, match="has to ask you, and there is no terminal"):
+        load_kubeconfig(_kubeconfig(tmp_path, user={"exec": plugin}))
