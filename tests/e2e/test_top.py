@@ -96,6 +96,8 @@ def routes_by_ingress(status: str) -> dict[str, Any]:
 def watched(running: RunningGateway, status: str) -> list[dict[str, Any]]:
     """Two looks, with requests before the second."""
     command = [sys.executable, "-m", "crossfade.cli", "top", "--watch", "--window", "500ms", "--status", status]
+    # Tests that run in the background may have it ignored, and so would what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*command, "--output", "json"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = []
