@@ -53,12 +53,22 @@ def always(proxy: str) -> Authenticate:
 
 def tls_credentials(load: Callable[[], ServerKeyPair]) -> grpc.ServerCredentials:
     """`load` is asked at each handshake and may answer with a rotated pair; it must be quick."""
+    current = load()
 
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        pair = load()
-        return grpc.ssl_server_certificate_configuration([(pair.key_pem, pair.chain_pem)])
+    def rotated() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal current
+        # What replaces a pair that is in use can end the process (gRPC 1.85): others may be amid a handshake with it.
+        if (pair := load()) == current:
+            return None
+        current = pair
+        return _configuration(pair)
 
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration)
+    # None is "no change" (its docstring), which the type stubs have forgotten.
+    return grpc.dynamic_ssl_server_credentials(_configuration(current), rotated)  # type: ignore[arg-type]
+
+
+def _configuration(pair: ServerKeyPair) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pair.key_pem, pair.chain_pem)])
 
 
 def is_private_address(address: str) -> bool:
