@@ -17,6 +17,7 @@ _ALLOWED: Final = {
     "delivery_limit": "-1, 1",
     "domain": "a host, `*.` may stand before it",
     "http_url": "a URL with scheme and host",
+    "issuer": "a URL of http or https without user, query and fragment",
     "hmac_key": "base64 for URLs",
     "key_set": "is refused",
     "no_storage": "is refused",
