@@ -3,13 +3,11 @@
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import msgspec
-
 from crossfade.compile.policies.checks import free_header_name, header_name, header_value, url
 from crossfade.compile.policies.custom_fields import CUSTOM_FIELDS
+from crossfade.compile.policies.module_words import module_words
 from crossfade.compile.policies.queueing import OLD_FIELDS, QUEUE
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
-from crossfade.policy_module import library
 from crossfade_kube.meta import JsonObject
 
 _USUAL: Final = {
@@ -28,13 +26,7 @@ def http_url(text: str) -> str | None:
     """The policy module has the last word on what it can connect to."""
     if (problem := url(text)) is not None:
         return problem
-    config = {"http_endpoint": text, **_USUAL}
-    try:
-        instance = msgspec.json.encode({"id": "", "plugin": "http-log", "config": config}).decode()
-    except UnicodeError:
-        return "a text that UTF-8 cannot write"
-    problem = library.problem("instance", instance)
-    return None if problem is None else problem.removeprefix("http_endpoint: ")
+    return module_words("http-log", {"http_endpoint": text, **_USUAL}, about="http_endpoint: ")
 
 
 def own_headers(config: JsonObject) -> Problems:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from crossfade.compile.policies.checks import free_header_name
+from crossfade.compile.policies.module_words import module_words
 from crossfade.compile.policies.openid_connect.clients import (
     METHODS,
     OF_BROWSERS,
@@ -19,7 +18,6 @@ from crossfade.compile.policies.openid_connect.refused import REFUSED
 from crossfade.compile.policies.renaming import renaming
 from crossfade.compile.policies.schema import ENTITY, Field, Problems, Schema
 from crossfade.compile.policies.session.schema import cookie_name
-from crossfade.policy_module import library
 from crossfade_kube.meta import JsonObject
 
 _LONGEST_S: Final = 100_000_000
@@ -40,13 +38,7 @@ def auth_method(value: str) -> str | None:
 def issuer(text: str) -> str | None:
     """The policy module has the last word on where it can ask."""
     others = {name: field.default for name, field in _CARRIED_OUT.items()}
-    config = others | {"issuer": text, "auth_methods": ["bearer"]}
-    try:
-        instance = msgspec.json.encode({"id": "", "plugin": "openid-connect", "config": config}).decode()
-    except UnicodeError:
-        return "a text that UTF-8 cannot write"
-    problem = library.problem("instance", instance)
-    return None if problem is None else problem.removeprefix("issuer ")
+    return module_words("openid-connect", others | {"issuer": text, "auth_methods": ["bearer"]}, about="issuer ")
 
 
 def _texts(default: list[str] | None = None) -> Field:

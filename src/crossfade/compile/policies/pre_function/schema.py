@@ -6,11 +6,9 @@ What functions say is judged by the policy module, which has an interpreter.
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
+from crossfade.compile.policies.module_words import module_words
 from crossfade.compile.policies.presence import at_least_one_of
 from crossfade.compile.policies.schema import Field, Schema
-from crossfade.policy_module import library
 
 
 def no_certificate(text: str) -> str | None:
@@ -25,12 +23,7 @@ def no_rewrite(text: str) -> str | None:
 
 def _judged(plugin: str, phase: str) -> Callable[[str], str | None]:
     def lua_function(text: str) -> str | None:
-        try:
-            instance = msgspec.json.encode({"id": "", "plugin": plugin, "config": {phase: [text]}}).decode()
-        except UnicodeError:
-            return "a text that UTF-8 cannot write"
-        problem = library.problem("instance", instance)
-        return None if problem is None else problem.removeprefix(f"{phase}.1: ")
+        return module_words(plugin, {phase: [text]}, about=f"{phase}.1: ")
 
     return lua_function
 
