@@ -1,7 +1,6 @@
 """`crossfade graph`: who calls whom in the mesh, as declared and as counted."""
 
 import argparse
-import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -9,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from crossfade.cli.clusters import add_cluster_options, cluster_config, namespaces_of
 from crossfade.cli.proxies import (
-    NoProxies,
     add_status_option,
     add_window_options,
-    misused,
+    exit_code,
+    failed,
     proxies,
     samples,
-    say,
     tell_failed,
 )
 
@@ -56,19 +54,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.observe.scrape import ProxyFailed
-    from crossfade_kube.errors import KubeError
-
-    try:
-        if problem := misused(arguments):
-            return _fail(problem, 2)
-        return asyncio.run(_shown(arguments))
-    except BrokenPipeError:
-        raise
-    except (KubeError, OSError, NoProxies, ProxyFailed) as problem:
-        return _fail(str(problem), 1)
-    except ValueError as problem:
-        return _fail(str(problem), 2)
+    return exit_code("graph", arguments, _shown)
 
 
 async def _shown(arguments: argparse.Namespace) -> int:
@@ -77,7 +63,7 @@ async def _shown(arguments: argparse.Namespace) -> int:
         sample = await anext(all_of_them)
     tell_failed("graph", sample.failed)
     if not sample.pages:
-        return _fail("no proxy could be read", 1)
+        return failed("graph", "no proxy could be read", 1)
     _print(await _graph(sample, source.pods, arguments), arguments.output)
     return 0
 
@@ -110,8 +96,3 @@ def _print(graph: "Graph", output: str) -> None:
         return
     lines = list(dot_lines_of(graph) if output == "dot" else lines_of(graph))
     print("\n".join(lines) or "nobody calls anybody: no backend is declared, and no request was counted")
-
-
-def _fail(text: str, code: int) -> int:
-    say("graph", text)
-    return code

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from crossfade.cli.clusters import cluster_config, namespaces_of
 from crossfade.cli.render import progress
@@ -162,6 +162,30 @@ def tell_failed(command: str, failed: Mapping[str, str]) -> None:
 def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(sorted(names)[:_NAMED]) + more
+
+
+def exit_code(
+    command: str, arguments: argparse.Namespace, shown: Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
+) -> int:
+    """Of a command that reads proxies and shows what it read; what goes wrong is told to people."""
+    from crossfade.observe.scrape import ProxyFailed
+    from crossfade_kube.errors import KubeError
+
+    try:
+        if problem := misused(arguments):
+            return failed(command, problem, 2)
+        return asyncio.run(shown(arguments))
+    except BrokenPipeError:
+        raise
+    except (KubeError, OSError, NoProxies, ProxyFailed) as problem:
+        return failed(command, str(problem), 1)
+    except ValueError as problem:
+        return failed(command, str(problem), 2)
+
+
+def failed(command: str, text: str, code: int) -> int:
+    say(command, text)
+    return code
 
 
 def say(command: str, text: str) -> None:

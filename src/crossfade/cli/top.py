@@ -1,7 +1,6 @@
 """`crossfade top`: what goes through gateways and mesh right now, and who is turned away."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from crossfade.cli.clusters import add_cluster_options
 from crossfade.cli.proxies import (
-    NoProxies,
     add_status_option,
     add_window_options,
-    misused,
+    exit_code,
+    failed,
     proxies,
     samples,
-    say,
     tell_failed,
 )
 
@@ -64,19 +62,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from crossfade.observe.scrape import ProxyFailed
-    from crossfade_kube.errors import KubeError
-
-    if problem := misused(arguments):
-        return _fail(problem, 2)
-    try:
-        return asyncio.run(_shown(arguments))
-    except BrokenPipeError:
-        raise
-    except (KubeError, OSError, NoProxies, ProxyFailed) as problem:
-        return _fail(str(problem), 1)
-    except ValueError as problem:
-        return _fail(str(problem), 2)
+    return exit_code("top", arguments, _shown)
 
 
 async def _shown(arguments: argparse.Namespace) -> int:
@@ -90,7 +76,7 @@ async def _shown(arguments: argparse.Namespace) -> int:
             told = sample.failed
             _print(top_of(sample, subjects, as_of=_now()), subjects, arguments)
             if not sample.pages and not arguments.watch:
-                return _fail("no proxy could be read", 1)
+                return failed("top", "no proxy could be read", 1)
     return 0
 
 
@@ -125,8 +111,3 @@ def _nothing(top: "Top") -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _fail(text: str, code: int) -> int:
-    say("top", text)
-    return code
