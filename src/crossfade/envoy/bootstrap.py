@@ -100,10 +100,6 @@ def bootstrap(
     static_layer |= {} if counts_requests else {REQUESTS_KEY: 0}
     static_layer |= {EXTENSION_KEY: 100} if has_metric_extension else {}
     static_layer |= tracer_runtime(tracer) if tracer is not None else {}
-    manager: Json = {} if is_gateway else {"load_stats_config": _ads_config("GRPC")}
-    if socket_mark is not None:
-        option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
-        manager["upstream_bind_config"] = {"socket_options": [option]}
     return {
         "node": {
             "id": node_id,
@@ -115,14 +111,10 @@ def bootstrap(
             "ignore_global_conn_limit": True,
             **({"access_log": [_admin_log(admin_log)]} if admin_log else {}),
         },
-        "cluster_manager": manager,
+        "cluster_manager": _cluster_manager(socket_mark, reports_load=not is_gateway),
         **({"tracing": tracing(tracer, service)} if tracer is not None else {}),
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
-        "stats_config": {
-            "stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in stats_tags],
-            **({} if keeps_all_statistics else {"stats_matcher": kept_statistics()}),
-            "histogram_bucket_settings": bucket_settings(),
-        },
+        "stats_config": _statistics(stats_tags, keeps_all=keeps_all_statistics),
         "dynamic_resources": {
             "ads_config": _ads_config(),
             "lds_config": _over_ads(),
@@ -150,6 +142,22 @@ def bootstrap(
             ]
         },
         "overload_manager": {"resource_monitors": [_connection_limit()]},
+    }
+
+
+def _cluster_manager(socket_mark: int | None, *, reports_load: bool) -> Json:
+    manager: Json = {"load_stats_config": _ads_config("GRPC")} if reports_load else {}
+    if socket_mark is not None:
+        option = {"level": SOL_SOCKET, "name": SO_MARK, "int_value": socket_mark, "state": "STATE_PREBIND"}
+        manager["upstream_bind_config"] = {"socket_options": [option]}
+    return manager
+
+
+def _statistics(tags: tuple[tuple[str, str], ...], *, keeps_all: bool) -> Json:
+    return {
+        "stats_tags": [{"tag_name": name, "fixed_value": value} for name, value in tags],
+        **({} if keeps_all else {"stats_matcher": kept_statistics()}),
+        "histogram_bucket_settings": bucket_settings(),
     }
 
 
