@@ -15,9 +15,8 @@ import orjson
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd import cel
 from crossfade_local.apiserver.crd.cel import Violation
-from crossfade_local.apiserver.validation.errors import OMITTED, ErrorType, FieldError, invalid, required
+from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, invalid, required
 
-ROOT: Final = "<nil>"
 _WORKERS: Final = 2
 _AT_ONCE: Final = 20_000
 """Values × characters of rules: some milliseconds."""

@@ -10,6 +10,7 @@ from crossfade_local.apiserver.crd.schemas import openapi_schema
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.errors import (
     OMITTED,
+    ROOT,
     ErrorType,
     FieldError,
     duplicate,
@@ -29,7 +30,6 @@ _BLOCKING: Final = frozenset(
         ErrorType.TYPE_INVALID,
     }
 )
-ROOT: Final = "<nil>"
 _NOT_CHECKED: Final = FieldError(
     ErrorType.INVALID,
     ROOT,

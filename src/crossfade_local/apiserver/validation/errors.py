@@ -39,6 +39,8 @@ _LABELS: Final = {
 _WITHOUT_VALUE: Final = frozenset({ErrorType.REQUIRED, ErrorType.FORBIDDEN, ErrorType.TOO_LONG, ErrorType.INTERNAL})
 OMITTED: Final = object()
 """As a value: the error is printed without one."""
+ROOT: Final = "<nil>"
+"""How Kubernetes writes the path of the whole object."""
 IMMUTABLE: Final = "field is immutable"
 
 
