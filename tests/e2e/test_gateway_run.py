@@ -13,7 +13,7 @@ import yaml
 
 from crossfade.certs.ca import create_authority
 from crossfade.certs.issuer import issue_server_certificate
-from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
+from tests.support.gateway import KEY, RunningGateway, eventually, ingress, running_gateway, service, upstream
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
@@ -25,24 +25,6 @@ kind: KongPlugin
 metadata: {name: limit}
 plugin: rate-limiting
 config: {hour: %s}
----
-"""
-KEY = """\
-apiVersion: configuration.konghq.com/v1
-kind: KongPlugin
-metadata: {name: key}
-plugin: key-auth
----
-apiVersion: configuration.konghq.com/v1
-kind: KongConsumer
-metadata: {name: ann, annotations: {kubernetes.io/ingress.class: kong}}
-username: ann
-credentials: [ann-key]
----
-apiVersion: v1
-kind: Secret
-metadata: {name: ann-key}
-stringData: {kongCredType: key-auth, key: sesame}
 ---
 """
 

@@ -13,29 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway, service, upstream
+from tests.support.gateway import KEY, RunningGateway, eventually, ingress, running_gateway, service, upstream
 
 pytestmark = pytest.mark.envoy
 
 WITHIN_S = 20.0
-KEY = """\
-apiVersion: configuration.konghq.com/v1
-kind: KongPlugin
-metadata: {name: key}
-plugin: key-auth
----
-apiVersion: configuration.konghq.com/v1
-kind: KongConsumer
-metadata: {name: ann, annotations: {kubernetes.io/ingress.class: kong}}
-username: ann
-credentials: [ann-key]
----
-apiVersion: v1
-kind: Secret
-metadata: {name: ann-key}
-stringData: {kongCredType: key-auth, key: sesame}
----
-"""
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,25 @@ from tests.support.ports import free_ports
 from tests.support.serving import serving
 
 START_WITHIN_S = 30.0
+KEY = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: key}
+plugin: key-auth
+---
+apiVersion: configuration.konghq.com/v1
+kind: KongConsumer
+metadata: {name: ann, annotations: {kubernetes.io/ingress.class: kong}}
+username: ann
+credentials: [ann-key]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: ann-key}
+stringData: {kongCredType: key-auth, key: sesame}
+---
+"""
+"""Plugin `key`, and who may pass it: ann, with `sesame`."""
 
 
 class Answer(NamedTuple):
