@@ -69,8 +69,14 @@ def from_dj(cluster: EmbeddedCluster, host: str, *options: str) -> str:
     return cluster.kubectl(*command)
 
 
+def from_itself(cluster: EmbeddedCluster, deployment: str) -> str:
+    """Past the mesh, whose routes give each song's second version its share."""
+    command = ("exec", "-n", "prod", f"deploy/{deployment}", "-c", deployment.removesuffix("-v1"), "--")
+    return cluster.kubectl(*command, "curl", "-s", "http://127.0.0.1:9080/")
+
+
 def test_one_service_has_two_nodes_that_attributes_tell_apart(cluster: EmbeddedCluster) -> None:
-    songs = {song: from_dj(cluster, f"{song}.prod.svc.cluster.local") for song in ("jazz", "metal")}
+    songs = {song: from_itself(cluster, f"{song}-v1") for song in ("jazz", "metal")}
     assert songs["jazz"] != songs["metal"]
     eventually(lambda: from_dj_or_nothing(cluster) == songs["jazz"], within_s=60)
     assert {from_dj(cluster, HOST, "-H", "song: metal") for _ in range(5)} == {songs["metal"]}
