@@ -41,7 +41,7 @@ from tests.e2e.policy_module.harness import (
     tables,
 )
 
-from crossfade.envoy.telemetry.own_statistics import kept_statistics
+from crossfade.envoy.telemetry.own_statistics import DEFERRED, kept_statistics
 from crossfade.proxy.huge_pages import huge_pages
 
 TARGET_RATIO = 1.15
@@ -94,6 +94,7 @@ class Listeners(Gateway):
         bootstrap["static_resources"]["listeners"] = [_variant(original, name, routes) for name, routes in variants]
         if self.has_own_settings:
             bootstrap["stats_config"] = {"stats_matcher": kept_statistics()}
+            bootstrap["deferred_stat_options"] = DEFERRED
             for listener in bootstrap["static_resources"]["listeners"]:
                 _router(listener)["dynamic_stats"] = False
         return bootstrap

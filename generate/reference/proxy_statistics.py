@@ -25,6 +25,9 @@ histogram `upstream_rq_time`), and the errors of each host (`rq_error` at `/clus
 annotation `{STATUSES_BY_CLUSTER.key}: enabled`. `crossfade_requests_total` and
 `crossfade_request_duration_milliseconds` have the same by who calls whom; `kong_http_requests_total` by route.
 `http.*.downstream_rq_2xx` is always there.
+
+With `needed`, `cluster.<name>.upstream_*` are made when the cluster is first used: until then they are missing, and
+mean 0. A cluster that is never used takes 22 KiB of a proxy's memory then, in place of 40.
 """
 
 

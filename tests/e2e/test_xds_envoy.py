@@ -27,6 +27,30 @@ async def test_routes_endpoints_and_clusters_follow_what_is_published(tmp_path: 
         assert envoy.rejections == []
 
 
+async def test_counters_of_a_cluster_come_with_its_first_request_and_outlive_its_changes(tmp_path: Path) -> None:
+    async with running_envoy(tmp_path) as envoy, backend("one") as one, backend("two") as two:
+
+        async def publish(port: int) -> None:
+            clusters = tuple(local_cluster(name, port, Discovery.STATIC) for name in ("used", "unused"))
+            envoy.publish(proxy_model(route_to("used"), clusters=clusters, port=envoy.port))
+
+            async def is_there() -> bool:
+                return f"used::127.0.0.1:{port}::" in (await envoy.ask_admin("/clusters"))
+
+            await until(is_there)
+
+        await publish(one.port)
+        await envoy.until_body("one")
+        for _ in range(20):
+            await envoy.get()
+        for port in (two.port, one.port, two.port):
+            await publish(port)
+        assert (await envoy.get()).body == "two"
+        assert (await envoy.statistic("cluster.used.upstream_rq_total") or 0) > 21
+        assert await envoy.statistic("cluster.unused.membership_total") == 1
+        assert await envoy.statistic("cluster.unused.upstream_rq_total") is None
+
+
 async def test_no_request_fails_while_clusters_come_and_go(tmp_path: Path) -> None:
     """Routes move to clusters that did not exist a moment ago, and the old ones go, under constant requests."""
     async with running_envoy(tmp_path) as envoy, backend("ok") as target:

@@ -120,6 +120,14 @@ class Harness:
     async def get(self, path: str = "/") -> Answer:
         return await get(self._http, self.port, path)
 
+    async def ask_admin(self, path: str) -> str:
+        return (await get(self._http, self.admin_port, path)).body
+
+    async def statistic(self, name: str) -> int | None:
+        """One of Envoy's counters or gauges; None where it has never been needed."""
+        page = await self.ask_admin(f"/stats?filter=^{name}$")
+        return int(page.partition(": ")[2]) if page.strip() else None
+
     async def until_body(self, body: str) -> None:
         async def answered() -> bool:
             return (await self.get()).body == body

@@ -20,7 +20,7 @@ from crossfade.envoy.names import (
 from crossfade.envoy.probes import ProbedPort, probe_clusters, probe_listener
 from crossfade.envoy.static_clusters import TYPE, Json, address, assignment, discovery, is_ip
 from crossfade.envoy.telemetry.keys import EXTENSION_KEY, REQUESTS_KEY, bucket_settings
-from crossfade.envoy.telemetry.own_statistics import kept_statistics
+from crossfade.envoy.telemetry.own_statistics import DEFERRED, kept_statistics
 from crossfade.envoy.telemetry.tracers import Tracer, tracer_cluster, tracer_runtime, tracing
 
 TOKEN_SECRET: Final = "ads-token"  # noqa: S105 - the name of a secret, not one
@@ -115,6 +115,7 @@ def bootstrap(
         **({"tracing": tracing(tracer, service)} if tracer is not None else {}),
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
         "stats_config": _statistics(stats_tags, keeps_all=keeps_all_statistics),
+        **({} if keeps_all_statistics else {"deferred_stat_options": DEFERRED}),
         "dynamic_resources": {
             "ads_config": _ads_config(),
             "lds_config": _over_ads(),

@@ -85,7 +85,9 @@ def test_which_statistics_are_kept(name: str, is_kept: bool) -> None:
 
 
 def test_all_statistics_are_kept_where_they_are_asked_for() -> None:
-    assert "stats_matcher" not in built(AdsPeer("127.0.0.1", 1), keeps_all_statistics=True)["stats_config"]
+    made = built(AdsPeer("127.0.0.1", 1), keeps_all_statistics=True)
+    assert "stats_matcher" not in made["stats_config"]
+    assert "deferred_stat_options" not in made
 
 
 def test_socket_mark() -> None:
