@@ -5,7 +5,7 @@ import getpass
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -61,10 +61,14 @@ def search_path() -> str:
     return os.pathsep.join(dict.fromkeys([*os.environ.get("PATH", "").split(os.pathsep), *_PLACES]))
 
 
+def missing_programs() -> dict[str, str]:
+    """Those that no cluster can do without, each with Debian's package of it."""
+    return {name: package for name, package in _PROGRAMS.items() if not shutil.which(name, path=search_path())}
+
+
 def choose_mode() -> Mode:
     """Tries what would be used. Raises NotPossibleError."""
-    missing = {name: package for name, package in _PROGRAMS.items() if not shutil.which(name, path=search_path())}
-    if missing:
+    if missing := missing_programs():
         raise NotPossibleError(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
             f"install the package{'s' if len(missing) > 1 else ''} {' '.join(sorted(set(missing.values())))}"
@@ -72,7 +76,7 @@ def choose_mode() -> Mode:
     modes = [Mode.ROOT] if os.geteuid() == 0 else _rootless_modes()
     problems = []
     for mode in modes:
-        problem = _try(mode)
+        problem = problem_in(mode, ["nft", "add", "table", "ip", "crossfade"])
         if not problem:
             return mode
         problems.append(problem)
@@ -105,11 +109,11 @@ def _has_subordinate_ids() -> bool:
     return all(any(line.split(":")[0] in names for line in file) for file in lines)
 
 
-def _try(mode: Mode) -> str:
-    """What went wrong, or nothing: makes the namespaces and an nftables table in them."""
-    nft = shutil.which("nft", path=search_path()) or "nft"
+def problem_in(mode: Mode, command: Sequence[str], *, stdin: str = "") -> str:
+    """What went wrong, or nothing, when the command ran in namespaces that were made for it."""
+    program = shutil.which(command[0], path=search_path()) or command[0]
     done = subprocess.run(
-        [*unshare_command(mode), nft, "add", "table", "ip", "crossfade"], capture_output=True, text=True, check=False
+        [*unshare_command(mode), program, *command[1:]], input=stdin, capture_output=True, text=True, check=False
     )
     return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
 

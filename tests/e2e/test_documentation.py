@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.demo.walkthrough import CHAPTERS
+from crossfade.demo.walkthrough import CHAPTERS, CLEAN_UP
 from tests.support.documentation import ROOT, commands_in, files_in
 
-CLEAN_UP = "crossfade down >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true"
+STOP = "crossfade down >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true"
 PAGES = (
     "docs/getting-started.md",
     "docs/gateway-without-a-cluster.md",
@@ -42,7 +42,8 @@ def go_caches() -> dict[str, str]:
 
 
 def test_the_walkthrough_page_is_what_the_walkthrough_test_runs() -> None:
-    assert commands_in("docs/walkthrough.md") == [step.command for chapter in CHAPTERS for step in chapter.steps]
+    steps = [step.command for chapter in (*CHAPTERS, CLEAN_UP) for step in chapter.steps]
+    assert commands_in("docs/walkthrough.md") == steps
 
 
 def test_the_readme_names_the_two_commands_that_continuous_integration_runs() -> None:
@@ -63,7 +64,7 @@ def test_every_command_of_the_page_works(page: str, tmp_path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
     commands = [command.replace("/tmp/", f"{tmp_path}/") for command in commands_in(page) if command not in SET_UP]
-    script = "\n".join(["set -eu", f"trap '{CLEAN_UP}' EXIT", *commands])
+    script = "\n".join(["set -eu", f"trap '{STOP}' EXIT", *commands])
     own = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     # The path of a socket must be short.
     with tempfile.TemporaryDirectory() as runtime:

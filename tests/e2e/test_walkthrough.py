@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from crossfade.demo.replay import Shell, examples_root, shell
-from crossfade.demo.walkthrough import CHAPTERS, Chapter
+from crossfade.demo.walkthrough import CHAPTERS, CLEAN_UP, Chapter
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
 from tests.support.documentation import commands_in
 from tests.support.gateway import eventually
@@ -61,6 +61,12 @@ def test_every_step_shows_what_the_tutorial_promises(session: Shell, chapter: Ch
     for step in chapter.steps:
         outcome = session.run(step)
         assert not outcome.failures, f"$ {step.command}\n{outcome.output}"
+
+
+def test_nothing_is_warned_of_that_only_came_a_moment_later(cluster: EmbeddedCluster) -> None:
+    """Objects of one apply miss each other while they arrive; probes fail while programs start, as everywhere."""
+    listed = cluster.kubectl("get", "events", "-A", "--field-selector=type=Warning", "-o", "json")
+    assert [event for event in json.loads(listed)["items"] if event["reason"] != "Unhealthy"] == []
 
 
 def test_the_canary_gets_five_percent_of_the_requests(cluster: EmbeddedCluster) -> None:
@@ -115,6 +121,12 @@ def test_a_deployment_is_watched_alone(cluster: EmbeddedCluster) -> None:
         ask_for_jazz(cluster.gateway_url, 80)
         shown = [next(lines) for _ in range(10)]
     assert all("jazz-v1" in line for line in shown[::2])
+
+
+def test_everything_goes_in_the_end(session: Shell) -> None:
+    for step in CLEAN_UP.steps:
+        outcome = session.run(step)
+        assert not outcome.failures, f"$ {step.command}\n{outcome.output}"
 
 
 @contextmanager

@@ -7,8 +7,8 @@ A command module defines `add_parsers(commands)`, which adds its parsers to the 
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple, NoReturn
 
 from crossfade import __version__
 
@@ -35,6 +35,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "graph": Command("graph", "show who calls whom in the mesh, as declared and as counted"),
     "tap": Command("tap", "show requests as they happen, who answered them and why"),
     "migrate": Command("migrate", "say what a Kong configuration becomes here, and convert decK files"),
+    "doctor": Command("doctor", "say what this machine lacks, and the command that gives it"),
+    "completion": Command("completion", "print a script that completes commands and options in your shell"),
     "demo": Command("demo", "replay the DJ walkthrough, step by step"),
     "controller": Command("controller", "run the control plane (inside a cluster)"),
     "kong": Command("kong", "end or look after a gateway's proxy, as Kong's chart does (inside a container)"),
@@ -48,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in COMMANDS:
         _overview().parse_args(arguments or ["--help"])
         return 2
-    parser = argparse.ArgumentParser(prog="crossfade")
-    commands = parser.add_subparsers(required=True)
-    importlib.import_module(f"crossfade.cli.{COMMANDS[arguments[0]].module}").add_parsers(commands)
-    namespace = parser.parse_args(arguments)
+    namespace = parser_of([COMMANDS[arguments[0]].module]).parse_args(arguments)
     run: Run = namespace.run
     try:
         return run(namespace)
@@ -62,10 +61,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def parser_of(modules: Iterable[str]) -> argparse.ArgumentParser:
+    """Of the commands in these modules, which are imported."""
+    parser = Parser(prog="crossfade")
+    commands = parser.add_subparsers(required=True)
+    for module in modules:
+        importlib.import_module(f"crossfade.cli.{module}").add_parsers(commands)
+    return parser
+
+
+class Parser(argparse.ArgumentParser):
+    """Says which word was perhaps meant."""
+
+    def error(self, message: str) -> NoReturn:
+        from crossfade.cli.meant import with_suggestion
+
+        super().error(with_suggestion(message, self))
+
+
 def _overview() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS)) + 2
     listing = "\n".join(f"  {name:<{width}}{command.summary}" for name, command in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="crossfade",
         description="Runs AWS App Mesh and Kong manifests, unchanged, on a current Envoy.",
         epilog=f"commands:\n{listing}\n\n`crossfade COMMAND --help` explains one command.",

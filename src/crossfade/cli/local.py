@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
@@ -52,7 +52,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     _add_data_dir(status)
     status.add_argument("--kubeconfig", type=Path, metavar="FILE", help="another cluster than the embedded one")
-    status.add_argument("--output", "-o", choices=("text", "json"), default="text")
+    status.add_argument(
+        "--output",
+        "-o",
+        choices=("text", "json", "gateway"),
+        default="text",
+        help="gateway: only the address that it answers on, for GATEWAY=$(crossfade status -o gateway)",
+    )
     status.set_defaults(run=run_status)
     kubectl = commands.add_parser(
         "kubectl",
@@ -99,7 +105,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
 
     def settled(ok: bool) -> None:
         if ok:
-            _say(f"Ready. Use it with `crossfade kubectl` or: export KUBECONFIG={quote(str(directory.kubeconfig))}")
+            _say(_ready_text(directory))
         else:
             _say("The cluster runs, but not all of it works; stop it with `crossfade down`")
         detach(ok)
@@ -118,6 +124,26 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         _say(f"crossfade up: {error}")
         return 1
     return 0
+
+
+def _ready_text(directory: DataDir) -> str:
+    ports = directory.read_state()["ports"]
+    own = "" if directory.root == DEFAULT_DATA_DIR.expanduser() else f" --data-dir {quote(str(directory.root))}"
+    return "\n".join(
+        (
+            f"Ready. A gateway answers on {_gateway_urls(ports)['http']} and {_gateway_urls(ports)['https']}. Next:",
+            f"  export KUBECONFIG={quote(str(directory.kubeconfig))}",
+            "  crossfade install gateway --namespace kong | kubectl apply -f -",
+            "  kubectl apply -f YOUR-MANIFESTS",
+            f"  crossfade status{own}",
+            f"  crossfade down{own}",
+        )
+    )
+
+
+def _gateway_urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """Of the machine's ports which the first Services of type LoadBalancer get for their ports 80 and 443."""
+    return {scheme: f"{scheme}://127.0.0.1:{ports[scheme]}" for scheme in ("http", "https") if scheme in ports}
 
 
 def _product_manifests() -> tuple[dict[str, Any], ...]:
@@ -147,6 +173,11 @@ def run_down(arguments: argparse.Namespace) -> int:
 
 def run_status(arguments: argparse.Namespace) -> int:
     """Exit code 1 when no cluster runs there or it has stopped answering, so that scripts can ask."""
+    if arguments.kubeconfig is not None and arguments.output == "gateway":
+        _say(
+            "crossfade status: the address of another cluster's gateway is that of its Service: kubectl get services -A"
+        )
+        return 2
     if arguments.kubeconfig is not None:
         return _status_of(arguments.kubeconfig, arguments.output)
     from crossfade_local.api_health import api_answers
@@ -167,8 +198,11 @@ def run_status(arguments: argparse.Namespace) -> int:
         "mode": state.get("mode"),
         "api": f"https://127.0.0.1:{ports['api']}" if "api" in ports else None,
         "ports": ports,
+        "gateway": _gateway_urls(ports),
         "addresses": status.get("addresses") or [],
     }
+    if arguments.output == "gateway":
+        return _say_gateway(report)
     found, problem = _overview(directory.kubeconfig) if condition == "ready" else (None, "")
     if arguments.output == "json":
         print(json.dumps({**report, "mesh": found.as_json() if found is not None else None}, indent=2))
@@ -176,6 +210,14 @@ def run_status(arguments: argparse.Namespace) -> int:
         lines = found.lines() if found is not None else [problem] if problem else []
         print("\n".join((_describe(report), *lines)))
     return 0 if condition in ("starting", "ready") else 1
+
+
+def _say_gateway(report: dict[str, Any]) -> int:
+    if "http" not in report["gateway"]:
+        _say(f"crossfade status: {_describe(report)}")
+        return 1
+    print(report["gateway"]["http"])
+    return 0
 
 
 def _status_of(kubeconfig: Path, output: str) -> int:

@@ -271,6 +271,24 @@ API_KEY: Final = Chapter(
     ),
 )
 
+CLEAN_UP: Final = Chapter(
+    "Clean up",
+    (
+        Step(
+            "kubectl delete namespace prod kong",
+            (
+                Expected('namespace "prod" deleted', "all of the application goes"),
+                Expected('"kong"', "the gateway too"),
+            ),
+        ),
+        Step("kubectl delete mesh dj-app", (Expected("dj-app.* deleted", "nothing holds the mesh any more"),)),
+        Step(
+            "kubectl get virtualnodes,virtualrouters,virtualservices --all-namespaces",
+            (Expected("No resources found", "nothing is left"),),
+        ),
+    ),
+)
+
 CHAPTERS: Final = (MESH, GATEWAY, INGRESS, RATE_LIMIT, API_KEY)
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from crossfade.status.change import News, ObjectChange
 from crossfade.status.contests import Contests
+from crossfade.status.held_warnings import HOLD_S, HeldWarnings
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import MERGE, Client
 from crossfade_kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
@@ -44,6 +45,7 @@ class StatusWriter:
         *,
         tally: Counter[tuple[str, str]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        hold_s: float = HOLD_S,
     ) -> None:
         """`tally` counts writes by kind and result: `written`, `outdated`, `refused`, `failed`."""
         self._tally: Counter[tuple[str, str]] = Counter() if tally is None else tally
@@ -57,6 +59,7 @@ class StatusWriter:
         self._contests = Contests()
         self._written: OrderedDict[_Key, str] = OrderedDict()
         self._told: OrderedDict[_Key, tuple[News, ...]] = OrderedDict()
+        self._warnings: HeldWarnings[_Key] = HeldWarnings(self._say, hold_s=hold_s)
         self._updated: set[Resource] = set()
         self._forbidden: set[Resource] = set()
         self._backoff = Backoff(RETRY_S, MAX_RETRY_S)
@@ -75,11 +78,14 @@ class StatusWriter:
         for identity, change in self._wanted.items():
             if identity not in before:
                 self._await_turn(change)
+        for key in self._warnings.withdraw_all_but(self._wanted):
+            self._told.pop(key, None)
         if self._waiting:
             self._arrived.set()
 
     def _await_turn(self, change: ObjectChange) -> None:
         key = _Key(change.ref, change.subresource)
+        self._warnings.still(key, change)
         # Our own write comes back as an event; until then the same decision is made again and again.
         is_done = self._told.get(key) == change.news if change.patch is None else self._written.get(key) == change.basis
         if is_done:
@@ -192,9 +198,11 @@ class StatusWriter:
     def _tell(self, key: _Key, change: ObjectChange) -> None:
         """The same news once, however often it is decided."""
         _remember(self._told, key, change.news)
-        for news in change.news:
-            tell = self._events.warning if news.is_warning else self._events.normal
-            tell(change.ref, news.reason, news.message)
+        self._warnings.note(key, change)
+
+    def _say(self, change: ObjectChange, news: News) -> None:
+        tell = self._events.warning if news.is_warning else self._events.normal
+        tell(change.ref, news.reason, news.message)
 
 
 def _remember(memory: OrderedDict[_Key, V], key: _Key, value: V) -> None:

@@ -5,6 +5,7 @@ HTTP probes speak HTTP/1.1: Envoy answers 426 to HTTP/1.0.
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,7 @@ _EAGER_S: Final = 0.1
 _MAX_HEAD_BYTES: Final = 65_536
 _MAX_SERVICE_BYTES: Final = 65_536
 _SERVING: Final = 1
+_DEADLINE: Final = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
 
 
 class ProbeResult(NamedTuple):
@@ -99,16 +101,43 @@ async def check(probe: JsonObject, target: Target, *, timeout_s: float) -> Probe
                 async with asyncio.timeout(timeout_s):
                     return await send(probe[kind], target)
             except TimeoutError:
-                return ProbeResult(ok=False, message=f"no answer within {timeout_s:g}s")
+                return ProbeResult(ok=False, message=_failure(kind, probe[kind], target, _DEADLINE))
+            except OSError as error:
+                return ProbeResult(ok=False, message=_failure(kind, probe[kind], target, _refusal(error)))
             except Exception as error:
                 return ProbeResult(ok=False, message=str(error) or type(error).__name__)
     return ProbeResult(ok=False, message="the probe names no action")
 
 
-async def _http(action: JsonObject, target: Target) -> ProbeResult:
-    host, port = action.get("host") or target.address, target.port(action["port"])
+def _failure(kind: str, action: JsonObject, target: Target, problem: str) -> str:
+    """In the words of the kubelet, which people look up."""
+    if kind == "exec":
+        return problem
+    host, port = _host(action, target), target.port(action.get("port") or 0)
+    placed = problem if problem == _DEADLINE else f"dial tcp {host}:{port}: {problem}"
+    if kind != "httpGet":
+        return f"dial tcp {host}:{port}: i/o timeout" if problem == _DEADLINE else placed
+    return f'Get "{(action.get("scheme") or "HTTP").lower()}://{host}:{port}{_path(action)}": {placed}'
+
+
+def _refusal(error: OSError) -> str:
+    if error.errno is None or error.errno <= 0:
+        return str(error) or type(error).__name__
+    return f"connect: {os.strerror(error.errno).lower()}"
+
+
+def _host(action: JsonObject, target: Target) -> str:
+    host: str = action.get("host") or target.address
+    return host
+
+
+def _path(action: JsonObject) -> str:
     path = action.get("path") or "/"
-    path = path if path.startswith("/") else f"/{path}"
+    return path if path.startswith("/") else f"/{path}"
+
+
+async def _http(action: JsonObject, target: Target) -> ProbeResult:
+    host, port, path = _host(action, target), target.port(action["port"]), _path(action)
     headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.33", "Accept": "*/*", "Connection": "close"}
     headers |= {header["name"]: header["value"] for header in action.get("httpHeaders") or ()}
     context = _unverified() if action.get("scheme") == "HTTPS" else None
@@ -131,7 +160,7 @@ async def _http(action: JsonObject, target: Target) -> ProbeResult:
 
 
 async def _tcp(action: JsonObject, target: Target) -> ProbeResult:
-    _, writer = await asyncio.open_connection(action.get("host") or target.address, target.port(action["port"]))
+    _, writer = await asyncio.open_connection(_host(action, target), target.port(action["port"]))
     writer.close()
     return ProbeResult(ok=True)
 

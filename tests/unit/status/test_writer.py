@@ -17,6 +17,7 @@ from tests.support.waiting import eventually
 
 PATH = "/apis/appmesh.k8s.aws/v1beta2/meshes/m"
 OTHER_PATH = "/apis/appmesh.k8s.aws/v1beta2/meshes/b"
+HOLD_S = 0.02
 REF = ObjectRef("appmesh.k8s.aws/v1beta2", "Mesh", "", "m", "u")
 
 
@@ -62,7 +63,7 @@ async def desk(sleep: Callable[[float], Awaitable[None]] = at_once) -> AsyncIter
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
         events = EventRecorder(client, "test")
         tally: Counter[tuple[str, str]] = Counter()
-        writer = StatusWriter(client, events, tally=tally, sleep=sleep)
+        writer = StatusWriter(client, events, tally=tally, sleep=sleep, hold_s=HOLD_S)
         tasks = [asyncio.create_task(writer.run()), asyncio.create_task(events.run())]
         try:
             yield Desk(api, writer, tally)

@@ -113,3 +113,32 @@ async def test_grpc_services_of_any_length(length: int) -> None:
     async with health_service(lambda name: 1 if name == wanted else 2) as port:
         assert (await _check({"grpc": {"port": port, "service": wanted}})).ok
         assert not (await _check({"grpc": {"port": port, "service": wanted + "x"}})).ok
+
+
+@pytest.mark.parametrize(
+    ("probe", "message"),
+    [
+        ({"httpGet": {"port": 1}}, 'Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused'),
+        (
+            {"httpGet": {"port": 1, "path": "ready", "scheme": "HTTPS"}},
+            'Get "https://127.0.0.1:1/ready": dial tcp 127.0.0.1:1: connect: connection refused',
+        ),
+        ({"tcpSocket": {"port": 1}}, "dial tcp 127.0.0.1:1: connect: connection refused"),
+    ],
+)
+async def test_who_does_not_listen_is_told_in_the_words_of_the_kubelet(probe: JsonObject, message: str) -> None:
+    assert (await _check(probe)).message == message
+
+
+async def test_who_does_not_answer_is_told_in_the_words_of_the_kubelet() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        result = await probes.check({"httpGet": {"port": port}}, TARGET, timeout_s=0.05)
+    assert result.message == (
+        f'Get "http://127.0.0.1:{port}/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+    )

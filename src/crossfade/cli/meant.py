@@ -1,0 +1,34 @@
+"""The word that was perhaps meant where one is none of a command's."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+# argparse keeps what it refuses in nothing but its messages.
+_CHOICE: Final = re.compile(r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<choices>.*)\)")
+_UNRECOGNIZED: Final = re.compile(r"unrecognized arguments: (?P<word>--[^ =]+)")
+
+
+def with_suggestion(message: str, parser: argparse.ArgumentParser) -> str:
+    """The message of argparse, with the nearest choice or option of the parser and its commands behind it."""
+    if found := _CHOICE.search(message):
+        near = _nearest(found["word"], re.findall(r"'([^']*)'", found["choices"]))
+    elif found := _UNRECOGNIZED.search(message):
+        near = _nearest(found["word"], sorted(set(_options(parser))))
+    else:
+        return message
+    return f"{message}\ndid you mean {near!r}?" if near else message
+
+
+def _nearest(word: str, candidates: list[str]) -> str:
+    return next(iter(difflib.get_close_matches(word, candidates, n=1)), "")
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for each in action.choices.values():
+                yield from _options(each)

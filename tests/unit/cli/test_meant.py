@@ -1,0 +1,48 @@
+import subprocess
+
+import pytest
+
+from crossfade.cli.app import main
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["staus"], "status"),
+        (["gatway", "run"], "gateway"),
+        (["status", "--ouput", "json"], "--output"),
+        (["up", "--htp-port=80"], "--http-port"),
+        (["gateway", "ru"], "run"),
+        (["completion", "bsh"], "bash"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_nearest(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert f"did you mean '{meant}'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["xyzzy"], ["status", "--xyzzy"], ["status", "--output"]])
+def test_nothing_is_guessed_where_nothing_is_near(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_bash_completes_with_the_script(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["completion", "bash"])
+    asked = "COMP_WORDS=(crossfade sta); COMP_CWORD=1; _shtab_crossfade; echo ${COMPREPLY[@]}"
+    done = subprocess.run(
+        ["bash", "-c", f"{capsys.readouterr().out}\n{asked}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["status"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "tcsh", "zsh"])
+def test_completion_knows_commands_and_their_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in ("status", "https-port", "tap"))
