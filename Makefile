@@ -11,7 +11,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts test-charts test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts wire-fields test-charts test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench   compare with peers, print ratios"
 	@echo "make golden  rewrite the expected translations"
 	@echo "make charts  rewrite charts/ from crossfade.install"
+	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
 	@echo "make test-jaeger  traces in a real Jaeger (needs Go, to build it: half an hour, once; JAEGER_FOLDER=/where/it/is/kept)"
 	@echo "make docs    rewrite docs/reference"
@@ -97,6 +98,9 @@ golden: setup
 
 charts: setup
 	@$(BIN)/python -m generate.charts
+
+wire-fields: setup
+	@$(BIN)/python -m generate.wire_fields
 
 # Helm is built once; Go is needed for that.
 build/tools/helm:

@@ -1,8 +1,19 @@
 """Binary bodies become the JSON that Go would have written, structs that JSON inlines included."""
 
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from crossfade_local.apiserver.wire.protobuf import ProtobufError, decode
+from crossfade_local.apiserver.types.builtin_resources import ROWS
+from crossfade_local.apiserver.wire.protobuf import ProtobufError, decode, messages, name_of
+
+SAMPLES: dict[str, Any] = json.loads(
+    gzip.decompress((Path(__file__).parent / "protobuf_samples" / "objects.json.gz").read_bytes())
+)
 
 
 def field(number: int, value: "bytes | str | int") -> bytes:
@@ -72,3 +83,63 @@ def test_message_that_is_a_list_in_json() -> None:
 def test_what_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises(ProtobufError):
         decode(body)
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_every_field_is_read_as_go_writes_it(kind: str) -> None:
+    api_version, _, name = kind.rpartition("/")
+    sample = SAMPLES[kind]
+    read = decode(envelope(api_version, name, base64.b64decode(sample["protobuf"])))
+    assert read == {"apiVersion": api_version, "kind": name, **sample["json"]}
+
+
+def test_all_kinds_that_are_served_are_known() -> None:
+    served = {(row.group, row.version, row.kind) for row in ROWS}
+    posted = {sub.gvk for row in ROWS for sub in row.subresources if sub.gvk and not sub.gvk[2].endswith("Options")}
+    names = {name_of(f"{group}/{version}".strip("/"), kind) for group, version, kind in served | posted}
+    assert names - messages().keys() == set()
+
+
+def custom_resource(schema: bytes) -> bytes:
+    spec = field(7, field(1, "v1") + field(4, field(1, schema)))
+    return envelope("apiextensions.k8s.io/v1", "CustomResourceDefinition", field(2, spec))
+
+
+def test_schemas_that_are_either_or() -> None:
+    text, boolean, integer = (field(5, name) for name in ("string", "boolean", "integer"))
+    schema = (
+        field(8, field(1, "0"))
+        + field(24, field(2, text) + field(2, boolean))
+        + field(33, field(1, 1) + field(2, integer))
+        + field(30, field(1, 0))
+        + field(32, field(1, "a") + field(2, field(1, text)))
+    )
+    version = decode(custom_resource(schema))["spec"]["versions"][0]
+    assert version["schema"]["openAPIV3Schema"] == {
+        "default": 0,
+        "items": [{"type": "string"}, {"type": "boolean"}],
+        "additionalItems": {"type": "integer"},
+        "additionalProperties": False,
+        "dependencies": {"a": {"type": "string"}},
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(field(1, b"\x08" + b"\x80" * 1_000_000), id="a number without end"),
+        pytest.param(field(1, b"\x10\x01" * 151_000), id="many fields"),
+        pytest.param(field(2, b"\x32\x01\x00" * 151_000), id="many unknown fields"),
+    ],
+)
+def test_what_would_take_long_is_refused(body: bytes) -> None:
+    with pytest.raises(ProtobufError):
+        decode(envelope("v1", "Pod", body))
+
+
+def test_schemas_without_end_are_refused() -> None:
+    schema = b""
+    while len(schema) < 100_000:
+        schema = field(28, schema)
+    with pytest.raises(ProtobufError, match="nested too deeply"):
+        decode(custom_resource(schema))
