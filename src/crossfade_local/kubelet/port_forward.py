@@ -37,7 +37,9 @@ async def serve(request: web.Request, sandbox: Namespaces) -> web.StreamResponse
     elif is_spdy(request):
         stream = SpdyStream(request, protocol=_SPDY_PROTOCOL)
     else:
-        raise web.HTTPBadRequest(text=f"port-forward needs a WebSocket ({_WEBSOCKET_PROTOCOL}) or SPDY/3.1")
+        raise web.HTTPBadRequest(
+            text=f"port-forward needs a WebSocket ({_WEBSOCKET_PROTOCOL} or v4.channel.k8s.io) or SPDY/3.1"
+        )
     session = _Session(stream, sandbox)
     try:
         async with asyncio.TaskGroup() as tasks:

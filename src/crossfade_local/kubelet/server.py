@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from crossfade_kube.meta import JsonObject, NamespacedName
-from crossfade_local.kubelet import exec_session, port_forward
+from crossfade_local.kubelet import exec_session, port_forward, raw_forward
 from crossfade_local.kubelet.agent import Agent
 from crossfade_local.kubelet.container import Container
 from crossfade_local.kubelet.logs import LogQuery, read_log
@@ -85,6 +85,11 @@ class _Handlers:
         worker = self._find_pod(request)
         if worker.sandbox is None:
             raise _bad_request(f"unable to forward port because pod is not running: {worker.key.name}")
+        if raw_forward.is_asked_for(request):
+            try:
+                return await raw_forward.serve(request, worker.sandbox, pod=_named(worker))
+            except raw_forward.BadPortsError as error:
+                raise _bad_request(str(error)) from error
         return await port_forward.serve(request, worker.sandbox)
 
     def _find_pod(self, request: web.Request) -> PodWorker:
@@ -109,6 +114,10 @@ class _Handlers:
                 )
             raise _bad_request(f"container {wanted} is not valid for pod {worker.key.name}")
         return worker, container
+
+
+def _named(worker: PodWorker) -> str:
+    return f"{worker.key.name}_{worker.key.namespace}, uid {worker.pod['metadata']['uid']}"
 
 
 def _log_query(request: web.Request) -> LogQuery:

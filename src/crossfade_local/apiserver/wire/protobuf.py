@@ -167,7 +167,8 @@ class _Reader:
         if kind.startswith("="):
             return self.message(kind[1:], raw).get("", [])
         if kind.startswith("or_"):
-            return self._either(*kind.split(":"), raw)
+            choice, _, schema = kind.partition(":")
+            return self._either(choice, schema, raw)
         return self.message(kind, raw)
 
     def _either(self, kind: str, schema: str, raw: Any) -> Any:
