@@ -6,7 +6,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.workloads import fill
 from crossfade_local.apiserver.values.fields import mapping, objects, sequence
-from crossfade_local.apiserver.values.quantity import QuantityError, canonical
+from crossfade_local.quantity import QuantityError, canonical
 
 _CPU_TARGET: Final = {
     "type": "Resource",

@@ -6,7 +6,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.schema import OBJECT_META, SchemaNode
 from crossfade_local.apiserver.values.goscalars import base64_problem, time_problem
-from crossfade_local.apiserver.values.quantity import QuantityError, parse
+from crossfade_local.quantity import QuantityError, parse
 
 _GO_NUMBERS: Final = {"int32": "int32", "int64": "int64", "double": "float64"}
 

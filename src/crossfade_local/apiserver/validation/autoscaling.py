@@ -14,7 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.values.fields import mapping, number, objects, text
-from crossfade_local.apiserver.values.quantity import QuantityError, parse
+from crossfade_local.quantity import QuantityError, parse
 
 _SOURCES: Final = {
     "Object": "object",

@@ -20,7 +20,7 @@ from crossfade_local.apiserver.validation.probes import validate_lifecycle, vali
 from crossfade_local.apiserver.validation.shapes import NEGATIVE
 from crossfade_local.apiserver.validation.volumes import relative_path
 from crossfade_local.apiserver.values.fields import at, flag, mapping, number, objects, text
-from crossfade_local.apiserver.values.quantity import QuantityError, canonical, parse
+from crossfade_local.quantity import QuantityError, canonical, parse
 
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from crossfade_local.apiserver.values.goscalars import base64_problem, time_problem
 from crossfade_local.apiserver.values.gotext import GoStruct, plain, quoted, to_json
-from crossfade_local.apiserver.values.quantity import QuantityError, canonical, parse
+from crossfade_local.quantity import QuantityError, canonical, parse
 
 
 @pytest.mark.parametrize(
