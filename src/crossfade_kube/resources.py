@@ -21,13 +21,21 @@ EVENT: Final = Resource("", "v1", "events", "Event", namespaced=True)
 NAMESPACE: Final = Namespace.RESOURCE
 NODE: Final = Resource("", "v1", "nodes", "Node", namespaced=False)
 POD: Final = Pod.RESOURCE
+PERSISTENT_VOLUME: Final = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
+PERSISTENT_VOLUME_CLAIM: Final = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True)
 SECRET: Final = Secret.RESOURCE
 SERVICE: Final = Service.RESOURCE
 SERVICE_ACCOUNT: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)
 
 DEPLOYMENT: Final = Resource("apps", "v1", "deployments", "Deployment", namespaced=True)
 REPLICA_SET: Final = Resource("apps", "v1", "replicasets", "ReplicaSet", namespaced=True)
+STATEFUL_SET: Final = Resource("apps", "v1", "statefulsets", "StatefulSet", namespaced=True)
+DAEMON_SET: Final = Resource("apps", "v1", "daemonsets", "DaemonSet", namespaced=True)
+CONTROLLER_REVISION: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision", namespaced=True)
+CRON_JOB: Final = Resource("batch", "v1", "cronjobs", "CronJob", namespaced=True)
 JOB: Final = Resource("batch", "v1", "jobs", "Job", namespaced=True)
+
+STORAGE_CLASS: Final = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
 ENDPOINT_SLICE: Final = EndpointSlice.RESOURCE
 INGRESS: Final = Ingress.RESOURCE

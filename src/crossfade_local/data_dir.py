@@ -33,6 +33,7 @@ class DataDir:
         self.run = self.root / "run"
         self.logs = self.root / "logs"
         self.kubeconfig = self.root / "kubeconfig"
+        self.volumes = self.root / "volumes"
         self.authority = self.root / "pki" / "ca.crt"
         self.mounts = self.run / "mounts"
         self.kubelet_socket = self.run / "kubelet.sock"
@@ -48,7 +49,7 @@ class DataDir:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_other_peoples_folder()
             self.root.chmod(0o700)
-            for directory in (self.run, self.logs, self.mounts, self.root / "pods"):
+            for directory in (self.run, self.logs, self.mounts, self.volumes, self.root / "pods"):
                 directory.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError as error:
             raise UnusableDirectoryError(f"{error.filename} is a file; choose another --data-dir") from error

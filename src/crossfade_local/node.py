@@ -29,11 +29,12 @@ from crossfade_local import namespaces as ns
 from crossfade_local.data_dir import DataDir, read_json
 from crossfade_local.dns import DnsServer, Forwarder
 from crossfade_local.installer import Installer, InstallFailedError
-from crossfade_local.kubelet.agent import Agent
+from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
 from crossfade_local.load_balancer import Listening, LoadBalancer
+from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.netlink import Netlink
 from crossfade_local.node_settings import NodeSettings
 from crossfade_local.objects import ObjectIndex
@@ -100,6 +101,7 @@ class Node:
         self._settings = settings
         self._directory = DataDir(Path(settings.data_dir))
         self._uplink = Uplink(socket.socket(fileno=settings.control_descriptor))
+        self._volumes = LocalVolumes(self._directory.volumes)
         self._links = Netlink()
         self._proxy = ServiceProxy(on_change=lambda table: self._balancer.update(table))
         self._balancer = self._make_balancer()
@@ -199,7 +201,7 @@ class Node:
         agent = Agent(self._machine(view, recorder), tasks=tasks)
         start("events", recorder.run())
         start("node", agent.keep_node())
-        start("controllers", run_controllers(self._client))
+        start("controllers", run_controllers(self._client, volumes=self._volumes, node=NODE_NAME))
         start("service proxy", self._proxy.run())
         start("load balancer", self._balancer.run())
         start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
@@ -224,6 +226,7 @@ class Node:
             node_namespace=ns.open_own("net"),
             addresses=network.AddressPool(),
             directory=self._directory.root,
+            volumes=self._volumes,
             many_users=self._settings.many_users,
             base_env={
                 "PATH": path,

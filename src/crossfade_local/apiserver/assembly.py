@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from crossfade_local.apiserver.admission import escalation, ingresses, namespaces, pods, services
+from crossfade_local.apiserver.admission import storage as volumes
 from crossfade_local.apiserver.admission.chain import AdmissionChain
 from crossfade_local.apiserver.admission.webhooks import WebhookCaller
 from crossfade_local.apiserver.api import Api, utc_now
@@ -55,6 +56,8 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) ->
             pods.tolerations,
             services.allocate(storage),
             ingresses.default_class(storage),
+            volumes.default_class(storage),
+            volumes.protect,
         ),
         validators=(escalation.no_escalation(storage, authorizer),),
         webhooks=webhooks,

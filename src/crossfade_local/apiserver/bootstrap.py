@@ -5,12 +5,17 @@ from datetime import datetime
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.admission.storage import DEFAULT_CLASS as DEFAULT_CLASS_ANNOTATION
 from crossfade_local.apiserver.security.default_roles import default_roles
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry
 from crossfade_local.apiserver.writing.strategies import timestamp
+from crossfade_local.local_volumes import DRIVER
 
 NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
+_DEFAULT_CLASS: Final = "local-path"
+# "standard" is what manifests made for other local clusters ask for.
+_STORAGE_CLASSES: Final = (_DEFAULT_CLASS, "standard")
 API_ADDRESS: Final = "10.96.0.1"
 
 
@@ -31,6 +36,7 @@ async def make_builtin_objects(storage: Storage, registry: Registry, now: dateti
 def _objects() -> list[tuple[str, str, JsonObject]]:
     found: list[tuple[str, str, JsonObject]] = [("/namespaces", "", _namespace(name)) for name in NAMESPACES]
     found.append(("/services", "default", _api_service()))
+    found += [("storage.k8s.io/storageclasses", "", _storage_class(name)) for name in _STORAGE_CLASSES]
     return [*found, *default_roles()]
 
 
@@ -39,6 +45,17 @@ def _namespace(name: str) -> JsonObject:
         "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
+    }
+
+
+def _storage_class(name: str) -> JsonObject:
+    is_default = "true" if name == _DEFAULT_CLASS else "false"
+    return {
+        "metadata": {"name": name, "annotations": {DEFAULT_CLASS_ANNOTATION: is_default}},
+        "provisioner": DRIVER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": False,
     }
 
 

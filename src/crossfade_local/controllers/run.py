@@ -17,23 +17,36 @@ from crossfade_local.controllers.namespaces import Namespaces
 from crossfade_local.controllers.reconciler import Reconciler
 from crossfade_local.controllers.replica_sets import ReplicaSets
 from crossfade_local.controllers.service_accounts import ServiceAccounts
+from crossfade_local.controllers.stateful_sets.controller import StatefulSets
 from crossfade_local.controllers.token_secrets import TokenSecrets
+from crossfade_local.controllers.volumes.claims import Claims
+from crossfade_local.controllers.volumes.ephemeral import EphemeralVolumes
+from crossfade_local.controllers.volumes.reclaiming import Volumes
+from crossfade_local.local_volumes import LocalVolumes
 
 DEPLOYMENT_EVENTS: Final = "deployment-controller"
 REPLICA_SET_EVENTS: Final = "replicaset-controller"
 JOB_EVENTS: Final = "job-controller"
+STATEFUL_SET_EVENTS: Final = "statefulset-controller"
+VOLUME_EVENTS: Final = "persistentvolume-controller"
 
 
-async def run_controllers(client: Client) -> None:
-    """Until cancelled; survives restarts and outages of the server."""
+async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str) -> None:
+    """Until cancelled; survives restarts and outages of the server. `node` is where `volumes` lie."""
     informers = Informers(client)
-    deployment_events = EventRecorder(client, DEPLOYMENT_EVENTS)
-    replica_set_events = EventRecorder(client, REPLICA_SET_EVENTS)
-    job_events = EventRecorder(client, JOB_EVENTS)
+    recorders: dict[str, EventRecorder] = {}
+
+    def events(component: str) -> EventRecorder:
+        return recorders.setdefault(component, EventRecorder(client, component))
+
     workloads: list[Reconciler[Any]] = [
-        Deployments(client, informers, deployment_events).reconciler,
-        ReplicaSets(client, informers, replica_set_events).reconciler,
-        Jobs(client, informers, job_events).reconciler,
+        Deployments(client, informers, events(DEPLOYMENT_EVENTS)).reconciler,
+        ReplicaSets(client, informers, events(REPLICA_SET_EVENTS)).reconciler,
+        Jobs(client, informers, events(JOB_EVENTS)).reconciler,
+        StatefulSets(client, informers, events(STATEFUL_SET_EVENTS)).reconciler,
+        Claims(client, informers, events(VOLUME_EVENTS), volumes=volumes, node=node).reconciler,
+        EphemeralVolumes(client, informers, events("ephemeral_volume")).reconciler,
+        Volumes(client, informers, events(VOLUME_EVENTS), volumes=volumes).reconciler,
         Endpoints(client, informers).reconciler,
         EndpointsMirror(client, informers).reconciler,
         ServiceAccounts(client, informers).reconciler,
@@ -47,9 +60,8 @@ async def run_controllers(client: Client) -> None:
     ]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run(), name="informers")
-        tasks.create_task(deployment_events.run(), name="deployment events")
-        tasks.create_task(replica_set_events.run(), name="replicaset events")
-        tasks.create_task(job_events.run(), name="job events")
+        for component, recorder in recorders.items():
+            tasks.create_task(recorder.run(), name=f"{component} events")
         # Acting on half the truth would create what exists already.
         await informers.synced()
         for reconciler in workloads:

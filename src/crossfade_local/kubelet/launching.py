@@ -111,4 +111,12 @@ def _mount(spec: JsonObject, launch: Launch, context: PodContext) -> Mount:
     source = volume / inner
     if not source.exists():
         source.mkdir(parents=True)
-    return Mount(source, spec["mountPath"], bool(spec.get("readOnly")))
+    return Mount(source, spec["mountPath"], bool(spec.get("readOnly")) or _is_read_only(spec["name"], context.pod))
+
+
+def _is_read_only(volume_name: str, pod: JsonObject) -> bool:
+    """The pod itself takes the claim for reading only."""
+    for volume in pod["spec"].get("volumes") or ():
+        if volume["name"] == volume_name:
+            return bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+    return False

@@ -18,6 +18,7 @@ from crossfade_kube.resources import CONFIG_MAP, POD, SECRET
 from crossfade_local import namespaces, network
 from crossfade_local.catalogue import Catalogue
 from crossfade_local.kubelet import environment
+from crossfade_local.kubelet.claims import ClaimedVolumes
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.launching import PodContext
 from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
@@ -29,6 +30,7 @@ from crossfade_local.kubelet.status import (
     pod_status,
 )  # fmt: skip
 from crossfade_local.kubelet.volumes import PodVolumes, VolumeError, config_map_data, secret_data
+from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
 from crossfade_local.netlink import Netlink
 
@@ -52,6 +54,7 @@ class Machine:
     node_namespace: int
     addresses: network.AddressPool
     directory: Path
+    volumes: LocalVolumes
     many_users: bool
     base_env: Mapping[str, str]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -79,7 +82,11 @@ class PodWorker:
         self.containers: PodContainers | None = None
         self._machine = machine
         self._directory = machine.directory / "pods" / self.uid
-        self._volumes = PodVolumes(self._directory / "volumes", pod=pod, client=machine.client)
+        claims = ClaimedVolumes(machine.client, machine.volumes)
+        self._volumes = PodVolumes(
+            self._directory / "volumes", pod=pod, client=machine.client,
+            claimed=lambda name: claims.path(self.key.namespace, name),
+        )  # fmt: skip
         self._sandbox: Namespaces | None = None
         self._address = ""
         self._link = f"veth{self.uid.replace('-', '')[:11]}"

@@ -9,7 +9,7 @@ import base64
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -38,7 +38,11 @@ class DataFile(NamedTuple):
 class PodVolumes:
     """The volumes of one pod below its directory."""
 
-    def __init__(self, directory: Path, *, pod: JsonObject, client: Client) -> None:
+    def __init__(
+        self, directory: Path, *, pod: JsonObject, client: Client, claimed: Callable[[str], Awaitable[Path]]
+    ) -> None:
+        """`claimed` gives the directory of the claim of that name; it raises VolumeError."""
+        self._claimed = claimed
         self._directory = directory
         self._pod = pod
         self._client = client
@@ -90,9 +94,13 @@ class PodVolumes:
             return place
         if "hostPath" in volume:
             return host_path(volume["hostPath"])
+        if (claim := _claim_of(volume, self._pod)) is not None:
+            place = await self._claimed(claim)
+            _give_to_group(place, self._pod["spec"])
+            return place
         kind = next((key for key in volume if key != "name"), "nothing")
         raise VolumeError(
-            f'volume "{name}": {kind} volumes are not available in the embedded cluster; use emptyDir or hostPath'
+            f'volume "{name}": {kind} volumes are not available in the embedded cluster; use emptyDir or a claim'
         )
 
     async def _collect(self, name: str, kind: str, source: JsonObject, facts: PodFacts) -> list[DataFile]:
@@ -236,6 +244,13 @@ def _downward_file(item: JsonObject, pod: JsonObject, facts: PodFacts, mode: int
 
 def _data_source(volume: JsonObject) -> str | None:
     return next((kind for kind in ("configMap", "secret", "projected", "downwardAPI") if kind in volume), None)
+
+
+def _claim_of(volume: JsonObject, pod: JsonObject) -> str | None:
+    """The name of the claim behind the volume, if it is of that kind."""
+    if claim := volume.get("persistentVolumeClaim"):
+        return str(claim.get("claimName") or "")
+    return f"{pod['metadata']['name']}-{volume['name']}" if "ephemeral" in volume else None
 
 
 def _give_to_group(place: Path, pod_spec: JsonObject) -> None:

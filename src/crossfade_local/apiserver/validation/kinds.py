@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import (
     autoscaling,
+    claims,
     crds,
     data,
     endpoints,
@@ -95,8 +96,8 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("", "LimitRange"): Rules(),
     ("", "Namespace"): Rules(small_kinds.validate_namespace, namespaced=False, name_check=names.label_name),
     ("", "Node"): Rules(namespaced=False),
-    ("", "PersistentVolume"): Rules(namespaced=False),
-    ("", "PersistentVolumeClaim"): Rules(small_kinds.validate_claim),
+    ("", "PersistentVolume"): Rules(claims.validate_volume, claims.validate_volume_update, namespaced=False),
+    ("", "PersistentVolumeClaim"): Rules(claims.validate_claim, claims.validate_claim_update),
     ("", "Pod"): _PodRules(),
     ("", "ResourceQuota"): Rules(),
     ("", "Secret"): Rules(data.validate_secret, data.validate_secret_update, changes_first=True, metadata_again=True),
@@ -146,7 +147,9 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("scheduling.k8s.io", "PriorityClass"): Rules(
         small_kinds.validate_priority_class, small_kinds.validate_priority_class_update, namespaced=False
     ),
-    ("storage.k8s.io", "StorageClass"): Rules(namespaced=False),
+    ("storage.k8s.io", "StorageClass"): Rules(
+        claims.validate_storage_class, claims.validate_storage_class_update, namespaced=False
+    ),
 }
 STATUS_RULES: Final[dict[tuple[str, str], UpdateCheck]] = {
     ("", "Pod"): pod_updates.validate_pod_status_update,

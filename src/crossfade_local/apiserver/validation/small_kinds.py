@@ -10,7 +10,6 @@ from crossfade_local.apiserver.validation.errors import (
     forbidden,
     invalid,
     not_supported,
-    required,
 )
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.shapes import (
@@ -79,15 +78,6 @@ def validate_priority_class_update(new: JsonObject, old: JsonObject) -> Iterator
     if number(new, "value") != number(old, "value"):
         yield forbidden("value", "may not be changed in an update.")
     yield from immutable("preemptionPolicy", text(new, "preemptionPolicy"), text(old, "preemptionPolicy"))
-
-
-def validate_claim(obj: JsonObject) -> Iterator[FieldError]:
-    spec = mapping(obj, "spec")
-    if not spec.get("accessModes"):
-        yield required("spec.accessModes", "at least 1 access mode is required")
-    yield from label_selector("spec.selector", spec.get("selector"))
-    if "storage" not in mapping(spec, "resources", "requests"):
-        yield required("spec.resources[storage]")
 
 
 def validate_network_policy(obj: JsonObject) -> Iterator[FieldError]:

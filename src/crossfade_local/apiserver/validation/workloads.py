@@ -5,14 +5,17 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
+from crossfade_local.apiserver.validation.claims import validate_claim_spec
 from crossfade_local.apiserver.validation.errors import (
     FieldError,
+    each,
     forbidden,
     invalid,
     not_supported,
     required,
 )
 from crossfade_local.apiserver.validation.metadata import immutable
+from crossfade_local.apiserver.validation.names import dns_label
 from crossfade_local.apiserver.validation.pods import validate_template
 from crossfade_local.apiserver.validation.shapes import (
     at_most_everything,
@@ -73,6 +76,18 @@ def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
     yield from not_negative("spec.replicas", spec.get("replicas"))
     yield from _validate_selector(spec, "statefulset")
     yield from _validate_template(spec, "StatefulSet")
+    yield from _claim_templates(spec)
+    for name in ("minReadySeconds", "revisionHistoryLimit"):
+        yield from not_negative(f"spec.{name}", spec.get(name))
+    yield from not_negative("spec.ordinals.start", at(spec, "ordinals", "start"))
+    rolling = mapping(spec, "updateStrategy", "rollingUpdate")
+    yield from not_negative("spec.updateStrategy.rollingUpdate.partition", rolling.get("partition"))
+    if (most := rolling.get("maxUnavailable")) is not None:
+        place = "spec.updateStrategy.rollingUpdate.maxUnavailable"
+        yield from count_or_percent(place, most)
+        yield from at_most_everything(place, most)
+        if most in (0, "0%"):
+            yield invalid(place, most, "cannot be 0")
 
 
 def validate_job(obj: JsonObject) -> Iterator[FieldError]:
@@ -122,6 +137,17 @@ def validate_stateful_set_update(new: JsonObject, old: JsonObject) -> Iterator[F
         listed = ", ".join(f"'{name}'" for name in changeable[:-1])
         said = f"updates to statefulset spec for fields other than {listed} and 'minReadySeconds' are forbidden"
         yield forbidden("spec", said)
+
+
+def _claim_templates(spec: JsonObject) -> Iterator[FieldError]:
+    """What no claim could be made from."""
+    for index, template in enumerate(objects(spec, "volumeClaimTemplates")):
+        field, name = f"spec.volumeClaimTemplates[{index}]", text(template, "metadata", "name")
+        if not name:
+            yield required(f"{field}.metadata.name")
+        else:
+            yield from each(f"{field}.metadata.name", name, dns_label(name))
+        yield from validate_claim_spec(f"{field}.spec", mapping(template, "spec"))
 
 
 def _validate_selector(spec: JsonObject, owner: str) -> Iterator[FieldError]:

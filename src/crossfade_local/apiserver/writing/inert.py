@@ -5,11 +5,9 @@ from typing import Final
 _NO_PODS: Final = "no pods will be made for it; use a Deployment"
 _INERT: Final = {
     ("", "LimitRange"): "its limits are not enforced",
-    ("", "PersistentVolumeClaim"): "it stays Pending; use an emptyDir or hostPath volume",
     ("", "ReplicationController"): _NO_PODS,
     ("", "ResourceQuota"): "its limits are not enforced",
     ("apps", "DaemonSet"): _NO_PODS,
-    ("apps", "StatefulSet"): _NO_PODS,
     ("batch", "CronJob"): "its jobs will not run",
     ("networking.k8s.io", "NetworkPolicy"): "traffic is not restricted by it",
     ("policy", "PodSecurityPolicy"): "pods are not restricted by it",

@@ -16,6 +16,7 @@ from crossfade_local.catalogue import Catalogue
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
 from crossfade_local.netlink import Netlink
 from tests.support.fake_api import FakeApi, serving
@@ -43,6 +44,7 @@ class Bench:
             node_namespace=-1,
             addresses=network.AddressPool(),
             directory=folder,
+            volumes=LocalVolumes(folder / "volumes"),
             many_users=False,
             base_env={},
             sleep=self._pause,

@@ -1,0 +1,1 @@
+"""PersistentVolumeClaims and PersistentVolumes: matching, making, protecting and reclaiming."""

@@ -1,0 +1,64 @@
+"""Where the volume behind a claim lies on this node."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from crossfade_kube.client import Client
+from crossfade_kube.errors import NotFound
+from crossfade_kube.meta import JsonObject
+from crossfade_kube.resources import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
+from crossfade_local.kubelet.volumes import VolumeError, host_path
+from crossfade_local.local_volumes import DRIVER, LocalVolumes
+
+# A claim that waits for its first pod is bound within the first of these; what takes longer is told as an Event.
+_PATIENCE_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
+
+
+class ClaimedVolumes:
+    """Finds the directories of one pod's claims; `local` are the volumes that the cluster makes itself."""
+
+    def __init__(self, client: Client, local: LocalVolumes) -> None:
+        self._client = client
+        self._local = local
+
+    async def path(self, namespace: str, name: str) -> Path:
+        """Raises VolumeError, also while the claim is not bound."""
+        claim = await self._bound_claim(namespace, name)
+        volume_name = claim["spec"]["volumeName"]
+        try:
+            volume = await self._client.get(PERSISTENT_VOLUME, volume_name)
+        except NotFound:
+            raise VolumeError(f'persistentvolume "{volume_name}" not found') from None
+        return await asyncio.to_thread(self._place, volume)
+
+    async def _bound_claim(self, namespace: str, name: str) -> JsonObject:
+        for pause_s in (*_PATIENCE_S, None):
+            try:
+                claim = await self._client.get(PERSISTENT_VOLUME_CLAIM, name, namespace=namespace)
+            except NotFound:
+                raise VolumeError(f'persistentvolumeclaim "{name}" not found') from None
+            if (claim.get("status") or {}).get("phase") == "Bound":
+                return claim
+            if pause_s is None or (claim.get("status") or {}).get("phase") == "Lost":
+                break
+            await asyncio.sleep(pause_s)
+        raise VolumeError(f'pod has unbound PersistentVolumeClaim "{name}"; `kubectl describe pvc {name}` tells why')
+
+    def _place(self, volume: JsonObject) -> Path:
+        name, spec = volume["metadata"]["name"], volume["spec"]
+        if spec.get("volumeMode") == "Block":
+            raise VolumeError(f'persistentvolume "{name}": block volumes are not available in the embedded cluster')
+        if (source := spec.get("csi")) and source.get("driver") == DRIVER:
+            try:
+                return self._local.make(source.get("volumeHandle") or "")
+            except (OSError, ValueError) as error:
+                raise VolumeError(f'persistentvolume "{name}": {error}') from error
+        if source := spec.get("hostPath"):
+            return host_path(source)
+        if source := spec.get("local"):
+            return host_path({"path": source["path"], "type": "Directory"})
+        raise VolumeError(
+            f'persistentvolume "{name}": only hostPath, local and volumes of {DRIVER} are available in the embedded '
+            "cluster"
+        )
