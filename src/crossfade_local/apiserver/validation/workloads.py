@@ -75,7 +75,7 @@ def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
     yield from _update_type(mapping(spec, "updateStrategy"))
     yield from not_negative("spec.replicas", spec.get("replicas"))
     yield from _validate_selector(spec, "statefulset")
-    yield from _validate_template(spec, "StatefulSet")
+    yield from _validate_template(_with_claims(spec), "StatefulSet")
     yield from _claim_templates(spec)
     for name in ("minReadySeconds", "revisionHistoryLimit"):
         yield from not_negative(f"spec.{name}", spec.get(name))
@@ -137,6 +137,18 @@ def validate_stateful_set_update(new: JsonObject, old: JsonObject) -> Iterator[F
         listed = ", ".join(f"'{name}'" for name in changeable[:-1])
         said = f"updates to statefulset spec for fields other than {listed} and 'minReadySeconds' are forbidden"
         yield forbidden("spec", said)
+
+
+def _with_claims(spec: JsonObject) -> JsonObject:
+    """With the volumes that the pods will have beside those of the template."""
+    names = [text(template, "metadata", "name") for template in objects(spec, "volumeClaimTemplates")]
+    template = mapping(spec, "template")
+    pod = mapping(template, "spec")
+    kept = [volume for volume in objects(pod, "volumes") if text(volume, "name") not in names]
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(names) if name]
+    if not claims:
+        return spec
+    return {**spec, "template": {**template, "spec": {**pod, "volumes": [*kept, *claims]}}}
 
 
 def _claim_templates(spec: JsonObject) -> Iterator[FieldError]:
