@@ -18,6 +18,7 @@ from crossfade_local.apiserver.wire import negotiation
 from crossfade_local.apiserver.wire.answers import Answer, BytesAnswer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError, qualified, unknown_resource
+from crossfade_local.version import KUBERNETES_VERSION
 
 Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
 _HANDLERS: Final[dict[str, Handler]] = {
@@ -40,7 +41,7 @@ _HEALTH: Final = ("/healthz", "/livez", "/readyz")
 VERSION: Final = {
     "major": "1",
     "minor": "36",
-    "gitVersion": "v1.36.0+crossfade",
+    "gitVersion": f"{KUBERNETES_VERSION}+crossfade",
     "gitCommit": "",
     "gitTreeState": "clean",
     "buildDate": "1970-01-01T00:00:00Z",

@@ -19,6 +19,7 @@ from crossfade_kube.watch import WatchEvent
 from crossfade_local import network
 from crossfade_local.kubelet.pod import Machine, PodWorker
 from crossfade_local.kubelet.status import now_text
+from crossfade_local.version import KUBERNETES_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -229,8 +230,8 @@ def node_object() -> JsonObject:
             "nodeInfo": {
                 "architecture": node_labels()["kubernetes.io/arch"],
                 "bootID": "", "containerRuntimeVersion": "crossfade://1", "kernelVersion": platform.release(),
-                "kubeProxyVersion": "", "kubeletVersion": "v1.33.0", "machineID": "", "operatingSystem": "linux",
-                "osImage": "Crossfade embedded node", "systemUUID": "",
+                "kubeProxyVersion": "", "kubeletVersion": KUBERNETES_VERSION, "machineID": "",
+                "operatingSystem": "linux", "osImage": "Crossfade embedded node", "systemUUID": "",
             },
         },
     }  # fmt: skip

@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.version import KUBERNETES_VERSION
 
 # Until a container first answers it is asked more often than its period says, so that start-up is not rounded up to it.
 _EAGER_S: Final = 0.1
 _MAX_HEAD_BYTES: Final = 65_536
 _MAX_SERVICE_BYTES: Final = 65_536
 _SERVING: Final = 1
+_AGENT: Final = f"kube-probe/{'.'.join(KUBERNETES_VERSION.removeprefix('v').split('.')[:2])}"
 _DEADLINE: Final = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
 
 
@@ -138,7 +140,7 @@ def _path(action: JsonObject) -> str:
 
 async def _http(action: JsonObject, target: Target) -> ProbeResult:
     host, port, path = _host(action, target), target.port(action["port"]), _path(action)
-    headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.33", "Accept": "*/*", "Connection": "close"}
+    headers = {"Host": f"{host}:{port}", "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
     headers |= {header["name"]: header["value"] for header in action.get("httpHeaders") or ()}
     context = _unverified() if action.get("scheme") == "HTTPS" else None
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -1,12 +1,13 @@
 """Nobody grants permissions that they don't have: checked when roles and bindings are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
 from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.values.gotext import quoted
 from crossfade_local.apiserver.wire.request import RequestInfo, User
 from crossfade_local.apiserver.wire.status import forbidden, not_found
 
@@ -16,8 +17,8 @@ _BINDINGS: Final = frozenset({f"{_GROUP}/rolebindings", f"{_GROUP}/clusterrolebi
 _GO_FIELDS: Final = (
     ("APIGroups", "apiGroups"),
     ("Resources", "resources"),
-    ("ResourceNames", "resourceNames"),
     ("NonResourceURLs", "nonResourceURLs"),
+    ("ResourceNames", "resourceNames"),
     ("Verbs", "verbs"),
 )
 
@@ -64,17 +65,31 @@ def _rules_of(storage: Storage, attributes: Attributes, binding: JsonObject) -> 
 
 
 def _said(user: User, lacking: list[JsonObject]) -> str:
-    groups = ", ".join(f'"{group}"' for group in user.groups)
-    rules = "\n".join(sorted(_go_rule(rule) for rule in lacking))
-    return (
-        f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n{rules}'
-    )
+    rules = "\n".join(sorted({_go_rule(rule) for rule in compacted(lacking)}))
+    groups = _go_list(user.groups)
+    return f'user "{user.name}" (groups={groups}) is attempting to grant RBAC permissions not currently held:\n{rules}'
+
+
+def compacted(permissions: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    """Single permissions, those on one resource as one rule with all of their verbs (RBAC's `CompactRules`)."""
+    verbs: dict[tuple[str, ...], list[str]] = {}
+    for permission in permissions:
+        if "nonResourceURLs" in permission:
+            yield permission
+        else:
+            place = (*permission["apiGroups"], *permission["resources"], *permission.get("resourceNames", ()))
+            verbs.setdefault(place, []).extend(permission["verbs"])
+    for (group, resource, *names), granted in verbs.items():
+        yield {"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": granted}
 
 
 def _go_rule(rule: JsonObject) -> str:
     parts = []
     for label, name in _GO_FIELDS:
         if rule.get(name):
-            listed = ", ".join(f'"{value}"' for value in rule[name])
-            parts.append(f"{label}:[{listed}]")
+            parts.append(f"{label}:{_go_list(rule[name])}")
     return "{" + ", ".join(parts) + "}"
+
+
+def _go_list(values: Iterable[str]) -> str:
+    return f"[{' '.join(map(quoted, values))}]"

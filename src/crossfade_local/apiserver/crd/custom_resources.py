@@ -96,7 +96,9 @@ async def errors_of(
     """Everything that is wrong with an object in stored form."""
 
     def look() -> tuple[list[FieldError], Checked]:
-        about_metadata = validate_metadata(new, namespaced=resource.namespaced, name_check=subdomain_name)
+        about_metadata = validate_metadata(
+            new, namespaced=resource.namespaced, name_check=subdomain_name, is_custom=True
+        )
         if old is not None:
             about_metadata = validate_metadata_update(new, old)
         return list(about_metadata), checked(resource, new, subresource=subresource)

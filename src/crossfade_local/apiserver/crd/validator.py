@@ -85,7 +85,7 @@ def _check(schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
         yield _wrong_type(schema["type"], value, path)
         return
     if not _has_type(schema, value):
-        kind = "string or integer" if schema.get("x-kubernetes-int-or-string") else schema["type"]
+        kind = "integer,string" if schema.get("x-kubernetes-int-or-string") else schema["type"]
         yield _wrong_type(kind, value, path)
         return
     for keyword, check in _KEYWORDS.items():

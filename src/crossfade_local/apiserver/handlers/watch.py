@@ -32,7 +32,7 @@ INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 async def watch(api: Api, call: Call, resource: ResourceType) -> Answer:
     options.check_list(call, watching=True)
-    start = options.resource_version(call.query.get("resourceVersion", ""))
+    start = options.resource_version(call.query.get("resourceVersion", ""), watching=True)
     timeout = options.number(call, "timeoutSeconds")
     if start > api.storage.revision:
         raise too_large_resource_version(start, api.storage.revision)

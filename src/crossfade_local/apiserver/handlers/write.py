@@ -166,6 +166,7 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
 
     async def attempt() -> Answer:
         before = _existing(api, call, resource)
+        _check_applied_identity(resource, call.info.name, applied["metadata"], before)
         size = len(call.body) + (len(before.raw) if before else 0)
         obj = await aside(size, lambda: result(before))
         if before is not None:
@@ -196,6 +197,16 @@ def _check_applied(call: Call, resource: ResourceType, applied: JsonObject) -> N
     objects.check_place(call, applied, namespaced=resource.namespaced)
 
 
+def _check_applied_identity(resource: ResourceType, name: str, metadata: JsonObject, before: Stored | None) -> None:
+    """Another uid than the stored object's is refused with all else that may not change."""
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+    if before is None and uid:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise conflict(resource.plural, resource.group, name, why)
+    if before is not None and version and version != before.object["metadata"]["resourceVersion"]:
+        raise writes.modified(resource, name)
+
+
 def _existing(api: Api, call: Call, resource: ResourceType) -> Stored | None:
     return api.storage.get(resource.bucket, call.info.namespace if resource.namespaced else "", call.info.name)
 
@@ -212,7 +223,8 @@ def _check_preconditions(
     if wanted and wanted != before.object["metadata"]["resourceVersion"]:
         raise writes.modified(resource, name)
     uid, current = obj["metadata"].get("uid"), before.object["metadata"].get("uid")
-    if uid and uid != current:
+    # One that a patch changes is refused with all else that may not change.
+    if uid and uid != current and not by_patch:
         prefix = f"/registry/{resource.group}" if resource.custom else "/registry"
         key = "/".join(part for part in (prefix, resource.plural, *before.key) if part)
         why = (

@@ -84,11 +84,12 @@ class Authorizer:
         return self._index
 
     def may_escalate(self, user: User, rules: list[JsonObject], namespace: str) -> list[JsonObject]:
-        """The rules among `rules` that the user does not hold; nobody may grant those."""
+        """The single permissions of `rules` that the user does not hold; nobody may grant those."""
         if MASTERS in user.groups:
             return []
         held = [grant.rule for grant in self.grants(user, namespace)]
-        return [rule for rule in rules if not all(any(covers_atom(own, atom) for own in held) for atom in atoms(rule))]
+        wanted = (atom for rule in rules for atom in atoms(rule))
+        return [atom for atom in wanted if not any(covers_atom(own, atom) for own in held)]
 
 
 def _said(subject: JsonObject, place: str) -> str:

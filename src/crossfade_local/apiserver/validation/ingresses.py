@@ -36,8 +36,8 @@ def validate_ingress_spec(obj: JsonObject) -> Iterator[FieldError]:
     for index, rule in enumerate(rules):
         yield from _validate_rule(f"spec.rules[{index}]", rule)
     for index, tls in enumerate(objects(spec, "tls")):
-        for host in sequence(tls, "hosts"):
-            yield from _validate_host(f"spec.tls[{index}].hosts", str(host))
+        for place, host in enumerate(sequence(tls, "hosts")):
+            yield from _validate_host(f"spec.tls[{index}].hosts[{place}]", str(host))
         secret = text(tls, "secretName")
         yield from each(f"spec.tls[{index}].secretName", secret, names.dns_subdomain(secret) if secret else [])
     name = spec.get("ingressClassName")

@@ -21,10 +21,17 @@ from crossfade_local.apiserver.values.gotext import quoted
 _ANNOTATIONS_LIMIT: Final = 256 * 1024
 _FIXED: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
+_STANDARD: Final = frozenset({"kubernetes", _ORPHAN, _FOREGROUND})
+NOT_QUALIFIED: Final = "name is neither a standard finalizer name nor is it fully qualified"
 
 
-def validate_metadata(obj: JsonObject, *, namespaced: bool, name_check: NameCheck) -> Iterator[FieldError]:
-    """Of an object as it is (on create, and wherever an update validates the whole object again)."""
+def validate_metadata(
+    obj: JsonObject, *, namespaced: bool, name_check: NameCheck, is_custom: bool = False
+) -> Iterator[FieldError]:
+    """Of an object as it is (on create, and wherever an update validates the whole object again).
+
+    Finalizers of custom resources may be bare names.
+    """
     metadata = mapping(obj, "metadata")
     if base := text(metadata, "generateName"):
         yield from each("metadata.generateName", base, name_check(base, True))
@@ -43,6 +50,8 @@ def validate_metadata(obj: JsonObject, *, namespaced: bool, name_check: NameChec
     yield from validate_annotations(mapping(metadata, "annotations"), "metadata.annotations")
     yield from _validate_owners(objects(metadata, "ownerReferences"))
     yield from _validate_finalizers(sequence(metadata, "finalizers"))
+    if not is_custom:
+        yield from _validate_origins(sequence(metadata, "finalizers"))
 
 
 def validate_metadata_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -98,6 +107,12 @@ def _validate_owners(owners: Iterable[JsonObject]) -> Iterator[FieldError]:
                 said = 'Only one reference can have Controller set to true. Found "true" in references for'
                 yield invalid(field, list(owners), f"{said} {controller} and {current}")
             controller = controller or current
+
+
+def _validate_origins(finalizers: list[Any]) -> Iterator[FieldError]:
+    for index, finalizer in enumerate(finalizers):
+        if "/" not in str(finalizer) and finalizer not in _STANDARD:
+            yield invalid(f"metadata.finalizers[{index}]", finalizer, NOT_QUALIFIED)
 
 
 def _validate_finalizers(finalizers: list[Any]) -> Iterator[FieldError]:

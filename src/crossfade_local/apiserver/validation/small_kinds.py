@@ -11,7 +11,7 @@ from crossfade_local.apiserver.validation.errors import (
     invalid,
     not_supported,
 )
-from crossfade_local.apiserver.validation.metadata import immutable
+from crossfade_local.apiserver.validation.metadata import NOT_QUALIFIED, immutable
 from crossfade_local.apiserver.validation.shapes import (
     NEGATIVE,
     at_most_everything,
@@ -58,9 +58,7 @@ def validate_namespace(obj: JsonObject) -> Iterator[FieldError]:
         if name != "kubernetes":
             yield from each("spec.finalizers", name, names.qualified_name(str(name)))
             if "/" not in str(name):
-                yield invalid(
-                    "spec.finalizers", name, "name is neither a standard finalizer name nor is it fully qualified"
-                )
+                yield invalid("spec.finalizers", name, NOT_QUALIFIED)
 
 
 def validate_priority_class(obj: JsonObject) -> Iterator[FieldError]:

@@ -84,11 +84,11 @@ def _match_errors(match: str, version: str, *, watching: bool) -> list[FieldErro
     return []
 
 
-def resource_version(text: str) -> int:
-    """The revision of a resourceVersion option; raises StatusError 500 as Kubernetes does."""
+def resource_version(text: str, *, watching: bool = False) -> int:
+    """The revision of a resourceVersion option; raises StatusError, for watches 500 as Kubernetes does."""
     if not text:
         return 0
     if not text.isdigit():
         error = invalid("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax')
-        raise StatusError(500, "", str(error))
+        raise StatusError(500, "", str(error)) if watching else bad_request(f"invalid resource version: {error}")
     return int(text)

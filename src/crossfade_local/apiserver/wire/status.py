@@ -72,10 +72,11 @@ def not_found(resource: str, group: str, name: str) -> StatusError:
     )
 
 
-def already_exists(resource: str, group: str, name: str) -> StatusError:
-    return StatusError(
-        409, "AlreadyExists", f'{qualified(resource, group)} "{name}" already exists', _details(name, resource, group)
-    )
+def already_exists(resource: str, group: str, name: str, *, is_ending: bool = False) -> StatusError:
+    """`is_ending`: what has the name is being deleted."""
+    prefix = "object is being deleted: " if is_ending else ""
+    message = f'{prefix}{qualified(resource, group)} "{name}" already exists'
+    return StatusError(409, "AlreadyExists", message, _details(name, resource, group))
 
 
 def conflict(resource: str, group: str, name: str, why: str) -> StatusError:

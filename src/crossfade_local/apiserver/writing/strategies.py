@@ -68,6 +68,20 @@ _SERVER_OWNED: Final = (
     "generation",
     "selfLink",
 )
+# What an update says of them is refused, when the object is validated, if it is not as stored.
+_KEPT_IF_UNSAID: Final = frozenset({"uid", "creationTimestamp"})
+_NEVER_FROM_CLIENT: Final = frozenset({"generation", "selfLink"})
+# Kinds whose status is written without the labels, or without anything else of their metadata.
+_LABELS_KEPT_IN_STATUS: Final = frozenset({"apps/deployments"})
+_METADATA_KEPT_IN_STATUS: Final = frozenset(
+    {
+        "apiextensions.k8s.io/customresourcedefinitions",
+        "apiregistration.k8s.io/apiservices",
+        "flowcontrol.apiserver.k8s.io/flowschemas",
+        "flowcontrol.apiserver.k8s.io/prioritylevelconfigurations",
+        "admissionregistration.k8s.io/validatingadmissionpolicies",
+    }
+)
 _RETURNS_OBJECT_ON_DELETE: Final = frozenset(
     {
         "/namespaces",
@@ -134,7 +148,13 @@ def _prepare_namespace(obj: JsonObject) -> None:
     finalizers = spec.setdefault("finalizers", [])
     if "kubernetes" not in finalizers:
         finalizers.append("kubernetes")
-    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
+    _label_with_name(obj)
+
+
+def _label_with_name(namespace: JsonObject) -> None:
+    """Selectors rely on it, so nobody may change it."""
+    metadata = namespace["metadata"]
+    metadata["labels"] = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name", "")}
 
 
 def counts_generation(resource: ResourceType) -> bool:
@@ -150,6 +170,7 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
             _take(result, old, "status")
         if resource.bucket == "/namespaces":
             _keep_namespace_finalizers(result, old)
+            _label_with_name(result)
     else:
         result = dict(old)
         result["metadata"] = dict(old["metadata"])
@@ -162,16 +183,19 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
 
 def _keep_own_metadata(new: JsonObject, old: JsonObject) -> None:
     for name in _SERVER_OWNED:
+        said = new["metadata"].get(name) is not None
         if name in old["metadata"]:
-            new["metadata"][name] = old["metadata"][name]
-        else:
+            if not said or name not in _KEPT_IF_UNSAID:
+                new["metadata"][name] = old["metadata"][name]
+        elif not said or name in _NEVER_FROM_CLIENT:
             new["metadata"].pop(name, None)
 
 
 def _status_metadata(resource: ResourceType, kept: JsonObject, new: JsonObject) -> None:
     """A status write of a built-in kind may still change labels, annotations and finalizers of its own metadata."""
-    if resource.custom is None:
-        for name in ("annotations", "finalizers", "labels"):
+    if resource.custom is None and resource.bucket not in _METADATA_KEPT_IN_STATUS:
+        kept_labels = resource.bucket in _LABELS_KEPT_IN_STATUS
+        for name in ("annotations", "finalizers") if kept_labels else ("annotations", "finalizers", "labels"):
             if name in new:
                 kept[name] = new[name]
             else:

@@ -79,7 +79,9 @@ async def create(
             if not obj["metadata"].get("generateName") or name == call.info.name:
                 break
             obj["metadata"].pop("name")
-    raise already_exists(resource.plural, resource.group, attributes.name)
+    found = api.storage.get(resource.bucket, namespace, attributes.name)
+    is_ending = found is not None and "deletionTimestamp" in found.object["metadata"]
+    raise already_exists(resource.plural, resource.group, attributes.name, is_ending=is_ending)
 
 
 def _named(resource: ResourceType, obj: JsonObject) -> str:

@@ -213,7 +213,17 @@ def test_definitions_need_structural_schemas() -> None:
         ({"labels": {"/a": ""}}, ['metadata.labels: Invalid value: "/a": prefix part must be non-empty']),
         ({"annotations": {"A.b/C": "x"}}, []),
         ({"annotations": {"a": "x" * 300_000}}, ["metadata.annotations: Too long: may not be more than 262144 bytes"]),
-        ({"finalizers": ["a b"]}, ['metadata.finalizers: Invalid value: "a b": name part must consist']),
+        ({"finalizers": ["a.io/a b"]}, ['metadata.finalizers: Invalid value: "a.io/a b": name part must consist']),
+        ({"finalizers": ["kubernetes", "orphan", "a.io/b"]}, []),
+        (
+            {"finalizers": ["a.io/b", "bare"]},
+            [
+                (
+                    'metadata.finalizers[1]: Invalid value: "bare": name is neither a standard finalizer name nor is it'
+                    " fully qualified"
+                )
+            ],
+        ),
         (
             {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p"}]},
             ['metadata.ownerReferences.uid: Invalid value: "": must not be empty'],
