@@ -11,7 +11,7 @@ SPEC = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
 @pytest.mark.parametrize(
     ("path", "spec", "warning"),
     [
-        ("apps/v1/namespaces/default/statefulsets", {**SPEC, "serviceName": "s"}, "no pods will be made for it"),
+        ("apps/v1/namespaces/default/statefulsets", {**SPEC, "serviceName": "s"}, None),
         ("apps/v1/namespaces/default/deployments", SPEC, None),
         ("networking.k8s.io/v1/namespaces/default/networkpolicies", {"podSelector": {}}, "traffic is not restricted"),
         ("policy/v1beta1/podsecuritypolicies", {"privileged": False}, "pods are not restricted by it"),
