@@ -2,9 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from crossfade import __version__
 from crossfade.install.chart import Chart
@@ -15,7 +13,7 @@ from crossfade.install.mesh_chart import MESH_CHART
 from crossfade_kube.meta import JsonObject
 from generate.charts.helpers import HELPERS
 from generate.charts.remarks import notes, refusals
-from generate.charts.templates import Writer
+from generate.charts.templates import Writer, as_yaml
 from generate.charts.values_file import values_file
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "charts"
@@ -36,12 +34,13 @@ def chart_files(chart: Chart, crds: list[JsonObject]) -> dict[str, str]:
     objects = {**chart.objects, **{f"tests/{name}": node for name, node in chart.tests.items()}}
     templates = {f"templates/{name}": _MADE + writer.manifest(node) for name, node in objects.items()}
     return {
-        "Chart.yaml": _MADE + _as_yaml(_about(chart)),
+        "Chart.yaml": _MADE + as_yaml(_about(chart)),
         ".helmignore": _IGNORED,
         "values.yaml": _MADE + values_file(chart.table),
         "values.schema.json": json.dumps(chart.table.schema(), indent=2, ensure_ascii=False) + "\n",
-        **{f"crds/{crd['spec']['names']['plural']}.yaml": _MADE + _as_yaml(crd) for crd in crds},
+        **{f"crds/{crd['spec']['names']['plural']}.yaml": _MADE + as_yaml(crd) for crd in crds},
         **templates,
+        **writer.files,
         "templates/refused.yaml": refusals(chart.table.refused, writer),
         "templates/NOTES.txt": notes(chart, writer),
         "templates/_helpers.tpl": f"{HELPERS}\n{writer.definitions()}",
@@ -58,7 +57,3 @@ def _about(chart: Chart) -> JsonObject:
         "appVersion": __version__,
         "kubeVersion": ">=1.25.0-0",
     }
-
-
-def _as_yaml(data: Any) -> str:
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))

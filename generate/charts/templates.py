@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping
 from functools import singledispatch
 from typing import Any, Final
 
+import yaml
+
 from crossfade.install.template.nodes import (
     ABSENT,
     Each,
     EachText,
     Environment,
+    FileItems,
+    FileText,
     FirstOf,
     Given,
     Item,
@@ -32,11 +36,12 @@ _STRUCTURED: Final = ("object", "array")
 
 
 class Writer:
-    """Writes one chart's nodes. `named` collects the templates that they name, by name."""
+    """Writes one chart's nodes. `named` collects the templates that they name, `files` what they read, by path."""
 
     def __init__(self, table: ValueTable) -> None:
         self._types = {spec.path: _kind(spec.schema) for spec in table.specs}
         self.named: dict[str, Any] = {}
+        self.files: dict[str, str] = {}
 
     def manifest(self, node: Any) -> str:
         """A whole file of one object, which may be there or not."""
@@ -70,6 +75,9 @@ class Writer:
                 yield from self._mapping(node.fixed, depth + 1)
                 for more in node.more:
                     yield from self._spliced(more, depth + 1)
+            case FileText():
+                yield f"{field} |"
+                yield self._file(node.path, node.read(), depth + 1)
             case Environment():
                 yield field
                 yield from self._environment(node, depth + 1)
@@ -113,6 +121,8 @@ class Writer:
                 yield from self._items(node, depth)
             case Given():
                 yield from self._spliced(node, depth)
+            case FileItems():
+                yield self._file(node.path, as_yaml(node.read()), depth)
             case Each():
                 yield f"{pad}{{{{- range .Values.{node.items.path} }}}}"
                 yield from self._item(node.item, depth)
@@ -125,6 +135,12 @@ class Writer:
                 yield from others
             case _:
                 yield f"{pad}- {self._scalar(node)}"
+
+    def _file(self, path: str, content: str, depth: int) -> str:
+        if content.startswith((" ", "\n")) or content != f"{content.rstrip()}\n":
+            raise ValueError(f"{path} must begin at the margin and end with one line")
+        self.files[path] = content
+        return f'{"  " * depth}{{{{- .Files.Get "{path}" | trim | nindent {2 * depth} }}}}'
 
     def _environment(self, node: Environment, depth: int) -> Iterator[str]:
         pad = "  " * depth
@@ -190,6 +206,21 @@ class Writer:
         return "\n".join(
             f'{{{{- define "{name}" -}}}}\n{_body(self.named[name])}\n{{{{- end }}}}\n' for name in sorted(self.named)
         )
+
+
+def as_yaml(data: Any) -> str:
+    """A whole file."""
+    return str(yaml.dump(data, Dumper=_Lines, sort_keys=False, allow_unicode=True, width=120))
+
+
+class _Lines(yaml.SafeDumper):
+    """Texts of several lines stay so."""
+
+
+_Lines.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None),
+)
 
 
 def plain(value: str) -> str:

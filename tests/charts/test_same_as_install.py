@@ -12,7 +12,7 @@ from crossfade.install.template.values import RefusedValuesError, Remark
 from tests.support.helm import CHARTS, HelmError, helm, helm_program, rendered
 
 pytestmark = pytest.mark.skipif(helm_program() is None, reason="there is no Helm; `make test-charts` builds one")
-MONITOR = "monitoring.coreos.com/v1/ServiceMonitor"
+OPERATOR = "monitoring.coreos.com/v1"
 GATEWAYS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "names": {"nameOverride": "edge", "extraLabels": {"team": "api"}, "podLabels": {"on": "yes"}},
@@ -135,6 +135,14 @@ GATEWAYS: dict[str, dict[str, Any]] = {
         "resources": {"requests": None, "limits": {"cpu": 2, "memory": "1Gi"}},
     },
     "monitored": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"}},
+    "alerts": {
+        "prometheusRule": {"enabled": True, "trustCRDsExist": True, "labels": {"release": "prometheus"}},
+        "dashboards": {"enabled": True, "namespace": "monitoring", "annotations": {"grafana_folder": "Crossfade"}},
+    },
+    "alerts-of-gateways-alone": {
+        "prometheusRule": {"enabled": True, "trustCRDsExist": True, "controlPlane": False},
+        "dashboards": {"enabled": True, "controlPlane": False, "labels": {"grafana_dashboard": None, "board": "yes"}},
+    },
     "idle": {"migrations": {"preUpgrade": True}, "waitImage": {"enabled": True}, "global": {"a": 1}},
 }
 
@@ -182,6 +190,11 @@ MESHES: dict[str, dict[str, Any]] = {
         "resources": {"limits": {"cpu": "2000m"}},
     },
     "monitored": {"podMonitor": {"enabled": True, "trustCRDsExist": True, "interval": "30s", "labels": {"i": "k"}}},
+    "alerts": {
+        "prometheusRule": {"enabled": True, "trustCRDsExist": True},
+        "dashboards": {"enabled": True},
+        "extraLabels": {"g": "h"},
+    },
     "certified": {"enableCertManager": True, "lifecycle": {}},
     "issued": {
         "enableCertManager": True,
@@ -211,8 +224,10 @@ def test_a_gateway(values: dict[str, Any], tmp_path: Path) -> None:
     compare(GATEWAY_CHART, values, tmp_path)
 
 
-def test_a_gateway_where_monitors_are_known(tmp_path: Path) -> None:
-    compare(GATEWAY_CHART, GATEWAYS["monitored"], tmp_path, apis=(MONITOR,))
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule"])
+def test_a_gateway_where_kinds_of_the_operator_are_known(kind: str, tmp_path: Path) -> None:
+    values = {name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule")}
+    compare(GATEWAY_CHART, values, tmp_path, apis=(f"{OPERATOR}/{kind}",))
 
 
 @pytest.mark.parametrize("values", MESHES.values(), ids=MESHES.keys())

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crossfade.demo.replay import examples_root, wait_for_room
+from crossfade.demo.replay import wait_for_room
+from crossfade.shipped import examples_root
 from tests.support.cluster import EmbeddedCluster
 from tests.support.dj import SOON_S, ask, consumer, dj_behind_the_gateway, ingress, plugin, wait_for_status
 from tests.support.gateway import eventually

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crossfade.demo.replay import Shell, examples_root, shell
+from crossfade.demo.replay import Shell, shell
 from crossfade.demo.walkthrough import CHAPTERS, CLEAN_UP, Chapter
+from crossfade.shipped import examples_root
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
 from tests.support.documentation import commands_in
 from tests.support.gateway import eventually

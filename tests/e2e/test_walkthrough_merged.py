@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from msgspec import json
 
-from crossfade.demo.replay import Shell, examples_root, shell
+from crossfade.demo.replay import Shell, shell
 from crossfade.demo.walkthrough import CHAPTERS, GATEWAY, READY_S, Chapter, Expected, Step
+from crossfade.shipped import examples_root
 from tests.e2e.test_walkthrough import ask_for_jazz, check_canary
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from crossfade.demo.replay import examples_root, shell
+from crossfade.demo.replay import shell
+from crossfade.shipped import examples_root
 from tests.kubernetes import authority, faults
 from tests.kubernetes.build import VARIABLE, Cache, build, cache_folder
 from tests.kubernetes.cluster import Cluster

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from crossfade.demo.replay import examples_root, shell
+from crossfade.demo.replay import shell
 from crossfade.demo.walkthrough import CHAPTERS
+from crossfade.shipped import examples_root
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
 

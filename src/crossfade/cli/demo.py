@@ -40,7 +40,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _demo(data_dir: Path, *, once: bool) -> int:
-    from crossfade.demo.replay import examples_root, shell
+    from crossfade.demo.replay import shell
+    from crossfade.shipped import examples_root
 
     started = time.monotonic()
     if _crossfade("up", "--detach", "--data-dir", str(data_dir)) != 0:

@@ -76,18 +76,6 @@ def shell(*, kubeconfig: Path, gateway_url: str, examples_root: Path) -> Iterato
         yield Shell(environment, examples_root)
 
 
-def examples_root() -> Path:
-    """The folder with `examples/`: a clone's root, or the installed package.
-
-    Raises FileNotFoundError where neither has it.
-    """
-    package = Path(__file__).resolve().parent.parent
-    for candidate in (package.parent.parent, package):
-        if (candidate / "examples" / "djapp").is_dir():
-            return candidate
-    raise FileNotFoundError("the examples are missing: run from a clone of the repository")
-
-
 def wait_for_room(room_s: float) -> None:
     """Rate limits count in calendar minutes: a burst that spans two of them would not be refused."""
     left = 60.0 - time.time() % 60.0

@@ -17,6 +17,7 @@ from crossfade.install.mesh_names import (
 )
 from crossfade.install.mesh_values import TABLE
 from crossfade.install.mesh_webhooks import webhook_manifests
+from crossfade.install.monitoring import monitoring_manifests
 from crossfade.install.template.nodes import (
     NAMESPACE,
     AppVersion,
@@ -222,6 +223,7 @@ MESH_CHART: Final = Chart(
         "pod-disruption-budget.yaml": When(Value("podDisruptionBudget"), _budget()),
         "network-policy.yaml": When(Value("networkPolicy.enabled"), _policy()),
         **monitor_manifests(_LABELS, _SELECTOR),
+        **monitoring_manifests("mesh", NAME, f"{NAME}-dashboards", _LABELS),
     },
     ("Namespaces with the label appmesh.k8s.aws/sidecarInjectorWebhook=enabled get sidecars.",),
     {"reach.yaml": _test()},

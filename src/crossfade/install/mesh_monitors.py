@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from crossfade.compile.mesh.sidecars import PROXY_LABEL
 from crossfade.install.mesh_names import NAME
+from crossfade.install.monitoring import OPERATOR_API
 from crossfade.install.template.nodes import NAMESPACE, All, AnyOf, Given, HasApi, Merged, Value, When
 from crossfade_kube.meta import JsonObject
 
-_API: Final = "monitoring.coreos.com/v1"
 _IS_USED: Final = All(
-    (Value("podMonitor.enabled"), AnyOf((Value("podMonitor.trustCRDsExist"), HasApi(f"{_API}/PodMonitor"))))
+    (Value("podMonitor.enabled"), AnyOf((Value("podMonitor.trustCRDsExist"), HasApi(f"{OPERATOR_API}/PodMonitor"))))
 )
 
 
@@ -36,4 +36,4 @@ def _endpoint(port: str, path: str) -> JsonObject:
 def _monitor(name: str, labels: Merged, spec: JsonObject) -> JsonObject:
     all_labels = Merged(labels.fixed, (*labels.more, Given("podMonitor.labels")))
     metadata = {"name": name, "namespace": NAMESPACE, "labels": all_labels}
-    return {"apiVersion": _API, "kind": "PodMonitor", "metadata": metadata, "spec": spec}
+    return {"apiVersion": OPERATOR_API, "kind": "PodMonitor", "metadata": metadata, "spec": spec}

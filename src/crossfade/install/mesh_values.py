@@ -4,6 +4,7 @@ from typing import Final
 
 from crossfade.inject.settings import NativeSidecars, Provider
 from crossfade.install.mesh_names import HEALTH_PORT, NAME
+from crossfade.install.monitoring import monitoring_values
 from crossfade.install.template.nodes import Unlisted
 from crossfade.install.template.values import (
     ANNOTATIONS,
@@ -151,7 +152,7 @@ _NO_DAEMON: Final = "has no effect: there is no X-Ray daemon; spans go to a coll
 _FIXED: Final = "names are the same in every release, since a cluster has one mesh controller; leave it out"
 
 TABLE: Final = ValueTable(
-    _SPECS,
+    (*_SPECS, *monitoring_values(_LABELS)),
     refused=(
         Remark("nameOverride", _FIXED),
         Remark("fullnameOverride", _FIXED),

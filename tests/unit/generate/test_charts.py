@@ -11,6 +11,8 @@ from crossfade.install.mesh_chart import MESH_CHART
 from crossfade.install.template.nodes import (
     Each,
     Environment,
+    FileItems,
+    FileText,
     FirstOf,
     Given,
     Item,
@@ -92,6 +94,17 @@ def test_every_value_says_what_it_is(chart: Any) -> None:
                 "  {{- end }}",
             ],
         ),
+        (FileText("a.txt", lambda: "{{ a }}\n"), ["f: |", '  {{- .Files.Get "a.txt" | trim | nindent 2 }}']),
+        (
+            [FileItems("a.yaml", lambda: ["{{ a }}"]), When(Value("on"), FileItems("b.yaml", lambda: [1]))],
+            [
+                "f:",
+                '  {{- .Files.Get "a.yaml" | trim | nindent 2 }}',
+                "  {{- if .Values.on }}",
+                '  {{- .Files.Get "b.yaml" | trim | nindent 2 }}',
+                "  {{- end }}",
+            ],
+        ),
         (
             Environment(
                 {"B": NAMED, "A": Given("name")}, (More(Value("map"), "K_", without=("x",)),), ({"name": "C"},)
@@ -130,6 +143,20 @@ def test_a_whole_object_may_be_left_out() -> None:
 )
 def test_texts_stay_texts(value: str, written: str) -> None:
     assert plain(value) == written
+
+
+def test_files_are_written_as_they_are() -> None:
+    writer = Writer(TABLE)
+    items = [{"say": "{{ $value }}", "expr": "a\nor b\n"}]
+    writer.manifest({"f": FileText("a.json", lambda: "{\n}\n"), "g": [FileItems("b.yaml", lambda: items)]})
+    written = "- say: '{{ $value }}'\n  expr: |\n    a\n    or b\n"
+    assert writer.files == {"a.json": "{\n}\n", "b.yaml": written}
+
+
+@pytest.mark.parametrize("content", ["", " a\n", "\na\n", "a", "a\n\n", "a \n"])
+def test_files_that_a_block_would_change_are_not_written(content: str) -> None:
+    with pytest.raises(ValueError, match="begin at the margin"):
+        Writer(TABLE).manifest({"f": FileText("a", lambda: content)})
 
 
 def test_what_would_be_an_action_is_not_written() -> None:

@@ -5,6 +5,7 @@ from typing import Final
 from crossfade.install.chart import Chart
 from crossfade.install.gateway_chart.access import access
 from crossfade.install.gateway_chart.deployment import deployment
+from crossfade.install.gateway_chart.names import CLUSTER_NAME, FULLNAME, labels
 from crossfade.install.gateway_chart.network import network
 from crossfade.install.gateway_chart.release_test import release_test_of_proxy
 from crossfade.install.gateway_chart.scaling import scaling
@@ -12,6 +13,8 @@ from crossfade.install.gateway_chart.services import services
 from crossfade.install.gateway_chart.tracing import tracing
 from crossfade.install.gateway_chart.values import TABLE
 from crossfade.install.gateway_chart.webhook import webhook
+from crossfade.install.monitoring import monitoring_manifests
+from crossfade.install.template.nodes import text
 
 GATEWAY_CHART: Final = Chart(
     "kong",
@@ -24,6 +27,7 @@ GATEWAY_CHART: Final = Chart(
         "deployment.yaml": deployment(),
         **scaling(),
         **network(),
+        **monitoring_manifests("gateway", FULLNAME, text(CLUSTER_NAME, "-dashboards"), labels()),
         **tracing(),
     },
     (

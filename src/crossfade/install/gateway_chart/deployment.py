@@ -133,6 +133,7 @@ def _controller() -> JsonObject:
         "startupProbe": Given(f"{values}.startupProbe"),
         "livenessProbe": Given(f"{values}.livenessProbe"),
         "readinessProbe": Given(f"{values}.readinessProbe"),
+        "lifecycle": Given(f"{values}.lifecycle"),
         "resources": Given(f"{values}.resources"),
         "securityContext": _SECURITY,
         "volumeMounts": [_TMP, *_mounts(), Given(f"{values}.userDefinedVolumeMounts")],

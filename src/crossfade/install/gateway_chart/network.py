@@ -3,12 +3,13 @@
 from typing import Any, Final
 
 from crossfade.install.gateway_chart.names import FULLNAME, HEALTH_PORT, METRICS_PORT, SELECTOR, manifest
+from crossfade.install.monitoring import OPERATOR_API
 from crossfade.install.template.nodes import All, AnyOf, Each, Given, HasApi, Item, Value, When, first_of, text
 from crossfade_kube.meta import JsonObject
 
-_MONITOR_API: Final = "monitoring.coreos.com/v1/ServiceMonitor"
+_MONITOR_IS_KNOWN: Final = HasApi(f"{OPERATOR_API}/ServiceMonitor")
 _MONITOR: Final = All(
-    (Value("serviceMonitor.enabled"), AnyOf((Value("serviceMonitor.trustCRDsExist"), HasApi(_MONITOR_API))))
+    (Value("serviceMonitor.enabled"), AnyOf((Value("serviceMonitor.trustCRDsExist"), _MONITOR_IS_KNOWN)))
 )
 _METRICS_LABEL: Final = "enable-metrics"
 _METRICS_SERVICE: Final = text(FULLNAME, "-metrics")
@@ -68,7 +69,7 @@ def _monitor() -> JsonObject:
         for port in ("status", "cmetrics")
     ]
     return manifest(
-        "monitoring.coreos.com/v1",
+        OPERATOR_API,
         "ServiceMonitor",
         FULLNAME,
         more_labels=(Given("serviceMonitor.labels"),),

@@ -7,6 +7,7 @@ from crossfade.install.gateway_chart.drain import DRAIN_S
 from crossfade.install.gateway_chart.names import HEALTH_PORT, SELECTOR
 from crossfade.install.gateway_chart.pod_values import PODS
 from crossfade.install.gateway_chart.remarks import IDLE, REFUSED
+from crossfade.install.monitoring import monitoring_values
 from crossfade.install.template.values import (
     ANNOTATIONS,
     BOOLEAN,
@@ -215,10 +216,17 @@ _CONTROLLER: Final = named(
     ),
     ("readinessProbe", probe("/readyz", HEALTH_PORT), OBJECT, "Whether it has configured its proxy."),
     (
+        "lifecycle",
+        {"preStop": {"httpGet": {"path": "/drain?seconds=5", "port": HEALTH_PORT}}},
+        OBJECT,
+        "The webhook is answered until the API server calls another pod.",
+    ),
+    (
         "resources",
         {"requests": {"cpu": "100m", "memory": "160Mi"}},
         OBJECT,
         "What the controller needs; memory grows with the objects that it watches.",
     ),
 )
-TABLE: Final = ValueTable((*_OWN, *_DEPLOYMENT, *_IMAGE, *_PROXY, *_CONTROLLER, *PODS), refused=REFUSED, idle=IDLE)
+_SPECS: Final = (*_OWN, *_DEPLOYMENT, *_IMAGE, *_PROXY, *_CONTROLLER, *PODS, *monitoring_values(_LABELS))
+TABLE: Final = ValueTable(_SPECS, refused=REFUSED, idle=IDLE)

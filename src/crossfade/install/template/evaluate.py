@@ -16,6 +16,8 @@ from crossfade.install.template.nodes import (
     Each,
     EachText,
     Environment,
+    FileItems,
+    FileText,
     FirstOf,
     Given,
     HasApi,
@@ -75,7 +77,7 @@ def _items(part: Any, context: Context) -> Iterator[Any]:
             yield from _items(one, context)
         return
     found = evaluate(part, context)
-    if isinstance(part, Each | Given):
+    if isinstance(part, Each | FileItems | Given):
         yield from () if found is ABSENT else found
     elif found is not ABSENT:
         yield found
@@ -220,6 +222,16 @@ def _(node: Each, context: Context) -> list[Any]:
 @evaluate.register
 def _(node: EachText, context: Context) -> str:
     return ", ".join(_as_text(evaluate(node.text, _at(context, item))) for item in evaluate(node.items, context))
+
+
+@evaluate.register
+def _(node: FileText, _context: Context) -> str:
+    return node.read()
+
+
+@evaluate.register
+def _(node: FileItems, _context: Context) -> list[Any]:
+    return node.read()
 
 
 @evaluate.register

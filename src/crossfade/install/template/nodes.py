@@ -3,6 +3,7 @@
 Truth is Helm's, which is Python's: false, 0, "", null, {} and [] are false.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -131,6 +132,20 @@ class Merged(Struct, frozen=True):
 
     fixed: dict[str, Any]
     more: tuple[Given, ...]
+
+
+class FileText(Struct, frozen=True):
+    """The text of a file of the chart, which ends with a line. It may hold what a template would take for actions."""
+
+    path: str
+    read: Callable[[], str]
+
+
+class FileItems(Struct, frozen=True):
+    """In a list: the items that a file of the chart holds, as FileText."""
+
+    path: str
+    read: Callable[[], list[Any]]
 
 
 class Each(Struct, frozen=True):
