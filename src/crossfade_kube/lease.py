@@ -60,6 +60,8 @@ def claimed(spec: LeaseSpec, *, identity: str, now: datetime, duration_s: int, i
 class LeaderElection:
     """One candidate; `identity` must be unique among them (the pod's name).
 
+    It does not run for the Lease while it `stands_back`, as one that is about to end; a leader goes on leading.
+
     Where the role allows no such Lease, `config_map` is the name of the ConfigMap that takes its place, and where that
     is not allowed either this process leads without asking anybody. With None it waits for the right to the Lease.
     """
@@ -72,6 +74,7 @@ class LeaderElection:
         name: str,
         identity: str,
         config_map: str | None = None,
+        stands_back: Callable[[], bool] = bool,
         times: LeaseTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -84,6 +87,7 @@ class LeaderElection:
         self._refusals = 0
         self._name = name
         self._identity = identity
+        self._stands_back = stands_back
         self._times = times or LeaseTimes()
         self._clock = clock
         self._sleep = sleep
@@ -96,7 +100,7 @@ class LeaderElection:
         """
         while True:
             try:
-                while not await self._try_claim():
+                while self._stands_back() or not await self._try_claim():
                     await self._sleep(self._times.retry_s)
                 self._set_leader(True)
                 if await self._work_while_renewing(work):

@@ -30,7 +30,6 @@ class Leaving:
         self._sleep = sleep
         self._until = float("-inf")
 
-    @property
     def is_under_way(self) -> bool:
         """Over by itself, should the pod not end after all."""
         return self._now() < self._until

@@ -1,5 +1,7 @@
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -30,9 +32,9 @@ def test_who_may_claim(spec: LeaseSpec, is_expired: bool, expected: LeaseSpec | 
     assert claimed(spec, identity="me", now=NOW, duration_s=15, is_expired=is_expired) == expected
 
 
-def _candidate(client: Client, identity: str) -> LeaderElection:
+def _candidate(client: Client, identity: str, **options: Any) -> LeaderElection:
     times = LeaseTimes(duration_s=1, renew_within_s=0.3, retry_s=0.02)
-    return LeaderElection(client, namespace="kong", name="leader", identity=identity, times=times)
+    return LeaderElection(client, namespace="kong", name="leader", identity=identity, times=times, **options)
 
 
 async def _forever() -> None:
@@ -54,6 +56,25 @@ async def test_one_leads_and_the_next_takes_over_at_once() -> None:
         assert not first.is_leader
         waiting.cancel()
     assert api.objects[PATH]["spec"]["holderIdentity"] == ""
+
+
+async def test_who_is_about_to_end_does_not_begin_to_lead_but_goes_on_leading() -> None:
+    api, ending = FakeApi(), {"a": True, "b": False}
+    async with serving(api) as url, Client(ClusterConfig(server=url)) as client, asyncio.TaskGroup() as tasks:
+        first, second = (_candidate(client, name, stands_back=partial(ending.__getitem__, name)) for name in ending)
+        waiting = tasks.create_task(first.lead(_forever))
+        leading = tasks.create_task(second.lead(_forever))
+        await eventually(lambda: second.is_leader)
+        ending["b"] = True
+        renewals = api.version
+        await eventually(lambda: api.version > renewals + 2)
+        assert second.is_leader
+        leading.cancel()
+        await eventually(lambda: api.objects[PATH]["spec"]["holderIdentity"] == "")
+        assert not first.is_leader
+        ending["a"] = False
+        await eventually(lambda: first.is_leader)
+        waiting.cancel()
 
 
 async def test_a_leader_that_cannot_renew_stops_working() -> None:

@@ -31,7 +31,7 @@ async def test_connections_are_kept_until_the_pod_ends() -> None:
     async with (
         health_server(host="127.0.0.1", port=0, waits_for=lambda: "", leaving=leaving) as health,
         admission_server(
-            {"/a": allow}, host="127.0.0.1", port=0, tls=None, is_leaving=lambda: leaving.is_under_way
+            {"/a": allow}, host="127.0.0.1", port=0, tls=None, is_leaving=leaving.is_under_way
         ) as webhooks,
         aiohttp.ClientSession() as http,
     ):
@@ -62,4 +62,4 @@ async def test_nobody_waits_longer_than_a_minute(text: str) -> None:
         http.get(f"http://127.0.0.1:{health}/drain", params={"seconds": text}) as answer,
     ):
         assert answer.status == 400
-        assert not leaving.is_under_way
+        assert not leaving.is_under_way()

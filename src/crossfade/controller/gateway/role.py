@@ -37,6 +37,7 @@ from crossfade.controller.gateway.settings import GatewaySettings
 from crossfade.controller.gateway.told_settings import ToldSettings
 from crossfade.controller.gateway.webhook import serve_webhook
 from crossfade.controller.health import health_server
+from crossfade.controller.leaving import Leaving
 from crossfade.controller.metrics import metrics_server
 from crossfade.controller.ports import PortUse, check_ports
 from crossfade.controller.records import shown_records
@@ -79,9 +80,10 @@ async def run_gateway_role(settings: GatewaySettings) -> None:
     config = load_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster_config(settings.cluster)
     check_ports(_ports(settings))
     async with Client(config, user_agent=f"crossfade-gateway/{__version__}") as client:
-        role = _Role(settings, client)
+        leaving = Leaving()
+        role = _Role(settings, client, leaving)
         async with (
-            health_server(host="0.0.0.0", port=settings.health_port, waits_for=role.waits_for),
+            health_server(host="0.0.0.0", port=settings.health_port, waits_for=role.waits_for, leaving=leaving),
             metrics_server(role.tally, host="0.0.0.0", port=settings.metrics_port),
         ):
             await role.run()
@@ -102,7 +104,7 @@ def _ports(settings: GatewaySettings) -> Iterator[PortUse]:
 class _Role:
     """What the tasks share: the latest snapshot and what was decided on it."""
 
-    def __init__(self, settings: GatewaySettings, client: Client) -> None:
+    def __init__(self, settings: GatewaySettings, client: Client, leaving: Leaving) -> None:
         is_in_mesh = bool(settings.compile.mesh_node)
         self.source = ClusterSource(
             client,
@@ -118,6 +120,7 @@ class _Role:
         self.events = EventRecorder(client, COMPONENT, instance=settings.identity)
         self._settings = settings
         self._client = client
+        self._leaving = leaving
         self._told = ToldSettings(settings.compile, settings.kong_names, on_changed=self._compile_anew)
         # The proxy's image holds the same installation, so the same path.
         self._cached = new_access(POD_SOCKET) if settings.admin_listen else None
@@ -234,6 +237,7 @@ class _Role:
             name=self._settings.lease.name,
             identity=self._settings.identity,
             config_map=f"{self._settings.lease.name}-{self._settings.compile.ingress_class}",
+            stands_back=self._leaving.is_under_way,
         )
         await election.lead(self._work_as_leader)
 
@@ -256,6 +260,7 @@ class _Role:
                 ingress_class,
                 self.tally.admission,
                 self._note_certificate,
+                self._leaving.is_under_way,
             )
 
     def _note_certificate(self, served: KeyPair) -> None:

@@ -36,16 +36,18 @@ async def serve_webhook(
     ingress_class: str,
     tally: AdmissionTally | None = None,
     on_certificate: Callable[[KeyPair], None] = lambda _: None,
+    is_leaving: Callable[[], bool] = bool,
 ) -> None:
     """Until cancelled. Looks every minute, and when the registration changes, whether something must be renewed.
 
-    `on_certificate` is told of each that is served from then on.
+    `on_certificate` is told of each that is served from then on. No connection is kept while it `is_leaving`.
     """
+    handlers = kong_handlers(snapshot, ingress_class)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if settings.files is not None:
         mounted = MountedCertificate(settings.files, context, on_certificate)
         async with admission_server(
-            kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context
+            handlers, host="0.0.0.0", port=settings.port, tls=context, tally=tally, is_leaving=is_leaving
         ):
             await mounted.run()
     certificates = await _certificates(client, settings)
@@ -66,9 +68,7 @@ async def serve_webhook(
             on_certificate(known.server)
 
     async with (
-        admission_server(
-            kong_handlers(snapshot, ingress_class), host="0.0.0.0", port=settings.port, tls=context, tally=tally
-        ),
+        admission_server(handlers, host="0.0.0.0", port=settings.port, tls=context, tally=tally, is_leaving=is_leaving),
         SupervisedTasks(log) as tasks,
     ):
         tasks.start("watch the webhook", registrations.run)

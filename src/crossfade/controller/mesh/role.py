@@ -267,7 +267,13 @@ class _MeshRole:
         if not settings.elects_leader:
             await self._write_statuses()
             return
-        election = LeaderElection(self._client, namespace=settings.namespace, name=LEASE, identity=settings.identity)
+        election = LeaderElection(
+            self._client,
+            namespace=settings.namespace,
+            name=LEASE,
+            identity=settings.identity,
+            stands_back=self._leaving.is_under_way,
+        )
         await election.lead(self._write_statuses)
 
     async def _write_statuses(self) -> None:
@@ -366,7 +372,7 @@ class _MeshRole:
         host, port = (LOOPBACK, 0) if self._mounted else (settings.host, settings.webhook_port)
         tally = self.tally.admission
         async with admission_server(
-            handlers, host=host, port=port, tls=tls, tally=tally, is_leaving=lambda: self._leaving.is_under_way
+            handlers, host=host, port=port, tls=tls, tally=tally, is_leaving=self._leaving.is_under_way
         ) as webhooks:
             self._missing.discard("webhook server")
             ads = await AdsServer.start(
