@@ -9,10 +9,10 @@ from typing import Any, Final
 import pytest
 
 from crossfade import __version__
+from tests.support.admissions import pods_admitted
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
 from tests.support.helm import CHARTS, helm, helm_program
-from tests.support.pod_admissions import pods_admitted
 
 pytestmark = [
     pytest.mark.cluster,

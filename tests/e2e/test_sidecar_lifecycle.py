@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.admissions import pods_admitted
 from tests.support.gateway import eventually
 from tests.support.mesh_lab import NAMESPACE, Cell, MeshLab, client_pod, mesh_lab, version_of
-from tests.support.pod_admissions import pods_admitted
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 

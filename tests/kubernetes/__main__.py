@@ -15,6 +15,7 @@ from tests.kubernetes import authority, faults
 from tests.kubernetes.build import VARIABLE, Cache, build, cache_folder
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import add_archives
+from tests.kubernetes.load import Tally
 from tests.kubernetes.memory import memory
 from tests.kubernetes.releases import DEFAULT, release_of
 from tests.kubernetes.report import Report, json_of, text_of
@@ -64,15 +65,19 @@ def _report(cluster: Cluster, arguments: argparse.Namespace, seconds: dict[str, 
     if replayed.failure:
         print(replayed.failure, file=sys.stderr, flush=True)
     held = memory(cluster)
-    lost, disturbances = [], []
+    lost, disturbances = list[faults.Result](), list[authority.Disturbance]()
     if not replayed.failure and not arguments.only_walkthrough:
         for result in faults.lost_requests(cluster, replayed.gateway, arguments.only):
-            print(f"{result.name}: {result.tally.lost_count} of {result.tally.sent} lost", file=sys.stderr, flush=True)
+            _tell(result.name, result.tally)
             lost.append(result)
-        if not arguments.only:
-            url = f"{replayed.gateway}/"
-            disturbances = [happen(cluster, url, faults.MESHED) for happen in authority.DISTURBANCES]
+        for disturbance in authority.disturbances(cluster, f"{replayed.gateway}/", faults.MESHED, arguments.only):
+            _tell(disturbance.name, disturbance.tally)
+            disturbances.append(disturbance)
     return Report(version, seconds, replayed.steps, replayed.shown, lost, disturbances, held)
+
+
+def _tell(name: str, tally: Tally) -> None:
+    print(f"{name}: {tally.lost_count} of {tally.sent} lost", file=sys.stderr, flush=True)
 
 
 def _replayed(cluster: Cluster) -> Replayed:
@@ -108,7 +113,7 @@ def arguments_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="WORD",
-        help='of the events those whose names have all of the words, as "eviction meshed 2"',
+        help='of what happens all whose names have all of the words, as "eviction meshed 2"',
     )
     parser.add_argument("--stay", action="store_true", help="leave the cluster running until Ctrl-C")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

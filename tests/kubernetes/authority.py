@@ -1,16 +1,20 @@
-"""The mesh's controllers lose what they know or end: how long until another leads, and until every sidecar is back."""
+"""Controllers lose what they know or end: how long until another leads or admits, and until every sidecar is back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
+from tests.kubernetes import faults
 from tests.kubernetes.cluster import Cluster, Json
+from tests.kubernetes.events import Gateway, roll_out
 from tests.kubernetes.load import Tally, callers
-from tests.support.pod_admissions import pods_admitted
+from tests.support.admissions import Admissions, plugins_refused, pods_admitted
 
 NAMESPACE: Final = "appmesh-system"
 DEPLOYMENT: Final = "appmesh-controller"
 SECRET: Final = "appmesh-controller-webhook-server-cert"
+_SELECTOR: Final = "app.kubernetes.io/name=appmesh-controller"
 LEASE: Final = "appmesh-controller-leader-election"
 _IN_MESH: Final = ("prod", "kong")
 _CONNECTED: Final = "envoy_control_plane_connected_state{} 1"
@@ -30,19 +34,29 @@ class Disturbance(NamedTuple):
     tally: Tally
 
 
-def lost_authority(cluster: Cluster, url: str, host: str) -> Disturbance:
+Outcome = tuple[float, Tally]
+
+
+def disturbances(cluster: Cluster, url: str, host: str, words: list[str]) -> Iterator[Disturbance]:
+    """With `words`, those whose names have all of them. `host` is answered at `url` by way of the mesh."""
+    chosen = [name for name in DISTURBANCES if all(word in name.replace(",", "").split() for word in words)]
+    if chosen:
+        faults.join_mesh(cluster, is_meshed=True)
+    for name in chosen:
+        yield Disturbance(name, *DISTURBANCES[name](cluster, url, host))
+
+
+def _lost_authority(cluster: Cluster, url: str, host: str) -> Outcome:
     """The Secret with the authority is deleted and every controller started anew: with an authority of its own."""
     with callers(url, host) as load:
         begun = time.monotonic()
         cluster.kubectl("delete", "secret", "-n", NAMESPACE, SECRET)
-        cluster.kubectl("rollout", "restart", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}")
-        cluster.kubectl("rollout", "status", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}", "--timeout=120s")
-        _until(lambda: len(_pods(cluster, NAMESPACE)) == 1, "the former controller has not ended")
+        roll_out(_controllers(cluster, 1))
         _until(lambda: not stranded(cluster), "sidecars do not come back")
-        return Disturbance("authority lost", time.monotonic() - begun, load.result())
+        return time.monotonic() - begun, load.result()
 
 
-def changed_leader(cluster: Cluster, url: str, host: str) -> Disturbance:
+def _changed_leader(cluster: Cluster, url: str, host: str) -> Outcome:
     """One of two controllers, the leader, is deleted."""
     _scale(cluster, 2)
     with callers(url, host) as load:
@@ -52,25 +66,43 @@ def changed_leader(cluster: Cluster, url: str, host: str) -> Disturbance:
         _until(lambda: _holder(cluster) not in ("", leader), "nobody leads")
         seconds = time.monotonic() - begun
         _until(lambda: not stranded(cluster), "sidecars do not come back")
-        result = Disturbance("leader deleted", seconds, load.result())
+        result = load.result()
     _scale(cluster, 1)
-    return result
+    return seconds, result
 
 
-def rolled_out(cluster: Cluster, _url: str, _host: str) -> Disturbance:
+def _rolled_out(cluster: Cluster, _url: str, _host: str) -> Outcome:
     """Pods are admitted all the time: none may be refused, or come without its sidecar."""
-    begun = time.monotonic()
-    with pods_admitted(cluster.kubeconfig, _INJECTED, _POD_OF_MESH) as admissions:
-        cluster.kubectl("rollout", "restart", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}")
-        cluster.kubectl("rollout", "status", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}", "--timeout=120s")
-        _until(lambda: len(_pods(cluster, NAMESPACE)) == 1, "the former controller has not ended")
+    return _admitted(pods_admitted(cluster.kubeconfig, _INJECTED, _POD_OF_MESH), _controllers(cluster, 1))
+
+
+def _rolled_out_gateway(cluster: Cluster, _url: str, _host: str) -> Outcome:
+    """A wrong plugin is written all the time: each must be refused, none go unchecked."""
+    gateway = Gateway(cluster, faults.NAMESPACE, faults.DEPLOYMENT, faults.SELECTOR, 1)
+    gateway.scale(1)
+    return _admitted(plugins_refused(cluster.kubeconfig, _INJECTED), gateway)
+
+
+def _admitted(asked: AbstractContextManager[Admissions], rolled: Gateway) -> Outcome:
+    with asked as admissions:
+        begun = time.monotonic()
+        roll_out(rolled)
         seconds = time.monotonic() - begun
-        # Until the former one has ended, and its rules are gone.
+        # Until the rules of the former one are gone.
         time.sleep(_GRACE_S)
-    return Disturbance("controller rolled out, pods admitted", seconds, Tally(admissions.sent, dict(admissions.lost)))
+    return seconds, Tally(admissions.sent, dict(admissions.lost))
 
 
-DISTURBANCES: Final = (rolled_out, changed_leader, lost_authority)
+DISTURBANCES: Final = {
+    "controller rolled out, pods admitted": _rolled_out,
+    "gateway rolled out, plugins checked": _rolled_out_gateway,
+    "leader deleted": _changed_leader,
+    "authority lost": _lost_authority,
+}
+
+
+def _controllers(cluster: Cluster, replicas: int) -> Gateway:
+    return Gateway(cluster, NAMESPACE, DEPLOYMENT, _SELECTOR, replicas)
 
 
 def stranded(cluster: Cluster) -> list[str]:
@@ -105,9 +137,7 @@ def _holder(cluster: Cluster) -> str:
 
 
 def _scale(cluster: Cluster, replicas: int) -> None:
-    cluster.kubectl("scale", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}", f"--replicas={replicas}")
-    cluster.kubectl("rollout", "status", "-n", NAMESPACE, f"deployment/{DEPLOYMENT}", "--timeout=120s")
-    _until(lambda: len(_pods(cluster, NAMESPACE)) == replicas, f"there are not {replicas} controllers")
+    _controllers(cluster, replicas).scale(replicas)
     _until(lambda: bool(_holder(cluster)), "nobody leads")
 
 

@@ -13,6 +13,8 @@ _MORE: Final = 2
 
 
 class Gateway(NamedTuple):
+    """Its Deployment; a controller's is one too."""
+
     cluster: Cluster
     namespace: str
     deployment: str
@@ -52,7 +54,7 @@ class Event(NamedTuple):
         return replicas + _MORE if self.ends_smaller else replicas
 
 
-def _roll_out(gateway: Gateway) -> None:
+def roll_out(gateway: Gateway) -> None:
     gateway.kubectl("rollout", "restart", f"deployment/{gateway.deployment}")
     gateway.settle(gateway.replicas)
 
@@ -92,7 +94,7 @@ def _drain(gateway: Gateway) -> None:
     try:
         gateway.cluster.kubectl("cordon", node)
         if gateway.replicas == 1:
-            _roll_out(gateway)
+            roll_out(gateway)
         options = ["--ignore-daemonsets", "--delete-emptydir-data", f"--timeout={_READY_S:.0f}s"]
         gateway.cluster.kubectl("drain", node, f"--pod-selector={gateway.selector}", *options)
         gateway.settle(gateway.replicas)
@@ -101,7 +103,7 @@ def _drain(gateway: Gateway) -> None:
 
 
 EVENTS: Final = (
-    Event("rolling update", _roll_out),
+    Event("rolling update", roll_out),
     Event("scale up", _scale_up),
     Event("scale down", _scale_down, ends_smaller=True),
     Event("eviction", _evict),

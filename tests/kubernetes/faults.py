@@ -38,7 +38,7 @@ def lost_requests(cluster: Cluster, url: str, words: list[str]) -> Iterator[Resu
         cells = [(replicas, event) for replicas in REPLICAS for event in events]
         chosen = [cell for cell in cells if _is_chosen(cell, words, is_meshed=is_meshed)]
         if chosen:
-            _join_mesh(cluster, is_meshed=is_meshed)
+            join_mesh(cluster, is_meshed=is_meshed)
         for replicas, event in chosen:
             gateway = Gateway(cluster, NAMESPACE, DEPLOYMENT, SELECTOR, replicas)
             host = MESHED if is_meshed else UNMESHED
@@ -58,7 +58,7 @@ def _observed(gateway: Gateway, event: Event, url: str, host: str) -> Tally:
         return load.result()
 
 
-def _join_mesh(cluster: Cluster, *, is_meshed: bool) -> None:
+def join_mesh(cluster: Cluster, *, is_meshed: bool) -> None:
     gateway = Gateway(cluster, NAMESPACE, DEPLOYMENT, SELECTOR, 1)
     label = f"{_INJECTION}={'enabled' if is_meshed else 'disabled'}"
     cluster.kubectl("label", "namespace", NAMESPACE, label, "--overwrite")

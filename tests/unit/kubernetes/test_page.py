@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.kubernetes.__main__ import arguments_parser
+from tests.kubernetes.authority import DISTURBANCES
 from tests.kubernetes.events import EVENTS
 from tests.support.documentation import ROOT
 
@@ -24,7 +25,8 @@ def test_the_arguments_of_the_page_are_understood(typed: str) -> None:
 
 def test_every_event_is_on_the_page() -> None:
     page = (ROOT / PAGE).read_text()
-    assert [event.name for event in EVENTS if event.name not in page] == []
+    names = [*(event.name for event in EVENTS), *DISTURBANCES]
+    assert [name for name in names if f"| {name}" not in page and f", {name}" not in page] == []
 
 
 def test_targets_of_the_page_are_in_the_makefile() -> None:
