@@ -7,10 +7,14 @@ from msgspec import json
 
 from crossfade.demo.replay import Shell, shell
 from crossfade.demo.walkthrough import CHAPTERS, GATEWAY, READY_S, Chapter, Expected, Step
+from crossfade.install.gateway import GatewayInstallSettings, gateway_manifests
+from crossfade.install.mesh import MeshInstallSettings, mesh_objects
 from crossfade.shipped import examples_root
+from crossfade_kube.meta import JsonObject
 from tests.e2e.test_walkthrough import ask_for_jazz, check_canary
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
+from tests.support.open_ports import open_ports
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -60,6 +64,20 @@ def test_the_pod_has_nothing_of_a_sidecar(cluster: EmbeddedCluster) -> None:
     (pod,) = json.decode(cluster.kubectl("get", "pods", "-n", "kong", "-o", "json"))["items"]
     assert {one["name"] for one in pod["spec"]["containers"]} == {"ingress-controller", "proxy"}
     assert not pod["spec"].get("initContainers")
+
+
+def test_network_policies_let_in_what_is_listened_for(cluster: EmbeddedCluster) -> None:
+    """All of it: clients, sidecars, webhooks, probes and scrapers; and no port more."""
+    values: JsonObject = {"networkPolicy": {"enabled": True}}
+    gateway = let_in(gateway_manifests(GatewayInstallSettings(mesh_native=True, values=values)))
+    assert open_ports(cluster, "kong", "deployment/kong-kong", "proxy") == gateway
+    mesh = let_in(mesh_objects(MeshInstallSettings(values=values)))
+    assert open_ports(cluster, "appmesh-system", "deployment/appmesh-controller", "controller") == mesh
+
+
+def let_in(manifests: list[JsonObject]) -> set[int]:
+    (policy,) = (each for each in manifests if each["kind"] == "NetworkPolicy")
+    return {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
 
 
 def test_the_canary_gets_its_share(cluster: EmbeddedCluster) -> None:

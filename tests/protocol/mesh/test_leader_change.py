@@ -1,4 +1,4 @@
-"""Of two controllers one writes statuses; when it is killed the other goes on within the lease."""
+"""Of two controllers of any versions one writes statuses; when it is killed the other goes on within the lease."""
 
 import asyncio
 import sys
@@ -9,12 +9,20 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from crossfade import __version__
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter
-from crossfade.install.mesh_names import LEASE
+from crossfade.inject.settings import AUTHORITY_BUNDLE
+from crossfade.install.mesh_names import CERTIFICATE_SECRET, LEASE
 from crossfade_kube.core.lease import Lease
 from crossfade_kube.errors import NotFound
 from crossfade_kube.lease import LeaseTimes
-from crossfade_kube.resources import NAMESPACE
+from crossfade_kube.resources import (
+    CONFIG_MAP,
+    MUTATING_WEBHOOK_CONFIGURATION,
+    NAMESPACE,
+    SECRET,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+)
 from tests.protocol.mesh.conftest import Lab
 from tests.support.ports import free_ports
 
@@ -63,11 +71,11 @@ async def until_led_by(lab: Lab, identity: str) -> None:
 
 
 @asynccontextmanager
-async def controller(lab: Lab, identity: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def controller(lab: Lab, identity: str, version: str = __version__) -> AsyncIterator[asyncio.subprocess.Process]:
     """Ready: it has compiled what there is, and serves."""
     ports = free_ports(3)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.mesh_controller", str(lab.settings.kubeconfig), identity),
+        *(sys.executable, "-m", "tests.support.mesh_controller", str(lab.settings.kubeconfig), identity, version),
         *map(str, ports),
     )
 
@@ -89,6 +97,18 @@ async def controller(lab: Lab, identity: str) -> AsyncIterator[asyncio.subproces
         await process.wait()
 
 
+async def shared(lab: Lab) -> dict[str, str] | None:
+    """What every controller keeps, whoever leads, once it is there: the authority, where it is told, registrations."""
+    found = [
+        *(await lab.admin.list(SECRET, namespace="appmesh-system")).items,
+        *(await lab.admin.list(CONFIG_MAP, namespace="led")).items,
+        *(await lab.admin.list(MUTATING_WEBHOOK_CONFIGURATION)).items,
+        *(await lab.admin.list(VALIDATING_WEBHOOK_CONFIGURATION)).items,
+    ]
+    versions = {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in found}
+    return versions if {AUTHORITY_BUNDLE, CERTIFICATE_SECRET} <= versions.keys() else None
+
+
 @pytest.mark.timeout(120)
 async def test_when_the_leader_is_killed_the_other_controller_writes_statuses_within_the_lease(lab: Lab) -> None:
     metadata = {"name": "led", "labels": {"mesh": "led"}}
@@ -98,8 +118,9 @@ async def test_when_the_leader_is_killed_the_other_controller_writes_statuses_wi
     async with AsyncExitStack() as running:
         leader = await running.enter_async_context(controller(lab, "first"))
         await until_led_by(lab, "first")
-        await running.enter_async_context(controller(lab, "second"))
         before = await condition(lab, VirtualNode, "v1")
+        kept = await lab.until(lambda: shared(lab))
+        await running.enter_async_context(controller(lab, "second", "9.9.9"))
         assert before["status"] == "True"
         leader.kill()
         await leader.wait()
@@ -109,6 +130,7 @@ async def test_when_the_leader_is_killed_the_other_controller_writes_statuses_wi
         async with asyncio.timeout(LeaseTimes().duration_s + LeaseTimes().retry_s + SLACK_S):
             good, bad = [await condition(lab, VirtualRouter, name, within_s=60) for name in ("good", "bad")]
         assert await holder(lab) == "second"
+        assert await shared(lab) == kept, "one version writes over the other"
         assert good["status"] == "True"
         assert (bad["status"], "virtualNode" in bad["message"]) == ("False", True)
         # What was right stays as it is, to the second.
