@@ -130,7 +130,12 @@ _SPECS: Final = named(
     ("priorityClassName", "", TEXT, "How important the pods are."),
     ("podDisruptionBudget", {}, _BUDGET, "`minAvailable` or `maxUnavailable`; empty: none."),
     ("enableCertManager", False, BOOLEAN, "cert-manager makes and renews the webhooks' certificate."),
-    ("crossfade.certManagerIssuer.name", "", TEXT, "Who signs it; empty: it signs itself."),
+    (
+        "crossfade.certManagerIssuer.name",
+        "",
+        TEXT,
+        "Who signs it; empty: an authority that cert-manager keeps for the release.",
+    ),
     ("crossfade.certManagerIssuer.kind", "Issuer", choice("Issuer", "ClusterIssuer"), "The kind of that issuer."),
     ("podMonitor.enabled", False, BOOLEAN, "PodMonitors of controllers and sidecars, where the cluster has the kind."),
     ("podMonitor.trustCRDsExist", False, BOOLEAN, "Make them without asking the cluster, for `helm template`."),

@@ -158,7 +158,7 @@ def test_the_certificate_covers_what_clients_call(domain: str) -> None:
 
 def test_cert_manager_makes_what_the_controller_finds_mounted() -> None:
     made = mesh_manifests(MeshInstallSettings(values={"enableCertManager": True}))
-    (certificate,) = [one for one in made if one["kind"] == "Certificate"]
+    authority, certificate = [one for one in made if one["kind"] == "Certificate"]
     (pod,) = [one["spec"]["template"]["spec"] for one in made if one["kind"] == "Deployment"]
     names = certificate["spec"]["dnsNames"]
     assert names == list(server_names("appmesh-system", "cluster.local"))
@@ -169,6 +169,19 @@ def test_cert_manager_makes_what_the_controller_finds_mounted() -> None:
     registrations = [one for one in made if one["kind"].endswith("WebhookConfiguration")]
     wanted = {"cert-manager.io/inject-ca-from": f"appmesh-system/{certificate['metadata']['name']}"}
     assert [one["metadata"]["annotations"] for one in registrations] == [wanted, wanted]
+    signers = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "Issuer"}
+    signer = signers[certificate["spec"]["issuerRef"]["name"]]
+    assert signer == {"ca": {"secretName": authority["spec"]["secretName"]}}
+    assert signers[authority["spec"]["issuerRef"]["name"]] == {"selfSigned": {}}
+
+
+def test_an_issuer_of_ones_own_signs_alone() -> None:
+    issuer = {"name": "corp", "kind": "ClusterIssuer"}
+    made = mesh_manifests(
+        MeshInstallSettings(values={"enableCertManager": True, "crossfade": {"certManagerIssuer": issuer}})
+    )
+    assert [one["spec"]["issuerRef"] for one in made if one["kind"] == "Certificate"] == [issuer]
+    assert "Issuer" not in {one["kind"] for one in made}
 
 
 def test_no_service_takes_the_pod_of_the_releases_test_for_its_own() -> None:
