@@ -12,11 +12,15 @@ from subprocess import CalledProcessError
 from crossfade.demo.replay import shell
 from crossfade.shipped import examples_root
 from tests.kubernetes import authority, faults
+from tests.kubernetes.add_ons import CERT_MANAGER, METRICS_SERVER, add_images, build_add_ons, install
+from tests.kubernetes.autoscaled import AUTOSCALED
 from tests.kubernetes.build import VARIABLE, Cache, build, cache_folder
+from tests.kubernetes.certified import CERTIFIED, set_up
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import add_archives
 from tests.kubernetes.load import Tally
 from tests.kubernetes.memory import memory
+from tests.kubernetes.registry import Store
 from tests.kubernetes.releases import DEFAULT, release_of
 from tests.kubernetes.report import Report, json_of, text_of
 from tests.kubernetes.start import cluster_here
@@ -50,10 +54,16 @@ def _cluster(arguments: argparse.Namespace, seconds: dict[str, float]) -> Iterat
         return
     cache, release = Cache(cache_folder()), release_of(arguments.version)
     seconds["building Kubernetes"] = build(cache, release)
+    if arguments.add_ons:
+        build_add_ons(cache)
+
+    def fill(store: Store) -> None:
+        add_archives(store, arguments.images)
+        if arguments.add_ons:
+            add_images(store, cache)
+
     begun = time.monotonic()
-    with cluster_here(
-        cache, release, nodes=arguments.nodes, fill=lambda store: add_archives(store, arguments.images)
-    ) as cluster:
+    with cluster_here(cache, release, nodes=arguments.nodes, fill=fill) as cluster:
         seconds["cluster to Ready"] = time.monotonic() - begun
         yield cluster
 
@@ -67,13 +77,28 @@ def _report(cluster: Cluster, arguments: argparse.Namespace, seconds: dict[str, 
     held = memory(cluster)
     lost, disturbances = list[faults.Result](), list[authority.Disturbance]()
     if not replayed.failure and not arguments.only_walkthrough:
-        for result in faults.lost_requests(cluster, replayed.gateway, arguments.only):
+        for result in _events(cluster, arguments, replayed.gateway):
             _tell(result.name, result.tally)
             lost.append(result)
-        for disturbance in authority.disturbances(cluster, f"{replayed.gateway}/", faults.MESHED, arguments.only):
+        for disturbance in _disturbances(cluster, arguments, f"{replayed.gateway}/"):
             _tell(disturbance.name, disturbance.tally)
             disturbances.append(disturbance)
     return Report(version, seconds, replayed.steps, replayed.shown, lost, disturbances, held)
+
+
+def _events(cluster: Cluster, arguments: argparse.Namespace, gateway: str) -> Iterator[faults.Result]:
+    if arguments.add_ons:
+        install(cluster, Cache(cache_folder()), METRICS_SERVER)
+    return faults.lost_requests(cluster, gateway, arguments.only, *([AUTOSCALED] if arguments.add_ons else ()))
+
+
+def _disturbances(cluster: Cluster, arguments: argparse.Namespace, url: str) -> Iterator[authority.Disturbance]:
+    happen = authority.chosen(authority.DISTURBANCES, arguments.only)
+    yield from authority.disturbances(cluster, url, faults.MESHED, happen)
+    if arguments.add_ons and (happen := authority.chosen(CERTIFIED, arguments.only)):
+        install(cluster, Cache(cache_folder()), CERT_MANAGER)
+        set_up(cluster)
+        yield from authority.disturbances(cluster, url, faults.MESHED, happen)
 
 
 def _tell(name: str, tally: Tally) -> None:
@@ -114,6 +139,11 @@ def arguments_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="WORD",
         help='of what happens all whose names have all of the words, as "eviction meshed 2"',
+    )
+    parser.add_argument(
+        "--add-ons",
+        action="store_true",
+        help="metrics-server and cert-manager are there too, compiled like the cluster, and what happens with them",
     )
     parser.add_argument("--stay", action="store_true", help="leave the cluster running until Ctrl-C")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

@@ -1,7 +1,7 @@
 """Controllers lose what they know or end: how long until another leads or admits, and until every sidecar is back."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
@@ -21,9 +21,10 @@ _CONNECTED: Final = "envoy_control_plane_connected_state{} 1"
 _BACK_S: Final = 180.0
 _BLINK_S: Final = 0.2
 _GRACE_S: Final = 10.0
+LITTLE: Final = "100m"
 # A pod of the walkthrough.
-_INJECTED: Final = "prod"
-_POD_OF_MESH: Final = {"app": "jazz", "version": "v1"}
+INJECTED: Final = "prod"
+POD_OF_MESH: Final = {"app": "jazz", "version": "v1"}
 
 
 class Disturbance(NamedTuple):
@@ -37,13 +38,20 @@ class Disturbance(NamedTuple):
 Outcome = tuple[float, Tally]
 
 
-def disturbances(cluster: Cluster, url: str, host: str, words: list[str]) -> Iterator[Disturbance]:
-    """With `words`, those whose names have all of them. `host` is answered at `url` by way of the mesh."""
-    chosen = [name for name in DISTURBANCES if all(word in name.replace(",", "").split() for word in words)]
-    if chosen:
+Happen = Callable[[Cluster, str, str], Outcome]
+
+
+def chosen(known: Mapping[str, Happen], words: list[str]) -> dict[str, Happen]:
+    """Those whose names have all of the words."""
+    return {name: each for name, each in known.items() if all(word in name.replace(",", "").split() for word in words)}
+
+
+def disturbances(cluster: Cluster, url: str, host: str, happen: Mapping[str, Happen]) -> Iterator[Disturbance]:
+    """`host` is answered at `url` by way of the mesh."""
+    if happen:
         faults.join_mesh(cluster, is_meshed=True)
-    for name in chosen:
-        yield Disturbance(name, *DISTURBANCES[name](cluster, url, host))
+    for name, each in happen.items():
+        yield Disturbance(name, *each(cluster, url, host))
 
 
 def _lost_authority(cluster: Cluster, url: str, host: str) -> Outcome:
@@ -51,8 +59,8 @@ def _lost_authority(cluster: Cluster, url: str, host: str) -> Outcome:
     with callers(url, host) as load:
         begun = time.monotonic()
         cluster.kubectl("delete", "secret", "-n", NAMESPACE, SECRET)
-        roll_out(_controllers(cluster, 1))
-        _until(lambda: not stranded(cluster), "sidecars do not come back")
+        roll_out(controllers(cluster, 1))
+        until(lambda: not stranded(cluster), "sidecars do not come back")
         return time.monotonic() - begun, load.result()
 
 
@@ -63,24 +71,41 @@ def _changed_leader(cluster: Cluster, url: str, host: str) -> Outcome:
         leader = _holder(cluster)
         begun = time.monotonic()
         cluster.kubectl("delete", "pod", "-n", NAMESPACE, leader, "--wait=false")
-        _until(lambda: _holder(cluster) not in ("", leader), "nobody leads")
+        until(lambda: _holder(cluster) not in ("", leader), "nobody leads")
         seconds = time.monotonic() - begun
-        _until(lambda: not stranded(cluster), "sidecars do not come back")
+        until(lambda: not stranded(cluster), "sidecars do not come back")
         result = load.result()
     _scale(cluster, 1)
     return seconds, result
 
 
+def _starved(cluster: Cluster, url: str, host: str) -> Outcome:
+    """Both controllers begin anew with little CPU; `seconds` until the slower one is Ready."""
+    gateway = Gateway(cluster, faults.NAMESPACE, faults.DEPLOYMENT, faults.SELECTOR, 1)
+    gateway.scale(1)
+    took_s = 0.0
+    with callers(url, host) as load:
+        for each, container in ((controllers(cluster, 1), "controller"), (gateway, "ingress-controller")):
+            begun = time.monotonic()
+            each.kubectl("set", "resources", f"deployment/{each.deployment}", "-c", container, f"--limits=cpu={LITTLE}")
+            each.ready()
+            took_s = max(took_s, time.monotonic() - begun)
+            each.kubectl("rollout", "undo", f"deployment/{each.deployment}")
+            each.settle(1)
+        until(lambda: not stranded(cluster), "sidecars do not come back")
+        return took_s, load.result()
+
+
 def _rolled_out(cluster: Cluster, _url: str, _host: str) -> Outcome:
     """Pods are admitted all the time: none may be refused, or come without its sidecar."""
-    return _admitted(pods_admitted(cluster.kubeconfig, _INJECTED, _POD_OF_MESH), _controllers(cluster, 1))
+    return _admitted(pods_admitted(cluster.kubeconfig, INJECTED, POD_OF_MESH), controllers(cluster, 1))
 
 
 def _rolled_out_gateway(cluster: Cluster, _url: str, _host: str) -> Outcome:
     """A wrong plugin is written all the time: each must be refused, none go unchecked."""
     gateway = Gateway(cluster, faults.NAMESPACE, faults.DEPLOYMENT, faults.SELECTOR, 1)
     gateway.scale(1)
-    return _admitted(plugins_refused(cluster.kubeconfig, _INJECTED), gateway)
+    return _admitted(plugins_refused(cluster.kubeconfig, INJECTED), gateway)
 
 
 def _admitted(asked: AbstractContextManager[Admissions], rolled: Gateway) -> Outcome:
@@ -93,15 +118,16 @@ def _admitted(asked: AbstractContextManager[Admissions], rolled: Gateway) -> Out
     return seconds, Tally(admissions.sent, dict(admissions.lost))
 
 
-DISTURBANCES: Final = {
+DISTURBANCES: Final[dict[str, Happen]] = {
     "controller rolled out, pods admitted": _rolled_out,
     "gateway rolled out, plugins checked": _rolled_out_gateway,
+    "controllers begin with 100m of CPU": _starved,
     "leader deleted": _changed_leader,
     "authority lost": _lost_authority,
 }
 
 
-def _controllers(cluster: Cluster, replicas: int) -> Gateway:
+def controllers(cluster: Cluster, replicas: int) -> Gateway:
     return Gateway(cluster, NAMESPACE, DEPLOYMENT, _SELECTOR, replicas)
 
 
@@ -137,11 +163,11 @@ def _holder(cluster: Cluster) -> str:
 
 
 def _scale(cluster: Cluster, replicas: int) -> None:
-    _controllers(cluster, replicas).scale(replicas)
-    _until(lambda: bool(_holder(cluster)), "nobody leads")
+    controllers(cluster, replicas).scale(replicas)
+    until(lambda: bool(_holder(cluster)), "nobody leads")
 
 
-def _until(holds: Callable[[], bool], otherwise: str) -> None:
+def until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + _BACK_S
     while not holds():
         if time.monotonic() > deadline:

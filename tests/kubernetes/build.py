@@ -54,14 +54,14 @@ def build(cache: Cache, release: Release) -> float:
     if all((cache.programs(release) / name).exists() for name in (*PROGRAMS, "etcd", "coredns", "pause")):
         return 0.0
     begun = time.monotonic()
-    go = _Go(cache.folder)
+    go = Go(cache.folder)
     cache.programs(release).mkdir(parents=True, exist_ok=True)
     _build_small(go, cache, release)
     _build_kubernetes(go, cache, release)
     return time.monotonic() - begun
 
 
-class _Go:
+class Go:
     def __init__(self, cache: Path) -> None:
         found = shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
         if not found:
@@ -88,6 +88,12 @@ class _Go:
         )
         return done.stdout
 
+    def downloaded(self, module: str, *, folder: Path) -> Path:
+        """Where the module is, as `name@version`; `folder` becomes one too."""
+        (folder / "go.mod").write_text(f"module crossfade/{folder.name}\n")
+        told = json.loads(self.run("mod", "download", "-json", module, folder=folder))
+        return Path(told["Dir"])
+
     def build(self, package: str, program: Path, *, folder: Path, flags: str = "-s -w") -> None:
         if program.exists():
             return
@@ -98,7 +104,7 @@ class _Go:
         made.rename(program)
 
 
-def _build_kubernetes(go: _Go, cache: Cache, release: Release) -> None:
+def _build_kubernetes(go: Go, cache: Cache, release: Release) -> None:
     folder = cache.module(f"kubernetes-{release}")
     folder.mkdir(parents=True, exist_ok=True)
     _write_module(go, folder, release)
@@ -108,19 +114,18 @@ def _build_kubernetes(go: _Go, cache: Cache, release: Release) -> None:
     go.build(_ETCD, cache.programs(release) / "etcd", folder=folder)
 
 
-def _write_module(go: _Go, folder: Path, release: Release) -> None:
-    (folder / "go.mod").write_text("module crossfade/kubernetes\n")
-    told = json.loads(go.run("mod", "download", "-json", f"k8s.io/kubernetes@{release}", folder=folder))
-    own = (Path(told["Dir"]) / "go.mod").read_text()
+def _write_module(go: Go, folder: Path, release: Release) -> None:
+    downloaded = go.downloaded(f"k8s.io/kubernetes@{release}", folder=folder)
+    own = (downloaded / "go.mod").read_text()
     versions = _published(go, folder, staged_modules(own), release)
     for module in staged_modules(own):
         if module not in versions:
             _write_empty(folder / empty_module(module), module)
     (folder / "go.mod").write_text(kubernetes_module(own, release, versions))
-    (folder / "go.sum").write_text((Path(told["Dir"]) / "go.sum").read_text())
+    (folder / "go.sum").write_text((downloaded / "go.sum").read_text())
 
 
-def _published(go: _Go, folder: Path, modules: list[str], release: Release) -> dict[str, str]:
+def _published(go: Go, folder: Path, modules: list[str], release: Release) -> dict[str, str]:
     """A version of each module that can be had: of the release, or of its neighbour where the proxy lacks that."""
     versions: dict[str, str] = {}
     asked = go.run("list", "-m", "-e", "-json", *(f"{module}@{release.staged}" for module in modules), folder=folder)
@@ -148,7 +153,7 @@ def _write_empty(folder: Path, module: str) -> None:
     (folder / "go.mod").write_text(f"module {module}\n")
 
 
-def _build_small(go: _Go, cache: Cache, release: Release) -> None:
+def _build_small(go: Go, cache: Cache, release: Release) -> None:
     for name, module in (("pause", "module crossfade/pause\n\ngo 1.24\n"), ("coredns", coredns_module())):
         folder = cache.module(name)
         folder.mkdir(parents=True, exist_ok=True)

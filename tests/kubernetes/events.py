@@ -33,9 +33,12 @@ class Gateway(NamedTuple):
         self.kubectl("scale", f"deployment/{self.deployment}", f"--replicas={replicas}")
         self.settle(replicas)
 
+    def ready(self) -> None:
+        self.kubectl("rollout", "status", f"deployment/{self.deployment}", f"--timeout={_READY_S:.0f}s")
+
     def settle(self, replicas: int) -> None:
         """Waits until `replicas` pods are Ready and all others gone."""
-        self.kubectl("rollout", "status", f"deployment/{self.deployment}", f"--timeout={_READY_S:.0f}s")
+        self.ready()
         deadline = time.monotonic() + _READY_S
         while len(self.kubectl("get", "pods", "-l", self.selector, "-o", "name").split()) != replicas:
             if time.monotonic() > deadline:
@@ -49,6 +52,8 @@ class Event(NamedTuple):
     nodes: int = 1
     """How many the cluster must have."""
     ends_smaller: bool = False
+    replicas: tuple[int, ...] = (1, 2, 3)
+    """With how many it happens."""
 
     def begins_with(self, replicas: int) -> int:
         return replicas + _MORE if self.ends_smaller else replicas

@@ -7,7 +7,6 @@ from tests.kubernetes.cluster import Cluster, Json
 from tests.kubernetes.events import EVENTS, Event, Gateway
 from tests.kubernetes.load import Tally, callers
 
-REPLICAS: Final = (1, 2, 3)
 NAMESPACE: Final = "kong"
 DEPLOYMENT: Final = "kong-kong"
 SELECTOR: Final = "app.kubernetes.io/instance=kong,app.kubernetes.io/component=app"
@@ -29,13 +28,17 @@ class Result(NamedTuple):
         return f"{self.event}, {'meshed' if self.is_meshed else 'unmeshed'}, {self.replicas}"
 
 
-def lost_requests(cluster: Cluster, url: str, words: list[str]) -> Iterator[Result]:
-    """Of the walkthrough's gateway, which answers at `url`. With `words`, of the cells whose names have all of them."""
+def lost_requests(cluster: Cluster, url: str, words: list[str], *more: Event) -> Iterator[Result]:
+    """Of the walkthrough's gateway, which answers at `url`. With `words`, of the cells whose names have all of them.
+
+    `more` are events that not every cluster can have.
+    """
     cluster.apply(*(_ingress(host, service) for host, service in _BACKENDS.items()))
     nodes = len(cluster.read("nodes")["items"])
-    events = [event for event in EVENTS if event.nodes <= nodes]
+    events = [event for event in (*EVENTS, *more) if event.nodes <= nodes]
+    counts = sorted({replicas for event in events for replicas in event.replicas})
     for is_meshed in (False, True):
-        cells = [(replicas, event) for replicas in REPLICAS for event in events]
+        cells = [(replicas, event) for replicas in counts for event in events if replicas in event.replicas]
         chosen = [cell for cell in cells if _is_chosen(cell, words, is_meshed=is_meshed)]
         if chosen:
             join_mesh(cluster, is_meshed=is_meshed)

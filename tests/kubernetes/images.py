@@ -39,13 +39,13 @@ def add_archives(store: Store, folder: Path) -> None:
         store.add_archive(archive, f"crossfade/{name}:{tag}")
 
 
-def add_program(store: Store, name: str, program: Path) -> None:
-    """An image of one static program."""
+def add_program(store: Store, name: str, program: Path, *, user: str = "") -> None:
+    """An image of one static program, which runs as root unless it names a `user`."""
     layer = store.add(_tar_of(program))
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": [f"/{program.name}"]},
+        "config": {"Entrypoint": [f"/{program.name}"], "User": user},
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
     }
     manifest = {

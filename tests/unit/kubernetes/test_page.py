@@ -6,6 +6,8 @@ import pytest
 
 from tests.kubernetes.__main__ import arguments_parser
 from tests.kubernetes.authority import DISTURBANCES
+from tests.kubernetes.autoscaled import AUTOSCALED
+from tests.kubernetes.certified import CERTIFIED
 from tests.kubernetes.events import EVENTS
 from tests.support.documentation import ROOT
 
@@ -25,7 +27,7 @@ def test_the_arguments_of_the_page_are_understood(typed: str) -> None:
 
 def test_every_event_is_on_the_page() -> None:
     page = (ROOT / PAGE).read_text()
-    names = [*(event.name for event in EVENTS), *DISTURBANCES]
+    names = [*(event.name for event in (*EVENTS, AUTOSCALED)), *DISTURBANCES, *CERTIFIED]
     assert [name for name in names if f"| {name}" not in page and f", {name}" not in page] == []
 
 
