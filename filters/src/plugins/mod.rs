@@ -48,8 +48,10 @@ pub(crate) mod checks;
 mod described;
 mod json_members;
 mod pairs;
+mod recorder;
 pub mod recording;
 mod statistics;
+mod tracer;
 
 use crate::ended::Ended;
 use crate::error::ConfigError;

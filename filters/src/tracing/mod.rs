@@ -1,10 +1,10 @@
 //! Traces: what requests tell of them, what goes upstream, and spans on their way to whoever shows them (kong.md §5.20).
 
+pub mod backend;
 pub mod extract;
 pub mod inject;
 pub mod kept;
 pub mod otlp;
-pub mod post;
 pub mod propagation;
 #[cfg(test)]
 mod tests;

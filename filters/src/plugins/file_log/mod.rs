@@ -2,8 +2,8 @@
 
 use crate::ended::Ended;
 use crate::error::ConfigError;
-use crate::exchange::Note;
 use crate::plugins::Plugin;
+use crate::plugins::recorder::{Place, recorder};
 use crate::plugins::recording::Recording;
 use crate::sinks::file::LogFile;
 use serde::Deserialize;
@@ -11,10 +11,9 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 #[derive(Debug)]
-struct FileLog {
+struct File {
     file: Arc<LogFile>,
     reopens: bool,
-    recording: Recording,
 }
 
 #[derive(Deserialize)]
@@ -30,28 +29,13 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     if config.path.is_empty() || config.path.contains('\0') {
         return Err(ConfigError::Invalid("path: not a valid filename".into()));
     }
-    Ok(Box::new(FileLog {
-        file: LogFile::at(&config.path),
-        reopens: config.reopen,
-        recording: Recording::parse("file-log", config.custom_fields_by_lua.as_ref())?,
-    }))
+    let file = File { file: LogFile::at(&config.path), reopens: config.reopen };
+    recorder("file-log", config.custom_fields_by_lua.as_ref(), file)
 }
 
-impl Plugin for FileLog {
-    fn has_log_phase(&self) -> bool {
-        true
-    }
-
-    fn writes_record(&self) -> bool {
-        true
-    }
-
-    fn remembers_request(&self) -> bool {
-        self.recording.remembers_request()
-    }
-
-    fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
-        if let Some(line) = self.recording.line(ended) {
+impl Place for File {
+    fn take(&self, ended: &Ended<'_, '_>, recording: &Recording) {
+        if let Some(line) = recording.line(ended) {
             self.file.append(&line, self.reopens);
         }
     }

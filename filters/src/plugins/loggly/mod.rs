@@ -3,8 +3,8 @@
 use crate::clock::Utc;
 use crate::ended::Ended;
 use crate::error::ConfigError;
-use crate::exchange::Note;
 use crate::plugins::Plugin;
+use crate::plugins::recorder::{Place, recorder};
 use crate::plugins::recording::{Recording, Severities, once};
 use crate::sinks::datagrams::Udp;
 use crate::sinks::host_name;
@@ -30,7 +30,6 @@ impl fmt::Debug for Marks {
 #[derive(Debug)]
 struct Loggly {
     queue: Arc<Queue>,
-    recording: Recording,
     severities: Severities,
     /// The key and the tags.
     marks: Marks,
@@ -62,29 +61,17 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let tags: Vec<_> = config.tags.iter().map(|tag| format!("tag=\"{tag}\"")).collect();
     let place = format!("{}:{}", config.host, config.port);
     let sink = || -> Box<dyn Sink> { Box::new(Udp::new(&config.host, config.port, None)) };
-    Ok(Box::new(Loggly {
+    let loggly = Loggly {
         queue: Queue::of("loggly", &key, &place, &once(), sink),
-        recording: Recording::parse("loggly", config.custom_fields_by_lua.as_ref())?,
         severities: config.severities,
         marks: Marks(format!("[{}@{ENTERPRISE} {}]", config.key, tags.join(" ")).into()),
         host_name: host_name().into(),
-    }))
+    };
+    recorder("loggly", config.custom_fields_by_lua.as_ref(), loggly)
 }
 
-impl Plugin for Loggly {
-    fn has_log_phase(&self) -> bool {
-        true
-    }
-
-    fn writes_record(&self) -> bool {
-        true
-    }
-
-    fn remembers_request(&self) -> bool {
-        self.recording.remembers_request()
-    }
-
-    fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
+impl Place for Loggly {
+    fn take(&self, ended: &Ended<'_, '_>, recording: &Recording) {
         let Some(severity) = self.severities.of(ended.told_status()) else { return };
         let Utc { year, month, day, hour, minute, second } = Utc::of(ended.ended_ms().div_euclid(1000));
         let before = format!(
@@ -93,6 +80,6 @@ impl Plugin for Loggly {
             self.host_name,
             self.marks.0
         );
-        self.recording.queue(ended, &self.queue, before.as_bytes());
+        recording.queue(ended, &self.queue, before.as_bytes());
     }
 }

@@ -3,8 +3,8 @@
 use crate::clock::Utc;
 use crate::ended::Ended;
 use crate::error::ConfigError;
-use crate::exchange::Note;
 use crate::plugins::Plugin;
+use crate::plugins::recorder::{Place, recorder};
 use crate::plugins::recording::{Recording, Severities};
 use crate::sinks::datagrams::SystemLog;
 use crate::sinks::queue::{Queue, Settings, Sink};
@@ -44,7 +44,6 @@ enum Facility {
 #[derive(Debug)]
 struct Syslog {
     queue: Arc<Queue>,
-    recording: Recording,
     severities: Severities,
     facility: Facility,
 }
@@ -61,28 +60,16 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let config: Config = serde_json::from_value(config)?;
     // One socket for all: what differs stands in each message.
     let sink = || -> Box<dyn Sink> { Box::new(SystemLog::new(SOCKET)) };
-    Ok(Box::new(Syslog {
+    let syslog = Syslog {
         queue: Queue::of("syslog", "", SOCKET, &Settings::default(), sink),
-        recording: Recording::parse("syslog", config.custom_fields_by_lua.as_ref())?,
         severities: config.severities,
         facility: config.facility,
-    }))
+    };
+    recorder("syslog", config.custom_fields_by_lua.as_ref(), syslog)
 }
 
-impl Plugin for Syslog {
-    fn has_log_phase(&self) -> bool {
-        true
-    }
-
-    fn writes_record(&self) -> bool {
-        true
-    }
-
-    fn remembers_request(&self) -> bool {
-        self.recording.remembers_request()
-    }
-
-    fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
+impl Place for Syslog {
+    fn take(&self, ended: &Ended<'_, '_>, recording: &Recording) {
         let Some(severity) = self.severities.of(ended.told_status()) else { return };
         let Utc { month, day, hour, minute, second, .. } = Utc::of(ended.ended_ms().div_euclid(1000));
         let month = usize::try_from(month - 1).ok().and_then(|place| MONTHS.get(place)).unwrap_or(&"Jan");
@@ -91,6 +78,6 @@ impl Plugin for Syslog {
             self.facility as u32 * 8 + severity.number(),
             std::process::id()
         );
-        self.recording.queue(ended, &self.queue, before.as_bytes());
+        recording.queue(ended, &self.queue, before.as_bytes());
     }
 }

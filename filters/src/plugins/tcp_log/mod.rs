@@ -1,23 +1,14 @@
 //! The plugin tcp-log: records as lines on a TCP connection (kong.md §5.21).
 
-use crate::ended::Ended;
 use crate::error::ConfigError;
-use crate::exchange::Note;
 use crate::net::{Endpoint, Tls};
 use crate::plugins::Plugin;
-use crate::plugins::recording::Recording;
+use crate::plugins::recorder::recorder;
 use crate::sinks::milliseconds;
 use crate::sinks::queue::{Queue, Settings, Sink};
 use crate::sinks::stream::Lines;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::sync::Arc;
-
-#[derive(Debug)]
-struct TcpLog {
-    queue: Arc<Queue>,
-    recording: Recording,
-}
 
 #[derive(Deserialize)]
 struct Config {
@@ -42,26 +33,6 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let place = endpoint.to_string();
     let (timeout, keepalive) = (milliseconds(config.timeout), milliseconds(config.keepalive));
     let sink = || -> Box<dyn Sink> { Box::new(Lines { endpoint, timeout, keepalive }) };
-    Ok(Box::new(TcpLog {
-        queue: Queue::of("tcp-log", &key, &place, &Settings::default(), sink),
-        recording: Recording::parse("tcp-log", config.custom_fields_by_lua.as_ref())?,
-    }))
-}
-
-impl Plugin for TcpLog {
-    fn has_log_phase(&self) -> bool {
-        true
-    }
-
-    fn writes_record(&self) -> bool {
-        true
-    }
-
-    fn remembers_request(&self) -> bool {
-        self.recording.remembers_request()
-    }
-
-    fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
-        self.recording.queue(ended, &self.queue, b"");
-    }
+    let queue = Queue::of("tcp-log", &key, &place, &Settings::default(), sink);
+    recorder("tcp-log", config.custom_fields_by_lua.as_ref(), queue)
 }

@@ -7,30 +7,19 @@ pub mod tests;
 
 use crate::ended::Ended;
 use crate::error::ConfigError;
-use crate::exchange::{Exchange, Note, Verdict};
-use crate::headers::Response;
-use crate::plugins::recording::RawQueue;
+use crate::plugins::tracer::{self, Tracer, traced};
 use crate::plugins::{Plugin, checks};
-use crate::request::Request;
-use crate::sinks::queue::Queue;
-use crate::tracing::inject::hex;
+use crate::sinks::http::{Body, list};
+use crate::tracing::backend::Backend;
 use crate::tracing::kept::{Asked, Kept};
-use crate::tracing::post::{Backend, Body, Timeouts};
-use crate::tracing::propagation::Propagation;
-use crate::tracing::{Told, new_span, new_trace, traceid_header};
+use crate::tracing::{Told, new_span, new_trace};
 use serde::Deserialize;
 use serde_json::Value;
-use std::sync::Arc;
 
 #[derive(Debug)]
 struct Zipkin {
-    /// None: nothing is sent, but headers are read and written.
-    queue: Option<Arc<Queue>>,
-    propagation: Propagation,
     sample_ratio: f64,
     traceid_byte_count: usize,
-    /// In lower case.
-    response_header: Option<String>,
     shape: Shape,
 }
 
@@ -72,12 +61,8 @@ struct Config {
     http_endpoint: Option<String>,
     sample_ratio: f64,
     traceid_byte_count: usize,
-    http_response_header_for_traceid: Option<String>,
-    propagation: Propagation,
-    #[serde(default)]
-    queue: RawQueue,
     #[serde(flatten)]
-    timeouts: Timeouts,
+    traced: tracer::Config,
     #[serde(flatten)]
     shape: Shape,
 }
@@ -98,35 +83,33 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
             url,
             content_type: "application/json",
             headers: None,
-            timeouts: &config.timeouts,
-            queue: &config.queue,
+            timeouts: &config.traced.timeouts,
+            queue: &config.traced.queue,
         };
-        backend.queue(List)
+        backend.queue(Spans)
     });
-    Ok(Box::new(Zipkin {
-        queue: queue.transpose()?,
-        propagation: config.propagation.checked()?,
+    let zipkin = Zipkin {
         sample_ratio: config.sample_ratio,
         traceid_byte_count: config.traceid_byte_count,
-        response_header: config.http_response_header_for_traceid.map(|name| traceid_header(&name)).transpose()?,
         shape: config.shape,
-    }))
+    };
+    traced(config.traced, queue.transpose()?, zipkin)
 }
 
 #[derive(Debug)]
-struct List;
+struct Spans;
 
-impl Body for List {
+impl Body for Spans {
     fn of(&self, batch: &[Vec<u8>]) -> Vec<u8> {
-        [b"[".as_slice(), &batch.join(&b','), b"]"].concat()
+        list(batch)
     }
 
-    fn takes(&self, status: u16) -> bool {
+    fn is_taken(&self, status: u16) -> bool {
         (200..300).contains(&status)
     }
 }
 
-impl Zipkin {
+impl Tracer for Zipkin {
     fn kept(&self, told: &Told) -> Kept {
         let is_sampled = told.is_sampled.unwrap_or_else(|| fastrand::f64() < self.sample_ratio);
         let own = |trace| if self.traceid_byte_count == 8 { last_half(trace) } else { trace };
@@ -141,6 +124,10 @@ impl Zipkin {
             is_sampled,
         }
     }
+
+    fn spans(&self, ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Vec<u8>> {
+        self.shape.spans(ended, kept, asked).iter().map(|span| span.to_string().into_bytes()).collect()
+    }
 }
 
 fn last_half(mut trace: [u8; 16]) -> [u8; 16] {
@@ -148,51 +135,4 @@ fn last_half(mut trace: [u8; 16]) -> [u8; 16] {
     // Zeros alone are no id.
     trace[15] |= 1;
     trace
-}
-
-impl Plugin for Zipkin {
-    fn note(&self, request: &Request<'_>) -> Note {
-        if self.response_header.is_none() {
-            return Note::new();
-        }
-        self.kept(&self.propagation.told_by(request)).to_note(request)
-    }
-
-    fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
-        let told = self.propagation.told_in(exchange);
-        let kept = self.kept(&told);
-        self.propagation.tell(&told, &kept.sent(&told), exchange);
-        *exchange.note = kept.to_note(exchange.request);
-        Verdict::Continue
-    }
-
-    fn has_response_phase(&self) -> bool {
-        self.response_header.is_some()
-    }
-
-    fn on_response(&self, response: &mut Response<'_>, note: &Note) {
-        if let (Some(name), Some(kept)) = (&self.response_header, Kept::of(note)) {
-            response.add(name.clone(), hex(kept.shown_trace()));
-        }
-    }
-
-    fn has_log_phase(&self) -> bool {
-        self.queue.is_some()
-    }
-
-    fn wants_log(&self, note: &Note) -> bool {
-        Kept::of(note).is_none_or(|kept| kept.is_sampled)
-    }
-
-    fn on_log(&self, ended: &Ended<'_, '_>, note: &Note) {
-        let Some(queue) = &self.queue else { return };
-        // Without a note an earlier plugin has answered, or nothing took the request.
-        let kept = Kept::of(note).unwrap_or_else(|| self.kept(&self.propagation.told_by(ended.request)));
-        if kept.is_sampled {
-            self.shape
-                .spans(ended, &kept, &Asked::of(note, ended.request))
-                .iter()
-                .for_each(|span| queue.put(span.to_string().into_bytes()));
-        }
-    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::exchange::Note;
 use crate::request::testing;
 use proptest::prelude::*;
 use serde_json::json;

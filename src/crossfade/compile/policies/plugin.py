@@ -13,6 +13,7 @@ from crossfade.compile.policies.schema import Schema
 from crossfade_kube.meta import JsonObject
 
 HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
+ALL_PROTOCOLS: Final = (*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp")
 
 
 class ModuleStep(Struct, frozen=True):

@@ -1,9 +1,10 @@
 """Kong's record `propagation`: which headers of traces are read, taken away and written (kong.md §5.20)."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 from crossfade.compile.policies.checks import header_name, internal_header
+from crossfade.compile.policies.plugin import ModuleStep, Step
 from crossfade.compile.policies.schema import Field
 from crossfade_kube.meta import JsonObject
 
@@ -43,6 +44,12 @@ def propagation(config: JsonObject) -> JsonObject:
         return {**found, "inject": [default], "default_format": default}
     written = ["preserve"] if header_type == "preserve" else ["preserve", header_type]
     return {**found, "extract": list(_READ_BY_DEFAULT), "inject": written, "default_format": default}
+
+
+def traced(config: JsonObject, *, without: Container[str]) -> tuple[Step, ...]:
+    """What a plugin that traces is to the module: its configuration but for fields that `propagation` stands for."""
+    own = {name: value for name, value in config.items() if name not in without}
+    return (ModuleStep({**own, "propagation": propagation(config)}),)
 
 
 def old_fields(plugin: str, default: Mapping[str, str], config: JsonObject) -> tuple[str, ...]:

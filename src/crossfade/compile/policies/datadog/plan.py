@@ -1,18 +1,8 @@
-"""datadog for the policy module: its configuration as it stands."""
+"""datadog for the policy module."""
 
 from typing import Final
 
 from crossfade.compile.policies.datadog.schema import SCHEMA
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
-from crossfade.compile.policies.queueing import old_queue_warnings, with_queue
+from crossfade.compile.policies.log_plugins import queueing_log_plugin
 
-PLUGIN: Final = Plugin(
-    name="datadog",
-    priority=10,
-    takes_consumer=True,
-    schema=SCHEMA,
-    modernised=with_queue,
-    deprecations=old_queue_warnings("datadog"),
-    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
-    writes_records=True,
-)
+PLUGIN: Final = queueing_log_plugin("datadog", 10, SCHEMA)

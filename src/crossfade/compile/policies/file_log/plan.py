@@ -1,15 +1,8 @@
-"""file-log for the policy module: its configuration as it stands."""
+"""file-log for the policy module."""
 
 from typing import Final
 
 from crossfade.compile.policies.file_log.schema import SCHEMA
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
+from crossfade.compile.policies.log_plugins import log_plugin
 
-PLUGIN: Final = Plugin(
-    name="file-log",
-    priority=9,
-    takes_consumer=True,
-    schema=SCHEMA,
-    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
-    writes_records=True,
-)
+PLUGIN: Final = log_plugin("file-log", 9, SCHEMA)

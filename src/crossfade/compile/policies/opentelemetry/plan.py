@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crossfade.compile.policies.opentelemetry.schema import OLD_QUEUE, SCHEMA
-from crossfade.compile.policies.plugin import ModuleStep, Plugin, Step
-from crossfade.compile.policies.propagation import old_fields, propagation
+from crossfade.compile.policies.plugin import Plugin, Step
+from crossfade.compile.policies.propagation import old_fields, traced
 from crossfade_kube.meta import JsonObject
 
 # `tracing_sampling_rate` of Kong's own settings.
@@ -36,10 +36,8 @@ def _deprecations(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def plan(config: JsonObject) -> tuple[Step, ...]:
-    left_out = {*_OLD, *OLD_QUEUE, "logs_endpoint"}
-    own = {name: value for name, value in config.items() if name not in left_out}
     rate = _SAMPLING_RATE if config["sampling_rate"] is None else config["sampling_rate"]
-    return (ModuleStep({**own, "sampling_rate": rate, "propagation": propagation(config)}),)
+    return traced({**config, "sampling_rate": rate}, without={*_OLD, *OLD_QUEUE, "logs_endpoint"})
 
 
 def warnings(config: JsonObject) -> tuple[str, ...]:

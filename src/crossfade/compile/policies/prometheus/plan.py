@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
+from crossfade.compile.policies.plugin import ALL_PROTOCOLS, Plugin
 from crossfade.compile.policies.prometheus.schema import SCHEMA, without_effect
 
 PLUGIN: Final = Plugin(
@@ -11,5 +11,5 @@ PLUGIN: Final = Plugin(
     takes_consumer=True,
     schema=SCHEMA,
     warnings=without_effect,
-    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
+    protocols=ALL_PROTOCOLS,
 )

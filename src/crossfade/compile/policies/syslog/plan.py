@@ -1,15 +1,8 @@
-"""syslog for the policy module: its configuration as it stands."""
+"""syslog for the policy module."""
 
 from typing import Final
 
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
+from crossfade.compile.policies.log_plugins import log_plugin
 from crossfade.compile.policies.syslog.schema import SCHEMA
 
-PLUGIN: Final = Plugin(
-    name="syslog",
-    priority=4,
-    takes_consumer=True,
-    schema=SCHEMA,
-    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
-    writes_records=True,
-)
+PLUGIN: Final = log_plugin("syslog", 4, SCHEMA)

@@ -1,15 +1,8 @@
-"""tcp-log for the policy module: its configuration as it stands."""
+"""tcp-log for the policy module."""
 
 from typing import Final
 
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, Plugin
+from crossfade.compile.policies.log_plugins import log_plugin
 from crossfade.compile.policies.tcp_log.schema import SCHEMA
 
-PLUGIN: Final = Plugin(
-    name="tcp-log",
-    priority=7,
-    takes_consumer=True,
-    schema=SCHEMA,
-    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
-    writes_records=True,
-)
+PLUGIN: Final = log_plugin("tcp-log", 7, SCHEMA)

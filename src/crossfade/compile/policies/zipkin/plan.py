@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, ModuleStep, Plugin, Step
-from crossfade.compile.policies.propagation import old_fields, propagation
+from crossfade.compile.policies.plugin import ALL_PROTOCOLS, Plugin, Step
+from crossfade.compile.policies.propagation import old_fields, traced
 from crossfade.compile.policies.zipkin.schema import SCHEMA
 from crossfade_kube.meta import JsonObject
 
@@ -11,8 +11,7 @@ _OLD: Final = {"header_type": "preserve", "default_header_type": "b3"}
 
 
 def plan(config: JsonObject) -> tuple[Step, ...]:
-    own = {name: value for name, value in config.items() if name not in _OLD}
-    return (ModuleStep({**own, "propagation": propagation(config)}),)
+    return traced(config, without=_OLD)
 
 
 def warnings(config: JsonObject) -> tuple[str, ...]:
@@ -27,5 +26,5 @@ PLUGIN: Final = Plugin(
     schema=SCHEMA,
     plan=plan,
     warnings=warnings,
-    protocols=(*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp"),
+    protocols=ALL_PROTOCOLS,
 )
