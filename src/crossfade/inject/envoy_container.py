@@ -16,7 +16,7 @@ from crossfade.inject.settings import (
     TOKEN_AUDIENCE,
     SidecarSettings,
 )
-from crossfade.inject.tracing import tracing_variables
+from crossfade.inject.tracing import refuse_wrong_tracing, tracing_variables
 from crossfade_kube.meta import JsonObject
 
 ENVOY_NAME: Final = "envoy"
@@ -79,9 +79,12 @@ def token_mount() -> JsonObject:
 
 
 def with_wishes(env: list[JsonObject], wishes: PodWishes) -> list[JsonObject]:
-    """Adds the author's variables; those of the controller win."""
+    """Adds the author's variables; those of the controller win. Raises InjectionDenied."""
     taken = {entry["name"] for entry in env} - _AUTHORS_MAY_SET
-    return [*env, *({"name": name, "value": value} for name, value in wishes.env if name not in taken)]
+    found = [*env, *({"name": name, "value": value} for name, value in wishes.env if name not in taken)]
+    if wishes.env:
+        refuse_wrong_tracing(found)
+    return found
 
 
 def readiness_probe(settings: SidecarSettings) -> JsonObject:

@@ -1,8 +1,18 @@
 """The tracer in the environment of the `envoy` container (appmesh.md §4.4)."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from crossfade.envoy.telemetry.environment import DATADOG, JAEGER, OTLP_ADDRESS, SAMPLING_RATE, XRAY, XRAY_SAMPLING_RATE
+from crossfade.envoy.telemetry.environment import (
+    DATADOG,
+    JAEGER,
+    OTLP_ADDRESS,
+    SAMPLING_RATE,
+    XRAY,
+    XRAY_SAMPLING_RATE,
+    traced,
+)
+from crossfade.inject.decision import InjectionDenied
 from crossfade.inject.settings import Provider, Tracing
 from crossfade_kube.meta import JsonObject
 
@@ -26,6 +36,18 @@ def tracing_variables(tracing: Tracing | None) -> list[JsonObject]:
     else:
         switched_on = _rate(SAMPLING_RATE, tracing.sampling)
     return [*switched_on, *_otlp(tracing)]
+
+
+def refuse_wrong_tracing(env: Iterable[JsonObject]) -> None:
+    """Of the controller's variables and the author's; those whose values come from elsewhere only the pod knows.
+
+    Raises InjectionDenied, as App Mesh did.
+    """
+    plain = {entry["name"]: str(entry["value"]) for entry in env if "$(" not in str(entry.get("value", "$("))}
+    try:
+        traced(plain, "")
+    except ValueError as problem:
+        raise InjectionDenied(f"annotations sidecarEnv and sidecarEnvJson: {problem}") from None
 
 
 def _otlp(tracing: Tracing) -> list[JsonObject]:

@@ -229,6 +229,33 @@ def test_malformed_annotations_are_denied(annotation: str, value: str, form: str
     assert str(denial.value) == f"malformed annotation appmesh.k8s.aws/{annotation}, expected format: {form}"
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("sidecarEnv", "CROSSFADE_TRACE_SAMPLING_RATE=1", None),
+        ("sidecarEnv", "CROSSFADE_OTLP_ADDRESS=$(COLLECTOR)", None),
+        (
+            "sidecarEnv",
+            "ENABLE_ENVOY_XRAY_TRACING=1, XRAY_SAMPLING_RATE=5%",
+            "XRAY_SAMPLING_RATE is '5%': it must be a number from 0 to 1",
+        ),
+        ("sidecarEnvJson", '[{"CROSSFADE_OTLP_ADDRESS": "c"}]', "CROSSFADE_OTLP_ADDRESS is 'c': it must be host:port"),
+        (
+            "sidecarEnv",
+            "ENABLE_ENVOY_JAEGER_TRACING=1, ENABLE_ENVOY_DATADOG_TRACING=1",
+            "ENABLE_ENVOY_JAEGER_TRACING ENABLE_ENVOY_DATADOG_TRACING: Envoy only supports a single tracer instance.",
+        ),
+    ],
+)
+def test_a_tracer_that_cannot_be_is_denied(key: str, value: str, problem: str | None) -> None:
+    if problem is None:
+        injected(pod({key: value}))
+        return
+    with pytest.raises(InjectionDenied) as denial:
+        injected(pod({key: value}))
+    assert str(denial.value).startswith(f"annotations sidecarEnv and sidecarEnvJson: {problem}")
+
+
 @pytest.mark.parametrize("key", ["ports", "egressIgnoredPorts"])
 @pytest.mark.parametrize(
     "value", ["9000-9019", "0", "65536", "9019:9000", "1:2:3", ":", "http", "-1", "²", "8" * 5000, "1\n-j ACCEPT"]

@@ -52,6 +52,22 @@ def test_another_word_for_statistics_is_an_error() -> None:
         settings_from_environment({**SIDECAR, "CROSSFADE_ENVOY_STATS": "few"}, is_gateway=False)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ENABLE_ENVOY_JAEGER_TRACING": "1", "CROSSFADE_TRACE_SAMPLING_RATE": "5%"},
+        {"ENABLE_ENVOY_JAEGER_TRACING": "1", "ENABLE_ENVOY_DATADOG_TRACING": "1"},
+        {"CROSSFADE_OTLP_ADDRESS": "nowhere"},
+    ],
+)
+def test_a_wrong_tracer_costs_traces_and_nothing_else(wrong: dict[str, str]) -> None:
+    settings = settings_from_environment(SIDECAR | wrong, is_gateway=False)
+    assert "tracing" not in json.loads(bootstrap_from_settings(settings))
+    (remark,) = settings.traced.remarks
+    assert max(wrong, key=len) in remark
+    assert remark.endswith("; this proxy sends no traces until it is right")
+
+
 def test_a_gateway_needs_no_settings() -> None:
     settings = settings_from_environment({}, is_gateway=True)
     assert settings.ads.address == "127.0.0.1:18001"
