@@ -96,6 +96,8 @@ struct Told<'a> {
     denied_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
     /// Kind and id of each plugin that the request met.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     met: Vec<(&'static str, &'a str)>,
@@ -118,6 +120,7 @@ impl Filter {
                 .filter(|_| !self.who.is_anonymous),
             denied_by: self.denied_by,
             reason: recorded.reason.as_deref(),
+            trace: self.told.traces.whole(),
             met: recorded.met.iter().map(|instance| (instance.kind, &*instance.id)).collect(),
         };
         if let Ok(text) = serde_json::to_string(&told) {
@@ -172,6 +175,15 @@ mod tests {
         assert_eq!((passed.get("reason"), passed.get("denied_by")), (None, None));
         let lost = note(&wanted(json!({})), Fake::request("GET", "/elsewhere", &[])).unwrap();
         assert_eq!((lost.get("route"), &lost["reason"]), (None, &json!("no Route matched with those values")));
+    }
+
+    #[test]
+    fn a_trace_is_told_whatever_its_headers() {
+        let config = crate::plugins::zipkin::tests::config(json!({}));
+        let traced = wanted(plugins(&[("zipkin", config)]));
+        let headers = [("x-b3-traceid", "00000000000000ab"), ("x-b3-spanid", "00000000000000cd")];
+        let found = note(&traced, Fake::request("GET", "/s", &headers)).unwrap();
+        assert_eq!(found["trace"], "000000000000000000000000000000ab");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::request::{Request, names_host, told_host};
 use crate::router::PathPattern;
 use crate::tables::{Compat, Route, World};
 use crate::text::decimal;
+use crate::tracing::told::TraceIds;
 use std::borrow::Cow;
 
 /// Kong's `lua_max_req_headers` and `lua_max_uri_args`.
@@ -24,6 +25,7 @@ pub struct Told {
     pub lacks_endpoint: bool,
     /// As correlation-id knows the request.
     pub correlation_id: Option<crate::text::Text>,
+    pub traces: TraceIds,
 }
 
 /// The way on that was chosen for a request.

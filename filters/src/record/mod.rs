@@ -12,6 +12,7 @@ use crate::tables::{Compat, Consumer, Entities};
 use arrival::Arrival;
 use json::{Value, push_grouped, push_member, push_name, push_number, push_text};
 use secrets::Secrets;
+use crate::tracing::told::TraceIds;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -281,9 +282,23 @@ fn push_rest(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
         push_text(out, id);
     }
     if !is_old {
+        push_traces(out, &ended.told.traces);
         out.extend_from_slice(if ended.by_service { b",\"source\":\"upstream\"," } else { b",\"source\":\"kong\"," });
         push_member(out, "workspace", WORKSPACE.as_bytes());
         out.push(b',');
         push_member(out, "workspace_name", WORKSPACE_NAME.as_bytes());
     }
+}
+
+fn push_traces(out: &mut Vec<u8>, traces: &TraceIds) {
+    if traces.is_empty() {
+        return;
+    }
+    out.push(b',');
+    push_name(out, "trace_id");
+    for (place, (format, id)) in traces.each().enumerate() {
+        out.push(if place == 0 { b'{' } else { b',' });
+        push_member(out, format, &id);
+    }
+    out.push(b'}');
 }

@@ -68,7 +68,7 @@ pub fn inject(format: Format, sent: &Sent, changes: &mut Changes) {
 
 impl Sent {
     /// As many bytes of it as the request had, where the format allows; else as many as the format has first.
-    fn trace_in(&self, format: Format) -> &[u8] {
+    pub(super) fn trace_in(&self, format: Format) -> &[u8] {
         let is_short = match format {
             Format::B3 | Format::B3Single | Format::Jaeger | Format::Instana => self.size == Some(8),
             Format::Ot => self.size != Some(16),
@@ -79,7 +79,7 @@ impl Sent {
     }
 }
 
-fn last_half(trace: &TraceId) -> u64 {
+pub(super) fn last_half(trace: &TraceId) -> u64 {
     let mut half: SpanId = [0; 8];
     half.copy_from_slice(&trace[8..]);
     u64::from_be_bytes(half)

@@ -6,6 +6,7 @@ pub mod inject;
 pub mod kept;
 pub mod otlp;
 pub mod propagation;
+pub mod told;
 #[cfg(test)]
 mod tests;
 

@@ -62,6 +62,7 @@ impl Propagation {
                 Written::Preserved(_) => told.format.unwrap_or(self.default_format),
             };
             inject(format, sent, exchange.upstream);
+            exchange.told.traces.add(format, sent);
         }
     }
 }

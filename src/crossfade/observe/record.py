@@ -15,6 +15,7 @@ from crossfade.envoy.telemetry.received import told_in
 _ABSENT: Final = "-"
 _LONGEST: Final = 512
 _TRACE_PARTS: Final = 4
+_TRACE_DIGITS: Final = 32
 _NANOSECONDS: Final = 1e9
 
 
@@ -30,6 +31,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
     or the gateway; `target` whom it was sent to, where that is known. `began_s` is since 1970.
 
     `route` is the id of Kong's route, in a mesh the name of Envoy's. `local` is the address that was called.
+    `trace` has 32 digits.
     """
 
     began_s: float
@@ -79,6 +81,7 @@ class _Note(Struct, frozen=True):
     consumer: str = ""
     denied_by: str = ""
     reason: str = ""
+    trace: str = ""
     met: tuple[Met, ...] = ()
 
 
@@ -116,7 +119,7 @@ def record_from(text: bytes, node: str) -> Record:
         cluster=get("cluster", ""),
         request_id=get("request_id", ""),
         kong_id=note.id if note else get("kong_id", ""),
-        trace=told.trace or _trace_id(get("trace", "")),
+        trace=told.trace or (note.trace if note else "") or _trace_id(get("trace", "")),
         route=note.route if note else get("route", ""),
         consumer=note.consumer if note else "",
         denied_by=note.denied_by if note else "",
@@ -143,6 +146,11 @@ def _number(text: str) -> int:
 def _trace_id(traceparent: str) -> str:
     parts = traceparent.split("-")
     return parts[1] if len(parts) >= _TRACE_PARTS else ""
+
+
+def whole_trace(text: str) -> str:
+    """As records have it, where the text is a trace's id in a short form."""
+    return text.zfill(_TRACE_DIGITS) if len(text) == _TRACE_DIGITS // 2 else text
 
 
 class Wanted(Struct, frozen=True):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from crossfade.envoy.telemetry.received import logs_in
-from crossfade.observe.record import Complete, Record, Wanted, record_from
+from crossfade.observe.record import Complete, Record, Wanted, record_from, whole_trace
 from crossfade.observe.ring import Kept, Ring
 
 MOST_BYTES_A_SECOND: Final = 4 << 20
@@ -110,7 +110,7 @@ class Records:
 
     def with_any_of(self, ids: Sequence[str]) -> list[Record]:
         """Those with one of these as an id of theirs, by when they began; the newest where they are very many."""
-        wanted, found = frozenset(ids), []
+        wanted, found = frozenset((*ids, *map(whole_trace, ids))), []
         for kept in self.ring.holding(wanted):
             record = self._readable(kept)
             if record is not None and record.ids & wanted:

@@ -9,6 +9,8 @@ MOST_BYTES: Final = 32 << 20
 OLDEST_S: Final = 15 * 60.0
 # Of an entry besides its text: the objects of Python.
 _OVERHEAD_BYTES: Final = 200
+_TRACE_DIGITS: Final = 32
+_DIGITS: Final = frozenset("0123456789abcdef")
 
 
 class Kept(NamedTuple):
@@ -41,9 +43,9 @@ class Ring:
         self._drop_old()
 
     def holding(self, words: Collection[str]) -> Iterator[Kept]:
-        """Those with any of the words somewhere in them, the newest first."""
+        """Those with any of the words in them, also as the bytes of a trace's id; the newest first."""
         self._drop_old()
-        sought = [word.encode() for word in words]
+        sought = [form for word in words for form in _forms(word)]
         return (one for one in reversed(tuple(self._kept)) if any(word in one.text for word in sought))
 
     def _drop_old(self) -> None:
@@ -53,3 +55,9 @@ class Ring:
 
     def _drop(self) -> None:
         self.size_bytes -= len(self._kept.popleft().text) + _OVERHEAD_BYTES
+
+
+def _forms(word: str) -> Iterator[bytes]:
+    yield word.encode()
+    if len(word) == _TRACE_DIGITS and not set(word) - _DIGITS:
+        yield bytes.fromhex(word)

@@ -5,11 +5,11 @@ import json
 from crossfade.envoy.proto import logs_service_v1
 
 
-def call(*logs: dict[str, str], began_s: float = 1_000.5) -> bytes:
+def call(*logs: dict[str, str], began_s: float = 1_000.5, trace: str = "") -> bytes:
     message = logs_service_v1.ExportLogsServiceRequest()
     scope = message.resource_logs.add().scope_logs.add()
     for texts in logs:
-        log = scope.log_records.add(time_unix_nano=round(began_s * 1e9))
+        log = scope.log_records.add(time_unix_nano=round(began_s * 1e9), trace_id=bytes.fromhex(trace))
         for key, text in texts.items():
             log.attributes.add(key=key).value.string_value = text
     return message.SerializeToString()

@@ -35,6 +35,17 @@ def test_a_request_is_found_by_any_of_its_ids_in_the_order_of_its_hops(records: 
     assert records.with_any_of(["nothing-of-the-kind"]) == []
 
 
+@pytest.mark.parametrize("asked", ["000000000000000000000000000000ff", "00000000000000ff"])
+def test_a_trace_is_found_in_short_and_whole(records: Records, asked: str) -> None:
+    whole = "000000000000000000000000000000ff"
+    records.receive("gw", call(gateway_log(trace=whole), began_s=1))
+    records.receive("dj", call(log(), began_s=2, trace=whole))
+    records.receive("jazz", call(log(trace=f"00-{whole}-01-01"), began_s=3))
+    assert [(one.node, one.trace) for one in records.with_any_of([asked])] == [
+        (f"prod/{node}", whole) for node in ("gw", "dj", "jazz")
+    ]
+
+
 def test_of_an_id_that_clients_repeat_the_newest_are_found(records: Records) -> None:
     for number in range(MOST_FOUND + 10):
         records.receive("dj", call(log(request_id="the-same-id"), began_s=number))

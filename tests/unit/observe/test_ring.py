@@ -23,6 +23,14 @@ def test_the_newest_come_first() -> None:
     assert texts(ring, "c") == []
 
 
+def test_a_traces_id_is_found_also_where_it_stands_as_bytes() -> None:
+    ring, trace = Ring(Clock()), "0af7651916cd43dd8448eb211c80319c"
+    for text in (b"\x01" + bytes.fromhex(trace), trace.encode(), b"neither"):
+        ring.add("p", text)
+    assert texts(ring, trace) == [trace.encode(), b"\x01" + bytes.fromhex(trace)]
+    assert texts(ring, trace[:30] + "zz", trace[1:]) == [trace.encode()]
+
+
 def test_number_age_and_bytes_are_bounded() -> None:
     clock = Clock()
     few = Ring(clock, most=2)
