@@ -21,6 +21,7 @@ PAGES = (
     "docs/how-to/behind-a-load-balancer.md",
     "docs/how-to/certificates.md",
     "docs/how-to/check-manifests.md",
+    "docs/how-to/cloudwatch-and-x-ray.md",
     "docs/how-to/explain-a-request.md",
     "docs/how-to/migrate-from-kong.md",
     "docs/how-to/prometheus-and-grafana.md",

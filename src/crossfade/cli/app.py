@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "top": Command("top", "show rates, success and refusals of routes, nodes and consumers"),
     "graph": Command("graph", "show who calls whom in the mesh, as declared and as counted"),
     "tap": Command("tap", "show requests as they happen, who answered them and why"),
+    "emf": Command("emf", "write what proxies count as metrics of CloudWatch"),
     "migrate": Command("migrate", "say what a Kong configuration becomes here, and convert decK files"),
     "doctor": Command("doctor", "say what this machine lacks, and the command that gives it"),
     "completion": Command("completion", "print a script that completes commands and options in your shell"),

@@ -15,7 +15,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "--kubeconfig",
         metavar="FILE",
         type=Path,
-        help="default: $KUBECONFIG, else the embedded cluster that runs, else ~/.kube/config",
+        help="default: $KUBECONFIG, else the embedded cluster that runs, else ~/.kube/config, else the pod's own",
     )
     parser.add_argument("-n", "--namespace", metavar="NS", help="default: the kubeconfig's")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="those of all namespaces")
@@ -23,23 +23,30 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
 
 def cluster_config(arguments: argparse.Namespace) -> "ClusterConfig":
     """Raises ConfigError."""
-    from crossfade.cli.local import DEFAULT_DATA_DIR
     from crossfade_kube.errors import ConfigError
-    from crossfade_kube.kubeconfig import load_kubeconfig
-    from crossfade_local.data_dir import DataDir
+    from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 
     given: Path | None = arguments.kubeconfig
     if given is None and (listed := os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]):
         given = Path(listed)
-    embedded, usual = DataDir(DEFAULT_DATA_DIR), Path("~/.kube/config").expanduser()
-    if given is None and embedded.is_held() and embedded.kubeconfig.exists():
-        given = embedded.kubeconfig
-    if given is None and not usual.exists():
+    if given is not None:
+        return load_kubeconfig(given)
+    usual = Path("~/.kube/config").expanduser()
+    if not usual.exists() and "KUBERNETES_SERVICE_HOST" in os.environ:
+        return in_cluster_config(os.environ)
+    # An image for pods does not have the embedded cluster.
+    from crossfade.cli.local import DEFAULT_DATA_DIR
+    from crossfade_local.data_dir import DataDir
+
+    embedded = DataDir(DEFAULT_DATA_DIR)
+    if embedded.is_held() and embedded.kubeconfig.exists():
+        return load_kubeconfig(embedded.kubeconfig)
+    if not usual.exists():
         raise ConfigError(
             "there is no cluster to ask\n"
             "hint: give --kubeconfig FILE, or --status URL of a gateway alone; `crossfade up` starts a cluster"
         )
-    return load_kubeconfig(given or usual)
+    return load_kubeconfig(usual)
 
 
 def namespaces_of(arguments: argparse.Namespace, config: "ClusterConfig") -> Sequence[str]:

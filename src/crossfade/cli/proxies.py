@@ -50,7 +50,9 @@ def add_status_option(parser: argparse.ArgumentParser) -> None:
 
 def add_window_options(parser: argparse.ArgumentParser) -> None:
     span = parser.add_mutually_exclusive_group()
-    span.add_argument("--window", metavar="TIME", type=_time, default=_WINDOW_S, help="like 30s or 1m; default: 10s")
+    span.add_argument(
+        "--window", metavar="TIME", type=time_option, default=_WINDOW_S, help="like 30s or 1m; default: 10s"
+    )
     span.add_argument("--total", action="store_true", help="all since the proxies' start, as numbers of requests")
 
 
@@ -63,7 +65,7 @@ def misused(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def _time(text: str) -> float:
+def time_option(text: str) -> float:
     match = _TIME.fullmatch(text)
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if not _SHORTEST_S <= seconds <= _LONGEST_S:

@@ -48,13 +48,13 @@ def test_those_that_fail_alike_stand_on_one_line(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(("text", "seconds"), [("10s", 10), ("500ms", 0.5), ("1m", 60), ("1.5m", 90), ("24h", 86_400)])
 def test_windows_have_units(text: str, seconds: float) -> None:
-    assert proxies._time(text) == seconds
+    assert proxies.time_option(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "0s", "499ms", "25h", "-1s", "1e3s", "٣s", "999999h"])
 def test_other_windows_are_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
-        proxies._time(text)
+        proxies.time_option(text)
 
 
 def test_options_that_speak_against_each_other_are_refused() -> None:
