@@ -9,10 +9,10 @@ mod tests;
 use crate::ended::Ended;
 use crate::stream::Attribute;
 use crate::tables::{Compat, Consumer, Entities};
+use crate::tracing::told::TraceIds;
 use arrival::Arrival;
 use json::{Value, push_grouped, push_member, push_name, push_number, push_text};
 use secrets::Secrets;
-use crate::tracing::told::TraceIds;
 use std::borrow::Cow;
 use std::time::Duration;
 

@@ -180,14 +180,12 @@ fn an_id_that_a_plugin_gives_is_told() {
 #[test]
 fn ids_of_traces_are_told_by_their_formats() {
     let path = path();
-    let spread = json!({"extract": ["b3"], "inject": ["preserve", "w3c", "datadog"], "clear": null, "default_format": "b3"});
+    let spread =
+        json!({"extract": ["b3"], "inject": ["preserve", "w3c", "datadog"], "clear": null, "default_format": "b3"});
     let zipkin = ("zipkin", crate::plugins::zipkin::tests::config(json!({"propagation": spread})));
     let headers = [("x-b3-traceid", "00000000000000ff"), ("x-b3-spanid", "00000000000000cd"), ("x-b3-sampled", "0")];
     for (settings, expected) in [
-        (
-            json!({}),
-            json!({"b3": "00000000000000ff", "w3c": "000000000000000000000000000000ff", "datadog": "255"}),
-        ),
+        (json!({}), json!({"b3": "00000000000000ff", "w3c": "000000000000000000000000000000ff", "datadog": "255"})),
         (json!({"compat": "kong-2.1"}), Value::Null),
     ] {
         let state = logged(&path, std::slice::from_ref(&zipkin), json!({}), json!({"settings": settings}));

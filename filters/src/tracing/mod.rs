@@ -6,9 +6,9 @@ pub mod inject;
 pub mod kept;
 pub mod otlp;
 pub mod propagation;
-pub mod told;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use crate::error::ConfigError;
 use crate::plugins::checks;

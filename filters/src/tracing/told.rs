@@ -101,8 +101,7 @@ mod tests {
         ];
         all.into_iter().for_each(|format| ids.add(format, &sent((1 << 64) + 255, None)));
         let (long, short) = ("000000000000000100000000000000ff", "00000000000000ff");
-        let found: Vec<_> =
-            ids.each().map(|(name, text)| (name, String::from_utf8(text.to_vec()).unwrap())).collect();
+        let found: Vec<_> = ids.each().map(|(name, text)| (name, String::from_utf8(text.to_vec()).unwrap())).collect();
         let expected = [
             ("w3c", long),
             ("b3", long),
