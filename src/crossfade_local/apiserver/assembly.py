@@ -21,8 +21,8 @@ from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
 class Assembly:
     """Everything that has to be closed in the end."""
 
-    def __init__(self, database: Path | None, pki: Pki, kubelet_socket: Path | None) -> None:
-        self.storage = Storage(Database(database))
+    def __init__(self, database: Database, pki: Pki, kubelet_socket: Path | None) -> None:
+        self.storage = Storage(database)
         self.registry = Registry(BuiltinTypes.load())
         self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
         self.webhooks = WebhookCaller(self.storage, self.registry)

@@ -15,7 +15,7 @@ from crossfade_local.apiserver.connections import Connections
 from crossfade_local.apiserver.dispatch import Dispatcher, denied
 from crossfade_local.apiserver.security.authentication import authenticate, impersonated
 from crossfade_local.apiserver.security.pki import Pki
-from crossfade_local.apiserver.state.storage import NotWritten
+from crossfade_local.apiserver.state.storage import NotWritten, TooLarge
 from crossfade_local.apiserver.wire import status
 from crossfade_local.apiserver.wire.answers import (
     Answer,
@@ -102,8 +102,8 @@ class HttpServer:
             return _failed(
                 StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_LARGEST_BODY}"), call
             )
-        except NotWritten as error:
-            return _failed(status.internal(str(error)), call)
+        except (NotWritten, TooLarge) as error:
+            return _failed(status.plain_error(str(error)), call)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:

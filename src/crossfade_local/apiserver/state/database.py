@@ -1,21 +1,16 @@
 """The SQLite file behind the storage: one table of objects and the newest revision.
 
-WAL with `synchronous=NORMAL`: no acknowledged write is lost when the process is killed; a power cut may lose the last
-commits but never corrupts the file. It holds Secrets: only its owner may read it.
+In WAL mode no acknowledged write is lost when the process is killed, and nothing ever corrupts the file. Whether a
+power cut may take the last commits is the choice of who opens it. It holds Secrets: only its owner may read it.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS objects (
-  bucket TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (bucket, namespace, name)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-"""
+from crossfade_local.apiserver.state.format import connect, damage_named, make_tables, open_state
+
 _PUT: Final = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM objects WHERE bucket = ? AND namespace = ? AND name = ?"
 _REVISION: Final = "INSERT OR REPLACE INTO facts VALUES ('revision', ?)"
@@ -24,24 +19,36 @@ Change = tuple[int, bytes] | None
 """Revision and encoded object, or None for a removal."""
 
 
+class Synchronous(Enum):
+    """How far a commit has got when it is acknowledged; SQLite's own words."""
+
+    NORMAL = "normal"
+    """With the system: it survives the death of any process, and is on the disk within moments."""
+    FULL = "full"
+    """On the disk: it survives a power cut, for the price of waiting for the disk."""
+
+
 class Database:
     """An open file. Used from one thread."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open or make the file; None keeps everything in memory (for tests)."""
-        if path is not None:
-            # SQLite gives its companion files the same mode.
-            path.touch(mode=0o600)
-            path.chmod(0o600)
-        self._connection: Final = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
-        row = self._connection.execute("SELECT value FROM facts WHERE key = 'revision'").fetchone()
+    def __init__(self, path: Path | None, *, synchronous: Synchronous = Synchronous.NORMAL) -> None:
+        """Open or make the file; None keeps everything in memory (for tests). Raises UnusableStateError."""
+        self._path = path or Path(":memory:")
+        if path is None:
+            self._connection = connect(":memory:")
+            make_tables(self._connection)
+        else:
+            self._connection = open_state(path)
+        with damage_named(self._path):
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute(f"PRAGMA synchronous={synchronous.value}")
+            row = self._connection.execute("SELECT value FROM facts WHERE key = 'revision'").fetchone()
         self.revision: Final[int] = row[0] if row else 0
 
     def load(self) -> Iterator[tuple[str, str, str, int, bytes]]:
-        yield from self._connection.execute("SELECT bucket, namespace, name, revision, data FROM objects")
+        """Raises UnusableStateError."""
+        with damage_named(self._path):
+            yield from self._connection.execute("SELECT bucket, namespace, name, revision, data FROM objects")
 
     def write(self, revision: int, changes: Mapping[tuple[str, str, str], Change]) -> None:
         """Commit changes, keyed by (bucket, namespace, name), together with the newest revision: all or nothing."""

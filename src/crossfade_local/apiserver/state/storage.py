@@ -9,14 +9,16 @@ import bisect
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.database import Change, Database
+from crossfade_local.apiserver.state.format import UnusableStateError
+from crossfade_local.apiserver.state.sizes import is_too_large
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,21 @@ class NotWritten(Exception):  # noqa: N818 - it is an outcome, not a fault of th
         super().__init__(f"the cluster's state cannot be written: {problem}")
 
 
+class TooLarge(Exception):  # noqa: N818 - it is an outcome, not a fault
+    """The object is larger than a store of Kubernetes takes; nothing changed."""
+
+    def __init__(self) -> None:
+        super().__init__("etcdserver: request is too large")
+
+
+class Replacement(NamedTuple):
+    """`obj` takes the place of the version that was read."""
+
+    bucket: str
+    before: Stored
+    obj: JsonObject
+
+
 class _Bucket:
     """The objects of one resource, sorted by key, and their recent changes."""
 
@@ -116,7 +133,11 @@ class Storage:
         self._refused = ""
         self._listeners: list[Callable[[str, Event], None]] = []
         for bucket, namespace, name, revision, raw in database.load():
-            self._bucket(bucket).put(Stored((namespace, name), revision, orjson.loads(raw), raw))
+            try:
+                self._bucket(bucket).put(Stored((namespace, name), revision, orjson.loads(raw), raw))
+            except ValueError as error:
+                problem = f"{bucket} {namespace}/{name} is damaged ({error}); put back a back-up"
+                raise UnusableStateError(problem) from error
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -197,16 +218,31 @@ class Storage:
     # -- writing -------------------------------------------------------------------------------------------------
 
     async def create(self, bucket: str, namespace: str, name: str, obj: JsonObject) -> Stored:
-        """Store a new object; raises Conflict if the name is taken, NotWritten."""
+        """Store a new object; raises Conflict if the name is taken, TooLarge, NotWritten."""
         current = self.get(bucket, namespace, name)
         if current is not None:
             raise Conflict(current)
-        return await self._write(bucket, ADDED, None, _stored((namespace, name), self.revision + 1, obj))
+        return await self._write(bucket, ADDED, None, self._fitting(bucket, (namespace, name), obj))
 
     async def update(self, bucket: str, before: Stored, obj: JsonObject) -> Stored:
-        """Replace the version that was read; raises Conflict if it is no longer the current one, NotWritten."""
+        """Replace the version that was read; raises Conflict if it is not the current one, TooLarge, NotWritten."""
         current = self._current(bucket, before)
-        return await self._write(bucket, MODIFIED, current, _stored(before.key, self.revision + 1, obj))
+        return await self._write(bucket, MODIFIED, current, self._fitting(bucket, before.key, obj))
+
+    async def update_all(self, replacements: Sequence[Replacement]) -> None:
+        """All of them or none, each object once; raises Conflict, NotWritten."""
+        events: list[tuple[str, Event]] = []
+        changes: dict[tuple[str, str, str], Change] = {}
+        for revision, (bucket, read, obj) in enumerate(replacements, self.revision + 1):
+            current = self._current(bucket, read)
+            after = _stored(read.key, revision, obj)
+            events.append((bucket, Event(MODIFIED, revision, current, after)))
+            changes[(bucket, *read.key)] = (revision, after.raw)
+        if events:
+            self._commit(self.revision + len(events), changes)
+            for bucket, event in events:
+                self._remember(bucket, event)
+        await asyncio.sleep(0)
 
     async def delete(self, bucket: str, before: Stored, last: JsonObject | None = None) -> Stored:
         """Remove the version that was read; raises Conflict, NotWritten.
@@ -240,17 +276,26 @@ class Storage:
     async def _write(self, bucket: str, kind: str, before: Stored | None, after: Stored) -> Stored:
         event = Event(kind, after.revision, before, after)
         change = None if kind == DELETED else (after.revision, after.raw)
-        try:
-            self._database.write(after.revision, {(bucket, *after.key): change})
-        except sqlite3.Error as error:
-            self._note(str(error))
-            raise NotWritten(str(error)) from error
-        self._note("")
-        self.revision = after.revision
+        self._commit(after.revision, {(bucket, *after.key): change})
         self._remember(bucket, event)
         # Some callers write in long loops: the others get a turn.
         await asyncio.sleep(0)
         return after
+
+    def _fitting(self, bucket: str, key: Key, obj: JsonObject) -> Stored:
+        after = _stored(key, self.revision + 1, obj)
+        if is_too_large(bucket, obj, after.raw):
+            raise TooLarge
+        return after
+
+    def _commit(self, revision: int, changes: dict[tuple[str, str, str], Change]) -> None:
+        try:
+            self._database.write(revision, changes)
+        except sqlite3.Error as error:
+            self._note(str(error))
+            raise NotWritten(str(error)) from error
+        self._note("")
+        self.revision = revision
 
     def _remember(self, bucket: str, event: Event) -> None:
         place = self._bucket(bucket)

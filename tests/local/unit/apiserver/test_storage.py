@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade_local.apiserver.state.database import Database
-from crossfade_local.apiserver.state.storage import Conflict, Expired, NotWritten, Storage
+from crossfade_local.apiserver.state.storage import Conflict, Event, Expired, NotWritten, Replacement, Storage
 from tests.support.filling_disk import FillingDisk
 
 BUCKET = "/configmaps"
@@ -131,3 +131,27 @@ async def test_writes_go_on_when_the_disk_takes_them_again(tmp_path: Path) -> No
     again = Storage(Database(tmp_path / "state.db"))
     assert (_content(again), again.revision) == ({"a": "0"}, stored.revision)
     again.close()
+
+
+async def test_many_replacements_are_one_write(tmp_path: Path) -> None:
+    storage = Storage(Database(tmp_path / "state.db"))
+    first, second = [await storage.create(BUCKET, "ns", name, _object(name)) for name in "ab"]
+    told: list[Event] = []
+    storage.listen(BUCKET, told.append)
+    await storage.update_all([Replacement(BUCKET, one, _object(one.key[1], 1)) for one in (first, second)])
+    assert (_content(storage), storage.revision) == ({"a": "1", "b": "1"}, 4)
+    assert [(event.type, event.revision, event.before) for event in told] == [
+        ("MODIFIED", 3, first),
+        ("MODIFIED", 4, second),
+    ]
+    with pytest.raises(Conflict):
+        await storage.update_all([Replacement(BUCKET, one, _object("x")) for one in (first, second)])
+    disk = FillingDisk(tmp_path / "state.db")
+    disk.fill()
+    current = [storage.get(BUCKET, "ns", name) for name in "ab"]
+    with pytest.raises(NotWritten):
+        await storage.update_all([Replacement(BUCKET, one, _object("x")) for one in current if one])
+    disk.close()
+    assert (_content(storage), storage.revision, len(told)) == ({"a": "1", "b": "1"}, 4, 2)
+    await storage.update_all([])
+    storage.close()

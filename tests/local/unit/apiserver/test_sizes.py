@@ -1,0 +1,53 @@
+"""What is too large for a store of Kubernetes: etcd's limit, on what Kubernetes would send it."""
+
+import base64
+import os
+from typing import Any
+
+import orjson
+import pytest
+
+from crossfade_local.apiserver.state.database import Database
+from crossfade_local.apiserver.state.sizes import is_too_large
+from crossfade_local.apiserver.state.storage import Storage, TooLarge
+
+MIB = 1024 * 1024
+
+
+def config_map(text: str) -> dict[str, Any]:
+    return {"metadata": {"name": "a"}, "data": {"key": text}}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "obj", "too_large"),
+    [
+        ("example.com/things", {"spec": {"text": "x" * MIB}}, False),
+        ("example.com/things", {"spec": {"text": "x" * (3 * MIB // 2)}}, True),
+        # Twice as long in JSON, which only custom resources are stored in.
+        ("example.com/things", {"spec": {"text": "\n" * MIB}}, True),
+        ("/configmaps", config_map("\n" * MIB), False),
+        ("/configmaps", config_map("x" * (3 * MIB // 2)), True),
+        ("/configmaps", {"metadata": {"annotations": {"x" * (MIB * 3 // 2): ""}}}, True),
+        ("/secrets", {"data": {"key": base64.b64encode(os.urandom(5 * MIB // 4)).decode()}}, False),
+        ("/secrets", {"data": {"key": base64.b64encode(os.urandom(7 * MIB // 4)).decode()}}, True),
+        ("/pods", {"metadata": {"managedFields": [{"fieldsV1": {"f:x": {"y" * 2 * MIB: {}}}}]}}, True),
+        ("discovery.k8s.io/endpointslices", {"endpoints": [{"conditions": {"ready": True}}] * 40_000}, False),
+    ],
+)
+def test_limit(bucket: str, obj: dict[str, Any], too_large: bool) -> None:
+    assert is_too_large(bucket, obj, orjson.dumps(obj)) is too_large
+
+
+async def test_store_refuses_and_stays_as_it_was() -> None:
+    storage = Storage(Database(None))
+    kept = await storage.create("/configmaps", "ns", "a", config_map("x"))
+    for write in (
+        storage.create("/configmaps", "ns", "b", config_map("x" * 2 * MIB)),
+        storage.update("/configmaps", kept, config_map("x" * 2 * MIB)),
+    ):
+        with pytest.raises(TooLarge, match="etcdserver: request is too large"):
+            await write
+    assert (storage.revision, storage.count("/configmaps")) == (kept.revision, 1)
+    # What is there already can always be removed.
+    await storage.delete("/configmaps", kept)
+    storage.close()
