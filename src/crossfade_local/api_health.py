@@ -3,20 +3,28 @@
 import http.client
 import ssl
 from pathlib import Path
+from typing import Final
+
+_LONGEST_TEXT: Final = 4096
 
 
-def api_answers(port: int, *, authority: Path, within_s: float) -> bool:
-    """True if it says it is ready. `authority` is the certificate that must have signed the server's.
+def api_state(port: int, *, authority: Path, within_s: float, host: str = "127.0.0.1") -> str | None:
+    """What the server says is wrong with it, empty when it is ready; None when there is no answer.
 
-    `within_s` holds for each step (connection, handshake, answer), so all may take a little longer.
+    `authority` is the certificate that must have signed the server's. `within_s` holds for each step (connection,
+    handshake, answer), so all may take a little longer.
     """
     try:
         context = ssl.create_default_context(cafile=str(authority))
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=within_s, context=context)
+        connection = http.client.HTTPSConnection(host, port, timeout=within_s, context=context)
         try:
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
+            answer = connection.getresponse()
+            text = answer.read(_LONGEST_TEXT).decode(errors="replace")
         finally:
             connection.close()
     except (OSError, http.client.HTTPException):
-        return False
+        return None
+    if answer.status == http.HTTPStatus.OK:
+        return ""
+    return text.removeprefix("[-]state failed: ").strip() or f"it answers {answer.status}"

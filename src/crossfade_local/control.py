@@ -11,6 +11,8 @@ import orjson
 
 from crossfade_kube.meta import JsonObject
 
+HEARTBEAT_S: Final = 1.0
+"""How often a node says that it is alive."""
 _MAX_MESSAGE: Final = 65_536
 
 

@@ -32,6 +32,7 @@ class DataDir:
         self.root = root.expanduser().absolute()
         self.run = self.root / "run"
         self.logs = self.root / "logs"
+        self.node_log = self.logs / "node.log"
         self.kubeconfig = self.root / "kubeconfig"
         self.volumes = self.root / "volumes"
         self.authority = self.root / "pki" / "ca.crt"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 import yaml
@@ -26,9 +26,11 @@ from crossfade_kube.reflector import Reflector
 from crossfade_kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
 from crossfade_local import catalogue, control, network
 from crossfade_local import namespaces as ns
+from crossfade_local.api_health import api_state
 from crossfade_local.data_dir import DataDir, read_json
 from crossfade_local.dns import DnsServer, Forwarder
 from crossfade_local.installer import Installer, InstallFailedError
+from crossfade_local.kept_api import KeptApiServer, UnusableStateError
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
@@ -43,9 +45,10 @@ from crossfade_local.service_table import ServiceEntry
 
 log = logging.getLogger(__name__)
 
-_API_URL: Final = f"https://{network.API_ADDRESS}:443"
-_RESTART_S: Final = 0.2
-_MAX_API_FAILURES: Final = 3
+_API_PORT: Final = 443
+_API_URL: Final = f"https://{network.API_ADDRESS}:{_API_PORT}"
+_ANSWER_S: Final = 5.0
+_STATUS_RETRY_S: Final = 5.0
 _ACCOUNT_TRIES: Final = 250
 _ACCOUNT_POLL_S: Final = 0.02
 _LOOPBACK: Final = "127.0.0.1"
@@ -68,6 +71,12 @@ class Uplink:
     def tell(self, op: str, text: str = "") -> None:
         with contextlib.suppress(OSError):
             control.send(self._end, {"op": op, "text": text})
+
+    async def beat(self) -> NoReturn:
+        """Until cancelled: tells `up` that this process is not stuck."""
+        while True:
+            self.tell("alive")
+            await asyncio.sleep(control.HEARTBEAT_S)
 
     async def open_port(self, port: int) -> Listening:
         """A listener on the machine's 127.0.0.1. Raises OSError."""
@@ -111,6 +120,7 @@ class Node:
     async def run(self) -> None:
         """Until `up` asks for the end."""
         self._uplink.start()
+        beating = asyncio.create_task(self._uplink.beat(), name="heartbeat")
         network.prepare_node(self._links)
         view = self._make_view()
         async with asyncio.TaskGroup() as tasks:
@@ -121,7 +131,7 @@ class Node:
                 await self._start_parts(tasks, view)
                 await self._await_accounts()
                 await self._install()
-                await asyncio.Event().wait()
+                await beating
 
     async def _end_when_asked(self) -> None:
         await self._uplink.stopped.wait()
@@ -129,39 +139,38 @@ class Node:
         os._exit(0)
 
     async def _start_api(self, tasks: asyncio.TaskGroup) -> None:
-        answering = asyncio.Event()
-        tasks.create_task(self._keep_api(answering), name="api server")
-        await answering.wait()
+        server = KeptApiServer(
+            self._api_command(),
+            descriptors=[self._settings.api_descriptor],
+            ask=self._api_answers,
+            tell=lambda text: self._uplink.tell("problem", text),
+            log_file=self._directory.node_log,
+        )
+        tasks.create_task(self._keep_api(server), name="api server")
+        await server.answering.wait()
         self._point_kubeconfig()
         self._uplink.tell("progress", f"API server answers; kubeconfig: {self._directory.kubeconfig}")
 
-    async def _keep_api(self, answering: asyncio.Event) -> None:
-        descriptor = self._settings.api_descriptor
-        command = [
+    async def _keep_api(self, server: KeptApiServer) -> None:
+        try:
+            await server.run()
+        except UnusableStateError as error:
+            self._uplink.tell("fatal", str(error))
+            # Nothing of the cluster can go on without its state.
+            os._exit(1)
+
+    def _api_command(self) -> list[str]:
+        return [
             sys.executable, "-m", "crossfade_local.apiserver",
-            "--data-dir", str(self._directory.root), "--fd", str(descriptor),
-            "--listen", f"{network.API_ADDRESS}:443", "--kubelet-socket", str(self._directory.kubelet_socket),
+            "--data-dir", str(self._directory.root), "--fd", str(self._settings.api_descriptor),
+            "--listen", f"{network.API_ADDRESS}:{_API_PORT}", "--kubelet-socket", str(self._directory.kubelet_socket),
+            "--synchronous", self._settings.synchronous,
         ]  # fmt: skip
-        failures = 0
-        while True:
-            server = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, pass_fds=[descriptor]
-            )
-            assert server.stdout is not None
-            if (await server.stdout.readline()).strip() == b"ready":
-                answering.set()
-                failures = 0
-                code = await server.wait()
-                log.error("api.ended", extra={"fields": {"code": code}})
-            else:
-                code = await server.wait()
-                failures += 1
-                log.error("api.not_started", extra={"fields": {"code": code}})
-            if failures > _MAX_API_FAILURES:
-                self._uplink.tell("problem", f"the API server ends with code {code} whenever it is started")
-                # `up` knows what to do: end, or start a fresh node.
-                os._exit(1)
-            await asyncio.sleep(_RESTART_S)
+
+    def _api_answers(self) -> bool:
+        """A server that cannot write answers, too."""
+        authority = self._directory.authority
+        return api_state(_API_PORT, host=network.API_ADDRESS, authority=authority, within_s=_ANSWER_S) is not None
 
     def _config(self) -> ClusterConfig:
         return replace(load_kubeconfig(self._directory.kubeconfig), server=_API_URL)
@@ -266,20 +275,19 @@ class Node:
         self._write_status()
 
     def _write_status(self) -> None:
-        self._directory.write_status(
+        addresses = [
             {
-                "ready": self._ready,
-                "addresses": [
-                    {
-                        "service": str(NamespacedName(*key)),
-                        "ports": [
-                            {"port": port, "address": f"{_LOOPBACK}:{local}"} for port, local in sorted(ports.items())
-                        ],
-                    }
-                    for key, ports in sorted(self._balancer.addresses.items())
-                ],
+                "service": str(NamespacedName(*key)),
+                "ports": [{"port": port, "address": f"{_LOOPBACK}:{local}"} for port, local in sorted(ports.items())],
             }
-        )
+            for key, ports in sorted(self._balancer.addresses.items())
+        ]
+        try:
+            self._directory.write_status({"ready": self._ready, "addresses": addresses})
+        except OSError as error:
+            # A full disk: nothing ends for a file that can be written later.
+            log.warning("node.status_not_written", extra={"fields": {"reason": error}})
+            asyncio.get_running_loop().call_later(_STATUS_RETRY_S, self._write_status)
 
     async def _await_accounts(self) -> None:
         """Until the default service account exists, pods are refused."""

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 class NodeSettings(Struct, frozen=True, kw_only=True):
     """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver.
 
-    `images` names the user's catalogue.
+    `images` names the user's catalogue; `synchronous` is how durable a write is (normal, full).
     """
 
     data_dir: str
@@ -16,4 +16,5 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     resolver_descriptor: int | None = None
     images: str | None = None
     many_users: bool = True
+    synchronous: str = "normal"
     shared_user_env: dict[str, str] = field(default_factory=dict)

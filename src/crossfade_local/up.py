@@ -18,12 +18,14 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from crossfade_kube.backoff import Backoff
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.port_owner import port_owner
 from crossfade_local import control, host_ports, preflight
 from crossfade_local.catalogue import Catalogue, Image
-from crossfade_local.data_dir import DataDir, write_json
+from crossfade_local.data_dir import DataDir, UnusableDirectoryError, write_json
 from crossfade_local.host_ports import Listener
+from crossfade_local.last_words import last_words, log_end
 from crossfade_local.node_settings import NodeSettings
 
 API_PORT: Final = 6443
@@ -31,10 +33,13 @@ HTTP_PORT: Final = 8000
 HTTPS_PORT: Final = 8443
 _STOP_TIMEOUT_S: Final = 15.0
 _HEALTHY_AFTER_S: Final = 20.0
-_MAX_QUICK_FAILURES: Final = 5
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 30.0
+_FIRST_SIGN_S: Final = 60.0
+_SILENCE_S: Final = 15.0
 _RESOLVER_PORT: Final = 53
 _MAX_SOCKET_PATH: Final = 107
-_DELETED_POLL_S: Final = 2.0
+_POLL_S: Final = 2.0
 _LAST_STEPS_S: Final = 5.0
 _MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 
@@ -43,6 +48,7 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`None` ports were not asked for. `install` is applied once the API answers; its Deployments belong to ready.
 
     `images` is the user's catalogue, asked before `built_in_images`. `install_name` tells people what `install` is.
+    `synchronous` is how durable a write is: normal, or full.
     """
 
     data_dir: Path
@@ -53,11 +59,12 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     built_in_images: tuple[Image, ...] = ()
     install: tuple[JsonObject, ...] = ()
     install_name: str = ""
+    synchronous: str = "normal"
     shared_user: preflight.SharedUser = preflight.SharedUser()
 
 
 class ClusterFailedError(Exception):
-    """The node does not come up; the text says why, as far as it told, and where its log is."""
+    """The cluster cannot run however often it is started; the text says why and what to do."""
 
 
 Say = Callable[[str], None]
@@ -81,10 +88,19 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
             listeners = dict(_open_ports(settings, say))
             for listener in listeners.values():
                 stack.enter_context(listener.socket)
-            write_json(directory.built_in_images, {"items": msgspec.to_builtins(settings.built_in_images)})
-            write_json(directory.install, {"name": settings.install_name, "items": list(settings.install)})
-            directory.write_state(_state(settings, mode, listeners))
+            _write_inputs(directory, settings, _state(settings, mode, listeners))
             _Supervisor(directory, settings, mode, listeners, say=say, settled=settled).run()
+
+
+def _write_inputs(directory: DataDir, settings: UpSettings, state: JsonObject) -> None:
+    """What the node and other commands read. Raises UnusableDirectoryError."""
+    try:
+        write_json(directory.built_in_images, {"items": msgspec.to_builtins(settings.built_in_images)})
+        write_json(directory.install, {"name": settings.install_name, "items": list(settings.install)})
+        directory.write_state(state)
+    except OSError as error:
+        problem = f"cannot write to the data directory {directory.root}: {error.strerror}; make that possible first"
+        raise UnusableDirectoryError(problem) from error
 
 
 def _check_images(images: Path | None) -> None:
@@ -116,7 +132,7 @@ def _state(settings: UpSettings, mode: preflight.Mode, listeners: dict[str, List
 
 
 class _Supervisor:
-    """Starts the node again whenever it ends unasked, on the same sockets."""
+    """Starts the node again whenever it ends unasked or is stuck, on the same sockets, with growing pauses."""
 
     def __init__(
         self,
@@ -136,25 +152,51 @@ class _Supervisor:
         self._settled = settled
         self._identity = directory.identity()
         self._stopping = False
-        self._was_ready = False
-        self._problem = ""
+        self._fatal = ""
+        self._ever_ready = False
+        self._stuck = False
 
     def run(self) -> None:
-        failures = 0
+        """Until it is asked to end. Raises ClusterFailedError for what no other try can mend."""
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         with _signals_to_descriptor() as signals:
-            while not self._stopping:
-                started = time.monotonic()
-                self._was_ready = False
-                with self._start_node() as end:
-                    self._serve(end, signals)
+            while True:
+                started, since = time.monotonic(), log_end(self._directory.node_log)
+                problem = self._run_node(signals)
+                if self._fatal:
+                    raise ClusterFailedError(self._fatal)
                 if self._stopping:
                     return
-                failures = 0 if time.monotonic() - started > _HEALTHY_AFTER_S else failures + 1
-                if failures >= _MAX_QUICK_FAILURES or (failures and not self._ever_ready):
-                    raise ClusterFailedError(self._why())
-                self._say("the node ended unexpectedly: starting it again")
+                if time.monotonic() - started > _HEALTHY_AFTER_S:
+                    backoff.reset()
+                pause_s = backoff.next_s()
+                reason = problem or last_words(self._directory.node_log, since=since) or "it said nothing"
+                self._tell_end(reason, pause_s)
+                self._pause(signals, pause_s)
 
-    _ever_ready = False
+    def _run_node(self, signals: socket.socket) -> str:
+        """Why it could not run; empty when its log is to say."""
+        self._stuck = False
+        try:
+            with self._start_node() as end:
+                self._serve(end, signals)
+        except OSError as error:
+            return f"it cannot be started ({error})"
+        return f"it has not given a sign of life for {_SILENCE_S:g} s" if self._stuck else ""
+
+    def _tell_end(self, reason: str, pause_s: float) -> None:
+        later = f" in {pause_s:.0f} s" if pause_s >= 1 else ""
+        text = f"the node ended unexpectedly: {reason}; starting it again{later} (its log: {self._directory.node_log})"
+        self._say(text)
+        with contextlib.suppress(OSError), _open_log(self._directory.node_log) as log:
+            log.write(f"up: {text}\n".encode())
+
+    def _pause(self, signals: socket.socket, seconds: float) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(signals, selectors.EVENT_READ)
+            if selector.select(seconds):
+                signals.recv(64)
+                self._stopping = True
 
     @contextlib.contextmanager
     def _start_node(self) -> Iterator[socket.socket]:
@@ -162,7 +204,7 @@ class _Supervisor:
         resolver = _open_resolver()
         node = None
         try:
-            with theirs, _open_log(self._directory.logs / "node.log") as log:
+            with theirs, _open_log(self._directory.node_log) as log:
                 node = self._spawn(theirs, resolver, log.fileno())
             yield ours
         finally:
@@ -170,7 +212,7 @@ class _Supervisor:
             if resolver:
                 resolver.close()
             if node:
-                _end(node)
+                _end(node, patience_s=0.0 if self._stuck else _LAST_STEPS_S)
 
     def _spawn(self, theirs: socket.socket, resolver: socket.socket | None, log: int) -> subprocess.Popen[bytes]:
         sockets = [theirs, *([resolver] if resolver else []), *(one.socket for one in self._listeners.values())]
@@ -182,6 +224,7 @@ class _Supervisor:
             resolver_descriptor=resolver.fileno() if resolver else None,
             images=str(self._settings.images.absolute()) if self._settings.images else None,
             many_users=self._mode.many_users,
+            synchronous=self._settings.synchronous,
             shared_user_env=dict(self._settings.shared_user.env),
         )
         command = [sys.executable, "-m", "crossfade_local.init", msgspec.json.encode(settings).decode()]
@@ -197,30 +240,40 @@ class _Supervisor:
         )
 
     def _serve(self, end: socket.socket, signals: socket.socket) -> None:
-        """Until the node ends, asked or unasked."""
-        deadline = None
+        """Until the node ends, asked or unasked, or does not give a sign of life any more."""
+        stop_by = None
+        heard_by = time.monotonic() + _FIRST_SIGN_S
         with selectors.DefaultSelector() as selector:
             selector.register(end, selectors.EVENT_READ)
             selector.register(signals, selectors.EVENT_READ)
-            while True:
-                timeout = _DELETED_POLL_S if deadline is None else max(0.0, deadline - time.monotonic())
-                events = selector.select(timeout)
-                if not events and deadline is not None:
-                    return
-                if not events and self._directory.identity() != self._identity:
-                    # Nobody could ever find this cluster again.
-                    self._say(f"{self._directory.root} was deleted: stopping")
-                    self._stopping = True
-                    return
-                for key, _ in events:
-                    if key.fileobj is signals:
-                        signals.recv(64)
-                        self._stopping = True
-                        deadline = deadline or time.monotonic() + _STOP_TIMEOUT_S
-                        with contextlib.suppress(OSError):
-                            control.send(end, {"op": "stop"})
-                    elif not self._answer(end):
+            while not self._stopping or stop_by is not None:
+                timeout = _POLL_S if stop_by is None else max(0.0, min(_POLL_S, stop_by - time.monotonic()))
+                ready = {key.fileobj for key, _ in selector.select(timeout)}
+                if end in ready:
+                    if not self._answer(end):
                         return
+                    heard_by = time.monotonic() + _SILENCE_S
+                if signals in ready:
+                    signals.recv(64)
+                    stop_by = stop_by or self._ask_to_stop(end)
+                # After a pause of this process itself, what the node said meanwhile is read first.
+                self._stuck = end not in ready and time.monotonic() > heard_by
+                if self._stuck or (stop_by is not None and time.monotonic() >= stop_by):
+                    return
+                self._stop_if_deleted()
+
+    def _ask_to_stop(self, end: socket.socket) -> float:
+        """Gives the time at which it is over, asked or not."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            control.send(end, {"op": "stop"})
+        return time.monotonic() + _STOP_TIMEOUT_S
+
+    def _stop_if_deleted(self) -> None:
+        if not self._stopping and self._directory.identity() != self._identity:
+            # Nobody could ever find this cluster again.
+            self._say(f"{self._directory.root} was deleted: stopping")
+            self._stopping = True
 
     def _answer(self, end: socket.socket) -> bool:
         """One message of the node; false when it is gone."""
@@ -229,11 +282,10 @@ class _Supervisor:
             return False
         message, _ = received
         match message["op"]:
-            case "progress":
+            case "progress" | "problem":
                 self._say(message["text"])
-            case "problem":
-                self._problem = message["text"]
-                self._say(message["text"])
+            case "fatal":
+                self._fatal = message["text"]
             case "ready" | "incomplete" as outcome:
                 first, self._ever_ready = not self._ever_ready, True
                 if message["text"]:
@@ -256,17 +308,11 @@ class _Supervisor:
             answer = {"op": "listening", "id": message["id"], "port": listener.port}
             control.send(end, answer, descriptor=listener.socket.fileno())
 
-    def _why(self) -> str:
-        log = self._directory.logs / "node.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-        told = self._problem or next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return f"the node does not start: {told}; its log is {log}"
 
-
-def _end(node: subprocess.Popen[bytes]) -> None:
-    """Not at once: when a killed `unshare` is gone, processes in its namespaces may not be."""
+def _end(node: subprocess.Popen[bytes], *, patience_s: float) -> None:
+    """Not at once where it ends by itself: when a killed `unshare` is gone, processes in its namespaces may not be."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        node.wait(_LAST_STEPS_S)
+        node.wait(patience_s)
     node.kill()
     node.wait()
 

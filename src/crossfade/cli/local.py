@@ -40,6 +40,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--https-port", type=_port, metavar="N", help="port 443 of the gateway (default 8443, or the next free)"
     )
     up.add_argument("--images", type=Path, metavar="FILE", help="image catalogue that is asked before the built-in one")
+    up.add_argument(
+        "--synchronous",
+        choices=("normal", "full"),
+        default="normal",
+        help="full: what was acknowledged also survives a power cut, for slower writes (default normal)",
+    )
     up.set_defaults(run=run_up)
     down = commands.add_parser("down", help="stop the embedded cluster")
     _add_data_dir(down)
@@ -100,6 +106,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         built_in_images=built_in_images(),
         install=() if arguments.bare else _product_manifests(),
         install_name="the mesh and the gateway",
+        synchronous=arguments.synchronous,
         shared_user=SHARED_USER,
     )
 
@@ -180,18 +187,19 @@ def run_status(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.kubeconfig is not None:
         return _status_of(arguments.kubeconfig, arguments.output)
-    from crossfade_local.api_health import api_answers
+    from crossfade_local.api_health import api_state
 
     directory = DataDir(arguments.data_dir)
     running = directory.is_held()
     state, status = (directory.read_state(), directory.read_status()) if running else ({}, {})
     ports = state.get("ports") or {}
-    answers = "api" in ports and api_answers(ports["api"], authority=directory.authority, within_s=_ANSWER_S)
-    condition = _state(status, answers=answers) if running else "not running"
+    problem = api_state(ports["api"], authority=directory.authority, within_s=_ANSWER_S) if "api" in ports else None
+    condition = _state(status, problem) if running else "not running"
     report = {
         "running": running,
         "ready": condition == "ready",
         "state": condition,
+        "problem": problem or None,
         "dataDir": str(directory.root),
         "kubeconfig": str(directory.kubeconfig),
         "pid": state.get("pid"),
@@ -203,11 +211,11 @@ def run_status(arguments: argparse.Namespace) -> int:
     }
     if arguments.output == "gateway":
         return _say_gateway(report)
-    found, problem = _overview(directory.kubeconfig) if condition == "ready" else (None, "")
+    found, unseen = _overview(directory.kubeconfig) if condition == "ready" else (None, "")
     if arguments.output == "json":
         print(json.dumps({**report, "mesh": found.as_json() if found is not None else None}, indent=2))
     else:
-        lines = found.lines() if found is not None else [problem] if problem else []
+        lines = found.lines() if found is not None else [unseen] if unseen else []
         print("\n".join((_describe(report), *lines)))
     return 0 if condition in ("starting", "ready") else 1
 
@@ -246,6 +254,7 @@ def _describe(report: dict[str, Any]) -> str:
         return f"not running ({report['dataDir']})"
     lines = [
         f"{report['state']}, process {report['pid']}, {report['mode']}",
+        *([f"problem     {report['problem']}"] if report["problem"] else []),
         f"API server  {report['api']}",
         f"kubeconfig  {report['kubeconfig']}",
     ]
@@ -257,9 +266,11 @@ def _describe(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _state(status: dict[str, Any], *, answers: bool) -> str:
+def _state(status: dict[str, Any], problem: str | None) -> str:
     """There is a status as soon as the API server has answered once."""
-    if status and not answers:
+    if problem:
+        return "read-only"
+    if status and problem is None:
         return "not answering"
     return "ready" if status.get("ready") else "starting"
 

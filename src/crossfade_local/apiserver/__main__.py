@@ -1,10 +1,12 @@
 """`python -m crossfade_local.apiserver`: one API server process over a data directory.
 
-Prints `ready` on stdout when it serves; ends on SIGTERM and SIGINT.
+Prints one line on stdout: `ready` when it serves; before it ends for a known reason `unusable` (it never can with this
+state) or `failed` (it may when started again), with the reason. Ends on SIGTERM and SIGINT.
 """
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +14,7 @@ import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final, NoReturn
 
 from crossfade_kube.event_loop import new_event_loop
 from crossfade_kube.logging import EventLog, configure
@@ -23,9 +26,16 @@ from crossfade_local.apiserver.bootstrap import make_builtin_objects
 from crossfade_local.apiserver.housekeeping import forget_regularly
 from crossfade_local.apiserver.security import pki
 from crossfade_local.apiserver.server import HttpServer, tls_context
+from crossfade_local.apiserver.startup import nothing_runs_any_more
+from crossfade_local.apiserver.state.database import Database, Synchronous
+from crossfade_local.apiserver.state.format import UnusableStateError
 from crossfade_local.apiserver.state.storage import NotWritten
 
 log = EventLog("crossfade_local.apiserver")
+
+READY: Final = "ready"
+UNUSABLE: Final = "unusable"
+FAILED: Final = "failed"
 
 
 def main() -> None:
@@ -36,11 +46,22 @@ def main() -> None:
             runner.run(_serve(arguments, pki.ensure(arguments.data_dir / "pki")))
     except KeyboardInterrupt:
         pass
+    except UnusableStateError as error:
+        _give_up(UNUSABLE, str(error))
     except NotWritten as error:
-        sys.exit(f"{arguments.data_dir}: {error}; free some space there and start again")
+        _give_up(FAILED, f"{arguments.data_dir}: {error}; free some space there")
     except sqlite3.DatabaseError as error:
-        state = arguments.data_dir / "state.db"
-        sys.exit(f"{state} cannot be used: {error}; put back a copy, or move it away to start with an empty cluster")
+        _give_up(FAILED, f"{arguments.data_dir / 'state.db'} cannot be used: {error}")
+    except OSError as error:
+        _give_up(FAILED, str(error))
+
+
+def _give_up(word: str, reason: str) -> NoReturn:
+    """On stdout for who started it, on stderr for people."""
+    # A reader that is gone needs no answer.
+    with contextlib.suppress(OSError):
+        os.write(1, f"{word} {' '.join(reason.split())}\n".encode())
+    sys.exit(reason)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +76,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how far watches can go back, at least (default 300)",
     )
+    parser.add_argument(
+        "--synchronous",
+        type=Synchronous,
+        choices=tuple(Synchronous),
+        default=Synchronous.NORMAL,
+        help="whether an acknowledged write also survives a power cut (full) or the death of processes (normal)",
+    )
+    parser.add_argument(
+        "--fresh-node", action="store_true", help="no container runs yet, whatever the state says of former ones"
+    )
     parser.add_argument("--kubelet-socket", type=Path, help="where logs, exec and port-forward are answered")
     return parser
 
@@ -63,7 +94,8 @@ async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
     data: Path = arguments.data_dir
     sockets = [socket.socket(fileno=number) for number in arguments.fd]
     sockets += [_listening(address) for address in arguments.listen or ([] if sockets else ["127.0.0.1:0"])]
-    assembly = Assembly(data / "state.db", keys, arguments.kubelet_socket)
+    database = Database(data / "state.db", synchronous=arguments.synchronous)
+    assembly = Assembly(database, keys, arguments.kubelet_socket)
     server = HttpServer(assembly.api)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,11 +105,13 @@ async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
     chores: asyncio.Task[None] | None = None
     try:
         await make_builtin_objects(assembly.storage, assembly.registry, utc_now())
+        if arguments.fresh_node:
+            await nothing_runs_any_more(assembly.storage, utc_now())
         assembly.lifecycle.resume()
         await server.start(sockets, tls_context(keys))
         pki.write_kubeconfig(data / "kubeconfig", keys, server=_url(sockets[0]))
         chores = loop.create_task(_do_chores(assembly, history_s=arguments.history), name="chores")
-        os.write(1, b"ready\n")
+        os.write(1, f"{READY}\n".encode())
         await stop.wait()
     finally:
         if chores is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.kubelet.environment import qos_class
+from crossfade_local.lost_node import LOST_EXIT_CODE, LOST_MESSAGE, LOST_REASON
 
 
 class Waiting(NamedTuple):
@@ -150,11 +151,11 @@ def _lost_end(status: JsonObject, *, now: str) -> Terminated | None:
     if running is None:
         return None
     return Terminated(
-        exit_code=137,
-        reason="ContainerStatusUnknown",
+        exit_code=LOST_EXIT_CODE,
+        reason=LOST_REASON,
         started_at=running.get("startedAt") or now,
         finished_at=now,
-        message="The container could not be located when the node came back",
+        message=LOST_MESSAGE,
         container_id=status.get("containerID", ""),
     )
 

@@ -75,13 +75,37 @@ def test_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_empty_state_is_refused_for_good(tmp_path: Path) -> None:
+    """Whoever starts it sees that trying again is of no use."""
+    (tmp_path / "state.db").touch()
+    command = [sys.executable, "-m", "crossfade_local.apiserver", "--data-dir", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (ended.returncode, ended.stdout.split(" ", 1)[0]) == (1, "unusable")
+    assert "it is empty" in ended.stdout
+    assert ended.stdout.count("\n") == 1
+
+
+async def test_object_of_more_than_etcd_takes(process: ApiProcess) -> None:
+    client = await process.start()
+    container = {"name": "app", "image": "app", "env": [{"name": "A", "value": "x" * 900_000}]}
+    template = {"metadata": {"labels": {"app": "large"}}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": {"app": "large"}}, "template": template}
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    await client.create(path, {"metadata": {"name": "large"}, "spec": spec})
+    more = [{"op": "add", "path": "/spec/template/spec/containers/0/args", "value": ["y" * 700_000]}]
+    status, refusal = await client.send("PATCH", f"{path}/large", more, content_type="application/json-patch+json")
+    assert (status, refusal.get("reason"), refusal["message"]) == (500, None, "etcdserver: request is too large")
+    assert "args" not in (await client.get(f"{path}/large"))["spec"]["template"]["spec"]["containers"][0]
+    await client.close()
+
+
 async def test_a_full_disk_refuses_writes_says_so_and_recovers(process: ApiProcess) -> None:
     client = await process.start()
     await client.create(MAPS, {"metadata": {"name": "before"}})
     with process.no_space_left():
         status, refusal = await client.send("POST", MAPS, {"metadata": {"name": "refused"}, "data": {"a": "x" * 9000}})
-        assert (status, refusal["reason"]) == (500, "InternalError")
-        assert "cannot be written" in refusal["message"]
+        assert (status, refusal.get("reason")) == (500, None)
+        assert refusal["message"].startswith("the cluster's state cannot be written: ")
         assert (await client.send("GET", f"{MAPS}/refused"))[0] == 404
         assert [item["metadata"]["name"] for item in (await client.get(MAPS))["items"]].count("refused") == 0
         for path in ("/healthz", "/livez", "/readyz"):

@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from crossfade_local.api_health import api_answers
+from crossfade_local.api_health import api_state
 from tests.support.certificates import self_signed
 
 
 @contextmanager
-def api(folder: Path, status: int) -> Iterator[int]:
+def api(folder: Path, status: int, text: str = "ok") -> Iterator[int]:
     """A TLS server whose certificate is `folder/ca.crt`; gives its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/readyz" else 404)
             self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the inherited name
             pass
@@ -43,26 +44,33 @@ def api(folder: Path, status: int) -> Iterator[int]:
         server.server_close()
 
 
-@pytest.mark.parametrize(("status", "expected"), [(200, True), (500, False)])
-def test_only_ready_counts(tmp_path: Path, status: int, expected: bool) -> None:
-    with api(tmp_path, status) as port:
-        assert api_answers(port, authority=tmp_path / "ca.crt", within_s=5.0) is expected
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (200, "ok", ""),
+        (500, "[-]state failed: disk is full\n", "disk is full"),
+        (503, "", "it answers 503"),
+    ],
+)
+def test_what_an_answer_says(tmp_path: Path, status: int, text: str, expected: str) -> None:
+    with api(tmp_path, status, text) as port:
+        assert api_state(port, authority=tmp_path / "ca.crt", within_s=5.0) == expected
 
 
 def test_another_server_on_the_port_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "ca.crt").write_text(self_signed("127.0.0.1").certificate)
     with api(tmp_path, 200) as port:
-        assert not api_answers(port, authority=tmp_path / "other" / "ca.crt", within_s=5.0)
+        assert api_state(port, authority=tmp_path / "other" / "ca.crt", within_s=5.0) is None
 
 
 def test_silence_ends_in_time(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text(self_signed("127.0.0.1").certificate)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
-        assert not api_answers(silent.getsockname()[1], authority=tmp_path / "ca.crt", within_s=0.05)
+        assert api_state(silent.getsockname()[1], authority=tmp_path / "ca.crt", within_s=0.05) is None
         assert time.monotonic() - started < 2
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    assert not api_answers(1, authority=tmp_path / "none", within_s=0.05)
+    assert api_state(1, authority=tmp_path / "none", within_s=0.05) is None
