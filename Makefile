@@ -11,7 +11,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts wire-fields test-charts test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts wire-fields test-charts test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -20,6 +20,7 @@ help:
 	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
 	@echo "make test-kubernetes  the walkthrough and the gateway's life on a real Kubernetes, here or on yours (ARGS=--help)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
+	@echo "make test-transcripts  recordings of a real Kubernetes on a whole embedded cluster, as root (ARGS=17-rollout: these)"
 	@echo "make images  container images as OCI archives in build/images, without a daemon (ARGS=\"--arch arm64\")"
 	@echo "make images-test  build and run them, as root"
 	@echo "make check   format, lint, types, layers, clippy"
@@ -55,6 +56,9 @@ test: setup
 nightly: setup
 	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation
 	@PROPTEST_CASES=1000000 cargo test --quiet --release --locked
+
+test-transcripts: setup
+	@$(BIN)/python -m tests.local.compat.whole_cluster $(ARGS)
 
 mesh-matrix: setup
 	@$(BIN)/python -m benchmarks.lost_requests $(ARGS)
