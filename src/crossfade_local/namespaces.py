@@ -19,6 +19,8 @@ T = TypeVar("T")
 CLONE_FS: Final = 0x200
 CLONE_NEWNS: Final = 0x20000
 CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
 
 MS_RDONLY: Final = 0x1
@@ -32,15 +34,11 @@ MNT_DETACH: Final = 2
 
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_NO_NEW_PRIVS: Final = 38
-_AT_FDCWD: Final = -100
-_AT_RECURSIVE: Final = 0x8000
-_MOUNT_ATTR_RDONLY: Final = 0x1
-_MOUNT_ATTR_NOSUID: Final = 0x2
 
 # The C library's set*id wrappers change every thread of the process; the bare system calls change one.
 _SYSCALLS: Final = {
-    "x86_64": {"setgroups": 116, "setresgid": 119, "setresuid": 117, "pivot_root": 155, "mount_setattr": 442},
-    "aarch64": {"setgroups": 159, "setresgid": 149, "setresuid": 147, "pivot_root": 41, "mount_setattr": 442},
+    "x86_64": {"setgroups": 116, "setresgid": 119, "setresuid": 117, "pivot_root": 155},
+    "aarch64": {"setgroups": 159, "setresgid": 149, "setresuid": 147, "pivot_root": 41},
 }
 _NUMBERS: Final = _SYSCALLS.get(os.uname().machine, {})
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -55,11 +53,19 @@ CAPABILITIES: Final = (
 )  # fmt: skip
 
 
+_KINDS: Final = (CLONE_NEWNET, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNS)
+
+
 class Namespaces(NamedTuple):
-    """Open descriptors that keep namespaces alive; `mount` is absent until a container has its own root."""
+    """Open descriptors that keep namespaces alive.
+
+    `mount` is absent until a container has its own root, `pid` until its program runs or, for processes that the whole
+    pod shares, until the pod's own process 1 does."""
 
     net: int
     uts: int
+    ipc: int | None = None
+    pid: int | None = None
     mount: int | None = None
 
     def close(self) -> None:
@@ -67,25 +73,29 @@ class Namespaces(NamedTuple):
             if descriptor is not None:
                 os.close(descriptor)
 
-
-class _MountAttributes(ctypes.Structure):
-    _fields_ = (
-        ("attr_set", ctypes.c_uint64),
-        ("attr_clr", ctypes.c_uint64),
-        ("propagation", ctypes.c_uint64),
-        ("userns_fd", ctypes.c_uint64),
-    )
+    def close_except(self, others: "Namespaces") -> None:
+        for descriptor in self:
+            if descriptor is not None and descriptor not in others:
+                os.close(descriptor)
 
 
 def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
+def unshare_mounts() -> None:
+    """Gives the calling thread a mount namespace whose changes nobody else sees."""
+    unshare(CLONE_NEWNS)
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+
+
 def enter(namespaces: Namespaces) -> None:
-    """Joins the calling thread to the namespaces; a mount namespace also changes its root and working directory."""
+    """Joins the calling thread to the namespaces; a mount namespace also changes its root and working directory.
+
+    A pid namespace is joined by the processes that the thread then starts."""
     # A mount namespace can be joined only by a thread that shares its file system state with no other.
     unshare(CLONE_FS)
-    for descriptor, kind in zip(namespaces, (CLONE_NEWNET, CLONE_NEWUTS, CLONE_NEWNS), strict=True):
+    for descriptor, kind in zip(namespaces, _KINDS, strict=True):
         if descriptor is not None:
             _check(_libc.setns(descriptor, ctypes.c_int(kind)), "setns")
 
@@ -95,13 +105,13 @@ def open_own(kind: str) -> int:
     return os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def kill_all_in(network: int) -> None:
-    """Kills every process whose network namespace this is, also those that left their process group."""
-    wanted = os.fstat(network).st_ino
+def kill_all_in(namespace: int, kind: str = "net") -> None:
+    """Kills every process whose namespace of this kind it is, also those that left their process group."""
+    wanted = os.fstat(namespace).st_ino
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with contextlib.suppress(OSError):
-                if (process / "ns/net").stat().st_ino == wanted:
+                if (process / "ns" / kind).stat().st_ino == wanted:
                     os.kill(int(process.name), signal.SIGKILL)
 
 
@@ -116,20 +126,9 @@ def unmount(target: str) -> None:
     _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
-def bind(source: str, target: str, *, read_only: bool = False) -> None:
-    """Binds a file or a whole tree of mounts; read-only holds for the mounts below it too."""
+def bind(source: str, target: str) -> None:
+    """Binds a file or a whole tree of mounts."""
     mount(source, target, flags=MS_BIND | MS_REC)
-    if read_only:
-        make_read_only(target)
-
-
-def make_read_only(target: str) -> None:
-    attributes = _MountAttributes(attr_set=_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID)
-    result = _libc.syscall(
-        _number("mount_setattr"), _AT_FDCWD, target.encode(), _AT_RECURSIVE, ctypes.byref(attributes),
-        ctypes.sizeof(attributes),
-    )  # fmt: skip
-    _check(result, f"make {target} read-only")
 
 
 def remount_read_only(target: str) -> None:
@@ -141,7 +140,7 @@ def pivot_root(new_root: str) -> None:
     """Makes `new_root` (a mount point) the root of the thread's mount namespace and drops the old one."""
     os.chdir(new_root)
     # Both names are the same directory: the old root lands on top of the new one and is detached from there.
-    _check(_libc.syscall(_number("pivot_root"), b".", b"."), "pivot_root")
+    system_call(_number("pivot_root"), b".", b".", action="pivot_root")
     unmount(".")
     os.chdir("/")
 
@@ -149,9 +148,18 @@ def pivot_root(new_root: str) -> None:
 def become(*, uid: int, gid: int, groups: tuple[int, ...]) -> None:
     """Changes the calling thread's identity; from uid 0 to another it loses all capabilities."""
     array = (ctypes.c_uint32 * len(groups))(*groups)
-    _check(_libc.syscall(_number("setgroups"), len(groups), array), "setgroups")
-    _check(_libc.syscall(_number("setresgid"), gid, gid, gid), "setresgid")
-    _check(_libc.syscall(_number("setresuid"), uid, uid, uid), "setresuid")
+    system_call(_number("setgroups"), len(groups), array, action="setgroups")
+    system_call(_number("setresgid"), gid, gid, gid, action="setresgid")
+    system_call(_number("setresuid"), uid, uid, uid, action="setresuid")
+
+
+def system_call(number: int, *arguments: object, action: str) -> int:
+    """Its result; raises OSError that names the action."""
+    result: int = _libc.syscall(ctypes.c_long(number), *arguments)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{action}: {os.strerror(code)}")
+    return result
 
 
 def limit_capabilities(kept: frozenset[str]) -> None:

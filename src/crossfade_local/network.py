@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from crossfade_local import namespaces
-from crossfade_local.namespaces import CLONE_NEWNET, CLONE_NEWUTS, Namespaces
+from crossfade_local.namespaces import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS, Namespaces
 from crossfade_local.netlink import Netlink
 
 SERVICE_RANGE: Final = "10.96.0.0/16"
@@ -60,7 +60,7 @@ def prepare_node(netlink: Netlink) -> None:
 
 def create_pod_namespaces(*, hostname: str, address: str, link: str, node: Netlink, node_namespace: int) -> Namespaces:
     """Must run on a fresh thread. Its result keeps the pod's namespaces alive; `link` names the node's end."""
-    namespaces.unshare(CLONE_NEWNET | CLONE_NEWUTS)
+    namespaces.unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
     socket.sethostname(hostname[:63])
     _set("net/ipv4/ip_unprivileged_port_start", "0")
     with contextlib.suppress(FileNotFoundError):
@@ -78,7 +78,7 @@ def create_pod_namespaces(*, hostname: str, address: str, link: str, node: Netli
         pod.set_up(inside)
         pod.add_route("0.0.0.0/0", index=inside, gateway=_GATEWAY)
         node.add_route(f"{address}/32", index=outside, source=NODE_ADDRESS)
-    return Namespaces(net=namespaces.open_own("net"), uts=namespaces.open_own("uts"))
+    return Namespaces(*(namespaces.open_own(kind) for kind in ("net", "uts", "ipc")))
 
 
 def forget_pod(node: Netlink, address: str, pod: Namespaces | None) -> None:

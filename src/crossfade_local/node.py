@@ -192,7 +192,12 @@ class Node:
     def _make_view(self) -> MachineView:
         source = Path(__file__).parents[1]
         exposed = {Path(sys.base_prefix), Path(sys.prefix), source} | catalogue.paths_named(self._catalogue().images)
-        return MachineView(self._directory.mounts, exposed=sorted(exposed), hidden=self._directory.root)
+        return MachineView(
+            self._directory.mounts,
+            exposed=sorted(exposed),
+            hidden=self._directory.root,
+            sockets=self._settings.sockets_descriptor,
+        )
 
     def _catalogue(self) -> catalogue.Catalogue:
         user_file = Path(self._settings.images) if self._settings.images else None

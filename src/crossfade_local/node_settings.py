@@ -4,7 +4,8 @@ from msgspec import Struct, field
 
 
 class NodeSettings(Struct, frozen=True, kw_only=True):
-    """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver.
+    """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver, `sockets` an open
+    /proc/net/unix of the machine's network.
 
     `images` names the user's catalogue; `synchronous` is how durable a write is (normal, full).
     """
@@ -14,6 +15,7 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     control_descriptor: int
     listeners: dict[str, int]
     resolver_descriptor: int | None = None
+    sockets_descriptor: int | None = None
     images: str | None = None
     many_users: bool = True
     synchronous: str = "normal"

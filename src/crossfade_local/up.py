@@ -151,6 +151,7 @@ class _Supervisor:
         self._say = say
         self._settled = settled
         self._identity = directory.identity()
+        self._sockets = _open_sockets_table()
         self._stopping = False
         self._fatal = ""
         self._ever_ready = False
@@ -215,13 +216,18 @@ class _Supervisor:
                 _end(node, patience_s=0.0 if self._stuck else _LAST_STEPS_S)
 
     def _spawn(self, theirs: socket.socket, resolver: socket.socket | None, log: int) -> subprocess.Popen[bytes]:
-        sockets = [theirs, *([resolver] if resolver else []), *(one.socket for one in self._listeners.values())]
+        passed = [
+            theirs,
+            *(one for one in (resolver, self._sockets) if one),
+            *(one.socket for one in self._listeners.values()),
+        ]
         settings = NodeSettings(
             data_dir=str(self._directory.root),
             api_descriptor=self._listeners["api"].socket.fileno(),
             control_descriptor=theirs.fileno(),
             listeners={name: self._listeners[name].socket.fileno() for name in ("http", "https")},
             resolver_descriptor=resolver.fileno() if resolver else None,
+            sockets_descriptor=self._sockets.fileno() if self._sockets else None,
             images=str(self._settings.images.absolute()) if self._settings.images else None,
             many_users=self._mode.many_users,
             synchronous=self._settings.synchronous,
@@ -231,7 +237,7 @@ class _Supervisor:
         return subprocess.Popen(
             [*preflight.unshare_command(self._mode), *command],
             env={**os.environ, "PATH": preflight.search_path()},
-            pass_fds=[one.fileno() for one in sockets],
+            pass_fds=[one.fileno() for one in passed],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -344,6 +350,14 @@ def _signals_to_descriptor() -> Iterator[socket.socket]:
         signal.set_wakeup_fd(former)
         reading.close()
         writing.close()
+
+
+def _open_sockets_table() -> BinaryIO | None:
+    """The kernel's list of the machine's sockets, read anew by whoever holds it: the node is in another network."""
+    try:
+        return Path("/proc/net/unix").open("rb")
+    except OSError:
+        return None
 
 
 def _open_resolver() -> socket.socket | None:

@@ -8,7 +8,8 @@ from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
-from crossfade_local.kubelet.volumes import VolumeError, host_path
+from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.kubelet.volumes import Place, VolumeError, find_on_machine
 from crossfade_local.local_volumes import DRIVER, LocalVolumes
 
 # A claim that waits for its first pod is bound within the first of these; what takes longer is told as an Event.
@@ -18,11 +19,12 @@ _PATIENCE_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
 class ClaimedVolumes:
     """Finds the directories of one pod's claims; `local` are the volumes that the cluster makes itself."""
 
-    def __init__(self, client: Client, local: LocalVolumes) -> None:
+    def __init__(self, client: Client, local: LocalVolumes, view: MachineView) -> None:
         self._client = client
+        self._view = view
         self._local = local
 
-    async def path(self, namespace: str, name: str) -> Path:
+    async def path(self, namespace: str, name: str) -> Place:
         """Raises VolumeError, also while the claim is not bound."""
         claim = await self._bound_claim(namespace, name)
         volume_name = claim["spec"]["volumeName"]
@@ -30,7 +32,7 @@ class ClaimedVolumes:
             volume = await self._client.get(PERSISTENT_VOLUME, volume_name)
         except NotFound:
             raise VolumeError(f'persistentvolume "{volume_name}" not found') from None
-        return await asyncio.to_thread(self._place, volume)
+        return await self._place(volume)
 
     async def _bound_claim(self, namespace: str, name: str) -> JsonObject:
         for pause_s in (*_PATIENCE_S, None):
@@ -45,20 +47,23 @@ class ClaimedVolumes:
             await asyncio.sleep(pause_s)
         raise VolumeError(f'pod has unbound PersistentVolumeClaim "{name}"; `kubectl describe pvc {name}` tells why')
 
-    def _place(self, volume: JsonObject) -> Path:
+    async def _place(self, volume: JsonObject) -> Place:
         name, spec = volume["metadata"]["name"], volume["spec"]
         if spec.get("volumeMode") == "Block":
             raise VolumeError(f'persistentvolume "{name}": block volumes are not available in the embedded cluster')
         if (source := spec.get("csi")) and source.get("driver") == DRIVER:
             try:
-                return self._local.make(source.get("volumeHandle") or "")
+                return Place(await asyncio.to_thread(self._local.make, source.get("volumeHandle") or ""))
             except (OSError, ValueError) as error:
                 raise VolumeError(f'persistentvolume "{name}": {error}') from error
         if source := spec.get("hostPath"):
-            return host_path(source)
+            return await self._on_machine(source)
         if source := spec.get("local"):
-            return host_path({"path": source["path"], "type": "Directory"})
+            return await self._on_machine({"path": source["path"], "type": "Directory"})
         raise VolumeError(
             f'persistentvolume "{name}": only hostPath, local and volumes of {DRIVER} are available in the embedded '
             "cluster"
         )
+
+    async def _on_machine(self, source: JsonObject) -> Place:
+        return Place(await find_on_machine(source, self._view.protection), of_machine=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local import namespaces
 from crossfade_local.kubelet import process
 from crossfade_local.kubelet.commands import run_command, run_hook
 from crossfade_local.kubelet.health import Health
@@ -21,7 +22,7 @@ from crossfade_local.kubelet.logs import LogFile
 from crossfade_local.kubelet.probes import Target
 from crossfade_local.kubelet.process import Launch, Process, StartError, Streams
 from crossfade_local.kubelet.status import ContainerReport, Running, State, Terminated, Waiting, now_text
-from crossfade_local.kubelet.terminal import CommandStreams
+from crossfade_local.kubelet.terminal import CommandStreams, Terminal, open_terminal
 from crossfade_local.namespaces import Namespaces
 
 _FIRST_BACKOFF_S: Final = 10.0
@@ -73,7 +74,7 @@ class Container:
     @property
     def uid(self) -> int | None:
         """Who the container's programs run as; None while it is not running or where there is one user only."""
-        return self._launch.identity.uid if self._launch and self._launch.identity else None
+        return self._launch.identity.uid if self._launch else None
 
     def report(self) -> ContainerReport:
         running = isinstance(self.state, Running)
@@ -140,6 +141,15 @@ class Container:
             await asyncio.wait(after, timeout=max(deadline - loop.time(), 0))
         await _end(running, max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
 
+    async def open_terminal(self) -> Terminal:
+        """For `execute`. Raises StartError."""
+        if self._inside is None:
+            raise StartError(f"container {self.name} is not running")
+        try:
+            return await open_terminal(self._inside)
+        except OSError as error:
+            raise StartError(f"no terminal in container {self.name}: {error}") from error
+
     async def execute(
         self, argv: list[str], streams: Streams, *, extra_env: Mapping[str, str] | None = None
     ) -> Process:
@@ -159,7 +169,7 @@ class Container:
         self._leave_root()
         self._inside = await enter_root(self.spec, image, launch, self._context, termination_log=self._termination_log)
         self._event("Normal", "Created", f"Created container: {self.name}")
-        self._process = await self._start_program(launch, self._inside)
+        self._process, self._inside = await self._start_program(launch, self._inside)
         self._id = f"crossfade://{uuid.uuid4().hex}"
         self._health = Health(
             self.spec,
@@ -173,16 +183,17 @@ class Container:
         self._changed()
         await self._post_start(self._process)
 
-    async def _start_program(self, launch: Launch, inside: Namespaces) -> Process:
+    async def _start_program(self, launch: Launch, inside: Namespaces) -> tuple[Process, Namespaces]:
         self._close_streams()
         self.log = self._open_log()
+        terminal = await self.open_terminal() if self.spec.get("tty") else None
         streams = self.streams = CommandStreams(
-            stdin=bool(self.spec.get("stdin")), terminal=bool(self.spec.get("tty")), owner=self.uid
+            stdin=bool(self.spec.get("stdin")), terminal=terminal, owner=launch.identity.uid
         )
         for number, descriptor in streams.outputs.items():
             self.log.follow_pipe(os.dup(descriptor), "stderr" if number == _STDERR else "stdout")
         try:
-            return await process.start(launch, inside=inside, streams=streams.streams)
+            return await process.start_first(launch, inside=inside, streams=streams.streams)
         except StartError as error:
             raise CannotStartError("StartError", str(error)) from error
         finally:
@@ -209,8 +220,14 @@ class Container:
                 await watching
         if loop.time() - started > _HEALTHY_AFTER_S:
             self._backoff_s = 0.0
+        await self._end_others()
         self._note_end(code)
         return self._wants_restart(code)
+
+    async def _end_others(self) -> None:
+        """Where the pod shares its processes, no process 1 of the container's own takes what it started with it."""
+        if self._inside and self._inside.mount is not None and self._context.sandbox.pid is not None:
+            await asyncio.to_thread(namespaces.kill_all_in, self._inside.mount, "mnt")
 
     def _note_end(self, code: int) -> None:
         since = self.state.started_at if isinstance(self.state, Running) else now_text()
@@ -315,8 +332,8 @@ class Container:
             self.streams = None
 
     def _leave_root(self) -> None:
-        if self._inside and self._inside.mount is not None:
-            os.close(self._inside.mount)
+        if self._inside:
+            self._inside.close_except(self._context.sandbox)
             self._inside = None
 
     def _event(self, kind: str, reason: str, message: str) -> None:

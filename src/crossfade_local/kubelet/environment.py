@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.catalogue import Image, User
-from crossfade_local.kubelet.process import ROOT_CAPABILITIES, Identity
+from crossfade_local.kubelet.privileges import MACHINE_CAPABILITIES, ROOT_CAPABILITIES, Identity
 from crossfade_local.namespaces import CAPABILITIES
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([^()\s]+)\)")
@@ -221,12 +221,12 @@ def _not_found(kind: str, name: str, _facts: PodFacts) -> str:
 
 def _capabilities(security: JsonObject) -> frozenset[str]:
     if security.get("privileged"):
-        return frozenset(CAPABILITIES)
+        return frozenset(CAPABILITIES) - MACHINE_CAPABILITIES
     changes: dict[str, Any] = security.get("capabilities") or {}
     dropped = {name.upper().removeprefix("CAP_") for name in changes.get("drop") or ()}
     added = {name.upper().removeprefix("CAP_") for name in changes.get("add") or ()}
     kept = frozenset() if "ALL" in dropped else ROOT_CAPABILITIES - dropped
-    return frozenset(CAPABILITIES) if "ALL" in added else kept | added
+    return (frozenset(CAPABILITIES) if "ALL" in added else kept | added) - MACHINE_CAPABILITIES
 
 
 def _quoted(value: str) -> str:

@@ -41,9 +41,11 @@ async def _serve(request: web.Request, session: Callable[[Channels], Awaitable[J
 
 async def _run(client: Channels, container: Container, argv: list[str], request: web.Request) -> JsonObject:
     query = request.query
-    streams = CommandStreams(
-        stdin=query.get("stdin") == "true", terminal=query.get("tty") == "true", owner=container.uid
-    )
+    try:
+        terminal = await container.open_terminal() if query.get("tty") == "true" else None
+    except StartError as error:
+        return _failure(str(error))
+    streams = CommandStreams(stdin=query.get("stdin") == "true", terminal=terminal, owner=container.uid)
     try:
         process = await container.execute(
             argv, streams.streams, extra_env={"TERM": "xterm"} if streams.terminal else None

@@ -10,8 +10,11 @@ from crossfade_local import namespaces
 from crossfade_local.catalogue import Catalogue, CatalogueError, Image, User, user_of
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import DataSources, PodFacts
+from crossfade_local.kubelet.privileges import SHARED_USER_CAPABILITIES, Identity
 from crossfade_local.kubelet.process import Launch
-from crossfade_local.kubelet.rootfs import PROGRAMS, TERMINATION_LOG, MachineView, Mount
+from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView
+from crossfade_local.kubelet.volume_mounts import PROGRAMS, Mount
+from crossfade_local.kubelet.volumes import Place
 from crossfade_local.namespaces import Namespaces
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -25,7 +28,7 @@ class PodContext:
     pod: JsonObject
     facts: PodFacts
     sources: DataSources
-    volumes: Mapping[str, Path]
+    volumes: Mapping[str, Place]
     files: dict[str, str]
     sandbox: Namespaces
     machine: MachineView
@@ -69,7 +72,11 @@ def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext)
     except environment.ConfigError as error:
         raise CannotStartError("CreateContainerConfigError", str(error)) from error
     env.setdefault("HOME", "/root" if identity.uid == 0 else "/")
-    return Launch(command.argv, env, command.workdir, identity if context.many_users else None)
+    return Launch(command.argv, env, command.workdir, identity if context.many_users else _of_shared_user(identity))
+
+
+def _of_shared_user(identity: Identity) -> Identity:
+    return identity._replace(uid=None, capabilities=identity.capabilities | SHARED_USER_CAPABILITIES)
 
 
 async def enter_root(
@@ -108,10 +115,8 @@ def _mount(spec: JsonObject, launch: Launch, context: PodContext) -> Mount:
     inner = spec.get("subPath") or environment.expand(spec.get("subPathExpr") or "", launch.env)
     if ".." in Path(inner).parts or Path(inner).is_absolute():
         raise CannotStartError("CreateContainerConfigError", f'subPath "{inner}" leads out of volume {spec["name"]}')
-    source = volume / inner
-    if not source.exists():
-        source.mkdir(parents=True)
-    return Mount(source, spec["mountPath"], bool(spec.get("readOnly")) or _is_read_only(spec["name"], context.pod))
+    read_only = bool(spec.get("readOnly")) or _is_read_only(spec["name"], context.pod)
+    return Mount(volume.path, spec["mountPath"], read_only, inner, volume.of_machine)
 
 
 def _is_read_only(volume_name: str, pod: JsonObject) -> bool:

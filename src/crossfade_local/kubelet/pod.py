@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import STRATEGIC, Client
@@ -17,19 +18,20 @@ from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.resources import CONFIG_MAP, POD, SECRET
 from crossfade_local import namespaces, network
 from crossfade_local.catalogue import Catalogue
-from crossfade_local.kubelet import environment
+from crossfade_local.kubelet import environment, shared_processes
 from crossfade_local.kubelet.claims import ClaimedVolumes
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.launching import PodContext
 from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
+from crossfade_local.kubelet.process import Process, StartError
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.status import (
     PodReport,
     now_text,
     pod_status,
 )  # fmt: skip
-from crossfade_local.kubelet.volumes import PodVolumes, VolumeError, config_map_data, secret_data
+from crossfade_local.kubelet.volumes import Place, PodVolumes, VolumeError, config_map_data, secret_data
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
 from crossfade_local.netlink import Netlink
@@ -71,6 +73,10 @@ def check_supported(spec: JsonObject) -> None:
             raise UnsupportedError(f"spec.{field} is not available in the embedded cluster; remove it")
 
 
+class SandboxLostError(Exception):
+    """What all containers of the pod lived in is gone."""
+
+
 class PodWorker:
     """Runs one pod until it is gone. `update` tells it of changes."""
 
@@ -82,12 +88,13 @@ class PodWorker:
         self.containers: PodContainers | None = None
         self._machine = machine
         self._directory = machine.directory / "pods" / self.uid
-        claims = ClaimedVolumes(machine.client, machine.volumes)
+        claims = ClaimedVolumes(machine.client, machine.volumes, machine.view)
         self._volumes = PodVolumes(
-            self._directory / "volumes", pod=pod, client=machine.client,
+            self._directory / "volumes", pod=pod, client=machine.client, view=machine.view,
             claimed=lambda name: claims.path(self.key.namespace, name),
         )  # fmt: skip
         self._sandbox: Namespaces | None = None
+        self._first_process: Process | None = None
         self._address = ""
         self._link = f"veth{self.uid.replace('-', '')[:11]}"
         self._first_status: JsonObject = pod.get("status") or {}
@@ -174,12 +181,13 @@ class PodWorker:
             try:
                 check_supported(self.pod["spec"])
                 await self._enter_sandbox()
+                await self._share_processes()
                 facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
                 volumes = await self._volumes.prepare(facts)
                 sources = await self._fetch_sources()
             except VolumeError as error:
                 self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
-            except (OSError, UnsupportedError) as error:
+            except (OSError, StartError, UnsupportedError) as error:
                 self._warn("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             except KubeError as error:
                 self._warn("FailedMount", f"the API server did not answer: {error}")
@@ -211,7 +219,16 @@ class PodWorker:
         self._address = address
         self._dirty.set()
 
-    def _context(self, facts: PodFacts, sources: DataSources, volumes: dict[str, Path]) -> PodContext:
+    async def _share_processes(self) -> None:
+        """Before the first container of a pod that wants it; process 1 of all of them."""
+        assert self._sandbox is not None
+        if self.pod["spec"].get("shareProcessNamespace") and self._first_process is None:
+            machine = self._machine
+            self._first_process, self._sandbox = await shared_processes.begin(
+                self._sandbox, machine.view, many_users=machine.many_users
+            )
+
+    def _context(self, facts: PodFacts, sources: DataSources, volumes: dict[str, Place]) -> PodContext:
         assert self._sandbox is not None
         return PodContext(
             pod=self.pod,
@@ -234,9 +251,25 @@ class PodWorker:
         self._dirty.set()
         refreshing = asyncio.create_task(self._keep_volumes(context.facts))
         try:
-            await self.containers.run(self._stopping, self._grace_s)
+            await self._until_done_or_lost(self.containers)
         finally:
             refreshing.cancel()
+
+    async def _until_done_or_lost(self, containers: PodContainers) -> None:
+        """Where the pod has a process 1, all containers end with it, and none can be started again: the pod begins
+        anew, as in Kubernetes. Raises SandboxLostError then."""
+        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(containers.run(self._stopping, self._grace_s))]
+        if self._first_process is not None:
+            waiting.append(asyncio.ensure_future(self._first_process.wait()))
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting[0].done():
+                raise SandboxLostError("process 1 of the pod has ended")
+            await waiting[0]
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.wait(waiting)
 
     async def _keep_volumes(self, facts: PodFacts) -> None:
         loop = asyncio.get_running_loop()
@@ -341,6 +374,10 @@ class PodWorker:
     async def _leave(self) -> None:
         if self.containers is not None:
             await self.containers.kill()
+        if self._first_process is not None:
+            self._first_process.signal(signal.SIGKILL)
+            await self._first_process.wait()
+            self._first_process = None
         if self._sandbox is not None:
             await asyncio.to_thread(network.forget_pod, self._machine.links, self._address, self._sandbox)
             self._sandbox = None

@@ -2,43 +2,28 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from typing import IO, Final, NamedTuple
 
 from crossfade_local import namespaces
-from crossfade_local.namespaces import Namespaces
-
-# What a container's root may do, beyond what `capabilities.add` names: the usual set of container engines but MKNOD.
-ROOT_CAPABILITIES: Final = frozenset(
-    {
-        "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE",
-        "NET_RAW", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP",
-    }
-)  # fmt: skip
+from crossfade_local.kubelet import first_process
+from crossfade_local.kubelet.privileges import Identity
+from crossfade_local.namespaces import CLONE_NEWPID, Namespaces
 
 # A session gets its terminal only by asking for it; setsid(1) does that in the child, where Python may not run code.
 _TAKE_TERMINAL: Final = ("/usr/bin/setsid", "--ctty")
-
-
-class Identity(NamedTuple):
-    """Who a program runs as; `capabilities` bound what it can ever gain."""
-
-    uid: int = 0
-    gid: int = 0
-    groups: tuple[int, ...] = ()
-    capabilities: frozenset[str] = ROOT_CAPABILITIES
-    may_gain_privileges: bool = True
-    """False: set-uid programs have no effect."""
+_MAX_COMPLAINT: Final = 4096
 
 
 class Launch(NamedTuple):
     argv: tuple[str, ...]
     env: dict[str, str]
     workdir: str
-    identity: Identity | None
-    """None where the machine maps a single uid: every program then runs as that one."""
+    identity: Identity
 
 
 class Streams(NamedTuple):
@@ -56,10 +41,11 @@ class StartError(Exception):
 
 
 class Process:
-    """A running program and its process group."""
+    """A running program: a container's first, or one beside it, which is signalled with its process group."""
 
-    def __init__(self, started: subprocess.Popen[bytes]) -> None:
+    def __init__(self, started: subprocess.Popen[bytes], *, is_first: bool = False) -> None:
         self._started = started
+        self._send = os.kill if is_first else os.killpg
         self.pid = started.pid
         loop = asyncio.get_running_loop()
         self._exit_code: asyncio.Future[int] = loop.create_future()
@@ -75,9 +61,9 @@ class Process:
         return self._exit_code.done()
 
     def signal(self, number: int) -> None:
-        """To the program and all it started that stayed in its process group; nothing if it has ended."""
+        """Nothing if it has ended. A first process that is process 1 gets what it handles, and SIGKILL."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+            self._send(self.pid, number)
 
     def _reap(self) -> None:
         code = self._started.poll()
@@ -85,20 +71,33 @@ class Process:
             return
         asyncio.get_running_loop().remove_reader(self._handle)
         os.close(self._handle)
-        # Grandchildren would otherwise hold the log pipes open for ever.
-        self.signal(signal.SIGKILL)
+        if self._send is os.killpg:
+            # Grandchildren would otherwise hold the pipes open for ever; with process 1 they end anyway.
+            self.signal(signal.SIGKILL)
         self._exit_code.set_result(code if code >= 0 else 128 - code)
 
 
 async def start(launch: Launch, *, inside: Namespaces, streams: Streams) -> Process:
-    """Raises StartError. A cancelled start leaves no process behind."""
-    starting = asyncio.ensure_future(
-        namespaces.on_fresh_thread(lambda: _start(launch, inside, streams), name=f"start {launch.argv[0]}")
-    )
+    """A program beside a container's own. Raises StartError. A cancelled start leaves no process behind."""
+    return await _start_with(lambda: _start(launch, inside, streams), launch, is_first=False)
+
+
+async def start_first(launch: Launch, *, inside: Namespaces, streams: Streams) -> tuple[Process, Namespaces]:
+    """A container's own program, as process 1 of a new pid namespace unless `inside` has one; and where it then is.
+
+    Raises StartError. A cancelled start leaves no process behind."""
+    process = await _start_with(lambda: _start_first(launch, inside, streams), launch, is_first=True)
+    if inside.pid is None:
+        inside = inside._replace(pid=os.open(f"/proc/{process.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC))
+    return process, inside
+
+
+async def _start_with(begin: Callable[[], subprocess.Popen[bytes]], launch: Launch, *, is_first: bool) -> Process:
+    starting = asyncio.ensure_future(namespaces.on_fresh_thread(begin, name=f"start {launch.argv[0]}"))
     try:
-        return Process(await asyncio.shield(starting))
+        return Process(await asyncio.shield(starting), is_first=is_first)
     except asyncio.CancelledError:
-        process = Process(await starting)
+        process = Process(await starting, is_first=is_first)
         process.signal(signal.SIGKILL)
         await process.wait()
         raise
@@ -106,12 +105,38 @@ async def start(launch: Launch, *, inside: Namespaces, streams: Streams) -> Proc
 
 def _start(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.Popen[bytes]:
     namespaces.enter(inside)
-    if launch.identity:
-        namespaces.limit_capabilities(launch.identity.capabilities)
-        if not launch.identity.may_gain_privileges:
-            namespaces.forbid_new_privileges()
-        namespaces.become(uid=launch.identity.uid, gid=launch.identity.gid, groups=launch.identity.groups)
+    first_process.assume(launch.identity)
     argv = [*_TAKE_TERMINAL, *launch.argv] if streams.terminal else list(launch.argv)
+    # A leader of its own session cannot take a terminal: there setsid(1) makes the session.
+    return _popen(argv, launch, streams, start_new_session=not streams.terminal)
+
+
+def _start_first(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.Popen[bytes]:
+    namespaces.enter(inside)
+    if inside.pid is None:
+        namespaces.unshare(CLONE_NEWPID)
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        prepare = first_process.preparation(launch.identity, terminal=streams.terminal, complaints=writing)
+        return _popen(list(launch.argv), launch, streams, start_new_session=True, prepare=prepare)
+    except subprocess.SubprocessError as error:
+        os.set_blocking(reading, False)
+        with contextlib.suppress(BlockingIOError):
+            raise StartError(os.read(reading, _MAX_COMPLAINT).decode(errors="replace")) from error
+        raise StartError(str(error)) from error
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def _popen(
+    argv: list[str],
+    launch: Launch,
+    streams: Streams,
+    *,
+    start_new_session: bool,
+    prepare: Callable[[], None] | None = None,
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
@@ -120,14 +145,17 @@ def _start(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.P
             stdin=streams.stdin,
             stdout=streams.stdout,
             stderr=streams.stderr,
-            # A leader of its own session cannot take a terminal: there setsid(1) makes the session.
-            start_new_session=not streams.terminal,
+            start_new_session=start_new_session,
             umask=0o022,
+            preexec_fn=prepare,
         )
     except FileNotFoundError as error:
         raise StartError(_missing(launch, error)) from error
     except (OSError, ValueError) as error:
-        raise StartError(f'exec: "{launch.argv[0]}": {error}') from error
+        # Nobody can be born where process 1 has ended.
+        ended = isinstance(error, OSError) and error.errno == errno.ENOMEM
+        reason = "its container has ended" if ended else str(error)
+        raise StartError(f'exec: "{launch.argv[0]}": {reason}') from error
 
 
 def _missing(launch: Launch, error: FileNotFoundError) -> str:

@@ -7,15 +7,18 @@ can start them.
 """
 
 import os
-import shlex
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from crossfade_local import namespaces
-from crossfade_local.namespaces import CLONE_NEWNS, MS_NODEV, MS_NOSUID, MS_PRIVATE, MS_REC
+from crossfade_local import mount_trees, namespaces
+from crossfade_local.kubelet import volume_mounts
+from crossfade_local.kubelet.protection import Protection
+from crossfade_local.kubelet.volume_mounts import Mount
+from crossfade_local.mount_trees import NODEV, NOSUID, RDONLY
+from crossfade_local.namespaces import MS_NODEV, MS_NOSUID
 
 _OWN: Final = frozenset({"proc", "sys", "dev", "etc", "tmp", "run", "var", "lost+found"})
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
@@ -26,37 +29,31 @@ _DEVICE_LINKS: Final = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
-# Files of /proc through which a container's root could reach the machine itself.
-_MASKED: Final = ("proc/kcore", "proc/keys", "proc/sysrq-trigger", "proc/timer_list")
+# Places of /sys that tell of the machine more than of its file systems.
+_MASKED: Final = ("firmware", "devices/virtual/powercap")
+# The node's /proc, until the container has its own: without one in sight the kernel lets no user mount another.
+NODE_PROC: Final = "/.proc"
 _PRIVATE: Final = ("tmp", "run", "var/tmp", "var/log", "var/lib", "var/cache", "var/spool")
 _STICKY: Final = ("tmp", "var/tmp")
 TERMINATION_LOG: Final = "/dev/termination-log"
-# Where programs are that an image knows by name only; comes first on the PATH.
-PROGRAMS: Final = "/.programs"
-_PROGRAM_MODE: Final = 0o755
 _NAME_FILES: Final = ("hostname", "hosts", "resolv.conf")
-
-
-class Mount(NamedTuple):
-    """A volume in a container: `source` on the machine, `target` in the container."""
-
-    source: Path
-    target: str
-    read_only: bool = False
 
 
 class MachineView:
     """The part of a container's root that is the same for all: prepared once in the node's mount namespace."""
 
-    def __init__(self, directory: Path, *, exposed: Sequence[Path], hidden: Path) -> None:
-        """`exposed` paths are visible to every uid; `hidden` (the cluster's own data) to none."""
+    def __init__(self, directory: Path, *, exposed: Sequence[Path], hidden: Path, sockets: int | None = None) -> None:
+        """`exposed` paths are visible to every uid; `hidden` (the cluster's own data) to none, nor the sockets that
+        the descriptor `sockets`, an open /proc/net/unix, lists."""
         self._base = directory / "machine"
         self._exposed = tuple(exposed)
-        self._hidden = hidden
         self.new_root = directory / "root"
+        self.memory = directory / "memory"
+        """A place for files that are on no disk; it ends with the node."""
         namespaces.mount("tmpfs", str(directory), kind="tmpfs", flags=MS_NOSUID | MS_NODEV, data="mode=755")
-        self._base.mkdir()
-        self.new_root.mkdir()
+        for place in (self._base, self.new_root, self.memory, directory / "nothing"):
+            place.mkdir()
+        self.protection = Protection(directory / "nothing", hidden=hidden, sockets=sockets)
         self._show_machine()
         self._make_devices()
         self._show_kernel()
@@ -64,31 +61,34 @@ class MachineView:
     def enter_new_root(
         self,
         *,
-        mounts: Iterable[Mount],
-        files: dict[str, str],
+        mounts: Sequence[Mount],
+        files: Mapping[str, str],
         programs: Mapping[str, Sequence[str]],
         read_only: bool = False,
     ) -> int:
         """Must run on a fresh thread: gives it a mount namespace with this root and the volumes; returns a descriptor.
 
         `files` are the contents of /etc/hostname, hosts and resolv.conf by name, `programs` those of the image. With
-        `read_only`, only volumes can be written to.
+        `read_only`, only volumes can be written to. /proc stays empty until the container's process 1 mounts its own.
         """
-        namespaces.unshare(CLONE_NEWNS)
-        namespaces.mount("none", "/", flags=MS_REC | MS_PRIVATE)
-        root = self.new_root
-        namespaces.mount("tmpfs", str(root), kind="tmpfs", flags=MS_NOSUID, data="mode=755")
-        self._fill(root)
-        _make_etc(root, files)
-        for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
-            _mount_volume(root, mount)
-            self._uncover(root, mount)
-        for name, argv in programs.items():
-            _place_program(root, name, argv)
-        namespaces.pivot_root(str(root))
-        if read_only:
-            namespaces.remount_read_only("/")
-        return namespaces.open_own("mnt")
+        namespaces.unshare_mounts()
+        own = namespaces.open_own("mnt")
+        try:
+            root = self.new_root
+            namespaces.mount("tmpfs", str(root), kind="tmpfs", flags=MS_NOSUID, data="mode=755")
+            self._fill(root)
+            _make_etc(root, files)
+            covered_programs = volume_mounts.clone_programs(self._exposed, mounts)
+            volumes = volume_mounts.gather(mounts, self.protection)
+            namespaces.pivot_root(str(root))
+            volume_mounts.place(volumes, covered_programs)
+            volume_mounts.place_programs(programs)
+            if read_only:
+                namespaces.remount_read_only("/")
+        except BaseException:
+            os.close(own)
+            raise
+        return own
 
     def _fill(self, root: Path) -> None:
         for entry in self._base.iterdir():
@@ -105,21 +105,17 @@ class MachineView:
         (root / "var/run").symlink_to("/run")
         (root / "dev/shm").chmod(0o1777)
         namespaces.mount("tmpfs", str(root / "dev/shm"), kind="tmpfs", flags=MS_NOSUID | MS_NODEV, data="mode=1777")
+        # Terminals of its own: the machine's are in another instance.
+        namespaces.mount("devpts", str(root / "dev/pts"), kind="devpts", flags=MS_NOSUID, data="ptmxmode=666,mode=620")
+        for name in ("proc", NODE_PROC.lstrip("/")):
+            (root / name).mkdir(exist_ok=True)
+        namespaces.bind("/proc", str(root / NODE_PROC.lstrip("/")))
         for path in self._exposed:
             if path.parts[1] in _OWN:
                 _bind_at(path, root)
 
-    def _uncover(self, root: Path, mount: Mount) -> None:
-        """Programs come from the machine, also from below a directory that a volume has taken the place of."""
-        hidden = Path(os.path.normpath(mount.target))
-        for path in self._exposed:
-            if hidden in path.parents:
-                # In a volume that cannot be written to there is no place for it.
-                with suppress(OSError):
-                    _bind_at(path, root)
-
     def _show_machine(self) -> None:
-        blocked = {ancestor for path in self._exposed if (ancestor := _closed_ancestor(path))}
+        blocked = {ancestor for path in self._exposed if (ancestor := _closed_ancestor(path))} | set(_closed_homes())
         for entry in sorted(Path("/").iterdir()):
             if entry.name in _OWN or entry.name.startswith("."):
                 continue
@@ -132,7 +128,7 @@ class MachineView:
         self._cover(blocked)
         for entry in self._base.iterdir():
             if not entry.is_symlink():
-                namespaces.make_read_only(str(entry))
+                mount_trees.restrict_at(str(entry), RDONLY | NOSUID | NODEV)
 
     def _cover(self, blocked: Iterable[Path]) -> None:
         for path in sorted(blocked):
@@ -141,9 +137,8 @@ class MachineView:
         for path in self._exposed:
             if path.parts[1] not in _OWN and _closed_ancestor(path):
                 _bind_at(path, self._base)
-        hidden = _within(self._base, self._hidden)
-        if self._hidden.parts[1] not in _OWN and hidden.exists():
-            _empty(hidden)
+        closed = [path for path in self.protection.plan() if path.parts[1] not in _OWN]
+        self.protection.cover([path for path in closed if _within(self._base, path).exists()], below=self._base)
 
     def _make_devices(self) -> None:
         devices = self._base / "dev"
@@ -156,27 +151,36 @@ class MachineView:
         for name in ("shm", "pts"):
             (devices / name).mkdir()
         (devices / Path(TERMINATION_LOG).name).touch()
-        if Path("/dev/pts").is_dir():
-            namespaces.bind("/dev/pts", str(devices / "pts"))
         for name, link in _DEVICE_LINKS.items():
             (devices / name).symlink_to(link)
 
     def _show_kernel(self) -> None:
-        for name in ("proc", "sys"):
-            (self._base / name).mkdir()
-            namespaces.bind(f"/{name}", str(self._base / name))
-        namespaces.make_read_only(str(self._base / "sys"))
+        system = self._base / "sys"
+        system.mkdir()
+        namespaces.bind("/sys", str(system))
         for name in _MASKED:
-            if (self._base / name).exists():
-                namespaces.bind("/dev/null", str(self._base / name))
-        settings = str(self._base / "proc/sys")
-        namespaces.bind(settings, settings, read_only=True)
+            if (system / name).exists():
+                _empty(system / name)
+        mount_trees.restrict_at(str(system), RDONLY | NOSUID)
+
+
+def _closed_homes() -> Iterator[Path]:
+    """Homes that strangers may not enter; to the machine's root, were it in a container, they would be open."""
+    for folder in (Path("/"), Path("/home")):
+        with suppress(OSError):
+            for path in folder.iterdir():
+                if path.parts[1] not in _OWN and not path.is_symlink() and path.is_dir() and _is_closed(path):
+                    yield path
+
+
+def _is_closed(path: Path) -> bool:
+    return not path.stat().st_mode & stat.S_IXOTH
 
 
 def _closed_ancestor(path: Path) -> Path | None:
     """The outermost directory above the path that strangers may not enter."""
     for ancestor in reversed(path.parents):
-        if not ancestor.stat().st_mode & stat.S_IXOTH:
+        if _is_closed(ancestor):
             return ancestor
     return None
 
@@ -192,85 +196,20 @@ def _empty(directory: Path) -> None:
 def _bind_at(path: Path, root: Path) -> None:
     target = _within(root, path)
     target.mkdir(parents=True, exist_ok=True)
-    namespaces.bind(str(path), str(target), read_only=True)
+    namespaces.bind(str(path), str(target))
+    mount_trees.restrict_at(str(target), RDONLY | NOSUID)
 
 
-def _make_etc(root: Path, files: dict[str, str]) -> None:
+def _make_etc(root: Path, files: Mapping[str, str]) -> None:
     """A writable /etc whose entries lead to the machine's, so that volumes can be mounted below it."""
     etc, machine = root / "etc", root / ".etc"
     etc.mkdir()
     machine.mkdir()
-    namespaces.bind("/etc", str(machine), read_only=True)
+    namespaces.bind("/etc", str(machine))
+    mount_trees.restrict_at(str(machine), RDONLY | NOSUID)
     for entry in os.scandir("/etc"):
         if entry.name not in _NAME_FILES:
             link = Path(entry.path).readlink() if entry.is_symlink() else f"/.etc/{entry.name}"
             (etc / entry.name).symlink_to(link)
     for name, content in files.items():
         (etc / name).write_text(content, encoding="utf-8")
-
-
-def _place_program(root: Path, name: str, argv: Sequence[str]) -> None:
-    """What a volume has put in its place stays."""
-    target = _within(root, name if name.startswith("/") else f"{PROGRAMS}/{name}")
-    _make_directory(root, target.parent)
-    if not os.access(target.parent, os.W_OK):
-        _unfold(target.parent)
-    if not target.exists():
-        target.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n', encoding="utf-8")
-        target.chmod(_PROGRAM_MODE)
-
-
-def _mount_volume(root: Path, mount: Mount) -> None:
-    target = _within(root, os.path.normpath(mount.target))
-    if mount.source.is_dir():
-        _make_directory(root, target)
-    else:
-        _make_directory(root, target.parent)
-        if target.is_symlink():
-            target.unlink()
-        if not target.exists():
-            if not os.access(target.parent, os.W_OK):
-                _unfold(target.parent)
-            target.touch()
-    namespaces.bind(str(mount.source), str(target), read_only=mount.read_only)
-
-
-def _make_directory(root: Path, target: Path) -> None:
-    """Makes a mount point; directories of the machine in its way become writable copies of their list of entries."""
-    current = root
-    for part in target.relative_to(root).parts:
-        parent, current = current, current / part
-        if current.is_symlink():
-            _open_link(root, current)
-        if current.is_dir():
-            continue
-        if not os.access(parent, os.W_OK):
-            _unfold(parent)
-        current.mkdir()
-
-
-def _open_link(root: Path, link: Path) -> None:
-    source = link.readlink()
-    resolved = _within(root, source) if source.is_absolute() else link.parent / source
-    if resolved.is_dir():
-        link.unlink()
-        link.mkdir()
-        namespaces.bind(str(resolved), str(link))
-
-
-def _unfold(directory: Path) -> None:
-    """Puts a writable directory in the place of a read-only one, with each of its entries bound or linked again."""
-    handle = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        behind = f"/proc/thread-self/fd/{handle}"
-        entries = list(Path(behind).iterdir())
-        _empty(directory)
-        for entry in entries:
-            target = directory / entry.name
-            if entry.is_symlink():
-                target.symlink_to(entry.readlink())
-                continue
-            target.mkdir() if entry.is_dir() else target.touch()
-            namespaces.bind(str(entry), str(target))
-    finally:
-        os.close(handle)

@@ -7,21 +7,44 @@ import os
 import struct
 import termios
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
+from crossfade_local import namespaces
 from crossfade_local.kubelet.process import Pipe, Streams
+from crossfade_local.namespaces import Namespaces
 
 _CHUNK: Final = 65_536
+_TIOCGPTPEER: Final = 0x5441
+_TIOCSPTLCK: Final = 0x40045431
+
+
+class Terminal(NamedTuple):
+    """Both ends of a pseudo terminal."""
+
+    ours: int
+    theirs: int
+
+
+async def open_terminal(inside: Namespaces) -> Terminal:
+    """One of the container's own instance, where its programs find it by name. Raises OSError."""
+
+    def open_both() -> Terminal:
+        namespaces.enter(Namespaces(net=inside.net, uts=inside.uts, mount=inside.mount))
+        ours = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        fcntl.ioctl(ours, _TIOCSPTLCK, struct.pack("i", 0))
+        return Terminal(ours, fcntl.ioctl(ours, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+
+    return await namespaces.on_fresh_thread(open_both, name="terminal")
 
 
 class CommandStreams:
     """`streams` goes to the program; after its start `release` closes what is the program's only."""
 
-    def __init__(self, *, stdin: bool, terminal: bool, owner: int | None) -> None:
-        self.terminal = terminal
+    def __init__(self, *, stdin: bool, terminal: Terminal | None, owner: int | None) -> None:
+        self.terminal = terminal is not None
         self._input: int | None = None
         if terminal:
-            ours, theirs = os.openpty()
+            ours, theirs = terminal
             with contextlib.suppress(OSError):
                 os.fchown(theirs, owner or 0, -1)
             self.outputs = {1: ours}

@@ -20,6 +20,8 @@ from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import PodFacts
+from crossfade_local.kubelet.protection import Protection
+from crossfade_local.kubelet.rootfs import MachineView
 
 _DEFAULT_MODE: Final = 0o644
 _DEFAULT_TOKEN_LIFE_S: Final = 3600
@@ -35,22 +37,38 @@ class DataFile(NamedTuple):
     mode: int = _DEFAULT_MODE
 
 
+class Place(NamedTuple):
+    """Where a volume lies; `of_machine` if that is no directory that the cluster made for it."""
+
+    path: Path
+    of_machine: bool = False
+
+
 class PodVolumes:
     """The volumes of one pod below its directory."""
 
     def __init__(
-        self, directory: Path, *, pod: JsonObject, client: Client, claimed: Callable[[str], Awaitable[Path]]
+        self,
+        directory: Path,
+        *,
+        pod: JsonObject,
+        client: Client,
+        view: MachineView,
+        claimed: Callable[[str], Awaitable[Place]],
     ) -> None:
-        """`claimed` gives the directory of the claim of that name; it raises VolumeError."""
+        """`claimed` gives the directory of the claim of that name; it raises VolumeError.
+
+        Secrets and tokens are written to the view's memory, never to a disk."""
         self._claimed = claimed
         self._directory = directory
+        self._view = view
         self._pod = pod
         self._client = client
         self._written: dict[str, tuple[DataFile, ...]] = {}
         self._token_due: dict[str, float] = {}
         self._tokens: dict[str, bytes] = {}
 
-    async def prepare(self, facts: PodFacts) -> dict[str, Path]:
+    async def prepare(self, facts: PodFacts) -> dict[str, Place]:
         """Where each volume lies, by name. Raises VolumeError."""
         places = {}
         for volume in self._pod["spec"].get("volumes") or ():
@@ -72,32 +90,40 @@ class PodVolumes:
         return min(self._token_due.values(), default=None)
 
     def remove(self) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
+        for source in ("emptyDir", "secret"):
+            shutil.rmtree(self._folder_for(source), ignore_errors=True)
 
-    async def _prepare_one(self, volume: JsonObject, facts: PodFacts) -> Path:
+    def _folder_for(self, source: str) -> Path:
+        if source not in _SECRET_SOURCES:
+            return self._directory
+        uid: str = self._pod["metadata"]["uid"]
+        return self._view.memory / uid
+
+    async def _prepare_one(self, volume: JsonObject, facts: PodFacts) -> Place:
         name = volume["name"]
         source = _data_source(volume)
         place: Path
         if source:
             files = tuple(await self._collect(name, source, volume[source], facts))
-            place = self._directory / source / name
+            place = self._folder_for(source) / source / name
             if self._written.get(name) != files:
                 write_atomically(place, files)
                 self._written[name] = files
-            return place
+            return Place(place)
         if "emptyDir" in volume:
             place = self._directory / "emptyDir" / name
             if not place.exists():
                 place.mkdir(parents=True)
                 place.chmod(0o777)
                 _give_to_group(place, self._pod["spec"])
-            return place
+            return Place(place)
         if "hostPath" in volume:
-            return host_path(volume["hostPath"])
+            return Place(await find_on_machine(volume["hostPath"], self._view.protection), of_machine=True)
         if (claim := _claim_of(volume, self._pod)) is not None:
-            place = await self._claimed(claim)
-            _give_to_group(place, self._pod["spec"])
-            return place
+            claimed = await self._claimed(claim)
+            if not claimed.of_machine:
+                _give_to_group(claimed.path, self._pod["spec"])
+            return claimed
         kind = next((key for key in volume if key != "name"), "nothing")
         raise VolumeError(
             f'volume "{name}": {kind} volumes are not available in the embedded cluster; use emptyDir or a claim'
@@ -212,6 +238,16 @@ def _link_names(place: Path, names: set[str]) -> None:
             entry.unlink()
 
 
+async def find_on_machine(source: JsonObject, protection: Protection) -> Path:
+    """A hostPath that pods may have; what they may not is neither looked at nor made. Raises VolumeError."""
+    if protection.closes(Path(source["path"])):
+        raise VolumeError(
+            f"hostPath {source['path']} is closed to pods: there are files of the cluster itself, or sockets and "
+            "processes of this machine; use another path"
+        )
+    return await protection.looking(lambda: host_path(source))
+
+
 def host_path(source: JsonObject) -> Path:
     """Checks, and where the type says so makes, what is mounted from the machine. Raises VolumeError."""
     path, kind = Path(source["path"]), source.get("type") or ""
@@ -276,6 +312,7 @@ def _decoded(data: dict[str, Any] | None) -> dict[str, bytes]:
     return {key: base64.b64decode(value or "") for key, value in (data or {}).items()}
 
 
+_SECRET_SOURCES: Final = frozenset({"secret", "projected"})
 _FETCH: Final = {"configMap": (CONFIG_MAP, config_map_data), "secret": (SECRET, secret_data)}
 _HOST_PATH_CHECKS: Final[dict[str, Callable[[Path], bool]]] = {
     "Directory": Path.is_dir,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, cast
 
 from crossfade_kube.client import Client
@@ -38,7 +39,7 @@ class Bench:
             client=client,
             recorder=self.recorder,
             # Making one mounts the machine's files; no pod here gets as far as a root of its own.
-            view=cast("MachineView", None),
+            view=cast("MachineView", SimpleNamespace(memory=folder / "memory")),
             catalogue=Catalogue(None, ()),
             links=Netlink(),
             node_namespace=-1,
