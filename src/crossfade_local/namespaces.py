@@ -136,9 +136,9 @@ def remount_read_only(target: str) -> None:
     mount("none", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
 
 
-def pivot_root(new_root: str) -> None:
-    """Makes `new_root` (a mount point) the root of the thread's mount namespace and drops the old one."""
-    os.chdir(new_root)
+def pivot_root(new_root: int) -> None:
+    """Makes `new_root` (a mount point, opened) the root of the thread's mount namespace and drops the old one."""
+    os.fchdir(new_root)
     # Both names are the same directory: the old root lands on top of the new one and is detached from there.
     system_call(_number("pivot_root"), b".", b".", action="pivot_root")
     unmount(".")
@@ -172,6 +172,11 @@ def limit_capabilities(kept: frozenset[str]) -> None:
 def forbid_new_privileges() -> None:
     """For this thread and all that it starts, for good."""
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs")
+
+
+def leave_no_zombies() -> None:
+    """The calling process, and the program that it becomes, need not wait for their children."""
+    _libc.signal(signal.SIGCHLD, ctypes.c_void_p(int(signal.SIG_IGN)))
 
 
 async def on_fresh_thread(function: Callable[[], T], *, name: str) -> T:

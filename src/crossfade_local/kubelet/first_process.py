@@ -36,7 +36,7 @@ def assume(identity: Identity) -> None:
         namespaces.become(uid=identity.uid, gid=identity.gid, groups=identity.groups)
 
 
-def preparation(identity: Identity, *, terminal: bool, complaints: int) -> Callable[[], None]:
+def preparation(identity: Identity, *, terminal: bool, reaps: bool, complaints: int) -> Callable[[], None]:
     """For `preexec_fn`; what goes wrong is written to the descriptor `complaints`."""
 
     def prepare() -> None:
@@ -44,6 +44,8 @@ def preparation(identity: Identity, *, terminal: bool, complaints: int) -> Calla
             _mount_proc()
             if terminal:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            if reaps:
+                namespaces.leave_no_zombies()
             assume(identity)
         except BaseException as error:
             os.write(complaints, str(error).encode())

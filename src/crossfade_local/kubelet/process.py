@@ -82,11 +82,14 @@ async def start(launch: Launch, *, inside: Namespaces, streams: Streams) -> Proc
     return await _start_with(lambda: _start(launch, inside, streams), launch, is_first=False)
 
 
-async def start_first(launch: Launch, *, inside: Namespaces, streams: Streams) -> tuple[Process, Namespaces]:
+async def start_first(
+    launch: Launch, *, inside: Namespaces, streams: Streams, reaps: bool = False
+) -> tuple[Process, Namespaces]:
     """A container's own program, as process 1 of a new pid namespace unless `inside` has one; and where it then is.
 
-    Raises StartError. A cancelled start leaves no process behind."""
-    process = await _start_with(lambda: _start_first(launch, inside, streams), launch, is_first=True)
+    With `reaps` orphans that become its children leave no zombies. Raises StartError. A cancelled start leaves no
+    process behind."""
+    process = await _start_with(lambda: _start_first(launch, inside, streams, reaps=reaps), launch, is_first=True)
     if inside.pid is None:
         inside = inside._replace(pid=os.open(f"/proc/{process.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC))
     return process, inside
@@ -111,13 +114,13 @@ def _start(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.P
     return _popen(argv, launch, streams, start_new_session=not streams.terminal)
 
 
-def _start_first(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.Popen[bytes]:
+def _start_first(launch: Launch, inside: Namespaces, streams: Streams, *, reaps: bool) -> subprocess.Popen[bytes]:
     namespaces.enter(inside)
     if inside.pid is None:
         namespaces.unshare(CLONE_NEWPID)
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
-        prepare = first_process.preparation(launch.identity, terminal=streams.terminal, complaints=writing)
+        prepare = first_process.preparation(launch.identity, terminal=streams.terminal, reaps=reaps, complaints=writing)
         return _popen(list(launch.argv), launch, streams, start_new_session=True, prepare=prepare)
     except subprocess.SubprocessError as error:
         os.set_blocking(reading, False)

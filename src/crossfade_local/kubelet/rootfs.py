@@ -78,9 +78,12 @@ class MachineView:
             namespaces.mount("tmpfs", str(root), kind="tmpfs", flags=MS_NOSUID, data="mode=755")
             self._fill(root)
             _make_etc(root, files)
+            # By descriptor, since its name may be covered when the volumes are gathered.
+            opened = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             covered_programs = volume_mounts.clone_programs(self._exposed, mounts)
             volumes = volume_mounts.gather(mounts, self.protection)
-            namespaces.pivot_root(str(root))
+            namespaces.pivot_root(opened)
+            os.close(opened)
             volume_mounts.place(volumes, covered_programs)
             volume_mounts.place_programs(programs)
             if read_only:

@@ -14,8 +14,7 @@ from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.namespaces import Namespaces
 
 _NOBODY: Final = 65535
-# A process that ignores SIGCHLD leaves no zombies, and what a shell ignores its successor does too.
-_ARGV: Final = ("/bin/sh", "-c", 'trap "" CHLD; exec sleep infinity')
+_ARGV: Final = ("sleep", "infinity")
 
 
 async def begin(sandbox: Namespaces, view: MachineView, *, many_users: bool) -> tuple[Process, Namespaces]:
@@ -31,7 +30,8 @@ async def begin(sandbox: Namespaces, view: MachineView, *, many_users: bool) -> 
     try:
         with process.null_input() as null:
             quiet = Streams(null.fileno(), null.fileno(), null.fileno())
-            first, inside = await process.start_first(launch, inside=sandbox._replace(mount=mount), streams=quiet)
+            within = sandbox._replace(mount=mount)
+            first, inside = await process.start_first(launch, inside=within, streams=quiet, reaps=True)
     finally:
         os.close(mount)
     return first, inside._replace(mount=None)

@@ -155,6 +155,15 @@ def test_groups_and_capabilities() -> None:
     assert identity.capabilities == {"NET_ADMIN"}
 
 
+@pytest.mark.parametrize(
+    "security", [{"privileged": True}, {"capabilities": {"add": ["ALL"]}}, {"capabilities": {"add": ["SYS_ADMIN"]}}]
+)
+def test_no_capability_that_reaches_the_machine(security: JsonObject) -> None:
+    found = build_identity({"securityContext": security}, {}, USER).capabilities
+    assert not found & {"SYS_ADMIN", "MKNOD", "DAC_READ_SEARCH", "SYS_MODULE", "SYS_RAWIO", "BPF"}
+    assert "CHOWN" in found
+
+
 def test_run_as_non_root_refuses_root() -> None:
     with pytest.raises(ConfigError, match="runAsNonRoot"):
         build_identity({"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, {}, USER)

@@ -1,0 +1,231 @@
+"""What docs/security.md promises of the embedded cluster's pods: one test a line of its table."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import EmbeddedCluster, embedded_cluster
+
+pytestmark = pytest.mark.cluster
+
+IMAGES = """
+- {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; sleep infinity & wait"]}
+- {match: "deaf:*", argv: [sleep, infinity]}
+"""
+SOON_S = 20.0
+KEY = "key-of-another-pod"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
+    directory = tmp_path_factory.mktemp("isolation")
+    images = directory / "images.yaml"
+    images.write_text(IMAGES)
+    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
+        running.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods()}))
+        names = [f"pod/{one['metadata']['name']}" for one in pods()]
+        running.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", *names)
+        yield running
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + SOON_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.05)
+    return value
+
+
+def pod(name: str, *containers: dict[str, Any], volumes: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    """`volumes` are sources by name."""
+    listed = [{"name": key, **source} for key, source in (volumes or {}).items()]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": list(containers) or [container()], "volumes": listed, **spec},
+    }
+
+
+def container(
+    name: str = "main", image: str = "shell:1", *, mounts: tuple[str, ...] = (), **more: Any
+) -> dict[str, Any]:
+    """`mounts` are `volume:path` or `volume:path:subPath`."""
+    split = [mount.split(":") for mount in mounts]
+    listed = [{"name": one[0], "mountPath": one[1], **({"subPath": one[2]} if len(one) > 2 else {})} for one in split]
+    return {"name": name, "image": image, "volumeMounts": listed, **more}
+
+
+def host_path(path: Path | str) -> dict[str, Any]:
+    return {"hostPath": {"path": str(path)}}
+
+
+def pods() -> list[dict[str, Any]]:
+    privileged = {"privileged": True, "capabilities": {"add": ["SYS_ADMIN", "MKNOD", "DAC_READ_SEARCH"]}}
+    return [
+        pod("owner", container(env=[{"name": "KEY", "value": KEY}])),
+        pod("alone", container(), container("beside")),
+        pod("together", container(image="deaf:1"), container("beside"), shareProcessNamespace=True),
+        pod("deaf", container(image="deaf:1")),
+        pod("machine", container(mounts=("all:/machine",)), volumes={"all": host_path("/")}),
+        pod("strong", container(securityContext=privileged)),
+    ]
+
+
+def run(cluster: EmbeddedCluster, name: str, script: str, *, within: str = "main") -> str:
+    return cluster.kubectl("exec", name, "-c", within, "--", "sh", "-c", script)
+
+
+def refusal(cluster: EmbeddedCluster, wanted: dict[str, Any]) -> str:
+    """The Events of a pod that does not start."""
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
+    selector = f"--field-selector=involvedObject.name={wanted['metadata']['name']},type=Warning"
+    return str(eventually(lambda: cluster.kubectl("get", "events", selector, "-o", "jsonpath={.items[*].message}")))
+
+
+# -- processes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_container_sees_its_own_processes_only(cluster: EmbeddedCluster) -> None:
+    seen = run(cluster, "alone", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'; tr '\\0' ' ' < /proc/1/cmdline")
+    assert "KEY=" not in seen
+    assert seen.rstrip().endswith("wait")
+    assert int(run(cluster, "alone", "ls -d /proc/[0-9]* | wc -l")) <= 6
+
+
+def test_process_1_is_the_command_and_gets_only_signals_that_it_handles(cluster: EmbeddedCluster) -> None:
+    assert run(cluster, "deaf", "cat /proc/1/comm; kill 1; kill -KILL 1; cat /proc/1/comm").split() == ["sleep"] * 2
+    started = time.monotonic()
+    cluster.kubectl("delete", "pod", "deaf", "--grace-period=1")
+    assert 1 <= time.monotonic() - started < SOON_S
+
+
+def test_containers_that_share_processes_see_each_other_and_no_other_pod(cluster: EmbeddedCluster) -> None:
+    seen = run(cluster, "together", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", within="beside")
+    assert seen.count("sleep infinity") >= 2
+    assert "trap 'exit 0'" in seen
+    # Orphans are reaped by the pod's own process 1, and a container's end takes what it started.
+    run(cluster, "together", "(sleep 0.1 &) ; setsid sleep 86397 & sleep 0.3; ! grep -l zombie /proc/[0-9]*/status")
+    run(cluster, "together", "kill $(pgrep -f '^sh -c trap')")
+    eventually(lambda: "86397" in run(cluster, "together", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", within="main"))
+
+
+def test_terminals_are_the_containers_own(cluster: EmbeddedCluster) -> None:
+    assert run(cluster, "alone", "ls /dev/pts").split() == ["ptmx"]
+    shown = subprocess.run(
+        ["script", "-qec", f"kubectl --kubeconfig {cluster.kubeconfig} exec -it alone -- tty", "/dev/null"],
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert "/dev/pts/0" in shown.stdout
+
+
+def test_ipc_is_the_pods_own(cluster: EmbeddedCluster) -> None:
+    run(cluster, "owner", "ipcmk -M 64 >/dev/null")
+    count = "ipcs -m | grep -c 0x || true"
+    assert (run(cluster, "owner", count).strip(), run(cluster, "alone", count).strip()) == ("1", "0")
+    assert run(cluster, "owner", "readlink /proc/self/ns/ipc") != run(cluster, "alone", "readlink /proc/self/ns/ipc")
+
+
+# -- hostPath --------------------------------------------------------------------------------------------------------
+
+
+def test_host_path_of_everything_shows_nothing_of_the_cluster(cluster: EmbeddedCluster) -> None:
+    data = cluster.data_dir
+    found = run(cluster, "machine", f"ls -A /machine{data}; ls -A /machine/run /machine/proc; test -d /machine/usr/bin")
+    assert set(found.split()) == {"/machine/run:", "/machine/proc:"}
+
+
+def test_a_link_in_a_host_path_leads_nowhere(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+    (tmp_path / "keys").symlink_to(cluster.data_dir / "pki")
+    assert "closed to pods" in refusal(cluster, pod("linked", volumes={"keys": host_path(tmp_path / "keys")}))
+
+
+@pytest.mark.parametrize("kind", ["", "Directory", "DirectoryOrCreate", "File", "FileOrCreate"])
+def test_host_path_into_the_data_directory_is_refused(cluster: EmbeddedCluster, kind: str) -> None:
+    name = f"inside-{kind.lower() or 'any'}"
+    source = {"hostPath": {"path": f"{cluster.data_dir}/pki/{name}", "type": kind}}
+    assert "closed to pods" in refusal(cluster, pod(name, volumes={"keys": source}))
+    assert not (cluster.data_dir / "pki" / name).exists()
+
+
+def test_a_second_name_of_the_data_directory_is_covered(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A bind mount, made before `up`, as with a disk that is mounted twice."""
+    if os.geteuid():
+        pytest.skip("only root can mount")
+    home, alias = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("alias")
+    images = home / "images.yaml"
+    images.write_text(IMAGES)
+    subprocess.run(["mount", "--bind", home, alias], check=True)
+    try:
+        with embedded_cluster(home / "data", "--bare", "--images", str(images)) as running:
+            wanted = pod("aliased", container(mounts=("all:/machine",)), volumes={"all": host_path(alias)})
+            running.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
+            running.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/aliased")
+            assert run(running, "aliased", "ls -A /machine /machine/data").split() == [
+                "/machine:", "data", "images.yaml", "/machine/data:"
+            ]  # fmt: skip
+    finally:
+        subprocess.run(["umount", alias], check=True)
+
+
+def test_host_path_shows_no_socket(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(tmp_path / "s"))
+        engine.listen()
+        assert "closed to pods" in refusal(cluster, pod("plugged", volumes={"engine": host_path(tmp_path / "s")}))
+        wanted = pod("near", container(mounts=("all:/machine",)), volumes={"all": host_path(tmp_path)})
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
+        cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/near")
+        assert run(cluster, "near", "test -S /machine/s || stat -c %a%s /machine/s").strip() == "00"
+
+
+def test_host_path_gives_no_device_and_no_rights(cluster: EmbeddedCluster) -> None:
+    script = (
+        "(: < /machine/dev/zero) 2>/dev/null && echo opened; cd /machine; touch sys/x 2>/dev/null && echo wrote; true"
+    )
+    assert run(cluster, "machine", script) == ""
+    options = run(cluster, "machine", "grep ' /machine ' /proc/self/mountinfo").split()[5].split(",")
+    assert {"nosuid", "nodev"} <= set(options)
+
+
+def test_links_in_volumes_lead_out_of_no_container(cluster: EmbeddedCluster) -> None:
+    """A link that an init container leaves, taken by subPath and as part of a mount path."""
+    target = cluster.data_dir / "pki"
+    up = "../" * 20
+    make = container("make", mounts=("v:/v",), command=["ln", "-s", f"{up}{target}", "/v/out"])
+    volumes = {"v": {"emptyDir": {}}, "w": {"emptyDir": {}}}
+    by_sub_path = pod("by-sub-path", container(mounts=("v:/k:out",)), initContainers=[make], volumes=volumes)
+    assert 'subPath "out" leads out of its volume' in refusal(cluster, by_sub_path)
+    by_path = pod("by-path", container(mounts=("v:/v", "w:/v/out/w")), initContainers=[make], volumes=volumes)
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(by_path))
+    cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/by-path")
+    assert run(cluster, "by-path", "ls -A /v/out/").split() == ["w"]
+    assert not (target / "w").exists()
+
+
+# -- privileges ------------------------------------------------------------------------------------------------------
+
+
+def test_no_capability_reaches_the_machine(cluster: EmbeddedCluster) -> None:
+    script = (
+        "umount /proc/sys 2>/dev/null && echo uncovered; mount -t tmpfs none /mnt 2>/dev/null && echo mounted; "
+        "mknod /tmp/sda b 8 0 2>/dev/null && echo made; hostname x 2>/dev/null && echo named; "
+        "echo x 2>/dev/null > /proc/sys/kernel/core_pattern && echo set; true"
+    )
+    assert run(cluster, "strong", script) == ""
+    assert run(cluster, "strong", "ip link set lo down && echo own network").strip() == "own network"
+
+
+def test_secrets_of_volumes_are_in_memory(cluster: EmbeddedCluster) -> None:
+    kind = run(cluster, "owner", "stat -f -c %T /var/run/secrets/kubernetes.io/serviceaccount").strip()
+    assert kind == "tmpfs"
+    assert not list(cluster.data_dir.glob("pods/*/volumes/*/token"))
