@@ -1,7 +1,6 @@
 """Where the volume behind a claim lies on this node."""
 
 import asyncio
-from pathlib import Path
 from typing import Final
 
 from crossfade_kube.client import Client
