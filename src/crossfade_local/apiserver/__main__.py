@@ -27,8 +27,9 @@ from crossfade_local.apiserver.housekeeping import forget_regularly
 from crossfade_local.apiserver.security import pki
 from crossfade_local.apiserver.server import HttpServer, tls_context
 from crossfade_local.apiserver.startup import nothing_runs_any_more
-from crossfade_local.apiserver.state.database import Database, Synchronous
+from crossfade_local.apiserver.state.database import Synchronous
 from crossfade_local.apiserver.state.format import UnusableStateError
+from crossfade_local.apiserver.state.sealed_database import SealedDatabase
 from crossfade_local.apiserver.state.storage import NotWritten
 
 log = EventLog("crossfade_local.apiserver")
@@ -94,7 +95,7 @@ async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
     data: Path = arguments.data_dir
     sockets = [socket.socket(fileno=number) for number in arguments.fd]
     sockets += [_listening(address) for address in arguments.listen or ([] if sockets else ["127.0.0.1:0"])]
-    database = Database(data / "state.db", synchronous=arguments.synchronous)
+    database = SealedDatabase(data / "state.db", synchronous=arguments.synchronous)
     assembly = Assembly(database, keys, arguments.kubelet_socket)
     server = HttpServer(assembly.api)
     stop = asyncio.Event()
