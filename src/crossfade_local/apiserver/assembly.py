@@ -5,6 +5,7 @@ from pathlib import Path
 from crossfade_local.apiserver.admission import escalation, ingresses, namespaces, pods, services
 from crossfade_local.apiserver.admission import storage as volumes
 from crossfade_local.apiserver.admission.chain import AdmissionChain
+from crossfade_local.apiserver.admission.pod_security import pod_security
 from crossfade_local.apiserver.admission.webhooks import WebhookCaller
 from crossfade_local.apiserver.api import Api, utc_now
 from crossfade_local.apiserver.crd.lifecycle import Lifecycle
@@ -59,6 +60,6 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) ->
             volumes.default_class(storage),
             volumes.protect,
         ),
-        validators=(escalation.no_escalation(storage, authorizer),),
+        validators=(escalation.no_escalation(storage, authorizer), pod_security(storage)),
         webhooks=webhooks,
     )
