@@ -179,6 +179,11 @@ def leave_no_zombies() -> None:
     _libc.signal(signal.SIGCHLD, ctypes.c_void_p(int(signal.SIG_IGN)))
 
 
+def control_process(option: int, argument: int, pointer: int, *, action: str) -> None:
+    """prctl(2) with two arguments, for the calling thread. Raises OSError."""
+    _check(_libc.prctl(option, ctypes.c_ulong(argument), ctypes.c_ulong(pointer), 0, 0), action)
+
+
 async def on_fresh_thread(function: Callable[[], T], *, name: str) -> T:
     """Runs the function on a thread of its own, so that what it does to its namespaces ends with it."""
     loop = asyncio.get_running_loop()

@@ -41,8 +41,11 @@ class Mode(Enum):
         if self is Mode.SINGLE_UID:
             effect = f", {shared_user.consequence}" if shared_user.consequence else ""
             return f"running {self.value}: containers share one user{effect} (install the package uidmap for that)"
-        how = "as root" if self is Mode.ROOT else "rootless with subordinate uids"
-        return f"running {how}: containers run as the users that their specs name"
+        if self is Mode.ROOT:
+            how, root = "as root", "this machine's root with fewer capabilities: it writes what hostPath volumes name"
+        else:
+            how, root = "rootless with subordinate uids", "you on this machine, and no more"
+        return f"running {how}: containers run as the users that their specs name; root in one is {root}"
 
 
 _USER_OPTIONS: Final = {

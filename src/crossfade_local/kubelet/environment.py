@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.catalogue import Image, User
-from crossfade_local.kubelet.privileges import MACHINE_CAPABILITIES, ROOT_CAPABILITIES, Identity
+from crossfade_local.kubelet.privileges import ROOT_CAPABILITIES, Identity
 from crossfade_local.namespaces import CAPABILITIES
+from crossfade_local.withheld import MACHINE_CAPABILITIES
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([^()\s]+)\)")
 _SUBSCRIPT: Final = re.compile(r"^metadata\.(labels|annotations)\['(.+)'\]$")
@@ -99,6 +100,7 @@ def build_identity(container: JsonObject, pod_spec: JsonObject, user: User) -> I
         groups=tuple(dict.fromkeys(groups)),
         capabilities=_capabilities(of_container),
         may_gain_privileges=of_container.get("allowPrivilegeEscalation") is not False,
+        is_filtered=_is_filtered(merged),
     )
 
 
@@ -227,6 +229,14 @@ def _capabilities(security: JsonObject) -> frozenset[str]:
     added = {name.upper().removeprefix("CAP_") for name in changes.get("add") or ()}
     kept = frozenset() if "ALL" in dropped else ROOT_CAPABILITIES - dropped
     return (frozenset(CAPABILITIES) if "ALL" in added else kept | added) - MACHINE_CAPABILITIES
+
+
+def _is_filtered(security: JsonObject) -> bool:
+    profile = security.get("seccompProfile") or {}
+    if profile.get("type") == "Localhost":
+        wanted = profile.get("localhostProfile", "")
+        raise ConfigError(f'seccomp profile "{wanted}": the embedded cluster has RuntimeDefault and Unconfined only')
+    return profile.get("type") == "RuntimeDefault" and not security.get("privileged")
 
 
 def _quoted(value: str) -> str:

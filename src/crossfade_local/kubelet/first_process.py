@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from crossfade_local import mount_trees, namespaces
+from crossfade_local import mount_trees, namespaces, system_call_filter
 from crossfade_local.kubelet.privileges import Identity
 from crossfade_local.kubelet.rootfs import NODE_PROC
 from crossfade_local.mount_trees import RDONLY
@@ -30,6 +30,8 @@ _NULL: Final = "/dev/null"
 def assume(identity: Identity) -> None:
     """For the calling thread and what it starts, for good."""
     namespaces.limit_capabilities(identity.capabilities)
+    if identity.is_filtered:
+        system_call_filter.apply()
     if not identity.may_gain_privileges:
         namespaces.forbid_new_privileges()
     if identity.uid is not None:

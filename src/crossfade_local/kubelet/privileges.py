@@ -9,15 +9,6 @@ ROOT_CAPABILITIES: Final = frozenset(
         "NET_RAW", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP",
     }
 )  # fmt: skip
-# With one of them a program takes covers off, reads files by number, devices by name or the kernel's memory: whatever
-# keeps a container from the machine would be gone, and the promises of docs/security.md with it.
-MACHINE_CAPABILITIES: Final = frozenset(
-    {
-        "AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH",
-        "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "PERFMON", "SYSLOG", "SYS_ADMIN", "SYS_BOOT",
-        "SYS_MODULE", "SYS_PACCT", "SYS_RAWIO", "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM",
-    }
-)  # fmt: skip
 # Where all containers are one user, a sidecar's own connections are told from others by a mark, which this sets.
 SHARED_USER_CAPABILITIES: Final = frozenset({"NET_ADMIN"})
 
@@ -32,3 +23,5 @@ class Identity(NamedTuple):
     capabilities: frozenset[str] = ROOT_CAPABILITIES
     may_gain_privileges: bool = True
     """False: set-uid programs have no effect."""
+    is_filtered: bool = False
+    """System calls that programs of containers never need are refused."""

@@ -77,6 +77,7 @@ def pods() -> list[dict[str, Any]]:
         pod("deaf", container(image="deaf:1")),
         pod("machine", container(mounts=("all:/machine",)), volumes={"all": host_path("/")}),
         pod("strong", container(securityContext=privileged)),
+        pod("filtered", securityContext={"seccompProfile": {"type": "RuntimeDefault"}}),
     ]
 
 
@@ -225,7 +226,17 @@ def test_no_capability_reaches_the_machine(cluster: EmbeddedCluster) -> None:
     assert run(cluster, "strong", "ip link set lo down && echo own network").strip() == "own network"
 
 
+def test_refused_system_calls(cluster: EmbeddedCluster) -> None:
+    """Of the command as of what exec starts beside it."""
+    assert run(cluster, "filtered", "grep -h ^Seccomp: /proc/1/status /proc/self/status").split()[1::2] == ["2", "2"]
+    said = run(cluster, "filtered", "unshare --user true 2>&1 || true")
+    assert "Operation not permitted" in said
+
+
 def test_secrets_of_volumes_are_in_memory(cluster: EmbeddedCluster) -> None:
     kind = run(cluster, "owner", "stat -f -c %T /var/run/secrets/kubernetes.io/serviceaccount").strip()
     assert kind == "tmpfs"
+    cluster.kubectl("create", "secret", "generic", "hidden", "--from-literal=word=abracadabra")
+    assert b"YWJyYWNhZGFicmE" not in b"".join(path.read_bytes() for path in cluster.data_dir.glob("state.db*"))
+    assert (cluster.data_dir / "secrets.key").stat().st_mode & 0o777 == 0o600
     assert not list(cluster.data_dir.glob("pods/*/volumes/*/token"))

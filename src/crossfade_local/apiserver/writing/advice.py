@@ -5,6 +5,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade_local.apiserver.writing.unheeded import unheeded_security
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 
@@ -33,6 +34,7 @@ def _pod_spec(field: str, spec: JsonObject) -> Iterator[str]:
     if number(spec, "terminationGracePeriodSeconds") < 0:
         said = "must be >= 0; negative values are invalid and will be treated as 1"
         yield f"{field}.terminationGracePeriodSeconds: {said}"
+    yield from unheeded_security(field, spec)
     seen: dict[tuple[str, int], str] = {}
     for name in ("initContainers", "containers"):
         for index, container in enumerate(objects(spec, name)):

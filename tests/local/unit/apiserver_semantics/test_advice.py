@@ -38,3 +38,26 @@ def pod(*containers: dict[str, Any]) -> dict[str, Any]:
 )
 def test_warnings(kind: tuple[str, str, str], obj: dict[str, Any], expected: list[str]) -> None:
     assert warnings_on_create(kind, obj) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"containers": [{}]}, []),
+        ({"containers": [{"securityContext": {"runAsUser": 1, "seccompProfile": {"type": "RuntimeDefault"}}}]}, []),
+        ({"containers": [{"securityContext": {"privileged": True}}]},
+         ["spec.containers[0].securityContext.privileged"]),
+        (
+            {"containers": [{}], "initContainers": [{"securityContext": {"capabilities": {"add": ["KILL", "BPF"]}}}]},
+            ["spec.initContainers[0].securityContext.capabilities.add[1]"],
+        ),
+        ({"containers": [{"securityContext": {"procMount": "Unmasked"}}]},
+         ["spec.containers[0].securityContext.procMount"]),
+        ({"containers": [{"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}]}, []),
+        ({"containers": [{}], "hostUsers": False, "securityContext": {
+            "sysctls": [{"name": "a", "value": "b"}], "seLinuxOptions": {"level": "s0"}}},
+         ["spec.hostUsers", "spec.securityContext.seLinuxOptions", "spec.securityContext.sysctls"]),
+    ],
+)  # fmt: skip
+def test_fields_of_security_contexts_that_are_not_carried_out(spec: dict[str, Any], fields: list[str]) -> None:
+    assert [text.partition(":")[0] for text in warnings_on_create(("", "v1", "Pod"), {"spec": spec})] == fields

@@ -164,6 +164,26 @@ def test_no_capability_that_reaches_the_machine(security: JsonObject) -> None:
     assert "CHOWN" in found
 
 
+@pytest.mark.parametrize(
+    ("pod", "container", "is_filtered"),
+    [
+        (None, None, False),
+        ("RuntimeDefault", None, True),
+        ("RuntimeDefault", "Unconfined", False),
+        (None, "RuntimeDefault", True),
+    ],
+)
+def test_filter_of_system_calls(pod: str | None, container: str | None, is_filtered: bool) -> None:
+    contexts = [{"securityContext": {"seccompProfile": {"type": one}} if one else {}} for one in (container, pod)]
+    assert build_identity(*contexts, USER).is_filtered == is_filtered
+
+
+def test_a_seccomp_profile_that_is_not_there_is_refused() -> None:
+    profile = {"type": "Localhost", "localhostProfile": "mine.json"}
+    with pytest.raises(ConfigError, match=r'seccomp profile "mine\.json"'):
+        build_identity({"securityContext": {"seccompProfile": profile}}, {}, USER)
+
+
 def test_run_as_non_root_refuses_root() -> None:
     with pytest.raises(ConfigError, match="runAsNonRoot"):
         build_identity({"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, {}, USER)

@@ -123,3 +123,10 @@ def test_other_peoples_folder_is_left_alone(tmp_path: Path) -> None:
 def test_folder_of_a_cluster_is_taken_again(tmp_path: Path) -> None:
     DataDir(tmp_path / "cluster").prepare()
     DataDir(tmp_path / "cluster").prepare()
+
+
+@pytest.mark.parametrize(
+    ("mode", "root"), [(preflight.Mode.ROOT, "this machine's root"), (preflight.Mode.ROOTLESS, "you")]
+)
+def test_what_root_in_a_container_is_is_said(mode: preflight.Mode, root: str) -> None:
+    assert f"root in one is {root}" in mode.explain(preflight.SharedUser())
