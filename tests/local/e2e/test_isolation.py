@@ -25,13 +25,32 @@ KEY = "key-of-another-pod"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
-    directory = tmp_path_factory.mktemp("isolation")
-    images = directory / "images.yaml"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("isolation")
+
+
+@pytest.fixture(scope="module")
+def second_name(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """A bind mount of the directory that the data directory is in, as with a disk that is mounted twice; root only."""
+    if os.geteuid():
+        yield None
+        return
+    alias = tmp_path_factory.mktemp("alias")
+    subprocess.run(["mount", "--bind", home, alias], check=True)
+    yield alias
+    subprocess.run(["umount", alias], check=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(home: Path, second_name: Path | None) -> Iterator[EmbeddedCluster]:
+    images = home / "images.yaml"
     images.write_text(IMAGES)
-    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
-        running.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods()}))
-        names = [f"pod/{one['metadata']['name']}" for one in pods()]
+    wanted = pods()
+    if second_name:
+        wanted.append(pod("aliased", container(mounts=("all:/machine",)), volumes={"all": host_path(second_name)}))
+    with embedded_cluster(home / "data", "--bare", "--images", str(images)) as running:
+        running.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted}))
+        names = [f"pod/{one['metadata']['name']}" for one in wanted]
         running.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", *names)
         yield running
 
@@ -158,24 +177,11 @@ def test_host_path_into_the_data_directory_is_refused(cluster: EmbeddedCluster, 
     assert not (cluster.data_dir / "pki" / name).exists()
 
 
-def test_a_second_name_of_the_data_directory_is_covered(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A bind mount, made before `up`, as with a disk that is mounted twice."""
-    if os.geteuid():
+def test_a_second_name_of_the_data_directory_is_covered(cluster: EmbeddedCluster, second_name: Path | None) -> None:
+    if second_name is None:
         pytest.skip("only root can mount")
-    home, alias = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("alias")
-    images = home / "images.yaml"
-    images.write_text(IMAGES)
-    subprocess.run(["mount", "--bind", home, alias], check=True)
-    try:
-        with embedded_cluster(home / "data", "--bare", "--images", str(images)) as running:
-            wanted = pod("aliased", container(mounts=("all:/machine",)), volumes={"all": host_path(alias)})
-            running.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
-            running.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/aliased")
-            assert run(running, "aliased", "ls -A /machine /machine/data").split() == [
-                "/machine:", "data", "images.yaml", "/machine/data:"
-            ]  # fmt: skip
-    finally:
-        subprocess.run(["umount", alias], check=True)
+    seen = run(cluster, "aliased", "ls -A /machine /machine/data").split()
+    assert seen == ["/machine:", "data", "images.yaml", "/machine/data:"]
 
 
 def test_host_path_shows_no_socket(cluster: EmbeddedCluster, tmp_path: Path) -> None:

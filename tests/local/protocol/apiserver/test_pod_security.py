@@ -24,7 +24,7 @@ async def test_labels_are_enforced_for_pods_and_warn_of_workloads(client: ApiCli
     status, answer, warnings = await post(client, pods, {"metadata": {"name": "p"}, "spec": BAD})
     assert status == 403
     assert answer["message"] == f'pods "p" is forbidden: violates PodSecurity "baseline:latest": {FOUND}'
-    assert warnings == []
+    assert "PodSecurity" not in str(warnings)
     workload = {
         "metadata": {"name": "d"},
         "spec": {
@@ -35,7 +35,7 @@ async def test_labels_are_enforced_for_pods_and_warn_of_workloads(client: ApiCli
     status, _, warnings = await post(client, "/apis/apps/v1/namespaces/guarded/deployments", workload)
     assert status == 201
     said = f'would violate PodSecurity "baseline:v1.30": {FOUND}'.replace('"', '\\"')
-    assert f'299 - "{said}"' in warnings
+    assert f'299 - "{said}"' in ", ".join(warnings)
 
 
 async def test_a_namespace_says_which_label_is_wrong_and_which_pods_are_there(client: ApiClient) -> None:
@@ -54,11 +54,11 @@ async def test_a_namespace_says_which_label_is_wrong_and_which_pods_are_there(cl
     headers = {"Content-Type": "application/merge-patch+json"}
     async with client.session.patch(url, json=patch, headers=headers, ssl=client.context) as response:
         assert response.status == 200
-        warnings = [one.replace("\\", "") for one in response.headers.getall("Warning")]
-    assert warnings == [
-        '299 - "existing pods in namespace "odd" violate the new PodSecurity enforce level "baseline:latest""',
-        '299 - "a (and 1 other pod): privileged"',
-    ]
+        said = ", ".join(response.headers.getall("Warning")).replace("\\", "")
+    assert said == (
+        '299 - "existing pods in namespace "odd" violate the new PodSecurity enforce level "baseline:latest"", '
+        '299 - "a (and 1 other pod): privileged"'
+    )
 
 
 async def test_a_lost_key_of_secrets_ends_the_server_with_the_way_out(process: ApiProcess) -> None:

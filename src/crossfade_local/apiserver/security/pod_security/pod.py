@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import at, mapping, objects, text
+from crossfade_local.apiserver.values.fields import mapping, objects, text
 from crossfade_local.apiserver.values.gotext import quoted
 
 _CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
@@ -36,7 +36,7 @@ class Pod(NamedTuple):
 
     @property
     def runs_windows(self) -> bool:
-        return at(self.spec, "os", "name") == "windows"
+        return text(self.spec, "os", "name") == "windows"
 
 
 def named(container: JsonObject) -> str:
