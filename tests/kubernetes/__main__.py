@@ -87,9 +87,13 @@ def _report(cluster: Cluster, arguments: argparse.Namespace, seconds: dict[str, 
 
 
 def _events(cluster: Cluster, arguments: argparse.Namespace, gateway: str) -> Iterator[faults.Result]:
-    if arguments.add_ons:
+    more = [AUTOSCALED] if arguments.add_ons else []
+    cells = [(count, event) for event in more for count in event.replicas]
+    if any(
+        faults.is_chosen(cell, arguments.only, is_meshed=is_meshed) for cell in cells for is_meshed in (True, False)
+    ):
         install(cluster, Cache(cache_folder()), METRICS_SERVER)
-    return faults.lost_requests(cluster, gateway, arguments.only, *([AUTOSCALED] if arguments.add_ons else ()))
+    return faults.lost_requests(cluster, gateway, arguments.only, *more)
 
 
 def _disturbances(cluster: Cluster, arguments: argparse.Namespace, url: str) -> Iterator[authority.Disturbance]:

@@ -38,7 +38,8 @@ METRICS_SERVER: Final = AddOn(
     {"metrics-server/metrics-server": "cmd/metrics-server"},
     "charts/metrics-server",
     "kube-system",
-    ("args={--kubelet-insecure-tls}",),
+    # Its chart names an older program.
+    ("args={--kubelet-insecure-tls}", "image.tag=v0.8.0"),
 )
 # The last version whose programs are in one module with the rest, as the Go module proxy has it.
 CERT_MANAGER: Final = AddOn(

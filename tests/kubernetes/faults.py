@@ -39,7 +39,7 @@ def lost_requests(cluster: Cluster, url: str, words: list[str], *more: Event) ->
     counts = sorted({replicas for event in events for replicas in event.replicas})
     for is_meshed in (False, True):
         cells = [(replicas, event) for replicas in counts for event in events if replicas in event.replicas]
-        chosen = [cell for cell in cells if _is_chosen(cell, words, is_meshed=is_meshed)]
+        chosen = [cell for cell in cells if is_chosen(cell, words, is_meshed=is_meshed)]
         if chosen:
             join_mesh(cluster, is_meshed=is_meshed)
         for replicas, event in chosen:
@@ -48,7 +48,8 @@ def lost_requests(cluster: Cluster, url: str, words: list[str], *more: Event) ->
             yield Result(event.name, is_meshed, replicas, _observed(gateway, event, url, host))
 
 
-def _is_chosen(cell: tuple[int, Event], words: list[str], *, is_meshed: bool) -> bool:
+def is_chosen(cell: tuple[int, Event], words: list[str], *, is_meshed: bool) -> bool:
+    """Whether the cell's name has all of the words."""
     replicas, event = cell
     has = {*event.name.split(), "meshed" if is_meshed else "unmeshed", str(replicas)}
     return all(word in has for word in words)
