@@ -6,6 +6,7 @@ or a symbolic link, arrives at the empty place.
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,7 @@ class Protection:
         self._nothing = directory / "directory"
         self._no_file = directory / "file"
         self._sockets = sockets
+        self._reading = threading.Lock()
         # By descriptor it is found again when a directory above it gets another name.
         self._hidden = os.open(hidden, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         namespaces.mount("tmpfs", str(directory), kind="tmpfs", flags=MS_NOSUID | MS_NODEV, data="mode=755")
@@ -48,7 +50,8 @@ class Protection:
         """Of the machine, at this moment."""
         if self._sockets is None:
             return []
-        with os.fdopen(os.dup(self._sockets), "rb") as table:
+        # Copies of a descriptor have one position in the table: two containers may begin at once.
+        with self._reading, os.fdopen(os.dup(self._sockets), "rb") as table:
             table.seek(0)
             text = table.read().decode(errors="surrogateescape")
         return [Path(path) for path in reachable.parse_sockets(text)]
