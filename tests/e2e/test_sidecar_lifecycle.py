@@ -1,12 +1,15 @@
 """Sidecars begin before their applications and end after them, and nobody loses a request while pods come and go."""
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.admissions import pods_admitted
+from tests.support.cluster import process_1_of
 from tests.support.gateway import eventually
 from tests.support.mesh_lab import NAMESPACE, Cell, MeshLab, client_pod, mesh_lab, version_of
 
@@ -149,15 +152,13 @@ def restarts_of(lab: MeshLab, pod: str) -> str:
     return lab.kubectl("get", "pod", pod, "-o", f"jsonpath={restarts}")
 
 
-# Here the launcher is not the first process of a pid namespace, which nobody inside could kill.
-KILL_LAUNCHER = "kill -9 $(cat /tmp/crossfade-proxy/pid)"
-
-
 def test_while_a_launcher_that_was_killed_is_replaced_the_other_pods_are_asked(lab: MeshLab, trio: Cell) -> None:
     """Its Envoy ends with it and its ports refuse until the kubelet has started the container again."""
     calling = lab.call_in_mesh(trio, rate=RATE, seconds=SECONDS)
     victim = pods_of(lab, "trio-v1")[0]
-    lab.kubectl("exec", victim, "-c", "envoy", "--", "sh", "-c", KILL_LAUNCHER)
+    # The launcher is process 1, so it is killed from outside.
+    namespace = lab.kubectl("exec", victim, "-c", "envoy", "--", "readlink", "/proc/self/ns/pid").strip()
+    os.kill(process_1_of(namespace), signal.SIGKILL)
     eventually(lambda: restarts_of(lab, victim) == "1" and is_ready(lab, victim), within_s=30)
     # What was inside the killed Envoy.
     assert calling.result().lost_count <= 2

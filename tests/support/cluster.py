@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,3 +58,14 @@ def embedded_cluster(data_dir: Path, *arguments: str) -> Iterator[EmbeddedCluste
         yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['ports']['http']}")
     finally:
         crossfade("down", "--data-dir", str(data_dir))
+
+
+def process_1_of(namespace: str) -> int:
+    """Its id on the machine, by what `readlink /proc/self/ns/pid` says in the container: nobody inside can kill it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str((process / "ns/pid").readlink()) == namespace:
+                status = (process / "status").read_text()
+                if next(line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:")) == "1":
+                    return int(process.name)
+    raise LookupError(f"no process 1 of {namespace}")
