@@ -11,7 +11,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench golden docs charts wire-fields test-charts test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench instructions golden docs charts wire-fields test-charts test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -25,6 +25,7 @@ help:
 	@echo "make images-test  build and run them, as root"
 	@echo "make check   format, lint, types, layers, clippy"
 	@echo "make bench   compare with peers, print ratios"
+	@echo "make instructions  has the policy module come to need more of them for the same requests? (valgrind)"
 	@echo "make golden  rewrite the expected translations"
 	@echo "make charts  rewrite charts/ from crossfade.install"
 	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
@@ -127,6 +128,9 @@ test-jaeger: setup $(JAEGER_FOLDER)/jaeger
 
 docs: setup
 	@$(BIN)/python -m generate.reference
+
+instructions: setup
+	@$(BIN)/python -m benchmarks.instructions $(ARGS)
 
 bench: setup
 	@$(BIN)/python -m benchmarks.gateway_policies
