@@ -1,5 +1,7 @@
 """What a request costs two sidecars over HTTP/1 and over HTTP/2, and what it costs two Envoys with next to no settings.
 
+The sidecars are measured with and without their metrics of requests, which are most of what they do more.
+
 Prints the CPU of both proxies together for each request, and ratios of rounds that ran one after the other. Needs wrk.
 """
 
@@ -24,12 +26,14 @@ from crossfade.proxy.envoy_process import EnvoyProcess
 
 Json = dict[str, Any]
 TYPE: Final = "type.googleapis.com/envoy.extensions"
-SHAPES: Final = ("http1", "http2", "minimal http1", "minimal http2")
+SHAPES: Final = ("http1", "http2", "uncounted http1", "uncounted http2", "minimal http1", "minimal http2")
 COMPARISONS: Final = (
     ("http2", "http1"),
     ("minimal http2", "minimal http1"),
     ("http1", "minimal http1"),
     ("http2", "minimal http2"),
+    ("uncounted http1", "minimal http1"),
+    ("uncounted http2", "minimal http2"),
 )
 Results = dict[str, list[float]]
 
@@ -65,10 +69,11 @@ class Minimal:
 
 async def measured(shape: str, pair: CarriedPair, minimal: Minimal, seconds: int, connections: int) -> float:
     """Microseconds of CPU for each request."""
-    protocol = shape.removeprefix("minimal ")
-    if shape == protocol:
+    kind, _, protocol = shape.rpartition(" ")
+    if kind != "minimal":
         pair.publish({SERVER: True}, asks=protocol == "http2")
         await pair.until_spoken(protocol)
+        await pair.count_requests(counts=kind != "uncounted")
         pids, url = pair.pids, f"{pair.url}/"
     else:
         pids, url = minimal.pids, f"http://{APP}:{minimal.ports[protocol]}/"
@@ -88,7 +93,7 @@ def requests_answered(url: str, seconds: int, connections: int) -> int:
 
 def report(results: Results) -> Iterator[str]:
     for shape, costs in results.items():
-        yield f"{shape:14} {statistics.median(costs):7.1f} us CPU per request, both proxies (median of {len(costs)})"
+        yield f"{shape:16} {statistics.median(costs):7.1f} us CPU per request, both proxies (median of {len(costs)})"
     for one, other in COMPARISONS:
         ratios = sorted(a / b for a, b in zip(results[one], results[other], strict=True))
         yield f"{one} / {other}: CPU {statistics.median(ratios):.2f}x (rounds {ratios[0]:.2f} to {ratios[-1]:.2f})"

@@ -29,6 +29,7 @@ from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shared_endpoints import encode
+from crossfade.envoy.telemetry.keys import REQUESTS_KEY
 from crossfade.policy_module.path import policy_library_path
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import EndpointSlice, Pod, Service
@@ -267,6 +268,14 @@ class CarriedPair:
             return set(await self.heard_requests() - before) == {protocol}
 
         await until(is_alone)
+
+    async def count_requests(self, *, counts: bool) -> None:
+        """Whether both proxies count them, as they do by default (`CROSSFADE_MESH_METRICS`)."""
+        for harness in (self._server, self._client):
+            share = 100 if counts else 0
+            url = f"http://127.0.0.1:{harness.admin_port}/runtime_modify?{REQUESTS_KEY}={share}"
+            async with self.http.post(url) as answer:
+                assert answer.status == 200
 
     async def close_app(self) -> None:
         """Another one may listen at its port."""
