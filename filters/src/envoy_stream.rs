@@ -3,6 +3,7 @@
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header, Scheduler};
 use crate::incoming::IncomingHeaders;
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
+use crate::text::has_control;
 use crate::waiting::Wake;
 use memchr::memchr3;
 use smallvec::SmallVec;
@@ -188,7 +189,7 @@ fn map_id(map: Map) -> u32 {
 
 /// Envoy does not look at what modules write. A line end in a header would begin another one, whoever wrote it.
 fn one_line(text: &[u8]) -> Cow<'_, [u8]> {
-    match memchr3(0, b'\r', b'\n', text) {
+    match has_control(text).then(|| memchr3(0, b'\r', b'\n', text)).flatten() {
         None => Cow::Borrowed(text),
         Some(_) => text.iter().map(|byte| if matches!(byte, 0 | b'\r' | b'\n') { b' ' } else { *byte }).collect(),
     }

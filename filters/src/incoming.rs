@@ -62,10 +62,17 @@ pub struct Choice {
 
 /// Chooses the route and tells Envoy. First of all, and whatever follows, forged headers go.
 pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, listener: Listener) -> Option<Choice> {
-    let forged: Vec<&'static [u8]> = forged_in(&headers.all());
-    forged.into_iter().for_each(|name| headers.remove(name));
-    settle_upgrade(headers);
-    let choice = choose(headers, world?, listener);
+    let all = headers.all();
+    // Each look at all of them costs as much as reading them does.
+    let all = if all.iter().any(|(name, _)| *name == b"upgrade" || OWN.contains(name)) {
+        drop(all);
+        OWN.into_iter().for_each(|name| headers.remove(name));
+        settle_upgrade(headers);
+        headers.all()
+    } else {
+        all
+    };
+    let choice = choose(headers, all, world?, listener);
     if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target)
         && let Some(cluster) = route.pick_cluster()
     {
@@ -101,13 +108,10 @@ pub fn is_websocket(upgrade: &[u8]) -> bool {
     upgrade.eq_ignore_ascii_case(b"websocket")
 }
 
-fn forged_in(headers: &HeaderList<'_>) -> Vec<&'static [u8]> {
-    let own = [CLUSTER, ACTION, client_certificate::HEADER.as_bytes()];
-    own.into_iter().filter(|name| headers.iter().any(|(other, _)| other == name)).collect()
-}
+/// What a client must not say.
+const OWN: [&[u8]; 3] = [CLUSTER, ACTION, client_certificate::HEADER.as_bytes()];
 
-fn choose(headers: &impl IncomingHeaders, world: Arc<World>, listener: Listener) -> Choice {
-    let all = headers.all();
+fn choose(headers: &impl IncomingHeaders, all: HeaderList<'_>, world: Arc<World>, listener: Listener) -> Choice {
     let value = |name: &[u8]| all.iter().find(|(other, _)| *other == name).map_or(&b""[..], |(_, value)| *value);
     let connection = value(b"connection");
     let connection = named_in(connection).next().map(|_| connection.to_vec());

@@ -11,6 +11,7 @@ mod again;
 mod arguments;
 mod balancing;
 mod body;
+mod bytes;
 mod cached;
 mod charset;
 mod cjson;

@@ -237,8 +237,9 @@ impl Filter {
                 // As a sidecar's own answers have it.
                 stream.set_header(Map::Response, b"server", b"envoy");
             }
-            let upstream_status = status_of(&stream.headers(Map::Response));
-            if !self.let_plugins_edit(stream, end_of_stream, upstream_status) {
+            let sees = self.responds() || self.remembered.is_some();
+            let upstream_status = sees.then(|| status_of(&stream.headers(Map::Response)));
+            if upstream_status.is_some_and(|status| !self.let_plugins_edit(stream, end_of_stream, status)) {
                 self.hide_response(stream, end_of_stream);
                 return Flow::Continue;
             }
@@ -462,7 +463,8 @@ impl Filter {
         Flow::Continue
     }
 
-    fn mark_response(&mut self, stream: &mut impl Stream, upstream_status: u16) {
+    /// `upstream_status` is what stood there before plugins edited it; None if none did.
+    fn mark_response(&mut self, stream: &mut impl Stream, upstream_status: Option<u16>) {
         let mut own = Headers::with_capacity(24);
         self.add_own_headers(&mut own, false);
         let mut limits = std::mem::take(&mut self.client_headers);
@@ -472,6 +474,7 @@ impl Filter {
         let has_trailer;
         {
             let headers = stream.headers(Map::Response);
+            let status = status_of(&headers);
             let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
             has_trailer = has("trailer");
             if settings.tokens.server && settings.compat == Compat::Kong3 && !has("server") {
@@ -481,14 +484,14 @@ impl Filter {
                 own.push(("via".into(), response_via(&headers, settings)));
             }
             if settings.tokens.upstream_status {
-                own.push(("x-kong-upstream-status".into(), decimal(upstream_status.into())));
+                own.push(("x-kong-upstream-status".into(), decimal(upstream_status.unwrap_or(status).into())));
             }
             if let Some((_, content_type)) = headers.iter().find(|(name, _)| *name == b"content-type") {
-                let completed = charset::completed(status_of(&headers), content_type);
+                let completed = charset::completed(status, content_type);
                 own.extend(completed.map(|value| ("content-type".into(), value)));
             }
             repeated = values_under(&limits, &headers);
-            if status_of(&headers) == 101 {
+            if status == 101 {
                 // As nginx spells it.
                 own.push(("connection".into(), text("upgrade")));
                 // What went upstream over HTTP/2 comes back with what hides it from Envoy.

@@ -1,5 +1,6 @@
 //! Header values, kept in place: most are too short to be worth an allocation of their own.
 
+use crate::bytes;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -19,9 +20,14 @@ pub fn decimal(mut number: u64) -> Text {
     }
 }
 
+/// Whether there is a control character of ASCII.
+pub fn has_control(text: &[u8]) -> bool {
+    bytes::has_any(text, bytes::controls)
+}
+
 /// Whether HTTP allows this as a header's value: no control characters but tabs.
 pub fn is_header_value(value: &[u8]) -> bool {
-    !value.iter().copied().any(is_control)
+    !has_control(value) || !value.iter().copied().any(is_control)
 }
 
 /// The value with control characters as `%0A`, as nginx's Lua module writes them: a name that someone gave to a consumer

@@ -3,6 +3,7 @@
 use crate::exchange::{Exchange, Identity, Verdict};
 use crate::reply::Reply;
 use crate::tables::{Consumer, Credential};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Whether the plugin has nothing to do: with `anonymous`, any one of several authentication plugins suffices.
@@ -63,8 +64,22 @@ pub fn is_same(digest: &str, other: &str) -> bool {
     digest.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
+/// Hexadecimal digits.
+pub struct Digest([u8; 64]);
+
+impl Deref for Digest {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// The SHA-256 digest of a secret under the gateway's salt, as the control plane writes it.
-pub fn digest(salt: &[u8], secret: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    hex::encode(Sha256::new().chain_update(salt).chain_update(secret).finalize())
+pub fn digest(salt: &[u8], secret: &[u8]) -> Digest {
+    use sha2::{Digest as _, Sha256};
+    let mut digits = [0; 64];
+    // Both arrays have fixed, fitting lengths.
+    let _ = hex::encode_to_slice(Sha256::new().chain_update(salt).chain_update(secret).finalize(), &mut digits);
+    Digest(digits)
 }

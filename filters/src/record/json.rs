@@ -1,5 +1,6 @@
 //! JSON in one line, written piece by piece.
 
+use crate::bytes;
 use std::borrow::Cow;
 
 /// No text is longer: nginx takes no longer line of a header, and no longer request line.
@@ -13,7 +14,7 @@ pub fn push_number(out: &mut Vec<u8>, number: u64) {
 pub fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     let text = &text[..text.len().min(LONGEST_TEXT)];
     out.push(b'"');
-    if text.iter().all(|byte| is_plain(*byte)) {
+    if !bytes::has_any(text, needs_escape) {
         out.extend_from_slice(text);
     } else {
         push_escaped(out, &String::from_utf8_lossy(text));
@@ -33,8 +34,9 @@ pub fn push_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+/// Of any of eight bytes.
+fn needs_escape(word: u64) -> u64 {
+    bytes::controls(word) | bytes::foreign(word) | bytes::byte(word, b'"') | bytes::byte(word, b'\\')
 }
 
 fn push_escaped(out: &mut Vec<u8>, text: &str) {

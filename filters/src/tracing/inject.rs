@@ -86,8 +86,11 @@ pub(super) fn last_half(trace: &TraceId) -> u64 {
 }
 
 pub fn hex(id: &[u8]) -> Text {
-    let digit = |nibble: u8| DIGITS[usize::from(nibble)];
-    id.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut digits = Text::from_elem(0, 2 * id.len());
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(id) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    digits
 }
 
 fn joined(parts: &[&[u8]]) -> Vec<u8> {

@@ -120,6 +120,6 @@ impl Login {
     /// passwords of two users differ.
     fn digest(&self, salt: &[u8]) -> String {
         let length = (self.username.len() as u64).to_be_bytes();
-        authentication::digest(salt, &[&length[..], &self.username, &self.password].concat())
+        authentication::digest(salt, &[&length[..], &self.username, &self.password].concat()).to_owned()
     }
 }

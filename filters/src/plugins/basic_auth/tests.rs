@@ -25,7 +25,7 @@ fn extra(all: &[(&str, Value)]) -> Value {
             "basic-auth": [user("Aladdin", "open:sesame"), user("anna", "pässword"), {"id": "b-x", "index": "x"}]}},
         {"id": "c-lf", "username": "lf", "credentials": {"basic-auth": [user("a\nb", "c")]}},
         {"id": "c-key", "username": "key", "credentials": {"key-auth": [{"id": "k-1", "index":
-            crate::plugins::authentication::digest(&[0x5a], b"chain-key")}]}},
+            &*crate::plugins::authentication::digest(&[0x5a], b"chain-key")}]}},
     ]);
     extra
 }

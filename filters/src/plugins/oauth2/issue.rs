@@ -188,7 +188,7 @@ impl OAuth2 {
 /// As the control plane writes it: of the id's length in eight bytes, the id and the secret.
 pub fn secret_digest(salt: &[u8], client_id: &str, secret: &str) -> String {
     let length = (client_id.len() as u64).to_be_bytes();
-    authentication::digest(salt, &[&length[..], client_id.as_bytes(), secret.as_bytes()].concat())
+    authentication::digest(salt, &[&length[..], client_id.as_bytes(), secret.as_bytes()].concat()).to_owned()
 }
 
 fn is_secret_of(exchange: &Exchange<'_, '_>, credential: &Credential, secret: &str) -> bool {
