@@ -5,13 +5,14 @@ from typing import Any, Final
 
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
+from crossfade_local.controllers.cron_jobs.controller import CronJobs
 from crossfade_local.controllers.deployments.controller import Deployments
 from crossfade_local.controllers.discovery import ServedResources
 from crossfade_local.controllers.endpoints.controller import Endpoints
 from crossfade_local.controllers.endpoints.mirror import EndpointsMirror
 from crossfade_local.controllers.garbage.collector import GarbageCollector
 from crossfade_local.controllers.informers import Informers
-from crossfade_local.controllers.jobs import Jobs
+from crossfade_local.controllers.jobs.controller import Jobs
 from crossfade_local.controllers.lost_pods import LostPods
 from crossfade_local.controllers.namespaces import Namespaces
 from crossfade_local.controllers.reconciler import Reconciler
@@ -27,6 +28,7 @@ from crossfade_local.local_volumes import LocalVolumes
 DEPLOYMENT_EVENTS: Final = "deployment-controller"
 REPLICA_SET_EVENTS: Final = "replicaset-controller"
 JOB_EVENTS: Final = "job-controller"
+CRON_JOB_EVENTS: Final = "cronjob-controller"
 STATEFUL_SET_EVENTS: Final = "statefulset-controller"
 VOLUME_EVENTS: Final = "persistentvolume-controller"
 
@@ -43,6 +45,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str) -
         Deployments(client, informers, events(DEPLOYMENT_EVENTS)).reconciler,
         ReplicaSets(client, informers, events(REPLICA_SET_EVENTS)).reconciler,
         Jobs(client, informers, events(JOB_EVENTS)).reconciler,
+        CronJobs(client, informers, events(CRON_JOB_EVENTS)).reconciler,
         StatefulSets(client, informers, events(STATEFUL_SET_EVENTS)).reconciler,
         Claims(client, informers, events(VOLUME_EVENTS), volumes=volumes, node=node).reconciler,
         EphemeralVolumes(client, informers, events("ephemeral_volume")).reconciler,

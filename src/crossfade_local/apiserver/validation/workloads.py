@@ -1,7 +1,7 @@
 """Validation of the kinds that run pods: Deployment, ReplicaSet, DaemonSet, StatefulSet, Job, CronJob."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
@@ -14,6 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
     not_supported,
     required,
 )
+from crossfade_local.apiserver.validation.jobs import validate_job_spec
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.names import dns_label
 from crossfade_local.apiserver.validation.pods import validate_template
@@ -26,7 +27,10 @@ from crossfade_local.apiserver.validation.shapes import (
 )
 from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
 from crossfade_local.apiserver.values.gotext import GoStruct
+from crossfade_local.cron import ScheduleError, parse_schedule, zone_of
 
+_LONGEST_CRON_JOB: Final = 52
+_PLACEMENT: Final = ("affinity", "nodeSelector", "schedulingGates", "tolerations")
 _MISMATCH: Final = "`selector` does not match template `labels`"
 
 
@@ -91,7 +95,7 @@ def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
 
 
 def validate_job(obj: JsonObject) -> Iterator[FieldError]:
-    yield from _validate_job_spec("spec", mapping(obj, "spec"))
+    yield from validate_job_spec("spec", mapping(obj, "spec"))
 
 
 def validate_cron_job(obj: JsonObject) -> Iterator[FieldError]:
@@ -99,15 +103,39 @@ def validate_cron_job(obj: JsonObject) -> Iterator[FieldError]:
     schedule = text(spec, "schedule")
     if not schedule:
         yield required("spec.schedule")
-    elif not schedule.startswith("@") and len(schedule.split()) != 5:
-        said = f"expected exactly 5 fields, found {len(schedule.split())}: [{schedule}]"
-        yield invalid("spec.schedule", schedule, said)
+    else:
+        try:
+            parse_schedule(schedule)
+        except ScheduleError as error:
+            yield invalid("spec.schedule", schedule, str(error))
+    yield from _time_zone(spec.get("timeZone"))
+    yield from not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
     policy = text(spec, "concurrencyPolicy")
     if policy not in ("Allow", "Forbid", "Replace"):
         yield not_supported("spec.concurrencyPolicy", policy, ("Allow", "Forbid", "Replace"))
     yield from not_negative("spec.successfulJobsHistoryLimit", spec.get("successfulJobsHistoryLimit"))
     yield from not_negative("spec.failedJobsHistoryLimit", spec.get("failedJobsHistoryLimit"))
-    yield from _validate_job_spec("spec.jobTemplate.spec", mapping(spec, "jobTemplate", "spec"))
+    yield from validate_job_spec("spec.jobTemplate.spec", mapping(spec, "jobTemplate", "spec"))
+    if len(text(obj, "metadata", "name")) > _LONGEST_CRON_JOB:
+        yield invalid("metadata.name", text(obj, "metadata", "name"), "must be no more than 52 characters")
+
+
+def _time_zone(name: Any) -> Iterator[FieldError]:
+    if name is None:
+        return
+    if not name:
+        yield invalid("spec.timeZone", name, "timeZone must be nil or non-empty string")
+    elif name.lower() == "local":
+        yield invalid(
+            "spec.timeZone",
+            name,
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+        )
+    else:
+        try:
+            zone_of(name)
+        except ScheduleError as error:
+            yield invalid("spec.timeZone", name, str(error))
 
 
 def validate_selector_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -116,8 +144,27 @@ def validate_selector_update(new: JsonObject, old: JsonObject) -> Iterator[Field
 
 
 def validate_job_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-    for name in ("completions", "selector", "template", "completionMode"):
-        yield from immutable(f"spec.{name}", at(new, "spec", name), at(old, "spec", name))
+    elastic = text(old, "spec", "completionMode") == "Indexed" and (
+        at(new, "spec", "completions") == at(new, "spec", "parallelism")
+    )
+    # The template of a Job that has not begun may still be changed where it decides on placement.
+    waiting = bool(at(old, "spec", "suspend")) and not text(old, "status", "startTime")
+    for name in ("completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
+        after, before = at(new, "spec", name), at(old, "spec", name)
+        if name == "template" and waiting:
+            after, before = _without_placement(after), _without_placement(before)
+        if not (name == "completions" and elastic):
+            yield from immutable(f"spec.{name}", after, before)
+
+
+def _without_placement(template: Any) -> Any:
+    if not isinstance(template, dict):
+        return template
+    spec = {key: value for key, value in mapping(template, "spec").items() if key not in _PLACEMENT}
+    metadata = {
+        key: value for key, value in mapping(template, "metadata").items() if key not in ("annotations", "labels")
+    }
+    return {**template, "metadata": metadata, "spec": spec}
 
 
 def validate_stateful_set_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -238,18 +285,3 @@ def _update_type(strategy: JsonObject) -> Iterator[FieldError]:
         yield required("spec.updateStrategy")
     elif kind not in ("RollingUpdate", "OnDelete"):
         yield not_supported("spec.updateStrategy", strategy, ("RollingUpdate", "OnDelete"))
-
-
-def _validate_job_spec(field: str, spec: JsonObject) -> Iterator[FieldError]:
-    for name in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
-        yield from not_negative(f"{field}.{name}", spec.get(name))
-    mode = spec.get("completionMode")
-    if mode not in (None, "NonIndexed", "Indexed"):
-        yield not_supported(f"{field}.completionMode", mode, ("NonIndexed", "Indexed"))
-    yield from validate_template(f"{field}.template", mapping(spec, "template"))
-    policy = text(spec, "template", "spec", "restartPolicy")
-    if policy == "Always":
-        said = 'valid values: "OnFailure", "Never"'
-        yield required(f"{field}.template.spec.restartPolicy", said)
-    for index, _ in enumerate(objects(spec, "podFailurePolicy", "rules")[20:]):
-        yield forbidden(f"{field}.podFailurePolicy.rules[{index + 20}]", "must have at most 20 items")

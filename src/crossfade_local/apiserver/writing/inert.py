@@ -8,7 +8,6 @@ _INERT: Final = {
     ("", "ReplicationController"): _NO_PODS,
     ("", "ResourceQuota"): "its limits are not enforced",
     ("apps", "DaemonSet"): _NO_PODS,
-    ("batch", "CronJob"): "its jobs will not run",
     ("networking.k8s.io", "NetworkPolicy"): "traffic is not restricted by it",
     ("policy", "PodSecurityPolicy"): "pods are not restricted by it",
 }

@@ -1,0 +1,131 @@
+"""Validation of the spec of Jobs, their own and that of a CronJob's template."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation.errors import (
+    FieldError,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
+from crossfade_local.apiserver.validation.pods import validate_template
+from crossfade_local.apiserver.validation.shapes import not_negative
+from crossfade_local.apiserver.values.fields import mapping, number, objects, sequence, text
+
+_MOST_INDEXES: Final = 100_000
+_MOST_RULES: Final = 20
+_MOST_CODES: Final = 255
+_ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
+_PER_INDEX: Final = "requires indexed completion mode"
+
+
+def validate_job_spec(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    for name in (
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+    ):
+        yield from not_negative(f"{field}.{name}", spec.get(name))
+    yield from _completion_mode(field, spec)
+    replacement = spec.get("podReplacementPolicy")
+    if replacement not in (None, "Failed", "TerminatingOrFailed"):
+        yield not_supported(f"{field}.podReplacementPolicy", replacement, ("Failed", "TerminatingOrFailed"))
+    yield from validate_template(f"{field}.template", mapping(spec, "template"))
+    if text(spec, "template", "spec", "restartPolicy") == "Always":
+        said = 'valid values: "OnFailure", "Never"'
+        yield required(f"{field}.template.spec.restartPolicy", said)
+    yield from _failure_policy(field, spec)
+    yield from _success_policy(field, spec)
+
+
+def _completion_mode(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    mode = spec.get("completionMode")
+    if mode not in (None, "NonIndexed", "Indexed"):
+        yield not_supported(f"{field}.completionMode", mode, ("NonIndexed", "Indexed"))
+    if mode == "Indexed":
+        if spec.get("completions") is None:
+            yield required(f"{field}.completions", "when completion mode is Indexed")
+        if number(spec, "parallelism") > _MOST_INDEXES:
+            said = f"must be less than or equal to {_MOST_INDEXES} when completion mode is Indexed"
+            yield invalid(f"{field}.parallelism", spec["parallelism"], said)
+        return
+    for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
+        if spec.get(name) is not None:
+            yield invalid(f"{field}.{name}", spec[name], _PER_INDEX)
+    if isinstance(spec.get("successPolicy"), dict):
+        yield invalid(f"{field}.successPolicy", spec["successPolicy"], _PER_INDEX)
+
+
+def _failure_policy(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    if not isinstance(spec.get("podFailurePolicy"), dict):
+        return
+    if text(spec, "template", "spec", "restartPolicy") != "Never":
+        said = 'only "Never" is supported when podFailurePolicy is specified'
+        yield invalid(f"{field}.template.spec.restartPolicy", text(spec, "template", "spec", "restartPolicy"), said)
+    rules = objects(spec, "podFailurePolicy", "rules")
+    place = f"{field}.podFailurePolicy.rules"
+    for index, _ in enumerate(rules[_MOST_RULES:]):
+        yield forbidden(f"{place}[{index + _MOST_RULES}]", f"must have at most {_MOST_RULES} items")
+    for index, rule in enumerate(rules):
+        yield from _failure_rule(f"{place}[{index}]", rule, per_index=spec.get("backoffLimitPerIndex") is not None)
+
+
+def _failure_rule(field: str, rule: JsonObject, *, per_index: bool) -> Iterator[FieldError]:
+    action, codes, patterns = text(rule, "action"), rule.get("onExitCodes"), objects(rule, "onPodConditions")
+    if not action:
+        yield required(f"{field}.action", f"valid values: {sorted(_ACTIONS)}")
+    elif action not in _ACTIONS:
+        yield not_supported(f"{field}.action", action, _ACTIONS)
+    elif action == "FailIndex" and not per_index:
+        said = "requires the backoffLimitPerIndex to be set"
+        yield invalid(f"{field}.action", action, said)
+    if isinstance(codes, dict) and patterns:
+        yield invalid(field, rule, "specifying both OnExitCodes and OnPodConditions is not supported")
+    elif not isinstance(codes, dict) and not patterns:
+        yield invalid(field, rule, "specifying one of OnExitCodes and OnPodConditions is required")
+    if isinstance(codes, dict):
+        yield from _exit_codes(f"{field}.onExitCodes", codes)
+    for index, pattern in enumerate(patterns):
+        if not text(pattern, "type"):
+            yield required(f"{field}.onPodConditions[{index}].type")
+        if text(pattern, "status") not in ("", "False", "True", "Unknown"):
+            place = f"{field}.onPodConditions[{index}].status"
+            yield not_supported(place, text(pattern, "status"), ("False", "True", "Unknown"))
+
+
+def _exit_codes(field: str, codes: JsonObject) -> Iterator[FieldError]:
+    operator, values = text(codes, "operator"), sequence(codes, "values")
+    if operator not in ("In", "NotIn"):
+        yield not_supported(f"{field}.operator", operator, ("In", "NotIn"))
+    if not values:
+        yield invalid(f"{field}.values", values, "at least one value is required")
+    seen: set[Any] = set()
+    for index, value in enumerate(values[: _MOST_CODES + 1]):
+        if operator == "In" and value == 0:
+            yield invalid(f"{field}.values[{index}]", value, "must not be 0 for the In operator")
+        elif value in seen:
+            yield duplicate(f"{field}.values[{index}]", value)
+        seen.add(value)
+    if len(values) > _MOST_CODES:
+        yield forbidden(f"{field}.values", f"must have at most {_MOST_CODES} items")
+
+
+def _success_policy(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    if not isinstance(spec.get("successPolicy"), dict):
+        return
+    rules, place = objects(spec, "successPolicy", "rules"), f"{field}.successPolicy.rules"
+    if not rules:
+        yield required(place, "at least one rules must be specified when the successPolicy is specified")
+    for index, rule in enumerate(rules):
+        if rule.get("succeededCount") is None and rule.get("succeededIndexes") is None:
+            said = "at least one of succeededCount or succeededIndexes must be specified"
+            yield required(f"{place}[{index}]", said)
+        yield from not_negative(f"{place}[{index}].succeededCount", rule.get("succeededCount"))
