@@ -51,7 +51,8 @@ def _check_pod(call: Call, pod: dict[str, Any]) -> None:
     name, spec = call.info.name, pod["spec"]
     sub = call.info.subresource
     containers = [container["name"] for container in spec.get("containers") or ()]
-    every = [container["name"] for container in spec.get("initContainers") or ()] + containers
+    others = ("initContainers", "ephemeralContainers")
+    every = [container["name"] for field in others for container in spec.get(field) or ()] + containers
     wanted = call.query.get("container", "")
     if sub != "portforward":
         if wanted and wanted not in every:

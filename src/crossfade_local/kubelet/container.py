@@ -51,7 +51,8 @@ class Container:
         self.restart_count = 0
         self.last: Terminated | None = None
         waits_for_others = bool(context.pod["spec"].get("initContainers"))
-        self.state: State = Waiting("PodInitializing" if waits_for_others else "ContainerCreating")
+        self._before_start = "PodInitializing" if waits_for_others else "ContainerCreating"
+        self.state: State = Waiting(self._before_start)
         self.is_sidecar = initial and spec.get("restartPolicy") == "Always"
         self._initial = initial
         self._context = context
@@ -64,12 +65,14 @@ class Container:
         self._health: Health | None = None
         self._ending: asyncio.Task[None] | None = None
         self._id = ""
+        self._is_in_post_start = False
         self._backoff_s = 0.0
         self._grace_s = 0.0
 
     @property
     def is_started(self) -> bool:
-        return isinstance(self.state, Running) and self._health is not None and self._health.started
+        is_running = isinstance(self.state, Running) and not self._is_in_post_start
+        return is_running and self._health is not None and self._health.started
 
     @property
     def uid(self) -> int | None:
@@ -77,12 +80,14 @@ class Container:
         return self._launch.identity.uid if self._launch else None
 
     def report(self) -> ContainerReport:
-        running = isinstance(self.state, Running)
+        # Until its postStart hook is done a container counts as being created.
+        state = Waiting(self._before_start) if self._is_in_post_start else self.state
+        running = isinstance(state, Running)
         done = isinstance(self.state, Terminated) and self.state.exit_code == 0 and not self.is_sidecar
         return ContainerReport(
             name=self.name,
             image=self.spec["image"],
-            state=self.state,
+            state=state,
             last=self.last,
             restart_count=self.restart_count,
             ready=(running and self._health is not None and self._health.ready) or (self._initial and done),
@@ -178,6 +183,7 @@ class Container:
             failed=lambda message: self._event("Warning", "Unhealthy", message),
             kill=self._kill_unhealthy,
         )
+        self._is_in_post_start = bool((self.spec.get("lifecycle") or {}).get("postStart"))
         self.state = Running(now_text())
         self._event("Normal", "Started", f"Started container {self.name}")
         self._changed()
@@ -299,6 +305,8 @@ class Container:
         if hook and (problem := await run_hook(hook, self._target, running)):
             self._event("Warning", "FailedPostStartHook", f"PostStartHook failed: {problem}")
             running.signal(signal.SIGKILL)
+        self._is_in_post_start = False
+        self._changed()
 
     async def _pre_stop(self, running: Process, grace_s: float) -> None:
         hook = (self.spec.get("lifecycle") or {}).get("preStop")

@@ -27,9 +27,11 @@ from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.status import (
+    DEADLINE_EXCEEDED,
     PodReport,
     now_text,
     pod_status,
+    seconds_left,
 )  # fmt: skip
 from crossfade_local.kubelet.volumes import Place, PodVolumes, VolumeError, config_map_data, secret_data
 from crossfade_local.local_volumes import LocalVolumes
@@ -103,8 +105,13 @@ class PodWorker:
         self._conditions: list[JsonObject] = (pod.get("status") or {}).get("conditions") or []
         self._dirty = asyncio.Event()
         self._stopping = asyncio.Event()
+        # Set by the end of the pod as by its deadline: then it fails, and stays as an object.
+        self._ending = asyncio.Event()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._failure = ("", "")
         self._gone = False
         self._is_over = False
+        self._is_done = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         self._written: JsonObject = {}
         self.data_changed = asyncio.Event()
 
@@ -121,19 +128,42 @@ class PodWorker:
         self.pod = pod
         self._conditions = (pod.get("status") or {}).get("conditions") or []
         if pod["metadata"].get("deletionTimestamp"):
-            self._stopping.set()
+            self._stop()
         if pod["spec"].get("readinessGates"):
             self._dirty.set()
+        if self.containers is not None:
+            self.containers.add_ephemeral(pod["spec"])
+        self._set_deadline()
 
     def vanished(self) -> None:
         """The object is gone from the API: no grace, nothing left to report."""
         self._gone = True
+        self._stop()
+
+    def _stop(self) -> None:
         self._stopping.set()
+        self._ending.set()
+
+    def _set_deadline(self) -> None:
+        """It may be set, and shortened, at any time."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        left_s = seconds_left(self.pod["spec"], self._start_time, now_text())
+        if left_s is not None and not self._ending.is_set() and not self._is_done:
+            self._deadline = asyncio.get_running_loop().call_later(left_s, self._exceed_deadline)
+
+    def _exceed_deadline(self) -> None:
+        self._failure = DEADLINE_EXCEEDED
+        self._record("Normal", *DEADLINE_EXCEEDED)
+        self._ending.set()
+        self._dirty.set()
 
     async def run(self) -> None:
         """Errors of our own are reported on the pod and tried again; returns when nothing of it is left."""
         if self.pod["metadata"].get("deletionTimestamp"):
-            self._stopping.set()
+            self._stop()
+        self._set_deadline()
         reporting = asyncio.create_task(self._keep_status())
         try:
             while True:
@@ -145,7 +175,7 @@ class PodWorker:
                     log.exception("pod.failed", extra={"fields": {"pod": str(self.key)}})
                     self._warn("FailedSync", f"error running pod: {error}")
                     await self._insist(self._leave)
-                    if not await self._pause():
+                    if not await self._pause() and self._stopping.is_set():
                         break
         finally:
             reporting.cancel()
@@ -172,12 +202,14 @@ class PodWorker:
             context = await self._prepare()
             if context is not None:
                 await self._run_containers(context)
+        self._is_done = True
+        self._set_deadline()
         self._dirty.set()
         await self._stopping.wait()
 
     async def _prepare(self) -> PodContext | None:
         """None when the pod is to end before it could begin."""
-        while not self._stopping.is_set():
+        while not self._ending.is_set():
             try:
                 check_supported(self.pod["spec"])
                 await self._enter_sandbox()
@@ -258,7 +290,7 @@ class PodWorker:
     async def _until_done_or_lost(self, containers: PodContainers) -> None:
         """Where the pod has a process 1, all containers end with it, and none can be started again: the pod begins
         anew, as in Kubernetes. Raises SandboxLostError then."""
-        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(containers.run(self._stopping, self._grace_s))]
+        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(containers.run(self._ending, self._grace_s))]
         if self._first_process is not None:
             waiting.append(asyncio.ensure_future(self._first_process.wait()))
         try:
@@ -353,6 +385,8 @@ class PodWorker:
             start_time=self._start_time,
             sandbox_ready=self._sandbox is not None,
             is_over=self._is_over,
+            failure=self._failure,
+            ephemeral_containers=[one.report() for one in self.containers.ephemeral] if self.containers else (),
         )
         return pod_status(self.pod, report, former=self._conditions, now=now_text())
 
@@ -387,8 +421,8 @@ class PodWorker:
         """Waits before another try; false when the pod is to end meanwhile."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_RETRY_S):
-                await self._stopping.wait()
-        return not self._stopping.is_set()
+                await self._ending.wait()
+        return not self._ending.is_set()
 
     def _warn(self, reason: str, message: str) -> None:
         self._record("Warning", reason, message)

@@ -24,22 +24,43 @@ class PodContainers:
             for container in containers:
                 restart_count, last = _history(known.get(key) or (), container.name, now)
                 container.resume(restart_count=restart_count, last=last)
+        self.ephemeral: list[Container] = []
+        self._context = context
+        self._known: list[JsonObject] = known.get("ephemeralContainerStatuses") or []
+        self._now = now
+        self._tasks: asyncio.TaskGroup | None = None
 
     def find(self, name: str) -> Container | None:
-        return next((one for one in (*self.initial, *self.main) if one.name == name), None)
+        return next((one for one in (*self.initial, *self.main, *self.ephemeral) if one.name == name), None)
 
     async def run(self, stopping: asyncio.Event, grace_s: Callable[[], float]) -> None:
         """Until all have ended for good, because they were done or because `stopping` was set."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self.add_ephemeral(self._context.pod["spec"])
             ending = tasks.create_task(self._end(stopping, grace_s))
             if await self._run_initial(tasks, stopping):
                 await self._run_main(tasks, stopping)
             if not stopping.is_set():
                 ending.cancel()
                 await self._stop(grace_s())
+            self._tasks = None
+
+    def add_ephemeral(self, spec: JsonObject) -> None:
+        """Starts those that are new, while the pod runs. One that was there in a former life is over."""
+        for one in spec.get("ephemeralContainers") or ():
+            if self._tasks is None or any(known.name == one["name"] for known in self.ephemeral):
+                continue
+            container = Container(one, self._context, policy="Never")
+            self.ephemeral.append(container)
+            _, ended = _history(self._known, container.name, self._now)
+            if ended is not None:
+                container.state = ended
+            else:
+                self._tasks.create_task(container.run(), name=f"ephemeral container {container.name}")
 
     async def kill(self) -> None:
-        for container in (*self.main, *self.initial):
+        for container in (*self.ephemeral, *self.main, *self.initial):
             await container.stop(0.0)
 
     async def _run_initial(self, tasks: asyncio.TaskGroup, stopping: asyncio.Event) -> bool:
@@ -74,7 +95,7 @@ class PodContainers:
     async def _stop(self, grace_s: float) -> None:
         """Sidecars serve the others to the end: they go after them, the last one first. preStop hooks run at once."""
         async with asyncio.TaskGroup() as tasks:
-            ends = [tasks.create_task(container.stop(grace_s)) for container in self.main]
+            ends = [tasks.create_task(container.stop(grace_s)) for container in (*self.main, *self.ephemeral)]
             for container in reversed(self.initial):
                 after = tuple(ends) if container.is_sidecar else ()
                 ends.append(tasks.create_task(container.stop(grace_s, after=after)))

@@ -29,6 +29,8 @@ async def serve_kubelet(agent: Agent, socket_path: Path) -> None:
     app = web.Application()
     handlers = _Handlers(agent)
     app.router.add_get(f"{_POD_PATH}/log", handlers.log)
+    app.router.add_get("/node/healthz", _healthy)
+    app.router.add_get("/node/pods", handlers.pods)
     for name, handler in (("exec", handlers.execute), ("attach", handlers.attach), ("portforward", handlers.forward)):
         app.router.add_route("*", f"{_POD_PATH}/{name}", handler)
     socket_path.unlink(missing_ok=True)  # noqa: ASYNC240 - once, on local disk
@@ -69,6 +71,11 @@ class _Handlers:
             return response
         await response.write_eof()
         return response
+
+    async def pods(self, _request: web.Request) -> web.StreamResponse:
+        """Those that the node has, as it knows them."""
+        items = [worker.pod for _, worker in sorted(self._agent.workers.items())]
+        return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
     async def execute(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._find(request)
@@ -118,6 +125,10 @@ class _Handlers:
 
 def _named(worker: PodWorker) -> str:
     return f"{worker.key.name}_{worker.key.namespace}, uid {worker.pod['metadata']['uid']}"
+
+
+async def _healthy(_request: web.Request) -> web.StreamResponse:
+    return web.Response(text="ok")
 
 
 def _log_query(request: web.Request) -> LogQuery:

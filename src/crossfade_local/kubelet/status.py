@@ -53,6 +53,21 @@ class PodReport(NamedTuple):
     sandbox_ready: bool
     is_over: bool = False
     """Nothing of the pod will run again, whatever its restart policy says."""
+    failure: tuple[str, str] = ("", "")
+    """Reason and message where the pod as a whole has failed, whatever its containers did."""
+    ephemeral_containers: Sequence[ContainerReport] = ()
+
+
+DEADLINE_EXCEEDED = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+
+
+def seconds_left(spec: JsonObject, start_time: str, now: str) -> float | None:
+    """Until activeDeadlineSeconds are over, not below 0; None where the pod has no deadline."""
+    deadline_s = spec.get("activeDeadlineSeconds")
+    if deadline_s is None:
+        return None
+    elapsed = datetime.fromisoformat(now) - datetime.fromisoformat(start_time)
+    return float(max(deadline_s - elapsed.total_seconds(), 0))
 
 
 def now_text(moment: datetime | None = None) -> str:
@@ -62,7 +77,7 @@ def now_text(moment: datetime | None = None) -> str:
 def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObject], now: str) -> JsonObject:
     """The kubelet's part of `status`. `former` are the conditions as last seen, for their transition times."""
     spec = pod["spec"]
-    phase = pod_phase(spec, report)
+    phase = "Failed" if report.failure[0] else pod_phase(spec, report)
     wanted = _conditions(spec, report, phase, former)
     status: JsonObject = {
         "phase": phase,
@@ -75,6 +90,10 @@ def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObjec
     }
     if report.init_containers:
         status["initContainerStatuses"] = [container_status(one) for one in report.init_containers]
+    if report.ephemeral_containers:
+        status["ephemeralContainerStatuses"] = [container_status(one) for one in report.ephemeral_containers]
+    if report.failure[0]:
+        status["reason"], status["message"] = report.failure
     if report.pod_ip:
         # Merged by key, a list would keep the addresses of former lives.
         status |= {"podIP": report.pod_ip, "podIPs": [{"$patch": "replace"}, {"ip": report.pod_ip}]}

@@ -4,6 +4,7 @@ import pytest
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.kubelet.status import (
+    DEADLINE_EXCEEDED,
     ContainerReport,
     PodReport,
     Running,
@@ -13,6 +14,7 @@ from crossfade_local.kubelet.status import (
     history_of,
     pod_phase,
     pod_status,
+    seconds_left,
 )
 
 NOW = "2026-01-02T03:04:05Z"
@@ -141,3 +143,23 @@ def test_container_that_never_ran_keeps_its_count() -> None:
 def test_container_in_back_off_keeps_its_last_end() -> None:
     ended = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": EARLIER, "finishedAt": NOW}}
     assert history_of({"restartCount": 4, "state": {"waiting": {}}, "lastState": ended}, now=NOW) == (4, CRASHED)
+
+
+def test_a_pod_past_its_deadline_has_failed_whatever_its_containers_do() -> None:
+    late = report(one(RUNNING, ready=True))._replace(failure=DEADLINE_EXCEEDED)
+    status = pod_status({"spec": spec()}, late, former=(), now=NOW)
+    assert (status["phase"], status["reason"], status["message"]) == ("Failed", *DEADLINE_EXCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "left_s"), [(None, None), (60, 0.0), (97445, 0.0), (97446, 1.0), (2**31 - 1, 2147386202.0)]
+)
+def test_the_deadline_counts_from_the_start(deadline_s: int | None, left_s: float | None) -> None:
+    assert seconds_left({"activeDeadlineSeconds": deadline_s}, EARLIER, NOW) == left_s
+
+
+def test_ephemeral_containers_are_shown_and_decide_nothing() -> None:
+    looked_at = report(one(RUNNING, ready=True))._replace(ephemeral_containers=[one(CRASHED, name="eye")])
+    status = pod_status({"spec": spec()}, looked_at, former=(), now=NOW)
+    assert (status["phase"], status["ephemeralContainerStatuses"][0]["name"]) == ("Running", "eye")
+    assert {item["type"]: item["status"] for item in status["conditions"]}["Ready"] == "True"
