@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 OUTPUT: Final = "kubernetes.json.gz"
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the shape of the output changes, so that an older file is made anew."""
 
 GROUP_VERSIONS: Final = (
@@ -26,6 +26,7 @@ GROUP_VERSIONS: Final = (
     ("autoscaling", "v1"),
     ("autoscaling", "v2"),
     ("batch", "v1"),
+    ("certificates.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
     ("discovery.k8s.io", "v1"),
     ("events.k8s.io", "v1"),

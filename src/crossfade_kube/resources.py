@@ -42,6 +42,9 @@ INGRESS: Final = Ingress.RESOURCE
 INGRESS_CLASS: Final = IngressClass.RESOURCE
 LEASE: Final = Lease.RESOURCE
 
+CERTIFICATE_SIGNING_REQUEST: Final = Resource(
+    "certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", namespaced=False
+)
 CUSTOM_RESOURCE_DEFINITION: Final = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
 )

@@ -27,6 +27,7 @@ from crossfade_kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SE
 from crossfade_local import catalogue, control, network
 from crossfade_local import namespaces as ns
 from crossfade_local.api_health import api_state
+from crossfade_local.certificate_requests import Authority
 from crossfade_local.data_dir import DataDir, read_json
 from crossfade_local.dns import DnsServer, Forwarder
 from crossfade_local.installer import Installer, InstallFailedError
@@ -205,8 +206,6 @@ class Node:
         return catalogue.Catalogue(user_file, msgspec.convert(built_in, tuple[catalogue.Image, ...]))
 
     async def _start_parts(self, tasks: asyncio.TaskGroup, view: MachineView) -> None:
-        from crossfade_local.controllers.run import run_controllers
-
         def start(name: str, part: Coroutine[Any, Any, None]) -> None:
             # What a part raises is a bug: it ends the node, is logged, and `up` starts the node again.
             tasks.create_task(part, name=name)
@@ -215,7 +214,7 @@ class Node:
         agent = Agent(self._machine(view, recorder), tasks=tasks)
         start("events", recorder.run())
         start("node", agent.keep_node())
-        start("controllers", run_controllers(self._client, volumes=self._volumes, node=NODE_NAME))
+        start("controllers", self._run_controllers())
         start("service proxy", self._proxy.run())
         start("load balancer", self._balancer.run())
         start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
@@ -228,6 +227,12 @@ class Node:
             (SECRET, ObjectIndex(lambda key: agent.data_changed("secret", key))),
         ):
             start(f"reflect {resource.plural}", Reflector(self._client, resource, sink).run())
+
+    async def _run_controllers(self) -> None:
+        from crossfade_local.controllers.run import run_controllers
+
+        authority = Authority(self._directory.authority.parent)
+        await run_controllers(self._client, volumes=self._volumes, node=NODE_NAME, authority=authority)
 
     def _machine(self, view: MachineView, recorder: EventRecorder) -> Machine:
         path = os.pathsep.join([str(Path(sys.prefix, "bin")), *_CONTAINER_PATH])

@@ -8,13 +8,16 @@ from pathlib import Path
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.logging import configure
+from crossfade_local.certificate_requests import Authority
 from crossfade_local.controllers.run import run_controllers
 from crossfade_local.local_volumes import LocalVolumes
 
 
 async def _main(kubeconfig: Path, volumes: Path, node: str) -> None:
     async with Client(load_kubeconfig(kubeconfig), user_agent="kube-controller-manager") as client:
-        await run_controllers(client, volumes=LocalVolumes(volumes), node=node)
+        await run_controllers(
+            client, volumes=LocalVolumes(volumes), node=node, authority=Authority(kubeconfig.parent / "pki")
+        )
 
 
 if __name__ == "__main__":

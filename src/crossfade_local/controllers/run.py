@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
+from crossfade_local.certificate_requests import Authority
+from crossfade_local.controllers.certificate_requests import CertificateRequests
 from crossfade_local.controllers.cron_jobs.controller import CronJobs
 from crossfade_local.controllers.deployments.controller import Deployments
 from crossfade_local.controllers.discovery import ServedResources
@@ -33,7 +35,7 @@ STATEFUL_SET_EVENTS: Final = "statefulset-controller"
 VOLUME_EVENTS: Final = "persistentvolume-controller"
 
 
-async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str) -> None:
+async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, authority: Authority) -> None:
     """Until cancelled; survives restarts and outages of the server. `node` is where `volumes` lie."""
     informers = Informers(client)
     recorders: dict[str, EventRecorder] = {}
@@ -50,6 +52,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str) -
         Claims(client, informers, events(VOLUME_EVENTS), volumes=volumes, node=node).reconciler,
         EphemeralVolumes(client, informers, events("ephemeral_volume")).reconciler,
         Volumes(client, informers, events(VOLUME_EVENTS), volumes=volumes).reconciler,
+        CertificateRequests(client, informers, authority).reconciler,
         Endpoints(client, informers).reconciler,
         EndpointsMirror(client, informers).reconciler,
         ServiceAccounts(client, informers).reconciler,

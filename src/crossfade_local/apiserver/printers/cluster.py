@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import NONE, UNSET, name_of
-from crossfade_local.apiserver.printers.durations import age, since
+from crossfade_local.apiserver.printers.durations import age, human_duration, since
 from crossfade_local.apiserver.values.fields import at, flag, mapping, number, objects, sequence, text
 
 _UNKNOWN: Final = "<unknown>"
@@ -153,6 +153,27 @@ def volume_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
 
 def _modes(modes: list[Any]) -> str:
     return ",".join(_MODES.get(mode, mode) for mode in dict.fromkeys(modes))
+
+
+def request_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
+    """Of a CertificateSigningRequest."""
+    seconds = at(obj, "spec", "expirationSeconds")
+    asked = human_duration(seconds) if isinstance(seconds, int) else NONE
+    kinds = [text(item, "type") for item in objects(obj, "status", "conditions")]
+    shown = (
+        [next(kind for kind in ("Denied", "Approved") if kind in kinds)] if {"Denied", "Approved"} & {*kinds} else []
+    )
+    shown += ["Failed"] if "Failed" in kinds else []
+    shown += ["Issued"] if text(obj, "status", "certificate") else []
+    condition = ",".join(shown) or "Pending"
+    return [
+        name_of(obj),
+        age(obj, now),
+        text(obj, "spec", "signerName"),
+        text(obj, "spec", "username"),
+        asked,
+        condition,
+    ]
 
 
 def priority_class_cells(obj: JsonObject, now: datetime, /) -> list[Any]:

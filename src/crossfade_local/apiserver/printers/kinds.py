@@ -143,6 +143,9 @@ PRINTERS: Final[dict[tuple[str, str], Printer]] = {
     ("batch", "Job"): Printer(
         columns("Name", "Status", "Completions", "Duration", "Age", wide=_TEMPLATE), workloads.job_cells
     ),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Printer(
+        columns("Name", "Age", "SignerName", "Requestor", "RequestedDuration", "Condition"), cluster.request_cells
+    ),
     ("coordination.k8s.io", "Lease"): Printer(columns("Name", "Holder", "Age"), cluster.lease_cells),
     ("discovery.k8s.io", "EndpointSlice"): Printer(
         columns("Name", "AddressType", "Ports", "Endpoints", "Age"), network.endpoint_slice_cells

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import (
     autoscaling,
+    certificates,
     claims,
     crds,
     data,
@@ -116,6 +117,9 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("autoscaling", "HorizontalPodAutoscaler"): Rules(autoscaling.validate_autoscaler),
     ("batch", "CronJob"): Rules(workloads.validate_cron_job),
     ("batch", "Job"): Rules(workloads.validate_job, workloads.validate_job_update),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
+        certificates.validate_request, certificates.validate_request_update, namespaced=False
+    ),
     ("coordination.k8s.io", "Lease"): Rules(small_kinds.validate_lease),
     ("discovery.k8s.io", "EndpointSlice"): Rules(
         endpoints.validate_endpoint_slice, endpoints.validate_endpoint_slice_update, metadata_again=True
@@ -154,5 +158,6 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
 STATUS_RULES: Final[dict[tuple[str, str], UpdateCheck]] = {
     ("", "Pod"): pod_updates.validate_pod_status_update,
     ("", "Service"): services.validate_service_status_update,
+    ("certificates.k8s.io", "CertificateSigningRequest"): certificates.validate_decision,
     ("networking.k8s.io", "Ingress"): ingresses.validate_ingress_status_update,
 }

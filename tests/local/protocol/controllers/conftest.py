@@ -14,6 +14,7 @@ from crossfade_kube.errors import NotFound
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.meta import Resource
 from crossfade_kube.resources import DEPLOYMENT, EVENT, NAMESPACE, POD, REPLICA_SET, SERVICE_ACCOUNT
+from crossfade_local.certificate_requests import Authority
 from crossfade_local.controllers import run_controllers
 from crossfade_local.local_volumes import LocalVolumes
 from tests.support.api_server import ApiServerProcess
@@ -99,7 +100,10 @@ async def running(kubeconfig: Path) -> AsyncIterator[Client]:
     """The controllers and the pretended node as tasks, and a client for the test itself."""
     config = load_kubeconfig(kubeconfig)
     async with Client(config, user_agent="controllers") as client, Client(config, user_agent="test") as mine:
-        controllers = run_controllers(client, volumes=LocalVolumes(kubeconfig.parent / "volumes"), node="fake-node")
+        data = kubeconfig.parent
+        controllers = run_controllers(
+            client, volumes=LocalVolumes(data / "volumes"), node="fake-node", authority=Authority(data / "pki")
+        )
         tasks = [asyncio.create_task(controllers), asyncio.create_task(FakeKubelet(client).run())]
         try:
             yield mine
