@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from crossfade_local.apiserver.admission.chain import AdmissionChain
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.kubelet import Kubelet
+from crossfade_local.apiserver.measures import Measures
 from crossfade_local.apiserver.security.rbac import Authorizer
 from crossfade_local.apiserver.security.tokens import TokenAuthority
 from crossfade_local.apiserver.state.storage import Storage
@@ -27,3 +28,7 @@ class Api:
     kubelet: Kubelet
     rules: Rules = field(default_factory=Rules)
     clock: Callable[[], datetime] = field(default=utc_now)
+    measures: Measures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.measures = Measures(self.storage, self.registry)

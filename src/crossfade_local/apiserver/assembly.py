@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crossfade_local.apiserver.admission import escalation, ingresses, namespaces, pods, services
+from crossfade_local.apiserver.admission import certificates, escalation, ingresses, namespaces, pods, services
 from crossfade_local.apiserver.admission import storage as volumes
 from crossfade_local.apiserver.admission.chain import AdmissionChain
 from crossfade_local.apiserver.admission.pod_security import pod_security
@@ -59,7 +59,14 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) ->
             ingresses.default_class(storage),
             volumes.default_class(storage),
             volumes.protect,
+            certificates.note_requester,
         ),
-        validators=(escalation.no_escalation(storage, authorizer), pod_security(storage)),
+        validators=(
+            escalation.no_escalation(storage, authorizer),
+            pod_security(storage),
+            volumes.only_growing_classes(storage),
+            certificates.no_masters,
+            certificates.only_by_permission(authorizer),
+        ),
         webhooks=webhooks,
     )

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver import pod_proxy, tunnel
+from crossfade_local.apiserver import health, pod_proxy, tunnel
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.discovery import openapi_v2, resources
 from crossfade_local.apiserver.discovery.openapi import OpenApi
@@ -55,9 +55,14 @@ _PATHS: Final = (
     "/apis",
     "/healthz",
     "/livez",
+    "/livez/ping",
+    "/livez/state",
+    "/metrics",
     "/openapi/v3",
     "/openid/v1/jwks",
     "/readyz",
+    "/readyz/ping",
+    "/readyz/state",
     "/version",
 )
 
@@ -111,7 +116,9 @@ class Dispatcher:
         if call.method not in ("GET", "HEAD"):
             raise PageNotFoundError
         if path.startswith(_HEALTH):
-            return self._health_answer()
+            return health.answer(self._api, call, path)
+        if path == "/metrics":
+            return BytesAnswer(*self._api.measures.text())
         if path == "/version":
             return ObjectAnswer(VERSION)
         if path == "/":
@@ -125,11 +132,6 @@ class Dispatcher:
         if path.startswith("/api"):
             return self._discovery_answer(call, path)
         raise PageNotFoundError
-
-    def _health_answer(self) -> Answer:
-        problem = self._api.storage.check()
-        text = f"[-]state failed: {problem}\n" if problem else "ok"
-        return BytesAnswer(text.encode(), "text/plain; charset=utf-8", status=500 if problem else 200)
 
     def _openapi_v2_answer(self, call: Call) -> Answer:
         if "com.github.proto-openapi" in call.headers.get("Accept", ""):

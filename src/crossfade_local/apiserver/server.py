@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -76,8 +77,12 @@ class HttpServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.transport
         self._connections.began(connection)
+        began = time.perf_counter()
         try:
-            return await self._answered(request)
+            call, response = await self._answered(request)
+            if call is not None:
+                self._api.measures.note(call, response.status, time.perf_counter() - began)
+            return response
         finally:
             # What was tunnelled is closed by now, and the server is not told.
             if connection is None or connection.is_closing():
@@ -85,30 +90,31 @@ class HttpServer:
             else:
                 self._connections.ended(connection)
 
-    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answered(self, request: web.BaseRequest) -> tuple[Call | None, web.StreamResponse]:
+        """The call is None where it was not understood."""
         form = Form()
         call: Call | None = None
         try:
             call = await self._call(request)
-            answer = await self._dispatcher.answer(call)
-            if isinstance(answer, ObjectAnswer | ListAnswer):
-                form = negotiate(call.headers.get("Accept", ""), pretty=call.query.get("pretty", ""))
-            return await self._respond(request, call, answer, form)
+            with self._api.measures.running(call):
+                answer = await self._dispatcher.answer(call)
+                if isinstance(answer, ObjectAnswer | ListAnswer):
+                    form = negotiate(call.headers.get("Accept", ""), pretty=call.query.get("pretty", ""))
+                return call, await self._respond(request, call, answer, form)
         except PageNotFoundError:
-            return web.Response(text=status.NOT_FOUND_TEXT, status=404)
+            return call, web.Response(text=status.NOT_FOUND_TEXT, status=404)
         except StatusError as error:
-            return _failed(error, call)
+            return call, _failed(error, call)
         except web.HTTPRequestEntityTooLarge:
-            return _failed(
-                StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_LARGEST_BODY}"), call
-            )
+            text = f"Request entity too large: limit is {_LARGEST_BODY}"
+            return call, _failed(StatusError(413, "RequestEntityTooLarge", text), call)
         except (NotWritten, TooLarge) as error:
-            return _failed(status.plain_error(str(error)), call)
+            return call, _failed(status.plain_error(str(error)), call)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:
             log.exception("request failed: %s %s", request.method, request.path)
-            return _failed(status.internal(str(error)), call)
+            return call, _failed(status.internal(str(error)), call)
 
     async def _call(self, request: web.BaseRequest) -> Call:
         headers = request.headers

@@ -1,6 +1,7 @@
 """Workloads with names, volumes and times of their own on the embedded cluster, with the real kubectl."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,9 @@ pytestmark = pytest.mark.cluster
 
 IMAGES = """
 - {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; echo started; sleep infinity & wait"], user: 65534}
+- {match: "index:*", argv: [sh, -c, "echo $JOB_COMPLETION_INDEX on $(hostname)"]}
+- {match: "web:*", argv: [python3, -c, "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=8080)"]}
+- {match: "look:*", argv: [sh]}
 """
 SOON_S = 15.0
 
@@ -92,3 +96,104 @@ def test_a_stateful_set_keeps_names_and_data(cluster: EmbeddedCluster) -> None:
     cluster.kubectl("delete", "pvc", "--all", f"--timeout={SOON_S:g}s")
     volumes = cluster.data_dir / "volumes"
     eventually(lambda: not columns(cluster, "pv") and not list(volumes.iterdir()))
+
+
+def test_jobs_by_index_and_by_the_clock(cluster: EmbeddedCluster) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "index:1"}]}
+    spec = {"completions": 3, "parallelism": 3, "completionMode": "Indexed", "template": {"spec": pod}}
+    often = {
+        "schedule": "@every 1s",
+        "jobTemplate": {"spec": {"template": {"spec": pod}}},
+        "concurrencyPolicy": "Forbid",
+    }
+    apply(
+        cluster,
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "parts"}, "spec": spec},
+        {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "often"}, "spec": often},
+    )
+    cluster.kubectl("wait", "--for=condition=Complete", "job/parts", f"--timeout={SOON_S:g}s")
+    job = json.loads(cluster.kubectl("get", "job", "parts", "-o", "json"))
+    assert job["status"]["completedIndexes"] == "0-2"
+    said = cluster.kubectl("logs", "-l", "job-name=parts", "--tail=-1").splitlines()
+    assert sorted(said) == [f"{index} on parts-{index}" for index in range(3)]
+
+    def ran() -> bool:
+        status = json.loads(cluster.kubectl("get", "cronjob", "often", "-o", "json")).get("status") or {}
+        return "lastSuccessfulTime" in status
+
+    eventually(ran)
+    cluster.kubectl("delete", "cronjob,job", "--all")
+
+
+def test_a_pod_has_a_deadline_hooks_and_somebody_who_looks_in(cluster: EmbeddedCluster) -> None:
+    hook = {
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "until [ -e /work/go ]; do sleep 0.1; done"]}}}
+    }
+    volume = {"volumes": [{"name": "work", "emptyDir": {}}]}
+    mounts = {"volumeMounts": [{"name": "work", "mountPath": "/work"}]}
+    apply(
+        cluster,
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "late"}, "spec": {
+            "activeDeadlineSeconds": 1, "containers": [{"name": "main", "image": "shell:1"}]}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "slow"}, "spec": {
+            **volume, "containers": [{"name": "main", "image": "shell:1", **hook, **mounts}]}},
+    )  # fmt: skip
+    eventually(
+        lambda: (
+            ["Started"]
+            in columns(
+                cluster,
+                "events",
+                "--field-selector=involvedObject.name=slow,reason=Started",
+                "-o",
+                "custom-columns=R:.reason",
+            )
+        )
+    )
+    assert columns(cluster, "pod", "slow")[0][1:3] == ["0/1", "ContainerCreating"]
+    cluster.kubectl("exec", "slow", "--", "touch", "/work/go")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/slow", f"--timeout={SOON_S:g}s")
+    seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=eye", "-i", "--quiet", "--", "hostname")
+    assert seen.strip().splitlines()[-1] == "slow"
+
+    def ended() -> bool:
+        status = json.loads(cluster.kubectl("get", "pod", "slow", "-o", "json"))["status"]
+        (eye,) = status["ephemeralContainerStatuses"]
+        return eye["name"] == "eye" and bool(eye["state"].get("terminated"))
+
+    eventually(ended)
+    assert columns(cluster, "pod", "slow")[0][1:3] == ["1/1", "Running"]
+
+    def outcome() -> tuple[str, str]:
+        status = json.loads(cluster.kubectl("get", "pod", "late", "-o", "json"))["status"]
+        return status["phase"], status.get("reason", "")
+
+    eventually(lambda: outcome() == ("Failed", "DeadlineExceeded"))
+    cluster.kubectl("delete", "pod", "slow", "late", "--now", "--wait=false")
+
+
+def test_services_nodes_and_the_server_itself_are_looked_at_through_the_api(cluster: EmbeddedCluster) -> None:
+    apply(
+        cluster,
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "labels": {"app": "web"}}, "spec": {
+            "containers": [{"name": "main", "image": "web:1", "readinessProbe": {"tcpSocket": {"port": 8080}}}]}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {
+            "selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}},
+    )  # fmt: skip
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/web", f"--timeout={SOON_S:g}s")
+    for name in ("web", "web:80", "http:web:http"):
+        answer = eventually(lambda name=name: raw(cluster, f"/api/v1/namespaces/default/services/{name}/proxy/"))
+        assert "Directory listing" in answer
+    assert raw(cluster, "/api/v1/nodes/crossfade/proxy/healthz") == "ok"
+    pods = json.loads(raw(cluster, "/api/v1/nodes/crossfade/proxy/pods"))
+    assert "web" in [pod["metadata"]["name"] for pod in pods["items"]]
+    assert 'apiserver_request_total{code="200"' in raw(cluster, "/metrics")
+    assert raw(cluster, "/readyz?verbose").endswith("readyz check passed\n")
+
+
+def raw(cluster: EmbeddedCluster, path: str) -> str:
+    """Empty where it fails."""
+    try:
+        return cluster.kubectl("get", "--raw", path)
+    except subprocess.CalledProcessError:
+        return ""

@@ -1,11 +1,12 @@
 """Claims without a class get the default one; claims and volumes are protected from the start."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.apiserver.wire.status import forbidden
 
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _OLD_DEFAULT_CLASS: Final = "storageclass.beta.kubernetes.io/is-default-class"
@@ -34,6 +35,30 @@ def default_class(storage: Storage) -> Callable[[Attributes], None]:
             claim["spec"]["storageClassName"] = min(names)
 
     return step
+
+
+def only_growing_classes(storage: Storage) -> Callable[[Attributes], None]:
+    """A claim may ask for more only where its class allows that."""
+
+    def step(attributes: Attributes) -> None:
+        new, old = attributes.new, attributes.old
+        if attributes.bucket != "/persistentvolumeclaims" or attributes.subresource or new is None or old is None:
+            return
+        if _requested(new) == _requested(old):
+            return
+        stored = storage.get(_CLASSES, "", old["spec"].get("storageClassName") or "")
+        if stored is None or not stored.object.get("allowVolumeExpansion"):
+            text = (
+                "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must "
+                "support resize"
+            )
+            raise forbidden("persistentvolumeclaims", "", attributes.name, text)
+
+    return step
+
+
+def _requested(claim: JsonObject) -> Any:
+    return ((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage")
 
 
 def protect(attributes: Attributes) -> None:

@@ -126,6 +126,16 @@ _DISCOVERY_PATHS: Final = [
     "/version/",
 ]
 _PUBLIC_PATHS: Final = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
+_MONITORING_PATHS: Final = [
+    "/healthz",
+    "/healthz/*",
+    "/livez",
+    "/livez/*",
+    "/metrics",
+    "/metrics/slis",
+    "/readyz",
+    "/readyz/*",
+]
 # Role → (rules, groups that hold it cluster-wide)
 _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
     "cluster-admin": (
@@ -144,6 +154,10 @@ _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
         [{"nonResourceURLs": _PUBLIC_PATHS, "verbs": ["get"]}],
         ("system:authenticated", "system:unauthenticated"),
     ),
+    "system:monitoring": (
+        [{"nonResourceURLs": _MONITORING_PATHS, "verbs": ["get"]}],
+        ("system:monitoring",),
+    ),
     "system:service-account-issuer-discovery": (
         [{"nonResourceURLs": ["/.well-known/openid-configuration", "/openid/v1/jwks"], "verbs": ["get"]}],
         ("system:serviceaccounts",),
@@ -152,6 +166,17 @@ _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
         [
             _rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
             _rule(["authorization.k8s.io"], ["subjectaccessreviews"], ["create"]),
+        ],
+        (),
+    ),
+    "system:certificates.k8s.io:kube-apiserver-client-approver": (
+        [
+            {
+                "apiGroups": ["certificates.k8s.io"],
+                "resourceNames": ["kubernetes.io/kube-apiserver-client"],
+                "resources": ["signers"],
+                "verbs": ["approve"],
+            }
         ],
         (),
     ),

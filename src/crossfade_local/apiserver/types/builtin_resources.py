@@ -34,6 +34,9 @@ class ResourceRow(NamedTuple):
 STATUS_SUB: Final = SubresourceRow("status", STATUS)
 SCALE_SUB: Final = SubresourceRow("scale", STATUS, _AUTOSCALING_SCALE)
 _STREAM: Final = ("create", "get")
+_PROXIED: Final = ("create", "delete", "get", "patch", "update")
+_NODE_SUBS: Final = (SubresourceRow("proxy", _PROXIED, ("", "v1", "NodeProxyOptions")), STATUS_SUB)
+_SERVICE_SUBS: Final = (SubresourceRow("proxy", _PROXIED, ("", "v1", "ServiceProxyOptions")), STATUS_SUB)
 _POD_SUBS: Final = (
     SubresourceRow("attach", _STREAM, ("", "v1", "PodAttachOptions")),
     SubresourceRow("binding", CREATE, ("", "v1", "Binding")),
@@ -42,7 +45,7 @@ _POD_SUBS: Final = (
     SubresourceRow("exec", _STREAM, ("", "v1", "PodExecOptions")),
     SubresourceRow("log", ("get",)),
     SubresourceRow("portforward", _STREAM, ("", "v1", "PodPortForwardOptions")),
-    SubresourceRow("proxy", ("create", "delete", "get", "patch", "update"), ("", "v1", "PodProxyOptions")),
+    SubresourceRow("proxy", _PROXIED, ("", "v1", "PodProxyOptions")),
     SubresourceRow("resize", STATUS),
     STATUS_SUB,
 )
@@ -72,7 +75,7 @@ ROWS: Final = (
         verbs=tuple(verb for verb in ALL if verb != "deletecollection"),
         subresources=(SubresourceRow("finalize", ("update",)), STATUS_SUB),
     ),
-    ResourceRow("", "v1", "nodes", "Node", namespaced=False, short_names=("no",), subresources=(STATUS_SUB,)),
+    ResourceRow("", "v1", "nodes", "Node", namespaced=False, short_names=("no",), subresources=_NODE_SUBS),
     ResourceRow(
         "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",), subresources=(STATUS_SUB,)
     ),
@@ -117,7 +120,7 @@ ROWS: Final = (
         subresources=(SubresourceRow("token", CREATE, ("authentication.k8s.io", "v1", "TokenRequest")),),
     ),
     ResourceRow(
-        "", "v1", "services", "Service", short_names=("svc",), categories=_EVERYTHING, subresources=(STATUS_SUB,)
+        "", "v1", "services", "Service", short_names=("svc",), categories=_EVERYTHING, subresources=_SERVICE_SUBS
     ),
     ResourceRow(
         _ADMISSION,
@@ -286,6 +289,15 @@ ROWS: Final = (
         categories=_EVERYTHING,
         subresources=(STATUS_SUB,),
         counts_generation=True,
+    ),
+    ResourceRow(
+        "certificates.k8s.io",
+        "v1",
+        "certificatesigningrequests",
+        "CertificateSigningRequest",
+        namespaced=False,
+        short_names=("csr",),
+        subresources=(SubresourceRow("approval", STATUS), STATUS_SUB),
     ),
     ResourceRow("coordination.k8s.io", "v1", "leases", "Lease"),
     ResourceRow("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", counts_generation=True),

@@ -13,6 +13,7 @@ from crossfade_local.apiserver.defaults import apply_defaults
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.typed import WrongTypeError, conform
 from crossfade_local.apiserver.validation import validate, validate_status
+from crossfade_local.apiserver.validation.ephemeral_containers import validate_ephemeral_containers
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.decoding import Body
@@ -75,8 +76,10 @@ async def check(
 
 
 def _errors(resource: ResourceType, new: JsonObject, old: JsonObject | None, subresource: str) -> list[FieldError]:
-    if subresource == "status" and old is not None:
+    if subresource in ("approval", "status") and old is not None:
         return validate_status(resource.storage_gvk, new, old)
+    if subresource == "ephemeralcontainers" and old is not None:
+        return list(validate_ephemeral_containers(new, old))
     # Events are stricter in the group that is not stored.
     return validate(resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk, new, old)
 

@@ -163,6 +163,11 @@ def counts_generation(resource: ResourceType) -> bool:
 
 def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, subresource: str) -> JsonObject:
     """The object to store when a client wrote `new` (stored form) over `old` through a subresource (or none)."""
+    if subresource == "ephemeralcontainers":
+        # Nothing else of the pod can be changed this way.
+        spec = {**old["spec"]}
+        _take(spec, new.get("spec") or {}, "ephemeralContainers")
+        new = {**old, "metadata": {**old["metadata"]}, "spec": spec}
     if subresource in ("", "ephemeralcontainers", "resize", "scale"):
         result = new
         _keep_own_metadata(result, old)
@@ -175,10 +180,24 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
         result = dict(old)
         result["metadata"] = dict(old["metadata"])
         _take(result, new, "spec" if subresource == "finalize" else "status")
+        if resource.bucket == "certificates.k8s.io/certificatesigningrequests":
+            result["status"] = _request_status(new, old, subresource)
         _status_metadata(resource, result["metadata"], new["metadata"])
     if counts_generation(resource) and _intent(resource, result) != _intent(resource, old):
         result["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return result
+
+
+def _request_status(new: JsonObject, old: JsonObject, subresource: str) -> JsonObject:
+    """Who approves decides on conditions only; who signs decides on all but whether it is approved."""
+    after, before = new.get("status") or {}, old.get("status") or {}
+    if subresource == "approval":
+        wanted = after.get("conditions") or []
+        return {**before, "conditions": wanted} if wanted or "conditions" in before else before
+    decided = [item for item in before.get("conditions") or () if item.get("type") in ("Approved", "Denied")]
+    others = [item for item in after.get("conditions") or () if item.get("type") not in ("Approved", "Denied")]
+    rest = {key: value for key, value in after.items() if key != "conditions"}
+    return {**rest, "conditions": [*decided, *others]} if decided or others else rest
 
 
 def _keep_own_metadata(new: JsonObject, old: JsonObject) -> None:

@@ -16,7 +16,7 @@ from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.validation.errors import required
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import MODIFIED, StatusError, already_exists, conflict
-from crossfade_local.apiserver.writing import objects, strategies
+from crossfade_local.apiserver.writing import fields_not_honoured, objects, strategies
 from crossfade_local.apiserver.writing.advice import warnings_on_create
 from crossfade_local.apiserver.writing.inert import warning_for
 
@@ -64,6 +64,8 @@ async def create(
         attributes.name = name
         await objects.check(api.rules, resource, obj, None, size=size)
         for warning in warnings_on_create(resource.storage_gvk, obj):
+            call.warn(warning)
+        for warning in fields_not_honoured.warnings_for(resource.storage_gvk, obj):
             call.warn(warning)
         if warning := warning_for(resource.storage[0], resource.storage_kind, name):
             call.warn(warning)
@@ -118,6 +120,9 @@ async def update(
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     size = len(call.body) + len(before.raw)
     await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
+    if not subresource:
+        for warning in fields_not_honoured.warnings_for(resource.storage_gvk, result):
+            call.warn(warning)
     if resource.bucket == lifecycle.BUCKET and not subresource:
         result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)

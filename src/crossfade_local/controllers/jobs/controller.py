@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
 from crossfade_kube.client import Client
 from crossfade_kube.errors import ApiError, NotFound
@@ -27,6 +28,8 @@ from crossfade_local.controllers.objects import (
     with_condition,
 )
 from crossfade_local.controllers.reconciler import Reconciler
+
+_OURS: Final = "kubernetes.io/job-controller"
 
 
 class Jobs:
@@ -63,7 +66,7 @@ class Jobs:
 
     async def _reconcile(self, key: NamespacedName) -> float | None:
         job = self._jobs.get(key)
-        if job is None or is_being_deleted(job):
+        if job is None or is_being_deleted(job) or job["spec"].get("managedBy", _OURS) != _OURS:
             return None
         status = job.get("status") or {}
         if any((condition_of(status, kind) or {}).get("status") == "True" for kind in ("Complete", "Failed")):
@@ -128,7 +131,7 @@ class Jobs:
 
     async def _create(self, job: JsonObject, one: NewPod) -> None:
         try:
-            created = await self._client.create(POD, new_pod(job, one.index, one.failures))
+            created = await self._client.create(POD, new_pod(job, one.completion_index, one.failures))
         except ApiError as exc:
             if exc.has_cause("NamespaceTerminating"):
                 return
@@ -160,7 +163,7 @@ class Jobs:
         return None
 
 
-_SUSPENSION = {True: ("JobSuspended", "Job suspended"), False: ("JobResumed", "Job resumed")}
+_SUSPENSION: Final = {True: ("JobSuspended", "Job suspended"), False: ("JobResumed", "Job resumed")}
 
 
 def _is_owned(pod: JsonObject, job: JsonObject) -> bool:

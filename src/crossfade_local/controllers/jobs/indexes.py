@@ -30,12 +30,12 @@ class Indexes(NamedTuple):
     def union(self, other: "Indexes") -> "Indexes":
         return Indexes(_merged([*self.spans, *other.spans]))
 
-    def count(self) -> int:
+    def size(self) -> int:
         return sum(high - low + 1 for low, high in self.spans)
 
     def common(self, other: "Indexes") -> int:
         """How many are in both."""
-        return self.count() + other.count() - self.union(other).count()
+        return self.size() + other.size() - self.union(other).size()
 
     def missing(self, below: int) -> Iterator[int]:
         """The others, from 0 on."""

@@ -18,9 +18,9 @@ MOST_AT_ONCE: Final = 500
 
 
 class NewPod(NamedTuple):
-    """`index` is None where the Job is not indexed; `failures` of that index until now."""
+    """`completion_index` is None where the Job is not indexed; `failures` of that index until now."""
 
-    index: int | None = None
+    completion_index: int | None = None
     failures: int = 0
 
 
@@ -88,7 +88,7 @@ def _facts(job: JsonObject, pods: list[JsonObject], gone: tuple[int, int]) -> _F
             lost.append(index_of(pod))
     succeeded = [pod for pod in pods if _phase(pod) == "Succeeded"]
     completed, failed_indexes = _indexes(job, succeeded, lost)
-    done = completed.count() if is_indexed(job) else len(succeeded) + gone[0]
+    done = completed.size() if is_indexed(job) else len(succeeded) + gone[0]
     return _Facts(
         [pod for pod in pods if is_active(pod)], failed, done, len(failed) + gone[1], completed, failed_indexes, fatal
     )
@@ -130,7 +130,7 @@ def _wanted(spec: JsonObject, facts: _Facts) -> int:
     parallelism = int(spec.get("parallelism", 1))
     if spec.get("completions") is None:
         return 0 if facts.succeeded_count else parallelism
-    left = int(spec["completions"]) - facts.succeeded_count - facts.failed_indexes.count()
+    left = int(spec["completions"]) - facts.succeeded_count - facts.failed_indexes.size()
     return min(parallelism, max(left, 0))
 
 
@@ -173,7 +173,7 @@ def _is_complete(spec: JsonObject, facts: _Facts) -> bool:
 
 
 def _failed_indexes(spec: JsonObject, facts: _Facts) -> tuple[str, str, str] | None:
-    count, most = facts.failed_indexes.count(), spec.get("maxFailedIndexes")
+    count, most = facts.failed_indexes.size(), spec.get("maxFailedIndexes")
     if most is not None and count > most:
         text = "Job has exceeded the specified maximal number of failed indexes"
         return "Failed", "MaxFailedIndexesExceeded", text

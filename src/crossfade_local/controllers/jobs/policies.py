@@ -45,7 +45,7 @@ def has_succeeded(job: JsonObject, completed: Indexes) -> str:
         wanted = rule.get("succeededIndexes")
         named = Indexes.parse(wanted, below=below) if wanted else Indexes(((0, below - 1),) if below else ())
         count = rule.get("succeededCount")
-        needed = named.count() if count is None else int(count)
+        needed = named.size() if count is None else int(count)
         if named.common(completed) >= needed:
             return f"Matched rules at index {index}"
     return ""

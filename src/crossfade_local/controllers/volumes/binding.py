@@ -216,7 +216,7 @@ def bound_volume(volume: JsonObject, claim: JsonObject) -> JsonObject:
     """The volume with the claim written into it; the same object if that is so already."""
     reference = volume["spec"].get("claimRef") or {}
     if reference.get("uid") == uid_of(claim):
-        return volume
+        return _grown(volume, claim)
     annotations = dict(volume["metadata"].get("annotations") or {})
     if not reference:
         annotations[BOUND_BY_CONTROLLER] = "yes"
@@ -225,6 +225,14 @@ def bound_volume(volume: JsonObject, claim: JsonObject) -> JsonObject:
         "metadata": {**volume["metadata"], "annotations": annotations},
         "spec": {**volume["spec"], "claimRef": claim_ref(claim)},
     }
+
+
+def _grown(volume: JsonObject, claim: JsonObject) -> JsonObject:
+    """A volume of ours is as large as its claim asks for, once it is allowed to."""
+    if not is_ours(volume) or requested_by(claim) <= capacity_of(volume):
+        return volume
+    capacity = {**volume["spec"]["capacity"], "storage": claim["spec"]["resources"]["requests"]["storage"]}
+    return {**volume, "spec": {**volume["spec"], "capacity": capacity}}
 
 
 def bound_claim(claim: JsonObject, volume: JsonObject) -> JsonObject:

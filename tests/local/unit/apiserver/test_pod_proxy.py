@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_local.apiserver.pod_proxy import _address, _name_and_port, _path
+from crossfade_local.apiserver.pod_proxy import _address, _asked, _path
 from crossfade_local.apiserver.wire.request import request_info
 from crossfade_local.apiserver.wire.status import StatusError
 
@@ -18,17 +18,31 @@ def pod(address: str | None = "10.0.0.7", *ports: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("p", ("p", None)), ("p:8100", ("p", 8100)), ("http:p:8100", ("p", 8100)), ("p:", ("p", None))],
+    ("plural", "name", "expected"),
+    [
+        ("pods", "p", ("http", "p", "")),
+        ("pods", "p:8100", ("http", "p", "8100")),
+        ("pods", "http:p:8100", ("http", "p", "8100")),
+        ("pods", "https:p:8443", ("https", "p", "8443")),
+        ("pods", "p:", ("http", "p", "")),
+        ("services", "s:web", ("http", "s", "web")),
+        ("services", "https:s:", ("https", "s", "")),
+    ],
 )
-def test_names_have_ports(name: str, expected: tuple[str, int | None]) -> None:
-    assert _name_and_port(name) == expected
+def test_names_have_schemes_and_ports(plural: str, name: str, expected: tuple[str, str, str]) -> None:
+    assert _asked(name, plural) == expected
 
 
-@pytest.mark.parametrize("name", ["p:status", "https:p:1", "p:0", "p:65536", "p:1:2:3", "p:٣"])
-def test_other_names_are_refused(name: str) -> None:
+@pytest.mark.parametrize("plural", ["pods", "services"])
+@pytest.mark.parametrize("name", ["ftp:p:1", "p:0", "p:65536", "p:1:2:3", "p:٣", "p:a/b", f"p:{'9' * 5000}"])
+def test_other_names_are_refused(plural: str, name: str) -> None:
     with pytest.raises(StatusError):
-        _name_and_port(name)
+        _asked(name, plural)
+
+
+def test_a_pods_ports_have_no_names_here() -> None:
+    with pytest.raises(StatusError):
+        _asked("p:status", "pods")
 
 
 @pytest.mark.parametrize(
@@ -54,8 +68,8 @@ def test_nothing_else_is_reached(address: str | None) -> None:
 
 def test_path_and_query_go_on_as_they_are() -> None:
     base = "/api/v1/namespaces/proxy/pods/p:8100/proxy"
-    assert _path(base) == _path(f"{base}/") == "/"
-    assert _path(f"{base}/a/proxy/%2e%2e?x=%5Ea&y") == "/a/proxy/%2e%2e?x=%5Ea&y"
+    assert _path(base, 8) == _path(f"{base}/", 8) == "/"
+    assert _path(f"{base}/a/proxy/%2e%2e?x=%5Ea&y", 8) == "/a/proxy/%2e%2e?x=%5Ea&y"
 
 
 def test_who_may_is_asked_for_the_subresource_alone() -> None:

@@ -89,7 +89,7 @@ def test_indexed_jobs_make_the_lowest_free_indexes(
     job: Json, pods: list[Json], create: list[int], completed: str | None
 ) -> None:
     step = next_step(job, pods, NOW)
-    assert ([one.index for one in step.create], step.status.get("completedIndexes")) == (create, completed)
+    assert ([one.completion_index for one in step.create], step.status.get("completedIndexes")) == (create, completed)
 
 
 def test_an_indexed_job_remembers_what_was_completed() -> None:
@@ -195,7 +195,7 @@ def test_ended_pods_that_somebody_deletes_still_count() -> None:
 def test_indexes_are_sets(some: set[int], others: set[int]) -> None:
     one, other = Indexes().with_more(some), Indexes().with_more(others)
     assert Indexes.parse(str(one), below=41) == one
-    assert one.count() == len(some)
+    assert one.size() == len(some)
     assert one.common(other) == len(some & others)
     assert set(one.missing(41)) == set(range(41)) - some
     assert one.union(other) == Indexes().with_more(some | others)

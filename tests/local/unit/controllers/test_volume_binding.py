@@ -147,3 +147,10 @@ def test_binding_writes_each_into_the_other_once() -> None:
 )
 def test_phase_of_a_volume(reference: Json | None, owner: Json | None, phase: str) -> None:
     assert binding.phase_of(volume("v", **({"claimRef": reference} if reference else {})), owner) == phase
+
+
+def test_a_volume_of_ours_grows_with_its_claim() -> None:
+    bound = volume("v", claimRef=OURS)
+    assert binding.bound_volume(bound, claim("2Gi"))["spec"]["capacity"] == {"storage": "2Gi"}
+    others = volume("v", claimRef=OURS, csi={"driver": "ebs"})
+    assert binding.bound_volume(others, claim("2Gi")) is others
