@@ -159,10 +159,8 @@ def request_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
     """Of a CertificateSigningRequest."""
     seconds = at(obj, "spec", "expirationSeconds")
     asked = human_duration(seconds) if isinstance(seconds, int) else NONE
-    kinds = [text(item, "type") for item in objects(obj, "status", "conditions")]
-    shown = (
-        [next(kind for kind in ("Denied", "Approved") if kind in kinds)] if {"Denied", "Approved"} & {*kinds} else []
-    )
+    kinds = {text(item, "type") for item in objects(obj, "status", "conditions")}
+    shown = ["Denied"] if "Denied" in kinds else ["Approved"] if "Approved" in kinds else []
     shown += ["Failed"] if "Failed" in kinds else []
     shown += ["Issued"] if text(obj, "status", "certificate") else []
     condition = ",".join(shown) or "Pending"
