@@ -8,6 +8,7 @@ from crossfade_kube.events import EventRecorder
 from crossfade_local.certificate_requests import Authority
 from crossfade_local.controllers.certificate_requests import CertificateRequests
 from crossfade_local.controllers.cron_jobs.controller import CronJobs
+from crossfade_local.controllers.daemon_sets.controller import DaemonSets
 from crossfade_local.controllers.deployments.controller import Deployments
 from crossfade_local.controllers.discovery import ServedResources
 from crossfade_local.controllers.endpoints.controller import Endpoints
@@ -31,6 +32,7 @@ DEPLOYMENT_EVENTS: Final = "deployment-controller"
 REPLICA_SET_EVENTS: Final = "replicaset-controller"
 JOB_EVENTS: Final = "job-controller"
 CRON_JOB_EVENTS: Final = "cronjob-controller"
+DAEMON_SET_EVENTS: Final = "daemonset-controller"
 STATEFUL_SET_EVENTS: Final = "statefulset-controller"
 VOLUME_EVENTS: Final = "persistentvolume-controller"
 
@@ -48,6 +50,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
         ReplicaSets(client, informers, events(REPLICA_SET_EVENTS)).reconciler,
         Jobs(client, informers, events(JOB_EVENTS)).reconciler,
         CronJobs(client, informers, events(CRON_JOB_EVENTS)).reconciler,
+        DaemonSets(client, informers, events(DAEMON_SET_EVENTS)).reconciler,
         StatefulSets(client, informers, events(STATEFUL_SET_EVENTS)).reconciler,
         Claims(client, informers, events(VOLUME_EVENTS), volumes=volumes, node=node).reconciler,
         EphemeralVolumes(client, informers, events("ephemeral_volume")).reconciler,

@@ -98,6 +98,22 @@ def test_a_stateful_set_keeps_names_and_data(cluster: EmbeddedCluster) -> None:
     eventually(lambda: not columns(cluster, "pv") and not list(volumes.iterdir()))
 
 
+def test_a_daemon_set_runs_on_the_node_and_is_updated(cluster: EmbeddedCluster) -> None:
+    spec = {
+        "selector": {"matchLabels": {"app": "daemon"}},
+        "template": template("daemon", terminationGracePeriodSeconds=1),
+    }
+    apply(cluster, {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "daemon"}, "spec": spec})
+    cluster.kubectl("rollout", "status", "daemonset/daemon", f"--timeout={SOON_S:g}s")
+    cluster.kubectl("set", "image", "daemonset/daemon", "main=shell:2")
+    cluster.kubectl("rollout", "status", "daemonset/daemon", f"--timeout={SOON_S:g}s")
+    assert columns(cluster, "daemonset", "daemon")[0][1:6] == ["1"] * 5
+    cluster.kubectl("rollout", "undo", "daemonset/daemon")
+    cluster.kubectl("rollout", "status", "daemonset/daemon", f"--timeout={SOON_S:g}s")
+    assert cluster.kubectl("get", "pods", "-l", "app=daemon", "-o", "jsonpath={..containers[0].image}") == "shell:1"
+    cluster.kubectl("delete", "daemonset", "daemon", "--wait=false")
+
+
 def test_jobs_by_index_and_by_the_clock(cluster: EmbeddedCluster) -> None:
     pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "index:1"}]}
     spec = {"completions": 3, "parallelism": 3, "completionMode": "Indexed", "template": {"spec": pod}}
