@@ -93,7 +93,7 @@ class PodWorker:
         claims = ClaimedVolumes(machine.client, machine.volumes, machine.view)
         self._volumes = PodVolumes(
             self._directory / "volumes", pod=pod, client=machine.client, view=machine.view,
-            claimed=lambda name: claims.path(self.key.namespace, name),
+            claimed=lambda name: claims.path(self.key.namespace, name, node=pod["spec"]["nodeName"]),
         )  # fmt: skip
         self._sandbox: Namespaces | None = None
         self._first_process: Process | None = None
