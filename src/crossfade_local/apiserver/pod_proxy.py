@@ -57,6 +57,8 @@ async def _ask_node(api: Api, call: Call, resource: ResourceType) -> Answer:
     connector = aiohttp.UnixConnector(path=api.kubelet.path())
     session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, auto_decompress=False)
     path = _path(call.transport.raw_path, _BEFORE_NODE_PATH)
+    if {".", ".."} & set(path.partition("?")[0].split("/")):
+        raise bad_request(f"invalid node request {path!r}")
     return await _forwarded(call, session, f"http://kubelet/node{path}")
 
 

@@ -10,7 +10,7 @@ from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.resources import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, STORAGE_CLASS
 from crossfade_local.controllers.informers import Informers
-from crossfade_local.controllers.objects import is_being_deleted, key_of, name_of, ref_of
+from crossfade_local.controllers.objects import is_being_deleted, key_of, name_of, ref_of, uid_of
 from crossfade_local.controllers.reconciler import Reconciler, Retry
 from crossfade_local.controllers.volumes import binding
 from crossfade_local.controllers.volumes.users import ClaimUsers
@@ -32,6 +32,7 @@ class Claims:
         self._node = node
         self._told: dict[NamespacedName, binding.Wait] = {}
         self._unbound: dict[str, set[NamespacedName]] = {}
+        self._taken: dict[str, NamespacedName] = {}
         self._claims = informers.of(PERSISTENT_VOLUME_CLAIM)
         self._volumes = informers.of(PERSISTENT_VOLUME)
         self._classes = informers.of(STORAGE_CLASS)
@@ -55,6 +56,11 @@ class Claims:
         for volume in (before, after):
             if volume is not None and (key := binding.claim_key(volume)) is not None:
                 self.reconciler.queue.add(NamespacedName(*key))
+        uid = (changed["spec"].get("claimRef") or {}).get("uid")
+        if uid and after is not None:
+            self._taken[uid] = key_of(after)
+        elif uid:
+            self._taken.pop(uid, None)
         storage_class = changed["spec"].get("storageClassName") or ""
         free = self._unbound.setdefault(storage_class, set())
         if after is not None and not (after["spec"].get("claimRef") or {}).get("uid"):
@@ -94,14 +100,16 @@ class Claims:
                 self._tell(claim, wait)
 
     def _decide(self, claim: JsonObject) -> binding.Decision:
-        name = claim["spec"].get("volumeName") or binding.volume_name(claim)
+        name = claim["spec"].get("volumeName")
+        # A volume may name the claim already where the claim's own half of the binding was not written.
+        own = NamespacedName("", name) if name else self._taken.get(uid_of(claim))
         classes = {}
         class_name = claim["spec"].get("storageClassName") or ""
         if (found := self._classes.get(NamespacedName("", class_name))) is not None:
             classes[class_name] = found
         return binding.decide(
             claim,
-            own=self._volumes.get(NamespacedName("", name)),
+            own=self._volumes.get(own) if own is not None else None,
             available=self._available(class_name),
             classes=classes,
             is_wanted=self._users.is_wanted(key_of(claim)),
