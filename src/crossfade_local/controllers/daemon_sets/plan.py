@@ -130,7 +130,7 @@ def _settle(
         return
     if not one.should_run:
         return
-    running = []
+    running: list[JsonObject] = []
     for pod in here:
         if is_being_deleted(pod):
             continue
