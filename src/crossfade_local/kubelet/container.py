@@ -79,6 +79,10 @@ class Container:
         """Who the container's programs run as; None while it is not running or where there is one user only."""
         return self._launch.identity.uid if self._launch else None
 
+    def processes(self) -> int | None:
+        """The pid namespace it runs in, as a descriptor for the caller to close; None while it does not run."""
+        return os.dup(self._inside.pid) if self._inside is not None and self._inside.pid is not None else None
+
     def report(self) -> ContainerReport:
         # Until its postStart hook is done a container counts as being created.
         state = Waiting(self._before_start) if self._is_in_post_start else self.state

@@ -1,7 +1,9 @@
 """The containers of one pod: init containers one after the other, then the others, in order; and their end."""
 
 import asyncio
+import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.kubelet.container import Container
@@ -25,6 +27,7 @@ class PodContainers:
                 restart_count, last = _history(known.get(key) or (), container.name, now)
                 container.resume(restart_count=restart_count, last=last)
         self.ephemeral: list[Container] = []
+        self._begun: set[str] = set()
         self._context = context
         self._known: list[JsonObject] = known.get("ephemeralContainerStatuses") or []
         self._now = now
@@ -49,15 +52,30 @@ class PodContainers:
     def add_ephemeral(self, spec: JsonObject) -> None:
         """Starts those that are new, while the pod runs. One that was there in a former life is over."""
         for one in spec.get("ephemeralContainers") or ():
-            if self._tasks is None or any(known.name == one["name"] for known in self.ephemeral):
+            if self._tasks is None or one["name"] in self._begun:
                 continue
-            container = Container(one, self._context, policy="Never")
-            self.ephemeral.append(container)
-            _, ended = _history(self._known, container.name, self._now)
+            self._begun.add(one["name"])
+            _, ended = _history(self._known, one["name"], self._now)
             if ended is not None:
+                container = Container(one, self._context, policy="Never")
                 container.state = ended
+                self.ephemeral.append(container)
             else:
-                self._tasks.create_task(container.run(), name=f"ephemeral container {container.name}")
+                self._tasks.create_task(self._run_ephemeral(one), name=f"ephemeral container {one['name']}")
+
+    async def _run_ephemeral(self, spec: JsonObject) -> None:
+        """Among the processes of the container that it targets, if that runs."""
+        target = self.find(spec.get("targetContainerName") or "")
+        context, processes = self._context, target.processes() if target is not None else None
+        if processes is not None:
+            context = replace(context, sandbox=context.sandbox._replace(pid=processes))
+        container = Container(spec, context, policy="Never")
+        self.ephemeral.append(container)
+        try:
+            await container.run()
+        finally:
+            if processes is not None:
+                os.close(processes)
 
     async def kill(self) -> None:
         for container in (*self.ephemeral, *self.main, *self.initial):

@@ -172,10 +172,14 @@ def test_a_pod_has_a_deadline_hooks_and_somebody_who_looks_in(cluster: EmbeddedC
     seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=eye", "-i", "--quiet", "--", "hostname")
     assert seen.strip().splitlines()[-1] == "slow"
 
+    target = ("--target=main", "--", "cat", "/proc/1/comm")
+    seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=ear", "-i", "--quiet", *target)
+    assert seen.strip().splitlines()[-1] == "sh"
+
     def ended() -> bool:
         status = json.loads(cluster.kubectl("get", "pod", "slow", "-o", "json"))["status"]
-        (eye,) = status["ephemeralContainerStatuses"]
-        return eye["name"] == "eye" and bool(eye["state"].get("terminated"))
+        looked = status["ephemeralContainerStatuses"]
+        return {one["name"] for one in looked if one["state"].get("terminated")} == {"eye", "ear"}
 
     eventually(ended)
     assert columns(cluster, "pod", "slow")[0][1:3] == ["1/1", "Running"]

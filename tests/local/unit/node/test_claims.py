@@ -1,7 +1,8 @@
 """Where the volume behind a claim lies."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,6 +10,7 @@ from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_local.kubelet import claims
 from crossfade_local.kubelet.claims import ClaimedVolumes
+from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.volumes import VolumeError
 from crossfade_local.local_volumes import DRIVER, LocalVolumes
 from tests.support.fake_api import FakeApi, serving
@@ -24,6 +26,20 @@ def on(host: str) -> dict[str, Any]:
     return {"nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}}
 
 
+class _Open:
+    """Of a machine that has nothing to hide."""
+
+    def closes(self, _path: Path) -> bool:
+        return False
+
+    async def looking(self, function: Callable[[], Path]) -> Path:
+        return function()
+
+
+class _View:
+    protection = _Open()
+
+
 async def found(folder: Path, claim: dict[str, Any] | None, volume: dict[str, Any] | None) -> Path:
     api = FakeApi()
     api.put("/api/v1/nodes/here", {"metadata": {"labels": {"host": "here"}}})
@@ -32,7 +48,8 @@ async def found(folder: Path, claim: dict[str, Any] | None, volume: dict[str, An
     if volume is not None:
         api.put(VOLUME, {"spec": volume})
     async with serving(api) as url, Client(ClusterConfig(server=url)) as client:
-        return await ClaimedVolumes(client, LocalVolumes(folder / "volumes")).path("prod", "tapes", node="here")
+        places = ClaimedVolumes(client, LocalVolumes(folder / "volumes"), cast("MachineView", _View()))
+        return (await places.path("prod", "tapes", node="here")).path
 
 
 @pytest.fixture(autouse=True)
