@@ -268,4 +268,4 @@ async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(
         assert {one for one, found in refused.items() if found and one.resource not in created_first} == set()
         asked = set(recorder.asked)
         assert asked <= granted(install)
-        assert granted(install) - asked == LATER
+        assert granted(install) - asked <= LATER
