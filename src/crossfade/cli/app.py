@@ -26,6 +26,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "up": Command("local", "start the embedded cluster on this machine"),
     "down": Command("local", "stop the embedded cluster"),
     "status": Command("local", "show whether a cluster is well, and which proxies have lost it"),
+    "backup": Command("backup", "save the embedded cluster to a file"),
+    "restore": Command("backup", "put a saved embedded cluster back"),
     "kubectl": Command("local", "run the bundled kubectl on the embedded cluster"),
     "install": Command("install", "print the manifests of the mesh or the gateway, for kubectl apply"),
     "gateway": Command("gateway", "run the gateway alone on a directory of manifests"),

@@ -25,7 +25,7 @@ _ANSWER_S: Final = 1.0
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     up = commands.add_parser("up", help="start the embedded cluster on this machine")
-    _add_data_dir(up)
+    add_data_dir(up)
     up.add_argument("--detach", action="store_true", help="return when the cluster is ready and leave it running")
     up.add_argument(
         "--bare", action="store_true", help="only the cluster: install neither mesh nor gateway definitions"
@@ -48,7 +48,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     up.set_defaults(run=run_up)
     down = commands.add_parser("down", help="stop the embedded cluster")
-    _add_data_dir(down)
+    add_data_dir(down)
     down.set_defaults(run=run_down)
     status = commands.add_parser(
         "status",
@@ -56,7 +56,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description="Of the embedded cluster, also its addresses; of another one with --kubeconfig."
         " Exit code 1: it does not run or answer; with --kubeconfig also: not all is ready, or a proxy is missed.",
     )
-    _add_data_dir(status)
+    add_data_dir(status)
     status.add_argument("--kubeconfig", type=Path, metavar="FILE", help="another cluster than the embedded one")
     status.add_argument(
         "--output",
@@ -294,7 +294,7 @@ def run_kubectl(arguments: argparse.Namespace) -> int:  # noqa: RET503 - the las
     os.execve(program, ["kubectl", *words], {**os.environ, "KUBECONFIG": str(directory.kubeconfig)})  # noqa: S606
 
 
-def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, metavar="DIR", help="default: ~/.crossfade")
 
 
