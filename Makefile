@@ -11,13 +11,14 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench instructions golden docs charts wire-fields test-charts test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench instructions golden docs charts wire-fields test-charts test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
 	@echo "make test    set up and run every test"
 	@echo "make nightly the tests with generated input, at length: hours"
 	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
+	@echo "make reliability  an embedded cluster whose processes are killed and stopped, 200 times (ARGS=\"--kills 60 --seed 2\")"
 	@echo "make test-kubernetes  the walkthrough and the gateway's life on a real Kubernetes, here or on yours (ARGS=--help)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make test-transcripts  recordings of a real Kubernetes on a whole embedded cluster, as root (ARGS=17-rollout: these)"
@@ -63,6 +64,9 @@ test-transcripts: setup
 
 mesh-matrix: setup
 	@$(BIN)/python -m benchmarks.lost_requests $(ARGS)
+
+reliability: setup
+	@$(BIN)/python -m tests.local.reliability $(ARGS)
 
 # Another cluster (--kubeconfig) needs no packages.
 test-kubernetes: setup $(if $(findstring --kubeconfig,$(ARGS)),,packages-kubernetes)

@@ -47,9 +47,9 @@ def crossfade(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedPr
 
 
 @contextmanager
-def embedded_cluster(data_dir: Path, *arguments: str) -> Iterator[EmbeddedCluster]:
+def embedded_cluster(data_dir: Path, *arguments: str, api_port: int | None = None) -> Iterator[EmbeddedCluster]:
     """`crossfade up --detach` with free ports; ends with `down`, whatever happens."""
-    ports = free_ports(3)
+    ports = free_ports(3) if api_port is None else [api_port, *free_ports(2)]
     options = [f"--{name}-port={port}" for name, port in zip(("api", "http", "https"), ports, strict=True)]
     try:
         up = crossfade("up", "--detach", "--data-dir", str(data_dir), *options, *arguments)
