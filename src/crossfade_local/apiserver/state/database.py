@@ -14,6 +14,8 @@ from crossfade_local.apiserver.state.format import connect, damage_named, make_t
 _PUT: Final = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM objects WHERE bucket = ? AND namespace = ? AND name = ?"
 _REVISION: Final = "INSERT OR REPLACE INTO facts VALUES ('revision', ?)"
+_PUT_PROBE: Final = "INSERT OR REPLACE INTO facts VALUES ('probe', zeroblob(?))"
+_DELETE_PROBE: Final = "DELETE FROM facts WHERE key = 'probe'"
 
 Change = tuple[int, bytes] | None
 """Revision and encoded object, or None for a removal."""
@@ -66,6 +68,19 @@ class Database:
             if run.in_transaction:
                 run.execute("ROLLBACK")
             raise
+
+    def probe(self, size: int) -> None:
+        """Raises what a write of `size` bytes would raise; leaves nothing."""
+        run = self._connection
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            run.execute(_PUT_PROBE, (size,))
+            run.execute("COMMIT")
+        except BaseException:
+            if run.in_transaction:
+                run.execute("ROLLBACK")
+            raise
+        run.execute(_DELETE_PROBE)
 
     def close(self) -> None:
         self._connection.close()

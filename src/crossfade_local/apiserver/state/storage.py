@@ -131,6 +131,7 @@ class Storage:
         """Of the newest write."""
         self._oldest = self.revision
         self._refused = ""
+        self._refused_bytes = 0
         self._listeners: list[Callable[[str, Event], None]] = []
         for bucket, namespace, name, revision, raw in database.load():
             try:
@@ -254,10 +255,10 @@ class Storage:
         return await self._write(bucket, DELETED, current, final)
 
     def check(self) -> str:
-        """Why the last write was refused; empty if it was not, or if a new one would not be."""
+        """Why the last write was refused; empty if it was not, or if one of its size would not be now."""
         if self._refused:
             try:
-                self._database.write(self.revision, {})
+                self._database.probe(self._refused_bytes)
             except sqlite3.Error as error:
                 self._note(str(error))
             else:
@@ -292,6 +293,7 @@ class Storage:
         try:
             self._database.write(revision, changes)
         except sqlite3.Error as error:
+            self._refused_bytes = sum(len(change[1]) for change in changes.values() if change)
             self._note(str(error))
             raise NotWritten(str(error)) from error
         self._note("")

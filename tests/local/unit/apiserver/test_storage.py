@@ -155,3 +155,22 @@ async def test_many_replacements_are_one_write(tmp_path: Path) -> None:
     assert (_content(storage), storage.revision, len(told)) == ({"a": "1", "b": "1"}, 4, 2)
     await storage.update_all([])
     storage.close()
+
+
+async def test_a_disk_is_full_while_it_takes_only_less_than_was_refused(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    storage = Storage(database)
+    (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
+    database._connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+    large = {"metadata": {"name": "large"}, "data": {"n": "x" * 50_000}}
+    with pytest.raises(NotWritten, match="database or disk is full"):
+        await storage.create(BUCKET, "ns", "large", large)
+    assert "database or disk is full" in storage.check()
+    await storage.create(BUCKET, "ns", "small", _object("small"))
+    database._connection.execute("PRAGMA max_page_count = 100000")
+    assert storage.check() == ""
+    await storage.create(BUCKET, "ns", "large", large)
+    storage.close()
+    again = Storage(Database(tmp_path / "state.db"))
+    assert sorted(_content(again)) == ["large", "small"]
+    again.close()
