@@ -18,7 +18,7 @@ class Remains(NamedTuple):
     routes: int
     rules: int
     mounts: int
-    """In the node's mount namespace."""
+    """Of the data directory, in the node's mount namespace; the others there are the machine's."""
     host_mounts: int
 
 
@@ -70,6 +70,6 @@ def remains(data_dir: Path, program: str) -> Remains:
         cables=(seen / "net/dev").read_text().count("veth"),
         routes=len((seen / "net/route").read_text().splitlines()),
         rules=len(rules.stdout.splitlines()),
-        mounts=len((seen / "mountinfo").read_text().splitlines()),
+        mounts=(seen / "mountinfo").read_text().count(str(data_dir)),
         host_mounts=Path("/proc/self/mountinfo").read_text().count(str(data_dir)),
     )
