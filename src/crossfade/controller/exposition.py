@@ -163,6 +163,13 @@ class Exposition(Collector):
             value=tally.broken,
         )
         yield _milliseconds("ingress_controller_configuration_push_duration_milliseconds", pushes.convergence)
+        publisher = tally.publisher
+        for name, text, value in (
+            ("push_broken_resource_count", "Parts of the configuration that the proxy refuses", publisher.held_back()),
+            ("push_last_successful", "When the proxy has answered last, in seconds since 1970", pushes.settled_at_s),
+            ("push_size", "Bytes of the configuration", publisher.size_bytes()),
+        ):
+            yield GaugeMetricFamily(f"ingress_controller_configuration_{name}", text, value=value)
         yield _milliseconds("ingress_controller_translation_duration_milliseconds", tally.compiles)
 
 

@@ -60,6 +60,8 @@ class Pushes:
         self.bytes: Counter[ResourceType] = Counter()
         self.refused: Counter[ResourceType] = Counter()
         self.convergence = Durations()
+        self.settled_at_s = 0.0
+        """Unix time of the last such answer; 0 before the first."""
 
 
 class Subscription:
@@ -200,6 +202,15 @@ class Publisher:
         late = [state for state in self._proxies.values() if state.effective is not None and state.changed_at < before]
         return sum(one.settled != self.shown(one) for state in late for one in state.subscriptions)
 
+    def held_back(self) -> int:
+        """Resources that are refused, so that proxies have a version from before, or none."""
+        return sum(len(state.bad) for state in self._proxies.values())
+
+    def size_bytes(self) -> int:
+        """Of all that proxies are to have, each kind of proxy once."""
+        shown = (state.effective for state in self._proxies.values() if state.effective is not None)
+        return sum(len(one.framed) for each in shown for kind in ResourceType for one in each.of(kind).values())
+
     # --- for the server ----------------------------------------------------------------------------------------
 
     def connect(self, proxy: str) -> Subscription:
@@ -223,6 +234,7 @@ class Publisher:
 
     def note_settled(self, proxy: str) -> None:
         self.pushes.convergence.add(time.monotonic() - self._proxies[proxy].changed_at)
+        self.pushes.settled_at_s = time.time()
 
     def note_taken(self, proxy: str) -> None:
         if self._on_taken is None:

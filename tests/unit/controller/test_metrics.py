@@ -98,6 +98,7 @@ def test_what_was_compiled_and_watched_is_told() -> None:
 async def test_what_proxies_get_and_refuse_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("crossfade.xds.publisher.time.monotonic", lambda: now)
+    monkeypatch.setattr("crossfade.xds.publisher.time.time", lambda: 1.7e9)
     publisher = Publisher()
     one = tally(publisher=publisher)
     resource = encoded("c", cluster_v3.Cluster(name="c"))
@@ -122,6 +123,9 @@ async def test_what_proxies_get_and_refuse_is_told(monkeypatch: pytest.MonkeyPat
         'ingress_controller_configuration_push_count{success="true"} 1.0',
         'ingress_controller_configuration_push_count{success="false"} 1.0',
         "ingress_controller_configuration_push_duration_milliseconds_sum" + '{success="true"} 6000.0',
+        "ingress_controller_configuration_push_broken_resource_count 1.0",
+        f"ingress_controller_configuration_push_size {len(resource.framed):.1f}",
+        "ingress_controller_configuration_push_last_successful 1.7e+09",
     ):
         assert line in shown, line
 
