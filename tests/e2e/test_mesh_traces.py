@@ -15,6 +15,7 @@ from tests.support.span_sink import SpanSink, span_sink
 pytestmark = pytest.mark.envoy
 
 NODE = "mesh/dj-app/virtualNode/dj_prod"
+VIRTUAL_GATEWAY = "mesh/dj-app/virtualGateway/in_prod"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 SAMPLED = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
@@ -44,11 +45,11 @@ def service(span: dict[str, Any]) -> str:
     return str(span.get("service") or span["localEndpoint"]["serviceName"])
 
 
-@pytest.mark.parametrize("kind", ["otlp", "zipkin"])
-async def test_a_request_that_has_a_trace_goes_on_in_it(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "path"), [("otlp", NODE), ("zipkin", NODE), ("zipkin", VIRTUAL_GATEWAY)])
+async def test_a_request_that_has_a_trace_goes_on_in_it(kind: str, path: str, tmp_path: Path) -> None:
     async with (
         span_sink() as sink,
-        sidecar(tmp_path, variables(kind, sink)) as (outbound, inbound, admin),
+        sidecar(tmp_path, {**variables(kind, sink), "APPMESH_VIRTUAL_NODE_NAME": path}) as (outbound, inbound, admin),
         aiohttp.ClientSession() as http,
     ):
         await until_ready(http, admin)
@@ -57,7 +58,7 @@ async def test_a_request_that_has_a_trace_goes_on_in_it(kind: str, tmp_path: Pat
         await ask(http, outbound, {"traceparent": f"00-{TRACE}-{PARENT}-00"}, times=2)
         spans = await sink.until(lambda found: len(found) >= 5)
     assert {(span["traceId"], span["parentId"]) for span in spans} == {(TRACE, PARENT)}
-    assert {service(span) for span in spans} == {NODE}
+    assert {service(span) for span in spans} == {path}
     assert {span["kind"] for span in spans} == {"CLIENT", "SERVER"}
 
 
