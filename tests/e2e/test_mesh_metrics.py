@@ -75,6 +75,25 @@ async def test_app_meshs_extension_has_its_names(tmp_path: Path) -> None:
     assert "GrpcRequestCount" not in text
 
 
+async def test_app_meshs_extension_counts_connections_that_have_ended(tmp_path: Path) -> None:
+    async with sidecar(tmp_path, {"APPMESH_METRIC_EXTENSION_VERSION": "1"}) as ports:
+        async with aiohttp.ClientSession() as http:
+            await counted(http, *ports)
+        # Whoever asked has closed its connection to the listener.
+        async with aiohttp.ClientSession() as http:
+            seen = [""]
+
+            async def is_counted() -> bool:
+                seen[0] = (await get(http, ports[2], "/stats/prometheus?filter=appmesh%5C.")).body
+                return "envoy_appmesh_NewConnectionCount" in seen[0]
+
+            await until(is_counted)
+    own = {"Mesh": "dj-app", "VirtualNode": "dj_prod"}
+    assert series(seen[0], "envoy_appmesh_NewConnectionCount") == own
+    (size,) = re.findall(r"^envoy_appmesh_ProcessedBytes\{.*\} (\d+)$", seen[0], re.MULTILINE)
+    assert int(size) > 200
+
+
 async def test_who_leaves_has_had_no_answer(tmp_path: Path) -> None:
     has_come = asyncio.Event()
 

@@ -87,6 +87,13 @@ class MeshGateway:
         except aiohttp.ClientConnectionError:
             return 0, "", {}
 
+    async def metrics(self) -> str:
+        """What whoever asks the mesh's nodes has counted."""
+        proxy = self._sidecar if self.shape is Shape.SIDECAR else self._gateway
+        url = f"http://127.0.0.1:{proxy.admin_port}/stats/prometheus?filter=crossfade%5C."
+        async with self._http.get(url) as answer:
+            return await answer.text()
+
     def _capturing(self, sidecar: OwnSidecar) -> ProxyModel:
         """A listener for each port; what is passed on goes to where Kong's cluster would have gone."""
         outbound = [one for one in sidecar.model.listeners if one.restores_original_destination][-1]

@@ -30,7 +30,13 @@ def model(directions: Mapping[Direction, int], backend_port: int) -> ProxyModel:
     (listener,), (table,) = made.listeners, made.route_tables
     (host,) = table.virtual_hosts
     listeners = tuple(
-        structs.replace(listener, name=str(direction), port=port, direction=direction)
+        structs.replace(
+            listener,
+            name=str(direction),
+            port=port,
+            direction=direction,
+            counts_connections=direction is Direction.INBOUND,
+        )
         for direction, port in directions.items()
     )
     table = structs.replace(table, virtual_hosts=(structs.replace(host, name="jazz.music.svc.cluster.local"),))

@@ -43,6 +43,11 @@ impl Admin {
         self.get("/stats/prometheus?usedonly", deadline)
     }
 
+    /// Requests to nodes of a mesh, which Envoy counts by an access log (`envoy/telemetry/stats_log.py`).
+    pub fn calls(self, deadline: Instant) -> Option<Vec<u8>> {
+        self.get("/stats/prometheus?filter=%5Ecrossfade%5C.request&usedonly", deadline)
+    }
+
     fn get(self, path: &str, deadline: Instant) -> Option<Vec<u8>> {
         let endpoint = Endpoint { host: "127.0.0.1".into(), port: self.port, tls: None };
         let target = Target { endpoint, keepalive: Duration::ZERO };

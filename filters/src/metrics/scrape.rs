@@ -42,12 +42,14 @@ struct Asked {
     traffic: bool,
     /// The same of consumers.
     consumers: bool,
+    /// Only what Envoy has counted of requests to nodes of a mesh.
+    mesh: bool,
 }
 
 impl Asked {
     fn of(query: &[u8]) -> Self {
         let has = |wanted: &[u8]| query.split(|byte| *byte == b'&').any(|part| part == wanted);
-        Self { all: has(b"all"), traffic: has(b"traffic"), consumers: has(b"consumers") }
+        Self { all: has(b"all"), traffic: has(b"traffic"), consumers: has(b"consumers"), mesh: has(b"mesh") }
     }
 }
 
@@ -75,8 +77,9 @@ impl Scrapes {
     }
 
     pub fn on_scheduled(ticket: &Ticket, stream: &mut impl Stream) {
-        match ticket.take().map(|outcome| outcome.into::<String>()) {
-            Some(Ok(text)) => answer(200, text, stream),
+        match ticket.take().map(|outcome| outcome.into::<Option<String>>()) {
+            Some(Ok(Some(text))) => answer(200, text, stream),
+            Some(Ok(None)) => answer(503, "no page: Envoy's admin interface does not answer\n".to_owned(), stream),
             Some(Err(reason)) => answer(503, format!("no page: {reason}\n"), stream),
             None => (),
         }
@@ -93,17 +96,21 @@ fn answer(status: u16, text: String, stream: &mut impl Stream) {
     stream.send_shared(&headers, &Arc::new(text.into_bytes()));
 }
 
-fn text(world: Option<&World>, admin: Admin, asked: Asked) -> String {
-    if asked.traffic {
-        return page_of_traffic(&counted(world, asked));
-    }
+/// None: what only Envoy knows could not be had.
+fn text(world: Option<&World>, admin: Admin, asked: Asked) -> Option<String> {
     let deadline = || Instant::now() + LONGEST_CALL;
+    if asked.mesh {
+        return admin.calls(deadline()).map(|page| String::from_utf8_lossy(&page).into_owned());
+    }
+    if asked.traffic {
+        return Some(page_of_traffic(&counted(world, asked)));
+    }
     let healths = world.filter(|world| world.shows_upstreams()).and_then(|_| admin.healths(deadline()));
     let mut text = composed(world, admin.node(deadline()), healths.as_ref(), asked);
     if let Some(statistics) = asked.all.then(|| admin.statistics(deadline())).flatten() {
         text.push_str(&String::from_utf8_lossy(&statistics));
     }
-    text
+    Some(text)
 }
 
 fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>, asked: Asked) -> String {
@@ -192,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn what_only_envoy_knows_is_not_shown_without_its_answer() {
+        let mut stream = Fake::request("GET", "/metrics?mesh", &[]);
+        let ticket = Scrapes { admin_port: 1 }.on_request(None, &mut stream).unwrap();
+        stream.alarm.wait();
+        Scrapes::on_scheduled(&ticket, &mut stream);
+        let (status, _, body) = stream.reply.unwrap();
+        assert_eq!((status, &*body), (503, "no page: Envoy's admin interface does not answer\n"));
+    }
+
+    #[test]
     fn upstreams_are_those_of_routes() {
         let names = json!({"route": "r", "service": "s", "is_watched": true});
         let world = state(&json!({"route": {"names": names}}));
@@ -207,7 +224,7 @@ mod tests {
     }
 
     fn shown(world: &World, query: &str) -> String {
-        text(Some(world), Admin { port: 1 }, Asked::of(query.as_bytes()))
+        text(Some(world), Admin { port: 1 }, Asked::of(query.as_bytes())).unwrap()
     }
 
     #[test]

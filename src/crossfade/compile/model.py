@@ -249,11 +249,13 @@ class AccessLog(Struct, frozen=True):
 class Telemetry(Struct, frozen=True):
     """What is told of requests. `counts_requests`: by who asks whom, in the App Mesh dialect.
 
+    `counts_calls`: of a gateway that is a node of a mesh by itself, those that its mesh's routes take.
     `counts_statuses`: in Envoy's own statistics of each cluster, which costs every request a microsecond.
     """
 
     counts_requests: bool = True
     counts_statuses: bool = False
+    counts_calls: bool = False
 
 
 class HttpHandler(Struct, frozen=True):
@@ -460,7 +462,8 @@ class Listener(Struct, frozen=True):
     """With `restores_original_destination` the port a connection was meant for (iptables REDIRECT) picks the chain.
 
     `backlog` None is the system's own. `takes_ipv4_too` is for an IPv6 address. With `datagrams` the port is one of UDP
-    and has no chains.
+    and has no chains. With `counts_connections` App Mesh's metrics tell of connections, where the proxy's environment
+    asks for these.
     """
 
     name: str
@@ -473,6 +476,7 @@ class Listener(Struct, frozen=True):
     backlog: int | None = None
     takes_ipv4_too: bool = False
     datagrams: UdpHandler | None = None
+    counts_connections: bool = False
 
 
 class ProxyModel(Struct, frozen=True):

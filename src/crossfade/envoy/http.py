@@ -27,7 +27,7 @@ from crossfade.envoy.proto import (
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
 from crossfade.envoy.telemetry.records import gateway_records, mesh_records
-from crossfade.envoy.telemetry.stats_log import request_logs
+from crossfade.envoy.telemetry.stats_log import call_log, request_logs
 
 # nginx: client_header_timeout, keepalive_timeout, http2_max_concurrent_streams.
 KONG_HEADERS_TIMEOUT_S = 60
@@ -67,6 +67,8 @@ def connection_manager(
     message.internal_address_config.SetInParent()
     if handler.dialect is Dialect.KONG:
         _make_kong(message, incoming_mutation("https" if has_tls else "http", port, options), options)
+        if handler.telemetry.counts_calls:
+            message.access_log.append(call_log())
         if options.sends_records:
             message.access_log.append(gateway_records())
         if tells_certificate:

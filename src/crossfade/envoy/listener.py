@@ -37,6 +37,7 @@ from crossfade.envoy.proto import (
 )
 from crossfade.envoy.server_names import matcher_of_names
 from crossfade.envoy.settings import CachedAccess, EnvoyOptions
+from crossfade.envoy.telemetry.stats_log import connection_log
 from crossfade.envoy.tls import server_tls
 
 # Never bound; only no other listener may have the same address.
@@ -57,6 +58,8 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
         message.tcp_backlog_size.value = listener.backlog
     if listener.takes_ipv4_too:
         message.address.socket_address.ipv4_compat = True
+    if listener.counts_connections:
+        message.access_log.append(connection_log())
     matcher = _matcher(listener)
     if matcher is not None:
         message.filter_chain_matcher.CopyFrom(matcher)

@@ -13,6 +13,7 @@ from crossfade.envoy.filters.order import route_config
 from crossfade.envoy.proto import core_v3, duration, matcher_v3, packed, route_v3, xds_core_v3, xds_matcher_v3
 from crossfade.envoy.route import route_from_model
 from crossfade.envoy.route_matcher import LIST_LIMIT, Leaves, matcher_from_routes
+from crossfade.envoy.telemetry.stats_log import TARGET_METADATA
 
 _ANY_HOST: Final = "*"
 # What the connection manager of a sidecar has, which a route of its own may only replace.
@@ -65,7 +66,7 @@ def _by_suffix(
 
 
 def _host(host: VirtualHost, mesh: MeshRoutes, leaves: Leaves) -> xds_matcher_v3.Matcher.OnMatch:
-    messages = [_route(route, mesh) for route in host.routes]
+    messages = [_route(route, host.name, mesh) for route in host.routes]
     found = xds_matcher_v3.Matcher.OnMatch()
     if not messages:
         return _not_found()
@@ -78,8 +79,9 @@ def _host(host: VirtualHost, mesh: MeshRoutes, leaves: Leaves) -> xds_matcher_v3
     return found
 
 
-def _route(route: Route, mesh: MeshRoutes) -> route_v3.Route:
+def _route(route: Route, service: str, mesh: MeshRoutes) -> route_v3.Route:
     message = route_from_model(route)
+    message.metadata.filter_metadata[TARGET_METADATA].fields["service"].string_value = service
     message.request_headers_to_remove.extend(_OWN_HEADERS)
     message.response_headers_to_add.extend(_added(mesh.response_headers))
     for wanted in mesh.filters:

@@ -109,7 +109,7 @@ def graph_of(
     *,
     as_of: str,
 ) -> Graph:
-    """`gateways` are the pods, by name, of gateways without a sidecar; those with one are nodes of their mesh."""
+    """`gateways` are the pods, by name, of gateways without a sidecar; those with one are nodes of their mesh alone."""
     known = {(one.namespace, one.name): one for one in workloads}
     edges = [
         *_of_mesh(hops_of(sample.of("sidecar")), declared, known, sample.seconds),
@@ -168,7 +168,9 @@ def _of_gateways(sample: Sampled, gateways: Mapping[str, Workload]) -> Iterator[
         if target.kind != "gateway" or gateway is None:
             continue
         for key, flow in routes_of(counts).items():
-            for edge in ((CLIENTS, gateway.id), *([(gateway.id, _service_id(key.service))] if key.service else [])):
+            # Where it is a node of a mesh, that has counted whom it asked.
+            services = [(gateway.id, _service_id(key.service))] if key.service and gateway.mesh is None else []
+            for edge in ((CLIENTS, gateway.id), *services):
                 _merge(flows.setdefault(edge, Flow()), flow)
     for (source, target_id), flow in flows.items():
         service = target_id.partition("/")[2] if source != CLIENTS else ""

@@ -7,6 +7,8 @@ Kind: TypeAlias = Literal["gateway", "sidecar"]
 
 GATEWAY_PATH: Final = "/metrics?traffic"
 CONSUMERS_PATH: Final = "/metrics?traffic&consumers"
+MESH_PATH: Final = "/metrics?mesh"
+"""Of a gateway that is a node of its mesh by itself: what its sidecar would have counted."""
 SIDECAR_PATH: Final = "/stats/prometheus?filter=%5Ecrossfade%5C.request&usedonly"
 _ADMIN_PORT: Final = 9901
 _STATUS_PORT: Final = "status"
@@ -57,3 +59,6 @@ def _of_pod(pod: Any, *, with_consumers: bool) -> Iterator[Target]:
             if container["name"] == "proxy" and port.get("name") == _STATUS_PORT:
                 path = CONSUMERS_PATH if with_consumers else GATEWAY_PATH
                 yield Target("gateway", name, int(port["containerPort"]), path)
+                if variables.get("APPMESH_VIRTUAL_NODE_NAME"):
+                    is_off = variables.get("CROSSFADE_MESH_METRICS") == "off"
+                    yield Target("sidecar", name, int(port["containerPort"]), MESH_PATH, is_off)

@@ -13,7 +13,7 @@ import yaml
 from crossfade.cli.emf import add_parsers
 from crossfade.compile.model import Direction
 from crossfade.envoy.proto import stats_log_v3
-from crossfade.envoy.telemetry.stats_log import request_logs
+from crossfade.envoy.telemetry.stats_log import connection_log, request_logs
 from tests.support.documentation import ROOT
 
 FOLDER = ROOT / "examples/cloudwatch"
@@ -33,9 +33,10 @@ def declarations() -> list[dict[str, Any]]:
 def extension() -> dict[str, frozenset[str]]:
     """The names that sidecars show of App Mesh's set, with their labels."""
     shown = {}
-    for direction in Direction:
+    logs = [connection_log(), *(request_logs(direction)[1] for direction in Direction)]
+    for log in logs:
         message = stats_log_v3.Config()
-        request_logs(direction)[1].typed_config.Unpack(message)
+        log.typed_config.Unpack(message)
         for one in (*message.counters, *message.histograms):
             labels = frozenset(tag.name for tag in one.stat.tags)
             shown[f"envoy_appmesh_{one.stat.name}"] = labels

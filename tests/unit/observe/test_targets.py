@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crossfade.observe.targets import CONSUMERS_PATH, GATEWAY_PATH, SIDECAR_PATH, Target, targets_of
+from crossfade.observe.targets import CONSUMERS_PATH, GATEWAY_PATH, MESH_PATH, SIDECAR_PATH, Target, targets_of
 from crossfade.observe.urls import target_of
 
 
@@ -45,6 +45,18 @@ def test_proxies_are_known_by_their_containers(found: dict[str, Any], expected: 
 def test_a_gateway_in_a_mesh_has_two() -> None:
     both = targets_of([pod(PROXY, envoy())], with_consumers=True)
     assert [(one.kind, one.path) for one in both] == [("gateway", CONSUMERS_PATH), ("sidecar", SIDECAR_PATH)]
+
+
+@pytest.mark.parametrize("is_off", [False, True])
+def test_so_has_one_that_is_a_node_by_itself(is_off: bool) -> None:
+    variables = {"APPMESH_VIRTUAL_NODE_NAME": "mesh/m/virtualNode/n"} | (
+        {"CROSSFADE_MESH_METRICS": "off"} if is_off else {}
+    )
+    native = PROXY | {"env": [{"name": name, "value": value} for name, value in variables.items()]}
+    assert targets_of([pod(native)]) == [
+        Target("gateway", "ns/p", 8100, GATEWAY_PATH),
+        Target("sidecar", "ns/p", 8100, MESH_PATH, is_off),
+    ]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8100", "127.0.0.1:8100", "http://127.0.0.1:8100/metrics"])

@@ -32,6 +32,14 @@ def test_a_gateway_in_a_mesh_is_a_node_of_it() -> None:
     assert (nodes, alone) == ((Workload("gateway", "ns", "n", mesh="m", ready=1, desired=1),), {})
 
 
+def test_one_that_is_a_node_by_itself_is_both() -> None:
+    native = PROXY | {"env": [{"name": "APPMESH_VIRTUAL_NODE_NAME", "value": PATH}]}
+    whole = Workload("gateway", "ns", "n", mesh="m", ready=1, desired=1)
+    assert workloads_of([ready(pod(native))], {PATH: NODE}) == ((whole,), {"ns/p": whole})
+    # Its node is gone.
+    assert workloads_of([pod(native)], {}) == ((), {"ns/p": Workload("gateway", "ns", "p", ready=0, desired=1)})
+
+
 def test_one_without_a_sidecar_is_its_deployment() -> None:
     owned = ready(pod(PROXY))
     owned["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "kong-kong-5d9f"}]

@@ -63,6 +63,7 @@ class InboundPart(Struct, frozen=True):
                 direction=Direction.INBOUND,
                 chains=self.chains,
                 restores_original_destination=True,
+                counts_connections=True,
             ),
         )
 

@@ -22,7 +22,7 @@ from crossfade.compile.mesh_native.egress import Egress, HttpPort, TcpPort, egre
 from crossfade.compile.mesh_native.own_node import OwnSidecar
 from crossfade.compile.mesh_native.streams import closed_clusters, stream_listeners
 from crossfade.compile.mesh_native.treatment import Closed, Treatment, Untouched, treatment
-from crossfade.compile.model import Cluster
+from crossfade.compile.model import Cluster, FilterChain, HttpHandler, Listener
 from crossfade.compile.routing import tables
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
@@ -49,11 +49,24 @@ def merged(compiled: CompiledGateway, sidecar: OwnSidecar, memo: Memo) -> Compil
     shut = closed_clusters(compiled.model.listeners, merging.of_cluster)
     model = structs.replace(
         compiled.model,
-        listeners=listeners,
+        listeners=tuple(map(_counting, listeners)),
         clusters=merging.clusters(shut, used_by_streams),
         gateway=structs.replace(gateway, routes=rows, mesh=dict(sorted(merging.mesh.items()))),
     )
     return compiled._replace(model=model)
+
+
+def _counting(listener: Listener) -> Listener:
+    """A sidecar would have counted what goes to the mesh."""
+
+    def with_calls(chain: FilterChain) -> FilterChain:
+        handler = chain.handler
+        if not isinstance(handler, HttpHandler):
+            return chain
+        telemetry = structs.replace(handler.telemetry, counts_calls=True)
+        return structs.replace(chain, handler=structs.replace(handler, telemetry=telemetry))
+
+    return structs.replace(listener, chains=tuple(map(with_calls, listener.chains)))
 
 
 def _tell_identity(sidecar: OwnSidecar, diagnostics: Diagnostics) -> None:

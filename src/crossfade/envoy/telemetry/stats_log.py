@@ -7,7 +7,7 @@ Names of the proxy itself come from its environment, so that proxies whose liste
 An expression (CEL) costs each request a microsecond; the rules of a tag and metadata cost a fraction of that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from crossfade.compile.model import Direction
@@ -34,7 +34,8 @@ from crossfade.envoy.telemetry.keys import (
 )
 
 TARGET_METADATA: Final = "crossfade"
-"""Of a cluster: whom it reaches, by `name`, `namespace` and `aws_name`. Of a virtual host: its `service`."""
+"""Of a cluster: whom it reaches, by `name`, `namespace` and `aws_name`. Of a virtual host: its `service`. Of a route
+too, where a gateway has those of its mesh."""
 MOST_COUNTERS: Final = 20_000
 MOST_HISTOGRAMS: Final = 2_000
 _UNKNOWN: Final = "unknown"
@@ -45,6 +46,7 @@ _SERVICE: Final = f"%METADATA(VIRTUAL_HOST:{TARGET_METADATA}:service)%"
 _CLASSES: Final = {**{str(first): f"{first}xx" for first in range(1, 6)}, **dict.fromkeys("6789", "5xx")}
 _NO_ANSWER: Final = "none"
 _HUNDRED: Final = 100
+_OWN: Final = {"Mesh": f"%ENVIRONMENT({MESH_VARIABLE})%", "VirtualNode": f"%ENVIRONMENT({AWS_NODE_VARIABLE})%"}
 Labels = Mapping[str, "str | stats_log_v3.Config.Tag"]
 Change = transform_stat_v3.TransformStat
 
@@ -52,12 +54,26 @@ Change = transform_stat_v3.TransformStat
 def request_logs(direction: Direction) -> list[accesslog_v3.AccessLog]:
     """Of a mesh's proxy: at its caller's side of a request, or at its callee's."""
     if direction is Direction.OUTBOUND:
-        source, target = (_SELF, _SELF_NAMESPACE), (_target("name"), _target("namespace"))
-        reporter, service = "source", _SERVICE
+        target = (_target("name"), _target("namespace"))
+        counted = _requests("source", (_SELF, _SELF_NAMESPACE), lambda: _SERVICE, target)
     else:
-        source, target = (_UNKNOWN, _UNKNOWN), (_SELF, _SELF_NAMESPACE)
-        reporter, service = "destination", _UNKNOWN
-    labels = {"reporter": reporter, "source": source[0], "service": service, "target": target[0]}
+        counted = _requests("destination", (_UNKNOWN, _UNKNOWN), lambda: _UNKNOWN, (_SELF, _SELF_NAMESPACE))
+    return [counted, _extension(direction)]
+
+
+def call_log() -> accesslog_v3.AccessLog:
+    """The same of a gateway that is a node of its mesh by itself. What no route of the mesh has taken is left out."""
+    target = (_target("name"), _target("namespace"))
+    return _requests("source", (_SELF, _SELF_NAMESPACE), _only_in_mesh, target)
+
+
+def _requests(
+    reporter: str,
+    source: tuple[str, str],
+    service: "Callable[[], str | stats_log_v3.Config.Tag]",
+    target: tuple[str, str],
+) -> accesslog_v3.AccessLog:
+    """Both by name and namespace."""
     message = _scoped(SCOPE)
     message.counters.append(
         _counter(
@@ -66,7 +82,7 @@ def request_logs(direction: Direction) -> list[accesslog_v3.AccessLog]:
                 "reporter": reporter,
                 "source": source[0],
                 "source_namespace": source[1],
-                "service": service,
+                "service": service(),
                 "target": target[0],
                 "target_namespace": target[1],
                 "code_class": _code_class(),
@@ -74,24 +90,47 @@ def request_logs(direction: Direction) -> list[accesslog_v3.AccessLog]:
             },
         )
     )
+    labels: Labels = {"reporter": reporter, "source": source[0], "service": service(), "target": target[0]}
     message.histograms.append(_milliseconds(DURATION, labels, "%DURATION%"))
-    return [_log(message, REQUESTS_KEY, default=_HUNDRED), _extension(direction)]
+    return _log(message, REQUESTS_KEY, default=_HUNDRED)
+
+
+def _only_in_mesh() -> stats_log_v3.Config.Tag:
+    tag = stats_log_v3.Config.Tag(value_format=f"%METADATA(ROUTE:{TARGET_METADATA}:service)%")
+    dropped = Change()
+    dropped.drop_stat.SetInParent()
+    tree = tag.rules.matcher_tree
+    tree.input.name = "value"
+    tree.input.typed_config.CopyFrom(packed(stat_inputs_v3.StatTagValueInput()))
+    for nothing in ("", "-"):
+        _fill(tree.exact_match_map.map[nothing], dropped)
+    return tag
 
 
 def _target(key: str) -> str:
     return f"%METADATA(CLUSTER:{TARGET_METADATA}:{key})%"
 
 
+def connection_log() -> accesslog_v3.AccessLog:
+    """App Mesh's own names of what a listener has had of connections, when each ends."""
+    message = _scoped(EXTENSION_SCOPE)
+    message.counters.append(_counter("NewConnectionCount", _OWN))
+    message.counters.append(_counter("ProcessedBytes", _OWN, "%BYTES_RECEIVED%"))
+    message.counters.append(_counter("ProcessedBytes", _OWN, "%BYTES_SENT%"))
+    return accesslog_v3.AccessLog(
+        name=names.STATS_ACCESS_LOG, filter=_switch(EXTENSION_KEY, default=0), typed_config=packed(message)
+    )
+
+
 def _extension(direction: Direction) -> accesslog_v3.AccessLog:
     """App Mesh's own names, for CloudWatch's agent (appmesh.md §3.13); off unless the proxy's environment asks."""
-    own = {"Mesh": f"%ENVIRONMENT({MESH_VARIABLE})%", "VirtualNode": f"%ENVIRONMENT({AWS_NODE_VARIABLE})%"}
     message = _scoped(EXTENSION_SCOPE)
     if direction is Direction.INBOUND:
-        grpc: Labels = {**own, "type": _only_with("%REQ(CONTENT-TYPE)%", "application/grpc")}
-        message.counters.append(_counter("RequestCount", own))
+        grpc: Labels = {**_OWN, "type": _only_with("%REQ(CONTENT-TYPE)%", "application/grpc")}
+        message.counters.append(_counter("RequestCount", _OWN))
         message.counters.append(_counter("GrpcRequestCount", grpc))
         return _log(message, EXTENSION_KEY, default=0)
-    labels = {**own, "TargetVirtualService": _SERVICE, "TargetVirtualNode": _target("aws_name")}
+    labels = {**_OWN, "TargetVirtualService": _SERVICE, "TargetVirtualNode": _target("aws_name")}
     message.counters.append(_counter("RequestCountPerTarget", labels))
     message.counters.append(_counter("TargetProcessedBytes", labels, "%BYTES_SENT%"))
     message.counters.append(_counter("TargetProcessedBytes", labels, "%BYTES_RECEIVED%"))
@@ -147,13 +186,19 @@ def _scoped(prefix: str) -> stats_log_v3.Config:
 
 
 def _log(message: stats_log_v3.Config, key: str, *, default: int) -> accesslog_v3.AccessLog:
-    """The runtime is asked first: what is off costs that look-up."""
     log = accesslog_v3.AccessLog(name=names.STATS_ACCESS_LOG, typed_config=packed(message))
     filters = log.filter.and_filter.filters
-    switch = filters.add().runtime_filter
-    switch.runtime_key, switch.percent_sampled.numerator = key, default
+    filters.append(_switch(key, default=default))
     filters.add().not_health_check_filter.SetInParent()
     return log
+
+
+def _switch(key: str, *, default: int) -> accesslog_v3.AccessLogFilter:
+    """The runtime is asked first: what is off costs that look-up."""
+    found = accesslog_v3.AccessLogFilter()
+    found.runtime_filter.runtime_key = key
+    found.runtime_filter.percent_sampled.numerator = default
+    return found
 
 
 def _counter(name: str, labels: Labels, value: str = "") -> stats_log_v3.Config.Counter:
