@@ -24,6 +24,18 @@ async def counted(http: aiohttp.ClientSession, outbound: int, inbound: int, admi
     return (await get(http, admin, "/stats/prometheus?filter=(crossfade|appmesh)%5C.")).body
 
 
+async def shown_with(name: str, http: aiohttp.ClientSession, admin: int) -> str:
+    """App Mesh's statistics, once that one is there."""
+    seen = [""]
+
+    async def is_counted() -> bool:
+        seen[0] = (await get(http, admin, "/stats/prometheus?filter=appmesh%5C.")).body
+        return name in seen[0]
+
+    await until(is_counted)
+    return seen[0]
+
+
 def series(text: str, name: str) -> dict[str, str]:
     """Of the one line of that counter."""
     (line,) = re.findall(rf"^{name}\{{(.*)\}} 1$", text, re.MULTILINE)
@@ -63,8 +75,12 @@ async def test_durations_have_fixed_buckets(tmp_path: Path) -> None:
 
 
 async def test_app_meshs_extension_has_its_names(tmp_path: Path) -> None:
-    async with aiohttp.ClientSession() as http, sidecar(tmp_path, {"APPMESH_METRIC_EXTENSION_VERSION": "1"}) as ports:
-        text = await counted(http, *ports)
+    async with sidecar(tmp_path, {"APPMESH_METRIC_EXTENSION_VERSION": "1"}) as ports:
+        async with aiohttp.ClientSession() as http:
+            text = await counted(http, *ports)
+        # Connections are counted when they have ended, as this one has.
+        async with aiohttp.ClientSession() as http:
+            of_connections = await shown_with("envoy_appmesh_NewConnectionCount", http, ports[2])
     own = {"Mesh": "dj-app", "VirtualNode": "dj_prod"}
     target = {"TargetVirtualService": "jazz.music.svc.cluster.local", "TargetVirtualNode": "jazz_music"}
     assert series(text, "envoy_appmesh_RequestCount") == own
@@ -73,24 +89,8 @@ async def test_app_meshs_extension_has_its_names(tmp_path: Path) -> None:
     assert "HTTPCode_Target_4XX_Count" not in text
     assert "envoy_appmesh_TargetProcessedBytes" in text
     assert "GrpcRequestCount" not in text
-
-
-async def test_app_meshs_extension_counts_connections_that_have_ended(tmp_path: Path) -> None:
-    async with sidecar(tmp_path, {"APPMESH_METRIC_EXTENSION_VERSION": "1"}) as ports:
-        async with aiohttp.ClientSession() as http:
-            await counted(http, *ports)
-        # Whoever asked has closed its connection to the listener.
-        async with aiohttp.ClientSession() as http:
-            seen = [""]
-
-            async def is_counted() -> bool:
-                seen[0] = (await get(http, ports[2], "/stats/prometheus?filter=appmesh%5C.")).body
-                return "envoy_appmesh_NewConnectionCount" in seen[0]
-
-            await until(is_counted)
-    own = {"Mesh": "dj-app", "VirtualNode": "dj_prod"}
-    assert series(seen[0], "envoy_appmesh_NewConnectionCount") == own
-    (size,) = re.findall(r"^envoy_appmesh_ProcessedBytes\{.*\} (\d+)$", seen[0], re.MULTILINE)
+    assert series(of_connections, "envoy_appmesh_NewConnectionCount") == own
+    (size,) = re.findall(r"^envoy_appmesh_ProcessedBytes\{.*\} (\d+)$", of_connections, re.MULTILINE)
     assert int(size) > 200
 
 
