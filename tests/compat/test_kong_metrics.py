@@ -221,3 +221,5 @@ def test_envoys_own_statistics_are_there_for_who_wants_all(tmp_path: Path) -> No
     with asked_gateway(tmp_path / "manifests", {}) as (url, *_):
         assert "envoy_server_live" not in read(f"{url}/metrics")
         assert "envoy_server_live" in read(f"{url}/metrics?all")
+        # Nothing of a mesh has been asked here.
+        assert read(f"{url}/metrics?mesh").strip() == ""

@@ -183,8 +183,8 @@ def _first_stage(
     if not chains:
         return None
     name = f"lds_ingress_0.0.0.0_{mapping.port}"
-    listener = Listener(name, "0.0.0.0", mapping.port, Direction.INBOUND, chains, counts_connections=True)
-    return listener, table, list(loops.values())
+    made = Listener(name, "0.0.0.0", mapping.port, Direction.INBOUND, chains, counts_connections=True)
+    return made, table, list(loops.values())
 
 
 def _secured(chain: FilterChain, listener: GatewayListener, scope: GatewayScope) -> tuple[FilterChain, ...]:
