@@ -14,24 +14,50 @@ from typing import Final, NamedTuple, cast
 from dnslib import CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
 
 from crossfade_kube.meta import NamespacedName
+from crossfade_local.dns_forwarder import Forwarder
 from crossfade_local.service_table import ServiceEntry, ServiceTable
 
 DOMAIN: Final = "cluster.local"
 _TTL_S: Final = 5
-_FORWARD_TIMEOUT_S: Final = 4.0
+_MAX_CHAIN: Final = 8
+_FOLLOWED: Final = ("A", "AAAA")
 _MAX_UDP: Final = 1232
 _CLASSIC_UDP: Final = 512
 
 
 class Answer(NamedTuple):
-    """`records` for the question's type; a name that exists without any is `exists` with none."""
+    """`records` for the question's type; a name that exists without any is `exists` with none.
+
+    `rest` is a name outside of the cluster to which they lead, whose records belong to the answer.
+    """
 
     exists: bool
     records: tuple[RR, ...] = ()
+    rest: str = ""
 
 
 def answer_question(name: str, kind: str, table: ServiceTable) -> Answer | None:
-    """None: not ours, ask elsewhere. `name` without its final dot, in lower case."""
+    """None: not ours, ask elsewhere. `name` without its final dot, in lower case.
+
+    ExternalNames that lead to each other are followed for eight steps; the answer is then what was found so far.
+    """
+    answer = _answer_once(name, kind, table)
+    chain: tuple[RR, ...] = ()
+    while answer and kind in _FOLLOWED and len(chain) < _MAX_CHAIN and (target := _target(answer)):
+        chain += answer.records
+        following = _answer_once(target, kind, table)
+        if following is None:
+            return Answer(exists=True, records=chain, rest=target)
+        answer = following
+    return answer and Answer(exists=bool(chain) or answer.exists, records=chain + answer.records)
+
+
+def _target(answer: Answer) -> str:
+    aliases = [record for record in answer.records if record.rtype == QTYPE.CNAME]
+    return str(aliases[0].rdata).rstrip(".").lower() if aliases else ""
+
+
+def _answer_once(name: str, kind: str, table: ServiceTable) -> Answer | None:
     labels = name.split(".")
     if labels[-2:] == ["in-addr", "arpa"]:
         return _reverse(labels[:-2], kind, table)
@@ -159,34 +185,40 @@ class DnsServer:
             return None
         if request.header.qr or not request.questions:
             return None
-        reply, external = self._reply(request)
-        if external:
-            return await self._forward(query, request)
+        name = str(request.q.qname).rstrip(".").lower()
+        answer = answer_question(name, str(QTYPE[request.q.qtype]), self._table())
+        if answer is None:
+            return await self._ask(query) or bytes(_servfail(request).pack())
+        reply = await self._complete(request, answer)
         packed = bytes(reply.pack())
         if limit is not None and len(packed) > min(limit, _advertised(request)):
             packed = bytes(reply.truncate().pack())
         return packed
 
-    def _reply(self, request: DNSRecord) -> tuple[DNSRecord, bool]:
-        name = str(request.q.qname).rstrip(".").lower()
-        answer = answer_question(name, str(QTYPE[request.q.qtype]), self._table())
+    async def _complete(self, request: DNSRecord, answer: Answer) -> DNSRecord:
         reply = request.reply()
-        if answer is None:
-            return reply, True
         for record in answer.records:
-            record.rname = request.q.qname
+            if record.rname == request.q.qname:
+                # As the client wrote it.
+                record.rname = request.q.qname
             reply.add_answer(record)
         if not answer.exists:
             reply.header.rcode = RCODE.NXDOMAIN
-        return reply, False
+        if answer.rest:
+            question = DNSRecord.question(answer.rest, QTYPE[request.q.qtype])
+            found = await self._ask(bytes(question.pack()))
+            try:
+                reply.add_answer(*DNSRecord.parse(found or b"").rr)
+            except (DNSError, struct.error, IndexError, ValueError):
+                return _servfail(request)
+        return reply
 
-    async def _forward(self, query: bytes, request: DNSRecord) -> bytes:
+    async def _ask(self, query: bytes) -> bytes | None:
+        """What the machine's resolver says, if it does."""
         if self._forwarder:
             with contextlib.suppress(TimeoutError, OSError):
                 return await self._forwarder.ask(query)
-        reply = request.reply()
-        reply.header.rcode = RCODE.SERVFAIL
-        return bytes(reply.pack())
+        return None
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -223,40 +255,10 @@ class _Datagrams(asyncio.DatagramProtocol):
             self._transport.sendto(answer, peer)
 
 
-class Forwarder(asyncio.DatagramProtocol):
-    """Asks the machine's resolver over one connected UDP socket; new identifiers tell questions under way apart."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
-        self._next = 0
-        self._transport: asyncio.DatagramTransport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not derive from asyncio's.
-        self._transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - asyncio's signature
-        waiting = self._waiting.get(int.from_bytes(data[:2], "big"))
-        if waiting and not waiting.done():
-            waiting.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(exc)
-
-    async def ask(self, query: bytes) -> bytes:
-        """Raises TimeoutError or OSError when the resolver does not answer."""
-        self._next = (self._next + 1) % 65_536
-        number = self._next
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        try:
-            self._transport.sendto(number.to_bytes(2, "big") + query[2:])
-            async with asyncio.timeout(_FORWARD_TIMEOUT_S):
-                return query[:2] + (await answer)[2:]
-        finally:
-            del self._waiting[number]
+def _servfail(request: DNSRecord) -> DNSRecord:
+    reply = request.reply()
+    reply.header.rcode = RCODE.SERVFAIL
+    return reply
 
 
 def _advertised(request: DNSRecord) -> int:

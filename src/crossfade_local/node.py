@@ -29,7 +29,8 @@ from crossfade_local import namespaces as ns
 from crossfade_local.api_health import api_state
 from crossfade_local.certificate_requests import Authority
 from crossfade_local.data_dir import DataDir, read_json
-from crossfade_local.dns import DnsServer, Forwarder
+from crossfade_local.dns import DnsServer
+from crossfade_local.dns_forwarder import Forwarder
 from crossfade_local.installer import Installer, InstallFailedError
 from crossfade_local.kept_api import KeptApiServer, UnusableStateError
 from crossfade_local.kubelet.agent import NODE_NAME, Agent

@@ -4,11 +4,14 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from dnslib import QTYPE, RCODE, DNSRecord
+from dnslib import RCODE, DNSRecord
 
-from crossfade_local.dns import DnsServer, Forwarder
+from crossfade_local import dns_forwarder
+from crossfade_local.dns import DnsServer
+from crossfade_local.dns_forwarder import Forwarder, ResolverAwayError
 from crossfade_local.service_table import build_table
 
 ADDRESS = "127.0.0.1"
@@ -99,21 +102,138 @@ async def test_garbage_is_ignored(port: int) -> None:
     assert answer.rr
 
 
-async def test_forwarded_question_keeps_its_identifier() -> None:
+class Upstream:
+    """A resolver of the machine; silent when it has nothing to say."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((ADDRESS, 0))
+        self.socket.setblocking(False)
+        self.asked: list[str] = []
+        self.zone = ""
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            received, peer = await loop.sock_recvfrom(self.socket, 4096)
+            query = DNSRecord.parse(received)
+            self.asked.append(str(query.q.qname))
+            if self.zone:
+                await loop.sock_sendto(self.socket, query.replyZone(self.zone).pack(), peer)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    found = Upstream()
+    running = asyncio.create_task(found.run())
+    yield found
+    running.cancel()
+    found.socket.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def forwarder(upstream: Upstream, clock: Clock) -> AsyncIterator[Forwarder]:
+    ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ours.connect(upstream.socket.getsockname())
+    ours.setblocking(False)
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream:
-        upstream.bind((ADDRESS, 0))
-        upstream.setblocking(False)
-        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        ours.connect(upstream.getsockname())
-        ours.setblocking(False)
-        transport, forwarder = await loop.create_datagram_endpoint(Forwarder, sock=ours)
+    transport, forwarder = await loop.create_datagram_endpoint(lambda: Forwarder(clock=clock), sock=ours)
+    yield forwarder
+    transport.close()
+
+
+async def test_answers_are_kept_for_their_time(upstream: Upstream, forwarder: Forwarder, clock: Clock) -> None:
+    upstream.zone = "example.org. 20 IN A 192.0.2.7"
+    for _ in range(3):
         query = DNSRecord.question("example.org")
-        asking = asyncio.create_task(forwarder.ask(bytes(query.pack())))
-        received, peer = await loop.sock_recvfrom(upstream, 4096)
-        reply = DNSRecord.parse(received).reply()
-        await loop.sock_sendto(upstream, reply.pack(), peer)
-        answer = DNSRecord.parse(await asking)
-        transport.close()
-    assert answer.header.id == query.header.id
-    assert answer.q.qtype == QTYPE.A
+        answer = DNSRecord.parse(await forwarder.ask(bytes(query.pack())))
+        assert answer.header.id == query.header.id
+        assert str(answer.rr[0].rdata) == "192.0.2.7"
+    assert len(upstream.asked) == 1
+    clock.now += 21
+    await forwarder.ask(bytes(DNSRecord.question("example.org").pack()))
+    assert len(upstream.asked) == 2
+
+
+async def test_a_silent_resolver_costs_one_wait(
+    upstream: Upstream, forwarder: Forwarder, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns_forwarder, "_TIMEOUT_S", 0.05)
+    query = bytes(DNSRecord.question("example.org").pack())
+    with pytest.raises(TimeoutError):
+        await forwarder.ask(query)
+    for _ in range(3):
+        with pytest.raises(ResolverAwayError):
+            await forwarder.ask(query)
+    assert len(upstream.asked) == 1
+    upstream.zone = "example.org. 0 IN A 192.0.2.7"
+    clock.now += 6
+    assert DNSRecord.parse(await forwarder.ask(query)).rr
+    assert DNSRecord.parse(await forwarder.ask(query)).rr
+
+
+def external(name: str, target: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "prod"},
+        "spec": {"type": "ExternalName", "externalName": target, "ports": []},
+    }
+
+
+CHAINS = build_table(
+    [
+        *SERVICES,
+        external("alias", "jazz.prod.svc.cluster.local"),
+        external("twice", "Alias.prod.svc.cluster.local."),
+        external("outside", "example.org"),
+        external("loop", "back.prod.svc.cluster.local"),
+        external("back", "loop.prod.svc.cluster.local"),
+        external("dangling", "nobody.prod.svc.cluster.local"),
+    ],
+    [],
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "rcode", "found"),
+    [
+        ("alias", RCODE.NOERROR, ["jazz.prod.svc.cluster.local.", "10.96.0.20"]),
+        ("twice", RCODE.NOERROR, ["Alias.prod.svc.cluster.local.", "jazz.prod.svc.cluster.local.", "10.96.0.20"]),
+        ("outside", RCODE.NOERROR, ["example.org.", "192.0.2.7"]),
+        (
+            "loop",
+            RCODE.NOERROR,
+            ["back.prod.svc.cluster.local.", "loop.prod.svc.cluster.local."] * 4 + ["back.prod.svc.cluster.local."],
+        ),
+        ("dangling", RCODE.NOERROR, ["nobody.prod.svc.cluster.local."]),
+    ],
+)
+async def test_external_names_are_followed(
+    upstream: Upstream, forwarder: Forwarder, name: str, rcode: int, found: list[str]
+) -> None:
+    upstream.zone = "example.org. 20 IN A 192.0.2.7"
+    server = DnsServer(lambda: CHAINS, forwarder)
+    answer = await server.respond(DNSRecord.question(f"{name}.prod.svc.cluster.local").pack(), limit=None)
+    assert answer is not None
+    read = DNSRecord.parse(answer)
+    assert (read.header.rcode, [str(record.rdata) for record in read.rr]) == (rcode, found)
+    assert str(read.rr[0].rname) == f"{name}.prod.svc.cluster.local."
+
+
+async def test_a_name_outside_that_nobody_resolves_fails() -> None:
+    query = DNSRecord.question("outside.prod.svc.cluster.local").pack()
+    answer = await DnsServer(lambda: CHAINS, None).respond(query, limit=None)
+    assert answer is not None
+    assert DNSRecord.parse(answer).header.rcode == RCODE.SERVFAIL
