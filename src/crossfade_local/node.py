@@ -37,11 +37,12 @@ from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
-from crossfade_local.load_balancer import Listening, LoadBalancer
+from crossfade_local.load_balancer import LoadBalancer
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.netlink import Netlink
 from crossfade_local.node_settings import NodeSettings
 from crossfade_local.objects import ObjectIndex
+from crossfade_local.relay import Listening
 from crossfade_local.service_proxy import ServiceProxy
 from crossfade_local.service_table import ServiceEntry
 

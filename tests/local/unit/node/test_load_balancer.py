@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from crossfade_kube.meta import NamespacedName
-from crossfade_local.load_balancer import Listening, LoadBalancer, wants
+from crossfade_local.load_balancer import LoadBalancer, wants
+from crossfade_local.relay import Listening
 from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 from tests.support.waiting import eventually
 
