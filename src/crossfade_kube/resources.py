@@ -41,6 +41,7 @@ ENDPOINT_SLICE: Final = EndpointSlice.RESOURCE
 INGRESS: Final = Ingress.RESOURCE
 INGRESS_CLASS: Final = IngressClass.RESOURCE
 LEASE: Final = Lease.RESOURCE
+NETWORK_POLICY: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced=True)
 
 CERTIFICATE_SIGNING_REQUEST: Final = Resource(
     "certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", namespaced=False

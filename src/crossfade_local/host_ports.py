@@ -50,6 +50,14 @@ def open_any(port: int) -> Listener:
     return Listener(found, found.getsockname()[1], moved=True)
 
 
+def open_exactly(port: int) -> Listener:
+    """Raises PortTakenError."""
+    found = _try_open(port)
+    if found is None:
+        raise PortTakenError(f"{ADDRESS}:{port} is in use{_by(port)}")
+    return Listener(found, port, moved=False)
+
+
 def _try_open(port: int) -> socket.socket | None:
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     # Connections of a former life that are still closing must not keep the port.

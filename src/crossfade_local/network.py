@@ -55,6 +55,9 @@ def prepare_node(netlink: Netlink) -> None:
     # Without a route the node's own connections to a ClusterIP fail before they are translated.
     netlink.add_route(SERVICE_RANGE, index=loopback, source=NODE_ADDRESS)
     _set("net/ipv4/ip_forward", "1")
+    # A pod cannot speak for another one: policies go by addresses.
+    for name in ("all", "default"):
+        _set(f"net/ipv4/conf/{name}/rp_filter", "1")
     _set("net/ipv4/ip_unprivileged_port_start", "0")
 
 

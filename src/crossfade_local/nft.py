@@ -8,14 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from crossfade_local.network import API_ADDRESS, DNS_ADDRESS, NODE_ADDRESS, SERVICE_RANGE
+from crossfade_local.pod_table import PodEntry
 from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 
 TABLE: Final = "ip crossfade"
 _PROTOCOLS: Final = ("TCP", "UDP")
 
 
-def render_table(table: ServiceTable) -> str:
-    """Services without ready endpoints are left out: what no rule translates is refused at once, not dropped."""
+def render_table(table: ServiceTable, pods: Iterable[PodEntry] = ()) -> str:
+    """Services without ready endpoints are left out: what no rule translates is refused at once, not dropped.
+
+    Of `pods` come the host ports that other pods reach at the node's address.
+    """
     served = sorted(_served(table.values()))
     chains = [_chain(name, port, sticky) for name, _, port, sticky in served]
     by_address = [
@@ -26,7 +30,7 @@ def render_table(table: ServiceTable) -> str:
     by_node_port = [
         f"{port.protocol.lower()} . {port.node_port} : goto {name}" for name, _, port, _ in served if port.node_port
     ]
-    pods = sorted({endpoint.address for _, _, port, _ in served for endpoint in port.endpoints})
+    served_pods = sorted({endpoint.address for _, _, port, _ in served for endpoint in port.endpoints})
     return "\n".join(
         [
             f"table {TABLE}",
@@ -34,7 +38,13 @@ def render_table(table: ServiceTable) -> str:
             f"table {TABLE} {{",
             _map("services", "ipv4_addr . inet_proto . inet_service : verdict", by_address, keyword="map"),
             _map("node_ports", "inet_proto . inet_service : verdict", by_node_port, keyword="map"),
-            _map("hairpin", "ipv4_addr . ipv4_addr", [f"{pod} . {pod}" for pod in pods], keyword="set"),
+            _map(
+                "host_ports",
+                "inet_proto . inet_service : ipv4_addr . inet_service",
+                sorted(_host_ports(pods)),
+                keyword="map",
+            ),
+            _map("hairpin", "ipv4_addr . ipv4_addr", [f"{pod} . {pod}" for pod in served_pods], keyword="set"),
             *chains,
             _HOOKS,
             "}",
@@ -54,6 +64,15 @@ def _served(entries: Iterable[ServiceEntry]) -> Iterator[tuple[str, str, Service
             if port.endpoints and port.protocol in _PROTOCOLS:
                 name = f"svc_{entry.cluster_ip.replace('.', '_')}_{port.protocol.lower()}_{port.port}"
                 yield name, entry.cluster_ip, port, entry.sticky
+
+
+def _host_ports(pods: Iterable[PodEntry]) -> Iterator[str]:
+    taken = set[tuple[str, int]]()
+    for pod in sorted(pods, key=lambda pod: (pod.created, str(pod.key))):
+        for port in pod.ports:
+            if port.host and port.protocol in _PROTOCOLS and (port.protocol, port.host) not in taken:
+                taken.add((port.protocol, port.host))
+                yield f"{port.protocol.lower()} . {port.host} : {pod.address} . {port.port}"
 
 
 def _chain(name: str, port: ServicePort, sticky: bool) -> str:
@@ -81,6 +100,7 @@ _HOOKS: Final = f"""\
   chain translate {{
     ip daddr . meta l4proto . th dport vmap @services
     ip daddr {NODE_ADDRESS} meta l4proto . th dport vmap @node_ports
+    ip daddr {NODE_ADDRESS} meta l4proto {{ tcp, udp }} dnat ip to meta l4proto . th dport map @host_ports
   }}
   chain prerouting {{
     type nat hook prerouting priority -100; policy accept;

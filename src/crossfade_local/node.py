@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -23,7 +24,16 @@ from crossfade_kube.kubeconfig import ClusterConfig, load_kubeconfig
 from crossfade_kube.logging import configure
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.reflector import Reflector
-from crossfade_kube.resources import CONFIG_MAP, ENDPOINT_SLICE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
+from crossfade_kube.resources import (
+    CONFIG_MAP,
+    ENDPOINT_SLICE,
+    NAMESPACE,
+    NETWORK_POLICY,
+    POD,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+)
 from crossfade_local import catalogue, control, network
 from crossfade_local import namespaces as ns
 from crossfade_local.api_health import api_state
@@ -31,6 +41,7 @@ from crossfade_local.certificate_requests import Authority
 from crossfade_local.data_dir import DataDir, read_json
 from crossfade_local.dns import DnsServer
 from crossfade_local.dns_forwarder import Forwarder
+from crossfade_local.host_exposure import HostExposure, wanted
 from crossfade_local.installer import Installer, InstallFailedError
 from crossfade_local.kept_api import KeptApiServer, UnusableStateError
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
@@ -41,10 +52,11 @@ from crossfade_local.load_balancer import LoadBalancer
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.netlink import Netlink
 from crossfade_local.node_settings import NodeSettings
-from crossfade_local.objects import ObjectIndex
+from crossfade_local.objects import ObjectIndex, SharedSink
+from crossfade_local.policy_keeper import PolicyKeeper
 from crossfade_local.relay import Listening
 from crossfade_local.service_proxy import ServiceProxy
-from crossfade_local.service_table import ServiceEntry
+from crossfade_local.service_table import ServiceEntry, ServiceTable
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +93,12 @@ class Uplink:
             self.tell("alive")
             await asyncio.sleep(control.HEARTBEAT_S)
 
-    async def open_port(self, port: int) -> Listening:
-        """A listener on the machine's 127.0.0.1. Raises OSError."""
+    async def open_port(self, port: int, *, exactly: bool = False) -> Listening:
+        """A listener on the machine's 127.0.0.1, on another port if need be. Raises OSError."""
         number = next(self._numbers)
         answer: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        control.send(self._end, {"op": "listen", "id": number, "port": port})
+        control.send(self._end, {"op": "listen", "id": number, "port": port, "exactly": exactly})
         return await answer
 
     def _receive(self) -> None:
@@ -115,10 +127,16 @@ class Node:
         self._uplink = Uplink(socket.socket(fileno=settings.control_descriptor))
         self._volumes = LocalVolumes(self._directory.volumes)
         self._links = Netlink()
-        self._proxy = ServiceProxy(on_change=lambda table: self._balancer.update(table))
+        self._proxy = ServiceProxy(on_change=self._services_changed)
         self._balancer = self._make_balancer()
+        self._exposure: HostExposure
+        self._policies = PolicyKeeper()
         self._client: Client
         self._ready = False
+
+    def _services_changed(self, table: ServiceTable) -> None:
+        self._balancer.update(table)
+        self._exposure.update(wanted(table, self._proxy.pods))
 
     async def run(self) -> None:
         """Until `up` asks for the end."""
@@ -214,17 +232,22 @@ class Node:
 
         recorder = EventRecorder(self._client, "kubelet", instance="crossfade")
         agent = Agent(self._machine(view, recorder), tasks=tasks)
+        self._exposure = HostExposure(open_exactly=partial(self._uplink.open_port, exactly=True), warn=recorder.warning)
         start("events", recorder.run())
         start("node", agent.keep_node())
         start("controllers", self._run_controllers())
         start("service proxy", self._proxy.run())
         start("load balancer", self._balancer.run())
+        start("host ports", self._exposure.run())
+        start("network policies", self._policies.run())
         start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
         start("kubelet server", serve_kubelet(agent, self._directory.kubelet_socket))
         for resource, sink in (
             (SERVICE, self._proxy.services),
             (ENDPOINT_SLICE, self._proxy.slices),
-            (POD, agent),
+            (NAMESPACE, self._policies.namespaces),
+            (NETWORK_POLICY, self._policies.policies),
+            (POD, SharedSink(self._policies.pods, self._proxy.pods, agent)),
             (CONFIG_MAP, ObjectIndex(lambda key: agent.data_changed("configMap", key))),
             (SECRET, ObjectIndex(lambda key: agent.data_changed("secret", key))),
         ):

@@ -1,6 +1,7 @@
 """The current objects of one resource, kept by a reflector, for parts that need the latest state and no history."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.watch import WatchEvent
@@ -33,6 +34,27 @@ class ObjectIndex:
         else:
             self._objects[key] = event.object
         self._changed(key)
+
+
+class _Sink(Protocol):
+    def replace(self, items: list[JsonObject]) -> None: ...
+
+    def apply(self, event: WatchEvent) -> None: ...
+
+
+class SharedSink:
+    """One reflector for several parts; each learns of everything before those behind it."""
+
+    def __init__(self, *sinks: _Sink) -> None:
+        self._sinks = sinks
+
+    def replace(self, items: list[JsonObject]) -> None:
+        for sink in self._sinks:
+            sink.replace(items)
+
+    def apply(self, event: WatchEvent) -> None:
+        for sink in self._sinks:
+            sink.apply(event)
 
 
 def _key(item: JsonObject) -> NamespacedName:

@@ -9,6 +9,7 @@ from typing import Final
 from crossfade_kube.meta import NamespacedName
 from crossfade_local.nft import render_table
 from crossfade_local.objects import ObjectIndex
+from crossfade_local.pod_table import PodTable
 from crossfade_local.service_table import ServiceTable, build_table
 
 log = logging.getLogger(__name__)
@@ -19,13 +20,14 @@ _RETRY_S: Final = 1.0
 
 
 class ServiceProxy:
-    """`services` and `slices` are sinks for reflectors; `table` is the current join, for DNS and relays too."""
+    """`services`, `slices` and `pods` are sinks for reflectors; `table` is the current join, for DNS and relays too."""
 
     def __init__(self, *, on_change: Callable[[ServiceTable], None]) -> None:
+        self._dirty = asyncio.Event()
         self.services = ObjectIndex(self._note)
         self.slices = ObjectIndex(self._note)
+        self.pods = PodTable(self._dirty.set)
         self.table: ServiceTable = {}
-        self._dirty = asyncio.Event()
         self._on_change = on_change
         self._stale = True
 
@@ -44,7 +46,7 @@ class ServiceProxy:
             await asyncio.sleep(_COALESCE_S)
             self._dirty.clear()
             table = self.current()
-            rules = render_table(table)
+            rules = render_table(table, self.pods)
             if rules != loaded:
                 if problem := await asyncio.to_thread(load, rules):
                     log.error("nft.refused", extra={"fields": {"reason": problem}})

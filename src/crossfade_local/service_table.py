@@ -40,6 +40,7 @@ class ServiceEntry(NamedTuple):
     created: str = ""
     other_names: tuple[str, ...] = ()
     """DNS names outside of the cluster's domain, as ExternalDNS reads them from an annotation; in lower case."""
+    uid: str = ""
 
     @property
     def is_headless(self) -> bool:
@@ -75,6 +76,7 @@ def _entry(service: JsonObject, by_service: Mapping[NamespacedName, list[JsonObj
         sticky=spec.get("sessionAffinity") == "ClientIP",
         created=metadata.get("creationTimestamp") or "",
         other_names=tuple(_other_names(metadata.get("annotations") or {})),
+        uid=metadata.get("uid") or "",
     )
 
 

@@ -306,7 +306,8 @@ class _Supervisor:
 
     def _open_for(self, end: socket.socket, message: JsonObject) -> None:
         try:
-            listener = host_ports.open_any(message["port"])
+            opened = host_ports.open_exactly if message.get("exactly") else host_ports.open_any
+            listener = opened(message["port"])
         except (host_ports.PortTakenError, OSError) as error:
             control.send(end, {"op": "listening", "id": message["id"], "error": str(error)})
             return

@@ -1,14 +1,19 @@
 """The network of the embedded cluster as a user meets it: clients in Python, ports of the machine, policies."""
 
+import contextlib
+import json
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.local.e2e.test_embedded_cluster import container, create_pod, wait_ready
+from tests.local.e2e.test_embedded_cluster import container, create_pod, eventually, status_of, wait_ready
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
 
@@ -80,3 +85,76 @@ def test_ports_are_forwarded_to_clients_in_python(cluster: EmbeddedCluster, prog
     assert done.returncode == 0, done.stderr
     for text in shown:
         assert text in done.stdout
+
+
+def service(name: str, port: dict[str, Any], **spec: Any) -> str:
+    kind = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}
+    return json.dumps({**kind, "spec": {"selector": {"app": "jazz"}, "ports": [port], **spec}})
+
+
+def get(url: str) -> str:
+    """The body; empty when there is none."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as response:
+            return str(response.read().decode()).strip()
+    except OSError:
+        return ""
+
+
+def from_pod(cluster: EmbeddedCluster, pod: str, url: str, *options: str) -> str:
+    """The body that a pod gets; empty when it gets none."""
+    with contextlib.suppress(subprocess.CalledProcessError):
+        return cluster.kubectl("exec", pod, "--", "curl", "-s", "-m", "2", *options, url).strip()
+    return ""
+
+
+def test_ports_of_nodes_and_hosts_are_on_the_machine(cluster: EmbeddedCluster) -> None:
+    node_port, host_port, busy = free_ports(3)
+    with socket.create_server(("127.0.0.1", busy)):
+        outside_range = {"nodePort": 30000 + node_port % 2768, "port": 80, "targetPort": 9080}
+        cluster.kubectl("apply", "-f", "-", stdin=service("on-node", outside_range, type="NodePort"))
+        ports = [{"containerPort": 9080, "hostPort": host_port}, {"containerPort": 9081, "hostPort": busy}]
+        create_pod(cluster, "on-host", {**song("host"), "ports": ports})
+        assert eventually(lambda: get(f"http://127.0.0.1:{outside_range['nodePort']}/") == "jazz")
+        assert eventually(lambda: get(f"http://127.0.0.1:{host_port}/") == "host")
+        assert from_pod(cluster, "visitor", f"http://10.244.0.1:{host_port}/") == "host"
+        events = eventually(lambda: cluster.kubectl("get", "events", "--field-selector=reason=PortNotOpened"))
+        assert f"hostPort {busy} is not opened: 127.0.0.1:{busy} is in use by" in events
+    cluster.kubectl("delete", "pod/on-host", "service/on-node", "--wait=false")
+    eventually(lambda: not get(f"http://127.0.0.1:{host_port}/"))
+
+
+def test_external_names_lead_on(cluster: EmbeddedCluster) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=service("song", {"port": 9080}))
+    alias = {"type": "ExternalName", "externalName": "song.default.svc.cluster.local"}
+    cluster.kubectl("apply", "-f", "-", stdin=service("alias", {"port": 9080}, **alias))
+    assert eventually(lambda: from_pod(cluster, "visitor", "http://alias:9080/") == "jazz")
+
+
+def test_policies_say_who_reaches_whom(cluster: EmbeddedCluster) -> None:
+    address = {name: status_of(cluster, name)["podIP"] for name in ("jazz", "metal", "visitor")}
+    jazz = f"http://{address['jazz']}:9080/"
+    cluster.kubectl("apply", "-f", "-", stdin=service("guarded", {"port": 80, "targetPort": "http"}))
+    assert eventually(lambda: from_pod(cluster, "visitor", "http://guarded/") == "jazz")
+    allowed = {"from": [{"podSelector": {"matchLabels": {"app": "visitor"}}}], "ports": [{"port": "http"}]}
+    cluster.kubectl("apply", "-f", "-", stdin=policy("closed", ingress=[], policyTypes=["Ingress"]))
+    eventually(lambda: not from_pod(cluster, "visitor", jazz, "--connect-timeout", "0.3"))
+    assert not from_pod(cluster, "visitor", "http://guarded/", "--connect-timeout", "0.3")
+    # The node's probes get through, what others say to it and what it says to itself as well.
+    assert from_pod(cluster, "jazz", jazz) == "jazz"
+    assert from_pod(cluster, "jazz", f"http://{address['metal']}:9080/") == "metal"
+    cluster.kubectl("apply", "-f", "-", stdin=policy("open", ingress=[allowed]))
+    assert eventually(lambda: from_pod(cluster, "visitor", "http://guarded/", "--connect-timeout", "0.3") == "jazz")
+    assert not from_pod(cluster, "metal", jazz, "--connect-timeout", "0.3")
+    dns = {"ports": [{"port": 53, "protocol": "UDP"}]}
+    cluster.kubectl("apply", "-f", "-", stdin=policy("mute", app="visitor", egress=[dns], policyTypes=["Egress"]))
+    eventually(lambda: not from_pod(cluster, "visitor", jazz, "--connect-timeout", "0.3"))
+    assert address["metal"] not in cluster.kubectl("exec", "visitor", "--", "getent", "hosts", "guarded")
+    cluster.kubectl("delete", "networkpolicy", "--all")
+    assert eventually(lambda: from_pod(cluster, "metal", jazz) == "jazz")
+
+
+def policy(name: str, *, app: str = "jazz", **spec: Any) -> str:
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}}
+    return json.dumps({**kind, "spec": {"podSelector": {"matchLabels": {"app": app}}, **spec}})

@@ -15,6 +15,7 @@ from crossfade_local.apiserver.validation import (
     events,
     ingresses,
     names,
+    network_policies,
     pod_updates,
     pods,
     rbac,
@@ -129,7 +130,7 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("networking.k8s.io", "IngressClass"): Rules(
         ingresses.validate_ingress_class, ingresses.validate_ingress_class_update, namespaced=False
     ),
-    ("networking.k8s.io", "NetworkPolicy"): Rules(small_kinds.validate_network_policy),
+    ("networking.k8s.io", "NetworkPolicy"): Rules(network_policies.validate_network_policy),
     ("policy", "PodDisruptionBudget"): Rules(small_kinds.validate_disruption_budget),
     (_RBAC, "ClusterRole"): Rules(
         rbac.validate_cluster_role, namespaced=False, name_check=names.path_segment_name, metadata_again=True

@@ -17,9 +17,8 @@ from crossfade_local.apiserver.validation.shapes import (
     at_most_everything,
     count_or_percent,
     label_selector,
-    port_number_or_name,
 )
-from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade_local.apiserver.values.fields import at, mapping, number, text
 from crossfade_local.apiserver.values.gotext import GoStruct
 
 
@@ -76,16 +75,3 @@ def validate_priority_class_update(new: JsonObject, old: JsonObject) -> Iterator
     if number(new, "value") != number(old, "value"):
         yield forbidden("value", "may not be changed in an update.")
     yield from immutable("preemptionPolicy", text(new, "preemptionPolicy"), text(old, "preemptionPolicy"))
-
-
-def validate_network_policy(obj: JsonObject) -> Iterator[FieldError]:
-    spec = mapping(obj, "spec")
-    yield from label_selector("spec.podSelector", spec.get("podSelector") or {})
-    for name in ("ingress", "egress"):
-        for index, rule in enumerate(objects(spec, name)):
-            for position, port in enumerate(objects(rule, "ports")):
-                if port.get("port") is not None:
-                    yield from port_number_or_name(f"spec.{name}[{index}].ports[{position}].port", port["port"])
-    for index, kind in enumerate(at(spec, "policyTypes") or ()):
-        if kind not in ("Egress", "Ingress"):
-            yield not_supported(f"spec.policyTypes[{index}]", kind, ("Egress", "Ingress"))

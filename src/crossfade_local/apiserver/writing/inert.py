@@ -7,7 +7,6 @@ _INERT: Final = {
     ("", "LimitRange"): "its limits are not enforced",
     ("", "ReplicationController"): _NO_PODS,
     ("", "ResourceQuota"): "its limits are not enforced",
-    ("networking.k8s.io", "NetworkPolicy"): "traffic is not restricted by it",
     ("policy", "PodSecurityPolicy"): "pods are not restricted by it",
 }
 
