@@ -14,6 +14,7 @@ _RTM_GETLINK: Final = 18
 _RTM_NEWADDR: Final = 20
 _RTM_NEWROUTE: Final = 24
 _RTM_DELROUTE: Final = 25
+_RTM_NEWRULE: Final = 32
 
 _REQUEST_ACK: Final = 0x1 | 0x4
 _CREATE: Final = 0x400
@@ -32,14 +33,18 @@ _RTA_DST: Final = 1
 _RTA_OIF: Final = 4
 _RTA_GATEWAY: Final = 5
 _RTA_PREFSRC: Final = 7
+_FRA_FWMARK: Final = 10
 
 _IFF_UP: Final = 1
 _RT_TABLE_MAIN: Final = 254
 _RTPROT_STATIC: Final = 4
 _SCOPE_UNIVERSE: Final = 0
 _SCOPE_LINK: Final = 253
+_SCOPE_HOST: Final = 254
 _SCOPE_NOWHERE: Final = 255
 _RTN_UNICAST: Final = 1
+_RTN_LOCAL: Final = 2
+_TO_TABLE: Final = 1
 _RTNH_F_ONLINK: Final = 4
 
 
@@ -101,6 +106,15 @@ class Netlink:
         """The route to a single address, whatever link it leads to."""
         body = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, _RT_TABLE_MAIN, 0, _SCOPE_NOWHERE, 0, 0)
         self._request(_RTM_DELROUTE, _REQUEST_ACK, body + _attribute(_RTA_DST, socket.inet_aton(address)))
+
+    def deliver_marked(self, mark: int, *, table: int, index: int) -> None:
+        """Packets with the mark are for this namespace itself, whatever their address; `index` is its loopback."""
+        rule = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, table, 0, 0, _TO_TABLE, 0)
+        rule += _attribute(_FRA_FWMARK, struct.pack("=I", mark))
+        self._request(_RTM_NEWRULE, _REQUEST_ACK | _CREATE | _EXCLUSIVE, rule)
+        route = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, table, _RTPROT_STATIC, _SCOPE_HOST, _RTN_LOCAL, 0)
+        route += _attribute(_RTA_OIF, struct.pack("=I", index))
+        self._request(_RTM_NEWROUTE, _REQUEST_ACK | _CREATE, route)
 
     def _request(self, kind: int, flags: int, body: bytes) -> bytes:
         """Sends one message and returns the payload of the answer; raises OSError with the kernel's error number."""

@@ -18,6 +18,7 @@ API_ADDRESS: Final = "10.96.0.1"
 DNS_ADDRESS: Final = "10.96.0.10"
 NODE_ADDRESS: Final = "10.244.0.1"
 POD_PREFIX: Final = "10.244"
+POD_RANGE: Final = f"{POD_PREFIX}.0.0/16"
 _GATEWAY: Final = "169.254.1.1"
 
 # Addresses 10.244.0.1 to .15 stay with the node.

@@ -41,6 +41,7 @@ from crossfade_local.certificate_requests import Authority
 from crossfade_local.data_dir import DataDir, read_json
 from crossfade_local.dns import DnsServer
 from crossfade_local.dns_forwarder import Forwarder
+from crossfade_local.egress import Egress, EgressUnavailableError
 from crossfade_local.host_exposure import HostExposure, wanted
 from crossfade_local.installer import Installer, InstallFailedError
 from crossfade_local.kept_api import KeptApiServer, UnusableStateError
@@ -77,6 +78,7 @@ class Uplink:
         self._end = end
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Listening]] = {}
+        self._opening: dict[int, asyncio.Future[socket.socket]] = {}
         self.stopped = asyncio.Event()
 
     def start(self) -> None:
@@ -101,6 +103,14 @@ class Uplink:
         control.send(self._end, {"op": "listen", "id": number, "port": port, "exactly": exactly})
         return await answer
 
+    async def open_socket(self, kind: socket.SocketKind) -> socket.socket:
+        """An unconnected one of the machine's network. Raises OSError."""
+        number = next(self._numbers)
+        answer: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        control.send(self._end, {"op": "socket", "id": number, "kind": "tcp" if kind == socket.SOCK_STREAM else "udp"})
+        self._opening[number] = answer
+        return await answer
+
     def _receive(self) -> None:
         try:
             received = control.receive(self._end)
@@ -112,12 +122,26 @@ class Uplink:
         message, descriptor = received
         if message["op"] == "stop":
             self.stopped.set()
+        elif message["op"] == "socket":
+            self._settle(self._opening.pop(message["id"]), descriptor, message)
         elif message["op"] == "listening":
             waiting = self._waiting.pop(message["id"])
             if descriptor is None:
                 waiting.set_exception(OSError(message["error"]))
             else:
                 waiting.set_result(Listening(socket.socket(fileno=descriptor), message["port"]))
+
+    @staticmethod
+    def _settle(waiting: asyncio.Future[socket.socket], descriptor: int | None, message: JsonObject) -> None:
+        """Who waited may have given up."""
+        opened = None if descriptor is None else socket.socket(fileno=descriptor)
+        if waiting.done():
+            if opened:
+                opened.close()
+        elif opened:
+            waiting.set_result(opened)
+        else:
+            waiting.set_exception(OSError(message["error"]))
 
 
 class Node:
@@ -240,6 +264,8 @@ class Node:
         start("load balancer", self._balancer.run())
         start("host ports", self._exposure.run())
         start("network policies", self._policies.run())
+        if self._settings.egress:
+            start("egress", self._let_out())
         start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
         start("kubelet server", serve_kubelet(agent, self._directory.kubelet_socket))
         for resource, sink in (
@@ -258,6 +284,14 @@ class Node:
 
         authority = Authority(self._directory.authority.parent)
         await run_controllers(self._client, volumes=self._volumes, node=NODE_NAME, authority=authority)
+
+    async def _let_out(self) -> None:
+        try:
+            await Egress(self._uplink.open_socket).run(self._links)
+        except EgressUnavailableError as error:
+            self._uplink.tell(
+                "progress", f"pods reach nothing outside of the cluster: this kernel cannot do it ({error})"
+            )
 
     def _machine(self, view: MachineView, recorder: EventRecorder) -> Machine:
         path = os.pathsep.join([str(Path(sys.prefix, "bin")), *_CONTAINER_PATH])

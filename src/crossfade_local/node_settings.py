@@ -19,4 +19,5 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     images: str | None = None
     many_users: bool = True
     synchronous: str = "normal"
+    egress: bool = True
     shared_user_env: dict[str, str] = field(default_factory=dict)

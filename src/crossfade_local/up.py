@@ -47,8 +47,8 @@ _MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`None` ports were not asked for. `install` is applied once the API answers; its Deployments belong to ready.
 
-    `images` is the user's catalogue, asked before `built_in_images`. `install_name` tells people what `install` is.
-    `synchronous` is how durable a write is: normal, or full.
+    `egress`: pods reach what is outside. `images` is the user's catalogue, asked before `built_in_images`.
+    `install_name` tells people what `install` is. `synchronous` is how durable a write is: normal, or full.
     """
 
     data_dir: Path
@@ -60,6 +60,7 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     install: tuple[JsonObject, ...] = ()
     install_name: str = ""
     synchronous: str = "normal"
+    egress: bool = True
     shared_user: preflight.SharedUser = preflight.SharedUser()
 
 
@@ -228,6 +229,7 @@ class _Supervisor:
             listeners={name: self._listeners[name].socket.fileno() for name in ("http", "https")},
             resolver_descriptor=resolver.fileno() if resolver else None,
             sockets_descriptor=self._sockets.fileno() if self._sockets else None,
+            egress=self._settings.egress,
             images=str(self._settings.images.absolute()) if self._settings.images else None,
             many_users=self._mode.many_users,
             synchronous=self._settings.synchronous,
@@ -302,6 +304,8 @@ class _Supervisor:
                     self._say("the cluster is ready again")
             case "listen":
                 self._open_for(end, message)
+            case "socket":
+                self._open_socket_for(end, message)
         return True
 
     def _open_for(self, end: socket.socket, message: JsonObject) -> None:
@@ -314,6 +318,17 @@ class _Supervisor:
         with listener.socket:
             answer = {"op": "listening", "id": message["id"], "port": listener.port}
             control.send(end, answer, descriptor=listener.socket.fileno())
+
+    def _open_socket_for(self, end: socket.socket, message: JsonObject) -> None:
+        """An unconnected socket of the machine's network, for what leaves the cluster."""
+        kind = socket.SOCK_STREAM if message["kind"] == "tcp" else socket.SOCK_DGRAM
+        try:
+            opened = socket.socket(socket.AF_INET, kind)
+        except OSError as error:
+            control.send(end, {"op": "socket", "id": message["id"], "error": str(error)})
+            return
+        with opened:
+            control.send(end, {"op": "socket", "id": message["id"]}, descriptor=opened.fileno())
 
 
 def _end(node: subprocess.Popen[bytes], *, patience_s: float) -> None:

@@ -39,6 +39,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     up.add_argument(
         "--https-port", type=_port, metavar="N", help="port 443 of the gateway (default 8443, or the next free)"
     )
+    up.add_argument("--no-egress", action="store_true", help="pods reach nothing outside of the cluster")
     up.add_argument("--images", type=Path, metavar="FILE", help="image catalogue that is asked before the built-in one")
     up.add_argument(
         "--synchronous",
@@ -107,6 +108,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         install=() if arguments.bare else _product_manifests(),
         install_name="the mesh and the gateway",
         synchronous=arguments.synchronous,
+        egress=not arguments.no_egress,
         shared_user=SHARED_USER,
     )
 

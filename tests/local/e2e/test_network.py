@@ -1,10 +1,12 @@
 """The network of the embedded cluster as a user meets it: clients in Python, ports of the machine, policies."""
 
 import contextlib
+import http.server
 import json
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -153,6 +155,47 @@ def test_policies_say_who_reaches_whom(cluster: EmbeddedCluster) -> None:
     assert address["metal"] not in cluster.kubectl("exec", "visitor", "--", "getent", "hosts", "guarded")
     cluster.kubectl("delete", "networkpolicy", "--all")
     assert eventually(lambda: from_pod(cluster, "metal", jazz) == "jazz")
+
+
+class _Greeter(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"machine saw {self.client_address[0]}".encode())
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@contextlib.contextmanager
+def machine_server(address: str) -> Iterator[str]:
+    with http.server.ThreadingHTTPServer((address, 0), _Greeter) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{address}:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def machine_address() -> str:
+    """One that is not loopback; empty for a machine without a network."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    return ""
+
+
+def test_pods_reach_the_machine_but_not_its_loopback(cluster: EmbeddedCluster) -> None:
+    with machine_server("127.0.0.1") as url:
+        assert get(url) == "machine saw 127.0.0.1"
+        for address in ("127.0.0.1", "0.0.0.0", "169.254.1.1", "10.244.0.1"):
+            other = url.replace("127.0.0.1", address)
+            assert from_pod(cluster, "visitor", other, "--connect-timeout", "0.3") == ""
+    if not (address := machine_address()):
+        pytest.skip("this machine has no address but its loopback's")
+    with machine_server(address) as url:
+        assert from_pod(cluster, "visitor", url) == f"machine saw {address}"
+        cluster.kubectl("apply", "-f", "-", stdin=policy("inward", app="visitor", policyTypes=["Egress"]))
+        eventually(lambda: not from_pod(cluster, "visitor", url, "--connect-timeout", "0.3"))
+        cluster.kubectl("delete", "networkpolicy", "--all")
 
 
 def policy(name: str, *, app: str = "jazz", **spec: Any) -> str:
