@@ -306,6 +306,7 @@ class Node:
             directory=self._directory.root,
             volumes=self._volumes,
             many_users=self._settings.many_users,
+            isolate=self._policies.isolate,
             base_env={
                 "PATH": path,
                 "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,

@@ -1,5 +1,6 @@
 """The current objects of one resource, kept by a reflector, for parts that need the latest state and no history."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -8,9 +9,13 @@ from crossfade_kube.watch import WatchEvent
 
 
 class ObjectIndex:
-    """A sink that calls `changed` with the identity of each object that came, changed or went."""
+    """A sink that calls `changed` with the identity of each object that came, changed or went.
+
+    `complete` is set when all objects have been listed once.
+    """
 
     def __init__(self, changed: Callable[[NamespacedName], None]) -> None:
+        self.complete = asyncio.Event()
         self._objects: dict[NamespacedName, JsonObject] = {}
         self._changed = changed
 
@@ -23,6 +28,7 @@ class ObjectIndex:
     def replace(self, items: list[JsonObject]) -> None:
         former = self._objects
         self._objects = {_key(item): item for item in items}
+        self.complete.set()
         for key in former.keys() | self._objects.keys():
             if former.get(key) != self._objects.get(key):
                 self._changed(key)

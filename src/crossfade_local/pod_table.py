@@ -76,14 +76,29 @@ class PodTable:
             self._entries = entries
             self._changed()
 
+    def put(self, entry: PodEntry) -> None:
+        """Before the API knows of its address."""
+        if entry != self._entries.get(entry.key):
+            self._entries[entry.key] = entry
+            self._changed()
+
     def apply(self, event: WatchEvent) -> None:
         pod = event.object
         key = NamespacedName(pod["metadata"]["namespace"], pod["metadata"]["name"])
-        entry = None if event.type == "DELETED" else pod_entry(pod)
-        if entry == self._entries.get(key):
+        known = self._entries.get(key)
+        entry = None if event.type == "DELETED" else pod_entry(pod) or _ahead_of_its_news(known, pod)
+        if entry == known:
             return
         if entry:
             self._entries[key] = entry
         else:
             del self._entries[key]
         self._changed()
+
+
+def _ahead_of_its_news(known: PodEntry | None, pod: JsonObject) -> PodEntry | None:
+    """What was put here of a pod whose status does not name its address yet."""
+    status = pod.get("status") or {}
+    if known is None or known.uid != pod["metadata"]["uid"] or status.get("podIP"):
+        return None
+    return None if status.get("phase") in _FINISHED else known

@@ -46,6 +46,10 @@ _REFRESH_S: Final = 60.0
 _DEFAULT_GRACE_S: Final = 30.0
 
 
+async def _free(_pod: JsonObject, _address: str) -> None:
+    """Where there are no policies."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """What the node offers to all pods."""
@@ -62,6 +66,8 @@ class Machine:
     many_users: bool
     base_env: Mapping[str, str]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    isolate: Callable[[JsonObject, str], Awaitable[None]] = _free
+    """Returns when the policies hold for a pod with this address. Raises OSError."""
 
 
 class UnsupportedError(Exception):
@@ -229,8 +235,11 @@ class PodWorker:
         return None
 
     async def _enter_sandbox(self) -> None:
-        if self._sandbox is not None:
-            return
+        if self._sandbox is None:
+            await self._create_sandbox()
+        await self._machine.isolate(self.pod, self._address)
+
+    async def _create_sandbox(self) -> None:
         machine, hostname = self._machine, hostname_of(self.pod)
         address = machine.addresses.take()
         try:

@@ -1,14 +1,18 @@
 """NetworkPolicies: whom a rule means, and what nftables makes of it."""
 
+import asyncio
 import subprocess
 from typing import Any
 
 import pytest
 
 from crossfade_kube.meta import NamespacedName
+from crossfade_kube.watch import WatchEvent
+from crossfade_local import policy_keeper
 from crossfade_local.network import DNS_ADDRESS
 from crossfade_local.network_policy import Allow, Direction, Named, PolicyTable, Ports, compile_policies
-from crossfade_local.pod_table import PodEntry, PodPort
+from crossfade_local.pod_table import PodEntry, PodPort, PodTable
+from crossfade_local.policy_keeper import PolicyKeeper
 from crossfade_local.policy_nft import render_policies
 from crossfade_local.preflight import search_path
 
@@ -237,3 +241,58 @@ def test_rules_grow_with_policies_and_pods_not_with_their_product() -> None:
     policies = [policy(f"n{number}", selects={}, ingress=[{"from": [{"podSelector": {}}]}]) for number in range(100)]
     rules = render_policies(compile_policies(policies, pods, NAMESPACES))
     assert rules.count("10.244.0.99") == 4
+
+
+def test_a_pod_is_known_before_the_api_knows_its_address() -> None:
+    changes = []
+    pods = PodTable(lambda: changes.append(1))
+    pods.put(PODS[0])
+    news = {"metadata": {"namespace": "prod", "name": "jazz", "uid": "jazz"}, "spec": {}, "status": {}}
+    pods.apply(WatchEvent("MODIFIED", news))
+    assert (list(pods), len(changes)) == ([PODS[0]], 1)
+    pods.apply(WatchEvent("MODIFIED", {**news, "status": {"phase": "Failed"}}))
+    assert (list(pods), len(changes)) == ([], 2)
+
+
+def complete_keeper() -> PolicyKeeper:
+    keeper = PolicyKeeper()
+    keeper.namespaces.replace([{"metadata": {"name": "prod"}}])
+    keeper.policies.replace([])
+    return keeper
+
+
+async def test_a_pod_waits_until_policies_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_keeper, "_ISOLATION_S", 0.05)
+    with pytest.raises(OSError, match="network policies"):
+        await PolicyKeeper().isolate({"metadata": {"namespace": "prod", "name": "jazz", "uid": "1"}, "spec": {}}, JAZZ)
+
+
+async def test_a_pod_waits_for_its_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(rules: str) -> str:
+        loaded.append(rules)
+        return "" if len(loaded) > 1 else "not yet"
+
+    monkeypatch.setattr(policy_keeper, "load", load)
+    monkeypatch.setattr(policy_keeper, "_RETRY_S", 0.01)
+    keeper = complete_keeper()
+    stored = {"metadata": {"namespace": "prod", "name": "jazz", "uid": "1", "labels": {"app": "jazz"}}, "spec": {}}
+    await keeper.isolate(stored, JAZZ)
+    keeper.policies.replace([policy()])
+    running = asyncio.create_task(keeper.run())
+    await keeper.isolate(stored, JAZZ)
+    assert f"{JAZZ} : goto in_pods_0" in loaded[-1]
+    assert len(loaded) == 2
+    running.cancel()
+
+
+async def test_a_pod_does_not_start_without_its_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_keeper, "load", lambda _rules: "refused")
+    monkeypatch.setattr(policy_keeper, "_ISOLATION_S", 0.05)
+    keeper = complete_keeper()
+    keeper.policies.replace([policy()])
+    running = asyncio.create_task(keeper.run())
+    with pytest.raises(OSError, match="network policies"):
+        await keeper.isolate({"metadata": {"namespace": "prod", "name": "jazz", "uid": "1"}, "spec": {}}, JAZZ)
+    running.cancel()
