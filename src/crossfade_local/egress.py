@@ -8,6 +8,7 @@ loopback or to link-local addresses (a cloud's metadata service) goes nowhere.
 import asyncio
 import ipaddress
 import logging
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -25,6 +26,7 @@ _MARK: Final = 1
 _TABLE: Final = 100
 _BACKLOG: Final = 256
 _MAX_CONNECTIONS: Final = 1000
+_MAX_FLOWS: Final = 512
 _OPENED_AT_ONCE: Final = 32
 IP_TRANSPARENT: Final = 19
 IP_RECVORIGDSTADDR: Final = 20
@@ -71,13 +73,17 @@ class Egress:
         self._open_socket = open_socket
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._connections = 0
+        # Each takes two descriptors; the pods themselves need theirs.
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._max_connections = min(_MAX_CONNECTIONS, descriptors // 8)
+        self._max_flows = min(_MAX_FLOWS, descriptors // 16)
 
     async def run(self, links: Netlink) -> None:
         """Until cancelled. Raises EgressUnavailableError."""
         tcp = _transparent(socket.SOCK_STREAM)
         udp = _transparent(socket.SOCK_DGRAM)
         udp.setsockopt(socket.IPPROTO_IP, IP_RECVORIGDSTADDR, 1)
-        flows = UdpFlows(udp, self._opened, may_leave)
+        flows = UdpFlows(udp, self._opened, may_leave, most=self._max_flows)
         with tcp, udp:
             tcp.listen(_BACKLOG)
             server = await asyncio.get_running_loop().create_server(lambda: Downstream(self._reach), sock=tcp)
@@ -98,7 +104,7 @@ class Egress:
         target = downstream.get_extra_info("sockname")[:2]
         if not may_leave(target[0]):
             raise PermissionError(f"{target[0]} is not for pods")
-        if self._connections >= _MAX_CONNECTIONS:
+        if self._connections >= self._max_connections:
             raise OSError("too many connections leave the cluster")
         self._connections += 1
         upstream = _Counted(self._ended)

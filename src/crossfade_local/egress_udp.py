@@ -13,7 +13,6 @@ log = logging.getLogger(__name__)
 
 _IDLE_S: Final = 60.0
 _SWEEP_S: Final = 5.0
-_MAX_FLOWS: Final = 512
 _MAX_DATAGRAM: Final = 65_535
 # Datagrams that wait for a flow's socket; more are lost, as datagrams are.
 _EARLY: Final = 8
@@ -48,14 +47,17 @@ class _Flow:
 
 
 class UdpFlows:
-    """`listening` gets the pods' datagrams with the addresses they were sent to."""
+    """`listening` gets the pods' datagrams with the addresses they were sent to; the oldest of `most` flows ends."""
 
     def __init__(
         self,
         listening: socket.socket,
         open_socket: Callable[[socket.SocketKind], Awaitable[socket.socket]],
         may_leave: Callable[[str], bool],
+        *,
+        most: int,
     ) -> None:
+        self._most = most
         self._listening = listening
         self._open_socket = open_socket
         self._may_leave = may_leave
@@ -105,7 +107,7 @@ class UdpFlows:
             flow.early.append(data)
 
     def _begin(self, key: _Key, now: float) -> _Flow:
-        if len(self._flows) >= _MAX_FLOWS:
+        if len(self._flows) >= self._most:
             self._flows.popitem(last=False)[1].close()
         flow = self._flows[key] = _Flow(now)
         task = asyncio.get_running_loop().create_task(self._open(key, flow))
