@@ -114,4 +114,4 @@ def _time_to_live(answer: bytes) -> int:
         return 0
     if record.header.tc or record.header.rcode != RCODE.NOERROR or not record.rr:
         return 0
-    return min(_LONGEST_S, *(one.ttl for one in record.rr if one.rtype != QTYPE.OPT))
+    return min([_LONGEST_S, *(int(one.ttl) for one in record.rr if one.rtype != QTYPE.OPT)])
