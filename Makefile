@@ -12,7 +12,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench instructions golden docs charts wire-fields test-charts test-kubectl test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench instructions golden docs charts wire-fields test-charts test-tools test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -32,7 +32,7 @@ help:
 	@echo "make charts  rewrite charts/ from crossfade.install"
 	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
-	@echo "make test-kubectl  a round of commands with kubectl 1.29 and with that of PyPI (needs Go, to build the former)"
+	@echo "make test-tools  kubectl 1.29 and cert-manager's own chart on an embedded cluster (needs Go, to build them)"
 	@echo "make test-jaeger  traces in a real Jaeger (needs Go, to build it: half an hour, once; JAEGER_FOLDER=/where/it/is/kept)"
 	@echo "make docs    rewrite docs/reference"
 
@@ -122,15 +122,16 @@ test-charts: setup build/tools/helm
 	@$(BIN)/pytest tests/charts $(ARGS)
 
 # Its own command is in a module that `go install` refuses; the rest of it is one for others.
-build/tools/kubectl-1.29: tests/kubectl/program/main.go
-	@echo "test-kubectl: building kubectl 1.29" >&2
+build/tools/kubectl-1.29: tests/tools/program/main.go
+	@echo "test-tools: building kubectl 1.29" >&2
 	@mkdir -p $(CURDIR)/build/kubectl $(CURDIR)/build/tools && cp $< $(CURDIR)/build/kubectl/
 	@cd $(CURDIR)/build/kubectl && { [ -f go.mod ] || go mod init crossfade.dev/kubectl; } && \
 		nice -n 19 go get $(foreach module,kubectl component-base client-go,k8s.io/$(module)@$(KUBECTL_VERSION)) && \
-		nice -n 19 go mod tidy && nice -n 19 go build -o $(CURDIR)/$@ .
+		nice -n 19 go mod tidy && nice -n 19 go build -ldflags "$(foreach at,client-go/pkg component-base,-X k8s.io/$(at)/version.gitVersion=$(subst v0,v1,$(KUBECTL_VERSION)))" \
+		-o $(CURDIR)/$@ .
 
-test-kubectl: setup build/tools/kubectl-1.29
-	@$(BIN)/pytest tests/kubectl $(ARGS)
+test-tools: setup build/tools/kubectl-1.29 build/tools/helm
+	@$(BIN)/pytest --timeout 3600 tests/tools $(ARGS)
 
 # Jaeger is built once, in a module of its own: its replaced packages keep `go install` from it.
 $(JAEGER_FOLDER)/jaeger:

@@ -54,10 +54,10 @@ CERT_MANAGER: Final = AddOn(
 ADD_ONS: Final = (METRICS_SERVER, CERT_MANAGER)
 
 
-def build_add_ons(cache: Cache) -> None:
+def build_add_ons(cache: Cache, add_ons: tuple[AddOn, ...] = ADD_ONS) -> None:
     """Raises as `build` does."""
     go = Go(cache.folder)
-    for add_on in ADD_ONS:
+    for add_on in add_ons:
         folder = cache.module(add_on.name)
         if not folder.exists():
             downloaded = go.downloaded(f"{add_on.module}@{add_on.version}", folder=_made(folder))
@@ -65,7 +65,7 @@ def build_add_ons(cache: Cache) -> None:
             shutil.copyfile(downloaded / "go.sum", folder / "go.sum")
             (folder / "chart").symlink_to(downloaded)
         for package in add_on.programs.values():
-            go.build(f"{add_on.module}/{package}", _program(cache, add_on, package), folder=folder)
+            go.build(f"{add_on.module}/{package}", program_of(cache, add_on, package), folder=folder)
 
 
 def borrowed(add_on: AddOn, own: str) -> str:
@@ -77,7 +77,7 @@ def borrowed(add_on: AddOn, own: str) -> str:
 def add_images(store: Store, cache: Cache) -> None:
     for add_on in ADD_ONS:
         for image, package in add_on.programs.items():
-            add_program(store, f"{image}:{add_on.version}", _program(cache, add_on, package), user=_USER)
+            add_program(store, f"{image}:{add_on.version}", program_of(cache, add_on, package), user=_USER)
 
 
 def install(cluster: Cluster, cache: Cache, add_on: AddOn) -> None:
@@ -114,7 +114,7 @@ def _definitions(folder: Path) -> Iterator[str]:
         yield f"{{{{- if .Values.installCRDs }}}}\n{path.read_text()}\n{{{{- end }}}}\n---\n"
 
 
-def _program(cache: Cache, add_on: AddOn, package: str) -> Path:
+def program_of(cache: Cache, add_on: AddOn, package: str) -> Path:
     return _made(cache.folder / "add-ons" / add_on.name) / Path(package).name
 
 

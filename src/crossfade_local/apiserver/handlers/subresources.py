@@ -23,6 +23,7 @@ from crossfade_local.apiserver.writing import strategies, writes
 Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
 
 _SHORTEST_TOKEN_S: Final = 600
+_LONGEST_TOKEN_S: Final = 1 << 32
 _DEFAULT_TOKEN_S: Final = 3600
 _TRIES: Final = 5
 _OTHER_UID: Final = (
@@ -127,16 +128,31 @@ async def finalize(api: Api, call: Call, resource: ResourceType) -> Answer:
     raise writes.modified(resource, call.info.name)
 
 
+def _token_seconds(spec: JsonObject) -> int:
+    """Older kubectls write a null where nothing was asked for. Raises StatusError."""
+    seconds = spec.get("expirationSeconds")
+    if seconds is None:
+        return _DEFAULT_TOKEN_S
+    if not isinstance(seconds, int):
+        what = f"spec.expirationSeconds: {seconds!r} is no number"
+        raise bad_request(f'TokenRequest in version "v1" cannot be handled as a TokenRequest: {what}')
+    said = ""
+    if seconds < _SHORTEST_TOKEN_S:
+        said = "may not specify a duration less than 10 minutes"
+    elif seconds > _LONGEST_TOKEN_S:
+        said = "may not specify a duration larger than 2^32 seconds"
+    if said:
+        raise _bad_token_request([invalid("spec.expirationSeconds", seconds, said)])
+    return seconds
+
+
 async def request_token(api: Api, call: Call, resource: ResourceType) -> Answer:
     """A fresh token for a service account (`serviceaccounts/token`)."""
     options.check_write(call, "CreateOptions")
     request = decoding.decode(call, "TokenRequest").object if call.body else {}
     account = stored_object(api, call, resource).object
     spec = request.get("spec") or {}
-    seconds = spec.get("expirationSeconds", _DEFAULT_TOKEN_S)
-    if seconds < _SHORTEST_TOKEN_S:
-        error = invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
-        raise _bad_token_request([error])
+    seconds = _token_seconds(spec)
     bound = spec.get("boundObjectRef")
     if bound:
         _check_bound(api, call, bound, account)

@@ -1,5 +1,7 @@
 """Service-account tokens sign in as their account until what they are bound to is gone."""
 
+import pytest
+
 from tests.support.api_process import ApiClient
 
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
@@ -62,3 +64,15 @@ async def test_role_binding_lets_in_and_granting_more_than_held_is_refused(clien
     assert answer["message"].endswith('{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}')
     same = {"metadata": {"name": "same"}, "rules": [{**rule, "verbs": ["list"]}]}
     assert (await client.send("POST", roles, same, token=token))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"),
+    [(None, 201), (600, 201), (599, 422), (1 << 32, 201), ((1 << 32) + 1, 422), ("soon", 400)],
+)
+async def test_how_long_a_token_may_last(client: ApiClient, seconds: object, status: int) -> None:
+    await client.send("POST", ACCOUNTS, {"metadata": {"name": "patient"}})
+    found, answer = await client.send("POST", f"{ACCOUNTS}/patient/token", {"spec": {"expirationSeconds": seconds}})
+    assert found == status, answer
+    if status == 201:
+        assert answer["spec"]["expirationSeconds"] == (seconds or 3600)

@@ -1,4 +1,4 @@
-"""A round of commands with the oldest kubectl that is looked after and with that of PyPI: `make test-kubectl`."""
+"""A round of commands with the oldest kubectl that is looked after and with that of PyPI: `make test-tools`."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ BUILT = Path(__file__).resolve().parents[2] / "build" / "tools" / "kubectl-1.29"
 PROGRAMS = {"1.29": BUILT, "PyPI": Path(sys.executable).parent / "kubectl"}
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.skipif(not BUILT.exists(), reason="`make test-kubectl` builds kubectl 1.29"),
+    pytest.mark.skipif(not BUILT.exists(), reason="`make test-tools` builds kubectl 1.29"),
 ]
 
 IMAGES = (
@@ -23,13 +23,18 @@ IMAGES = (
 MANIFEST = """
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web, labels: {app: web}
+metadata:
+  name: web
+  labels: {app: web}
 spec:
   replicas: 1
-  selector: {matchLabels: {app: web}
+  selector:
+    matchLabels: {app: web}
   template:
-    metadata: {labels: {app: web}
-    spec: {containers: [{name: main, image: "shell:1"}]}
+    metadata:
+      labels: {app: web}
+    spec:
+      containers: [{name: main, image: "shell:1"}]
 ---
 apiVersion: v1
 kind: ConfigMap
