@@ -37,6 +37,9 @@ _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 30.0
 _FIRST_SIGN_S: Final = 60.0
 _SILENCE_S: Final = 15.0
+# gRPC, which asks probes, would start threads when a container's first process is forked. The thread that forks has
+# joined a pid namespace and may start none, and gRPC ends the whole process then.
+_NODE_ENV: Final = {"GRPC_ENABLE_FORK_SUPPORT": "0"}
 _RESOLVER_PORT: Final = 53
 _MAX_SOCKET_PATH: Final = 107
 _POLL_S: Final = 2.0
@@ -238,7 +241,7 @@ class _Supervisor:
         command = [sys.executable, "-m", "crossfade_local.init", msgspec.json.encode(settings).decode()]
         return subprocess.Popen(
             [*preflight.unshare_command(self._mode), *command],
-            env={**os.environ, "PATH": preflight.search_path()},
+            env={**os.environ, **_NODE_ENV, "PATH": preflight.search_path()},
             pass_fds=[one.fileno() for one in passed],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -155,6 +155,15 @@ def test_ipc_is_the_pods_own(cluster: EmbeddedCluster) -> None:
     assert run(cluster, "owner", "readlink /proc/self/ns/ipc") != run(cluster, "alone", "readlink /proc/self/ns/ipc")
 
 
+def test_containers_begin_after_the_node_has_asked_a_grpc_probe(cluster: EmbeddedCluster) -> None:
+    """gRPC has threads of its own, which a fork must not touch."""
+    asked = pod("asked", container(readinessProbe={"grpc": {"port": 9999}, "periodSeconds": 1}))
+    refusal(cluster, asked)
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(pod("after-grpc")))
+    cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/after-grpc")
+    assert "ended unexpectedly" not in (cluster.data_dir / "logs/up.log").read_text()
+
+
 # -- hostPath --------------------------------------------------------------------------------------------------------
 
 
