@@ -405,7 +405,9 @@ def test_a_pod_with_sidecars_completes(cluster: EmbeddedCluster) -> None:
 def test_a_sidecar_that_ended_comes_back_and_the_pod_stays_what_it_was(cluster: EmbeddedCluster) -> None:
     with_sidecars(cluster, "wounded", noting("main"))
     wait_ready(cluster, "wounded")
-    cluster.kubectl("exec", "wounded", "-c", "late", "--", "sh", "-c", "kill 1")
+    # With its first process the container ends, and this shell, if it has not ended by itself.
+    with contextlib.suppress(subprocess.CalledProcessError):
+        cluster.kubectl("exec", "wounded", "-c", "late", "--", "sh", "-c", "kill 1")
 
     def is_back() -> bool:
         status = status_of(cluster, "wounded")
