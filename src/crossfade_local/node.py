@@ -307,6 +307,7 @@ class Node:
             volumes=self._volumes,
             many_users=self._settings.many_users,
             isolate=self._policies.isolate,
+            capacity=self._settings.capacity,
             base_env={
                 "PATH": path,
                 "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,

@@ -7,7 +7,8 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     """Descriptors are inherited; `resolver` is a UDP socket connected to the machine's own resolver, `sockets` an open
     /proc/net/unix of the machine's network.
 
-    `images` names the user's catalogue; `synchronous` is how durable a write is (normal, full).
+    `images` names the user's catalogue; `synchronous` is how durable a write is (normal, full);
+    `capacity` holds the quantities that the node shows in place of the machine's.
     """
 
     data_dir: str
@@ -20,4 +21,5 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     many_users: bool = True
     synchronous: str = "normal"
     egress: bool = True
+    capacity: dict[str, str] = field(default_factory=dict)
     shared_user_env: dict[str, str] = field(default_factory=dict)

@@ -52,6 +52,7 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `egress`: pods reach what is outside. `images` is the user's catalogue, asked before `built_in_images`.
     `install_name` tells people what `install` is. `synchronous` is how durable a write is: normal, or full.
+    `capacity` holds quantities of the node (`cpu`, `memory`, `pods`, …) where it is not to be the machine's.
     """
 
     data_dir: Path
@@ -64,6 +65,7 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     install_name: str = ""
     synchronous: str = "normal"
     egress: bool = True
+    capacity: dict[str, str] = {}
     shared_user: preflight.SharedUser = preflight.SharedUser()
 
 
@@ -236,6 +238,7 @@ class _Supervisor:
             images=str(self._settings.images.absolute()) if self._settings.images else None,
             many_users=self._mode.many_users,
             synchronous=self._settings.synchronous,
+            capacity=self._settings.capacity,
             shared_user_env=dict(self._settings.shared_user.env),
         )
         command = [sys.executable, "-m", "crossfade_local.init", msgspec.json.encode(settings).decode()]

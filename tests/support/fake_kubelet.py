@@ -1,6 +1,6 @@
-"""A node that only pretends: it binds pods, calls them Running and Ready, and lets deleted ones go.
+"""A node that only pretends: it calls pods that are bound to it Running and Ready, and lets deleted ones go.
 
-Pods with `schedulerName: nobody` stay Pending; pods whose image contains "broken" are bound but never become Ready.
+Pods whose image contains "broken" never become Ready.
 `python -m tests.support.fake_kubelet --kubeconfig FILE` runs it beside a server.
 """
 
@@ -22,6 +22,7 @@ from crossfade_local.controllers.objects import is_being_deleted, key_of, stamp
 from crossfade_local.controllers.reconciler import Reconciler
 
 NODE_NAME = "fake-node"
+CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "1000"}
 Json = dict[str, Any]
 
 
@@ -35,31 +36,22 @@ class FakeKubelet:
         self._pods.on_change(lambda _, after: self._reconciler.queue.add(key_of(after)) if after else None)
 
     async def run(self) -> None:
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE_NAME}, "status": {"capacity": CAPACITY}}
         with contextlib.suppress(AlreadyExists):
-            await self._client.create(NODE, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE_NAME}})
+            await self._client.create(NODE, node)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._informers.run())
             tasks.create_task(self._reconciler.run())
 
     async def _reconcile(self, key: NamespacedName) -> None:
         pod = self._pods.get(key)
-        if pod is None or pod["spec"].get("schedulerName") == "nobody" or pod["spec"].get("schedulingGates"):
+        if pod is None:
             return
         node = pod["spec"].get("nodeName")
         if is_being_deleted(pod):
             if node and not pod["metadata"].get("finalizers"):
                 with contextlib.suppress(NotFound):
                     await self._client.delete(POD, key.name, namespace=key.namespace, grace_period_s=0)
-        elif not node:
-            binding = {
-                "apiVersion": "v1",
-                "kind": "Binding",
-                "metadata": {"name": key.name, "namespace": key.namespace},
-                "target": {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME},
-            }
-            await self._client.create(
-                POD, binding, namespace=key.namespace, subresource_of=key.name, subresource="binding"
-            )
         elif node == NODE_NAME and (pod.get("status") or {}).get("phase", "Pending") == "Pending":
             await self._client.patch(POD, key.name, self._status(pod), namespace=key.namespace, subresource="status")
 

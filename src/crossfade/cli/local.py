@@ -47,6 +47,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default="normal",
         help="full: what was acknowledged also survives a power cut, for slower writes (default normal)",
     )
+    up.add_argument(
+        "--capacity",
+        type=_capacity,
+        default={},
+        metavar="NAME=QUANTITY,…",
+        help="what the node has to share out, e.g. cpu=8,memory=16Gi,pods=110 (default: what the machine has)",
+    )
     up.set_defaults(run=run_up)
     down = commands.add_parser("down", help="stop the embedded cluster")
     add_data_dir(down)
@@ -109,6 +116,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         install_name="the mesh and the gateway",
         synchronous=arguments.synchronous,
         egress=not arguments.no_egress,
+        capacity=arguments.capacity,
         shared_user=SHARED_USER,
     )
 
@@ -298,6 +306,22 @@ def run_kubectl(arguments: argparse.Namespace) -> int:  # noqa: RET503 - the las
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR, metavar="DIR", help="default: ~/.crossfade")
+
+
+def _capacity(text: str) -> dict[str, str]:
+    from crossfade_local.apiserver.values import quantity
+
+    found = {}
+    for part in text.split(","):
+        name, sign, value = part.strip().partition("=")
+        try:
+            if not name or not sign or quantity.parse(value) < 0:
+                raise argparse.ArgumentTypeError(f"{part!r} is not a resource and its quantity, such as cpu=4")
+            found[name] = quantity.canonical(value)
+        except quantity.QuantityError:
+            text = f"{value!r} of {name} is not a quantity, such as 4, 500m or 8Gi"
+            raise argparse.ArgumentTypeError(text) from None
+    return found
 
 
 def _port(text: str) -> int:

@@ -18,8 +18,10 @@ from crossfade_local.controllers.informers import Informers
 from crossfade_local.controllers.jobs.controller import Jobs
 from crossfade_local.controllers.lost_pods import LostPods
 from crossfade_local.controllers.namespaces import Namespaces
+from crossfade_local.controllers.node_taints import TAINT_EVENTS, CordonedNodes, TaintEvictions
 from crossfade_local.controllers.reconciler import Reconciler
 from crossfade_local.controllers.replica_sets import ReplicaSets
+from crossfade_local.controllers.scheduler import SCHEDULER, Scheduler
 from crossfade_local.controllers.service_accounts import ServiceAccounts
 from crossfade_local.controllers.stateful_sets.controller import StatefulSets
 from crossfade_local.controllers.token_secrets import TokenSecrets
@@ -45,6 +47,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
     def events(component: str) -> EventRecorder:
         return recorders.setdefault(component, EventRecorder(client, component))
 
+    scheduler = Scheduler(client, informers, events(SCHEDULER))
     workloads: list[Reconciler[Any]] = [
         Deployments(client, informers, events(DEPLOYMENT_EVENTS)).reconciler,
         ReplicaSets(client, informers, events(REPLICA_SET_EVENTS)).reconciler,
@@ -61,6 +64,8 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
         ServiceAccounts(client, informers).reconciler,
         TokenSecrets(client, informers).reconciler,
         LostPods(client, informers).reconciler,
+        CordonedNodes(client, informers).reconciler,
+        TaintEvictions(client, informers, events(TAINT_EVENTS)).reconciler,
     ]
     served = ServedResources(client, informers)
     of_everything: list[Reconciler[Any]] = [
@@ -73,6 +78,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
             tasks.create_task(recorder.run(), name=f"{component} events")
         # Acting on half the truth would create what exists already.
         await informers.synced()
+        tasks.create_task(scheduler.run(), name="scheduler")
         for reconciler in workloads:
             tasks.create_task(reconciler.run(), name=reconciler.name)
         tasks.create_task(served.reconciler.run(), name=served.reconciler.name)

@@ -1,6 +1,6 @@
 """The node's agent: turns the pods of the API that are bound to this node into workers, and registers the node.
 
-It is a sink of the pods' reflector. It also binds pods: with one node there is nothing to weigh, only to check.
+It is a sink of the pods' reflector.
 """
 
 import asyncio
@@ -8,13 +8,14 @@ import contextlib
 import logging
 import os
 import platform
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from crossfade_kube.backoff import Backoff
 from crossfade_kube.client import STRATEGIC
-from crossfade_kube.errors import AlreadyExists, Conflict, KubeError, NotFound
+from crossfade_kube.errors import AlreadyExists, KubeError, NotFound
 from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
-from crossfade_kube.resources import LEASE, NODE, POD
+from crossfade_kube.resources import LEASE, NODE
 from crossfade_kube.watch import WatchEvent
 from crossfade_local import network
 from crossfade_local.kubelet.pod import Machine, PodWorker
@@ -24,10 +25,8 @@ from crossfade_local.version import KUBERNETES_VERSION
 log = logging.getLogger(__name__)
 
 NODE_NAME: Final = "crossfade"
-SCHEDULER: Final = "default-scheduler"
 _HEARTBEAT_S: Final = 10.0
 _RETRY_S: Final = 1.0
-_LONGEST_RETRY_S: Final = 30.0
 
 
 class Agent:
@@ -41,7 +40,6 @@ class Agent:
         self._machine = machine
         self._tasks = tasks
         self._waiting: dict[NamespacedName, JsonObject] = {}
-        self._binding: set[str] = set()
 
     def replace(self, items: list[JsonObject]) -> None:
         present = {item["metadata"]["uid"] for item in items}
@@ -70,9 +68,7 @@ class Agent:
                 del self._waiting[key]
             if worker and worker.uid == uid:
                 worker.vanished()
-        elif not pod["spec"].get("nodeName"):
-            self._schedule(pod)
-        elif pod["spec"]["nodeName"] == NODE_NAME:
+        elif pod["spec"].get("nodeName") == NODE_NAME:
             if worker is None:
                 self._begin(pod)
             elif worker.uid == uid:
@@ -104,67 +100,6 @@ class Agent:
         if (following := self._waiting.pop(worker.key, None)) is not None:
             self.apply(WatchEvent("ADDED", following))
 
-    def _schedule(self, pod: JsonObject) -> None:
-        spec, metadata = pod["spec"], pod["metadata"]
-        if spec.get("schedulerName", SCHEDULER) != SCHEDULER or metadata.get("deletionTimestamp"):
-            return
-        if spec.get("schedulingGates") or metadata["uid"] in self._binding:
-            return
-        self._binding.add(metadata["uid"])
-        self._tasks.create_task(self._bind(pod), name=f"bind {metadata['name']}")
-
-    async def _bind(self, pod: JsonObject) -> None:
-        """Until the pod is bound, gone or found not to fit."""
-        metadata = pod["metadata"]
-        backoff = Backoff(_RETRY_S, _LONGEST_RETRY_S)
-        try:
-            while True:
-                try:
-                    await self._bind_once(pod)
-                except (NotFound, Conflict):
-                    return
-                except Exception as error:
-                    log.warning("pod.not_bound", extra={"fields": {"pod": metadata["name"], "reason": error}})
-                else:
-                    return
-                await self._machine.sleep(backoff.next_s())
-        finally:
-            self._binding.discard(metadata["uid"])
-
-    async def _bind_once(self, pod: JsonObject) -> None:
-        metadata = pod["metadata"]
-        if problem := unschedulable(pod["spec"]):
-            await self._report_unschedulable(pod, problem)
-            return
-        binding: JsonObject = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE_NAME},
-        }
-        await self._machine.client.create(
-            POD, binding, namespace=metadata["namespace"], subresource_of=metadata["name"], subresource="binding"
-        )
-        self._machine.recorder.normal(
-            _ref(pod), "Scheduled", f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {NODE_NAME}"
-        )
-
-    async def _report_unschedulable(self, pod: JsonObject, problem: str) -> None:
-        metadata = pod["metadata"]
-        conditions = (pod.get("status") or {}).get("conditions") or ()
-        if any(one.get("reason") == "Unschedulable" and one.get("message") == problem for one in conditions):
-            return
-        self._machine.recorder.warning(_ref(pod), "FailedScheduling", problem)
-        condition = {
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": problem,
-            "lastTransitionTime": now_text(),
-        }  # fmt: skip
-        with contextlib.suppress(KubeError):
-            await self._machine.client.patch(
-                POD, metadata["name"], {"status": {"conditions": [condition]}}, namespace=metadata["namespace"],
-                content_type=STRATEGIC, subresource="status",
-            )  # fmt: skip
-
     async def keep_node(self) -> None:
         """Registers the node and renews its lease until cancelled."""
         while True:
@@ -178,7 +113,7 @@ class Agent:
                 await asyncio.sleep(_RETRY_S)
 
     async def _register(self) -> None:
-        client, node = self._machine.client, node_object()
+        client, node = self._machine.client, node_object(self._machine.capacity, self._machine.directory)
         with contextlib.suppress(AlreadyExists):
             await client.create(NODE, {key: node[key] for key in ("apiVersion", "kind", "metadata", "spec")})
         await client.patch(NODE, NODE_NAME, {"status": node["status"]}, content_type=STRATEGIC, subresource="status")
@@ -206,10 +141,21 @@ def node_labels() -> dict[str, str]:
     }
 
 
-def node_object() -> JsonObject:
-    """The node as the API shows it; capacity is the machine's."""
+def machine_capacity(directory: Path) -> dict[str, str]:
+    """What there is to share out: processors, memory, and the file system of the cluster's data."""
     memory_kib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
-    capacity = {"cpu": str(os.cpu_count() or 1), "memory": f"{memory_kib}Ki", "pods": "1000"}
+    disk = os.statvfs(directory)
+    return {
+        "cpu": str(len(os.sched_getaffinity(0))),
+        "ephemeral-storage": f"{disk.f_blocks * disk.f_frsize // 1024}Ki",
+        "memory": f"{memory_kib}Ki",
+        "pods": "1000",
+    }
+
+
+def node_object(capacity_asked: Mapping[str, str], directory: Path) -> JsonObject:
+    """The node as the API shows it; what was not asked for is the machine's."""
+    capacity = {**machine_capacity(directory), **capacity_asked}
     now = now_text()
     ready = {
         "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
@@ -235,17 +181,6 @@ def node_object() -> JsonObject:
             },
         },
     }  # fmt: skip
-
-
-def unschedulable(spec: JsonObject) -> str:
-    """Why the one node does not fit, in the scheduler's words; empty if it does."""
-    labels = node_labels()
-    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
-        return (
-            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. "
-            "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
-        )
-    return ""
 
 
 def _mentions(spec: JsonObject, kind: str, name: str) -> bool:

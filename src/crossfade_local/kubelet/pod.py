@@ -65,6 +65,8 @@ class Machine:
     volumes: LocalVolumes
     many_users: bool
     base_env: Mapping[str, str]
+    capacity: Mapping[str, str]
+    """Of the node, in place of the machine's own."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     isolate: Callable[[JsonObject, str], Awaitable[None]] = _free
     """Returns when the policies hold for a pod with this address. Raises OSError."""

@@ -48,6 +48,7 @@ class Bench:
             volumes=LocalVolumes(folder / "volumes"),
             many_users=False,
             base_env={},
+            capacity={},
             sleep=self._pause,
         )
         self.links = machine.links
@@ -135,13 +136,3 @@ async def test_a_pod_that_cannot_be_read_is_told_of_and_no_other_is_stopped(tmp_
         made.agent.replace([{"metadata": {"namespace": "ns", "name": "odd", "uid": "0"}}, pod("one")])
         assert list(made.agent.workers) == [KEY]
         assert [news.ref.name for news in made.told("FailedSync")] == ["odd"]
-
-
-async def test_a_binding_that_the_server_could_not_store_is_tried_again(tmp_path: Path) -> None:
-    async with bench(tmp_path) as made:
-        full = {"kind": "Status", "code": 500, "reason": "InternalError", "message": "no space"}
-        made.api.answers += [(500, full, {}), (500, full, {})]
-        made.tell("ADDED", "one", node="")
-        await eventually(lambda: made.told("Scheduled"))
-        assert len(made.pauses) == 2
-        assert "/api/v1/namespaces/ns/pods/a/binding/a" in made.api.objects
