@@ -11,6 +11,7 @@ from crossfade_local.controllers.cron_jobs.controller import CronJobs
 from crossfade_local.controllers.daemon_sets.controller import DaemonSets
 from crossfade_local.controllers.deployments.controller import Deployments
 from crossfade_local.controllers.discovery import ServedResources
+from crossfade_local.controllers.disruption.controller import DISRUPTION_EVENTS, Budgets
 from crossfade_local.controllers.endpoints.controller import Endpoints
 from crossfade_local.controllers.endpoints.mirror import EndpointsMirror
 from crossfade_local.controllers.garbage.collector import GarbageCollector
@@ -64,6 +65,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
         ServiceAccounts(client, informers).reconciler,
         TokenSecrets(client, informers).reconciler,
         LostPods(client, informers).reconciler,
+        Budgets(client, informers, events(DISRUPTION_EVENTS)).reconciler,
         CordonedNodes(client, informers).reconciler,
         TaintEvictions(client, informers, events(TAINT_EVENTS)).reconciler,
     ]

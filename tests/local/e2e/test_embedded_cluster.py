@@ -480,3 +480,34 @@ def test_read_only_root_and_refused_host_network(cluster: EmbeddedCluster) -> No
     script = "touch /tmp/x 2>/dev/null || echo sealed; touch /scratch/x && grep NoNewPrivs /proc/self/status"
     assert run(cluster, "sealed", script).split() == ["sealed", "NoNewPrivs:", "1"]
     eventually(lambda: "spec.hostNetwork is not available" in cluster.kubectl("describe", "pod", "wide"))
+
+
+def test_drain_ends_as_budgets_allow_and_uncordon_brings_pods_back(cluster: EmbeddedCluster) -> None:
+    spec = {"containers": [container("root:1")], "terminationGracePeriodSeconds": 0}
+    template = {"metadata": {"labels": {"app": "drained"}}, "spec": spec}
+    selector = {"matchLabels": {"app": "drained"}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "drained"},
+        "spec": {"replicas": 2, "selector": selector, "template": template},
+    }
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
+    cluster.kubectl("create", "poddisruptionbudget", "drained", "--selector=app=drained", "--max-unavailable=1")
+    cluster.kubectl("wait", "--for=jsonpath={.status.disruptionsAllowed}=1", "pdb/drained", "--timeout=15s")
+    node = cluster.kubectl("get", "nodes", "-o", "name").strip()
+    try:
+        # With one node the second pod waits for the first one's successor, which has no place to go to.
+        with pytest.raises(subprocess.CalledProcessError):
+            cluster.kubectl("drain", node, "--pod-selector=app=drained", "--timeout=1s")
+        counts = "{.status.disruptionsAllowed} {.status.currentHealthy} {.status.desiredHealthy}"
+        assert cluster.kubectl("get", "pdb", "drained", "-o", f"jsonpath={counts}") == "0 1 1"
+        pending = cluster.kubectl("get", "pods", "--field-selector=status.phase=Pending", "-o", "json")
+        reasons = [one["message"] for pod in json.loads(pending)["items"] for one in pod["status"]["conditions"]]
+        assert any("1 node(s) were unschedulable" in reason for reason in reasons)
+        cluster.kubectl("delete", "pdb", "drained")
+        cluster.kubectl("drain", node, "--pod-selector=app=drained", "--timeout=15s")
+    finally:
+        cluster.kubectl("uncordon", node)
+    cluster.kubectl("rollout", "status", "deployment/drained", "--timeout=15s")
+    cluster.kubectl("delete", "deployment", "drained", "--wait=false")

@@ -1,4 +1,4 @@
-"""Subresources with a meaning of their own: scale, finalize, binding, eviction and service-account tokens."""
+"""Subresources with a meaning of their own: scale, finalize, binding and service-account tokens."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
-from crossfade_local.apiserver.handlers import delete as deletion
+from crossfade_local.apiserver.handlers.eviction import evict
 from crossfade_local.apiserver.handlers.scale import patch_scale, replace_scale, scale_of
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.security.tokens import DEFAULT_AUDIENCE, Account
@@ -45,6 +45,10 @@ async def bind(api: Api, call: Call, resource: ResourceType) -> Answer:
     for _ in range(_TRIES):
         before = stored_object(api, call, resource)
         pod = before.copy()
+        uid, wanted = pod["metadata"]["uid"], (binding.get("metadata") or {}).get("uid")
+        if wanted and wanted != uid:
+            why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
+            raise conflict("pods/binding", "", call.info.name, why)
         if pod["spec"].get("nodeName"):
             why = f'pod {call.info.name} is already assigned to node "{pod["spec"]["nodeName"]}"'
             raise conflict("pods/binding", "", call.info.name, why)
@@ -68,39 +72,6 @@ def _scheduled(pod: JsonObject, stamp: str) -> None:
     conditions = pod.setdefault("status", {}).setdefault("conditions", [])
     conditions[:] = [condition for condition in conditions if condition["type"] != "PodScheduled"]
     conditions.append({"lastProbeTime": None, "lastTransitionTime": stamp, "status": "True", "type": "PodScheduled"})
-
-
-async def evict(api: Api, call: Call, resource: ResourceType) -> Answer:
-    """Delete a pod unless a PodDisruptionBudget forbids it (`pods/eviction`)."""
-    eviction = decoding.decode(call, "Eviction").object
-    stored = stored_object(api, call, resource)
-    _check_budgets(api, stored.object)
-    chosen = eviction.get("deleteOptions") or {}
-    await deletion.delete_stored(api, call, resource, stored, chosen)
-    return ObjectAnswer(
-        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, status=201
-    )
-
-
-def _check_budgets(api: Api, pod: JsonObject) -> None:
-    from crossfade_local.apiserver.state.selectors import selector_from_struct
-
-    for stored in api.storage.scan("policy/poddisruptionbudgets", pod["metadata"]["namespace"]):
-        budget = stored.object
-        selector = selector_from_struct(budget["spec"].get("selector"))
-        if selector is None or not selector.matches(pod):
-            continue
-        status = budget.get("status") or {}
-        if status.get("disruptionsAllowed", 0) > 0 or pod["status"].get("phase") in ("Pending", "Succeeded", "Failed"):
-            continue
-        name = budget["metadata"]["name"]
-        cause = {
-            "reason": "DisruptionBudget",
-            "message": f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods and has"
-            f" {status.get('currentHealthy', 0)} currently",
-        }
-        message = "Cannot evict pod as it would violate the pod's disruption budget."
-        raise StatusError(429, "TooManyRequests", message, {"causes": [cause]})
 
 
 async def finalize(api: Api, call: Call, resource: ResourceType) -> Answer:
