@@ -7,9 +7,9 @@ from math import ceil
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import flag, mapping, number, objects, text
 from crossfade_local.pod_resources import Amounts, amounts, pod_amounts
 from crossfade_local.scheduling.selectors import PodTerm, pod_terms
+from crossfade_local.values.fields import flag, mapping, number, objects, text
 
 Port = tuple[str, int, str]
 """Protocol, number, address of the host."""
@@ -28,7 +28,7 @@ class PodFacts(NamedTuple):
     uid: str
     namespace: str
     name: str
-    labels: Mapping[str, str]
+    labels: dict[str, str]
     priority: int
     requests: Mapping[str, int]
     ports: frozenset[Port]
@@ -74,7 +74,7 @@ class Node:
     """`used` are the sums over `pods`, by uid."""
 
     name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     taints: list[JsonObject] = field(default_factory=list)
     unschedulable: bool = False
     allocatable: Mapping[str, int] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
-        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.namespaces: dict[str, dict[str, str]] = {}
         self._known: set[str] = set()
         self._places: dict[str, str] = {}
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import number, objects, text
 from crossfade_local.scheduling.cluster import Cluster, Node, PodFacts
 from crossfade_local.scheduling.selectors import label_selector, node_matches, with_label_keys
 from crossfade_local.scheduling.taints import NO_EXECUTE, NO_SCHEDULE, UNSCHEDULABLE, untolerated
+from crossfade_local.values.fields import number, objects, text
 
 _FIRST: Final = ("cpu", "memory", "ephemeral-storage")
 _SPREADING: Final = "node(s) didn't match pod topology spread constraints"
@@ -83,12 +83,12 @@ def _skews(constraint: JsonObject, pod: PodFacts, node: Node, cluster: Cluster) 
         if key not in each.labels or not _counts(constraint, pod, each):
             continue
         found = sum(
-            one.namespace == pod.namespace and selector is not None and selector.matches_labels(one.labels)
+            one.namespace == pod.namespace and selector is not None and selector.matches(one.labels)
             for one in each.pods.values()
         )
         domains[each.labels[key]] = domains.get(each.labels[key], 0) + found
     fewest = 0 if len(domains) < (number(constraint, "minDomains") or 1) else min(domains.values(), default=0)
-    own = int(selector is not None and selector.matches_labels(pod.labels))
+    own = int(selector is not None and selector.matches(pod.labels))
     return domains.get(node.labels[key], 0) + own - fewest > number(constraint, "maxSkew")
 
 
@@ -115,14 +115,14 @@ def _is_near(pod: PodFacts, node: Node, cluster: Cluster) -> bool:
     if any(term.topology_key not in node.labels for term in pod.affinity):
         return False
     alone = True
-    near = set()
+    near: set[int] = set()
     for each in cluster.candidates():
         for other in each.pods.values():
             if not all(term.matches(other.namespace, other.labels, cluster.namespaces) for term in pod.affinity):
                 continue
             alone = False
-            near |= {term for term in pod.affinity if _same_place(term.topology_key, each, node)}
-        if len(near) == len(set(pod.affinity)):
+            near |= {index for index, term in enumerate(pod.affinity) if _same_place(term.topology_key, each, node)}
+        if len(near) == len(pod.affinity):
             return True
     return alone and all(term.matches(pod.namespace, pod.labels, cluster.namespaces) for term in pod.affinity)
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.state.selectors import LabelSelector, SelectorError, selector_from_struct
-from crossfade_local.apiserver.values.fields import mapping, objects, sequence, text
+import msgspec
+
+from crossfade_kube.meta import JsonObject, LabelSelector
+from crossfade_local.values.fields import mapping, objects, sequence, text
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-Labels = Mapping[str, str]
+Labels = dict[str, str]
 
 
 def node_matches(spec: JsonObject, labels: Labels, name: str) -> bool:
@@ -61,9 +62,16 @@ def _compare(value: str | None, values: list[Any]) -> int:
 
 def label_selector(raw: Any) -> LabelSelector | None:
     """None, which matches nothing, also for one that cannot be read."""
+    if not isinstance(raw, dict):
+        return None
+    expressions = [
+        {name: value for name, value in one.items() if value is not None} for one in objects(raw, "matchExpressions")
+    ]
     try:
-        return selector_from_struct(raw if isinstance(raw, dict) else None)
-    except SelectorError:
+        return msgspec.convert(
+            {"matchLabels": mapping(raw, "matchLabels"), "matchExpressions": expressions}, LabelSelector
+        )
+    except msgspec.ValidationError:
         return None
 
 
@@ -77,12 +85,12 @@ class PodTerm(NamedTuple):
 
     def matches(self, namespace: str, labels: Labels, namespaces: Mapping[str, Labels]) -> bool:
         """Whether a pod is meant; `namespaces` are all labels of namespaces by name."""
-        if self.selector is None or not self.selector.matches_labels(labels):
+        if self.selector is None or not self.selector.matches(labels):
             return False
         if namespace in self.namespaces:
             return True
         chosen = self.namespace_selector
-        return chosen is not None and chosen.matches_labels(namespaces.get(namespace, {}))
+        return chosen is not None and chosen.matches(namespaces.get(namespace, {}))
 
 
 def pod_terms(pod: JsonObject, kind: str) -> tuple[PodTerm, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import number, objects, text
+from crossfade_local.values.fields import number, objects, text
 
 UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
 NO_SCHEDULE: Final = "NoSchedule"

@@ -74,7 +74,7 @@ class Budgets:
             labels = pod["metadata"].get("labels") or {}
             for budget in self._budgets.in_namespace(namespace_of(pod)):
                 selector = label_selector((budget.get("spec") or {}).get("selector"))
-                if selector is not None and selector.matches_labels(labels):
+                if selector is not None and selector.matches(labels):
                     self.reconciler.queue.add(key_of(budget))
 
     def _on_scale(self, before: JsonObject | None, after: JsonObject | None) -> None:
@@ -93,7 +93,7 @@ class Budgets:
         pods = [
             pod
             for pod in self._pods.in_namespace(key.namespace)
-            if selector is not None and selector.matches_labels(pod["metadata"].get("labels") or {})
+            if selector is not None and selector.matches(pod["metadata"].get("labels") or {})
         ]
         if not pods:
             self._tell_once(budget)

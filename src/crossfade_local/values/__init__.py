@@ -1,0 +1,1 @@
+"""Values inside Kubernetes objects, as every part of the embedded cluster reads them."""
