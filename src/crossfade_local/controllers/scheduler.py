@@ -183,15 +183,20 @@ class Scheduler:
         try:
             if isinstance(decision, Bind):
                 await self._bind(pod, decision)
-                self._decided.pop(key, None)
+                self._is_done(key, decision)
             else:
                 await self._say(pod, decision)
         except (Conflict, NotFound):
             # The pod is gone, another one by now, or bound by somebody else: its watch says which.
-            self._decided.pop(key, None)
+            self._is_done(key, decision)
             if isinstance(decision, Bind):
                 asyncio.get_running_loop().call_later(_TAKE_BACK_S, self._take_back, key)
         return None
+
+    def _is_done(self, key: NamespacedName, decision: Decision) -> None:
+        """Unless another one was made meanwhile."""
+        if self._decided.get(key) is decision:
+            del self._decided[key]
 
     def _take_back(self, key: NamespacedName) -> None:
         """Where by now nothing is known of another binding."""
@@ -249,6 +254,9 @@ class Scheduler:
             )  # fmt: skip
             await self._client.delete(POD, victim.name, namespace=victim.namespace, uid=victim.uid)
         except (Conflict, NotFound):
+            # Should it still be there, it is looked at anew.
+            self._leaving.discard(victim.uid)
+            self._changed = True
             return
         self._events.normal(ref_of(stored), "Preempted", f"Preempted by pod {uid_of(winner)} on node {node}")
 
