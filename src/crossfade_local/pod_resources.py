@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.quantity import QuantityError, parse
 from crossfade_local.values.fields import mapping, objects, text
-from crossfade_local.values.quantity import QuantityError, parse
 
 Amounts = dict[str, Fraction]
 

@@ -309,7 +309,7 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _capacity(text: str) -> dict[str, str]:
-    from crossfade_local.values import quantity
+    from crossfade_local import quantity
 
     found = {}
     for part in text.split(","):
