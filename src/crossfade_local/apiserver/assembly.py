@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crossfade_local.apiserver.admission import certificates, escalation, ingresses, namespaces, pods, services
+from crossfade_local.apiserver.admission import certificates, escalation, ingresses, limits, namespaces, pods, services
 from crossfade_local.apiserver.admission import storage as volumes
 from crossfade_local.apiserver.admission.chain import AdmissionChain
 from crossfade_local.apiserver.admission.pod_security import pod_security
@@ -55,6 +55,7 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) ->
             pods.service_account(storage),
             pods.priority(storage),
             pods.tolerations,
+            limits.defaults_of_limits(storage),
             services.allocate(storage),
             ingresses.default_class(storage),
             volumes.default_class(storage),
@@ -64,6 +65,7 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) ->
         validators=(
             escalation.no_escalation(storage, authorizer),
             pod_security(storage),
+            limits.check_limits(storage),
             volumes.only_growing_classes(storage),
             certificates.no_masters,
             certificates.only_by_permission(authorizer),

@@ -7,6 +7,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults import workloads
 from crossfade_local.apiserver.defaults.autoscaling import default_autoscaler
+from crossfade_local.apiserver.defaults.limits import default_limit_range
 from crossfade_local.apiserver.defaults.pod import default_pod, default_template
 from crossfade_local.apiserver.defaults.service import default_service
 from crossfade_local.apiserver.defaults.workloads import fill
@@ -132,6 +133,7 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     ("", "Endpoints"): _default_endpoints,
     ("", "Event"): _default_event,
     ("", "Namespace"): _spec_fields(),
+    ("", "LimitRange"): default_limit_range,
     ("", "PersistentVolumeClaim"): workloads.default_claim,
     ("", "PersistentVolume"): _default_volume,
     ("", "ReplicationController"): workloads.default_replication_controller,

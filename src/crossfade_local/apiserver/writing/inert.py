@@ -4,7 +4,6 @@ from typing import Final
 
 _NO_PODS: Final = "no pods will be made for it; use a Deployment"
 _INERT: Final = {
-    ("", "LimitRange"): "its limits are not enforced",
     ("", "ReplicationController"): _NO_PODS,
     ("", "ResourceQuota"): "its limits are not enforced",
     ("policy", "PodSecurityPolicy"): "pods are not restricted by it",
