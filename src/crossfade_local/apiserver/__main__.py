@@ -126,6 +126,7 @@ async def _do_chores(assembly: Assembly, *, history_s: float) -> None:
     async with SupervisedTasks(log) as tasks:
         tasks.start("forget old revisions", lambda: forget_regularly(assembly.api, history_s))
         tasks.start("aggregate roles", assembly.roles.run)
+        tasks.start("count quotas", assembly.quotas.run)
 
 
 def _listening(address: str) -> socket.socket:

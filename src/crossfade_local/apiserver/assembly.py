@@ -11,6 +11,8 @@ from crossfade_local.apiserver.api import Api, utc_now
 from crossfade_local.apiserver.crd.lifecycle import Lifecycle
 from crossfade_local.apiserver.housekeeping import RoleAggregation
 from crossfade_local.apiserver.kubelet import Kubelet
+from crossfade_local.apiserver.quota.enforcement import QuotaStatus, check_quotas
+from crossfade_local.apiserver.quota.ledger import Ledger
 from crossfade_local.apiserver.security.pki import Pki
 from crossfade_local.apiserver.security.rbac import Authorizer
 from crossfade_local.apiserver.security.tokens import TokenAuthority
@@ -29,11 +31,13 @@ class Assembly:
         self.webhooks = WebhookCaller(self.storage, self.registry)
         self.kubelet = Kubelet(kubelet_socket)
         self.roles = RoleAggregation(self.storage)
+        ledger = Ledger(self.storage)
+        self.quotas = QuotaStatus(self.storage, ledger)
         authorizer = Authorizer(self.storage)
         self.api = Api(
             registry=self.registry,
             storage=self.storage,
-            admission=_chain(self.storage, self.webhooks, authorizer),
+            admission=_chain(self.storage, self.webhooks, authorizer, ledger),
             authorizer=authorizer,
             tokens=TokenAuthority(pki.service_account_key, self.storage),
             kubelet=self.kubelet,
@@ -47,7 +51,7 @@ class Assembly:
         self.storage.close()
 
 
-def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) -> AdmissionChain:
+def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer, ledger: Ledger) -> AdmissionChain:
     return AdmissionChain(
         gate=(namespaces.namespace_lifecycle(storage),),
         waits=(pods.default_account(storage),),
@@ -71,4 +75,5 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer) ->
             certificates.only_by_permission(authorizer),
         ),
         webhooks=webhooks,
+        last=(check_quotas(ledger),),
     )

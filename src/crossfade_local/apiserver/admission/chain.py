@@ -30,12 +30,14 @@ class AdmissionChain:
         mutators: Sequence[Step],
         validators: Sequence[Step],
         webhooks: Webhooks,
+        last: Sequence[Step] = (),
     ) -> None:
         self._gate: Final = tuple(gate)
         self._waits: Final = tuple(waits)
         self._mutators: Final = tuple(mutators)
         self._validators: Final = tuple(validators)
         self._webhooks: Final = webhooks
+        self._last: Final = tuple(last)
 
     async def mutate(self, attributes: Attributes) -> None:
         for step in self._gate:
@@ -50,3 +52,6 @@ class AdmissionChain:
         for step in self._validators:
             step(attributes)
         await self._webhooks.validate(attributes)
+        # Nobody else gets a turn between these and the write.
+        for step in self._last:
+            step(attributes)

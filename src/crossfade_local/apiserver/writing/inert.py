@@ -5,7 +5,6 @@ from typing import Final
 _NO_PODS: Final = "no pods will be made for it; use a Deployment"
 _INERT: Final = {
     ("", "ReplicationController"): _NO_PODS,
-    ("", "ResourceQuota"): "its limits are not enforced",
     ("policy", "PodSecurityPolicy"): "pods are not restricted by it",
 }
 
