@@ -502,7 +502,9 @@ def test_drain_ends_as_budgets_allow_and_uncordon_brings_pods_back(cluster: Embe
             cluster.kubectl("drain", node, "--pod-selector=app=drained", "--timeout=1s")
         counts = "{.status.disruptionsAllowed} {.status.currentHealthy} {.status.desiredHealthy}"
         assert cluster.kubectl("get", "pdb", "drained", "-o", f"jsonpath={counts}") == "0 1 1"
-        eventually(lambda: "1 node(s) were unschedulable" in cluster.kubectl("describe", "pods", "-lapp=drained"))
+        reasons = "jsonpath={.items[*].status.conditions[*].message}"
+        listing = ("get", "pods", "-lapp=drained", "-o", reasons)
+        eventually(lambda: "1 node(s) were unschedulable" in cluster.kubectl(*listing))
         cluster.kubectl("delete", "pdb", "drained")
         cluster.kubectl("drain", node, "--pod-selector=app=drained", "--timeout=15s")
     finally:

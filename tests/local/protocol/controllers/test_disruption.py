@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crossfade_kube.resources import POD
+from crossfade_kube.resources import CONFIG_MAP, POD
 from crossfade_local.controllers.disruption.controller import BUDGET
 from tests.local.protocol.controllers.conftest import Bed
 
@@ -55,11 +55,13 @@ async def test_without_a_controller_there_is_no_telling_how_many_there_should_be
     await bed.create(POD, {"metadata": {"name": "lone", "labels": labels}, "spec": spec})
     await make_budget(bed, maxUnavailable=1)
     await counted(bed, expectedPods=0, disruptionsAllowed=0)
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "gone", "uid": "0", "controller": True}
+    settings = await bed.create(CONFIG_MAP, {"metadata": {"name": "settings"}})
+    uid = settings["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "uid": uid, "controller": True}
     await bed.create(POD, {"metadata": {"name": "odd", "labels": labels, "ownerReferences": [owner]}, "spec": spec})
 
     async def failed() -> bool:
         conditions = ((await bed.get(BUDGET, "keep")) or {})["status"]["conditions"]
-        return "Job gone does not implement the scale subresource" in [one["message"] for one in conditions]
+        return "ConfigMap settings does not implement the scale subresource" in [one["message"] for one in conditions]
 
     await bed.until(failed, "a condition that says so")
