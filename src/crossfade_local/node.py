@@ -49,6 +49,7 @@ from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
+from crossfade_local.kubelet.usage import Meter
 from crossfade_local.load_balancer import LoadBalancer
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.netlink import Netlink
@@ -267,7 +268,9 @@ class Node:
         if self._settings.egress:
             start("egress", self._let_out())
         start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
-        start("kubelet server", serve_kubelet(agent, self._directory.kubelet_socket))
+        meter = Meter(agent)
+        start("usage", meter.run())
+        start("kubelet server", serve_kubelet(agent, meter, self._directory.kubelet_socket))
         for resource, sink in (
             (SERVICE, self._proxy.services),
             (ENDPOINT_SLICE, self._proxy.slices),

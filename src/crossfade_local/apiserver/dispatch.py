@@ -10,7 +10,7 @@ from crossfade_local.apiserver import health, pod_proxy, tunnel
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.discovery import openapi_v2, resources
 from crossfade_local.apiserver.discovery.openapi import OpenApi
-from crossfade_local.apiserver.handlers import delete, read, reviews, subresources, watch, write
+from crossfade_local.apiserver.handlers import delete, read, reviews, subresources, usage, watch, write
 from crossfade_local.apiserver.handlers.target import resource_of, subresource_of
 from crossfade_local.apiserver.types.deprecated import deprecation_of
 from crossfade_local.apiserver.types.registry import ResourceType
@@ -95,6 +95,8 @@ class Dispatcher:
         sub = subresource_of(resource, call)
         if warning := deprecation_of(resource):
             call.warn(warning)
+        if resource.group == usage.GROUP:
+            return await usage.answer(api, call, resource)
         if sub is None:
             review = reviews.HANDLERS.get(resource.plural) if resource.verbs == ("create",) else None
             if resource.plural == "bindings" and review is None:

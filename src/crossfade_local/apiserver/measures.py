@@ -143,7 +143,7 @@ class _Objects(Collector):
         )
         counted = set()
         for resource in self._types:
-            if resource.is_stored_form and resource.bucket not in counted and "list" in resource.verbs:
+            if resource.is_stored_form and resource.bucket not in counted and "watch" in resource.verbs:
                 counted.add(resource.bucket)
                 family.add_metric([resource.qualified], self._storage.count(resource.bucket))
         yield family

@@ -83,6 +83,11 @@ class Container:
         """The pid namespace it runs in, as a descriptor for the caller to close; None while it does not run."""
         return os.dup(self._inside.pid) if self._inside is not None and self._inside.pid is not None else None
 
+    def root(self) -> int | None:
+        """The number of its mount namespace, which is in no other container; None while it does not run."""
+        inside = self._inside if isinstance(self.state, Running) else None
+        return os.fstat(inside.mount).st_ino if inside is not None and inside.mount is not None else None
+
     def report(self) -> ContainerReport:
         # Until its postStart hook is done a container counts as being created.
         state = Waiting(self._before_start) if self._is_in_post_start else self.state

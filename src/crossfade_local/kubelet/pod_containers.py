@@ -33,8 +33,11 @@ class PodContainers:
         self._now = now
         self._tasks: asyncio.TaskGroup | None = None
 
+    def all(self) -> tuple[Container, ...]:
+        return (*self.initial, *self.main, *self.ephemeral)
+
     def find(self, name: str) -> Container | None:
-        return next((one for one in (*self.initial, *self.main, *self.ephemeral) if one.name == name), None)
+        return next((one for one in self.all() if one.name == name), None)
 
     async def run(self, stopping: asyncio.Event, grace_s: Callable[[], float]) -> None:
         """Until all have ended for good, because they were done or because `stopping` was set."""

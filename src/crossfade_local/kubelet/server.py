@@ -1,4 +1,4 @@
-"""What the API server asks of the kubelet over its unix socket: logs, exec, attach and port-forward of pods.
+"""What the API server asks of the kubelet over its unix socket: logs, exec, attach, port-forward and usage of pods.
 
 Requests arrive as the API server got them, already authenticated and authorised, with the API's own paths.
 """
@@ -18,17 +18,19 @@ from crossfade_local.kubelet.container import Container
 from crossfade_local.kubelet.logs import LogQuery, read_log
 from crossfade_local.kubelet.pod import PodWorker
 from crossfade_local.kubelet.status import Waiting
+from crossfade_local.kubelet.usage import Meter
 
 log = logging.getLogger(__name__)
 
 _POD_PATH: Final = "/api/v1/namespaces/{namespace}/pods/{name}"
 
 
-async def serve_kubelet(agent: Agent, socket_path: Path) -> None:
+async def serve_kubelet(agent: Agent, meter: Meter, socket_path: Path) -> None:
     """Until cancelled."""
     app = web.Application()
-    handlers = _Handlers(agent)
+    handlers = _Handlers(agent, meter)
     app.router.add_get(f"{_POD_PATH}/log", handlers.log)
+    app.router.add_get("/usage", handlers.usage)
     app.router.add_get("/node/healthz", _healthy)
     app.router.add_get("/node/pods", handlers.pods)
     for name, handler in (("exec", handlers.execute), ("attach", handlers.attach), ("portforward", handlers.forward)):
@@ -46,8 +48,9 @@ async def serve_kubelet(agent: Agent, socket_path: Path) -> None:
 
 
 class _Handlers:
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, meter: Meter) -> None:
         self._agent = agent
+        self._meter = meter
 
     async def log(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._find(request)
@@ -76,6 +79,9 @@ class _Handlers:
         """Those that the node has, as it knows them."""
         items = [worker.pod for _, worker in sorted(self._agent.workers.items())]
         return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+
+    async def usage(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(await self._meter.report())
 
     async def execute(self, request: web.Request) -> web.StreamResponse:
         worker, container = self._find(request)

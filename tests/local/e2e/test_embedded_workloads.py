@@ -15,6 +15,7 @@ pytestmark = pytest.mark.cluster
 IMAGES = """
 - {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; echo started; sleep infinity & wait"], user: 65534}
 - {match: "index:*", argv: [sh, -c, "echo $JOB_COMPLETION_INDEX on $(hostname)"]}
+- {match: "busy:*", argv: [sh, -c, "trap 'exit 0' TERM; while :; do :; done"]}
 - {match: "web:*", argv: [python3, -c, "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=8080)"]}
 - {match: "look:*", argv: [sh]}
 """
@@ -217,3 +218,27 @@ def raw(cluster: EmbeddedCluster, path: str) -> str:
         return cluster.kubectl("get", "--raw", path)
     except subprocess.CalledProcessError:
         return ""
+
+
+def test_usage_is_shown_and_scales(cluster: EmbeddedCluster) -> None:
+    busy = template("busy", container={"image": "busy:1", "resources": {"requests": {"cpu": "100m"}}})
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "busy"}}, "template": busy}
+    apply(cluster, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "busy"}, "spec": spec})
+    cluster.kubectl("rollout", "status", "deployment/busy", f"--timeout={SOON_S:g}s")
+
+    def shown(*arguments: str) -> list[list[str]]:
+        # Until there is something to tell, kubectl ends with an error.
+        done = cluster.kubectl(
+            "get", "--raw", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dbusy"
+        )
+        if not json.loads(done)["items"]:
+            return []
+        return [line.split() for line in cluster.kubectl("top", *arguments, "--no-headers").splitlines()]
+
+    ((name, cpu, memory),) = eventually(lambda: shown("pods", "-l", "app=busy"))
+    assert name.startswith("busy-")
+    assert int(cpu.removesuffix("m")) > 100
+    assert memory.endswith("Mi")
+    ((node, *_),) = eventually(lambda: shown("nodes"))
+    assert node == "crossfade"
+    cluster.kubectl("delete", "deployment", "busy", "--wait=false")

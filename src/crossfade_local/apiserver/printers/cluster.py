@@ -1,12 +1,15 @@
 """Rows of the cluster's own kinds: namespaces, nodes, data, access rules, events."""
 
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import NONE, UNSET, name_of
 from crossfade_local.apiserver.printers.durations import age, human_duration, since
 from crossfade_local.apiserver.values.fields import at, flag, mapping, number, objects, sequence, text
+from crossfade_local.pod_resources import amount
+from crossfade_local.quantity import canonical
 
 _UNKNOWN: Final = "<unknown>"
 _ROLE_PREFIX: Final = "node-role.kubernetes.io/"
@@ -229,3 +232,16 @@ def api_service_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
 
 def scale_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
     return [name_of(obj), number(obj, "spec", "replicas"), number(obj, "status", "replicas"), age(obj, now)]
+
+
+def node_usage_cells(obj: JsonObject, _now: datetime, /) -> list[Any]:
+    return [name_of(obj), *_usage([mapping(obj, "usage")]), text(obj, "window")]
+
+
+def pod_usage_cells(obj: JsonObject, _now: datetime, /) -> list[Any]:
+    return [name_of(obj), *_usage([mapping(one, "usage") for one in objects(obj, "containers")]), text(obj, "window")]
+
+
+def _usage(parts: list[JsonObject]) -> list[str]:
+    cpu, memory = (sum((amount(part.get(name, 0)) for part in parts), Fraction()) for name in ("cpu", "memory"))
+    return [canonical(f"{round(cpu * 10**9)}n"), canonical(f"{memory // 1024}Ki")]

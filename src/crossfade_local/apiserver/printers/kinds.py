@@ -151,6 +151,8 @@ PRINTERS: Final[dict[tuple[str, str], Printer]] = {
         columns("Name", "AddressType", "Ports", "Endpoints", "Age"), network.endpoint_slice_cells
     ),
     ("events.k8s.io", "Event"): _EVENT,
+    ("metrics.k8s.io", "NodeMetrics"): Printer(columns("Name", "CPU", "Memory", "Window"), cluster.node_usage_cells),
+    ("metrics.k8s.io", "PodMetrics"): Printer(columns("Name", "CPU", "Memory", "Window"), cluster.pod_usage_cells),
     ("networking.k8s.io", "Ingress"): Printer(
         columns("Name", "Class", "Hosts", "Address", "Ports", "Age"), network.ingress_cells
     ),

@@ -111,6 +111,7 @@ _ADMIN: Final = [
     _rule(["authorization.k8s.io"], ["localsubjectaccessreviews"], ["create"]),
     _rule([_GROUP], ["rolebindings", "roles"], [*_WRITE, *_READ]),
 ]
+_USAGE: Final = [_rule(["metrics.k8s.io"], ["pods", "nodes"], _READ)]
 _AGGREGATE: Final = f"{_GROUP}/aggregate-to-"
 _DISCOVERY_PATHS: Final = [
     "/api",
@@ -183,8 +184,13 @@ _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
     "system:aggregate-to-view": (_VIEW, ()),
     "system:aggregate-to-edit": (_EDIT, ()),
     "system:aggregate-to-admin": (_ADMIN, ()),
+    "system:aggregated-metrics-reader": (_USAGE, ()),
 }
-_AGGREGATED: Final = {"view": _VIEW, "edit": [*_EDIT, *_VIEW], "admin": [*_ADMIN, *_EDIT, *_VIEW]}
+_AGGREGATED: Final = {
+    "view": [*_VIEW, *_USAGE],
+    "edit": [*_EDIT, *_USAGE, *_VIEW],
+    "admin": [*_ADMIN, *_USAGE, *_EDIT, *_VIEW],
+}
 
 
 def default_roles() -> list[tuple[str, str, JsonObject]]:
@@ -201,7 +207,7 @@ def _metadata(name: str) -> JsonObject:
     annotations = {f"{_GROUP}/autoupdate": "true"}
     labels = dict(_LABELS)
     for target in ("view", "edit", "admin"):
-        if name == f"system:aggregate-to-{target}":
+        if name in (f"system:aggregate-to-{target}", "system:aggregated-metrics-reader"):
             labels[f"{_AGGREGATE}{target}"] = "true"
     if name in ("view", "edit"):
         # What may be viewed may be edited by editors, and so on upwards.

@@ -49,6 +49,7 @@ _POD_SUBS: Final = (
     SubresourceRow("resize", STATUS),
     STATUS_SUB,
 )
+_MEASURED: Final = ("get", "list")
 _ADMISSION: Final = "admissionregistration.k8s.io"
 _RBAC: Final = "rbac.authorization.k8s.io"
 _NETWORKING: Final = "networking.k8s.io"
@@ -376,5 +377,7 @@ ROWS: Final = (
     ResourceRow(_STORAGE, "v1", "csinodes", "CSINode", namespaced=False),
     ResourceRow(_STORAGE, "v1", "storageclasses", "StorageClass", namespaced=False, short_names=("sc",)),
     ResourceRow(_STORAGE, "v1", "volumeattachments", "VolumeAttachment", namespaced=False, subresources=(STATUS_SUB,)),
+    ResourceRow("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", namespaced=False, verbs=_MEASURED),
+    ResourceRow("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", verbs=_MEASURED),
 )
 """Groups keep this order in discovery, versions the preferred one first."""
