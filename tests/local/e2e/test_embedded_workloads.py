@@ -170,11 +170,13 @@ def test_a_pod_has_a_deadline_hooks_and_somebody_who_looks_in(cluster: EmbeddedC
     assert columns(cluster, "pod", "slow")[0][1:3] == ["0/1", "ContainerCreating"]
     cluster.kubectl("exec", "slow", "--", "touch", "/work/go")
     cluster.kubectl("wait", "--for=condition=Ready", "pod/slow", f"--timeout={SOON_S:g}s")
-    seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=eye", "-i", "--quiet", "--", "hostname")
+    # Nothing is said before kubectl is attached, so nothing is missed.
+    said = ("--", "sh", "-c", "read go; hostname")
+    seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=eye", "-i", "--quiet", *said, stdin="go\n")
     assert seen.strip().splitlines()[-1] == "slow"
 
-    target = ("--target=main", "--", "cat", "/proc/1/comm")
-    seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=ear", "-i", "--quiet", *target)
+    said = ("--target=main", "--", "sh", "-c", "read go; cat /proc/1/comm")
+    seen = cluster.kubectl("debug", "slow", "--image=look:1", "--container=ear", "-i", "--quiet", *said, stdin="go\n")
     assert seen.strip().splitlines()[-1] == "sh"
 
     def ended() -> bool:
