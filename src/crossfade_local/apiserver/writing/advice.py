@@ -5,6 +5,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
+from crossfade_local.apiserver.writing.pod_fields import unhonoured_fields
 from crossfade_local.apiserver.writing.unheeded import unheeded_security
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
@@ -30,11 +31,17 @@ def _workload(obj: JsonObject) -> Iterator[str]:
     return _pod_spec("spec.template.spec", mapping(obj, "spec", "template", "spec"))
 
 
+def _cron_job(obj: JsonObject) -> Iterator[str]:
+    path = ("spec", "jobTemplate", "spec", "template", "spec")
+    return _pod_spec(".".join(path), mapping(obj, *path))
+
+
 def _pod_spec(field: str, spec: JsonObject) -> Iterator[str]:
     if number(spec, "terminationGracePeriodSeconds") < 0:
         said = "must be >= 0; negative values are invalid and will be treated as 1"
         yield f"{field}.terminationGracePeriodSeconds: {said}"
     yield from unheeded_security(field, spec)
+    yield from unhonoured_fields(field, spec)
     seen: dict[tuple[str, int], str] = {}
     for name in ("initContainers", "containers"):
         for index, container in enumerate(objects(spec, name)):
@@ -74,6 +81,7 @@ _CHECKS: Final[dict[tuple[str, str], Callable[[JsonObject], Iterator[str]]]] = {
     ("apps", "Deployment"): _workload,
     ("apps", "ReplicaSet"): _workload,
     ("apps", "StatefulSet"): _workload,
+    ("batch", "CronJob"): _cron_job,
     ("batch", "Job"): _workload,
     ("networking.k8s.io", "Ingress"): _ingress,
     ("policy", "PodDisruptionBudget"): _disruption_budget,
