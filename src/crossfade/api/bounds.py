@@ -119,6 +119,8 @@ FILE_PATH: Final = Length(1, 4095)
 """PATH_MAX without its final NUL."""
 HEADER_NAME: Final = Length(1, 16_384)
 """Envoy's limit."""
+LONGEST_HEADER_VALUE: Final = 16_384
+"""In bytes; Envoy's limit of what is configured. A `%` counts twice where it would begin a command."""
 
 TextOrMisfit: TypeAlias = str | Misfit
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -144,9 +146,11 @@ def header_value(text: str) -> TextOrMisfit:
 
 
 def printable_header_value(text: str) -> TextOrMisfit:
-    """As `header_value`, where Envoy is strict: no control character but the tab."""
+    """As `header_value`, where Envoy is strict: no control character but the tab, at most 16 KiB."""
     if _CONTROL.search(text):
         return Misfit(f"{_quoted(text)} holds a control character, which no header can have")
+    if len(text) > LONGEST_HEADER_VALUE or len(text.encode(errors="replace")) > LONGEST_HEADER_VALUE:
+        return Misfit(f"{_quoted(text)} is longer than {LONGEST_HEADER_VALUE} bytes")
     return encodable(text)
 
 

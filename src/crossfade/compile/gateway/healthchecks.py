@@ -25,6 +25,8 @@ _NO_PROBES: Final = "no probes are sent"
 _FIRST_EJECTION_S: Final = 30.0
 _SWEEP_S: Final = 1.0
 _ALL: Final = 100
+# Envoy's limit.
+_MOST_HEADERS: Final = 1000
 
 
 class ProbeTarget(Struct, frozen=True):
@@ -165,6 +167,10 @@ def _path(sources: Sources, active: ActiveChecks) -> str:
 def _headers(sources: Sources, active: ActiveChecks) -> tuple[str | None, tuple[tuple[str, str], ...]]:
     """The value of a Host among them, and the others."""
     usable = list(_usable_headers(sources, active.headers or {}))
+    if len(usable) > _MOST_HEADERS:
+        text = f"there are {len(usable)} headers, and {_MOST_HEADERS} can be sent"
+        sources.refuse(f"{_ACTIVE}.headers", text, effect="probes do not carry the others", hint="name fewer")
+        usable = usable[:_MOST_HEADERS]
     hosts = [value for name, value in usable if name.lower() == "host"]
     return (hosts[-1] if hosts else None), tuple(one for one in usable if one[0].lower() != "host")
 
@@ -172,9 +178,13 @@ def _headers(sources: Sources, active: ActiveChecks) -> tuple[str | None, tuple[
 def _usable_headers(sources: Sources, headers: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     for name, values in sorted(headers.items()):
         for value in values:
-            problem = next(
-                (one for one in (header_name(name), printable_header_value(value)) if isinstance(one, Misfit)), None
+            # Envoy reads `%` as the beginning of a command, so it is doubled.
+            checked = (
+                header_name(name),
+                printable_header_value(value),
+                printable_header_value(value.replace("%", "%%")),
             )
+            problem = next((one for one in checked if isinstance(one, Misfit)), None)
             if problem is None:
                 yield name, value
                 continue

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from crossfade.api.appmesh import VirtualService
-from crossfade.api.bounds import Misfit, header_name, printable_header_value
+from crossfade.api.bounds import LONGEST_HEADER_VALUE, Misfit, header_name, printable_header_value
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.routing.routes import Forward
 from crossfade_kube.registry import typed_ref
@@ -19,7 +19,6 @@ REMOVE_RESPONSE_HEADERS: Final = "crossfade.dev/remove-response-headers"
 _UNCHANGED: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade"})
 # Half of what Envoy takes.
 _MOST: Final = 500
-_LONGEST_VALUE: Final = 16_384
 
 
 class HeaderEdits(Struct, frozen=True):
@@ -106,8 +105,8 @@ def _pair(line: str) -> tuple[str, str]:
     if isinstance(checked, Misfit):
         raise _Unusable(checked.problem)
     # Envoy reads `%` as the beginning of a command, so it is doubled.
-    if len(checked.replace("%", "%%").encode()) > _LONGEST_VALUE:
-        raise _Unusable(f"a value has more than {_LONGEST_VALUE} bytes")
+    if len(checked.replace("%", "%%").encode()) > LONGEST_HEADER_VALUE:
+        raise _Unusable(f"a value has more than {LONGEST_HEADER_VALUE} bytes")
     return _name(name), checked
 
 

@@ -171,6 +171,18 @@ def test_headers_of_probes() -> None:
     assert list(told) == ["healthchecks.active.headers"]
 
 
+@pytest.mark.parametrize(
+    ("values", "sent"),
+    [(["a" * 16_384], 1), (["a" * 16_385], 0), (["%" * 8192], 1), (["%" * 8193], 0), (["a"] * 1001, 1000)],
+)
+def test_headers_of_probes_are_what_envoy_takes(values: list[str], sent: int) -> None:
+    plan, told = planned(healthchecks=active(headers={"X-A": values}))
+    check = plan.health.check
+    assert check is not None
+    assert len(check.headers) == sent
+    assert list(told) == ["healthchecks.active.headers"] * (sent != len(values))
+
+
 def test_failures_of_requests() -> None:
     unhealthy = {"http_failures": 3, "tcp_failures": 2, "timeouts": 5, "http_statuses": [500, 429, 700]}
     plan, told = planned(healthchecks={"passive": {"unhealthy": unhealthy}, "threshold": 50})
