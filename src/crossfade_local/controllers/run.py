@@ -6,6 +6,7 @@ from typing import Any, Final
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
 from crossfade_local.certificate_requests import Authority
+from crossfade_local.controllers.autoscaling.controller import AUTOSCALER_EVENTS, Autoscalers
 from crossfade_local.controllers.certificate_requests import CertificateRequests
 from crossfade_local.controllers.cron_jobs.controller import CronJobs
 from crossfade_local.controllers.daemon_sets.controller import DaemonSets
@@ -73,6 +74,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
     of_everything: list[Reconciler[Any]] = [
         GarbageCollector(client, informers, served).reconciler,
         Namespaces(client, informers, served).reconciler,
+        Autoscalers(client, informers, events(AUTOSCALER_EVENTS), served).reconciler,
     ]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informers.run(), name="informers")

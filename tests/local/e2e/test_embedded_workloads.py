@@ -4,10 +4,12 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from crossfade_local.controllers.autoscaling.usage import duration
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 
 pytestmark = pytest.mark.cluster
@@ -228,19 +230,30 @@ def test_usage_is_shown_and_scales(cluster: EmbeddedCluster) -> None:
     apply(cluster, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "busy"}, "spec": spec})
     cluster.kubectl("rollout", "status", "deployment/busy", f"--timeout={SOON_S:g}s")
 
-    def shown(*arguments: str) -> list[list[str]]:
-        # Until there is something to tell, kubectl ends with an error.
-        done = cluster.kubectl(
-            "get", "--raw", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dbusy"
-        )
-        if not json.loads(done)["items"]:
-            return []
-        return [line.split() for line in cluster.kubectl("top", *arguments, "--no-headers").splitlines()]
+    def measured() -> bool:
+        """Since it became ready: what a pod takes to start does not scale it."""
+        path = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dbusy"
+        pods = json.loads(cluster.kubectl("get", "pods", "-l", "app=busy", "-o", "json"))["items"]
+        ready = next(one for one in pods[0]["status"]["conditions"] if one["type"] == "Ready")
+        for item in json.loads(cluster.kubectl("get", "--raw", path))["items"]:
+            since = datetime.fromisoformat(item["timestamp"]) - duration(item["window"])
+            return since >= datetime.fromisoformat(ready["lastTransitionTime"])
+        return False
 
-    ((name, cpu, memory),) = eventually(lambda: shown("pods", "-l", "app=busy"))
+    eventually(measured)
+    ((name, cpu, memory),) = (
+        line.split() for line in cluster.kubectl("top", "pods", "-l", "app=busy", "--no-headers").splitlines()
+    )
     assert name.startswith("busy-")
     assert int(cpu.removesuffix("m")) > 100
     assert memory.endswith("Mi")
-    ((node, *_),) = eventually(lambda: shown("nodes"))
-    assert node == "crossfade"
+    assert cluster.kubectl("top", "nodes", "--no-headers").startswith("crossfade ")
+    cluster.kubectl("autoscale", "deployment", "busy", "--min=1", "--max=3", "--cpu=50%")
+    eventually(lambda: columns(cluster, "deployment", "busy")[0][3] == "3")
+    ((_, reference, _, usage, *_),) = columns(cluster, "hpa", "busy")
+    assert reference == "Deployment/busy"
+    assert int(usage.removesuffix("%/50%")) > 100
+    said = cluster.kubectl("describe", "hpa", "busy")
+    assert "New size: 3; reason: cpu resource utilization (percentage of request) above target" in said
+    cluster.kubectl("delete", "hpa", "busy")
     cluster.kubectl("delete", "deployment", "busy", "--wait=false")
