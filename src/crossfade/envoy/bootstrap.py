@@ -116,11 +116,7 @@ def bootstrap(
         **({"typed_dns_resolver_config": _resolver(name_servers)} if name_servers else {}),
         "stats_config": _statistics(stats_tags, keeps_all=keeps_all_statistics),
         **({} if keeps_all_statistics else {"deferred_stat_options": DEFERRED}),
-        "dynamic_resources": {
-            "ads_config": _ads_config(),
-            "lds_config": _over_ads(),
-            "cds_config": _over_ads(),
-        },
+        "dynamic_resources": {"ads_config": _ads_config(), "lds_config": _over_ads(), "cds_config": _over_ads()},
         "static_resources": {
             "clusters": [
                 _ads_cluster(ads),

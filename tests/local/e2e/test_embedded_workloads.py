@@ -146,10 +146,10 @@ def test_jobs_by_index_and_by_the_clock(cluster: EmbeddedCluster) -> None:
 
 def test_a_pod_has_a_deadline_hooks_and_somebody_who_looks_in(cluster: EmbeddedCluster) -> None:
     hook = {
-        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "until [ -e /work/go ]; do sleep 0.1; done"]}}}
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "until [ -e /room/go ]; do sleep 0.1; done"]}}}
     }
     volume = {"volumes": [{"name": "work", "emptyDir": {}}]}
-    mounts = {"volumeMounts": [{"name": "work", "mountPath": "/work"}]}
+    mounts = {"volumeMounts": [{"name": "work", "mountPath": "/room"}]}
     apply(
         cluster,
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "late"}, "spec": {
@@ -170,7 +170,7 @@ def test_a_pod_has_a_deadline_hooks_and_somebody_who_looks_in(cluster: EmbeddedC
         )
     )
     assert columns(cluster, "pod", "slow")[0][1:3] == ["0/1", "ContainerCreating"]
-    cluster.kubectl("exec", "slow", "--", "touch", "/work/go")
+    cluster.kubectl("exec", "slow", "--", "touch", "/room/go")
     cluster.kubectl("wait", "--for=condition=Ready", "pod/slow", f"--timeout={SOON_S:g}s")
     # Nothing is said before kubectl is attached, so nothing is missed.
     said = ("--", "sh", "-c", "read go; hostname")
