@@ -11,9 +11,9 @@ from crossfade_local.apiserver.security.pod_security.policy import PRIVILEGED, P
 from crossfade_local.apiserver.security.pod_security.standards import details, reasons, violations
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.validation.errors import invalid
-from crossfade_local.apiserver.values.fields import at, mapping, objects, text
 from crossfade_local.apiserver.wire.status import forbidden
 from crossfade_local.apiserver.writing.objects import invalid_object
+from crossfade_local.values.fields import at, mapping, objects, text
 
 _NAMESPACES: Final = "/namespaces"
 _PODS: Final = "/pods"

@@ -16,8 +16,8 @@ from crossfade_local.apiserver.apply.prune import prune
 from crossfade_local.apiserver.apply.typed import Comparison, TypedError, compare, field_set
 from crossfade_local.apiserver.apply.zero_values import filled_in, zero_object
 from crossfade_local.apiserver.types.schema import SchemaNode
-from crossfade_local.apiserver.values.fields import mapping, text
 from crossfade_local.apiserver.values.gotext import to_json
+from crossfade_local.values.fields import mapping, text
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _BEFORE_FIRST_APPLY: Final = "before-first-apply"

@@ -7,8 +7,8 @@ import json
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import mapping, objects, text
 from crossfade_local.apiserver.values.gotext import to_json
+from crossfade_local.values.fields import mapping, objects, text
 
 _PREFIX: Final = "autoscaling.alpha.kubernetes.io/"
 _METRICS, _BEHAVIOR, _CONDITIONS, _CURRENT = (

@@ -6,7 +6,7 @@ In v1beta1 schema, subresources and columns may stand at the top for all version
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import at, mapping, objects, text
+from crossfade_local.values.fields import at, mapping, objects, text
 
 _KEEP_UNKNOWN: Final = "x-kubernetes-preserve-unknown-fields"
 _SHARED: Final = ("subresources", "additionalPrinterColumns", "selectableFields")

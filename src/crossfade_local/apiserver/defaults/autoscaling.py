@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.workloads import fill
-from crossfade_local.apiserver.values.fields import mapping, objects, sequence
 from crossfade_local.quantity import QuantityError, canonical
+from crossfade_local.values.fields import mapping, objects, sequence
 
 _CPU_TARGET: Final = {
     "type": "Resource",

@@ -11,7 +11,7 @@ from crossfade_local.apiserver.defaults.limits import default_limit_range
 from crossfade_local.apiserver.defaults.pod import default_pod, default_template
 from crossfade_local.apiserver.defaults.service import default_service
 from crossfade_local.apiserver.defaults.workloads import fill
-from crossfade_local.apiserver.values.fields import mapping, objects, sequence, text
+from crossfade_local.values.fields import mapping, objects, sequence, text
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HTTPS: Final = 443

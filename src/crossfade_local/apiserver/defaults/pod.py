@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import flag, mapping, objects, text
 from crossfade_local.quantity import QuantityError, canonical, parse
+from crossfade_local.values.fields import flag, mapping, objects, text
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE_NUMBERS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}

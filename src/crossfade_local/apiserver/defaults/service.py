@@ -3,7 +3,7 @@
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import mapping, objects, sequence, text
+from crossfade_local.values.fields import mapping, objects, sequence, text
 
 _AFFINITY_SECONDS: Final = 10800
 _INTERNAL: Final = ("ClusterIP", "NodePort", "LoadBalancer")

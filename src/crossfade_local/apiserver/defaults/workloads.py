@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.pod import default_template
-from crossfade_local.apiserver.values.fields import mapping, objects, text
+from crossfade_local.values.fields import mapping, objects, text
 
 _QUARTER: Final = "25%"
 _CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"

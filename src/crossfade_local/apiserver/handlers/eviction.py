@@ -9,12 +9,12 @@ from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
-from crossfade_local.apiserver.values.fields import mapping, number, objects, text
 from crossfade_local.apiserver.wire import decoding
 from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import StatusError, bad_request, forbidden
 from crossfade_local.apiserver.writing import strategies, writes
+from crossfade_local.values.fields import mapping, number, objects, text
 
 _BUCKET: Final = "policy/poddisruptionbudgets"
 _TRIES: Final = 10

@@ -7,9 +7,9 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import NONE, UNSET, name_of
 from crossfade_local.apiserver.printers.durations import age, human_duration, since
-from crossfade_local.apiserver.values.fields import at, flag, mapping, number, objects, sequence, text
 from crossfade_local.pod_resources import amount
 from crossfade_local.quantity import canonical
+from crossfade_local.values.fields import at, flag, mapping, number, objects, sequence, text
 
 _UNKNOWN: Final = "<unknown>"
 _ROLE_PREFIX: Final = "node-role.kubernetes.io/"

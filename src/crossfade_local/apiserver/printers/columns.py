@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
-from crossfade_local.apiserver.values.fields import objects, text
+from crossfade_local.values.fields import objects, text
 
 NONE: Final = "<none>"
 UNSET: Final = "<unset>"

@@ -7,8 +7,8 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import AGE, NAME, Column, Printer, name_of
 from crossfade_local.apiserver.printers.durations import parse_time, since
 from crossfade_local.apiserver.printers.jsonpath import JsonPathError, find
-from crossfade_local.apiserver.values.fields import number, text
 from crossfade_local.apiserver.values.gotext import plain, to_json
+from crossfade_local.values.fields import number, text
 
 _DEFAULT = ({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": AGE.description},)
 

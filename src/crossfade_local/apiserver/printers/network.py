@@ -6,7 +6,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import NONE, UNSET, join_some, label_text, name_of, selector_text
 from crossfade_local.apiserver.printers.durations import age
-from crossfade_local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_local.values.fields import mapping, number, objects, sequence, text
 
 _SHOWN_HOSTS: Final = 3
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.printers.columns import NONE, name_of
 from crossfade_local.apiserver.printers.durations import age, parse_time, since
-from crossfade_local.apiserver.values.fields import flag, mapping, number, objects, text
+from crossfade_local.values.fields import flag, mapping, number, objects, text
 
 _TERMINAL: Final = ("Succeeded", "Failed")
 _DONE: Final = {

@@ -13,7 +13,7 @@ from crossfade_local.apiserver.printers.columns import (
     selector_text,
 )
 from crossfade_local.apiserver.printers.durations import age, human_duration, parse_time, since
-from crossfade_local.apiserver.values.fields import at, mapping, number, objects, sequence, text
+from crossfade_local.values.fields import at, mapping, number, objects, sequence, text
 
 _UNKNOWN = "<unknown>"
 

@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values import fields
 from crossfade_local.apiserver.values.gotext import quoted
+from crossfade_local.values import fields
 
 _COMMON: Final = ("metadata.name", "metadata.namespace")
 _INVOLVED: Final = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.field_selectors import FieldSelector, SelectorError
 from crossfade_local.apiserver.validation import names
-from crossfade_local.apiserver.values import fields
 from crossfade_local.apiserver.values.gotext import quoted
+from crossfade_local.values import fields
 
 __all__ = [
     "FieldSelector",

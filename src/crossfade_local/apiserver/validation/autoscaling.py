@@ -13,8 +13,8 @@ from crossfade_local.apiserver.validation.errors import (
     not_supported,
     required,
 )
-from crossfade_local.apiserver.values.fields import mapping, number, objects, text
 from crossfade_local.quantity import QuantityError, parse
+from crossfade_local.values.fields import mapping, number, objects, text
 
 _SOURCES: Final = {
     "Object": "object",

@@ -16,8 +16,8 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.metadata import immutable, validate_metadata_update
-from crossfade_local.apiserver.values.fields import mapping, objects, sequence, text
 from crossfade_local.certificate_requests import RequestError, parse_request
+from crossfade_local.values.fields import mapping, objects, sequence, text
 
 _SHORTEST_S: Final = 600
 _USAGES: Final = (

@@ -15,8 +15,8 @@ from crossfade_local.apiserver.validation.errors import (
 )
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.shapes import label_selector
-from crossfade_local.apiserver.values.fields import at, mapping, sequence, text
 from crossfade_local.quantity import QuantityError, parse
+from crossfade_local.values.fields import at, mapping, sequence, text
 
 _MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _VOLUME_MODES: Final = ("Block", "Filesystem")

@@ -19,8 +19,8 @@ from crossfade_local.apiserver.validation.errors import (
 from crossfade_local.apiserver.validation.probes import validate_lifecycle, validate_probes
 from crossfade_local.apiserver.validation.shapes import NEGATIVE
 from crossfade_local.apiserver.validation.volumes import relative_path
-from crossfade_local.apiserver.values.fields import at, flag, mapping, number, objects, text
 from crossfade_local.quantity import QuantityError, canonical, parse
+from crossfade_local.values.fields import at, flag, mapping, number, objects, text
 
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

@@ -11,8 +11,8 @@ from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, invalid, not_supported, required
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.schemas import validate_schema
-from crossfade_local.apiserver.values.fields import at, flag, mapping, objects, sequence, text
 from crossfade_local.apiserver.values.gotext import GoStruct
+from crossfade_local.values.fields import at, flag, mapping, objects, sequence, text
 
 _COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 _SCOPES: Final = ("Cluster", "Namespaced")

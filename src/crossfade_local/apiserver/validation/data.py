@@ -9,8 +9,8 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required, too_long
 from crossfade_local.apiserver.validation.metadata import immutable
-from crossfade_local.apiserver.values.fields import mapping, text
 from crossfade_local.apiserver.values.gojson import JsonError, parse
+from crossfade_local.values.fields import mapping, text
 
 _LIMIT: Final = 1024 * 1024
 _FROZEN: Final = "field is immutable when `immutable` is set"

@@ -17,7 +17,7 @@ from crossfade_local.apiserver.validation.errors import (
     too_many,
 )
 from crossfade_local.apiserver.validation.metadata import immutable, validate_labels
-from crossfade_local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_local.values.fields import mapping, number, objects, sequence, text
 
 _ADDRESS_TYPES: Final = ("FQDN", "IPv4", "IPv6")
 _MAX_ENDPOINTS, _MAX_PORTS, _MAX_ADDRESSES = 1000, 20_000, 100

@@ -6,7 +6,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required
-from crossfade_local.apiserver.values.fields import mapping, objects, text
+from crossfade_local.values.fields import mapping, objects, text
 
 _FIELD_PATHS: Final = (
     "metadata.name",

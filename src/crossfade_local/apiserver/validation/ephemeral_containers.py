@@ -14,7 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.metadata import validate_metadata_update
-from crossfade_local.apiserver.values.fields import mapping, objects, text
+from crossfade_local.values.fields import mapping, objects, text
 
 _NOT_FOR_THEM: Final = (
     "lifecycle", "livenessProbe", "ports", "readinessProbe", "resizePolicy", "resources", "restartPolicy",

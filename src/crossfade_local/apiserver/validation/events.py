@@ -6,7 +6,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, required
-from crossfade_local.apiserver.values.fields import mapping, number, text
+from crossfade_local.values.fields import mapping, number, text
 
 _OTHER_NAMESPACE: Final = "does not match event.namespace"
 _CLUSTER_NAMESPACES: Final = ("default", "kube-system")

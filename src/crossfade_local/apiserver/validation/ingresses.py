@@ -8,7 +8,7 @@ from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required, too_long
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.services import validate_load_balancer_ingress
-from crossfade_local.apiserver.values.fields import at, mapping, number, objects, sequence, text
+from crossfade_local.values.fields import at, mapping, number, objects, sequence, text
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 _PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")

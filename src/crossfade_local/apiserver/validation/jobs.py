@@ -14,7 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
 )
 from crossfade_local.apiserver.validation.pods import validate_template
 from crossfade_local.apiserver.validation.shapes import not_negative
-from crossfade_local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_local.values.fields import mapping, number, objects, sequence, text
 
 _MOST_INDEXES: Final = 100_000
 _MOST_RULES: Final = 20

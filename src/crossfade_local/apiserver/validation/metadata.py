@@ -15,8 +15,8 @@ from crossfade_local.apiserver.validation.errors import (
     too_long,
 )
 from crossfade_local.apiserver.validation.names import NameCheck
-from crossfade_local.apiserver.values.fields import mapping, objects, sequence, text
 from crossfade_local.apiserver.values.gotext import quoted
+from crossfade_local.values.fields import mapping, objects, sequence, text
 
 _ANNOTATIONS_LIMIT: Final = 256 * 1024
 _FIXED: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
 from crossfade_local.apiserver.validation.shapes import label_selector, port_number_or_name
-from crossfade_local.apiserver.values.fields import at, mapping, objects, sequence
+from crossfade_local.values.fields import at, mapping, objects, sequence
 
 _PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 _NO_CIDR: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"

@@ -12,7 +12,7 @@ from crossfade_local.apiserver.validation.errors import IMMUTABLE, FieldError, e
 from crossfade_local.apiserver.validation.metadata import validate_metadata_update
 from crossfade_local.apiserver.validation.pods import validate_pod_as_it_is
 from crossfade_local.apiserver.validation.scheduling import validate_added_tolerations
-from crossfade_local.apiserver.values.fields import mapping, objects, text
+from crossfade_local.values.fields import mapping, objects, text
 
 _CHANGEABLE: Final = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "

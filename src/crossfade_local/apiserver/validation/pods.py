@@ -22,7 +22,7 @@ from crossfade_local.apiserver.validation.scheduling import (
     validate_tolerations,
 )
 from crossfade_local.apiserver.validation.volumes import validate_volumes
-from crossfade_local.apiserver.values.fields import flag, mapping, number, objects, sequence, text
+from crossfade_local.values.fields import flag, mapping, number, objects, sequence, text
 
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 _DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")

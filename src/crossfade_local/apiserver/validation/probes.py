@@ -14,7 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.shapes import not_negative, port_number_or_name
-from crossfade_local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_local.values.fields import mapping, number, objects, sequence, text
 
 _NUMBERS: Final = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 

@@ -7,8 +7,8 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required
 from crossfade_local.apiserver.validation.shapes import label_selector
-from crossfade_local.apiserver.values.fields import at, mapping, objects, sequence, text
 from crossfade_local.apiserver.values.gotext import GoStruct
+from crossfade_local.values.fields import at, mapping, objects, sequence, text
 
 _GROUP: Final = "rbac.authorization.k8s.io"
 

@@ -15,7 +15,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.shapes import label_selector
-from crossfade_local.apiserver.values.fields import mapping, number, objects, sequence, text
+from crossfade_local.values.fields import mapping, number, objects, sequence, text
 
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
-from crossfade_local.apiserver.values.fields import flag, mapping, sequence, text
+from crossfade_local.values.fields import flag, mapping, sequence, text
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _LIST_TYPES: Final = ("atomic", "set", "map")

@@ -18,8 +18,8 @@ from crossfade_local.apiserver.validation.errors import (
 )
 from crossfade_local.apiserver.validation.metadata import validate_labels, validate_metadata, validate_metadata_update
 from crossfade_local.apiserver.validation.shapes import port_number_or_name
-from crossfade_local.apiserver.values.fields import at, mapping, number, objects, sequence, text
 from crossfade_local.apiserver.values.gotext import GoStruct
+from crossfade_local.values.fields import at, mapping, number, objects, sequence, text
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _WITH_ADDRESS: Final = ("ClusterIP", "NodePort", "LoadBalancer")

@@ -7,7 +7,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required
 from crossfade_local.apiserver.validation.metadata import validate_labels
-from crossfade_local.apiserver.values.fields import objects, sequence, text
+from crossfade_local.values.fields import objects, sequence, text
 
 NEGATIVE = "must be greater than or equal to 0"
 

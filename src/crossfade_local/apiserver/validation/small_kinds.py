@@ -18,8 +18,8 @@ from crossfade_local.apiserver.validation.shapes import (
     count_or_percent,
     label_selector,
 )
-from crossfade_local.apiserver.values.fields import at, mapping, number, text
 from crossfade_local.apiserver.values.gotext import GoStruct
+from crossfade_local.values.fields import at, mapping, number, text
 
 
 def validate_lease(obj: JsonObject) -> Iterator[FieldError]:

@@ -14,7 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
     not_supported,
     required,
 )
-from crossfade_local.apiserver.values.fields import objects, text
+from crossfade_local.values.fields import objects, text
 
 _HOST_PATH_TYPES: Final = (
     "",

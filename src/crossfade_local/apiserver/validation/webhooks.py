@@ -15,7 +15,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.shapes import label_selector
-from crossfade_local.apiserver.values.fields import at, mapping, objects, sequence, text
+from crossfade_local.values.fields import at, mapping, objects, sequence, text
 
 _OPERATIONS: Final = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _CHOICES: Final = {

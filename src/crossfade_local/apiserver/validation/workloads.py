@@ -25,9 +25,9 @@ from crossfade_local.apiserver.validation.shapes import (
     label_selector,
     not_negative,
 )
-from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
 from crossfade_local.apiserver.values.gotext import GoStruct
 from crossfade_local.cron import ScheduleError, parse_schedule, zone_of
+from crossfade_local.values.fields import at, mapping, number, objects, text
 
 _LONGEST_CRON_JOB: Final = 52
 _PLACEMENT: Final = ("affinity", "nodeSelector", "schedulingGates", "tolerations")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import at, mapping, number, objects, text
 from crossfade_local.apiserver.writing.pod_fields import unhonoured_fields
 from crossfade_local.apiserver.writing.unheeded import unheeded_security
+from crossfade_local.values.fields import at, mapping, number, objects, text
 
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 

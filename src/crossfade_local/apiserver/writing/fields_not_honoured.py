@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import at, text
 from crossfade_local.local_volumes import DRIVER
+from crossfade_local.values.fields import at, text
 
 _HOW: Final = "the embedded cluster does not honour {field}: {consequence}"
 _NO_VOLUME: Final = f"{DRIVER} makes no volume for such a claim"

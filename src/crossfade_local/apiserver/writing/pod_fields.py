@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import at, objects, text
+from crossfade_local.values.fields import at, objects, text
 
 _HOW: Final = "the embedded cluster does not honour it: {consequence}"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import at, flag, mapping, objects, sequence, text
+from crossfade_local.values.fields import at, flag, mapping, objects, sequence, text
 from crossfade_local.withheld import MACHINE_CAPABILITIES
 
 _NOT_DONE: Final = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade_local.apiserver.defaults import apply_defaults, drop_type_dependent_fields, initial_status
-from crossfade_local.apiserver.values.fields import at
+from crossfade_local.values.fields import at
 
 Kind = tuple[str, str, str]
 POD: Kind = ("", "v1", "Pod")

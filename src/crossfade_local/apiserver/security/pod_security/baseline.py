@@ -15,8 +15,8 @@ from crossfade_local.apiserver.security.pod_security.pod import (
     quote_all,
     setters_text,
 )
-from crossfade_local.apiserver.values.fields import at, flag, mapping, number, objects, sequence, text
 from crossfade_local.apiserver.values.gotext import quoted
+from crossfade_local.values.fields import at, flag, mapping, number, objects, sequence, text
 
 _APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 _SECCOMP_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"

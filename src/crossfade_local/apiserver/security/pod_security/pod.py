@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.values.fields import mapping, objects, text
 from crossfade_local.apiserver.values.gotext import quoted
+from crossfade_local.values.fields import mapping, objects, text
 
 _CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
 

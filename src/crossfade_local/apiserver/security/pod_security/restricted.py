@@ -14,7 +14,7 @@ from crossfade_local.apiserver.security.pod_security.pod import (
     quote_all,
     setters_text,
 )
-from crossfade_local.apiserver.values.fields import at, objects, sequence
+from crossfade_local.values.fields import at, objects, sequence
 
 _ALLOWED_VOLUMES: Final = frozenset(
     {
