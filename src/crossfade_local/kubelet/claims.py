@@ -10,7 +10,7 @@ from crossfade_kube.resources import NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.volumes import Place, VolumeError, find_on_machine
 from crossfade_local.local_volumes import DRIVER, LocalVolumes
-from crossfade_local.node_fit import REQUIRED, node_matches
+from crossfade_local.scheduling.selectors import REQUIRED, node_matches
 
 # A claim that waits for its first pod is bound within the first of these; what takes longer is told as an Event.
 _PATIENCE_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)

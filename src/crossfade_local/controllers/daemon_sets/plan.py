@@ -8,13 +8,8 @@ from typing import Final, NamedTuple
 from crossfade_kube.meta import JsonObject
 from crossfade_local.controllers.objects import controller_ref, is_being_deleted, name_of, namespace_of
 from crossfade_local.controllers.pods import available_in_s, is_finished
-from crossfade_local.node_fit import (
-    NO_EXECUTE,
-    NO_SCHEDULE,
-    REQUIRED,
-    node_matches,
-    untolerated,
-)
+from crossfade_local.scheduling.selectors import REQUIRED, node_matches
+from crossfade_local.scheduling.taints import NO_EXECUTE, NO_SCHEDULE, untolerated
 
 HASH_LABEL: Final = "controller-revision-hash"
 _NODE: Final = "node.kubernetes.io/"
