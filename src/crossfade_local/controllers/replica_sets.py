@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from crossfade_kube.client import Client
-from crossfade_kube.errors import ApiError, NotFound
+from crossfade_kube.errors import ApiError
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName
 from crossfade_kube.resources import POD, REPLICA_SET
@@ -22,13 +22,13 @@ from crossfade_local.controllers.objects import (
     is_being_deleted,
     name_of,
     namespace_of,
-    ref_of,
     selector_of,
     stamp,
     uid_of,
     with_condition,
     without_condition,
 )
+from crossfade_local.controllers.owned_pods import OwnedPods
 from crossfade_local.controllers.ownership import adopt_or_release, owners_concerned
 from crossfade_local.controllers.pods import available_in_s, deletion_order, is_active, is_finished, is_ready
 from crossfade_local.controllers.reconciler import Reconciler
@@ -55,10 +55,10 @@ class ReplicaSets:
     ) -> None:
         self.reconciler: Reconciler[NamespacedName] = Reconciler("replicaset", self._reconcile)
         self._client = client
-        self._events = events
         self._now = now
         self._sets = informers.of(REPLICA_SET)
         self._pods = informers.of(POD)
+        self._own = OwnedPods(client, self._pods, events)
         self._sets.on_change(self._on_set)
         self._pods.on_change(self._on_pod)
 
@@ -108,7 +108,8 @@ class ReplicaSets:
         batch = 1
         while count > 0:
             results = await asyncio.gather(
-                *(self._create_one(replica_set) for _ in range(min(batch, count))), return_exceptions=True
+                *(self._own.create(replica_set, _pod_of(replica_set)) for _ in range(min(batch, count))),
+                return_exceptions=True,
             )
             count -= batch
             batch *= 2
@@ -119,37 +120,14 @@ class ReplicaSets:
                     raise result
         return None
 
-    async def _create_one(self, replica_set: JsonObject) -> None:
-        try:
-            pod = await self._client.create(POD, _pod_of(replica_set))
-        except ApiError as exc:
-            # Nothing can be created in a namespace that is being deleted, and nothing needs to.
-            if not exc.has_cause("NamespaceTerminating"):
-                self._events.warning(ref_of(replica_set), "FailedCreate", f"Error creating: {exc.message}")
-            raise
-        self._pods.observe(pod)
-        self._events.normal(ref_of(replica_set), "SuccessfulCreate", f"Created pod: {name_of(pod)}")
-
     async def _delete(self, replica_set: JsonObject, pods: list[JsonObject]) -> Failure | None:
-        results = await asyncio.gather(*(self._delete_one(replica_set, pod) for pod in pods), return_exceptions=True)
+        results = await asyncio.gather(*(self._own.delete(replica_set, pod) for pod in pods), return_exceptions=True)
         for result in results:
             if isinstance(result, ApiError):
                 return Failure("FailedDelete", result)
             if isinstance(result, BaseException):
                 raise result
         return None
-
-    async def _delete_one(self, replica_set: JsonObject, pod: JsonObject) -> None:
-        try:
-            deleted = await self._client.delete(POD, name_of(pod), namespace=namespace_of(pod), uid=uid_of(pod))
-        except NotFound:
-            return
-        except ApiError as exc:
-            self._events.warning(ref_of(replica_set), "FailedDelete", f"Error deleting: {exc.message}")
-            raise
-        if deleted.get("kind") == "Pod" and is_being_deleted(deleted):
-            self._pods.observe(deleted)
-        self._events.normal(ref_of(replica_set), "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
 
     async def _write_status(
         self, replica_set: JsonObject, pods: list[JsonObject], failure: Failure | None

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crossfade_kube.client import Client
-from crossfade_kube.errors import ApiError, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName
 from crossfade_kube.resources import CONTROLLER_REVISION, DAEMON_SET, NODE, POD
@@ -20,8 +19,8 @@ from crossfade_local.controllers.objects import (
     parsed_time,
     ref_of,
     selector_of,
-    uid_of,
 )
+from crossfade_local.controllers.owned_pods import OwnedPods
 from crossfade_local.controllers.ownership import adopt_or_release, owners_concerned
 from crossfade_local.controllers.reconciler import Reconciler
 
@@ -45,6 +44,7 @@ class DaemonSets:
         self._now = now
         self._sets = informers.of(DAEMON_SET)
         self._pods = informers.of(POD)
+        self._own = OwnedPods(client, self._pods, events)
         self._nodes = informers.of(NODE)
         self._history = History(client, informers, hash_label=plan.HASH_LABEL)
         self._sets.on_change(self._on_set)
@@ -97,21 +97,11 @@ class DaemonSets:
     async def _act(self, daemon_set: JsonObject, steps: plan.Plan, code: str) -> float | None:
         """Returns when an ended pod may be replaced."""
         for node in steps.create:
-            await self._create(daemon_set, node, code)
+            await self._own.create(daemon_set, plan.new_pod(daemon_set, node, code))
         for pod in steps.delete:
-            await self._delete(daemon_set, pod)
+            await self._own.delete(daemon_set, pod)
         waits = [await self._replace(daemon_set, pod) for pod in steps.ended]
         return min((wait for wait in waits if wait is not None), default=None)
-
-    async def _create(self, daemon_set: JsonObject, node: str, code: str) -> None:
-        try:
-            pod = await self._client.create(POD, plan.new_pod(daemon_set, node, code))
-        except ApiError as exc:
-            if not exc.has_cause("NamespaceTerminating"):
-                self._events.warning(ref_of(daemon_set), "FailedCreate", f"Error creating: {exc.message}")
-            raise
-        self._pods.observe(pod)
-        self._events.normal(ref_of(daemon_set), "SuccessfulCreate", f"Created pod: {name_of(pod)}")
 
     async def _replace(self, daemon_set: JsonObject, pod: JsonObject) -> float | None:
         created = parsed_time(pod["metadata"].get("creationTimestamp"))
@@ -125,20 +115,8 @@ class DaemonSets:
         else:
             text = f"Found succeeded daemon pod {place}, will try to delete it"
             self._events.normal(ref_of(daemon_set), "SucceededDaemonPod", text)
-        await self._delete(daemon_set, pod)
+        await self._own.delete(daemon_set, pod)
         return None
-
-    async def _delete(self, daemon_set: JsonObject, pod: JsonObject) -> None:
-        try:
-            deleted = await self._client.delete(POD, name_of(pod), namespace=namespace_of(pod), uid=uid_of(pod))
-        except NotFound:
-            return
-        except ApiError as exc:
-            self._events.warning(ref_of(daemon_set), "FailedDelete", f"Error deleting: {exc.message}")
-            raise
-        if deleted.get("kind") == "Pod" and is_being_deleted(deleted):
-            self._pods.observe(deleted)
-        self._events.normal(ref_of(daemon_set), "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
 
     async def _report(
         self,
