@@ -41,15 +41,16 @@ def advised(maps: str) -> list[str]:
     return found
 
 
-async def until_advised(process: EnvoyProcess, wanted: str) -> list[str]:
+async def until_advised(process: EnvoyProcess, *wanted: str) -> list[str]:
+    """The program's mappings are advised before the allocator's, each in its own time."""
     seen: list[str] = []
 
-    async def is_there() -> bool:
+    async def are_there() -> bool:
         assert process.poll() is None
         seen[:] = advised(await asyncio.to_thread(Path(f"/proc/{process.pid}/smaps").read_text))
-        return wanted in seen
+        return set(wanted) <= set(seen)
 
-    await until(is_there)
+    await until(are_there)
     return seen
 
 
@@ -60,4 +61,4 @@ async def test_the_allocator_has_asked(tmp_path: Path) -> None:
 
 async def test_the_program_may_be_on_them_too(tmp_path: Path) -> None:
     with envoy(tmp_path, "all") as process:
-        assert "rw-p" in await until_advised(process, "r-xp")
+        await until_advised(process, "r-xp", "rw-p")
