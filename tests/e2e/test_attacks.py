@@ -13,7 +13,7 @@ import pytest
 
 from crossfade.demo.replay import wait_for_room
 from tests.support.cluster import EmbeddedCluster
-from tests.support.dj import ask, consumer, dj_behind_the_gateway, plugin, wait_for_status
+from tests.support.dj import ask, consumer, dj_behind_the_gateway, gateway_pods, plugin, wait_for_status
 from tests.support.dj import ingress as dj_ingress
 from tests.support.gateway import RunningGateway, ingress, running_gateway, service
 from tests.support.serving import serving
@@ -243,7 +243,8 @@ class TestMachine:
 
     @pytest.mark.parametrize("path", ["/config_dump", "/stats/../config_dump", "//config_dump", "/quitquitquit"])
     def test_admin_interface_is_not_for_other_pods(self, cluster: EmbeddedCluster, path: str) -> None:
-        address = cluster.kubectl("get", "pods", "-n", "kong", "-o", "jsonpath={.items[0].status.podIP}")
+        (pod,) = gateway_pods(cluster)
+        address = cluster.kubectl("get", "pod", pod, "-n", "kong", "-o", "jsonpath={.status.podIP}")
         ports = cluster.kubectl("exec", "-n", "kong", "deploy/kong-kong", "-c", "proxy", "--", "ss", "-Hltn")
         open_ports = {line.split()[3].rpartition(":")[2] for line in ports.splitlines()}
         assert {"9901", "9911"} <= open_ports

@@ -14,13 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import EmbeddedCluster, crossfade
-from tests.support.dj import SOON_S, ask, dj_behind_the_gateway, ingress, wait_for_status
+from tests.support.dj import READY_S, SOON_S, ask, dj_behind_the_gateway, gateway_pods, ingress, wait_for_status
 from tests.support.gateway import eventually
 from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
-
-READY_S = 40.0
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +26,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluste
     with dj_behind_the_gateway(tmp_path_factory.mktemp("killed")) as running:
         running.kubectl("apply", "-f", "-", stdin=ingress("open", host="open.test"))
         wait_for_status(running, 200, "/jazz", host="open.test")
+        eventually(lambda: not gateway_pods(running, ending=True), within_s=READY_S)
         yield running
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cluster import EmbeddedCluster
-from tests.support.dj import SOON_S, dj_behind_the_gateway, events_about
+from tests.support.dj import SOON_S, dj_behind_the_gateway, events_about, gateway_pods
 from tests.support.gateway import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
@@ -114,9 +114,9 @@ def test_a_custom_entity_says_why_it_is_not_there(cluster: EmbeddedCluster) -> N
 
 
 def test_the_pod_says_that_its_proxy_has_the_configuration(cluster: EmbeddedCluster) -> None:
-    (pod,) = cluster.kubectl("get", "pods", "-n", "kong", "-o", "name").split()
+    (pod,) = gateway_pods(cluster)
     text = "KongConfigurationSucceeded: successfully applied Kong configuration"
-    eventually(lambda: text in events_about(cluster, "Pod", pod.partition("/")[2], namespace="kong"), within_s=SOON_S)
+    eventually(lambda: text in events_about(cluster, "Pod", pod, namespace="kong"), within_s=SOON_S)
 
 
 def test_the_key_of_another_consumer_is_denied(cluster: EmbeddedCluster) -> None:

@@ -1,6 +1,7 @@
 """The DJ application in its mesh, with the gateway in front, as the walkthrough leaves it before any policy."""
 
 import http.client
+import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
 
 SOON_S = 15.0
+READY_S = 60.0
 _WITHOUT_POLICIES = CHAPTERS[:3]
 
 
@@ -34,6 +36,12 @@ def dj_behind_the_gateway(data_dir: Path, *options: str) -> Iterator[EmbeddedClu
                     outcome = session.run(step)
                     assert not outcome.failures, f"$ {step.command}\n{outcome.output}"
         yield cluster
+
+
+def gateway_pods(cluster: EmbeddedCluster, *, ending: bool = False) -> list[str]:
+    """Names of those that stay; or of the predecessor, which drains for some seconds."""
+    pods = json.loads(cluster.kubectl("get", "pods", "-n", "kong", "-o", "json"))["items"]
+    return [pod["metadata"]["name"] for pod in pods if ("deletionTimestamp" in pod["metadata"]) == ending]
 
 
 def ask(
