@@ -15,6 +15,7 @@ from crossfade_local.netlink import Netlink
 
 SERVICE_RANGE: Final = "10.96.0.0/16"
 API_ADDRESS: Final = "10.96.0.1"
+API_PORT: Final = 443
 DNS_ADDRESS: Final = "10.96.0.10"
 NODE_ADDRESS: Final = "10.244.0.1"
 POD_PREFIX: Final = "10.244"

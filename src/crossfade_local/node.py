@@ -1,401 +1,103 @@
-"""The node: network, API server, controllers, pods, Service addresses, DNS. Runs inside its own namespaces."""
+"""The node, inside its own namespaces: network and API server first, all else (`node_parts`) when it answers.
+
+The API server is started before what the rest needs is imported: both take about as long.
+"""
 
 import asyncio
-import contextlib
-import itertools
+import gc
+import importlib
 import logging
 import os
 import socket
 import sys
-from collections.abc import Coroutine
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
 
 import msgspec
-import yaml
 
-from crossfade_kube.client import Client
-from crossfade_kube.errors import KubeError
 from crossfade_kube.event_loop import new_event_loop
-from crossfade_kube.events import EventRecorder
-from crossfade_kube.kubeconfig import ClusterConfig, load_kubeconfig
 from crossfade_kube.logging import configure
-from crossfade_kube.meta import JsonObject, NamespacedName
-from crossfade_kube.reflector import Reflector
-from crossfade_kube.resources import (
-    CONFIG_MAP,
-    ENDPOINT_SLICE,
-    NAMESPACE,
-    NETWORK_POLICY,
-    POD,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-)
-from crossfade_local import catalogue, control, network
-from crossfade_local import namespaces as ns
-from crossfade_local.api_health import api_state
-from crossfade_local.certificate_requests import Authority
-from crossfade_local.data_dir import DataDir, read_json
-from crossfade_local.dns import DnsServer
-from crossfade_local.dns_forwarder import Forwarder
-from crossfade_local.egress import Egress, EgressUnavailableError
-from crossfade_local.host_exposure import HostExposure, wanted
-from crossfade_local.installer import Installer, InstallFailedError
+from crossfade_local import network
+from crossfade_local.data_dir import DataDir
 from crossfade_local.kept_api import KeptApiServer, UnusableStateError
-from crossfade_local.kubelet.agent import NODE_NAME, Agent
-from crossfade_local.kubelet.pod import Machine
-from crossfade_local.kubelet.rootfs import MachineView
-from crossfade_local.kubelet.server import serve_kubelet
-from crossfade_local.kubelet.usage import Meter
-from crossfade_local.load_balancer import LoadBalancer
-from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.netlink import Netlink
 from crossfade_local.node_settings import NodeSettings
-from crossfade_local.objects import ObjectIndex, SharedSink
-from crossfade_local.policy_keeper import PolicyKeeper
-from crossfade_local.relay import Listening
-from crossfade_local.service_proxy import ServiceProxy
-from crossfade_local.service_table import ServiceEntry, ServiceTable
+from crossfade_local.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
-_API_PORT: Final = 443
-_API_URL: Final = f"https://{network.API_ADDRESS}:{_API_PORT}"
 _ANSWER_S: Final = 5.0
-_STATUS_RETRY_S: Final = 5.0
-_ACCOUNT_TRIES: Final = 250
-_ACCOUNT_POLL_S: Final = 0.02
-_LOOPBACK: Final = "127.0.0.1"
-_CONTAINER_PATH: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_REST: Final = "crossfade_local.node_parts"
 
 
-class Uplink:
-    """The node's end of the channel to `up`."""
-
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Listening]] = {}
-        self._opening: dict[int, asyncio.Future[socket.socket]] = {}
-        self.stopped = asyncio.Event()
-
-    def start(self) -> None:
-        self._end.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._end.fileno(), self._receive)
-
-    def tell(self, op: str, text: str = "") -> None:
-        with contextlib.suppress(OSError):
-            control.send(self._end, {"op": op, "text": text})
-
-    async def beat(self) -> NoReturn:
-        """Until cancelled: tells `up` that this process is not stuck."""
-        while True:
-            self.tell("alive")
-            await asyncio.sleep(control.HEARTBEAT_S)
-
-    async def open_port(self, port: int, *, exactly: bool = False) -> Listening:
-        """A listener on the machine's 127.0.0.1, on another port if need be. Raises OSError."""
-        number = next(self._numbers)
-        answer: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        control.send(self._end, {"op": "listen", "id": number, "port": port, "exactly": exactly})
-        return await answer
-
-    async def open_socket(self, kind: socket.SocketKind) -> socket.socket:
-        """An unconnected one of the machine's network. Raises OSError."""
-        number = next(self._numbers)
-        answer: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
-        control.send(self._end, {"op": "socket", "id": number, "kind": "tcp" if kind == socket.SOCK_STREAM else "udp"})
-        self._opening[number] = answer
-        return await answer
-
-    def _receive(self) -> None:
-        try:
-            received = control.receive(self._end)
-        except BlockingIOError:
-            return
-        if received is None:
-            # `up` is gone: with this process, the whole cluster ends.
-            os._exit(1)
-        message, descriptor = received
-        if message["op"] == "stop":
-            self.stopped.set()
-        elif message["op"] == "socket":
-            self._settle(self._opening.pop(message["id"]), descriptor, message)
-        elif message["op"] == "listening":
-            waiting = self._waiting.pop(message["id"])
-            if descriptor is None:
-                waiting.set_exception(OSError(message["error"]))
-            else:
-                waiting.set_result(Listening(socket.socket(fileno=descriptor), message["port"]))
-
-    @staticmethod
-    def _settle(waiting: asyncio.Future[socket.socket], descriptor: int | None, message: JsonObject) -> None:
-        """Who waited may have given up."""
-        opened = None if descriptor is None else socket.socket(fileno=descriptor)
-        if waiting.done():
-            if opened:
-                opened.close()
-        elif opened:
-            waiting.set_result(opened)
-        else:
-            waiting.set_exception(OSError(message["error"]))
-
-
-class Node:
-    def __init__(self, settings: NodeSettings) -> None:
-        self._settings = settings
-        self._directory = DataDir(Path(settings.data_dir))
-        self._uplink = Uplink(socket.socket(fileno=settings.control_descriptor))
-        self._volumes = LocalVolumes(self._directory.volumes)
-        self._links = Netlink()
-        self._proxy = ServiceProxy(on_change=self._services_changed)
-        self._balancer = self._make_balancer()
-        self._exposure: HostExposure
-        self._policies = PolicyKeeper()
-        self._client: Client
-        self._ready = False
-
-    def _services_changed(self, table: ServiceTable) -> None:
-        self._balancer.update(table)
-        self._exposure.update(wanted(table, self._proxy.pods))
-
-    async def run(self) -> None:
-        """Until `up` asks for the end."""
-        self._uplink.start()
-        beating = asyncio.create_task(self._uplink.beat(), name="heartbeat")
-        network.prepare_node(self._links)
-        view = self._make_view()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._end_when_asked())
-            await self._start_api(tasks)
-            async with Client(self._config(), user_agent="crossfade-node") as client:
-                self._client = client
-                await self._start_parts(tasks, view)
-                await self._await_accounts()
-                await self._install()
-                await beating
-
-    async def _end_when_asked(self) -> None:
-        await self._uplink.stopped.wait()
-        # Process 1 ends with this one, and the kernel ends the rest. What was acknowledged is on disk.
-        os._exit(0)
-
-    async def _start_api(self, tasks: asyncio.TaskGroup) -> None:
-        server = KeptApiServer(
-            self._api_command(),
-            descriptors=[self._settings.api_descriptor],
-            ask=self._api_answers,
-            tell=lambda text: self._uplink.tell("problem", text),
-            log_file=self._directory.node_log,
-        )
-        tasks.create_task(self._keep_api(server), name="api server")
+async def run(settings: NodeSettings) -> None:
+    """Until `up` asks for the end."""
+    directory = DataDir(Path(settings.data_dir))
+    uplink = Uplink(socket.socket(fileno=settings.control_descriptor))
+    uplink.start()
+    links = Netlink()
+    network.prepare_node(links)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(uplink.beat(), name="heartbeat")
+        tasks.create_task(_end_when_asked(uplink))
+        server = _api_server(settings, directory, uplink)
+        tasks.create_task(_keep_api(server, uplink), name="api server")
+        await asyncio.to_thread(importlib.import_module, _REST)
         await server.answering.wait()
-        self._point_kubeconfig()
-        self._uplink.tell("progress", f"API server answers; kubeconfig: {self._directory.kubeconfig}")
+        # What has been imported stays: it need not be searched for garbage.
+        gc.freeze()
+        gc.enable()
+        from crossfade_local.node_parts import NodeParts
 
-    async def _keep_api(self, server: KeptApiServer) -> None:
-        try:
-            await server.run()
-        except UnusableStateError as error:
-            self._uplink.tell("fatal", str(error))
-            # Nothing of the cluster can go on without its state.
-            os._exit(1)
+        await NodeParts(settings, directory, uplink, links).run(tasks)
 
-    def _api_command(self) -> list[str]:
-        return [
-            sys.executable, "-m", "crossfade_local.apiserver",
-            "--data-dir", str(self._directory.root), "--fd", str(self._settings.api_descriptor),
-            "--listen", f"{network.API_ADDRESS}:{_API_PORT}", "--kubelet-socket", str(self._directory.kubelet_socket),
-            "--synchronous", self._settings.synchronous,
-        ]  # fmt: skip
 
-    def _api_answers(self) -> bool:
+async def _end_when_asked(uplink: Uplink) -> None:
+    await uplink.stopped.wait()
+    # Process 1 ends with this one, and the kernel ends the rest. What was acknowledged is on disk.
+    os._exit(0)
+
+
+def _api_server(settings: NodeSettings, directory: DataDir, uplink: Uplink) -> KeptApiServer:
+    def answers() -> bool:
         """A server that cannot write answers, too."""
-        authority = self._directory.authority
-        return api_state(_API_PORT, host=network.API_ADDRESS, authority=authority, within_s=_ANSWER_S) is not None
+        from crossfade_local.api_health import api_state
 
-    def _config(self) -> ClusterConfig:
-        return replace(load_kubeconfig(self._directory.kubeconfig), server=_API_URL)
+        authority = directory.authority
+        state = api_state(network.API_PORT, host=network.API_ADDRESS, authority=authority, within_s=_ANSWER_S)
+        return state is not None
 
-    def _point_kubeconfig(self) -> None:
-        """A former `up` may have had another port."""
-        port = socket.socket(fileno=os.dup(self._settings.api_descriptor)).getsockname()[1]
-        path = self._directory.kubeconfig
-        content: JsonObject = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        server = f"https://{_LOOPBACK}:{port}"
-        if content["clusters"][0]["cluster"]["server"] == server:
-            return
-        content["clusters"][0]["cluster"]["server"] = server
-        fresh = path.with_suffix(".tmp")
-        fresh.touch(mode=0o600)
-        fresh.write_text(yaml.safe_dump(content), encoding="utf-8")
-        fresh.replace(path)
+    command = [
+        sys.executable, "-m", "crossfade_local.apiserver",
+        "--data-dir", str(directory.root), "--fd", str(settings.api_descriptor),
+        "--listen", f"{network.API_ADDRESS}:{network.API_PORT}", "--kubelet-socket", str(directory.kubelet_socket),
+        "--synchronous", settings.synchronous,
+    ]  # fmt: skip
+    return KeptApiServer(
+        command,
+        descriptors=[settings.api_descriptor],
+        ask=answers,
+        tell=lambda text: uplink.tell("problem", text),
+        log_file=directory.node_log,
+    )
 
-    def _make_view(self) -> MachineView:
-        source = Path(__file__).parents[1]
-        exposed = {Path(sys.base_prefix), Path(sys.prefix), source} | catalogue.paths_named(self._catalogue().images)
-        return MachineView(
-            self._directory.mounts,
-            exposed=sorted(exposed),
-            hidden=self._directory.root,
-            sockets=self._settings.sockets_descriptor,
-        )
 
-    def _catalogue(self) -> catalogue.Catalogue:
-        user_file = Path(self._settings.images) if self._settings.images else None
-        built_in = read_json(self._directory.built_in_images).get("items") or ()
-        return catalogue.Catalogue(user_file, msgspec.convert(built_in, tuple[catalogue.Image, ...]))
-
-    async def _start_parts(self, tasks: asyncio.TaskGroup, view: MachineView) -> None:
-        def start(name: str, part: Coroutine[Any, Any, None]) -> None:
-            # What a part raises is a bug: it ends the node, is logged, and `up` starts the node again.
-            tasks.create_task(part, name=name)
-
-        recorder = EventRecorder(self._client, "kubelet", instance="crossfade")
-        agent = Agent(self._machine(view, recorder), tasks=tasks)
-        self._exposure = HostExposure(open_exactly=partial(self._uplink.open_port, exactly=True), warn=recorder.warning)
-        start("events", recorder.run())
-        start("node", agent.keep_node())
-        start("controllers", self._run_controllers())
-        start("service proxy", self._proxy.run())
-        start("load balancer", self._balancer.run())
-        start("host ports", self._exposure.run())
-        start("network policies", self._policies.run())
-        if self._settings.egress:
-            start("egress", self._let_out())
-        start("dns", DnsServer(self._proxy.current, await self._forwarder()).serve(network.DNS_ADDRESS))
-        meter = Meter(agent)
-        start("usage", meter.run())
-        start("kubelet server", serve_kubelet(agent, meter, self._directory.kubelet_socket))
-        for resource, sink in (
-            (SERVICE, self._proxy.services),
-            (ENDPOINT_SLICE, self._proxy.slices),
-            (NAMESPACE, self._policies.namespaces),
-            (NETWORK_POLICY, self._policies.policies),
-            (POD, SharedSink(self._policies.pods, self._proxy.pods, agent)),
-            (CONFIG_MAP, ObjectIndex(lambda key: agent.data_changed("configMap", key))),
-            (SECRET, ObjectIndex(lambda key: agent.data_changed("secret", key))),
-        ):
-            start(f"reflect {resource.plural}", Reflector(self._client, resource, sink).run())
-
-    async def _run_controllers(self) -> None:
-        from crossfade_local.controllers.run import run_controllers
-
-        authority = Authority(self._directory.authority.parent)
-        await run_controllers(self._client, volumes=self._volumes, node=NODE_NAME, authority=authority)
-
-    async def _let_out(self) -> None:
-        try:
-            await Egress(self._uplink.open_socket).run(self._links)
-        except EgressUnavailableError as error:
-            self._uplink.tell(
-                "progress", f"pods reach nothing outside of the cluster: this kernel cannot do it ({error})"
-            )
-
-    def _machine(self, view: MachineView, recorder: EventRecorder) -> Machine:
-        path = os.pathsep.join([str(Path(sys.prefix, "bin")), *_CONTAINER_PATH])
-        return Machine(
-            client=self._client,
-            recorder=recorder,
-            view=view,
-            catalogue=self._catalogue(),
-            links=self._links,
-            node_namespace=ns.open_own("net"),
-            addresses=network.AddressPool(),
-            directory=self._directory.root,
-            volumes=self._volumes,
-            many_users=self._settings.many_users,
-            isolate=self._policies.isolate,
-            capacity=self._settings.capacity,
-            base_env={
-                "PATH": path,
-                "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,
-                "KUBERNETES_SERVICE_PORT": "443",
-                "KUBERNETES_SERVICE_PORT_HTTPS": "443",
-                "KUBERNETES_PORT": f"tcp://{network.API_ADDRESS}:443",
-                **({} if self._settings.many_users else self._settings.shared_user_env),
-            },
-        )
-
-    async def _forwarder(self) -> Forwarder | None:
-        if self._settings.resolver_descriptor is None:
-            return None
-        resolver = socket.socket(fileno=self._settings.resolver_descriptor)
-        resolver.setblocking(False)
-        _, forwarder = await asyncio.get_running_loop().create_datagram_endpoint(Forwarder, sock=resolver)
-        return forwarder
-
-    def _make_balancer(self) -> LoadBalancer:
-        prepared = {}
-        for name, descriptor in self._settings.listeners.items():
-            listening = socket.socket(fileno=descriptor)
-            prepared[name] = Listening(listening, listening.getsockname()[1])
-        return LoadBalancer(prepared, open_port=self._uplink.open_port, publish=self._publish_address)
-
-    async def _publish_address(self, entry: ServiceEntry, ports: dict[int, int]) -> None:
-        ingress = {
-            "ip": _LOOPBACK,
-            "ports": [{"port": port, "protocol": "TCP"} for _, port in sorted(ports.items())],
-        }
-        with contextlib.suppress(KubeError):
-            await self._client.patch(
-                SERVICE, entry.key.name, {"status": {"loadBalancer": {"ingress": [ingress]}}},
-                namespace=entry.key.namespace, subresource="status",
-            )  # fmt: skip
-        self._write_status()
-
-    def _write_status(self) -> None:
-        addresses = [
-            {
-                "service": str(NamespacedName(*key)),
-                "ports": [{"port": port, "address": f"{_LOOPBACK}:{local}"} for port, local in sorted(ports.items())],
-            }
-            for key, ports in sorted(self._balancer.addresses.items())
-        ]
-        try:
-            self._directory.write_status({"ready": self._ready, "addresses": addresses})
-        except OSError as error:
-            # A full disk: nothing ends for a file that can be written later.
-            log.warning("node.status_not_written", extra={"fields": {"reason": error}})
-            asyncio.get_running_loop().call_later(_STATUS_RETRY_S, self._write_status)
-
-    async def _await_accounts(self) -> None:
-        """Until the default service account exists, pods are refused."""
-        for _ in range(_ACCOUNT_TRIES):
-            try:
-                await self._client.get(SERVICE_ACCOUNT, "default", namespace="default")
-            except KubeError:
-                await asyncio.sleep(_ACCOUNT_POLL_S)
-            else:
-                return
-
-    async def _install(self) -> None:
-        wanted = read_json(self._directory.install)
-        items = wanted.get("items") or []
-        if items:
-            self._uplink.tell("progress", f"applying {len(items)} objects of {wanted['name']}")
-            installer = Installer(self._client)
-            try:
-                await installer.apply(items)
-                await installer.wait_for_deployments(items, say=lambda text: self._uplink.tell("progress", text))
-            except InstallFailedError as error:
-                # The cluster stays up, so that the cause can be looked at.
-                self._uplink.tell("incomplete", str(error))
-                return
-        self._ready = True
-        self._write_status()
-        self._uplink.tell("ready")
+async def _keep_api(server: KeptApiServer, uplink: Uplink) -> None:
+    try:
+        await server.run()
+    except UnusableStateError as error:
+        uplink.tell("fatal", str(error))
+        # Nothing of the cluster can go on without its state.
+        os._exit(1)
 
 
 def main() -> None:
+    # Searched again and again for garbage, imports take a tenth longer.
+    gc.disable()
     configure()
     settings = msgspec.json.decode(sys.argv[1], type=NodeSettings)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(Node(settings).run())
+        runner.run(run(settings))
 
 
 if __name__ == "__main__":

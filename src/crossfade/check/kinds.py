@@ -14,7 +14,7 @@ from crossfade.compile.gateway.compiler import INPUT_KINDS
 from crossfade.compile.mesh.admit import MEMBER_KINDS
 from crossfade.gateway_files.reading import Problem, Reading, kong_problems, readable
 from crossfade.gateway_files.schemas import Schemas
-from crossfade.install.gateway import gateway_crd
+from crossfade.install.gateway_definitions import gateway_crd
 from crossfade.install.mesh import mesh_crds
 from crossfade_kube.core import Namespace
 from crossfade_kube.meta import JsonObject, ObjectRef, Resource

@@ -1,6 +1,7 @@
 """`crossfade gateway`: the gateway alone on a directory of manifests."""
 
 import argparse
+import gc
 import ipaddress
 import os
 import secrets
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from crossfade.gateway_files.telling import Message
+    from crossfade.gateway_files.message import Message
     from crossfade.kong_conf.reading import Reading
 
 # Where nothing says where to listen.
@@ -83,13 +84,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Searched again and again for garbage, imports take a tenth longer; nothing of them becomes any.
+    gc.disable()
     from crossfade.certs.authorities import system_authorities
     from crossfade.certs.default_certificate import admin_certificate, client_certificate, default_certificate
     from crossfade.compile.diagnostics import Severity
     from crossfade.compile.gateway.settings import CompileSettings, Environment
-    from crossfade.gateway_files.loop import SELF
+    from crossfade.gateway_files.message import SELF, Message
     from crossfade.gateway_files.run import FilesSettings, run_gateway_files
-    from crossfade.gateway_files.telling import Message
     from crossfade.kong_conf.files import check_authorities, with_files_read
     from crossfade_kube.logging import configure
 

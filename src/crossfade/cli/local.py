@@ -164,7 +164,7 @@ def _gateway_urls(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def _product_manifests() -> tuple[dict[str, Any], ...]:
-    from crossfade.install.gateway import gateway_api_crds, gateway_crds
+    from crossfade.install.gateway_definitions import gateway_api_crds, gateway_crds
     from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
 
     return (*mesh_manifests(MeshInstallSettings()), *gateway_crds(), *gateway_api_crds())

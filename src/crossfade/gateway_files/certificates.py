@@ -8,7 +8,7 @@ from crossfade.acme.folder_store import FolderStore, read_folder
 from crossfade.acme.store import StoreError
 from crossfade.compile.diagnostics import Severity
 from crossfade.gateway_files.loop import FilesLoop
-from crossfade.gateway_files.telling import Message
+from crossfade.gateway_files.message import Message
 from crossfade_kube.logging import EventLog
 from crossfade_kube.tasks import SupervisedTasks
 

@@ -10,7 +10,8 @@ from crossfade.acme.demands import Demands
 from crossfade.acme.news import News
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.compiler import CompiledGateway
-from crossfade.gateway_files.telling import Message, Telling
+from crossfade.gateway_files.message import SELF, Message
+from crossfade.gateway_files.telling import Telling
 from crossfade.gateway_files.watch import FolderWatch
 from crossfade.gateway_files.work import Outcome, Work
 from crossfade.xds.gateway import PROXY, GatewayPublication
@@ -18,7 +19,6 @@ from crossfade.xds.inquiry import Finding
 from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import ObjectRef
 
-SELF: Final = "crossfade gateway"
 # So many objects are named in the line that says that a change is live.
 _NAMED: Final = 3
 

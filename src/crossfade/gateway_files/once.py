@@ -7,7 +7,7 @@ from crossfade.gateway_files.facts import Fact, facts_of
 from crossfade.gateway_files.reading import gateway_reading
 from crossfade.gateway_files.schemas import Schemas
 from crossfade.gateway_files.source import FileSource
-from crossfade.install.gateway import gateway_crd
+from crossfade.install.gateway_definitions import gateway_crd
 
 
 def compiled_files(files: Files, settings: CompileSettings) -> tuple[CompiledGateway, list[Fact]]:

@@ -1,23 +1,14 @@
 """What to tell people about a state: each thing once, and again when it is in order again."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from crossfade.compile.diagnostics import Diagnostic, Severity
 from crossfade.gateway_files.facts import Fact, Subject, facts_of, line_of
 from crossfade.gateway_files.lines import Lines
+from crossfade.gateway_files.message import Message
 from crossfade.gateway_files.source import FileState
 from crossfade.gateway_files.uses import Place, Use
 from crossfade_kube.meta import ObjectRef
-
-
-class Message(NamedTuple):
-    """One fact; `where` is a file and line, or a part of the gateway. Without severity it is information."""
-
-    where: str
-    text: str
-    severity: Severity | None = None
-    hint: str = ""
 
 
 class Telling:

@@ -1,15 +1,10 @@
-"""The manifests of one gateway, with names, labels and ports as Kong's chart 1.11 gives them; the Kong kinds' CRDs."""
+"""The manifests of one gateway, with names, labels and ports as Kong's chart 1.11 gives them."""
 
-import json
-from importlib.resources import files
 from typing import Final
 
-import yaml
 from msgspec import Struct
 
 from crossfade import __version__
-from crossfade.api.gateway_api.reference_grant import ReferenceGrant
-from crossfade.install.field_descriptions import add_descriptions
 from crossfade.install.gateway_chart.chart import GATEWAY_CHART
 from crossfade.install.gateway_chart.drain import DRAIN_S
 from crossfade.install.gateway_chart.names import (
@@ -21,9 +16,10 @@ from crossfade.install.gateway_chart.names import (
     WEBHOOK_NAME,
     WEBHOOK_SERVICE,
 )
+from crossfade.install.gateway_definitions import gateway_api_crds, gateway_crd, gateway_crds
 from crossfade.install.template.evaluate import Context, evaluate
 from crossfade.install.template.values import overlaid
-from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.meta import JsonObject
 
 __all__ = [
     "ACME_SECRETS",
@@ -105,28 +101,6 @@ class GatewayInstallSettings(Struct, frozen=True):
         return overlaid(own, self.values)
 
 
-def gateway_crds() -> list[JsonObject]:
-    """CustomResourceDefinitions of all Kong kinds, ordered by name."""
-    folder = files("crossfade.install").joinpath("kong")
-    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
-    return [add_descriptions(crd) for crd in _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])]
-
-
-def gateway_api_crds() -> list[JsonObject]:
-    """Of the Gateway API's kinds that the gateway reads: for clusters of our own. Others bring the API itself."""
-    return [crd for crd in (gateway_crd(ReferenceGrant.RESOURCE),) if crd is not None]
-
-
-def gateway_crd(kind: Resource) -> JsonObject | None:
-    """The CustomResourceDefinition of one kind that the gateway reads; None for built-in kinds and foreign ones."""
-    for folder in ("kong", "gateway_api"):
-        entry = files("crossfade.install").joinpath(folder, f"{kind.plural}.yaml")
-        if entry.is_file():
-            crd: JsonObject = yaml.safe_load(entry.read_text("utf-8"))
-            return add_descriptions(crd) if crd["spec"]["group"] == kind.group else None
-    return None
-
-
 def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
     """Everything but the CRDs and the namespace, in the order in which they should be applied.
 
@@ -138,8 +112,3 @@ def gateway_manifests(settings: GatewayInstallSettings) -> list[JsonObject]:
 def gateway_remarks(settings: GatewayInstallSettings) -> list[str]:
     """On values that have no effect."""
     return GATEWAY_CHART.without_effect(settings.context())
-
-
-def _unshared(objects: list[JsonObject]) -> list[JsonObject]:
-    """Parts that objects share would be printed as YAML anchors."""
-    return [json.loads(json.dumps(item)) for item in objects]

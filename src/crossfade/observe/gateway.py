@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from crossfade.compile.gateway.compiler import CompiledGateway
 from crossfade.compile.gateway.state import KongRoute, KongService
-from crossfade.explain.explainer import Explainer
 from crossfade.explain.origins import kong_of
-from crossfade.observe.pages import RecordPages
 from crossfade.observe.rates import Rates
 from crossfade.observe.record import Record, Wanted
 from crossfade.observe.records import Records
 from crossfade.observe.replay import Hop, gateway_hop, objects_of
 from crossfade.xds.publisher import Publisher
+
+if TYPE_CHECKING:
+    # A gateway answers requests before anybody asks for pages.
+    from crossfade.explain.explainer import Explainer
+    from crossfade.observe.pages import RecordPages
 
 NODE = "gateway"
 
@@ -41,7 +45,9 @@ class GatewayRecords:
         self.records = Records(node_of=lambda _: node, complete=self._named)
         self.rates = Rates(publisher)
 
-    def pages(self) -> RecordPages:
+    def pages(self) -> "RecordPages":
+        from crossfade.observe.pages import RecordPages
+
         return RecordPages(self.records, self.rates, replay=self._replayed, proxies_of=self._proxies_of)
 
     def _proxies_of(self, wanted: Wanted) -> Collection[str] | None:
@@ -68,6 +74,8 @@ class GatewayRecords:
 
     def _hops(self, records: Sequence[Record], latest: CompiledGateway) -> list[Hop]:
         if self._explained is not latest or self._explainer is None:
+            from crossfade.explain.explainer import Explainer
+
             self._explained, self._explainer = latest, Explainer(latest)
         hops = (gateway_hop(record, self._explainer) for record in records)
         return [replace(hop, places=self._places(hop)) for hop in hops]

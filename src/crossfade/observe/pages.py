@@ -5,6 +5,7 @@ gives those with an id.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -162,13 +163,15 @@ async def _write(response: web.StreamResponse, line: TapLine) -> None:
 
 
 @asynccontextmanager
-async def served(pages: RecordPages, *, socket: str = "", address: tuple[str, int] = ("", 0)) -> AsyncIterator[None]:
-    """At the path of a socket, or at host and port. Raises OSError."""
+async def served(
+    pages: RecordPages, *, listening: socket.socket | None = None, address: tuple[str, int] = ("", 0)
+) -> AsyncIterator[None]:
+    """On a socket that listens, or at host and port. Raises OSError."""
     # Whoever goes away stops watching at once, and nobody who watches keeps this process from its end.
     runner = web.AppRunner(pages.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_ENDS_WITHIN_S)
     await runner.setup()
     try:
-        site = web.UnixSite(runner, socket) if socket else web.TCPSite(runner, *address)
+        site = web.SockSite(runner, listening) if listening else web.TCPSite(runner, *address)
         await site.start()
         yield
     finally:

@@ -5,12 +5,11 @@ in no record, so a route that asks for one may be found by its id only.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crossfade.explain.explainer import Explainer
 from crossfade.explain.model import (
     CallExplanation,
     Decided,
@@ -21,6 +20,9 @@ from crossfade.explain.model import (
 )
 from crossfade.explain.request import BadRequest, question_of
 from crossfade.observe.record import Record
+
+if TYPE_CHECKING:
+    from crossfade.explain.explainer import Explainer
 
 _CHANGED: Final = "the route is no longer there: the configuration has changed since"
 _OTHER: Final = "by the path alone {0} would take it: a header decided, or the configuration has changed since"
@@ -50,7 +52,7 @@ class Hop(Struct, frozen=True):
     places: Mapping[str, str] = {}
 
 
-def gateway_hop(record: Record, explainer: Explainer) -> Hop:
+def gateway_hop(record: Record, explainer: "Explainer") -> Hop:
     host = record.host or "localhost"
     try:
         question = question_of(record.method, f"{record.scheme}://{host}{record.path}", client=record.client)

@@ -9,8 +9,9 @@ import grpc.aio
 
 from crossfade.envoy.names import TOLD_SETTINGS, TRIAL_LISTENER
 from crossfade.envoy.proto import core_v3, discovery_v3
-from crossfade.xds.auth import Authenticate, NotAuthenticatedError, is_private_address, metadata_of
+from crossfade.xds.auth import Authenticate, NotAuthenticatedError, metadata_of
 from crossfade.xds.load_reports import LoadReports
+from crossfade.xds.port import AdsPort, open_port
 from crossfade.xds.proven import Proven
 from crossfade.xds.publisher import PeerRefusedError, Publisher, Subscription
 from crossfade.xds.records import Receive, records_handlers
@@ -20,17 +21,6 @@ SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 SECRETS_SERVICE: Final = "envoy.service.secret.v3.SecretDiscoveryService"
 # How long listeners and routes wait for clusters that warm slowly.
 HOLD_S: Final = 2.0
-OPTIONS: Final = (
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", -1),
-    # A proxy that died without a word is noticed, and middle boxes do not close a quiet stream.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.so_reuseport", 0),
-)
 
 log = logging.getLogger("crossfade.xds")
 
@@ -58,17 +48,33 @@ class AdsServer:
         serves_secrets: bool = False,
         load_reports: LoadReports | None = None,
     ) -> "AdsServer":
-        """`receive` gets what proxies tell of requests.
+        """As `start_on` with a port that it opens; raises what `open_port` raises."""
+        return await cls.start_on(
+            open_port(address, credentials),
+            publisher=publisher,
+            authenticate=authenticate,
+            receive=receive,
+            serves_secrets=serves_secrets,
+            load_reports=load_reports,
+        )
 
-        `address` is `host:port` (port 0: any) or `unix:/path`. `OSError` if it is taken.
+    @classmethod
+    async def start_on(
+        cls,
+        port: AdsPort,
+        *,
+        publisher: Publisher,
+        authenticate: Authenticate,
+        receive: Receive | None = None,
+        serves_secrets: bool = False,
+        load_reports: LoadReports | None = None,
+    ) -> "AdsServer":
+        """`receive` gets what proxies tell of requests.
 
         With `serves_secrets` proxies that have all else from another server may ask for their secrets (SDS).
         `load_reports` are asked for by streams of proxies whose ADS streams are open here.
-        Without `credentials` only an address that nobody else can reach is accepted (`ValueError`).
         """
-        if credentials is None and not is_private_address(address):
-            raise ValueError(f"{address}: an ADS server without TLS may only listen on loopback or a unix socket")
-        server, stopping, proven = grpc.aio.server(options=OPTIONS), asyncio.Event(), Proven()
+        server, stopping, proven = port.server, asyncio.Event(), Proven()
         server.add_generic_rpc_handlers((_handlers(publisher, authenticate, stopping, proven),))
         if receive is not None:
             server.add_generic_rpc_handlers((records_handlers(receive, authenticate),))
@@ -77,12 +83,8 @@ class AdsServer:
             server.add_generic_rpc_handlers((handlers,))
         if load_reports is not None:
             server.add_generic_rpc_handlers((load_reports.handlers(proven),))
-        try:
-            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}") from error
         await server.start()
-        return cls(server, port, stopping, load_reports)
+        return cls(server, port.number, stopping, load_reports)
 
     async def stop(self, grace_s: float = 1) -> None:
         """Ends all streams in order. Proxies keep their configuration and reconnect by themselves."""

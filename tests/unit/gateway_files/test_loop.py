@@ -13,8 +13,8 @@ from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.gateway_files.loop import FilesLoop
+from crossfade.gateway_files.message import Message
 from crossfade.gateway_files.schemas import Schemas
-from crossfade.gateway_files.telling import Message
 from crossfade.gateway_files.work import Outcome, Work
 from crossfade.install.gateway import gateway_crd
 from crossfade.xds.gateway import PROXY

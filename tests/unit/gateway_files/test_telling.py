@@ -7,8 +7,9 @@ import pytest
 from crossfade.compile.diagnostics import Severity
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.gateway_files.message import Message
 from crossfade.gateway_files.schemas import Schemas
-from crossfade.gateway_files.telling import Message, Telling
+from crossfade.gateway_files.telling import Telling
 from crossfade.gateway_files.work import Work
 from crossfade.install.gateway import gateway_crd
 from tests.unit.gateway_files.manifests import INGRESS, PLUGIN, SERVICE
