@@ -33,7 +33,7 @@ class Installer:
     async def apply(self, items: Sequence[JsonObject]) -> None:
         """Server-side apply: a newer version updates what an older one left. Raises InstallFailedError.
 
-        What a release of Helm has taken over is left to it.
+        What a release of Helm has taken over is left to it; what is there as it should be needs no write.
         """
         for item in items:
             await self._apply_one(item)
@@ -43,9 +43,9 @@ class Installer:
         while True:
             try:
                 resource = await self._resource_of(item)
-                if await self._is_of_a_release(resource, item["metadata"]):
-                    return
-                await self._client.apply(resource, with_last_applied(item), field_manager=FIELD_MANAGER)
+                wanted, found = with_last_applied(item), await self._find(resource, item["metadata"])
+                if found is None or not (_is_of_a_release(found) or is_part(wanted, found)):
+                    await self._client.apply(resource, wanted, field_manager=FIELD_MANAGER)
             except KubeError as error:
                 # A kind just defined is not served yet, or a webhook of a former life does not answer yet.
                 passing = isinstance(error, NotFound) or not isinstance(error, ApiError) or error.code >= 500
@@ -55,12 +55,11 @@ class Installer:
             else:
                 return
 
-    async def _is_of_a_release(self, resource: Resource, metadata: JsonObject) -> bool:
+    async def _find(self, resource: Resource, metadata: JsonObject) -> JsonObject | None:
         try:
-            found = await self._client.get(resource, metadata["name"], namespace=metadata.get("namespace"))
+            return await self._client.get(resource, metadata["name"], namespace=metadata.get("namespace"))
         except NotFound:
-            return False
-        return RELEASE in (found["metadata"].get("annotations") or {})
+            return None
 
     async def _resource_of(self, item: JsonObject) -> Resource:
         """Raises NotFound while the kind is not served."""
@@ -117,6 +116,25 @@ def with_last_applied(item: JsonObject) -> JsonObject:
     written = orjson.dumps(whole, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
     annotations = {**metadata["annotations"], LAST_APPLIED: written.translate(_GO_ESCAPES)}
     return {**whole, "metadata": {**metadata, "annotations": annotations}}
+
+
+def is_part(wanted: object, found: object) -> bool:
+    """Whether all that is wanted is there: what a server adds by itself does not count."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            key in found and is_part(value, found[key]) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(wanted) == len(found)
+            and all(is_part(one, other) for one, other in zip(wanted, found, strict=True))
+        )
+    return type(wanted) is type(found) and wanted == found
+
+
+def _is_of_a_release(found: JsonObject) -> bool:
+    return RELEASE in (found["metadata"].get("annotations") or {})
 
 
 def _name(item: JsonObject) -> str:

@@ -252,6 +252,7 @@ class NodeParts:
                 return
 
     async def _install(self) -> None:
+        await self._uplink.has_installation.wait()
         wanted = read_json(self._directory.install)
         items = wanted.get("items") or []
         if items:

@@ -48,7 +48,8 @@ _MAX_LOG_BYTES: Final = 10 * 1024 * 1024
 
 
 class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`None` ports were not asked for. `install` is applied once the API answers; its Deployments belong to ready.
+    """`None` ports were not asked for. `install` makes, while the node starts, what is applied once the API
+    answers; its Deployments belong to ready.
 
     `egress`: pods reach what is outside. `images` is the user's catalogue, asked before `built_in_images`.
     `install_name` tells people what `install` is. `synchronous` is how durable a write is: normal, or full.
@@ -61,7 +62,7 @@ class UpSettings(msgspec.Struct, frozen=True, kw_only=True):
     https_port: int | None = None
     images: Path | None = None
     built_in_images: tuple[Image, ...] = ()
-    install: tuple[JsonObject, ...] = ()
+    install: Callable[[], Sequence[JsonObject]] = tuple
     install_name: str = ""
     synchronous: str = "normal"
     egress: bool = True
@@ -100,10 +101,16 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
 
 def _write_inputs(directory: DataDir, settings: UpSettings, state: JsonObject) -> None:
     """What the node and other commands read. Raises UnusableDirectoryError."""
-    try:
+    with _writing_named(directory):
         write_json(directory.built_in_images, {"items": msgspec.to_builtins(settings.built_in_images)})
-        write_json(directory.install, {"name": settings.install_name, "items": list(settings.install)})
         directory.write_state(state)
+
+
+@contextlib.contextmanager
+def _writing_named(directory: DataDir) -> Iterator[None]:
+    """Raises UnusableDirectoryError in place of OSError."""
+    try:
+        yield
     except OSError as error:
         problem = f"cannot write to the data directory {directory.root}: {error.strerror}; make that possible first"
         raise UnusableDirectoryError(problem) from error
@@ -161,6 +168,7 @@ class _Supervisor:
         self._stopping = False
         self._fatal = ""
         self._ever_ready = False
+        self._has_installation = False
         self._stuck = False
 
     def run(self) -> None:
@@ -213,6 +221,7 @@ class _Supervisor:
         try:
             with theirs, _open_log(self._directory.node_log) as log:
                 node = self._spawn(theirs, resolver, log.fileno())
+            self._hand_over_installation(ours)
             yield ours
         finally:
             ours.close()
@@ -252,6 +261,17 @@ class _Supervisor:
             start_new_session=True,
             preexec_fn=preflight.die_with_parent,
         )
+
+    def _hand_over_installation(self, end: socket.socket) -> None:
+        """Made once. Raises UnusableDirectoryError."""
+        if not self._has_installation:
+            installation = {"name": self._settings.install_name, "items": list(self._settings.install())}
+            with _writing_named(self._directory):
+                write_json(self._directory.install, installation)
+            self._has_installation = True
+        # A node that is gone is noticed by who serves it.
+        with contextlib.suppress(OSError):
+            control.send(end, {"op": "installation"})
 
     def _serve(self, end: socket.socket, signals: socket.socket) -> None:
         """Until the node ends, asked or unasked, or does not give a sign of life any more."""

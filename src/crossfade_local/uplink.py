@@ -21,6 +21,7 @@ class Uplink:
         self._waiting: dict[int, asyncio.Future[Listening]] = {}
         self._opening: dict[int, asyncio.Future[socket.socket]] = {}
         self.stopped = asyncio.Event()
+        self.has_installation = asyncio.Event()
 
     def start(self) -> None:
         self._end.setblocking(False)
@@ -63,6 +64,8 @@ class Uplink:
         message, descriptor = received
         if message["op"] == "stop":
             self.stopped.set()
+        elif message["op"] == "installation":
+            self.has_installation.set()
         elif message["op"] == "socket":
             self._settle(self._opening.pop(message["id"]), descriptor, message)
         elif message["op"] == "listening":

@@ -112,7 +112,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         https_port=arguments.https_port,
         images=arguments.images,
         built_in_images=built_in_images(),
-        install=() if arguments.bare else _product_manifests(),
+        install=tuple if arguments.bare else _product_manifests,
         install_name="the mesh and the gateway",
         synchronous=arguments.synchronous,
         egress=not arguments.no_egress,

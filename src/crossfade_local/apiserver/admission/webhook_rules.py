@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
+from crossfade_local.apiserver.cel_engine import engine
 from crossfade_local.apiserver.state.selectors import selector_from_struct
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
@@ -109,8 +110,7 @@ def conditions_hold(webhook: JsonObject, request: JsonObject) -> bool:
     conditions = webhook.get("matchConditions") or ()
     if not conditions:
         return True
-    import cel
-
+    cel = engine()
     variables = {"object": request.get("object"), "oldObject": request.get("oldObject"), "request": request}
     for condition in conditions:
         try:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.cel_engine import engine
 
 RULES: Final = "x-kubernetes-validations"
 MOST_CHARACTERS: Final = 16 * 1024
@@ -31,9 +32,7 @@ class Violation(NamedTuple):
 
 @lru_cache(maxsize=2000)
 def _program(rule: str) -> Any:
-    import cel
-
-    return cel.compile(rule)
+    return engine().compile(rule)
 
 
 def compile_error(rule: str) -> str:
@@ -118,8 +117,7 @@ class _Former:
 
 
 def _violations_here(rules: list[JsonObject], new: Any, old: Any, path: str) -> Iterator[Violation]:
-    import cel
-
+    cel = engine()
     # Converted once for all rules of the value: that takes longer than most rules do.
     alone = cel.Context({"self": new})
     both = None
