@@ -1,5 +1,6 @@
 """The server over real gRPC: who gets in, and what goes over the wire."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from crossfade.envoy.proto import cluster_v3, discovery_v3
 from crossfade.envoy.resource_set import ResourceSet, ResourceType, encoded
 from crossfade.xds.auth import NotAuthenticatedError, always, bearer_token, is_private_address
+from crossfade.xds.port import open_port
 from crossfade.xds.publisher import PeerRefusedError, Publisher, Subscription
 from crossfade.xds.server import AdsServer
 from crossfade_kube.logging import LineFormatter
@@ -134,6 +136,20 @@ async def test_a_unix_socket_will_do(tmp_path: Path) -> None:
         assert [entry.name for entry in (await stream.read()).resources] == ["a"]
         stream.cancel()
     await server.stop()
+
+
+async def test_a_proxy_that_is_there_before_the_server_waits_for_it() -> None:
+    port, publisher = open_port("127.0.0.1:0"), Publisher()
+    # To a port that does not listen yet this connection would be refused.
+    with socket.create_connection(("127.0.0.1", port.number), timeout=10):
+        publisher.publish("gateway", clusters("a"))
+        server = await AdsServer.start_on(port, publisher=publisher, authenticate=always("gateway"))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            stream = open_stream(channel)
+            await stream.write(discovery_v3.DeltaDiscoveryRequest(type_url=CLUSTER))
+            assert [entry.name for entry in (await stream.read()).resources] == ["a"]
+            stream.cancel()
+        await server.stop()
 
 
 async def test_others_are_never_served_in_plain_text() -> None:
