@@ -15,22 +15,19 @@ Ends by itself within about a minute.
 import argparse
 import os
 import re
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
+from benchmarks.load import Upstream, missing_programs, requests_answered, started
+from benchmarks.processes import cpu_seconds
 from tests.e2e.policy_module.harness import (
-    TYPE,
     Gateway,
     JsonObject,
     consumer,
@@ -49,7 +46,6 @@ LONGEST_S = 65
 KEY = "bench-key"
 # The same for all, but that the module has a route of its own for each of its listeners.
 TARGETS = {"plain": "/s/x", "native": "/s/x", "tuned": "/s/x", "gateway": "/g/x", "policies": "/s/x"}
-UPSTREAM_BODY = "x" * 128
 VARIANTS = ("plain", "native", "tuned", "gateway", "policies")
 WITHOUT_MODULE = ("plain", "native", "tuned")
 WITH_DEFAULTS = ("plain", "native")
@@ -61,7 +57,6 @@ COMPARISONS = (
     ("policies", "native"),
     ("policies", "tuned"),
 )
-AnyGateway = TypeVar("AnyGateway", bound=Gateway)
 
 
 @dataclass(frozen=True)
@@ -124,72 +119,10 @@ def _router(listener: JsonObject) -> JsonObject:
     return found
 
 
-class Upstream(Gateway):
-    """An Envoy that answers at once; its CPU is not counted."""
-
-    def _bootstrap(self) -> JsonObject:
-        bootstrap = super()._bootstrap()
-        answer = {
-            "match": {"prefix": "/"},
-            "direct_response": {"status": 200, "body": {"inline_string": UPSTREAM_BODY}},
-        }
-        manager: dict[str, Any] = {
-            "@type": f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "upstream",
-            "generate_request_id": False,
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [answer]}]},
-            "http_filters": [
-                {
-                    "name": "router",
-                    "typed_config": {"@type": f"{TYPE}envoy.extensions.filters.http.router.v3.Router"},
-                }
-            ],
-        }
-        [listener] = bootstrap["static_resources"]["listeners"]
-        listener["filter_chains"] = [{"filters": [{"name": "hcm", "typed_config": manager}]}]
-        return bootstrap
-
-
-@contextmanager
-def started(gateway: AnyGateway) -> Iterator[AnyGateway]:
-    try:
-        gateway.start()
-        yield gateway
-    finally:
-        gateway.stop()
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of a process, to the nanosecond (the clock ticks of `stat` are 10 ms)."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
-
-
-def requests_answered(
-    port: int,
-    target: str,
-    headers: Iterable[tuple[str, str]],
-    *,
-    seconds: int,
-    connections: int,
-    script: Path | None = None,
-) -> int:
-    """By `wrk`, all of them well; its `script` may change each request."""
-    told = [part for name, value in headers for part in ("-H", f"{name}: {value}")]
-    told += [] if script is None else ["-s", str(script)]
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *told, f"http://127.0.0.1:{port}{target}"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise RuntimeError(f"the load was not answered cleanly:\n{output}")
-    found = re.search(r"(\d+) requests in", output)
-    if found is None:
-        raise RuntimeError(f"wrk told no number of requests:\n{output}")
-    return int(found[1])
-
-
 def measure(pid: int, port: int, target: str, *, seconds: int, connections: int) -> Round:
     before, started_at = cpu_seconds(pid), time.monotonic()
-    requests = requests_answered(port, target, [("apikey", KEY)], seconds=seconds, connections=connections)
+    url = f"http://127.0.0.1:{port}{target}"
+    requests = requests_answered(url, [("apikey", KEY)], seconds=seconds, connections=connections)
     return Round(requests, time.monotonic() - started_at, cpu_seconds(pid) - before)
 
 
@@ -293,8 +226,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed; install the Debian package wrk", file=sys.stderr)
+    if missing := missing_programs():
+        print(missing, file=sys.stderr)
         return 2
     if options.rounds * options.seconds * len(VARIANTS) > LONGEST_S:
         print(f"{options.rounds} rounds take longer than {LONGEST_S} s; choose fewer or shorter ones", file=sys.stderr)

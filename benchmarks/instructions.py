@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
 from benchmarks.callgrind import ask, instructions, missing_tools, program
-from benchmarks.gateway_policies import KEY, Upstream, started
+from benchmarks.gateway_policies import KEY
+from benchmarks.load import Upstream, started
 from tests.e2e.policy_module import harness
 from tests.e2e.policy_module.harness import Gateway, JsonObject, consumer, instance, route, tables
 

@@ -14,7 +14,6 @@ place of those of the same names there.
 
 import argparse
 import json
-import shutil
 import ssl
 import statistics
 import sys
@@ -26,9 +25,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
+from benchmarks.load import Upstream, missing_programs, requests_answered, started
 from benchmarks.plugin_cases import BODY, CASES, SECRET, Case, Headers, manifests
 from benchmarks.plugin_table import Cost, merged
+from benchmarks.processes import cpu_seconds
 from benchmarks.tls_clients import TlsClient
 from tests.e2e.policy_module.harness import tables
 from tests.support.browser import Browser
@@ -171,9 +171,8 @@ def measured(cases: Mapping[str, Case], rounds: int, seconds: int, connections: 
 def _asked(target: Target, world: World, seconds: int, connections: int) -> int:
     if target.tls is not None:
         return target.tls.requests_answered(world.secure, target.path, seconds=seconds, connections=connections)
-    return requests_answered(
-        world.port, target.path, target.headers, seconds=seconds, connections=connections, script=target.script
-    )
+    url = f"http://127.0.0.1:{world.port}{target.path}"
+    return requests_answered(url, target.headers, seconds=seconds, connections=connections, script=target.script)
 
 
 def _world(cases: Mapping[str, Case], folder: Path, stack: ExitStack) -> World:
@@ -212,8 +211,8 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed; install the Debian package wrk", file=sys.stderr)
+    if missing := missing_programs():
+        print(missing, file=sys.stderr)
         return 2
     unknown = [name for name in options.plugins if name not in CASES]
     if unknown:

@@ -9,7 +9,6 @@ rounds, and ratios of those that ran next to each other. Needs wrk.
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
+from benchmarks.load import Upstream, missing_programs, requests_answered, started
+from benchmarks.processes import cpu_seconds
 from tests.e2e.policy_module.harness import tables
 from tests.support.gateway import RunningGateway, ingress, running_gateway, service
 
@@ -77,7 +77,8 @@ def measured(rounds: int, seconds: int, connections: int) -> dict[str, list[Cost
 def _cost(gateway: RunningGateway, seconds: int, connections: int) -> Cost:
     (envoy,) = gateway.children()
     before, own_before = cpu_seconds(envoy), cpu_seconds(gateway.process.pid)
-    count = requests_answered(gateway.port, "/plain/x", (), seconds=seconds, connections=connections)
+    url = f"http://127.0.0.1:{gateway.port}/plain/x"
+    count = requests_answered(url, seconds=seconds, connections=connections)
     spent, own = cpu_seconds(envoy) - before, cpu_seconds(gateway.process.pid) - own_before
     return Cost(spent / count * 1e6, own / count * 1e6, count / seconds)
 
@@ -102,8 +103,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed; install the Debian package wrk", file=sys.stderr)
+    if missing := missing_programs():
+        print(missing, file=sys.stderr)
         return 2
     print("\n".join(report(measured(options.rounds, options.seconds, options.connections))))
     return 0

@@ -12,7 +12,6 @@ other, in changing order, so that foreign load hits all; ratios are medians of t
 
 import argparse
 import asyncio
-import shutil
 import statistics
 import sys
 import tempfile
@@ -22,7 +21,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.gateway_policies import Upstream, cpu_seconds, requests_answered, started
+from benchmarks.load import Upstream, missing_programs, requests_answered, started
+from benchmarks.processes import cpu_seconds_of_all
 from msgspec import structs
 from tests.e2e.policy_module.harness import tables
 from tests.support.envoy import Harness, running_envoy
@@ -161,12 +161,11 @@ async def measured(rounds: int, seconds: int, connections: int) -> dict[Way, lis
                 order = list(Way) if number % 2 else list(reversed(Way))
                 for way in order:
                     pids = (*gateways[way].pids, node.pid)
-                    before = sum(map(cpu_seconds, pids))
-                    requests = await asyncio.to_thread(
-                        requests_answered, gateways[way].port, PATH, [], seconds=seconds, connections=connections
-                    )
+                    before = cpu_seconds_of_all(pids)
+                    url = f"http://127.0.0.1:{gateways[way].port}{PATH}"
+                    requests = await asyncio.to_thread(requests_answered, url, seconds=seconds, connections=connections)
                     # The first round warms up.
-                    found[way] += [(sum(map(cpu_seconds, pids)) - before) / requests * 1e6] if number else []
+                    found[way] += [(cpu_seconds_of_all(pids) - before) / requests * 1e6] if number else []
     return found
 
 
@@ -188,9 +187,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 2:
         parser.error("--rounds: at least 2, to tell how far they differ")
-    if shutil.which("wrk") is None:
-        print("wrk is not installed", file=sys.stderr)
-        return 1
+    if missing := missing_programs():
+        print(missing, file=sys.stderr)
+        return 2
     print(report(asyncio.run(measured(arguments.rounds, arguments.seconds, arguments.connections))))
     return 0
 
