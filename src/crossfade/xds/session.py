@@ -28,6 +28,7 @@ FIRST: Final[Mapping[ResourceType, frozenset[ResourceType]]] = {
     ResourceType.EXTENSION: frozenset({ResourceType.CLUSTER, ResourceType.ROUTES}),
 }
 ROUTING: Final = frozenset({ResourceType.LISTENER, ResourceType.EXTENSION, ResourceType.ROUTES})
+_ROUTING_AND_CLUSTERS: Final = ROUTING | {ResourceType.CLUSTER}
 SENT_ALONE: Final = ROUTING | {ResourceType.SECRET}
 WILDCARD: Final = "*"
 UNKNOWN_VERSION: Final = ""
@@ -104,6 +105,9 @@ class Session:
         self._sent: dict[str, _Sent] = {}
         self._awaited: set[str] = set()
         self._awaiting_endpoints: set[str] = set()
+        """Of clusters that were sent, until the proxy asks for them: it may not do so for all."""
+        self._may_owe_endpoints = False
+        """Either of the two has grown since they were last compared."""
         self._nonce = 0
         self._may_be_due = False
         """Something has happened since `due` was asked. Most answers of proxies change nothing."""
@@ -149,7 +153,7 @@ class Session:
             if not request.resource_names_subscribe:
                 interest.is_wildcard = interest.owes_greeting = True
         if request.resource_names_subscribe or request.resource_names_unsubscribe:
-            self._may_be_due = True
+            self._may_be_due = self._may_owe_endpoints = True
             self._subscribe(interest, request)
         return verdicts
 
@@ -222,26 +226,31 @@ class Session:
         for kind in PUSH_ORDER:
             if kind in FIRST and self._awaits(FIRST[kind]):
                 return responses
-            responses += self._additions(kind, self._wanted)
-        if self._takes_away and not self._awaits(ROUTING | {ResourceType.CLUSTER}):
+            interest = self._interests.get(kind)
+            if interest is not None and self._may_lack(interest, kind, self._wanted):
+                responses += self._additions(interest, kind, self._wanted)
+        if self._takes_away and not self._awaits(_ROUTING_AND_CLUSTERS):
             for kind in reversed(PUSH_ORDER):
-                responses += self._removals(kind)
+                interest = self._interests.get(kind)
+                if interest is not None and interest.leaving:
+                    responses += self._removals(interest, kind)
         return responses
 
     def _awaits(self, kinds: frozenset[ResourceType]) -> bool:
-        return any(self._sent[nonce].kind in kinds for nonce in self._awaited)
+        # Asked for each stream and change, when most await nothing.
+        return bool(self._awaited) and any(self._sent[nonce].kind in kinds for nonce in self._awaited)
 
-    def _additions(self, kind: ResourceType, wanted_set: ResourceSet) -> Iterator[bytes]:
-        interest = self._interests.get(kind)
-        if interest is None:
-            return
-        if kind is ResourceType.ENDPOINTS and self._awaiting_endpoints:
+    def _may_lack(self, interest: _Interest, kind: ResourceType, wanted: ResourceSet) -> bool:
+        """Of most types most changes change nothing."""
+        if kind is ResourceType.ENDPOINTS and self._may_owe_endpoints:
+            self._may_owe_endpoints = False
             interest.owed |= interest.names & self._awaiting_endpoints
             self._awaiting_endpoints -= interest.names
-        base = interest.base
-        is_same = base is not None and base.version_of(kind) == wanted_set.version_of(kind)
-        if is_same and not interest.owed and not interest.owes_greeting:
-            return
+        if interest.base is None or interest.owed or interest.owes_greeting:
+            return True
+        return interest.base.version_of(kind) != wanted.version_of(kind)
+
+    def _additions(self, interest: _Interest, kind: ResourceType, wanted_set: ResourceSet) -> Iterator[bytes]:
         wanted = wanted_set.of(kind)
         candidates = self._candidates(interest, kind, wanted_set)
         changed = {name: wanted[name] for name in candidates if self._needs(interest, name, wanted)}
@@ -293,13 +302,13 @@ class Session:
         On a new stream that may be before the proxy asked for endpoints at all.
         """
         self._awaiting_endpoints.update(clusters, map(carried_endpoints, clusters))
+        self._may_owe_endpoints = True
 
-    def _removals(self, kind: ResourceType) -> Iterator[bytes]:
-        interest = self._interests.get(kind)
-        if interest is None or not interest.leaving:
-            return
+    def _removals(self, interest: _Interest, kind: ResourceType) -> Iterator[bytes]:
         gone = sorted(interest.leaving & interest.versions.keys())
         interest.leaving.clear()
+        if kind is ResourceType.CLUSTER:
+            self._awaiting_endpoints.difference_update(gone, map(carried_endpoints, gone))
         if gone:
             yield self._response(kind, {}, gone)
 
