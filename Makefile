@@ -12,7 +12,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images check format bench instructions golden docs charts wire-fields test-charts test-tools test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields test-charts test-tools test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -26,7 +26,7 @@ help:
 	@echo "make images  container images as OCI archives in build/images, without a daemon (ARGS=\"--arch arm64\")"
 	@echo "make images-test  build and run them, as root"
 	@echo "make check   format, lint, types, layers, clippy"
-	@echo "make bench   compare with peers, print ratios"
+	@echo "make bench   CPU of requests beside Envoy, nginx, HAProxy and Traefik: ten minutes (ARGS=\"--quick\", ARGS=\"--only plain,limit\")"
 	@echo "make instructions  has the policy module come to need more of them for the same requests? (valgrind)"
 	@echo "make golden  rewrite the expected translations"
 	@echo "make charts  rewrite charts/ from crossfade.install"
@@ -150,14 +150,12 @@ docs: setup
 instructions: setup
 	@$(BIN)/python -m benchmarks.instructions $(ARGS)
 
-bench: setup
-	@$(BIN)/python -m benchmarks.gateway_policies
-	@$(BIN)/python -m benchmarks.plugin_costs
-	@$(BIN)/python -m benchmarks.apply_to_route
-	@$(BIN)/python -m benchmarks.demo_start
-	@$(BIN)/python -m benchmarks.push_resources
-	@$(BIN)/python -m benchmarks.change_cost
-	@$(BIN)/python -m benchmarks.choose_routes
+bench: setup packages-bench
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
+
+packages-bench:
+	@./packages.sh packages-bench.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 
 clean:
 	rm -rf $(VENV) build target src/*/_generated

@@ -13,12 +13,13 @@ import argparse
 import asyncio
 import gc
 import resource
-import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+
+from benchmarks.compare.ratios import percentile
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import ArnScope, MeshCompiler
@@ -29,12 +30,14 @@ from crossfade.controller.sources import settled
 from crossfade.store.cache import Cache
 from crossfade.xds.server import AdsServer
 from crossfade_kube.core import EndpointSlice, Service
+from crossfade_kube.event_loop import new_event_loop
 from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.watch import WatchEvent
 
 PROXIES_OF_A_NODE = 10
 ROUTES = 5
+Result = TypeVar("Result")
 QUIET_S, MAX_UNREST_S = 0.01, 0.25
 
 
@@ -47,9 +50,39 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     arguments = parser.parse_args()
     if arguments.proxies:
-        asyncio.run(measure_endpoints(arguments.services, arguments.proxies, arguments.rounds))
+        what = f"one endpoint of {arguments.services} services to {arguments.proxies} proxies"
+        found = as_controller(endpoints_measured(arguments.services, arguments.proxies, arguments.rounds))
+        used = f"CPU a change: {found.cpu_ms:.1f} ms, and {found.fakes_ms:.1f} ms of the fakes"
+        print(f"{what}: {shown(found.times)}; {used}; {found.resident_mib:.0f} MiB resident")
     if arguments.routers:
-        measure_routers(arguments.routers, arguments.nodes, arguments.rounds)
+        what = f"{arguments.routers} routers, {ROUTES * arguments.routers} routes, {arguments.nodes} nodes more"
+        routers = routers_measured(arguments.routers, arguments.nodes, arguments.rounds)
+        print(f"{what}, all compiled and encoded: {shown(routers.full)} CPU")
+        print(f"{what}, one changed router: {shown(routers.changed)} CPU")
+        print(f"{what}: {routers.resident_mib:.0f} MiB resident")
+
+
+def as_controller(work: Coroutine[Any, Any, Result]) -> Result:
+    """On an event loop like the controller's."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
+
+
+class EndpointChanges(NamedTuple):
+    """`times` in seconds until the last proxy's ACK; CPU for one change."""
+
+    times: list[float]
+    cpu_ms: float
+    fakes_ms: float
+    resident_mib: float
+
+
+class RouterChanges(NamedTuple):
+    """Seconds of CPU: all compiled and encoded, and one changed router."""
+
+    full: list[float]
+    changed: list[float]
+    resident_mib: float
 
 
 # --- objects ---------------------------------------------------------------------------------------------------
@@ -87,6 +120,10 @@ def node(hostname: str, backends: Iterable[str] = ()) -> JsonObject:
 
 def service_of_node(name: str) -> JsonObject:
     return {"spec": {"meshRef": {"name": "m"}, "provider": {"virtualNode": {"virtualNodeRef": {"name": name}}}}}
+
+
+def service_of_router(name: str) -> JsonObject:
+    return {"spec": {"meshRef": {"name": "m"}, "provider": {"virtualRouter": {"virtualRouterRef": {"name": name}}}}}
 
 
 def kubernetes_service() -> JsonObject:
@@ -133,7 +170,7 @@ class Changes:
             await settled(self._store.changed, quiet_s=QUIET_S, max_unrest_s=MAX_UNREST_S)
 
 
-async def measure_endpoints(services: int, proxies: int, rounds: int) -> None:
+async def endpoints_measured(services: int, proxies: int, rounds: int) -> EndpointChanges:
     store, names = Store(), [f"s{number}" for number in range(services)]
     callers = [f"c{number}" for number in range(-(-proxies // PROXIES_OF_A_NODE))]
     store.fill(Mesh, [("m", {})])
@@ -166,13 +203,12 @@ async def measure_endpoints(services: int, proxies: int, rounds: int) -> None:
         times.append(at - started)
     used_ms = (time.process_time() - cpu) / rounds * 1000
     fakes_ms = (fakes - fakes_before) / rounds * 1000
-    what = f"one endpoint of {services} services to {proxies} proxies"
-    print(f"{what}: {shown(times)}; CPU a change: {used_ms:.1f} ms, and {fakes_ms:.1f} ms of the fakes")
-    print(f"{what}: {resident_mib():.0f} MiB resident")
+    found = EndpointChanges(times, used_ms, fakes_ms, resident_mib())
     process.terminate()
     await process.wait()
     await server.stop()
     task.cancel()
+    return found
 
 
 async def last_acknowledged(lines: asyncio.StreamReader) -> tuple[float, float]:
@@ -184,7 +220,7 @@ async def last_acknowledged(lines: asyncio.StreamReader) -> tuple[float, float]:
 # --- routers ---------------------------------------------------------------------------------------------------
 
 
-def measure_routers(routers: int, more_nodes: int, rounds: int) -> None:
+def routers_measured(routers: int, more_nodes: int, rounds: int) -> RouterChanges:
     store, names = Store(), [f"r{number}" for number in range(routers)]
     store.fill(Mesh, [("m", {})])
     targets = [f"n{number}" for number in range(100)]
@@ -196,10 +232,7 @@ def measure_routers(routers: int, more_nodes: int, rounds: int) -> None:
         for number in range(more_nodes)
     ]
     store.fill(VirtualNode, [*nodes, ("caller", node("caller.test", names)), *more])
-    provider = {name: {"virtualRouter": {"virtualRouterRef": {"name": name}}} for name in names}
-    store.fill(
-        VirtualService, [(name, {"spec": {"meshRef": {"name": "m"}, "provider": provider[name]}}) for name in names]
-    )
+    store.fill(VirtualService, [(name, service_of_router(name)) for name in names])
     store.fill(VirtualRouter, [(name, router(number, 0)) for number, name in enumerate(names)])
     # As in the controller: no garbage is collected while it compiles for the first time, and what it has then stays.
     gc.disable()
@@ -213,10 +246,7 @@ def measure_routers(routers: int, more_nodes: int, rounds: int) -> None:
     for number in range(min(rounds, 30)):
         store.change(VirtualRouter, "r7", router(7, number + 1))
         changed.append(_measured(compiler, publication, store))
-    what = f"{routers} routers, {ROUTES * routers} routes" + (f", {more_nodes} nodes more" if more_nodes else "")
-    print(f"{what}, all compiled and encoded: {shown(full)} CPU")
-    print(f"{what}, one changed router: {shown(changed)} CPU")
-    print(f"{what}: {used_mib:.0f} MiB resident")
+    return RouterChanges(full, changed, used_mib)
 
 
 def _fresh() -> tuple[MeshCompiler, MeshPublication]:
@@ -237,9 +267,8 @@ def resident_mib() -> float:
 
 
 def shown(times: list[float]) -> str:
-    ordered = sorted(times)
-    last = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
-    return f"p50 {statistics.median(ordered) * 1000:.1f} ms, p99 {last * 1000:.1f} ms"
+    p50, p99 = (percentile(times, hundredth) * 1000 for hundredth in (50, 99))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms"
 
 
 if __name__ == "__main__":
