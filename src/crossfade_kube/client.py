@@ -303,14 +303,19 @@ class Client:
             await asyncio.sleep(delay_s)
             wait_s *= 2
 
-    async def pieces(self, path: str) -> AsyncGenerator[bytes, None]:
+    async def pieces(
+        self, path: str, *, headers: Mapping[str, str] | None = None, quiet_s: float | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """The body of an answer that is no JSON, as it comes; `path` with its query, as it is to be sent.
 
-        Raises ApiError, ApiUnreachable; wrap it in `contextlib.aclosing`.
+        With `quiet_s` it may take any time but no longer silence. Raises ApiError, ApiUnreachable; wrap it in
+        `contextlib.aclosing`.
         """
-        url = self.config.server + path
+        url, timeout = self.config.server + path, self._timeout
+        if quiet_s is not None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=quiet_s)
         try:
-            async with self._connected.get(url, timeout=self._timeout, **self._connection_options()) as response:
+            async with self._connected.get(url, timeout=timeout, **self._connection_options(headers)) as response:
                 if response.status != 200:
                     raise error_from_response(response.status, await response.read(), request=f"GET {path}")
                 async for piece in response.content.iter_any():
@@ -348,11 +353,11 @@ class Client:
             raise RuntimeError("the client is used outside of its context")
         return self._session
 
-    def _connection_options(self, headers: dict[str, str] | None = None) -> dict[str, Any]:
-        headers = dict(headers or {})
+    def _connection_options(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        all_headers = dict(headers or {})
         if token := self._token.current():
-            headers["Authorization"] = f"Bearer {token}"
-        options: dict[str, Any] = {"headers": headers, "allow_redirects": False}
+            all_headers["Authorization"] = f"Bearer {token}"
+        options: dict[str, Any] = {"headers": all_headers, "allow_redirects": False}
         if self.config.tls_server_name:
             options["server_hostname"] = self.config.tls_server_name
         return options

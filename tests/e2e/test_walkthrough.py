@@ -124,6 +124,49 @@ def test_a_deployment_is_watched_alone(cluster: EmbeddedCluster) -> None:
     assert all("jazz-v1" in line for line in shown[::2])
 
 
+@pytest.fixture(scope="module")
+def lena(cluster: EmbeddedCluster) -> Path:
+    """The kubeconfig of somebody who may see the requests of namespace prod, and nothing else."""
+    cluster.kubectl("create", "serviceaccount", "lena", "-n", "prod")
+    installed = crossfade("install", "tap", "-n", "prod", "--user", "system:serviceaccount:prod:lena")
+    assert installed.returncode == 0, installed.stderr
+    cluster.kubectl("apply", "-f", "-", stdin=installed.stdout)
+    config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"][0]["user"] = {"token": cluster.kubectl("create", "token", "lena", "-n", "prod").strip()}
+    path = cluster.data_dir / "lena.kubeconfig"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def test_a_team_sees_the_requests_of_its_own_namespace(cluster: EmbeddedCluster, lena: Path) -> None:
+    with watching(cluster, "-n", "prod", "--output", "json", "--max-rps", "1000", kubeconfig=lena) as lines:
+        ask_until_routed(cluster, "a-request-of-the-team")
+        own = (json.loads(line) for line in lines if "a-request-of-the-team" in line)
+        sides = {next(own)["side"] for _ in range(3)}
+    assert sides == {"gateway", "source", "destination"}
+    told = explained(cluster, "a-request-of-the-team", "-n", "prod", kubeconfig=lena)
+    assert "VirtualRouter prod/jazz-router" in told
+
+
+def test_a_team_sees_no_others(lena: Path) -> None:
+    """`tests/protocol/controller/test_record_access.py` has all of the cells."""
+    done = crossfade("tap", "--for", "1s", "-n", "default", "--kubeconfig", str(lena))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "you may see requests of namespace default" in done.stderr
+
+
+def test_who_only_reaches_a_control_plane_sees_nothing(cluster: EmbeddedCluster) -> None:
+    for namespace, label in (
+        ("kong", "app.kubernetes.io/name=kong"),
+        ("appmesh-system", "app.kubernetes.io/name=appmesh-controller"),
+    ):
+        pod = cluster.kubectl("get", "pods", "-n", namespace, "-l", label, "-o", "name").split()[0]
+        path = f"/api/v1/namespaces/{namespace}/{pod.replace('pod/', 'pods/')}:18002/proxy/v1/requests?id=longenough"
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            cluster.kubectl("get", "--raw", path)
+        assert "Forbidden" in refused.value.stderr
+
+
 def test_everything_goes_in_the_end(session: Shell) -> None:
     for step in CLEAN_UP.steps:
         outcome = session.run(step)
@@ -131,9 +174,10 @@ def test_everything_goes_in_the_end(session: Shell) -> None:
 
 
 @contextmanager
-def watching(cluster: EmbeddedCluster, *words: str) -> Iterator[Iterator[str]]:
+def watching(cluster: EmbeddedCluster, *words: str, kubeconfig: Path | None = None) -> Iterator[Iterator[str]]:
     """Lines of a tap that has begun; the lines end with it, after 20 s at most."""
-    command = [sys.executable, "-m", "crossfade.cli", "tap", "--kubeconfig", str(cluster.kubeconfig), "--for", "20s"]
+    asks = str(kubeconfig or cluster.kubeconfig)
+    command = [sys.executable, "-m", "crossfade.cli", "tap", "--kubeconfig", asks, "--for", "20s"]
     with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tap:
         assert tap.stdout is not None
         assert tap.stderr is not None
@@ -156,11 +200,11 @@ def ask_until_routed(cluster: EmbeddedCluster, request_id: str) -> None:
     eventually(asked, within_s=20)
 
 
-def explained(cluster: EmbeddedCluster, request_id: str) -> str:
+def explained(cluster: EmbeddedCluster, request_id: str, *words: str, kubeconfig: Path | None = None) -> str:
     told: list[str] = []
 
     def found() -> bool:
-        done = crossfade("explain", request_id, "--kubeconfig", str(cluster.kubeconfig))
+        done = crossfade("explain", request_id, *words, "--kubeconfig", str(kubeconfig or cluster.kubeconfig))
         told.append(done.stdout + done.stderr)
         return done.returncode == 0 and done.stdout.count(" → ") == 3
 

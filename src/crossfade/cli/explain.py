@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from crossfade.cli.watched import add_watched_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -58,7 +60,13 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         nargs="+",
         help="or tcp://, tls:// or udp:// with HOST:PORT, or the id of a request that has been made",
     )
-    explain.add_argument("--gateway", metavar="PID", type=int, help="that took the request, where several run here")
+    add_watched_options(explain)
+    explain.add_argument(
+        "-n",
+        "--namespace",
+        default="",
+        help="with a request's id: what is of this namespace, which takes the right to see its requests only",
+    )
     explain.add_argument("-H", "--header", metavar="'NAME: VALUE'", action="append", default=[], help="may be repeated")
     source = explain.add_mutually_exclusive_group()
     source.add_argument("-f", "--filename", metavar="PATH", action="append", help="manifests: file, directory or `-`")

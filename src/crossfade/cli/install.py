@@ -89,6 +89,56 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     _add_common(gateway, "kong")
     gateway.set_defaults(run=_print_gateway)
+    _add_tap(parts)
+
+
+def _add_tap(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from crossfade.observe.access import USUAL_NAMESPACES
+
+    tap = parts.add_parser(
+        "tap",
+        help="the right of some to see the requests of one namespace",
+        description="Prints what lets groups and users watch the requests of one namespace by `crossfade tap`, look"
+        " them up by `crossfade explain REQUEST_ID`, and nothing else. What is applied last says who they are.",
+    )
+    tap.add_argument("-n", "--namespace", type=_name, required=True, help="whose requests")
+    for kind in ("group", "user"):
+        tap.add_argument(
+            f"--{kind}",
+            type=_subject,
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="as the API server knows it; may be repeated",
+        )
+    tap.add_argument(
+        "--control-plane",
+        type=_name,
+        metavar="NS",
+        action="append",
+        help=f"namespace of a gateway or of the mesh's controller; may be repeated"
+        f" (default: {' and '.join(USUAL_NAMESPACES)})",
+    )
+    tap.set_defaults(run=_print_tap)
+
+
+def _print_tap(arguments: argparse.Namespace) -> int:
+    from crossfade.install.tap_access import tap_manifests
+    from crossfade.observe.access import USUAL_NAMESPACES
+
+    if not arguments.group and not arguments.user:
+        print("crossfade install: name at least one --group or --user that may see requests", file=sys.stderr)
+        return 2
+    where = arguments.control_plane or USUAL_NAMESPACES
+    manifests = tap_manifests(arguments.namespace, arguments.group, arguments.user, where)
+    yaml.safe_dump_all(manifests, sys.stdout, sort_keys=False, allow_unicode=True)
+    return 0
+
+
+def _subject(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a group or user")
+    return text
 
 
 def _release(text: str) -> str:

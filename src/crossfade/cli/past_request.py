@@ -11,17 +11,18 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from crossfade.observe.asking import NothingThere
+    from crossfade.observe.door import NothingThere
     from crossfade.observe.pages import LONGEST_ID, SHORTEST_ID
     from crossfade.observe.places import ClusterFailed
     from crossfade.observe.sockets import NoGateway
+    from crossfade_kube.errors import KubeError
 
     (request_id,) = arguments.asked
     if not SHORTEST_ID <= len(request_id) <= LONGEST_ID:
         return _fail(f"{request_id!r} is no id of a request: these have {SHORTEST_ID} to {LONGEST_ID} characters", 2)
     try:
         found = asyncio.run(_found(arguments, request_id))
-    except (NothingThere, NoGateway, ClusterFailed, OSError) as error:
+    except (NothingThere, NoGateway, ClusterFailed, KubeError, OSError) as error:
         return _fail(str(error), 1)
     if not found.hops:
         return _fail(_nothing(request_id, found), 1)
@@ -30,14 +31,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _found(arguments: argparse.Namespace, request_id: str) -> "Found":
+    from crossfade.cli.watched import watched
     from crossfade.observe.asking import asked
-    from crossfade.observe.doors import opened
 
-    async with opened(arguments.kubeconfig, arguments.gateway) as doors:
-        found = await asked(doors, [request_id])
+    of = [("namespace", arguments.namespace)] if arguments.namespace else []
+    async with watched(arguments, arguments.namespace) as those:
+        found, missing = await asked(those.doors, [*of, ("id", request_id)])
         ids = _ids_of(found, request_id)
-        # On its way it was called otherwise.
-        return found if ids == [request_id] else await asked(doors, ids)
+        if ids != [request_id]:
+            # On its way it was called otherwise.
+            found, missing = await asked(those.doors, [*of, *(("id", one) for one in ids)])
+    for one in missing:
+        _fail(str(one), 1)
+    return found
 
 
 def _ids_of(found: "Found", request_id: str) -> list[str]:

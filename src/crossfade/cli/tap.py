@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from crossfade.cli.watched import add_watched_options
+
 if TYPE_CHECKING:
+    from crossfade.cli.watched import Watched
     from crossfade.observe.record import Record
 
 _LONGEST_S: Final = 60.0
@@ -41,7 +44,12 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="TARGET",
         help="`route NAME` of a gateway; in a cluster deploy/NAME, pod/NAME, or vn/NAME: what they call and are asked",
     )
-    tap.add_argument("-n", "--namespace", default="", help="of the target; without one, all requests from or to it")
+    tap.add_argument(
+        "-n",
+        "--namespace",
+        default="",
+        help="requests from or to it, which takes the right to see those of this namespace only; also the target's",
+    )
     tap.add_argument("--kubeconfig", metavar="FILE", type=Path, help="a cluster, in place of a gateway on this machine")
     tap.add_argument("--code", action="append", default=[], type=_code, metavar="5xx|429", help="may be repeated")
     tap.add_argument("--method", default="", help="as GET")
@@ -51,7 +59,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     tap.add_argument(
         "--for", type=_seconds, default=_LONGEST_S, dest="for_s", metavar="TIME", help="at most, and by default, 60s"
     )
-    tap.add_argument("--gateway", metavar="PID", type=int, help="of `crossfade gateway run`, where several run")
+    add_watched_options(tap)
     tap.add_argument("--output", choices=("text", "json"), default="text", help="default: %(default)s")
     tap.set_defaults(run=_run)
 
@@ -59,16 +67,17 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from crossfade.observe.asking import NothingThere
+    from crossfade.observe.door import NothingThere
     from crossfade.observe.places import ClusterFailed
     from crossfade.observe.sockets import NoGateway
+    from crossfade_kube.errors import KubeError
 
     usage = _wrong_usage(arguments)
     if usage:
         return _fail(usage, 2)
     try:
         return asyncio.run(_watch(arguments))
-    except (NothingThere, NoGateway, ClusterFailed, OSError) as error:
+    except (NothingThere, NoGateway, ClusterFailed, KubeError, OSError) as error:
         return _fail(str(error), 1)
 
 
@@ -83,21 +92,24 @@ def _wrong_usage(arguments: argparse.Namespace) -> str:
     return "name what to watch as deploy/NAME, pod/NAME, vn/NAME or `route NAME`"
 
 
-async def _query(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+def _namespace(arguments: argparse.Namespace) -> str:
+    """Whose requests are asked for; empty: of all."""
+    match arguments.target:
+        case [one] if one.partition("/")[1]:
+            return arguments.namespace or "default"
+    return str(arguments.namespace)
+
+
+async def _query(arguments: argparse.Namespace, watched: "Watched") -> list[tuple[str, str]]:
     """Raises ClusterFailed."""
-    named: list[tuple[str, str]] = []
+    namespace = _namespace(arguments)
+    named = [("namespace", namespace)] if namespace else []
     match arguments.target:
         case ["route", name]:
-            named = [("route", name)]
+            named.append(("route", name))
         case [one]:
-            from crossfade.observe.places import Cluster
-
             kind, _, name = one.partition("/")
-            named = list(
-                await Cluster(arguments.kubeconfig).named(_KINDS[kind], name, arguments.namespace or "default")
-            )
-    if arguments.namespace and not named:
-        named = [("namespace", arguments.namespace)]
+            named += await watched.named(_KINDS[kind], name, namespace)
     given = (("method", arguments.method), ("path", arguments.path), ("consumer", arguments.consumer))
     return [
         *named,
@@ -110,25 +122,29 @@ async def _query(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 
 async def _watch(arguments: argparse.Namespace) -> int:
     """The exit code."""
-    from crossfade.observe.asking import NothingThere, tapped
-    from crossfade.observe.doors import opened
+    from crossfade.cli.watched import watched
+    from crossfade.observe.asking import tapped
+    from crossfade.observe.door import NothingThere
     from crossfade.observe.pages import TapBegin, TapEnd, TapRecord
 
-    query = await _query(arguments)
-    begun, ends = 0, list[TapEnd]()
-    async with opened(arguments.kubeconfig, arguments.gateway) as doors:
-        async for _, line in tapped(doors, query):
+    waits_for, begun, ends = set[str](), False, list[TapEnd]()
+    async with watched(arguments, _namespace(arguments)) as found:
+        query = await _query(arguments, found)
+        waits_for.update(door.name for door in found.doors)
+        async for door, line in tapped(found.doors, query):
             match line:
                 case TapBegin():
-                    begun += 1
-                    if begun == len(doors):
-                        _say("watching")
+                    begun = True
                 case TapRecord():
                     _print(line.record, arguments.output)
                 case TapEnd():
                     ends.append(line)
                 case NothingThere():
                     _say(str(line))
+            if door.name in waits_for:
+                waits_for.remove(door.name)
+                if begun and not waits_for:
+                    _say("watching")
     if not ends:
         return 1
     _say(_summary(sum(one.seen for one in ends), sum(one.left_out for one in ends)))

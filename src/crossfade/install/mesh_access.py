@@ -88,6 +88,9 @@ def _cluster_rules() -> list[Any]:
         _rule("", ["configmaps"], ("create",)),
         {**_rule("", ["configmaps"], ("get", "patch")), "resourceNames": [AUTHORITY_BUNDLE]},
         _rule("authentication.k8s.io", ["tokenreviews"], ("create",)),
+        # Whether who asks for records of requests may; whoever may make this account's tokens sees them all.
+        _rule("authorization.k8s.io", ["subjectaccessreviews"], ("create",)),
+        _rule("", ["pods/tap"], ("get",)),
         {
             **_rule("admissionregistration.k8s.io", ["mutatingwebhookconfigurations"], (*_KEEP, *_WATCH)),
             "resourceNames": [MUTATING_CONFIGURATION],

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from typing import Final
 
-import aiohttp
 import msgspec
 
+from crossfade.observe.door import LONGEST_ANSWER, Door, NothingThere, Query, lines_of
 from crossfade.observe.pages import REQUESTS_PATH, TAP_PATH, Found, TapLine
-from crossfade.observe.places import Door
 from crossfade.observe.replay import Hop
 
 _QUIET_AT_MOST_S: Final = 20.0
@@ -17,11 +16,6 @@ _WITHIN_S: Final = 30.0
 _MOST_WAITING: Final = 100
 _LINE: Final = msgspec.json.Decoder(TapLine)
 _FOUND: Final = msgspec.json.Decoder(Found)
-Query = Sequence[tuple[str, str]]
-
-
-class NothingThere(Exception):  # noqa: N818 - says what is the matter, to people
-    """Nobody answers as expected."""
 
 
 async def tapped(doors: Sequence[Door], query: Query) -> AsyncIterator[tuple[Door, TapLine | NothingThere]]:
@@ -48,45 +42,36 @@ async def tapped(doors: Sequence[Door], query: Query) -> AsyncIterator[tuple[Doo
                 yield door, line
 
 
-async def asked(doors: Sequence[Door], ids: Sequence[str]) -> Found:
-    """What all of them know together. Raises NothingThere if one does not answer."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            asking = [tasks.create_task(_asked(door, ids)) for door in doors]
-    except ExceptionGroup as errors:
-        raise NothingThere("\n".join(str(one) for one in errors.exceptions)) from errors
-    found = [one.result() for one in asking]
+async def asked(doors: Sequence[Door], query: Query) -> tuple[Found, Sequence[NothingThere]]:
+    """What all of them know together, and what those say that do not answer. Raises NothingThere if none does."""
+    answers = await asyncio.gather(*(_asked(door, query) for door in doors))
+    found = [one for one in answers if isinstance(one, Found)]
+    missing = [one for one in answers if isinstance(one, NothingThere)]
+    if not found:
+        raise NothingThere("\n".join(map(str, missing)))
     hops: list[Hop] = sorted((hop for one in found for hop in one.hops), key=lambda hop: hop.record.began_s)
-    return Found(tuple(hops), sum(one.kept for one in found), max(one.oldest_s for one in found))
+    return Found(tuple(hops), sum(one.kept for one in found), max(one.oldest_s for one in found)), missing
 
 
 async def _tapped(door: Door, query: Query) -> AsyncIterator[TapLine]:
-    patience = aiohttp.ClientTimeout(total=None, sock_read=_QUIET_AT_MOST_S)
-    async with _response(door, TAP_PATH, query, patience) as response:
-        async for line in response.content:
-            yield _LINE.decode(line)
+    async with aclosing(door.pieces(TAP_PATH, query, quiet_s=_QUIET_AT_MOST_S)) as pieces:
+        async for line in lines_of(pieces):
+            try:
+                yield _LINE.decode(line)
+            except msgspec.MsgspecError as error:
+                raise NothingThere(f"{door.name} does not answer as expected: {error}") from error
 
 
-async def _asked(door: Door, ids: Sequence[str]) -> Found:
-    patience = aiohttp.ClientTimeout(total=_WITHIN_S)
-    async with _response(door, REQUESTS_PATH, [("id", one) for one in ids], patience) as response:
-        return _FOUND.decode(await response.read())
-
-
-@asynccontextmanager
-async def _response(
-    door: Door, path: str, query: Query, patience: aiohttp.ClientTimeout
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Raises NothingThere."""
-    connector = aiohttp.UnixConnector(door.socket) if door.socket else aiohttp.TCPConnector()
-    url = f"http://127.0.0.1:{door.port}{path}" if door.port else f"http://127.0.0.1{path}"
+async def _asked(door: Door, query: Query) -> Found | NothingThere:
+    body = bytearray()
     try:
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=patience) as session,
-            session.get(url, params=list(query)) as response,
-        ):
-            if response.status != 200:
-                raise NothingThere(f"{door.name}: {await response.text()}")
-            yield response
-    except (TimeoutError, aiohttp.ClientError, msgspec.MsgspecError) as error:
-        raise NothingThere(f"{door.name} does not answer, or no longer: {error}") from error
+        async with asyncio.timeout(_WITHIN_S), aclosing(door.pieces(REQUESTS_PATH, query, quiet_s=_WITHIN_S)) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > LONGEST_ANSWER:
+                    return NothingThere(f"{door.name}: its answer is longer than {LONGEST_ANSWER} bytes")
+        return _FOUND.decode(body)
+    except NothingThere as error:
+        return error
+    except (TimeoutError, msgspec.MsgspecError) as error:
+        return NothingThere(f"{door.name} does not answer as expected: {error or 'in time'}")

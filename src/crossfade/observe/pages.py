@@ -1,7 +1,7 @@
-"""Records over HTTP, for `crossfade tap` and `crossfade explain`: whoever reaches the socket, and may, sees them.
+"""Records over HTTP, for `crossfade tap` and `crossfade explain`: whoever may see them does.
 
 `GET /v1/tap` is one JSON object a line: records, and at the end how many were seen and left out. `GET /v1/requests`
-gives those with an id.
+gives those with an id. Both take `namespace`: without it they are of all.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from msgspec import Struct
 
+from crossfade.observe.access import HEADER, Admit, NotAdmitted
 from crossfade.observe.rates import MOST_WATCHED_S, Rates
 from crossfade.observe.record import Record, Wanted
 from crossfade.observe.records import Records, TooManyWatchers, Watcher
@@ -28,6 +29,7 @@ LONGEST_ID: Final = 256
 MOST_IDS: Final = 50
 _HEARTBEAT_S: Final = 5.0
 _ENDS_WITHIN_S: Final = 0.5
+_ASKER: Final = web.RequestKey("crossfade.asker", str)
 
 
 class TapEnd(Struct, frozen=True, tag="end", tag_field="kind"):
@@ -80,8 +82,9 @@ class RecordPages:
         self._proxies_of = proxies_of
         self._node_of = node_of
 
-    def app(self) -> web.Application:
-        app = web.Application(middlewares=[_local_only])
+    def app(self, admit: Admit | None = None) -> web.Application:
+        """Without `admit` for whoever is on this machine and reaches it."""
+        app = web.Application(middlewares=[_local_only if admit is None else _admitting(admit)])
         app.router.add_get(TAP_PATH, self._tap)
         app.router.add_get(REQUESTS_PATH, self._requests)
         return app
@@ -95,7 +98,8 @@ class RecordPages:
         except ValueError as error:
             return web.Response(status=400, text=str(error))
         try:
-            with self._records.watching(wanted, most) as watcher, self._rates.watching(self._proxies_of(wanted)):
+            watching = self._records.watching(wanted, most, asker=request.get(_ASKER, ""))
+            with watching as watcher, self._rates.watching(self._proxies_of(wanted)):
                 return await _streamed(request, watcher, for_s)
         except TooManyWatchers as error:
             return web.Response(status=429, text=str(error))
@@ -105,7 +109,7 @@ class RecordPages:
         named = (self._node_of(proxy) for proxy in query.getall("proxy", []))
         return Wanted(
             nodes=tuple(filter(None, (*query.getall("node", []), *named))),
-            namespace=query.get("namespace", ""),
+            namespace=_namespace(request),
             codes=tuple(query.getall("code", [])),
             method=query.get("method", ""),
             path=query.get("path", ""),
@@ -117,11 +121,28 @@ class RecordPages:
         ids = request.query.getall("id", [])
         if not 0 < len(ids) <= MOST_IDS or not all(SHORTEST_ID <= len(one) <= LONGEST_ID for one in ids):
             return web.Response(status=400, text=f"an id has {SHORTEST_ID} to {LONGEST_ID} characters")
-        found = await asyncio.to_thread(self._records.with_any_of, ids)
+        found = await asyncio.to_thread(self._records.with_any_of, ids, _namespace(request))
         hops = tuple(await self._replay(found))
         ring = self._records.ring
         body = msgspec.json.encode(Found(hops, len(ring), ring.oldest_s))
         return web.Response(body=body, content_type="application/json")
+
+
+def _namespace(request: web.Request) -> str:
+    """What is asked for, and what it takes the right to see."""
+    return request.query.get("namespace", "")
+
+
+def _admitting(admit: Admit) -> Middleware:
+    @web.middleware
+    async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            request[_ASKER] = await admit(request.headers.get(HEADER, ""), _namespace(request))
+        except NotAdmitted as error:
+            return web.Response(status=error.status, text=str(error))
+        return await handler(request)
+
+    return admitted
 
 
 @web.middleware
@@ -164,11 +185,17 @@ async def _write(response: web.StreamResponse, line: TapLine) -> None:
 
 @asynccontextmanager
 async def served(
-    pages: RecordPages, *, listening: socket.socket | None = None, address: tuple[str, int] = ("", 0)
+    pages: RecordPages,
+    *,
+    listening: socket.socket | None = None,
+    address: tuple[str, int] = ("", 0),
+    admit: Admit | None = None,
 ) -> AsyncIterator[None]:
     """On a socket that listens, or at host and port. Raises OSError."""
     # Whoever goes away stops watching at once, and nobody who watches keeps this process from its end.
-    runner = web.AppRunner(pages.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_ENDS_WITHIN_S)
+    runner = web.AppRunner(
+        pages.app(admit), access_log=None, handler_cancellation=True, shutdown_timeout=_ENDS_WITHIN_S
+    )
     await runner.setup()
     try:
         site = web.SockSite(runner, listening) if listening else web.TCPSite(runner, *address)

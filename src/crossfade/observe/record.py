@@ -170,13 +170,17 @@ class Wanted(Struct, frozen=True):
     def takes(self, record: Record) -> bool:
         return (
             (not self.nodes or bool({record.node, record.target} & set(self.nodes)))
-            and (not self.namespace or self.namespace in _namespaces(record))
+            and self.is_within(record)
             and (not self.codes or _is_of(record.code, self.codes))
             and (not self.method or record.method.upper() == self.method.upper())
             and (not self.path or fnmatchcase(record.path, self.path))
             and (not self.consumer or record.consumer == self.consumer)
             and (not self.route or self.route in (record.route, record.route_name))
         )
+
+    def is_within(self, record: Record) -> bool:
+        """Of that namespace: told by something there, or sent to it."""
+        return not self.namespace or self.namespace in _namespaces(record)
 
 
 def _namespaces(record: Record) -> set[str]:

@@ -17,6 +17,7 @@ from crossfade.observe.ring import Kept, Ring
 
 MOST_BYTES_A_SECOND: Final = 4 << 20
 MOST_WATCHERS: Final = 8
+MOST_OF_ONE: Final = 4
 MOST_FOUND: Final = 200
 _MOST_WAITING: Final = 1000
 
@@ -39,6 +40,8 @@ class Watcher:
         self.left_out = 0
 
     def offer(self, record: Record) -> None:
+        if not self._wanted.is_within(record):
+            return
         self.seen += 1
         if not self._wanted.takes(record):
             return
@@ -80,7 +83,7 @@ class Records:
         self.dropped: Counter[str] = Counter()
         """By reason: `too-much`, `unreadable`."""
         self.taken = 0
-        self._watchers: set[Watcher] = set()
+        self._watchers: dict[Watcher, str] = {}
 
     def receive(self, proxy: str, request: bytes) -> None:
         """What `xds.records` calls."""
@@ -97,23 +100,25 @@ class Records:
             self.dropped["unreadable"] += 1
 
     @contextmanager
-    def watching(self, wanted: Wanted, most_a_second: int) -> Iterator[Watcher]:
-        """Raises TooManyWatchers."""
+    def watching(self, wanted: Wanted, most_a_second: int, *, asker: str = "") -> Iterator[Watcher]:
+        """`asker` keeps no other from watching. Raises TooManyWatchers."""
         if len(self._watchers) >= MOST_WATCHERS:
             raise TooManyWatchers(f"{MOST_WATCHERS} are watching already")
+        if asker and list(self._watchers.values()).count(asker) >= MOST_OF_ONE:
+            raise TooManyWatchers(f"{asker} is watching {MOST_OF_ONE} times already")
         watcher = Watcher(wanted, most_a_second, self._clock)
-        self._watchers.add(watcher)
+        self._watchers[watcher] = asker
         try:
             yield watcher
         finally:
-            self._watchers.discard(watcher)
+            del self._watchers[watcher]
 
-    def with_any_of(self, ids: Sequence[str]) -> list[Record]:
+    def with_any_of(self, ids: Sequence[str], namespace: str = "") -> list[Record]:
         """Those with one of these as an id of theirs, by when they began; the newest where they are very many."""
-        wanted, found = frozenset((*ids, *map(whole_trace, ids))), []
+        wanted, found, asked = frozenset((*ids, *map(whole_trace, ids))), [], Wanted(namespace=namespace)
         for kept in self.ring.holding(wanted):
             record = self._readable(kept)
-            if record is not None and record.ids & wanted:
+            if record is not None and record.ids & wanted and asked.is_within(record):
                 found.append(record)
                 if len(found) == MOST_FOUND:
                     break

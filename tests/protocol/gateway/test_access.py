@@ -1,11 +1,13 @@
 """What the gateway's controller asks of a cluster and what the manifests allow it, where that is enforced."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
@@ -22,11 +24,14 @@ from crossfade.install.gateway import (
 from crossfade.install.mesh import mesh_crds
 from crossfade.kong_conf.listen import stream_listens
 from crossfade.kong_conf.settings import KongSettings
+from crossfade.observe.access import AUDIENCE, HEADER
+from crossfade.observe.pages import REQUESTS_PATH
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.meta import JsonObject, NamespacedName, Resource
 from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION
 from tests.support.api_recorder import Asked, Recorder, recording
+from tests.support.envoy import until
 from tests.support.gateway_role import kong_api
 from tests.support.ports import free_ports
 from tests.support.waiting import eventually
@@ -171,8 +176,14 @@ LATER = {
 }
 
 
-async def installed(client: Client, install: GatewayInstallSettings) -> str:
-    """The gateway's manifests without its pods, and the objects; a token of its service account."""
+# Whoever may make tokens of the account has this right by it.
+OF_WHO_WATCHES = {Asked("get", "", "pods/tap")}
+
+
+async def installed(client: Client, install: GatewayInstallSettings) -> tuple[str, str]:
+    """The gateway's manifests without its pods, and the objects; tokens of its service account, for the API server and
+    for who watches requests.
+    """
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": INSTALLED.namespace}}
     for definition in (*gateway_api_crds(), *(mesh_crds() if install.mesh_native else ())):
         await client.create(CUSTOM_RESOURCE_DEFINITION, definition)
@@ -184,8 +195,22 @@ async def installed(client: Client, install: GatewayInstallSettings) -> str:
     proxy = (RESOURCES["Service"], f"{INSTALLED.fullname}-proxy", address)
     await client.patch(*proxy, namespace=INSTALLED.namespace, subresource="status")
     path = f"/api/v1/namespaces/{INSTALLED.namespace}/serviceaccounts/{INSTALLED.fullname}/token"
-    made = await client.request("POST", path, body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"})
-    return str(made["status"]["token"])
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    own = await client.request("POST", path, body=asked)
+    watching = await client.request("POST", path, body={**asked, "spec": {"audiences": [AUDIENCE]}})
+    return str(own["status"]["token"]), str(watching["status"]["token"])
+
+
+async def records_are_shown(port: int, token: str) -> bool:
+    """Whether a controller shows them there to whom the API server lets see those of all namespaces."""
+    try:
+        async with (
+            aiohttp.ClientSession(headers={HEADER: token}) as session,
+            session.get(f"http://127.0.0.1:{port}{REQUESTS_PATH}?id=longenough") as answer,
+        ):
+            return answer.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
 
 
 async def _apply(client: Client, document: JsonObject) -> None:
@@ -196,24 +221,32 @@ async def _apply(client: Client, document: JsonObject) -> None:
 
 
 @asynccontextmanager
-async def role_as_its_service_account(folder: Path, install: GatewayInstallSettings) -> AsyncIterator[Recorder]:
+async def role_as_its_service_account(
+    folder: Path, install: GatewayInstallSettings
+) -> AsyncIterator[tuple[Recorder, Callable[[], Awaitable[bool]]]]:
+    """What it asks, and what makes it show records."""
     async with kong_api(folder / "api") as kubeconfig:
         config = load_kubeconfig(kubeconfig)
         async with Client(config, user_agent="test") as client:
-            token = await installed(client, install)
+            token, watching = await installed(client, install)
         async with recording(config) as recorder:
             own = folder / "own.yaml"
             own.write_text(yaml.safe_dump(kubeconfig_of(recorder.url, token)))
-            ads_port, health_port, webhook_port = free_ports(3)
+            ads_port, health_port, webhook_port, records_port = free_ports(4)
             kong = KongSettings(stream_listen=stream_listens("127.0.0.1:9000, 127.0.0.1:9053 udp"))
             settings = GatewaySettings(
-                CompileSettings(kong=kong, mesh_node="mesh/m/virtualNode/kong_default" if install.mesh_native else ""),
+                CompileSettings(
+                    kong=kong,
+                    records=True,
+                    mesh_node="mesh/m/virtualNode/kong_default" if install.mesh_native else "",
+                ),
                 NamespacedName(INSTALLED.namespace, "kong-ingress-controller-leader-kong"),
                 "kong-kong-0",
                 kubeconfig=own,
                 publish_service=NamespacedName(INSTALLED.namespace, f"{INSTALLED.fullname}-proxy"),
                 ads_address=f"127.0.0.1:{ads_port}",
                 health_port=health_port,
+                records_port=records_port,
                 admin_listen=(),
                 webhook=WebhookSettings(
                     webhook_port,
@@ -223,7 +256,7 @@ async def role_as_its_service_account(folder: Path, install: GatewayInstallSetti
             )
             role = asyncio.create_task(run_gateway_role(settings))
             try:
-                yield recorder
+                yield recorder, partial(records_are_shown, records_port, watching)
             finally:
                 role.cancel()
                 await asyncio.gather(role, return_exceptions=True)
@@ -255,12 +288,13 @@ def grants(rule: JsonObject) -> Iterator[Asked]:
 async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(
     install: GatewayInstallSettings, tmp_path: Path
 ) -> None:
-    async with role_as_its_service_account(tmp_path, install) as recorder:
+    async with role_as_its_service_account(tmp_path, install) as (recorder, shows_records):
 
         def has_written() -> bool:
             return {one.resource for one in recorder.asked if one.verb in ("create", "update", "patch")} >= WRITTEN
 
         await eventually(has_written, within_s=60)
+        await until(shows_records, within_s=60)
         assert {one for one, statuses in recorder.asked.items() if 403 in statuses} == set()
         # Objects of every kind are served and the definitions take every status.
         refused = {one: statuses & {400, 404, 422} for one, statuses in recorder.asked.items()}
@@ -268,4 +302,4 @@ async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(
         assert {one for one, found in refused.items() if found and one.resource not in created_first} == set()
         asked = set(recorder.asked)
         assert asked <= granted(install)
-        assert granted(install) - asked <= LATER
+        assert granted(install) - asked <= LATER | OF_WHO_WATCHES

@@ -24,15 +24,17 @@ from crossfade.controller.mesh.objects import MeshObjects
 from crossfade.controller.mesh.role import run_mesh_role
 from crossfade.controller.mesh.settings import MeshSettings
 from crossfade.install.mesh import MeshInstallSettings, mesh_manifests
+from crossfade.observe.access import AUDIENCE
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import NotAuthenticatedError
 from crossfade_kube.client import Client
 from crossfade_kube.kubeconfig import load_kubeconfig
 from crossfade_kube.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, POD, SERVICE_ACCOUNT
-from tests.protocol.gateway.test_access import grants, kubeconfig_of
+from tests.protocol.gateway.test_access import OF_WHO_WATCHES, grants, kubeconfig_of, records_are_shown
 from tests.protocol.mesh.conftest import Lab, api_server, install
 from tests.protocol.mesh.test_requested_identities import CRD, Signer
 from tests.support.api_recorder import Asked, Recorder, recording
+from tests.support.envoy import until
 from tests.support.ports import free_ports
 from tests.support.waiting import eventually
 
@@ -145,9 +147,14 @@ async def role_as_its_service_account(
             token = await Lab(admin, NO_SETTINGS).token("appmesh-controller", "appmesh-system")
             own = folder / "own.yaml"
             own.write_text(yaml.safe_dump(kubeconfig_of(recorder.url, token)))
-            webhook, ads, health = free_ports(3)
+            webhook, ads, health, records = free_ports(4)
             settings = structs.replace(
-                NO_SETTINGS, kubeconfig=own, webhook_port=webhook, ads_port=ads, health_port=health
+                NO_SETTINGS,
+                kubeconfig=own,
+                webhook_port=webhook,
+                ads_port=ads,
+                health_port=health,
+                records_port=records,
             )
             tasks = [asyncio.create_task(run_mesh_role(settings)), asyncio.create_task(Signer(admin).run())]
             try:
@@ -177,6 +184,8 @@ async def be_asked(lab: Lab) -> None:
     async with Client(load_kubeconfig(lab.settings.kubeconfig), user_agent="test") as client:
         with pytest.raises(NotAuthenticatedError, match="no sidecar"):
             await sidecar_authentication(client, lambda: None)({"authorization": f"Bearer {token}"})
+        watching = await lab.token("appmesh-controller", "appmesh-system", audience=AUDIENCE)
+        await until(lambda: records_are_shown(lab.settings.records_port, watching), within_s=60)
         objects = MeshObjects(client, lambda: Snapshot(0, {}))
         assert await objects.namespace_labels("n")
         assert (await objects.fresh("n", Mesh, VirtualNode)).all(VirtualNode)
@@ -191,7 +200,7 @@ async def until_asked(recorder: Recorder, wanted: set[Asked]) -> None:
 @pytest.mark.parametrize("acm", [False, True], ids=["plain", "acm"])
 async def test_nothing_is_forbidden_and_nothing_is_allowed_in_vain(acm: bool, tmp_path: Path) -> None:
     installed = MeshInstallSettings(reads_acm_secrets=acm)
-    expected = granted(installed) - LATER - BY_APPLYING
+    expected = granted(installed) - LATER - BY_APPLYING - OF_WHO_WATCHES
     async with role_as_its_service_account(tmp_path, installed) as (lab, recorder):
         await be_asked(lab)
         await until_asked(recorder, expected - AT_THE_END)

@@ -65,3 +65,33 @@ def test_a_file_that_is_none_is_named(content: str | None, tmp_path: Path, capsy
     with pytest.raises(SystemExit):
         run("gateway", "-f", str(file), capsys=capsys)
     assert str(file) in capsys.readouterr().err
+
+
+def test_who_may_see_the_requests_of_a_namespace(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["install", "tap", "-n", "prod", "--group", "team: a", "--user", "ann", "--control-plane", "gateways"]
+    assert main(words) == 0
+    found = list(yaml.safe_load_all(capsys.readouterr().out))
+    bound = {
+        (one["metadata"]["namespace"], one["roleRef"]["name"]): [subject["name"] for subject in one["subjects"]]
+        for one in found
+        if one["kind"] == "RoleBinding"
+    }
+    assert bound == {
+        ("prod", "crossfade-tap"): ["crossfade-tap"],
+        ("prod", "crossfade-tap-for-people"): ["team: a", "ann"],
+        ("gateways", "crossfade-tap-for-prod"): ["team: a", "ann"],
+    }
+    roles = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in found if one["kind"] == "Role"}
+    assert roles == set(bound)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-n", "prod"], ["--group", "a"], ["-n", "Prod", "--group", "a"], ["-n", "prod", "--user", " "]],
+)
+def test_the_right_of_nobody_or_nowhere_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = main(["install", "tap", *words])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert (code, capsys.readouterr().out) == (2, "")

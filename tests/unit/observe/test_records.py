@@ -53,6 +53,13 @@ def test_of_an_id_that_clients_repeat_the_newest_are_found(records: Records) -> 
     assert (len(found), found[0].began_s) == (MOST_FOUND, 10)
 
 
+def test_of_other_namespaces_not_even_the_number_is_told(records: Records) -> None:
+    with records.watching(Wanted(namespace="shop"), 1000) as watcher:
+        records.receive("dj", call(log()))
+        records.receive("dj", call(log(target_namespace="shop")))
+    assert (watcher.seen, watcher.left_out) == (1, 0)
+
+
 async def test_who_watches_sees_what_was_asked_for_and_how_much_was_left_out(records: Records, clock: Clock) -> None:
     with records.watching(Wanted(codes=("5xx",)), 2) as watcher:
         for code in ("200", "503", "500", "501"):

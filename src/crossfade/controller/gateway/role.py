@@ -182,7 +182,7 @@ class _Role:
                     tasks.start("webhook", self.webhook)
                 if self._records is not None:
                     pages, port = self._records.pages(), self._settings.records_port
-                    tasks.start("show records", partial(shown_records, pages, port, log))
+                    tasks.start("show records", partial(shown_records, pages, self._client, port, log))
                 if self._cached is not None:
                     tasks.start("admin api", partial(self.admin_api, CachedAnswers(self._cached)))
         finally:

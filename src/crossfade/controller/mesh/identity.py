@@ -9,6 +9,7 @@ from typing import Final
 from crossfade.compile.mesh import MeshModel
 from crossfade.controller.mesh.pod_identity import PodIdentity
 from crossfade.controller.mesh.token_keys import TokenKeys
+from crossfade.controller.token_reviews import is_for, reviewed
 from crossfade.inject.envoy_container import ENVOY_NAME
 from crossfade.inject.mesh_native import KEY as MESH_NATIVE
 from crossfade.inject.mesh_native import PROXY
@@ -17,10 +18,9 @@ from crossfade.xds.auth import Authenticate, NotAuthenticatedError, bearer_token
 from crossfade_kube.client import Client
 from crossfade_kube.errors import Forbidden, KubeError, NotFound
 from crossfade_kube.logging import EventLog
-from crossfade_kube.meta import JsonObject, Resource
+from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import POD
 
-TOKEN_REVIEW: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 log = EventLog("crossfade.mesh")
 
 _NODE_VARIABLE: Final = "APPMESH_VIRTUAL_NODE_NAME"
@@ -81,19 +81,11 @@ class _Tokens:
     async def identity(self, token: str) -> PodIdentity:
         if self._keys is None:
             try:
-                return pod_identity(await _reviewed(self._client, token))
+                return pod_identity(await reviewed(self._client, token, TOKEN_AUDIENCE))
             except Forbidden as exc:
                 self._keys = TokenKeys(self._client)
                 log.warning("tokens.review-forbidden", effect="tokens are checked by the cluster's keys", reason=exc)
         return await self._keys.identity(token)
-
-
-async def _reviewed(client: Client, token: str) -> JsonObject:
-    spec = {"token": token, "audiences": [TOKEN_AUDIENCE]}
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
-    answer = await client.create(TOKEN_REVIEW, review)
-    status: JsonObject = answer.get("status") or {}
-    return status
 
 
 def pod_identity(status: JsonObject) -> PodIdentity:
@@ -102,8 +94,7 @@ def pod_identity(status: JsonObject) -> PodIdentity:
     name: str = user.get("username") or ""
     if not status.get("authenticated") or not name.startswith(_SERVICE_ACCOUNT):
         raise NotAuthenticatedError("the token is not one of a service account, or no longer valid")
-    # A server that knows no audiences leaves this out and has checked nothing.
-    if TOKEN_AUDIENCE not in (status.get("audiences") or ()):
+    if not is_for(status, TOKEN_AUDIENCE):
         raise NotAuthenticatedError(f"the token is not for the audience {TOKEN_AUDIENCE}")
     extra: dict[str, list[str]] = user.get("extra") or {}
     pod, uid = extra.get(_POD_NAME), extra.get(_POD_UID)

@@ -257,9 +257,8 @@ class _MeshRole:
             tasks.start("serve", self._serve)
             if self._records is not None:
                 tasks.start("keep rates of records", self._records.keep_rates)
-                tasks.start(
-                    "show records", partial(shown_records, self._records.pages(), self._settings.records_port, log)
-                )
+                pages, port = self._records.pages(), self._settings.records_port
+                tasks.start("show records", partial(shown_records, pages, self._client, port, log))
 
     async def _lead(self) -> None:
         """Only one controller writes; all of them serve."""

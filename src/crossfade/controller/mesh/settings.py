@@ -39,7 +39,7 @@ VARIABLES: Final = {
     "CROSSFADE_IDENTITY_LIFETIME_S": "How many seconds an identity of a sidecar lasts; a day unless it is set.",
     "CROSSFADE_IP_FAMILY": "`ipv4` or `ipv6`: the cluster's, which new Meshes prefer.",
     "CROSSFADE_NATIVE_SIDECARS": "`auto`, `always` or `never`: whether sidecars are native ones.",
-    "CROSSFADE_RECORDS_PORT": "On loopback, for `crossfade tap`; 18002 unless it is set, `off`: no records.",
+    "CROSSFADE_RECORDS_PORT": "For `crossfade tap`, which shows who it is; 18002 unless it is set, `off`: no records.",
     "CROSSFADE_STRANDED_AFTER_S": "After how many seconds without a connection a pod is told; 180 unless it is set.",
     **tracing.VARIABLES,
     "KUBECONFIG": "A file that says where the API server is, in place of the pod's service account.",

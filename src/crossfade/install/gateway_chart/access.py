@@ -83,7 +83,7 @@ def _own_rules() -> list[Any]:
 
 
 def _cluster_rules() -> list[Any]:
-    """Credentials may be in any namespace, so Secrets of all of them are read; nothing but statuses is written."""
+    """Credentials may be in any namespace, so Secrets of all of them are read; no object is written but its status."""
     webhooks = _rule("admissionregistration.k8s.io", ["validatingwebhookconfigurations"], [*_READS, "get", "update"])
     return [
         _rule("", ["services", "secrets", "configmaps"], _READS),
@@ -103,6 +103,10 @@ def _cluster_rules() -> list[Any]:
                 _rule("", ["namespaces", "pods"], _READS),
             ),
         ),
+        # Who asks for records of requests, and whether they may; whoever may make this account's tokens sees them all.
+        _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
+        _rule("authorization.k8s.io", ["subjectaccessreviews"], ["create"]),
+        _rule("", ["pods/tap"], ["get"]),
         When(_WEBHOOK, {**webhooks, "resourceNames": [WEBHOOK_NAME]}),
     ]
 
