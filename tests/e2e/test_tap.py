@@ -17,7 +17,7 @@ from tests.support.gateway import KEY, RunningGateway, eventually, ingress, runn
 
 pytestmark = pytest.mark.envoy
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
