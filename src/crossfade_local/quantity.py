@@ -7,11 +7,13 @@ from typing import Any, Final
 
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
-_FORM: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE]?)")
+# Kubernetes takes a suffix, a sign or a point alone for nothing of it.
+_FORM: Final = re.compile(r"(?=.)([+-]?)(\d*)\.?(\d*)([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE]?)")
 _KNOWN_LETTERS: Final = re.compile(r"[+-]?\d*\.?\d*[eEinumkKMGTP]+[-+]?\d*")
 _BAD_FORM: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _BAD_SUFFIX: Final = "unable to parse quantity's suffix"
 _SMALLEST: Final = Fraction(1, 10**9)
+_MOST_DIGITS: Final = 1_000
 
 
 class QuantityError(ValueError):
@@ -40,12 +42,20 @@ def _split(value: Any) -> tuple[Fraction, str]:
     found = _FORM.fullmatch(text)
     if not found or isinstance(value, bool):
         raise QuantityError(_BAD_SUFFIX if _KNOWN_LETTERS.fullmatch(text) else _BAD_FORM)
-    number, suffix = found.groups()
-    amount = Fraction(number)
+    sign, whole, part, suffix = found.groups()
+    # Nothing of a quantity is larger or finer than that, and numbers of any length would take any time.
+    whole = whole if len(whole.lstrip("0")) <= _MOST_DIGITS else "1" + "0" * _MOST_DIGITS
+    amount = Fraction(f"{sign}{whole[-_MOST_DIGITS - 1 :] or 0}.{part[:_MOST_DIGITS] or 0}")
     if suffix in _BINARY:
         return amount * 2 ** _BINARY[suffix], suffix
-    power = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
+    power = _DECIMAL[suffix] if suffix in _DECIMAL else _exponent_of(suffix)
     return amount * Fraction(10) ** power, suffix
+
+
+def _exponent_of(suffix: str) -> int:
+    digits = suffix[1:].lstrip("+-").lstrip("0")
+    size = int(digits or 0) if len(digits) < len(str(_MOST_DIGITS)) else _MOST_DIGITS
+    return -size if suffix[1] == "-" else size
 
 
 def _binary(amount: int) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from crossfade_local.apiserver.apply.field_set import FieldSet
-from crossfade_local.apiserver.apply.typed import MISSING, field_set, remove, with_named_fields
+from crossfade_local.apiserver.apply.typed import field_set, remove, with_named_fields
 from crossfade_local.apiserver.types.schema import SchemaNode
 
 
@@ -14,18 +14,13 @@ def prune(schema: SchemaNode, merged: Any, *, last: FieldSet, owned: FieldSet) -
     """
     if not last:
         return merged
-    pruned = _without(schema, merged, with_named_fields(schema, last))
+    pruned = remove(schema, merged, with_named_fields(schema, last))
     everything = _named(schema, merged)
     gone = everything - (_named(schema, pruned) | with_named_fields(schema, owned))
-    pruned = _without(schema, merged, gone)
+    pruned = remove(schema, merged, gone)
     gone = (everything - _named(schema, pruned)) & with_named_fields(schema, last)
-    return _without(schema, merged, gone)
+    return remove(schema, merged, gone)
 
 
 def _named(schema: SchemaNode, value: Any) -> FieldSet:
     return with_named_fields(schema, field_set(schema, value))
-
-
-def _without(schema: SchemaNode, value: Any, fields: FieldSet) -> Any:
-    result = remove(schema, value, fields)
-    return {} if result is MISSING else result

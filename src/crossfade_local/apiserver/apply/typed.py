@@ -132,7 +132,7 @@ def with_named_fields(node: SchemaNode, fields: FieldSet) -> FieldSet:
 
 
 def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
-    """The value without these fields and items; MISSING if nothing is left."""
+    """The value without these fields and items. What loses all that is in it stays, empty: Kubernetes 1.36 does so."""
     shape = shape_of(node, value)
     if shape is Shape.FIELDS and isinstance(value, dict) and value:
         kept = {}
@@ -141,8 +141,7 @@ def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
             if name not in fields.members:
                 below = fields.below(name)
                 kept[key] = remove(_child(node, key), item, below) if below else item
-        kept = {key: item for key, item in kept.items() if item is not MISSING}
-        return kept or MISSING
+        return kept
     if shape is Shape.ITEMS and isinstance(value, list) and value:
         items = []
         for item in value:
@@ -150,7 +149,7 @@ def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
             if name not in fields.members:
                 below = fields.below(name)
                 items.append(remove(item_node(node), item, below) if below else item)
-        return [item for item in items if item is not MISSING] or MISSING
+        return items
     return value
 
 

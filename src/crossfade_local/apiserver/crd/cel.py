@@ -4,20 +4,38 @@ Evaluated by the Rust engine behind `common-expression-language`. A rule that it
 CustomResourceDefinition invalid, so that no rule is passed over silently.
 """
 
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.cel_engine import engine
+from crossfade_local.apiserver.crd.cel_language.syntax import parse
+from crossfade_local.apiserver.crd.cel_language.tokens import NotUnderstoodError
+from crossfade_local.apiserver.crd.cel_language.translation import Fault, Translator
+
+# The engine logs each failure of a function, which its client is told anyway.
+logging.getLogger("cel").setLevel(logging.ERROR)
 
 RULES: Final = "x-kubernetes-validations"
 MOST_CHARACTERS: Final = 16 * 1024
 _MOST_NESTED: Final = 100
 _TEXTS: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _BRACKETS: Final = re.compile(r"[(\[{]|[)\]}]")
-_MACROS: Final = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
+# What goes through a list or a map for each of its items, or makes more of a value than there was.
+_GROWING: Final = re.compile(
+    r"\b(?:all|distinct|exists|exists_one|existsOne|filter|findAll|flatten|format|join|map|optFlatMap|optMap|range"
+    r"|replace|sets|sort|sortBy|split|transformList|transformMap|transformMapEntry)\s*[.(]"
+)
+
+
+_FUNCTION_FAILED: Final = re.compile(
+    r"Function '.*' error: Python function call failed: \w+: (.*)\. Check function arguments and their types\.",
+    re.DOTALL,
+)
 
 
 class Violation(NamedTuple):
@@ -30,9 +48,53 @@ class Violation(NamedTuple):
     is_omitted: bool
 
 
+class Compiled(NamedTuple):
+    program: Any
+    functions: dict[str, Any]
+    """What it calls that the engine lacks."""
+
+
+class BrokenRuleError(Exception):
+    """The text is the compiler's, with the place in the rule."""
+
+
 @lru_cache(maxsize=2000)
-def _program(rule: str) -> Any:
-    return engine().compile(rule)
+def compiled(rule: str) -> Compiled:
+    """Raises BrokenRuleError."""
+    cel = engine()
+    # Later than the engine, of which it is a part.
+    from crossfade_local.apiserver.crd.cel_library import FUNCTIONS, NAMES
+
+    try:
+        translator = Translator(NAMES)
+        text = translator.text(parse(rule))
+    except NotUnderstoodError:
+        raise BrokenRuleError(_syntax_fault(rule)) from None
+    except RecursionError:
+        raise BrokenRuleError(f"expression recursion limit exceeded: {_MOST_NESTED}") from None
+    if translator.faults:
+        raise BrokenRuleError("\n".join(_placed(rule, fault) for fault in sorted(translator.faults)))
+    try:
+        program = cel.compile(text)
+    except ValueError:
+        raise BrokenRuleError(_syntax_fault(rule)) from None
+    return Compiled(program, {name: FUNCTIONS[name] for name in translator.used if name in FUNCTIONS})
+
+
+def _syntax_fault(rule: str) -> str:
+    """What the engine says of a rule that is none."""
+    try:
+        engine().compile(rule)
+    except ValueError as error:
+        said = str(error)
+        return said[max(said.find("ERROR: "), 0) :].replace("\n| ", "\n | ")
+    return "ERROR: <input>:1:1: Syntax error: not an expression that the embedded API server understands"
+
+
+def _placed(rule: str, fault: Fault) -> str:
+    before = rule[: fault.place].split("\n")
+    line, column = rule.split("\n")[len(before) - 1], len(before[-1])
+    return f"ERROR: <input>:{len(before)}:{column + 1}: {fault.said}\n | {line}\n | {'.' * column}^"
 
 
 def compile_error(rule: str) -> str:
@@ -42,8 +104,8 @@ def compile_error(rule: str) -> str:
     if _deepest(_TEXTS.sub("", rule)) > _MOST_NESTED:
         return f"expression recursion limit exceeded: {_MOST_NESTED}"
     try:
-        _program(rule)
-    except Exception as error:
+        compiled(rule)
+    except BrokenRuleError as error:
         return str(error)
     return ""
 
@@ -58,7 +120,7 @@ def _deepest(rule: str) -> int:
 
 def iterates(rule: str) -> bool:
     """Whether it may go through a list or a map; else its time grows with its own length and the value's only."""
-    return _MACROS.search(rule) is not None
+    return _GROWING.search(rule) is not None
 
 
 def rules_of(schema: Any) -> Iterator[str]:
@@ -119,33 +181,52 @@ class _Former:
 def _violations_here(rules: list[JsonObject], new: Any, old: Any, path: str) -> Iterator[Violation]:
     cel = engine()
     # Converted once for all rules of the value: that takes longer than most rules do.
-    alone = cel.Context({"self": new})
-    both = None
+    functions = _functions(rules)
+    alone = cel.Context({"self": new}, functions)
+    both = optional = None
     for rule in rules:
-        is_transition = "oldSelf" in rule["rule"]
-        if is_transition and old is None and not rule.get("optionalOldSelf"):
-            continue
-        if is_transition and both is None:
-            both = cel.Context({"self": new, "oldSelf": old})
-        yield from _violation(rule, both if is_transition else alone, new, path)
+        if "oldSelf" not in rule["rule"]:
+            yield from _violation(rule, alone, new, path)
+        elif rule.get("optionalOldSelf"):
+            former = cel.OptionalValue.none() if old is None else cel.OptionalValue.of(old)
+            optional = optional or cel.Context({"self": new, "oldSelf": former}, functions)
+            yield from _violation(rule, optional, new, path)
+        elif old is not None:
+            both = both or cel.Context({"self": new, "oldSelf": old}, functions)
+            yield from _violation(rule, both, new, path)
+
+
+def _functions(rules: list[JsonObject]) -> dict[str, Any]:
+    """What the rules call. One that was stored although it cannot be compiled calls nothing."""
+    found: dict[str, Any] = {}
+    for text in rules_of({RULES: rules}):
+        with suppress(BrokenRuleError):
+            found |= compiled(text).functions
+    return found
 
 
 def _violation(rule: JsonObject, variables: Any, new: Any, path: str) -> Iterator[Violation]:
     text = rule["rule"]
     try:
-        holds = _program(text).execute(variables) is True
+        holds = compiled(text).program.execute(variables) is True
     except Exception as error:
-        yield _found(path, new, f"rule evaluation error: {error}: {text}", rule)
+        yield _found(path, new, f"rule evaluation error: {_said(error)}: {text}", rule)
         return
     if not holds:
         yield _found(path, new, _message(rule, variables), rule)
+
+
+def _said(error: Exception) -> str:
+    """Without what the engine says around a function's own words."""
+    found = _FUNCTION_FAILED.fullmatch(str(error))
+    return found[1] if found else str(error)
 
 
 def _message(rule: JsonObject, variables: Any) -> str:
     expression = rule.get("messageExpression")
     if expression:
         try:
-            found = _program(expression).execute(variables)
+            found = compiled(expression).program.execute(variables)
         except Exception:
             found = None
         if isinstance(found, str) and found.strip():

@@ -1,5 +1,6 @@
 """Regular expressions of schemas, by RE2: the syntax of Go's, and time that grows with the text only."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -43,6 +44,11 @@ def matches(pattern: str, value: str) -> bool:
         return _compiled(pattern).search(value) is not None
     except Exception:
         return False
+
+
+def found(pattern: str, value: str) -> Iterator[str]:
+    """Each part of the value that a pattern matches, which can be compiled."""
+    return (match[0] for match in _compiled(pattern).finditer(value))
 
 
 def _go_text(said: str) -> str:

@@ -75,6 +75,20 @@ RULES: list[tuple[Json, Any, Any, list[str]]] = [
     ({"rule": "self == oldSelf"}, 2, None, []),
     ({"rule": "self >= oldSelf", "message": "only grows"}, 1, 2, ["x: Invalid value: 1: only grows"]),
     ({"rule": "self > 0", "messageExpression": "'got ' + string(self)"}, -1, None, ["x: Invalid value: -1: got -1"]),
+    (
+        {"rule": "oldSelf.optMap(it, it < self).orValue(true)", "optionalOldSelf": True, "message": "only grows"},
+        *(1, 2, ["x: Invalid value: 1: only grows"]),
+    ),
+    ({"rule": "oldSelf.optMap(it, it < self).orValue(true)", "optionalOldSelf": True}, 1, None, []),
+    ({"rule": "self.my__dash__size > 1 && has(self.__namespace__)"}, {"my-size": 2, "namespace": "a"}, None, []),
+    (
+        {"rule": "quantity(self).isLessThan(quantity('1Gi'))", "message": "too large"},
+        *("2Gi", None, ['x: Invalid value: "2Gi": too large']),
+    ),
+    (
+        {"rule": "self.min() > 0"},
+        *([], None, ["x: Invalid value: rule evaluation error: min called on empty list: self.min() > 0"]),
+    ),
     ({"rule": "self > 0", "reason": "FieldValueForbidden", "message": "no"}, -1, None, ["x: Forbidden: no"]),
 ]
 
@@ -83,6 +97,12 @@ RULES: list[tuple[Json, Any, Any, list[str]]] = [
 def test_rules_in_cel(rule: Json, new: Any, old: Any, expected: list[str]) -> None:
     found = cel.violations({"x-kubernetes-validations": [rule]}, new, old, "x")
     assert [str(error_of(one)) for one in found] == expected
+
+
+def test_a_rule_that_makes_much_of_little_is_not_light() -> None:
+    heavy = ["self.replace('a', self)", "self.split('')", "lists.range(9999)", "[1].sortBy (x, x)"]
+    light = ["self.startsWith('all')", "ip(self).family() == 4", "quantity(self).isInteger()"]
+    assert [cel.iterates(rule) for rule in heavy + light] == [True] * len(heavy) + [False] * len(light)
 
 
 def _definition(schema: Json, **names: Any) -> Json:

@@ -125,6 +125,14 @@ def test_list_items_are_shared_by_key(schema_of: SchemaOf) -> None:
     assert live["spec"]["template"]["spec"]["containers"] == [mesh[0], proxy]
 
 
+def test_what_loses_all_that_is_in_it_stays_empty_for_its_other_manager(schema_of: SchemaOf) -> None:
+    schema = schema_of("apps", "v1", "Deployment")
+    live = apply(None, deployment(template={"spec": {"securityContext": {"runAsUser": 1}}}), schema)
+    live = apply(live, deployment(template={"spec": {"securityContext": {}}}), schema, manager="b")
+    live = apply(live, deployment(), schema)
+    assert live["spec"] == {"template": {"spec": {"securityContext": {}}}}
+
+
 def test_the_scale_subresource_is_named_in_conflicts(schema_of: SchemaOf) -> None:
     schema = schema_of("apps", "v1", "Deployment")
     live = apply(None, deployment(replicas=0), schema, manager="kubectl")

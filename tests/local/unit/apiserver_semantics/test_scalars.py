@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -75,3 +76,15 @@ def test_values_are_printed_as_go_prints_them() -> None:
     assert to_json(value) == '{"a":{"c":1.5},"b":[1,"x",null,true]}'
     assert to_json(GoStruct(b="<&>", a=1.0)) == '{"b":"\\u003c\\u0026\\u003e","a":1}'
     assert quoted('a"b\n\x01é') == '"a\\"b\\n\\x01é"'
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "9" * 200_000, "0." + "1" * 200_000])
+def test_no_quantity_takes_long(text: str) -> None:
+    before = time.process_time()
+    parse(text)
+    assert time.process_time() - before < 0.5
+
+
+@pytest.mark.parametrize("text", ["Mi", "+", ".", "e3"])
+def test_kubernetes_takes_a_quantity_without_digits_for_nothing(text: str) -> None:
+    assert parse(text) == 0

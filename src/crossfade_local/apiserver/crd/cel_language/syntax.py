@@ -1,0 +1,224 @@
+"""Expressions as trees."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from crossfade_local.apiserver.crd.cel_language.tokens import NotUnderstoodError, Token, tokens_of
+
+_LEVELS: Final = {"||": 1, "&&": 2, **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 3)}
+_LEVELS.update({"+": 4, "-": 4, "*": 5, "/": 5, "%": 5})
+_LITERALS: Final = frozenset({"true", "false", "null"})
+
+
+@dataclass(frozen=True)
+class Literal:
+    text: str
+
+
+@dataclass(frozen=True)
+class Name:
+    name: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Select:
+    target: "Node"
+    field: str
+    place: int
+    """Of the dot."""
+    is_quoted: bool = False
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Index:
+    target: "Node"
+    index: "Node"
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    target: "Node | None"
+    name: str
+    arguments: "tuple[Node, ...]"
+    place: int
+    """Of the bracket."""
+
+
+@dataclass(frozen=True)
+class Unary:
+    signs: str
+    value: "Node"
+
+
+@dataclass(frozen=True)
+class Binary:
+    first: "Node"
+    rest: "tuple[tuple[str, Node], ...]"
+
+
+@dataclass(frozen=True)
+class Choice:
+    condition: "Node"
+    yes: "Node"
+    no: "Node"
+
+
+@dataclass(frozen=True)
+class ListOf:
+    items: "tuple[tuple[bool, Node], ...]"
+    """Each with whether it is optional."""
+
+
+@dataclass(frozen=True)
+class MapOf:
+    entries: "tuple[tuple[bool, Node, Node], ...]"
+
+
+Node = Literal | Name | Select | Index | Call | Unary | Binary | Choice | ListOf | MapOf
+
+
+def parse(expression: str) -> Node:
+    """Raises NotUnderstoodError."""
+    reader = _Reader(tokens_of(expression))
+    found = reader.expression()
+    if reader.next.kind:
+        raise NotUnderstoodError
+    return found
+
+
+class _Reader:
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    @property
+    def next(self) -> Token:
+        return self._tokens[self._at]
+
+    def take(self) -> Token:
+        token = self.next
+        self._at += 1
+        return token
+
+    def took(self, *signs: str) -> bool:
+        if self.next.kind == "sign" and self.next.value in signs:
+            self._at += 1
+            return True
+        return False
+
+    def expect(self, sign: str) -> None:
+        if not self.took(sign):
+            raise NotUnderstoodError
+
+    def expression(self) -> Node:
+        condition = self._operators(0)
+        if not self.took("?"):
+            return condition
+        yes = self._operators(0)
+        self.expect(":")
+        return Choice(condition, yes, self.expression())
+
+    def _operators(self, level: int) -> Node:
+        """What operators of a higher level join. There is no step for each level: the stack would be as much deeper."""
+        found = self._unary()
+        while (above := self._level()) > level:
+            rest: list[tuple[str, Node]] = []
+            while self._level() == above:
+                rest.append((self.take().value, self._operators(above)))
+            found = Binary(found, tuple(rest))
+        return found
+
+    def _level(self) -> int:
+        return _LEVELS.get(self.next.value, 0) if self.next.kind in ("sign", "name") else 0
+
+    def _unary(self) -> Node:
+        signs = ""
+        while self.next.kind == "sign" and self.next.value in ("!", "-"):
+            signs += self.take().value
+        value = self._member()
+        return Unary(signs, value) if signs else value
+
+    def _member(self) -> Node:
+        node = self._primary()
+        while True:
+            place = self.next.place
+            if self.took("."):
+                node = self._after_dot(node, place)
+            elif self.took(".?"):
+                field = self.take()
+                if field.kind not in ("name", "quoted"):
+                    raise NotUnderstoodError
+                node = Select(node, field.value.strip("`"), place, field.kind == "quoted", is_optional=True)
+            elif self.took("["):
+                node = Index(node, self.expression())
+                self.expect("]")
+            elif self.took("[?"):
+                node = Index(node, self.expression(), is_optional=True)
+                self.expect("]")
+            else:
+                return node
+
+    def _after_dot(self, target: Node, place: int) -> Node:
+        field = self.take()
+        if field.kind not in ("name", "quoted"):
+            raise NotUnderstoodError
+        bracket = self.next.place
+        if field.kind == "name" and self.took("("):
+            return Call(target, field.value, self._arguments(), bracket)
+        return Select(target, field.value.strip("`"), place, field.kind == "quoted")
+
+    def _primary(self) -> Node:
+        if self.took("("):
+            inner = self.expression()
+            self.expect(")")
+            return inner
+        if self.took("["):
+            return ListOf(self._items(optional_first=False))
+        if self.took("[?"):
+            return ListOf(self._items(optional_first=True))
+        if self.took("{"):
+            return MapOf(self._entries())
+        token = self.take()
+        if token.kind in ("text", "number") or token.value in _LITERALS:
+            return Literal(token.value)
+        if token.kind != "name" or token.value == "in":
+            raise NotUnderstoodError
+        bracket = self.next.place
+        if self.took("("):
+            return Call(None, token.value, self._arguments(), bracket)
+        return Name(token.value, token.place)
+
+    def _arguments(self) -> tuple[Node, ...]:
+        found = []
+        while not self.took(")"):
+            found.append(self.expression())
+            if not self.took(","):
+                self.expect(")")
+                break
+        return tuple(found)
+
+    def _items(self, *, optional_first: bool) -> tuple[tuple[bool, Node], ...]:
+        found, is_optional = [], optional_first
+        while is_optional or not self.took("]"):
+            is_optional = is_optional or self.took("?")
+            found.append((is_optional, self.expression()))
+            is_optional = False
+            if not self.took(","):
+                self.expect("]")
+                break
+        return tuple(found)
+
+    def _entries(self) -> tuple[tuple[bool, Node, Node], ...]:
+        found = []
+        while not self.took("}"):
+            is_optional = self.took("?")
+            key = self.expression()
+            self.expect(":")
+            found.append((is_optional, key, self.expression()))
+            if not self.took(","):
+                self.expect("}")
+                break
+        return tuple(found)
