@@ -1,21 +1,16 @@
 """The manifests of one gateway, with names, labels and ports as Kong's chart 1.11 gives them."""
 
-from typing import Final
-
 from msgspec import Struct
 
 from crossfade import __version__
 from crossfade.install.gateway_chart.chart import GATEWAY_CHART
 from crossfade.install.gateway_chart.drain import DRAIN_S
 from crossfade.install.gateway_chart.names import (
-    CONTROLLER_NAME,
-    ELECTION_ID,
     FULLNAME,
-    HEALTH_PORT,
-    METRICS_PORT,
     WEBHOOK_NAME,
     WEBHOOK_SERVICE,
 )
+from crossfade.install.gateway_defaults import ACME_SECRETS, CONTROLLER_NAME, ELECTION_ID, HEALTH_PORT, METRICS_PORT
 from crossfade.install.gateway_definitions import gateway_api_crds, gateway_crd, gateway_crds
 from crossfade.install.template.evaluate import Context, evaluate
 from crossfade.install.template.values import overlaid
@@ -34,9 +29,6 @@ __all__ = [
     "gateway_manifests",
     "gateway_remarks",
 ]
-
-# With what the names of the Secrets begin that hold certificates of the plugin acme.
-ACME_SECRETS: Final = "kong-kong-acme"
 
 
 class GatewayInstallSettings(Struct, frozen=True):

@@ -1,14 +1,11 @@
-"""App Mesh objects → what every virtual node's sidecar and every virtual gateway does.
+"""App Mesh objects → what every virtual node's sidecar and every virtual gateway does."""
 
-A name is imported when it is first asked for: who needs one small module does not wait for the compiler.
-"""
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from crossfade.compile.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from crossfade.compile.mesh.acm import SELECTOR as ACM_SELECTOR
-    from crossfade.compile.mesh.acm import uses_acm
+    from crossfade.compile.mesh.acm import ACM_SELECTOR, uses_acm
     from crossfade.compile.mesh.cloud_map import InstancesByName
     from crossfade.compile.mesh.compiler import MeshCompiler
     from crossfade.compile.mesh.fallback import (
@@ -45,23 +42,25 @@ __all__ = [
     "uses_acm",
 ]
 
-_HOMES: Final = {
-    "acm": ("ACM_SELECTOR", "uses_acm"),
-    "cloud_map": ("InstancesByName",),
-    "compiler": ("MeshCompiler",),
-    "fallback": ("Accepted", "Compiled", "Refusals", "Refused", "compile_with_fallback", "current", "refusable"),
-    "model": ("MeshModel", "ObjectState"),
-    "names": ("ArnScope",),
-    "pipeline": ("compile_mesh", "needs_pods"),
-    "service_names": ("ClusterView",),
-}
-_OTHERWISE_CALLED: Final = {"ACM_SELECTOR": "SELECTOR"}
-
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            found = getattr(importlib.import_module(f"{__name__}.{home}"), _OTHERWISE_CALLED.get(name, name))
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = names_on_demand(
+    __name__,
+    {
+        "ACM_SELECTOR": "acm",
+        "Accepted": "fallback",
+        "ArnScope": "names",
+        "ClusterView": "service_names",
+        "Compiled": "fallback",
+        "InstancesByName": "cloud_map",
+        "MeshCompiler": "compiler",
+        "MeshModel": "model",
+        "ObjectState": "model",
+        "Refusals": "fallback",
+        "Refused": "fallback",
+        "compile_mesh": "pipeline",
+        "compile_with_fallback": "fallback",
+        "current": "fallback",
+        "needs_pods": "pipeline",
+        "refusable": "fallback",
+        "uses_acm": "acm",
+    },
+)

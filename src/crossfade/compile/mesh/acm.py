@@ -29,7 +29,7 @@ from crossfade_kube.registry import typed_ref
 
 LABEL: Final = "crossfade.dev/acm"
 _ENABLED: Final = "enabled"
-SELECTOR: Final = f"{LABEL}={_ENABLED}"
+ACM_SELECTOR: Final = f"{LABEL}={_ENABLED}"
 """Of the Secrets that are read at all."""
 ARNS_ANNOTATION: Final = "crossfade.dev/acm-arns"
 _AUTHORITY: Final = ":certificate-authority/"

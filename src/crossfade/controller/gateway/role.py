@@ -6,17 +6,13 @@ on with what it has.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
 from crossfade import __version__
 from crossfade.admin_api.access import POD_SOCKET, new_access
-from crossfade.admin_api.cached import CachedAnswers
-from crossfade.admin_api.envoy_admin import EnvoyAdmin
-from crossfade.admin_api.server import admin_server
-from crossfade.admin_api.state import AdminState
 from crossfade.certs.ca import KeyPair
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.compiler import (
@@ -27,7 +23,6 @@ from crossfade.compile.gateway.compiler import (
     ON_DEMAND,
     CompiledGateway,
 )
-from crossfade.compile.mesh import needs_pods
 from crossfade.compile.mesh_native.inputs import MESH_KINDS
 from crossfade.controller.expiry import webhook_expiry
 from crossfade.controller.gateway.certificates import Certificates
@@ -44,7 +39,7 @@ from crossfade.controller.records import shown_records
 from crossfade.controller.sources import ClusterSource
 from crossfade.controller.tally import ControllerTally, Expiry
 from crossfade.envoy.gateway import GatewayBuilder, NodeUnknownError
-from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.settings import CachedAccess, EnvoyOptions
 from crossfade.observe.gateway import GatewayRecords
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.run import GATEWAY_ADMIN_PORT
@@ -63,6 +58,7 @@ from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 from crossfade_kube.lease import LeaderElection
 from crossfade_kube.logging import EventLog
 from crossfade_kube.meta import NamespacedName, ObjectRef
+from crossfade_kube.registry import TypedObject
 from crossfade_kube.tasks import SupervisedTasks
 
 COMPONENT: Final = "kong-ingress-controller"
@@ -101,6 +97,13 @@ def _ports(settings: GatewaySettings) -> Iterator[PortUse]:
         yield PortUse(listen.address, listen.port, "the Admin API", "CROSSFADE_ADMIN_API_PORT or KONG_ADMIN_LISTEN")
 
 
+def _of_mesh() -> Mapping[type[TypedObject], Callable[[Snapshot], bool]]:
+    """What is read when something asks for it. Only a gateway in a mesh waits for the import of its compiler."""
+    from crossfade.compile.mesh import needs_pods
+
+    return {**ON_DEMAND, Pod: needs_pods}
+
+
 class _Role:
     """What the tasks share: the latest snapshot and what was decided on it."""
 
@@ -112,7 +115,7 @@ class _Role:
             log=log,
             selectors=INPUT_SELECTORS,
             fields=INPUT_FIELDS,
-            on_demand={**ON_DEMAND, Pod: needs_pods} if is_in_mesh else ON_DEMAND,
+            on_demand=_of_mesh() if is_in_mesh else ON_DEMAND,
             may_be_forbidden=MAY_BE_FORBIDDEN,
             quiet_s=_QUIET_S,
             max_unrest_s=_MAX_UNREST_S,
@@ -184,7 +187,7 @@ class _Role:
                     pages, port = self._records.pages(), self._settings.records_port
                     tasks.start("show records", partial(shown_records, pages, self._client, port, log))
                 if self._cached is not None:
-                    tasks.start("admin api", partial(self.admin_api, CachedAnswers(self._cached)))
+                    tasks.start("admin api", partial(self.admin_api, self._cached))
         finally:
             await ads.stop()
 
@@ -271,13 +274,24 @@ class _Role:
         if self._settings.webhook is not None:
             yield from webhook_expiry(NamespacedName(*self._settings.webhook.service), self._webhook_pair)
 
-    async def admin_api(self, cached: CachedAnswers) -> None:
+    async def admin_api(self, access: CachedAccess) -> None:
         """The proxy is in the same pod, so its admin interface is on the same loopback."""
+        # Most gateways have none, and need not wait for the import of its pages.
+        from crossfade.admin_api.cached import CachedAnswers
+        from crossfade.admin_api.envoy_admin import EnvoyAdmin
+        from crossfade.admin_api.server import admin_server
+        from crossfade.admin_api.state import AdminState
+
         state = AdminState(lambda: self._compiled, lambda: self._publication.publisher.is_taken(PROXY))
         token, proxy = self._settings.compile.token, EnvoyAdmin(GATEWAY_ADMIN_PORT)
         listens, certificate = self._settings.admin_listen, self._settings.admin_certificate
         async with admin_server(
-            state, listens=listens, server_token=token, proxy=proxy, cached=cached, certificate=certificate
+            state,
+            listens=listens,
+            server_token=token,
+            proxy=proxy,
+            cached=CachedAnswers(access),
+            certificate=certificate,
         ):
             await asyncio.Event().wait()
 

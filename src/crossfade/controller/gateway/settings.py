@@ -21,7 +21,7 @@ from crossfade.compile.gateway.settings import (
 from crossfade.compile.model import ServerCertificate
 from crossfade.controller.mounted_certificate import CertificateFiles, mounted_files
 from crossfade.controller.records import records_port
-from crossfade.install.gateway import ACME_SECRETS, ELECTION_ID, HEALTH_PORT, METRICS_PORT
+from crossfade.install.gateway_defaults import ACME_SECRETS, ELECTION_ID, HEALTH_PORT, METRICS_PORT
 from crossfade.kong_conf.files import with_files_read
 from crossfade.kong_conf.listen import Listen
 from crossfade.kong_conf.reading import Remark, read_settings

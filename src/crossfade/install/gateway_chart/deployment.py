@@ -9,8 +9,6 @@ from crossfade.install.gateway_chart.names import (
     ACME_SECRETS,
     ELECTION,
     FULLNAME,
-    HEALTH_PORT,
-    METRICS_PORT,
     PROXY_SERVICE,
     SELECTOR,
     WEBHOOK_NAME,
@@ -19,6 +17,7 @@ from crossfade.install.gateway_chart.names import (
     manifest,
 )
 from crossfade.install.gateway_chart.services import LISTEN, PORT_MAPS, STREAM_LISTEN, container_ports
+from crossfade.install.gateway_defaults import HEALTH_PORT, METRICS_PORT
 from crossfade.install.template.nodes import (
     NAMESPACE,
     Each,

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from crossfade.install.gateway_defaults import ELECTION as OF_LEADER
 from crossfade.install.template.nodes import (
     NAMESPACE,
     RELEASE,
@@ -18,15 +19,10 @@ from crossfade.install.template.nodes import (
 )
 from crossfade_kube.meta import JsonObject
 
-CONTROLLER_NAME: Final = "ingress-controllers.konghq.com/kong"
-_ELECTION: Final = "kong-ingress-controller-leader"
-ELECTION_ID: Final = f"{_ELECTION}-kong"
 # Gateways of different classes in one namespace have a leader each.
 ELECTION: Final = first_of(
-    Unlisted("ingressController.env.election_id", ""), text(f"{_ELECTION}-", Value("ingressController.ingressClass"))
+    Unlisted("ingressController.env.election_id", ""), text(f"{OF_LEADER}-", Value("ingressController.ingressClass"))
 )
-HEALTH_PORT: Final = 10254
-METRICS_PORT: Final = 10255
 
 NAME: Final = Named("kong.name", first_of(Value("nameOverride"), "kong"))
 FULLNAME: Final = Named("kong.fullname", first_of(Value("fullnameOverride"), text(RELEASE, "-", NAME)))

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from crossfade.install.gateway_chart.names import FULLNAME, HEALTH_PORT, METRICS_PORT, SELECTOR, manifest
+from crossfade.install.gateway_chart.names import FULLNAME, SELECTOR, manifest
+from crossfade.install.gateway_defaults import HEALTH_PORT, METRICS_PORT
 from crossfade.install.monitoring import OPERATOR_API
 from crossfade.install.template.nodes import All, AnyOf, Each, Given, HasApi, Item, Value, When, first_of, text
 from crossfade_kube.meta import JsonObject

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from crossfade.install.gateway_chart.names import CONTROLLER_NAME, PROXY_SERVICE, SELECTOR, manifest
+from crossfade.install.gateway_chart.names import PROXY_SERVICE, SELECTOR, manifest
+from crossfade.install.gateway_defaults import CONTROLLER_NAME
 from crossfade.install.template.nodes import (
     Each,
     EachText,

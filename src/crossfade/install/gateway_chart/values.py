@@ -4,9 +4,10 @@ from typing import Final
 
 from crossfade.compile.gateway.settings import COMPAT_PROFILES, IDENTITY_HEADERS, MISSING_PLUGINS
 from crossfade.install.gateway_chart.drain import DRAIN_S
-from crossfade.install.gateway_chart.names import HEALTH_PORT, SELECTOR
+from crossfade.install.gateway_chart.names import SELECTOR
 from crossfade.install.gateway_chart.pod_values import PODS
 from crossfade.install.gateway_chart.remarks import IDLE, REFUSED
+from crossfade.install.gateway_defaults import HEALTH_PORT
 from crossfade.install.monitoring import monitoring_values
 from crossfade.install.template.values import (
     ANNOTATIONS,

@@ -51,7 +51,7 @@ def _wanted_version(webhook: JsonObject, attributes: Attributes, registry: Regis
         return own
     if webhook.get("matchPolicy", "Equivalent") != "Equivalent":
         return None
-    others = (other for other in registry if other.bucket == own.bucket and other is not own)
+    others = (other for other in registry.all_of(own.bucket) if other is not own)
     return next((other for other in others if any(_rule_matches(rule, other, attributes) for rule in rules)), None)
 
 

@@ -133,7 +133,10 @@ class Registry:
         """Counts changes, so that documents made from the registry know when they are stale."""
         self._builtin: Final = {(row.group, row.version, row.plural): _from_row(row, types) for row in ROWS}
         self._custom: dict[str, tuple[ResourceType, ...]] = {}
-        self._served: dict[tuple[str, str, str], ResourceType] = dict(self._builtin)
+        self._served: dict[tuple[str, str, str], ResourceType] = {}
+        self._by_kind: dict[Gvk, ResourceType] = {}
+        self._by_bucket: dict[str, tuple[ResourceType, ...]] = {}
+        self._serve(self._builtin)
 
     def get(self, group: str, version: str, plural: str) -> ResourceType | None:
         return self._served.get((group, version, plural))
@@ -142,12 +145,15 @@ class Registry:
         return self._builtin[group, version, plural]
 
     def by_kind(self, group: str, version: str, kind: str) -> ResourceType | None:
-        return next((found for found in self if found.gvk == (group, version, kind)), None)
+        return self._by_kind.get((group, version, kind))
 
     def by_bucket(self, bucket: str) -> ResourceType | None:
         """The type in which objects of a bucket are stored."""
-        group, _, plural = bucket.partition("/")
-        return next((found for found in self if found.storage == (group, found.version, plural)), None)
+        return next((found for found in self.all_of(bucket) if found.version == found.storage[1]), None)
+
+    def all_of(self, bucket: str) -> tuple[ResourceType, ...]:
+        """All versions, in other groups too, that are stored in a bucket."""
+        return self._by_bucket.get(bucket, ())
 
     def __iter__(self) -> Iterator[ResourceType]:
         return iter(self._served.values())
@@ -180,10 +186,20 @@ class Registry:
             self._custom[crd_name] = found
         elif self._custom.pop(crd_name, None) is None:
             return
-        self._served = dict(self._builtin)
+        served = dict(self._builtin)
         for group in self._custom.values():
-            self._served.update({(entry.group, entry.version, entry.plural): entry for entry in group})
+            served.update({(entry.group, entry.version, entry.plural): entry for entry in group})
+        self._serve(served)
         self.revision += 1
+
+    def _serve(self, served: dict[tuple[str, str, str], ResourceType]) -> None:
+        by_bucket: dict[str, list[ResourceType]] = {}
+        for entry in served.values():
+            by_bucket.setdefault(entry.bucket, []).append(entry)
+        self._served = served
+        self._by_bucket = {bucket: tuple(entries) for bucket, entries in by_bucket.items()}
+        # Of two with one kind the first that is served counts.
+        self._by_kind = {entry.gvk: entry for entry in reversed(served.values())}
 
 
 def version_priority(version: str) -> tuple[int, int, int]:
