@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 # Each step and the package that gets its files.
-STEPS = (("kubernetes_types", "crossfade_local"), ("envoy_protos", "crossfade"), ("policy_module", "crossfade"))
+STEPS = (("kubernetes_types", "crossfade_local"), ("envoy_protos", "crossfade"), ("rust_crates", "crossfade"))
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 

@@ -1,4 +1,4 @@
-"""What the policy module is linked from: `python3 -m images.crates OUT`, in the build's container.
+"""What the policy module and the launcher are linked from: `python3 -m images.crates OUT`, in the build's container.
 
 OUT/crates.json lists the crates, OUT/licences/NAME-VERSION has the texts that each brings. Standard library only.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-ROOT_CRATE: Final = "crossfade_policy"
+ROOT_CRATES: Final = frozenset({"crossfade_policy", "crossfade_launcher"})
 _TEXTS: Final = ("licen[cs]e*", "LICEN[CS]E*", "COPYING*", "COPYRIGHT*", "NOTICE*")
 
 
@@ -24,11 +24,11 @@ class Crate(NamedTuple):
 
 
 def linked_crates(metadata: dict[str, Any]) -> list[Crate]:
-    """From `cargo metadata`: what is linked into the module. Of the crates that only run while it is built those count
+    """From `cargo metadata`: what is linked into them. Of the crates that only run while it is built those count
     that bring sources in C, by Cargo's custom named `*-src`."""
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    todo = [identity for identity, package in packages.items() if package["name"] == ROOT_CRATE]
+    todo = [identity for identity, package in packages.items() if package["name"] in ROOT_CRATES]
     seen: set[str] = set()
     while todo:
         identity = todo.pop()
@@ -40,7 +40,7 @@ def linked_crates(metadata: dict[str, Any]) -> list[Crate]:
             is_source = "build" in kinds and packages[dependency["pkg"]]["name"].endswith("-src")
             if None in kinds or is_source:
                 todo.append(dependency["pkg"])
-    return sorted(_crate(packages[identity]) for identity in seen if packages[identity]["name"] != ROOT_CRATE)
+    return sorted(_crate(packages[identity]) for identity in seen if packages[identity]["name"] not in ROOT_CRATES)
 
 
 def _crate(package: dict[str, Any]) -> Crate:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import aiohttp
 import pytest
@@ -16,7 +16,6 @@ from msgspec import structs
 from crossfade.compile.model import Direction
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
-from crossfade.proxy.launcher import MAX_RESTARTS
 from crossfade.xds.auth import NotAuthenticatedError, ServerKeyPair, always, bearer_token, tls_credentials
 from crossfade.xds.publisher import Publisher, Subscription
 from crossfade.xds.server import AdsServer
@@ -26,6 +25,8 @@ from tests.support.models import local_cluster, proxy_model, route_to
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
+# Of the launcher, within a minute.
+MAX_RESTARTS: Final = 5
 
 
 @asynccontextmanager

@@ -1,16 +1,16 @@
 """One Envoy as a child process: started from a bootstrap, ended. Standard library only."""
 
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 from typing import Final
 
 from crossfade.envoy.binary import envoy_binary
+from crossfade.proxy.generated import launcher
 
 # Where our own go; opening them anew is not always allowed.
-_STREAMS: Final = {"/dev/stderr": None, "/dev/stdout": 1}
+STREAMS: Final = {"/dev/stderr": None, "/dev/stdout": 1}
 
 
 class EnvoyProcess:
@@ -35,22 +35,15 @@ class EnvoyProcess:
             bootstrap = bootstrap.encode()
         path = workdir / "envoy.json"
         write_private(path, bootstrap)
-        arguments = [
-            *_ended_with_parent(),
-            str(envoy_binary()),
-            *("-c", str(path)),
-            *("--concurrency", str(concurrency)),
-            *("--log-level", log_level),
-            *("--drain-strategy", "immediate"),
-            "--disable-hot-restart",
-            *(() if log_path in _STREAMS else ("--log-path", log_path)),
-        ]
+        command = envoy_command(path, concurrency=concurrency, log_level=log_level, log_path=log_path)
+        # Envoy itself asks the kernel to be ended with its parent only where hot restart is on.
+        of_child = [arg for name, value in (environment or {}).items() for arg in ("--env", f"{name}={value}")]
+        arguments = [str(launcher()), "child-of", str(os.getpid()), *of_child, "--", *command]
         # A group of its own: a signal to ours (Ctrl-C, a runtime's stop) must not end Envoy before it has drained.
         process = subprocess.Popen(
             arguments,
-            env=os.environ | (environment or {}),
             stdin=subprocess.DEVNULL,
-            stderr=_STREAMS.get(log_path),
+            stderr=STREAMS.get(log_path),
             process_group=0,
         )
         return cls(process)
@@ -83,15 +76,17 @@ class EnvoyProcess:
         self._process.kill()
 
 
-def _ended_with_parent() -> list[str]:
-    """Envoy asks for this itself only where hot restart is on. The helpers become Envoy: same process id.
-
-    The shell looks whether the parent is still there, since a death before the request goes unnoticed.
-    """
-    helper = shutil.which("setpriv")
-    if helper is None:
-        return []
-    return [helper, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
+def envoy_command(path: Path, *, concurrency: int, log_level: str, log_path: str) -> list[str]:
+    """`path` is the bootstrap. A `log_path` of STREAMS is for whoever starts it to see to."""
+    return [
+        str(envoy_binary()),
+        *("-c", str(path)),
+        *("--concurrency", str(concurrency)),
+        *("--log-level", log_level),
+        *("--drain-strategy", "immediate"),
+        "--disable-hot-restart",
+        *(() if log_path in STREAMS else ("--log-path", log_path)),
+    ]
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from crossfade.proxy.generated import GENERATED, newest_build
+
 VARIABLE: Final = "CROSSFADE_HUGE_PAGES"
 _PRELOAD: Final = "LD_PRELOAD"
 # Of the preloaded library.
 _PROGRAM: Final = "CROSSFADE_HUGE_PROGRAM"
-_GENERATED: Final = Path(__file__).resolve().parent.parent / "_generated"
 _ENABLED: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def huge_pages(
-    environment: Mapping[str, str], *, generated: Path = _GENERATED, enabled: Path = _ENABLED
+    environment: Mapping[str, str], *, generated: Path = GENERATED, enabled: Path = _ENABLED
 ) -> dict[str, str]:
     """What Envoy's environment needs besides `environment`, which may switch it off (`off`), or ask for the program's
     text too (`all`): that costs time at the start, and memory, since processes no longer share it.
@@ -24,10 +25,10 @@ def huge_pages(
     wanted = environment.get(VARIABLE)
     if wanted == "off" or not _are_for_who_asks(enabled):
         return {}
-    libraries = sorted(generated.glob("libcrossfade_pages-*.so"), key=lambda path: path.stat().st_mtime_ns)
-    if not libraries:
+    library = newest_build("libcrossfade_pages-*.so", generated)
+    if library is None:
         return {}
-    preloaded = ":".join((str(libraries[-1]), *filter(None, [environment.get(_PRELOAD)])))
+    preloaded = ":".join((str(library), *filter(None, [environment.get(_PRELOAD)])))
     return {_PRELOAD: preloaded, **({_PROGRAM: "1"} if wanted == "all" else {})}
 
 

@@ -1,4 +1,4 @@
-"""`crossfade proxy`: the bootstrap of this pod's Envoy, from the environment; its token; its start.
+"""`crossfade proxy`: the bootstrap of this pod's Envoy, from the environment; its token; then the launcher.
 
 Only the standard library, because a pod waits for this.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from crossfade.envoy.bootstrap import NO_SERVICE, STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
@@ -26,22 +26,27 @@ from crossfade.kong_conf.reading import Reading, read_settings
 from crossfade.kong_conf.settings import STDERR, KongSettings
 from crossfade.kong_conf.sources import from_environment
 from crossfade.kong_conf.told import Told, told_settings
-from crossfade.proxy.envoy_process import EnvoyProcess
+from crossfade.proxy.envoy_process import STREAMS, envoy_command, write_private
+from crossfade.proxy.generated import launcher
 from crossfade.proxy.huge_pages import huge_pages
 from crossfade.proxy.included_servers import LARGEST_BYTES, VARIABLE, status_servers
-from crossfade.proxy.launcher import GATEWAY_LEAST_S, SIDECAR_LEAST_S, EndSettings, Launcher
+from crossfade.proxy.launch import EndSettings, Plan, become_launcher, hold_signals
 from crossfade.proxy.pid_file import noted, pid_file
 from crossfade.proxy.state_folder import StateFolder
 from crossfade.proxy.watched_files import ControlPlaneFiles, UnreadableError, control_plane_files
-from crossfade.proxy.work_folder import work_folder
+from crossfade.proxy.work_folder import locked_work_folder
 
 GATEWAY_ADS: Final = "127.0.0.1:18001"
 SDS_SOCKET: Final = "/run/spire/sockets/agent.sock"
 GATEWAY_STATUS_PORT: Final = 8100
 LONGEST_DRAIN_S: Final = 20
+SIDECAR_LEAST_S: Final = 1
+# As long as the slowest of a cluster's nodes may send new connections here: kube-proxy takes a second or two.
+GATEWAY_LEAST_S: Final = 5
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
 STATISTICS_VARIABLE: Final = "CROSSFADE_ENVOY_STATS"
+_LAST_PORT: Final = 65_535
 _NO_FILES: Final = ControlPlaneFiles()
 
 
@@ -58,7 +63,7 @@ class ControlPlane(NamedTuple):
         """Raises SettingsError."""
         found = control_plane_files(folder, ca_pem=self.ca_pem, ca_file=self.ca_file, token=self.token_file)
         try:
-            found.refresh()
+            found.write()
         except UnreadableError as problem:
             raise SettingsError(f"cannot read the token {problem}") from None
         return found
@@ -84,10 +89,10 @@ class ProxySettings(NamedTuple):
     status: tuple[Listen, ...]
     concurrency: int
     log_level: str
-    drain_s: float
-    drain_least_s: float
+    drain_s: int
+    drain_least_s: int
     stands_alone: bool
-    waits_for_app_s: float | None
+    waits_for_app_s: int | None
     state_folder: Path | None
     socket_mark: int | None
     stats_tags: tuple[tuple[str, str], ...]
@@ -131,7 +136,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
         ads=_control_plane(environment, "CROSSFADE_ADS", address),
-        admin_port=_number(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
+        admin_port=_port(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
         status=_with_included(_status(environment, kong), included) if is_gateway else (),
         concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
@@ -288,6 +293,13 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
         raise SettingsError(f"{name} is {text!r}: it must be a whole number") from None
 
 
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    found = _number(environment, name, default)
+    if not 0 < found <= _LAST_PORT:
+        raise SettingsError(f"{name} is {found}: it must be a port, from 1 to {_LAST_PORT}")
+    return found
+
+
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
     return Path(text) if (text := environment.get(name)) else None
 
@@ -342,7 +354,7 @@ def bootstrap_from_settings(
 
 
 def run_proxy(*, is_gateway: bool) -> int:
-    """Envoy's exit code, or 1 if it could not be started; then the reason is on stderr."""
+    """1: Envoy could not be started, and the reason is on stderr. Else this process becomes its launcher."""
     try:
         settings = settings_from_environment(os.environ, is_gateway=is_gateway)
         for remark in settings.told.remarks:
@@ -350,8 +362,9 @@ def run_proxy(*, is_gateway: bool) -> int:
         for text in settings.traced.remarks:
             _say(text)
         settings = _with_writable_log(settings)
-        with work_folder("crossfade-proxy-") as folder, _noted(is_gateway=is_gateway):
-            return _run(settings, folder)
+        hold_signals()
+        with locked_work_folder("crossfade-proxy-") as (folder, lock), _noted(is_gateway=is_gateway):
+            _run(settings, folder, lock)
     except (SettingsError, FileNotFoundError) as error:
         _say(str(error))
         return 1
@@ -377,38 +390,39 @@ def _say(text: str) -> None:
     print(f"crossfade proxy: {text}", file=sys.stderr, flush=True)  # noqa: T201 - for people, before there is a log
 
 
-def _run(settings: ProxySettings, workdir: Path) -> int:
-    files = settings.ads.files(workdir)
-    of_mesh = _NO_FILES if settings.mesh is None else settings.mesh.files(workdir / "mesh")
-    text = bootstrap_from_settings(settings, files, of_mesh)
-
-    def refresh() -> None:
-        files.refresh()
-        of_mesh.refresh()
-
-    def start() -> EnvoyProcess:
-        return EnvoyProcess.start(
-            text,
-            workdir=workdir,
-            concurrency=settings.concurrency,
-            log_level=settings.log_level,
-            log_path=settings.log_path,
-            environment={**settings.own_names, **huge_pages(os.environ)},
-        )
-
-    end = EndSettings(
-        settings.admin_port,
-        settings.stands_alone,
-        settings.drain_least_s,
-        settings.drain_s,
-        settings.waits_for_app_s,
-    )
+def _run(settings: ProxySettings, folder: Path, lock: int) -> NoReturn:
+    files = settings.ads.files(folder)
+    of_mesh = _NO_FILES if settings.mesh is None else settings.mesh.files(folder / "mesh")
+    path = folder / "envoy.json"
+    write_private(path, bootstrap_from_settings(settings, files, of_mesh).encode())
+    plan = _plan(settings, path, folder, (*files.for_launcher, *of_mesh.for_launcher))
     state = _state_folder(settings.state_folder)
     try:
-        return Launcher(start, end, refresh=refresh, state=state).run()
+        become_launcher(plan, lock)
+    except OSError as error:
+        raise SettingsError(f"cannot start {launcher()}: {error.strerror}") from None
     finally:
         if state is not None:
             state.close()
+
+
+def _plan(settings: ProxySettings, path: Path, folder: Path, files: tuple[tuple[str, str, str], ...]) -> Plan:
+    return Plan(
+        envoy_command(path, concurrency=settings.concurrency, log_level=settings.log_level, log_path=settings.log_path),
+        environment={**settings.own_names, **huge_pages(os.environ)},
+        logs_to_stdout=STREAMS.get(settings.log_path) == 1,
+        end=EndSettings(
+            settings.admin_port,
+            settings.stands_alone,
+            settings.drain_least_s,
+            settings.drain_s,
+            settings.waits_for_app_s,
+        ),
+        files=files,
+        work_folder=folder,
+        state_folder=settings.state_folder,
+        pid_file=pid_file(os.environ) if settings.is_gateway else None,
+    )
 
 
 def _state_folder(path: Path | None) -> StateFolder | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class StateFolder:
-    """Made anew at the start, since what a killed proxy left would be a lie; removed by `close`."""
+    """Made anew at the start, since what a killed proxy left would be a lie; removed by `close`, or by the launcher."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError where the folder cannot be ours."""
@@ -14,9 +14,6 @@ class StateFolder:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700)
         (path / "pid").write_text(f"{os.getpid()}\n")
-
-    def tell_ready(self) -> None:
-        (self._path / "ready").touch()
 
     def close(self) -> None:
         shutil.rmtree(self._path, ignore_errors=True)

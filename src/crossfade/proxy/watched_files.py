@@ -1,48 +1,53 @@
-"""Files of the pod that Envoy gets in its own form: the kubelet renews them, Envoy watches ours.
+"""Files of the pod that Envoy gets in its own form: the kubelet renews them, the launcher ours, Envoy watches those.
 
 Standard library only.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from crossfade.envoy.bootstrap import authority_secret, token_secret
 from crossfade.proxy.envoy_process import write_private
 
+# In a form, where the launcher puts the text.
+PLACE: Final = "@TEXT@"
+
 
 class UnreadableError(Exception):
-    """A file cannot be read, and never could; the text says which and why."""
+    """A file cannot be read; the text says which and why."""
 
 
-class WatchedFile:
+class WatchedFile(NamedTuple):
     """`target` holds what `form` makes of the text in `source`; `instead` counts until there is one."""
 
-    def __init__(self, source: Path | None, target: Path, form: Callable[[str], Any], *, instead: str = "") -> None:
-        self.target = target
-        self._source = source
-        self._form = form
-        self._instead = instead
-        self._known = ""
+    source: Path | None
+    target: Path
+    form: Callable[[str], Any]
+    instead: str = ""
 
-    def refresh(self) -> None:
-        """Keeps the last text while the file cannot be read or is empty."""
-        text = self._text() or self._known or self._instead
-        if text and text != self._known:
-            write_private(self.target, json.dumps(self._form(text)).encode())
-            self._known = text
+    def write(self) -> None:
+        """Raises UnreadableError."""
+        text = self._text() or self.instead
+        if text:
+            write_private(self.target, json.dumps(self.form(text)).encode())
+
+    @property
+    def for_launcher(self) -> tuple[str, str, str] | None:
+        """Source, target, and the form with a place for the text; None where nothing is renewed."""
+        return None if self.source is None else (str(self.source), str(self.target), json.dumps(self.form(PLACE)))
 
     def _text(self) -> str:
-        if self._source is None:
+        if self.source is None:
             return ""
         try:
-            return self._source.read_text().strip()
+            return self.source.read_text().strip()
         except (OSError, ValueError) as error:
-            if self._known or self._instead:
+            if self.instead:
                 return ""
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise UnreadableError(f"{self._source}: {reason}") from None
+            raise UnreadableError(f"{self.source}: {reason}") from None
 
 
 class ControlPlaneFiles(NamedTuple):
@@ -56,11 +61,17 @@ class ControlPlaneFiles(NamedTuple):
         authority, token = (None if one is None else str(one.target) for one in self)
         return authority, token
 
-    def refresh(self) -> None:
+    @property
+    def for_launcher(self) -> Iterator[tuple[str, str, str]]:
+        for one in self:
+            if one is not None and (found := one.for_launcher) is not None:
+                yield found
+
+    def write(self) -> None:
         """Raises UnreadableError."""
         for one in self:
             if one is not None:
-                one.refresh()
+                one.write()
 
 
 def control_plane_files(

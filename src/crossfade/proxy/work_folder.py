@@ -12,12 +12,19 @@ from pathlib import Path
 @contextmanager
 def work_folder(prefix: str) -> Iterator[Path]:
     """Removed at the end; those of the same prefix and user whose process was killed are removed at the start."""
+    with locked_work_folder(prefix) as (folder, _):
+        yield folder
+
+
+@contextmanager
+def locked_work_folder(prefix: str) -> Iterator[tuple[Path, int]]:
+    """As `work_folder`, with the open folder whose lock keeps others from removing it."""
     parent = Path(tempfile.gettempdir())
     for folder in parent.glob(f"{prefix}*"):
         _remove_if_left(folder)
     folder, lock = _locked_folder(prefix)
     try:
-        yield folder
+        yield folder, lock
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)

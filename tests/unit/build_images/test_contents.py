@@ -197,6 +197,8 @@ def test_crates_are_those_that_are_linked() -> None:
     graph = {
         "packages": [
             package("crossfade_policy"),
+            package("crossfade_launcher"),
+            package("nix"),
             package("mlua", "MIT/Apache-2.0"),
             package("lua-src", None),
             package("cc"),
@@ -205,12 +207,14 @@ def test_crates_are_those_that_are_linked() -> None:
         "resolve": {
             "nodes": [
                 {"id": "crossfade_policy", "deps": needs(("mlua", None), ("proptest", "dev"))},
+                {"id": "crossfade_launcher", "deps": needs(("nix", None))},
                 {"id": "mlua", "deps": needs(("lua-src", "build"), ("cc", "build"))},
-                *({"id": name, "deps": []} for name in ("lua-src", "cc", "proptest")),
+                *({"id": name, "deps": []} for name in ("lua-src", "cc", "nix", "proptest")),
             ]
         },
     }
     assert [(crate.name, crate.licence, crate.folder) for crate in linked_crates(graph)] == [
         ("lua-src", "NOASSERTION", "/r/lua-src"),
         ("mlua", "MIT OR Apache-2.0", "/r/mlua"),
+        ("nix", "MIT", "/r/nix"),
     ]
