@@ -19,6 +19,8 @@ from tests.support.gateway import eventually
 from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
+# With the admin port of a gateway.
+GATEWAY_LAUNCHER = "launch --admin-port 9911 "
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +152,7 @@ def test_death_of_the_api_server_disturbs_no_request_and_loses_nothing(cluster: 
 
 def test_killed_gateway_serves_again(cluster: EmbeddedCluster) -> None:
     before = restarts(cluster, "kong", "proxy")
-    kill(cluster, "proxy --gateway")
+    kill(cluster, GATEWAY_LAUNCHER)
     eventually(lambda: restarts(cluster, "kong", "proxy") == before + 1, within_s=READY_S)
     eventually(lambda: all_ready(cluster), within_s=READY_S)
     wait_for_status(cluster, 200, "/jazz", host="open.test")
@@ -158,7 +160,7 @@ def test_killed_gateway_serves_again(cluster: EmbeddedCluster) -> None:
 
 def test_killed_envoy_of_a_gateway_serves_again_in_the_same_container(cluster: EmbeddedCluster) -> None:
     before = restarts(cluster, "kong", "proxy")
-    killed = kill(cluster, "/envoy ", under="proxy --gateway")
+    killed = kill(cluster, "/envoy ", under=GATEWAY_LAUNCHER)
     eventually(lambda: not alive([killed]), within_s=READY_S)
     wait_for_status(cluster, 200, "/jazz", host="open.test")
     assert restarts(cluster, "kong", "proxy") == before
