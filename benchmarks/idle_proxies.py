@@ -1,9 +1,10 @@
 """What an idle proxy and its launcher take: memory, and processor time until it is ready.
 
-    python -m benchmarks.sidecar_memory [--proxies 5] [--of /another/checkout]
+    python -m benchmarks.idle_proxies [--proxies 5] [--of /another/checkout]
 
 Starts sidecars, then gateways, as a pod does, with a small configuration each, and prints the mean of their shares of
 memory (PSS, of which what several processes use counts in parts). With `--of`, the same of that checkout, in turns.
+Ends by itself, within two minutes.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.processes import children, cpu_seconds_of_all, proportional_mib, run_bounded
 from tests.support.models import local_cluster, proxy_model, route_to
 from tests.support.ports import free_ports
 
@@ -28,9 +30,9 @@ from crossfade.xds.publisher import Publisher
 from crossfade.xds.server import AdsServer
 
 HERE: Final = Path(__file__).resolve().parent.parent
-SETTLED_S: Final = float(os.environ.get("ST", "12"))
+SETTLED_S: Final = 12.0
 READY_WITHIN_S: Final = 120.0
-TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
+LONGEST_S: Final = 240.0
 
 
 class Taken(NamedTuple):
@@ -86,48 +88,38 @@ async def taken(checkout: Path, *, gateway: bool, proxies: int) -> list[Taken]:
                 publisher.publish("p", resources_from_model(model, options=EnvoyOptions()))
                 one = started(checkout, server.port, gateway=gateway, folder=Path(folder))
                 pid, ready_after_s = await stack.enter_async_context(one)
-                found.append((pid, ready_after_s, processor_s(pid) + processor_s(child_of(pid))))
+                (envoy,) = children(pid)
+                found.append((pid, envoy, ready_after_s, cpu_seconds_of_all((pid, envoy))))
             await asyncio.sleep(SETTLED_S)
-            made = [Taken(pss(pid), pss(child_of(pid)), ready, used) for pid, ready, used in found]
+            made = [Taken(proportional_mib(pid), proportional_mib(envoy), *times) for pid, envoy, *times in found]
     await server.stop()
     return made
 
 
-def child_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-
-
-def pss(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-
-
-def processor_s(pid: int) -> float:
-    """Its own, and that of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS_A_SECOND
-
-
-def mean(values: list[float]) -> float:
-    return statistics.fmean(values)
-
-
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--proxies", type=int, default=5)
-    parser.add_argument("--of", type=Path, action="append", default=[])
-    arguments = parser.parse_args()
+async def measured(checkouts: list[Path], proxies: int) -> None:
     print(
         "| checkout | proxy | launcher | Envoy | in all | ready after | processor time |\n|---|---|---|---|---|---|---|"
     )
     for gateway in (False, True):
-        for checkout in (HERE, *arguments.of, HERE, *arguments.of):
-            found = await taken(checkout, gateway=gateway, proxies=arguments.proxies)
-            launcher, envoy, ready, processor = (mean(list(column)) for column in zip(*found, strict=True))
+        for checkout in checkouts:
+            found = await taken(checkout, gateway=gateway, proxies=proxies)
+            launcher, envoy, ready, processor = map(statistics.fmean, zip(*found, strict=True))
             sizes = " | ".join(f"{size:.1f} MiB" for size in (launcher, envoy, launcher + envoy))
             name = "gateway" if gateway else "sidecar"
             print(f"| {checkout.name} | {name} | {sizes} | {ready:.2f} s | {processor:.2f} s |", flush=True)
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--proxies", type=int, default=5)
+    parser.add_argument("--of", type=Path, action="append", default=[])
+    arguments = parser.parse_args()
+    code = run_bounded("benchmarks.idle_proxies", LONGEST_S)
+    if code is not None:
+        return code
+    asyncio.run(measured([HERE, *arguments.of] * 2, arguments.proxies))
+    return 0
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(main())
