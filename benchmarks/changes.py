@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks.compare.machine import machine, today
 from benchmarks.compare.ratios import percentile
 from benchmarks.figures import keep
-from benchmarks.mesh_changes import ROUTES, as_controller, endpoints_measured, routers_measured
+from benchmarks.mesh_changes import ROUTES, as_controller, endpoints_measured, router_live, routers_measured
 from benchmarks.processes import run_bounded
 
 LONGEST_S: Final = 600.0
@@ -46,6 +46,12 @@ def routers_rows(routers: int, nodes: int, rounds: int) -> list[Row]:
     ]
 
 
+def live_row(routers: int, nodes: int, rounds: int) -> Row:
+    found = as_controller(router_live(routers, nodes, rounds))
+    what = f"one of {routers} VirtualRouters with {ROUTES} routes each, {nodes} nodes, to its caller"
+    return {"what": what, **_percentiles(found.times), "cpu": found.cpu_ms, "fakes": found.fakes_ms}
+
+
 def _percentiles(times: Sequence[float]) -> dict[str, float]:
     return {f"p{hundredth}": percentile(times, hundredth) * 1000 for hundredth in (50, 99)}
 
@@ -61,9 +67,14 @@ def measured(*, quick: bool) -> list[Row]:
         rows.append(_alone(partial(endpoints_row, services, proxies, QUICK_ROUNDS if quick else rounds)))
         _say(rows[-1])
     for routers, nodes in ROUTERS:
-        rows += _alone(partial(routers_rows, routers, nodes, QUICK_ROUNDS if quick else ROUTER_ROUNDS))
-        for row in rows[-2:]:
+        number = QUICK_ROUNDS if quick else ROUTER_ROUNDS
+        found = [
+            *_alone(partial(routers_rows, routers, nodes, number)),
+            _alone(partial(live_row, routers, nodes, number)),
+        ]
+        for row in found:
             _say(row)
+        rows += found
     return rows
 
 

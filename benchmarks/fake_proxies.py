@@ -1,10 +1,10 @@
 """Many proxies that cost next to nothing, so that a benchmark on the same machine measures the control plane.
 
-    python -m benchmarks.fake_proxies PORT COUNT
+    python -m benchmarks.fake_proxies PORT COUNT [endpoints | routes]
 
-Each has a connection of its own, asks for all clusters and for the endpoints of those that are not its own, and
-acknowledges at once. They speak just enough HTTP/2 for that. Whenever all have acknowledged one more response with
-endpoints, a line says when the last one did (CLOCK_MONOTONIC, in seconds) and how much CPU all have used so far.
+Each has a connection of its own, asks for all clusters and for the endpoints of those that are not its own, or for all
+routes, and acknowledges at once. They speak just enough HTTP/2 for that. Whenever all have acknowledged one more
+response with these, a line says when the last one did (CLOCK_MONOTONIC, in seconds) and how much CPU all have used.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Progress:
         self._at_round: dict[int, int] = {}
 
     def note(self, responses: int) -> None:
-        """One proxy has acknowledged that many responses with endpoints."""
+        """One proxy has acknowledged that many responses of the kind that counts."""
         reached = self._at_round[responses] = self._at_round.get(responses, 0) + 1
         if reached == self._count:
             del self._at_round[responses]
@@ -41,10 +41,11 @@ class Progress:
 
 
 class FakeProxy(asyncio.Protocol):
-    """`number` goes into the request's metadata, by which the server tells whose proxy it is."""
+    """`number` goes into the request's metadata, by which the server tells whose proxy it is. `counts` are noted."""
 
-    def __init__(self, number: int, progress: Progress) -> None:
+    def __init__(self, number: int, progress: Progress, counts: ResourceType) -> None:
         self._number = number
+        self._counts = counts
         self._progress = progress
         self._received = bytearray()
         self._message = bytearray()
@@ -99,12 +100,11 @@ class FakeProxy(asyncio.Protocol):
     def _answer(self, response: discovery_v3.DeltaDiscoveryResponse) -> None:
         kind = ResourceType(response.type_url)
         if kind is ResourceType.CLUSTER:
-            names = [entry.name for entry in response.resources if "_s" in entry.name]
-            self._send(
-                discovery_v3.DeltaDiscoveryRequest(type_url=ResourceType.ENDPOINTS, resource_names_subscribe=names)
-            )
+            entries = response.resources if self._counts is ResourceType.ENDPOINTS else ()
+            names = [entry.name for entry in entries if "_s" in entry.name]
+            self._send(discovery_v3.DeltaDiscoveryRequest(type_url=self._counts, resource_names_subscribe=names))
         self._send(discovery_v3.DeltaDiscoveryRequest(type_url=kind, response_nonce=response.nonce))
-        if kind is ResourceType.ENDPOINTS:
+        if kind is self._counts:
             self._responses += 1
             self._progress.note(self._responses)
 
@@ -122,12 +122,13 @@ def _field(name: str, value: str) -> bytes:
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
-async def be_proxies(port: int, count: int) -> None:
+async def be_proxies(port: int, count: int, counts: ResourceType) -> None:
     loop, progress = asyncio.get_running_loop(), Progress(count)
     for number in range(count):
-        await loop.create_connection(lambda number=number: FakeProxy(number, progress), "127.0.0.1", port)
+        await loop.create_connection(lambda number=number: FakeProxy(number, progress, counts), "127.0.0.1", port)
     await loop.create_future()
 
 
 if __name__ == "__main__":
-    asyncio.run(be_proxies(int(sys.argv[1]), int(sys.argv[2])))
+    kind = ResourceType[sys.argv[3].upper()] if len(sys.argv) > 3 else ResourceType.ENDPOINTS
+    asyncio.run(be_proxies(int(sys.argv[1]), int(sys.argv[2]), kind))

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.processes import children, cpu_seconds_of_all, proportional_mib, run_bounded
+from benchmarks.processes import children, cpu_seconds_of_all, memory, run_bounded
 from tests.support.models import local_cluster, proxy_model, route_to
 from tests.support.ports import free_ports
 
@@ -91,7 +91,7 @@ async def taken(checkout: Path, *, gateway: bool, proxies: int) -> list[Taken]:
                 (envoy,) = children(pid)
                 found.append((pid, envoy, ready_after_s, cpu_seconds_of_all((pid, envoy))))
             await asyncio.sleep(SETTLED_S)
-            made = [Taken(proportional_mib(pid), proportional_mib(envoy), *times) for pid, envoy, *times in found]
+            made = [Taken(memory(pid).pss, memory(envoy).pss, *times) for pid, envoy, *times in found]
     await server.stop()
     return made
 

@@ -2,8 +2,9 @@
 
     python -m benchmarks.memory [--count 1000] [--write]
 
-Each is started anew, waits until it serves the last of what it was given, and is then looked at: PSS, so that what it
-shares with other processes counts in parts. Envoy has one worker. The gateway is `crossfade gateway run` on a folder of
+Each is started anew, waits until it serves the last of what it was given, and is then looked at: its resident memory,
+and PSS, in which what it shares with other processes counts in parts: of the program's text a part for each Envoy that
+runs on the machine. Envoy has one worker. The gateway is `crossfade gateway run` on a folder of
 manifests: Envoy's memory and that of its control plane stand apart. Routes are Ingresses with a host each; in a mesh
 VirtualRouters with five each, of which all are backends. Ends by itself, within half a minute.
 """
@@ -14,13 +15,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiohttp
 from benchmarks import mesh_changes, scale
 from benchmarks.compare.machine import machine, today
 from benchmarks.figures import keep
-from benchmarks.processes import children, proportional_mib, run_bounded
+from benchmarks.processes import Memory, children, memory, run_bounded
 from msgspec import structs
 from tests.support.envoy import PROXY, Harness, running_envoy, until
 from tests.support.gateway import RunningGateway, eventually, ingress, running_gateway
@@ -44,13 +45,6 @@ SHAPES: Final = ("alone", "routes", "endpoints")
 Row = dict[str, Any]
 
 
-class Memory(NamedTuple):
-    """In MiB."""
-
-    envoy: float
-    control_plane: float = 0.0
-
-
 # --- the gateway -----------------------------------------------------------------------------------------------------
 
 
@@ -70,7 +64,8 @@ def _address(number: int) -> str:
     return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
-def gateway(shape: str, count: int) -> Memory:
+def gateway(shape: str, count: int) -> tuple[Memory, Memory]:
+    """Of Envoy, and of the control plane."""
     routes, endpoints = (count if shape == name else 1 for name in ("routes", "endpoints"))
     hosts = scale.Shape("hosts", routes)
     with tempfile.TemporaryDirectory() as directory:
@@ -82,7 +77,7 @@ def gateway(shape: str, count: int) -> Memory:
             last = hosts.request(routes - 1, 0)
             _until_refused(running, last.path, {"Host": last.host})
             (envoy,) = children(running.process.pid)
-            return Memory(proportional_mib(envoy), proportional_mib(running.process.pid))
+            return memory(envoy), memory(running.process.pid)
 
 
 def _until_refused(running: RunningGateway, path: str, headers: dict[str, str]) -> None:
@@ -104,7 +99,7 @@ async def sidecar(shape: str, count: int) -> Memory:
                 return await _status(http, harness.port, f"r{routers - 1}.prod") == 503
 
             await until(knows_the_last, within_s=scale.START_WITHIN_S)
-            return Memory(proportional_mib(harness.pid))
+            return memory(harness.pid)
 
 
 async def _status(http: aiohttp.ClientSession, port: int, host: str) -> int:
@@ -153,9 +148,9 @@ def _objects(routers: int, endpoints: int) -> Snapshot:
 
 def measured(count: int) -> Iterator[Row]:
     gateways = {shape: gateway(shape, count) for shape in SHAPES}
-    yield {"what": "gateway: Envoy", **{shape: found.envoy for shape, found in gateways.items()}}
-    yield {"what": "gateway: control plane", **{shape: found.control_plane for shape, found in gateways.items()}}
-    yield {"what": "sidecar: Envoy", **{shape: asyncio.run(sidecar(shape, count)).envoy for shape in SHAPES}}
+    for place, what in enumerate(("gateway: Envoy", "gateway: control plane")):
+        yield {"what": what, **{shape: found[place]._asdict() for shape, found in gateways.items()}}
+    yield {"what": "sidecar: Envoy", **{shape: asyncio.run(sidecar(shape, count))._asdict() for shape in SHAPES}}
 
 
 def main() -> int:
@@ -170,7 +165,8 @@ def main() -> int:
         return code
     rows = list(measured(options.count))
     for row in rows:
-        print(f"{row['what']:24} {', '.join(f'{shape} {row[shape]:.1f} MiB' for shape in SHAPES)}")
+        found = (f"{shape} {row[shape]['rss']:.1f} MiB, PSS {row[shape]['pss']:.1f}" for shape in SHAPES)
+        print(f"{row['what']:24} {'; '.join(found)}")
     if options.write:
         keep("memory", {"date": today(), **machine(), "rows": rows})
     return 0

@@ -5,21 +5,22 @@
 First: a mesh of that many services, whose proxies (ten to a virtual node) all call all of them; one EndpointSlice
 changes, and the time runs from the watch event to the last proxy's ACK. The proxies are fakes in a process of their
 own, whose CPU is told apart: with few cores it is part of the time. Then: that many VirtualRouters with five routes
-each, which one proxy calls (and `--nodes` more, one each): a full compilation with encoding, and one changed router.
+each, which one proxy calls (and `--nodes` more, one each): a full compilation with encoding, and one changed router,
+compiled and encoded, and to that proxy's ACK.
 With `--proxies 0` or `--routers 0` the resident memory that is told is that of one part alone. Ends by itself.
 """
 
 import argparse
 import asyncio
 import gc
-import resource
+import os
 import sys
 import time
-from collections.abc import Coroutine, Iterable
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.compare.ratios import percentile
+from benchmarks.processes import ended_with_parent, memory
 
 from crossfade.api.appmesh import Mesh, VirtualNode, VirtualRouter, VirtualService
 from crossfade.compile.mesh import ArnScope, MeshCompiler
@@ -36,6 +37,8 @@ from crossfade_kube.meta import JsonObject
 from crossfade_kube.watch import WatchEvent
 
 PROXIES_OF_A_NODE = 10
+CALLER = "caller"
+SETTLED_S = 2.0
 ROUTES = 5
 Result = TypeVar("Result")
 QUIET_S, MAX_UNREST_S = 0.01, 0.25
@@ -57,6 +60,8 @@ def main() -> None:
     if arguments.routers:
         what = f"{arguments.routers} routers, {ROUTES * arguments.routers} routes, {arguments.nodes} nodes more"
         routers = routers_measured(arguments.routers, arguments.nodes, arguments.rounds)
+        live = as_controller(router_live(arguments.routers, arguments.nodes, min(arguments.rounds, 30)))
+        print(f"{what}, one changed router live: {shown(live.times)}; CPU a change: {live.cpu_ms:.1f} ms")
         print(f"{what}, all compiled and encoded: {shown(routers.full)} CPU")
         print(f"{what}, one changed router: {shown(routers.changed)} CPU")
         print(f"{what}: {routers.resident_mib:.0f} MiB resident")
@@ -68,7 +73,7 @@ def as_controller(work: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(work)
 
 
-class EndpointChanges(NamedTuple):
+class LiveChanges(NamedTuple):
     """`times` in seconds until the last proxy's ACK; CPU for one change."""
 
     times: list[float]
@@ -170,7 +175,7 @@ class Changes:
             await settled(self._store.changed, quiet_s=QUIET_S, max_unrest_s=MAX_UNREST_S)
 
 
-async def endpoints_measured(services: int, proxies: int, rounds: int) -> EndpointChanges:
+async def endpoints_measured(services: int, proxies: int, rounds: int) -> LiveChanges:
     store, names = Store(), [f"s{number}" for number in range(services)]
     callers = [f"c{number}" for number in range(-(-proxies // PROXIES_OF_A_NODE))]
     store.fill(Mesh, [("m", {})])
@@ -179,36 +184,68 @@ async def endpoints_measured(services: int, proxies: int, rounds: int) -> Endpoi
     nodes = [(name, node(f"{name}.prod.svc.cluster.local")) for name in names]
     store.fill(VirtualNode, [*nodes, *((name, node(f"{name}.test", names)) for name in callers)])
     store.fill(VirtualService, [(name, service_of_node(name)) for name in names])
+    paths = [f"mesh/m/virtualNode/{callers[number // PROXIES_OF_A_NODE]}_prod" for number in range(proxies)]
+
+    def change(number: int) -> None:
+        store.change(EndpointSlice, "s7", endpoint_slice("s7", number))
+
+    return await _live(store, paths, "endpoints", change, rounds)
+
+
+async def router_live(routers: int, more_nodes: int, rounds: int) -> LiveChanges:
+    """One changed router, to the ACK of the proxy that calls all of them."""
+    store = router_store(routers, more_nodes)
+
+    def change(number: int) -> None:
+        store.change(VirtualRouter, "r7", router(7, number))
+
+    return await _live(store, [f"mesh/m/virtualNode/{CALLER}_prod"], "routes", change, rounds)
+
+
+async def _live(
+    store: Store, paths: Sequence[str], kind: str, change: Callable[[int], None], rounds: int
+) -> LiveChanges:
+    """`paths` of the nodes whose proxies are there; `kind` of resources that each change sends to all of them."""
     loop = MeshLoop(Changes(store), scope=ArnScope(), log=EventLog("benchmark"))
     task = asyncio.create_task(loop.run())
 
     async def authenticate(metadata: dict[str, str]) -> str:
-        number = int(metadata["number"])
-        return f"mesh/m/virtualNode/{callers[number // PROXIES_OF_A_NODE]}_prod"
+        return paths[int(metadata["number"])]
 
     server = await AdsServer.start(publisher=loop.publisher, address="127.0.0.1:0", authenticate=authenticate)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.fake_proxies", str(server.port), str(proxies)),
+        *ended_with_parent((sys.executable, "-m", "benchmarks.fake_proxies", str(server.port), str(len(paths)), kind)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    _, fakes_before = await last_acknowledged(process.stdout)
+    _, fakes_before = await _settled(process.stdout)
     gc.freeze()
     times, cpu, fakes = [], time.process_time(), 0.0
     for number in range(1, rounds + 1):
         await asyncio.sleep(0.05)
         started = time.monotonic()
-        store.change(EndpointSlice, "s7", endpoint_slice("s7", number))
+        change(number)
         at, fakes = await last_acknowledged(process.stdout)
         times.append(at - started)
     used_ms = (time.process_time() - cpu) / rounds * 1000
     fakes_ms = (fakes - fakes_before) / rounds * 1000
-    found = EndpointChanges(times, used_ms, fakes_ms, resident_mib())
+    found = LiveChanges(times, used_ms, fakes_ms, memory(os.getpid()).rss)
     process.terminate()
     await process.wait()
     await server.stop()
     task.cancel()
     return found
+
+
+async def _settled(lines: asyncio.StreamReader) -> tuple[float, float]:
+    """When nothing more has come for a while: what there is at first may take several responses."""
+    last = await last_acknowledged(lines)
+    while True:
+        try:
+            async with asyncio.timeout(SETTLED_S):
+                last = await last_acknowledged(lines)
+        except TimeoutError:
+            return last
 
 
 async def last_acknowledged(lines: asyncio.StreamReader) -> tuple[float, float]:
@@ -220,7 +257,7 @@ async def last_acknowledged(lines: asyncio.StreamReader) -> tuple[float, float]:
 # --- routers ---------------------------------------------------------------------------------------------------
 
 
-def routers_measured(routers: int, more_nodes: int, rounds: int) -> RouterChanges:
+def router_store(routers: int, more_nodes: int) -> Store:
     store, names = Store(), [f"r{number}" for number in range(routers)]
     store.fill(Mesh, [("m", {})])
     targets = [f"n{number}" for number in range(100)]
@@ -231,14 +268,19 @@ def routers_measured(routers: int, more_nodes: int, rounds: int) -> RouterChange
         (f"more{number}", node(f"more{number}.prod.svc.cluster.local", [names[number % routers]]))
         for number in range(more_nodes)
     ]
-    store.fill(VirtualNode, [*nodes, ("caller", node("caller.test", names)), *more])
+    store.fill(VirtualNode, [*nodes, (CALLER, node("caller.test", names)), *more])
     store.fill(VirtualService, [(name, service_of_router(name)) for name in names])
     store.fill(VirtualRouter, [(name, router(number, 0)) for number, name in enumerate(names)])
+    return store
+
+
+def routers_measured(routers: int, more_nodes: int, rounds: int) -> RouterChanges:
+    store = router_store(routers, more_nodes)
     # As in the controller: no garbage is collected while it compiles for the first time, and what it has then stays.
     gc.disable()
     compiler, publication = _fresh()
     full = [_measured(compiler, publication, store)]
-    used_mib = resident_mib()
+    used_mib = memory(os.getpid()).rss
     gc.freeze()
     full += [_measured(*_fresh(), store) for _ in range(4)]
     gc.enable()
@@ -259,11 +301,6 @@ def _measured(compiler: MeshCompiler, publication: MeshPublication, store: Store
     started = time.process_time()
     publication.publish(compiler.compile(store.cache.snapshot(), {}), 0)
     return time.process_time() - started
-
-
-def resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / (1 << 20)
 
 
 def shown(times: list[float]) -> str:

@@ -65,9 +65,10 @@ def _changes(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _memory(found: Mapping[str, Any]) -> Iterator[str]:
-    yield from _head("PSS, MiB", ["alone", "with 1 000 routes", "with 1 000 endpoints"])
+    yield from _head("MiB resident (PSS)", ["alone", "with 1 000 routes", "with 1 000 endpoints"])
     for one in found.get("memory", {}).get("rows", []):
-        yield _row(one["what"], [f"{one[name]:.0f}" for name in ("alone", "routes", "endpoints")])
+        shown = (one[shape] for shape in ("alone", "routes", "endpoints"))
+        yield _row(one["what"], [f"{each['rss']:.0f} ({each['pss']:.0f})" for each in shown])
 
 
 PARTS: Final = {

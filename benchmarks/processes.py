@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 # Of prctl(2).
 _SET_CHILD_SUBREAPER: Final = 36
@@ -27,12 +27,17 @@ def cpu_seconds_of_all(pids: Iterable[int]) -> float:
     return sum(map(cpu_seconds, pids))
 
 
-def proportional_mib(pid: int) -> float:
-    """Resident memory, of what is shared with others a part only (PSS)."""
+class Memory(NamedTuple):
+    """In MiB: resident, and with only a part of what is shared with other processes."""
+
+    rss: float
+    pss: float
+
+
+def memory(pid: int) -> Memory:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss: +(\d+) kB$", text, re.MULTILINE)
-    assert found is not None
-    return int(found[1]) / 1024
+    kibibytes = dict(re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE))
+    return Memory(int(kibibytes["Rss"]) / 1024, int(kibibytes["Pss"]) / 1024)
 
 
 def children(pid: int) -> list[int]:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.processes import memory
 from tests.support.gateway import service, upstream
 from tests.support.ports import free_ports
 
@@ -191,13 +192,6 @@ def write(folder: Path, name: str, content: str) -> None:
     draft.rename(folder / f"{name}.yaml")
 
 
-def resident_mib(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
 def measured(shape: Shape, changes: int) -> Result:
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory() as directory, upstream("ok") as up_port:
@@ -218,7 +212,7 @@ def measured(shape: Shape, changes: int) -> Result:
                 number = version * 37 % shape.total
                 write(folder, f"o{number}", shape.content(number, version))
                 taken.append(seconds_until(port, shape.request(number, version), CHANGE_WITHIN_S, every_s=0.002))
-            return Result(start_s, resident_mib(int(envoy)), resident_mib(process.pid), taken)
+            return Result(start_s, memory(int(envoy)).rss, memory(process.pid).rss, taken)
 
 
 def main() -> int:
