@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from crossfade_kube.meta import JsonObject
+from tests.support.gateway import eventually
 from tests.support.name_server import name_server
 from tests.support.ports import free_ports
 
@@ -109,8 +110,15 @@ def recorded_file(name: str) -> JsonObject:
 
 class Gateway(NamedTuple):
     folder: Path
+    log: Path
     url: str
     tls_url: str
+
+    def changing(self, command: str) -> str:
+        """A shell's command that changes the folder once, and ends when that is live."""
+        said = f"grep -c ' changed' '{self.log}'"
+        waits = f"[ $({said}) -gt $before ] && exit 0; sleep 0.02"
+        return f"before=$({said}); {command}; for _ in $(seq 1500); do {waits}; done; tail '{self.log}' >&2; exit 1"
 
 
 @contextmanager
@@ -120,25 +128,22 @@ def running(folder: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
     flag = " proxy_protocol" if settings.get("proxy_protocol") == "on" else ""
     listen = f"127.0.0.1:{plain}{flag}, 127.0.0.1:{tls} ssl http2"
     given = {name: value for name, value in settings.items() if name != "proxy_protocol"} | {"proxy_listen": listen}
-    with subprocess.Popen(
-        [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder), *KONGS_WAY],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {f"KONG_{name.upper()}": value for name, value in given.items()},
-    ) as process:
+    log = folder.with_suffix(".log")
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "crossfade.cli", "gateway", "run", "-f", str(folder), *KONGS_WAY],
+            stderr=stderr,
+            env=os.environ | {f"KONG_{name.upper()}": value for name, value in given.items()},
+        ) as process,
+    ):
         try:
-            assert process.stderr is not None
-            lines = []
-            for line in process.stderr:
-                lines.append(line)
-                if line.endswith("ready\n"):
-                    break
-            else:
-                pytest.fail(f"the gateway did not start: {lines}")
-            yield Gateway(folder, f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}")
+            eventually(lambda: log.read_text().endswith("ready\n") or process.poll() is not None, within_s=60)
+            assert process.poll() is None, log.read_text()
+            yield Gateway(folder, log, f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}")
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +153,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def replay(gateway: Gateway, recording: Path) -> None:
-    manifest = gateway.folder / "case.yaml"
+    manifest, new = gateway.folder / "case.yaml", gateway.folder.with_suffix(".new")
     command = [
         *(sys.executable, str(TRUTH / "replay.py"), "--url", gateway.url, "--tls-url", gateway.tls_url),
-        *("-q", "--exact", "--settle", "0.4"),
-        *("--apply", f"cat > '{manifest}'", "--delete", f"rm '{manifest}'"),
+        *("-q", "--exact", "--settle", "0.1"),
+        *("--apply", gateway.changing(f"cat > '{new}'; mv '{new}' '{manifest}'")),
+        *("--delete", gateway.changing(f"rm '{manifest}'")),
         str(recording),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

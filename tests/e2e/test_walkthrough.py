@@ -67,7 +67,8 @@ def test_every_step_shows_what_the_tutorial_promises(session: Shell, chapter: Ch
 def test_nothing_is_warned_of_that_only_came_a_moment_later(cluster: EmbeddedCluster) -> None:
     """Objects of one apply miss each other while they arrive; probes fail while programs start, as everywhere."""
     listed = cluster.kubectl("get", "events", "-A", "--field-selector=type=Warning", "-o", "json")
-    assert [event for event in json.loads(listed)["items"] if event["reason"] != "Unhealthy"] == []
+    told = [f"{event['reason']}: {event['message']}" for event in json.loads(listed)["items"]]
+    assert [text for text in told if not text.startswith("Unhealthy:")] == []
 
 
 def test_the_canary_gets_five_percent_of_the_requests(cluster: EmbeddedCluster) -> None:
