@@ -107,9 +107,6 @@ impl Changes {
 /// An answer of a pod's sidecar that carries it stands for a connection which the application has ended.
 const UNANSWERED: &str = "x-crossfade-unanswered";
 
-/// Methods that nginx does not try again once something was sent.
-const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
-
 /// What Envoy takes for WebSocket it answers itself, with an empty body, when the upstream says anything but 101. The
 /// space, which is no part of the value, hides it.
 const WEBSOCKET: &str = "websocket ";
@@ -145,6 +142,8 @@ pub struct Way<'a> {
     pub pattern: &'a PathPattern,
     /// `Connection` as the client sent it, where it names headers that must not travel on.
     pub connection: Option<&'a [u8]>,
+    /// Envoy's route knows already that it may be.
+    pub is_sent_again: bool,
     pub client: &'a Client<'a>,
 }
 
@@ -170,7 +169,7 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     take_away(settings, request, changes);
     remove_named(way.connection, changes);
     let method = changes.written(":method").flatten().unwrap_or(request.method);
-    if route.service.retry_idempotent && !NOT_IDEMPOTENT.contains(&method) {
+    if !way.is_sent_again && route.service.may_send_again(method) {
         changes.set("x-envoy-retry-on", "reset");
         changes.set("x-envoy-retriable-header-names", UNANSWERED);
     }
@@ -331,6 +330,7 @@ mod tests {
             route: &entries[0].target,
             pattern: &entries[0].path,
             connection: None,
+            is_sent_again: false,
             client: &client,
         };
         let mut changes = Changes::new();

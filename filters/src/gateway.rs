@@ -362,8 +362,10 @@ impl Filter {
 
     /// Completes what the upstream gets.
     fn prepare(&mut self, settings: &Settings, entry: &Entry<Arc<Route>>, request: &Request<'_>, client: &Client<'_>) {
-        let connection = self.choice.as_ref().and_then(|choice| choice.connection.as_deref());
-        let way = Way { settings, route: &entry.target, pattern: &entry.path, connection, client };
+        let choice = self.choice.as_ref();
+        let connection = choice.and_then(|choice| choice.connection.as_deref());
+        let is_sent_again = choice.is_some_and(|choice| choice.is_sent_again);
+        let way = Way { settings, route: &entry.target, pattern: &entry.path, connection, is_sent_again, client };
         forwarding::prepare(&way, request, &mut self.changes);
         if settings.compat == Compat::Kong3 && settings.tokens.request_id_upstream {
             self.changes.set("x-kong-request-id", self.request_id);

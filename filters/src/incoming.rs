@@ -31,6 +31,9 @@ pub const ACTION: &[u8] = b"x-crossfade-action";
 /// Marks the twin of an action that asks each target by the target's own name.
 const NAMELESS: &[u8] = b"~";
 
+/// Marks the twin of an action that sends once more what an upstream may have seen.
+const AGAIN: &[u8] = b"+";
+
 /// `Host` in lower case, by which the routes of a mesh are found.
 pub const MESH_HOST: &[u8] = b"x-crossfade-mesh-host";
 
@@ -56,6 +59,8 @@ pub struct Choice {
     pub listener: Listener,
     /// In HTTP/1.0 a `Host` may be missing, and an empty one names nothing.
     pub names_host: bool,
+    /// Envoy's route sends it once more where its upstream, which may have seen it, gives no answer.
+    pub is_sent_again: bool,
     /// `X-Forwarded-Proto`, which Envoy replaces, where some peers are trusted.
     pub forwarded_proto: Option<Text>,
 }
@@ -77,12 +82,9 @@ pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, lis
         && let Some(cluster) = route.pick_cluster()
     {
         headers.set(CLUSTER, cluster.as_bytes());
-        let action = route.action.as_bytes();
-        if choice.names_host {
-            headers.set(ACTION, action);
-        } else {
-            headers.set(ACTION, &[action, NAMELESS].concat());
-        }
+        let again = if choice.is_sent_again { AGAIN } else { b"" };
+        let nameless = if choice.names_host { b"" } else { NAMELESS };
+        headers.set(ACTION, &[route.action.as_bytes(), again, nameless].concat());
     }
     Some(choice)
 }
@@ -130,7 +132,10 @@ fn choose(headers: &impl IncomingHeaders, all: HeaderList<'_>, world: Arc<World>
     });
     let forwarded_proto =
         (!world.settings.trusted.is_empty()).then(|| first_line(&all, b"x-forwarded-proto")).flatten();
-    Choice { entry, connection, listener, names_host: names_host(value(b":authority")), forwarded_proto, world }
+    let names_host = names_host(value(b":authority"));
+    let may_be_again = |entry: &Arc<Entry<Arc<Route>>>| entry.target.service.may_send_again(value(b":method"));
+    let is_sent_again = world.keeps_methods && entry.as_ref().is_some_and(may_be_again);
+    Choice { entry, connection, listener, names_host, is_sent_again, forwarded_proto, world }
 }
 
 /// The first of several lines of one name. Envoy joins some with a comma alone; in a list that a client wrote a space
@@ -169,7 +174,7 @@ const KEPT: [&[u8]; 9] = [
 mod tests {
     use super::*;
     use crate::tables::testing::world;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::collections::BTreeMap;
 
     impl IncomingHeaders for BTreeMap<Vec<u8>, Vec<u8>> {
@@ -222,6 +227,31 @@ mod tests {
                 BTreeMap::from([(b":path".to_vec(), b"/".to_vec()), (b":authority".to_vec(), host.into())]);
             mutate(&mut headers, Some(world(&json!({"routes": [route]}))), Listener::default());
             assert_eq!(headers[ACTION], action.as_bytes(), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_sent_twice_is_sent_again() {
+        let transformer = |config: Value| json!({"id": "i", "plugin": "request-transformer", "config": config});
+        for (method, retries, config, action) in [
+            ("GET", true, json!({}), "a+"),
+            ("PUT", true, json!({}), "a+"),
+            ("POST", true, json!({}), "a"),
+            ("PATCH", true, json!({}), "a"),
+            ("GET", false, json!({}), "a"),
+            ("GET", true, json!({"http_method": "POST"}), "a"),
+        ] {
+            let route = json!({"id": "r", "action": "a", "backends": [{"cluster": "c"}],
+                "service": {"retry_idempotent": retries},
+                "match": {"schemes": ["http"], "paths": [{"rank": "", "kind": "prefix", "text": "/"}]}});
+            let mut headers = BTreeMap::from(
+                [(":path", "/"), (":authority", "one.test"), (":method", method)]
+                    .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())),
+            );
+            let world = world(&json!({"routes": [route], "instances": [transformer(config)]}));
+            let choice = mutate(&mut headers, Some(world), Listener::default()).unwrap();
+            assert_eq!(headers[ACTION], action.as_bytes(), "{method} {retries}");
+            assert_eq!(choice.is_sent_again, action == "a+");
         }
     }
 

@@ -82,6 +82,11 @@ pub trait Plugin: Debug + Send + Sync {
         Verdict::Reply(exchange.error(500, "An unexpected error occurred"))
     }
 
+    /// Whether `on_request` may write another `:method`.
+    fn changes_methods(&self) -> bool {
+        false
+    }
+
     /// Whether `on_response` has anything to do; else nobody reads the response's headers for this plugin.
     fn has_response_phase(&self) -> bool {
         false

@@ -106,6 +106,15 @@ pub struct Service {
     pub retry_idempotent: bool,
 }
 
+/// Methods that nginx does not try again once something was sent.
+const NOT_IDEMPOTENT: [&[u8]; 3] = [b"POST", b"LOCK", b"PATCH"];
+
+impl Service {
+    pub fn may_send_again(&self, method: &[u8]) -> bool {
+        self.retry_idempotent && !NOT_IDEMPOTENT.contains(&method)
+    }
+}
+
 /// Without a name an upstream is known by its address only.
 #[derive(Debug, Deserialize)]
 pub struct TlsName {

@@ -23,6 +23,8 @@ pub struct World {
     pub settings: Arc<Settings>,
     pub router: Router<Arc<Route>>,
     pub consumers: Consumers,
+    /// No plugin, wherever it is attached, sends a request on by another method than it came with.
+    pub keeps_methods: bool,
     pub(super) instances: HashMap<Box<str>, Arc<Instance>>,
     groups: HashMap<Box<str>, Arc<ConsumerGroup>>,
 }
@@ -40,6 +42,7 @@ impl World {
         let instances = shards.clone().flat_map(|shard| &shard.instances);
         Self {
             settings,
+            keeps_methods: !instances.clone().any(|one| one.plugin.changes_methods()),
             instances: instances.map(|one| (one.id.clone(), Arc::clone(one))).collect(),
             router: Router::build(shards.flat_map(|shard| shard.routes.iter().cloned())),
             consumers,

@@ -4,7 +4,7 @@ The policy module has chosen the route before. The cluster comes in a header too
 Service changes this table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from msgspec import structs
@@ -30,8 +30,7 @@ def action_table(
     tree.input.name = "action"
     tree.input.typed_config.CopyFrom(packed(matcher_v3.HttpRequestHeaderMatchInput(header_name=names.ACTION_HEADER)))
     for name, action in sorted(actions.items()):
-        nameless = structs.replace(action, takes_host_of_endpoint=True)
-        for key, treatment in ((name, action), (name + names.NAMELESS, nameless)):
+        for key, treatment in _twins(name, action):
             tree.exact_match_map.map[key].action.CopyFrom(_entry(key, _route(key, treatment)))
     for name, routes in sorted(mesh.items()):
         tree.exact_match_map.map[name].CopyFrom(mesh_matcher(routes))
@@ -44,6 +43,17 @@ def action_table(
     return route_v3.RouteConfiguration(
         name=names.GATEWAY_ROUTES, virtual_hosts=[host], response_headers_to_remove=MARKS
     )
+
+
+def _twins(name: str, action: Action) -> Iterator[tuple[str, Action]]:
+    """The action as it is, and as the module asks for it by what it knows of a request."""
+    ways = {name: action}
+    if (retry := action.retry) is not None:
+        again = structs.replace(retry, retry_on=(*retry.retry_on, "reset"), marks=MARKS)
+        ways[name + names.AGAIN] = structs.replace(action, retry=again)
+    for key, way in ways.items():
+        yield key, way
+        yield key + names.NAMELESS, structs.replace(way, takes_host_of_endpoint=True)
 
 
 def _entry(name: str, route: route_v3.Route) -> xds_core_v3.TypedExtensionConfig:

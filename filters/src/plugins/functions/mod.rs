@@ -91,6 +91,10 @@ impl Plugin for Functions {
         }
     }
 
+    fn changes_methods(&self) -> bool {
+        !self.access.is_empty()
+    }
+
     fn has_response_phase(&self) -> bool {
         !self.header_filter.is_empty() || !self.body_filter.is_empty()
     }

@@ -58,6 +58,10 @@ struct GrpcGateway {
 const NO_FILE: &str = "transcoding requests require a .proto file defining the service";
 
 impl Plugin for GrpcGateway {
+    fn changes_methods(&self) -> bool {
+        true
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         if exchange.request.method != b"OPTIONS" && matches!(exchange.raw_body, RawBody::Pending) {
             return Verdict::NeedsBody;

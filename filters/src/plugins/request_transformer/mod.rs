@@ -71,6 +71,10 @@ impl From<String> for Failure {
 }
 
 impl Plugin for RequestTransformer {
+    fn changes_methods(&self) -> bool {
+        self.method.is_some()
+    }
+
     fn on_request(&self, exchange: &mut Exchange<'_, '_>) -> Verdict {
         match self.transformed(exchange) {
             Ok(transformed) => {

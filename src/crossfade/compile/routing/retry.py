@@ -17,10 +17,14 @@ NO_RETRY_OF_OVERLOAD: Final = (NOT_RETRIED_HEADER, OVERLOADED_HEADER)
 
 
 class RetryPolicy(Struct, frozen=True, gc=False):
-    """`retry_on` in Envoy's words; back-off is Envoy's default. What was never delivered is always tried elsewhere."""
+    """`retry_on` in Envoy's words; back-off is Envoy's default. What was never delivered is always tried elsewhere.
+
+    `marks` are headers of answers that are not passed on while there are tries left.
+    """
 
     retry_on: tuple[str, ...]
     num_retries: int
     status_codes: tuple[int, ...] = ()
     per_try_timeout_s: float | None = None
     avoids_previous_hosts: bool = True
+    marks: tuple[str, ...] = (UNDELIVERED_HEADER,)
