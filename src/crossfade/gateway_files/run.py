@@ -24,7 +24,8 @@ from crossfade.gateway_files.message import SELF, GatewayFailed, Message
 from crossfade.gateway_files.options import WrongOption, check
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.huge_pages import huge_pages
-from crossfade.proxy.run import SettingsError, keeps_all_statistics, status_pages
+from crossfade.proxy.run import keeps_all_statistics, status_pages
+from crossfade.proxy.variables import SettingsError
 from crossfade.proxy.work_folder import work_folder
 from crossfade.xds.port import open_port
 

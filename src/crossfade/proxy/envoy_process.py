@@ -4,13 +4,10 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Final
 
-from crossfade.envoy.binary import envoy_binary
+from crossfade.proxy.envoy_command import STREAMS, envoy_command
 from crossfade.proxy.generated import launcher
-
-# Where our own go; opening them anew is not always allowed.
-STREAMS: Final = {"/dev/stderr": None, "/dev/stdout": 1}
+from crossfade.proxy.private_file import write_private
 
 
 class EnvoyProcess:
@@ -74,24 +71,3 @@ class EnvoyProcess:
 
     def kill(self) -> None:
         self._process.kill()
-
-
-def envoy_command(path: Path, *, concurrency: int, log_level: str, log_path: str) -> list[str]:
-    """`path` is the bootstrap. A `log_path` of STREAMS is for whoever starts it to see to."""
-    return [
-        str(envoy_binary()),
-        *("-c", str(path)),
-        *("--concurrency", str(concurrency)),
-        *("--log-level", log_level),
-        *("--drain-strategy", "immediate"),
-        "--disable-hot-restart",
-        *(() if log_path in STREAMS else ("--log-path", log_path)),
-    ]
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Appears whole or not at all, readable by the owner only."""
-    draft = path.with_suffix(".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-        file.write(content)
-    draft.rename(path)

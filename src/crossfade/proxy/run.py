@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from crossfade.envoy.bootstrap import NO_SERVICE, STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
@@ -21,24 +21,24 @@ from crossfade.envoy.telemetry.keys import (
     NAMESPACE_VARIABLE,
     NODE_VARIABLE,
 )
-from crossfade.kong_conf.listen import Listen, are_rivals
-from crossfade.kong_conf.reading import Reading, read_settings
-from crossfade.kong_conf.settings import STDERR, KongSettings
-from crossfade.kong_conf.sources import from_environment
-from crossfade.kong_conf.told import Told, told_settings
-from crossfade.proxy.envoy_process import STREAMS, envoy_command, write_private
+from crossfade.proxy.envoy_command import STDERR, STREAMS, envoy_command
 from crossfade.proxy.generated import launcher
 from crossfade.proxy.huge_pages import huge_pages
-from crossfade.proxy.included_servers import LARGEST_BYTES, VARIABLE, status_servers
+from crossfade.proxy.kong_part import KongPart
 from crossfade.proxy.launch import EndSettings, Plan, become_launcher, hold_signals
 from crossfade.proxy.pid_file import noted, pid_file
+from crossfade.proxy.private_file import write_private
 from crossfade.proxy.state_folder import StateFolder
+from crossfade.proxy.variables import SettingsError, number_of, path_of, pem_of, port_of
 from crossfade.proxy.watched_files import ControlPlaneFiles, UnreadableError, control_plane_files
 from crossfade.proxy.work_folder import locked_work_folder
 
+if TYPE_CHECKING:
+    from crossfade.kong_conf.listen import Listen
+    from crossfade.kong_conf.reading import Remark
+
 GATEWAY_ADS: Final = "127.0.0.1:18001"
 SDS_SOCKET: Final = "/run/spire/sockets/agent.sock"
-GATEWAY_STATUS_PORT: Final = 8100
 LONGEST_DRAIN_S: Final = 20
 SIDECAR_LEAST_S: Final = 1
 # As long as the slowest of a cluster's nodes may send new connections here: kube-proxy takes a second or two.
@@ -46,7 +46,6 @@ GATEWAY_LEAST_S: Final = 5
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
 STATISTICS_VARIABLE: Final = "CROSSFADE_ENVOY_STATS"
-_LAST_PORT: Final = 65_535
 _NO_FILES: Final = ControlPlaneFiles()
 
 
@@ -79,14 +78,15 @@ class ControlPlane(NamedTuple):
 class ProxySettings(NamedTuple):
     """`pod_ip`, where known, gets a read-only view of the statistics on the admin port, for scrapers; `more_ips` too.
 
-    `told` are the settings of Kong that the controller carries out. `mesh` is asked for a gateway's identity.
+    `told` are the settings of Kong that the controller carries out, `remarks` are on others. `mesh` is asked for a
+    gateway's identity.
     """
 
     node_id: str
     ads: ControlPlane
     admin_port: int
     pod_ip: str | None
-    status: tuple[Listen, ...]
+    status: "tuple[Listen, ...]"
     concurrency: int
     log_level: str
     drain_s: int
@@ -99,7 +99,8 @@ class ProxySettings(NamedTuple):
     is_gateway: bool
     log_path: str = STDERR
     name_servers: tuple[tuple[str, int], ...] = ()
-    told: Told = Told({})
+    told: Mapping[str, str] = MappingProxyType({})
+    remarks: "tuple[Remark, ...]" = ()
     sds_socket: str = ""
     mesh: ControlPlane | None = None
     probes: tuple[ProbedPort, ...] = ()
@@ -113,10 +114,6 @@ class ProxySettings(NamedTuple):
     """For Envoy's environment: under which names its requests are counted."""
 
 
-class SettingsError(Exception):
-    """A setting is missing or wrong; the text says which and what to do."""
-
-
 def settings_from_environment(environment: Mapping[str, str], *, is_gateway: bool) -> ProxySettings:
     """The names are those of the App Mesh image where it had one (appmesh.md §4.4)."""
     # Kong's chart tells the proxy neither; there the host's name is the pod's.
@@ -126,9 +123,7 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
         if is_gateway
         else environment.get("POD_NAME", "")
     )
-    reading = _kong(environment if is_gateway else {})
-    included, reading = _included(environment, reading) if is_gateway else ((), reading)
-    kong = reading.settings
+    kong = _of_kong(environment) if is_gateway else KongPart()
     address = environment.get("CROSSFADE_ADS_ADDRESS", GATEWAY_ADS if is_gateway else "")
     if not address:
         raise SettingsError("CROSSFADE_ADS_ADDRESS is not set: give the control plane's host:port")
@@ -136,24 +131,25 @@ def settings_from_environment(environment: Mapping[str, str], *, is_gateway: boo
     return ProxySettings(
         node_id=f"{namespace}/{pod}",
         ads=_control_plane(environment, "CROSSFADE_ADS", address),
-        admin_port=_port(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
+        admin_port=port_of(environment, "ENVOY_ADMIN_ACCESS_PORT", GATEWAY_ADMIN_PORT if is_gateway else 9901),
         pod_ip=None if is_gateway else environment.get("POD_IP") or None,
-        status=_with_included(_status(environment, kong), included) if is_gateway else (),
-        concurrency=_number(environment, "ENVOY_CONCURRENCY", kong.nginx_worker_processes or os.cpu_count() or 1),
+        status=kong.status,
+        concurrency=number_of(environment, "ENVOY_CONCURRENCY", kong.workers or os.cpu_count() or 1),
         log_level=environment.get("ENVOY_LOG_LEVEL") or kong.log_level or "info",
-        drain_s=_number(environment, "LISTENER_DRAIN_WAIT_TIME_S", LONGEST_DRAIN_S),
-        drain_least_s=_number(
+        drain_s=number_of(environment, "LISTENER_DRAIN_WAIT_TIME_S", LONGEST_DRAIN_S),
+        drain_least_s=number_of(
             environment, "CROSSFADE_DRAIN_AT_LEAST_S", GATEWAY_LEAST_S if stands_alone else SIDECAR_LEAST_S
         ),
         stands_alone=stands_alone,
-        waits_for_app_s=_number(environment, "CROSSFADE_WAIT_FOR_APP_S", 0) or None,
-        state_folder=_path(environment, "CROSSFADE_STATE_FOLDER"),
-        socket_mark=_number(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
+        waits_for_app_s=number_of(environment, "CROSSFADE_WAIT_FOR_APP_S", 0) or None,
+        state_folder=path_of(environment, "CROSSFADE_STATE_FOLDER"),
+        socket_mark=number_of(environment, "CROSSFADE_SOCKET_MARK", 0) or None,
         stats_tags=_stats_tags(environment),
         is_gateway=is_gateway,
-        log_path=kong.proxy_error_log,
-        name_servers=kong.dns_resolver,
-        told=_told(reading),
+        log_path=kong.log_path,
+        name_servers=kong.name_servers,
+        told=kong.told,
+        remarks=kong.remarks,
         sds_socket=environment.get("APPMESH_SDS_SOCKET_PATH") or ("" if is_gateway else SDS_SOCKET),
         mesh=_mesh(environment) if is_gateway else None,
         probes=_probes(environment.get("CROSSFADE_PROBES", "")),
@@ -171,10 +167,17 @@ def _control_plane(environment: Mapping[str, str], prefix: str, address: str) ->
     return ControlPlane(
         address,
         f"{prefix}_ADDRESS",
-        _pem(environment.get(f"{prefix}_CA"), f"{prefix}_CA"),
-        _path(environment, f"{prefix}_CA_FILE"),
-        _path(environment, f"{prefix}_TOKEN_FILE"),
+        pem_of(environment.get(f"{prefix}_CA"), f"{prefix}_CA"),
+        path_of(environment, f"{prefix}_CA_FILE"),
+        path_of(environment, f"{prefix}_TOKEN_FILE"),
     )
+
+
+def _of_kong(environment: Mapping[str, str]) -> KongPart:
+    """Sidecars need none of it, which would be a fifth of their start before Envoy's."""
+    from crossfade.proxy.of_kong import of_kong
+
+    return of_kong(environment)
 
 
 def _mesh(environment: Mapping[str, str]) -> ControlPlane | None:
@@ -219,51 +222,6 @@ def _probes(text: str) -> tuple[ProbedPort, ...]:
         raise SettingsError(f"CROSSFADE_PROBES cannot be read: {problem}") from None
 
 
-def _kong(environment: Mapping[str, str]) -> Reading:
-    """Of Kong's settings this process needs its workers and its log level; the controller is told the others."""
-    database = environment.get("KONG_DATABASE")
-    if database not in (None, "", "off"):
-        raise SettingsError(
-            f"KONG_DATABASE is {database!r}: there is no database here, so nothing of what it holds would be served; "
-            "set it to off (the chart's value env.database), and bring the configuration over with `crossfade migrate`"
-        )
-    reading = read_settings([from_environment(environment)], KongSettings(nginx_worker_processes=1))
-    if reading.errors:
-        raise SettingsError("\n".join(reading.errors))
-    return reading
-
-
-def _status(environment: Mapping[str, str], kong: KongSettings) -> tuple[Listen, ...]:
-    if kong.status_listen is not None:
-        return kong.status_listen
-    return (Listen("0.0.0.0", _number(environment, "CROSSFADE_STATUS_PORT", GATEWAY_STATUS_PORT)),)
-
-
-def _included(environment: Mapping[str, str], reading: Reading) -> tuple[tuple[Listen, ...], Reading]:
-    """The status pages of Kong's older charts, of which then nothing has to be told."""
-    path = environment.get(VARIABLE)
-    if not path:
-        return (), reading
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            found = status_servers(file.read(LARGEST_BYTES))
-    except (OSError, ValueError):
-        return (), reading
-    return found, reading._replace(remarks=tuple(one for one in reading.remarks if one.where != VARIABLE))
-
-
-def _with_included(status: tuple[Listen, ...], included: tuple[Listen, ...]) -> tuple[Listen, ...]:
-    return (*status, *(one for one in included if not any(are_rivals(one, other) for other in status)))
-
-
-def _told(reading: Reading) -> Told:
-    try:
-        told = told_settings(reading)
-    except ValueError as problem:
-        raise SettingsError(str(problem)) from None
-    return told._replace(remarks=(*reading.remarks, *told.remarks))
-
-
 def _stats_tags(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """`mesh/<mesh>[@owner]/virtualNode/<name>` as App Mesh's tags, if they are switched on (appmesh.md §3.13)."""
     if environment.get("ENABLE_ENVOY_STATS_TAGS") != "1":
@@ -285,38 +243,7 @@ def keeps_all_statistics(environment: Mapping[str, str]) -> bool:
     return asked == "all" or (not asked and environment.get("ENABLE_ENVOY_STATS_TAGS") == "1")
 
 
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name, "")
-    try:
-        return int(text) if text else default
-    except ValueError:
-        raise SettingsError(f"{name} is {text!r}: it must be a whole number") from None
-
-
-def _port(environment: Mapping[str, str], name: str, default: int) -> int:
-    found = _number(environment, name, default)
-    if not 0 < found <= _LAST_PORT:
-        raise SettingsError(f"{name} is {found}: it must be a port, from 1 to {_LAST_PORT}")
-    return found
-
-
-def _path(environment: Mapping[str, str], name: str) -> Path | None:
-    return Path(text) if (text := environment.get(name)) else None
-
-
-def _pem(value: str | None, variable: str) -> str | None:
-    """The certificate itself or the name of a file with it."""
-    if not value:
-        return None
-    if "-----BEGIN" in value:
-        return value
-    try:
-        return Path(value).read_text()
-    except OSError as error:
-        raise SettingsError(f"{variable}: cannot read {value}: {error.strerror}") from None
-
-
-def status_pages(listens: tuple[Listen, ...]) -> tuple[AdminPages, ...]:
+def status_pages(listens: "tuple[Listen, ...]") -> tuple[AdminPages, ...]:
     return tuple(AdminPages(one.address, one.port, STATUS_PATHS, one.takes_ipv4_too) for one in listens)
 
 
@@ -338,7 +265,7 @@ def bootstrap_from_settings(
             is_gateway=settings.is_gateway,
             is_sidecar=not settings.stands_alone,
             name_servers=settings.name_servers,
-            told=settings.told.texts,
+            told=settings.told,
             sds_socket=settings.sds_socket,
             probes=settings.probes,
             probes_address=settings.pod_ip or "0.0.0.0",
@@ -357,7 +284,7 @@ def run_proxy(*, is_gateway: bool) -> int:
     """1: Envoy could not be started, and the reason is on stderr. Else this process becomes its launcher."""
     try:
         settings = settings_from_environment(os.environ, is_gateway=is_gateway)
-        for remark in settings.told.remarks:
+        for remark in settings.remarks:
             _say(f"{remark.where} {remark.text}")
         for text in settings.traced.remarks:
             _say(text)

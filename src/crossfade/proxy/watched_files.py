@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from crossfade.envoy.bootstrap import authority_secret, token_secret
-from crossfade.proxy.envoy_process import write_private
+from crossfade.proxy.private_file import write_private
 
 # In a form, where the launcher puts the text.
 PLACE: Final = "@TEXT@"

@@ -31,7 +31,7 @@ try:
     runpy.run_module("crossfade.cli", run_name="__main__")
 except SystemExit:
     pass
-import crossfade.cli.kong, crossfade.proxy.pid_file, crossfade.proxy.run
+import crossfade.cli.kong, crossfade.proxy.of_kong, crossfade.proxy.pid_file, crossfade.proxy.run
 """
 # Every module of the two roles, and so what they import when they need it.
 _MODULES_OF_CONTROLLER: Final = """

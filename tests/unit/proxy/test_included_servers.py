@@ -78,7 +78,7 @@ def test_a_gateway_listens_there_too(tmp_path: Path) -> None:
     file.write_text(OF_CHART)
     settings = settings_from_environment(environment(file), is_gateway=True)
     assert [listen.port for listen in settings.status] == [8100, 9542]
-    assert settings.told.remarks == ()
+    assert settings.remarks == ()
     assert settings.node_id == "default/kong-1"
 
 
@@ -89,5 +89,5 @@ def test_what_is_not_understood_is_told(tmp_path: Path, content: bytes | None) -
         file.write_bytes(content)
     settings = settings_from_environment(environment(file), is_gateway=True)
     assert [listen.port for listen in settings.status] == [8100]
-    (remark,) = settings.told.remarks
+    (remark,) = settings.remarks
     assert remark.where == "KONG_NGINX_HTTP_INCLUDE"
