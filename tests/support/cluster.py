@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,22 @@ from tests.support.ports import free_ports
 SLEEPERS = '- {match: "*", argv: [sleep, infinity]}\n'
 
 
+def crossfade(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "crossfade.cli", *arguments],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
 class EmbeddedCluster(NamedTuple):
     data_dir: Path
     gateway_url: str
+    crossfade: Callable[..., subprocess.CompletedProcess[str]] = crossfade
+    """Runs the command as the cluster's user."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -35,29 +48,23 @@ class EmbeddedCluster(NamedTuple):
         ).stdout
 
 
-def crossfade(*arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "crossfade.cli", *arguments],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-
-
 @contextmanager
-def embedded_cluster(data_dir: Path, *arguments: str, api_port: int | None = None) -> Iterator[EmbeddedCluster]:
+def embedded_cluster(
+    data_dir: Path,
+    *arguments: str,
+    api_port: int | None = None,
+    run: Callable[..., subprocess.CompletedProcess[str]] = crossfade,
+) -> Iterator[EmbeddedCluster]:
     """`crossfade up --detach` with free ports; ends with `down`, whatever happens."""
     ports = free_ports(3) if api_port is None else [api_port, *free_ports(2)]
     options = [f"--{name}-port={port}" for name, port in zip(("api", "http", "https"), ports, strict=True)]
     try:
-        up = crossfade("up", "--detach", "--data-dir", str(data_dir), *options, *arguments)
+        up = run("up", "--detach", "--data-dir", str(data_dir), *options, *arguments)
         assert up.returncode == 0, up.stderr
-        status = json.loads(crossfade("status", "--data-dir", str(data_dir), "--output", "json").stdout)
-        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['ports']['http']}")
+        status = json.loads(run("status", "--data-dir", str(data_dir), "--output", "json").stdout)
+        yield EmbeddedCluster(data_dir, f"http://127.0.0.1:{status['ports']['http']}", run)
     finally:
-        crossfade("down", "--data-dir", str(data_dir))
+        run("down", "--data-dir", str(data_dir))
 
 
 def process_1_of(namespace: str) -> int:

@@ -29,12 +29,7 @@ class Answer(NamedTuple):
 @contextmanager
 def dj_behind_the_gateway(data_dir: Path, *options: str) -> Iterator[EmbeddedCluster]:
     with embedded_cluster(data_dir, *options) as cluster:
-        root = examples_root()
-        with shell(kubeconfig=cluster.kubeconfig, gateway_url=cluster.gateway_url, examples_root=root) as session:
-            for chapter in _WITHOUT_POLICIES:
-                for step in chapter.steps:
-                    outcome = session.run(step)
-                    assert not outcome.failures, f"$ {step.command}\n{outcome.output}"
+        put_dj_behind_the_gateway(cluster)
         yield cluster
 
 
@@ -42,6 +37,15 @@ def gateway_pods(cluster: EmbeddedCluster, *, ending: bool = False) -> list[str]
     """Names of those that stay; or of the predecessor, which drains for some seconds."""
     pods = json.loads(cluster.kubectl("get", "pods", "-n", "kong", "-o", "json"))["items"]
     return [pod["metadata"]["name"] for pod in pods if ("deletionTimestamp" in pod["metadata"]) == ending]
+
+
+def put_dj_behind_the_gateway(cluster: EmbeddedCluster) -> None:
+    root = examples_root()
+    with shell(kubeconfig=cluster.kubeconfig, gateway_url=cluster.gateway_url, examples_root=root) as session:
+        for chapter in _WITHOUT_POLICIES:
+            for step in chapter.steps:
+                outcome = session.run(step)
+                assert not outcome.failures, f"$ {step.command}\n{outcome.output}"
 
 
 def ask(

@@ -1,57 +1,102 @@
 """`python -m tests.local.reliability --kills N --seed S`: the long form. Exit code 1 where something did not hold."""
 
 import argparse
+import contextlib
 import statistics
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.local.reliability.faults import EMBEDDED, PARTS, faults
 from tests.local.reliability.load import at_work
-from tests.local.reliability.trouble import FAULTS, Report, Trouble
-from tests.support.cluster import crossfade, embedded_cluster
+from tests.local.reliability.trouble import Report, Trouble
+from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.support.dj import ingress, put_dj_behind_the_gateway, wait_for_status
+from tests.support.ordinary_user import ordinary_user
 from tests.support.ports import free_ports
+
+HOST = "reliable.test"
+USERS = ("root", "rootless", "subuids")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make reliability", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--as", dest="user", choices=USERS, default="root")
+    parser.add_argument("--bare", action="store_true", help="without a mesh, a gateway and their Envoys")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="crossfade-reliability-") as folder:
-        report = _run(Path(folder, "data"), arguments.kills, arguments.seed)
-    _print(report)
-    return 1 if report.problems else 0
+    with _cluster(arguments.user, meshed=not arguments.bare) as (cluster, api_port):
+        trouble = _trouble(cluster, api_port, arguments.seed, bare=arguments.bare)
+        _run(trouble, arguments.kills, bare=arguments.bare)
+        cluster.crossfade("down", "--data-dir", str(cluster.data_dir))
+        trouble.check_database()
+    _print(trouble.report)
+    return 1 if trouble.report.problems else 0
 
 
-def _run(data_dir: Path, kills: int, seed: int) -> Report:
+@contextlib.contextmanager
+def _cluster(user: str, *, meshed: bool) -> Iterator[tuple[EmbeddedCluster, int]]:
+    """With its API server's port."""
+    options = () if meshed else ("--bare",)
     (api_port,) = free_ports(1)
-    with embedded_cluster(data_dir, "--bare", api_port=api_port) as cluster:
-        # A container that is killed often waits for its back-off: five minutes at most.
-        trouble = Trouble(cluster, api_port=api_port, seed=seed, patience_s=360.0)
-        trouble.prepare()
-        before = trouble.measure()
-        writer, traffic = trouble.writer(), trouble.calm_traffic()
-        with at_work(writer, traffic):
-            for number in range(kills):
-                fault = trouble.draw()
-                trouble.do(fault, traffic, before)
-                print(f"{number + 1}/{kills} {fault}: {trouble.report.done[-1][1]:.1f} s", flush=True)
-                for problem in trouble.report.problems:
-                    print(f"  {problem}", flush=True)
-        trouble.report.lost = writer.lost()
-        print(f"{len(writer.acknowledged)} writes acknowledged, {traffic.answered} requests answered")
-        crossfade("down", "--data-dir", str(data_dir))
-    return trouble.report
+    with contextlib.ExitStack() as stack:
+        if user == "root":
+            folder, run = stack.enter_context(tempfile.TemporaryDirectory(prefix="crossfade-reliability-")), crossfade
+        else:
+            found = stack.enter_context(ordinary_user(has_subordinate_ids=user == "subuids", meshed=meshed))
+            folder, run = str(found.home), found.crossfade
+        cluster = stack.enter_context(embedded_cluster(Path(folder, "data"), *options, api_port=api_port, run=run))
+        yield cluster, api_port
+
+
+def _trouble(cluster: EmbeddedCluster, api_port: int, seed: int, *, bare: bool) -> Trouble:
+    if not bare:
+        put_dj_behind_the_gateway(cluster)
+        cluster.kubectl("apply", "-f", "-", stdin=ingress("reliable", host=HOST))
+        wait_for_status(cluster, 200, "/jazz", host=HOST)
+    first, second = free_ports(2)
+    # A container that is killed often waits for its back-off: five minutes at most.
+    trouble = Trouble(
+        cluster,
+        api_port=api_port,
+        app_ports=(first, second),
+        seed=seed,
+        patience_s=360.0,
+        options=("--bare",) if bare else (),
+        host="" if bare else HOST,
+    )
+    trouble.prepare()
+    return trouble
+
+
+def _run(trouble: Trouble, kills: int, *, bare: bool) -> None:
+    before, report = trouble.measure(), trouble.report
+    writer, traffic = trouble.writer(), trouble.traffic()
+    possible = faults(EMBEDDED if bare else PARTS)
+    with at_work(writer, *traffic.values()):
+        for number in range(kills):
+            known = len(report.problems)
+            trouble.do(fault := trouble.random.choice(possible), traffic, before)
+            print(f"{number + 1}/{kills} {fault}: {report.done[-1][1]:.1f} s", flush=True)
+            for problem in report.problems[known:]:
+                print(f"  {problem}", flush=True)
+    report.lost = writer.lost()
+    answered = ", ".join(f"{one.answered} requests of traffic {kind}" for kind, one in traffic.items())
+    print(f"{len(writer.acknowledged)} writes acknowledged; {answered} answered")
 
 
 def _print(report: Report) -> None:
     times: dict[str, list[float]] = defaultdict(list)
     for fault, seconds in report.done:
         times[str(fault)].append(seconds)
-    for name in map(str, FAULTS):
-        if found := times.get(name):
-            print(f"{name:24} {len(found):4} times, ready again after {statistics.median(found):.1f} s (median)")
+    for name, found in sorted(times.items()):
+        worst = max(found)
+        print(
+            f"{name:32} {len(found):4} times, ready again after {statistics.median(found):.1f} s, at most {worst:.1f}"
+        )
     print(f"lost writes: {len(report.lost)}; disturbed: {len(report.disturbed)}; left over: {len(report.left_over)}")
     for problem in report.problems:
         print(problem)

@@ -35,12 +35,15 @@ class Api:
 
 
 class Writer:
-    """Creates config maps, one after the other; `acknowledged` has the names of those that the server confirmed."""
+    """Creates config maps, one after the other, and deletes one of five; keeps what the server confirmed."""
 
     PATH = "/api/v1/namespaces/default/configmaps"
 
     def __init__(self, api: Api) -> None:
         self.acknowledged: set[str] = set()
+        self._deleted: set[str] = set()
+        self._doubtful: set[str] = set()
+        """Their deletion was asked for and not confirmed."""
         self._api = api
 
     def work(self, ended: threading.Event) -> None:
@@ -48,40 +51,52 @@ class Writer:
             if ended.wait(_PAUSE_S):
                 return
             name = f"written-{number}"
-            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-                status, _ = self._api.send("POST", self.PATH, {"metadata": {"name": name}})
-                if status == 201:
-                    self.acknowledged.add(name)
+            if self._status("POST", self.PATH, {"metadata": {"name": name}}) == 201:
+                self.acknowledged.add(name)
+                if number % 5 == 0:
+                    found = self._deleted if self._status("DELETE", f"{self.PATH}/{name}") == 200 else self._doubtful
+                    found.add(name)
 
     def lost(self) -> set[str]:
+        """Creations and deletions that were confirmed and did not last."""
         status, answer = self._api.send("GET", self.PATH)
         assert status == 200, answer
-        return self.acknowledged - {item["metadata"]["name"] for item in answer["items"]}
+        stored = {item["metadata"]["name"] for item in answer["items"]}
+        return (self.acknowledged - self._deleted - self._doubtful - stored) | (self._deleted & stored)
+
+    def _status(self, method: str, path: str, body: object = None) -> int | None:
+        """None without an answer."""
+        try:
+            return self._api.send(method, path, body)[0]
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
 
 
 class Traffic:
     """Asks one address over and over; `failures` are the times at which it did not answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, host: str = "") -> None:
         self.answered = 0
         self.failures: list[float] = []
         self._url = url
+        self._host = host
 
     def work(self, ended: threading.Event) -> None:
         while not ended.wait(_PAUSE_S):
             began = time.monotonic()
-            if answers(self._url):
+            if answers(self._url, self._host):
                 self.answered += 1
             else:
                 self.failures.append(began)
 
-    def failed_between(self, begin: float, end: float) -> int:
-        return sum(begin <= moment <= end for moment in self.failures)
+    def failed_between(self, begin: float, end: float) -> list[float]:
+        return [moment for moment in self.failures if begin <= moment <= end]
 
 
-def answers(url: str) -> bool:
+def answers(url: str, host: str = "") -> bool:
+    request = urllib.request.Request(url, headers={"Host": host} if host else {})
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
             return bool(answer.status == 200)
     except (OSError, http.client.HTTPException):
         return False

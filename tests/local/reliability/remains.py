@@ -13,13 +13,26 @@ class Remains(NamedTuple):
     parts: tuple[int, ...]
     """How many processes of each of `PARTS`."""
     programs: int
-    """Containers' own."""
+    """Processes in pods' network namespaces."""
     cables: int
     routes: int
     rules: int
     mounts: int
     """Of the data directory, in the node's mount namespace; the others there are the machine's."""
     host_mounts: int
+    folders: int
+    """Of pods, for volumes and for logs."""
+
+
+class Living(NamedTuple):
+    """A process, not whoever got its number later."""
+
+    pid: int
+    began: int
+
+    @property
+    def lives(self) -> bool:
+        return _began(self.pid) == self.began
 
 
 def processes(*words: str) -> list[int]:
@@ -36,8 +49,24 @@ def _command_lines() -> Iterator[tuple[int, str]]:
                 continue
 
 
-def children_of(ancestor: int, word: str) -> list[int]:
-    return [pid for pid in processes(word) if _descends(pid, ancestor)]
+def children_of(ancestor: int, word: str = "") -> list[int]:
+    """Its descendants whose command line has the word."""
+    return [pid for pid in processes(word) if pid != ancestor and _descends(pid, ancestor)]
+
+
+def parent_of(pid: int) -> int:
+    """Raises OSError."""
+    return int(_fields(pid)[1])
+
+
+def living(pids: list[int]) -> list[Living]:
+    return [Living(pid, began) for pid in pids if (began := _began(pid)) is not None]
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """What it was started with. Raises OSError."""
+    entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
 def _descends(pid: int, ancestor: int) -> bool:
@@ -45,31 +74,54 @@ def _descends(pid: int, ancestor: int) -> bool:
         if pid == ancestor:
             return True
         try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            pid = parent_of(pid)
         except OSError:
             return False
     return False
 
 
-def remains(data_dir: Path, program: str) -> Remains:
+def _began(pid: int) -> int | None:
+    """None when it is gone or only waits to be collected."""
+    try:
+        fields = _fields(pid)
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _network_of(pid: int) -> str | None:
+    """None when it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return None
+
+
+def remains(data_dir: Path) -> Remains:
     """Raises ValueError while there is not one node, OSError while it ends."""
     (node,) = processes("crossfade_local.node", str(data_dir))
     seen = Path(f"/proc/{node}")
+    entered = ["-U", "-n", "--preserve-credentials"] if os.geteuid() else ["-n"]
     rules = subprocess.run(
-        ["nsenter", "-t", str(node), "-U", "-n", "--preserve-credentials", "nft", "list", "ruleset"]
-        if os.geteuid()
-        else ["nsenter", "-t", str(node), "-n", "nft", "list", "ruleset"],
+        ["nsenter", "-t", str(node), *entered, "nft", "list", "ruleset"],
         capture_output=True,
         text=True,
         check=False,
         timeout=20,
     )
+    own = _network_of(node)
     return Remains(
         parts=tuple(len(processes(part, str(data_dir))) for part in PARTS),
-        programs=len(children_of(node, program)),
+        programs=sum(_network_of(pid) not in (own, None) for pid in children_of(node)),
         cables=(seen / "net/dev").read_text().count("veth"),
         routes=len((seen / "net/route").read_text().splitlines()),
         rules=len(rules.stdout.splitlines()),
         mounts=(seen / "mountinfo").read_text().count(str(data_dir)),
         host_mounts=Path("/proc/self/mountinfo").read_text().count(str(data_dir)),
+        folders=sum(len([one for one in (data_dir / name).iterdir() if one.is_dir()]) for name in ("pods", "logs")),
     )

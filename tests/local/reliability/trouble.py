@@ -4,43 +4,25 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from tests.local.reliability.faults import Fault
 from tests.local.reliability.load import Api, Traffic, Writer, answers
-from tests.local.reliability.remains import Remains, children_of, processes, remains
-from tests.support.cluster import EmbeddedCluster, crossfade
-from tests.support.ports import free_ports
+from tests.local.reliability.remains import Living, Remains, living, remains
+from tests.local.reliability.victims import ROLE, Victims
+from tests.support.cluster import EmbeddedCluster
 
-PROGRAM = "djapp.py"
-STOPPED_UP_S = 2.0
+T = TypeVar("T")
+
+STOPPED_S = 2.0
 _POLL_S = 0.1
-
-
-@dataclass(frozen=True)
-class Fault:
-    victim: str
-    number: signal.Signals
-
-    def __str__(self) -> str:
-        return f"{self.number.name} of {self.victim}"
-
-    @property
-    def spares_others(self) -> bool:
-        """Traffic to the application that is not hit goes on."""
-        return self.victim in ("api", "container") or (self.victim, self.number) == ("up", signal.SIGSTOP)
-
-
-_SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
-FAULTS = (
-    *(Fault(victim, number) for victim in ("up", "node", "api", "container") for number in _SIGNALS),
-    Fault("init", signal.SIGKILL),
-)
 
 
 @dataclass
@@ -60,15 +42,32 @@ class Report:
 class Trouble:
     """`calm` is never hit itself; `hit` is the application whose containers are."""
 
-    def __init__(self, cluster: EmbeddedCluster, *, api_port: int, seed: int, patience_s: float = 60.0) -> None:
-        """`patience_s`: how long everything may take to be ready again."""
+    def __init__(
+        self,
+        cluster: EmbeddedCluster,
+        *,
+        api_port: int,
+        app_ports: tuple[int, int],
+        seed: int,
+        patience_s: float = 60.0,
+        options: tuple[str, ...] = ("--bare",),
+        host: str = "",
+    ) -> None:
+        """`app_ports` are free. `patience_s`: how long everything may take to be ready again. `options` are those of
+        `up`. `host` is what the gateway is asked for, where there is one."""
         self.api = Api(api_port, cluster.data_dir / "pki")
         self.report = Report(seed)
+        self.random = random.Random(seed)
         self._cluster = cluster
         self._api_port = api_port
         self._patience_s = patience_s
-        self._random = random.Random(seed)
-        self._ports = dict(zip(("hit", "calm"), free_ports(2), strict=True))
+        self._options = options
+        self._ports = dict(zip(("hit", "calm"), app_ports, strict=True))
+        self._asked = {f"http://127.0.0.1:{port}/ping": "" for port in app_ports}
+        self._gateway = f"{cluster.gateway_url}/jazz" if host else ""
+        if host:
+            self._asked[self._gateway] = host
+        self._victims = Victims(cluster.data_dir, self.random)
 
     def prepare(self) -> None:
         for name, port in self._ports.items():
@@ -78,100 +77,100 @@ class Trouble:
     def writer(self) -> Writer:
         return Writer(self.api)
 
-    def calm_traffic(self) -> Traffic:
-        return Traffic(self._url("calm"))
+    def traffic(self) -> dict[str, Traffic]:
+        """By its kind, as faults spare it."""
+        found = {"calm": Traffic(f"http://127.0.0.1:{self._ports['calm']}/ping")}
+        if self._gateway:
+            found["gateway"] = Traffic(self._gateway, self._asked[self._gateway])
+        return found
 
-    def do(self, fault: Fault, traffic: Traffic, before: Remains) -> None:
+    def do(self, fault: Fault, traffic: Mapping[str, Traffic], before: Remains) -> None:
         """Until everything is ready again; notes what should not have happened."""
         began = time.monotonic()
-        self._strike(fault)
         try:
+            ended = self._strike(fault)
             self._until(self._is_settled)
-            self._until(lambda: self._compared(before))
+            self._until(lambda: self.measure() == before and not any(one.lives for one in ended))
         except TimeoutError:
             self.report.left_over.append(f"after {fault}: {self._compared_text(before)}")
-        ended = time.monotonic()
-        if fault.spares_others and (failed := traffic.failed_between(began, ended)):
-            self.report.disturbed.append(f"{fault} disturbed {failed} requests to others")
-        self.report.done.append((fault, ended - began))
-
-    def draw(self) -> Fault:
-        return self._random.choice(FAULTS)
+        over = time.monotonic()
+        for kind in sorted(fault.spared & traffic.keys()):
+            if failed := traffic[kind].failed_between(began, over):
+                times = ", ".join(f"{moment - began:.1f}" for moment in failed[:5])
+                text = f"{fault} disturbed {len(failed)} requests of traffic {kind} (first after {times} s)"
+                self.report.disturbed.append(text)
+        self.report.done.append((fault, over - began))
 
     def measure(self) -> Remains:
-        return remains(self._cluster.data_dir, PROGRAM)
+        return remains(self._cluster.data_dir)
 
-    def _strike(self, fault: Fault) -> None:
-        pid = self._victim(fault.victim)
+    def check_database(self) -> None:
+        """When nothing runs any more."""
+        with contextlib.closing(sqlite3.connect(self._cluster.data_dir / "state.db")) as database:
+            (found,) = database.execute("PRAGMA integrity_check").fetchone()
+        if found != "ok":
+            self.report.left_over.append(f"the database: {found}")
+
+    def _strike(self, fault: Fault) -> list[Living]:
+        """What may not live any more when all is ready again."""
+        pid = self._until(lambda: self._victims.find(fault.victim))
+        ends = living([pid, *(self._victims.all() if fault.part.takes_all else ())])
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, fault.number)
-        if fault.victim != "up":
-            self._until(lambda: not _is_alive(pid))
-        elif fault.number == signal.SIGSTOP:
-            # Nobody watches over the one who watches over all: it is continued by who stopped it.
-            time.sleep(STOPPED_UP_S)
+        if fault.passes:
+            time.sleep(STOPPED_S)
             os.kill(pid, signal.SIGCONT)
-        else:
-            self._until(lambda: not processes("crossfade_local", str(self._cluster.data_dir)))
+            return []
+        if fault.victim == "up":
+            self._until(lambda: not any(one.lives for one in ends))
             self._start_up()
+        else:
+            self._until(lambda: not ends[0].lives)
+        return ends
 
     def _start_up(self) -> None:
         http_port = self._cluster.gateway_url.rpartition(":")[2]
-        options = [f"--api-port={self._api_port}", f"--http-port={http_port}", "--https-port=0"]
-        up = crossfade("up", "--detach", "--bare", "--data-dir", str(self._cluster.data_dir), *options)
+        ports = [f"--api-port={self._api_port}", f"--http-port={http_port}", "--https-port=0"]
+        folder = ["--data-dir", str(self._cluster.data_dir)]
+        up = self._cluster.crossfade("up", "--detach", *folder, *ports, *self._options)
         assert up.returncode == 0, up.stderr
 
-    def _victim(self, name: str) -> int:
-        data_dir = str(self._cluster.data_dir)
-        if name == "up":
-            return int(yaml.safe_load((self._cluster.data_dir / "run/up.json").read_text())["pid"])
-        if name == "container":
-            (node,) = processes("crossfade_local.node", data_dir)
-            hit = [pid for pid in children_of(node, PROGRAM) if _has_environment(pid, "ROLE=hit")]
-            return self._random.choice(hit)
-        part = {"api": "crossfade_local.apiserver", "node": "crossfade_local.node", "init": "crossfade_local.init"}
-        # `unshare` names init, too; its own process is the younger one.
-        return processes(part[name], data_dir)[-1]
-
     def _is_settled(self) -> bool:
+        status, pods = self.api.send("GET", "/api/v1/pods")
+        if status != 200 or not all(map(_is_ready, pods["items"])):
+            return False
         for name in self._ports:
             status, found = self.api.send("GET", f"/apis/apps/v1/namespaces/default/deployments/{name}")
             if status != 200 or (found.get("status") or {}).get("availableReplicas") != 1:
                 return False
-        return all(answers(self._url(name)) for name in self._ports)
-
-    def _url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self._ports[name]}/ping"
-
-    def _compared(self, before: Remains) -> bool:
-        return self.measure() == before
+        return all(answers(url, host) for url, host in self._asked.items())
 
     def _compared_text(self, before: Remains) -> str:
         try:
-            return f"{self.measure()} instead of {before}"
-        except (OSError, ValueError) as error:
+            return f"not within {self._patience_s:g} s; {self.measure()}, before {before}; {self._unready()}"
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             return f"not ready within {self._patience_s:g} s: {error}"
 
-    def _until(self, condition: Callable[[], bool]) -> None:
+    def _unready(self) -> str:
+        pods = self.api.send("GET", "/api/v1/pods")[1].get("items") or ()
+        names = [pod["metadata"]["name"] for pod in pods if not _is_ready(pod)]
+        silent = [url for url, host in self._asked.items() if not answers(url, host)]
+        return f"not ready: {names}; not answering: {silent}"
+
+    def _until(self, condition: Callable[[], T]) -> T:
         deadline = time.monotonic() + self._patience_s
         while True:
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                if condition():
-                    return
+            with contextlib.suppress(OSError, ValueError, LookupError, subprocess.TimeoutExpired):
+                if found := condition():
+                    return found
             if time.monotonic() > deadline:
                 raise TimeoutError(condition)
             time.sleep(_POLL_S)
 
 
-def _is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
-
-
-def _has_environment(pid: int, entry: str) -> bool:
-    try:
-        return entry.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _application(name: str, port: int) -> list[dict[str, Any]]:
@@ -179,7 +178,7 @@ def _application(name: str, port: int) -> list[dict[str, Any]]:
     container = {
         "name": "app",
         "image": "crossfade/djapp:v1",
-        "env": [{"name": "ROLE", "value": name}],
+        "env": [{"name": ROLE, "value": name}],
         "livenessProbe": probe,
         "readinessProbe": probe,
     }
