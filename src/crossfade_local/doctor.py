@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade_kube.port_owner import has_listener, port_owner
-from crossfade_local.preflight import Mode, NotPossibleError, choose_mode, missing_programs, problem_in
+from crossfade_local.preflight import NotPossibleError, choose_mode, missing_programs, problem_in
 
 _MIB: Final = 1024 * 1024
 # The walkthrough's pods with their proxies take some 700 MiB.
@@ -67,13 +67,13 @@ def _programs() -> Finding:
 
 def _namespaces() -> Iterator[Finding]:
     try:
-        mode = choose_mode()
+        mode, lack = choose_mode()
     except NotPossibleError as error:
         yield Finding("namespaces", Verdict.MISSING, str(error), kernel_remedy(_proc))
         return
-    if mode is Mode.SINGLE_UID:
-        detail = f"{mode.value}: containers share one user"
-        yield Finding("namespaces", Verdict.WEAK, detail, _uids_remedy())
+    if lack is not None:
+        detail = f"{mode.value}: containers share one user, since {lack.reason}"
+        yield Finding("namespaces", Verdict.WEAK, detail, lack.remedy)
     else:
         yield Finding("namespaces", Verdict.GOOD, mode.value)
     problem = problem_in(mode, ["iptables-restore", "--noflush"], stdin=_REDIRECTION)
@@ -82,12 +82,6 @@ def _namespaces() -> Iterator[Finding]:
         yield Finding("redirection", Verdict.WEAK, detail, "sudo modprobe -a xt_REDIRECT xt_owner iptable_nat")
     else:
         yield Finding("redirection", Verdict.GOOD, "iptables redirects by owner")
-
-
-def _uids_remedy() -> str:
-    if shutil.which("newuidmap") is None:
-        return "sudo apt-get install uidmap"
-    return "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"
 
 
 def kernel_remedy(read: Callable[[str], str]) -> str:

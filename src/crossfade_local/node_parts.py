@@ -41,6 +41,7 @@ from crossfade_local.dns_forwarder import Forwarder
 from crossfade_local.egress import Egress, EgressUnavailableError
 from crossfade_local.host_exposure import HostExposure, wanted
 from crossfade_local.installer import Installer, InstallFailedError
+from crossfade_local.kubelet import ids
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
@@ -81,6 +82,7 @@ class NodeParts:
         self._exposure: HostExposure
         self._policies = PolicyKeeper()
         self._client: Client
+        self._ids = ids.parse(*(Path(f"/proc/self/{kind}_map").read_text("ascii") for kind in ("uid", "gid")))
         self._ready = False
 
     def _services_changed(self, table: ServiceTable) -> None:
@@ -186,7 +188,7 @@ class NodeParts:
             addresses=network.AddressPool(),
             directory=self._directory.root,
             volumes=self._volumes,
-            many_users=self._settings.many_users,
+            ids=self._ids,
             isolate=self._policies.isolate,
             capacity=self._settings.capacity,
             base_env={
@@ -195,7 +197,7 @@ class NodeParts:
                 "KUBERNETES_SERVICE_PORT": "443",
                 "KUBERNETES_SERVICE_PORT_HTTPS": "443",
                 "KUBERNETES_PORT": f"tcp://{network.API_ADDRESS}:443",
-                **({} if self._settings.many_users else self._settings.shared_user_env),
+                **(self._settings.shared_user_env if self._ids.is_single else {}),
             },
         )
 

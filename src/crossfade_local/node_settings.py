@@ -18,7 +18,6 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     resolver_descriptor: int | None = None
     sockets_descriptor: int | None = None
     images: str | None = None
-    many_users: bool = True
     synchronous: str = "normal"
     egress: bool = True
     capacity: dict[str, str] = field(default_factory=dict)

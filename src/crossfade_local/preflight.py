@@ -1,15 +1,16 @@
 """What this machine lets a cluster be: as root, or rootless with many uids or with one; and what is missing for any."""
 
 import ctypes
-import getpass
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from crossfade_local import subordinate_ids
+from crossfade_local.subordinate_ids import Lack
 
 _PROGRAMS: Final = {"nft": "nftables", "iptables-restore": "iptables", "unshare": "util-linux", "setsid": "util-linux"}
 _PLACES: Final = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin")
@@ -33,19 +34,24 @@ class Mode(Enum):
     ROOTLESS = "rootless"
     SINGLE_UID = "rootless with a single uid"
 
-    @property
-    def many_users(self) -> bool:
-        return self is not Mode.SINGLE_UID
-
-    def explain(self, shared_user: SharedUser) -> str:
+    def explain(self, shared_user: SharedUser, lack: Lack | None = None) -> str:
+        """`lack` is what keeps it from having many uids."""
         if self is Mode.SINGLE_UID:
             effect = f", {shared_user.consequence}" if shared_user.consequence else ""
-            return f"running {self.value}: containers share one user{effect} (install the package uidmap for that)"
+            how = "" if lack is None else f" ({': '.join(filter(None, lack))})"
+            return f"running {self.value}: containers share one user{effect}{how}"
         if self is Mode.ROOT:
             how, root = "as root", "this machine's root with fewer capabilities: it writes what hostPath volumes name"
         else:
             how, root = "rootless with subordinate uids", "you on this machine, and no more"
         return f"running {how}: containers run as the users that their specs name; root in one is {root}"
+
+
+class Chosen(NamedTuple):
+    """`lack`: why it is not the mode with more users."""
+
+    mode: Mode
+    lack: Lack | None = None
 
 
 _USER_OPTIONS: Final = {
@@ -69,27 +75,32 @@ def missing_programs() -> dict[str, str]:
     return {name: package for name, package in _PROGRAMS.items() if not shutil.which(name, path=search_path())}
 
 
-def choose_mode() -> Mode:
+def choose_mode() -> Chosen:
     """Tries what would be used. Raises NotPossibleError."""
     if missing := missing_programs():
         raise NotPossibleError(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
             f"install the package{'s' if len(missing) > 1 else ''} {' '.join(sorted(set(missing.values())))}"
         )
-    modes = [Mode.ROOT] if os.geteuid() == 0 else _rootless_modes()
+    modes, lack = _modes()
     problems = []
     for mode in modes:
         problem = problem_in(mode, ["nft", "add", "table", "ip", "crossfade"])
         if not problem:
-            return mode
+            return Chosen(mode, lack if mode is Mode.SINGLE_UID else None)
         problems.append(problem)
+        lack = lack or Lack(f"subordinate ids cannot be mapped here: {problem.splitlines()[-1]}")
     raise NotPossibleError(_advice(modes, problems[-1]))
 
 
 def unshare_command(mode: Mode) -> list[str]:
     """Its program runs in a cluster's namespaces and dies with it."""
-    program = shutil.which("unshare", path=search_path()) or "unshare"
-    return [program, *_USER_OPTIONS[mode], *_NAMESPACES, "--fork", "--kill-child", "--mount-proc", "--"]
+    return [*user_command(mode)[:-1], *_NAMESPACES, "--fork", "--kill-child", "--mount-proc", "--"]
+
+
+def user_command(mode: Mode) -> list[str]:
+    """Its program runs with a cluster's users."""
+    return [shutil.which("unshare", path=search_path()) or "unshare", *_USER_OPTIONS[mode], "--"]
 
 
 def die_with_parent() -> None:
@@ -97,19 +108,12 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
 
 
-def _rootless_modes() -> list[Mode]:
-    if shutil.which("newuidmap", path=search_path()) and _has_subordinate_ids():
-        return [Mode.ROOTLESS, Mode.SINGLE_UID]
-    return [Mode.SINGLE_UID]
-
-
-def _has_subordinate_ids() -> bool:
-    names = {getpass.getuser(), str(os.getuid())}
-    try:
-        lines = [Path(file).read_text(encoding="utf-8").splitlines() for file in ("/etc/subuid", "/etc/subgid")]
-    except OSError:
-        return False
-    return all(any(line.split(":")[0] in names for line in file) for file in lines)
+def _modes() -> tuple[list[Mode], Lack | None]:
+    """Those to be tried, the best first, and what keeps a better one out."""
+    if os.geteuid() == 0:
+        return [Mode.ROOT], None
+    lack = subordinate_ids.lack(search_path())
+    return ([Mode.ROOTLESS, Mode.SINGLE_UID] if lack is None else [Mode.SINGLE_UID]), lack
 
 
 def problem_in(mode: Mode, command: Sequence[str], *, stdin: str = "") -> str:

@@ -89,8 +89,8 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
         )
     with directory.held():
         _check_images(settings.images)
-        mode = preflight.choose_mode()
-        say(mode.explain(settings.shared_user))
+        mode, lack = preflight.choose_mode()
+        say(mode.explain(settings.shared_user, lack))
         with contextlib.ExitStack() as stack:
             listeners = dict(_open_ports(settings, say))
             for listener in listeners.values():
@@ -245,7 +245,6 @@ class _Supervisor:
             sockets_descriptor=self._sockets.fileno() if self._sockets else None,
             egress=self._settings.egress,
             images=str(self._settings.images.absolute()) if self._settings.images else None,
-            many_users=self._mode.many_users,
             synchronous=self._settings.synchronous,
             capacity=self._settings.capacity,
             shared_user_env=dict(self._settings.shared_user.env),

@@ -57,6 +57,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     up.set_defaults(run=run_up)
     down = commands.add_parser("down", help="stop the embedded cluster")
     add_data_dir(down)
+    down.add_argument(
+        "--delete", action="store_true", help="delete the data directory too: all objects, volumes and keys"
+    )
     down.set_defaults(run=run_down)
     status = commands.add_parser(
         "status",
@@ -173,9 +176,15 @@ def _product_manifests() -> tuple[dict[str, Any], ...]:
 def run_down(arguments: argparse.Namespace) -> int:
     directory = DataDir(arguments.data_dir)
     pid = directory.running_pid()
-    if not directory.is_held() or not pid:
+    if directory.is_held() and pid:
+        _stop(directory, pid)
+        _say("stopped")
+    else:
         _say(f"no cluster is running in {directory.root}")
-        return 0
+    return _delete(directory) if arguments.delete else 0
+
+
+def _stop(directory: DataDir, pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_TIMEOUT_S
     while directory.is_held():
@@ -184,7 +193,17 @@ def run_down(arguments: argparse.Namespace) -> int:
             os.kill(pid, signal.SIGKILL)
             deadline = float("inf")
         time.sleep(_POLL_S)
-    _say("stopped")
+
+
+def _delete(directory: DataDir) -> int:
+    from crossfade_local.removal import NotRemovedError, remove_data
+
+    try:
+        remove_data(directory)
+    except NotRemovedError as error:
+        _say(f"crossfade down: {error}")
+        return 1
+    _say(f"deleted {directory.root}")
     return 0
 
 

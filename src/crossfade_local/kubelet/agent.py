@@ -18,6 +18,7 @@ from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.resources import LEASE, NODE
 from crossfade_kube.watch import WatchEvent
 from crossfade_local import network
+from crossfade_local.kubelet import leftovers
 from crossfade_local.kubelet.pod import Machine, PodWorker
 from crossfade_local.kubelet.status import now_text
 from crossfade_local.version import KUBERNETES_VERSION
@@ -40,9 +41,11 @@ class Agent:
         self._machine = machine
         self._tasks = tasks
         self._waiting: dict[NamespacedName, JsonObject] = {}
+        self._has_tidied = False
 
     def replace(self, items: list[JsonObject]) -> None:
         present = {item["metadata"]["uid"] for item in items}
+        self._tidy(present)
         for worker in list(self.workers.values()):
             if worker.uid not in present:
                 worker.vanished()
@@ -51,6 +54,13 @@ class Agent:
                 del self._waiting[key]
         for item in items:
             self.apply(WatchEvent("ADDED", item))
+
+    def _tidy(self, present: set[str]) -> None:
+        """Once, before any pod of this node's own begins."""
+        if not self._has_tidied:
+            self._has_tidied = True
+            folders = leftovers.folders_of_others(self._machine.directory, present)
+            self._tasks.create_task(asyncio.to_thread(leftovers.remove, folders), name="leftovers")
 
     def apply(self, event: WatchEvent) -> None:
         try:

@@ -10,6 +10,7 @@ from crossfade_local import namespaces
 from crossfade_local.catalogue import Catalogue, CatalogueError, Image, User, user_of
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import DataSources, PodFacts
+from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.privileges import SHARED_USER_CAPABILITIES, Identity
 from crossfade_local.kubelet.process import Launch
 from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView
@@ -35,7 +36,7 @@ class PodContext:
     catalogue: Catalogue
     base_env: Mapping[str, str]
     logs: Path
-    many_users: bool
+    ids: IdMap
     record: Callable[[str, str, str], None]
     """Event type, reason, message."""
     changed: Callable[[], None]
@@ -72,7 +73,11 @@ def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext)
     except environment.ConfigError as error:
         raise CannotStartError("CreateContainerConfigError", str(error)) from error
     env.setdefault("HOME", "/root" if identity.uid == 0 else "/")
-    return Launch(command.argv, env, command.workdir, identity if context.many_users else _of_shared_user(identity))
+    if context.ids.is_single:
+        identity = _of_shared_user(identity)
+    elif problem := context.ids.problem(identity):
+        raise CannotStartError("CreateContainerConfigError", problem)
+    return Launch(command.argv, env, command.workdir, identity)
 
 
 def _of_shared_user(identity: Identity) -> Identity:

@@ -21,6 +21,7 @@ from crossfade_local.catalogue import Catalogue
 from crossfade_local.kubelet import environment, shared_processes
 from crossfade_local.kubelet.claims import ClaimedVolumes
 from crossfade_local.kubelet.environment import DataSources, PodFacts
+from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.launching import PodContext
 from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
@@ -63,7 +64,7 @@ class Machine:
     addresses: network.AddressPool
     directory: Path
     volumes: LocalVolumes
-    many_users: bool
+    ids: IdMap
     base_env: Mapping[str, str]
     capacity: Mapping[str, str]
     """Of the node, in place of the machine's own."""
@@ -100,7 +101,7 @@ class PodWorker:
         self._directory = machine.directory / "pods" / self.uid
         claims = ClaimedVolumes(machine.client, machine.volumes, machine.view)
         self._volumes = PodVolumes(
-            self._directory / "volumes", pod=pod, client=machine.client, view=machine.view,
+            self._directory / "volumes", pod=pod, client=machine.client, view=machine.view, ids=machine.ids,
             claimed=lambda name: claims.path(self.key.namespace, name, node=pod["spec"]["nodeName"]),
         )  # fmt: skip
         self._sandbox: Namespaces | None = None
@@ -268,7 +269,7 @@ class PodWorker:
         if self.pod["spec"].get("shareProcessNamespace") and self._first_process is None:
             machine = self._machine
             self._first_process, self._sandbox = await shared_processes.begin(
-                self._sandbox, machine.view, many_users=machine.many_users
+                self._sandbox, machine.view, ids=machine.ids
             )
 
     def _context(self, facts: PodFacts, sources: DataSources, volumes: dict[str, Place]) -> PodContext:
@@ -284,7 +285,7 @@ class PodWorker:
             catalogue=self._machine.catalogue,
             base_env={**self._machine.base_env, "HOSTNAME": hostname_of(self.pod)},
             logs=self._machine.directory / "logs" / self.uid,
-            many_users=self._machine.many_users,
+            ids=self._machine.ids,
             record=self._record,
             changed=self._dirty.set,
         )

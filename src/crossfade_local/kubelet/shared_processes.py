@@ -8,16 +8,16 @@ from typing import Final
 
 from crossfade_local import namespaces
 from crossfade_local.kubelet import process
+from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.privileges import Identity
 from crossfade_local.kubelet.process import Launch, Process, Streams
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.namespaces import Namespaces
 
-_NOBODY: Final = 65535
 _ARGV: Final = ("sleep", "infinity")
 
 
-async def begin(sandbox: Namespaces, view: MachineView, *, many_users: bool) -> tuple[Process, Namespaces]:
+async def begin(sandbox: Namespaces, view: MachineView, *, ids: IdMap) -> tuple[Process, Namespaces]:
     """The process and the sandbox with its pid namespace. Raises OSError, StartError."""
 
     def enter() -> int:
@@ -25,7 +25,8 @@ async def begin(sandbox: Namespaces, view: MachineView, *, many_users: bool) -> 
         return view.enter_new_root(mounts=(), files={}, programs={}, read_only=True)
 
     mount = await namespaces.on_fresh_thread(enter, name="root of process 1")
-    identity = Identity(_NOBODY if many_users else None, _NOBODY, (), frozenset(), may_gain_privileges=False)
+    nobody = ids.nobody
+    identity = Identity(None if ids.is_single else nobody, nobody, (), frozenset(), may_gain_privileges=False)
     launch = Launch(_ARGV, {"PATH": "/usr/bin:/bin"}, "/", identity)
     try:
         with process.null_input() as null:

@@ -20,6 +20,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import PodFacts
+from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.protection import Protection
 from crossfade_local.kubelet.rootfs import MachineView
 
@@ -54,6 +55,7 @@ class PodVolumes:
         pod: JsonObject,
         client: Client,
         view: MachineView,
+        ids: IdMap,
         claimed: Callable[[str], Awaitable[Place]],
     ) -> None:
         """`claimed` gives the directory of the claim of that name; it raises VolumeError.
@@ -62,6 +64,7 @@ class PodVolumes:
         self._claimed = claimed
         self._directory = directory
         self._view = view
+        self._ids = ids
         self._pod = pod
         self._client = client
         self._written: dict[str, tuple[DataFile, ...]] = {}
@@ -115,19 +118,33 @@ class PodVolumes:
             if not place.exists():
                 place.mkdir(parents=True)
                 place.chmod(0o777)
-                _give_to_group(place, self._pod["spec"])
+            # Also when it failed before.
+            self._give_to_group(place)
             return Place(place)
         if "hostPath" in volume:
             return Place(await find_on_machine(volume["hostPath"], self._view.protection), of_machine=True)
         if (claim := _claim_of(volume, self._pod)) is not None:
             claimed = await self._claimed(claim)
             if not claimed.of_machine:
-                _give_to_group(claimed.path, self._pod["spec"])
+                self._give_to_group(claimed.path)
             return claimed
         kind = next((key for key in volume if key != "name"), "nothing")
         raise VolumeError(
             f'volume "{name}": {kind} volumes are not available in the embedded cluster; use emptyDir or a claim'
         )
+
+    def _give_to_group(self, place: Path) -> None:
+        """Where all containers are one user, that one owns the volume."""
+        group = (self._pod["spec"].get("securityContext") or {}).get("fsGroup")
+        if group is None or self._ids.is_single:
+            return
+        if problem := self._ids.problem_with_group(int(group)):
+            raise VolumeError(f"fsGroup: {problem}")
+        try:
+            os.chown(place, -1, int(group))
+            place.chmod(0o2777)
+        except OSError as error:
+            raise VolumeError(f"fsGroup {group}: {error.strerror}") from error
 
     async def _collect(self, name: str, kind: str, source: JsonObject, facts: PodFacts) -> list[DataFile]:
         if kind != "projected":
@@ -287,16 +304,6 @@ def _claim_of(volume: JsonObject, pod: JsonObject) -> str | None:
     if claim := volume.get("persistentVolumeClaim"):
         return str(claim.get("claimName") or "")
     return f"{pod['metadata']['name']}-{volume['name']}" if "ephemeral" in volume else None
-
-
-def _give_to_group(place: Path, pod_spec: JsonObject) -> None:
-    group = (pod_spec.get("securityContext") or {}).get("fsGroup")
-    if group is not None:
-        try:
-            os.chown(place, -1, int(group))
-            place.chmod(0o2777)
-        except OSError as error:
-            raise VolumeError(f"fsGroup {group}: {error.strerror}") from error
 
 
 def config_map_data(config_map: JsonObject) -> dict[str, bytes]:

@@ -1,104 +1,80 @@
-"""The embedded cluster of an ordinary user, without a helper for further uids."""
+"""The embedded cluster of an ordinary user, with one uid and with subordinate ones: run, hurt, ended."""
 
+import json
 import os
 import shutil
-import subprocess
-import sys
-import sysconfig
-import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
+import signal
 from pathlib import Path
 
 import pytest
 
-import crossfade
+from tests.local.reliability.faults import Fault
+from tests.local.reliability.load import at_work
+from tests.local.reliability.trouble import Trouble
+from tests.support.cluster import embedded_cluster
+from tests.support.ordinary_user import FIRST_SUBORDINATE, SYSTEM_PYTHON, UID, ordinary_user
 from tests.support.ports import free_ports
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
-    pytest.mark.skipif(
-        not Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}").exists(),
-        reason="no interpreter of this version that every user can reach",
-    ),
+    pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="no interpreter of this version that every user can reach"),
 ]
-NOBODY = 65534
-BECOME_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-# Large, and of no use to a cluster without a mesh.
-NOT_COPIED = shutil.ignore_patterns("envoy", "kubernetes_validate", "*mypy*", "__pycache__")
+APP_UID = 65534
+"""Of the image that both applications run."""
+
+WRITER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: writer}
+spec:
+  securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 1337}
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: writer
+      image: crossfade/djapp:v1
+      command: [sh, -c, mkdir -m 700 /volume/own && touch /volume/own/file; exec sleep infinity]
+      readinessProbe: {exec: {command: [test, -f, /volume/own/file]}, periodSeconds: 1}
+      volumeMounts: [{name: volume, mountPath: /volume}]
+  volumes: [{name: volume, emptyDir: {}}]
+"""
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A directory of nobody's: pytest's own ones are closed to others."""
-    directory = Path(tempfile.mkdtemp(prefix="crossfade-"))
-    os.chown(directory, NOBODY, NOBODY)
-    yield directory
-    shutil.rmtree(directory)
-
-
-@pytest.fixture
-def python(home: Path) -> Path:
-    """An interpreter that nobody may run, with the packages of this one."""
-    system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    subprocess.run([system, "-m", "venv", "--without-pip", home / "venv"], check=True)
-    source = reachable(Path(crossfade.__file__).parents[1], copy=home / "venv/source")
-    packages = reachable(Path(sysconfig.get_path("purelib")), copy=home / "venv/packages")
-    (own_packages,) = (home / "venv/lib").glob("python*/site-packages")
-    (own_packages / "paths.pth").write_text(f"{source}\n{packages}\n")
-    return home / "venv/bin/python"
-
-
-def reachable(folder: Path, *, copy: Path) -> Path:
-    """The folder, or a copy where others cannot enter it, as in a clone that lies in root's home."""
-    if subprocess.run([*BECOME_NOBODY, "test", "-r", folder], check=False).returncode == 0:
-        return folder
-    shutil.copytree(folder, copy, symlinks=True, ignore=NOT_COPIED)
-    return copy
-
-
-def run(python: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*BECOME_NOBODY, str(python), "-m", "crossfade.cli", *arguments],
-        env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=home,
-    )
-
-
-def test_ordinary_user_runs_a_cluster(home: Path, python: Path) -> None:
-    ports = free_ports(3)
-    options = [f"--{name}-port={port}" for name, port in zip(("api", "http", "https"), ports, strict=True)]
-    kubectl = [str(Path(sys.executable).parent / "kubectl"), "--kubeconfig", str(home / ".crossfade/kubeconfig")]
-    up = run(python, home, "up", "--detach", "--bare", *options)
-    try:
-        assert up.returncode == 0, up.stderr
-        assert "single uid" in up.stderr
-        subprocess.run([*kubectl, "create", "deployment", "dj", "--image=crossfade/djapp:v1"], check=True)
-        expose = ["expose", "deployment", "dj", "--port=80", "--target-port=9080", "--type=LoadBalancer"]
-        subprocess.run([*kubectl, *expose], check=True)
-        subprocess.run([*kubectl, "rollout", "status", "deployment/dj", "--timeout=20s"], check=True)
-        assert _answers(f"http://127.0.0.1:{ports[1]}/ping")
-        shown = subprocess.run(
-            [*kubectl, "exec", "deploy/dj", "--", "hostname"], capture_output=True, text=True, check=True
-        )
-        assert shown.stdout.startswith("dj-")
-    finally:
-        down = run(python, home, "down")
-    assert (down.returncode, down.stderr) == (0, "stopped\n")
-
-
-def _answers(url: str) -> bool:
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        try:
-            return bool(urllib.request.urlopen(url, timeout=2).status == 200)
-        except OSError:
-            time.sleep(0.05)
-    return False
+@pytest.mark.parametrize(
+    ("has_subordinate_ids", "mode", "inside", "on_the_machine"),
+    [
+        pytest.param(False, "rootless with a single uid", 0, UID, id="single"),
+        pytest.param(
+            True,
+            "rootless",
+            APP_UID,
+            FIRST_SUBORDINATE + APP_UID - 1,
+            id="subordinate",
+            marks=pytest.mark.skipif(not shutil.which("newuidmap"), reason="the package uidmap is not installed"),
+        ),
+    ],
+)
+def test_ordinary_user_runs_a_cluster(has_subordinate_ids: bool, mode: str, inside: int, on_the_machine: int) -> None:
+    api_port, hit, calm = free_ports(3)
+    with (
+        ordinary_user(has_subordinate_ids=has_subordinate_ids) as user,
+        embedded_cluster(user.home / "data", "--bare", api_port=api_port, run=user.crossfade) as cluster,
+    ):
+        assert json.loads((cluster.data_dir / "run/up.json").read_text())["mode"] == mode
+        trouble = Trouble(cluster, api_port=api_port, app_ports=(hit, calm), seed=1)
+        cluster.kubectl("apply", "-f", "-", stdin=WRITER)
+        trouble.prepare()
+        before = trouble.measure()
+        assert cluster.kubectl("exec", "deploy/calm", "--", "id", "-u") == f"{inside}\n"
+        assert Path(f"/proc/{trouble.victims.find('container')}").stat().st_uid == on_the_machine
+        owner = "0:0" if not has_subordinate_ids else "1000:1337"
+        assert cluster.kubectl("exec", "writer", "--", "stat", "-c", "%u:%g", "/volume/own/file") == f"{owner}\n"
+        writer, traffic = trouble.writer(), trouble.traffic()
+        with at_work(writer, *traffic.values()):
+            for victim in ("container", "node"):
+                trouble.do(Fault(victim, signal.SIGKILL), traffic, before)
+        trouble.report.lost = writer.lost()
+        assert trouble.report.problems == []
+        down = cluster.crossfade("down", "--delete", "--data-dir", str(cluster.data_dir))
+        assert (down.returncode, down.stderr) == (0, f"stopped\ndeleted {cluster.data_dir}\n")
+        assert not cluster.data_dir.exists()

@@ -102,25 +102,35 @@ def _network_of(pid: int) -> str | None:
         return None
 
 
-def remains(data_dir: Path) -> Remains:
-    """Raises ValueError while there is not one node, OSError while it ends."""
-    (node,) = processes("crossfade_local.node", str(data_dir))
-    seen = Path(f"/proc/{node}")
+def rules(node: int) -> str:
+    """All of nftables in its network."""
     entered = ["-U", "-n", "--preserve-credentials"] if os.geteuid() else ["-n"]
-    rules = subprocess.run(
+    return subprocess.run(
         ["nsenter", "-t", str(node), *entered, "nft", "list", "ruleset"],
         capture_output=True,
         text=True,
         check=False,
         timeout=20,
-    )
+    ).stdout
+
+
+def node_of(data_dir: Path) -> int:
+    """Raises ValueError while there is not one."""
+    (node,) = processes("crossfade_local.node", str(data_dir))
+    return node
+
+
+def remains(data_dir: Path) -> Remains:
+    """Raises ValueError while there is not one node, OSError while it ends."""
+    node = node_of(data_dir)
+    seen = Path(f"/proc/{node}")
     own = _network_of(node)
     return Remains(
         parts=tuple(len(processes(part, str(data_dir))) for part in PARTS),
         programs=sum(_network_of(pid) not in (own, None) for pid in children_of(node)),
         cables=(seen / "net/dev").read_text().count("veth"),
         routes=len((seen / "net/route").read_text().splitlines()),
-        rules=len(rules.stdout.splitlines()),
+        rules=len(rules(node).splitlines()),
         mounts=(seen / "mountinfo").read_text().count(str(data_dir)),
         host_mounts=Path("/proc/self/mountinfo").read_text().count(str(data_dir)),
         folders=sum(len([one for one in (data_dir / name).iterdir() if one.is_dir()]) for name in ("pods", "logs")),

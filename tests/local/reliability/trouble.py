@@ -15,7 +15,7 @@ import yaml
 
 from tests.local.reliability.faults import Fault
 from tests.local.reliability.load import Api, Traffic, Writer, answers
-from tests.local.reliability.remains import Living, Remains, living, remains
+from tests.local.reliability.remains import Living, Remains, living, node_of, remains, rules
 from tests.local.reliability.victims import ROLE, Victims
 from tests.support.cluster import EmbeddedCluster
 
@@ -67,12 +67,13 @@ class Trouble:
         self._gateway = f"{cluster.gateway_url}/jazz" if host else ""
         if host:
             self._asked[self._gateway] = host
-        self._victims = Victims(cluster.data_dir, self.random)
+        self.victims = Victims(cluster.data_dir, self.random)
 
     def prepare(self) -> None:
         for name, port in self._ports.items():
             self._cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(_application(name, port)))
         self._until(self._is_settled)
+        self._until(self._is_ruled)
 
     def writer(self) -> Writer:
         return Writer(self.api)
@@ -113,8 +114,8 @@ class Trouble:
 
     def _strike(self, fault: Fault) -> list[Living]:
         """What may not live any more when all is ready again."""
-        pid = self._until(lambda: self._victims.find(fault.victim))
-        ends = living([pid, *(self._victims.all() if fault.part.takes_all else ())])
+        pid = self._until(lambda: self.victims.find(fault.victim))
+        ends = living([pid, *(self.victims.all() if fault.part.takes_all else ())])
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, fault.number)
         if fault.passes:
@@ -144,6 +145,13 @@ class Trouble:
             if status != 200 or (found.get("status") or {}).get("availableReplicas") != 1:
                 return False
         return all(answers(url, host) for url, host in self._asked.items())
+
+    def _is_ruled(self) -> bool:
+        """Rules come after what they are for."""
+        _, pods = self.api.send("GET", "/api/v1/namespaces/default/pods")
+        addresses = [pod["status"]["podIP"] for pod in pods["items"]]
+        text = rules(node_of(self._cluster.data_dir))
+        return "table ip crossfade_egress" in text and all(f"dnat to {address}:" in text for address in addresses)
 
     def _compared_text(self, before: Remains) -> str:
         try:

@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-from tests.local.reliability.remains import PARTS, children_of, environment_of, parent_of, processes
+from tests.local.reliability.remains import PARTS, children_of, environment_of, node_of, parent_of, processes
 
 ROLE: Final = "ROLE"
 _ENVOY: Final = "/envoy -c"
@@ -44,17 +44,16 @@ class Victims:
 
     def _envoy(self, name: str) -> int:
         if name == "gateway":
-            return self._one_of(_ENVOY, lambda pid: not _node_of(pid))
+            return self._one_of(_ENVOY, lambda pid: not _virtual_node_of(pid))
         wanted = ("kong_kong",) if name == "gateway's sidecar" else _ASIDE
-        return self._one_of(_ENVOY, lambda pid: _node_of(pid).endswith(wanted))
+        return self._one_of(_ENVOY, lambda pid: _virtual_node_of(pid).endswith(wanted))
 
     def _one_of(self, word: str, fits: Callable[[int], bool] = lambda _: True) -> int:
-        (node,) = processes("crossfade_local.node", str(self._data_dir))
-        found = [pid for pid in children_of(node, word) if fits(pid)]
+        found = [pid for pid in children_of(node_of(self._data_dir), word) if fits(pid)]
         if not found:
             raise LookupError(word)
         return self._chance.choice(found)
 
 
-def _node_of(envoy: int) -> str:
+def _virtual_node_of(envoy: int) -> str:
     return environment_of(envoy).get("APPMESH_VIRTUAL_NODE_NAME", "")

@@ -7,6 +7,7 @@ import pytest
 from crossfade.images.built_in import SHARED_USER, built_in_images
 from crossfade_local.catalogue import find_image
 from crossfade_local.preflight import Mode
+from crossfade_local.subordinate_ids import Lack
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,8 @@ def test_scripts_of_images_exist() -> None:
 
 
 def test_one_user_for_all_is_explained() -> None:
-    assert Mode.SINGLE_UID.explain(SHARED_USER) == (
+    assert Mode.SINGLE_UID.explain(SHARED_USER, Lack("newuidmap is not installed", "sudo apt-get install uidmap")) == (
         "running rootless with a single uid: containers share one user, and the mesh knows its proxies by socket mark; "
-        "a container that relies on runAsUser 1337 to bypass the mesh will not (install the package uidmap for that)"
+        "a container that relies on runAsUser 1337 to bypass the mesh will not "
+        "(newuidmap is not installed: sudo apt-get install uidmap)"
     )

@@ -15,6 +15,7 @@ from crossfade_kube.watch import WatchEvent
 from crossfade_local import network
 from crossfade_local.catalogue import Catalogue
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
+from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.local_volumes import LocalVolumes
@@ -46,7 +47,7 @@ class Bench:
             addresses=network.AddressPool(),
             directory=folder,
             volumes=LocalVolumes(folder / "volumes"),
-            many_users=False,
+            ids=IdMap((range(1),), (range(1),)),
             base_env={},
             capacity={},
             sleep=self._pause,
@@ -136,3 +137,17 @@ async def test_a_pod_that_cannot_be_read_is_told_of_and_no_other_is_stopped(tmp_
         made.agent.replace([{"metadata": {"namespace": "ns", "name": "odd", "uid": "0"}}, pod("one")])
         assert list(made.agent.workers) == [KEY]
         assert [news.ref.name for news in made.told("FailedSync")] == ["odd"]
+
+
+async def test_folders_of_pods_that_are_gone_are_removed_at_the_first_list_only(tmp_path: Path) -> None:
+    def folders() -> set[str]:
+        return {f"{one.parent.name}/{one.name}" for place in ("pods", "logs") for one in (tmp_path / place).iterdir()}
+
+    for folder in ("pods/known/volumes", "pods/gone/volumes/emptyDir", "logs/known", "logs/gone"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "logs/node.log").touch()
+    async with bench(tmp_path) as made:
+        made.agent.replace([pod("known", node="another")])
+        await eventually(lambda: folders() == {"pods/known", "logs/known", "logs/node.log"})
+        (tmp_path / "pods/later").mkdir()
+    assert "pods/later" in folders()

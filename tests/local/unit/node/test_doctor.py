@@ -5,13 +5,14 @@ import pytest
 
 from crossfade_local import doctor
 from crossfade_local.doctor import Finding, Verdict, findings, kernel_remedy, memory
-from crossfade_local.preflight import Mode, NotPossibleError
+from crossfade_local.preflight import Chosen, Mode, NotPossibleError
+from crossfade_local.subordinate_ids import Lack
 
 
 @pytest.fixture(autouse=True)
 def a_good_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "missing_programs", dict)
-    monkeypatch.setattr(doctor, "choose_mode", lambda: Mode.ROOTLESS)
+    monkeypatch.setattr(doctor, "choose_mode", lambda: Chosen(Mode.ROOTLESS))
     monkeypatch.setattr(doctor, "problem_in", lambda *_, **__: "")
 
 
@@ -34,7 +35,7 @@ def test_missing_programs_have_one_command(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_namespaces_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> Mode:
+    def refuse() -> Chosen:
         raise NotPossibleError("neither root nor unprivileged user namespaces")
 
     monkeypatch.setattr(doctor, "choose_mode", refuse)
@@ -59,10 +60,14 @@ def test_only_switches_that_stand_the_wrong_way_are_turned(settings: dict[str, s
 
 
 def test_one_uid_is_weak(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "choose_mode", lambda: Mode.SINGLE_UID)
-    found = of("namespaces")
-    assert found.verdict is Verdict.WEAK
-    assert found.remedy.startswith(("sudo apt-get install uidmap", "sudo usermod --add-subuids"))
+    lack = Lack("ann has no subordinate ids", "sudo usermod ann")
+    monkeypatch.setattr(doctor, "choose_mode", lambda: Chosen(Mode.SINGLE_UID, lack))
+    assert of("namespaces") == Finding(
+        "namespaces",
+        Verdict.WEAK,
+        "rootless with a single uid: containers share one user, since ann has no subordinate ids",
+        "sudo usermod ann",
+    )
 
 
 def test_a_kernel_that_cannot_redirect_is_weak(monkeypatch: pytest.MonkeyPatch) -> None:

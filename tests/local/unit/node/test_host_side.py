@@ -10,6 +10,7 @@ import pytest
 from crossfade_local import control, host_ports, preflight
 from crossfade_local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
 from crossfade_local.host_ports import PortTakenError
+from crossfade_local.removal import NotRemovedError, remove_data
 
 
 @pytest.fixture
@@ -130,3 +131,14 @@ def test_folder_of_a_cluster_is_taken_again(tmp_path: Path) -> None:
 )
 def test_what_root_in_a_container_is_is_said(mode: preflight.Mode, root: str) -> None:
     assert f"root in one is {root}" in mode.explain(preflight.SharedUser())
+
+
+def test_data_are_removed_only_where_a_cluster_was(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(NotRemovedError, match="is not the data directory of a cluster"):
+        remove_data(DataDir(tmp_path / "mine"))
+    remove_data(DataDir(tmp_path / "nothing"))
+    directory = DataDir(tmp_path / "cluster")
+    directory.prepare()
+    remove_data(directory)
+    assert [one.name for one in tmp_path.iterdir()] == ["mine"]
