@@ -20,6 +20,7 @@ help:
 	@echo "make nightly the tests with generated input, at length: hours"
 	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
 	@echo "make reliability  an embedded cluster whose processes are killed and stopped, 200 times (ARGS=\"--kills 60 --as rootless\")"
+	@echo "                  or one in which objects come and go for an hour, and nothing may grow (ARGS=\"--churn 3600\")"
 	@echo "make test-kubernetes  the walkthrough and the gateway's life on a real Kubernetes, here or on yours (ARGS=--help)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make test-transcripts  recordings of a real Kubernetes on a whole embedded cluster, as root (ARGS=17-rollout: these)"

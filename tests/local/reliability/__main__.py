@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import random
 import statistics
 import sys
 import tempfile
@@ -9,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.local.reliability.churn import Churn, describe
 from tests.local.reliability.faults import EMBEDDED, PARTS, faults
-from tests.local.reliability.load import at_work
+from tests.local.reliability.load import Api, at_work
 from tests.local.reliability.trouble import Report, Trouble
+from tests.local.reliability.victims import Victims
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
 from tests.support.dj import ingress, put_dj_behind_the_gateway, wait_for_status
 from tests.support.ordinary_user import ordinary_user
@@ -25,9 +28,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make reliability", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--churn", type=float, metavar="SECONDS", help="no kills: objects come and go, and nothing may grow"
+    )
     parser.add_argument("--as", dest="user", choices=USERS, default="root")
     parser.add_argument("--bare", action="store_true", help="without a mesh, a gateway and their Envoys")
     arguments = parser.parse_args()
+    if arguments.churn is not None:
+        return _churn(arguments.user, arguments.churn)
     with _cluster(arguments.user, meshed=not arguments.bare) as (cluster, api_port):
         trouble = _trouble(cluster, api_port, arguments.seed, bare=arguments.bare)
         _run(trouble, arguments.kills, bare=arguments.bare)
@@ -35,6 +43,19 @@ def main() -> int:
         trouble.check_database()
     _print(trouble.report)
     return 1 if trouble.report.problems else 0
+
+
+def _churn(user: str, seconds: float) -> int:
+    with _cluster(user, meshed=True) as (cluster, api_port):
+        put_dj_behind_the_gateway(cluster)
+        victims = Victims(cluster.data_dir, random.Random(0))
+        churn = Churn(cluster, Api(api_port, cluster.data_dir / "pki"), victims)
+        churn.run(seconds, say=lambda text: print(text, flush=True))
+        found = list(churn.found())
+    print(f"{len(churn.samples)} samples; medians of the first and of the last third:")
+    for key, one in found:
+        print(describe(key, one))
+    return 1 if any(one.is_too_much for _, one in found) else 0
 
 
 @contextlib.contextmanager
