@@ -33,7 +33,7 @@ def _of_cluster(data_dir: Path) -> Iterator[tuple[Key, float]]:
 
 
 def _of_process(process: Living) -> Iterator[tuple[str, float]]:
-    """Memory in bytes: anonymous pages, shared ones by their share. Those of files depend on who else has mapped them."""
+    """Memory in bytes: anonymous pages, shared ones by their share. Those of files depend on who else maps them."""
     folder = Path(f"/proc/{process.pid}")
     own = (folder / "smaps_rollup").read_text().split("\nPss_Anon:")[1].split()[0]
     yield "memory", int(own) * 1024

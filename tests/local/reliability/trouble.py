@@ -148,7 +148,7 @@ class Trouble:
 
     def _is_ruled(self) -> bool:
         """Rules come after what they are for."""
-        _, pods = self.api.send("GET", "/api/v1/namespaces/default/pods")
+        _, pods = self.api.send("GET", "/api/v1/namespaces/default/pods?labelSelector=app")
         addresses = [pod["status"]["podIP"] for pod in pods["items"]]
         text = rules(node_of(self._cluster.data_dir))
         return "table ip crossfade_egress" in text and all(f"dnat to {address}:" in text for address in addresses)
