@@ -177,6 +177,9 @@ class Trouble:
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
+    """One that is to go can be ready for long, and counts as none."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
