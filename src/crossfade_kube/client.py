@@ -6,9 +6,11 @@ expired version, is the reflector's job.
 """
 
 import asyncio
+import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
@@ -70,6 +72,7 @@ class Client:
             # Every watch holds a connection, so the pool has no bound of its own.
             connector=aiohttp.TCPConnector(
                 limit=0,
+                socket_factory=None if self.config.socket_mark is None else partial(_marked, self.config.socket_mark),
                 ssl=self.config.ssl_context() or True,
                 # Older Pythons leave TLS connections open that were closed before their end, as watches are.
                 enable_cleanup_closed=sys.version_info < (3, 12, 7),
@@ -420,6 +423,17 @@ def _namespace_of(obj: JsonObject) -> str | None:
 def _seconds(header: str | None) -> float | None:
     """The date form of Retry-After is not used by API servers."""
     return float(header) if header and header.isdecimal() else None
+
+
+def _marked(mark: int, address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _encode_text(value: Any) -> str:

@@ -20,6 +20,8 @@ from crossfade_kube.credential_plugin import Credential, CredentialPlugin, plugi
 from crossfade_kube.errors import ConfigError
 
 SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SOCKET_MARK: Final = "CROSSFADE_SOCKET_MARK"
+"""Set where a mesh tells those who bypass it by the mark of their sockets."""
 _REFUSED_AUTH: Final = {
     "auth-provider": "auth-provider plugins",
     "username": "user names with passwords",
@@ -44,6 +46,8 @@ class ClusterConfig:
     token_file: Path | None = None
     plugin: CredentialPlugin | None = None
     credential: Credential | None = None
+    socket_mark: int | None = None
+    """Of all connections (SO_MARK, which takes CAP_NET_ADMIN)."""
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """None for plain http."""
@@ -124,6 +128,11 @@ def config_from_kubeconfig(
     )
 
 
+def cluster_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Those that `in_cluster_config` reads."""
+    return {name: value for name, value in environ.items() if name.startswith("KUBERNETES_") or name == SOCKET_MARK}
+
+
 def in_cluster_config(environ: Mapping[str, str], *, directory: Path = SERVICE_ACCOUNT_DIR) -> ClusterConfig:
     """The pod's own service account; raises ConfigError outside of a pod."""
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
@@ -140,7 +149,14 @@ def in_cluster_config(environ: Mapping[str, str], *, directory: Path = SERVICE_A
         namespace=namespace_file.read_text().strip() if namespace_file.exists() else "default",
         ca_pem=ca_file.read_bytes() if ca_file.exists() else None,
         token_file=token_file,
+        socket_mark=_mark(environ.get(SOCKET_MARK, "")),
     )
+
+
+def _mark(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdecimal() and int(text) < 2**32):
+        raise ConfigError(f"{SOCKET_MARK} is {text!r}: it must be a number below 2^32")
+    return int(text) if text else None
 
 
 def _entry(document: Mapping[str, Any], section: str, key: str, name: str) -> Mapping[str, Any]:

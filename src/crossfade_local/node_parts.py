@@ -191,6 +191,7 @@ class NodeParts:
             ids=self._ids,
             isolate=self._policies.isolate,
             capacity=self._settings.capacity,
+            env_by_uid=self._settings.shared_user_env_by_uid if self._ids.is_single else {},
             base_env={
                 "PATH": path,
                 "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,

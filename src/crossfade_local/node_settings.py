@@ -22,3 +22,4 @@ class NodeSettings(Struct, frozen=True, kw_only=True):
     egress: bool = True
     capacity: dict[str, str] = field(default_factory=dict)
     shared_user_env: dict[str, str] = field(default_factory=dict)
+    shared_user_env_by_uid: dict[int, dict[str, str]] = field(default_factory=dict)

@@ -23,6 +23,8 @@ class SharedUser:
 
     env: Mapping[str, str] = field(default_factory=dict)
     """Every container gets it."""
+    env_by_uid: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """Those get it that would run as this user."""
     consequence: str = ""
     """For people; completes "containers share one user, …"."""
 

@@ -248,6 +248,7 @@ class _Supervisor:
             synchronous=self._settings.synchronous,
             capacity=self._settings.capacity,
             shared_user_env=dict(self._settings.shared_user.env),
+            shared_user_env_by_uid={uid: dict(env) for uid, env in self._settings.shared_user.env_by_uid.items()},
         )
         command = [sys.executable, "-m", "crossfade_local.init", msgspec.json.encode(settings).decode()]
         return subprocess.Popen(

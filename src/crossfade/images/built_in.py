@@ -7,11 +7,12 @@ from typing import Final
 from crossfade_local.catalogue import Image, parse_images
 from crossfade_local.preflight import SharedUser
 
-# The proxy's sockets are marked instead of being known by uid 1337.
+# Who may bypass the mesh marks its sockets, instead of being known by uid 1337.
 SHARED_USER: Final = SharedUser(
-    env={"CROSSFADE_SOCKET_MARK": "1337"},
+    env={"CROSSFADE_PROXY_MARK": "1337"},
+    env_by_uid={1337: {"CROSSFADE_SOCKET_MARK": "1337"}},
     consequence="and the mesh knows its proxies by socket mark; "
-    "a container that relies on runAsUser 1337 to bypass the mesh will not",
+    "a container that relies on runAsUser 1337 to bypass the mesh will not, but for those of crossfade itself",
 )
 
 

@@ -44,7 +44,7 @@ def settings_from(env: Mapping[str, str]) -> Settings | None:
         ignored_ports=_ports(env, "APPMESH_EGRESS_IGNORED_PORTS"),
         ignored_addresses=_addresses(env, "APPMESH_EGRESS_IGNORED_IP"),
         ipv6=env.get("APPMESH_ENABLE_IPV6", "0") == "1",
-        socket_mark=_number(env, "CROSSFADE_SOCKET_MARK"),
+        socket_mark=_number(env, "CROSSFADE_PROXY_MARK"),
     )
 
 

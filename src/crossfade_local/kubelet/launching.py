@@ -35,6 +35,7 @@ class PodContext:
     machine: MachineView
     catalogue: Catalogue
     base_env: Mapping[str, str]
+    env_by_uid: Mapping[int, Mapping[str, str]]
     logs: Path
     ids: IdMap
     record: Callable[[str, str, str], None]
@@ -72,6 +73,7 @@ def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext)
         identity = environment.build_identity(spec, context.pod["spec"], user)
     except environment.ConfigError as error:
         raise CannotStartError("CreateContainerConfigError", str(error)) from error
+    env = {**context.env_by_uid.get(identity.uid or 0, {}), **env}
     env.setdefault("HOME", "/root" if identity.uid == 0 else "/")
     if context.ids.is_single:
         identity = _of_shared_user(identity)

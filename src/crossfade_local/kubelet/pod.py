@@ -6,7 +6,7 @@ import logging
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,8 @@ class Machine:
     volumes: LocalVolumes
     ids: IdMap
     base_env: Mapping[str, str]
+    env_by_uid: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """For containers that are to run as this user."""
     capacity: Mapping[str, str]
     """Of the node, in place of the machine's own."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -79,9 +81,9 @@ class UnsupportedError(Exception):
 
 def check_supported(spec: JsonObject) -> None:
     """Raises UnsupportedError: a pod that would silently get something else does not start."""
-    for field in ("hostNetwork", "hostPID", "hostIPC"):
-        if spec.get(field):
-            raise UnsupportedError(f"spec.{field} is not available in the embedded cluster; remove it")
+    for name in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(name):
+            raise UnsupportedError(f"spec.{name} is not available in the embedded cluster; remove it")
 
 
 class SandboxLostError(Exception):
@@ -284,6 +286,7 @@ class PodWorker:
             machine=self._machine.view,
             catalogue=self._machine.catalogue,
             base_env={**self._machine.base_env, "HOSTNAME": hostname_of(self.pod)},
+            env_by_uid=self._machine.env_by_uid,
             logs=self._machine.directory / "logs" / self.uid,
             ids=self._machine.ids,
             record=self._record,

@@ -7,7 +7,14 @@ import pytest
 import yaml
 
 from crossfade_kube.errors import ConfigError
-from crossfade_kube.kubeconfig import BearerToken, ClusterConfig, in_cluster_config, load_kubeconfig
+from crossfade_kube.kubeconfig import (
+    SOCKET_MARK,
+    BearerToken,
+    ClusterConfig,
+    cluster_variables,
+    in_cluster_config,
+    load_kubeconfig,
+)
 
 VERSION = "client.authentication.k8s.io/v1"
 
@@ -136,3 +143,19 @@ def test_a_plugin_that_must_ask_somebody_needs_a_terminal(tmp_path: Path) -> Non
     plugin = _plugin(tmp_path, {"token": "t"}) | {"interactiveMode": "Always"}
     with pytest.raises(ConfigError, match="has to ask you, and there is no terminal"):
         load_kubeconfig(_kubeconfig(tmp_path, user={"exec": plugin}))
+
+
+@pytest.mark.parametrize(("text", "mark"), [("", None), ("1337", 1337), ("4294967295", 2**32 - 1)])
+def test_connections_are_marked_where_a_mesh_asks_for_it(tmp_path: Path, text: str, mark: int | None) -> None:
+    (tmp_path / "token").write_text("t")
+    environ = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", SOCKET_MARK: text, "HOME": "/"}
+    told = cluster_variables(environ)
+    assert told == {"KUBERNETES_SERVICE_HOST": "10.96.0.1", SOCKET_MARK: text}
+    assert in_cluster_config(told, directory=tmp_path).socket_mark == mark
+
+
+@pytest.mark.parametrize("text", ["-1", "4294967296", "0x539", "\u0661"])
+def test_a_mark_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "token").write_text("t")
+    with pytest.raises(ConfigError, match="CROSSFADE_SOCKET_MARK is"):
+        in_cluster_config({"KUBERNETES_SERVICE_HOST": "10.96.0.1", SOCKET_MARK: text}, directory=tmp_path)

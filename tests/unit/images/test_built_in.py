@@ -64,6 +64,6 @@ def test_scripts_of_images_exist() -> None:
 def test_one_user_for_all_is_explained() -> None:
     assert Mode.SINGLE_UID.explain(SHARED_USER, Lack("newuidmap is not installed", "sudo apt-get install uidmap")) == (
         "running rootless with a single uid: containers share one user, and the mesh knows its proxies by socket mark; "
-        "a container that relies on runAsUser 1337 to bypass the mesh will not "
+        "a container that relies on runAsUser 1337 to bypass the mesh will not, but for those of crossfade itself "
         "(newuidmap is not installed: sudo apt-get install uidmap)"
     )

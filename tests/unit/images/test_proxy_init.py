@@ -69,7 +69,7 @@ def test_a_range_takes_the_room_of_two_ports() -> None:
 
 
 def test_mark_stands_for_the_uid() -> None:
-    found = rules_of(CROSSFADE_SOCKET_MARK="1337")
+    found = rules_of(CROSSFADE_PROXY_MARK="1337")
     assert found[0] == "-A APPMESH_EGRESS -m mark --mark 1337 -j RETURN"
     assert not any("owner" in rule for rule in found)
 

@@ -28,6 +28,7 @@ from crossfade.kong_conf.reading import Remark, read_settings
 from crossfade.kong_conf.settings import KongSettings
 from crossfade.kong_conf.sources import Given, from_environment
 from crossfade.kong_conf.told import misplaced
+from crossfade_kube.kubeconfig import cluster_variables
 from crossfade_kube.meta import NamespacedName
 
 # Kong's own.
@@ -52,7 +53,7 @@ class WebhookSettings(Struct, frozen=True):
 
 
 class GatewaySettings(Struct, frozen=True):
-    """Without `kubeconfig` the pod's own service account is used, with `cluster` (the KUBERNETES_* variables).
+    """Without `kubeconfig` the pod's own service account is used, with `cluster` (its variables).
 
     `identity` must differ between replicas; `lease` is the one they elect their leader on. `remarks` are on settings
     of Kong that have no effect; `kong_names` are those that were given, whatever the proxy says.
@@ -109,7 +110,7 @@ class GatewaySettings(Struct, frozen=True):
             lease=NamespacedName(namespace, environ.get("CONTROLLER_ELECTION_ID") or ELECTION_ID),
             identity=environ.get("POD_NAME") or f"gateway-{secrets.token_hex(4)}",
             kubeconfig=Path(kubeconfig) if kubeconfig else None,
-            cluster={name: value for name, value in environ.items() if name.startswith("KUBERNETES_")},
+            cluster=cluster_variables(environ),
             publish_service=_name(environ, "CONTROLLER_PUBLISH_SERVICE"),
             ads_address=environ.get("CROSSFADE_ADS_ADDRESS") or ADS_ADDRESS,
             health_port=_health_port(environ),

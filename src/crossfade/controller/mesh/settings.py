@@ -28,6 +28,7 @@ from crossfade.install.mesh_names import (
     ads_address,
 )
 from crossfade.proxy.run import SDS_SOCKET
+from crossfade_kube.kubeconfig import cluster_variables
 
 PROXY_IMAGE: Final = f"crossfade/proxy:{__version__}"
 INIT_IMAGE: Final = f"crossfade/proxy-init:{__version__}"
@@ -53,7 +54,7 @@ _LONGEST_PATIENCE_S: Final = 86_400
 
 
 class MeshSettings(Struct, frozen=True):
-    """Without `kubeconfig` the pod's own service account is used, with `cluster` (the KUBERNETES_* variables).
+    """Without `kubeconfig` the pod's own service account is used, with `cluster` (its variables).
 
     `identity` is the pod's name. What `sidecar` cannot know yet, authority and native sidecars, the role adds.
     An empty `log_level` leaves logging as it is. `remarks` are on flags without effect, `unknown_flags` on no flags.
@@ -102,7 +103,7 @@ class MeshSettings(Struct, frozen=True):
         config = kubeconfig or environ.get("KUBECONFIG")
         own = cls(
             kubeconfig=Path(config) if config else None,
-            cluster={name: value for name, value in environ.items() if name.startswith("KUBERNETES_")},
+            cluster=cluster_variables(environ),
             namespace=namespace,
             identity=environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
             region=environ.get("AWS_REGION") or "us-west-2",
