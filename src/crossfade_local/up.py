@@ -21,7 +21,7 @@ import msgspec
 from crossfade_kube.backoff import Backoff
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.port_owner import port_owner
-from crossfade_local import control, host_ports, preflight
+from crossfade_local import control, descriptors, host_ports, preflight
 from crossfade_local.catalogue import Catalogue, Image
 from crossfade_local.data_dir import DataDir, UnusableDirectoryError, write_json
 from crossfade_local.host_ports import Listener
@@ -83,6 +83,7 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
     """Until a signal ends it. Every error it raises on purpose has a text for people."""
     directory = DataDir(settings.data_dir)
     directory.prepare()
+    descriptors.raise_limit()
     if len(os.fsencode(directory.kubelet_socket)) > _MAX_SOCKET_PATH:
         raise preflight.NotPossibleError(
             f"the path {directory.root} is too long for the sockets in it; choose a shorter --data-dir"

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.local.reliability.churn import Churn, describe
 from tests.local.reliability.faults import EMBEDDED, PARTS, faults
 from tests.local.reliability.load import Api, at_work
+from tests.local.reliability.many_pods import run_many
 from tests.local.reliability.trouble import Report, Trouble
 from tests.local.reliability.victims import Victims
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
@@ -31,11 +32,14 @@ def main() -> int:
     parser.add_argument(
         "--churn", type=float, metavar="SECONDS", help="no kills: objects come and go, and nothing may grow"
     )
+    parser.add_argument("--pods", type=int, metavar="COUNT", help="no kills: so many pods at once, their time and cost")
     parser.add_argument("--as", dest="user", choices=USERS, default="root")
     parser.add_argument("--bare", action="store_true", help="without a mesh, a gateway and their Envoys")
     arguments = parser.parse_args()
     if arguments.churn is not None:
         return _churn(arguments.user, arguments.churn)
+    if arguments.pods is not None:
+        return _many(arguments.user, arguments.pods)
     with _cluster(arguments.user, meshed=not arguments.bare) as (cluster, api_port):
         trouble = _trouble(cluster, api_port, arguments.seed, bare=arguments.bare)
         _run(trouble, arguments.kills, bare=arguments.bare)
@@ -56,6 +60,15 @@ def _churn(user: str, seconds: float) -> int:
     for key, one in found:
         print(describe(key, one))
     return 1 if any(one.is_too_much for _, one in found) else 0
+
+
+def _many(user: str, pods: int) -> int:
+    with _cluster(user, meshed=False) as (cluster, api_port):
+        victims = Victims(cluster.data_dir, random.Random(0))
+        (port,) = free_ports(1)
+        for line in run_many(cluster, Api(api_port, cluster.data_dir / "pki"), victims, pods=pods, port=port):
+            print(line, flush=True)
+    return 0
 
 
 @contextlib.contextmanager

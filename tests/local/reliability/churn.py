@@ -13,6 +13,7 @@ import yaml
 
 from tests.local.reliability.growth import MIB, Growth, growth
 from tests.local.reliability.load import Api
+from tests.local.reliability.polling import until
 from tests.local.reliability.samples import Key, sample
 from tests.local.reliability.victims import Victims
 from tests.support.cluster import EmbeddedCluster
@@ -20,7 +21,6 @@ from tests.support.cluster import EmbeddedCluster
 PATIENCE_S: Final = 180.0
 # The API server remembers changes for up to ten minutes, so that watches can go back.
 WARM_UP_S: Final = 660.0
-_POLL_S: Final = 0.1
 _MAPS: Final = 5
 _WATCHES: Final = 5
 
@@ -106,14 +106,7 @@ class Churn:
         return found[-1]
 
     def _until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            with contextlib.suppress(OSError, ValueError, LookupError, subprocess.SubprocessError):
-                if condition():
-                    return
-            if time.monotonic() > deadline:
-                raise TimeoutError(condition)
-            time.sleep(_POLL_S)
+        until(condition, PATIENCE_S)
 
 
 _SETTLED: Final = tuple(Key("", kind) for kind in ("programs", "cables", "routes", "rules", "mounts", "folders"))

@@ -33,12 +33,15 @@ def _of_cluster(data_dir: Path) -> Iterator[tuple[Key, float]]:
 
 
 def _of_process(process: Living) -> Iterator[tuple[str, float]]:
-    """Memory in bytes: anonymous pages, shared ones by their share. Those of files depend on who else maps them."""
     folder = Path(f"/proc/{process.pid}")
-    own = (folder / "smaps_rollup").read_text().split("\nPss_Anon:")[1].split()[0]
-    yield "memory", int(own) * 1024
+    yield "memory", memory_of(process.pid)
     yield "descriptors", sum(1 for _ in (folder / "fd").iterdir())
     yield "threads", sum(1 for _ in (folder / "task").iterdir())
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of anonymous pages, shared ones by their share. Those of files depend on who else maps them."""
+    return int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("\nPss_Anon:")[1].split()[0]) * 1024
 
 
 def _name_of(pid: int) -> str:

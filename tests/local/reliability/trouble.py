@@ -15,6 +15,7 @@ import yaml
 
 from tests.local.reliability.faults import Fault
 from tests.local.reliability.load import Api, Traffic, Writer, answers
+from tests.local.reliability.polling import until
 from tests.local.reliability.remains import Living, Remains, living, node_of, remains, rules
 from tests.local.reliability.victims import ROLE, Victims
 from tests.support.cluster import EmbeddedCluster
@@ -22,7 +23,6 @@ from tests.support.cluster import EmbeddedCluster
 T = TypeVar("T")
 
 STOPPED_S = 2.0
-_POLL_S = 0.1
 
 
 @dataclass
@@ -166,14 +166,7 @@ class Trouble:
         return f"not ready: {names}; not answering: {silent}"
 
     def _until(self, condition: Callable[[], T]) -> T:
-        deadline = time.monotonic() + self._patience_s
-        while True:
-            with contextlib.suppress(OSError, ValueError, LookupError, subprocess.TimeoutExpired):
-                if found := condition():
-                    return found
-            if time.monotonic() > deadline:
-                raise TimeoutError(condition)
-            time.sleep(_POLL_S)
+        return until(condition, self._patience_s)
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:

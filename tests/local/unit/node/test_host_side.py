@@ -1,13 +1,14 @@
 """What `up` does on the machine: ports, the hold on the data directory, the channel to the node."""
 
 import os
+import resource
 import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from crossfade_local import control, host_ports, preflight
+from crossfade_local import control, descriptors, host_ports, preflight
 from crossfade_local.data_dir import AlreadyRunningError, DataDir, UnusableDirectoryError
 from crossfade_local.host_ports import PortTakenError
 from crossfade_local.removal import NotRemovedError, remove_data
@@ -142,3 +143,18 @@ def test_data_are_removed_only_where_a_cluster_was(tmp_path: Path) -> None:
     directory.prepare()
     remove_data(directory)
     assert [one.name for one in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((1024, 524_288), 524_288),
+        ((1024, 4096), 4096),
+        ((1024, resource.RLIM_INFINITY), 1_048_576),
+        ((1024, 1_073_741_816), 1_048_576),
+        ((2_000_000, 2_000_000), 2_000_000),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), resource.RLIM_INFINITY),
+    ],
+)
+def test_as_many_open_files_as_the_machine_allows(before: tuple[int, int], after: int) -> None:
+    assert descriptors.raised(*before) == (after, before[1])
