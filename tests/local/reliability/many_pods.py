@@ -42,7 +42,7 @@ def _reach(cluster: EmbeddedCluster, api: Api, pods: int, port: int) -> Iterator
     addresses = sorted(pod["status"]["podIP"] for pod in _pods(api))
     urls = " ".join(f"http://{address}:9080/ping" for address in addresses)
     script = f"for url in {urls}; do curl -sf --max-time 10 -o /dev/null $url && echo; done | wc -l"
-    reached = int(cluster.kubectl("exec", f"deploy/{NAME}", "--", "sh", "-c", script))
+    reached = int(cluster.kubectl("exec", "-i", f"deploy/{NAME}", "--", "sh", stdin=script))
     yield f"{reached} of {pods} answer another pod"
     until(lambda: answers(f"http://127.0.0.1:{port}/ping"), PATIENCE_S)
     if reached != pods:
