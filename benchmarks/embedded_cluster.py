@@ -58,7 +58,8 @@ class Watcher:
 
     def times(self) -> dict[str, float]:
         """When each object's event was complete, by name."""
-        found, rest = {}, b""
+        found: dict[str, float] = {}
+        rest = b""
         for moment, chunk in self._came:
             *lines, rest = (rest + chunk).split(b"\n")
             found |= {json.loads(line)["object"]["metadata"]["name"]: moment for line in lines}
