@@ -1,5 +1,8 @@
 """All objects in memory, every write in SQLite before memory has it, and the recent past for watches.
 
+Versions of the past are kept as bytes only, at most HISTORY_BYTES of a resource: whoever goes back further is told that
+they have expired.
+
 What SQLite refuses never happened: nobody can read it, no watcher hears of it, its revision is used again. The next
 write tries anew. Objects that were handed out are shared: nobody may change them.
 """
@@ -28,16 +31,31 @@ ADDED: Final = "ADDED"
 MODIFIED: Final = "MODIFIED"
 DELETED: Final = "DELETED"
 
+HISTORY_BYTES: Final = 32 * 1024 * 1024
+# Watchers and listeners read these within moments.
+_FRESH: Final = 64
 
-@dataclass(frozen=True, slots=True)
+
 class Stored:
     """One version of one object, in its stored form."""
 
-    key: Key
-    """(namespace, name); the namespace is empty for cluster-scoped kinds."""
-    revision: int
-    object: JsonObject
-    raw: bytes
+    __slots__ = ("_object", "key", "raw", "revision")
+
+    def __init__(self, key: Key, revision: int, obj: JsonObject, raw: bytes) -> None:
+        """The key is (namespace, name); the namespace is empty for cluster-scoped kinds."""
+        self.key: Final = key
+        self.revision: Final = revision
+        self.raw: Final = raw
+        self._object: JsonObject | None = obj
+
+    @property
+    def object(self) -> JsonObject:
+        """Of a version of the past a copy, made anew each time."""
+        return self.copy() if self._object is None else self._object
+
+    def shrink(self) -> None:
+        """Keeps the bytes only: a parsed object takes several times as much."""
+        self._object = None
 
     def copy(self) -> JsonObject:
         """A private copy that may be changed."""
@@ -55,6 +73,17 @@ class Event:
     after: Stored
     encoded: dict[Any, bytes] = field(default_factory=dict)
     """Bytes made from this event so far, by form, shared by all watchers."""
+
+    @property
+    def size(self) -> int:
+        return len(self.after.raw)
+
+    def shrink(self) -> None:
+        self.encoded.clear()
+        if self.before is not None:
+            self.before.shrink()
+        if self.type == DELETED:
+            self.after.shrink()
 
 
 class Conflict(Exception):  # noqa: N818 - it is an outcome, not a fault
@@ -103,6 +132,9 @@ class _Bucket:
         self.objects: dict[Key, Stored] = {}
         self.keys: list[Key] = []
         self.events: deque[Event] = deque()
+        self.events_bytes = 0
+        self.forgotten = 0
+        """Revision of the newest change that is remembered no more."""
         self.listeners: list[Callable[[Event], None]] = []
 
     def apply(self, event: Event) -> None:
@@ -112,6 +144,21 @@ class _Bucket:
             del self.keys[bisect.bisect_left(self.keys, key)]
         else:
             self.put(event.after)
+
+    def remember(self, event: Event, most: int) -> None:
+        self.events.append(event)
+        self.events_bytes += event.size
+        if len(self.events) > _FRESH:
+            self.events[-1 - _FRESH].shrink()
+        while len(self.events) > most or (self.events_bytes > HISTORY_BYTES and len(self.events) > 1):
+            self.forget()
+
+    def forget(self) -> None:
+        """The oldest change."""
+        event = self.events.popleft()
+        event.shrink()
+        self.events_bytes -= event.size
+        self.forgotten = event.revision
 
     def put(self, stored: Stored) -> None:
         if stored.key not in self.objects:
@@ -191,9 +238,7 @@ class Storage:
         return found
 
     def _check_age(self, place: _Bucket, revision: int) -> None:
-        oldest = self._oldest
-        if len(place.events) >= self._history:
-            oldest = max(oldest, place.events[0].revision)
+        oldest = max(self._oldest, place.forgotten)
         if revision < oldest:
             raise Expired(revision, oldest)
 
@@ -202,7 +247,7 @@ class Storage:
         self._oldest = max(self._oldest, min(revision, self.revision))
         for place in self._buckets.values():
             while place.events and place.events[0].revision <= self._oldest:
-                place.events.popleft()
+                place.forget()
 
     # -- listening -----------------------------------------------------------------------------------------------
 
@@ -302,9 +347,7 @@ class Storage:
     def _remember(self, bucket: str, event: Event) -> None:
         place = self._bucket(bucket)
         place.apply(event)
-        place.events.append(event)
-        if len(place.events) > self._history:
-            place.events.popleft()
+        place.remember(event, self._history)
         for hears in tuple(place.listeners):
             hears(event)
         for listener in self._listeners:

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade_local.apiserver.state.database import Database
-from crossfade_local.apiserver.state.storage import Conflict, Event, Expired, NotWritten, Replacement, Storage
+from crossfade_local.apiserver.state.storage import (
+    HISTORY_BYTES,
+    Conflict,
+    Event,
+    Expired,
+    NotWritten,
+    Replacement,
+    Storage,
+)
 from tests.support.filling_disk import FillingDisk
 
 BUCKET = "/configmaps"
@@ -90,6 +98,39 @@ async def test_forgotten_revisions_are_expired() -> None:
     with pytest.raises(Expired):
         storage.list_at(BUCKET, None, 4)
     assert len(storage.list_at(BUCKET, None, 5)) == 5
+    storage.close()
+
+
+async def test_history_is_bounded_in_bytes() -> None:
+    storage = Storage(Database(None))
+    stored = await storage.create(BUCKET, "ns", "a", {**_object("a"), "text": "x" * 1_000_000})
+    first = stored.revision
+    for number in range(40):
+        stored = await storage.update(BUCKET, stored, {**_object("a", number), "text": "x" * 1_000_000})
+    found = storage.events_since(BUCKET, stored.revision - 30)
+    assert len(found) == 30
+    assert sum(event.size for event in found) < HISTORY_BYTES
+    with pytest.raises(Expired):
+        storage.events_since(BUCKET, first)
+    storage.close()
+
+
+async def test_the_past_reads_as_it_was() -> None:
+    storage = Storage(Database(None))
+    stored = await storage.create(BUCKET, "ns", "a", _object("a", 0))
+    seen = [dict(stored.object)]
+    for number in range(1, 200):
+        stored = await storage.update(BUCKET, stored, _object("a", number))
+        seen.append(dict(stored.object))
+    await storage.delete(BUCKET, stored)
+    events = storage.events_since(BUCKET, storage.revision - 201)
+    assert [event.after.object for event in events[:-1]] == seen
+    assert [event.before.object for event in events if event.before] == seen
+    for number, (event, expected) in enumerate(zip(events, seen, strict=False)):
+        assert [one.object for one in storage.list_at(BUCKET, "ns", event.revision)] == [expected], number
+    # Only the newest are kept parsed.
+    parsed = [event.before.object is event.before.object for event in events if event.before]
+    assert parsed.count(True) == 64
     storage.close()
 
 
