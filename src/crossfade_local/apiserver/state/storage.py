@@ -31,7 +31,7 @@ ADDED: Final = "ADDED"
 MODIFIED: Final = "MODIFIED"
 DELETED: Final = "DELETED"
 
-HISTORY_BYTES: Final = 32 * 1024 * 1024
+HISTORY_BYTES: Final = 64 * 1024 * 1024
 # Watchers and listeners read these within moments.
 _FRESH: Final = 64
 

@@ -105,10 +105,10 @@ async def test_history_is_bounded_in_bytes() -> None:
     storage = Storage(Database(None))
     stored = await storage.create(BUCKET, "ns", "a", {**_object("a"), "text": "x" * 1_000_000})
     first = stored.revision
-    for number in range(40):
+    for number in range(80):
         stored = await storage.update(BUCKET, stored, {**_object("a", number), "text": "x" * 1_000_000})
-    found = storage.events_since(BUCKET, stored.revision - 30)
-    assert len(found) == 30
+    found = storage.events_since(BUCKET, stored.revision - 60)
+    assert len(found) == 60
     assert sum(event.size for event in found) < HISTORY_BYTES
     with pytest.raises(Expired):
         storage.events_since(BUCKET, first)
