@@ -175,7 +175,7 @@ def _merge_items(
         place = places.of(item)
         if place < 0:
             places.note(item, len(original))
-            original.append(_without_nulls(item))
+            original.append(_without_directives(_without_nulls(item))[1])
         else:
             original[place] = _merge_map(original[place], item, node)
     return original

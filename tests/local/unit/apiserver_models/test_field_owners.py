@@ -81,14 +81,17 @@ def whole(spec: Any) -> dict[str, Any]:
 
 
 def owners_of(obj: dict[str, Any]) -> dict[str, set[Path]]:
-    return {entry["manager"]: set(_paths(entry["fieldsV1"], ())) for entry in obj["metadata"].get("managedFields", ())}
+    return {
+        entry["manager"]: set(fields_paths(entry["fieldsV1"])) for entry in obj["metadata"].get("managedFields", ())
+    }
 
 
-def _paths(fields: dict[str, Any], path: Path) -> list[Path]:
+def fields_paths(fields: dict[str, Any], path: Path = ()) -> list[Path]:
+    """Of FieldsV1."""
     found = [path] if path and (not fields or "." in fields) else []
     for name, inner in fields.items():
         if name != ".":
-            found += _paths(inner, (*path, name))
+            found += fields_paths(inner, (*path, name))
     return found
 
 

@@ -22,7 +22,13 @@ def test_operations_apply_in_order_and_the_input_stays() -> None:
     [
         {"op": "test", "path": "/replicas", "value": 7},
         {"op": "remove", "path": "/nope"},
-        {"op": "replace", "path": "/nope", "value": 1},
+        {"op": "replace", "path": "/nope/x", "value": 1},
+        {"op": "test", "path": "/replicas", "value": False},
+        {"op": "add", "path": "", "value": {}},
+        {"op": "copy", "from": "", "path": "/all"},
+        {"op": "move", "from": "/nope", "path": "/all"},
+        {"op": "add", "path": "/list/-2", "value": 1},
+        {"op": "replace", "path": "", "value": [1]},
         {"op": "frobnicate", "path": "/replicas"},
         {"op": "add", "path": "/list/9", "value": 1},
     ],
@@ -33,6 +39,22 @@ def test_refusals_say_nothing_of_the_cause(op: dict[str, Any]) -> None:
     status = caught.value.status()
     assert (status["code"], status["reason"], status["details"]) == (422, "Invalid", {})
     assert status["message"] == "the server rejected our request due to an error in our request"
+
+
+def test_what_is_not_there_is_null() -> None:
+    ops = [
+        {"op": "test", "path": "/none", "value": None},
+        {"op": "replace", "path": "/made", "value": 1},
+        {"op": "copy", "from": "/none", "path": "/copied"},
+        {"op": "add", "path": "/list/-2", "value": "last but one"},
+    ]
+    expected = {"list": ["a", "last but one", "b"], "made": 1, "copied": None}
+    assert apply_json_patch({"list": ["a", "b"]}, ops) == expected
+
+
+def test_an_operation_is_an_object() -> None:
+    with pytest.raises(PatchError, match="cannot unmarshal string into Go value"):
+        apply_json_patch({}, ["add"])
 
 
 def test_a_patch_is_a_list() -> None:
