@@ -14,6 +14,7 @@ from aiohttp import web
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.connections import Connections
 from crossfade_local.apiserver.dispatch import Dispatcher, denied
+from crossfade_local.apiserver.handshakes import Handshakes
 from crossfade_local.apiserver.security.authentication import authenticate, impersonated
 from crossfade_local.apiserver.security.pki import Pki
 from crossfade_local.apiserver.state.storage import NotWritten, TooLarge
@@ -27,7 +28,7 @@ from crossfade_local.apiserver.wire.answers import (
     TakenOver,
 )
 from crossfade_local.apiserver.wire.negotiation import Form, negotiate
-from crossfade_local.apiserver.wire.presentation import encode, show_list, show_object
+from crossfade_local.apiserver.wire.presentation import encode, list_body, show_object
 from crossfade_local.apiserver.wire.request import Call, RequestInfo, User, request_info
 from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError
 
@@ -51,6 +52,7 @@ class HttpServer:
         self._api: Final = api
         self._dispatcher: Final = Dispatcher(api)
         self._runner: web.ServerRunner | None = None
+        self._handshakes: Handshakes | None = None
         self._connections: Connections[asyncio.BaseTransport | None] = Connections()
 
     async def start(self, sockets: Iterable[socket.socket], context: ssl.SSLContext) -> None:
@@ -66,11 +68,15 @@ class HttpServer:
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
+        self._handshakes = Handshakes(server, context)
         for sock in sockets:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_S * 1000))
-            await web.SockSite(self._runner, sock, ssl_context=context, backlog=512).start()
+            sock.listen(512)
+            self._handshakes.listen(sock)
 
     async def close(self) -> None:
+        if self._handshakes is not None:
+            await self._handshakes.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -145,7 +151,7 @@ class HttpServer:
                 body = encode(show_object(self._api, answer, form, include=include), form)
                 return web.Response(body=body, status=answer.status, headers=headers, content_type=form.encoding)
             case ListAnswer():
-                body = encode(show_list(self._api, answer, form, include=include), form)
+                body = await list_body(self._api, answer, form, include=include)
                 return web.Response(body=body, headers=headers, content_type=form.encoding)
             case BytesAnswer():
                 headers |= {**answer.headers, "Content-Type": answer.content_type}

@@ -7,6 +7,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.aside import slices
 from crossfade_local.apiserver.conversion.versions import to_served
 from crossfade_local.apiserver.handlers.selection import Selection, selection
 from crossfade_local.apiserver.handlers.target import stored_object
@@ -39,9 +40,11 @@ async def list_objects(api: Api, call: Call, resource: ResourceType) -> Answer:
     options.check_list(call, watching=False)
     chosen = selection(call, resource)
     revision, after, found = _source(api, call, resource, chosen)
+    # What is stored may change between two slices; what was found does not.
     matching = [
         stored
-        for stored in found
+        async for part in slices(list(found))
+        for stored in part
         if (after is None or stored.key > after) and (chosen.is_everything or chosen.matches(stored.object))
     ]
     metadata: JsonObject = {"resourceVersion": str(revision)}
@@ -50,7 +53,8 @@ async def list_objects(api: Api, call: Call, resource: ResourceType) -> Answer:
             metadata["remainingItemCount"] = len(matching) - limit
         matching = matching[:limit]
         metadata["continue"] = _token(revision, matching[-1].key)
-    return ListAnswer(resource, [to_served(resource, stored.object) for stored in matching], metadata)
+    served = [to_served(resource, stored.object) async for part in slices(matching) for stored in part]
+    return ListAnswer(resource, served, metadata)
 
 
 def _source(

@@ -11,6 +11,7 @@ import orjson
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.aside import slices
 from crossfade_local.apiserver.conversion.versions import to_served
 from crossfade_local.apiserver.handlers.backlog import Backlog
 from crossfade_local.apiserver.handlers.selection import Selection, selection
@@ -84,11 +85,16 @@ class _Stream:
         stop = self._api.storage.listen(self._resource.bucket, self._backlog.put)
         try:
             # Everything up to here was written before the listener heard anything.
-            initial = self._initial()
-            if isinstance(initial, bytes):
-                yield initial
-                return
-            yield b"".join(initial)
+            if self._plan.wants_present:
+                async for chunk in self._present():
+                    yield chunk
+            else:
+                try:
+                    events = self._api.storage.events_since(self._resource.bucket, self._plan.start)
+                except Expired as error:
+                    yield _line("ERROR", orjson.dumps(expired(str(error)).status()))
+                    return
+                yield b"".join(self._lines(events))
             loop = asyncio.get_running_loop()
             end = loop.time() + self._plan.timeout_s
             bookmark = loop.time() + _BOOKMARK_S
@@ -107,23 +113,15 @@ class _Stream:
         finally:
             stop()
 
-    def _initial(self) -> bytes | list[bytes]:
-        storage, bucket = self._api.storage, self._resource.bucket
-        if self._plan.wants_present:
-            self._sent = storage.revision
-            chunks = [
-                self._encoded(ADDED, stored.object)
-                for stored in storage.scan(bucket, self._chosen.namespace)
-                if self._chosen.matches(stored.object)
-            ]
-            if self._plan.marks_present and self._plan.bookmarks:
-                chunks.append(self._bookmark({INITIAL_EVENTS_END: "true"}))
-            return chunks
-        try:
-            events = storage.events_since(bucket, self._plan.start)
-        except Expired as error:
-            return _line("ERROR", orjson.dumps(expired(str(error)).status()))
-        return list(self._lines(events))
+    async def _present(self) -> AsyncIterator[bytes]:
+        """What there is, in slices; what changes meanwhile waits in the backlog."""
+        storage = self._api.storage
+        self._sent = storage.revision
+        present = list(storage.scan(self._resource.bucket, self._chosen.namespace))
+        async for part in slices(present):
+            chosen = (stored.object for stored in part if self._chosen.matches(stored.object))
+            yield b"".join(self._encoded(ADDED, obj) for obj in chosen)
+        yield self._bookmark({INITIAL_EVENTS_END: "true"}) if self._plan.marks_present and self._plan.bookmarks else b""
 
     def _lines(self, events: Iterable[Event]) -> Iterable[bytes]:
         for event in events:

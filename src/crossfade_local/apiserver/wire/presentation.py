@@ -1,10 +1,12 @@
 """Turns what handlers give back into bytes, in the form that the client accepts."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.aside import slices
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.wire.negotiation import YAML, Form, partial
 
@@ -51,6 +53,20 @@ def show_list(api: "Api", answer: "ListAnswer", form: Form, *, include: str) -> 
         "metadata": answer.metadata,
         "items": items,
     }
+
+
+async def list_body(api: "Api", answer: "ListAnswer", form: Form, *, include: str) -> bytes:
+    """A list's bytes: made in slices, so that others are answered meanwhile, where the form allows that."""
+    if form.encoding == YAML or form.pretty:
+        return encode(show_list(api, answer, form, include=include), form)
+    head = show_list(api, replace(answer, items=[]), form, include=include)
+    name = "rows" if "rows" in head else "items"
+    parts = []
+    async for items in slices(answer.items):
+        shown = show_list(api, replace(answer, items=list(items)), form, include=include)
+        parts.append(orjson.dumps(shown[name])[1:-1])
+    del head[name]
+    return b"%s,%s:[%s]}\n" % (orjson.dumps(head)[:-1], orjson.dumps(name), b",".join(parts))
 
 
 def table_answer(
