@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +20,9 @@ class Greeting(asyncio.Protocol):
         transport.close()
 
 
-@pytest.fixture
-def pki(tmp_path: Path) -> Pki:
-    return ensure(tmp_path)
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return ensure(tmp_path_factory.mktemp("pki"))
 
 
 def listening() -> tuple[socket.socket, int]:
