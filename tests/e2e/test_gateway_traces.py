@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,20 @@ from tests.support.ports import free_ports
 from tests.support.sidecar import sidecar
 from tests.support.span_sink import span_sink
 
-pytestmark = [pytest.mark.envoy, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.envoy, pytest.mark.timeout(200)]
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 QUEUE = {"max_batch_size": 50, "max_coalescing_delay": 0.1, "initial_retry_delay": 0.05, "max_retry_delay": 0.2}
+
+COUNTS = """\
+apiVersion: configuration.konghq.com/v1
+kind: KongPlugin
+metadata: {name: counts}
+plugin: prometheus
+config: {status_code_metrics: true}
+---
+"""
 
 
 def plugin(name: str, kind: str, port: int, **more: Any) -> str:
@@ -43,9 +53,11 @@ def route(name: str, to: str) -> str:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, *manifests: str) -> AsyncIterator[RunningGateway]:
+async def gateway(
+    folder: Path, *manifests: str, settings: dict[str, str] | None = None
+) -> AsyncIterator[RunningGateway]:
     (folder / "all.yaml").write_text("".join(manifests))
-    context = running_gateway(folder)
+    context = running_gateway(folder, settings=settings or {})
     running = await asyncio.to_thread(context.__enter__)
     try:
         yield running
@@ -115,7 +127,7 @@ async def test_each_route_has_its_own_backend_and_a_bad_one_costs_no_request(tmp
             ),
             *(route(name, "web") for name in ("dead", "silent", "well")),
         ) as running:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 for path in ("/dead", "/silent", "/well") * 5:
                     assert await asked(running, path) == 200
             await silent.until_posted(1)
@@ -124,6 +136,34 @@ async def test_each_route_has_its_own_backend_and_a_bad_one_costs_no_request(tmp
                 found = await back.until(lambda found: len([span for span in found if span["name"] == "GET"]) >= 5)
             tags = {span["tags"]["http.path"] for span in [*found, *well.spans()] if span["name"] == "GET"}
     assert tags == {"/dead", "/well"}
+
+
+async def test_a_collector_that_is_killed_and_started_again_touches_nothing_else(tmp_path: Path) -> None:
+    """Requests are answered and counted meanwhile, and it gets spans of what comes later."""
+    port, status = free_ports(2)
+    traced = ingress("to", "/to", "web", 'konghq.com/plugins: "to,counts"')
+
+    async def are_counted(count: int) -> bool:
+        page = (await get(http, status, "/metrics")).body
+        lines = [line for line in page.splitlines() if line.startswith("kong_http_requests_total{")]
+        return sum(int(line.rpartition(" ")[2]) for line in lines) == count
+
+    async with span_sink() as web, aiohttp.ClientSession() as http:
+        manifests = (service("web", web.port), plugin("to", "zipkin", port), COUNTS, traced)
+        async with gateway(tmp_path, *manifests, settings={"KONG_STATUS_LISTEN": f"127.0.0.1:{status}"}) as running:
+            async with span_sink(port) as killed:
+                assert await asked(running, "/to/before") == 200
+                await killed.until(lambda found: "/to/before" in paths(found))
+            assert [await asked(running, "/to/meanwhile") for _ in range(20)] == [200] * 20
+            await until(partial(are_counted, 21), within_s=60)
+            async with span_sink(port) as again:
+                assert await asked(running, "/to/after") == 200
+                await again.until(lambda found: "/to/after" in paths(found))
+            await until(partial(are_counted, 22), within_s=60)
+
+
+def paths(spans: list[dict[str, Any]]) -> set[str]:
+    return {span["tags"]["http.path"] for span in spans if span["name"] == "GET"}
 
 
 async def test_broken_headers_begin_a_trace_of_their_own(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.support.gateway import RunningGateway, ingress, running_gateway, serv
 from tests.support.ports import free_ports
 from tests.support.sidecar import sidecar
 
-pytestmark = [pytest.mark.envoy, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.envoy, pytest.mark.timeout(200)]
 
 PLUGINS: Final = """\
 apiVersion: configuration.konghq.com/v1
@@ -150,7 +150,7 @@ async def all_shown(
 ) -> None:
     """While requests go through the gateway, and to the ports of `others`."""
     missing = {panel.query: panel.title for _, panels in DASHBOARDS.values() for panel in panels}
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while missing:
             await asyncio.to_thread(running.get, "/open")
             await asyncio.to_thread(running.get, "/closed")

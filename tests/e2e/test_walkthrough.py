@@ -15,12 +15,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from crossfade.demo.replay import Shell, shell
 from crossfade.demo.walkthrough import CHAPTERS, CLEAN_UP, Chapter
 from crossfade.shipped import examples_root
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
-from tests.support.documentation import commands_in
+from tests.support.documentation import ROOT, commands_in
 from tests.support.gateway import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
@@ -87,6 +88,32 @@ def test_top_and_graph_show_who_has_called_whom(cluster: EmbeddedCluster) -> Non
     jazz = [edge for edge in edges if edge["target"] == "virtualNode/prod/jazz-v1" and edge["reportedBy"] == "source"]
     assert sum(edge["requests"] for edge in jazz) > 0.9 * REQUESTS
     assert {(edge["use"], edge["health"]) for edge in jazz if edge["requests"] > 100} == {("used", "green")}
+
+
+def test_the_shipped_deployment_writes_lines_for_cloudwatch(cluster: EmbeddedCluster) -> None:
+    """`examples/cloudwatch/emf.yaml`, which writes to its log here, where no agent of CloudWatch is."""
+    manifests = list(yaml.safe_load_all((ROOT / "examples/cloudwatch/emf.yaml").read_text()))
+    (deployment,) = (one for one in manifests if one["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    container["args"] = ["--every", "1s", "--dimension", "ClusterName=here"]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+    try:
+        cluster.kubectl("rollout", "status", "-n", "appmesh-system", "deployment/crossfade-emf", "--timeout=60s")
+        seen: list[str] = []
+        eventually(lambda: _is_counted(cluster, seen), within_s=60, seen=seen)
+    finally:
+        cluster.kubectl("delete", "-f", "-", "--wait=false", stdin=yaml.safe_dump_all(manifests))
+
+
+def _is_counted(cluster: EmbeddedCluster, seen: list[str]) -> bool:
+    """What a gateway's route, the caller's sidecar and the callee have counted."""
+    ask_for_jazz(cluster.gateway_url, 8)
+    text = cluster.kubectl("logs", "-n", "appmesh-system", "deployment/crossfade-emf")
+    seen[:] = text.splitlines()
+    lines = [json.loads(line) for line in seen if line.startswith("{")]
+    assert all(line["ClusterName"] == "here" for line in lines)
+    names = {metric["Name"] for line in lines for one in line["_aws"]["CloudWatchMetrics"] for metric in one["Metrics"]}
+    return names >= {"kong.RequestCount", "envoy.appmesh.RequestCountPerTarget", "envoy.appmesh.RequestCount"}
 
 
 def _told(command: str, cluster: EmbeddedCluster) -> str:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.support.otlp import otlp_spans
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 
 
 class Post(NamedTuple):

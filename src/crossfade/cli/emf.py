@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import re
+import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from crossfade.cli.clusters import add_cluster_options
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 _EVERY_S: Final = 60.0
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._/#:-]{1,255}", re.ASCII)
 _EPILOG: Final = """\
-A line has the counts of the time since the line before. It goes on until it is ended; a place that does not take the
-lines, and a cluster that does not answer, cost the lines of that time.
+A line has the counts of the time since the line before. It goes on until it is ended (SIGTERM), and writes what was
+counted until then; a place that does not take the lines, and a cluster that does not answer, cost the lines of that
+time.
 
 exit codes:
   0  ended, or written once
@@ -87,15 +90,23 @@ async def _written(arguments: argparse.Namespace) -> int:
     async with proxies(arguments) as source:
         if arguments.total:
             return await _once(since_start(await read(await source.targets(), source.fetch)), emf, place)
+        ended = asyncio.Event()
+        if not arguments.once:
+            # The first process of a container is not ended by a signal that it does not handle.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
         first = await _read(source, repeats=not arguments.once)
         while True:
-            await asyncio.sleep(arguments.every)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(arguments.every):
+                    await ended.wait()
             second = await _read(source, repeats=not arguments.once)
             if first is not None and second is not None:
                 sample = between(first, second)
                 if arguments.once:
                     return await _once(sample, emf, place)
                 await _try(sample, emf, place)
+            if ended.is_set():
+                return 0
             first = second or first
 
 
