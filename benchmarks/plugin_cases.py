@@ -34,7 +34,6 @@ OPENID = {
 }
 LOG = Path(tempfile.gettempdir()) / "crossfade-plugin-costs.json"
 atexit.register(LOG.unlink, missing_ok=True)
-NOBODY = {"host": "127.0.0.1", "port": 9}
 CERTIFIED = {"ca_certificates": [AUTHORITY], "revocation_check_mode": "SKIP"}
 BODY = '{"number": 17, "name": "' + "x" * 200 + '"}'
 
@@ -52,7 +51,7 @@ class Case(NamedTuple):
     headers: Headers | Callable[[], Headers] = ()
     knows_consumer: bool = False
     plugin: str | None = None
-    asks: Literal["redis", "ldap", "lambda"] | None = None
+    asks: Literal["redis", "ldap", "lambda", "udp", "tcp", "http"] | None = None
     shows: Literal["token", "session", "own-token", "cookie"] | None = None
     tls: Literal["kept", "new"] | None = None
     varies: bool = False
@@ -130,6 +129,7 @@ CASES: Mapping[str, Case] = {
     "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
     "file-log": Case({"path": str(LOG)}),
     "hmac-auth": Case({"clock_skew": 1_000_000}, hmac_headers),
+    "http-log": Case({"queue": BATCHES}, asks="http"),
     "ip-restriction": Case({"allow": ["127.0.0.0/8", "10.0.0.0/8"]}),
     "jwt-hs256": Case({}, HS256.headers, plugin="jwt"),
     "jwt-rs256": Case({}, RS256.headers, plugin="jwt"),
@@ -174,9 +174,10 @@ CASES: Mapping[str, Case] = {
     "response-ratelimiting": Case({"limits": {"video": {"minute": 60_000_000}}}),
     "response-transformer": Case({"add": {"headers": ["x-a:1"]}, "remove": {"headers": ["x-b"]}}),
     "session": Case({"secret": SECRET, "cookie_secure": False}, (("apikey", KEY),), shows="cookie"),
-    "statsd-to-nobody": Case(NOBODY, plugin="statsd"),
+    "statsd": Case(asks="udp"),
     "standard-webhooks": Case({"secret_v1": SECRET, "tolerance_second": 1_000_000}, webhook_headers, body=BODY),
-    "udp-log-to-nobody": Case(NOBODY, plugin="udp-log"),
+    "tcp-log": Case(asks="tcp"),
+    "udp-log": Case(asks="udp"),
     "zipkin-1-percent": Case(
         {"http_endpoint": f"{NO_BACKEND}/api/v2/spans", "sample_ratio": 0.01, "queue": BATCHES}, plugin="zipkin"
     ),
@@ -244,6 +245,10 @@ def _server(case: Case, servers: Mapping[str, int]) -> dict[str, Any]:
             return {"ldap_host": "127.0.0.1", "ldap_port": servers["ldap"]}
         case "lambda":
             return {"host": "127.0.0.1", "port": servers["lambda"], "disable_https": True}
+        case "udp" | "tcp" as kind:
+            return {"host": "127.0.0.1", "port": servers[kind]}
+        case "http":
+            return {"http_endpoint": f"http://127.0.0.1:{servers['http']}/records"}
         case None:
             return {}
 

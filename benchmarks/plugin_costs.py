@@ -29,6 +29,7 @@ from benchmarks.load import Upstream, missing_programs, requests_answered, start
 from benchmarks.plugin_cases import BODY, CASES, SECRET, Case, Headers, manifests
 from benchmarks.plugin_table import Cost, merged
 from benchmarks.processes import cpu_seconds
+from benchmarks.record_sink import record_sink
 from benchmarks.tls_clients import TlsClient
 from tests.e2e.policy_module.harness import tables
 from tests.support.browser import Browser
@@ -188,6 +189,8 @@ def _world(cases: Mapping[str, Case], folder: Path, stack: ExitStack) -> World:
         servers["ldap"] = stack.enter_context(ldap_server(place, {"bench": "bench"})).port
     if "lambda" in asked:
         servers["lambda"] = stack.enter_context(running_lambda({"bench": (200, {}, {})})).port
+    if asked & {"udp", "tcp", "http"}:
+        servers |= stack.enter_context(record_sink())._asdict()
     shown = [name for name, case in cases.items() if case.shows in ("token", "session")]
     urls = (f"http://127.0.0.1:{port}/r-{name}/x" for name in shown)
     provider = stack.enter_context(oidc_provider(*urls)) if shown else None
