@@ -1,7 +1,6 @@
 """Secrets and ConfigMaps labelled `konghq.com/ca-cert` → authorities by the ids that plugins name (kong.md §1.8)."""
 
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
@@ -18,7 +17,7 @@ from crossfade.compile.policies.mtls_auth.schema import uuid
 from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.secret import Secret
-from crossfade_kube.meta import ObjectRef
+from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.registry import typed_ref
 
 CA_LABEL: Final = "konghq.com/ca-cert"
@@ -33,6 +32,7 @@ class Authority(Struct, frozen=True):
     pem: str
     der: str
     """In base64."""
+    age: tuple[str, NamespacedName]
 
 
 Authorities: TypeAlias = Mapping[str, Authority]
@@ -75,12 +75,12 @@ def _read(item: Source, diagnostics: Diagnostics) -> Authority | None:
     return isolated(read, otherwise=None, ref=ref, effect=_EFFECT, diagnostics=diagnostics)
 
 
-def _tell(ref: ObjectRef, problem: str, diagnostics: Diagnostics) -> None:
+def _tell(ref: ObjectRef, problem: str, diagnostics: Diagnostics, *, effect: str = _EFFECT) -> None:
     diagnostics.error(
         ref,
         "ca-certificate.unusable",
         f"invalid {ref.kind.lower()} CA certificate: {problem}",
-        effect=_EFFECT,
+        effect=effect,
         hint="give an id, a UUID that no other has, and under the key cert one certificate of an authority as PEM",
         field="data",
     )
@@ -111,16 +111,17 @@ def _authority(item: Source, ref: ObjectRef) -> Authority:
         raise UnusableError("certificate is missing the 'CA' basic constraint")
     # Written anew: comments around PEM may be anything.
     pem = certificates[0].public_bytes(Encoding.PEM).decode()
-    return Authority(given["id"].lower(), ref, pem, b64encode(der).decode())
+    return Authority(given["id"].lower(), ref, pem, b64encode(der).decode(), item.metadata.age)
 
 
 def _by_id(read: tuple[Authority | None, ...], diagnostics: Diagnostics) -> Authorities:
-    """None of several with the same id can be meant."""
-    counts = Counter(one.id for one in read if one is not None)
-    found = {}
-    for one in read:
-        if one is not None and counts[one.id] == 1:
-            found[one.id] = one
-        elif one is not None:
-            _tell(one.ref, "duplicate 'id' field in multiple objects", diagnostics)
+    """Of several with the same id the oldest has it, so that nobody takes it from plugins by adding another."""
+    found: dict[str, Authority] = {}
+    for one in sorted((one for one in read if one is not None), key=lambda one: one.age):
+        oldest = found.setdefault(one.id, one)
+        if oldest is not one:
+            problem = "duplicate 'id' field in multiple objects"
+            _tell(
+                one.ref, problem, diagnostics, effect=f"plugins that name the id have that of {oldest.ref}, the oldest"
+            )
     return found
