@@ -33,12 +33,15 @@ class ReachedNodes:
                     f"{cluster.origin.ref} is reached by another backend too, under another client policy: "
                     "give both the same one",
                 )
-        return structs.replace(plan, clusters=clusters)
+        return plan if clusters == plan.clusters else structs.replace(plan, clusters=clusters)
 
     def _under(self, policy: TlsClientPolicy | None, port: int, cluster: Cluster, field: str) -> Cluster:
+        # Asked for each cluster of each caller, when few have a policy.
+        if policy is None or not policy.covers(port):
+            return cluster
         node = self._links.node_behind(cluster)
         offered = cluster.mesh_tls
-        if node is None or policy is None or not policy.covers(port):
+        if node is None:
             return cluster
         namespace, secrets = self._owner.metadata.namespace, self._links.secrets
         certificate = offered.certificate if offered is not None else None

@@ -79,10 +79,10 @@ class Links:
         return Refusal(f"neither {_WORDS[kind]}Ref nor {_WORDS[kind]}ARN is given")
 
     def _by_key(self, kind: type[K], key: NamespacedName) -> K | Refusal:
-        word = _WORDS[kind]
         found = self._members.get(kind, key)
         if found is not None:
             return found
+        word = _WORDS[kind]
         if problem := self._members.refusal(kind, key):
             return Refusal(f"{word} {key} has no effect: {problem}")
         if self._snapshot.get(kind, key.namespace, key.name) is not None:
