@@ -143,7 +143,7 @@ async def running(folder: Path) -> AsyncIterator[tuple[Harness, Mapping[Way, Mes
         for one in folders:
             await asyncio.to_thread(one.mkdir)
         application = stack.enter_context(started(Upstream(folders[0], 1, tables([]))))
-        node = await stack.enter_async_context(running_envoy(folders[1]))
+        node = await stack.enter_async_context(running_envoy(folders[1], has_library=True))
         node.publish(inbound(application.port))
         gateways = {}
         for way, own in zip(Way, folders[2:], strict=True):

@@ -31,6 +31,7 @@ CRATES: Final = (
     Crate("crossfade_policy", "filters", "libcrossfade_policy", ".so"),
     Crate("crossfade_pages", "pages", "libcrossfade_pages", ".so"),
     Crate("crossfade_launcher", "launcher", "crossfade_launcher"),
+    Crate("crossfade_counts", "counts", "libcrossfade_counts", ".so"),
 )
 
 

@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 
 from tests.support.envoy import get, until
-from tests.support.sidecar import sidecar
+from tests.support.sidecar import CLUSTER, sidecar
 
 pytestmark = pytest.mark.envoy
+BOTH = pytest.mark.parametrize("has_library", [True, False], ids=["by the library", "by Envoy's own log"])
 
 
 async def counted(http: aiohttp.ClientSession, outbound: int, inbound: int, admin: int) -> str:
@@ -21,7 +22,7 @@ async def counted(http: aiohttp.ClientSession, outbound: int, inbound: int, admi
 
     await until(is_open)
     assert (await get(http, outbound)).body == (await get(http, inbound)).body == "jazz"
-    return (await get(http, admin, "/stats/prometheus?filter=(crossfade|appmesh)%5C.")).body
+    return (await get(http, admin, "/stats/prometheus?filter=(crossfade|appmesh)%5B._%5D")).body
 
 
 async def shown_with(name: str, http: aiohttp.ClientSession, admin: int) -> str:
@@ -42,8 +43,9 @@ def series(text: str, name: str) -> dict[str, str]:
     return dict(re.findall(r'(\w+)="([^"]*)"', line))
 
 
-async def test_requests_are_counted_by_who_asks_whom(tmp_path: Path) -> None:
-    async with aiohttp.ClientSession() as http, sidecar(tmp_path, {}) as ports:
+@BOTH
+async def test_requests_are_counted_by_who_asks_whom(has_library: bool, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http, sidecar(tmp_path, {}, has_library=has_library) as ports:
         text = await counted(http, *ports)
     lines = [line for line in text.splitlines() if line.startswith("envoy_crossfade_requests_total")]
     callers, callees = (dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in sorted(lines, reverse=True))
@@ -61,12 +63,13 @@ async def test_requests_are_counted_by_who_asks_whom(tmp_path: Path) -> None:
     assert "appmesh" not in text
 
 
-async def test_durations_have_fixed_buckets(tmp_path: Path) -> None:
-    async with aiohttp.ClientSession() as http, sidecar(tmp_path, {}) as ports:
+@BOTH
+async def test_durations_have_fixed_buckets(has_library: bool, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http, sidecar(tmp_path, {}, has_library=has_library) as ports:
         seen: list[str] = [await counted(http, *ports)]
 
         async def is_flushed() -> bool:
-            seen[0] = (await get(http, ports[2], "/stats/prometheus?filter=crossfade%5C.")).body
+            seen[0] = (await get(http, ports[2], "/stats/prometheus?filter=crossfade%5B._%5D")).body
             return "envoy_crossfade_request_duration_milliseconds_bucket" in seen[0]
 
         await until(is_flushed)
@@ -94,7 +97,8 @@ async def test_app_meshs_extension_has_its_names(tmp_path: Path) -> None:
     assert int(size) > 200
 
 
-async def test_who_leaves_has_had_no_answer(tmp_path: Path) -> None:
+@BOTH
+async def test_who_leaves_has_had_no_answer(has_library: bool, tmp_path: Path) -> None:
     has_come = asyncio.Event()
 
     async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -105,7 +109,11 @@ async def test_who_leaves_has_had_no_answer(tmp_path: Path) -> None:
 
     server = await asyncio.start_server(never_answers, "127.0.0.1", 0)
     app: int = server.sockets[0].getsockname()[1]
-    async with server, aiohttp.ClientSession() as http, sidecar(tmp_path, {}, app) as (outbound, _, admin):
+    async with (
+        server,
+        aiohttp.ClientSession() as http,
+        sidecar(tmp_path, {}, app, has_library=has_library) as (outbound, _, admin),
+    ):
 
         async def is_ready() -> bool:
             return (await get(http, admin, "/ready")).status == 200
@@ -145,9 +153,9 @@ async def test_of_envoys_own_statistics_the_needed_are_kept(tmp_path: Path) -> N
             return (await get(http, ports[2], "/stats")).body
 
     needed = await statistics({})
-    assert "cluster.c.upstream_rq_total: 2" in needed
+    assert f"cluster.{CLUSTER}.upstream_rq_total: 2" in needed
     assert "http.test.downstream_rq_2xx: 2" in needed
-    assert "cluster.c.membership_healthy: 1" in needed
+    assert f"cluster.{CLUSTER}.membership_healthy: 1" in needed
     assert "listener_manager." not in needed
     everything = await statistics({"CROSSFADE_ENVOY_STATS": "all"})
     assert "listener_manager." in everything

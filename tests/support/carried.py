@@ -35,7 +35,7 @@ from crossfade.store.snapshot import Snapshot
 from crossfade_kube.core import EndpointSlice, Pod, Service
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.registry import TypedObject, decode
-from tests.support.envoy import PROXY, Harness, running_envoy, until
+from tests.support.envoy import Harness, running_envoy, until
 
 Json = dict[str, Any]
 HOST = "colors.prod.svc.cluster.local"
@@ -163,7 +163,7 @@ class CarriedPair:
             if shared:
                 own = {name: encode(name, endpoints[name]) for name in shared}
                 resources = resources.with_all(ResourceType.ENDPOINTS, own)
-            harness.publisher.publish(PROXY, resources)
+            harness.publish_made(proxy, resources)
 
     def _gateway_of(self, snapshot: Snapshot) -> ProxyModel:
         settings = CompileSettings(salt=b"salt", cluster_domain="cluster.local")
@@ -328,8 +328,8 @@ async def carried_pair(workdir: Path, caller: Caller = Caller.SIDECAR) -> AsyncI
     listening = await asyncio.start_server(app.serve, APP, 0, limit=2**24)
     async with (
         aiohttp.ClientSession(headers={"Host": HOST}) as http,
-        running_envoy(workdir / "server") as server,
-        running_envoy(workdir / "client") as client,
+        running_envoy(workdir / "server", has_library=True) as server,
+        running_envoy(workdir / "client", has_library=True) as client,
     ):
         try:
             yield CarriedPair(caller, app, listening, server, client, http)

@@ -13,13 +13,17 @@ import aiohttp
 
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
+from crossfade.envoy.names import COUNTS_MODULE
+from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.telemetry.counted import CountedViews
 from crossfade.policy_module.path import policy_library_path
+from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.huge_pages import huge_pages
 from crossfade.xds.auth import always
-from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.publisher import Publisher, Rejection, Subscription
 from crossfade.xds.server import AdsServer
 from tests.support.ports import free_ports
 
@@ -58,8 +62,13 @@ class Harness:
         sds_socket: str = "",
         name_servers: tuple[tuple[str, int], ...] = (),
         identities: AdsPeer | None = None,
+        *,
+        has_library: bool = False,
     ) -> None:
         self._workdir = workdir
+        self._has_library = has_library
+        self._views = CountedViews()
+        self._model: ProxyModel | None = None
         self._name_servers = name_servers
         self._identities = identities
         self._sds_socket = sds_socket
@@ -71,7 +80,7 @@ class Harness:
 
     async def start_control_plane(self) -> None:
         """Anew, on the same port, knowing nothing of what was before."""
-        self.publisher = Publisher(on_rejected=self.rejections.append)
+        self.publisher = Publisher(on_rejected=self.rejections.append, view=self._seen_by)
         self._server = await AdsServer.start(
             publisher=self.publisher, address=f"127.0.0.1:{self._ads_port}", authenticate=always(PROXY)
         )
@@ -83,6 +92,7 @@ class Harness:
 
     def start_envoy(self) -> None:
         ads = AdsPeer("127.0.0.1", self._ads_port)
+        counts = counting(os.environ, self._workdir) if self._has_library else {}
         made = bootstrap(
             node_id="test/envoy",
             ads=ads,
@@ -91,10 +101,11 @@ class Harness:
             name_servers=self._name_servers,
             identities=self._identities,
             is_sidecar=True,
+            has_counts_module=bool(counts),
         )
         text = json.dumps(made)
         self._process = EnvoyProcess.start(
-            text, workdir=self._workdir, log_level="critical", environment=huge_pages(os.environ)
+            text, workdir=self._workdir, log_level="critical", environment={**counts, **huge_pages(os.environ)}
         )
 
     @property
@@ -115,7 +126,16 @@ class Harness:
         self.start_envoy()
 
     def publish(self, model: ProxyModel) -> None:
-        self.publisher.publish(PROXY, resources_from_model(model, options=EnvoyOptions(policy_library_path())))
+        self.publish_made(model, resources_from_model(model, options=EnvoyOptions(policy_library_path())))
+
+    def publish_made(self, model: ProxyModel, resources: ResourceSet) -> None:
+        self._model = model
+        self.publisher.publish(PROXY, resources)
+
+    def _seen_by(self, stream: Subscription, resources: ResourceSet) -> ResourceSet:
+        if self._model is None or COUNTS_MODULE not in stream.features:
+            return resources
+        return self._views.of(stream.proxy, self._model, resources)
 
     async def get(self, path: str = "/") -> Answer:
         return await get(self._http, self.port, path)
@@ -148,10 +168,11 @@ async def running_envoy(
     sds_socket: str = "",
     name_servers: tuple[tuple[str, int], ...] = (),
     identities: AdsPeer | None = None,
+    has_library: bool = False,
 ) -> AsyncIterator[Harness]:
-    """Ends Envoy and the server, whatever happens."""
+    """Ends Envoy and the server, whatever happens. With `has_library` it counts by the library `counts`."""
     async with aiohttp.ClientSession() as http:
-        harness = Harness(http, workdir, sds_socket, name_servers, identities)
+        harness = Harness(http, workdir, sds_socket, name_servers, identities, has_library=has_library)
         await harness.start_control_plane()
         harness.start_envoy()
         try:

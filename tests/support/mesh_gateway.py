@@ -90,7 +90,7 @@ class MeshGateway:
     async def metrics(self) -> str:
         """What whoever asks the mesh's nodes has counted."""
         proxy = self._sidecar if self.shape is Shape.SIDECAR else self._gateway
-        url = f"http://127.0.0.1:{proxy.admin_port}/stats/prometheus?filter=crossfade%5C."
+        url = f"http://127.0.0.1:{proxy.admin_port}/stats/prometheus?filter=crossfade%5B._%5D"
         async with self._http.get(url) as answer:
             return await answer.text()
 
@@ -144,6 +144,6 @@ async def mesh_gateway(shape: Shape, workdir: Path) -> AsyncIterator[MeshGateway
         folders = [workdir / "gateway", workdir / "sidecar"]
         for folder in folders:
             await asyncio.to_thread(folder.mkdir)
-        envoys = [await stack.enter_async_context(running_envoy(folder)) for folder in folders]
+        envoys = [await stack.enter_async_context(running_envoy(folder, has_library=True)) for folder in folders]
         http = await stack.enter_async_context(aiohttp.ClientSession())
         yield MeshGateway(shape, *envoys, http)

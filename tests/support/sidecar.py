@@ -7,26 +7,32 @@ from typing import Final
 
 from msgspec import structs
 
+from crossfade.compile.mesh.names import remote_cluster
 from crossfade.compile.model import Direction, ProxyModel, ReachedNode
+from crossfade.envoy.names import COUNTS_MODULE
+from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
+from crossfade.envoy.telemetry.counted import CountedViews
+from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_process import EnvoyProcess
 from crossfade.proxy.huge_pages import huge_pages
 from crossfade.proxy.run import bootstrap_from_settings, settings_from_environment
 from crossfade.xds.auth import always
-from crossfade.xds.publisher import Publisher
+from crossfade.xds.publisher import Publisher, Subscription
 from crossfade.xds.server import AdsServer
 from tests.support.envoy import backend
 from tests.support.models import local_cluster, proxy_model, route_to
 from tests.support.ports import free_ports
 
+CLUSTER: Final = remote_cluster("dj-app", "jazz_music", "http", 9080)
 _PATH: Final = "mesh/dj-app/virtualNode/dj_prod"
 
 
 def model(directions: Mapping[Direction, int], backend_port: int) -> ProxyModel:
     """Everything goes to the node `jazz`."""
-    cluster = structs.replace(local_cluster("c", backend_port), reaches=ReachedNode("jazz", "music", "jazz_music"))
-    made = proxy_model(route_to("c"), clusters=(cluster,))
+    cluster = structs.replace(local_cluster(CLUSTER, backend_port), reaches=ReachedNode("jazz", "music", "jazz_music"))
+    made = proxy_model(route_to(CLUSTER), clusters=(cluster,))
     (listener,), (table,) = made.listeners, made.route_tables
     (host,) = table.virtual_hosts
     listeners = tuple(
@@ -45,11 +51,19 @@ def model(directions: Mapping[Direction, int], backend_port: int) -> ProxyModel:
 
 @asynccontextmanager
 async def sidecar(
-    tmp_path: Path, environment: Mapping[str, str], app: int | None = None
+    tmp_path: Path, environment: Mapping[str, str], app: int | None = None, *, has_library: bool = True
 ) -> AsyncIterator[tuple[int, int, int]]:
-    """Ports of its outbound and inbound listener and of its admin interface. `app` is the port of another backend."""
+    """Ports of its outbound and inbound listener and of its admin interface. `app` is the port of another backend.
+
+    It counts requests by the library `counts` if it `has_library`, else as an older image does.
+    """
     outbound, inbound, admin = free_ports(3)
-    publisher = Publisher()
+    views = CountedViews()
+
+    def seen_by(stream: Subscription, resources: ResourceSet) -> ResourceSet:
+        return views.of("p", made, resources) if COUNTS_MODULE in stream.features else resources
+
+    publisher = Publisher(view=seen_by)
     server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("p"))
     settings = settings_from_environment(
         {
@@ -63,12 +77,14 @@ async def sidecar(
     )
     async with backend("jazz") as jazz:
         ports = {Direction.OUTBOUND: outbound, Direction.INBOUND: inbound}
-        publisher.publish("p", resources_from_model(model(ports, app or jazz.port), options=EnvoyOptions()))
+        made = model(ports, app or jazz.port)
+        publisher.publish("p", resources_from_model(made, options=EnvoyOptions()))
+        counts = counting(environment, tmp_path) if has_library and settings.counts_for_mesh else {}
         process = EnvoyProcess.start(
-            bootstrap_from_settings(settings),
+            bootstrap_from_settings(settings, has_counts_module=bool(counts)),
             workdir=tmp_path,
             log_level="critical",
-            environment={**settings.own_names, **huge_pages(environment)},
+            environment={**settings.own_names, **counts, **huge_pages(environment)},
         )
         try:
             yield outbound, inbound, admin

@@ -43,9 +43,9 @@ impl Admin {
         self.get("/stats/prometheus?usedonly", deadline)
     }
 
-    /// Requests to nodes of a mesh, which Envoy counts by an access log (`envoy/telemetry/stats_log.py`).
+    /// Requests to nodes of a mesh, which an access log counts (`envoy/telemetry/counted.py`).
     pub fn calls(self, deadline: Instant) -> Option<Vec<u8>> {
-        self.get("/stats/prometheus?filter=%5Ecrossfade%5C.request&usedonly", deadline)
+        self.get("/stats/prometheus?filter=crossfade%5B._%5Drequest&usedonly", deadline)
     }
 
     fn get(self, path: &str, deadline: Instant) -> Option<Vec<u8>> {

@@ -10,8 +10,10 @@ from typing import Final, NamedTuple
 from crossfade.envoy.names import (
     ADMIN_CLUSTER,
     ADS_CLUSTER,
+    COUNTS_MODULE,
     IDENTITIES_CLUSTER,
     METRICS_CLUSTER,
+    PROXY_FEATURES,
     SDS_CLUSTER,
     STATUS_LISTENER,
     TOLD_SETTINGS,
@@ -83,6 +85,7 @@ def bootstrap(
     tracer: Tracer | None = None,
     keeps_all_statistics: bool = False,
     identities: AdsPeer | None = None,
+    has_counts_module: bool = False,
 ) -> Json:
     """`node_id` is `<namespace>/<pod>`, `service` what traces call the proxy.
 
@@ -94,9 +97,10 @@ def bootstrap(
     show in the admin interface. `name_servers` (address, port) are asked in place of those of resolv.conf.
     `sds_socket` is where an agent gives certificates. `probes` are listened for on `probes_address`.
     `admin_log` is a file. A proxy of a mesh `counts_requests`, and those of App Mesh's extension besides.
+    `has_counts_module`: Envoy finds the library that counts requests (`proxy/counting.py`).
     `identities` is the mesh's control plane, where `ads` is another. A proxy of a mesh reports its load if it is asked.
     """
-    static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar)
+    static_layer = _runtime(is_gateway=is_gateway, is_sidecar=is_sidecar, has_counts_module=has_counts_module)
     static_layer |= {} if counts_requests else {REQUESTS_KEY: 0}
     static_layer |= {EXTENSION_KEY: 100} if has_metric_extension else {}
     static_layer |= tracer_runtime(tracer) if tracer is not None else {}
@@ -104,7 +108,7 @@ def bootstrap(
         "node": {
             "id": node_id,
             "cluster": service,
-            **({"metadata": {TOLD_SETTINGS: dict(told)}} if told else {}),
+            **_metadata(told, has_counts_module=has_counts_module),
         },
         "admin": {
             "address": address("127.0.0.1", admin_port),
@@ -126,6 +130,7 @@ def bootstrap(
                 *([_sds_cluster(sds_socket)] if sds_socket else []),
                 *(cluster for probed in probes for cluster in probe_clusters(probed)),
                 *([tracer_cluster(tracer)] if tracer is not None else []),
+                *([_counts_cluster()] if has_counts_module else []),
             ],
             "listeners": [
                 *(_pages_listener(index, one) for index, one in enumerate(pages)),
@@ -139,6 +144,28 @@ def bootstrap(
             ]
         },
         "overload_manager": {"resource_monitors": [_connection_limit()]},
+    }
+
+
+def _metadata(told: Mapping[str, str], *, has_counts_module: bool) -> Json:
+    settings: Json = {TOLD_SETTINGS: dict(told)} if told else {}
+    features: Json = {PROXY_FEATURES: {COUNTS_MODULE: True}} if has_counts_module else {}
+    return {"metadata": {**settings, **features}} if settings or features else {}
+
+
+def _counts_cluster() -> Json:
+    """Has no host and gets no request: Envoy gives series out to keep by the configuration of a cluster alone."""
+    module = {"name": COUNTS_MODULE, "do_not_close": True}
+    config = {
+        "@type": TYPE + "envoy.extensions.clusters.dynamic_modules.v3.ClusterConfig",
+        "dynamic_module_config": module,
+        "cluster_name": COUNTS_MODULE,
+    }
+    return {
+        "name": COUNTS_MODULE,
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {"name": "envoy.clusters.dynamic_modules", "typed_config": config},
     }
 
 
@@ -193,16 +220,19 @@ def _sds_file(name: str, kind: Json) -> Json:
     return {"resources": [secret]}
 
 
-def _runtime(*, is_gateway: bool, is_sidecar: bool) -> Json:
+def _runtime(*, is_gateway: bool, is_sidecar: bool, has_counts_module: bool) -> Json:
     # A gateway as nginx: what follows a # in a target is dropped, and the rest served.
     # Callers that hang up share a connection with all others of their pod: closing it would end the requests of these.
     resets: Json = {"overload.premature_reset_total_stream_count": NO_LIMIT} if is_sidecar else {}
     fragments: Json = {"envoy.reloadable_features.http_reject_path_with_fragment": False} if is_gateway else {}
+    # The names of what it counts are those of Envoy's own log then.
+    counts: Json = {"envoy.reloadable_features.dynamic_modules_strip_custom_stat_prefix": True}
     return {
         "re2.max_program_size.error_level": REGEX_PROGRAM_SIZE,
         "re2.max_program_size.warn_level": REGEX_PROGRAM_SIZE,
         **fragments,
         **resets,
+        **(counts if has_counts_module else {}),
     }
 
 

@@ -81,6 +81,7 @@ def _host(host: VirtualHost, mesh: MeshRoutes, leaves: Leaves) -> xds_matcher_v3
 
 def _route(route: Route, service: str, mesh: MeshRoutes) -> route_v3.Route:
     message = route_from_model(route)
+    message.name = names.route_name(service, route.name)
     message.metadata.filter_metadata[TARGET_METADATA].fields["service"].string_value = service
     message.request_headers_to_remove.extend(_OWN_HEADERS)
     message.response_headers_to_add.extend(_added(mesh.response_headers))

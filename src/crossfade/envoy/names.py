@@ -18,6 +18,10 @@ TRIAL_LISTENER: Final = "crossfade_trial"
 """Carries what Envoy is only asked about."""
 TOLD_SETTINGS: Final = "kong"
 """Of a node's metadata: the settings that the proxy has in its own environment, texts by name."""
+PROXY_FEATURES: Final = "crossfade"
+"""Of a node's metadata: what the proxy itself brings along, true by name."""
+COUNTS_MODULE: Final = "crossfade_counts"
+"""The library that counts a mesh's requests, found as `POLICY_MODULE` is; also the cluster that gives it its series."""
 
 HTTP_CONNECTION_MANAGER: Final = "envoy.filters.network.http_connection_manager"
 TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"
@@ -32,6 +36,7 @@ LEAST_REQUEST: Final = "envoy.load_balancing_policies.least_request"
 STDOUT_ACCESS_LOG: Final = "envoy.access_loggers.stdout"
 STDERR_ACCESS_LOG: Final = "envoy.access_loggers.stderr"
 STATS_ACCESS_LOG: Final = "envoy.access_loggers.stats"
+COUNTS_ACCESS_LOG: Final = "envoy.access_loggers.dynamic_modules"
 RECORDS_ACCESS_LOG: Final = "envoy.access_loggers.open_telemetry"
 RATE_LIMITED_LOG: Final = "envoy.access_loggers.extension_filters.process_ratelimit"
 FILE_ACCESS_LOG: Final = "envoy.access_loggers.file"
@@ -77,6 +82,20 @@ RECORD_NOTE: Final = ("crossfade", "record")
 """The same of what the policy module knows of a request, where a record of it may be taken."""
 HASH_KEY: Final = "envoy.hashable_string"
 """Filter state, which clients cannot reach: what the policy module hashes a request by. The name makes it hashable."""
+
+
+SERVICE_END: Final = "/"
+"""Behind the service in the name of a mesh's route; no service has one in its name."""
+
+
+def route_name(service: str, name: str) -> str:
+    """The library that counts requests sees no more of a route than its name."""
+    return f"{service}{SERVICE_END}{name}"
+
+
+def name_within(route: str) -> str:
+    """Of the route alone, as its object has it."""
+    return route.partition(SERVICE_END)[2] or route
 
 
 def metrics_socket(admin_port: int) -> str:

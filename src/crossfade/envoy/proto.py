@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crossfade._generated.envoy.stubs.envoy.config.endpoint import v3 as endpoint_v3
     from crossfade._generated.envoy.stubs.envoy.config.listener import v3 as listener_v3
     from crossfade._generated.envoy.stubs.envoy.config.route import v3 as route_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.dynamic_modules import v3 as dynamic_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.file import v3 as file_log_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.access_loggers.filters.process_ratelimit import (
         v3 as log_rate_v3,
@@ -113,6 +114,7 @@ __all__ = [
     "discovery_v3",
     "dns_cluster_v3",
     "duration",
+    "dynamic_log_v3",
     "dynamic_module_early_v3",
     "dynamic_module_filter_v3",
     "dynamic_modules_v3",
@@ -240,6 +242,7 @@ PACKAGES = {
     "custom_response_v3": "envoy.extensions.filters.http.custom_response.v3",
     "discovery_v3": "envoy.service.discovery.v3",
     "dns_cluster_v3": "envoy.extensions.clusters.dns.v3",
+    "dynamic_log_v3": "envoy.extensions.access_loggers.dynamic_modules.v3",
     "dynamic_module_early_v3": "envoy.extensions.http.early_header_mutation.dynamic_modules.v3",
     "dynamic_modules_v3": "envoy.extensions.dynamic_modules.v3",
     "dynamic_module_filter_v3": "envoy.extensions.filters.http.dynamic_modules.v3",

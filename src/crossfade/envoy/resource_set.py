@@ -28,6 +28,8 @@ class Resource(NamedTuple):
 
     version: str
     framed: bytes
+    published: "Resource | None" = None
+    """What some proxies are shown this one in place of."""
 
     def __repr__(self) -> str:
         # The bytes of a listener or secret hold private keys.

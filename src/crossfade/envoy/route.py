@@ -21,6 +21,7 @@ from crossfade.compile.routing.routes import (
     RouteTable,
     VirtualHost,
 )
+from crossfade.envoy import names
 from crossfade.envoy.common_parts import HostBytes, host_key
 from crossfade.envoy.filters.asked import fill_asked
 from crossfade.envoy.proto import (
@@ -90,22 +91,23 @@ def _without_hosts(table: RouteTable) -> route_v3.RouteConfiguration:
 
 
 class _Shared:
-    """Builds a route of one table once, however many virtual hosts have it; the table keeps the routes alive."""
+    """Builds a route of one virtual host once, however often it stands there; the table keeps the routes alive."""
 
     def __init__(self) -> None:
         self.leaves = Leaves()
-        self._built: dict[int, route_v3.Route] = {}
+        self._built: dict[tuple[str, int], route_v3.Route] = {}
 
-    def message(self, route: Route) -> route_v3.Route:
-        built = self._built.get(id(route))
+    def message(self, route: Route, service: str) -> route_v3.Route:
+        built = self._built.get((service, id(route)))
         if built is None:
-            built = self._built[id(route)] = route_from_model(route)
+            built = self._built[service, id(route)] = route_from_model(route)
+            built.name = names.route_name(service, route.name)
         return built
 
 
 def _virtual_host(host: VirtualHost, shared: _Shared) -> route_v3.VirtualHost:
     """A long list costs every request; beyond `LIST_LIMIT` a tree gives the same answers (see `route_matcher`)."""
-    routes = [shared.message(route) for route in host.routes]
+    routes = [shared.message(route, host.name) for route in host.routes]
     message = route_v3.VirtualHost(name=host.name, domains=host.domains)
     message.metadata.filter_metadata[TARGET_METADATA].fields["service"].string_value = host.name
     if len(routes) <= LIST_LIMIT:

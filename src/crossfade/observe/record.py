@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from crossfade.envoy.names import name_within
 from crossfade.envoy.telemetry.received import told_in
 
 _ABSENT: Final = "-"
@@ -120,7 +121,7 @@ def record_from(text: bytes, node: str) -> Record:
         request_id=get("request_id", ""),
         kong_id=note.id if note else get("kong_id", ""),
         trace=told.trace or (note.trace if note else "") or _trace_id(get("trace", "")),
-        route=note.route if note else get("route", ""),
+        route=note.route if note else name_within(get("route", "")),
         consumer=note.consumer if note else "",
         denied_by=note.denied_by if note else "",
         reason=note.reason if note else "",

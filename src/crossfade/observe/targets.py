@@ -9,7 +9,7 @@ GATEWAY_PATH: Final = "/metrics?traffic"
 CONSUMERS_PATH: Final = "/metrics?traffic&consumers"
 MESH_PATH: Final = "/metrics?mesh"
 """Of a gateway that is a node of its mesh by itself: what its sidecar would have counted."""
-SIDECAR_PATH: Final = "/stats/prometheus?filter=%5Ecrossfade%5C.request&usedonly"
+SIDECAR_PATH: Final = "/stats/prometheus?filter=crossfade%5B._%5Drequest&usedonly"
 _ADMIN_PORT: Final = 9901
 _STATUS_PORT: Final = "status"
 _ENDED: Final = frozenset({"Succeeded", "Failed"})

@@ -21,6 +21,7 @@ from crossfade.envoy.telemetry.keys import (
     NAMESPACE_VARIABLE,
     NODE_VARIABLE,
 )
+from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_command import STDERR, STREAMS, envoy_command
 from crossfade.proxy.generated import launcher
 from crossfade.proxy.huge_pages import huge_pages
@@ -45,6 +46,7 @@ SIDECAR_LEAST_S: Final = 1
 GATEWAY_LEAST_S: Final = 5
 # A gateway pod of the mesh has a sidecar in the same network namespace, whose admin port is 9901.
 GATEWAY_ADMIN_PORT: Final = 9911
+NO_MESH: Final = "unknown"
 STATISTICS_VARIABLE: Final = "CROSSFADE_ENVOY_STATS"
 _NO_FILES: Final = ControlPlaneFiles()
 
@@ -112,6 +114,11 @@ class ProxySettings(NamedTuple):
     keeps_all_statistics: bool = False
     own_names: Mapping[str, str] = MappingProxyType({})
     """For Envoy's environment: under which names its requests are counted."""
+
+    @property
+    def counts_for_mesh(self) -> bool:
+        """Whether requests of a mesh can come by, and are to be counted."""
+        return self.counts_requests and self.own_names.get(MESH_VARIABLE) != NO_MESH
 
 
 def settings_from_environment(environment: Mapping[str, str], *, is_gateway: bool) -> ProxySettings:
@@ -197,7 +204,7 @@ def _more_ips(environment: Mapping[str, str]) -> tuple[str, ...]:
 def _own_names(path: str, namespace: str) -> dict[str, str]:
     """Of `mesh/<mesh>[@owner]/virtualNode/<name>`; the object's own name unless it has another at AWS."""
     parts = path.split("/")
-    mesh, aws_name = (parts[1].partition("@")[0], parts[3]) if len(parts) == 4 else ("unknown", "unknown")
+    mesh, aws_name = (parts[1].partition("@")[0], parts[3]) if len(parts) == 4 else (NO_MESH, "unknown")
     return {
         MESH_VARIABLE: mesh,
         AWS_NODE_VARIABLE: aws_name,
@@ -248,7 +255,11 @@ def status_pages(listens: "tuple[Listen, ...]") -> tuple[AdminPages, ...]:
 
 
 def bootstrap_from_settings(
-    settings: ProxySettings, files: ControlPlaneFiles = _NO_FILES, of_mesh: ControlPlaneFiles = _NO_FILES
+    settings: ProxySettings,
+    files: ControlPlaneFiles = _NO_FILES,
+    of_mesh: ControlPlaneFiles = _NO_FILES,
+    *,
+    has_counts_module: bool = False,
 ) -> str:
     """`of_mesh` are those of the connection to `settings.mesh`."""
     pages = status_pages(settings.status)
@@ -276,6 +287,7 @@ def bootstrap_from_settings(
             tracer=settings.traced.tracer,
             keeps_all_statistics=settings.keeps_all_statistics,
             identities=None if settings.mesh is None else settings.mesh.peer(of_mesh),
+            has_counts_module=has_counts_module,
         )
     )
 
@@ -320,9 +332,11 @@ def _say(text: str) -> None:
 def _run(settings: ProxySettings, folder: Path, lock: int) -> NoReturn:
     files = settings.ads.files(folder)
     of_mesh = _NO_FILES if settings.mesh is None else settings.mesh.files(folder / "mesh")
+    counts = counting(os.environ, folder) if settings.counts_for_mesh else {}
     path = folder / "envoy.json"
-    write_private(path, bootstrap_from_settings(settings, files, of_mesh).encode())
-    plan = _plan(settings, path, folder, (*files.for_launcher, *of_mesh.for_launcher))
+    text = bootstrap_from_settings(settings, files, of_mesh, has_counts_module=bool(counts))
+    write_private(path, text.encode())
+    plan = _plan(settings, path, folder, counts, (*files.for_launcher, *of_mesh.for_launcher))
     state = _state_folder(settings.state_folder)
     try:
         become_launcher(plan, lock)
@@ -333,10 +347,16 @@ def _run(settings: ProxySettings, folder: Path, lock: int) -> NoReturn:
             state.close()
 
 
-def _plan(settings: ProxySettings, path: Path, folder: Path, files: tuple[tuple[str, str, str], ...]) -> Plan:
+def _plan(
+    settings: ProxySettings,
+    path: Path,
+    folder: Path,
+    counts: Mapping[str, str],
+    files: tuple[tuple[str, str, str], ...],
+) -> Plan:
     return Plan(
         envoy_command(path, concurrency=settings.concurrency, log_level=settings.log_level, log_path=settings.log_path),
-        environment={**settings.own_names, **huge_pages(os.environ)},
+        environment={**settings.own_names, **counts, **huge_pages(os.environ)},
         logs_to_stdout=STREAMS.get(settings.log_path) == 1,
         end=EndSettings(
             settings.admin_port,

@@ -9,12 +9,13 @@ from crossfade.envoy.actions import action_table
 from crossfade.envoy.encoding import unencodable
 from crossfade.envoy.gateway import Built
 from crossfade.envoy.listener import listener_from_model
-from crossfade.envoy.names import GATEWAY_ROUTES
+from crossfade.envoy.names import COUNTS_MODULE, GATEWAY_ROUTES
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.suspects import part_of
+from crossfade.envoy.telemetry.counted import CountedViews
 from crossfade.xds.inquiry import Finding, Inquiry, unencodable_finding
-from crossfade.xds.publisher import Peers, Publisher, Rejection
+from crossfade.xds.publisher import Peers, Publisher, Rejection, Subscription
 from crossfade.xds.session import Verdict
 
 PROXY: Final = "gateway"
@@ -39,7 +40,9 @@ class GatewayPublication:
             on_trial=self._record,
             on_taken=lambda _: on_taken(),
             peers=peers,
+            view=self._seen_by,
         )
+        self._counted = CountedViews()
         self._options = options
         self._inquiry = Inquiry(self.publisher, options, on_found=self._found)
         self._on_found = on_found
@@ -63,6 +66,11 @@ class GatewayPublication:
         """Until the next `publish` a proxy that comes anew waits; one that is there goes on with what it has."""
         self._built = None
         self.publisher.withdraw(PROXY)
+
+    def _seen_by(self, stream: Subscription, resources: ResourceSet) -> ResourceSet:
+        if self._built is None or COUNTS_MODULE not in stream.features:
+            return resources
+        return self._counted.of(stream.proxy, self._built.model, resources)
 
     def _publish(self, built: Built) -> None:
         self.publisher.publish(PROXY, self._resources(built))

@@ -32,8 +32,9 @@ class Rejection(NamedTuple):
 
 
 Key = tuple[ResourceType, str]
-View = Callable[[str, str, ResourceSet], ResourceSet]
-"""Of a proxy's resources those of one of its nodes. The names are the same."""
+View = Callable[["Subscription", ResourceSet], ResourceSet]
+"""Of a proxy's resources those of one of its streams. The names are the same; what is to be taken for the proxy's own
+when it is refused says so (`Resource.published`)."""
 
 
 class _Proxy:
@@ -74,6 +75,8 @@ class Subscription:
         self.changed = asyncio.Event()
         self.told: Mapping[str, str] = MappingProxyType({})
         """Settings that the proxy has in its own environment."""
+        self.features: AbstractSet[str] = frozenset()
+        """What it brings along (`names.PROXY_FEATURES`)."""
         self.settled: ResourceSet | None = None
         """What the stream's proxy has answered for last, taken or refused."""
 
@@ -82,9 +85,9 @@ class Subscription:
         """None until something was published for this proxy."""
         return self._publisher.shown(self)
 
-    def introduce(self, node: str, told: Mapping[str, str]) -> None:
+    def introduce(self, node: str, told: Mapping[str, str], features: AbstractSet[str] = frozenset()) -> None:
         """Raises PeerRefusedError."""
-        self.node, self.told = node, told
+        self.node, self.told, self.features = node, told, features
         self._publisher.note_introduced(self)
 
     def report(self, verdict: Verdict) -> None:
@@ -186,7 +189,7 @@ class Publisher:
         state = self._proxies.get(proxy)
         if state is None or state.effective is None:
             return False
-        return bool(state.subscriptions) and all(one.settled == state.effective for one in state.subscriptions)
+        return bool(state.subscriptions) and all(one.settled == self.shown(one) for one in state.subscriptions)
 
     def connected(self) -> dict[str, list[str]]:
         """Proxy key to the nodes whose streams are open."""
@@ -249,7 +252,7 @@ class Publisher:
         resources = self.effective(subscription.proxy)
         if resources is None or self._view is None:
             return resources
-        return self._view(subscription.proxy, subscription.node, resources)
+        return self._view(subscription, resources)
 
     def look_again(self, nodes: AbstractSet[str]) -> None:
         """What `view` gives for these may be different now."""
@@ -271,6 +274,7 @@ class Publisher:
         if isinstance(verdict, Accepted):
             self._record_good(state, verdict)
             return
+        verdict = verdict._replace(resource=_as_published(verdict.resource))
         self.pushes.refused[verdict.kind] += 1
         state.bad[verdict.kind, verdict.name] = verdict.resource.version
         self._refresh(state)
@@ -280,8 +284,8 @@ class Publisher:
 
     def _record_good(self, state: _Proxy, accepted: Accepted) -> None:
         """A version that one proxy refused and another took counts as good: the fault is the first one's."""
-        for name, resource in accepted.resources.items():
-            key = (accepted.kind, name)
+        for name, shown in accepted.resources.items():
+            key, resource = (accepted.kind, name), _as_published(shown)
             state.good[key] = resource
             if state.bad.get(key) == resource.version:
                 del state.bad[key]
@@ -325,6 +329,10 @@ def _without_bad(published: ResourceSet, bad: dict[Key, str], good: dict[Key, Re
             if bad_kind is kind and (kind, name) in good:
                 by_type[kind][name] = good[kind, name]
     return ResourceSet(by_type)
+
+
+def _as_published(resource: Resource) -> Resource:
+    return resource.published or resource
 
 
 def _is_on_trial(verdict: Verdict) -> bool:

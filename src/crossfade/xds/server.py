@@ -7,7 +7,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from crossfade.envoy.names import TOLD_SETTINGS, TRIAL_LISTENER
+from crossfade.envoy.names import PROXY_FEATURES, TOLD_SETTINGS, TRIAL_LISTENER
 from crossfade.envoy.proto import core_v3, discovery_v3
 from crossfade.xds.auth import Authenticate, NotAuthenticatedError, metadata_of
 from crossfade.xds.load_reports import LoadReports
@@ -131,6 +131,11 @@ def _told(node: core_v3.Node) -> dict[str, str]:
     return {name: text.string_value for name, text in fields[TOLD_SETTINGS].struct_value.fields.items()}
 
 
+def _features(node: core_v3.Node) -> frozenset[str]:
+    fields = node.metadata.fields
+    return frozenset(name for name, has in fields[PROXY_FEATURES].struct_value.fields.items() if has.bool_value)
+
+
 class _Stream:
     """Two tasks share the session: one reads requests, one waits for news. Writes keep their order by the lock."""
 
@@ -160,7 +165,7 @@ class _Stream:
     async def _read(self) -> None:
         while (request := await self._context.read()) is not grpc.aio.EOF:
             if request.HasField("node"):
-                self._subscription.introduce(request.node.id, _told(request.node))
+                self._subscription.introduce(request.node.id, _told(request.node), _features(request.node))
             for verdict in self._session.receive(request):
                 # What a proxy is only asked about is no refusal.
                 if isinstance(verdict, Rejected) and verdict.name != TRIAL_LISTENER:

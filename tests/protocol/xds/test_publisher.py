@@ -3,7 +3,7 @@
 from crossfade.envoy.names import TRIAL_LISTENER
 from crossfade.envoy.proto import cluster_v3, listener_v3
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
-from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.publisher import Publisher, Rejection, Subscription
 from crossfade.xds.session import Accepted, Rejected, Verdict
 
 CLUSTER = ResourceType.CLUSTER
@@ -136,3 +136,40 @@ async def test_what_was_refused_is_not_waited_for() -> None:
     subscription.settle(with_version(1))
     assert told == ["p"]
     assert publisher.is_taken("p")
+
+
+def shown(number: int) -> Resource:
+    """In place of that version, to streams that can take it."""
+    return encoded("a", cluster_v3.Cluster(name="a", alt_stat_name=f"shown {number}"))._replace(
+        published=version(number)
+    )
+
+
+async def test_what_a_stream_is_shown_counts_as_what_was_published() -> None:
+    seen: list[Rejection] = []
+
+    def view(stream: Subscription, resources: ResourceSet) -> ResourceSet:
+        if "feature" not in stream.features:
+            return resources
+        number = 1 if resources == with_version(1) else 2
+        return resources.replacing(CLUSTER, {"a": shown(number)})
+
+    taken: list[str] = []
+    publisher = Publisher(on_rejected=seen.append, on_taken=taken.append, view=view)
+    old, new = publisher.connect("p"), publisher.connect("p")
+    new.introduce("ns/new", {}, {"feature"})
+    publisher.publish("p", with_version(1))
+    assert old.resources == with_version(1)
+    assert new.resources == ResourceSet({CLUSTER: {"a": shown(1)}})
+    new.report(Accepted(CLUSTER, {"a": shown(1)}))
+    for stream in (old, new):
+        assert not publisher.is_taken("p")
+        assert stream.resources is not None
+        stream.settle(stream.resources)
+    assert publisher.is_taken("p")
+    assert taken == ["p"]
+    publisher.publish("p", with_version(2))
+    new.report(Rejected(CLUSTER, "a", shown(2), "no"))
+    assert [one.rejected for one in seen] == [rejected(2)]
+    assert old.resources == with_version(1)
+    assert new.resources == ResourceSet({CLUSTER: {"a": shown(1)}})

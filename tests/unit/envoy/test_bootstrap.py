@@ -107,3 +107,18 @@ def test_the_token_is_a_secret_of_its_own() -> None:
 def test_only_a_sidecar_bears_with_callers_that_hang_up(is_sidecar: bool) -> None:
     (layer, _) = built(AdsPeer("127.0.0.1", 18000), is_sidecar=is_sidecar)["layered_runtime"]["layers"]
     assert ("overload.premature_reset_total_stream_count" in layer["static_layer"]) is is_sidecar
+
+
+def test_a_proxy_with_the_library_says_so_and_gives_it_its_series() -> None:
+    made = built(AdsPeer("127.0.0.1", 18001), has_counts_module=True)
+    assert made["node"]["metadata"] == {"crossfade": {"crossfade_counts": True}}
+    cluster = made["static_resources"]["clusters"][-1]
+    assert (cluster["name"], cluster["lb_policy"]) == ("crossfade_counts", "CLUSTER_PROVIDED")
+    static = made["layered_runtime"]["layers"][0]["static_layer"]
+    assert static["envoy.reloadable_features.dynamic_modules_strip_custom_stat_prefix"] is True
+
+
+def test_a_proxy_without_it_says_nothing() -> None:
+    made = built(AdsPeer("127.0.0.1", 18001))
+    assert "metadata" not in made["node"]
+    assert all(cluster["name"] != "crossfade_counts" for cluster in made["static_resources"]["clusters"])

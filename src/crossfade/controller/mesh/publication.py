@@ -11,6 +11,7 @@ from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.model import Identity, ProxyModel
 from crossfade.controller.mesh.fault_leases import FaultLeases
 from crossfade.controller.mesh.zone_views import ZoneViews
+from crossfade.envoy import names
 from crossfade.envoy.common_parts import CommonParts
 from crossfade.envoy.encoding import Unencodable, unencodable
 from crossfade.envoy.mesh_tls import issued_secrets
@@ -18,8 +19,9 @@ from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, en
 from crossfade.envoy.resources import Encoded, resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.shared_endpoints import SharedEndpoints
+from crossfade.envoy.telemetry.counted import CountedViews
 from crossfade.xds.inquiry import Finding, Inquiry, unencodable_finding
-from crossfade.xds.publisher import Publisher, Rejection
+from crossfade.xds.publisher import Publisher, Rejection, Subscription
 from crossfade.xds.session import Verdict
 from crossfade_kube.meta import ObjectRef
 
@@ -71,6 +73,7 @@ class MeshPublication:
         self._endpoints: dict[str, SharedEndpoints] = {}
         self.leases = FaultLeases()
         self._views = ZoneViews()
+        self._counted = CountedViews()
 
     def publish(self, model: MeshModel, now_s: float) -> list[Fault]:
         """An owner without proxy keeps what it has. Gives what encoding failed on, for the log.
@@ -100,6 +103,7 @@ class MeshPublication:
         for gone in self._built.keys() - model.owners.keys():
             del self._built[gone]
             self._views.drop(gone)
+            self._counted.drop(gone)
             self._inquiry.drop(gone)
             self.leases.drop(gone)
             self.publisher.withdraw(gone)
@@ -115,11 +119,16 @@ class MeshPublication:
         last = known.issued if known is not None and known.model.identity == identity else None
         return self._identities.of(identity) or last
 
-    def _seen_by(self, path: str, node: str, resources: ResourceSet) -> ResourceSet:
+    def _seen_by(self, stream: Subscription, resources: ResourceSet) -> ResourceSet:
+        path = stream.proxy
         built = self._built.get(path)
-        if built is None or not built.zoned:
+        if built is None:
             return resources
-        return self._views.of(path, node, resources, built.zoned, self._shared(mesh_of(path)))
+        if names.COUNTS_MODULE in stream.features:
+            resources = self._counted.of(path, built.model, resources)
+        if not built.zoned:
+            return resources
+        return self._views.of(path, stream.node, resources, built.zoned, self._shared(mesh_of(path)))
 
     def renew(self, now_s: float) -> None:
         """Faults that last are lent anew, those that have ended withdrawn."""

@@ -15,6 +15,8 @@ AWS_NODE_VARIABLE: Final = "CROSSFADE_AWS_NODE"
 
 SCOPE: Final = "crossfade"
 DURATION: Final = "request_duration_milliseconds"
+MODULE_SCOPE: Final = "dynamicmodulescustom"
+"""Where Envoy has what libraries count. Its page for Prometheus leaves that off, and puts no `envoy_` in its place."""
 EXTENSION_SCOPE: Final = "appmesh"
 RATE_LIMITS: Final = "local_rate_limit"
 """Envoy's own statistics of limits that a mesh's objects ask for."""
@@ -23,11 +25,13 @@ _DURATIONS: Final = (
     *(1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750),
     *(1000, 1500, 2000, 3000, 5000, 10000, 30000),
 )
+_MEASURED: Final = (
+    (SCOPE, DURATION),
+    (MODULE_SCOPE, f"envoy_{SCOPE}_{DURATION}"),
+    (EXTENSION_SCOPE, RESPONSE_TIME),
+)
 
 
 def bucket_settings() -> list[dict[str, Any]]:
     """Of the bootstrap. Labels stand behind the name that is matched, so its end is no help."""
-    return [
-        {"match": {"contains": f"{scope}.{name}"}, "buckets": list(_DURATIONS)}
-        for scope, name in ((SCOPE, DURATION), (EXTENSION_SCOPE, RESPONSE_TIME))
-    ]
+    return [{"match": {"contains": f"{scope}.{name}"}, "buckets": list(_DURATIONS)} for scope, name in _MEASURED]

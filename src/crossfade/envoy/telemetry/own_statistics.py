@@ -6,12 +6,21 @@ What is left out is never made: an endpoint change, a scrape and each cluster co
 
 from typing import Any, Final
 
-from crossfade.envoy.telemetry.keys import EXTENSION_SCOPE, RATE_LIMITS, SCOPE
+from crossfade.envoy.telemetry.keys import EXTENSION_SCOPE, MODULE_SCOPE, RATE_LIMITS, SCOPE
 
 # Compared as they are, so these are asked first.
 PREFIXES: Final = tuple(
     f"{scope}."
-    for scope in ("server", "cluster_manager", "control_plane", "tracing", SCOPE, EXTENSION_SCOPE, RATE_LIMITS)
+    for scope in (
+        "server",
+        "cluster_manager",
+        "control_plane",
+        "tracing",
+        SCOPE,
+        MODULE_SCOPE,
+        EXTENSION_SCOPE,
+        RATE_LIMITS,
+    )
 )
 BY_KIND: Final = {
     "cluster": (

@@ -53,12 +53,15 @@ Change = transform_stat_v3.TransformStat
 
 def request_logs(direction: Direction) -> list[accesslog_v3.AccessLog]:
     """Of a mesh's proxy: at its caller's side of a request, or at its callee's."""
+    return [request_log(direction), _extension(direction)]
+
+
+def request_log(direction: Direction) -> accesslog_v3.AccessLog:
+    """Under our own names. Proxies that have the library `counts` have it count in place of this (`counted`)."""
     if direction is Direction.OUTBOUND:
         target = (_target("name"), _target("namespace"))
-        counted = _requests("source", (_SELF, _SELF_NAMESPACE), lambda: _SERVICE, target)
-    else:
-        counted = _requests("destination", (_UNKNOWN, _UNKNOWN), lambda: _UNKNOWN, (_SELF, _SELF_NAMESPACE))
-    return [counted, _extension(direction)]
+        return _requests("source", (_SELF, _SELF_NAMESPACE), lambda: _SERVICE, target)
+    return _requests("destination", (_UNKNOWN, _UNKNOWN), lambda: _UNKNOWN, (_SELF, _SELF_NAMESPACE))
 
 
 def call_log() -> accesslog_v3.AccessLog:
