@@ -10,6 +10,7 @@ from crossfade.compile.mesh import MeshModel
 from crossfade.compile.model import Cluster, Discovery, Endpoint, Identity, Issued, ProxyModel
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.controller.mesh.publication import MeshPublication
+from crossfade.envoy.names import COUNTS_MODULE
 from crossfade.envoy.resource_set import ResourceType
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
@@ -111,3 +112,15 @@ async def test_a_proxy_keeps_what_it_has_until_there_is_its_identity_and_gets_no
     assert third is not None
     assert third.of(ResourceType.SECRET) == second.of(ResourceType.SECRET)
     assert third.of(ResourceType.ROUTES) != second.of(ResourceType.ROUTES)
+
+
+async def test_proxies_that_bring_the_library_are_shown_listeners_that_need_it() -> None:
+    publication = MeshPublication(on_found=lambda _: None)
+    publication.publish(mesh({PATH: GOOD}), 0)
+    older, newer = (publication.publisher.connect(PATH) for _ in range(2))
+    newer.introduce("prod/pod", {}, {COUNTS_MODULE})
+    assert older.resources is not None
+    assert newer.resources is not None
+    (own,) = older.resources.of(ResourceType.LISTENER).values()
+    (shown,) = newer.resources.of(ResourceType.LISTENER).values()
+    assert (own.published, shown.published) == (None, own)
