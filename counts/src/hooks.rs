@@ -177,7 +177,7 @@ unsafe fn count(counting: &Counting, source: &Source, envoy: abi::Ended) {
     let log = &*counting.log;
     // SAFETY: the caller's promise; the texts are used within this call.
     let ended = unsafe { ended(log.side, envoy) };
-    if log.side == Side::Gateway && ended.service().is_empty() {
+    if !ended.counts_at(log.side) {
         return;
     }
     // SAFETY: only this thread has it, and no other reference lives.

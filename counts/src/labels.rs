@@ -53,7 +53,19 @@ pub struct Ended<'a> {
     pub flags: u64,
 }
 
+/// No route of the virtual host fits.
+const NO_ROUTE: u64 = 1 << 8;
+
 impl<'a> Ended<'a> {
+    /// At a caller's side another log knows whose virtual host it was, and counts it.
+    pub fn counts_at(&self, side: Side) -> bool {
+        match side {
+            Side::Caller => self.flags & NO_ROUTE == 0,
+            Side::Gateway => !self.service().is_empty(),
+            Side::Callee => true,
+        }
+    }
+
     /// Empty where no route of the mesh has taken it.
     pub fn service(&self) -> &'a [u8] {
         let end = self.route.iter().position(|byte| *byte == b'/');
@@ -142,6 +154,17 @@ mod tests {
         ];
         for (cluster, expected) in cases {
             assert_eq!(node_of(cluster.as_bytes()), expected, "{cluster}");
+        }
+    }
+
+    #[test]
+    fn what_others_count_or_nobody_does_not_count_here() {
+        let routed = Ended { route: b"s/r", ..Ended::default() };
+        let unrouted = Ended { flags: NO_ROUTE, ..Ended::default() };
+        for (side, expected) in
+            [(Side::Caller, [true, false, true]), (Side::Gateway, [true, false, false]), (Side::Callee, [true; 3])]
+        {
+            assert_eq!([routed, unrouted, Ended::default()].map(|one| one.counts_at(side)), expected);
         }
     }
 

@@ -38,6 +38,9 @@ def test_the_library_takes_the_place_of_envoys_log_and_of_no_other(direction: Di
     after = with_library(before)
     kept, changed = manager(before), manager(after)
     assert [log.name for log in kept.access_log] == [STATS_ACCESS_LOG, STATS_ACCESS_LOG]
+    if direction is Direction.OUTBOUND:
+        unrouted = changed.access_log.pop()
+        assert unrouted.filter.and_filter.filters[0].response_flag_filter.flags == ["NR"]
     assert [log.name for log in changed.access_log] == [COUNTS_ACCESS_LOG, STATS_ACCESS_LOG]
     module = dynamic_log_v3.DynamicModuleAccessLog.FromString(changed.access_log[0].typed_config.value)
     assert module.logger_name == side

@@ -2,10 +2,11 @@
 
 What both count is the same to the letter; the library needs a tenth of the instructions. A proxy says of itself that it
 has it: its image may be older than the control plane's. So the listener is another for such a proxy, and nothing else
-is.
+is. Where the library cannot know the labels, Envoy's log goes on (`tells_apart`, `unrouted_log`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -14,11 +15,19 @@ from crossfade.compile.routing.routes import VirtualHost
 from crossfade.envoy import names
 from crossfade.envoy.proto import accesslog_v3, dynamic_log_v3, hcm_v3, listener_v3, packed
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, decoded, encoded
-from crossfade.envoy.telemetry.stats_log import call_log, request_log
+from crossfade.envoy.telemetry.stats_log import call_log, request_log, unrouted_log
 
 NODE_CLUSTERS: Final = "cds_egress_"
 # Of distinct listeners; proxies that are alike share theirs.
 _MOST_REMEMBERED: Final = 4_096
+
+
+class Side(StrEnum):
+    """Of a request, in the library's words."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+    GATEWAY = "gateway"
 
 
 class _View(NamedTuple):
@@ -95,30 +104,33 @@ def _change(part: listener_v3.Filter) -> bool:
     if part.name != names.HTTP_CONNECTION_MANAGER:
         return False
     manager = hcm_v3.HttpConnectionManager.FromString(part.typed_config.value)
-    changes = [_exchange(log) for log in manager.access_log]
-    if any(changes):
+    sides = [_exchange(log) for log in manager.access_log]
+    if Side.CALLER in sides:
+        manager.access_log.append(unrouted_log())
+    if any(sides):
         part.typed_config.CopyFrom(packed(manager))
-    return any(changes)
+    return any(sides)
 
 
-def _exchange(log: accesslog_v3.AccessLog) -> bool:
+def _exchange(log: accesslog_v3.AccessLog) -> Side | None:
+    """At which side the log stands; None where it is another, and stays."""
     side = _sides().get(log.SerializeToString(deterministic=True))
     if side is None:
-        return False
+        return None
     module = dynamic_log_v3.DynamicModuleAccessLog(logger_name=side)
     module.dynamic_module_config.name = names.COUNTS_MODULE
     module.dynamic_module_config.do_not_close = True
     log.name = names.COUNTS_ACCESS_LOG
     log.typed_config.CopyFrom(packed(module))
-    return True
+    return side
 
 
 @lru_cache(1)
-def _sides() -> Mapping[bytes, str]:
-    """Envoy's logs, with what the library calls the side of a request that they stand at."""
-    logs: dict[str, Callable[[], accesslog_v3.AccessLog]] = {
-        "caller": lambda: request_log(Direction.OUTBOUND),
-        "callee": lambda: request_log(Direction.INBOUND),
-        "gateway": call_log,
+def _sides() -> Mapping[bytes, Side]:
+    """Envoy's own logs."""
+    logs = {
+        Side.CALLER: request_log(Direction.OUTBOUND),
+        Side.CALLEE: request_log(Direction.INBOUND),
+        Side.GATEWAY: call_log(),
     }
-    return {log().SerializeToString(deterministic=True): side for side, log in logs.items()}
+    return {log.SerializeToString(deterministic=True): side for side, log in logs.items()}

@@ -8,7 +8,7 @@ An expression (CEL) costs each request a microsecond; the rules of a tag and met
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from crossfade.compile.model import Direction
 from crossfade.envoy import names
@@ -26,6 +26,7 @@ from crossfade.envoy.telemetry.keys import (
     EXTENSION_KEY,
     EXTENSION_SCOPE,
     MESH_VARIABLE,
+    MODULE_SCOPE,
     NAMESPACE_VARIABLE,
     NODE_VARIABLE,
     REQUESTS_KEY,
@@ -47,8 +48,19 @@ _CLASSES: Final = {**{str(first): f"{first}xx" for first in range(1, 6)}, **dict
 _NO_ANSWER: Final = "none"
 _HUNDRED: Final = 100
 _OWN: Final = {"Mesh": f"%ENVIRONMENT({MESH_VARIABLE})%", "VirtualNode": f"%ENVIRONMENT({AWS_NODE_VARIABLE})%"}
+NO_ROUTE: Final = "NR"
 Labels = Mapping[str, "str | stats_log_v3.Config.Tag"]
 Change = transform_stat_v3.TransformStat
+
+
+class _Names(NamedTuple):
+    """Of statistics: they stand in `scope`, and begin with `prefix` there."""
+
+    scope: str
+    prefix: str = ""
+
+
+_OWN_NAMES: Final = _Names(SCOPE)
 
 
 def request_logs(direction: Direction) -> list[accesslog_v3.AccessLog]:
@@ -64,6 +76,20 @@ def request_log(direction: Direction) -> accesslog_v3.AccessLog:
     return _requests("destination", (_UNKNOWN, _UNKNOWN), lambda: _UNKNOWN, (_SELF, _SELF_NAMESPACE))
 
 
+def unrouted_log() -> accesslog_v3.AccessLog:
+    """Of a caller's requests that no route of their service fits: for proxies whose other requests the library counts.
+
+    The library does not learn which service it was. The series are those that it counts by.
+    """
+    target = (_target("name"), _target("namespace"))
+    log = _requests(
+        "source", (_SELF, _SELF_NAMESPACE), lambda: _SERVICE, target, _Names(MODULE_SCOPE, f"envoy_{SCOPE}_")
+    )
+    log.filter.and_filter.filters.insert(0, accesslog_v3.AccessLogFilter())
+    log.filter.and_filter.filters[0].response_flag_filter.flags.append(NO_ROUTE)
+    return log
+
+
 def call_log() -> accesslog_v3.AccessLog:
     """The same of a gateway that is a node of its mesh by itself. What no route of the mesh has taken is left out."""
     target = (_target("name"), _target("namespace"))
@@ -75,12 +101,13 @@ def _requests(
     source: tuple[str, str],
     service: "Callable[[], str | stats_log_v3.Config.Tag]",
     target: tuple[str, str],
+    within: _Names = _OWN_NAMES,
 ) -> accesslog_v3.AccessLog:
     """Both by name and namespace."""
-    message = _scoped(SCOPE)
+    message = _scoped(within.scope)
     message.counters.append(
         _counter(
-            "requests_total",
+            f"{within.prefix}requests_total",
             {
                 "reporter": reporter,
                 "source": source[0],
@@ -94,7 +121,7 @@ def _requests(
         )
     )
     labels: Labels = {"reporter": reporter, "source": source[0], "service": service(), "target": target[0]}
-    message.histograms.append(_milliseconds(DURATION, labels, "%DURATION%"))
+    message.histograms.append(_milliseconds(f"{within.prefix}{DURATION}", labels, "%DURATION%"))
     return _log(message, REQUESTS_KEY, default=_HUNDRED)
 
 
