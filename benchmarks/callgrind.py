@@ -88,10 +88,10 @@ def _name(names: dict[str, str], value: str) -> str:
     return names[entry["id"]]
 
 
-def ask(port: int, request: bytes, count: int, status: int | None = None) -> None:
+def ask(port: int, request: bytes, count: int, status: int | None = None, *, address: str = "127.0.0.1") -> None:
     """The same request so many times, one after the other, on one connection; without a `status` any is right."""
     rest = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=_CONTROL_WITHIN_S) as connection:
+    with socket.create_connection((address, port), timeout=_CONTROL_WITHIN_S) as connection:
         for _ in range(count):
             connection.sendall(request)
             head, rest = _until(connection, rest, b"\r\n\r\n")

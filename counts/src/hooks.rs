@@ -2,17 +2,17 @@
 //!
 //! No panic leaves them: what cannot be counted is not.
 
-use crate::abi::{self, Buffer, Handle};
-use crate::labels::{self, Ended, Labels, Own, Side};
-use crate::series::{Known, MOST_COUNTERS, MOST_HISTOGRAMS};
+use crate::abi::{self, Buffer};
+use crate::labels::{self, Ended, Own, Side};
+use crate::series::Known;
+use crate::source::{Series, Source};
 use std::cell::UnsafeCell;
-use std::collections::HashSet;
 use std::env;
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 const NODE_VARIABLE: &str = "CROSSFADE_NODE";
 const NAMESPACE_VARIABLE: &str = "CROSSFADE_NODE_NAMESPACE";
@@ -22,80 +22,6 @@ const NANOSECONDS: u64 = 1_000_000;
 
 /// Where series come from: there while the cluster is. What it has given out must not be used afterwards.
 static SOURCE: AtomicPtr<Source> = AtomicPtr::new(ptr::null_mut());
-
-struct Source {
-    config: abi::Config,
-    counter: usize,
-    histogram: usize,
-    given: Mutex<Given>,
-}
-
-/// The labels of all series of this process.
-#[derive(Default)]
-struct Given {
-    counters: HashSet<[String; 8]>,
-    histograms: HashSet<[String; 4]>,
-}
-
-/// Null: there was no room.
-#[derive(Clone, Copy)]
-struct Series {
-    counter: Handle,
-    histogram: Handle,
-}
-
-impl Source {
-    fn series(&self, labels: Labels) -> Series {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = has_room(&mut given.counters, &labels.counter, MOST_COUNTERS).then(|| {
-            self.handle(
-                self.counter,
-                &labels.counter,
-                abi::envoy_dynamic_module_callback_cluster_config_resolve_counter_vec,
-            )
-        });
-        let histogram = has_room(&mut given.histograms, &labels.histogram, MOST_HISTOGRAMS).then(|| {
-            self.handle(
-                self.histogram,
-                &labels.histogram,
-                abi::envoy_dynamic_module_callback_cluster_config_resolve_histogram_vec,
-            )
-        });
-        Series { counter: counter.unwrap_or(ptr::null_mut()), histogram: histogram.unwrap_or(ptr::null_mut()) }
-    }
-
-    fn handle(&self, id: usize, values: &[String], resolve: Resolve) -> Handle {
-        let values: Vec<Buffer> = values.iter().map(|value| Buffer::of(value.as_bytes())).collect();
-        let mut found: Handle = ptr::null_mut();
-        // SAFETY: the configuration is there as long as `self`, and Envoy copies the values.
-        let result = unsafe { resolve(self.config, id, values.as_ptr(), values.len(), &raw mut found) };
-        if result == abi::SUCCESS { found } else { ptr::null_mut() }
-    }
-}
-
-type Resolve = unsafe extern "C" fn(abi::Config, usize, *const Buffer, usize, *mut Handle) -> u32;
-
-fn has_room<const N: usize>(given: &mut HashSet<[String; N]>, labels: &[String; N], most: usize) -> bool {
-    if given.contains(labels) {
-        return true;
-    }
-    if given.len() >= most {
-        warn_once();
-        return false;
-    }
-    given.insert(labels.clone());
-    true
-}
-
-fn warn_once() {
-    static IS_TOLD: AtomicBool = AtomicBool::new(false);
-    if !IS_TOLD.swap(true, Ordering::Relaxed) {
-        let text =
-            "crossfade: this proxy has as many series of its mesh's requests as it may; further ones are not counted";
-        // SAFETY: Envoy copies the message.
-        unsafe { abi::envoy_dynamic_module_callback_log(abi::LOG_WARNING, Buffer::of(text.as_bytes())) };
-    }
-}
 
 fn quietly<T>(otherwise: T, action: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(action)).unwrap_or(otherwise)
@@ -228,32 +154,9 @@ unsafe extern "C" fn envoy_dynamic_module_on_cluster_config_new(
     _config: Buffer,
 ) -> *const c_void {
     quietly(ptr::null(), || {
-        let counters = &labels::COUNTER_LABELS.map(|label| Buffer::of(label.as_bytes()));
-        let histograms = &labels::HISTOGRAM_LABELS.map(|label| Buffer::of(label.as_bytes()));
-        let (mut counter, mut histogram) = (0, 0);
-        // SAFETY: Envoy's configuration, during the call that may define; Envoy copies the names.
-        let results = unsafe {
-            [
-                abi::envoy_dynamic_module_callback_cluster_config_define_counter(
-                    envoy,
-                    Buffer::of(labels::COUNTER.as_bytes()),
-                    counters.as_ptr(),
-                    counters.len(),
-                    &raw mut counter,
-                ),
-                abi::envoy_dynamic_module_callback_cluster_config_define_histogram(
-                    envoy,
-                    Buffer::of(labels::HISTOGRAM.as_bytes()),
-                    histograms.as_ptr(),
-                    histograms.len(),
-                    &raw mut histogram,
-                ),
-            ]
-        };
-        if results != [abi::SUCCESS; 2] {
-            return ptr::null();
-        }
-        let source = Box::into_raw(Box::new(Source { config: envoy, counter, histogram, given: Mutex::default() }));
+        // SAFETY: Envoy's configuration, during the call that makes it; the source is taken away with it.
+        let Some(source) = (unsafe { Source::new(envoy) }) else { return ptr::null() };
+        let source = Box::into_raw(Box::new(source));
         SOURCE.store(source, Ordering::Release);
         source.cast::<c_void>().cast_const()
     })

@@ -17,3 +17,5 @@ mod hooks;
 mod labels;
 #[cfg_attr(test, allow(dead_code, reason = "the hooks use it"))]
 mod series;
+#[cfg(not(test))]
+mod source;

@@ -321,15 +321,18 @@ def _only(proxy: ProxyModel, direction: Direction, addresses: tuple[str, ...], p
 
 
 @asynccontextmanager
-async def carried_pair(workdir: Path, caller: Caller = Caller.SIDECAR) -> AsyncIterator[CarriedPair]:
+async def carried_pair(
+    workdir: Path, caller: Caller = Caller.SIDECAR, *, has_library: bool = True
+) -> AsyncIterator[CarriedPair]:
+    """`has_library`: whether they count requests by the library `counts`, or by Envoy's own log."""
     for name in ("server", "client"):
         (workdir / name).mkdir()
     app = RawApp()
     listening = await asyncio.start_server(app.serve, APP, 0, limit=2**24)
     async with (
         aiohttp.ClientSession(headers={"Host": HOST}) as http,
-        running_envoy(workdir / "server", has_library=True) as server,
-        running_envoy(workdir / "client", has_library=True) as client,
+        running_envoy(workdir / "server", has_library=has_library) as server,
+        running_envoy(workdir / "client", has_library=has_library) as client,
     ):
         try:
             yield CarriedPair(caller, app, listening, server, client, http)
