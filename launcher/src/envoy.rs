@@ -1,6 +1,7 @@
 //! One Envoy as a child process.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio, id};
@@ -43,6 +44,12 @@ impl Envoy {
         self.process.wait().map(code)
     }
 
+    /// By a signal (SIGSTOP, a terminal's), not by a debugger.
+    pub fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     pub fn send(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.pid()) {
             // It may have ended; then its end is seen elsewhere.
@@ -70,6 +77,28 @@ pub fn name(program: &[OsString]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_a_signal_stopped_is_known_and_goes_on() {
+        let mut envoy = Envoy { process: Command::new("sleep").arg("60").spawn().unwrap() };
+        let awaits = |wanted: bool| {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while envoy.is_stopped() != wanted && Instant::now() < deadline {
+                sleep(Duration::from_millis(1));
+            }
+            envoy.is_stopped()
+        };
+        assert!(!envoy.is_stopped());
+        envoy.send(Signal::SIGSTOP);
+        assert!(awaits(true));
+        envoy.send(Signal::SIGCONT);
+        assert!(!awaits(false));
+        envoy.send(Signal::SIGKILL);
+        assert_eq!(envoy.wait().unwrap(), 137);
+        assert!(!envoy.is_stopped());
+    }
 
     #[test]
     fn codes_are_those_of_a_shell() {

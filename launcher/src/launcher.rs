@@ -75,6 +75,10 @@ impl Launcher {
             }
             self.start_again(code, now)?;
         }
+        if self.envoy.is_stopped() {
+            say("Envoy was stopped and goes on");
+            self.envoy.send(Signal::SIGCONT);
+        }
         self.care_for_hooks_and_ports(now);
         if self.life.is_over(&Here { admin: self.admin, plan: &self.plan, envoy: self.envoy.pid() }, now) {
             return self.end().map(Some);

@@ -53,14 +53,14 @@ def up_of(cluster: EmbeddedCluster) -> int:
     return int(json.loads(status)["pid"])
 
 
-def kill(cluster: EmbeddedCluster, words: str, *, under: str = "") -> int:
+def kill(cluster: EmbeddedCluster, words: str, *, under: str = "", number: int = signal.SIGKILL) -> int:
     """The one process with these words in its command line, or its child if `under` names the parent's words."""
     lines = processes_of(cluster)
     (pid,) = [pid for pid, line in lines.items() if (under or words) in line and "local.init" not in line]
     if under:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         (pid,) = [int(child) for child in children if words in lines.get(int(child), "")]
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
     return pid
 
 
@@ -163,6 +163,18 @@ def test_killed_envoy_of_a_gateway_serves_again_in_the_same_container(cluster: E
     killed = kill(cluster, "/envoy ", under=GATEWAY_LAUNCHER)
     eventually(lambda: not alive([killed]), within_s=READY_S)
     wait_for_status(cluster, 200, "/jazz", host="open.test")
+    assert restarts(cluster, "kong", "proxy") == before
+
+
+def test_stopped_envoy_of_a_gateway_goes_on_by_itself(cluster: EmbeddedCluster) -> None:
+    before = restarts(cluster, "kong", "proxy")
+    with steady_client(cluster) as seen:
+        stopped = kill(cluster, "/envoy ", under=GATEWAY_LAUNCHER, number=signal.SIGSTOP)
+        log = ("logs", "-n", "kong", "deploy/kong-kong", "-c", "proxy")
+        eventually(lambda: "Envoy was stopped and goes on" in cluster.kubectl(*log), within_s=READY_S)
+        eventually(lambda: f"{stopped} T" not in "".join(alive([stopped])), within_s=READY_S)
+        assert alive([stopped])
+    assert set(seen) == {200}
     assert restarts(cluster, "kong", "proxy") == before
 
 

@@ -16,14 +16,14 @@ class Part(NamedTuple):
     spared: frozenset[Traffic]
     """What goes on when it is killed."""
     spared_when_stopped: frozenset[Traffic]
-    is_watched: bool = True
-    """Somebody notices that it is stopped, and replaces it; else it is continued by who stopped it."""
+    when_stopped: Literal["replaced", "continued", "waits"] = "replaced"
+    """By who watches it; nobody does of what waits until who stopped it continues it."""
     takes_all: bool = False
     """With it every process of the cluster ends."""
 
 
 EMBEDDED: Final = {
-    "up": Part(_NONE, _ALL, is_watched=False, takes_all=True),
+    "up": Part(_NONE, _ALL, "waits", takes_all=True),
     "init": Part(_NONE, _NONE, takes_all=True),
     "node": Part(_NONE, _NONE, takes_all=True),
     "api": Part(_ALL, _ALL),
@@ -32,11 +32,11 @@ EMBEDDED: Final = {
 MESHED: Final = {
     "mesh controller": Part(_ALL, _ALL),
     "gateway controller": Part(_ALL, _ALL),
-    "sidecar": Part(_ALL, _ALL, is_watched=False),
-    "sidecar's launcher": Part(_ALL, _ALL, is_watched=False),
-    "gateway": Part(_CALM, _CALM, is_watched=False),
-    "gateway's launcher": Part(_CALM, _ALL, is_watched=False),
-    "gateway's sidecar": Part(_CALM, _CALM, is_watched=False),
+    "sidecar": Part(_ALL, _ALL, "continued"),
+    "sidecar's launcher": Part(_ALL, _ALL, "waits"),
+    "gateway": Part(_CALM, _ALL, "continued"),
+    "gateway's launcher": Part(_CALM, _ALL, "waits"),
+    "gateway's sidecar": Part(_CALM, _ALL, "continued"),
 }
 PARTS: Final = EMBEDDED | MESHED
 
@@ -58,9 +58,8 @@ class Fault:
         return self.part.spared_when_stopped if self.number is signal.SIGSTOP else self.part.spared
 
     @property
-    def passes(self) -> bool:
-        """It is stopped for a while, and nothing is replaced."""
-        return self.number is signal.SIGSTOP and not self.part.is_watched
+    def outcome(self) -> Literal["replaced", "continued", "waits"]:
+        return self.part.when_stopped if self.number is signal.SIGSTOP else "replaced"
 
 
 def faults(parts: dict[str, Part]) -> tuple[Fault, ...]:

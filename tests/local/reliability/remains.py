@@ -80,6 +80,14 @@ def _descends(pid: int, ancestor: int) -> bool:
     return False
 
 
+def state_of(pid: int) -> str:
+    """The letter of /proc (T: stopped); empty when it is gone."""
+    try:
+        return _fields(pid)[0]
+    except OSError:
+        return ""
+
+
 def _began(pid: int) -> int | None:
     """None when it is gone or only waits to be collected."""
     try:

@@ -16,7 +16,7 @@ import yaml
 from tests.local.reliability.faults import Fault
 from tests.local.reliability.load import Api, Traffic, Writer, answers
 from tests.local.reliability.polling import until
-from tests.local.reliability.remains import Living, Remains, living, node_of, remains, rules
+from tests.local.reliability.remains import Living, Remains, living, node_of, remains, rules, state_of
 from tests.local.reliability.victims import ROLE, Victims
 from tests.support.cluster import EmbeddedCluster
 
@@ -118,9 +118,12 @@ class Trouble:
         ends = living([pid, *(self.victims.all() if fault.part.takes_all else ())])
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, fault.number)
-        if fault.passes:
+        if fault.outcome == "waits":
             time.sleep(STOPPED_S)
             os.kill(pid, signal.SIGCONT)
+            return []
+        if fault.outcome == "continued":
+            self._until(lambda: state_of(pid) not in ("T", ""))
             return []
         if fault.victim == "up":
             self._until(lambda: not any(one.lives for one in ends))
