@@ -233,7 +233,10 @@ def test_attached_container_gets_input(cluster: EmbeddedCluster) -> None:
 @pytest.mark.parametrize("websocket", ["true", "false"])
 def test_port_forward(cluster: EmbeddedCluster, websocket: str) -> None:
     name = f"target-{websocket}"
-    create_pod(cluster, name, container("crossfade/djapp:v1", env=[{"name": "HW_RESPONSE", "value": "through"}]))
+    # kubectl ends when nobody listens in the pod yet.
+    listens = {"tcpSocket": {"port": 9080}, "periodSeconds": 1}
+    env = [{"name": "HW_RESPONSE", "value": "through"}]
+    create_pod(cluster, name, container("crossfade/djapp:v1", env=env, readinessProbe=listens))
     wait_ready(cluster, name)
     (port,) = free_ports(1)
     kubectl = str(Path(sys.executable).parent / "kubectl")
