@@ -1,6 +1,6 @@
 """Requests of a mesh counted by the library `counts` in place of Envoy's own access log, for proxies that have it.
 
-What both count is the same to the letter; the library needs a tenth of the instructions. A proxy says of itself that it
+What both count is the same to the letter; the library needs a fifth of the instructions. A proxy says of itself that it
 has it: its image may be older than the control plane's. So the listener is another for such a proxy, and nothing else
 is. Where the library cannot know the labels, Envoy's log goes on (`tells_apart`, `unrouted_log`).
 """
