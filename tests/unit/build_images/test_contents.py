@@ -130,6 +130,17 @@ def test_containerfile_copies_only_what_exists() -> None:
     assert {"controller", "proxy", "proxy-init", "djapp", "beside"} <= stages
 
 
+def test_containerfile_copies_every_crate_to_where_cargo_runs() -> None:
+    """Cargo refuses a workspace of which a member is missing."""
+    members = set(tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"])
+    stages = [
+        stage.splitlines() for stage in CONTAINERFILE.split("\nFROM ") if "COPY" in stage and " Cargo.toml " in stage
+    ]
+    assert len(stages) == 2
+    for lines in stages:
+        assert members <= {line.split()[1] for line in lines if line.startswith("COPY ")}
+
+
 def test_no_image_runs_as_root_but_the_one_that_writes_rules() -> None:
     users = {}
     for stage in CONTAINERFILE.split("\nFROM ")[1:]:
