@@ -10,7 +10,7 @@ import yaml
 from tests.local.reliability.remains import PARTS, children_of, environment_of, node_of, parent_of, processes
 
 ROLE: Final = "ROLE"
-_ENVOY: Final = "/envoy -c"
+_ENVOY: Final = "/envoy"
 # Not on the way from the gateway to the jazz services.
 _ASIDE: Final = ("dj_prod", "metal-v1_prod", "metal-v2_prod")
 
@@ -44,15 +44,20 @@ class Victims:
 
     def _envoy(self, name: str) -> int:
         if name == "gateway":
-            return self._one_of(_ENVOY, lambda pid: not _virtual_node_of(pid))
+            return self._one_of(_ENVOY, lambda pid: _is_envoy(pid) and not _virtual_node_of(pid))
         wanted = ("kong_kong",) if name == "gateway's sidecar" else _ASIDE
-        return self._one_of(_ENVOY, lambda pid: _virtual_node_of(pid).endswith(wanted))
+        return self._one_of(_ENVOY, lambda pid: _is_envoy(pid) and _virtual_node_of(pid).endswith(wanted))
 
     def _one_of(self, word: str, fits: Callable[[int], bool] = lambda _: True) -> int:
         found = [pid for pid in children_of(node_of(self._data_dir), word) if fits(pid)]
         if not found:
             raise LookupError(word)
         return self._chance.choice(found)
+
+
+def _is_envoy(pid: int) -> bool:
+    """Its launcher has the same words on its command line, behind others."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(_ENVOY.encode())
 
 
 def _virtual_node_of(envoy: int) -> str:
