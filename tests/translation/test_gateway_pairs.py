@@ -22,6 +22,7 @@ from crossfade.compile.model import ProxyModel
 from crossfade.compile.routing.tables import Consumer, Route, Row
 from crossfade.policy_module.library import Request
 from crossfade.store.snapshot import Snapshot
+from crossfade_kube.core.config_map import ConfigMap
 from crossfade_kube.core.endpoint_slice import EndpointSlice
 from crossfade_kube.core.ingress import Ingress
 from crossfade_kube.core.secret import Secret
@@ -135,7 +136,7 @@ def _is_override_of_that_ingress(added: Any, old: Row[Route], new: Row[Route] | 
 
 def _takes_an_id(added: Any) -> bool:
     """Of several authorities with one id the oldest has it."""
-    return isinstance(added, Secret) and CA_LABEL in added.metadata.labels and _is_oldest(added)
+    return isinstance(added, Secret | ConfigMap) and CA_LABEL in added.metadata.labels and _is_oldest(added)
 
 
 EXPLANATIONS: Final[dict[type[Any], Explains]] = {
@@ -145,6 +146,7 @@ EXPLANATIONS: Final[dict[type[Any], Explains]] = {
     KongConsumerGroup: _is_carried_plugin,
     KongIngress: _is_override_of_that_ingress,
     Secret: lambda added, _old, _new: _takes_an_id(added),
+    ConfigMap: lambda added, _old, _new: _takes_an_id(added),
 }
 
 
