@@ -59,7 +59,7 @@ test: setup
 	@cargo test --quiet --locked
 
 nightly: setup
-	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation
+	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation tests/local/unit/apiserver_models
 	@PROPTEST_CASES=1000000 cargo test --quiet --release --locked
 
 test-transcripts: setup

@@ -25,20 +25,20 @@ class Owned:
 
     def apply(self, manager: str, config: Any, *, force: bool) -> None:
         """Raises ConflictError, and changes nothing then."""
-        if self.exists and self.parts and not self.owners:
-            # What nobody is known to have written has an owner all the same.
-            self.owners = {"before-first-apply": set(self.parts)}
         given = flat(self.shape, config)
         now, last = self._named(given), self.owners.get(manager, set())
-        others = {path for name, paths in self.owners.items() if name != manager for path in paths}
+        # What nobody is known to have written has an owner all the same.
+        owners = self.owners or {"before-first-apply": set(self.parts)}
+        others = {path for name, paths in owners.items() if name != manager for path in paths}
         merged = {**self.parts, **given}
         result = _without(merged, self._dropped(merged, last, others | now))
         emptied = {path for path in self._with_structs(last) if _is_list(merged, path) and not _is_list(result, path)}
         result = _without(result, emptied)
         removed, changed = _difference(self.parts, result)
-        conflicts = {(name, path) for name, paths in self.owners.items() if name != manager for path in paths & changed}
+        conflicts = {(name, path) for name, paths in owners.items() if name != manager for path in paths & changed}
         if conflicts and not force:
             raise ConflictError(conflicts)
+        self.owners = owners
         self._take(manager, now, removed | changed)
         self.parts, self.exists = result, True
 
@@ -57,6 +57,15 @@ class Owned:
         items = [path for path in self.parts if path[-1].startswith("k:")]
         keys = [(*path, f"f:{key}") for path in items for key in json.loads(path[-1][2:]) if key != defaulted]
         return any(key not in self.parts for key in keys)
+
+    def would_part_items(self, manager: str, config: Any) -> bool:
+        """Whether an item loses its keys while something of others' in it stays.
+
+        Kubernetes' library then takes what is left for another item, on the way, and removes more than that.
+        """
+        last = self.owners.get(manager, set()) - set(flat(self.shape, config))
+        items = [path for path in last if path[-1].startswith("k:")]
+        return any(part not in last for path in items for part in children(self.parts, path))
 
     def _take(self, manager: str, paths: set[Path], lost: set[Path]) -> None:
         """Who owned a path that another one changes owns it no longer."""
