@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 HELM_VERSION := v3.19.0
 KUBECTL_VERSION := v0.29.15
+LIBRARIES_VERSION := v0.36.0
 JAEGER_VERSION := v1.76.0
 # Where the program is kept, or found.
 JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields test-charts test-tools test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields compat-recordings test-charts test-tools test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -34,6 +35,7 @@ help:
 	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
 	@echo "make test-tools  kubectl 1.29 and cert-manager's own chart on an embedded cluster (needs Go, to build them)"
+	@echo "make compat-recordings  ask Kubernetes' own libraries anew what patches and expressions come to (needs Go, to build them)"
 	@echo "make test-jaeger  traces in a real Jaeger (needs Go, to build it: half an hour, once; JAEGER_FOLDER=/where/it/is/kept)"
 	@echo "make docs    rewrite docs/reference"
 
@@ -130,6 +132,17 @@ build/tools/kubectl-1.29: tests/tools/program/main.go
 		nice -n 19 go get $(foreach module,kubectl component-base client-go,k8s.io/$(module)@$(KUBECTL_VERSION)) && \
 		nice -n 19 go mod tidy && nice -n 19 go build -ldflags "$(foreach at,client-go/pkg component-base,-X k8s.io/$(at)/version.gitVersion=$(subst v0,v1,$(KUBECTL_VERSION)))" \
 		-o $(CURDIR)/$@ .
+
+# The libraries of the Kubernetes whose recordings are kept.
+build/tools/libraries: $(wildcard tests/local/compat/libraries/*.go)
+	@echo "compat-recordings: building Kubernetes' libraries" >&2
+	@mkdir -p $(CURDIR)/build/libraries $(CURDIR)/build/tools && cp $^ $(CURDIR)/build/libraries/
+	@cd $(CURDIR)/build/libraries && { [ -f go.mod ] || go mod init crossfade.dev/libraries; } && \
+		nice -n 19 go get k8s.io/api@$(LIBRARIES_VERSION) k8s.io/apiserver@$(LIBRARIES_VERSION) && \
+		nice -n 19 go mod tidy && nice -n 19 go build -o $(CURDIR)/$@ .
+
+compat-recordings: setup build/tools/libraries
+	@$(BIN)/python -m tests.local.compat.libraries build/tools/libraries
 
 test-tools: setup build/tools/kubectl-1.29 build/tools/helm
 	@$(BIN)/pytest --timeout 3600 tests/tools $(ARGS)

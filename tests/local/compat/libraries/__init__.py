@@ -1,0 +1,1 @@
+"""Kubernetes' own libraries, asked what patches, applied configurations and expressions come to."""
