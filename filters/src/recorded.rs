@@ -21,7 +21,7 @@ const NOTE: &str = "record";
 const LONGEST: usize = 512;
 
 /// No proxy is asked for more.
-pub const MOST_A_SECOND: u32 = 2000;
+pub const MOST_A_SECOND: u32 = 1000;
 
 static GATE: LazyLock<Gate> = LazyLock::new(|| Gate { since: Instant::now(), counted: AtomicU64::new(0) });
 
