@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from crossfade.controller.record_access import RecordAccess
+from crossfade.observe.access import CLUSTER_PORT
 from crossfade.observe.pages import RecordPages, served
-from crossfade.observe.places import CLUSTER_PORT, PORT_VARIABLE
+from crossfade.observe.places import PORT_VARIABLE
 from crossfade_kube.client import Client
 from crossfade_kube.logging import EventLog
 

@@ -34,6 +34,7 @@ from crossfade.install.template.nodes import (
     first_of,
     text,
 )
+from crossfade.observe.access import CLUSTER_PORT
 from crossfade_kube.meta import JsonObject
 
 _SELECTOR: Final = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
@@ -184,8 +185,9 @@ def _budget() -> JsonObject:
 
 
 def _policy() -> JsonObject:
-    """Webhook calls, sidecars, probes and scrapers; what the controller itself asks is not restricted."""
-    ports = [{"port": port, "protocol": "TCP"} for port in (WEBHOOK_PORT, ADS_PORT, HEALTH_PORT, METRICS_PORT)]
+    """The API server, sidecars, probes and scrapers; what the controller itself asks is not restricted."""
+    listened = (WEBHOOK_PORT, ADS_PORT, HEALTH_PORT, METRICS_PORT, CLUSTER_PORT)
+    ports = [{"port": port, "protocol": "TCP"} for port in listened]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

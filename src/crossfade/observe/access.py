@@ -12,6 +12,8 @@ ACCOUNT: Final = "crossfade-tap"
 """The service account of a namespace whose tokens show that namespace's requests."""
 HEADER: Final = "X-Crossfade-Token"
 """The API server takes `Authorization` out of what it passes on to a pod."""
+CLUSTER_PORT: Final = 18002
+"""Of a control plane's pod, unless `CROSSFADE_RECORDS_PORT` says another."""
 USUAL_NAMESPACES: Final = ("kong", "appmesh-system")
 """Of control planes."""
 VERB: Final = "get"

@@ -6,14 +6,13 @@ from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
-from crossfade.observe.access import ACCOUNT, AUDIENCE, HEADER, USUAL_NAMESPACES
+from crossfade.observe.access import ACCOUNT, AUDIENCE, CLUSTER_PORT, HEADER, USUAL_NAMESPACES
 from crossfade.observe.door import Door, NothingThere, Query
 from crossfade_kube.client import Client
 from crossfade_kube.errors import Forbidden, KubeError, NotFound
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import DEPLOYMENT, POD, SERVICE_ACCOUNT
 
-CLUSTER_PORT: Final = 18002
 PORT_VARIABLE: Final = "CROSSFADE_RECORDS_PORT"
 _LABELS: Final = "app.kubernetes.io/name in (kong, controller, gateway, ingress, appmesh-controller)"
 _CONTAINERS: Final = frozenset({"ingress-controller", "controller"})

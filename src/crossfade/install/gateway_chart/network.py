@@ -6,6 +6,7 @@ from crossfade.install.gateway_chart.names import FULLNAME, SELECTOR, manifest
 from crossfade.install.gateway_defaults import HEALTH_PORT, METRICS_PORT
 from crossfade.install.monitoring import OPERATOR_API
 from crossfade.install.template.nodes import All, AnyOf, Each, Given, HasApi, Item, Value, When, first_of, text
+from crossfade.observe.access import CLUSTER_PORT
 from crossfade_kube.meta import JsonObject
 
 _MONITOR_IS_KNOWN: Final = HasApi(f"{OPERATOR_API}/ServiceMonitor")
@@ -25,7 +26,7 @@ def network() -> dict[str, Any]:
 
 
 def _policy() -> JsonObject:
-    """Clients, the API server's webhook calls, probes and scrapers; what the gateway itself calls is not restricted."""
+    """Clients, the API server, probes and scrapers; what the gateway itself calls is not restricted."""
     webhook = Value("ingressController.admissionWebhook")
     stream = {"port": Item("containerPort"), "protocol": first_of(Item("protocol"), "TCP")}
     ports = [
@@ -37,6 +38,7 @@ def _policy() -> JsonObject:
         _tcp(Value("status.http.containerPort")),
         _tcp(HEALTH_PORT),
         _tcp(METRICS_PORT),
+        _tcp(CLUSTER_PORT),
         When(Value(f"{webhook.path}.enabled"), _tcp(Value(f"{webhook.path}.port"))),
     ]
     return manifest(
