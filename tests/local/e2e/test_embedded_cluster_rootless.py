@@ -4,12 +4,15 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.local.reliability import remains
 from tests.local.reliability.faults import Fault
 from tests.local.reliability.load import at_work
+from tests.local.reliability.polling import until
 from tests.local.reliability.trouble import Trouble
 from tests.support.cluster import embedded_cluster
 from tests.support.ordinary_user import FIRST_SUBORDINATE, SYSTEM_PYTHON, UID, ordinary_user
@@ -40,6 +43,21 @@ spec:
 """
 
 
+WITH_SUBORDINATES = pytest.mark.skipif(not shutil.which("newuidmap"), reason="the package uidmap is not installed")
+
+BEGIN_AS_A_SUBORDINATE = """
+export MARK=set
+exec unshare --user --map-root-user --map-auto setpriv --reuid=7 --regid=7 --clear-groups sleep 120
+"""
+MEASURE = """
+import sys
+from tests.local.reliability.remains import descriptors_of, environment_of
+from tests.local.reliability.samples import memory_of
+pid = int(sys.argv[1])
+print(environment_of(pid)["MARK"], descriptors_of(pid), memory_of(pid) > 0)
+"""
+
+
 @pytest.mark.parametrize(
     ("has_subordinate_ids", "mode", "inside", "on_the_machine"),
     [
@@ -50,7 +68,7 @@ spec:
             APP_UID,
             FIRST_SUBORDINATE + APP_UID - 1,
             id="subordinate",
-            marks=pytest.mark.skipif(not shutil.which("newuidmap"), reason="the package uidmap is not installed"),
+            marks=WITH_SUBORDINATES,
         ),
     ],
 )
@@ -78,3 +96,24 @@ def test_ordinary_user_runs_a_cluster(has_subordinate_ids: bool, mode: str, insi
         down = cluster.crossfade("down", "--delete", "--data-dir", str(cluster.data_dir))
         assert (down.returncode, down.stderr) == (0, f"stopped\ndeleted {cluster.data_dir}\n")
         assert not cluster.data_dir.exists()
+
+
+@WITH_SUBORDINATES
+def test_reliability_is_measured_by_who_started_the_cluster() -> None:
+    with ordinary_user(has_subordinate_ids=True) as user:
+        shutil.copytree(Path(remains.__file__).parent, user.home / "tests/local/reliability")
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(user.home)}
+        sleeping = subprocess.Popen([*user.become, "sh", "-c", BEGIN_AS_A_SUBORDINATE], env=environment)
+        try:
+            until(lambda: _is_asleep(sleeping.pid), 60)
+            measure = [*user.become, str(user.python), "-c", MEASURE, str(sleeping.pid)]
+            seen = subprocess.run(measure, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        finally:
+            sleeping.kill()
+            sleeping.wait()
+    assert (seen.stdout, seen.stderr) == ("set 3 True\n", "")
+
+
+def _is_asleep(pid: int) -> bool:
+    process = Path(f"/proc/{pid}")
+    return (process / "comm").read_text() == "sleep\n" and process.stat().st_uid == FIRST_SUBORDINATE + 7 - 1

@@ -9,7 +9,7 @@ import yaml
 
 from tests.local.reliability.load import Api, answers
 from tests.local.reliability.polling import until
-from tests.local.reliability.remains import Remains, children_of, living, node_of, remains, rules
+from tests.local.reliability.remains import Remains, children_of, descriptors_of, living, node_of, remains, rules
 from tests.local.reliability.samples import memory_of
 from tests.local.reliability.victims import Victims
 from tests.support.cluster import EmbeddedCluster
@@ -53,16 +53,12 @@ def _costs(cluster: EmbeddedCluster, victims: Victims) -> Iterator[str]:
     found = living([victims.up(), *children_of(victims.up())])
     total = sum(memory_of(one.pid) for one in found)
     node = victims.find("node")
-    descriptors = sum(1 for _ in _folder(node, "fd"))
-    threads = sum(1 for _ in _folder(node, "task"))
+    descriptors = descriptors_of(node)
+    threads = sum(1 for _ in Path(f"/proc/{node}/task").iterdir())
     lines = remains(cluster.data_dir).rules
     yield f"{len(found)} processes, {total / _MIB:.0f} MiB of their own, {lines} lines of nftables"
     yield f"node: {memory_of(node) / _MIB:.0f} MiB, {descriptors} descriptors, {threads} threads"
     yield f"API server: {memory_of(victims.find('api')) / _MIB:.0f} MiB"
-
-
-def _folder(pid: int, name: str) -> Iterator[Path]:
-    return Path(f"/proc/{pid}/{name}").iterdir()
 
 
 def _available(api: Api) -> int:

@@ -1,6 +1,5 @@
 """Waiting for what comes while parts of a cluster are down."""
 
-import contextlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,12 +11,15 @@ _POLL_S: Final = 0.1
 
 
 def until(condition: Callable[[], T], patience_s: float) -> T:
-    """The first true value; what cannot be asked is not true yet. Raises TimeoutError."""
+    """The first true value; what cannot be asked is not true yet. Raises TimeoutError, with why it could not last."""
     deadline = time.monotonic() + patience_s
     while True:
-        with contextlib.suppress(OSError, ValueError, LookupError, subprocess.SubprocessError):
+        problem: Exception | None = None
+        try:
             if found := condition():
                 return found
+        except (OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
+            problem = error
         if time.monotonic() > deadline:
-            raise TimeoutError(condition)
+            raise TimeoutError(f"not within {patience_s:g} s: {problem or condition!r}") from problem
         time.sleep(_POLL_S)

@@ -1,10 +1,17 @@
-"""What of a cluster there is on the machine: processes, cables, rules, mounts. After any trouble as much as before."""
+"""What of a cluster there is on the machine: processes, cables, rules, mounts. After any trouble as much as before.
+
+Also for an ordinary user, whose containers' processes may belong to subordinate ids: what only their owner may read is
+read from inside their user namespace.
+"""
 
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from crossfade_local.preflight import search_path
 
 PARTS = ("crossfade_local.apiserver", "crossfade_local.node", "crossfade_local.init")
 
@@ -65,8 +72,42 @@ def living(pids: list[int]) -> list[Living]:
 
 def environment_of(pid: int) -> dict[str, str]:
     """What it was started with. Raises OSError."""
-    entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    path = Path(f"/proc/{pid}/environ")
+    try:
+        content = path.read_bytes()
+    except PermissionError:
+        content = _as_its_root(pid, "cat", str(path))
+    entries = content.decode(errors="replace").split("\0")
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def descriptors_of(pid: int) -> int:
+    """How many it has open. Raises OSError."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        return sum(1 for _ in Path(folder).iterdir())
+    except PermissionError:
+        return len(_as_its_root(pid, "ls", folder).split())
+
+
+def _as_its_root(pid: int, *command: str) -> bytes:
+    """Its output. Raises PermissionError where the process's user namespace is not the caller's to enter."""
+    try:
+        return _entered(pid, ("--user", "--preserve-credentials"), *command, check=True).stdout
+    except subprocess.CalledProcessError as error:
+        raise PermissionError(error.stderr.decode(errors="replace").strip()) from error
+
+
+def _entered(
+    pid: int, options: Sequence[str], *command: str, check: bool = False
+) -> subprocess.CompletedProcess[bytes]:
+    # An ordinary user's PATH is without the directories in which Debian has nft.
+    path = search_path()
+    environment = {**os.environ, "PATH": path}
+    program = shutil.which("nsenter", path=path) or "nsenter"
+    return subprocess.run(
+        [program, "-t", str(pid), *options, *command], capture_output=True, check=check, timeout=20, env=environment
+    )
 
 
 def _descends(pid: int, ancestor: int) -> bool:
@@ -112,14 +153,8 @@ def _network_of(pid: int) -> str | None:
 
 def rules(node: int) -> str:
     """All of nftables in its network."""
-    entered = ["-U", "-n", "--preserve-credentials"] if os.geteuid() else ["-n"]
-    return subprocess.run(
-        ["nsenter", "-t", str(node), *entered, "nft", "list", "ruleset"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-    ).stdout
+    options = ("--user", "--net", "--preserve-credentials") if os.geteuid() else ("--net",)
+    return _entered(node, options, "nft", "list", "ruleset").stdout.decode()
 
 
 def node_of(data_dir: Path) -> int:

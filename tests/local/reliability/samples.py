@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.local.reliability.remains import PARTS, Living, children_of, environment_of, living, remains
+from tests.local.reliability.remains import PARTS, Living, children_of, descriptors_of, environment_of, living, remains
 
 
 class Key(NamedTuple):
@@ -35,7 +35,7 @@ def _of_cluster(data_dir: Path) -> Iterator[tuple[Key, float]]:
 def _of_process(process: Living) -> Iterator[tuple[str, float]]:
     folder = Path(f"/proc/{process.pid}")
     yield "memory", memory_of(process.pid)
-    yield "descriptors", sum(1 for _ in (folder / "fd").iterdir())
+    yield "descriptors", descriptors_of(process.pid)
     yield "threads", sum(1 for _ in (folder / "task").iterdir())
 
 

@@ -92,8 +92,8 @@ class Trouble:
             ended = self._strike(fault)
             self._until(self._is_settled)
             self._until(lambda: self.measure() == before and not any(one.lives for one in ended))
-        except TimeoutError:
-            self.report.left_over.append(f"after {fault}: {self._compared_text(before)}")
+        except TimeoutError as error:
+            self.report.left_over.append(f"after {fault}: {error}; {self._compared_text(before)}")
         over = time.monotonic()
         for kind in sorted(fault.spared & traffic.keys()):
             if failed := traffic[kind].failed_between(began, over):
@@ -158,9 +158,9 @@ class Trouble:
 
     def _compared_text(self, before: Remains) -> str:
         try:
-            return f"not within {self._patience_s:g} s; {self.measure()}, before {before}; {self._unready()}"
+            return f"{self.measure()}, before {before}; {self._unready()}"
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            return f"not ready within {self._patience_s:g} s: {error}"
+            return f"what there is now cannot be said: {error}"
 
     def _unready(self) -> str:
         pods = self.api.send("GET", "/api/v1/pods")[1].get("items") or ()
