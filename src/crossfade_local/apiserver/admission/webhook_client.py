@@ -4,6 +4,7 @@ import base64
 import binascii
 import random
 import ssl
+from functools import lru_cache
 from typing import Any, Final
 
 import aiohttp
@@ -14,6 +15,8 @@ from crossfade_local.apiserver.state.storage import Storage
 
 _DEFAULT_TIMEOUT_S: Final = 10
 _QUOTED_BYTES: Final = 2048
+# Bundles change whenever their certificates do.
+_CONTEXTS: Final = 64
 
 
 class CallError(Exception):
@@ -21,12 +24,11 @@ class CallError(Exception):
 
 
 class WebhookClient:
-    """One HTTP session, and a TLS context per CA bundle."""
+    """One HTTP session; connections are kept open between calls."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage: Final = storage
         self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[str, ssl.SSLContext] = {}
 
     async def call(self, webhook: JsonObject, review: JsonObject) -> Any:
         """The decoded answer; raises CallError."""
@@ -38,7 +40,7 @@ class WebhookClient:
                 url,
                 data=orjson.dumps(review),
                 headers={"Content-Type": "application/json", "Accept": "application/json, */*"},
-                ssl=self._context(config.get("caBundle", "")),
+                ssl=_context(config.get("caBundle", "")),
                 server_hostname=server_name,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
                 allow_redirects=False,
@@ -59,17 +61,6 @@ class WebhookClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False))
         return self._session
-
-    def _context(self, bundle: str) -> ssl.SSLContext:
-        found = self._contexts.get(bundle)
-        if found is None:
-            try:
-                pem = base64.b64decode(bundle).decode() if bundle else None
-                found = ssl.create_default_context(cadata=pem)
-            except (binascii.Error, UnicodeDecodeError, ssl.SSLError) as error:
-                raise CallError(f"failed to call webhook: unable to load root certificates: {error}") from error
-            self._contexts[bundle] = found
-        return found
 
     def _address(self, config: JsonObject, timeout_s: int) -> tuple[str, str | None, str]:
         """URL to connect to, name to check the certificate for (None: the URL's), and URL for messages."""
@@ -111,6 +102,16 @@ class WebhookClient:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+@lru_cache(maxsize=_CONTEXTS)
+def _context(bundle: str) -> ssl.SSLContext:
+    """Raises CallError."""
+    try:
+        pem = base64.b64decode(bundle).decode() if bundle else None
+        return ssl.create_default_context(cadata=pem)
+    except (binascii.Error, UnicodeDecodeError, ssl.SSLError) as error:
+        raise CallError(f"failed to call webhook: unable to load root certificates: {error}") from error
 
 
 def _reason(error: BaseException) -> str:

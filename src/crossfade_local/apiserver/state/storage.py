@@ -137,6 +137,10 @@ class _Bucket:
         """Revision of the newest change that is remembered no more."""
         self.listeners: list[Callable[[Event], None]] = []
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.objects or self.events or self.listeners)
+
     def apply(self, event: Event) -> None:
         key = event.after.key
         if event.type == DELETED:
@@ -248,6 +252,8 @@ class Storage:
         for place in self._buckets.values():
             while place.events and place.events[0].revision <= self._oldest:
                 place.forget()
+        # Of a resource whose definition went, nothing stays.
+        self._buckets = {name: place for name, place in self._buckets.items() if place.is_used}
 
     # -- listening -----------------------------------------------------------------------------------------------
 

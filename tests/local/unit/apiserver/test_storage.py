@@ -17,6 +17,7 @@ from crossfade_local.apiserver.state.storage import (
     Storage,
 )
 from tests.support.filling_disk import FillingDisk
+from tests.support.reachable import reachable
 
 BUCKET = "/configmaps"
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["put", "delete"])), max_size=30)
@@ -99,6 +100,24 @@ async def test_forgotten_revisions_are_expired() -> None:
         storage.list_at(BUCKET, None, 4)
     assert len(storage.list_at(BUCKET, None, 5)) == 5
     storage.close()
+
+
+async def test_a_resource_that_went_leaves_nothing() -> None:
+    storage = Storage(Database(None))
+    heard: list[Event] = []
+    storage.listen("example.test/heard", heard.append)
+    for number in range(3):
+        bucket = f"example.test/kind-{number}"
+        await storage.delete(bucket, await storage.create(bucket, "ns", "a", _object("a", number)))
+    end = storage.revision
+    before = reachable(storage)
+    storage.forget_before(end)
+    assert reachable(storage) < before
+    with pytest.raises(Expired):
+        storage.events_since("example.test/kind-1", end - 1)
+    assert storage.events_since("example.test/kind-1", end) == []
+    await storage.create("example.test/heard", "", "a", _object("a"))
+    assert [event.type for event in heard] == ["ADDED"]
 
 
 async def test_history_is_bounded_in_bytes() -> None:
