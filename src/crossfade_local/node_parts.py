@@ -46,6 +46,7 @@ from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
+from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.kubelet.usage import Meter
 from crossfade_local.load_balancer import LoadBalancer
 from crossfade_local.local_volumes import LocalVolumes
@@ -81,6 +82,7 @@ class NodeParts:
         self._balancer = self._make_balancer()
         self._exposure: HostExposure
         self._policies = PolicyKeeper()
+        self._service_links = ServiceLinks()
         self._client: Client
         self._ids = ids.parse(*(Path(f"/proc/self/{kind}_map").read_text("ascii") for kind in ("uid", "gid")))
         self._ready = False
@@ -154,7 +156,7 @@ class NodeParts:
         start("usage", meter.run())
         start("kubelet server", serve_kubelet(agent, meter, self._directory.kubelet_socket))
         for resource, sink in (
-            (SERVICE, self._proxy.services),
+            (SERVICE, SharedSink(self._service_links, self._proxy.services)),
             (ENDPOINT_SLICE, self._proxy.slices),
             (NAMESPACE, self._policies.namespaces),
             (NETWORK_POLICY, self._policies.policies),
@@ -192,6 +194,7 @@ class NodeParts:
             isolate=self._policies.isolate,
             capacity=self._settings.capacity,
             env_by_uid=self._settings.shared_user_env_by_uid if self._ids.is_single else {},
+            services=self._service_links,
             base_env={
                 "PATH": path,
                 "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,

@@ -35,6 +35,8 @@ class PodContext:
     machine: MachineView
     catalogue: Catalogue
     base_env: Mapping[str, str]
+    service_env: Callable[[], Mapping[str, str]]
+    """Of the Services that exist now; over the image's, under the container's own."""
     env_by_uid: Mapping[int, Mapping[str, str]]
     logs: Path
     ids: IdMap
@@ -65,7 +67,7 @@ def find_image(reference: str, catalogue: Catalogue) -> tuple[Image, User]:
 def plan_launch(spec: JsonObject, image: Image, user: User, context: PodContext) -> Launch:
     """Raises CannotStartError where the spec names what does not exist."""
     try:
-        base = {**context.base_env, **image.env}
+        base = {**context.base_env, **image.env, **context.service_env()}
         if any("/" not in name for name in image.programs):
             base["PATH"] = f"{PROGRAMS}:{base.get('PATH') or DEFAULT_PATH}"
         env = environment.build_env(spec, base=base, facts=context.facts, sources=context.sources)

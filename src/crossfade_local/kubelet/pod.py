@@ -27,6 +27,7 @@ from crossfade_local.kubelet.pod_containers import PodContainers, reports_before
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
 from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.kubelet.status import (
     DEADLINE_EXCEEDED,
     PodReport,
@@ -65,6 +66,7 @@ class Machine:
     directory: Path
     volumes: LocalVolumes
     ids: IdMap
+    services: ServiceLinks
     base_env: Mapping[str, str]
     env_by_uid: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """For containers that are to run as this user."""
@@ -225,6 +227,7 @@ class PodWorker:
                 check_supported(self.pod["spec"])
                 await self._enter_sandbox()
                 await self._share_processes()
+                await self._machine.services.read()
                 facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
                 volumes = await self._volumes.prepare(facts)
                 sources = await self._fetch_sources()
@@ -286,12 +289,17 @@ class PodWorker:
             machine=self._machine.view,
             catalogue=self._machine.catalogue,
             base_env={**self._machine.base_env, "HOSTNAME": hostname_of(self.pod)},
+            service_env=self._service_env,
             env_by_uid=self._machine.env_by_uid,
             logs=self._machine.directory / "logs" / self.uid,
             ids=self._machine.ids,
             record=self._record,
             changed=self._dirty.set,
         )
+
+    def _service_env(self) -> Mapping[str, str]:
+        enabled = self.pod["spec"].get("enableServiceLinks") is not False
+        return self._machine.services.variables(self.key.namespace, enabled=enabled)
 
     async def _run_containers(self, context: PodContext) -> None:
         self.containers = PodContainers(context, known=self._first_status, now=self._first_seen)

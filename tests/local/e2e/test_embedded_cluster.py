@@ -127,6 +127,14 @@ def test_service_without_endpoints_refuses_at_once(cluster: EmbeddedCluster) -> 
     wait_ready(cluster, "caller")
     code = run(cluster, "caller", "curl -s --max-time 5 nobody; echo $?").strip()
     assert code == "7", "curl's code for a refused connection"
+    # The name was found, so the node knows the Service, and whatever starts from now on is told of it.
+    told = container(env=[{"name": "URL", "value": "$(NOBODY_PORT)"}])
+    create_pod(cluster, "told", told)
+    create_pod(cluster, "untold", told, enableServiceLinks=False)
+    wait_ready(cluster, "told", "untold")
+    shown = [run(cluster, name, "echo $URL $NOBODY_SERVICE_HOST").strip() for name in ("told", "untold")]
+    address = cluster.kubectl("get", "service", "nobody", "-o", "jsonpath={.spec.clusterIP}")
+    assert shown == [f"tcp://{address}:80 {address}", "$(NOBODY_PORT)"]
 
 
 def test_volumes_environment_and_identity(cluster: EmbeddedCluster) -> None:

@@ -14,11 +14,11 @@ _HOW: Final = "the embedded cluster does not honour it: {consequence}"
 HONOURED: Final = frozenset(
     {
         "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "containers", "dnsConfig", "dnsPolicy",
-        "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostUsers", "hostname",
-        "initContainers", "nodeName", "nodeSelector", "overhead", "preemptionPolicy", "priority", "priorityClassName",
-        "readinessGates", "resources", "restartPolicy", "schedulerName", "schedulingGates", "securityContext",
-        "serviceAccount", "serviceAccountName", "shareProcessNamespace", "subdomain", "terminationGracePeriodSeconds",
-        "tolerations", "topologySpreadConstraints", "volumes",
+        "enableServiceLinks", "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
+        "hostname", "initContainers", "nodeName", "nodeSelector", "overhead", "preemptionPolicy", "priority",
+        "priorityClassName", "readinessGates", "resources", "restartPolicy", "schedulerName", "schedulingGates",
+        "securityContext", "serviceAccount", "serviceAccountName", "shareProcessNamespace", "subdomain",
+        "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
     }
 )  # fmt: skip
 """Fields of a pod's spec that do what they do in Kubernetes, or keep the pod from starting with the reason."""
@@ -33,8 +33,8 @@ NOT_HONOURED: Final[dict[str, str]] = {
     "setHostnameAsFQDN": "the pod's hostname is the short one",
 }
 
-UNTOLD: Final = frozenset({"enableServiceLinks", "imagePullSecrets"})
-"""Defaults of every pod, or without a meaning where images are names of programs: told in the documentation only."""
+UNTOLD: Final = frozenset({"imagePullSecrets"})
+"""Without a meaning where images are names of programs: told in the documentation only."""
 
 CONTAINER_HONOURED: Final = frozenset(
     {

@@ -65,7 +65,7 @@ def test_a_field_that_does_nothing_is_named(pod: dict[str, Any], field: str) -> 
     [
         {"setHostnameAsFQDN": False, "os": {"name": "linux"}, "resourceClaims": []},
         {"containers": [{"volumeMounts": [{"mountPropagation": "None", "recursiveReadOnly": "Disabled"}]}]},
-        {"enableServiceLinks": True, "volumes": [{"name": "a", "emptyDir": {"sizeLimit": "1Mi"}}]},
+        {"enableServiceLinks": False, "volumes": [{"name": "a", "emptyDir": {"sizeLimit": "1Mi"}}]},
     ],
 )
 def test_what_asks_for_nothing_else_than_there_is_earns_none(pod: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
 from crossfade_local.netlink import Netlink
@@ -48,6 +49,7 @@ class Bench:
             directory=folder,
             volumes=LocalVolumes(folder / "volumes"),
             ids=IdMap((range(1),), (range(1),)),
+            services=ServiceLinks(),
             base_env={},
             capacity={},
             sleep=self._pause,
