@@ -23,6 +23,7 @@ NODE: Final = Resource("", "v1", "nodes", "Node", namespaced=False)
 POD: Final = Pod.RESOURCE
 PERSISTENT_VOLUME: Final = Resource("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 PERSISTENT_VOLUME_CLAIM: Final = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True)
+REPLICATION_CONTROLLER: Final = Resource("", "v1", "replicationcontrollers", "ReplicationController", namespaced=True)
 SECRET: Final = Secret.RESOURCE
 SERVICE: Final = Service.RESOURCE
 SERVICE_ACCOUNT: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)

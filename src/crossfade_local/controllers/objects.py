@@ -18,6 +18,7 @@ __all__ = [
     "name_of",
     "namespace_of",
     "parsed_time",
+    "pod_selector",
     "ref_of",
     "selector_of",
     "stamp",
@@ -66,7 +67,7 @@ def controller_of(obj: JsonObject) -> JsonObject | None:
 def typed_owner(obj: JsonObject, resource: Resource) -> NamespacedName | None:
     """The controller of `obj` if it is of that kind, in whatever version."""
     owner = controller_of(obj)
-    if owner is None or owner["kind"] != resource.kind or owner["apiVersion"].split("/")[0] != resource.group:
+    if owner is None or owner["kind"] != resource.kind or owner["apiVersion"].rpartition("/")[0] != resource.group:
         return None
     return NamespacedName(namespace_of(obj), owner["name"])
 
@@ -87,6 +88,12 @@ def selector_of(raw: Mapping[str, Any] | None) -> LabelSelector | None:
     """None for an absent or empty selector, which controllers take to match nothing."""
     selector = msgspec.convert(raw or {}, LabelSelector)
     return selector if selector.match_labels or selector.match_expressions else None
+
+
+def pod_selector(owner: JsonObject) -> LabelSelector | None:
+    """Of a workload; a ReplicationController's is a plain map of labels."""
+    raw = owner["spec"].get("selector")
+    return selector_of({"matchLabels": raw or {}} if owner["kind"] == "ReplicationController" else raw)
 
 
 def stamp(now: datetime) -> str:

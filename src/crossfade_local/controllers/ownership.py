@@ -13,7 +13,7 @@ from crossfade_local.controllers.objects import (
     key_of,
     name_of,
     namespace_of,
-    selector_of,
+    pod_selector,
     typed_owner,
     uid_of,
 )
@@ -36,7 +36,7 @@ def owners_concerned(
 def _possible_owners(orphan: JsonObject, owners: Informer) -> Iterator[NamespacedName]:
     labels = orphan["metadata"].get("labels") or {}
     for candidate in owners.in_namespace(namespace_of(orphan)):
-        selector = selector_of(candidate["spec"].get("selector"))
+        selector = pod_selector(candidate)
         if selector is not None and selector.matches(labels):
             yield key_of(candidate)
 

@@ -1,4 +1,4 @@
-"""Keeps as many pods as a ReplicaSet asks for.
+"""Keeps as many pods as a ReplicaSet or a ReplicationController asks for: they differ in name and selector.
 
 Pods that match the selector and have no owner are adopted, own pods that no longer match are let go. A refused pod
 (quota, an admission webhook) shows as a FailedCreate event with the server's text and a ReplicaFailure condition.
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from crossfade_kube.client import Client
 from crossfade_kube.errors import ApiError
 from crossfade_kube.events import EventRecorder
-from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName
+from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName, Resource
 from crossfade_kube.resources import POD, REPLICA_SET
 from crossfade_local.controllers.informers import Informers
 from crossfade_local.controllers.objects import (
@@ -22,7 +22,7 @@ from crossfade_local.controllers.objects import (
     is_being_deleted,
     name_of,
     namespace_of,
-    selector_of,
+    pod_selector,
     stamp,
     uid_of,
     with_condition,
@@ -44,19 +44,22 @@ class Failure(NamedTuple):
 
 
 class ReplicaSets:
-    """The ReplicaSet controller."""
+    """The controller of one kind."""
 
     def __init__(
         self,
         client: Client,
         informers: Informers,
         events: EventRecorder,
+        *,
+        kind: Resource = REPLICA_SET,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.reconciler: Reconciler[NamespacedName] = Reconciler("replicaset", self._reconcile)
+        self.reconciler: Reconciler[NamespacedName] = Reconciler(kind.kind.lower(), self._reconcile)
         self._client = client
         self._now = now
-        self._sets = informers.of(REPLICA_SET)
+        self._kind = kind
+        self._sets = informers.of(kind)
         self._pods = informers.of(POD)
         self._own = OwnedPods(client, self._pods, events)
         self._sets.on_change(self._on_set)
@@ -68,14 +71,14 @@ class ReplicaSets:
             self.reconciler.queue.add(NamespacedName(namespace_of(changed), name_of(changed)))
 
     def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for owner in owners_concerned(before, after, kind=REPLICA_SET, owners=self._sets):
+        for owner in owners_concerned(before, after, kind=self._kind, owners=self._sets):
             self.reconciler.queue.add(owner)
 
     async def _reconcile(self, key: NamespacedName) -> float | None:
         replica_set = self._sets.get(key)
         if replica_set is None:
             return None
-        selector = selector_of(replica_set["spec"].get("selector"))
+        selector = pod_selector(replica_set)
         pods = await self._own_pods(replica_set, selector) if selector is not None else []
         failure = None
         if selector is not None and not is_being_deleted(replica_set):
@@ -136,7 +139,7 @@ class ReplicaSets:
             replica_set, pods, failure, self._now(), terminating=self._count_terminating(replica_set)
         )
         if status != _comparable(replica_set.get("status") or {}):
-            stored = await self._client.replace(REPLICA_SET, {**replica_set, "status": status}, subresource="status")
+            stored = await self._client.replace(self._kind, {**replica_set, "status": status}, subresource="status")
             self._sets.observe(stored)
         waits = [available_in_s(pod, replica_set["spec"].get("minReadySeconds") or 0, self._now()) for pod in pods]
         return min((wait for wait in waits if wait), default=None)
@@ -145,7 +148,7 @@ class ReplicaSets:
 def replica_set_status(
     replica_set: JsonObject, pods: list[JsonObject], failure: Failure | None, now: datetime, *, terminating: int = 0
 ) -> JsonObject:
-    """Counts that are zero are left out where the API's own types do so."""
+    """Counts that are zero are left out where the API's own types do so; only a ReplicaSet counts the terminating."""
     spec, old = replica_set["spec"], replica_set.get("status") or {}
     template_labels = (spec["template"].get("metadata") or {}).get("labels") or {}
     min_ready_s = spec.get("minReadySeconds") or 0
@@ -155,7 +158,9 @@ def replica_set_status(
         "availableReplicas": sum(available_in_s(pod, min_ready_s, now) == 0 for pod in pods),
         "observedGeneration": replica_set["metadata"].get("generation", 0),
     }
-    status: JsonObject = {"replicas": len(pods), "terminatingReplicas": terminating}
+    status: JsonObject = {"replicas": len(pods)}
+    if replica_set["kind"] == REPLICA_SET.kind:
+        status["terminatingReplicas"] = terminating
     status |= {key: value for key, value in counts.items() if value}
     conditions = list(old.get("conditions") or ())
     if failure is None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from crossfade_kube.client import Client
 from crossfade_kube.events import EventRecorder
+from crossfade_kube.resources import REPLICATION_CONTROLLER
 from crossfade_local.certificate_requests import Authority
 from crossfade_local.controllers.autoscaling.controller import AUTOSCALER_EVENTS, Autoscalers
 from crossfade_local.controllers.certificate_requests import CertificateRequests
@@ -34,6 +35,7 @@ from crossfade_local.local_volumes import LocalVolumes
 
 DEPLOYMENT_EVENTS: Final = "deployment-controller"
 REPLICA_SET_EVENTS: Final = "replicaset-controller"
+REPLICATION_EVENTS: Final = "replication-controller"
 JOB_EVENTS: Final = "job-controller"
 CRON_JOB_EVENTS: Final = "cronjob-controller"
 DAEMON_SET_EVENTS: Final = "daemonset-controller"
@@ -53,6 +55,7 @@ async def run_controllers(client: Client, *, volumes: LocalVolumes, node: str, a
     workloads: list[Reconciler[Any]] = [
         Deployments(client, informers, events(DEPLOYMENT_EVENTS)).reconciler,
         ReplicaSets(client, informers, events(REPLICA_SET_EVENTS)).reconciler,
+        ReplicaSets(client, informers, events(REPLICATION_EVENTS), kind=REPLICATION_CONTROLLER).reconciler,
         Jobs(client, informers, events(JOB_EVENTS)).reconciler,
         CronJobs(client, informers, events(CRON_JOB_EVENTS)).reconciler,
         DaemonSets(client, informers, events(DAEMON_SET_EVENTS)).reconciler,

@@ -24,6 +24,7 @@ _PATHS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         *(f"spec.jobTemplate.spec.{path}" for path in _TEMPLATE),
         "status",
     ),
+    ("", "ReplicationController"): ("spec", "status"),
     ("", "Pod"): ("spec", "spec.containers!", "status"),
     ("", "Service"): ("spec", "status", "status.loadBalancer"),
     ("", "Namespace"): ("spec", "status"),

@@ -40,9 +40,10 @@ def default_replication_controller(obj: JsonObject) -> None:
     fill(spec, {"replicas": 1})
     labels = mapping(spec, "template", "metadata", "labels")
     if labels:
-        fill(spec, {"selector": dict(labels)})
-        fill(obj.setdefault("metadata", {}), {"labels": dict(labels)})
-    default_template(spec)
+        for target, name in ((spec, "selector"), (obj.setdefault("metadata", {}), "labels")):
+            target[name] = target.get(name) or dict(labels)
+    if spec.get("template") is not None:
+        default_template(spec)
 
 
 def default_daemon_set(obj: JsonObject) -> None:

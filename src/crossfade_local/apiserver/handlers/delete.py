@@ -21,6 +21,8 @@ from crossfade_local.apiserver.writing import strategies, writes
 
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
+_ORPHANING: Final = frozenset({"/replicationcontrollers"})
+"""Kinds older than garbage collection: deleted without a word about their dependents, they leave them."""
 _POLICIES: Final = ("Orphan", "Background", "Foreground")
 _CRD_CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _DEFAULT_POD_GRACE_S: Final = 30
@@ -130,6 +132,8 @@ def wanted_finalizers(resource: ResourceType, obj: JsonObject, chosen: JsonObjec
     policy = chosen.get("propagationPolicy")
     if policy is None and chosen.get("orphanDependents") is not None:
         policy = "Orphan" if chosen["orphanDependents"] else "Background"
+    if policy is None and resource.bucket in _ORPHANING and not {ORPHAN, FOREGROUND} & set(finalizers):
+        policy = "Orphan"
     if policy is not None:
         finalizers = [name for name in finalizers if name not in (ORPHAN, FOREGROUND)]
         finalizers += {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(policy, [])

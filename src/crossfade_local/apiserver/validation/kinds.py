@@ -101,6 +101,7 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("", "PersistentVolume"): Rules(claims.validate_volume, claims.validate_volume_update, namespaced=False),
     ("", "PersistentVolumeClaim"): Rules(claims.validate_claim, claims.validate_claim_update),
     ("", "Pod"): _PodRules(),
+    ("", "ReplicationController"): Rules(workloads.validate_replication_controller),
     ("", "ResourceQuota"): Rules(),
     ("", "Secret"): Rules(data.validate_secret, data.validate_secret_update, changes_first=True, metadata_again=True),
     ("", "Service"): _ServiceRules(),

@@ -1,4 +1,4 @@
-"""Validation of the kinds that run pods: Deployment, ReplicaSet, DaemonSet, StatefulSet, Job, CronJob."""
+"""Validation of the kinds that run pods: Deployments, replicas of both kinds, DaemonSets, StatefulSets, jobs."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -55,6 +55,23 @@ def validate_replica_set(obj: JsonObject) -> Iterator[FieldError]:
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     yield from _validate_selector(spec, "deployment")
     yield from _validate_template(spec, "ReplicaSet")
+
+
+def validate_replication_controller(obj: JsonObject) -> Iterator[FieldError]:
+    """Its selector is a plain map of labels, which may change."""
+    spec = mapping(obj, "spec")
+    selector = mapping(spec, "selector")
+    yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    if not selector:
+        yield required("spec.selector")
+    yield from not_negative("spec.replicas", spec.get("replicas"))
+    if not isinstance(spec.get("template"), dict):
+        yield required("spec.template")
+        return
+    labels = mapping(spec, "template", "metadata", "labels")
+    if not selector.items() <= labels.items():
+        yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)
+    yield from _template_of_lasting_pods(spec, "ReplicationController")
 
 
 def validate_daemon_set(obj: JsonObject) -> Iterator[FieldError]:
@@ -227,6 +244,10 @@ def _validate_template(spec: JsonObject, owner: str) -> Iterator[FieldError]:
         return
     if mismatched:
         yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)
+    yield from _template_of_lasting_pods(spec, owner)
+
+
+def _template_of_lasting_pods(spec: JsonObject, owner: str) -> Iterator[FieldError]:
     yield from validate_template("spec.template", mapping(spec, "template"))
     yield from _only_always(spec)
     if at(spec, "template", "spec", "activeDeadlineSeconds") is not None:

@@ -77,6 +77,7 @@ def _disruption_budget(obj: JsonObject) -> Iterator[str]:
 
 _CHECKS: Final[dict[tuple[str, str], Callable[[JsonObject], Iterator[str]]]] = {
     ("", "Pod"): _pod,
+    ("", "ReplicationController"): _workload,
     ("apps", "DaemonSet"): _workload,
     ("apps", "Deployment"): _workload,
     ("apps", "ReplicaSet"): _workload,

@@ -13,6 +13,7 @@ from crossfade_local.values.fields import at, text
 _HOW: Final = "the embedded cluster does not honour {field}: {consequence}"
 _NO_VOLUME: Final = f"{DRIVER} makes no volume for such a claim"
 _NO_MOUNT: Final = "pods cannot mount a volume of this kind; use csi, hostPath or local"
+_OF_REPLICAS: Final = frozenset({"spec.minReadySeconds", "spec.replicas", "spec.selector", "spec.template"})
 
 HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
     ("apps", "DaemonSet"): frozenset(
@@ -24,7 +25,7 @@ HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
             "spec.revisionHistoryLimit", "spec.selector", "spec.strategy", "spec.template",
         }
     ),
-    ("apps", "ReplicaSet"): frozenset({"spec.minReadySeconds", "spec.replicas", "spec.selector", "spec.template"}),
+    ("apps", "ReplicaSet"): _OF_REPLICAS,
     ("apps", "StatefulSet"): frozenset(
         {
             "spec.minReadySeconds", "spec.ordinals", "spec.persistentVolumeClaimRetentionPolicy",
@@ -52,6 +53,7 @@ HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
             "spec.volumeName",
         }
     ),
+    ("", "ReplicationController"): _OF_REPLICAS,
     ("", "PersistentVolume"): frozenset(
         {
             "spec.accessModes", "spec.capacity", "spec.claimRef", "spec.csi", "spec.hostPath", "spec.local",

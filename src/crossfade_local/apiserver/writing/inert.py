@@ -2,9 +2,7 @@
 
 from typing import Final
 
-_NO_PODS: Final = "no pods will be made for it; use a Deployment"
 _INERT: Final = {
-    ("", "ReplicationController"): _NO_PODS,
     ("policy", "PodSecurityPolicy"): "pods are not restricted by it",
 }
 

@@ -8,7 +8,7 @@ from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, NamespacedName, Resource
-from crossfade_kube.resources import DEPLOYMENT, POD, REPLICA_SET
+from crossfade_kube.resources import DEPLOYMENT, POD, REPLICA_SET, REPLICATION_CONTROLLER
 from crossfade_local.controllers.disruption.budget import (
     budget_status,
     evicted,
@@ -34,9 +34,7 @@ DISRUPTION_EVENTS: Final = "controllermanager"
 BUDGET: Final = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True)
 _OTHERS: Final = {
     ("apps", "StatefulSet"): Resource("apps", "v1", "statefulsets", "StatefulSet", namespaced=True),
-    ("", "ReplicationController"): Resource(
-        "", "v1", "replicationcontrollers", "ReplicationController", namespaced=True
-    ),
+    ("", "ReplicationController"): REPLICATION_CONTROLLER,
 }
 
 

@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crossfade_kube.resources import DEPLOYMENT, JOB, POD, REPLICA_SET, SERVICE_ACCOUNT
+from crossfade_kube.resources import DEPLOYMENT, EVENT, JOB, POD, REPLICA_SET, SERVICE_ACCOUNT
+from crossfade_kube.resources import REPLICATION_CONTROLLER as RC
 from tests.local.protocol.controllers.conftest import Bed, running
 from tests.support.api_server import ApiServerProcess
 
@@ -144,6 +146,49 @@ async def test_orphans_are_adopted_and_strangers_released(bed: Bed) -> None:
         return owners == {True: 1, False: 1}
 
     await bed.until(is_replaced, "the pod to be released and replaced")
+
+
+async def test_a_replication_controller_keeps_pods(bed: Bed) -> None:
+    labels = {"app": "jazz"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "example.com/a:v1"}]}}
+    made = await bed.create(RC, {"metadata": {"name": "jazz"}, "spec": {"replicas": 2, "template": template}})
+    assert (made["spec"]["selector"], made["metadata"]["labels"]) == (labels, labels)
+
+    async def has(count: int) -> bool:
+        status = (await bed.get(RC, "jazz") or {}).get("status") or {}
+        counts = [status.get(key) for key in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")]
+        owners = [pod["metadata"].get("ownerReferences", [{}])[0].get("kind") for pod in await bed.pods()]
+        return counts == [count] * 4 and owners == ["ReplicationController"] * count
+
+    await bed.until(partial(has, 2), "two pods")
+    scale = await bed.client.patch(RC, "jazz", {"spec": {"replicas": 3}}, namespace=bed.namespace, subresource="scale")
+    assert (scale["kind"], scale["status"]["selector"]) == ("Scale", "app=jazz")
+    await bed.until(partial(has, 3), "a third pod")
+    status = (await bed.get(RC, "jazz") or {})["status"]
+    assert status["observedGeneration"] == 2
+    assert "terminatingReplicas" not in status
+
+    async def is_told() -> bool:
+        events = [event for event in await bed.all(EVENT) if event["reason"] == "SuccessfulCreate"]
+        return {event["source"]["component"] for event in events} == {"replication-controller"} and len(events) == 3
+
+    await bed.until(is_told, "an Event for each pod")
+    await bed.client.delete(RC, "jazz", namespace=bed.namespace)
+
+    async def is_orphaned() -> bool:
+        owners = [pod["metadata"].get("ownerReferences") for pod in await bed.pods()]
+        return await bed.get(RC, "jazz") is None and owners == [None] * 3
+
+    await bed.until(is_orphaned, "the pods to stay behind")
+    # A new one adopts them, and takes them along when it is asked to.
+    await bed.create(RC, {"metadata": {"name": "jazz"}, "spec": {"replicas": 3, "template": template}})
+    await bed.until(partial(has, 3), "the pods to be adopted")
+    await bed.client.delete(RC, "jazz", namespace=bed.namespace, propagation_policy="Background")
+
+    async def are_gone() -> bool:
+        return not await bed.pods()
+
+    await bed.until(are_gone, "the pods to be collected")
 
 
 async def test_a_refused_pod_is_explained_and_tried_again(bed: Bed) -> None:

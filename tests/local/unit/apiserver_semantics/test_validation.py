@@ -10,6 +10,7 @@ from crossfade_local.apiserver.validation.errors import invalid, required
 Kind = tuple[str, str, str]
 POD: Kind = ("", "v1", "Pod")
 DEPLOYMENT: Kind = ("apps", "v1", "Deployment")
+RC: Kind = ("", "v1", "ReplicationController")
 SERVICE: Kind = ("", "v1", "Service")
 SECRET: Kind = ("", "v1", "Secret")
 INGRESS: Kind = ("networking.k8s.io", "v1", "Ingress")
@@ -19,6 +20,8 @@ OWN_NAME = {"fieldRef": {"fieldPath": "metadata.name"}}
 ONLY_EXTERNAL = "may only be set for externally-accessible services"
 TYPES = '"array", "boolean", "integer", "number", "object", "string"'
 OTHER_ROLE = '{"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}'
+DEADLINE = "spec.template.spec.activeDeadlineSeconds"
+NEGATIVE_REPLICAS = "spec.replicas: Invalid value: -1: must be greater than or equal to 0"
 ONLY_SIDECAR = "may not be set for init containers without restartPolicy=Always"
 LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -47,6 +50,12 @@ def deployment_spec(**fields: Any) -> dict[str, Any]:
     return {"selector": {"matchLabels": {"a": "b"}}, "template": template, **fields}
 
 
+def replication_spec(**fields: Any) -> dict[str, Any]:
+    """`restartPolicy` and the like go to the pod template."""
+    own = {name: fields.pop(name) for name in ("selector", "replicas") if name in fields}
+    return {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {**pod_spec(), **fields}}, **own}
+
+
 def backend(**service: Any) -> dict[str, Any]:
     return {"service": {"name": "s", "port": {"number": 80}, **service}}
 
@@ -56,6 +65,8 @@ def backend(**service: Any) -> dict[str, Any]:
     [
         (POD, {"spec": pod_spec()}),
         (DEPLOYMENT, {"spec": deployment_spec()}),
+        (RC, {"spec": replication_spec()}),
+        (RC, {"spec": replication_spec(selector={})}),
         (SERVICE, {"spec": {"ports": [{"port": 80}]}}),
         (SERVICE, {"spec": {"type": "ExternalName", "externalName": "a.b."}}),
         (SECRET, {"data": {"a": "Yg=="}}),
@@ -73,6 +84,23 @@ def test_good_objects(kind: Kind, fields: dict[str, Any]) -> None:
     ("kind", "fields", "expected"),
     [
         (POD, {"spec": {}}, ["spec.containers: Required value"]),
+        (RC, {"spec": {}}, ["spec.selector: Required value", "spec.template: Required value"]),
+        (RC, {"spec": replication_spec(replicas=-1)}, [NEGATIVE_REPLICAS]),
+        (
+            RC,
+            {"spec": replication_spec(selector={"a": "c"})},
+            [
+                'spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`',
+            ],
+        ),
+        (
+            RC,
+            {"spec": replication_spec(restartPolicy="Never", activeDeadlineSeconds=5)},
+            [
+                'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
+                f"{DEADLINE}: Forbidden: activeDeadlineSeconds in ReplicationController is not Supported",
+            ],
+        ),
         (POD, {"spec": pod_spec(name="UP")}, [f'spec.containers[0].name: Invalid value: "UP": {LABEL}']),
         (
             POD,

@@ -57,3 +57,8 @@ def test_status_shows_counts_and_the_failure() -> None:
     }
     subject["status"] = found
     assert "conditions" not in replica_set_status(subject, [], None, NOW)
+
+
+def test_a_replication_controller_counts_no_terminating_pods() -> None:
+    subject = {**replica_set("jazz", 1), "kind": "ReplicationController"}
+    assert replica_set_status(subject, [], None, NOW, terminating=1) == {"replicas": 0}
