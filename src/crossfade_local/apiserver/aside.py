@@ -10,6 +10,8 @@ _LARGE: Final = 32 * 1024
 THREADS: Final = 2
 _SLICE: Final = 500
 """Objects: some milliseconds."""
+_LOOKS: Final = 16
+"""Terms of selectors that take about as long as the rest of what is done with an object."""
 
 
 async def aside(size: int, work: Callable[[], T]) -> T:
@@ -17,9 +19,10 @@ async def aside(size: int, work: Callable[[], T]) -> T:
     return work() if size <= _LARGE else await asyncio.to_thread(work)
 
 
-async def slices(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
-    """All of them, some at a time; between two the others get a turn."""
-    for start in range(0, len(items), _SLICE):
+async def slices(items: Sequence[T], looks: int = 0) -> AsyncIterator[Sequence[T]]:
+    """All of them, some at a time; between two the others get a turn. `looks`: how often each is looked at."""
+    size = max(_SLICE // (1 + looks // _LOOKS), 1)
+    for start in range(0, len(items), size):
         if start:
             await asyncio.sleep(0)
-        yield items[start : start + _SLICE]
+        yield items[start : start + size]

@@ -9,6 +9,7 @@ from crossfade_local.apiserver.admission.pod_security import pod_security
 from crossfade_local.apiserver.admission.webhooks import WebhookCaller
 from crossfade_local.apiserver.api import Api, utc_now
 from crossfade_local.apiserver.crd.lifecycle import Lifecycle
+from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.housekeeping import RoleAggregation
 from crossfade_local.apiserver.kubelet import Kubelet
 from crossfade_local.apiserver.quota.enforcement import QuotaStatus, check_quotas
@@ -28,7 +29,8 @@ class Assembly:
         self.storage = Storage(database)
         self.registry = Registry(BuiltinTypes.load())
         self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
-        self.webhooks = WebhookCaller(self.storage, self.registry)
+        rules = Rules()
+        self.webhooks = WebhookCaller(self.storage, self.registry, rules)
         self.kubelet = Kubelet(kubelet_socket)
         self.roles = RoleAggregation(self.storage)
         ledger = Ledger(self.storage)
@@ -41,6 +43,7 @@ class Assembly:
             authorizer=authorizer,
             tokens=TokenAuthority(pki.service_account_key, self.storage),
             kubelet=self.kubelet,
+            rules=rules,
         )
 
     async def close(self) -> None:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
-from crossfade_local.apiserver.cel_engine import engine
 from crossfade_local.apiserver.state.selectors import selector_from_struct
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
@@ -99,24 +98,3 @@ def _namespace_labels(attributes: Attributes, storage: Storage) -> dict[str, str
     else:
         return None
     return (obj.get("metadata") or {}).get("labels") or {}
-
-
-class ConditionError(Exception):
-    """A match condition that can't be evaluated."""
-
-
-def conditions_hold(webhook: JsonObject, request: JsonObject) -> bool:
-    """Evaluate the webhook's CEL `matchConditions` on the request it would get; raises ConditionError."""
-    conditions = webhook.get("matchConditions") or ()
-    if not conditions:
-        return True
-    cel = engine()
-    variables = {"object": request.get("object"), "oldObject": request.get("oldObject"), "request": request}
-    for condition in conditions:
-        try:
-            holds = cel.evaluate(condition["expression"], variables)
-        except Exception as error:  # the engine raises plain exceptions of several kinds
-            raise ConditionError(f"{condition['name']}: {error}") from error
-        if holds is not True:
-            return False
-    return True

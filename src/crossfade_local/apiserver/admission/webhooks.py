@@ -8,12 +8,13 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission import reviews, webhook_rules
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.admission.webhook_client import CallError, WebhookClient
-from crossfade_local.apiserver.admission.webhook_rules import ConditionError, Interested
+from crossfade_local.apiserver.admission.webhook_rules import Interested
 from crossfade_local.apiserver.conversion.versions import to_served
+from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry
-from crossfade_local.apiserver.wire.status import bad_request, internal
+from crossfade_local.apiserver.wire.status import bad_request, forbidden, internal
 from crossfade_local.apiserver.writing import objects
 
 _SIDE_EFFECT_FREE: Final = ("None", "NoneOnDryRun")
@@ -23,9 +24,10 @@ log = logging.getLogger(__name__)
 class WebhookCaller:
     """Finds the webhooks of each write in the store and asks them."""
 
-    def __init__(self, storage: Storage, registry: Registry) -> None:
+    def __init__(self, storage: Storage, registry: Registry, rules: Rules) -> None:
         self._storage: Final = storage
         self._registry: Final = registry
+        self._rules: Final = rules
         self._client: Final = WebhookClient(storage)
 
     async def mutate(self, attributes: Attributes) -> bool:
@@ -67,23 +69,40 @@ class WebhookCaller:
 
     async def _ask(self, attributes: Attributes, hook: Interested) -> reviews.Verdict | None:
         """The verdict of a webhook that allows; None if it is not concerned or its failure is ignored."""
+        request = reviews.request_for(attributes, hook)
+        if not await self._fulfils_conditions(attributes, hook, request):
+            return None
         if attributes.dry_run and hook.webhook.get("sideEffects") not in _SIDE_EFFECT_FREE:
             raise bad_request(
                 f'admission webhook "{hook.name}" does not support dry run',
             )
-        request = reviews.request_for(attributes, hook)
         try:
-            if not webhook_rules.conditions_hold(hook.webhook, request):
-                return None
             answer = await self._client.call(hook.webhook, reviews.review_of(request, hook))
             verdict = reviews.verdict_of(answer, request)
-        except (CallError, ConditionError, reviews.BadAnswerError) as error:
+        except (CallError, reviews.BadAnswerError) as error:
             return self._failed(hook, str(error))
         for warning in verdict.warnings:
             attributes.call.warn(warning)
         if not verdict.allowed:
             raise reviews.denial(hook.name, verdict.status)
         return verdict
+
+    async def _fulfils_conditions(self, attributes: Attributes, hook: Interested, request: JsonObject) -> bool:
+        """Whether the webhook is to be called; raises StatusError 403 if that cannot be told and its failure counts."""
+        expressions = [str(condition["expression"]) for condition in hook.webhook.get("matchConditions") or ()]
+        if not expressions:
+            return True
+        shown = {"object": request["object"], "oldObject": request["oldObject"], "namespaceObject": None}
+        shown["request"] = {key: value for key, value in request.items() if key not in shown}
+        errors = await self._rules.condition_errors(expressions, shown)
+        if not errors:
+            return errors is not None
+        why = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
+        if hook.ignores_failure:
+            log.warning('match conditions of webhook "%s": %s (ignored, as its failurePolicy says)', hook.name, why)
+            return False
+        resource = attributes.resource
+        raise forbidden(resource.plural, resource.group, attributes.name, why)
 
     @staticmethod
     def _failed(hook: Interested, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Rules in CEL (`x-kubernetes-validations`) of custom resources.
+"""Rules in CEL (`x-kubernetes-validations`) of custom resources, and what conditions of webhooks share with them.
 
 Evaluated by the Rust engine behind `common-expression-language`. A rule that it cannot compile makes the
 CustomResourceDefinition invalid, so that no rule is passed over silently.
@@ -23,6 +23,7 @@ logging.getLogger("cel").setLevel(logging.ERROR)
 RULES: Final = "x-kubernetes-validations"
 MOST_CHARACTERS: Final = 16 * 1024
 _MOST_NESTED: Final = 100
+_MOST_FAULTS: Final = 100
 _TEXTS: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _BRACKETS: Final = re.compile(r"[(\[{]|[)\]}]")
 # What goes through a list or a map for each of its items, or makes more of a value than there was.
@@ -36,6 +37,7 @@ _FUNCTION_FAILED: Final = re.compile(
     r"Function '.*' error: Python function call failed: \w+: (.*)\. Check function arguments and their types\.",
     re.DOTALL,
 )
+_NO_OVERLOAD: Final = "No such overload"
 
 
 class Violation(NamedTuple):
@@ -59,21 +61,21 @@ class BrokenRuleError(Exception):
 
 
 @lru_cache(maxsize=2000)
-def compiled(rule: str) -> Compiled:
-    """Raises BrokenRuleError."""
+def compiled(rule: str, *, is_condition: bool = False) -> Compiled:
+    """Raises BrokenRuleError. Rules and conditions differ in their variables."""
     cel = engine()
     # Later than the engine, of which it is a part.
-    from crossfade_local.apiserver.crd.cel_library import FUNCTIONS, NAMES
+    from crossfade_local.apiserver.crd.cel_library import FUNCTIONS, NAMES, NAMES_OF_CONDITIONS
 
     try:
-        translator = Translator(NAMES)
+        translator = Translator(NAMES_OF_CONDITIONS if is_condition else NAMES)
         text = translator.text(parse(rule))
     except NotUnderstoodError:
         raise BrokenRuleError(_syntax_fault(rule)) from None
     except RecursionError:
         raise BrokenRuleError(f"expression recursion limit exceeded: {_MOST_NESTED}") from None
     if translator.faults:
-        raise BrokenRuleError("\n".join(_placed(rule, fault) for fault in sorted(translator.faults)))
+        raise BrokenRuleError(_listed(rule, sorted(translator.faults)))
     try:
         program = cel.compile(text)
     except ValueError:
@@ -86,9 +88,17 @@ def _syntax_fault(rule: str) -> str:
     try:
         engine().compile(rule)
     except ValueError as error:
-        said = str(error)
-        return said[max(said.find("ERROR: "), 0) :].replace("\n| ", "\n | ")
+        found = str(error)
+        return found[max(found.find("ERROR: "), 0) :].replace("\n| ", "\n | ")
     return "ERROR: <input>:1:1: Syntax error: not an expression that the embedded API server understands"
+
+
+def _listed(rule: str, faults: list[Fault]) -> str:
+    """No more of them than Kubernetes' compiler reports: each shows the whole line."""
+    found = [_placed(rule, fault) for fault in faults[:_MOST_FAULTS]]
+    if len(faults) > _MOST_FAULTS:
+        found.append(f"{len(faults) - _MOST_FAULTS} more errors were truncated")
+    return "\n".join(found)
 
 
 def _placed(rule: str, fault: Fault) -> str:
@@ -97,14 +107,14 @@ def _placed(rule: str, fault: Fault) -> str:
     return f"ERROR: <input>:{len(before)}:{column + 1}: {fault.said}\n | {line}\n | {'.' * column}^"
 
 
-def compile_error(rule: str) -> str:
+def compile_error(rule: str, *, is_condition: bool = False) -> str:
     """Why a rule can't be compiled; empty if it can."""
     if len(rule) > MOST_CHARACTERS:
         return f"it is longer than {MOST_CHARACTERS} characters"
     if _deepest(_TEXTS.sub("", rule)) > _MOST_NESTED:
         return f"expression recursion limit exceeded: {_MOST_NESTED}"
     try:
-        compiled(rule)
+        compiled(rule, is_condition=is_condition)
     except BrokenRuleError as error:
         return str(error)
     return ""
@@ -210,14 +220,18 @@ def _violation(rule: JsonObject, variables: Any, new: Any, path: str) -> Iterato
     try:
         holds = compiled(text).program.execute(variables) is True
     except Exception as error:
-        yield _found(path, new, f"rule evaluation error: {_said(error)}: {text}", rule)
+        yield _found(path, new, f"rule evaluation error: {said(error)}: {text}", rule)
         return
     if not holds:
         yield _found(path, new, _message(rule, variables), rule)
 
 
-def _said(error: Exception) -> str:
-    """Without what the engine says around a function's own words."""
+def said(error: Exception) -> str:
+    """In the words of Kubernetes' engine, without what this one says around a function's own."""
+    if isinstance(error, KeyError):
+        return f"no such key: {error.args[0]}"
+    if str(error).startswith(_NO_OVERLOAD):
+        return _NO_OVERLOAD.lower()
     found = _FUNCTION_FAILED.fullmatch(str(error))
     return found[1] if found else str(error)
 

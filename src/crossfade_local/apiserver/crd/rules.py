@@ -1,19 +1,19 @@
-"""Has the rules of custom resources evaluated: small work at once, the rest by a process whose time is limited.
+"""Has rules of custom resources and conditions of webhooks evaluated: small work at once, the rest by a process.
 
-The engine cannot be interrupted, and what a rule costs depends on the object that a client sends. Kubernetes counts
-the cost while it evaluates, and gives up at a limit.
+The time of that is limited. The engine cannot be interrupted, and what a rule costs depends on the object that a client
+sends. Kubernetes counts the cost while it evaluates, and gives up at a limit.
 """
 
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.crd import cel
+from crossfade_local.apiserver.crd import cel, conditions
 from crossfade_local.apiserver.crd.cel import Violation
 from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, invalid, required
 
@@ -23,12 +23,9 @@ _AT_ONCE: Final = 20_000
 _COMPILED_AT_ONCE: Final = 8 * 1024
 """Characters."""
 _LONGEST_ANSWER: Final = 16 * 1024 * 1024
-_OVER: Final = FieldError(
-    ErrorType.INVALID,
-    ROOT,
-    OMITTED,
-    "validation failed due to running out of cost budget, no further validation rules will be run",
-)
+_OVER_BUDGET: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
+_OVER: Final = FieldError(ErrorType.INVALID, ROOT, OMITTED, _OVER_BUDGET)
+_TOO_LONG: Final = "all expressions of the object together take too long to compile"
 _REASONS: Final = {
     "FieldValueForbidden": ErrorType.FORBIDDEN,
     "FieldValueRequired": ErrorType.REQUIRED,
@@ -49,7 +46,7 @@ class Rules:
 
     async def errors(self, schema: JsonObject, new: JsonObject, old: JsonObject | None) -> list[FieldError]:
         """Of an object whose shape is right."""
-        if _is_light(schema, new, old):
+        if _is_light(cel.rules_of(schema), new, old):
             return list(map(error_of, cel.violations(schema, new, old, "")))
         try:
             return [error_of(Violation(*found)) for found in await self._ask(["evaluate", schema, new, old])]
@@ -58,13 +55,30 @@ class Rules:
 
     async def faults(self, rules: Iterable[str]) -> Mapping[str, str]:
         """Why which of the rules cannot be compiled."""
-        texts = list(dict.fromkeys(rules))
+        return await self._faults("compile", rules, cel.compile_error)
+
+    async def condition_faults(self, conditions_: Iterable[str]) -> Mapping[str, str]:
+        """Why which of the conditions cannot be stored."""
+        return await self._faults("compile conditions", conditions_, conditions.compile_error)
+
+    async def _faults(self, task: str, given: Iterable[str], error_in: Callable[[str], str]) -> Mapping[str, str]:
+        texts = list(dict.fromkeys(given))
         if sum(map(len, texts)) <= _COMPILED_AT_ONCE:
-            return {text: fault for text in texts if (fault := cel.compile_error(text))}
+            return {text: fault for text in texts if (fault := error_in(text))}
         try:
-            found: dict[str, str] = await self._ask(["compile", texts])
+            found: dict[str, str] = await self._ask([task, texts])
         except _EndedError:
-            return dict.fromkeys(texts, "all rules of the schema together take too long to compile")
+            return dict.fromkeys(texts, _TOO_LONG)
+        return found
+
+    async def condition_errors(self, expressions: list[str], variables: JsonObject) -> list[str] | None:
+        """Of those that cannot be evaluated; None if one is false, whatever the others are."""
+        if _is_light(expressions, *variables.values()):
+            return conditions.errors(expressions, variables)
+        try:
+            found: list[str] | None = await self._ask(["conditions", expressions, variables])
+        except _EndedError:
+            return [_OVER_BUDGET]
         return found
 
     async def _ask(self, question: list[Any]) -> Any:
@@ -114,14 +128,14 @@ class _Worker:
         await self._process.wait()
 
 
-def _is_light(schema: JsonObject, new: JsonObject, old: JsonObject | None) -> bool:
+def _is_light(rules: Iterable[str], *values: JsonObject | None) -> bool:
     """Without iteration the work is at most that of looking at every value once for each word of the rules."""
     characters = 0
-    for rule in cel.rules_of(schema):
+    for rule in rules:
         if cel.iterates(rule):
             return False
         characters += len(rule)
-    return characters * (_values(new) + _values(old)) <= _AT_ONCE
+    return characters * sum(map(_values, values)) <= _AT_ONCE
 
 
 def _values(value: Any) -> int:

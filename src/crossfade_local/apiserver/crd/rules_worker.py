@@ -1,4 +1,4 @@
-"""`python -m crossfade_local.apiserver.crd.rules_worker`: evaluates rules, a question and an answer on a line each.
+"""`python -m crossfade_local.apiserver.crd.rules_worker`: evaluates CEL, a question and an answer on a line each.
 
 The kernel ends it where an answer takes more time than it may.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from crossfade_local.apiserver.crd import cel
+from crossfade_local.apiserver.crd import cel, conditions
 
 _CPU_S: Final = 0.9
 _MEMORY: Final = 1024 * 1024 * 1024
@@ -34,6 +34,10 @@ def _answer(question: list[Any]) -> Any:
     match question:
         case ["evaluate", schema, new, old]:
             return [tuple(found) for found in cel.violations(schema, new, old, "")]
+        case ["conditions", expressions, variables]:
+            return conditions.errors(expressions, variables)
+        case ["compile conditions", texts]:
+            return {text: fault for text in texts if (fault := conditions.compile_error(text))}
         case ["compile", texts]:
             return {text: fault for text in texts if (fault := cel.compile_error(text))}
     raise ValueError(question[0])

@@ -7,6 +7,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.aside import slices
 from crossfade_local.apiserver.conversion.versions import to_served
 from crossfade_local.apiserver.handlers.selection import selection
 from crossfade_local.apiserver.handlers.target import stored_object
@@ -47,7 +48,9 @@ async def delete(api: Api, call: Call, resource: ResourceType) -> Answer:
 async def delete_collection(api: Api, call: Call, resource: ResourceType) -> Answer:
     chosen = delete_options(call)
     wanted = selection(call, resource)
-    found = [stored for stored in api.storage.scan(resource.bucket, wanted.namespace) if wanted.matches(stored.object)]
+    stored_now = list(api.storage.scan(resource.bucket, wanted.namespace))
+    parts = slices(stored_now, wanted.terms)
+    found = [stored async for part in parts for stored in part if wanted.matches(stored.object)]
     gone: list[JsonObject] = []
     for stored in found:
         try:

@@ -43,7 +43,7 @@ async def list_objects(api: Api, call: Call, resource: ResourceType) -> Answer:
     # What is stored may change between two slices; what was found does not.
     matching = [
         stored
-        async for part in slices(list(found))
+        async for part in slices(list(found), chosen.terms)
         for stored in part
         if (after is None or stored.key > after) and (chosen.is_everything or chosen.matches(stored.object))
     ]

@@ -20,6 +20,10 @@ class Selection:
     def is_everything(self) -> bool:
         return not self.labels.requirements and not self.fields.terms
 
+    @property
+    def terms(self) -> int:
+        return len(self.labels.requirements) + len(self.fields.terms)
+
     def matches(self, obj: JsonObject) -> bool:
         """Of an object in stored form."""
         metadata = obj["metadata"]

@@ -118,7 +118,7 @@ class _Stream:
         storage = self._api.storage
         self._sent = storage.revision
         present = list(storage.scan(self._resource.bucket, self._chosen.namespace))
-        async for part in slices(present):
+        async for part in slices(present, self._chosen.terms):
             chosen = (stored.object for stored in part if self._chosen.matches(stored.object))
             yield b"".join(self._encoded(ADDED, obj) for obj in chosen)
         yield self._bookmark({INITIAL_EVENTS_END: "true"}) if self._plan.marks_present and self._plan.bookmarks else b""

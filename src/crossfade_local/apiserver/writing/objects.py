@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.admission.condition_rules import condition_errors
+from crossfade_local.apiserver.admission.webhook_rules import MUTATING, VALIDATING
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.conversion.versions import to_stored
 from crossfade_local.apiserver.crd import custom_resources, lifecycle
@@ -71,6 +73,8 @@ async def check(
         errors = await aside(size, lambda: _errors(resource, new, old, subresource))
         if resource.bucket == lifecycle.BUCKET and subresource != "status" and not errors:
             errors = await definition_errors(rules, new, size=size)
+        elif resource.bucket in (MUTATING, VALIDATING) and not errors:
+            errors = await condition_errors(rules, new, old)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
 

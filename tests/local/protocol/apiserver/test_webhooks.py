@@ -114,6 +114,25 @@ async def test_match_conditions_choose(client: ApiClient, hook: Hook, expression
     assert len(hook.requests) == calls
 
 
+@pytest.mark.parametrize(("policy", "status"), [("Fail", 403), ("Ignore", 201)])
+async def test_condition_that_fails_follows_the_policy(client: ApiClient, hook: Hook, policy: str, status: int) -> None:
+    expression = "object.data.absent == 'a'"
+    await hook.register(client, failurePolicy=policy, matchConditions=[{"name": "only", "expression": expression}])
+    code, answer = await client.send("POST", MAPS, {"metadata": {"name": "a"}, "data": {"b": "c"}})
+    assert code == status
+    assert hook.requests == []
+    if policy == "Fail":
+        why = f"expression '{expression}' resulted in error: no such key: absent"
+        assert answer["message"] == f'configmaps "a" is forbidden: {why}'
+
+
+async def test_condition_is_compiled_when_it_is_stored(client: ApiClient, hook: Hook) -> None:
+    with pytest.raises(
+        AssertionError, match=r"webhooks\[0\]\.matchConditions\[0\]\.expression: Invalid value.*undeclared"
+    ):
+        await hook.register(client, matchConditions=[{"name": "only", "expression": "self == 1"}])
+
+
 async def test_write_overtaken_while_the_webhook_thinks_is_done_again(client: ApiClient, hook: Hook) -> None:
     await client.create(MAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}})
     asked, go_on = asyncio.Event(), asyncio.Event()

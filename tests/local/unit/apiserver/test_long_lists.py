@@ -59,6 +59,26 @@ async def test_others_get_their_turn_between_slices() -> None:
     server.storage.close()
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {"fieldSelector": ",".join(f"metadata.name!=x{number}" for number in range(300))},
+        {"labelSelector": ",".join(f"k{number}!=v" for number in range(300))},
+    ],
+)
+async def test_long_selectors_make_small_slices(method: str, selector: dict[str, str]) -> None:
+    server = await filled(200)
+    work: asyncio.Task[object] = asyncio.create_task(
+        server.answer(method, "/api/v1/namespaces/n/configmaps", dryRun="All", **selector)
+    )
+    assert await turns_of_others(work) >= 8
+    answer = await work
+    assert isinstance(answer, ListAnswer)
+    assert len(answer.items) == 200
+    server.storage.close()
+
+
 async def test_a_watch_shows_what_there_is_in_slices_and_misses_no_change_between_them() -> None:
     server = await filled(MANY)
     stream = await server.watch("/api/v1/configmaps")

@@ -5,6 +5,7 @@ fields that are no identifiers. Each becomes macros of one variable and function
 declares are found on the way.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from crossfade_local.apiserver.crd.cel_language.names import RESERVED, field_named
@@ -45,6 +46,10 @@ class Names(NamedTuple):
     members: frozenset[str]
     """Functions that are called on a value."""
     variables: frozenset[str]
+    fields: Mapping[str, frozenset[str]] = {}
+    """Of variables whose fields are known."""
+    lacking: Mapping[str, str] = {}
+    """Variables that Kubernetes has and this server has not, with the way out."""
 
 
 class Translator:
@@ -104,7 +109,9 @@ class Translator:
 
     def _name(self, node: Name, known: frozenset[str]) -> str:
         if node.name not in known:
-            self.faults.append(_undeclared(node.name, node.place))
+            found = _undeclared(node.name, node.place)
+            way_out = self._names.lacking.get(node.name)
+            self.faults.append(found._replace(said=f"{found.said}: {way_out}") if way_out else found)
         return node.name
 
     def _index(self, node: Index, known: frozenset[str]) -> str:
@@ -115,10 +122,17 @@ class Translator:
 
     def _select(self, node: Select, known: frozenset[str]) -> str:
         target = self._text(node.target, known)
-        field = _field(node)
+        field = self._known_field(node)
         if node.is_optional or _is_optional(node.target):
             return self._ours("celOptionalItem", target, f'"{field}"')
         return f"{target}.{field}" if _is_plain(field) else f'{target}["{field}"]'
+
+    def _known_field(self, node: Select) -> str:
+        field = _field(node)
+        fields = self._names.fields.get(node.target.name) if isinstance(node.target, Name) else None
+        if fields is not None and field not in fields:
+            self.faults.append(Fault(node.place, f"undefined field '{field}'"))
+        return field
 
     def _list(self, node: ListOf, known: frozenset[str]) -> str:
         items = [(is_optional, self._text(item, known)) for is_optional, item in node.items]
@@ -162,7 +176,7 @@ class Translator:
 
     def _has(self, node: Select, known: frozenset[str]) -> str:
         target = self._text(node.target, known)
-        field = _field(node)
+        field = self._known_field(node)
         if node.is_optional or _is_optional(node.target):
             return self._ours("celOptionalItem", target, f'"{field}"') + ".hasValue()"
         return f"has({target}.{field})" if _is_plain(field) else f'("{field}" in {target})'

@@ -61,13 +61,23 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
 }
 _DOTTED: Final = frozenset(name for name in FUNCTIONS if "." in name)
 _MEMBERS: Final = frozenset(name for name in FUNCTIONS if not name.startswith("cel")) - _FREE - _DOTTED | {"ip"}
+_TYPES: Final = frozenset(("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"))
 NAMES: Final = Names(
     free=_FREE | _DOTTED,
     members=_MEMBERS | _BUILT_IN_MEMBERS,
-    variables=frozenset(
-        (
-            *("self", "oldSelf"),
-            *("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"),
-        )
-    ),
+    variables=_TYPES | {"self", "oldSelf"},
+)
+_REQUEST: Final = frozenset(
+    (
+        *("kind", "resource", "subResource", "requestKind", "requestResource", "requestSubResource"),
+        *("name", "namespace", "operation", "userInfo", "dryRun", "options"),
+    )
+)
+NAMES_OF_CONDITIONS: Final = NAMES._replace(
+    variables=_TYPES | {"object", "oldObject", "request", "namespaceObject"},
+    fields={"request": _REQUEST},
+    lacking={
+        "authorizer": "the embedded API server has none for conditions; compare request.userInfo, or let the webhook"
+        " ask by a SubjectAccessReview",
+    },
 )
