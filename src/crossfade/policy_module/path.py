@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-_GENERATED = Path(__file__).resolve().parent.parent / "_generated"
+from crossfade.built import GENERATED, newest_build
 
 
-def policy_library_path(generated: Path = _GENERATED) -> Path:
+def policy_library_path(generated: Path = GENERATED) -> Path:
     """The newest build of the module. Raises FileNotFoundError with the way out if there is none."""
-    builds = sorted(generated.glob("libcrossfade_policy-*.so"), key=lambda path: path.stat().st_mtime_ns)
-    if not builds:
+    found = newest_build("libcrossfade_policy-*.so", generated)
+    if found is None:
         raise FileNotFoundError(f"no policy module in {generated}; run `python -m generate` in the source tree")
-    return builds[-1]
+    return found

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from crossfade.built import GENERATED, newest_build
 from crossfade.envoy.names import COUNTS_MODULE
-from crossfade.proxy.generated import GENERATED, newest_build
 
 SEARCH_VARIABLE: Final = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH"
 

@@ -5,8 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from crossfade.built import launcher
 from crossfade.proxy.envoy_command import STREAMS, envoy_command
-from crossfade.proxy.generated import launcher
 from crossfade.proxy.private_file import write_private
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from crossfade.proxy.generated import GENERATED, newest_build
+from crossfade.built import GENERATED, newest_build
 
 VARIABLE: Final = "CROSSFADE_HUGE_PAGES"
 _PRELOAD: Final = "LD_PRELOAD"

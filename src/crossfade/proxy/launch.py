@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
-from crossfade.proxy.generated import launcher
+from crossfade.built import launcher
 
 _TAKEN: Final = frozenset(
     {

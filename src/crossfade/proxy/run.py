@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from crossfade.built import launcher
 from crossfade.envoy.bootstrap import NO_SERVICE, STATS_PATHS, STATUS_PATHS, AdminPages, AdsPeer, bootstrap
 from crossfade.envoy.probes import ProbedPort, probes_from_text
 from crossfade.envoy.telemetry.environment import Traced, traced
@@ -23,7 +24,6 @@ from crossfade.envoy.telemetry.keys import (
 )
 from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_command import STDERR, STREAMS, envoy_command
-from crossfade.proxy.generated import launcher
 from crossfade.proxy.huge_pages import huge_pages
 from crossfade.proxy.kong_part import KongPart
 from crossfade.proxy.launch import EndSettings, Plan, become_launcher, hold_signals

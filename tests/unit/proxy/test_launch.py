@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.proxy.generated import launcher
+from crossfade.built import launcher
 from crossfade.proxy.launch import EndSettings, Plan, launcher_arguments
 
 SOON_S = 30.0

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-GENERATED: Final = Path(__file__).resolve().parent.parent / "_generated"
+GENERATED: Final = Path(__file__).resolve().parent / "_generated"
 
 
 def newest_build(pattern: str, generated: Path = GENERATED) -> Path | None:
