@@ -39,7 +39,7 @@ from tests.e2e.policy_module.harness import (
 )
 
 from crossfade.envoy.telemetry.own_statistics import DEFERRED, kept_statistics
-from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.preload import preload
 
 TARGET_RATIO = 1.15
 LONGEST_S = 65
@@ -95,7 +95,7 @@ class Listeners(Gateway):
         return bootstrap
 
     def _environment(self) -> dict[str, str] | None:
-        return os.environ | huge_pages(os.environ) if self.has_own_settings else None
+        return os.environ | preload(os.environ) if self.has_own_settings else None
 
     def ports(self) -> dict[str, int]:
         text = self._admin("/listeners")

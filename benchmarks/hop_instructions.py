@@ -35,7 +35,7 @@ async def counted_pair(folder: Path, *, has_library: bool) -> AsyncIterator[Carr
     patient = partial(envoy.until, within_s=_WITHIN_S)
     with (
         patch.object(envoy_process, "envoy_binary", lambda: program(folder)),
-        patch.object(envoy, "huge_pages", lambda _: {}),
+        patch.object(envoy, "preload", lambda _: {}),
         patch.object(carried, "until", patient),
     ):
         async with carried_pair(folder, has_library=has_library) as pair:

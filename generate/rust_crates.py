@@ -30,6 +30,7 @@ class Crate(NamedTuple):
 CRATES: Final = (
     Crate("crossfade_policy", "filters", "libcrossfade_policy", ".so"),
     Crate("crossfade_pages", "pages", "libcrossfade_pages", ".so"),
+    Crate("crossfade_reads", "reads", "libcrossfade_reads", ".so"),
     Crate("crossfade_launcher", "launcher", "crossfade_launcher"),
     Crate("crossfade_counts", "counts", "libcrossfade_counts", ".so"),
 )

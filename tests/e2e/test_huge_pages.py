@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.huge_pages import VARIABLE, huge_pages
+from crossfade.proxy.preload import HUGE_PAGES, preload
 from tests.support.envoy import until
 
 pytestmark = pytest.mark.envoy
@@ -20,7 +20,7 @@ def envoy(folder: Path, asked: str) -> Iterator[EnvoyProcess]:
     """Even where this kernel would give no huge pages, or gives them unasked."""
     enabled = folder / "enabled"
     enabled.write_text("always [madvise] never\n")
-    environment = huge_pages({VARIABLE: asked}, enabled=enabled)
+    environment = preload({HUGE_PAGES: asked}, enabled=enabled)
     assert environment
     process = EnvoyProcess.start("{}", workdir=folder, log_level="critical", environment=environment)
     try:

@@ -21,7 +21,7 @@ from crossfade.envoy.telemetry.counted import CountedViews
 from crossfade.policy_module.path import policy_library_path
 from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.preload import preload
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Rejection, Subscription
 from crossfade.xds.server import AdsServer
@@ -105,7 +105,7 @@ class Harness:
         )
         text = json.dumps(made)
         self._process = EnvoyProcess.start(
-            text, workdir=self._workdir, log_level="critical", environment={**counts, **huge_pages(os.environ)}
+            text, workdir=self._workdir, log_level="critical", environment={**counts, **preload(os.environ)}
         )
 
     @property

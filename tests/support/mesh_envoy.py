@@ -18,7 +18,7 @@ from crossfade.controller.mesh.fault_leases import FaultNews
 from crossfade.controller.mesh.loop import MeshLoop
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.preload import preload
 from crossfade.store.snapshot import Snapshot
 from crossfade.xds.auth import always
 from crossfade.xds.inquiry import Finding
@@ -172,7 +172,7 @@ class MeshGateway:
         layer = made["layered_runtime"]["layers"][0]["static_layer"]
         layer["re2.max_program_size.error_level"] = self._pattern_limit
         self._process = EnvoyProcess.start(
-            json.dumps(made), workdir=self._workdir, log_level="critical", environment=huge_pages(os.environ)
+            json.dumps(made), workdir=self._workdir, log_level="critical", environment=preload(os.environ)
         )
 
     async def restart_control_plane(self) -> None:

@@ -16,7 +16,7 @@ from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.telemetry.counted import CountedViews
 from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.preload import preload
 from crossfade.proxy.run import bootstrap_from_settings, settings_from_environment
 from crossfade.xds.auth import always
 from crossfade.xds.publisher import Publisher, Subscription
@@ -84,7 +84,7 @@ async def sidecar(
             bootstrap_from_settings(settings, has_counts_module=bool(counts)),
             workdir=tmp_path,
             log_level="critical",
-            environment={**settings.own_names, **counts, **huge_pages(environment)},
+            environment={**settings.own_names, **counts, **preload(environment)},
         )
         try:
             yield outbound, inbound, admin

@@ -23,7 +23,7 @@ from crossfade.envoy.bootstrap import AdsPeer, bootstrap
 from crossfade.gateway_files.message import SELF, GatewayFailed, Message
 from crossfade.gateway_files.options import WrongOption, check
 from crossfade.proxy.envoy_process import EnvoyProcess
-from crossfade.proxy.huge_pages import huge_pages
+from crossfade.proxy.preload import preload
 from crossfade.proxy.run import keeps_all_statistics, status_pages
 from crossfade.proxy.variables import SettingsError
 from crossfade.proxy.work_folder import work_folder
@@ -100,7 +100,7 @@ def _start_envoy(settings: FilesSettings, workdir: Path, *, ads_port: int, admin
         concurrency=kong.nginx_worker_processes or os.cpu_count() or 1,
         log_level=kong.log_level or _LOG_LEVEL,
         log_path=kong.proxy_error_log,
-        environment=huge_pages(os.environ),
+        environment=preload(os.environ),
     )
 
 

@@ -24,10 +24,10 @@ from crossfade.envoy.telemetry.keys import (
 )
 from crossfade.proxy.counting import counting
 from crossfade.proxy.envoy_command import STDERR, STREAMS, envoy_command
-from crossfade.proxy.huge_pages import huge_pages
 from crossfade.proxy.kong_part import KongPart
 from crossfade.proxy.launch import EndSettings, Plan, become_launcher, hold_signals
 from crossfade.proxy.pid_file import noted, pid_file
+from crossfade.proxy.preload import preload
 from crossfade.proxy.private_file import write_private
 from crossfade.proxy.state_folder import StateFolder
 from crossfade.proxy.variables import SettingsError, number_of, path_of, pem_of, port_of
@@ -356,7 +356,7 @@ def _plan(
 ) -> Plan:
     return Plan(
         envoy_command(path, concurrency=settings.concurrency, log_level=settings.log_level, log_path=settings.log_path),
-        environment={**settings.own_names, **counts, **huge_pages(os.environ)},
+        environment={**settings.own_names, **counts, **preload(os.environ)},
         logs_to_stdout=STREAMS.get(settings.log_path) == 1,
         end=EndSettings(
             settings.admin_port,
