@@ -6,12 +6,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.quantity import QuantityError, parse
+from crossfade_local.quantity import QuantityError, canonical, parse
 from crossfade_local.values.fields import mapping, objects, text
 
 Amounts = dict[str, Fraction]
 
 _NOTHING: Final = Fraction(0)
+_SIZES: Final = frozenset({"memory", "ephemeral-storage", "storage"})
+_OF_QOS: Final = ("cpu", "memory")
 
 
 @lru_cache(maxsize=4096)
@@ -89,3 +91,28 @@ def sum_of(parts: Iterable[Amounts]) -> Amounts:
     for part in parts:
         add(total, part)
     return total
+
+
+def qos_class(pod: JsonObject) -> str:
+    """`Guaranteed`, `Burstable` or `BestEffort`: by what its containers ask for, or the pod itself."""
+    spec = mapping(pod, "spec")
+    holders = [spec] if mapping(spec, "resources") else list(containers_of(spec))
+    limits = [_counted(holder, "limits") for holder in holders]
+    requests = [_counted(holder, "requests") or limit for holder, limit in zip(holders, limits, strict=True)]
+    if not any(requests):
+        return "BestEffort"
+    is_bounded = all(len(limit) == len(_OF_QOS) for limit in limits)
+    return "Guaranteed" if is_bounded and sum_of(requests) == sum_of(limits) else "Burstable"
+
+
+def _counted(holder: JsonObject, kind: str) -> Amounts:
+    """Zero counts as not asked for."""
+    asked = amounts(mapping(holder, "resources", kind))
+    return {name: value for name, value in asked.items() if name in _OF_QOS and value}
+
+
+def spelled(name: str, value: Fraction) -> str:
+    """As quantities of that resource are usually written: sizes in Ki, Mi, Gi where they come out even."""
+    if name.rpartition(".")[2] in _SIZES and value.denominator == 1 and value % 1024 == 0 and value:
+        return str(canonical(f"{value.numerator // 1024}Ki"))
+    return str(canonical(f"{-(-value.numerator * 10**9 // value.denominator)}n"))

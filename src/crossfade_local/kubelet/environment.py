@@ -168,19 +168,6 @@ def parse_quantity(text: str) -> float:
         raise ConfigError(f"invalid quantity: {text}") from None
 
 
-def qos_class(pod_spec: JsonObject) -> str:
-    """Guaranteed, Burstable or BestEffort, by the rule of the Kubernetes documentation."""
-    limits = [(container.get("resources") or {}).get("limits") or {} for container in all_containers(pod_spec)]
-    requests = [(container.get("resources") or {}).get("requests") or {} for container in all_containers(pod_spec)]
-    if not any(limits) and not any(requests):
-        return "BestEffort"
-    for limit, request in zip(limits, requests, strict=True):
-        wanted = {**limit, **request}
-        if set(limit) < {"cpu", "memory"} or any(wanted[name] != limit.get(name) for name in ("cpu", "memory")):
-            return "Burstable"
-    return "Guaranteed"
-
-
 def _from_source(item: JsonObject, facts: PodFacts, sources: DataSources) -> Iterable[tuple[str, str]]:
     kind, known = ("configMapRef", sources.config_maps) if "configMapRef" in item else ("secretRef", sources.secrets)
     reference: JsonObject = item.get(kind) or {}

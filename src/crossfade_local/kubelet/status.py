@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.kubelet.environment import qos_class
 from crossfade_local.lost_node import LOST_EXIT_CODE, LOST_MESSAGE, LOST_REASON
+from crossfade_local.pod_resources import qos_class
 
 
 class Waiting(NamedTuple):
@@ -85,7 +85,7 @@ def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObjec
         "hostIP": report.host_ip,
         "hostIPs": [{"ip": report.host_ip}],
         "startTime": report.start_time,
-        "qosClass": qos_class(spec),
+        "qosClass": qos_class(pod),
         "containerStatuses": [container_status(one) for one in report.containers],
     }
     if report.init_containers:

@@ -4,11 +4,11 @@ from copy import deepcopy
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.kinds import DEFAULTERS
-from crossfade_local.apiserver.defaults.pod import initial_status, qos_class
+from crossfade_local.apiserver.defaults.pod import initial_status
 from crossfade_local.apiserver.defaults.service import drop_type_dependent_fields
 from crossfade_local.apiserver.defaults.workloads import generate_job_selector
 
-__all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status", "qos_class"]
+__all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status"]
 
 
 def apply_defaults(kind_key: tuple[str, str, str], obj: JsonObject) -> JsonObject:

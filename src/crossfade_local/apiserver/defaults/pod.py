@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.quantity import QuantityError, canonical, parse
+from crossfade_local.pod_resources import qos_class
+from crossfade_local.quantity import QuantityError, canonical
 from crossfade_local.values.fields import flag, mapping, objects, text
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -180,24 +181,3 @@ def initial_status(pod: JsonObject) -> JsonObject:
         gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": said}
         status["conditions"] = [gated]
     return status
-
-
-def qos_class(pod: JsonObject) -> str:
-    """`Guaranteed`, `Burstable` or `BestEffort`, from the CPU and memory that the containers ask for."""
-    spec = mapping(pod, "spec")
-    containers = [*objects(spec, "initContainers"), *objects(spec, "containers")]
-    named = [_named_amounts(container) for container in containers]
-    if not any(requests or limits for requests, limits in named):
-        return "BestEffort"
-    guaranteed = all(set(limits) == {"cpu", "memory"} and (requests or limits) == limits for requests, limits in named)
-    return "Guaranteed" if guaranteed else "Burstable"
-
-
-def _named_amounts(container: JsonObject) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = []
-    for name in ("requests", "limits"):
-        amounts = mapping(container, "resources", name)
-        found.append(
-            {key: parse(amounts[key]) for key in ("cpu", "memory") if amounts.get(key) and parse(amounts[key])}
-        )
-    return found[0], found[1]

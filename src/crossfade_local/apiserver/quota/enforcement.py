@@ -9,10 +9,10 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.quota.ledger import QUOTAS, UNCOUNTED, Ledger, counted
-from crossfade_local.apiserver.quota.usage import PODS, listed, looks_at, missing, spelled
+from crossfade_local.apiserver.quota.usage import PODS, listed, looks_at, missing
 from crossfade_local.apiserver.state.storage import Conflict, NotWritten, Storage
 from crossfade_local.apiserver.wire.status import forbidden
-from crossfade_local.pod_resources import Amounts, amount
+from crossfade_local.pod_resources import Amounts, amount, spelled
 from crossfade_local.values.fields import mapping
 
 log = logging.getLogger(__name__)

@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.pod_resources import Amounts, amount, containers_of, pod_amounts
-from crossfade_local.quantity import canonical
 from crossfade_local.values.fields import mapping, objects, sequence, text
 
 PODS: Final = "/pods"
 _ONE: Final = Fraction(1)
 _BASIC: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
-_SIZES: Final = frozenset({"memory", "ephemeral-storage", "storage"})
 _COUNTED: Final = frozenset(
     {"configmaps", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas", "secrets", "services"}
 )
@@ -154,13 +152,6 @@ def missing(quota: JsonObject, pod: JsonObject) -> str:
 def _names_basic(name: str) -> bool:
     kind, _, resource = name.rpartition(".")
     return resource in _BASIC and resource != "ephemeral-storage" and kind in ("", "requests", "limits")
-
-
-def spelled(name: str, value: Fraction) -> str:
-    """As quantities of that resource are usually written: sizes in Ki, Mi, Gi where they come out even."""
-    if name.rpartition(".")[2] in _SIZES and value.denominator == 1 and value % 1024 == 0 and value:
-        return str(canonical(f"{value.numerator // 1024}Ki"))
-    return str(canonical(f"{-(-value.numerator * 10**9 // value.denominator)}n"))
 
 
 def listed(values: dict[str, Any]) -> str:

@@ -7,9 +7,10 @@ import pytest
 
 from crossfade_local.apiserver.quota.enforcement import problem_with
 from crossfade_local.apiserver.quota.ledger import Ledger
-from crossfade_local.apiserver.quota.usage import looks_at, spelled, usage
+from crossfade_local.apiserver.quota.usage import looks_at, usage
 from crossfade_local.apiserver.state.database import Database
 from crossfade_local.apiserver.state.storage import Storage
+from crossfade_local.pod_resources import spelled
 
 Json = dict[str, Any]
 

@@ -15,7 +15,6 @@ from crossfade_local.kubelet.environment import (
     build_identity,
     expand,
     field_value,
-    qos_class,
     resource_value,
 )
 
@@ -187,16 +186,3 @@ def test_a_seccomp_profile_that_is_not_there_is_refused() -> None:
 def test_run_as_non_root_refuses_root() -> None:
     with pytest.raises(ConfigError, match="runAsNonRoot"):
         build_identity({"securityContext": {"runAsNonRoot": True, "runAsUser": 0}}, {}, USER)
-
-
-@pytest.mark.parametrize(
-    ("resources", "expected"),
-    [
-        ({}, "BestEffort"),
-        ({"requests": {"cpu": "1"}}, "Burstable"),
-        ({"limits": {"cpu": "1", "memory": "1Gi"}}, "Guaranteed"),
-        ({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}, "Burstable"),
-    ],
-)
-def test_quality_of_service(resources: JsonObject, expected: str) -> None:
-    assert qos_class({"containers": [{"resources": resources}]}) == expected
