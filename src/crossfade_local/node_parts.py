@@ -34,6 +34,7 @@ from crossfade_kube.resources import (
 from crossfade_local import catalogue, network
 from crossfade_local import namespaces as ns
 from crossfade_local.certificate_requests import Authority
+from crossfade_local.cgroups import CgroupsUnavailableError, make_group
 from crossfade_local.controllers.run import run_controllers
 from crossfade_local.data_dir import DataDir, read_json
 from crossfade_local.dns import DnsServer
@@ -43,6 +44,7 @@ from crossfade_local.host_exposure import HostExposure, wanted
 from crossfade_local.installer import Installer, InstallFailedError
 from crossfade_local.kubelet import ids
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
+from crossfade_local.kubelet.limits import Limiter
 from crossfade_local.kubelet.pod import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
@@ -195,6 +197,7 @@ class NodeParts:
             capacity=self._settings.capacity,
             env_by_uid=self._settings.shared_user_env_by_uid if self._ids.is_single else {},
             services=self._service_links,
+            limiter=self._limiter(),
             base_env={
                 "PATH": path,
                 "KUBERNETES_SERVICE_HOST": network.API_ADDRESS,
@@ -204,6 +207,12 @@ class NodeParts:
                 **(self._settings.shared_user_env if self._ids.is_single else {}),
             },
         )
+
+    def _limiter(self) -> Limiter:
+        try:
+            return Limiter(make_group(self._directory.root))
+        except CgroupsUnavailableError as error:
+            return Limiter(problem=str(error))
 
     async def _forwarder(self) -> Forwarder | None:
         if self._settings.resolver_descriptor is None:

@@ -23,6 +23,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_kube.port_owner import port_owner
 from crossfade_local import control, descriptors, host_ports, preflight
 from crossfade_local.catalogue import Catalogue, Image
+from crossfade_local.cgroups import remove_group
 from crossfade_local.data_dir import DataDir, UnusableDirectoryError, write_json
 from crossfade_local.host_ports import Listener
 from crossfade_local.last_words import last_words, log_end
@@ -97,6 +98,7 @@ def run_cluster(settings: UpSettings, *, say: Say, settled: Settled) -> None:
             for listener in listeners.values():
                 stack.enter_context(listener.socket)
             _write_inputs(directory, settings, _state(settings, mode, listeners))
+            stack.callback(remove_group, directory.root)
             _Supervisor(directory, settings, mode, listeners, say=say, settled=settled).run()
 
 

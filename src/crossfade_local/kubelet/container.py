@@ -14,10 +14,19 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local import namespaces
+from crossfade_local.cgroups import Group
 from crossfade_local.kubelet import process
 from crossfade_local.kubelet.commands import run_command, run_hook
 from crossfade_local.kubelet.health import Health
-from crossfade_local.kubelet.launching import CannotStartError, PodContext, enter_root, find_image, plan_launch
+from crossfade_local.kubelet.launching import (
+    CannotStartError,
+    PodContext,
+    enter_group,
+    enter_root,
+    find_image,
+    plan_launch,
+)
+from crossfade_local.kubelet.local_storage import Written
 from crossfade_local.kubelet.logs import LogFile
 from crossfade_local.kubelet.probes import Target
 from crossfade_local.kubelet.process import Launch, Process, StartError, Streams
@@ -62,6 +71,7 @@ class Container:
         self._process: Process | None = None
         self._inside: Namespaces | None = None
         self._launch: Launch | None = None
+        self._group: Group | None = None
         self._health: Health | None = None
         self._ending: asyncio.Task[None] | None = None
         self._id = ""
@@ -82,6 +92,11 @@ class Container:
     def processes(self) -> int | None:
         """The pid namespace it runs in, as a descriptor for the caller to close; None while it does not run."""
         return os.dup(self._inside.pid) if self._inside is not None and self._inside.pid is not None else None
+
+    def written(self) -> Written:
+        running = self._process if isinstance(self.state, Running) else None
+        root = Path(f"/proc/{running.pid}/root") if running is not None else None
+        return Written(self._context.logs / self.name, root)
 
     def root(self) -> int | None:
         """The number of its mount namespace, which is in no other container; None while it does not run."""
@@ -179,8 +194,12 @@ class Container:
         self._event(
             "Normal", "Pulled", f'Container image "{self.spec["image"]}" found in the catalogue as {image.argv[0]}'
         )
-        launch = self._launch = plan_launch(self.spec, image, user, self._context)
+        launch = plan_launch(self.spec, image, user, self._context)
         self._leave_root()
+        self._group = enter_group(self.spec, self._context, run=self.restart_count)
+        if self._group is not None:
+            launch = launch._replace(groups=self._group.member_files)
+        self._launch = launch
         self._inside = await enter_root(self.spec, image, launch, self._context, termination_log=self._termination_log)
         self._event("Normal", "Created", f"Created container: {self.name}")
         self._process, self._inside = await self._start_program(launch, self._inside)
@@ -248,7 +267,7 @@ class Container:
         since = self.state.started_at if isinstance(self.state, Running) else now_text()
         self.state = Terminated(
             exit_code=code,
-            reason="Completed" if code == 0 else "Error",
+            reason=self._reason_of_end(code),
             started_at=since,
             finished_at=now_text(),
             container_id=self._id,
@@ -256,6 +275,12 @@ class Container:
         )
         self._leave_root()
         self._context.changed()
+
+    def _reason_of_end(self, code: int) -> str:
+        """A container counts as killed for want of memory if any of its processes was, as for container engines."""
+        if self._group is not None and self._group.oom_kills():
+            return "OOMKilled"
+        return "Completed" if code == 0 else "Error"
 
     def _note_failed_start(self, error: CannotStartError) -> None:
         message = f"Error: {error}"
@@ -352,6 +377,9 @@ class Container:
         if self._inside:
             self._inside.close_except(self._context.sandbox)
             self._inside = None
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         self._context.record(kind, reason, message)

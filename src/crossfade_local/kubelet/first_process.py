@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,11 +38,20 @@ def assume(identity: Identity) -> None:
         namespaces.become(uid=identity.uid, gid=identity.gid, groups=identity.groups)
 
 
-def preparation(identity: Identity, *, terminal: bool, reaps: bool, complaints: int) -> Callable[[], None]:
+def join(groups: Sequence[int]) -> None:
+    """The calling process, and all that it starts, belongs to the control groups whose `cgroup.procs` these are."""
+    for group in groups:
+        os.write(group, b"0")
+
+
+def preparation(
+    identity: Identity, *, groups: Sequence[int], terminal: bool, reaps: bool, complaints: int
+) -> Callable[[], None]:
     """For `preexec_fn`; what goes wrong is written to the descriptor `complaints`."""
 
     def prepare() -> None:
         try:
+            join(groups)
             _mount_proc()
             if terminal:
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -8,9 +8,11 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local import namespaces
 from crossfade_local.catalogue import Catalogue, CatalogueError, Image, User, user_of
+from crossfade_local.cgroups import Group
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.ids import IdMap
+from crossfade_local.kubelet.limits import container_limits
 from crossfade_local.kubelet.privileges import SHARED_USER_CAPABILITIES, Identity
 from crossfade_local.kubelet.process import Launch
 from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView
@@ -40,6 +42,8 @@ class PodContext:
     env_by_uid: Mapping[int, Mapping[str, str]]
     logs: Path
     ids: IdMap
+    group: Group | None
+    """The pod's control group, if any of its containers is to be kept within limits."""
     record: Callable[[str, str, str], None]
     """Event type, reason, message."""
     changed: Callable[[], None]
@@ -109,6 +113,19 @@ async def enter_root(
     except OSError as error:
         raise CannotStartError("CreateContainerError", f"file system of container {spec['name']}: {error}") from error
     return context.sandbox._replace(mount=mount)
+
+
+def enter_group(spec: JsonObject, context: PodContext, *, run: int) -> Group | None:
+    """A control group for one run of the container, so that what it counts is of that run. Raises CannotStartError."""
+    if context.group is None:
+        return None
+    group = context.group.child(f"{spec['name']}-{run}")
+    try:
+        group.make()
+        group.limit(container_limits(spec))
+    except OSError as error:
+        raise CannotStartError("CreateContainerError", f"control group of container {spec['name']}: {error}") from error
+    return group
 
 
 def _make_empty(file: Path) -> None:

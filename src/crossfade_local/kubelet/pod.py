@@ -18,11 +18,13 @@ from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.resources import CONFIG_MAP, POD, SECRET
 from crossfade_local import namespaces, network
 from crossfade_local.catalogue import Catalogue
-from crossfade_local.kubelet import environment, shared_processes
+from crossfade_local.cgroups import Group
+from crossfade_local.kubelet import environment, local_storage, shared_processes
 from crossfade_local.kubelet.claims import ClaimedVolumes
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.launching import PodContext
+from crossfade_local.kubelet.limits import Limiter
 from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
@@ -46,6 +48,7 @@ _RETRY_S: Final = 2.0
 _LONGEST_RETRY_S: Final = 60.0
 _REFRESH_S: Final = 60.0
 _DEFAULT_GRACE_S: Final = 30.0
+_EVICTION_GRACE_S: Final = 1.0
 
 
 async def _free(_pod: JsonObject, _address: str) -> None:
@@ -72,6 +75,7 @@ class Machine:
     """For containers that are to run as this user."""
     capacity: Mapping[str, str]
     """Of the node, in place of the machine's own."""
+    limiter: Limiter = field(default_factory=Limiter)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     isolate: Callable[[JsonObject, str], Awaitable[None]] = _free
     """Returns when the policies hold for a pod with this address. Raises OSError."""
@@ -110,6 +114,7 @@ class PodWorker:
         )  # fmt: skip
         self._sandbox: Namespaces | None = None
         self._first_process: Process | None = None
+        self._group: Group | None = None
         self._address = ""
         self._link = f"veth{self.uid.replace('-', '')[:11]}"
         self._first_status: JsonObject = pod.get("status") or {}
@@ -167,8 +172,11 @@ class PodWorker:
             self._deadline = asyncio.get_running_loop().call_later(left_s, self._exceed_deadline)
 
     def _exceed_deadline(self) -> None:
-        self._failure = DEADLINE_EXCEEDED
         self._record("Normal", *DEADLINE_EXCEEDED)
+        self._fail(DEADLINE_EXCEEDED)
+
+    def _fail(self, failure: tuple[str, str]) -> None:
+        self._failure = failure
         self._ending.set()
         self._dirty.set()
 
@@ -212,6 +220,8 @@ class PodWorker:
 
     async def _live(self) -> None:
         if (self.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+            if complaint := self._machine.limiter.complaint(self.pod["spec"]):
+                self._warn("LimitsNotKept", complaint)
             context = await self._prepare()
             if context is not None:
                 await self._run_containers(context)
@@ -231,6 +241,7 @@ class PodWorker:
                 facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
                 volumes = await self._volumes.prepare(facts)
                 sources = await self._fetch_sources()
+                self._group = self._machine.limiter.for_pod(self.pod)
             except VolumeError as error:
                 self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
             except (OSError, StartError, UnsupportedError) as error:
@@ -293,6 +304,7 @@ class PodWorker:
             env_by_uid=self._machine.env_by_uid,
             logs=self._machine.directory / "logs" / self.uid,
             ids=self._machine.ids,
+            group=self._group,
             record=self._record,
             changed=self._dirty.set,
         )
@@ -304,11 +316,19 @@ class PodWorker:
     async def _run_containers(self, context: PodContext) -> None:
         self.containers = PodContainers(context, known=self._first_status, now=self._first_seen)
         self._dirty.set()
-        refreshing = asyncio.create_task(self._keep_volumes(context.facts))
+        keeping = [asyncio.create_task(self._keep_volumes(context.facts))]
+        if local_storage.is_limited(self.pod):
+            keeping.append(asyncio.create_task(self._evict_when_too_large(self.containers)))
         try:
             await self._until_done_or_lost(self.containers)
         finally:
-            refreshing.cancel()
+            for task in keeping:
+                task.cancel()
+
+    async def _evict_when_too_large(self, containers: PodContainers) -> None:
+        message = await local_storage.exceeded(self.pod, self._volumes.on_disk(), containers.written)
+        self._warn(local_storage.EVICTED, message)
+        self._fail((local_storage.EVICTED, message))
 
     async def _until_done_or_lost(self, containers: PodContainers) -> None:
         """Where the pod has a process 1, all containers end with it, and none can be started again: the pod begins
@@ -356,6 +376,8 @@ class PodWorker:
     def _grace_s(self) -> float:
         if self._gone:
             return 0.0
+        if self._failure[0] == local_storage.EVICTED:
+            return _EVICTION_GRACE_S
         metadata, spec = self.pod["metadata"], self.pod["spec"]
         grace = metadata.get("deletionGracePeriodSeconds")
         return float(grace if grace is not None else spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S))
@@ -435,6 +457,9 @@ class PodWorker:
             self._first_process.signal(signal.SIGKILL)
             await self._first_process.wait()
             self._first_process = None
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
         if self._sandbox is not None:
             await asyncio.to_thread(network.forget_pod, self._machine.links, self._address, self._sandbox)
             self._sandbox = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from crossfade_kube.meta import JsonObject
 from crossfade_local.kubelet.container import Container
 from crossfade_local.kubelet.launching import PodContext
+from crossfade_local.kubelet.local_storage import Written
 from crossfade_local.kubelet.status import ContainerReport, Terminated, Waiting, history_of
 
 
@@ -38,6 +39,10 @@ class PodContainers:
 
     def find(self, name: str) -> Container | None:
         return next((one for one in self.all() if one.name == name), None)
+
+    def written(self) -> dict[str, Written]:
+        """Where each container writes, besides volumes."""
+        return {one.name: one.written() for one in self.all()}
 
     async def run(self, stopping: asyncio.Event, grace_s: Callable[[], float]) -> None:
         """Until all have ended for good, because they were done or because `stopping` was set."""

@@ -6,7 +6,9 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from crossfade_local import namespaces
@@ -24,6 +26,8 @@ class Launch(NamedTuple):
     env: dict[str, str]
     workdir: str
     identity: Identity
+    groups: tuple[Path, ...] = ()
+    """Files by which the program joins its control group."""
 
 
 class Streams(NamedTuple):
@@ -107,21 +111,47 @@ async def _start_with(begin: Callable[[], subprocess.Popen[bytes]], launch: Laun
 
 
 def _start(launch: Launch, inside: Namespaces, streams: Streams) -> subprocess.Popen[bytes]:
-    namespaces.enter(inside)
-    first_process.assume(launch.identity)
-    argv = [*_TAKE_TERMINAL, *launch.argv] if streams.terminal else list(launch.argv)
-    # A leader of its own session cannot take a terminal: there setsid(1) makes the session.
-    return _popen(argv, launch, streams, start_new_session=not streams.terminal)
+    with _opened(launch.groups) as groups:
+        namespaces.enter(inside)
+        first_process.assume(launch.identity)
+        argv = [*_TAKE_TERMINAL, *launch.argv] if streams.terminal else list(launch.argv)
+        prepare = partial(first_process.join, groups) if groups else None
+        # A leader of its own session cannot take a terminal: there setsid(1) makes the session.
+        return _popen(argv, launch, streams, start_new_session=not streams.terminal, prepare=prepare)
 
 
 def _start_first(launch: Launch, inside: Namespaces, streams: Streams, *, reaps: bool) -> subprocess.Popen[bytes]:
-    namespaces.enter(inside)
-    if inside.pid is None:
-        namespaces.unshare(CLONE_NEWPID)
+    with _opened(launch.groups) as groups:
+        namespaces.enter(inside)
+        if inside.pid is None:
+            namespaces.unshare(CLONE_NEWPID)
+        with _complaints() as complaints:
+            prepare = first_process.preparation(
+                launch.identity, groups=groups, terminal=streams.terminal, reaps=reaps, complaints=complaints
+            )
+            return _popen(list(launch.argv), launch, streams, start_new_session=True, prepare=prepare)
+
+
+@contextlib.contextmanager
+def _opened(files: tuple[Path, ...]) -> Iterator[list[int]]:
+    """For writing. Raises StartError."""
+    with contextlib.ExitStack() as stack:
+        descriptors = []
+        for file in files:
+            try:
+                descriptors.append(os.open(file, os.O_WRONLY | os.O_CLOEXEC))
+            except OSError as error:
+                raise StartError(f"control group {file.parent}: {error.strerror}") from error
+            stack.callback(os.close, descriptors[-1])
+        yield descriptors
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[int]:
+    """Where a forked child writes what went wrong before it became its program: the text of StartError then."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     try:
-        prepare = first_process.preparation(launch.identity, terminal=streams.terminal, reaps=reaps, complaints=writing)
-        return _popen(list(launch.argv), launch, streams, start_new_session=True, prepare=prepare)
+        yield writing
     except subprocess.SubprocessError as error:
         os.set_blocking(reading, False)
         with contextlib.suppress(BlockingIOError):

@@ -18,11 +18,16 @@ from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
+from crossfade_local import namespaces
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import PodFacts
 from crossfade_local.kubelet.ids import IdMap
+from crossfade_local.kubelet.limits import pod_limits
+from crossfade_local.kubelet.local_storage import is_on_disk
 from crossfade_local.kubelet.protection import Protection
 from crossfade_local.kubelet.rootfs import MachineView
+from crossfade_local.namespaces import MS_NODEV, MS_NOSUID
+from crossfade_local.pod_resources import amount
 
 _DEFAULT_MODE: Final = 0o644
 _DEFAULT_TOKEN_LIFE_S: Final = 3600
@@ -70,6 +75,7 @@ class PodVolumes:
         self._written: dict[str, tuple[DataFile, ...]] = {}
         self._token_due: dict[str, float] = {}
         self._tokens: dict[str, bytes] = {}
+        self._in_memory: list[Path] = []
 
     async def prepare(self, facts: PodFacts) -> dict[str, Place]:
         """Where each volume lies, by name. Raises VolumeError."""
@@ -92,7 +98,16 @@ class PodVolumes:
         """Loop time at which the first token wants renewal."""
         return min(self._token_due.values(), default=None)
 
+    def on_disk(self) -> dict[str, Path]:
+        """The directories of volumes of the kind emptyDir that take space on disk."""
+        volumes = self._pod["spec"].get("volumes") or ()
+        return {
+            one["name"]: self._folder_for("emptyDir") / "emptyDir" / one["name"] for one in volumes if is_on_disk(one)
+        }
+
     def remove(self) -> None:
+        while self._in_memory:
+            namespaces.unmount(str(self._in_memory.pop()))
         for source in ("emptyDir", "secret"):
             shutil.rmtree(self._folder_for(source), ignore_errors=True)
 
@@ -114,10 +129,7 @@ class PodVolumes:
                 self._written[name] = files
             return Place(place)
         if "emptyDir" in volume:
-            place = self._directory / "emptyDir" / name
-            if not place.exists():
-                place.mkdir(parents=True)
-                place.chmod(0o777)
+            place = self._empty_directory(volume)
             # Also when it failed before.
             self._give_to_group(place)
             return Place(place)
@@ -132,6 +144,31 @@ class PodVolumes:
         raise VolumeError(
             f'volume "{name}": {kind} volumes are not available in the embedded cluster; use emptyDir or a claim'
         )
+
+    def _empty_directory(self, volume: JsonObject) -> Path:
+        if not is_on_disk(volume):
+            return self._memory_directory(volume)
+        place: Path = self._directory / "emptyDir" / volume["name"]
+        if not place.exists():
+            place.mkdir(parents=True)
+            place.chmod(0o777)
+        return place
+
+    def _memory_directory(self, volume: JsonObject) -> Path:
+        """Full when its limit, or what all containers of the pod may have, is reached."""
+        place: Path = self._folder_for("secret") / "emptyDir" / volume["name"]
+        if place not in self._in_memory:
+            limits = (memory_limit(volume), pod_limits(self._pod).memory)
+            size = min((one for one in limits if one), default="100%")
+            place.mkdir(parents=True, exist_ok=True)
+            try:
+                namespaces.mount(
+                    "tmpfs", str(place), kind="tmpfs", flags=MS_NOSUID | MS_NODEV, data=f"mode=777,size={size}"
+                )
+            except OSError as error:
+                raise VolumeError(f'volume "{volume["name"]}": {error}') from error
+            self._in_memory.append(place)
+        return place
 
     def _give_to_group(self, place: Path) -> None:
         """Where all containers are one user, that one owns the volume."""
@@ -297,6 +334,11 @@ def _downward_file(item: JsonObject, pod: JsonObject, facts: PodFacts, mode: int
 
 def _data_source(volume: JsonObject) -> str | None:
     return next((kind for kind in ("configMap", "secret", "projected", "downwardAPI") if kind in volume), None)
+
+
+def memory_limit(volume: JsonObject) -> int:
+    """The `sizeLimit` of an emptyDir in whole bytes; 0 for none."""
+    return int(amount((volume.get("emptyDir") or {}).get("sizeLimit") or 0))
 
 
 def _claim_of(volume: JsonObject, pod: JsonObject) -> str | None:

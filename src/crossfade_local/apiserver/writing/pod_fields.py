@@ -69,7 +69,7 @@ def unhonoured_fields(field: str, spec: JsonObject) -> Iterator[str]:
             for number, mount in enumerate(objects(container, "volumeMounts")):
                 yield from _told(f"{place}.volumeMounts[{number}]", mount, _MOUNT)
     for index, volume in enumerate(objects(spec, "volumes")):
-        if text(volume, "emptyDir", "medium"):
+        if text(volume, "emptyDir", "medium").startswith("HugePages"):
             consequence = _HOW.format(consequence="the directory is on disk")
             yield f"{field}.volumes[{index}].emptyDir.medium: {consequence}"
 

@@ -52,7 +52,7 @@ def test_no_field_of_a_container_is_left_unclassified(spec: SchemaNode) -> None:
             {"initContainers": [{}, {"volumeMounts": [{"mountPropagation": "Bidirectional"}]}]},
             "initContainers[1].volumeMounts[0].mountPropagation",
         ),
-        ({"volumes": [{"name": "a", "emptyDir": {"medium": "Memory"}}]}, "volumes[0].emptyDir.medium"),
+        ({"volumes": [{"name": "a", "emptyDir": {"medium": "HugePages-2Mi"}}]}, "volumes[0].emptyDir.medium"),
     ],
 )
 def test_a_field_that_does_nothing_is_named(pod: dict[str, Any], field: str) -> None:

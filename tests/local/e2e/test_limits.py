@@ -1,0 +1,172 @@
+"""What keeps pods within their limits of processor time, memory and local storage, with the real kubectl."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossfade_local.cgroups import CgroupsUnavailableError, make_group, remove_group
+from tests.support.cluster import EmbeddedCluster, embedded_cluster
+
+pytestmark = pytest.mark.cluster
+
+EATER = "import time; held = b'x' * (96 << 20); time.sleep(600)"
+IMAGES = f"""
+- {{match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; sleep infinity & wait"], user: 65534}}
+- {{match: "look:*", argv: [sh]}}
+- {{match: "eater:*", argv: [python3, -c, "{EATER}"]}}
+- {{match: "busy:*", argv: [sh, -c, "trap 'exit 0' TERM; while :; do :; done"]}}
+"""
+SOON_S = 30.0
+
+
+def _can_make_groups() -> bool:
+    here = Path(__file__)
+    try:
+        make_group(here)
+    except CgroupsUnavailableError:
+        return False
+    remove_group(here)
+    return True
+
+
+with_groups = pytest.mark.skipif(
+    not _can_make_groups(), reason="no control groups with cpu and memory can be made here"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
+    directory = tmp_path_factory.mktemp("cluster")
+    images = directory / "images.yaml"
+    images.write_text(IMAGES)
+    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
+        yield running
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    """The first true value."""
+    deadline = time.monotonic() + SOON_S
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.05)
+
+
+def apply_pod(cluster: EmbeddedCluster, name: str, *containers: dict[str, Any], **spec: Any) -> None:
+    named = [{"name": f"c{number}", **one} for number, one in enumerate(containers)]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps({**pod, "spec": {"containers": named, **spec}}))
+
+
+def status_of(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(cluster.kubectl("get", "pod", name, "-o", "json"))["status"]
+    return found
+
+
+def events_of(cluster: EmbeddedCluster, name: str) -> str:
+    return cluster.kubectl("events", "--for", f"pod/{name}")
+
+
+def limits(**amounts: str) -> dict[str, Any]:
+    return {"limits": {name.replace("_", "-"): amount for name, amount in amounts.items()}}
+
+
+@with_groups
+def test_a_container_that_needs_too_much_memory_is_killed_and_said_to_be(cluster: EmbeddedCluster) -> None:
+    apply_pod(cluster, "eater", {"image": "eater:1", "resources": limits(memory="48Mi")}, restartPolicy="Never")
+    status = eventually(lambda: (found := status_of(cluster, "eater"))["phase"] == "Failed" and found)
+    ended = status["containerStatuses"][0]["state"]["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+    assert cluster.kubectl("get", "pod", "eater").splitlines()[1].split()[2] == "OOMKilled"
+
+
+@with_groups
+def test_one_that_keeps_within_its_memory_lives_and_others_are_told_apart(cluster: EmbeddedCluster) -> None:
+    apply_pod(
+        cluster,
+        "pair",
+        {"image": "eater:1", "resources": limits(memory="256Mi")},
+        {"image": "eater:1", "resources": limits(memory="48Mi")},
+        restartPolicy="Never",
+    )
+    statuses = eventually(
+        lambda: (
+            len(found := status_of(cluster, "pair").get("containerStatuses", [])) == 2
+            and "terminated" in found[1]["state"]
+            and found
+        )
+    )
+    assert "running" in statuses[0]["state"]
+    assert statuses[1]["state"]["terminated"]["reason"] == "OOMKilled"
+    cluster.kubectl("delete", "pod", "pair", "--grace-period=0", "--force")
+
+
+@with_groups
+def test_processor_time_is_limited_for_all_programs_of_a_container(cluster: EmbeddedCluster) -> None:
+    apply_pod(cluster, "slow", {"image": "busy:1", "resources": limits(cpu="100m")}, terminationGracePeriodSeconds=1)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/slow", f"--timeout={SOON_S:g}s")
+    own = cluster.kubectl("exec", "slow", "--", "cat", "/proc/1/cgroup", "/proc/self/cgroup")
+    lines = [line for line in own.splitlines() if line.split(":")[1] in ("", "cpu")]
+    assert lines
+    assert any("/c0-0" in line for line in lines)
+    assert eventually(lambda: _told(cluster, "slow", "cpu.stat").get("nr_throttled", "0") != "0")
+    cluster.kubectl("delete", "pod", "slow")
+
+
+def _told(cluster: EmbeddedCluster, pod: str, file: str) -> dict[str, str]:
+    """What the group of the pod's container says in a file, by the first word of each line."""
+    uid = cluster.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
+    found = [*Path("/sys/fs/cgroup").rglob(f"pod{uid}/c0-0/{file}")]
+    lines = [line.partition(" ") for one in found for line in one.read_text().splitlines()]
+    return {first: rest for first, _, rest in lines}
+
+
+@with_groups
+def test_control_groups_go_with_their_pods(cluster: EmbeddedCluster) -> None:
+    apply_pod(cluster, "gone", {"image": "shell:1", "resources": limits(memory="64Mi")})
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/gone", f"--timeout={SOON_S:g}s")
+    uid = cluster.kubectl("get", "pod", "gone", "-o", "jsonpath={.metadata.uid}")
+    assert [*Path("/sys/fs/cgroup").rglob(f"pod{uid}")]
+    cluster.kubectl("delete", "pod", "gone")
+    eventually(lambda: not [*Path("/sys/fs/cgroup").rglob(f"pod{uid}")])
+
+
+def test_an_empty_dir_in_memory_is_full_at_its_limit(cluster: EmbeddedCluster) -> None:
+    volume = {"name": "fast", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    mount = {"volumeMounts": [{"name": "fast", "mountPath": "/fast"}]}
+    apply_pod(cluster, "memory", {"image": "shell:1", **mount}, volumes=[volume], terminationGracePeriodSeconds=1)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/memory", f"--timeout={SOON_S:g}s")
+    told = cluster.kubectl("exec", "memory", "--", "stat", "--file-system", "--format=%T %b %S", "/fast")
+    kind, blocks, size = told.split()
+    assert (kind, int(blocks) * int(size)) == ("tmpfs", 1 << 20)
+    said = cluster.kubectl(
+        "exec", "memory", "--", "sh", "-c", "head -c 2000000 /dev/zero > /fast/file || stat --format=%s /fast/file"
+    )
+    assert int(said) == 1 << 20
+    cluster.kubectl("delete", "pod", "memory")
+
+
+def test_a_pod_that_outgrows_an_empty_dir_is_evicted(cluster: EmbeddedCluster) -> None:
+    volume = {"name": "disk", "emptyDir": {"sizeLimit": "1Mi"}}
+    mount = {"volumeMounts": [{"name": "disk", "mountPath": "/disk"}]}
+    apply_pod(cluster, "large", {"image": "shell:1", **mount}, volumes=[volume])
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/large", f"--timeout={SOON_S:g}s")
+    cluster.kubectl("exec", "large", "--", "sh", "-c", "head -c 3000000 /dev/zero > /disk/file")
+    status = eventually(lambda: (found := status_of(cluster, "large"))["phase"] == "Failed" and found)
+    assert status["reason"] == "Evicted"
+    assert status["message"] == 'Usage of EmptyDir volume "disk" exceeds the limit "1Mi". '
+    assert 'exceeds the limit "1Mi"' in eventually(lambda: events_of(cluster, "large").partition("Evicted")[2])
+
+
+def test_what_containers_write_beside_volumes_counts_too(cluster: EmbeddedCluster) -> None:
+    apply_pod(cluster, "writer", {"image": "shell:1", "resources": limits(ephemeral_storage="1Mi")})
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/writer", f"--timeout={SOON_S:g}s")
+    cluster.kubectl("exec", "writer", "--", "sh", "-c", "head -c 3000000 /dev/zero > /tmp/file")
+    status = eventually(lambda: (found := status_of(cluster, "writer"))["phase"] == "Failed" and found)
+    assert status["reason"] == "Evicted"
+    assert status["message"] == "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
