@@ -269,9 +269,14 @@ class Client:
         return await self.request("DELETE", path_of(resource, namespace=namespace, name=name), body=options)
 
     async def delete_collection(
-        self, resource: Resource, *, namespace: str | None = None, label_selector: str | None = None
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        propagation_policy: str | None = None,
     ) -> JsonObject:
-        query = query_of(label_selector=label_selector)
+        query = query_of(label_selector=label_selector, propagation_policy=propagation_policy)
         return await self.request("DELETE", path_of(resource, namespace=namespace), query=query)
 
     async def request(

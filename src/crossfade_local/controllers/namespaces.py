@@ -119,7 +119,7 @@ class Namespaces:
             try:
                 found = (await self._client.list(resource, namespace=namespace)).items
                 if any(not is_being_deleted(item) for item in found):
-                    await self._client.delete_collection(resource, namespace=namespace)
+                    await self._client.delete_collection(resource, namespace=namespace, propagation_policy="Background")
                     found = (await self._client.list(resource, namespace=namespace)).items
             except NotFound:
                 continue

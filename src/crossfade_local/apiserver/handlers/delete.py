@@ -22,8 +22,13 @@ from crossfade_local.apiserver.writing import strategies, writes
 
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
-_ORPHANING: Final = frozenset({"/replicationcontrollers"})
+_JOBS: Final = "batch/jobs"
+_ORPHANING: Final = frozenset({"/replicationcontrollers", _JOBS})
 """Kinds older than garbage collection: deleted without a word about their dependents, they leave them."""
+_JOBS_WARNING: Final = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 _POLICIES: Final = ("Orphan", "Background", "Foreground")
 _CRD_CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _DEFAULT_POD_GRACE_S: Final = 30
@@ -32,6 +37,7 @@ _TRIES: Final = 5
 
 async def delete(api: Api, call: Call, resource: ResourceType) -> Answer:
     chosen = delete_options(call)
+    _warn_of_orphans(call, resource, chosen)
     for _ in range(_TRIES):
         stored = stored_object(api, call, resource)
         try:
@@ -47,6 +53,7 @@ async def delete(api: Api, call: Call, resource: ResourceType) -> Answer:
 
 async def delete_collection(api: Api, call: Call, resource: ResourceType) -> Answer:
     chosen = delete_options(call)
+    _warn_of_orphans(call, resource, chosen)
     wanted = selection(call, resource)
     stored_now = list(api.storage.scan(resource.bucket, wanted.namespace))
     parts = slices(stored_now, wanted.terms)
@@ -88,6 +95,11 @@ def delete_options(call: Call) -> JsonObject:
     if errors:
         raise options.options_error("DeleteOptions", errors)
     return chosen
+
+
+def _warn_of_orphans(call: Call, resource: ResourceType, chosen: JsonObject) -> None:
+    if resource.bucket == _JOBS and chosen.get("propagationPolicy") is None and chosen.get("orphanDependents") is None:
+        call.warn(_JOBS_WARNING)
 
 
 async def delete_stored(
