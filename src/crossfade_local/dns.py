@@ -7,14 +7,16 @@ opened in the machine's own network, since the node has no way out.
 import asyncio
 import contextlib
 import ipaddress
+import random
 import struct
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
-from dnslib import CNAME, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
+from dnslib import CNAME, EDNS0, PTR, QTYPE, RCODE, RR, SRV, A, DNSError, DNSRecord
 
 from crossfade_kube.meta import NamespacedName
-from crossfade_local.dns_forwarder import Forwarder
+from crossfade_local.dns_forwarder import Forwarder, framed, read_message
 from crossfade_local.service_table import ServiceEntry, ServiceTable
 
 DOMAIN: Final = "cluster.local"
@@ -23,6 +25,9 @@ _MAX_CHAIN: Final = 8
 _FOLLOWED: Final = ("A", "AAAA")
 _MAX_UDP: Final = 1232
 _CLASSIC_UDP: Final = 512
+# How long a connection may be without a question.
+_IDLE_S: Final = 10.0
+_BAD_VERSION: Final = 1
 
 
 class Answer(NamedTuple):
@@ -178,26 +183,27 @@ class DnsServer:
             transport.close()
 
     async def respond(self, query: bytes, *, limit: int | None) -> bytes | None:
-        """The answer to one message, cut to `limit` bytes for UDP; None for what is no DNS query."""
+        """The answer to one message, cut to `limit` bytes for UDP; None for what is no DNS query.
+
+        Who gets a part is told, and may ask again over TCP."""
         try:
             request = DNSRecord.parse(query)
         except (DNSError, struct.error, IndexError, ValueError):
             return None
         if request.header.qr or not request.questions:
             return None
+        if _version(request):
+            return _packed(request, _bad_version(request), limit)
         name = str(request.q.qname).rstrip(".").lower()
         answer = answer_question(name, str(QTYPE[request.q.qtype]), self._table())
         if answer is None:
-            return await self._ask(query) or bytes(_servfail(request).pack())
-        reply = await self._complete(request, answer)
-        packed = bytes(reply.pack())
-        if limit is not None and len(packed) > min(limit, _advertised(request)):
-            packed = bytes(reply.truncate().pack())
-        return packed
+            answered = await self._ask(query, whole=limit is None)
+            return answered or _packed(request, _servfail(request), limit)
+        return _packed(request, await self._complete(request, answer), limit)
 
     async def _complete(self, request: DNSRecord, answer: Answer) -> DNSRecord:
         reply = request.reply()
-        for record in answer.records:
+        for record in _shuffled(answer.records):
             if record.rname == request.q.qname:
                 # As the client wrote it.
                 record.rname = request.q.qname
@@ -206,30 +212,32 @@ class DnsServer:
             reply.header.rcode = RCODE.NXDOMAIN
         if answer.rest:
             question = DNSRecord.question(answer.rest, QTYPE[request.q.qtype])
-            found = await self._ask(bytes(question.pack()))
+            found = await self._ask(bytes(question.pack()), whole=True)
             try:
                 reply.add_answer(*DNSRecord.parse(found or b"").rr)
             except (DNSError, struct.error, IndexError, ValueError):
                 return _servfail(request)
         return reply
 
-    async def _ask(self, query: bytes) -> bytes | None:
+    async def _ask(self, query: bytes, *, whole: bool) -> bytes | None:
         """What the machine's resolver says, if it does."""
         if self._forwarder:
             with contextlib.suppress(TimeoutError, OSError):
-                return await self._forwarder.ask(query)
+                return await self._forwarder.ask(query, whole=whole)
         return None
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                (length,) = struct.unpack("!H", await reader.readexactly(2))
-                answer = await self.respond(await reader.readexactly(length), limit=None)
+                async with asyncio.timeout(_IDLE_S):
+                    query = await read_message(reader)
+                answer = await self.respond(query, limit=None)
                 if answer is None:
                     break
-                writer.write(struct.pack("!H", len(answer)) + answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
+                writer.write(framed(answer))
+                async with asyncio.timeout(_IDLE_S):
+                    await writer.drain()
+        except (asyncio.IncompleteReadError, OSError, TimeoutError):
             pass
         finally:
             writer.close()
@@ -261,9 +269,46 @@ def _servfail(request: DNSRecord) -> DNSRecord:
     return reply
 
 
-def _advertised(request: DNSRecord) -> int:
-    """How much the client takes over UDP: what its EDNS record says, else the classic limit."""
-    for record in request.ar:
-        if record.rtype == QTYPE.OPT:
-            return max(_CLASSIC_UDP, int(record.rclass))
-    return _CLASSIC_UDP
+def _bad_version(request: DNSRecord) -> DNSRecord:
+    reply = request.reply()
+    reply.add_ar(EDNS0(ext_rcode=_BAD_VERSION, udp_len=_MAX_UDP))
+    return reply
+
+
+def _shuffled(records: tuple[RR, ...]) -> list[RR]:
+    """Addresses in any order, so that clients that take the first spread over all; aliases lead to them in theirs."""
+    addresses = [record for record in records if record.rtype == QTYPE.A]
+    random.shuffle(addresses)
+    return [*(record for record in records if record.rtype != QTYPE.A), *addresses]
+
+
+def _packed(request: DNSRecord, reply: DNSRecord, limit: int | None) -> bytes:
+    """With EDNS where the client speaks it. What does not fit is left out, which the reply then says."""
+    edns = _edns(request)
+    if edns is not None and not reply.ar:
+        reply.add_ar(EDNS0(udp_len=_MAX_UDP))
+    whole = bytes(reply.pack())
+    if limit is None:
+        return whole
+    # A client that advertises less than it always had to take means that.
+    most = min(limit, max(_CLASSIC_UDP, int(edns.rclass)) if edns is not None else _CLASSIC_UDP)
+    if len(whole) <= most:
+        return whole
+    records, reply.header.tc = reply.rr, 1
+
+    def with_first(count: int) -> bytes:
+        reply.rr = records[:count]
+        return bytes(reply.pack())
+
+    fitting = bisect_right(range(len(records)), most, key=lambda count: len(with_first(count))) - 1
+    return with_first(max(fitting, 0))
+
+
+def _edns(request: DNSRecord) -> RR | None:
+    return next((record for record in request.ar if record.rtype == QTYPE.OPT), None)
+
+
+def _version(request: DNSRecord) -> int:
+    """Of EDNS; there is only 0."""
+    edns = _edns(request)
+    return (int(edns.ttl) >> 16) & 0xFF if edns is not None else 0

@@ -4,9 +4,11 @@ Its socket was opened in the machine's own network.
 """
 
 import asyncio
+import socket
+import struct
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, cast
 
 from dnslib import QTYPE, RCODE, DNSError, DNSRecord
@@ -17,6 +19,9 @@ _LONGEST_S: Final = 30
 _REMEMBERED: Final = 1000
 _MAX_MESSAGE: Final = 4096
 _MOST_UNDER_WAY: Final = 4096
+# Where a message says whether it was cut.
+_FLAGS: Final = 2
+_CUT: Final = 0x02
 
 
 class ResolverAwayError(OSError):
@@ -32,10 +37,13 @@ class Forwarder(asyncio.DatagramProtocol):
     """Over one connected UDP socket; new identifiers tell questions under way apart.
 
     Answers are kept for their time to live, half a minute at most. While the resolver is silent one question at a time
-    waits for it; the others are told at once.
+    waits for it; the others are told at once. `connect` gives a TCP connection to it, for answers that are larger.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, connect: Callable[[], Awaitable[socket.socket]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connect = connect
         self._clock = clock
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._next = 0
@@ -57,8 +65,26 @@ class Forwarder(asyncio.DatagramProtocol):
             if not waiting.done():
                 waiting.set_exception(exc)
 
-    async def ask(self, query: bytes) -> bytes:
-        """Raises TimeoutError or OSError when the resolver does not answer."""
+    async def ask(self, query: bytes, *, whole: bool = False) -> bytes:
+        """With `whole` an answer that was cut is asked for again over TCP. Raises TimeoutError or OSError when the
+        resolver does not answer."""
+        answer = await self._ask_datagram(query)
+        if whole and _is_cut(answer):
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await self._ask_stream(query)
+        return answer
+
+    async def _ask_stream(self, query: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(sock=await self._connect())
+        try:
+            writer.write(framed(query))
+            return await read_message(reader)
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionAbortedError("the machine's resolver closed the connection") from error
+        finally:
+            writer.close()
+
+    async def _ask_datagram(self, query: bytes) -> bytes:
         known = self._known.get(query[2:])
         if known and known.until > self._clock():
             return query[:2] + known.answer
@@ -104,6 +130,21 @@ class Forwarder(asyncio.DatagramProtocol):
             self._known.move_to_end(question)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
+
+
+def framed(message: bytes) -> bytes:
+    """As it goes over TCP."""
+    return struct.pack("!H", len(message)) + message
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    """The next one of a TCP connection. Raises IncompleteReadError."""
+    (length,) = struct.unpack("!H", await reader.readexactly(2))
+    return await reader.readexactly(length)
+
+
+def _is_cut(message: bytes) -> bool:
+    return len(message) > _FLAGS and bool(message[_FLAGS] & _CUT)
 
 
 def _time_to_live(answer: bytes) -> int:

@@ -219,7 +219,20 @@ class NodeParts:
             return None
         resolver = socket.socket(fileno=self._settings.resolver_descriptor)
         resolver.setblocking(False)
-        _, forwarder = await asyncio.get_running_loop().create_datagram_endpoint(Forwarder, sock=resolver)
+        family, address = resolver.family, resolver.getpeername()
+        loop = asyncio.get_running_loop()
+
+        async def connect() -> socket.socket:
+            opened = await self._uplink.open_socket(socket.SOCK_STREAM, family)
+            opened.setblocking(False)
+            try:
+                await loop.sock_connect(opened, address)
+            except BaseException:
+                opened.close()
+                raise
+            return opened
+
+        _, forwarder = await loop.create_datagram_endpoint(lambda: Forwarder(connect=connect), sock=resolver)
         return forwarder
 
     def _make_balancer(self) -> LoadBalancer:

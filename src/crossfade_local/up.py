@@ -350,9 +350,8 @@ class _Supervisor:
 
     def _open_socket_for(self, end: socket.socket, message: JsonObject) -> None:
         """An unconnected socket of the machine's network, for what leaves the cluster."""
-        kind = socket.SOCK_STREAM if message["kind"] == "tcp" else socket.SOCK_DGRAM
         try:
-            opened = socket.socket(socket.AF_INET, kind)
+            opened = socket.socket(message["family"], message["kind"])
         except OSError as error:
             control.send(end, {"op": "socket", "id": message["id"], "error": str(error)})
             return

@@ -45,11 +45,11 @@ class Uplink:
         control.send(self._end, {"op": "listen", "id": number, "port": port, "exactly": exactly})
         return await answer
 
-    async def open_socket(self, kind: socket.SocketKind) -> socket.socket:
+    async def open_socket(self, kind: socket.SocketKind, family: int = socket.AF_INET) -> socket.socket:
         """An unconnected one of the machine's network. Raises OSError."""
         number = next(self._numbers)
         answer: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
-        control.send(self._end, {"op": "socket", "id": number, "kind": "tcp" if kind == socket.SOCK_STREAM else "udp"})
+        control.send(self._end, {"op": "socket", "id": number, "kind": int(kind), "family": int(family)})
         self._opening[number] = answer
         return await answer
 

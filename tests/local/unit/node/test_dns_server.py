@@ -2,16 +2,15 @@
 
 import asyncio
 import socket
-import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from dnslib import RCODE, DNSRecord
+from dnslib import EDNS0, RCODE, DNSRecord
 
-from crossfade_local import dns_forwarder
+from crossfade_local import dns, dns_forwarder
 from crossfade_local.dns import DnsServer
-from crossfade_local.dns_forwarder import Forwarder, ResolverAwayError
+from crossfade_local.dns_forwarder import Forwarder, ResolverAwayError, framed, read_message
 from crossfade_local.service_table import build_table
 
 ADDRESS = "127.0.0.1"
@@ -58,9 +57,8 @@ async def ask_udp(port: int, query: bytes) -> DNSRecord:
 
 async def ask_tcp(port: int, query: bytes) -> DNSRecord:
     reader, writer = await asyncio.open_connection(ADDRESS, port)
-    writer.write(struct.pack("!H", len(query)) + query)
-    (length,) = struct.unpack("!H", await reader.readexactly(2))
-    answer = DNSRecord.parse(await reader.readexactly(length))
+    writer.write(framed(query))
+    answer = DNSRecord.parse(await read_message(reader))
     writer.close()
     return answer
 
@@ -86,10 +84,50 @@ async def test_outside_name_without_a_resolver(port: int) -> None:
     assert answer.header.rcode == RCODE.SERVFAIL
 
 
-async def test_long_answer_goes_over_tcp(port: int) -> None:
+@pytest.mark.parametrize(("size", "most"), [(None, 512), (100, 512), (1000, 1000), (4096, 1232)])
+async def test_long_answer_goes_over_tcp(port: int, size: int | None, most: int) -> None:
+    query = DNSRecord.question("crowd.prod.svc.cluster.local")
+    if size:
+        query.add_ar(EDNS0(udp_len=size))
+    part = await ask_udp(port, query.pack())
+    assert part.header.tc
+    assert str(part.q.qname) == "crowd.prod.svc.cluster.local."
+    # What fits is there: one record more, of 16 bytes, would be too much.
+    assert most - 16 < len(part.pack()) <= most
+    assert bool(part.ar) is bool(size)
+    whole = await ask_tcp(port, query.pack())
+    assert (whole.header.tc, len(whole.rr)) == (0, MANY)
+    assert {str(record.rdata) for record in part.rr} < {str(record.rdata) for record in whole.rr}
+
+
+async def test_addresses_come_in_any_order(port: int) -> None:
     query = DNSRecord.question("crowd.prod.svc.cluster.local").pack()
-    assert (await ask_udp(port, query)).header.tc
-    assert len((await ask_tcp(port, query)).rr) == MANY
+    firsts = {str((await ask_udp(port, query)).rr[0].rdata) for _ in range(20)}
+    assert len(firsts) > 1
+
+
+async def test_one_connection_takes_many_questions(port: int) -> None:
+    query = bytes(DNSRecord.question("crowd.prod.svc.cluster.local").pack())
+    reader, writer = await asyncio.open_connection(ADDRESS, port)
+    writer.write(framed(query) * 3)
+    for _ in range(3):
+        assert len(DNSRecord.parse(await read_message(reader)).rr) == MANY
+    writer.close()
+
+
+async def test_a_connection_without_questions_ends(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "_IDLE_S", 0.05)
+    reader, writer = await asyncio.open_connection(ADDRESS, port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+async def test_an_unknown_version_of_edns_is_refused(port: int) -> None:
+    query = DNSRecord.question("jazz.prod.svc.cluster.local")
+    query.add_ar(EDNS0(version=1, udp_len=1232))
+    answer = await ask_udp(port, query.pack())
+    (edns,) = answer.ar
+    assert (int(edns.ttl) >> 24, answer.rr) == (1, [])
 
 
 async def test_garbage_is_ignored(port: int) -> None:
@@ -111,6 +149,8 @@ class Upstream:
         self.socket.setblocking(False)
         self.asked: list[str] = []
         self.zone = ""
+        self.cuts = False
+        self.stream_address = ("", 0)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -119,7 +159,19 @@ class Upstream:
             query = DNSRecord.parse(received)
             self.asked.append(str(query.q.qname))
             if self.zone:
-                await loop.sock_sendto(self.socket, query.replyZone(self.zone).pack(), peer)
+                reply = query.replyZone(self.zone)
+                await loop.sock_sendto(self.socket, (reply.truncate() if self.cuts else reply).pack(), peer)
+
+    async def serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        query = DNSRecord.parse(await read_message(reader))
+        writer.write(framed(bytes(query.replyZone(self.zone).pack())))
+        writer.close()
+
+    async def connect(self) -> socket.socket:
+        made = socket.socket()
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, self.stream_address)
+        return made
 
 
 class Clock:
@@ -134,7 +186,9 @@ class Clock:
 async def upstream() -> AsyncIterator[Upstream]:
     found = Upstream()
     running = asyncio.create_task(found.run())
-    yield found
+    async with await asyncio.start_server(found.serve_stream, ADDRESS, 0) as server:
+        found.stream_address = server.sockets[0].getsockname()
+        yield found
     running.cancel()
     found.socket.close()
 
@@ -150,7 +204,9 @@ async def forwarder(upstream: Upstream, clock: Clock) -> AsyncIterator[Forwarder
     ours.connect(upstream.socket.getsockname())
     ours.setblocking(False)
     loop = asyncio.get_running_loop()
-    transport, forwarder = await loop.create_datagram_endpoint(lambda: Forwarder(clock=clock), sock=ours)
+    transport, forwarder = await loop.create_datagram_endpoint(
+        lambda: Forwarder(connect=upstream.connect, clock=clock), sock=ours
+    )
     yield forwarder
     transport.close()
 
@@ -183,6 +239,20 @@ async def test_a_silent_resolver_costs_one_wait(
     clock.now += 6
     assert DNSRecord.parse(await forwarder.ask(query)).rr
     assert DNSRecord.parse(await forwarder.ask(query)).rr
+
+
+async def test_what_a_resolver_cuts_is_asked_for_over_tcp(upstream: Upstream, forwarder: Forwarder) -> None:
+    upstream.zone = "\n".join(f"example.org. 20 IN A 192.0.2.{number}" for number in range(99))
+    upstream.cuts = True
+    server = DnsServer(lambda: CHAINS, forwarder)
+    query = bytes(DNSRecord.question("example.org").pack())
+    cut = DNSRecord.parse(await server.respond(query, limit=1232) or b"")
+    assert (cut.header.tc, cut.rr) == (1, [])
+    whole = DNSRecord.parse(await server.respond(query, limit=None) or b"")
+    assert (whole.header.tc, len(whole.rr)) == (0, 99)
+    alias = DNSRecord.question("outside.prod.svc.cluster.local").pack()
+    followed = DNSRecord.parse(await server.respond(alias, limit=None) or b"")
+    assert len(followed.rr) == 100
 
 
 def external(name: str, target: str) -> dict[str, Any]:
