@@ -4,25 +4,29 @@ A port that is taken costs nothing but itself: whoever asked for it is told by a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from crossfade_kube.meta import ObjectRef
 from crossfade_local.load_balancer import targets_of
 from crossfade_local.pod_table import PodEntry, PodPort
-from crossfade_local.relay import Listening, Relay
-from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
+from crossfade_local.port_relays import PROTOCOLS, AnyRelay, OpenPort, relay_for
+from crossfade_local.service_table import Endpoint, ServiceEntry, ServiceTable
 
 _RETRY_S: Final = 10.0
 _LOOPBACK: Final = "127.0.0.1"
 _ANY_HOST: Final = ("", "0.0.0.0", _LOOPBACK)
 
-OpenExactly = Callable[[int], Awaitable[Listening]]
 Warn = Callable[[ObjectRef, str, str], None]
 
 
+class HostPort(NamedTuple):
+    number: int
+    protocol: str
+
+
 class Exposure(NamedTuple):
-    """Who asked for the port, and where its connections go."""
+    """Who asked for the port, and where its connections or datagrams go."""
 
     ref: ObjectRef
     field: str
@@ -37,25 +41,25 @@ class Refusal(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    exposures: dict[int, Exposure]
+    exposures: dict[HostPort, Exposure]
     refusals: tuple[Refusal, ...]
 
 
 def wanted(table: ServiceTable, pods: Iterable[PodEntry]) -> Wanted:
     """By port; of two that ask for the same the older one gets it. Pure."""
     asked = [*_node_ports(table), *_host_ports(pods)]
-    exposures: dict[int, Exposure] = {}
+    exposures: dict[HostPort, Exposure] = {}
     refusals = []
     for _, _, port, exposure, problem in sorted(asked, key=lambda one: one[:2]):
         if problem:
             refusals.append(Refusal(exposure.ref, problem))
         elif (other := exposures.setdefault(port, exposure)).ref != exposure.ref:
             holder = f"{other.ref.kind} {other.ref.namespace}/{other.ref.name}"
-            refusals.append(Refusal(exposure.ref, f"{exposure.field} {port} is taken by {holder}: not opened"))
+            refusals.append(Refusal(exposure.ref, f"{exposure.field} {port.number} is taken by {holder}: not opened"))
     return Wanted(exposures, tuple(dict.fromkeys(refusals)))
 
 
-_Asked = tuple[str, str, int, Exposure, str]
+_Asked = tuple[str, str, HostPort, Exposure, str]
 """When it was made, its name, the port, what for, and what is in the way."""
 
 
@@ -65,13 +69,9 @@ def _node_ports(table: ServiceTable) -> Iterator[_Asked]:
         if entry.kind == "NodePort":
             for port in entry.ports:
                 if port.node_port:
-                    problem = "" if port.protocol == "TCP" else _not_tcp("nodePort", port.node_port, port.protocol)
-                    exposure = Exposure(_service_ref(entry), "nodePort", _service_targets(entry, port))
-                    yield entry.created, str(entry.key), port.node_port, exposure, problem
-
-
-def _service_targets(entry: ServiceEntry, port: ServicePort) -> tuple[Endpoint, ...]:
-    return targets_of(entry, port.port) if port.protocol == "TCP" else ()
+                    asked = HostPort(port.node_port, port.protocol)
+                    exposure = Exposure(_service_ref(entry), "nodePort", targets_of(entry, port))
+                    yield entry.created, str(entry.key), asked, exposure, _problem_with("nodePort", asked)
 
 
 def _service_ref(entry: ServiceEntry) -> ObjectRef:
@@ -82,35 +82,37 @@ def _host_ports(pods: Iterable[PodEntry]) -> Iterator[_Asked]:
     for pod in pods:
         for port in pod.ports:
             if port.host:
+                asked = HostPort(port.host, port.protocol)
                 exposure = Exposure(pod.ref, "hostPort", (Endpoint(pod.address, port.port),))
-                yield pod.created, str(pod.key), port.host, exposure, _host_port_problem(port)
+                yield pod.created, str(pod.key), asked, exposure, _host_port_problem(port)
 
 
 def _host_port_problem(port: PodPort) -> str:
-    if port.protocol != "TCP":
-        return _not_tcp("hostPort", port.host, port.protocol)
     if port.host_ip not in _ANY_HOST:
         return f"hostPort {port.host} is not opened on {port.host_ip}: this cluster opens ports on {_LOOPBACK} only"
-    return ""
+    return _problem_with("hostPort", HostPort(port.host, port.protocol))
 
 
-def _not_tcp(field: str, port: int, protocol: str) -> str:
-    return f"{field} {port} is not opened on this machine: only TCP is, not {protocol}; pods reach it all the same"
+def _problem_with(field: str, port: HostPort) -> str:
+    if port.protocol in PROTOCOLS:
+        return ""
+    said = f"only {' and '.join(PROTOCOLS)} are, not {port.protocol}; pods reach it all the same"
+    return f"{field} {port.number} is not opened on this machine: {said}"
 
 
 class HostExposure:
     """Keeps the machine's listeners equal to what is wanted."""
 
-    def __init__(self, *, open_exactly: OpenExactly, warn: Warn) -> None:
+    def __init__(self, *, open_exactly: OpenPort, warn: Warn) -> None:
         self._open_exactly = open_exactly
         self._warn = warn
         self._wanted = Wanted({}, ())
-        self._relays: dict[int, Relay] = {}
+        self._relays: dict[HostPort, AnyRelay] = {}
         self._told: set[Refusal] = set()
         self._dirty = asyncio.Event()
 
     @property
-    def ports(self) -> frozenset[int]:
+    def ports(self) -> frozenset[HostPort]:
         """Those that are open."""
         return frozenset(self._relays)
 
@@ -145,10 +147,11 @@ class HostExposure:
         for port, exposure in now.exposures.items():
             if port not in self._relays:
                 try:
-                    self._relays[port] = Relay(await self._open_exactly(port))
+                    listening = await self._open_exactly(*port)
                 except OSError as error:
-                    refusals.append(Refusal(exposure.ref, f"{exposure.field} {port} is not opened: {error}"))
+                    refusals.append(Refusal(exposure.ref, f"{exposure.field} {port.number} is not opened: {error}"))
                     continue
+                self._relays[port] = relay_for(listening, port.protocol)
                 self._relays[port].start()
             self._relays[port].targets = exposure.targets
         self._tell(set(refusals))

@@ -1,4 +1,4 @@
-"""Listening sockets on the machine's 127.0.0.1, opened before anything else starts."""
+"""Sockets on the machine's 127.0.0.1 that take connections or datagrams."""
 
 import errno
 import os
@@ -39,32 +39,34 @@ def open_listener(port: int | None, *, default: int, option: str) -> Listener:
     )
 
 
-def open_any(port: int) -> Listener:
+def open_any(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> Listener:
     """The port, or any free one."""
-    found = _try_open(port)
+    found = _try_open(port, kind)
     if found is not None:
         return Listener(found, found.getsockname()[1], moved=False)
-    found = _try_open(0)
+    found = _try_open(0, kind)
     if found is None:
         raise PortTakenError(f"no free port on {ADDRESS}")
     return Listener(found, found.getsockname()[1], moved=True)
 
 
-def open_exactly(port: int) -> Listener:
+def open_exactly(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> Listener:
     """Raises PortTakenError."""
-    found = _try_open(port)
+    found = _try_open(port, kind)
     if found is None:
-        raise PortTakenError(f"{ADDRESS}:{port} is in use{_by(port)}")
+        raise PortTakenError(f"{ADDRESS}:{port} is in use{_by(port, kind)}")
     return Listener(found, port, moved=False)
 
 
-def _try_open(port: int) -> socket.socket | None:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Connections of a former life that are still closing must not keep the port.
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _try_open(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket | None:
+    found = socket.socket(socket.AF_INET, kind)
     try:
+        if kind == socket.SOCK_STREAM:
+            # Connections of a former life that are still closing must not keep the port.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((ADDRESS, port))
-        found.listen(_BACKLOG)
+        if kind == socket.SOCK_STREAM:
+            found.listen(_BACKLOG)
     except OSError as error:
         found.close()
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
@@ -73,7 +75,9 @@ def _try_open(port: int) -> socket.socket | None:
     return found
 
 
-def _by(port: int) -> str:
+def _by(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
+    if kind == socket.SOCK_DGRAM:
+        return " or reserved for root" if port < 1024 and os.geteuid() != 0 else " for UDP"
     if port < 1024 and os.geteuid() != 0 and not has_listener(port):
         return " or reserved for root"
     return f" by {port_owner(port) or 'a process of another user'}"

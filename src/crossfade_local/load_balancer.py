@@ -1,10 +1,10 @@
-"""LoadBalancer Services: ports on the machine's 127.0.0.1, relayed to the Service's cluster address.
+"""LoadBalancer Services: ports of TCP and UDP on the machine's 127.0.0.1, relayed to the Service's cluster address.
 
 A Service that has endpoints but no ready one gets its traffic all the same, as AWS's Network Load Balancer does: a pod
 whose helper container restarts may still serve.
 
-The first Service whose port 80 or 443 asks gets the listener that `up` opened for it; any other port is opened by `up`
-on request: the same number if it is free, else any.
+The first Service whose port 80 or 443 of TCP asks gets the listener that `up` opened for it; any other port is opened
+by `up` on request: the same number if it is free, else any.
 """
 
 import asyncio
@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from crossfade_kube.meta import NamespacedName
+from crossfade_local.port_relays import PROTOCOLS, AnyRelay, OpenPort, relay_for
 from crossfade_local.relay import Listening, Relay
-from crossfade_local.service_table import Endpoint, ServiceEntry, ServiceTable
+from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 
-_WELL_KNOWN: Final = {80: "http", 443: "https"}
+_WELL_KNOWN: Final = {(80, "TCP"): "http", (443, "TCP"): "https"}
 
 
 class Want(NamedTuple):
@@ -23,43 +24,51 @@ class Want(NamedTuple):
 
     service: NamespacedName
     port: int
+    protocol: str
 
 
-OpenPort = Callable[[int], Awaitable[Listening]]
-Publish = Callable[[ServiceEntry, dict[int, int]], Awaitable[None]]
+class OpenedPort(NamedTuple):
+    """A Service's port, and that of the machine where it is reached."""
+
+    port: int
+    protocol: str
+    of_machine: int
 
 
-def wants(table: ServiceTable) -> dict[Want, ServiceEntry]:
+Publish = Callable[[ServiceEntry, list[OpenedPort]], Awaitable[None]]
+
+
+def wants(table: ServiceTable) -> dict[Want, tuple[ServiceEntry, ServicePort]]:
     """In the order of the Services' age, then name: who was first keeps a contested port."""
     entries = sorted(table.values(), key=lambda entry: (entry.created, entry.key))
     return {
-        Want(entry.key, port.port): entry
+        Want(entry.key, port.port, port.protocol): (entry, port)
         for entry in entries
         if entry.kind == "LoadBalancer" and entry.cluster_ip and not entry.is_headless
         for port in entry.ports
-        if port.protocol == "TCP"
+        if port.protocol in PROTOCOLS
     }
 
 
 class LoadBalancer:
-    """`prepared` are the listeners named http and https. `addresses`: Service port to machine port."""
+    """`prepared` are the listeners named http and https."""
 
     def __init__(self, prepared: dict[str, Listening], *, open_port: OpenPort, publish: Publish) -> None:
         self._free = dict(prepared)
         self._prepared = dict(prepared)
         self._open_port = open_port
         self._publish = publish
-        self._relays: dict[Want, Relay] = {}
+        self._relays: dict[Want, AnyRelay] = {}
         self._kept: dict[str, Relay] = {}
         self._table: ServiceTable = {}
         self._dirty = asyncio.Event()
-        self._published: dict[NamespacedName, tuple[dict[int, int], str]] = {}
+        self._published: dict[NamespacedName, tuple[list[OpenedPort], str]] = {}
 
     @property
-    def addresses(self) -> dict[NamespacedName, dict[int, int]]:
-        found: dict[NamespacedName, dict[int, int]] = {}
-        for want, relay in self._relays.items():
-            found.setdefault(want.service, {})[want.port] = relay.port
+    def opened(self) -> dict[NamespacedName, list[OpenedPort]]:
+        found: dict[NamespacedName, list[OpenedPort]] = {}
+        for want, relay in sorted(self._relays.items(), key=lambda one: one[0]):
+            found.setdefault(want.service, []).append(OpenedPort(want.port, want.protocol, relay.port))
         return found
 
     def update(self, table: ServiceTable) -> None:
@@ -78,30 +87,31 @@ class LoadBalancer:
                 self._dirty.clear()
                 await self._settle(wants(self._table))
         finally:
-            for relay in {*self._kept.values(), *self._relays.values()}:
-                relay.close()
+            for one in {*self._kept.values(), *self._relays.values()}:
+                one.close()
 
-    async def _settle(self, wanted: dict[Want, ServiceEntry]) -> None:
+    async def _settle(self, wanted: dict[Want, tuple[ServiceEntry, ServicePort]]) -> None:
         for want in [want for want in self._relays if want not in wanted]:
             self._release(want)
-        for want, entry in wanted.items():
+        for want, (entry, port) in wanted.items():
             if want not in self._relays:
                 self._relays[want] = await self._relay_for(want)
-            self._relays[want].targets = targets_of(entry, want.port)
-        addresses = self.addresses
-        for entry in {entry.key: entry for entry in wanted.values()}.values():
-            news = (addresses[entry.key], entry.created)
+            self._relays[want].targets = targets_of(entry, port)
+        opened = self.opened
+        for entry in {entry.key: entry for entry, _ in wanted.values()}.values():
+            news = (opened[entry.key], entry.created)
             if self._published.get(entry.key) != news:
-                await self._publish(entry, addresses[entry.key])
+                await self._publish(entry, opened[entry.key])
                 self._published[entry.key] = news
-        for key in self._published.keys() - addresses.keys():
+        for key in self._published.keys() - opened.keys():
             del self._published[key]
 
-    async def _relay_for(self, want: Want) -> Relay:
-        name = _WELL_KNOWN.get(want.port, "")
+    async def _relay_for(self, want: Want) -> AnyRelay:
+        relay: AnyRelay
+        name = _WELL_KNOWN.get((want.port, want.protocol), "")
         if name in self._kept and self._kept[name] not in self._relays.values():
             return self._kept[name]
-        relay = Relay(await self._open_port(want.port))
+        relay = relay_for(await self._open_port(want.port, want.protocol), want.protocol)
         relay.start()
         return relay
 
@@ -112,8 +122,7 @@ class LoadBalancer:
             relay.close()
 
 
-def targets_of(entry: ServiceEntry, number: int) -> tuple[Endpoint, ...]:
-    port = next(port for port in entry.ports if port.port == number and port.protocol == "TCP")
+def targets_of(entry: ServiceEntry, port: ServicePort) -> tuple[Endpoint, ...]:
     if port.unready and not port.endpoints:
         return port.unready
-    return (Endpoint(entry.cluster_ip, number),)
+    return (Endpoint(entry.cluster_ip, port.port),)

@@ -50,7 +50,7 @@ from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
 from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.kubelet.usage import Meter
-from crossfade_local.load_balancer import LoadBalancer
+from crossfade_local.load_balancer import LoadBalancer, OpenedPort
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.netlink import Netlink
 from crossfade_local.node_settings import NodeSettings
@@ -242,10 +242,10 @@ class NodeParts:
             prepared[name] = Listening(listening, listening.getsockname()[1])
         return LoadBalancer(prepared, open_port=self._uplink.open_port, publish=self._publish_address)
 
-    async def _publish_address(self, entry: ServiceEntry, ports: dict[int, int]) -> None:
+    async def _publish_address(self, entry: ServiceEntry, ports: list[OpenedPort]) -> None:
         ingress = {
             "ip": _LOOPBACK,
-            "ports": [{"port": port, "protocol": "TCP"} for _, port in sorted(ports.items())],
+            "ports": [{"port": one.of_machine, "protocol": one.protocol} for one in ports],
         }
         with contextlib.suppress(KubeError):
             await self._client.patch(
@@ -258,9 +258,12 @@ class NodeParts:
         addresses = [
             {
                 "service": str(NamespacedName(*key)),
-                "ports": [{"port": port, "address": f"{_LOOPBACK}:{local}"} for port, local in sorted(ports.items())],
+                "ports": [
+                    {"port": one.port, "protocol": one.protocol, "address": f"{_LOOPBACK}:{one.of_machine}"}
+                    for one in ports
+                ],
             }
-            for key, ports in sorted(self._balancer.addresses.items())
+            for key, ports in sorted(self._balancer.opened.items())
         ]
         try:
             self._directory.write_status({"ready": self._ready, "addresses": addresses})

@@ -340,7 +340,7 @@ class _Supervisor:
     def _open_for(self, end: socket.socket, message: JsonObject) -> None:
         try:
             opened = host_ports.open_exactly if message.get("exactly") else host_ports.open_any
-            listener = opened(message["port"])
+            listener = opened(message["port"], socket.SocketKind(message["kind"]))
         except (host_ports.PortTakenError, OSError) as error:
             control.send(end, {"op": "listening", "id": message["id"], "error": str(error)})
             return

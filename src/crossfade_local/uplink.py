@@ -5,11 +5,13 @@ import contextlib
 import itertools
 import os
 import socket
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local import control
 from crossfade_local.relay import Listening
+
+_KINDS: Final = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
 
 class Uplink:
@@ -37,12 +39,14 @@ class Uplink:
             self.tell("alive")
             await asyncio.sleep(control.HEARTBEAT_S)
 
-    async def open_port(self, port: int, *, exactly: bool = False) -> Listening:
-        """A listener on the machine's 127.0.0.1, on another port if need be. Raises OSError."""
+    async def open_port(self, port: int, protocol: str = "TCP", *, exactly: bool = False) -> Listening:
+        """What takes it on the machine's 127.0.0.1, on another port if need be. Raises OSError."""
         number = next(self._numbers)
         answer: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        control.send(self._end, {"op": "listen", "id": number, "port": port, "exactly": exactly})
+        control.send(
+            self._end, {"op": "listen", "id": number, "port": port, "kind": int(_KINDS[protocol]), "exactly": exactly}
+        )
         return await answer
 
     async def open_socket(self, kind: socket.SocketKind, family: int = socket.AF_INET) -> socket.socket:

@@ -289,10 +289,17 @@ def _describe(report: dict[str, Any]) -> str:
     ]
     for address in report["addresses"]:
         lines.extend(
-            f"{address['service']} port {port['port']}  http{'s' if port['port'] == 443 else ''}://{port['address']}"
+            f"{address['service']} port {port['port']}  {_scheme(port)}://{port['address']}"
             for port in address["ports"]
         )
     return "\n".join(lines)
+
+
+def _scheme(port: dict[str, Any]) -> str:
+    """What most likely speaks there."""
+    if port["protocol"] == "UDP":
+        return "udp"
+    return "https" if port["port"] == 443 else "http"
 
 
 def _state(status: dict[str, Any], problem: str | None) -> str:

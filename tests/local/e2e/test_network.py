@@ -19,7 +19,10 @@ from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
 
-IMAGES = '- {match: "shell:*", argv: [sh, -c, "trap \'exit 0\' TERM; sleep infinity & wait"], user: 65534}\n'
+IMAGES = """
+- {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; sleep infinity & wait"], user: 65534}
+- {match: "python:*", argv: [python3]}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +128,69 @@ def test_ports_of_nodes_and_hosts_are_on_the_machine(cluster: EmbeddedCluster) -
         assert f"hostPort {busy} is not opened: 127.0.0.1:{busy} is in use by" in events
     cluster.kubectl("delete", "pod/on-host", "service/on-node", "--wait=false")
     eventually(lambda: not get(f"http://127.0.0.1:{host_port}/"))
+
+
+DATAGRAMS = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as served:
+    served.bind(("", 9053))
+    while True:
+        said, client = served.recvfrom(9000)
+        served.sendto(said.upper(), client)
+"""
+
+
+def ask_by_datagram(port: int) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(2)
+        client.connect(("127.0.0.1", port))
+        with contextlib.suppress(OSError):
+            client.send(b"blue train")
+            return client.recv(9000).decode()
+    return ""
+
+
+def test_datagrams_reach_pods_from_the_machine(cluster: EmbeddedCluster) -> None:
+    (host_port,) = free_ports(1)
+    port = {"port": 53, "targetPort": 9053, "protocol": "UDP"}
+    outside = {**port, "nodePort": 30000 + host_port % 2768}
+    ports = [{"containerPort": 9053, "protocol": "UDP", "hostPort": host_port}]
+    create_pod(cluster, "echo", container("python:3", args=["-c", DATAGRAMS], ports=ports))
+    for kind, one in (("NodePort", outside), ("LoadBalancer", port)):
+        cluster.kubectl("apply", "-f", "-", stdin=service(kind.lower(), one, type=kind, selector={"app": "echo"}))
+    assert eventually(lambda: ask_by_datagram(host_port)) == "BLUE TRAIN"
+    assert eventually(lambda: ask_by_datagram(outside["nodePort"])) == "BLUE TRAIN"
+    found = '{.status.loadBalancer.ingress[0].ports[?(@.protocol=="UDP")].port}'
+    published = eventually(lambda: cluster.kubectl("get", "service", "loadbalancer", "-o", f"jsonpath={found}"))
+    assert eventually(lambda: ask_by_datagram(int(published))) == "BLUE TRAIN"
+    assert f"udp://127.0.0.1:{published}" in cluster.crossfade("status", "--data-dir", str(cluster.data_dir)).stdout
+    cluster.kubectl("delete", "pod/echo", "service/nodeport", "service/loadbalancer", "--wait=false")
+
+
+def test_names_of_many_pods_are_resolved_to_all_of_them(cluster: EmbeddedCluster) -> None:
+    spec = {"clusterIP": "None", "ports": [{"port": 80}]}
+    addresses = [f"10.244.9.{number}" for number in range(250)]
+    slice_ = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "crowd-1", "labels": {"kubernetes.io/service-name": "crowd"}},
+        "addressType": "IPv4",
+        "ports": [{"port": 80}],
+        "endpoints": [{"addresses": [address]} for address in addresses],
+    }
+    crowd = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "crowd"}, "spec": spec}
+    cluster.kubectl(
+        "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [crowd, slice_]})
+    )
+
+    def resolved() -> set[str]:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            lines = cluster.kubectl("exec", "visitor", "--", "getent", "ahostsv4", "crowd").splitlines()
+            return {line.split()[0] for line in lines}
+        return set()
+
+    assert eventually(resolved) == set(addresses)
+    cluster.kubectl("delete", "service/crowd", "endpointslice/crowd-1")
 
 
 def test_external_names_lead_on(cluster: EmbeddedCluster) -> None:

@@ -10,13 +10,14 @@ import pytest
 from crossfade_kube.meta import NamespacedName, ObjectRef
 from crossfade_kube.watch import WatchEvent
 from crossfade_local import host_ports
-from crossfade_local.host_exposure import HostExposure, wanted
+from crossfade_local.host_exposure import HostExposure, HostPort, wanted
 from crossfade_local.pod_table import PodEntry, PodPort, PodTable, pod_entry
 from crossfade_local.relay import Listening
 from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 from tests.support.ports import free_ports
 from tests.support.waiting import eventually
 
+KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 
 
@@ -39,23 +40,40 @@ def table(*entries: ServiceEntry) -> ServiceTable:
 @pytest.mark.parametrize(
     ("services", "pods", "exposed", "refused"),
     [
-        ([node_port("jazz", 30080)], [], {30080: "jazz"}, []),
+        ([node_port("jazz", 30080)], [], {HostPort(30080, "TCP"): "jazz"}, []),
         ([node_port("jazz", 30080, kind="LoadBalancer")], [], {}, []),
-        ([node_port("dns", 30053, protocol="UDP")], [], {}, ["nodePort 30053 is not opened on this machine: only TCP"]),
-        ([], [pod("web", 8080)], {8080: "web"}, []),
-        ([], [pod("web", 8080, host_ip="127.0.0.1")], {8080: "web"}, []),
+        ([node_port("dns", 30053, protocol="UDP")], [], {HostPort(30053, "UDP"): "dns"}, []),
+        (
+            [node_port("calls", 30060, protocol="SCTP")],
+            [],
+            {},
+            ["nodePort 30060 is not opened on this machine: only TCP and UDP are, not SCTP"],
+        ),
+        (
+            [node_port("jazz", 30080), node_port("dns", 30080, protocol="UDP", created=NEW)],
+            [],
+            {HostPort(30080, "TCP"): "jazz", HostPort(30080, "UDP"): "dns"},
+            [],
+        ),
+        ([], [pod("web", 8080)], {HostPort(8080, "TCP"): "web"}, []),
+        ([], [pod("web", 8080, host_ip="127.0.0.1")], {HostPort(8080, "TCP"): "web"}, []),
         ([], [pod("web", 8080, host_ip="192.0.2.1")], {}, ["hostPort 8080 is not opened on 192.0.2.1"]),
-        ([], [pod("a", 8080, created=NEW), pod("b", 8080)], {8080: "b"}, ["hostPort 8080 is taken by Pod prod/b"]),
+        (
+            [],
+            [pod("a", 8080, created=NEW), pod("b", 8080)],
+            {HostPort(8080, "TCP"): "b"},
+            ["hostPort 8080 is taken by Pod prod/b"],
+        ),
         (
             [node_port("jazz", 30080)],
             [pod("web", 30080, created=NEW)],
-            {30080: "jazz"},
+            {HostPort(30080, "TCP"): "jazz"},
             ["hostPort 30080 is taken by Service prod/jazz"],
         ),
     ],
 )
 def test_who_gets_a_port(
-    services: list[ServiceEntry], pods: list[PodEntry], exposed: dict[int, str], refused: list[str]
+    services: list[ServiceEntry], pods: list[PodEntry], exposed: dict[HostPort, str], refused: list[str]
 ) -> None:
     found = wanted(table(*services), pods)
     assert {port: exposure.ref.name for port, exposure in found.exposures.items()} == exposed
@@ -69,9 +87,9 @@ class Machine:
         self.warnings: list[tuple[str, str]] = []
         self.exposure = HostExposure(open_exactly=self.open, warn=self.warn)
 
-    async def open(self, port: int) -> Listening:
+    async def open(self, port: int, protocol: str) -> Listening:
         try:
-            found = host_ports.open_exactly(port)
+            found = host_ports.open_exactly(port, KINDS[protocol])
         except host_ports.PortTakenError as error:
             raise OSError(str(error)) from error
         return Listening(found.socket, found.port)
@@ -96,7 +114,7 @@ async def test_a_taken_port_is_told_once_and_others_are_opened(machine: Machine)
         target = server.sockets[0].getsockname()[1]
         pods = [local_pod("web", free, target), local_pod("late", busy, target)]
         machine.exposure.update(wanted({}, pods))
-        await eventually(lambda: free in machine.exposure.ports and machine.warnings)
+        await eventually(lambda: HostPort(free, "TCP") in machine.exposure.ports and machine.warnings)
         reader, writer = await asyncio.open_connection("127.0.0.1", free)
         assert await reader.read() == b"hello"
         writer.close()
@@ -122,8 +140,8 @@ async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 def test_targets_are_the_service_or_the_pod() -> None:
     found = wanted(table(node_port("jazz", 30080)), [pod("web", 8080)]).exposures
-    assert found[30080].targets == (Endpoint("10.96.0.20", 80),)
-    assert found[8080].targets == (Endpoint("10.244.0.16", 9080),)
+    assert found[HostPort(30080, "TCP")].targets == (Endpoint("10.96.0.20", 80),)
+    assert found[HostPort(8080, "TCP")].targets == (Endpoint("10.244.0.16", 9080),)
 
 
 def stored(name: str, **status: Any) -> dict[str, Any]:

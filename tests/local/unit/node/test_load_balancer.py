@@ -3,11 +3,12 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
 from crossfade_kube.meta import NamespacedName
-from crossfade_local.load_balancer import LoadBalancer, wants
+from crossfade_local.load_balancer import LoadBalancer, OpenedPort, wants
 from crossfade_local.relay import Listening
 from crossfade_local.service_table import Endpoint, ServiceEntry, ServicePort, ServiceTable
 from tests.support.waiting import eventually
@@ -33,7 +34,7 @@ class Harness:
     """A balancer whose Services have their cluster address on this machine's loopback."""
 
     def __init__(self) -> None:
-        self.published: dict[str, dict[int, int]] = {}
+        self.published: dict[str, list[OpenedPort]] = {}
         self.prepared = {"http": self.listen(), "https": self.listen()}
         self.balancer = LoadBalancer(dict(self.prepared), open_port=self.open_port, publish=self.publish)
 
@@ -42,16 +43,24 @@ class Harness:
         found = socket.create_server(("127.0.0.1", 0))
         return Listening(found, found.getsockname()[1])
 
-    async def open_port(self, port: int) -> Listening:  # noqa: ARG002 - any will do
-        return self.listen()
+    async def open_port(self, port: int, protocol: str) -> Listening:  # noqa: ARG002 - any will do
+        if protocol == "TCP":
+            return self.listen()
+        found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        found.bind(("127.0.0.1", 0))
+        return Listening(found, found.getsockname()[1])
 
-    async def publish(self, service: ServiceEntry, ports: dict[int, int]) -> None:
+    async def publish(self, service: ServiceEntry, ports: list[OpenedPort]) -> None:
         self.published[service.key.name] = ports
 
     async def show(self, *entries: ServiceEntry) -> None:
         self.published.clear()
         self.balancer.update(table(*entries))
-        await eventually(lambda: {each.key for each in entries} == set(self.balancer.addresses))
+        await eventually(lambda: {each.key for each in entries} == set(self.balancer.opened))
+
+    def ports(self, name: str) -> dict[int, int]:
+        """Those of the machine, by the Service's."""
+        return {one.port: one.of_machine for one in self.balancer.opened[NamespacedName("prod", name)]}
 
 
 @pytest.fixture
@@ -65,18 +74,17 @@ async def harness() -> AsyncIterator[Harness]:
 
 async def test_first_service_gets_the_prepared_listener(harness: Harness) -> None:
     await harness.show(entry("kong", 80, 443, 9000), entry("other", 80, created=NEW))
-    addresses = harness.balancer.addresses
-    kong, other = addresses[NamespacedName("prod", "kong")], addresses[NamespacedName("prod", "other")]
+    kong, other = harness.ports("kong"), harness.ports("other")
     assert (kong[80], kong[443]) == (harness.prepared["http"].port, harness.prepared["https"].port)
     assert other[80] not in (kong[80], kong[443], kong[9000])
-    assert harness.published["kong"] == kong
+    assert harness.published["kong"] == [OpenedPort(port, "TCP", kong[port]) for port in (80, 443, 9000)]
 
 
 async def test_listener_is_free_again_after_its_service(harness: Harness) -> None:
     await harness.show(entry("kong", 80))
     await harness.show()
     await harness.show(entry("next", 80))
-    assert harness.published["next"][80] == harness.prepared["http"].port
+    assert harness.published["next"] == [OpenedPort(80, "TCP", harness.prepared["http"].port)]
 
 
 async def test_relay_carries_both_directions_and_their_ends(harness: Harness) -> None:
@@ -87,13 +95,46 @@ async def test_relay_carries_both_directions_and_their_ends(harness: Harness) ->
     server = await asyncio.start_server(shout, "127.0.0.1", 0)
     async with server:
         await harness.show(entry("kong", server.sockets[0].getsockname()[1]))
-        (port,) = harness.balancer.addresses[NamespacedName("prod", "kong")].values()
+        (port,) = harness.ports("kong").values()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * 3_000_000)
         writer.write_eof()
         assert await asyncio.wait_for(reader.read(), 10) == b"X" * 3_000_000
         writer.close()
         await writer.wait_closed()
+
+
+class Shouting(asyncio.DatagramProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.transport.sendto(data.upper(), addr)
+
+
+async def ask(client: socket.socket, port: int, said: bytes) -> bytes:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendto(client, said, ("127.0.0.1", port))
+    return await asyncio.wait_for(loop.sock_recv(client, 100), 5)
+
+
+async def test_datagrams_go_to_the_service_and_back_to_their_client(harness: Harness) -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Shouting, local_addr=("127.0.0.1", 0))
+    number = transport.get_extra_info("sockname")[1]
+    both = tuple(ServicePort(protocol, protocol, number, 0, ()) for protocol in ("TCP", "UDP"))
+    await harness.show(entry("dns")._replace(ports=both))
+    (_, port) = harness.balancer.opened[NamespacedName("prod", "dns")]
+    assert port.protocol == "UDP"
+    clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    for client in clients:
+        client.setblocking(False)
+    said = await asyncio.gather(*(ask(one, port.of_machine, b"from %d" % at) for at, one in enumerate(clients)))
+    assert said == [b"FROM 0", b"FROM 1"]
+    assert await ask(clients[0], port.of_machine, b"again") == b"AGAIN"
+    for client in clients:
+        client.close()
+    transport.close()
 
 
 async def test_port_without_a_service_resets(harness: Harness) -> None:
