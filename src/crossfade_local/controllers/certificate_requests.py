@@ -1,8 +1,8 @@
-"""Signs approved requests for certificates of API clients, and removes requests that are done or forgotten."""
+"""Approves what kubelets ask for themselves, signs approved requests, and removes those that are done or forgotten."""
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,17 +11,20 @@ from crossfade_kube.errors import NotFound
 from crossfade_kube.meta import JsonObject, NamespacedName
 from crossfade_kube.resources import CERTIFICATE_SIGNING_REQUEST
 from crossfade_local.certificate_requests import (
-    CLIENT_SIGNER,
+    KUBELET_CLIENT_SIGNER,
     LONGEST,
+    SIGNERS,
     Authority,
     RequestError,
-    check_client,
+    check,
+    common_name,
     parse_request,
 )
 from crossfade_local.controllers.informers import Informers
 from crossfade_local.controllers.objects import condition_of, key_of, name_of, parsed_time, stamp, uid_of
 from crossfade_local.controllers.reconciler import Reconciler
 
+_REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _DONE_S: Final = 3600.0
 _PENDING_S: Final = 24 * 3600.0
 
@@ -37,8 +40,22 @@ def kept_for_s(request: JsonObject, now: datetime) -> float:
     return keep_s - (now - since).total_seconds()
 
 
+def permissions_to_ask(spec: JsonObject) -> Iterator[tuple[str, str]]:
+    """By which a request is approved without anybody deciding it, with what is then said; as Kubernetes asks."""
+    if spec.get("signerName") != KUBELET_CLIENT_SIGNER:
+        return
+    try:
+        asked = parse_request(base64.b64decode(spec["request"]))
+        check(KUBELET_CLIENT_SIGNER, asked, spec["usages"])
+    except RequestError:
+        return
+    if common_name(asked) == spec.get("username"):
+        yield "selfnodeclient", "Auto approving self kubelet client certificate after SubjectAccessReview."
+    yield "nodeclient", "Auto approving kubelet client certificate after SubjectAccessReview."
+
+
 class CertificateRequests:
-    """The signer `kubernetes.io/kube-apiserver-client` and the cleaner of requests."""
+    """Kubernetes' signers, its approver and its cleaner of requests."""
 
     def __init__(
         self,
@@ -62,29 +79,64 @@ class CertificateRequests:
         if left_s <= 0:
             await self._remove(request)
             return None
-        if self._is_to_be_signed(request):
-            await self._sign(request)
+        status = request.get("status") or {}
+        if request["spec"].get("signerName") in SIGNERS and not status.get("certificate"):
+            decided = {kind for kind in ("Approved", "Denied", "Failed") if condition_of(status, kind) is not None}
+            if decided == {"Approved"}:
+                await self._sign(request)
+            elif not decided and (message := await self._why_approved(request)):
+                await self._approve(request, message)
         return left_s
 
-    def _is_to_be_signed(self, request: JsonObject) -> bool:
-        status = request.get("status") or {}
-        is_ours = request["spec"].get("signerName") == CLIENT_SIGNER and not status.get("certificate")
-        decided = {kind for kind in ("Approved", "Denied", "Failed") if condition_of(status, kind) is not None}
-        return is_ours and decided == {"Approved"}
+    async def _why_approved(self, request: JsonObject) -> str:
+        """Empty for what somebody has to decide."""
+        for permission, message in permissions_to_ask(request["spec"]):
+            if await self._may(request["spec"], permission):
+                return message
+        return ""
+
+    async def _may(self, asking: JsonObject, subresource: str) -> bool:
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": asking.get("username") or "",
+                "uid": asking.get("uid") or "",
+                "groups": asking.get("groups") or [],
+                "extra": asking.get("extra") or {},
+                "resourceAttributes": {
+                    "group": CERTIFICATE_SIGNING_REQUEST.group,
+                    "resource": CERTIFICATE_SIGNING_REQUEST.plural,
+                    "subresource": subresource,
+                    "verb": "create",
+                    "version": "*",
+                },
+            },
+        }
+        answer = await self._client.request("POST", _REVIEWS, body=review)
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    async def _approve(self, request: JsonObject, message: str) -> None:
+        status = dict(request.get("status") or {})
+        status["conditions"] = [*(status.get("conditions") or ()), self._condition("Approved", "AutoApproved", message)]
+        stored = await self._client.replace(
+            CERTIFICATE_SIGNING_REQUEST, {**request, "status": status}, subresource="approval"
+        )
+        self._requests.observe(stored)
+
+    def _condition(self, kind: str, reason: str, message: str) -> JsonObject:
+        now = stamp(self._now())
+        return {
+            "type": kind, "status": "True", "reason": reason, "message": message,
+            "lastUpdateTime": now, "lastTransitionTime": now,
+        }  # fmt: skip
 
     async def _sign(self, request: JsonObject) -> None:
         status, now = dict(request.get("status") or {}), self._now()
         try:
             certificate = await asyncio.to_thread(self._certificate, request["spec"], now)
         except RequestError as error:
-            failed = {
-                "type": "Failed",
-                "status": "True",
-                "reason": "SignerValidationFailure",
-                "message": str(error),
-                "lastUpdateTime": stamp(now),
-                "lastTransitionTime": stamp(now),
-            }
+            failed = self._condition("Failed", "SignerValidationFailure", str(error))
             status["conditions"] = [*(status.get("conditions") or ()), failed]
         else:
             status["certificate"] = base64.b64encode(certificate).decode()
@@ -95,7 +147,7 @@ class CertificateRequests:
 
     def _certificate(self, spec: JsonObject, now: datetime) -> bytes:
         asked = parse_request(base64.b64decode(spec["request"]))
-        check_client(asked, spec["usages"])
+        check(spec["signerName"], asked, spec["usages"])
         seconds = spec.get("expirationSeconds")
         lifetime = LONGEST if seconds is None else timedelta(seconds=seconds)
         return self._authority.sign(asked, spec["usages"], lifetime=lifetime, now=now)

@@ -63,6 +63,10 @@ def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> JsonObje
     return {"apiGroups": groups, "resources": resources, "verbs": verbs}
 
 
+def _approval(signer: str) -> JsonObject:
+    return {**_rule(["certificates.k8s.io"], ["signers"], ["approve"]), "resourceNames": [signer]}
+
+
 _VIEW: Final = [
     _rule([""], _CORE_READ, _READ),
     _rule([""], _CORE_STATUS, _READ),
@@ -170,17 +174,17 @@ _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
         ],
         (),
     ),
-    "system:certificates.k8s.io:kube-apiserver-client-approver": (
-        [
-            {
-                "apiGroups": ["certificates.k8s.io"],
-                "resourceNames": ["kubernetes.io/kube-apiserver-client"],
-                "resources": ["signers"],
-                "verbs": ["approve"],
-            }
-        ],
-        (),
-    ),
+    **{
+        f"system:certificates.k8s.io:{signer}-approver": ([_approval(f"kubernetes.io/{signer}")], ())
+        for signer in ("kube-apiserver-client", "kube-apiserver-client-kubelet", "kubelet-serving", "legacy-unknown")
+    },
+    **{
+        f"system:certificates.k8s.io:certificatesigningrequests:{way}": (
+            [_rule(["certificates.k8s.io"], [f"certificatesigningrequests/{way}"], ["create"])],
+            (),
+        )
+        for way in ("nodeclient", "selfnodeclient")
+    },
     "system:aggregate-to-view": (_VIEW, ()),
     "system:aggregate-to-edit": (_EDIT, ()),
     "system:aggregate-to-admin": (_ADMIN, ()),

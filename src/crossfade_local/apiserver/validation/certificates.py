@@ -16,7 +16,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.metadata import immutable, validate_metadata_update
-from crossfade_local.certificate_requests import RequestError, parse_request
+from crossfade_local.certificate_requests import LEGACY_SIGNER, RequestError, parse_request
 from crossfade_local.values.fields import mapping, objects, sequence, text
 
 _SHORTEST_S: Final = 600
@@ -86,3 +86,5 @@ def _signer_name(name: str) -> Iterator[FieldError]:
     if not slash or "/" in path or not path or names.dns_subdomain(domain):
         said = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
         yield invalid("spec.signerName", name, said)
+    if name == LEGACY_SIGNER:
+        yield invalid("spec.signerName", name, "the legacy signerName is not allowed via this API version")
