@@ -35,7 +35,7 @@ help:
 	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
 	@echo "make test-tools  kubectl 1.29 and cert-manager's own chart on an embedded cluster (needs Go, to build them)"
-	@echo "make compat-recordings  ask Kubernetes' own libraries anew what patches and expressions come to (needs Go, to build them)"
+	@echo "make compat-recordings  ask Kubernetes' own libraries anew what patches, expressions and rules come to (needs Go, to build them)"
 	@echo "make test-jaeger  traces in a real Jaeger (needs Go, to build it: half an hour, once; JAEGER_FOLDER=/where/it/is/kept)"
 	@echo "make docs    rewrite docs/reference"
 
@@ -138,7 +138,8 @@ build/tools/libraries: $(wildcard tests/local/compat/libraries/*.go)
 	@echo "compat-recordings: building Kubernetes' libraries" >&2
 	@mkdir -p $(CURDIR)/build/libraries $(CURDIR)/build/tools && cp $^ $(CURDIR)/build/libraries/
 	@cd $(CURDIR)/build/libraries && { [ -f go.mod ] || go mod init crossfade.dev/libraries; } && \
-		nice -n 19 go get k8s.io/api@$(LIBRARIES_VERSION) k8s.io/apiserver@$(LIBRARIES_VERSION) && \
+		nice -n 19 go get k8s.io/api@$(LIBRARIES_VERSION) k8s.io/apiserver@$(LIBRARIES_VERSION) \
+			k8s.io/apiextensions-apiserver@$(LIBRARIES_VERSION) && \
 		nice -n 19 go mod tidy && nice -n 19 go build -o $(CURDIR)/$@ .
 
 compat-recordings: setup build/tools/libraries

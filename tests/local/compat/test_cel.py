@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from crossfade_local.apiserver.crd import cel as rules
+from crossfade_local.apiserver.crd.cel_types.types import DYN
+from crossfade_local.apiserver.crd.compilation import BrokenRuleError, checked, compiled
 
 RECORDED = [json.loads(line) for line in (Path(__file__).parent / "cel.jsonl").read_text().splitlines()]
 
@@ -19,16 +20,19 @@ def test_expression(recorded: dict[str, Any]) -> None:
     import cel
 
     expression = recorded["expression"]
-    assert rules.compile_error(expression) == recorded.get("fault", "")
     if "fault" in recorded:
+        with pytest.raises(BrokenRuleError) as refused:
+            checked(expression, {"self": DYN})
+        assert str(refused.value) == recorded["fault"]
         return
-    compiled = rules.compiled(expression)
-    context = cel.Context({"self": {}}, compiled.functions)
+    checked(expression, {"self": DYN})
+    program, functions = compiled(expression)
+    context = cel.Context({"self": {}}, functions)
     if recorded.get("fails"):
         with pytest.raises((LookupError, OverflowError, RuntimeError, TypeError, ValueError)):
-            compiled.program.execute(context)
+            program.execute(context)
         return
-    found = compiled.program.execute(context)
+    found = program.execute(context)
     if recorded["type"] == "double":
         assert found == float(recorded["value"])
     else:

@@ -1,31 +1,22 @@
 """Rules in CEL (`x-kubernetes-validations`) of custom resources, and what conditions of webhooks share with them.
 
-Evaluated by the Rust engine behind `common-expression-language`. A rule that it cannot compile makes the
-CustomResourceDefinition invalid, so that no rule is passed over silently.
+Evaluated by the Rust engine behind `common-expression-language`.
 """
 
 import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.cel_engine import engine
-from crossfade_local.apiserver.crd.cel_language.syntax import parse
-from crossfade_local.apiserver.crd.cel_language.tokens import NotUnderstoodError
-from crossfade_local.apiserver.crd.cel_language.translation import Fault, Translator
+from crossfade_local.apiserver.crd.compilation import BrokenRuleError, compiled
 
 # The engine logs each failure of a function, which its client is told anyway.
 logging.getLogger("cel").setLevel(logging.ERROR)
 
 RULES: Final = "x-kubernetes-validations"
-MOST_CHARACTERS: Final = 16 * 1024
-_MOST_NESTED: Final = 100
-_MOST_FAULTS: Final = 100
-_TEXTS: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
-_BRACKETS: Final = re.compile(r"[(\[{]|[)\]}]")
 # What goes through a list or a map for each of its items, or makes more of a value than there was.
 _GROWING: Final = re.compile(
     r"\b(?:all|distinct|exists|exists_one|existsOne|filter|findAll|flatten|format|join|map|optFlatMap|optMap|range"
@@ -48,84 +39,6 @@ class Violation(NamedTuple):
     reason: str
     shown: Any
     is_omitted: bool
-
-
-class Compiled(NamedTuple):
-    program: Any
-    functions: dict[str, Any]
-    """What it calls that the engine lacks."""
-
-
-class BrokenRuleError(Exception):
-    """The text is the compiler's, with the place in the rule."""
-
-
-@lru_cache(maxsize=2000)
-def compiled(rule: str, *, is_condition: bool = False) -> Compiled:
-    """Raises BrokenRuleError. Rules and conditions differ in their variables."""
-    cel = engine()
-    # Later than the engine, of which it is a part.
-    from crossfade_local.apiserver.crd.cel_library import FUNCTIONS, NAMES, NAMES_OF_CONDITIONS
-
-    try:
-        translator = Translator(NAMES_OF_CONDITIONS if is_condition else NAMES)
-        text = translator.text(parse(rule))
-    except NotUnderstoodError:
-        raise BrokenRuleError(_syntax_fault(rule)) from None
-    except RecursionError:
-        raise BrokenRuleError(f"expression recursion limit exceeded: {_MOST_NESTED}") from None
-    if translator.faults:
-        raise BrokenRuleError(_listed(rule, sorted(translator.faults)))
-    try:
-        program = cel.compile(text)
-    except ValueError:
-        raise BrokenRuleError(_syntax_fault(rule)) from None
-    return Compiled(program, {name: FUNCTIONS[name] for name in translator.used if name in FUNCTIONS})
-
-
-def _syntax_fault(rule: str) -> str:
-    """What the engine says of a rule that is none."""
-    try:
-        engine().compile(rule)
-    except ValueError as error:
-        found = str(error)
-        return found[max(found.find("ERROR: "), 0) :].replace("\n| ", "\n | ")
-    return "ERROR: <input>:1:1: Syntax error: not an expression that the embedded API server understands"
-
-
-def _listed(rule: str, faults: list[Fault]) -> str:
-    """No more of them than Kubernetes' compiler reports: each shows the whole line."""
-    found = [_placed(rule, fault) for fault in faults[:_MOST_FAULTS]]
-    if len(faults) > _MOST_FAULTS:
-        found.append(f"{len(faults) - _MOST_FAULTS} more errors were truncated")
-    return "\n".join(found)
-
-
-def _placed(rule: str, fault: Fault) -> str:
-    before = rule[: fault.place].split("\n")
-    line, column = rule.split("\n")[len(before) - 1], len(before[-1])
-    return f"ERROR: <input>:{len(before)}:{column + 1}: {fault.said}\n | {line}\n | {'.' * column}^"
-
-
-def compile_error(rule: str, *, is_condition: bool = False) -> str:
-    """Why a rule can't be compiled; empty if it can."""
-    if len(rule) > MOST_CHARACTERS:
-        return f"it is longer than {MOST_CHARACTERS} characters"
-    if _deepest(_TEXTS.sub("", rule)) > _MOST_NESTED:
-        return f"expression recursion limit exceeded: {_MOST_NESTED}"
-    try:
-        compiled(rule, is_condition=is_condition)
-    except BrokenRuleError as error:
-        return str(error)
-    return ""
-
-
-def _deepest(rule: str) -> int:
-    depth = deepest = 0
-    for bracket in _BRACKETS.finditer(rule):
-        depth += 1 if bracket[0] in "([{" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def iterates(rule: str) -> bool:

@@ -1,54 +1,39 @@
 """Conditions in CEL of webhooks (`matchConditions`)."""
 
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from crossfade_local.apiserver.cel_engine import engine
 from crossfade_local.apiserver.crd import cel
-from crossfade_local.apiserver.crd.cel_language.syntax import Index, ListOf, Literal, MapOf, Name, Node, Select, parse
+from crossfade_local.apiserver.crd.cel_types.request import VARIABLES
+from crossfade_local.apiserver.crd.cel_types.types import BOOL, DURATION, NULL, TIMESTAMP, Type
+from crossfade_local.apiserver.crd.compilation import BrokenRuleError, checked, compiled
 
-_TYPES: Final = {"true": "bool", "false": "bool", "null": "null_type"}
 _NO_BOOL: Final = "must evaluate to bool"
+_LACKING: Final = {
+    "authorizer": "the embedded API server has none for conditions; compare request.userInfo, or let the webhook"
+    " ask by a SubjectAccessReview",
+}
+_FULL_NAMES: Final = {
+    NULL: "null_type",
+    DURATION: "google.protobuf.Duration",
+    TIMESTAMP: "google.protobuf.Timestamp",
+}
 
 
 def compile_error(expression: str) -> str:
     """Why a condition can't be stored; empty if it can."""
-    if fault := cel.compile_error(expression, is_condition=True):
-        return f"compilation failed: {fault}"
-    kind = _type_of(parse(expression))
-    return "" if kind in ("", "bool") else f"{_NO_BOOL} but got {kind}"
+    try:
+        kind = _type_of(expression)
+    except BrokenRuleError as error:
+        return f"compilation failed: {error}"
+    return "" if kind == BOOL else f"{_NO_BOOL} but got {_FULL_NAMES.get(kind, kind)}"
 
 
-def _type_of(node: Node) -> str:
-    """Where it can be told without the types of functions; else empty."""
-    if isinstance(node, Literal):
-        return _TYPES.get(node.text) or _type_of_literal(node.text)
-    if isinstance(node, Name):
-        return "dyn" if node.name in ("object", "oldObject") else ""
-    if isinstance(node, ListOf):
-        return f"list({_common(item for _, item in node.items)})"
-    if isinstance(node, MapOf):
-        keys, values = (key for _, key, _ in node.entries), (value for _, _, value in node.entries)
-        return f"map({_common(keys)}, {_common(values)})"
-    if isinstance(node, Select | Index):
-        return "dyn" if not node.is_optional and _type_of(node.target) == "dyn" else ""
-    return ""
-
-
-def _common(nodes: Iterable[Node]) -> str:
-    kinds = {_type_of(node) or "dyn" for node in nodes}
-    return kinds.pop() if len(kinds) == 1 else "dyn"
-
-
-def _type_of_literal(text: str) -> str:
-    if text[-1] in "'\"":
-        is_bytes = "b" in text[: min(text.find(quote) for quote in "'\"" if quote in text)].lower()
-        return "bytes" if is_bytes else "string"
-    if text.lower().startswith("0x"):
-        return "uint" if text[-1] in "uU" else "int"
-    if text[-1] in "uU":
-        return "uint"
-    return "double" if any(sign in text for sign in ".eE") else "int"
+@lru_cache(maxsize=2000)
+def _type_of(expression: str) -> Type:
+    """Raises BrokenRuleError."""
+    return checked(expression, VARIABLES, _LACKING).type
 
 
 def errors(expressions: list[str], variables: dict[str, Any]) -> list[str] | None:
@@ -56,8 +41,9 @@ def errors(expressions: list[str], variables: dict[str, Any]) -> list[str] | Non
     found = []
     for expression in expressions:
         try:
-            program, functions = cel.compiled(expression, is_condition=True)
-        except cel.BrokenRuleError as error:
+            _type_of(expression)
+            program, functions = compiled(expression)
+        except BrokenRuleError as error:
             found.append(f"compilation error: compilation failed: {error}")
             continue
         try:

@@ -1,32 +1,44 @@
 """Checks of a CustomResourceDefinition that need the machinery of custom resources: CEL rules, defaults, conversion."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.aside import aside
-from crossfade_local.apiserver.crd import cel, patterns
+from crossfade_local.apiserver.crd import patterns
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.crd.validator import value_errors
-from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, required
+from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
+
+_ONE_LINE: Final = "must not contain line breaks"
+_REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
 
 async def definition_errors(rules: Rules, crd: JsonObject, *, size: int) -> list[FieldError]:
     """Of one of about `size` bytes that is right in all else."""
-    faults = await rules.faults(cel.rules_of((crd.get("spec") or {}).get("versions")))
-    return await aside(size, lambda: _definition_errors(crd, faults))
+    errors = await aside(size, lambda: _definition_errors(crd))
+    return errors or await rules.rule_errors(_schemas(crd), size=size)
 
 
-def _definition_errors(crd: JsonObject, faults: Mapping[str, str]) -> list[FieldError]:
+def _definition_errors(crd: JsonObject) -> list[FieldError]:
     spec = crd.get("spec") or {}
-    versions = spec.get("versions") or []
-    errors = list(_conversion(spec, versions))
+    errors = list(_conversion(spec, spec.get("versions") or []))
+    for place, schema in _schemas(crd).items():
+        errors += _node(schema, place)
+    return errors
+
+
+def _schemas(crd: JsonObject) -> dict[str, JsonObject]:
+    """By their places."""
+    versions = (crd.get("spec") or {}).get("versions") or []
+    found = {}
     for index, version in enumerate(versions):
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
         # With a single version Kubernetes speaks of the schema where it stood before there were versions.
         place = "spec.validation" if len(versions) == 1 else f"spec.versions[{index}].schema"
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if isinstance(schema, dict):
-            errors += _node(schema, f"{place}.openAPIV3Schema", faults)
-    return errors
+            found[f"{place}.openAPIV3Schema"] = schema
+    return found
 
 
 def _conversion(spec: JsonObject, versions: list[JsonObject]) -> Iterator[FieldError]:
@@ -39,25 +51,42 @@ def _conversion(spec: JsonObject, versions: list[JsonObject]) -> Iterator[FieldE
         )
 
 
-def _node(schema: JsonObject, path: str, faults: Mapping[str, str]) -> Iterator[FieldError]:
+def _node(schema: JsonObject, path: str) -> Iterator[FieldError]:
     for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        place = f"{path}.x-kubernetes-validations[{index}].rule"
-        text = str(rule.get("rule", ""))
-        if not text.strip():
-            yield required(place, "rule is not specified")
-        elif text in faults:
-            yield invalid(place, text, f"compilation failed: {faults[text]}")
-        expression = str(rule.get("messageExpression") or "")
-        if expression in faults:
-            place = f"{path}.x-kubernetes-validations[{index}].messageExpression"
-            yield invalid(place, expression, f"messageExpression compilation failed: {faults[expression]}")
+        yield from _rule(rule, f"{path}.x-kubernetes-validations[{index}]")
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and (problem := patterns.pattern_error(pattern)):
         yield invalid(f"{path}.pattern", pattern, f"must be a valid regular expression, but isn't: {problem}")
     if schema.get("default") is not None:
         yield from value_errors(schema, schema["default"], f"{path}.default")
     for name, inner in sorted((schema.get("properties") or {}).items()):
-        yield from _node(inner, f"{path}.properties[{name}]", faults)
+        yield from _node(inner, f"{path}.properties[{name}]")
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
-            yield from _node(schema[name], f"{path}.{name}", faults)
+            yield from _node(schema[name], f"{path}.{name}")
+
+
+def _rule(rule: JsonObject, place: str) -> Iterator[FieldError]:
+    """What can be told of a rule without compiling it."""
+    texts = {name: str(rule.get(name) or "") for name in ("rule", "message", "messageExpression", "fieldPath")}
+    inside = {name: text.strip() for name, text in texts.items()}
+    if not inside["rule"]:
+        yield required(f"{place}.rule", "rule is not specified")
+    elif texts["message"] and not inside["message"]:
+        yield invalid(f"{place}.message", texts["message"], "must be non-empty if specified")
+    elif _has_lines(inside["message"]):
+        yield invalid(f"{place}.message", texts["message"], _ONE_LINE)
+    elif _has_lines(inside["rule"]) and not inside["message"]:
+        yield required(f"{place}.message", "message must be specified if rule contains line breaks")
+    if texts["messageExpression"] and not inside["messageExpression"]:
+        yield required(f"{place}.messageExpression", "messageExpression must be non-empty if specified")
+    if rule.get("reason") is not None and rule["reason"] not in _REASONS:
+        yield not_supported(f"{place}.reason", rule["reason"], _REASONS)
+    if texts["fieldPath"] and not inside["fieldPath"]:
+        yield invalid(f"{place}.fieldPath", texts["fieldPath"], "must be non-empty if specified")
+    if _has_lines(texts["fieldPath"]):
+        yield invalid(f"{place}.fieldPath", texts["fieldPath"], _ONE_LINE)
+
+
+def _has_lines(text: str) -> bool:
+    return "\n" in text or "\r" in text

@@ -7,21 +7,26 @@ sends. Kubernetes counts the cost while it evaluates, and gives up at a limit.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd import cel, conditions
 from crossfade_local.apiserver.crd.cel import Violation
+from crossfade_local.apiserver.crd.rule_errors import rule_errors
 from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, invalid, required
+from crossfade_local.apiserver.values.gotext import GoStruct
 
 _WORKERS: Final = 2
 _AT_ONCE: Final = 20_000
 """Values × characters of rules: some milliseconds."""
-_COMPILED_AT_ONCE: Final = 8 * 1024
-"""Characters."""
+_COMPILED_AT_ONCE: Final = 4 * 1024
+"""Characters: some 20 milliseconds."""
+_SCHEMA_AT_ONCE: Final = 64 * 1024
+"""Bytes."""
 _LONGEST_ANSWER: Final = 16 * 1024 * 1024
 _OVER_BUDGET: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
 _OVER: Final = FieldError(ErrorType.INVALID, ROOT, OMITTED, _OVER_BUDGET)
@@ -53,20 +58,25 @@ class Rules:
         except _EndedError:
             return [_OVER]
 
-    async def faults(self, rules: Iterable[str]) -> Mapping[str, str]:
-        """Why which of the rules cannot be compiled."""
-        return await self._faults("compile", rules, cel.compile_error)
+    async def rule_errors(self, schemas: Mapping[str, JsonObject], *, size: int) -> list[FieldError]:
+        """Of structural schemas of about `size` bytes, by their places."""
+        texts = await aside(size, lambda: list(cel.rules_of(list(schemas.values()))))
+        if not texts:
+            return []
+        if size <= _SCHEMA_AT_ONCE and sum(map(len, texts)) <= _COMPILED_AT_ONCE:
+            return [error for place, schema in schemas.items() for error in rule_errors(schema, place)]
+        try:
+            return [_from_json(*found) for found in await self._ask(["compile", schemas])]
+        except _EndedError:
+            return [invalid(place, OMITTED, _TOO_LONG) for place in schemas]
 
     async def condition_faults(self, conditions_: Iterable[str]) -> Mapping[str, str]:
         """Why which of the conditions cannot be stored."""
-        return await self._faults("compile conditions", conditions_, conditions.compile_error)
-
-    async def _faults(self, task: str, given: Iterable[str], error_in: Callable[[str], str]) -> Mapping[str, str]:
-        texts = list(dict.fromkeys(given))
+        texts = list(dict.fromkeys(conditions_))
         if sum(map(len, texts)) <= _COMPILED_AT_ONCE:
-            return {text: fault for text in texts if (fault := error_in(text))}
+            return {text: fault for text in texts if (fault := conditions.compile_error(text))}
         try:
-            found: dict[str, str] = await self._ask([task, texts])
+            found: dict[str, str] = await self._ask(["compile conditions", texts])
         except _EndedError:
             return dict.fromkeys(texts, _TOO_LONG)
         return found
@@ -147,6 +157,10 @@ def _values(value: Any) -> int:
         if isinstance(one, dict | list):
             waiting.extend(one.values() if isinstance(one, dict) else one)
     return count
+
+
+def _from_json(kind: str, field: str, value: Any, detail: str) -> FieldError:
+    return FieldError(ErrorType(kind), field, GoStruct(value) if isinstance(value, dict) else value, detail)
 
 
 def error_of(found: Violation) -> FieldError:

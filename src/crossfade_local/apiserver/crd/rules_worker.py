@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from crossfade_local.apiserver.crd import cel, conditions
+from crossfade_local.apiserver.crd.rule_errors import rule_errors
 
 _CPU_S: Final = 0.9
 _MEMORY: Final = 1024 * 1024 * 1024
@@ -22,7 +23,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The engine is loaded by what is compiled first, which is no part of an answer's time.
-    cel.compile_error("true")
+    conditions.compile_error("true")
     for line in sys.stdin.buffer:
         # Nothing handles SIGPROF: a handler in Python would wait for the engine to return.
         signal.setitimer(signal.ITIMER_PROF, _CPU_S)
@@ -40,8 +41,8 @@ def _answer(question: list[Any]) -> Any:
             return conditions.errors(expressions, variables)
         case ["compile conditions", texts]:
             return {text: fault for text in texts if (fault := conditions.compile_error(text))}
-        case ["compile", texts]:
-            return {text: fault for text in texts if (fault := cel.compile_error(text))}
+        case ["compile", schemas]:
+            return [tuple(error) for place, schema in schemas.items() for error in rule_errors(schema, place)]
     raise ValueError(question[0])
 
 

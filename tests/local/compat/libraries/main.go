@@ -1,4 +1,4 @@
-// Answers what Kubernetes' own libraries make of patches, applied configurations and expressions.
+// Answers what Kubernetes' own libraries make of patches, applied configurations, expressions and rules.
 //
 // Reads one JSON value after the other, writes one line for each. `python -m tests.local.compat.libraries` asks.
 package main
@@ -14,7 +14,9 @@ import (
 type answer = map[string]any
 
 func main() {
-	answers := map[string]func(json.RawMessage) any{"applies": applies, "cel": evaluated(), "patches": patched}[os.Args[1]]
+	answers := map[string]func(json.RawMessage) any{
+		"applies": applies, "cel": evaluated(), "declarations": declared, "patches": patched, "rules": checked(),
+	}[os.Args[1]]
 	questions := json.NewDecoder(bufio.NewReader(os.Stdin))
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()

@@ -168,10 +168,14 @@ async def test_definition_with_a_broken_rule_pattern_default_or_conversion_is_re
     errors = await definition_errors(Rules(), crd, size=0)
     assert [error.field for error in errors] == [
         "spec.conversion.strategy",
-        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule",
-        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[1].messageExpression",
         "spec.versions[0].schema.openAPIV3Schema.properties[a].default",
         "spec.versions[0].schema.openAPIV3Schema.properties[b].pattern",
     ]
     fault = "must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `a(`"
     assert errors[-1].detail == fault
+    schema["properties"] = {"a": {"type": "integer"}}
+    crd["spec"]["conversion"] = {}
+    assert [error.field for error in await definition_errors(Rules(), crd, size=0)] == [
+        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule",
+        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[1].messageExpression",
+    ]

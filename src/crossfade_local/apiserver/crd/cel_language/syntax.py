@@ -1,4 +1,4 @@
-"""Expressions as trees."""
+"""Expressions as trees. The place of a node is that of its sign, bracket or dot; else of its first character."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +13,7 @@ _LITERALS: Final = frozenset({"true", "false", "null"})
 @dataclass(frozen=True)
 class Literal:
     text: str
+    place: int
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Select:
     target: "Node"
     field: str
     place: int
-    """Of the dot."""
     is_quoted: bool = False
     is_optional: bool = False
 
@@ -35,6 +35,7 @@ class Select:
 class Index:
     target: "Node"
     index: "Node"
+    place: int
     is_optional: bool = False
 
 
@@ -44,19 +45,20 @@ class Call:
     name: str
     arguments: "tuple[Node, ...]"
     place: int
-    """Of the bracket."""
 
 
 @dataclass(frozen=True)
 class Unary:
     signs: str
     value: "Node"
+    place: int
 
 
 @dataclass(frozen=True)
 class Binary:
     first: "Node"
-    rest: "tuple[tuple[str, Node], ...]"
+    rest: "tuple[tuple[str, Node, int], ...]"
+    """Each with its operator and the place of that."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,20 @@ class Choice:
     condition: "Node"
     yes: "Node"
     no: "Node"
+    place: int
 
 
 @dataclass(frozen=True)
 class ListOf:
     items: "tuple[tuple[bool, Node], ...]"
     """Each with whether it is optional."""
+    place: int
 
 
 @dataclass(frozen=True)
 class MapOf:
     entries: "tuple[tuple[bool, Node, Node], ...]"
+    place: int
 
 
 Node = Literal | Name | Select | Index | Call | Unary | Binary | Choice | ListOf | MapOf
@@ -115,19 +120,21 @@ class _Reader:
 
     def expression(self) -> Node:
         condition = self._operators(0)
+        place = self.next.place
         if not self.took("?"):
             return condition
         yes = self._operators(0)
         self.expect(":")
-        return Choice(condition, yes, self.expression())
+        return Choice(condition, yes, self.expression(), place)
 
     def _operators(self, level: int) -> Node:
         """What operators of a higher level join. There is no step for each level: the stack would be as much deeper."""
         found = self._unary()
         while (above := self._level()) > level:
-            rest: list[tuple[str, Node]] = []
+            rest: list[tuple[str, Node, int]] = []
             while self._level() == above:
-                rest.append((self.take().value, self._operators(above)))
+                sign = self.take()
+                rest.append((sign.value, self._operators(above), sign.place))
             found = Binary(found, tuple(rest))
         return found
 
@@ -135,11 +142,11 @@ class _Reader:
         return _LEVELS.get(self.next.value, 0) if self.next.kind in ("sign", "name") else 0
 
     def _unary(self) -> Node:
-        signs = ""
+        signs, place = "", self.next.place
         while self.next.kind == "sign" and self.next.value in ("!", "-"):
             signs += self.take().value
         value = self._member()
-        return Unary(signs, value) if signs else value
+        return Unary(signs, value, place) if signs else value
 
     def _member(self) -> Node:
         node = self._primary()
@@ -153,10 +160,10 @@ class _Reader:
                     raise NotUnderstoodError
                 node = Select(node, field.value.strip("`"), place, field.kind == "quoted", is_optional=True)
             elif self.took("["):
-                node = Index(node, self.expression())
+                node = Index(node, self.expression(), place)
                 self.expect("]")
             elif self.took("[?"):
-                node = Index(node, self.expression(), is_optional=True)
+                node = Index(node, self.expression(), place, is_optional=True)
                 self.expect("]")
             else:
                 return node
@@ -175,15 +182,16 @@ class _Reader:
             inner = self.expression()
             self.expect(")")
             return inner
+        place = self.next.place
         if self.took("["):
-            return ListOf(self._items(optional_first=False))
+            return ListOf(self._items(optional_first=False), place)
         if self.took("[?"):
-            return ListOf(self._items(optional_first=True))
+            return ListOf(self._items(optional_first=True), place)
         if self.took("{"):
-            return MapOf(self._entries())
+            return MapOf(self._entries(), place)
         token = self.take()
         if token.kind in ("text", "number") or token.value in _LITERALS:
-            return Literal(token.value)
+            return Literal(token.value, token.place)
         if token.kind != "name" or token.value == "in":
             raise NotUnderstoodError
         bracket = self.next.place

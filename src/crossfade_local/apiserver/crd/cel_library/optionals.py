@@ -40,6 +40,8 @@ def _flat_mapped(results: list[list[Any]]) -> OptionalValue:
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "optional.unwrap": _list,
+    "unwrapOpt": _list,
     "celOptionalItem": _item,
     "celOptionalList": _list,
     "celOptionalMap": _map,

@@ -1,0 +1,52 @@
+"""Rules of custom resources are refused where Kubernetes refuses them, with the same words: `rules.jsonl` was recorded.
+
+That is what k8s.io/apiextensions-apiserver of Kubernetes 1.36 says of definitions, without the time in the name of the
+type of `self`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossfade_local.apiserver.crd.definition_rules import definition_errors
+from crossfade_local.apiserver.crd.rules import Rules
+
+Json = dict[str, Any]
+LINES = [json.loads(line) for line in (Path(__file__).parent / "rules.jsonl").read_text().splitlines()]
+SCHEMAS = {line["name"]: line["schema"] for line in LINES if "name" in line}
+RECORDED = [line for line in LINES if "name" not in line]
+
+
+def schema_of(recorded: Json) -> Json:
+    if "schema" in recorded:
+        return recorded["schema"]
+    spec = {**SCHEMAS[recorded["self"]], "x-kubernetes-validations": [recorded["rule"]]}
+    return {"type": "object", "properties": {"spec": spec}}
+
+
+def definition(schema: Json) -> Json:
+    return {"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]}}
+
+
+def called(recorded: Json) -> str:
+    return recorded.get("rule", {}).get("rule", "of a whole schema")
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=map(called, RECORDED))
+async def test_rule(recorded: Json) -> None:
+    found = await definition_errors(Rules(), definition(schema_of(recorded)), size=0)
+    assert sorted(map(str, found)) == recorded["errors"]
+
+
+async def test_a_process_says_the_same_of_many_rules() -> None:
+    long = [line for line in RECORDED if line.get("self") == "object" and len(line["errors"]) < 2][:300]
+    rules = Rules()
+    try:
+        spec = {**SCHEMAS["object"], "x-kubernetes-validations": [line["rule"] for line in long]}
+        found = await definition_errors(rules, definition({"type": "object", "properties": {"spec": spec}}), size=0)
+    finally:
+        await rules.close()
+    said = [error.partition(": ")[2] for line in long for error in line["errors"]]
+    assert sorted(error.body for error in found) == sorted(said)
