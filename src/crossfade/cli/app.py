@@ -8,7 +8,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from crossfade import __version__
 
@@ -49,19 +49,22 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 the command failed, 2 wrong usage, 130 interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] not in COMMANDS:
-        _overview().parse_args(arguments or ["--help"])
-        return 2
-    namespace = parser_of([COMMANDS[arguments[0]].module]).parse_args(arguments)
-    run: Run = namespace.run
     try:
-        return run(namespace)
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in COMMANDS:
+        _overview().parse_args(arguments or ["--help"])
+        return 2
+    namespace = parser_of([COMMANDS[arguments[0]].module]).parse_args(arguments)
+    run: Run = namespace.run
+    return run(namespace)
 
 
 def parser_of(modules: Iterable[str]) -> argparse.ArgumentParser:
@@ -74,7 +77,19 @@ def parser_of(modules: Iterable[str]) -> argparse.ArgumentParser:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says which word was perhaps meant."""
+    """Says which word was perhaps meant, and what is wrong with the option rather than with the word behind it."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What no option and no argument takes is refused here: the usage shown is that of the command, not of all."""
+        from crossfade.cli.meant import unknown_options
+
+        words = list(sys.argv[1:] if args is None else args)
+        if unknown := unknown_options(words, self):
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        known, rest = super().parse_known_args(words, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return known, rest
 
     def error(self, message: str) -> NoReturn:
         from crossfade.cli.meant import with_suggestion

@@ -3,12 +3,14 @@
 import argparse
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Final
 
 # argparse keeps what it refuses in nothing but its messages.
 _CHOICE: Final = re.compile(r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<choices>.*)\)")
 _UNRECOGNIZED: Final = re.compile(r"unrecognized arguments: (?P<word>--[^ =]+)")
+_HANDED_ON: Final = frozenset({argparse.PARSER, argparse.REMAINDER})
 
 
 def with_suggestion(message: str, parser: argparse.ArgumentParser) -> str:
@@ -20,6 +22,15 @@ def with_suggestion(message: str, parser: argparse.ArgumentParser) -> str:
     else:
         return message
     return f"{message}\ndid you mean {near!r}?" if near else message
+
+
+def unknown_options(words: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+    """Of a command's words; none of a parser that hands words on, to commands below it or to another program."""
+    if parser.prefix_chars != "-" or any(action.nargs in _HANDED_ON for action in parser._actions):  # noqa: SLF001
+        return []
+    known = [*_options(parser)]
+    given = (word.partition("=")[0] for word in takewhile(lambda word: word != "--", words))
+    return [word for word in given if word.startswith("--") and not any(one.startswith(word) for one in known)]
 
 
 def _nearest(word: str, candidates: list[str]) -> str:

@@ -14,6 +14,7 @@ from crossfade.cli.app import main
         (["up", "--htp-port=80"], "--http-port"),
         (["gateway", "ru"], "run"),
         (["completion", "bsh"], "bash"),
+        (["top", "--windw", "1s"], "--window"),
     ],
 )
 def test_a_misspelt_word_is_answered_with_the_nearest(
@@ -23,6 +24,29 @@ def test_a_misspelt_word_is_answered_with_the_nearest(
         main(words)
     assert ended.value.code == 2
     assert f"did you mean '{meant}'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["up", "--detahc"], "up"),
+        (["install", "gateway", "--relase", "x"], "install gateway"),
+        (["status", "more"], "status"),
+        (["top", "--windw", "1"], "top"),
+    ],
+)
+def test_the_usage_shown_is_of_the_command(words: list[str], command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    told = capsys.readouterr().err
+    assert told.startswith(f"usage: crossfade {command} ")
+    assert "unrecognized arguments: " in told
+
+
+def test_words_behind_two_dashes_are_no_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["top", "--", "--windw"])
+    assert "argument subject: invalid choice: '--windw'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["xyzzy"], ["status", "--xyzzy"], ["status", "--output"]])
