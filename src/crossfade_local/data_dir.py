@@ -17,7 +17,7 @@ class AlreadyRunningError(Exception):
 
     def __init__(self, directory: Path, pid: int) -> None:
         holder = f" (process {pid})" if pid else ""
-        super().__init__(f"a cluster is already running in {directory}{holder}; stop it with `crossfade down`")
+        super().__init__(f"a cluster is already running in {directory}{holder}")
         self.pid = pid
 
 

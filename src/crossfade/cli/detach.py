@@ -3,6 +3,7 @@
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,10 @@ _STDERR: Final = 2
 
 
 def in_background(command: Callable[[Callable[[bool], None]], int], *, log: Path) -> int:
-    """The command's exit code if it ends before it is ready, else 0. Its stderr is shown, then goes to `log`."""
+    """The command's exit code if it ends before it is ready, else 0. Its stderr is shown, then goes to `log`.
+
+    Raises KeyboardInterrupt, with which the command ends too: while it is waited for, it is what Ctrl-C is meant for.
+    """
     reading, writing = os.pipe()
     sys.stderr.flush()
     child = os.fork()
@@ -22,7 +26,12 @@ def in_background(command: Callable[[Callable[[bool], None]], int], *, log: Path
         os.close(reading)
         _run_apart(command, writing, log)
     os.close(writing)
-    settled = _relay(reading)
+    try:
+        settled = _relay(reading)
+    except KeyboardInterrupt:
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+        raise
     if settled is not None:
         return 0 if settled else 1
     _, status = os.waitpid(child, 0)

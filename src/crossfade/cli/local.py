@@ -97,7 +97,11 @@ def run_up(arguments: argparse.Namespace) -> int:
     except UnusableDirectoryError as error:
         _say(f"crossfade up: {error}")
         return 1
-    return in_background(lambda settled: _up(arguments, settled), log=directory.logs / "up.log")
+    try:
+        return in_background(lambda settled: _up(arguments, settled), log=directory.logs / "up.log")
+    except KeyboardInterrupt:
+        _say("crossfade up: interrupted before the cluster was ready: it is stopped")
+        raise
 
 
 def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
@@ -127,13 +131,15 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
         if ok:
             _say(_ready_text(directory))
         else:
-            _say("The cluster runs, but not all of it works; stop it with `crossfade down`")
+            _say(f"The cluster runs, but not all of it works; stop it with `crossfade down{_chosen(directory)}`")
         detach(ok)
 
     try:
         up.run_cluster(settings, say=_say, settled=settled)
+    except AlreadyRunningError as error:
+        _say(f"crossfade up: {error}; stop it with `crossfade down{_chosen(directory)}`")
+        return 1
     except (
-        AlreadyRunningError,
         CatalogueError,
         NotPossibleError,
         PortTakenError,
@@ -148,7 +154,7 @@ def _up(arguments: argparse.Namespace, detach: Callable[[bool], None]) -> int:
 
 def _ready_text(directory: DataDir) -> str:
     ports = directory.read_state()["ports"]
-    own = "" if directory.root == DEFAULT_DATA_DIR.expanduser() else f" --data-dir {quote(str(directory.root))}"
+    own = _chosen(directory)
     return "\n".join(
         (
             f"Ready. A gateway answers on {_gateway_urls(ports)['http']} and {_gateway_urls(ports)['https']}. Next:",
@@ -159,6 +165,11 @@ def _ready_text(directory: DataDir) -> str:
             f"  crossfade down{own}",
         )
     )
+
+
+def _chosen(directory: DataDir) -> str:
+    """The option that makes another command ask this directory; none is needed for the usual one."""
+    return "" if directory.root == DEFAULT_DATA_DIR.expanduser() else f" --data-dir {quote(str(directory.root))}"
 
 
 def _gateway_urls(ports: Mapping[str, int]) -> dict[str, str]:
@@ -321,7 +332,11 @@ def run_kubectl(arguments: argparse.Namespace) -> int:  # noqa: RET503 - the las
         data_dir, words = Path(words[0].partition("=")[2]), words[1:]
     directory = DataDir(data_dir)
     if not directory.kubeconfig.exists():
-        _say(f"crossfade kubectl: there is no cluster in {directory.root}; start one with `crossfade up`")
+        _say(
+            f"crossfade kubectl: there is no cluster in {directory.root}\n"
+            f"hint: start one with `crossfade up{_chosen(directory)}`, or ask another with"
+            " `crossfade kubectl --data-dir DIR …`"
+        )
         return 1
     program = Path(sys.prefix, "bin", "kubectl")
     if not program.exists():
