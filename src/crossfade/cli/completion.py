@@ -19,8 +19,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run_completion(arguments: argparse.Namespace) -> int:
     import shtab
 
+    from crossfade.cli.actions import all_actions
     from crossfade.cli.app import COMMANDS, parser_of
 
-    modules = dict.fromkeys(command.module for command in COMMANDS.values())
-    print(shtab.complete(parser_of(modules), shell=arguments.shell))
+    parser = parser_of(dict.fromkeys(command.module for command in COMMANDS.values()))
+    ways = {"FILE": shtab.FILE, "PATH": shtab.FILE, "DIR": shtab.DIRECTORY}
+    for action in all_actions(parser):
+        if isinstance(action.metavar, str) and action.metavar in ways:
+            # What shtab looks for.
+            action.complete = ways[action.metavar]  # type: ignore[attr-defined]
+    print(shtab.complete(parser, shell=arguments.shell))
     return 0

@@ -3,9 +3,11 @@
 import argparse
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
+
+from crossfade.cli.actions import all_actions, own_actions
 
 # argparse keeps what it refuses in nothing but its messages.
 _CHOICE: Final = re.compile(r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<choices>.*)\)")
@@ -18,7 +20,7 @@ def with_suggestion(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _CHOICE.search(message):
         near = _nearest(found["word"], re.findall(r"'([^']*)'", found["choices"]))
     elif found := _UNRECOGNIZED.search(message):
-        near = _nearest(found["word"], sorted(set(_options(parser))))
+        near = _nearest(found["word"], sorted(_options(parser)))
     else:
         return message
     return f"{message}\ndid you mean {near!r}?" if near else message
@@ -26,9 +28,9 @@ def with_suggestion(message: str, parser: argparse.ArgumentParser) -> str:
 
 def unknown_options(words: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Of a command's words; none of a parser that hands words on, to commands below it or to another program."""
-    if parser.prefix_chars != "-" or any(action.nargs in _HANDED_ON for action in parser._actions):  # noqa: SLF001
+    if parser.prefix_chars != "-" or any(action.nargs in _HANDED_ON for action in own_actions(parser)):
         return []
-    known = [*_options(parser)]
+    known = _options(parser)
     given = (word.partition("=")[0] for word in takewhile(lambda word: word != "--", words))
     return [word for word in given if word.startswith("--") and not any(one.startswith(word) for one in known)]
 
@@ -37,9 +39,5 @@ def _nearest(word: str, candidates: list[str]) -> str:
     return next(iter(difflib.get_close_matches(word, candidates, n=1)), "")
 
 
-def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
-        yield from action.option_strings
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            for each in action.choices.values():
-                yield from _options(each)
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in all_actions(parser) for option in action.option_strings}

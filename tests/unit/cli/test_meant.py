@@ -1,4 +1,5 @@
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -56,13 +57,27 @@ def test_nothing_is_guessed_where_nothing_is_near(words: list[str], capsys: pyte
     assert "did you mean" not in capsys.readouterr().err
 
 
-def test_bash_completes_with_the_script(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("crossfade sta", ["status"]),
+        ("crossfade up --images im", ["images.yaml", "imported"]),
+        ("crossfade status --data-dir im", ["imported"]),
+        ("crossfade restore im", ["images.yaml", "imported"]),
+    ],
+)
+def test_bash_completes_with_the_script(
+    words: str, offered: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images.yaml").touch()
+    (tmp_path / "imported").mkdir()
     main(["completion", "bash"])
-    asked = "COMP_WORDS=(crossfade sta); COMP_CWORD=1; _shtab_crossfade; echo ${COMPREPLY[@]}"
+    last = len(words.split()) - 1
+    asked = f"COMP_WORDS=({words}); COMP_CWORD={last}; _shtab_crossfade; printf '%s\\n' ${{COMPREPLY[@]}}"
     done = subprocess.run(
-        ["bash", "-c", f"{capsys.readouterr().out}\n{asked}"], capture_output=True, text=True, check=True
+        ["bash", "-c", f"{capsys.readouterr().out}\n{asked}"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert done.stdout.split() == ["status"]
+    assert sorted(one.rstrip("/") for one in done.stdout.split()) == offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish", "tcsh", "zsh"])
