@@ -35,8 +35,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator
             yield running
 
 
-def crossfade(runtime: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"XDG_RUNTIME_DIR": str(runtime)}
+def crossfade(runtime: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """On a machine that has no cluster but what `settings` name."""
+    environ = os.environ | {"XDG_RUNTIME_DIR": str(runtime), "HOME": str(runtime), "KUBECONFIG": ""} | settings
     command = [sys.executable, "-m", "crossfade.cli", *words]
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WITHIN_S, check=False)
 
@@ -54,7 +55,7 @@ class Tap:
             text=True,
         )
         assert self.process.stderr is not None
-        assert self.process.stderr.readline() == "crossfade tap: watching\n"
+        assert self.process.stderr.readline().startswith("crossfade tap: watching gateway ")
 
     def next(self) -> str:
         assert self.process.stdout is not None
@@ -98,8 +99,8 @@ def test_what_is_asked_for_is_shown_and_the_rest_counted(gateway: RunningGateway
     assert "GET /nowhere" in out
     assert "no Route matched with those values" in out
     assert "/open" not in out
-    assert "saw 10 requests" in err
-    assert "left out" in err
+    shown = out.count("GET /nowhere")
+    assert f"saw 10 requests, showed {shown}, left {5 - shown} out: see more with --max-rps" in err
     assert tap.process.returncode == 0
 
 
@@ -132,6 +133,18 @@ def test_without_a_gateway_it_says_what_to_do(tmp_path: Path) -> None:
     done = crossfade(tmp_path, "tap", "--for", "1s")
     assert (done.returncode, done.stdout) == (1, "")
     assert "start one with `crossfade gateway run`" in done.stderr
+
+
+@pytest.mark.usefixtures("gateway")
+def test_the_cluster_of_the_kubeconfig_is_asked_only_where_no_gateway_runs(runtime: Path, tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent")
+    for words in (("tap", "--for", "1s"), ("explain", "0123456789abcdef")):
+        alone = crossfade(tmp_path, *words, KUBECONFIG=absent)
+        assert alone.returncode == 1
+        assert f"kubeconfig {absent} cannot be read" in alone.stderr
+        assert absent not in crossfade(runtime, *words, KUBECONFIG=absent).stderr
+    # This one can be in a cluster only.
+    assert absent in crossfade(runtime, "tap", "deploy/dj", KUBECONFIG=absent).stderr
 
 
 def test_of_several_gateways_one_is_chosen(gateway: RunningGateway, runtime: Path, tmp_path: Path) -> None:

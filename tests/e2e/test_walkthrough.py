@@ -211,7 +211,7 @@ def watching(cluster: EmbeddedCluster, *words: str, kubeconfig: Path | None = No
         assert tap.stderr is not None
         try:
             told = tap.stderr.readline()
-            assert told == "crossfade tap: watching\n", told + tap.stderr.read()
+            assert told.startswith("crossfade tap: watching "), told + tap.stderr.read()
             yield tap.stdout
         finally:
             tap.terminate()

@@ -24,6 +24,18 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
 def cluster_config(arguments: argparse.Namespace) -> "ClusterConfig":
     """Raises ConfigError."""
     from crossfade_kube.errors import ConfigError
+
+    found = found_config(arguments)
+    if found is None:
+        raise ConfigError(
+            "there is no cluster to ask\n"
+            "hint: give --kubeconfig FILE, or --status URL of a gateway alone; `crossfade up` starts a cluster"
+        )
+    return found
+
+
+def found_config(arguments: argparse.Namespace) -> "ClusterConfig | None":
+    """None where neither the command nor this machine names a cluster. Raises ConfigError."""
     from crossfade_kube.kubeconfig import in_cluster_config, load_kubeconfig
 
     given: Path | None = arguments.kubeconfig
@@ -41,12 +53,7 @@ def cluster_config(arguments: argparse.Namespace) -> "ClusterConfig":
     embedded = DataDir(DEFAULT_DATA_DIR)
     if embedded.is_held() and embedded.kubeconfig.exists():
         return load_kubeconfig(embedded.kubeconfig)
-    if not usual.exists():
-        raise ConfigError(
-            "there is no cluster to ask\n"
-            "hint: give --kubeconfig FILE, or --status URL of a gateway alone; `crossfade up` starts a cluster"
-        )
-    return load_kubeconfig(usual)
+    return load_kubeconfig(usual) if usual.exists() else None
 
 
 def namespaces_of(arguments: argparse.Namespace, config: "ClusterConfig") -> Sequence[str]:

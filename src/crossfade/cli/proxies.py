@@ -22,7 +22,7 @@ _WINDOW_S: Final = 10.0
 _SHORTEST_S: Final = 0.5
 _LONGEST_S: Final = 86_400.0
 _SILENT_S: Final = 1.0
-_NAMED: Final = 3
+_MOST_NAMED: Final = 3
 _TIME: Final = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)(ms|s|m|h)", re.ASCII)
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -32,11 +32,12 @@ class NoProxies(Exception):  # noqa: N818 - says what is missing, to people
 
 
 class Source(NamedTuple):
-    """`targets` lists the proxies anew; `pods` are those that this found."""
+    """`targets` lists the proxies anew; `pods` are those that this found. `where` names the only namespace asked."""
 
     targets: "Callable[[], Awaitable[Sequence[Target]]]"
     fetch: "Fetch"
     pods: "Sequence[JsonObject]" = ()
+    where: str = ""
 
 
 def add_status_option(parser: argparse.ArgumentParser) -> None:
@@ -93,9 +94,10 @@ async def proxies(
 
     config = cluster_config(arguments)
     namespaces = () if everywhere else namespaces_of(arguments, config)
+    where = f"namespace {', '.join(namespaces)}" if namespaces else ""
     async with Client(config, user_agent=f"crossfade/{__version__}") as client:
         pages = PodPages(client)
-        yield Source(lambda: pages.targets(namespaces, with_consumers=with_consumers), pages.fetch, pages.pods)
+        yield Source(lambda: pages.targets(namespaces, with_consumers=with_consumers), pages.fetch, pages.pods, where)
 
 
 def _always(targets: "Sequence[Target]") -> "Callable[[], Awaitable[Sequence[Target]]]":
@@ -109,7 +111,7 @@ async def samples(source: Source, arguments: argparse.Namespace) -> "AsyncGenera
     """One, or with `--watch` one after each window. Raises NoProxies, and what listing raises."""
     from crossfade.observe.scrape import between, read, since_start
 
-    targets = await _found(source, arguments)
+    targets = await _found(source)
     if arguments.total:
         with _shown("reading proxies", None):
             reading = await read(targets, source.fetch)
@@ -128,17 +130,15 @@ async def samples(source: Source, arguments: argparse.Namespace) -> "AsyncGenera
         yield between(first, second)
 
 
-async def _found(source: Source, arguments: argparse.Namespace) -> "Sequence[Target]":
+async def _found(source: Source) -> "Sequence[Target]":
     targets = await source.targets()
     if not targets:
-        where = "any namespace" if arguments.all_namespaces else "this namespace"
-        raise NoProxies(
-            f"there is no gateway and no sidecar in {where}\nhint: -n names another namespace, -A asks all of them"
-        )
+        elsewhere = "\nhint: -n names another namespace, -A asks all of them" if source.where else ""
+        raise NoProxies(f"there is no gateway and no sidecar in {source.where or 'any namespace'}{elsewhere}")
     silent = [target.name for target in targets if target.does_not_count]
     if silent:
         print(
-            f"{_named(silent)} do not count requests: CROSSFADE_MESH_METRICS=off in their environment", file=sys.stderr
+            f"{named(silent)} do not count requests: CROSSFADE_MESH_METRICS=off in their environment", file=sys.stderr
         )
     return targets
 
@@ -158,12 +158,12 @@ def tell_failed(command: str, failed: Mapping[str, str]) -> None:
     for name, why in failed.items():
         alike.setdefault(why, []).append(name)
     for why, names in alike.items():
-        say(command, f"{_named(names)}: {why}")
+        say(command, f"{named(names)}: {why}")
 
 
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(sorted(names)[:_NAMED]) + more
+def named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(sorted(names)[:_MOST_NAMED]) + more
 
 
 def exit_code(

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crossfade.cli.watched import add_watched_options
+from crossfade.cli.proxies import named
+from crossfade.cli.watched import KUBECONFIG_HELP, add_watched_options
 
 if TYPE_CHECKING:
     from crossfade.cli.watched import Watched
@@ -25,7 +26,7 @@ examples:
   crossfade tap --code 5xx --code 429
   crossfade tap --path '/dj/*' --method GET --for 10s --output json
   crossfade tap route default.web.web..80
-  crossfade tap deploy/dj -n prod --code 5xx --kubeconfig ~/.kube/config
+  crossfade tap deploy/dj -n prod --code 5xx
 """
 
 
@@ -50,7 +51,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default="",
         help="requests from or to it, which takes the right to see those of this namespace only; also the target's",
     )
-    tap.add_argument("--kubeconfig", metavar="FILE", type=Path, help="a cluster, in place of a gateway on this machine")
+    tap.add_argument("--kubeconfig", metavar="FILE", type=Path, help=KUBECONFIG_HELP)
     tap.add_argument("--code", action="append", default=[], type=_code, metavar="5xx|429", help="may be repeated")
     tap.add_argument("--method", default="", help="as GET")
     tap.add_argument("--path", default="", metavar="PATTERN", help="with * and ?, without the query")
@@ -86,10 +87,12 @@ def _wrong_usage(arguments: argparse.Namespace) -> str:
         case [] | ["route", _]:
             return ""
         case [one] if one.partition("/")[0] in _KINDS and one.partition("/")[2]:
-            return (
-                "" if arguments.kubeconfig is not None else f"{one} is in a cluster: say which with --kubeconfig FILE"
-            )
+            return ""
     return "name what to watch as deploy/NAME, pod/NAME, vn/NAME or `route NAME`"
+
+
+def _is_of_cluster(target: list[str]) -> bool:
+    return len(target) == 1
 
 
 def _namespace(arguments: argparse.Namespace) -> str:
@@ -127,8 +130,8 @@ async def _watch(arguments: argparse.Namespace) -> int:
     from crossfade.observe.door import NothingThere
     from crossfade.observe.pages import TapBegin, TapEnd, TapRecord
 
-    waits_for, begun, ends = set[str](), False, list[TapEnd]()
-    async with watched(arguments, _namespace(arguments)) as found:
+    waits_for, begun, shown, ends = set[str](), False, 0, list[TapEnd]()
+    async with watched(arguments, _namespace(arguments), in_cluster=_is_of_cluster(arguments.target)) as found:
         query = await _query(arguments, found)
         waits_for.update(door.name for door in found.doors)
         async for door, line in tapped(found.doors, query):
@@ -136,6 +139,7 @@ async def _watch(arguments: argparse.Namespace) -> int:
                 case TapBegin():
                     begun = True
                 case TapRecord():
+                    shown += 1
                     _print(line.record, arguments.output)
                 case TapEnd():
                     ends.append(line)
@@ -144,18 +148,19 @@ async def _watch(arguments: argparse.Namespace) -> int:
             if door.name in waits_for:
                 waits_for.remove(door.name)
                 if begun and not waits_for:
-                    _say("watching")
+                    _say(f"watching {named([door.name for door in found.doors])}")
     if not ends:
         return 1
-    _say(_summary(sum(one.seen for one in ends), sum(one.left_out for one in ends)))
+    _say(_summary(sum(one.seen for one in ends), shown, sum(one.left_out for one in ends)))
     return 0
 
 
-def _summary(seen: int, left_out: int) -> str:
+def _summary(seen: int, shown: int, left_out: int) -> str:
+    """What was seen and not shown was not asked for, or too much."""
     if not seen:
         return "no request came"
-    rest = f", {left_out} of these left out: see more with --max-rps, or ask for less" if left_out else ""
-    return f"saw {seen} requests{rest}"
+    rest = f", left {left_out} out: see more with --max-rps, or ask for less" if left_out else ""
+    return f"saw {seen} {'request' if seen == 1 else 'requests'}, showed {shown or 'none'}{rest}"
 
 
 def _print(record: "Record", output: str) -> None:

@@ -25,9 +25,16 @@ def source(*targets: Target) -> Source:
     return Source(listed, page)
 
 
-async def test_without_proxies_it_says_where_to_look() -> None:
-    async with aclosing(samples(source(), arguments())) as found:
-        with pytest.raises(NoProxies, match="no gateway and no sidecar in this namespace\nhint: -n names another"):
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("namespace prod", "no gateway and no sidecar in namespace prod\nhint: -n names another"),
+        ("", "no gateway and no sidecar in any namespace$"),
+    ],
+)
+async def test_without_proxies_it_says_where_to_look(where: str, told: str) -> None:
+    async with aclosing(samples(source()._replace(where=where), arguments())) as found:
+        with pytest.raises(NoProxies, match=told):
             await anext(found)
 
 
