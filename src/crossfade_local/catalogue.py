@@ -66,7 +66,7 @@ class Catalogue:
         where = f"{self._user_file}" if self._user_file else "a file given with `crossfade up --images FILE`"
         return (
             f'no entry of the image catalogue matches "{reference}"; add one to {where}, for example '
-            f'{{match: "{_pattern_for(reference)}", argv: [/path/to/program]}}'
+            f'{{match: "{_without_tag(reference)}", argv: [/path/to/program]}}'
         )
 
     def _refresh(self) -> None:
@@ -167,7 +167,3 @@ def _without_tag(reference: str) -> str:
     name = reference.partition("@")[0]
     head, separator, last = name.rpartition("/")
     return head + separator + last.partition(":")[0]
-
-
-def _pattern_for(reference: str) -> str:
-    return f"{_without_tag(reference)}:*"
