@@ -41,3 +41,30 @@ def test_a_client_is_known_by_name_and_groups(tmp_path: Path) -> None:
 def test_keys_are_the_owners_only(tmp_path: Path) -> None:
     pki.ensure(tmp_path, now=NOW)
     assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("*.key")} == {0o600}
+
+
+def test_what_people_have_changed_in_a_kubeconfig_that_leads_here_is_kept(tmp_path: Path) -> None:
+    made = pki.ensure(tmp_path, now=NOW)
+    file = tmp_path / "kubeconfig"
+    pki.write_kubeconfig(file, made, server="https://127.0.0.1:6443")
+    with_namespace = file.read_text().replace("    user: admin\n", "    namespace: prod\n    user: admin\n")
+    file.write_text(with_namespace)
+    pki.write_kubeconfig(file, made, server="https://127.0.0.1:6443")
+    assert file.read_text() == with_namespace
+    pki.write_kubeconfig(file, made, server="https://127.0.0.1:6444")
+    assert "https://127.0.0.1:6444" in file.read_text()
+
+
+def test_a_kubeconfig_that_leads_elsewhere_is_written_anew(tmp_path: Path) -> None:
+    made = pki.ensure(tmp_path, now=NOW)
+    file = tmp_path / "kubeconfig"
+    pki.write_kubeconfig(file, made, server="https://127.0.0.1:6443")
+    good = file.read_text()
+    for spoilt in (
+        "",
+        good.replace("current-context: crossfade", "current-context: other"),
+        good.replace("LS0t", "LS0u"),
+    ):
+        file.write_text(spoilt)
+        pki.write_kubeconfig(file, made, server="https://127.0.0.1:6443")
+        assert file.read_text() == good
