@@ -1,4 +1,4 @@
-"""Who scrapes the mesh's controllers and its sidecars."""
+"""Who scrapes the mesh's controllers, its sidecars and its virtual gateways."""
 
 from typing import Any, Final
 
@@ -11,6 +11,12 @@ from crossfade_kube.meta import JsonObject
 _IS_USED: Final = All(
     (Value("podMonitor.enabled"), AnyOf((Value("podMonitor.trustCRDsExist"), HasApi(f"{OPERATOR_API}/PodMonitor"))))
 )
+# Envoy puts it before all names; alerts and dashboards know ours.
+_WITHOUT_ENVOYS_PREFIX: Final = {
+    "sourceLabels": ["__name__"],
+    "regex": "envoy_(crossfade_.+)",
+    "targetLabel": "__name__",
+}
 
 
 def monitor_manifests(labels: Merged, selector: dict[str, str]) -> dict[str, Any]:
@@ -19,9 +25,11 @@ def monitor_manifests(labels: Merged, selector: dict[str, str]) -> dict[str, Any
         "selector": {"matchLabels": selector},
     }
     sidecars = {
-        "podMetricsEndpoints": [_endpoint("stats", "/stats/prometheus")],
+        "podMetricsEndpoints": [
+            {**_endpoint("stats", "/stats/prometheus"), "metricRelabelings": [_WITHOUT_ENVOYS_PREFIX]}
+        ],
         "namespaceSelector": {"any": True},
-        "selector": {"matchLabels": {PROXY_LABEL: "sidecar"}},
+        "selector": {"matchExpressions": [{"key": PROXY_LABEL, "operator": "Exists"}]},
     }
     return {
         "pod-monitor.yaml": When(_IS_USED, _monitor(NAME, labels, controllers)),

@@ -137,7 +137,12 @@ _SPECS: Final = named(
         "Who signs it; empty: an authority that cert-manager keeps for the release.",
     ),
     ("crossfade.certManagerIssuer.kind", "Issuer", choice("Issuer", "ClusterIssuer"), "The kind of that issuer."),
-    ("podMonitor.enabled", False, BOOLEAN, "PodMonitors of controllers and sidecars, where the cluster has the kind."),
+    (
+        "podMonitor.enabled",
+        False,
+        BOOLEAN,
+        "PodMonitors of controllers and of the proxies of meshes, where the cluster has the kind.",
+    ),
     ("podMonitor.trustCRDsExist", False, BOOLEAN, "Make them without asking the cluster, for `helm template`."),
     ("podMonitor.interval", "", TEXT, "How often is scraped."),
     ("podMonitor.labels", {}, _LABELS, "Labels that a Prometheus chooses them by."),
