@@ -16,11 +16,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from generate.dashboards import DASHBOARDS, FOLDER, RATE
 
 from crossfade.demo.replay import Shell, shell
 from crossfade.demo.walkthrough import CHAPTERS, CLEAN_UP, Chapter
 from crossfade.shipped import examples_root
+from tests.support import prometheus
 from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.support.dj import ask
 from tests.support.documentation import ROOT, commands_in
 from tests.support.gateway import eventually
 
@@ -44,11 +47,22 @@ spec:
         paths:
           - {path: /jazz, pathType: Prefix, backend: {service: {name: jazz, port: {number: 9080}}}}
 """
+INGRESS_TO_NOWHERE = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: nowhere, namespace: prod}
+spec:
+  ingressClassName: kong
+  defaultBackend: {service: {name: nowhere, port: {number: 80}}}
+"""
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
-    with embedded_cluster(tmp_path_factory.mktemp("walkthrough")) as started:
+    folder = tmp_path_factory.mktemp("walkthrough")
+    images = folder / "images.yaml"
+    images.write_text(prometheus.IMAGES)
+    with embedded_cluster(folder / "data", "--images", str(images)) as started:
         yield started
 
 
@@ -88,6 +102,35 @@ def test_top_and_graph_show_who_has_called_whom(cluster: EmbeddedCluster) -> Non
     jazz = [edge for edge in edges if edge["target"] == "virtualNode/prod/jazz-v1" and edge["reportedBy"] == "source"]
     assert sum(edge["requests"] for edge in jazz) > 0.9 * REQUESTS
     assert {(edge["use"], edge["health"]) for edge in jazz if edge["requests"] > 100} == {("used", "green")}
+
+
+def test_a_prometheus_shows_every_panel_and_can_tell_every_alert(cluster: EmbeddedCluster) -> None:
+    """Scraped as the how-to has it, and as the charts have it."""
+    monitors = prometheus.shipped_monitors(cluster)
+    objects = [(ROOT / "examples/prometheus/plugin.yaml").read_text(), OPEN_INGRESS, INGRESS_TO_NOWHERE]
+    cluster.kubectl("apply", "-f", "-", stdin="\n---\n".join(objects))
+    rules = yaml.safe_load((FOLDER / "alerts.yaml").read_text())
+    missing = {panel.query: panel.title for _, panels in DASHBOARDS.values() for panel in panels}
+    with prometheus.prometheus(cluster, monitors, rules) as asked:
+
+        def is_all_shown() -> bool:
+            ask_for_jazz(cluster.gateway_url, 80)
+            ask(cluster, "/dj/jazz/")
+            for query in list(missing):
+                if asked.series(query.replace(RATE, "1m").replace("$service", ".*")):
+                    del missing[query]
+            return not missing
+
+        eventually(is_all_shown, within_s=120, seen=missing)
+        told = [rule for group in asked.ask("rules")["groups"] for rule in group["rules"]]
+        assert {rule["name"]: rule["health"] for rule in told} == {
+            rule["alert"]: "ok" for group in rules["groups"] for rule in group["rules"]
+        }
+        assert asked.labels_of("max_over_time(up[5m]) == 1", "job") == asked.labels_of("up", "job") == set(asked.jobs)
+        sidecars = {job for job in asked.jobs if "sidecars" in job}
+        assert asked.labels_of('crossfade_requests_total{reporter="source"}', "job") == sidecars
+    cluster.kubectl("delete", "ingress/nowhere", "-n", "prod")
+    cluster.kubectl("delete", "kongclusterplugin/prometheus")
 
 
 def test_the_shipped_deployment_writes_lines_for_cloudwatch(cluster: EmbeddedCluster) -> None:
