@@ -55,10 +55,15 @@ _SHAPE: Final = ("verb", "group", "version", "resource", "subresource", "scope",
 
 
 class Measures:
-    """Labels come from what is served, never from what a client makes up: paths that lead nowhere share one line."""
+    """Labels come from what is served, never from what a client makes up: paths that lead nowhere share one line.
+
+    What is no longer served is forgotten, so that custom resources that come and go leave nothing behind.
+    """
 
     def __init__(self, storage: Storage, registry: Registry) -> None:
         self._types = registry
+        self._revision = registry.revision
+        self._custom: set[tuple[str, str, str]] = set()
         self._metrics: Final = CollectorRegistry()
         ProcessCollector(registry=self._metrics)
         self._metrics.register(_Objects(storage, registry))
@@ -110,18 +115,32 @@ class Measures:
 
     def text(self) -> tuple[bytes, str]:
         """The body and its content type."""
+        self._forget_what_is_gone()
         return generate_latest(self._metrics), CONTENT_TYPE_LATEST
 
     def is_long(self, call: Call) -> bool:
         return call.info.verb == "watch" or call.info.subresource in _LONG
 
+    def _forget_what_is_gone(self) -> None:
+        if self._revision == self._types.revision:
+            return
+        self._revision = self._types.revision
+        for gone in [one for one in self._custom if self._types.get(*one) is None]:
+            self._custom.discard(gone)
+            labels = dict(zip(("group", "version", "resource"), gone, strict=True))
+            for metric in (self._requests, self._durations, self._long):
+                metric.remove_by_labels(labels)
+
     def _shape(self, call: Call) -> tuple[str, ...]:
+        self._forget_what_is_gone()
         info = call.info
         resource = self._types.get(info.group, info.version, info.resource) if info.is_resource else None
         if resource is None:
             verb = _VERBS.get(info.verb, info.verb.upper())
             known = verb if verb in _VERBS.values() else "other"
             return known, "", "", "", "", "", "apiserver"
+        if resource.custom is not None:
+            self._custom.add((resource.group, resource.version, resource.plural))
         scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
         subresource = info.subresource if info.subresource in resource.subresources else ""
         verb = "CONNECT" if subresource in _LONG - {"log"} else _VERBS.get(info.verb, "other")

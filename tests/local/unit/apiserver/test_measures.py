@@ -6,6 +6,7 @@ import pytest
 
 from crossfade_local.apiserver import health
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.crd.lifecycle import served_types
 from crossfade_local.apiserver.measures import Measures
 from crossfade_local.apiserver.state.database import Database
 from crossfade_local.apiserver.state.storage import Storage
@@ -47,6 +48,30 @@ def test_no_client_makes_up_labels(measures: Measures) -> None:
         measures.note(call(f"/api/v1/namespaces/a/pods/p/sub{number}"), 404, 0.001)
         measures.note(call("/", method=f"VERB{number}"), 404, 0.001)
     assert len(lines(measures, "apiserver_request_total")) == 3
+
+
+def test_what_is_no_longer_served_is_forgotten() -> None:
+    registry = Registry(BuiltinTypes.load())
+    measures = Measures(Storage(Database(None)), registry)
+    names = {"kind": "Song", "plural": "songs", "singular": "song", "listKind": "SongList"}
+    versions = [
+        {"name": name, "served": True, "storage": name == "v2", "schema": {"openAPIV3Schema": {"type": "object"}}}
+        for name in ("v1", "v2")
+    ]
+    spec = {"group": "example.com", "scope": "Cluster", "names": names, "versions": versions}
+    status = {"conditions": [{"type": "Established", "status": "True"}], "acceptedNames": names}
+    served = served_types({"metadata": {"name": "songs.example.com"}, "spec": spec, "status": status}, registry)
+    registry.set_custom("songs.example.com", served)
+    for version in ("v1", "v2"):
+        measures.note(call(f"/apis/example.com/{version}/songs"), 200, 0.01)
+    with measures.running(call("/apis/example.com/v1/songs", watch="1")):
+        assert len(lines(measures, "apiserver_request_total")) == 2
+        registry.set_custom("songs.example.com", [one for one in served if one.version == "v2"])
+        assert 'version="v2"' in "".join(lines(measures, "apiserver_request_total"))
+        assert not [line for line in lines(measures, "apiserver_") if 'version="v1"' in line]
+    registry.set_custom("songs.example.com", ())
+    measures.note(call("/api/v1/pods"), 200, 0.01)
+    assert not [line for line in lines(measures, "apiserver_") if "songs" in line]
 
 
 def test_what_runs_now_is_shown(measures: Measures) -> None:
