@@ -13,7 +13,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields compat-recordings test-charts test-tools test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields enumerations compat-recordings test-charts test-tools test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -35,6 +35,7 @@ help:
 	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
 	@echo "make test-tools  kubectl 1.29 and cert-manager's own chart on an embedded cluster (needs Go, to build them)"
+	@echo "make enumerations  rewrite the table of values that fields may have, for kubectl explain (needs Go, to fetch its modules)"
 	@echo "make compat-recordings  ask Kubernetes' own libraries anew what patches, expressions and rules come to (needs Go, to build them)"
 	@echo "make test-jaeger  traces in a real Jaeger (needs Go, to build it: half an hour, once; JAEGER_FOLDER=/where/it/is/kept)"
 	@echo "make docs    rewrite docs/reference"
@@ -115,6 +116,9 @@ charts: setup
 
 wire-fields: setup
 	@$(BIN)/python -m generate.wire_fields
+
+enumerations: setup
+	@$(BIN)/python -m generate.enumerations
 
 # Helm is built once; Go is needed for that.
 build/tools/helm:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 OUTPUT: Final = Path(__file__).parents[1] / "src/crossfade_local/apiserver/wire/wire_fields.txt"
-_RELEASE: Final = "v0.37.0"
+RELEASE: Final = "v0.37.0"
 # The last one with autoscaling/v2beta2 and PodSecurityPolicy.
 _FORMER_RELEASE: Final = "v0.24.17"
-_API: Final = f"k8s.io/api@{_RELEASE}"
+_API: Final = f"k8s.io/api@{RELEASE}"
 _FORMER_API: Final = f"k8s.io/api@{_FORMER_RELEASE}"
-_MACHINERY: Final = f"k8s.io/apimachinery@{_RELEASE}"
-_EXTENSIONS: Final = f"k8s.io/apiextensions-apiserver@{_RELEASE}"
-_AGGREGATOR: Final = f"k8s.io/kube-aggregator@{_RELEASE}"
-_METRICS: Final = f"k8s.io/metrics@{_RELEASE}"
+_MACHINERY: Final = f"k8s.io/apimachinery@{RELEASE}"
+_EXTENSIONS: Final = f"k8s.io/apiextensions-apiserver@{RELEASE}"
+_AGGREGATOR: Final = f"k8s.io/kube-aggregator@{RELEASE}"
+_METRICS: Final = f"k8s.io/metrics@{RELEASE}"
 
 PACKAGES: Final = (
     *(
@@ -71,19 +71,19 @@ _MAY_BE_ZERO: Final = (
     "or_bool:apiextensions.v1beta1.JSONSchemaProps",
 )
 _HEADER: Final = f"""\
-# Protobuf field numbers of Kubernetes' kinds; made by `make wire-fields` from Kubernetes' Go modules {_RELEASE}.
+# Protobuf field numbers of Kubernetes' kinds; made by `make wire-fields` from Kubernetes' Go modules {RELEASE}.
 # message = number:JSON name:type ...  An empty name: the fields of that message belong to the parent in JSON.
 # Types: s text, b bytes, i integer, o bool, d double, time, duration, intstr, quantity, raw, json, fields, {{type}} a
 # map from text, *type repeated, =message a message that is a list in JSON, else the name of a message. or_bool,
 # or_array and or_strings, with the name of a schema's message: either that or the other.
 # A trailing ! keeps a zero value, which elsewhere means unset.
 """
-_STRUCT: Final = re.compile(r"^type (\w+) struct ?\{(?:\}$|$(.*?)^\})", re.MULTILINE | re.DOTALL)
+STRUCT: Final = re.compile(r"^type (\w+) struct ?\{(?:\}$|$(.*?)^\})", re.MULTILINE | re.DOTALL)
 _NAMED: Final = re.compile(r"^type (\w+) (?!struct\b|interface\b)=? ?([\w.\[\]*]+)$", re.MULTILINE)
 _GROUPED: Final = re.compile(r"^\t(\w+) = ([\w.]+)$", re.MULTILINE)
-_IMPORT: Final = re.compile(r'^\s*(?:import )?(\w+)? ?"(k8s\.io/[\w./-]+)"$', re.MULTILINE)
-_FIELD: Final = re.compile(r"^\t(?:\w+ +)?(?P<type>[\w.\[\]*]+) +`(?P<tags>[^`]*)`", re.MULTILINE)
-_JSON_TAG: Final = re.compile(r'json:"([^",]*)(?:,([^"]*))?"')
+IMPORT: Final = re.compile(r'^\s*(?:import )?(\w+)? ?"(k8s\.io/[\w./-]+)"$', re.MULTILINE)
+FIELD: Final = re.compile(r"^\t(?:\w+ +)?(?P<type>[\w.\[\]*]+) +`(?P<tags>[^`]*)`", re.MULTILINE)
+JSON_TAG: Final = re.compile(r'json:"([^",]*)(?:,([^"]*))?"')
 _NUMBER_TAG: Final = re.compile(r'protobuf:"\w+,(\d+),')
 
 
@@ -121,10 +121,10 @@ class Types:
     def fields(self, message: str) -> list[_Field]:
         prefix, _, name = message.rpartition(".")
         package = self._packages[prefix]
-        return [self._field(match, prefix) for match in _FIELD.finditer(package.structs[name]) if _number_of(match)]
+        return [self._field(match, prefix) for match in FIELD.finditer(package.structs[name]) if _number_of(match)]
 
     def _field(self, match: re.Match[str], prefix: str) -> _Field:
-        named = _JSON_TAG.search(match["tags"])
+        named = JSON_TAG.search(match["tags"])
         if named is None:
             raise ValueError(f"no JSON name in {match[0]!r}")
         name, options = named[1], named[2] or ""
@@ -175,7 +175,7 @@ class Types:
 
 
 def main() -> None:
-    types = Types({prefix: _read(_folder(module) / folder) for prefix, module, folder in PACKAGES})
+    types = Types({prefix: _read(folder_of(module) / folder) for prefix, module, folder in PACKAGES})
     OUTPUT.write_text(_HEADER + "\n".join(_lines(types)) + "\n", encoding="utf-8")
 
 
@@ -200,7 +200,7 @@ def _number_of(match: re.Match[str]) -> int:
     return int(found[1]) if found else 0
 
 
-def _folder(module: str) -> Path:
+def folder_of(module: str) -> Path:
     done = subprocess.run(["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False)
     found = json.loads(done.stdout or "{}")
     if "Dir" not in found:
@@ -210,25 +210,25 @@ def _folder(module: str) -> Path:
 
 def _read(folder: Path) -> _Package:
     """The package's types, without its tests and generated parts."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(_sources(folder))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(sources(folder))]
     text = "\n".join(re.sub(r"^\s*//.*\n", "", one, flags=re.MULTILINE) for one in texts)
     return _Package(
-        structs={match[1]: match[2] or "" for match in _STRUCT.finditer(text)},
+        structs={match[1]: match[2] or "" for match in STRUCT.finditer(text)},
         named={match[1]: match[2] for match in (*_NAMED.finditer(text), *_GROUPED.finditer(text))},
-        imports={match[1] or _last_word(match[2]): _prefix_of(match[2]) for match in _IMPORT.finditer(text)},
+        imports={match[1] or last_word(match[2]): prefix_of(match[2]) for match in IMPORT.finditer(text)},
     )
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def sources(folder: Path) -> Iterator[Path]:
     others = ("generated", "zz_", "doc")
     return (path for path in folder.glob("*.go") if not path.name.startswith(others) and "_test" not in path.name)
 
 
-def _last_word(package: str) -> str:
+def last_word(package: str) -> str:
     return package.rpartition("/")[2]
 
 
-def _prefix_of(package: str) -> str:
+def prefix_of(package: str) -> str:
     """`k8s.io/api/core/v1` to `core.v1`; what is no package of types to its last word."""
     parts = package.split("/")
     return ".".join(parts[-2:]) if re.fullmatch(r"v\d\w*", parts[-1]) else parts[-1]

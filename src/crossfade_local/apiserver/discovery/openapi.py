@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.discovery.enumerations import with_enumerations
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
 
 _REF: Final = "#/components/schemas/"
@@ -79,7 +80,7 @@ def _document(registry: Registry, group: str, version: str) -> JsonObject:
         for sub in entry.subresources.values():
             definition = registry.types.definition_name((sub.group, sub.version, sub.kind))
             if sub.foreign and definition:
-                schemas.setdefault(definition, _with_ref_wrappers(registry.types.raw(definition)))
+                schemas.setdefault(definition, _described(registry, definition))
     _complete(registry, schemas)
     return {
         "openapi": "3.0.0",
@@ -102,13 +103,18 @@ def _schema(registry: Registry, entry: ResourceType) -> JsonObject:
     gvk = [{"group": entry.group, "version": entry.version, "kind": entry.kind}]
     definition = registry.types.definition_name(entry.gvk)
     if definition is not None:
-        return {**_with_ref_wrappers(registry.types.raw(definition)), _GVK: gvk}
+        return {**_described(registry, definition), _GVK: gvk}
     if entry.custom is None:
         # An old version of a built-in kind: nothing is known about its fields, so nothing is refused by them.
         return {"type": "object", "x-kubernetes-preserve-unknown-fields": True, _GVK: gvk}
     from crossfade_local.apiserver.crd.published import published_schema
 
     return {**published_schema(entry), _GVK: gvk}
+
+
+def _described(registry: Registry, definition: str) -> JsonObject:
+    found: JsonObject = _with_ref_wrappers(registry.types.raw(definition))
+    return with_enumerations(definition, found)
 
 
 def _with_ref_wrappers(value: Any) -> Any:
@@ -130,7 +136,7 @@ def _complete(registry: Registry, schemas: JsonObject) -> None:
         for reference in _references(todo.pop()):
             name = reference.removeprefix(_REF)
             if name not in schemas and name in registry.types.definitions:
-                schemas[name] = _with_ref_wrappers(registry.types.raw(name))
+                schemas[name] = _described(registry, name)
                 todo.append(schemas[name])
 
 
