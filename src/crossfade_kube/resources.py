@@ -6,7 +6,6 @@ from crossfade_kube.core import (
     ConfigMap,
     EndpointSlice,
     Ingress,
-    IngressClass,
     Lease,
     Namespace,
     Pod,
@@ -40,7 +39,6 @@ STORAGE_CLASS: Final = Resource("storage.k8s.io", "v1", "storageclasses", "Stora
 
 ENDPOINT_SLICE: Final = EndpointSlice.RESOURCE
 INGRESS: Final = Ingress.RESOURCE
-INGRESS_CLASS: Final = IngressClass.RESOURCE
 LEASE: Final = Lease.RESOURCE
 NETWORK_POLICY: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced=True)
 

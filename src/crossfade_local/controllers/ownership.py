@@ -17,9 +17,27 @@ from crossfade_local.controllers.objects import (
     typed_owner,
     uid_of,
 )
+from crossfade_local.controllers.workqueue import WorkQueue
 
 
-def owners_concerned(
+def follow(queue: WorkQueue[NamespacedName], kind: Resource, owners: Informer, *dependents: Informer) -> None:
+    """Puts an owner on the queue whenever it changes, or something that it owns or could own."""
+
+    def on_owner(before: JsonObject | None, after: JsonObject | None) -> None:
+        changed = after or before
+        if changed is not None:
+            queue.add(key_of(changed))
+
+    def on_dependent(before: JsonObject | None, after: JsonObject | None) -> None:
+        for owner in _owners_concerned(before, after, kind=kind, owners=owners):
+            queue.add(owner)
+
+    owners.on_change(on_owner)
+    for informer in dependents:
+        informer.on_change(on_dependent)
+
+
+def _owners_concerned(
     before: JsonObject | None, after: JsonObject | None, *, kind: Resource, owners: Informer
 ) -> Iterator[NamespacedName]:
     """Whom a change of a dependent concerns: its controller of that kind; for an orphan, all whose selector fits."""

@@ -29,7 +29,7 @@ from crossfade_local.controllers.objects import (
     without_condition,
 )
 from crossfade_local.controllers.owned_pods import OwnedPods
-from crossfade_local.controllers.ownership import adopt_or_release, owners_concerned
+from crossfade_local.controllers.ownership import adopt_or_release, follow
 from crossfade_local.controllers.pods import available_in_s, deletion_order, is_active, is_finished, is_ready
 from crossfade_local.controllers.reconciler import Reconciler
 
@@ -62,17 +62,7 @@ class ReplicaSets:
         self._sets = informers.of(kind)
         self._pods = informers.of(POD)
         self._own = OwnedPods(client, self._pods, events)
-        self._sets.on_change(self._on_set)
-        self._pods.on_change(self._on_pod)
-
-    def _on_set(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        changed = after or before
-        if changed is not None:
-            self.reconciler.queue.add(NamespacedName(namespace_of(changed), name_of(changed)))
-
-    def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for owner in owners_concerned(before, after, kind=self._kind, owners=self._sets):
-            self.reconciler.queue.add(owner)
+        follow(self.reconciler.queue, kind, self._sets, self._pods)
 
     async def _reconcile(self, key: NamespacedName) -> float | None:
         replica_set = self._sets.get(key)

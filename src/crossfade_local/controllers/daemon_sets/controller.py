@@ -21,7 +21,7 @@ from crossfade_local.controllers.objects import (
     selector_of,
 )
 from crossfade_local.controllers.owned_pods import OwnedPods
-from crossfade_local.controllers.ownership import adopt_or_release, owners_concerned
+from crossfade_local.controllers.ownership import adopt_or_release, follow
 from crossfade_local.controllers.reconciler import Reconciler
 
 # An ended pod is replaced at once if it has lived this long; otherwise it stays for this long.
@@ -47,19 +47,8 @@ class DaemonSets:
         self._own = OwnedPods(client, self._pods, events)
         self._nodes = informers.of(NODE)
         self._history = History(client, informers, hash_label=plan.HASH_LABEL)
-        self._sets.on_change(self._on_set)
-        self._pods.on_change(self._on_dependent)
+        follow(self.reconciler.queue, DAEMON_SET, self._sets, self._pods, informers.of(CONTROLLER_REVISION))
         self._nodes.on_change(self._on_node)
-        informers.of(CONTROLLER_REVISION).on_change(self._on_dependent)
-
-    def _on_set(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        changed = after or before
-        if changed is not None:
-            self.reconciler.queue.add(key_of(changed))
-
-    def _on_dependent(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for owner in owners_concerned(before, after, kind=DAEMON_SET, owners=self._sets):
-            self.reconciler.queue.add(owner)
 
     def _on_node(self, before: JsonObject | None, after: JsonObject | None) -> None:
         """Heartbeats change nothing."""

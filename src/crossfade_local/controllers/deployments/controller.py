@@ -23,7 +23,7 @@ from crossfade_local.controllers.objects import (
     uid_of,
     with_condition,
 )
-from crossfade_local.controllers.ownership import adopt_or_release, owners_concerned
+from crossfade_local.controllers.ownership import adopt_or_release, follow
 from crossfade_local.controllers.pods import is_finished
 from crossfade_local.controllers.reconciler import Reconciler, Retry
 
@@ -45,18 +45,8 @@ class Deployments:
         self._deployments = informers.of(DEPLOYMENT)
         self._sets = informers.of(REPLICA_SET)
         self._pods = informers.of(POD)
-        self._deployments.on_change(self._on_deployment)
-        self._sets.on_change(self._on_set)
+        follow(self.reconciler.queue, DEPLOYMENT, self._deployments, self._sets)
         self._pods.on_change(self._on_pod)
-
-    def _on_deployment(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        changed = after or before
-        if changed is not None:
-            self.reconciler.queue.add(key_of(changed))
-
-    def _on_set(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for owner in owners_concerned(before, after, kind=DEPLOYMENT, owners=self._deployments):
-            self.reconciler.queue.add(owner)
 
     def _on_pod(self, before: JsonObject | None, after: JsonObject | None) -> None:
         """Only a Recreate rollout waits for pods themselves: for the last old one to vanish."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crossfade_kube.client import Client
-from crossfade_kube.errors import AlreadyExists, ApiError, NotFound
+from crossfade_kube.errors import AlreadyExists, ApiError
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, LabelSelector, NamespacedName
 from crossfade_kube.resources import CONTROLLER_REVISION, PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET
@@ -18,12 +18,19 @@ from crossfade_local.controllers.objects import (
     namespace_of,
     ref_of,
     selector_of,
-    uid_of,
 )
-from crossfade_local.controllers.ownership import adopt_or_release, owners_concerned
+from crossfade_local.controllers.owned_pods import OwnedPods, Wording
+from crossfade_local.controllers.ownership import adopt_or_release, follow
 from crossfade_local.controllers.reconciler import Reconciler, Retry
 from crossfade_local.controllers.stateful_sets import identity, status
 from crossfade_local.controllers.stateful_sets.plan import Plan, next_steps
+
+_WORDING: Final = Wording(
+    created="create Pod {pod} in StatefulSet {owner} successful",
+    not_created="create Pod {pod} in StatefulSet {owner} failed error: {error}",
+    deleted="delete Pod {pod} in StatefulSet {owner} successful",
+    not_deleted="delete Pod {pod} in StatefulSet {owner} failed error: {error}",
+)
 
 
 class _Revisions(NamedTuple):
@@ -53,18 +60,8 @@ class StatefulSets:
         self._pods = informers.of(POD)
         self._claims = informers.of(PERSISTENT_VOLUME_CLAIM)
         self._history = History(client, informers, hash_label=identity.HASH_LABEL)
-        self._sets.on_change(self._on_set)
-        self._pods.on_change(self._on_dependent)
-        informers.of(CONTROLLER_REVISION).on_change(self._on_dependent)
-
-    def _on_set(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        changed = after or before
-        if changed is not None:
-            self.reconciler.queue.add(key_of(changed))
-
-    def _on_dependent(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for owner in owners_concerned(before, after, kind=STATEFUL_SET, owners=self._sets):
-            self.reconciler.queue.add(owner)
+        self._own = OwnedPods(client, self._pods, events, wording=_WORDING)
+        follow(self.reconciler.queue, STATEFUL_SET, self._sets, self._pods, informers.of(CONTROLLER_REVISION))
 
     async def _reconcile(self, key: NamespacedName) -> float | None:
         stateful_set = self._sets.get(key)
@@ -104,23 +101,16 @@ class StatefulSets:
         for number, is_former in plan.create:
             await self._create(stateful_set, revisions.current if is_former else revisions.update, number)
         for pod in plan.delete:
-            await self._delete(stateful_set, pod)
+            self._tell_of_replacement(stateful_set, pod)
+            await self._own.delete(stateful_set, pod)
 
     async def _create(self, stateful_set: JsonObject, revision: JsonObject, number: int) -> None:
         await self._create_claims(stateful_set, number)
         pod = identity.new_pod(stateful_set, revision, number)
-        about = f"create Pod {name_of(pod)} in StatefulSet {name_of(stateful_set)}"
         try:
-            created = await self._client.create(POD, pod)
+            await self._own.create(stateful_set, pod)
         except AlreadyExists as exc:
             raise Retry(f"the name {name_of(pod)} is taken") from exc
-        except ApiError as exc:
-            if not exc.has_cause("NamespaceTerminating"):
-                text = f"{about} failed error: {exc.message}"
-                self._events.warning(ref_of(stateful_set), "FailedCreate", text)
-            raise
-        self._pods.observe(created)
-        self._events.normal(ref_of(stateful_set), "SuccessfulCreate", f"{about} successful")
 
     async def _create_claims(self, stateful_set: JsonObject, number: int) -> None:
         for claim in identity.claims_of(stateful_set, number):
@@ -159,28 +149,13 @@ class StatefulSets:
                     changed = {**claim, "metadata": {**claim["metadata"], "ownerReferences": owners}}
                     self._claims.observe(await self._client.replace(PERSISTENT_VOLUME_CLAIM, changed))
 
-    async def _delete(self, stateful_set: JsonObject, pod: JsonObject) -> None:
-        about = f"delete Pod {name_of(pod)} in StatefulSet {name_of(stateful_set)}"
+    def _tell_of_replacement(self, stateful_set: JsonObject, pod: JsonObject) -> None:
         phase = (pod.get("status") or {}).get("phase")
-        if phase in ("Failed", "Succeeded"):
-            self._tell_of_replacement(stateful_set, pod, phase)
-        try:
-            deleted = await self._client.delete(POD, name_of(pod), namespace=namespace_of(pod), uid=uid_of(pod))
-        except NotFound:
-            return
-        except ApiError as exc:
-            self._events.warning(ref_of(stateful_set), "FailedDelete", f"{about} failed error: {exc.message}")
-            raise
-        if deleted.get("kind") == "Pod" and is_being_deleted(deleted):
-            self._pods.observe(deleted)
-        self._events.normal(ref_of(stateful_set), "SuccessfulDelete", f"{about} successful")
-
-    def _tell_of_replacement(self, stateful_set: JsonObject, pod: JsonObject, phase: str) -> None:
         about = f"StatefulSet {namespace_of(pod)}/{name_of(stateful_set)} is recreating"
         if phase == "Failed":
             text = f"{about} failed Pod {name_of(pod)}"
             self._events.warning(ref_of(stateful_set), "RecreatingFailedPod", text)
-        else:
+        elif phase == "Succeeded":
             text = f"{about} terminated Pod {name_of(pod)}"
             self._events.normal(ref_of(stateful_set), "RecreatingTerminatedPod", text)
 
