@@ -25,9 +25,12 @@ class IdMap(NamedTuple):
 
     def problem(self, identity: Identity) -> str:
         """Why no program can have it; empty when one can."""
-        if identity.uid is not None and not _holds(self.uids, identity.uid):
-            return _beyond(f"user {identity.uid}", self.uids)
+        if identity.uid is not None and (problem := self.problem_with_user(identity.uid)):
+            return problem
         return next((_beyond(f"group {gid}", self.gids) for gid in identity.groups if not _holds(self.gids, gid)), "")
+
+    def problem_with_user(self, uid: int) -> str:
+        return "" if _holds(self.uids, uid) else _beyond(f"user {uid}", self.uids)
 
     def problem_with_group(self, gid: int) -> str:
         return "" if _holds(self.gids, gid) else _beyond(f"group {gid}", self.gids)

@@ -1,16 +1,10 @@
-"""Makes a pod's volumes and keeps those with data of the API (config maps, secrets, tokens, own fields) up to date.
-
-Data volumes are written as Kubernetes does: a new directory beside the old one, then one rename of the `..data` link,
-so that readers see all of a version or none.
-"""
+"""Makes a pod's volumes and keeps those with data of the API (config maps, secrets, tokens, own fields) up to date."""
 
 import asyncio
 import base64
 import os
 import shutil
-import tempfile
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +14,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from crossfade_local import namespaces
 from crossfade_local.kubelet import environment
+from crossfade_local.kubelet.data_files import DEFAULT_MODE, DataFile, write_atomically
 from crossfade_local.kubelet.environment import PodFacts
 from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.limits import pod_limits
@@ -29,18 +24,12 @@ from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.namespaces import MS_NODEV, MS_NOSUID
 from crossfade_local.pod_resources import amount
 
-_DEFAULT_MODE: Final = 0o644
 _DEFAULT_TOKEN_LIFE_S: Final = 3600
+_TOKEN_MODE: Final = 0o600
 
 
 class VolumeError(Exception):
     """The volume cannot be made now; the text goes into a FailedMount event and it is tried again."""
-
-
-class DataFile(NamedTuple):
-    path: str
-    content: bytes
-    mode: int = _DEFAULT_MODE
 
 
 class Place(NamedTuple):
@@ -125,7 +114,10 @@ class PodVolumes:
             files = tuple(await self._collect(name, source, volume[source], facts))
             place = self._folder_for(source) / source / name
             if self._written.get(name) != files:
-                write_atomically(place, files)
+                try:
+                    write_atomically(place, files, group=self._group())
+                except OSError as error:
+                    raise VolumeError(f'volume "{name}": {error}') from error
                 self._written[name] = files
             return Place(place)
         if "emptyDir" in volume:
@@ -171,25 +163,38 @@ class PodVolumes:
         return place
 
     def _give_to_group(self, place: Path) -> None:
-        """Where all containers are one user, that one owns the volume."""
-        group = (self._pod["spec"].get("securityContext") or {}).get("fsGroup")
-        if group is None or self._ids.is_single:
+        if (group := self._group()) is None:
             return
-        if problem := self._ids.problem_with_group(int(group)):
-            raise VolumeError(f"fsGroup: {problem}")
         try:
-            os.chown(place, -1, int(group))
+            os.chown(place, -1, group)
             place.chmod(0o2777)
         except OSError as error:
             raise VolumeError(f"fsGroup {group}: {error.strerror}") from error
 
+    def _group(self) -> int | None:
+        """Where all containers are one user, that one owns the volumes."""
+        group = (self._pod["spec"].get("securityContext") or {}).get("fsGroup")
+        if group is None or self._ids.is_single:
+            return None
+        if problem := self._ids.problem_with_group(int(group)):
+            raise VolumeError(f"fsGroup: {problem}")
+        return int(group)
+
+    def _token_file(self, path: str, token: bytes, mode: int) -> DataFile:
+        """For the user of all containers, if they have one, or for the pod's group, as in Kubernetes."""
+        user = None if self._ids.is_single else common_user(self._pod["spec"])
+        if user is not None and (problem := self._ids.problem_with_user(user)):
+            raise VolumeError(f"runAsUser: {problem}")
+        private = user is not None or self._group() is not None
+        return DataFile(path, token, _TOKEN_MODE if private else mode, user or 0)
+
     async def _collect(self, name: str, kind: str, source: JsonObject, facts: PodFacts) -> list[DataFile]:
         if kind != "projected":
-            return await self._files_of(name, kind, source, facts, mode=source.get("defaultMode", _DEFAULT_MODE))
+            return await self._files_of(name, kind, source, facts, mode=source.get("defaultMode", DEFAULT_MODE))
         files = []
         for index, part in enumerate(source.get("sources") or ()):
             part_kind = next(iter(part))
-            mode = source.get("defaultMode", _DEFAULT_MODE)
+            mode = source.get("defaultMode", DEFAULT_MODE)
             files += await self._files_of(f"{name}/{index}", part_kind, part[part_kind], facts, mode=mode)
         return files
 
@@ -197,7 +202,7 @@ class PodVolumes:
         self, name: str, kind: str, source: JsonObject, facts: PodFacts, *, mode: int
     ) -> list[DataFile]:
         if kind == "serviceAccountToken":
-            return [DataFile(source["path"], await self._token(name, source), mode)]
+            return [self._token_file(source["path"], await self._token(name, source), mode)]
         if kind == "downwardAPI":
             return [_downward_file(item, self._pod, facts, mode) for item in source.get("items") or ()]
         if kind not in _FETCH:
@@ -249,6 +254,13 @@ class PodVolumes:
         return self._tokens[name]
 
 
+def common_user(spec: JsonObject) -> int | None:
+    """The uid that every container of the pod, init containers too, is told to run as; None where that is not one."""
+    default = (spec.get("securityContext") or {}).get("runAsUser")
+    users = {(one.get("securityContext") or {}).get("runAsUser", default) for one in environment.all_containers(spec)}
+    return users.pop() if len(users) == 1 else None
+
+
 def select_items(data: dict[str, bytes], source: JsonObject, *, mode: int, name: str) -> list[DataFile]:
     """All keys, or those that `items` names at the paths it gives. Raises VolumeError for a missing key."""
     items = source.get("items")
@@ -261,35 +273,6 @@ def select_items(data: dict[str, bytes], source: JsonObject, *, mode: int, name:
         elif not source.get("optional"):
             raise VolumeError(f"{name} references non-existent key: {item['key']}")
     return files
-
-
-def write_atomically(place: Path, files: tuple[DataFile, ...]) -> None:
-    """Shows the files below `place`, all of them at one moment, and takes the former ones away."""
-    place.mkdir(parents=True, exist_ok=True)
-    version = Path(tempfile.mkdtemp(prefix=datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S."), dir=place))
-    version.chmod(0o755)
-    for file in files:
-        target = version / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.content)
-        target.chmod(file.mode)
-    link = place / "..data"
-    former = place / link.readlink() if link.is_symlink() else None
-    fresh = place / "..data_tmp"
-    fresh.symlink_to(version.name)
-    fresh.replace(link)
-    _link_names(place, {Path(file.path).parts[0] for file in files})
-    if former:
-        shutil.rmtree(former, ignore_errors=True)
-
-
-def _link_names(place: Path, names: set[str]) -> None:
-    for name in names:
-        if not (place / name).is_symlink():
-            (place / name).symlink_to(Path("..data", name))
-    for entry in place.iterdir():
-        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in names:
-            entry.unlink()
 
 
 async def find_on_machine(source: JsonObject, protection: Protection) -> Path:
