@@ -7,7 +7,8 @@ name that a container controls (a symbolic link in a volume) is ever looked up i
 import ctypes
 import errno
 import os
-from pathlib import PurePosixPath
+import stat
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crossfade_local import namespaces
@@ -78,12 +79,13 @@ def open_beneath(directory: int, path: str, flags: int = os.O_PATH) -> int:
 
 
 def open_or_make_beneath(directory: int, path: str) -> int:
-    """As `open_beneath`; what is missing becomes directories."""
+    """As `open_beneath`; what is missing becomes directories with the mode of the one that they are in."""
     try:
         return open_beneath(directory, path)
     except FileNotFoundError:
         parts = PurePosixPath(path).parts
     here = os.dup(directory)
+    mode = stat.S_IMODE(os.fstat(here).st_mode)
     for part in parts:
         try:
             try:
@@ -91,6 +93,8 @@ def open_or_make_beneath(directory: int, path: str) -> int:
             except FileNotFoundError:
                 os.mkdir(part, 0o755, dir_fd=here)
                 fresh = open_beneath(here, part)
+                # By descriptor: the name may be somebody else's by now.
+                Path(f"/proc/self/fd/{fresh}").chmod(mode)
         finally:
             os.close(here)
         here = fresh

@@ -302,12 +302,10 @@ class Container:
         self.last = self.state
         if self._backoff_s:
             metadata = self._context.pod["metadata"]
-            message = (
-                f"back-off {self._backoff_s:g}s restarting failed container={self.name} "
-                f"pod={metadata['name']}_{metadata['namespace']}({metadata['uid']})"
-            )
+            pod = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
+            message = f"back-off {self._backoff_s:g}s restarting failed container={self.name} pod={pod}"
             self.state = Waiting("CrashLoopBackOff", message)
-            self._event("Warning", "BackOff", f"Back-off restarting failed container {self.name}")
+            self._event("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {pod}")
             self._context.changed()
             await self._pause(self._backoff_s)
         self._backoff_s = min(max(_FIRST_BACKOFF_S, self._backoff_s * 2), _LONGEST_BACKOFF_S)
