@@ -15,12 +15,13 @@ from crossfade_kube.client import STRATEGIC, Client
 from crossfade_kube.errors import Conflict, KubeError, NotFound
 from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
-from crossfade_kube.resources import CONFIG_MAP, POD, SECRET
+from crossfade_kube.resources import POD
 from crossfade_local import namespaces, network
 from crossfade_local.catalogue import Catalogue
 from crossfade_local.cgroups import Group
-from crossfade_local.kubelet import environment, local_storage, shared_processes
+from crossfade_local.kubelet import local_storage, shared_processes
 from crossfade_local.kubelet.claims import ClaimedVolumes
+from crossfade_local.kubelet.data_sources import fetch_sources
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.launching import PodContext
@@ -37,7 +38,7 @@ from crossfade_local.kubelet.status import (
     pod_status,
     seconds_left,
 )  # fmt: skip
-from crossfade_local.kubelet.volumes import Place, PodVolumes, VolumeError, config_map_data, secret_data
+from crossfade_local.kubelet.volumes import Place, PodVolumes, VolumeError
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
 from crossfade_local.netlink import Netlink
@@ -232,16 +233,17 @@ class PodWorker:
 
     async def _prepare(self) -> PodContext | None:
         """None when the pod is to end before it could begin."""
+        machine = self._machine
         while not self._ending.is_set():
             try:
                 check_supported(self.pod["spec"])
                 await self._enter_sandbox()
                 await self._share_processes()
-                await self._machine.services.read()
+                await machine.services.read()
                 facts = PodFacts(self.pod, self._address, network.NODE_ADDRESS)
                 volumes = await self._volumes.prepare(facts)
-                sources = await self._fetch_sources()
-                self._group = self._machine.limiter.for_pod(self.pod)
+                sources = await fetch_sources(machine.client, self.pod)
+                self._group = machine.limiter.for_pod(self.pod)
             except VolumeError as error:
                 self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
             except (OSError, StartError, UnsupportedError) as error:
@@ -360,18 +362,6 @@ class PodWorker:
             except Exception as error:
                 # Files stay as they are until the next time.
                 log.warning("pod.volumes_not_refreshed", extra={"fields": {"pod": str(self.key), "reason": error}})
-
-    async def _fetch_sources(self) -> DataSources:
-        """What is missing is left out: the container that needs it says so."""
-        config_maps, secrets = environment.sources_named(self.pod["spec"])
-        found: tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]] = ({}, {})
-        wanted = ((CONFIG_MAP, config_maps, config_map_data), (SECRET, secrets, secret_data))
-        for target, (resource, names, decode) in zip(found, wanted, strict=True):
-            for name in sorted(names):
-                with contextlib.suppress(NotFound):
-                    data = decode(await self._machine.client.get(resource, name, namespace=self.key.namespace))
-                    target[name] = {key: value.decode(errors="surrogateescape") for key, value in data.items()}
-        return DataSources(*found)
 
     def _grace_s(self) -> float:
         if self._gone:

@@ -1,12 +1,11 @@
 """Makes a pod's volumes and keeps those with data of the API (config maps, secrets, tokens, own fields) up to date."""
 
 import asyncio
-import base64
 import os
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from crossfade_kube.client import Client
 from crossfade_kube.errors import NotFound
@@ -15,6 +14,7 @@ from crossfade_kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from crossfade_local import namespaces
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.data_files import DEFAULT_MODE, DataFile, write_atomically
+from crossfade_local.kubelet.data_sources import config_map_data, secret_data
 from crossfade_local.kubelet.environment import PodFacts
 from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.limits import pod_limits
@@ -329,19 +329,6 @@ def _claim_of(volume: JsonObject, pod: JsonObject) -> str | None:
     if claim := volume.get("persistentVolumeClaim"):
         return str(claim.get("claimName") or "")
     return f"{pod['metadata']['name']}-{volume['name']}" if "ephemeral" in volume else None
-
-
-def config_map_data(config_map: JsonObject) -> dict[str, bytes]:
-    data = {key: value.encode() for key, value in (config_map.get("data") or {}).items()}
-    return data | _decoded(config_map.get("binaryData"))
-
-
-def secret_data(secret: JsonObject) -> dict[str, bytes]:
-    return _decoded(secret.get("data"))
-
-
-def _decoded(data: dict[str, Any] | None) -> dict[str, bytes]:
-    return {key: base64.b64decode(value or "") for key, value in (data or {}).items()}
 
 
 _SECRET_SOURCES: Final = frozenset({"secret", "projected"})
