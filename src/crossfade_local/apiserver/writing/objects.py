@@ -17,6 +17,7 @@ from crossfade_local.apiserver.types.typed import WrongTypeError, conform
 from crossfade_local.apiserver.validation import validate, validate_status
 from crossfade_local.apiserver.validation.ephemeral_containers import validate_ephemeral_containers
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
+from crossfade_local.apiserver.validation.pod_updates import validate_pod_resize
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.decoding import Body
 from crossfade_local.apiserver.wire.request import Call
@@ -84,6 +85,8 @@ def _errors(resource: ResourceType, new: JsonObject, old: JsonObject | None, sub
         return validate_status(resource.storage_gvk, new, old)
     if subresource == "ephemeralcontainers" and old is not None:
         return list(validate_ephemeral_containers(new, old))
+    if subresource == "resize" and old is not None:
+        return list(validate_pod_resize(new, old))
     # Events are stricter in the group that is not stored.
     return validate(resource.gvk if resource.group == "events.k8s.io" else resource.storage_gvk, new, old)
 
