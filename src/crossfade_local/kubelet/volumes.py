@@ -172,7 +172,7 @@ class PodVolumes:
             raise VolumeError(f"fsGroup {group}: {error.strerror}") from error
 
     def _group(self) -> int | None:
-        """Where all containers are one user, that one owns the volumes."""
+        """None where all containers are one user: that one owns the volumes."""
         group = (self._pod["spec"].get("securityContext") or {}).get("fsGroup")
         if group is None or self._ids.is_single:
             return None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.e2e.test_embedded_cluster import eventually
 from tests.local.reliability import remains
 from tests.local.reliability.faults import Fault
 from tests.local.reliability.load import at_work
@@ -36,6 +37,7 @@ spec:
   containers:
     - name: writer
       image: crossfade/djapp:v1
+      resources: {limits: {memory: 256Mi}}
       command: [sh, -c, mkdir -m 700 /volume/own && touch /volume/own/file; exec sleep infinity]
       readinessProbe: {exec: {command: [test, -f, /volume/own/file]}, periodSeconds: 1}
       volumeMounts: [{name: volume, mountPath: /volume}]
@@ -87,6 +89,8 @@ def test_ordinary_user_runs_a_cluster(has_subordinate_ids: bool, mode: str, insi
         assert Path(f"/proc/{trouble.victims.find('container')}").stat().st_uid == on_the_machine
         owner = "0:0" if not has_subordinate_ids else "1000:1337"
         assert cluster.kubectl("exec", "writer", "--", "stat", "-c", "%u:%g", "/volume/own/file") == f"{owner}\n"
+        told = eventually(lambda: cluster.kubectl("events", "--for", "pod/writer").partition("LimitsNotKept")[2])
+        assert "spec.containers[0].resources.limits: programs are not kept within these limits" in told
         writer, traffic = trouble.writer(), trouble.traffic()
         with at_work(writer, *traffic.values()):
             for victim in ("container", "node"):
