@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 
@@ -17,6 +17,8 @@ from tests.local.reliability.polling import until
 from tests.local.reliability.samples import Key, sample
 from tests.local.reliability.victims import Victims
 from tests.support.cluster import EmbeddedCluster
+
+T = TypeVar("T")
 
 PATIENCE_S: Final = 180.0
 # The API server remembers changes for up to ten minutes, so that watches can go back.
@@ -35,13 +37,13 @@ class Churn:
     def run(self, seconds: float, *, say: Callable[[str], None]) -> None:
         """Rounds for so long; a sample after each that comes after the warm-up."""
         self.round(0)
-        base = self._sample()
+        base = self._until(self._settled)
         began = time.monotonic()
         warm_at = began + min(WARM_UP_S, seconds / 2)
         number = 1
         while time.monotonic() < began + seconds:
             self.round(number)
-            self._until(lambda: all(self._sample()[key] == base[key] for key in _SETTLED))
+            self._until(lambda: self._is_as(base))
             if time.monotonic() >= warm_at:
                 self.samples.append(self._sample())
             say(f"{number}, {time.monotonic() - began:.0f} s")
@@ -105,8 +107,25 @@ class Churn:
         self._until(is_taken)
         return found[-1]
 
-    def _until(self, condition: Callable[[], bool]) -> None:
-        until(condition, PATIENCE_S)
+    def _settled(self) -> dict[Key, float] | None:
+        """A sample when no pod is on its way out, each has its cable, and nothing changed between two looks."""
+        pods = self.api.send("GET", "/api/v1/pods")[1]["items"]
+        if any("deletionTimestamp" in pod["metadata"] for pod in pods):
+            return None
+        first, second = self._sample(), self._sample()
+        is_quiet = all(first[key] == second[key] for key in _SETTLED)
+        return second if is_quiet and second[Key("", "cables")] == len(pods) else None
+
+    def _is_as(self, base: dict[Key, float]) -> bool:
+        """Raises ValueError that names what is not."""
+        now = self._sample()
+        others = [f"{key.kind}: {now[key]:g}, not {base[key]:g}" for key in _SETTLED if now[key] != base[key]]
+        if others:
+            raise ValueError("; ".join(others))
+        return True
+
+    def _until(self, condition: Callable[[], T | None]) -> T:
+        return until(condition, PATIENCE_S)
 
 
 _SETTLED: Final = tuple(Key("", kind) for kind in ("programs", "cables", "routes", "rules", "mounts", "folders"))

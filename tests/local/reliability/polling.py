@@ -10,7 +10,7 @@ T = TypeVar("T")
 _POLL_S: Final = 0.1
 
 
-def until(condition: Callable[[], T], patience_s: float) -> T:
+def until(condition: Callable[[], T | None], patience_s: float) -> T:
     """The first true value; what cannot be asked is not true yet. Raises TimeoutError, with why it could not last."""
     deadline = time.monotonic() + patience_s
     while True:

@@ -168,7 +168,7 @@ class Trouble:
         silent = [url for url, host in self._asked.items() if not answers(url, host)]
         return f"not ready: {names}; not answering: {silent}"
 
-    def _until(self, condition: Callable[[], T]) -> T:
+    def _until(self, condition: Callable[[], T | None]) -> T:
         return until(condition, self._patience_s)
 
 
