@@ -90,7 +90,6 @@ class HttpServer:
                 self._api.measures.note(call, response.status, time.perf_counter() - began)
             return response
         finally:
-            # What was tunnelled is closed by now, and the server is not told.
             if connection is None or connection.is_closing():
                 self._connections.closed(connection)
             else:

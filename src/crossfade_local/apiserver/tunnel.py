@@ -34,7 +34,7 @@ async def answer(api: Api, call: Call, resource: ResourceType) -> Answer:
         return BytesAnswer(b"", "text/plain")
     if call.headers.get("Upgrade"):
         path = api.kubelet.path()
-        return TakenOver(lambda: _pass_through(call.transport, path))
+        return TakenOver(lambda: pass_through(call.transport, path))
     return await _forward(api, call)
 
 
@@ -93,11 +93,11 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 class _Downstream(asyncio.Protocol):
-    """Takes the client's connection over from the HTTP server."""
+    """Takes the client's connection over from the HTTP server (`former`)."""
 
-    def __init__(self, upstream: asyncio.StreamWriter, done: asyncio.Future[None]) -> None:
+    def __init__(self, upstream: asyncio.StreamWriter, former: asyncio.BaseProtocol) -> None:
         self._upstream: Final = upstream
-        self._done: Final = done
+        self._former: Final = former
         self.writable: Final = asyncio.Event()
         self.writable.set()
 
@@ -115,38 +115,33 @@ class _Downstream(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writable.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self.writable.set()
-        if not self._done.done():
-            self._done.set_result(None)
+        # Who is not told keeps the connection for ever, with its buffers. The server ends the request's task.
+        self._former.connection_lost(exc)
 
 
-async def _pass_through(request: web.BaseRequest, socket_path: str) -> None:
-    """Send the request's head to the kubelet and then move bytes in both directions until one side ends."""
+async def pass_through(request: web.BaseRequest, socket_path: str) -> None:
+    """Send the request's head to the kubelet and then move bytes in both directions until one side ends.
+
+    Where that is the client, the server cancels the request, as any other."""
     transport = request.transport
     if transport is None:
         return
     reader, writer = await asyncio.open_unix_connection(socket_path)
     former = transport.get_protocol()
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    client = _Downstream(writer, done)
+    client = _Downstream(writer, former)
     writer.write(_head(request))
     transport.set_protocol(client)
     transport.resume_reading()
-    pump = asyncio.create_task(_pump(reader, transport, client), name="kubelet to client")
     try:
-        await asyncio.wait({pump, done}, return_when=asyncio.FIRST_COMPLETED)
+        while chunk := await reader.read(_CHUNK):
+            transport.write(chunk)
+            await client.writable.wait()
     finally:
-        pump.cancel()
         writer.close()
         transport.set_protocol(former)
         transport.close()
-
-
-async def _pump(reader: asyncio.StreamReader, transport: asyncio.Transport, client: _Downstream) -> None:
-    while chunk := await reader.read(_CHUNK):
-        transport.write(chunk)
-        await client.writable.wait()
 
 
 def _head(request: web.BaseRequest) -> bytes:

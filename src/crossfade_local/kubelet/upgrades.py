@@ -104,9 +104,11 @@ class SpdyStream(asyncio.Protocol):
     def eof_received(self) -> None:
         self._received.put_nowait(b"")
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._received.put_nowait(b"")
         self._writable.set()
+        # Who is not told keeps the connection for ever. The server ends the request's task.
+        self._former.connection_lost(exc)
 
     def pause_writing(self) -> None:
         self._writable.clear()

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from crossfade_local.apiserver.tunnel import pass_through
 from tests.support.api_process import ApiClient
+from tests.support.waiting import eventually
 
 POD = {
     "metadata": {"name": "jazz"},
@@ -87,3 +90,32 @@ async def test_what_cannot_be_read_of_a_log_request_is_named(
     assert (status, answer["reason"]) == (400, "BadRequest")
     assert query.partition("=")[2] in answer["message"]
     assert not kubelet
+
+
+@pytest.mark.parametrize("ends_first", ["client", "kubelet"])
+async def test_a_connection_that_was_passed_through_is_forgotten(tmp_path: Path, ends_first: str) -> None:
+    """Each that is not keeps its buffers for as long as the server runs."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        if ends_first == "client":
+            await reader.read()
+        writer.close()
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        await pass_through(request, str(tmp_path / "kubelet.sock"))
+        return web.Response()
+
+    kubelet = await asyncio.start_unix_server(serve, tmp_path / "kubelet.sock")
+    server = web.Server(handle, handler_cancellation=True)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert await reader.readexactly(5) == b"hello"
+    if ends_first == "client":
+        assert len(server.connections) == 1
+        writer.close()
+    await eventually(lambda: not server.connections, within_s=30)
+    writer.close()
+    listening.close()
+    kubelet.close()

@@ -1,4 +1,4 @@
-"""A client that sends faster than the pod takes has to wait; nothing is lost."""
+"""A client that sends faster than the pod takes has to wait; one that is gone is forgotten."""
 
 import asyncio
 
@@ -41,6 +41,32 @@ async def test_a_fast_client_waits() -> None:
     await eventually(lambda: taken == PIECES * len(PIECE))
     writer.close()
     await writer.wait_closed()
+    await runner.cleanup()
+
+
+async def test_a_client_that_is_gone_is_forgotten() -> None:
+    """Each that is not keeps its buffers for as long as the server runs."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        stream = SpdyStream(request, protocol="any")
+        async for _ in stream:
+            pass
+        await stream.close()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    server = runner.server
+    assert server is not None
+    assert len(server.connections) == 1
+    writer.close()
+    await eventually(lambda: not server.connections, within_s=30)
     await runner.cleanup()
 
 
