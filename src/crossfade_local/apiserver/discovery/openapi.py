@@ -12,6 +12,7 @@ import orjson
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.discovery.enumerations import with_enumerations
 from crossfade_local.apiserver.types.registry import Registry, ResourceType
+from crossfade_local.apiserver.values.kept_json import kept_json
 
 _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -44,7 +45,7 @@ class OpenApi:
             place = self._paths().get(path)
             if place is None:
                 return None
-            found = self._documents[path] = orjson.dumps(_document(self._registry, *place))
+            found = self._documents[path] = kept_json(_document(self._registry, *place))
         return found
 
     def hash_of(self, path: str) -> str:

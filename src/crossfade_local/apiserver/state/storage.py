@@ -22,6 +22,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.database import Change, Database
 from crossfade_local.apiserver.state.format import UnusableStateError
 from crossfade_local.apiserver.state.sizes import is_too_large
+from crossfade_local.apiserver.values.kept_json import kept_json
 
 log = logging.getLogger(__name__)
 
@@ -378,4 +379,4 @@ class Storage:
 
 def _stored(key: Key, revision: int, obj: JsonObject) -> Stored:
     obj["metadata"]["resourceVersion"] = str(revision)
-    return Stored(key, revision, obj, orjson.dumps(obj))
+    return Stored(key, revision, obj, kept_json(obj))

@@ -1,1 +1,1 @@
-"""Reading single values, and writing them as Go does."""
+"""Reading single values, and writing them: as Go does, or to be kept."""
