@@ -31,6 +31,7 @@ from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.service_links import ServiceLinks
+from crossfade_local.kubelet.shared_user import users_without_effect
 from crossfade_local.kubelet.status import (
     DEADLINE_EXCEEDED,
     PodReport,
@@ -316,6 +317,8 @@ class PodWorker:
         return self._machine.services.variables(self.key.namespace, enabled=enabled)
 
     async def _run_containers(self, context: PodContext) -> None:
+        if context.ids.is_single and (problem := users_without_effect(self.pod["spec"], context.env_by_uid)):
+            self._warn("UsersNotApplied", problem)
         self.containers = PodContainers(context, known=self._first_status, now=self._first_seen)
         self._dirty.set()
         keeping = [asyncio.create_task(self._keep_volumes(context.facts))]
