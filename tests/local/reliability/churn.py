@@ -21,8 +21,12 @@ from tests.support.cluster import EmbeddedCluster
 T = TypeVar("T")
 
 PATIENCE_S: Final = 180.0
-# The API server remembers changes for up to ten minutes, so that watches can go back.
+# The API server remembers changes for up to ten minutes, so that watches can go back, and who records Events the last
+# 4096, of which a round brings some 30.
 WARM_UP_S: Final = 660.0
+WARM_UP_ROUNDS: Final = 140
+# What is remembered for a time is as much as happens in it.
+PACE_S: Final = 10.0
 _MAPS: Final = 5
 _WATCHES: Final = 5
 
@@ -35,19 +39,20 @@ class Churn:
     samples: list[dict[Key, float]] = field(default_factory=list)
 
     def run(self, seconds: float, *, say: Callable[[str], None]) -> None:
-        """Rounds for so long; a sample after each that comes after the warm-up."""
+        """Rounds for so long, at an even pace; a sample after each that comes after the warm-up, for which half of the
+        time is enough."""
         self.round(0)
         base = self._until(self._settled)
         began = time.monotonic()
-        warm_at = began + min(WARM_UP_S, seconds / 2)
         number = 1
-        while time.monotonic() < began + seconds:
+        while (passed := time.monotonic() - began) < seconds:
             self.round(number)
             self._until(lambda: self._is_as(base))
-            if time.monotonic() >= warm_at:
+            if passed >= seconds / 2 or (passed >= WARM_UP_S and number > WARM_UP_ROUNDS):
                 self.samples.append(self._sample())
             say(f"{number}, {time.monotonic() - began:.0f} s")
             number += 1
+            time.sleep(max(0.0, passed + PACE_S - (time.monotonic() - began)))
 
     def round(self, number: int) -> None:
         name = f"churn-{number}"
