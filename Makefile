@@ -18,9 +18,9 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
 	@echo "make test    set up and run every test"
-	@echo "make nightly the tests with generated input, at length: hours"
+	@echo "make nightly the tests with generated input, at length, and those of whole clusters in every mode: hours"
 	@echo "make mesh-matrix  which requests a mesh loses while pods come and go: more than an hour (ARGS=\"http exits\": these)"
-	@echo "make reliability  an embedded cluster whose processes are killed and stopped, 200 times (ARGS=\"--kills 60 --as rootless\")"
+	@echo "make reliability  an embedded cluster whose processes are killed and stopped, 200 times (ARGS=\"--kills 60 --as rootless\", or single-uid)"
 	@echo "                  or one in which objects come and go for an hour, and nothing may grow (ARGS=\"--churn 3600\")"
 	@echo "make test-kubernetes  the walkthrough and the gateway's life on a real Kubernetes, here or on yours (ARGS=--help)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
@@ -63,6 +63,7 @@ test: setup
 
 nightly: setup
 	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation tests/local/unit/apiserver_models
+	@$(BIN)/pytest -n 2 --dist loadfile --every-mode tests/local/e2e
 	@PROPTEST_CASES=1000000 cargo test --quiet --release --locked
 
 test-transcripts: setup

@@ -13,6 +13,7 @@ settings.register_profile("nightly", max_examples=20_000, deadline=None)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the expected files of the translation cases")
+    parser.addoption("--every-mode", action="store_true", help="all tests of whole clusters also rootless")
 
 
 @pytest.fixture

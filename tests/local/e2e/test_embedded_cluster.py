@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.cluster import EmbeddedCluster
+from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
@@ -29,15 +30,15 @@ SOON_S = 15.0
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
-    directory = tmp_path_factory.mktemp("cluster")
+def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
+    directory = owner.folder("cluster")
     program = directory / "programs" / "keeps"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nexec sleep infinity\n")
     program.chmod(0o755)
     images = directory / "images.yaml"
     images.write_text(f'{IMAGES}- {{match: "keeps:*", argv: ["{program}"]}}\n')
-    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
+    with owner.cluster(directory, "--bare", "--images", str(images)) as running:
         yield running
 
 
@@ -78,10 +79,17 @@ def wait_ready(cluster: EmbeddedCluster, *names: str) -> None:
     cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", *(f"pod/{name}" for name in names))
 
 
+def events_until(cluster: EmbeddedCluster, pod: str, last: str) -> str:
+    """Empty while the last one is not there; they are written in order."""
+    told = cluster.kubectl("get", "events", f"--field-selector=involvedObject.name={pod}")
+    return told if last in told else ""
+
+
 def run(cluster: EmbeddedCluster, pod: str, script: str) -> str:
     return cluster.kubectl("exec", pod, "--", "sh", "-c", script)
 
 
+@pytest.mark.every_mode
 def test_service_balances_and_reaches_the_machine(cluster: EmbeddedCluster) -> None:
     """Two versions behind one LoadBalancer Service: from the machine by its port, from a pod by its name."""
     for version in ("one", "two"):
@@ -137,7 +145,8 @@ def test_service_without_endpoints_refuses_at_once(cluster: EmbeddedCluster) -> 
     assert shown == [f"tcp://{address}:80 {address}", "$(NOBODY_PORT)"]
 
 
-def test_volumes_environment_and_identity(cluster: EmbeddedCluster) -> None:
+@pytest.mark.every_mode
+def test_volumes_environment_and_identity(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
     cluster.kubectl("create", "configmap", "settings", "--from-literal=level=high")
     cluster.kubectl("create", "secret", "generic", "keys", "--from-literal=token=t0p")
     env = [
@@ -168,7 +177,10 @@ def test_volumes_environment_and_identity(cluster: EmbeddedCluster) -> None:
     shown = run(
         cluster, "furnished", "echo $GREETING; id -u; id -g; cat /scratch/by /usr/share/keys/token; echo; hostname"
     )
-    assert shown.split("\n")[:-1] == ["level high", "4242", "4343", "4242", "t0p", "furnished"]
+    user, group = ("0", "0") if owner.has_single_uid else ("4242", "4343")
+    assert shown.split("\n")[:-1] == ["level high", user, group, user, "t0p", "furnished"]
+    told = eventually(lambda: events_until(cluster, "furnished", "Started container main"))
+    assert ("securityContext.runAsUser 4242" in told) is owner.has_single_uid
     address = run(cluster, "furnished", "echo $IP").strip()
     assert address == status_of(cluster, "furnished")["podIP"]
     assert address in run(cluster, "furnished", "cat /etc/hosts")
@@ -176,6 +188,7 @@ def test_volumes_environment_and_identity(cluster: EmbeddedCluster) -> None:
     assert eventually(lambda: run(cluster, "furnished", "cat /etc/settings/level") == "low")
 
 
+@pytest.mark.every_mode
 def test_machine_is_protected_from_pods(cluster: EmbeddedCluster) -> None:
     """Even root in a container: the machine's files are read-only, the cluster's keys are not there at all."""
     create_pod(cluster, "intruder", container("root:1"))
@@ -204,6 +217,7 @@ def test_service_account_token_is_accepted(cluster: EmbeddedCluster) -> None:
     assert "system:serviceaccount:default:default" in reviewed
 
 
+@pytest.mark.every_mode
 def test_exec_logs_and_copy(cluster: EmbeddedCluster, tmp_path: Path) -> None:
     create_pod(cluster, "talker", container())
     wait_ready(cluster, "talker")
@@ -266,12 +280,13 @@ def test_unknown_image_says_what_to_do(cluster: EmbeddedCluster) -> None:
     assert eventually(lambda: "Failed to pull image" in cluster.kubectl("describe", "pod", "unknown"))
 
 
-def test_an_image_runs_as_the_user_that_its_entry_names(cluster: EmbeddedCluster) -> None:
+@pytest.mark.every_mode
+def test_an_image_runs_as_the_user_that_its_entry_names(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
     create_pod(cluster, "named", container("named:1"))
     wait_ready(cluster, "named")
     nobody = pwd.getpwnam("nobody")
     ids = cluster.kubectl("exec", "named", "--", "sh", "-c", "id -u; id -g").split()
-    assert ids == [str(nobody.pw_uid), str(nobody.pw_gid)]
+    assert ids == (["0", "0"] if owner.has_single_uid else [str(nobody.pw_uid), str(nobody.pw_gid)])
 
 
 def test_an_unknown_user_of_an_image_is_named(cluster: EmbeddedCluster) -> None:
@@ -449,6 +464,7 @@ def test_pod_of_another_scheduler_stays_pending(cluster: EmbeddedCluster) -> Non
     assert not status_of(cluster, "unclaimed").get("conditions")
 
 
+@pytest.mark.every_mode
 def test_process_that_left_its_group_ends_with_the_pod(cluster: EmbeddedCluster) -> None:
     create_pod(cluster, "daemon", container(command=["sh", "-c", "setsid sleep 86399.5 & sleep infinity"]))
     wait_ready(cluster, "daemon")
@@ -467,16 +483,19 @@ def _command_lines() -> Iterator[bytes]:
             yield file.read_bytes()
 
 
-def test_a_volume_hides_no_program_of_an_image(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+@pytest.mark.every_mode
+def test_a_volume_hides_no_program_of_an_image(cluster: EmbeddedCluster) -> None:
     """The image's own is below a directory of the machine in whose place the volume is."""
-    above = f"/{tmp_path.parts[1]}"
+    _, first, second, *_ = cluster.data_dir.parts
+    above = f"/{first}"
     volumes = [{"name": "scratch", "emptyDir": {}}]
     mounts = [{"name": "scratch", "mountPath": above}]
     create_pod(cluster, "covered", container("keeps:1", volumeMounts=mounts), volumes=volumes)
     wait_ready(cluster, "covered")
-    assert {"mine", tmp_path.parts[2]} <= set(run(cluster, "covered", f"touch {above}/mine && ls {above}").split())
+    assert {"mine", second} <= set(run(cluster, "covered", f"touch {above}/mine && ls {above}").split())
 
 
+@pytest.mark.every_mode
 def test_read_only_root_and_refused_host_network(cluster: EmbeddedCluster) -> None:
     scratch = [{"name": "scratch", "mountPath": "/scratch"}]
     security = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False}

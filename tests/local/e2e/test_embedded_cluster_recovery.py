@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.local.reliability.remains import children_of, node_of, processes
+from tests.support.cluster import EmbeddedCluster, crossfade
+from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
 from tests.support.readiness import watched_readiness
 
@@ -21,10 +23,25 @@ pytestmark = pytest.mark.cluster
 
 SOON_S = 15.0
 
+WRITER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: writer}
+spec:
+  securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 1337}
+  containers:
+    - name: writer
+      image: crossfade/djapp:v1
+      command: [sh, -c, mkdir -m 700 /volume/own && touch /volume/own/file; exec sleep infinity]
+      readinessProbe: {exec: {command: [test, -f, /volume/own/file]}, periodSeconds: 1}
+      volumeMounts: [{name: volume, mountPath: /volume}]
+  volumes: [{name: volume, emptyDir: {}}]
+"""
+
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
-    with embedded_cluster(tmp_path / "data", "--bare") as running:
+def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
+    with owner.cluster(owner.folder("cluster"), "--bare") as running:
         yield running
 
 
@@ -37,22 +54,14 @@ def eventually(condition: Callable[[], Any], *, within_s: float = SOON_S) -> Any
         time.sleep(0.05)
 
 
-def status(data_dir: Path) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(crossfade("status", "--data-dir", str(data_dir), "-o", "json").stdout)
+def status(cluster: EmbeddedCluster) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run(cluster, "status", "-o", "json").stdout)
     return report
 
 
-def processes(*words: str) -> list[int]:
-    """Of all processes whose command line has every word."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode() if process.name.isdigit() else ""
-        except OSError:
-            continue
-        if line and all(word in line for word in words):
-            found.append(int(process.name))
-    return found
+def run(cluster: EmbeddedCluster, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Of `crossfade`, on this cluster."""
+    return cluster.crossfade(command, "--data-dir", str(cluster.data_dir), *arguments)
 
 
 def kill_one(*words: str) -> int:
@@ -77,16 +86,7 @@ def answers(cluster: EmbeddedCluster) -> bool:
 
 def containers_of(cluster: EmbeddedCluster) -> list[int]:
     """Process ids of the DJ applications whose network belongs to this cluster's node."""
-    (node,) = processes("crossfade_local.node", str(cluster.data_dir))
-    return [pid for pid in processes("djapp.py") if _descends(pid, node)]
-
-
-def _descends(pid: int, ancestor: int) -> bool:
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return False
+    return children_of(node_of(cluster.data_dir), "djapp.py")
 
 
 def restarts(cluster: EmbeddedCluster) -> int:
@@ -105,15 +105,12 @@ def test_killed_api_server_comes_back_and_pods_go_on(cluster: EmbeddedCluster) -
 
 
 def test_api_server_that_hangs_is_told_and_replaced(cluster: EmbeddedCluster) -> None:
-    assert (status(cluster.data_dir)["state"], crossfade("status", "--data-dir", str(cluster.data_dir)).returncode) == (
-        "ready",
-        0,
-    )
+    assert (status(cluster)["state"], run(cluster, "status").returncode) == ("ready", 0)
     (server,) = processes("crossfade_local.apiserver", str(cluster.data_dir))
     os.kill(server, signal.SIGSTOP)
-    assert status(cluster.data_dir)["state"] == "not answering"
+    assert status(cluster)["state"] == "not answering"
     eventually(lambda: server not in processes("crossfade_local.apiserver", str(cluster.data_dir)))
-    eventually(lambda: status(cluster.data_dir)["state"] == "ready")
+    eventually(lambda: status(cluster)["state"] == "ready")
     for log in ("node.log", "up.log"):
         assert "was stopped (SIGSTOP)" in (cluster.data_dir / "logs" / log).read_text()
 
@@ -136,17 +133,18 @@ def test_killed_node_comes_back_with_its_pods(cluster: EmbeddedCluster) -> None:
     assert not set(before) & set(containers_of(cluster))
 
 
+@pytest.mark.every_mode
 def test_killed_up_takes_all_with_it_and_the_next_one_continues(cluster: EmbeddedCluster) -> None:
     run_dj(cluster)
     containers = containers_of(cluster)
-    os.kill(status(cluster.data_dir)["pid"], signal.SIGKILL)
+    os.kill(status(cluster)["pid"], signal.SIGKILL)
     eventually(lambda: not processes(str(cluster.data_dir)))
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in containers))
-    assert not status(cluster.data_dir)["running"]
+    assert not status(cluster)["running"]
     ports = [cluster.gateway_url.rpartition(":")[2], *map(str, free_ports(2))]
     options = [f"--{name}-port={port}" for name, port in zip(("http", "api", "https"), ports, strict=True)]
     with watched_readiness(int(ports[1]), cluster.data_dir / "pki", runs=lambda: bool(containers_of(cluster))) as seen:
-        assert crossfade("up", "--detach", "--bare", "--data-dir", str(cluster.data_dir), *options).returncode == 0
+        assert run(cluster, "up", "--detach", "--bare", *options).returncode == 0
         cluster.kubectl("rollout", "status", "deployment/dj", "--timeout=15s")
         assert containers_of(cluster)
         eventually(lambda: answers(cluster))
@@ -156,14 +154,14 @@ def test_killed_up_takes_all_with_it_and_the_next_one_continues(cluster: Embedde
 
 
 def test_second_up_in_the_same_directory(cluster: EmbeddedCluster) -> None:
-    second = crossfade("up", "--bare", "--data-dir", str(cluster.data_dir))
+    second = run(cluster, "up", "--bare")
     assert second.returncode == 1
-    assert f"already running in {cluster.data_dir} (process {status(cluster.data_dir)['pid']})" in second.stderr
+    assert f"already running in {cluster.data_dir} (process {status(cluster)['pid']})" in second.stderr
 
 
-def test_two_clusters_side_by_side(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+def test_two_clusters_side_by_side(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
     run_dj(cluster)
-    with embedded_cluster(tmp_path / "other", "--bare") as other:
+    with owner.cluster(owner.folder("other"), "--bare") as other:
         assert other.gateway_url != cluster.gateway_url
         assert "No resources found" not in cluster.kubectl("get", "pods")
         assert json.loads(other.kubectl("get", "pods", "-o", "json"))["items"] == []
@@ -171,20 +169,31 @@ def test_two_clusters_side_by_side(cluster: EmbeddedCluster, tmp_path: Path) -> 
     assert answers(cluster)
 
 
-def test_port_in_use_names_its_holder(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+def test_port_in_use_names_its_holder(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
     port = cluster.gateway_url.rpartition(":")[2]
-    refused = crossfade("up", "--bare", "--data-dir", str(tmp_path / "late"), f"--http-port={port}")
+    late = str(owner.folder("late") / "data")
+    refused = owner.crossfade("up", "--bare", "--data-dir", late, f"--http-port={port}")
     assert refused.returncode == 1
     assert f"--http-port {port}: 127.0.0.1:{port} is in use by" in refused.stderr
-    assert f"(process {status(cluster.data_dir)['pid']})" in refused.stderr
+    assert f"(process {status(cluster)['pid']})" in refused.stderr
 
 
+@pytest.mark.every_mode
 def test_down_leaves_nothing(cluster: EmbeddedCluster) -> None:
     run_dj(cluster)
-    assert crossfade("down", "--data-dir", str(cluster.data_dir)).returncode == 0
+    assert run(cluster, "down").returncode == 0
     assert processes(str(cluster.data_dir)) == []
-    assert status(cluster.data_dir)["running"] is False
-    assert crossfade("down", "--data-dir", str(cluster.data_dir)).returncode == 0
+    assert status(cluster)["running"] is False
+    assert run(cluster, "down").returncode == 0
+
+
+@pytest.mark.every_mode
+def test_deleted_data_is_gone_whoever_owns_it(cluster: EmbeddedCluster) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=WRITER)
+    cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/writer")
+    down = run(cluster, "down", "--delete")
+    assert (down.returncode, down.stderr) == (0, f"stopped\ndeleted {cluster.data_dir}\n")
+    assert not cluster.data_dir.exists()
 
 
 def test_detached_cluster_holds_nothing_of_its_caller(tmp_path: Path) -> None:
@@ -198,7 +207,7 @@ def test_detached_cluster_holds_nothing_of_its_caller(tmp_path: Path) -> None:
         os.close(writing)
         with os.fdopen(reading) as source:
             assert "Ready" in source.read()
-        assert status(data_dir)["running"]
+        assert (data_dir / "run/up.json").exists()
     finally:
         crossfade("down", "--data-dir", str(data_dir))
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from crossfade_local.controllers.autoscaling.usage import duration
-from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.cluster import EmbeddedCluster
+from tests.support.cluster_owner import ClusterOwner
 
 pytestmark = pytest.mark.cluster
 
@@ -25,11 +26,11 @@ SOON_S = 15.0
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
-    directory = tmp_path_factory.mktemp("cluster")
+def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
+    directory = owner.folder("cluster")
     images = directory / "images.yaml"
     images.write_text(IMAGES)
-    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
+    with owner.cluster(directory, "--bare", "--images", str(images)) as running:
         yield running
 
 
@@ -58,6 +59,7 @@ def columns(cluster: EmbeddedCluster, *arguments: str) -> list[list[str]]:
     return [line.split() for line in lines]
 
 
+@pytest.mark.every_mode
 def test_a_stateful_set_keeps_names_and_data(cluster: EmbeddedCluster) -> None:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     mounts = {"volumeMounts": [{"name": "tapes", "mountPath": "/tapes"}]}

@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from crossfade_local.preflight import Mode
+from tests.local.reliability.remains import children_of, node_of
+from tests.support.cluster import EmbeddedCluster
+from tests.support.cluster_owner import ClusterOwner
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.every_mode]
 
 IMAGES = """
 - {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; sleep infinity & wait"]}
@@ -22,33 +25,34 @@ IMAGES = """
 """
 SOON_S = 20.0
 KEY = "key-of-another-pod"
+WRITER_UID, GROUP = 1000, 1337
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("isolation")
+def home(owner: ClusterOwner) -> Path:
+    return owner.folder("isolation")
 
 
 @pytest.fixture(scope="module")
-def second_name(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+def second_name(owner: ClusterOwner, home: Path) -> Iterator[Path | None]:
     """A bind mount of the directory that the data directory is in, as with a disk that is mounted twice; root only."""
     if os.geteuid():
         yield None
         return
-    alias = tmp_path_factory.mktemp("alias")
+    alias = owner.folder("alias")
     subprocess.run(["mount", "--bind", home, alias], check=True)
     yield alias
     subprocess.run(["umount", alias], check=True)
 
 
 @pytest.fixture(scope="module")
-def cluster(home: Path, second_name: Path | None) -> Iterator[EmbeddedCluster]:
+def cluster(owner: ClusterOwner, home: Path, second_name: Path | None) -> Iterator[EmbeddedCluster]:
     images = home / "images.yaml"
     images.write_text(IMAGES)
     wanted = pods()
     if second_name:
         wanted.append(pod("aliased", container(mounts=("all:/machine",)), volumes={"all": host_path(second_name)}))
-    with embedded_cluster(home / "data", "--bare", "--images", str(images)) as running:
+    with owner.cluster(home, "--bare", "--images", str(images)) as running:
         running.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted}))
         names = [f"pod/{one['metadata']['name']}" for one in wanted]
         running.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", *names)
@@ -164,6 +168,30 @@ def test_containers_begin_after_the_node_has_asked_a_grpc_probe(cluster: Embedde
     assert "ended unexpectedly" not in (cluster.data_dir / "logs/up.log").read_text()
 
 
+# -- users -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_container_has_the_user_that_the_mode_can_give(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
+    assert json.loads((cluster.data_dir / "run/up.json").read_text())["mode"] == owner.mode.value
+    script = "mkdir -m 700 /volume/own && touch /volume/own/file; exec sleep 86396"
+    written = {"exec": {"command": ["test", "-f", "/volume/own/file"]}, "periodSeconds": 1}
+    writer = container(command=["sh", "-c", script], mounts=("volume:/volume",), readinessProbe=written)
+    users = {"runAsUser": WRITER_UID, "runAsGroup": WRITER_UID, "fsGroup": GROUP}
+    wanted = pod("writer", writer, volumes={"volume": {"emptyDir": {}}}, securityContext=users)
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
+    cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/writer")
+    owns = "0:0" if owner.has_single_uid else f"{WRITER_UID}:{GROUP}"
+    assert run(cluster, "writer", "stat -c %u:%g /volume/own/file").strip() == owns
+    (process,) = children_of(node_of(cluster.data_dir), "sleep 86396")
+    on_the_machine = Path(f"/proc/{process}").stat().st_uid
+    if owner.mode is Mode.ROOT:
+        assert on_the_machine == WRITER_UID
+    elif owner.has_single_uid:
+        assert on_the_machine == owner.uid
+    else:
+        assert on_the_machine not in (WRITER_UID, owner.uid)
+
+
 # -- hostPath --------------------------------------------------------------------------------------------------------
 
 
@@ -173,9 +201,10 @@ def test_host_path_of_everything_shows_nothing_of_the_cluster(cluster: EmbeddedC
     assert set(found.split()) == {"/machine/run:", "/machine/proc:"}
 
 
-def test_a_link_in_a_host_path_leads_nowhere(cluster: EmbeddedCluster, tmp_path: Path) -> None:
-    (tmp_path / "keys").symlink_to(cluster.data_dir / "pki")
-    assert "closed to pods" in refusal(cluster, pod("linked", volumes={"keys": host_path(tmp_path / "keys")}))
+def test_a_link_in_a_host_path_leads_nowhere(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
+    link = owner.folder("linked") / "keys"
+    link.symlink_to(cluster.data_dir / "pki")
+    assert "closed to pods" in refusal(cluster, pod("linked", volumes={"keys": host_path(link)}))
 
 
 @pytest.mark.parametrize("kind", ["", "Directory", "DirectoryOrCreate", "File", "FileOrCreate"])
@@ -193,12 +222,13 @@ def test_a_second_name_of_the_data_directory_is_covered(cluster: EmbeddedCluster
     assert seen == ["/machine:", "data", "images.yaml", "/machine/data:"]
 
 
-def test_host_path_shows_no_socket(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+def test_host_path_shows_no_socket(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
+    folder = owner.folder("engine")
     with socket.socket(socket.AF_UNIX) as engine:
-        engine.bind(str(tmp_path / "s"))
+        engine.bind(str(folder / "s"))
         engine.listen()
-        assert "closed to pods" in refusal(cluster, pod("plugged", volumes={"engine": host_path(tmp_path / "s")}))
-        wanted = pod("near", container(mounts=("all:/machine",)), volumes={"all": host_path(tmp_path)})
+        assert "closed to pods" in refusal(cluster, pod("plugged", volumes={"engine": host_path(folder / "s")}))
+        wanted = pod("near", container(mounts=("all:/machine",)), volumes={"all": host_path(folder)})
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
         cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", "pod/near")
         assert run(cluster, "near", "test -S /machine/s || stat -c %a%s /machine/s").strip() == "00"

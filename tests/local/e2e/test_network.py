@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.local.e2e.test_embedded_cluster import container, create_pod, eventually, status_of, wait_ready
-from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.cluster import EmbeddedCluster
+from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
@@ -26,11 +27,11 @@ IMAGES = """
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
-    directory = tmp_path_factory.mktemp("network")
+def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
+    directory = owner.folder("network")
     images = directory / "images.yaml"
     images.write_text(IMAGES)
-    with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
+    with owner.cluster(directory, "--bare", "--images", str(images)) as running:
         create_pod(running, "jazz", song("jazz"))
         create_pod(running, "metal", song("metal"))
         create_pod(running, "visitor", container())
@@ -114,6 +115,7 @@ def from_pod(cluster: EmbeddedCluster, pod: str, url: str, *options: str) -> str
     return ""
 
 
+@pytest.mark.every_mode
 def test_ports_of_nodes_and_hosts_are_on_the_machine(cluster: EmbeddedCluster) -> None:
     node_port, host_port, busy = free_ports(3)
     with socket.create_server(("127.0.0.1", busy)):
@@ -200,6 +202,7 @@ def test_external_names_lead_on(cluster: EmbeddedCluster) -> None:
     assert eventually(lambda: from_pod(cluster, "visitor", "http://alias:9080/") == "jazz")
 
 
+@pytest.mark.every_mode
 def test_policies_say_who_reaches_whom(cluster: EmbeddedCluster) -> None:
     address = {name: status_of(cluster, name)["podIP"] for name in ("jazz", "metal", "visitor")}
     jazz = f"http://{address['jazz']}:9080/"
@@ -249,6 +252,7 @@ def machine_address() -> str:
     return ""
 
 
+@pytest.mark.every_mode
 def test_pods_reach_the_machine_but_not_its_loopback(cluster: EmbeddedCluster) -> None:
     with machine_server("127.0.0.1") as url:
         assert get(url) == "machine saw 127.0.0.1"

@@ -5,10 +5,8 @@ import contextlib
 import random
 import statistics
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.local.reliability.churn import Churn, describe
 from tests.local.reliability.faults import EMBEDDED, PARTS, faults
@@ -16,13 +14,12 @@ from tests.local.reliability.load import Api, at_work
 from tests.local.reliability.many_pods import run_many
 from tests.local.reliability.trouble import Report, Trouble
 from tests.local.reliability.victims import Victims
-from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
+from tests.support.cluster import EmbeddedCluster
+from tests.support.cluster_owner import NAMES, OWN, cluster_owner
 from tests.support.dj import ingress, put_dj_behind_the_gateway, wait_for_status
-from tests.support.ordinary_user import ordinary_user
 from tests.support.ports import free_ports
 
 HOST = "reliable.test"
-USERS = ("root", "rootless", "subuids")
 
 
 def main() -> int:
@@ -33,7 +30,7 @@ def main() -> int:
         "--churn", type=float, metavar="SECONDS", help="no kills: objects come and go, and nothing may grow"
     )
     parser.add_argument("--pods", type=int, metavar="COUNT", help="no kills: so many pods at once, their time and cost")
-    parser.add_argument("--as", dest="user", choices=USERS, default="root")
+    parser.add_argument("--as", dest="user", choices=NAMES, default=OWN, help="whose the cluster is (%(default)s)")
     parser.add_argument("--bare", action="store_true", help="without a mesh, a gateway and their Envoys")
     arguments = parser.parse_args()
     if arguments.churn is not None:
@@ -76,13 +73,10 @@ def _cluster(user: str, *, meshed: bool) -> Iterator[tuple[EmbeddedCluster, int]
     """With its API server's port."""
     options = () if meshed else ("--bare",)
     (api_port,) = free_ports(1)
-    with contextlib.ExitStack() as stack:
-        if user == "root":
-            folder, run = stack.enter_context(tempfile.TemporaryDirectory(prefix="crossfade-reliability-")), crossfade
-        else:
-            found = stack.enter_context(ordinary_user(has_subordinate_ids=user == "subuids", meshed=meshed))
-            folder, run = str(found.home), found.crossfade
-        cluster = stack.enter_context(embedded_cluster(Path(folder, "data"), *options, api_port=api_port, run=run))
+    with (
+        cluster_owner(user, meshed=meshed) as owner,
+        owner.cluster(owner.folder("cluster"), *options, api_port=api_port) as cluster,
+    ):
         yield cluster, api_port
 
 

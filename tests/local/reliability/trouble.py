@@ -49,7 +49,7 @@ class Trouble:
         api_port: int,
         app_ports: tuple[int, int],
         seed: int,
-        patience_s: float = 60.0,
+        patience_s: float = 180.0,
         options: tuple[str, ...] = ("--bare",),
         host: str = "",
     ) -> None:
