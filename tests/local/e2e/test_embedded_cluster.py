@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from crossfade_local.preflight import Mode
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
@@ -462,6 +463,15 @@ def test_pod_of_another_scheduler_stays_pending(cluster: EmbeddedCluster) -> Non
     eventually(lambda: "didn't match" in str(status_of(cluster, "picky").get("conditions")))
     assert status_of(cluster, "unclaimed")["phase"] == "Pending"
     assert not status_of(cluster, "unclaimed").get("conditions")
+
+
+@pytest.mark.every_mode
+def test_limits_that_no_control_group_keeps_are_told(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
+    if owner.mode is Mode.ROOT:
+        pytest.skip("a root's cluster keeps them")
+    create_pod(cluster, "bounded", container(resources={"limits": {"memory": "256Mi"}}))
+    told = eventually(lambda: cluster.kubectl("events", "--for", "pod/bounded").partition("LimitsNotKept")[2])
+    assert "spec.containers[0].resources.limits: programs are not kept within these limits" in told
 
 
 @pytest.mark.every_mode
