@@ -6,6 +6,9 @@ from typing import Any, Final
 
 import orjson
 
+MOST_DEPTH: Final = 160
+_DEEPEST_WRITTEN: Final = 254
+"""Levels, by orjson."""
 _LITERALS: Final = {"t": "true", "f": "false", "n": "null"}
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -17,9 +20,22 @@ class JsonError(Exception):
 def parse(text: bytes) -> Any:
     """Decode JSON; raises JsonError with Go's words."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise JsonError(_Scanner(text.decode(errors="replace")).complaint()) from None
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raises JsonError for values that lie deeper than what goes down into them by recursion can follow."""
+    for _ in range(_DEEPEST_WRITTEN - MOST_DEPTH):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        if "Recursion" in str(error):
+            raise JsonError(f"exceeded max depth: the embedded API server reads {MOST_DEPTH} levels") from None
 
 
 def duplicates(text: bytes) -> list[str]:

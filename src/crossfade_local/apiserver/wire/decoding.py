@@ -46,7 +46,7 @@ def decode(call: Call, kind: str) -> Body:
 
 def yaml_value(body: bytes) -> Any:
     """The value of a YAML (or JSON) body; raises StatusError."""
-    if body.startswith(b"{"):
+    if body.lstrip().startswith(b"{"):
         with contextlib.suppress(gojson.JsonError):
             return gojson.parse(body)
     from crossfade_local.apiserver.wire import yaml_text

@@ -1,12 +1,16 @@
 """YAML bodies to and from JSON values. Loaded with the first such body: most clients speak JSON."""
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import yaml
 
 from crossfade_kube import yaml_texts
-from crossfade_local.apiserver.wire.status import bad_request
+from crossfade_local.apiserver.values import gojson
+from crossfade_local.apiserver.wire.status import StatusError, bad_request
+
+_LARGEST: Final = 512 * 1024
+"""Bytes: it takes as long as some MB of JSON, and no client of Kubernetes sends its objects like that."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -21,10 +25,17 @@ _Loader.yaml_implicit_resolvers = {
 
 def parse(body: bytes) -> Any:
     """The value of a body; raises StatusError."""
+    if len(body) > _LARGEST:
+        said = f"Request entity too large: limit of YAML is {_LARGEST}: send the object as JSON"
+        raise StatusError(413, "RequestEntityTooLarge", said)
     try:
-        return yaml_texts.load(body, _Loader)
+        value = yaml_texts.load(body, _Loader)
+        gojson.check_depth(value)
+    except gojson.JsonError as error:
+        raise bad_request(f"error converting YAML to JSON: {error}") from error
     except yaml.YAMLError as error:
         raise bad_request(f"error converting YAML to JSON: yaml: {_first_line(error)}") from error
+    return value
 
 
 def write(value: Any) -> bytes:

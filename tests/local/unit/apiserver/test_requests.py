@@ -2,7 +2,8 @@
 
 import pytest
 
-from crossfade_local.apiserver.values.gojson import JsonError, duplicates, parse
+from crossfade_local.apiserver.values.gojson import MOST_DEPTH, JsonError, duplicates, parse
+from crossfade_local.apiserver.wire import yaml_text
 from crossfade_local.apiserver.wire.negotiation import negotiate
 from crossfade_local.apiserver.wire.request import request_info
 from crossfade_local.apiserver.wire.status import StatusError
@@ -70,3 +71,22 @@ def test_nothing_acceptable() -> None:
     with pytest.raises(StatusError) as caught:
         negotiate("text/html")
     assert caught.value.code == 406
+
+
+@pytest.mark.parametrize("outer", ["[%s]", '{"a": %s}'])
+def test_what_is_nested_too_deep_is_not_read(outer: str) -> None:
+    text = "1"
+    for _ in range(MOST_DEPTH):
+        text = outer % text
+    assert parse(text.encode())
+    assert yaml_text.parse(text.encode())
+    with pytest.raises(JsonError, match=f"exceeded max depth: .* {MOST_DEPTH} levels"):
+        parse((outer % text).encode())
+    with pytest.raises(StatusError, match=f"exceeded max depth: .* {MOST_DEPTH} levels"):
+        yaml_text.parse((outer % text).encode())
+
+
+def test_yaml_that_takes_long_to_read_is_refused_with_the_way_out() -> None:
+    with pytest.raises(StatusError, match="limit of YAML is 524288: send the object as JSON") as refused:
+        yaml_text.parse(b"a: " + b"b" * 600_000)
+    assert refused.value.code == 413

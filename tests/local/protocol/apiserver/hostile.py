@@ -1,0 +1,422 @@
+"""Requests that cost as much as can be, composed of parts that are each allowed.
+
+What is drawn is small: kinds of parts, and how many of each there are. Bodies are built of that, up to the size that
+the server takes.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import hypothesis.strategies as st
+
+Json = dict[str, Any]
+LARGEST_BODY = 3 * 1024 * 1024
+IN_DEFAULT = "/api/v1/namespaces/default"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+THINGS = "/apis/example.com/v1/things"
+HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+COUNTS = st.sampled_from((1, 40, 700, 9_000, 60_000))
+DEPTHS = st.sampled_from((1, 20, 90, 300))
+DEEPEST_TEXTS = st.sampled_from((20, 300, 3_000, 60_000))
+
+
+class Request(NamedTuple):
+    method: str
+    path: str
+    body: str | None
+    content_type: str = "application/json"
+
+
+def fitting(build: Callable[[int], Any], count: int) -> str:
+    """What is built of as many parts as one request holds, and no more than asked for."""
+    while len(text := json.dumps(build(count))) > LARGEST_BODY:
+        count = count * 9 // 10 * LARGEST_BODY // len(text)
+    return text
+
+
+def nested(depth: int, inside: Any, around: Callable[[Any], Any]) -> Any:
+    for _ in range(depth):
+        inside = around(inside)
+    return inside
+
+
+# -- expressions and patterns ----------------------------------------------------------------------------------------
+
+RULES = st.sampled_from(
+    (
+        lambda n: " && ".join(["self == self"] * n),
+        lambda n: "!" * n + "true",
+        lambda n: "[" * n + "]" * n + " == []",
+        lambda n: "(" * n + "true" + ")" * n,
+        lambda n: "[" + "self," * n + "self] == []",
+        lambda n: "{" + ",".join(f"{one}: self" for one in range(n)) + "} == {}",
+        lambda n: "self" + ".a" * n + " == 1",
+        lambda n: "self" + ".?a" * n + ".hasValue()",
+        lambda n: "[1]" + ".map(x, x + 1)" * n + " == [1]",
+        lambda n: "optional.of(1)" + ".optMap(x, x)" * n + ".hasValue()",
+        lambda n: "true ? true : " * n + "false",
+        lambda n: "1 + " * n + "1 == 1",
+        lambda n: "".join(f"[1].all(v{one}, " for one in range(n)) + "true" + ")" * n,
+        lambda n: f"'{'a' * n}'.matches('{'(a+)+' * min(n, 500)}')",
+        lambda n: f"duration('{'1h' * n}') == duration('1s')",
+        lambda n: " || ".join(f"x{one} == 1" for one in range(n)),
+        lambda n: "self.all(a, self.all(b, self.all(c, a == b)))" + " || true" * n,
+    )
+)
+PATTERNS = st.sampled_from(
+    (
+        lambda n: "(a+)+" * min(n, 3_000) + "$",
+        lambda n: "(" * n + "a" + ")" * n,
+        lambda n: "|".join(f"a{one}" for one in range(n)),
+        lambda n: "(a{0,30}){0,30}" * min(n, 300),
+        lambda n: "[" + "a-z" * n + "]",
+    )
+)
+RULE_COUNTS = st.sampled_from((1, 30, 90, 300, 2_000, 5_000))
+
+
+def rules(draw: st.DrawFn) -> list[Json]:
+    make, size, many = draw(RULES), draw(RULE_COUNTS), draw(st.sampled_from((1, 3, 40)))
+    return [{"rule": make(size)}] * (many if size < 300 else 1)
+
+
+# -- definitions of custom resources ---------------------------------------------------------------------------------
+
+
+def _property(draw: st.DrawFn) -> Json:
+    count = draw(COUNTS)
+    kind = draw(st.sampled_from(("pattern", "enum", "rules", "deep", "wide", "default", "list map", "set", "junctors")))
+    text = {"type": "string"}
+    match kind:
+        case "pattern":
+            return {**text, "pattern": draw(PATTERNS)(min(count, 9_000))}
+        case "enum":
+            return {**text, "enum": [f"v{number}" for number in range(count)]}
+        case "rules":
+            inner = draw(st.sampled_from((text, {"type": "integer"}, {"type": "array", "items": text})))
+            return {**inner, "x-kubernetes-validations": rules(draw)}
+        case "deep":
+            depth = draw(DEPTHS)
+            if draw(st.booleans()):
+                return nested(depth, text, lambda inside: {"type": "array", "items": inside})
+            return nested(depth, text, lambda inside: {"type": "object", "properties": {"a": inside}})
+        case "wide":
+            properties = {f"p{number}": text for number in range(count)}
+            return {"type": "object", "properties": properties, "required": list(properties)}
+        case "default":
+            values = {f"k{number}": "v" for number in range(count)}
+            return {"type": "object", "additionalProperties": text, "default": values}
+        case "list map":
+            keys = [f"k{number}" for number in range(min(count, 2_000))]
+            item = {"type": "object", "properties": dict.fromkeys(keys, text), "required": keys}
+            marks = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+            return {"type": "array", "items": item, **marks}
+        case "set":
+            return {"type": "array", "items": text, "x-kubernetes-list-type": "set"}
+        case _:
+            return {**text, "anyOf": [{"pattern": f"^{number}"} for number in range(count)]}
+
+
+def definition(properties: Json, versions: int = 1, **spec: Any) -> Json:
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}
+    listed = [
+        {"name": f"v{number + 1}", "served": True, "storage": not number, "schema": {"openAPIV3Schema": schema}}
+        for number in range(versions)
+    ]
+    names = {"kind": "Other", "plural": "others"}
+    spec = {"group": "example.com", "scope": "Cluster", "names": names, "versions": listed, **spec}
+    return {"metadata": {"name": "others.example.com"}, "spec": spec}
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> Request:
+    properties = {name: _property(draw) for name in "abc"[: draw(st.integers(1, 3))]}
+    versions = draw(st.sampled_from((1, 1, 2, 40)))
+    text = fitting(lambda count: definition(properties, count), versions)
+    if versions and len(text) > LARGEST_BODY:
+        text = json.dumps(definition({}))
+    return Request("POST", DEFINITIONS, text)
+
+
+# -- objects ---------------------------------------------------------------------------------------------------------
+
+
+def _numbered(prefix: str, count: int, value: Any = "v") -> Json:
+    return {f"{prefix}{number}": value for number in range(count)}
+
+
+def config_map(count: int, name: str = "m") -> Json:
+    return {"metadata": {"name": name}, "data": _numbered("k", count)}
+
+
+def labelled(count: int) -> Json:
+    return {"metadata": {"name": "m", "labels": _numbered("l", count), "annotations": _numbered("a", count)}}
+
+
+def owned(count: int) -> Json:
+    owner = {"apiVersion": "v1", "kind": "Pod", "uid": "u"}
+    owners = [{**owner, "name": f"o{number}"} for number in range(count)]
+    return {"metadata": {"name": "m", "ownerReferences": owners, "finalizers": [f"a.b/f{n}" for n in range(count)]}}
+
+
+def managed(count: int) -> Json:
+    fields = {"f:data": nested(min(count, 300), {}, lambda inside: {"f:a": inside})}
+    entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    return {"metadata": {"name": "m", "managedFields": [{**entry, "manager": f"x{n}"} for n in range(count // 50 + 1)]}}
+
+
+def pod_spec(count: int) -> Json:
+    variables = [{"name": f"V{number}", "value": "$(V1)" * 3} for number in range(count)]
+    mounts = [{"name": "v", "mountPath": f"/m{number}"} for number in range(count)]
+    container = {"name": "c", "image": "i", "env": variables, "volumeMounts": mounts}
+    return {"containers": [container], "volumes": [{"name": "v", "emptyDir": {}}]}
+
+
+def containers(count: int) -> Json:
+    return {
+        "containers": [{"name": f"c{number}", "image": "i", "ports": [{"containerPort": 1}]} for number in range(count)]
+    }
+
+
+def tolerations(count: int) -> Json:
+    terms = [{"matchExpressions": [{"key": f"k{number}", "operator": "Exists"}]} for number in range(count)]
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    wanted = [{"key": f"k{number}", "operator": "Exists"} for number in range(count)]
+    return {**containers(1), "tolerations": wanted, "affinity": affinity}
+
+
+def deployment(spec: Json, name: str = "d") -> Json:
+    labels = {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+
+
+def service(count: int) -> Json:
+    ports = [{"name": f"p{number}", "port": number % 65_535 + 1} for number in range(count)]
+    return {"metadata": {"name": "s"}, "spec": {"ports": ports, "selector": _numbered("l", count)}}
+
+
+def ingress(count: int) -> Json:
+    backend = {"service": {"name": "s", "port": {"number": 1}}}
+    paths = [{"path": f"/p{number}", "pathType": "Prefix", "backend": backend} for number in range(count)]
+    rules_ = [{"host": f"h{number}.example.com", "http": {"paths": paths[:3]}} for number in range(count // 4)]
+    return {"metadata": {"name": "i"}, "spec": {"rules": [{"http": {"paths": paths}}, *rules_]}}
+
+
+def network_policy(count: int) -> Json:
+    peers = [{"ipBlock": {"cidr": f"10.{n // 65_536 % 256}.{n // 256 % 256}.{n % 256}/32"}} for n in range(count)]
+    return {"metadata": {"name": "n"}, "spec": {"podSelector": {}, "ingress": [{"from": peers}]}}
+
+
+def role(count: int) -> Json:
+    rule = {"apiGroups": ["", "apps"], "verbs": ["get", "list"]}
+    return {"metadata": {"name": "r"}, "rules": [{**rule, "resources": [f"r{number}"]} for number in range(count)]}
+
+
+def thing(count: int) -> Json:
+    spec = {
+        "text": "a" * count + "b",
+        "set": [f"v{number}" for number in range(count)],
+        "list": [{"key": f"k{number}"} for number in range(count)],
+        "numbers": list(range(count)),
+        "map": _numbered("u", count),
+    }
+    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec}
+
+
+def with_more_fields(things: Json) -> Json:
+    """The definition of what `thing` makes."""
+    spec = things["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    text = {"type": "string"}
+    item = {"type": "object", "properties": {"key": text}, "required": ["key"]}
+    marks = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]}
+    spec["properties"]["list"] = {"type": "array", "items": item, **marks}
+    spec["properties"]["numbers"] = {"type": "array", "items": {"type": "integer"}}
+    spec["properties"]["map"] = {"type": "object", "additionalProperties": text}
+    return things
+
+
+def webhooks(count: int) -> Json:
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["*/*"]}
+    one = {
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "matchConditions": [{"name": f"c{n}", "expression": f"object.x == {n}"} for n in range(min(count, 64))],
+        "rules": [rule] * min(count, 50),
+        "objectSelector": {"matchLabels": {"no": "where"}},
+    }
+    return {
+        "metadata": {"name": "w"},
+        "webhooks": [{**one, "name": f"w{n}.example.com"} for n in range(count // 50 + 1)],
+    }
+
+
+OBJECTS: tuple[tuple[str, Callable[[int], Json]], ...] = (
+    (f"{IN_DEFAULT}/configmaps", config_map),
+    (f"{IN_DEFAULT}/configmaps", labelled),
+    (f"{IN_DEFAULT}/configmaps", owned),
+    (f"{IN_DEFAULT}/configmaps", managed),
+    (f"{IN_DEFAULT}/services", service),
+    (f"{IN_DEFAULT}/pods", lambda count: {"metadata": {"name": "p"}, "spec": pod_spec(count)}),
+    (f"{IN_DEFAULT}/pods", lambda count: {"metadata": {"name": "p"}, "spec": tolerations(count)}),
+    (DEPLOYMENTS, lambda count: deployment(containers(count))),
+    (DEPLOYMENTS, lambda count: deployment(pod_spec(count))),
+    ("/apis/networking.k8s.io/v1/namespaces/default/ingresses", ingress),
+    ("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", network_policy),
+    ("/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", role),
+    (THINGS, thing),
+    (HOOKS, webhooks),
+)
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> Request:
+    path, build = draw(st.sampled_from(OBJECTS))
+    text = fitting(build, draw(COUNTS))
+    return Request("POST", path + draw(st.sampled_from(("", "?fieldValidation=Strict"))), text)
+
+
+@st.composite
+def broken_objects(draw: st.DrawFn) -> Request:
+    """Texts that are hard to read, or that no object is made of."""
+    count = draw(COUNTS)
+    text = draw(
+        st.sampled_from(
+            (
+                "[" * count,
+                '{"a":' * count + "1" + "}" * count,
+                f'{{"data": {{"k": {"9" * count}}}}}',
+                f'{{"data": {{"k": 1e{"9" * min(count, 300)}}}}}',
+                '{"data": {' + ", ".join(['"k": "v"'] * count) + "}}",
+                '{"data": {"k": "' + "\\u0000" * count + '"}}',
+                '{"metadata": {"name": "' + "n" * count + '"}}',
+            )
+        )
+    )
+    return Request("POST", f"{IN_DEFAULT}/configmaps?fieldValidation=Strict", text[:LARGEST_BODY])
+
+
+# -- patches ---------------------------------------------------------------------------------------------------------
+
+OPERATIONS: tuple[Callable[[int], Json], ...] = (
+    lambda n: {"op": "copy", "from": "/data", "path": f"/data/c{n}"},
+    lambda _: {"op": "copy", "from": "/data", "path": "/metadata/annotations"},
+    lambda n: {"op": "add", "path": f"/data/k{n}", "value": "v"},
+    lambda _: {"op": "add", "path": "/metadata/finalizers", "value": []},
+    lambda n: {"op": "add", "path": "/metadata/finalizers/0", "value": f"a.b/{n}"},
+    lambda _: {"op": "test", "path": "/data", "value": {}},
+    lambda _: {"op": "test", "path": "/metadata/name", "value": "large"},
+    lambda n: {"op": "move", "from": "/data", "path": "/data2" if n % 2 else "/data"},
+    lambda n: {"op": "replace", "path": "/data/k1", "value": f"{n}"},
+    lambda n: {"op": "remove", "path": f"/data/k{n}"},
+)
+
+
+@st.composite
+def json_patches(draw: st.DrawFn) -> Request:
+    kinds = draw(st.lists(st.sampled_from(OPERATIONS), min_size=1, max_size=3))
+    text = fitting(lambda many: [kinds[n % len(kinds)](n) for n in range(many)], draw(COUNTS))
+    return Request("PATCH", f"{IN_DEFAULT}/configmaps/large", text, JSON_PATCH)
+
+
+def _env(count: int, *, delete: bool = False) -> list[Json]:
+    more = {"$patch": "delete"} if delete else {"value": "x"}
+    return [{"name": f"V{number}", **more} for number in range(count)]
+
+
+def _pod_patch(**change: Any) -> Json:
+    return {"spec": {"template": {"spec": {"containers": [{"name": "c", **change}]}}}}
+
+
+STRATEGIC: tuple[Callable[[int], Json], ...] = (
+    lambda n: _pod_patch(env=_env(n)),
+    lambda n: _pod_patch(env=_env(n, delete=True)),
+    lambda n: _pod_patch(env=[*_env(n), {"$patch": "replace"}]),
+    lambda n: _pod_patch(env=_env(n)[::-1], **{"$setElementOrder/env": [{"name": f"V{one}"} for one in range(n)]}),
+    lambda n: _pod_patch(**{"$setElementOrder/env": [{"name": f"V{one}"} for one in range(n)][::-1]}),
+    lambda n: _pod_patch(**{"$retainKeys": [f"k{one}" for one in range(n)]}),
+    lambda n: {"metadata": {"$deleteFromPrimitiveList/finalizers": [f"a.b/{one}" for one in range(n)]}},
+    lambda n: {"metadata": {"finalizers": [f"a.b/f{one}" for one in range(n)]}},
+    lambda n: {"metadata": {"annotations": {f"a{one}": None for one in range(n)}}},
+)
+
+
+@st.composite
+def merges(draw: st.DrawFn) -> Request:
+    content, build = draw(
+        st.sampled_from([(kind, one) for one in STRATEGIC for kind in (STRATEGIC_PATCH, MERGE_PATCH)])
+    )
+    return Request("PATCH", f"{DEPLOYMENTS}/large", fitting(build, draw(COUNTS)), content)
+
+
+@st.composite
+def deep_merges(draw: st.DrawFn) -> Request:
+    depth = draw(DEEPEST_TEXTS)
+    kind, path = draw(st.sampled_from(((MERGE_PATCH, f"{THINGS}/small"), (STRATEGIC_PATCH, f"{DEPLOYMENTS}/large"))))
+    return Request("PATCH", path, '{"spec": ' + '{"a":' * depth + "1" + "}" * depth + "}", kind)
+
+
+APPLIED: tuple[tuple[str, Callable[[int], Json]], ...] = (
+    (f"{IN_DEFAULT}/configmaps/large", lambda n: {"apiVersion": "v1", "kind": "ConfigMap", **config_map(n, "large")}),
+    (f"{THINGS}/t", thing),
+    (
+        f"{DEPLOYMENTS}/large",
+        lambda n: {"apiVersion": "apps/v1", "kind": "Deployment", **deployment(pod_spec(n), "large")},
+    ),
+)
+
+
+@st.composite
+def applies(draw: st.DrawFn) -> Request:
+    path, build = draw(st.sampled_from(APPLIED))
+    text = fitting(build, draw(COUNTS))
+    force = draw(st.sampled_from(("", "&force=true")))
+    if draw(st.booleans()):
+        # No longer JSON: a document of YAML in the style of JSON.
+        text = f"---\n{text}"
+    return Request("PATCH", f"{path}?fieldManager=other{force}", text, APPLY_PATCH)
+
+
+# -- reads -----------------------------------------------------------------------------------------------------------
+
+LONGEST_LINE = 7_000
+SELECTORS = st.sampled_from(
+    (
+        lambda n: "labelSelector=" + ",".join(f"k{one}!=v" for one in range(n)),
+        lambda n: "labelSelector=k+notin+(" + ",".join(f"v{one}" for one in range(n)) + ")",
+        lambda n: "labelSelector=" + "!a," * n + "b",
+        lambda n: "labelSelector=" + "(" * n,
+        lambda n: "fieldSelector=" + ",".join(["metadata.name!=x"] * n),
+        lambda n: "limit=1&continue=" + "a" * n,
+        lambda n: f"limit={'9' * min(n, 5_000)}",
+        lambda n: f"resourceVersion={'9' * min(n, 5_000)}",
+    )
+)
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> Request:
+    query = draw(SELECTORS)(draw(st.sampled_from((1, 30, 300, 3_000))))[:LONGEST_LINE]
+    path = draw(st.sampled_from((f"{IN_DEFAULT}/configmaps", "/api/v1/pods", THINGS, DEFINITIONS)))
+    return Request(draw(st.sampled_from(("GET", "GET", "DELETE"))), f"{path}?{query}", None)
+
+
+REQUESTS = st.one_of(
+    definitions(),
+    definitions(),
+    objects(),
+    objects(),
+    broken_objects(),
+    json_patches(),
+    merges(),
+    deep_merges(),
+    applies(),
+    lists(),
+)
