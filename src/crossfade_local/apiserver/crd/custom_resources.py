@@ -1,6 +1,5 @@
 """Objects of custom kinds: pruning of unknown fields, defaulting, and validation."""
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from crossfade_local.apiserver.types.typed import conform
 from crossfade_local.apiserver.validation.errors import FieldError
 from crossfade_local.apiserver.validation.metadata import validate_metadata, validate_metadata_update
 from crossfade_local.apiserver.validation.names import subdomain_name
+from crossfade_local.apiserver.values.copies import copied
 
 _EMBEDDED_KEEPS: Final = ("apiVersion", "kind", "metadata")
 
@@ -58,7 +58,7 @@ def _pruned(node: SchemaNode, value: Any, path: str, unknown: list[str]) -> Any:
 
 def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
     """A copy with the schema's defaults; nulls where null is not allowed become the default or vanish."""
-    result = deepcopy(obj)
+    result = copied(obj)
     _default(resource.schema, result)
     return result
 
@@ -74,7 +74,7 @@ def _default(node: SchemaNode, value: Any) -> None:
                 else:
                     continue
             if name not in value and child.has_default:
-                value[name] = deepcopy(child.default)
+                value[name] = copied(child.default)
         for name, inner in value.items():
             found = node.child(name)
             if found is not None:

@@ -1,12 +1,11 @@
 """Default values of built-in kinds, as Kubernetes 1.36 fills them in."""
 
-from copy import deepcopy
-
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.kinds import DEFAULTERS
 from crossfade_local.apiserver.defaults.pod import initial_status
 from crossfade_local.apiserver.defaults.service import drop_type_dependent_fields
 from crossfade_local.apiserver.defaults.workloads import generate_job_selector
+from crossfade_local.apiserver.values.copies import copied
 
 __all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status"]
 
@@ -16,6 +15,6 @@ def apply_defaults(kind_key: tuple[str, str, str], obj: JsonObject) -> JsonObjec
     defaulter = DEFAULTERS.get((kind_key[0], kind_key[2]))
     if defaulter is None:
         return obj
-    result = deepcopy(obj)
+    result = copied(obj)
     defaulter(result)
     return result

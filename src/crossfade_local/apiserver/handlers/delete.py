@@ -1,6 +1,5 @@
 """Delete one object or a collection: grace periods, finalizers, propagation, preconditions."""
 
-from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,6 +13,7 @@ from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.errors import invalid, not_supported
+from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.apiserver.wire import decoding, options
 from crossfade_local.apiserver.wire.answers import Answer, ListAnswer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
@@ -117,7 +117,7 @@ async def delete_stored(
     if grace == 0 and not finalizers and not _holds_namespace(obj):
         if dry_run:
             return True, obj
-        last = deepcopy(obj)
+        last = copied(obj)
         return True, (await api.storage.delete(resource.bucket, stored, last)).object
     _mark(resource, obj, finalizers, grace, api.clock())
     if dry_run or obj == stored.object:

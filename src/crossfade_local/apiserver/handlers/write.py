@@ -1,7 +1,6 @@
 """Create, replace and patch."""
 
 from collections.abc import Awaitable, Callable
-from copy import deepcopy
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
@@ -16,6 +15,7 @@ from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.values import gojson
+from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.apiserver.wire import decoding, options
 from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.decoding import Body
@@ -62,7 +62,7 @@ async def replace(api: Api, call: Call, resource: ResourceType, subresource: str
             obj["metadata"].pop("resourceVersion", None)
             return ObjectAnswer(to_served(resource, await writes.create(api, call, resource, obj)), resource, 201)
         _check_preconditions(resource, obj, before, wanted, by_patch=False)
-        stored = await writes.update(api, call, resource, before, deepcopy(obj), subresource=subresource)
+        stored = await writes.update(api, call, resource, before, copied(obj), subresource=subresource)
         return ObjectAnswer(to_served(resource, stored), resource)
 
     return await _retried(resource, call.info.name, attempt, once=bool(wanted))

@@ -3,7 +3,6 @@
 Only for built-in kinds; custom resources have no patch markers and answer 415 before this is reached.
 """
 
-from copy import deepcopy
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
@@ -12,6 +11,7 @@ from crossfade_local.apiserver.patch.element_order import Places, mark, ordered,
 from crossfade_local.apiserver.patch.errors import PatchError
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.validation.errors import invalid
+from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.apiserver.values.gotext import plain
 
 _DIRECTIVE: Final = "$patch"
@@ -29,7 +29,7 @@ def apply_strategic_patch(obj: JsonObject, patch: Any, schema: SchemaNode) -> Js
     """
     if not isinstance(patch, dict):
         raise PatchError("invalid JSON document", code=400, reason="BadRequest")
-    merged = _merge_map(deepcopy(obj), deepcopy(patch), schema)
+    merged = _merge_map(copied(obj), copied(patch), schema)
     problem = conversion_problem(merged, schema)
     if problem:
         raise PatchError(problem, errors=[invalid("patch", plain(patch), problem)])

@@ -103,13 +103,13 @@ class SchemaNode:
 
     # -- shape ---------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def type(self) -> str:
         """`object`, `array`, `string`, `integer`, `number`, `boolean`, or empty where any type is allowed."""
         kind = self.raw.get("type")
         return kind if isinstance(kind, str) else ""
 
-    @property
+    @cached_property
     def format(self) -> str:
         value = self.raw.get("format")
         return value if isinstance(value, str) else ""
@@ -126,7 +126,7 @@ class SchemaNode:
     def default(self) -> Any:
         return self.raw.get("default")
 
-    @property
+    @cached_property
     def is_map(self) -> bool:
         """An object with free keys (labels, matchLabels, data), not a struct."""
         return self.additional_properties is not None and not self.properties

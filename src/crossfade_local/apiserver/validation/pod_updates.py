@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from difflib import ndiff
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from crossfade_local.apiserver.validation.errors import IMMUTABLE, FieldError, e
 from crossfade_local.apiserver.validation.metadata import validate_metadata_update
 from crossfade_local.apiserver.validation.pods import validate_pod_as_it_is
 from crossfade_local.apiserver.validation.scheduling import validate_added_tolerations
+from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.values.fields import mapping, objects, text
 
 _CHANGEABLE: Final = (
@@ -113,7 +113,7 @@ def _validate_gates(new: list[JsonObject], old: list[JsonObject]) -> Iterator[Fi
 
 
 def _with_allowed_changes_undone(new: JsonObject, old: JsonObject) -> JsonObject:
-    spec = deepcopy(new)
+    spec = copied(new)
     for name in ("containers", "initContainers"):
         for container, before in zip(objects(spec, name), objects(old, name), strict=False):
             container["image"] = before.get("image")
