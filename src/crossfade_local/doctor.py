@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crossfade_kube.port_owner import has_listener, port_owner
-from crossfade_local.preflight import NotPossibleError, choose_mode, missing_programs, problem_in
+from crossfade_local.preflight import Mode, NotPossibleError, choose_mode, missing_programs, problem_in
 
 _MIB: Final = 1024 * 1024
 # The walkthrough's pods with their proxies take some 700 MiB.
@@ -17,10 +17,13 @@ _DISK_MIB: Final = 512
 _OPEN_FILES: Final = 4096
 _REDIRECTION: Final = """*nat
 :OUT - [0:0]
--A OUT -p tcp -m owner --uid-owner 1337 -j RETURN
+-A OUT -p tcp -m {match} -j RETURN
 -A OUT -p tcp -j REDIRECT --to-ports 15001
 COMMIT
 """
+_BY_OWNER: Final = "owner --uid-owner 1337"
+# Where all containers are one user, a proxy is known by the mark on its sockets.
+_BY_MARK: Final = "mark --mark 1337"
 # What a kernel may forbid to those who are not root, with the value that allows it.
 _KERNEL_SWITCHES: Final = {
     "kernel.unprivileged_userns_clone": "1",
@@ -76,12 +79,14 @@ def _namespaces() -> Iterator[Finding]:
         yield Finding("namespaces", Verdict.WEAK, detail, lack.remedy)
     else:
         yield Finding("namespaces", Verdict.GOOD, mode.value)
-    problem = problem_in(mode, ["iptables-restore", "--noflush"], stdin=_REDIRECTION)
+    match = _BY_MARK if mode is Mode.SINGLE_UID else _BY_OWNER
+    problem = problem_in(mode, ["iptables-restore", "--noflush"], stdin=_REDIRECTION.format(match=match))
+    kind = match.partition(" ")[0]
     if problem:
-        detail = f"no sidecar can capture its pod's traffic: {problem.splitlines()[0]}"
-        yield Finding("redirection", Verdict.WEAK, detail, "sudo modprobe -a xt_REDIRECT xt_owner iptable_nat")
+        detail = f"no sidecar can capture its pod's traffic: {' '.join(problem.split())}"
+        yield Finding("redirection", Verdict.WEAK, detail, f"sudo modprobe -a xt_REDIRECT xt_{kind} iptable_nat")
     else:
-        yield Finding("redirection", Verdict.GOOD, "iptables redirects by owner")
+        yield Finding("redirection", Verdict.GOOD, f"iptables redirects by {kind}")
 
 
 def kernel_remedy(read: Callable[[str], str]) -> str:

@@ -71,10 +71,20 @@ def test_one_uid_is_weak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_kernel_that_cannot_redirect_is_weak(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "problem_in", lambda *_, **__: "unknown match owner\nmore")
+    monkeypatch.setattr(doctor, "problem_in", lambda *_, **__: "iptables-restore v1: \nunknown match owner")
     found = of("redirection")
     assert found.verdict is Verdict.WEAK
-    assert found.detail.endswith("unknown match owner")
+    assert found.detail.endswith(": iptables-restore v1: unknown match owner")
+
+
+@pytest.mark.parametrize(("mode", "match"), [(Mode.ROOT, "owner"), (Mode.ROOTLESS, "owner"), (Mode.SINGLE_UID, "mark")])
+def test_redirection_is_tried_as_this_mode_does_it(monkeypatch: pytest.MonkeyPatch, mode: Mode, match: str) -> None:
+    def problem(_mode: Mode, _command: object, *, stdin: str = "") -> str:
+        return "" if f"-m {match} " in stdin else "another match"
+
+    monkeypatch.setattr(doctor, "choose_mode", lambda: Chosen(mode, None))
+    monkeypatch.setattr(doctor, "problem_in", problem)
+    assert of("redirection") == Finding("redirection", Verdict.GOOD, f"iptables redirects by {match}")
 
 
 def test_who_holds_a_port_is_named() -> None:
