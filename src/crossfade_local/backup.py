@@ -73,7 +73,9 @@ def restore(directory: DataDir, source: Path) -> str:
             fresh.replace(root)
             return ""
     except (tarfile.TarError, EOFError) as error:
-        raise BackupError(f"{source} is no back-up of a cluster: {error}") from error
+        # What each kind of compression makes of it follows in further lines.
+        reason = str(error).partition(":\n")[0]
+        raise BackupError(f"{source} is no back-up of a cluster: {reason}") from error
     except OSError as error:
         raise BackupError(f"cannot put back {source}: {error.strerror or error}") from error
 

@@ -102,7 +102,7 @@ def _archive(*names: str, kind: bytes = tarfile.REGTYPE) -> Callable[[Path], Non
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (_text, "is no back-up of a cluster"),
+        (_text, "is no back-up of a cluster: file could not be opened successfully$"),
         (_archive("kubeconfig"), r"it has no state\.db"),
         (_archive("../evil", "state.db"), r"it has the member '\.\./evil'"),
         (_archive("/tmp/evil", "state.db"), "it has the member '/tmp/evil'"),
