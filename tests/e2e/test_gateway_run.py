@@ -196,10 +196,14 @@ def test_a_port_in_use_is_named_with_its_owner(tmp_path: Path) -> None:
     assert "--http-port" in line
 
 
-def test_a_missing_directory_is_named(tmp_path: Path) -> None:
-    gateway = RunningGateway(tmp_path / "nowhere", 1)
-    assert gateway.wait_for_end() == 1
-    assert gateway.lines == [f"crossfade gateway: error: {tmp_path}/nowhere is not a directory"]
+def test_what_is_no_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, problem in (("nowhere", "does not exist"), ("file", "is not a directory")):
+        gateway = RunningGateway(tmp_path / name, 1)
+        assert gateway.wait_for_end() == 1
+        assert gateway.lines == [
+            f"crossfade gateway: error: {tmp_path}/{name} {problem}: give a directory of manifests"
+        ]
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,9 @@ async def _shown(arguments: argparse.Namespace) -> int:
         async for sample in samples(source, arguments):
             tell_failed("top", {name: why for name, why in sample.failed.items() if told.get(name) != why})
             told = sample.failed
-            _print(top_of(sample, subjects, as_of=_now()), subjects, arguments)
-            if not sample.pages and not arguments.watch:
+            if sample.pages:
+                _print(top_of(sample, subjects, as_of=_now()), subjects, arguments)
+            elif not arguments.watch:
                 return failed("top", "no proxy could be read", 1)
     return 0
 

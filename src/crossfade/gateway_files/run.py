@@ -52,7 +52,8 @@ def run_gateway_files(settings: FilesSettings, *, say: Callable[[Message], None]
     """Blocks until SIGINT or SIGTERM; must be called from the main thread. `say` gets what is for people."""
     try:
         if not settings.folder.is_dir():
-            raise GatewayFailed(f"{settings.folder} is not a directory")
+            found = "is not a directory" if settings.folder.exists() else "does not exist"
+            raise GatewayFailed(f"{settings.folder} {found}: give a directory of manifests")
         check(settings.compile, settings.port_options)
         with work_folder("crossfade-gateway-") as workdir:
             return asyncio.run(_run(settings, workdir, say))

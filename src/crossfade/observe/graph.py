@@ -77,14 +77,14 @@ class Graph(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Workload(NamedTuple):
-    """Whose pods a proxy belongs to."""
+    """Whose pods a proxy belongs to; `ready` and `desired` are None outside of a cluster."""
 
     kind: Kind
     namespace: str
     name: str
     mesh: str | None = None
-    ready: int = 0
-    desired: int = 0
+    ready: int | None = None
+    desired: int | None = None
 
     @property
     def id(self) -> str:

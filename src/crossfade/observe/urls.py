@@ -1,5 +1,6 @@
 """The page of a gateway that runs without a cluster, at an address that is given."""
 
+import os
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,5 +38,13 @@ class UrlPages:
                     if len(page) > MOST_BYTES:
                         raise ProxyFailed(f"its page is longer than {MOST_BYTES} bytes")
         except (aiohttp.ClientError, OSError) as problem:
-            raise ProxyFailed(str(problem) or type(problem).__name__) from problem
+            raise ProxyFailed(_reason(problem)) from problem
         return bytes(page)
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        # What asyncio makes of it names the address once more; a name that nobody knows has no number of the system's.
+        number = problem.os_error.errno or 0
+        return f"no connection: {os.strerror(number) if number > 0 else problem.os_error.strerror}"
+    return str(problem) or type(problem).__name__

@@ -93,6 +93,13 @@ def test_text_is_readable_without_colour() -> None:
     assert lines[7] == "prod/dj ┄ prod/metal-v1 metal.prod 0.0 - - - 100.0 % grey declared, unused"
 
 
+def test_a_gateway_outside_of_a_cluster_has_no_pods() -> None:
+    alone = {"kong/gw": Workload("gateway", "", "127.0.0.1:8100")}
+    found = graph_of(Sampled({GATEWAY: gateway()}, {}, None), {}, (), alone, as_of="")
+    assert any("127.0.0.1:8100" in line for line in lines_of(found))
+    assert not any("pods ready" in line for line in lines_of(found))
+
+
 def test_dot_is_quoted() -> None:
     strange = hop("source", 'prod/d"j\x1b\n', "prod/jazz-v1", 5)
     found = graph_of(Sampled({SIDECAR: strange}, {}, 1.0), {JAZZ: DECLARED[JAZZ]}, (), {}, as_of="")

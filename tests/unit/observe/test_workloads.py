@@ -23,7 +23,7 @@ def test_pods_are_counted_by_their_nodes() -> None:
     assert alone == {}
     assert set(nodes) == {
         Workload("virtualNode", "ns", "n", mesh="m", ready=1, desired=2),
-        Workload("gateway", "ns", "g", mesh="m"),
+        Workload("gateway", "ns", "g", mesh="m", ready=0, desired=0),
     }
 
 
