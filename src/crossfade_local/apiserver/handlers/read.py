@@ -48,7 +48,7 @@ async def list_objects(api: Api, call: Call, resource: ResourceType) -> Answer:
         if (after is None or stored.key > after) and (chosen.is_everything or chosen.matches(stored.object))
     ]
     metadata: JsonObject = {"resourceVersion": str(revision)}
-    if limit and len(matching) > limit:
+    if 0 < limit < len(matching):
         if chosen.is_everything:
             metadata["remainingItemCount"] = len(matching) - limit
         matching = matching[:limit]

@@ -46,6 +46,15 @@ async def test_slices_make_the_same_list(accept: str, count: int) -> None:
     server.storage.close()
 
 
+@pytest.mark.parametrize("limit", ["0", "-1"])
+async def test_a_limit_that_is_no_number_of_objects_is_none(limit: str) -> None:
+    server = await filled(3)
+    answer = await server.answer("GET", "/api/v1/configmaps", limit=limit)
+    assert isinstance(answer, ListAnswer)
+    assert (len(list(answer.items)), set(answer.metadata)) == (3, {"resourceVersion"})
+    server.storage.close()
+
+
 async def test_others_get_their_turn_between_slices() -> None:
     server = await filled(MANY)
     listing: asyncio.Task[object] = asyncio.create_task(server.answer("GET", "/api/v1/configmaps"))
