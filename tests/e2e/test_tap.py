@@ -73,7 +73,10 @@ def tapping(runtime: Path, *words: str) -> Iterator[Tap]:
         yield tap
     finally:
         tap.process.kill()
-        tap.process.communicate(timeout=WITHIN_S)
+        tap.process.wait(timeout=WITHIN_S)
+        for stream in (tap.process.stdout, tap.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def test_it_says_who_was_refused_by_what_and_why(gateway: RunningGateway, runtime: Path) -> None:
@@ -127,6 +130,18 @@ def test_requests_go_on_while_nobody_takes_the_records(gateway: RunningGateway, 
     with tapping(runtime) as tap:
         gateway.get("/open/after")
         eventually(lambda: "/open/after" in tap.next(), within_s=WITHIN_S)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_in_silence(gateway: RunningGateway, runtime: Path) -> None:
+    with tapping(runtime, "--output", "json") as tap:
+        gateway.get("/open/first")
+        tap.next_record()
+        assert tap.process.stdout is not None
+        tap.process.stdout.close()
+        gateway.get("/open/second")
+        assert tap.process.wait(timeout=WITHIN_S) == 1
+        assert tap.process.stderr is not None
+        assert tap.process.stderr.read() == ""
 
 
 def test_without_a_gateway_it_says_what_to_do(tmp_path: Path) -> None:

@@ -223,6 +223,7 @@ def test_a_team_sees_no_others(lena: Path) -> None:
     """`tests/protocol/controller/test_record_access.py` has all of the cells."""
     done = crossfade("tap", "--for", "1s", "-n", "default", "--kubeconfig", str(lena))
     assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("crossfade tap: you may not make tokens of the service account "), done.stderr
     assert "you may see requests of namespace default" in done.stderr
 
 

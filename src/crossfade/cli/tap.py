@@ -78,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return _fail(usage, 2)
     try:
         return asyncio.run(_watch(arguments))
+    except BrokenPipeError:
+        raise
     except (NothingThere, NoGateway, ClusterFailed, KubeError, OSError) as error:
         return _fail(str(error), 1)
 
@@ -125,6 +127,8 @@ async def _query(arguments: argparse.Namespace, watched: "Watched") -> list[tupl
 
 async def _watch(arguments: argparse.Namespace) -> int:
     """The exit code."""
+    from contextlib import aclosing
+
     from crossfade.cli.watched import watched
     from crossfade.observe.asking import tapped
     from crossfade.observe.door import NothingThere
@@ -134,21 +138,22 @@ async def _watch(arguments: argparse.Namespace) -> int:
     async with watched(arguments, _namespace(arguments), in_cluster=_is_of_cluster(arguments.target)) as found:
         query = await _query(arguments, found)
         waits_for.update(door.name for door in found.doors)
-        async for door, line in tapped(found.doors, query):
-            match line:
-                case TapBegin():
-                    begun = True
-                case TapRecord():
-                    shown += 1
-                    _print(line.record, arguments.output)
-                case TapEnd():
-                    ends.append(line)
-                case NothingThere():
-                    _say(str(line))
-            if door.name in waits_for:
-                waits_for.remove(door.name)
-                if begun and not waits_for:
-                    _say(f"watching {named([door.name for door in found.doors])}")
+        async with aclosing(tapped(found.doors, query)) as lines:
+            async for door, line in lines:
+                match line:
+                    case TapBegin():
+                        begun = True
+                    case TapRecord():
+                        shown += 1
+                        _print(line.record, arguments.output)
+                    case TapEnd():
+                        ends.append(line)
+                    case NothingThere():
+                        _say(str(line))
+                if door.name in waits_for:
+                    waits_for.remove(door.name)
+                    if begun and not waits_for:
+                        _say(f"watching {named([door.name for door in found.doors])}")
     if not ends:
         return 1
     _say(_summary(sum(one.seen for one in ends), shown, sum(one.left_out for one in ends)))

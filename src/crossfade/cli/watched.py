@@ -45,10 +45,15 @@ async def watched(arguments: argparse.Namespace, namespace: str, *, in_cluster: 
 
         yield Watched([SocketDoor(f"gateway {path.stem}", str(path))], _nothing)
         return
+    import logging
+
+    import crossfade_kube
     from crossfade import __version__
     from crossfade.observe.places import Cluster
     from crossfade_kube.client import Client
 
+    # What the client logs of refused requests, for operators of controllers, is told to people in other words.
+    logging.getLogger(crossfade_kube.__name__).addHandler(logging.NullHandler())
     async with Client(_cluster(arguments), user_agent=f"crossfade/{__version__}") as client:
         cluster = Cluster(client, arguments.control_plane)
         yield Watched(await cluster.doors(namespace), cluster.named)

@@ -1,7 +1,7 @@
 """The pages of `observe.pages` read from the other side, of one place or of several at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -18,28 +18,34 @@ _LINE: Final = msgspec.json.Decoder(TapLine)
 _FOUND: Final = msgspec.json.Decoder(Found)
 
 
-async def tapped(doors: Sequence[Door], query: Query) -> AsyncIterator[tuple[Door, TapLine | NothingThere]]:
+async def tapped(doors: Sequence[Door], query: Query) -> AsyncGenerator[tuple[Door, TapLine | NothingThere], None]:
     """From all of them as it comes, until each has said everything; a door that goes away says so."""
-    lines: asyncio.Queue[tuple[Door, TapLine | NothingThere | None]] = asyncio.Queue(_MOST_WAITING)
+    lines: asyncio.Queue[tuple[Door, TapLine | Exception | None]] = asyncio.Queue(_MOST_WAITING)
 
     async def read(door: Door) -> None:
         try:
             async for line in _tapped(door, query):
                 await lines.put((door, line))
-        except NothingThere as error:
+        except Exception as error:
             await lines.put((door, error))
         await lines.put((door, None))
 
-    async with asyncio.TaskGroup() as tasks:
-        for door in doors:
-            tasks.create_task(read(door))
-        left = len(doors)
+    # No task group: who stops reading would find its generator's end among the errors of a group.
+    reading = [asyncio.create_task(read(door)) for door in doors]
+    left = len(doors)
+    try:
         while left:
             door, line = await lines.get()
             if line is None:
                 left -= 1
+            elif isinstance(line, Exception) and not isinstance(line, NothingThere):
+                raise line
             else:
                 yield door, line
+    finally:
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
 
 
 async def asked(doors: Sequence[Door], query: Query) -> tuple[Found, Sequence[NothingThere]]:
