@@ -3,19 +3,22 @@
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 
-/// Whether `found` is not 0 for any eight bytes of the text; a shorter one has spaces behind it.
+/// Whether `found` is not 0 for any eight bytes of the text; a shorter one has some of its bytes twice, or spaces behind it.
 pub fn has_any(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let words = text.as_chunks::<8>().0.iter();
     let all = words.fold(0, |all, word| all | found(u64::from_ne_bytes(*word)));
     // The last eight may have been seen in part.
-    let last = text.last_chunk().copied().unwrap_or_else(|| padded(text));
-    (all | found(u64::from_ne_bytes(last))) != 0
+    let last = text.last_chunk().map_or_else(|| short(text), |last| u64::from_ne_bytes(*last));
+    (all | found(last)) != 0
 }
 
-fn padded(short: &[u8]) -> [u8; 8] {
+fn short(text: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return u64::from(u32::from_ne_bytes(*first)) << u32::BITS | u64::from(u32::from_ne_bytes(*last));
+    }
     let mut word = [b' '; 8];
-    word.iter_mut().zip(short).for_each(|(to, from)| *to = *from);
-    word
+    word.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    u64::from_ne_bytes(word)
 }
 
 /// Not 0 if one of the bytes is a control character of ASCII.

@@ -235,6 +235,7 @@ impl Stream for EnvoyStream {
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
         self.text(match attribute {
             Attribute::Protocol => abi::ATTRIBUTE_PROTOCOL,
+            Attribute::Target => abi::ATTRIBUTE_REQUEST_PATH,
             Attribute::TlsVersion => abi::ATTRIBUTE_TLS_VERSION,
         })
     }
@@ -258,6 +259,10 @@ impl Stream for EnvoyStream {
         (size(abi::ATTRIBUTE_REQUEST_TOTAL_SIZE), size(abi::ATTRIBUTE_RESPONSE_TOTAL_SIZE))
     }
 
+    fn request_body_bytes(&self) -> u64 {
+        self.number(abi::ATTRIBUTE_REQUEST_SIZE).unwrap_or_default()
+    }
+
     fn response_code(&self) -> u16 {
         self.number(abi::ATTRIBUTE_RESPONSE_CODE).and_then(|code| u16::try_from(code).ok()).unwrap_or_default()
     }
@@ -272,7 +277,7 @@ impl Stream for EnvoyStream {
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
-    fn endpoints(&self) -> Vec<&str> {
+    fn endpoints(&self) -> SmallVec<[&str; 4]> {
         // SAFETY: the pointer is valid during the hook; the vector has as many entries as Envoy said it fills, and the
         // addresses live as long as the stream.
         unsafe {

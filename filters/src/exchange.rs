@@ -129,7 +129,7 @@ impl<'a> Exchange<'a, '_> {
 
     /// All headers as earlier plugins have left them, without pseudo-headers and those that the gateway tells itself.
     pub fn all_headers(&self) -> Vec<(&[u8], &[u8])> {
-        headers_after(self.request, self.upstream)
+        headers_after(self.request, self.upstream).collect()
     }
 
     /// The request as earlier plugins have left headers and query; None while they are as they came.
@@ -189,13 +189,16 @@ impl<'a> Exchange<'a, '_> {
 }
 
 /// The request's headers as changed, without pseudo-headers and those that the gateway tells itself.
-pub fn headers_after<'s>(request: &'s Request<'_>, changes: &'s Changes) -> Vec<(&'s [u8], &'s [u8])> {
-    let untouched = |name: &[u8]| !std::str::from_utf8(name).is_ok_and(|name| changes.written(name).is_some());
+pub fn headers_after<'s>(request: &'s Request<'_>, changes: &'s Changes) -> impl Iterator<Item = (&'s [u8], &'s [u8])> {
     let is_told = |name: &[u8]| !name.starts_with(b":") && !is_internal(name);
-    let sent = request.headers.iter().copied().filter(|(name, _)| is_told(name) && untouched(name));
+    let is_changed = |name: &[u8]| {
+        let is_set = changes.set.iter().any(|change| change.name.as_bytes() == name);
+        is_set || changes.remove.iter().any(|removed| removed.as_bytes() == name)
+    };
+    let sent = request.headers.iter().copied().filter(move |(name, _)| is_told(name) && !is_changed(name));
     let written = changes.set.iter().filter(|change| !change.name.starts_with(':')).flat_map(|change| {
         let values = std::iter::once(&change.value).chain(&change.more);
         values.map(|value| (change.name.as_bytes(), value.as_slice()))
     });
-    sent.chain(written).collect()
+    sent.chain(written)
 }

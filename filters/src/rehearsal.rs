@@ -14,6 +14,7 @@ use crate::taking::Part;
 use crate::waiting::Wake;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A request as a client would send it. `headers` have lower-case names, `peer` and `local` a port.
@@ -212,6 +213,9 @@ impl Stream for Rehearsal<'_> {
     fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
         match attribute {
             Attribute::Protocol => Some(b"HTTP/1.1"),
+            Attribute::Target => {
+                self.headers(Map::Request).iter().find(|(name, _)| *name == b":path").map(|pair| pair.1)
+            }
             Attribute::TlsVersion => self.question.is_tls.then_some(b"TLSv1.3"),
         }
     }
@@ -228,6 +232,10 @@ impl Stream for Rehearsal<'_> {
         (0, 0)
     }
 
+    fn request_body_bytes(&self) -> u64 {
+        0
+    }
+
     fn response_code(&self) -> u16 {
         0
     }
@@ -236,8 +244,8 @@ impl Stream for Rehearsal<'_> {
         None
     }
 
-    fn endpoints(&self) -> Vec<&str> {
-        Vec::new()
+    fn endpoints(&self) -> SmallVec<[&str; 4]> {
+        SmallVec::new()
     }
 
     fn tries(&self) -> usize {

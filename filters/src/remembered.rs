@@ -121,7 +121,7 @@ impl Remembered {
         self.sent = Sent {
             method: changes.written(":method").flatten().unwrap_or(request.method).to_vec(),
             query: changes.query.as_deref().or(request.query).unwrap_or_default().to_vec(),
-            headers: headers_after(request, changes).into_iter().map(owned).collect(),
+            headers: headers_after(request, changes).map(owned).collect(),
             consumer: who.consumer.clone(),
             credential: who.credential_id.clone(),
         };

@@ -18,6 +18,8 @@ pub enum Map {
 pub enum Attribute {
     /// `HTTP/1.1` and the like.
     Protocol,
+    /// Of the request: its path with the query, as it stands.
+    Target,
     /// Present on TLS connections only.
     TlsVersion,
 }
@@ -44,12 +46,14 @@ pub trait Stream: Connection {
     fn waker(&self) -> Box<dyn Wake>;
     /// What has gone over the wire of the request, and of the response: headers and bodies.
     fn sizes(&self) -> (u64, u64);
+    /// What has come of the request's body.
+    fn request_body_bytes(&self) -> u64;
     /// What the client got, whoever answered; 0 without an answer.
     fn response_code(&self) -> u16;
     /// The endpoint that took the request, as `address:port`.
     fn endpoint(&self) -> Option<&str>;
     /// The endpoints that were to take it, each once, as `address:port`.
-    fn endpoints(&self) -> Vec<&str>;
+    fn endpoints(&self) -> SmallVec<[&str; 4]>;
     /// How often it was sent to one of them.
     fn tries(&self) -> usize;
     /// By what Envoy hashes the request, where its cluster is balanced by hashes.
@@ -208,6 +212,9 @@ pub mod testing {
         fn attribute(&self, attribute: Attribute) -> Option<&[u8]> {
             match attribute {
                 Attribute::Protocol => Some(self.protocol.as_bytes()),
+                Attribute::Target => {
+                    self.request.iter().find(|(name, _)| name == ":path").map(|(_, target)| target.as_slice())
+                }
                 Attribute::TlsVersion => None,
             }
         }
@@ -225,6 +232,10 @@ pub mod testing {
             (length(&self.request_body), length(&self.response_body))
         }
 
+        fn request_body_bytes(&self) -> u64 {
+            self.sizes().0
+        }
+
         fn response_code(&self) -> u16 {
             let status = self.response.iter().find(|(name, _)| name == ":status");
             self.status().or_else(|| text(&status?.1).parse().ok()).unwrap_or_default()
@@ -234,8 +245,8 @@ pub mod testing {
             Some("192.0.2.9:80")
         }
 
-        fn endpoints(&self) -> Vec<&str> {
-            vec!["192.0.2.8:80", "192.0.2.9:80"]
+        fn endpoints(&self) -> SmallVec<[&str; 4]> {
+            smallvec::smallvec!["192.0.2.8:80", "192.0.2.9:80"]
         }
 
         fn tries(&self) -> usize {

@@ -4,7 +4,7 @@ use crate::clock::now_ms;
 use crate::copying::BodyCopy;
 use crate::exchange::Note;
 use crate::gateway::Filter;
-use crate::record::arrival::{Arrival, Way};
+use crate::record::arrival::Arrival;
 use crate::remembered::{Remembered, Taken};
 use crate::request::Request;
 use crate::rewriting::Rewriter;
@@ -146,8 +146,8 @@ impl Filter {
         }
         let Some(choice) = &self.choice else { return };
         let entry = choice.entry.as_ref().filter(|_| is_routed);
-        let way = entry.map(|entry| Way { route: &entry.target, pattern: &entry.path });
-        let arrival = Arrival::of(request, &self.changes, &choice.world, way, self.request_id());
+        let route = entry.map(|entry| &*entry.target);
+        let arrival = Arrival::of(request, &self.changes, &choice.world, route, self.request_id());
         self.arrival = Some(Box::new(arrival));
     }
 }

@@ -7,18 +7,40 @@ use std::borrow::Cow;
 /// Holds a UUID or a request id without an allocation.
 pub type Text = SmallVec<[u8; 36]>;
 
-pub fn decimal(mut number: u64) -> Text {
+pub fn decimal(number: u64) -> Text {
     let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789"[(number % 10) as usize];
-        number /= 10;
-        if number == 0 {
-            return Text::from_slice(&digits[start..]);
-        }
-    }
+    Text::from_slice(digits_of(number, &mut digits))
 }
+
+pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    out.extend_from_slice(digits_of(number, &mut digits));
+}
+
+fn digits_of(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut start = digits.len();
+    while number >= 10 {
+        start -= 2;
+        digits[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+        number /= 100;
+    }
+    if number > 0 || start == digits.len() {
+        start -= 1;
+        digits[start] = b'0' + number as u8;
+    }
+    &digits[start..]
+}
+
+/// 00 to 99.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// Whether there is a control character of ASCII.
 pub fn has_control(text: &[u8]) -> bool {
@@ -83,7 +105,7 @@ mod tests {
 
     #[test]
     fn decimals() {
-        for number in [0, 7, 10, 1_000_000_009, u64::MAX] {
+        for number in (0..2000).chain([1_000_000_009, 10_u64.pow(19), u64::MAX]) {
             assert_eq!(decimal(number).as_slice(), number.to_string().as_bytes());
         }
     }

@@ -96,9 +96,9 @@ impl<T: Tracer> Plugin for Traced<T> {
     fn on_log(&self, ended: &Ended<'_, '_>, note: &Note) {
         let Some(queue) = &self.queue else { return };
         // Without a note an earlier plugin has answered, or nothing took the request.
-        let kept = Kept::of(note).unwrap_or_else(|| self.tracer.kept(&self.propagation.told_by(ended.request)));
+        let kept = Kept::of(note).unwrap_or_else(|| self.tracer.kept(&self.propagation.told_by(&ended.request)));
         if kept.is_sampled {
-            let spans = self.tracer.spans(ended, &kept, &Asked::of(note, ended.request));
+            let spans = self.tracer.spans(ended, &kept, &Asked::of(note, &ended.request));
             spans.into_iter().for_each(|span| queue.put(span));
         }
     }

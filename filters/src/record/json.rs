@@ -1,46 +1,57 @@
-//! JSON in one line, written piece by piece.
+//! JSON in one line, written piece by piece. What stands before a text or a number, from the comma to the colon, is given
+//! with it.
 
 use crate::bytes;
-use std::borrow::Cow;
+use crate::text::push_decimal;
 
 /// No text is longer: nginx takes no longer line of a header, and no longer request line.
 const LONGEST_TEXT: usize = 8 * 1024;
 
-pub fn push_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(&crate::text::decimal(number));
+pub fn push_number(out: &mut Vec<u8>, before: &str, number: u64) {
+    out.extend_from_slice(before.as_bytes());
+    push_decimal(out, number);
 }
 
-/// As a JSON string, whatever bytes there are; what is too long is cut.
-pub fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+pub fn push_text(out: &mut Vec<u8>, before: &str, text: &[u8]) {
+    out.extend_from_slice(before.as_bytes());
+    push_string(out, text);
+}
+
+/// Whatever bytes there are; what is too long is cut.
+pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     let text = &text[..text.len().min(LONGEST_TEXT)];
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    if !bytes::has_any(text, needs_escape) {
+    if !needs_escape(text) {
         out.extend_from_slice(text);
     } else {
-        push_escaped(out, &String::from_utf8_lossy(text));
+        push_escaped(out, text);
     }
     out.push(b'"');
 }
 
-/// `"name":"text"`, the name being plain.
-pub fn push_member(out: &mut Vec<u8>, name: &str, text: &[u8]) {
-    push_name(out, name);
-    push_text(out, text);
+fn needs_escape(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk() else { return bytes::has_any(text, special) };
+    // The last sixteen may have been seen in part.
+    text.as_chunks().0.iter().any(has_special) || has_special(last)
 }
 
-pub fn push_name(out: &mut Vec<u8>, name: &str) {
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+/// Without branches, so that the compiler takes all sixteen at once.
+fn has_special(chunk: &[u8; 16]) -> bool {
+    let is_special = |byte: u8| !(0x20..0x7f).contains(&byte) | (byte == b'"') | (byte == b'\\');
+    chunk.iter().fold(false, |any, byte| any | is_special(*byte))
 }
 
 /// Of any of eight bytes.
-fn needs_escape(word: u64) -> u64 {
+fn special(word: u64) -> u64 {
     bytes::controls(word) | bytes::foreign(word) | bytes::byte(word, b'"') | bytes::byte(word, b'\\')
 }
 
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    for character in text.chars() {
+/// Apart, since few texts need it.
+#[cold]
+#[inline(never)]
+fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    for character in String::from_utf8_lossy(text).chars() {
         match character {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
@@ -53,46 +64,48 @@ fn push_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// One value of several under a name.
-pub enum Value<'a> {
-    Text(Cow<'a, [u8]>),
-    True,
-}
-
 /// An object of names with one value each, or with a list of them where a name stands there more than once.
-pub fn push_grouped<'a>(out: &mut Vec<u8>, pairs: &[(Cow<'a, [u8]>, Value<'a>)]) {
+pub fn push_object<N: AsRef<[u8]>, V>(out: &mut Vec<u8>, pairs: &[(N, V)], push_value: impl Fn(&mut Vec<u8>, &N, &V)) {
+    let repeats = repeats(pairs);
     out.push(b'{');
     let mut is_first = true;
     for (place, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..place].iter().any(|(earlier, _)| earlier == name) {
+        let is_same = |other: &&(N, V)| other.0.as_ref() == name.as_ref();
+        if repeats && pairs[..place].iter().any(|other| is_same(&other)) {
             continue;
         }
         if !std::mem::take(&mut is_first) {
             out.push(b',');
         }
-        push_text(out, name);
+        push_string(out, name.as_ref());
         out.push(b':');
-        let mut more = pairs[place + 1..].iter().filter(|(other, _)| other == name).peekable();
-        if more.peek().is_none() {
-            push_value(out, value);
+        let mut more = pairs[place + 1..].iter().filter(is_same).peekable();
+        if !repeats || more.peek().is_none() {
+            push_value(out, name, value);
             continue;
         }
         out.push(b'[');
-        push_value(out, value);
+        push_value(out, name, value);
         for (_, value) in more {
             out.push(b',');
-            push_value(out, value);
+            push_value(out, name, value);
         }
         out.push(b']');
     }
     out.push(b'}');
 }
 
-fn push_value(out: &mut Vec<u8>, value: &Value<'_>) {
-    match value {
-        Value::Text(text) => push_text(out, text),
-        Value::True => out.extend_from_slice(b"true"),
-    }
+/// Whether a name stands there more than once. Few share length and both ends, so that few are compared.
+fn repeats<N: AsRef<[u8]>, V>(pairs: &[(N, V)]) -> bool {
+    let mut seen = 0_u64;
+    pairs.iter().enumerate().any(|(place, (name, _))| {
+        let name = name.as_ref();
+        let end = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+        let bit = 1 << ((name.len() + end(name.first()) + 3 * end(name.last())) % 64);
+        let may_repeat = seen & bit != 0;
+        seen |= bit;
+        may_repeat && pairs[..place].iter().any(|(earlier, _)| earlier.as_ref() == name)
+    })
 }
 
 #[cfg(test)]
@@ -102,7 +115,7 @@ mod tests {
 
     fn quoted(text: &[u8]) -> String {
         let mut out = Vec::new();
-        push_text(&mut out, text);
+        push_string(&mut out, text);
         String::from_utf8(out).unwrap()
     }
 
@@ -121,13 +134,29 @@ mod tests {
     }
 
     #[test]
+    fn what_must_be_escaped_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            assert!(!needs_escape(&vec![b'a'; length]), "{length}");
+            for (place, byte) in (0..length).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+                let mut text = vec![b'~'; length];
+                text[place] = byte;
+                let expected = matches!(byte, 0..0x20 | 0x7f.. | b'"' | b'\\');
+                assert_eq!(needs_escape(&text), expected, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn names_that_repeat_have_lists() {
-        let text = |text: &'static str| Value::Text(Cow::Borrowed(text.as_bytes()));
-        let pairs = [("a", text("1")), ("b", Value::True), ("a", text("2")), ("c", text(""))];
-        let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (Cow::Borrowed(name.as_bytes()), value)).collect();
-        let mut out = Vec::new();
-        push_grouped(&mut out, &pairs);
-        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":["1","2"],"b":true,"c":""}"#);
+        let object = |pairs: &[(&str, &str)]| {
+            let mut out = Vec::new();
+            push_object(&mut out, pairs, |out, _, value| push_string(out, value.as_bytes()));
+            String::from_utf8(out).unwrap()
+        };
+        let once = [("a", "1"), ("b", "2"), ("", "3")];
+        assert_eq!(object(&once), r#"{"a":"1","b":"2","":"3"}"#);
+        let often = [("a", "1"), ("b", "2"), ("a", "3"), ("c", ""), ("", "4"), ("", "5"), ("a", "6")];
+        assert_eq!(object(&often), r#"{"a":["1","3","6"],"b":"2","c":"","":["4","5"]}"#);
     }
 
     proptest! {

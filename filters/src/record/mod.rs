@@ -7,18 +7,23 @@ pub mod secrets;
 mod tests;
 
 use crate::ended::Ended;
+use crate::path;
 use crate::stream::Attribute;
 use crate::tables::{Compat, Consumer, Entities};
 use crate::tracing::told::TraceIds;
 use arrival::Arrival;
-use json::{Value, push_grouped, push_member, push_name, push_number, push_text};
+use json::{push_number, push_object, push_string, push_text};
 use secrets::Secrets;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::time::Duration;
 
 /// Kong's own, of a gateway without a database.
 pub const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
 pub const WORKSPACE_NAME: &str = "default";
+
+/// A record has some hundred bytes besides what its request and its route bring along.
+const USUAL_REST: usize = 1536;
 
 /// Kong's `lua_max_resp_headers`.
 const MOST_HEADERS: usize = 100;
@@ -42,16 +47,12 @@ impl Ended<'_, '_> {
 
     /// The bytes that Kong's `request.size` and `response.size` count, as far as they can be told.
     pub fn told_sizes(&self) -> (u64, u64) {
-        let length = |headers: &[(&[u8], &[u8])]| -> u64 {
-            let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-            u64::try_from(bytes).unwrap_or(u64::MAX)
-        };
-        // Envoy counts headers as they are now, and no separators.
-        let sent_body = self.request_bytes.saturating_sub(length(&self.request.headers));
         let head = self.arrival.map_or(0, |arrival| arrival.head_bytes);
+        // Envoy counts headers as they are now, and no separators.
         let separators = u64::try_from(self.response.len() * ": \r\n".len()).unwrap_or(u64::MAX);
         let status_line = u64::try_from("HTTP/1.1 OK\r\n\r\n".len()).unwrap_or_default();
-        (head + sent_body, self.response_bytes.saturating_add(separators + status_line))
+        let sent_body = self.stream.request_body_bytes();
+        (head.saturating_add(sent_body), self.response_bytes.saturating_add(separators + status_line))
     }
 
     /// Kong's own entities of route and service, of a request that a route has taken.
@@ -75,20 +76,15 @@ fn written(ended: &Ended<'_, '_>, arrival: &Arrival) -> Vec<u8> {
     let route = ended.route.filter(|_| arrival.is_routed);
     let secrets = if arrival.has_secrets { Secrets::of(ended.world, route) } else { Secrets::default() };
     let (request_size, response_size) = ended.told_sizes();
-    let mut out = Vec::with_capacity(arrival.head.len() + 2048);
+    let mut out = Vec::with_capacity(arrival.head.len() + USUAL_REST);
     out.extend_from_slice(&arrival.head);
     push_size(&mut out, request_size, is_old);
     push_tls(&mut out, ended);
-    out.extend_from_slice(b"},");
-    let went_on = ended.is_proxied;
-    let target = if went_on { ended.request.target } else { &arrival.planned };
-    push_member(&mut out, "upstream_uri", &secrets.told_target(target));
-    let endpoints = if went_on { ended.stream.endpoints() } else { Vec::new() };
-    let was_asked = went_on && !ended.told.lacks_endpoint;
+    push_text(&mut out, "},\"upstream_uri\":", &secrets.told_target(&upstream_target(ended)));
+    let endpoints = if ended.is_proxied { ended.stream.endpoints() } else { SmallVec::new() };
+    let was_asked = ended.is_proxied && !ended.told.lacks_endpoint;
     let tries = if was_asked { ended.stream.tries().max(endpoints.len()) } else { 0 };
     if !is_old {
-        out.push(b',');
-        push_name(&mut out, "upstream_status");
         push_statuses(&mut out, ended, tries);
     }
     push_response(&mut out, ended, &secrets, response_size, is_old);
@@ -102,21 +98,40 @@ fn written(ended: &Ended<'_, '_>, arrival: &Arrival) -> Vec<u8> {
     out
 }
 
+/// Where it went; else where it would have gone, if no plugin had stopped it, and nothing without a route.
+fn upstream_target<'e>(ended: &'e Ended<'_, '_>) -> Cow<'e, [u8]> {
+    if ended.is_proxied {
+        return Cow::Borrowed(ended.stream.attribute(Attribute::Target).unwrap_or_default());
+    }
+    let Some((route, pattern)) = ended.route.zip(ended.pattern).filter(|_| ended.is_routed()) else {
+        return Cow::Borrowed(b"");
+    };
+    let path = ended.request.path.as_deref().unwrap_or(b"/");
+    let prefix = &path[..pattern.matched(path).unwrap_or_default()];
+    let base = if route.service.path.is_empty() { "/" } else { &route.service.path };
+    let upstream = path::upstream(path, prefix, base.as_bytes(), route.strip_path);
+    let mut target = path::escape(&upstream).into_owned();
+    if let Some(query) = arrival::query_of(&ended.request, ended.changes) {
+        target.push(b'?');
+        target.extend_from_slice(query);
+    }
+    Cow::Owned(target)
+}
+
 /// Kong 2 wrote them as texts.
 fn push_size(out: &mut Vec<u8>, size: u64, is_old: bool) {
-    out.extend_from_slice(if is_old { b",\"size\":\"" } else { b",\"size\":" });
-    push_number(out, size);
-    out.extend_from_slice(if is_old { b"\"" } else { b"" });
+    push_number(out, if is_old { ",\"size\":\"" } else { ",\"size\":" }, size);
+    if is_old {
+        out.push(b'"');
+    }
 }
 
 fn push_tls(out: &mut Vec<u8>, ended: &Ended<'_, '_>) {
     let Some(version) = ended.stream.attribute(Attribute::TlsVersion).filter(|version| !version.is_empty()) else {
         return;
     };
-    out.extend_from_slice(b",\"tls\":{");
-    push_member(out, "version", version);
-    out.push(b',');
-    push_member(out, "client_verify", verified(ended).as_bytes());
+    push_text(out, ",\"tls\":{\"version\":", version);
+    push_text(out, ",\"client_verify\":", verified(ended).as_bytes());
     out.push(b'}');
 }
 
@@ -131,13 +146,13 @@ fn verified(ended: &Ended<'_, '_>) -> &'static str {
 
 /// One of each try: nobody has answered those before the last.
 fn push_statuses(out: &mut Vec<u8>, ended: &Ended<'_, '_>, tries: usize) {
-    out.push(b'"');
+    out.extend_from_slice(b",\"upstream_status\":\"");
     // Without a status the client has gone while the last was on its way.
     let tries = if ended.status == 0 { tries.saturating_sub(1) } else { tries };
     for place in 1..=tries {
         let is_last = place == tries;
-        push_number(out, if is_last { ended.told_status().into() } else { failure(ended).into() });
-        out.extend_from_slice(if is_last { b"" } else { b", " });
+        let status = if is_last { ended.told_status() } else { failure(ended) };
+        push_number(out, if place == 1 { "" } else { ", " }, status.into());
     }
     out.push(b'"');
 }
@@ -148,30 +163,25 @@ fn failure(ended: &Ended<'_, '_>) -> u16 {
 }
 
 fn push_response(out: &mut Vec<u8>, ended: &Ended<'_, '_>, secrets: &Secrets<'_>, size: u64, is_old: bool) {
-    out.extend_from_slice(b",\"response\":{\"status\":");
-    push_number(out, ended.told_status().into());
+    push_number(out, ",\"response\":{\"status\":", ended.told_status().into());
     out.extend_from_slice(b",\"headers\":");
-    let shown = ended.response.iter().filter(|(name, _)| !name.starts_with(b":")).take(MOST_HEADERS);
-    let told = shown.map(|(name, value)| (Cow::Borrowed(*name), Value::Text(secrets.told(name, value))));
-    push_grouped(out, &told.collect::<Vec<_>>());
+    let shown = ended.response.iter().copied().filter(|(name, _)| !name.starts_with(b":")).take(MOST_HEADERS);
+    let shown: SmallVec<[_; 32]> = shown.collect();
+    push_object(out, &shown, |out, name, value| push_string(out, &secrets.told(name, value)));
     push_size(out, size, is_old);
     out.push(b'}');
 }
 
 fn push_latencies(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
     let latencies = ended.latencies();
-    out.extend_from_slice(b",\"latencies\":{\"kong\":");
-    push_number(out, latencies.kong);
-    out.extend_from_slice(b",\"proxy\":");
+    push_number(out, ",\"latencies\":{\"kong\":", latencies.kong);
     match latencies.proxy {
-        Some(proxy) => push_number(out, proxy),
-        None => out.extend_from_slice(b"-1"),
+        Some(proxy) => push_number(out, ",\"proxy\":", proxy),
+        None => out.extend_from_slice(b",\"proxy\":-1"),
     }
-    out.extend_from_slice(b",\"request\":");
-    push_number(out, latencies.request);
+    push_number(out, ",\"request\":", latencies.request);
     if !is_old {
-        out.extend_from_slice(b",\"receive\":");
-        push_number(out, latencies.receive);
+        push_number(out, ",\"receive\":", latencies.receive);
     }
     out.push(b'}');
 }
@@ -217,19 +227,16 @@ fn push_tries(out: &mut Vec<u8>, ended: &Ended<'_, '_>, endpoints: &[&str], trie
     for place in 1..=tries {
         out.extend_from_slice(if place == 1 { b"{" } else { b",{" });
         if let Some((host, port)) = of_try(place).and_then(|endpoint| endpoint.rsplit_once(':')) {
-            push_member(out, "ip", host.trim_start_matches('[').trim_end_matches(']').as_bytes());
-            out.extend_from_slice(b",\"port\":");
-            push_number(out, port.parse().unwrap_or_default());
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            push_text(out, "\"ip\":", host.as_bytes());
+            push_number(out, ",\"port\":", port.parse().unwrap_or_default());
             out.push(b',');
         }
-        out.extend_from_slice(b"\"balancer_start\":");
-        push_number(out, start_ns / 1_000_000);
-        out.extend_from_slice(b",\"balancer_start_ns\":");
-        push_number(out, start_ns);
+        push_number(out, "\"balancer_start\":", start_ns / 1_000_000);
+        push_number(out, ",\"balancer_start_ns\":", start_ns);
         out.extend_from_slice(b",\"balancer_latency\":0,\"balancer_latency_ns\":0");
         if place < tries || !ended.by_service {
-            out.extend_from_slice(b",\"state\":\"failed\",\"code\":");
-            push_number(out, failure(ended).into());
+            push_number(out, ",\"state\":\"failed\",\"code\":", failure(ended).into());
         }
         out.push(b'}');
     }
@@ -238,20 +245,16 @@ fn push_tries(out: &mut Vec<u8>, ended: &Ended<'_, '_>, endpoints: &[&str], trie
 
 fn push_entities(out: &mut Vec<u8>, ended: &Ended<'_, '_>) {
     if let Some(id) = &ended.who.credential_id {
-        out.extend_from_slice(b",\"authenticated_entity\":{");
-        push_member(out, "id", id.as_bytes());
+        push_text(out, ",\"authenticated_entity\":{\"id\":", id.as_bytes());
         out.push(b'}');
     }
     if let Some(entities) = ended.logged() {
-        for (name, entity) in [("route", &entities.route), ("service", &entities.service)] {
-            out.push(b',');
-            push_name(out, name);
-            out.extend_from_slice(entity.as_bytes());
+        for part in [",\"route\":", &entities.route, ",\"service\":", &entities.service] {
+            out.extend_from_slice(part.as_bytes());
         }
     }
     if let Some(consumer) = &ended.who.consumer {
-        out.push(b',');
-        push_name(out, "consumer");
+        out.extend_from_slice(b",\"consumer\":");
         push_consumer(out, consumer);
     }
 }
@@ -260,33 +263,26 @@ fn push_consumer(out: &mut Vec<u8>, consumer: &Consumer) {
     if let Some(entity) = &consumer.logged {
         return out.extend_from_slice(entity.as_bytes());
     }
-    out.push(b'{');
-    push_member(out, "id", consumer.id.as_bytes());
-    for (name, value) in [("username", &consumer.username), ("custom_id", &consumer.custom_id)] {
+    push_text(out, "{\"id\":", consumer.id.as_bytes());
+    for (before, value) in [(",\"username\":", &consumer.username), (",\"custom_id\":", &consumer.custom_id)] {
         if let Some(value) = value {
-            out.push(b',');
-            push_member(out, name, value.as_bytes());
+            push_text(out, before, value.as_bytes());
         }
     }
     out.push(b'}');
 }
 
 fn push_rest(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
-    out.push(b',');
-    push_member(out, "client_ip", ended.client_address.as_bytes());
-    out.extend_from_slice(b",\"started_at\":");
-    push_number(out, u64::try_from(ended.started_ms).unwrap_or_default());
+    push_text(out, ",\"client_ip\":", ended.client_address.as_bytes());
+    push_number(out, ",\"started_at\":", u64::try_from(ended.started_ms).unwrap_or_default());
     if let Some(id) = &ended.told.correlation_id {
-        out.push(b',');
-        push_name(out, "correlation_id");
-        push_text(out, id);
+        push_text(out, ",\"correlation_id\":", id);
     }
     if !is_old {
         push_traces(out, &ended.told.traces);
-        out.extend_from_slice(if ended.by_service { b",\"source\":\"upstream\"," } else { b",\"source\":\"kong\"," });
-        push_member(out, "workspace", WORKSPACE.as_bytes());
-        out.push(b',');
-        push_member(out, "workspace_name", WORKSPACE_NAME.as_bytes());
+        out.extend_from_slice(if ended.by_service { b",\"source\":\"upstream\"" } else { b",\"source\":\"kong\"" });
+        push_text(out, ",\"workspace\":", WORKSPACE.as_bytes());
+        push_text(out, ",\"workspace_name\":", WORKSPACE_NAME.as_bytes());
     }
 }
 
@@ -294,11 +290,9 @@ fn push_traces(out: &mut Vec<u8>, traces: &TraceIds) {
     if traces.is_empty() {
         return;
     }
-    out.push(b',');
-    push_name(out, "trace_id");
     for (place, (format, id)) in traces.each().enumerate() {
-        out.push(if place == 0 { b'{' } else { b',' });
-        push_member(out, format, &id);
+        push_text(out, if place == 0 { ",\"trace_id\":{" } else { "," }, format.as_bytes());
+        push_text(out, ":", &id);
     }
     out.push(b'}');
 }

@@ -26,7 +26,7 @@ pub fn spans(ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Vec<u
 }
 
 fn root(ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>, (from, to): (SystemTime, SystemTime)) -> Vec<u8> {
-    let request = ended.request;
+    let request = &ended.request;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (host, scheme) = (text(&told_host(asked.authority)), if request.is_tls { "https" } else { "http" });
     let query = asked.query.map(|query| format!("?{}", text(query))).unwrap_or_default();

@@ -135,7 +135,7 @@ impl Shape {
     }
 
     fn request_tags(&self, ended: &Ended<'_, '_>, asked: &Asked<'_>) -> Map<String, Value> {
-        let request = ended.request;
+        let request = &ended.request;
         let mut tags = Map::new();
         let mut put = |name: &str, value: &str| {
             if !value.is_empty() {
