@@ -25,6 +25,9 @@ const STACK: usize = 256 * 1024;
 const LAST_DELAY: Duration = Duration::from_millis(100);
 /// So long a thread waits for the next record.
 const IDLE: Duration = Duration::from_secs(10);
+/// Records that go one by one are waited for together: waking a thread for each would cost more than sending it.
+const TOGETHER: usize = 64;
+const TOGETHER_WITHIN: Duration = Duration::from_millis(5);
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -83,7 +86,10 @@ struct State {
     entries: VecDeque<Vec<u8>>,
     bytes: usize,
     threads: usize,
+    /// Threads that wait for a record.
     idle: usize,
+    /// Threads that wait for more of them, and go on by themselves when their time is over.
+    gathering: usize,
     in_flight: usize,
     is_closed: bool,
     /// When everything must be sent, once the process ends.
@@ -161,8 +167,12 @@ impl Queue {
 
     fn have_it_sent(&self, state: &mut State) {
         let shared = &self.0;
-        if state.idle > 0 {
-            return shared.changed.notify_all();
+        let is_awaited = if state.gathering > 0 { state.entries.len() >= shared.enough() } else { state.idle > 0 };
+        if is_awaited {
+            shared.changed.notify_all();
+        }
+        if state.gathering > 0 || state.idle > 0 {
+            return;
         }
         let most = if shared.settings.is_unlimited { MOST_AT_ONCE } else { 1 };
         if state.threads >= most {
@@ -251,30 +261,41 @@ impl Shared {
     /// None ends the thread.
     fn next_batch(&self) -> Option<Vec<Vec<u8>>> {
         let mut state = locked(&self.state);
+        let is_first = state.entries.is_empty();
         state.idle += 1;
-        let until = Instant::now() + IDLE;
-        while state.entries.is_empty() && !state.is_closed && state.end.is_none() && Instant::now() < until {
-            state = self.wait(state, until);
-        }
+        state = self.wait_for(state, 1, IDLE);
         state.idle -= 1;
         if state.entries.is_empty() {
             state.threads -= 1;
             return None;
         }
-        let until = Instant::now() + self.settings.max_coalescing_delay;
-        while state.entries.len() < self.settings.max_batch_size
-            && !state.is_closed
-            && state.end.is_none()
-            && Instant::now() < until
-        {
-            state.idle += 1;
-            state = self.wait(state, until);
-            state.idle -= 1;
+        let goes_together = self.settings.max_batch_size > 1;
+        if is_first || goes_together {
+            let delay = if goes_together { self.settings.max_coalescing_delay } else { TOGETHER_WITHIN };
+            state.gathering += 1;
+            state = self.wait_for(state, self.enough(), delay);
+            state.gathering -= 1;
         }
         let batch: Vec<_> = (0..self.settings.max_batch_size).map_while(|_| state.take()).collect();
         state.in_flight += batch.len();
+        if !state.entries.is_empty() && state.idle > 0 {
+            self.changed.notify_all();
+        }
         // Empty where another thread of the queue has taken everything meanwhile.
         Some(batch)
+    }
+
+    /// So many are not waited for any longer.
+    fn enough(&self) -> usize {
+        if self.settings.max_batch_size > 1 { self.settings.max_batch_size } else { TOGETHER }
+    }
+
+    fn wait_for<'a>(&self, mut state: MutexGuard<'a, State>, count: usize, longest: Duration) -> MutexGuard<'a, State> {
+        let until = Instant::now() + longest;
+        while state.entries.len() < count && !state.is_closed && state.end.is_none() && Instant::now() < until {
+            state = self.wait(state, until);
+        }
+        state
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, until: Instant) -> MutexGuard<'a, State> {
@@ -385,6 +406,23 @@ mod tests {
         put(&queue, &["a", "b", "c"]);
         assert_eq!([next(&told), next(&told), next(&told)], [["a"], ["b"], ["c"]]);
         assert!(!queue.0.losses.lost_any());
+    }
+
+    #[test]
+    fn a_thread_that_waits_takes_what_comes_next() {
+        let (queue, told, _) = queue(Settings::default(), &[]);
+        for text in ["a", "b", "c"] {
+            put(&queue, &[text]);
+            assert_eq!(next(&told), [text]);
+            let began = Instant::now();
+            while locked(&queue.0.state).idle == 0 {
+                assert!(began.elapsed() < PATIENCE);
+                thread::yield_now();
+            }
+        }
+        let many: Vec<_> = (0..3 * TOGETHER).map(|number| number.to_string()).collect();
+        put(&queue, &many.iter().map(|text| &**text).collect::<Vec<_>>());
+        assert!(many.iter().all(|text| next(&told) == [&**text]));
     }
 
     #[test]

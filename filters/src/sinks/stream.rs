@@ -42,7 +42,7 @@ impl Lines {
 }
 
 fn lines(batch: &[Vec<u8>]) -> Vec<u8> {
-    batch.iter().flat_map(|record| record.iter().copied().chain([b'\n'])).collect()
+    batch.iter().flat_map(|record| [record.as_slice(), b"\n"]).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]
