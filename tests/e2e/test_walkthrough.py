@@ -26,6 +26,7 @@ from tests.support.cluster import EmbeddedCluster, crossfade, embedded_cluster
 from tests.support.dj import ask
 from tests.support.documentation import ROOT, commands_in
 from tests.support.gateway import eventually
+from tests.support.top_access import shown_to
 
 pytestmark = [pytest.mark.cluster, pytest.mark.envoy]
 
@@ -198,13 +199,19 @@ def test_a_deployment_is_watched_alone(cluster: EmbeddedCluster) -> None:
 @pytest.fixture(scope="module")
 def lena(cluster: EmbeddedCluster) -> Path:
     """The kubeconfig of somebody who may see the requests of namespace prod, and nothing else."""
-    cluster.kubectl("create", "serviceaccount", "lena", "-n", "prod")
-    installed = crossfade("install", "tap", "-n", "prod", "--user", "system:serviceaccount:prod:lena")
-    assert installed.returncode == 0, installed.stderr
-    cluster.kubectl("apply", "-f", "-", stdin=installed.stdout)
+    return account(cluster, "lena", "tap", "-n", "prod")
+
+
+def account(cluster: EmbeddedCluster, name: str, *granted: str) -> Path:
+    """The kubeconfig of an account that may do what `crossfade install` with these words prints, and nothing else."""
+    cluster.kubectl("create", "serviceaccount", name, "-n", "prod")
+    if granted:
+        installed = crossfade("install", *granted, "--user", f"system:serviceaccount:prod:{name}")
+        assert installed.returncode == 0, installed.stderr
+        cluster.kubectl("apply", "-f", "-", stdin=installed.stdout)
     config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
-    config["users"][0]["user"] = {"token": cluster.kubectl("create", "token", "lena", "-n", "prod").strip()}
-    path = cluster.data_dir / "lena.kubeconfig"
+    config["users"][0]["user"] = {"token": cluster.kubectl("create", "token", name, "-n", "prod").strip()}
+    path = cluster.data_dir / f"{name}.kubeconfig"
     path.write_text(json.dumps(config))
     return path
 
@@ -225,6 +232,32 @@ def test_a_team_sees_no_others(lena: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("crossfade tap: you may not make tokens of the service account "), done.stderr
     assert "you may see requests of namespace default" in done.stderr
+
+
+def test_counters_are_shown_to_whom_rbac_lets_read_them(cluster: EmbeddedCluster) -> None:
+    """In no namespace, in one, in all."""
+    nobody, team = account(cluster, "nobody"), account(cluster, "max", "top", "-n", "prod")
+    for command in ("top", "graph"):
+        found, told = shown_to(nobody, command, "-n", "prod")
+        assert found is None
+        assert "the verb `list` on `pods`" in told
+        assert "`crossfade install top -n prod --user NAME`" in told
+        for where in (("-n", "default"), ("-A",)):
+            assert shown_to(team, command, *where).found is None
+
+    rows = shown_to(team, "top", "-n", "prod").found["nodes"]
+    assert "prod/jazz-v1" in {row["target"] for row in rows}
+    assert {row["source"] for row in rows} <= {"prod/dj", "(others)"}
+    found, told = shown_to(team, "graph", "-n", "prod")
+    assert {edge["use"] for edge in found["edges"]} == {"used"}
+    assert not any(node["namespace"] == "kong" for node in found["nodes"])
+    assert "what is declared is not shown" in told
+
+    everything = account(cluster, "olga", "top", "-A")
+    found, told = shown_to(everything, "graph", "-A")
+    assert told == ""
+    assert {edge["weight"] for edge in found["edges"]} >= {0.95, 0.05}
+    assert shown_to(everything, "top", "-A").found["routes"]
 
 
 def test_who_only_reaches_a_control_plane_sees_nothing(cluster: EmbeddedCluster) -> None:

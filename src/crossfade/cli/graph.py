@@ -14,6 +14,7 @@ from crossfade.cli.proxies import (
     failed,
     proxies,
     samples,
+    say,
     tell_failed,
 )
 
@@ -58,14 +59,27 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _shown(arguments: argparse.Namespace) -> int:
-    # Who calls from another namespace is no stranger: all proxies are read, and what is shown is chosen afterwards.
-    async with proxies(arguments, everywhere=True) as source, aclosing(samples(source, arguments)) as all_of_them:
-        sample = await anext(all_of_them)
+    from crossfade.observe.pods import NotAllowed
+
+    try:
+        # Who calls from another namespace is no stranger: all proxies are read, what is shown is chosen afterwards.
+        sample, pods = await _sampled(arguments, everywhere=True)
+    except NotAllowed as problem:
+        if arguments.all_namespaces:
+            raise
+        sample, pods = await _sampled(arguments, everywhere=False)
+        say("graph", f"{problem}\nwho calls from other namespaces is not told apart")
     tell_failed("graph", sample.failed)
     if not sample.pages:
         return failed("graph", "no proxy could be read", 1)
-    _print(await _graph(sample, source.pods, arguments), arguments.output)
+    _print(await _graph(sample, pods, arguments), arguments.output)
     return 0
+
+
+async def _sampled(arguments: argparse.Namespace, *, everywhere: bool) -> "tuple[Sampled, Sequence[JsonObject]]":
+    """With the pods that were found."""
+    async with proxies(arguments, everywhere=everywhere) as source, aclosing(samples(source, arguments)) as found:
+        return await anext(found), source.pods
 
 
 async def _graph(sample: "Sampled", pods: "Sequence[JsonObject]", arguments: argparse.Namespace) -> "Graph":
@@ -77,12 +91,21 @@ async def _graph(sample: "Sampled", pods: "Sequence[JsonObject]", arguments: arg
         return graph_of(sample, {}, (), alone, as_of=as_of)
     from crossfade.controller.mesh.once import compiled_cluster
     from crossfade.observe.declared import declared_in
+    from crossfade.observe.pods import granting
     from crossfade.observe.workloads import workloads_of
+    from crossfade_kube.errors import Forbidden
 
     config = cluster_config(arguments)
-    model = await compiled_cluster(config)
-    nodes, gateways = workloads_of(pods, model.owners)
-    whole = graph_of(sample, declared_in(model), nodes, gateways, as_of=as_of)
+    try:
+        model = await compiled_cluster(config, may_lack_secrets=True)
+    except Forbidden as problem:
+        remark = f"what is declared is not shown, only what was counted; {granting(None)} prints what allows it"
+        say("graph", f"{problem.message}\n{remark}")
+        nodes, gateways = workloads_of(pods, {})
+        whole = graph_of(sample, None, nodes, gateways, as_of=as_of)
+    else:
+        nodes, gateways = workloads_of(pods, model.owners)
+        whole = graph_of(sample, declared_in(model), nodes, gateways, as_of=as_of)
     return whole if arguments.all_namespaces else whole.around(namespaces_of(arguments, config))
 
 

@@ -90,6 +90,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_common(gateway, "kong")
     gateway.set_defaults(run=_print_gateway)
     _add_tap(parts)
+    _add_top(parts)
 
 
 def _add_tap(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -102,15 +103,7 @@ def _add_tap(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         " them up by `crossfade explain REQUEST_ID`, and nothing else. What is applied last says who they are.",
     )
     tap.add_argument("-n", "--namespace", type=_name, required=True, help="whose requests")
-    for kind in ("group", "user"):
-        tap.add_argument(
-            f"--{kind}",
-            type=_subject,
-            metavar="NAME",
-            action="append",
-            default=[],
-            help="as the API server knows it; may be repeated",
-        )
+    _add_people(tap)
     tap.add_argument(
         "--control-plane",
         type=_name,
@@ -122,12 +115,57 @@ def _add_tap(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     tap.set_defaults(run=_print_tap)
 
 
+def _add_top(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    top = parts.add_parser(
+        "top",
+        help="the right of some to see what the proxies of a namespace count",
+        description="Prints what lets groups and users see by `crossfade top` and `crossfade graph` what the proxies of"
+        " one namespace count, or those of all; and with it any page that the pods there serve by HTTP. What is applied"
+        " last says who they are.",
+    )
+    where = top.add_mutually_exclusive_group(required=True)
+    where.add_argument("-n", "--namespace", type=_name, help="whose proxies")
+    where.add_argument(
+        "-A", "--all-namespaces", action="store_true", help="all, and what objects of meshes declare, without Secrets"
+    )
+    _add_people(top)
+    top.set_defaults(run=_print_top)
+
+
+def _add_people(part: argparse.ArgumentParser) -> None:
+    for kind in ("group", "user"):
+        part.add_argument(
+            f"--{kind}",
+            type=_subject,
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="as the API server knows it; may be repeated",
+        )
+
+
+def _lacks_people(arguments: argparse.Namespace, what: str) -> bool:
+    if arguments.group or arguments.user:
+        return False
+    print(f"crossfade install: name at least one --group or --user that may see {what}", file=sys.stderr)
+    return True
+
+
+def _print_top(arguments: argparse.Namespace) -> int:
+    from crossfade.install.top_access import top_manifests
+
+    if _lacks_people(arguments, "what proxies count"):
+        return 2
+    manifests = top_manifests(arguments.namespace, arguments.group, arguments.user)
+    yaml.safe_dump_all(manifests, sys.stdout, sort_keys=False, allow_unicode=True)
+    return 0
+
+
 def _print_tap(arguments: argparse.Namespace) -> int:
     from crossfade.install.tap_access import tap_manifests
     from crossfade.observe.access import USUAL_NAMESPACES
 
-    if not arguments.group and not arguments.user:
-        print("crossfade install: name at least one --group or --user that may see requests", file=sys.stderr)
+    if _lacks_people(arguments, "requests"):
         return 2
     where = arguments.control_plane or USUAL_NAMESPACES
     manifests = tap_manifests(arguments.namespace, arguments.group, arguments.user, where)

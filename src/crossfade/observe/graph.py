@@ -103,13 +103,15 @@ def health_of(failed: int, requests: int) -> Health:
 
 def graph_of(
     sample: Sampled,
-    declared: Mapping[Hop, Declared],
+    declared: Mapping[Hop, Declared] | None,
     workloads: Iterable[Workload],
     gateways: Mapping[str, Workload],
     *,
     as_of: str,
 ) -> Graph:
-    """`gateways` are the pods, by name, of gateways without a sidecar; those with one are nodes of their mesh alone."""
+    """`declared` is None where nobody knows: then every call counts as a use. `gateways` are the pods,
+    by name, of gateways without a sidecar; those with one are nodes of their mesh alone.
+    """
     known = {(one.namespace, one.name): one for one in workloads}
     edges = [
         *_of_mesh(hops_of(sample.of("sidecar")), declared, known, sample.seconds),
@@ -125,20 +127,22 @@ def graph_of(
 
 def _of_mesh(
     hops: Mapping[Hop, Flow],
-    declared: Mapping[Hop, Declared],
+    declared: Mapping[Hop, Declared] | None,
     known: Mapping[tuple[str, str], Workload],
     seconds: float | None,
 ) -> Iterator[Edge]:
-    for hop in hops.keys() | declared.keys():
-        flow, meant = hops.get(hop, Flow()), declared.get(hop)
+    known_hops = declared or {}
+    for hop in hops.keys() | known_hops.keys():
+        flow, meant = hops.get(hop, Flow()), known_hops.get(hop)
         is_from_outside = not hop.source
+        is_expected = declared is None or is_from_outside
         yield _edge(
             flow,
             seconds,
             source=CLIENTS if is_from_outside else _id(known, hop.source_namespace, hop.source),
             target=_id(known, hop.target_namespace, hop.target) if hop.target else node_id("external", "", hop.service),
             service=hop.service,
-            use=_use(flow, meant, is_from_outside=is_from_outside),
+            use=_use(flow, meant, is_expected=is_expected),
             mtls=None if meant is None else meant.is_mutual,
             weight=None if meant is None else meant.weight,
             reported_by=("destination" if is_from_outside else "source") if flow.requests else None,
@@ -146,9 +150,10 @@ def _of_mesh(
         )
 
 
-def _use(flow: Flow, meant: Declared | None, *, is_from_outside: bool) -> Use:
+def _use(flow: Flow, meant: Declared | None, *, is_expected: bool) -> Use:
+    """`is_expected`: although nothing declares it."""
     if flow.requests:
-        return "used" if meant is not None or is_from_outside else "undeclared"
+        return "used" if meant is not None or is_expected else "undeclared"
     return "uncounted" if meant is not None and meant.is_tcp else "unused"
 
 

@@ -16,6 +16,11 @@ class NotAllowed(ProxyFailed):
     """The role of who asks lacks a rule; the text says which."""
 
 
+def granting(namespace: str | None) -> str:
+    """The command that prints who may read what the proxies of a namespace count, or of all of them."""
+    return f"`crossfade install top {f'-n {namespace}' if namespace else '-A'} --user NAME`"
+
+
 class PodPages:
     """Which proxies there are in a cluster, and their pages."""
 
@@ -33,7 +38,8 @@ class PodPages:
             except Forbidden as problem:
                 where = f"namespace {namespace}" if namespace else "all namespaces"
                 raise NotAllowed(
-                    f"you may not list pods in {where}\nhint: give another with -n, or allow the verb `list` on `pods`"
+                    f"you may not list pods in {where}, which takes the verb `list` on `pods`\n"
+                    f"hint: name a namespace of yours with -n, or apply what {granting(namespace)} prints"
                 ) from problem
         self.pods[:] = pods
         return targets_of(pods, with_consumers=with_consumers)
@@ -51,8 +57,8 @@ class PodPages:
                         raise ProxyFailed(f"its page is longer than {MOST_BYTES} bytes")
         except Forbidden as problem:
             raise NotAllowed(
-                f"you may not read pages of pods in namespace {target.namespace};"
-                " allow the verb `get` on `pods/proxy` there"
+                f"you may not read pages of pods in namespace {target.namespace}, which takes the verb `get` on"
+                f" `pods/proxy`; {granting(target.namespace)} prints what allows it"
             ) from problem
         except NotFound as problem:
             raise ProxyFailed("it has gone, or has no such page") from problem

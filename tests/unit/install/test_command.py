@@ -85,13 +85,28 @@ def test_who_may_see_the_requests_of_a_namespace(capsys: pytest.CaptureFixture[s
     assert roles == set(bound)
 
 
+@pytest.mark.parametrize(("where", "kind"), [(("-n", "prod"), "Role"), (("-A",), "ClusterRole")])
+def test_who_may_see_what_proxies_count(where: tuple[str, ...], kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "top", *where, "--group", "team: a", "--user", "ann"]) == 0
+    role, binding = yaml.safe_load_all(capsys.readouterr().out)
+    assert (role["kind"], binding["kind"], binding["roleRef"]["kind"]) == (kind, f"{kind}Binding", kind)
+    assert [subject["name"] for subject in binding["subjects"]] == ["team: a", "ann"]
+    allowed = {(resource, *rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+    assert allowed >= {("pods", "list"), ("pods/proxy", "get")}
+    assert (("virtualnodes", "list") in allowed) is (kind == "ClusterRole")
+    assert not any(resource == "secrets" for resource, *_ in allowed)
+
+
+@pytest.mark.parametrize("part", ["tap", "top"])
 @pytest.mark.parametrize(
     "words",
     [["-n", "prod"], ["--group", "a"], ["-n", "Prod", "--group", "a"], ["-n", "prod", "--user", " "]],
 )
-def test_the_right_of_nobody_or_nowhere_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_right_of_nobody_or_nowhere_is_refused(
+    part: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
-        code = main(["install", "tap", *words])
+        code = main(["install", part, *words])
     except SystemExit as ended:
         code = int(ended.code or 0)
     assert (code, capsys.readouterr().out) == (2, "")

@@ -49,6 +49,12 @@ def test_edges_say_what_is_declared_and_what_is_used() -> None:
     }
 
 
+def test_where_nobody_knows_what_is_declared_a_call_is_a_use() -> None:
+    page = hop("source", "prod/dj", "prod/jazz-v1", 3)
+    (edge,) = graph_of(Sampled({SIDECAR: page}, {}, 1.0), None, (), {}, as_of="").edges
+    assert (edge.target, edge.use, edge.mtls, edge.weight) == ("virtualNode/prod/jazz-v1", "used", None, None)
+
+
 def test_what_leaves_the_mesh_goes_outside() -> None:
     page = hop("source", "prod/dj", "/", 3)
     (edge,) = graph_of(Sampled({SIDECAR: page}, {}, 1.0), {}, (), {}, as_of="").edges

@@ -56,10 +56,12 @@ async def test_pages_come_through_the_api_server() -> None:
 
 async def test_what_the_role_lacks_is_named() -> None:
     async with pages() as found:
-        with pytest.raises(NotAllowed, match="the verb `get` on `pods/proxy`"):
+        with pytest.raises(NotAllowed, match=r"the verb `get` on `pods/proxy`; `crossfade install top -n shop --user"):
             await found.fetch(DENIED)
-        with pytest.raises(NotAllowed, match="may not list pods in all namespaces"):
+        with pytest.raises(NotAllowed, match=r"in all namespaces[^`]*`list` on `pods`\n.* top -A --user"):
             await found.targets()
+        with pytest.raises(NotAllowed, match=r"may not list pods in namespace other[^`]*`list` on `pods`"):
+            await found.targets(["other"])
 
 
 async def test_a_page_that_is_gone_or_endless_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

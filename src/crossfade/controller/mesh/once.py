@@ -1,5 +1,6 @@
 """A cluster's objects read and compiled once as its mesh controller does it, for who asks about them."""
 
+from contextlib import nullcontext, suppress
 from typing import Final
 
 from msgspec import structs
@@ -12,18 +13,25 @@ from crossfade.controller.listing import list_into
 from crossfade.store.cache import Cache
 from crossfade_kube.client import Client
 from crossfade_kube.core import EndpointSlice, Pod, Secret
+from crossfade_kube.errors import Forbidden
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.registry import TypedObject
 
 _KINDS: Final[tuple[type[TypedObject], ...]] = (*ROUTING_KINDS, EndpointSlice, Pod)
 
 
-async def compiled_cluster(config: ClusterConfig) -> MeshModel:
-    """Raises KubeError when the cluster does not answer or refuses. Kinds that it does not know have no objects."""
+async def compiled_cluster(config: ClusterConfig, *, may_lack_secrets: bool = False) -> MeshModel:
+    """Raises KubeError when the cluster does not answer or refuses. Kinds that it does not know have no objects.
+
+    Secrets hold certificates that stand for those of ACM, no more; who `may_lack_secrets` is answered without them.
+    """
     cache = Cache(_KINDS)
     async with Client(config, user_agent=f"crossfade-explain/{__version__}") as client:
         for kind in _KINDS:
-            await list_into(cache, kind, client, label_selector=ACM_SELECTOR if kind is Secret else None)
+            if kind is not Secret:
+                await list_into(cache, kind, client)
+        with suppress(Forbidden) if may_lack_secrets else nullcontext():
+            await list_into(cache, Secret, client, label_selector=ACM_SELECTOR)
     model, unreadable = compile_mesh(cache.snapshot(), ArnScope()), Diagnostics()
     for error in cache.rejected:
         unreadable.error(error.ref, UNREADABLE, error.problem, effect="it counts as absent", field=error.field)
