@@ -48,7 +48,7 @@ pub type Ended = *mut c_void;
 /// The configuration of a cluster.
 pub type Config = *mut c_void;
 pub type Cluster = *mut c_void;
-/// Of one counter or histogram; valid as long as the configuration that gave it, on any thread.
+/// Of one counter, gauge or histogram; valid as long as the configuration that gave it, on any thread.
 pub type Handle = *mut c_void;
 
 unsafe extern "C" {
@@ -75,6 +75,22 @@ unsafe extern "C" {
         labels_size: usize,
         result: *mut usize,
     ) -> u32;
+    pub fn envoy_dynamic_module_callback_cluster_config_define_gauge(
+        config: Config,
+        name: Buffer,
+        labels: *const Buffer,
+        labels_size: usize,
+        result: *mut usize,
+    ) -> u32;
+    pub fn envoy_dynamic_module_callback_cluster_config_resolve_gauge_vec(
+        config: Config,
+        id: usize,
+        values: *const Buffer,
+        values_size: usize,
+        result: *mut Handle,
+    ) -> u32;
+    pub fn envoy_dynamic_module_callback_cluster_metric_gauge_add(gauge: Handle, value: u64);
+    pub fn envoy_dynamic_module_callback_cluster_metric_gauge_sub(gauge: Handle, value: u64);
     pub fn envoy_dynamic_module_callback_cluster_config_resolve_counter_vec(
         config: Config,
         id: usize,

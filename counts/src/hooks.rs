@@ -23,8 +23,18 @@ const NANOSECONDS: u64 = 1_000_000;
 /// Where series come from: there while the cluster is. What it has given out must not be used afterwards.
 static SOURCE: AtomicPtr<Source> = AtomicPtr::new(ptr::null_mut());
 
-fn quietly<T>(otherwise: T, action: impl FnOnce() -> T) -> T {
+pub fn quietly<T>(otherwise: T, action: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(action)).unwrap_or(otherwise)
+}
+
+/// None before and after the cluster.
+pub fn source() -> Option<&'static Source> {
+    // SAFETY: nobody frees a source that is in use: it goes when workers have ended.
+    unsafe { SOURCE.load(Ordering::Acquire).as_ref() }
+}
+
+pub fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| NOT_SET.to_owned())
 }
 
 #[unsafe(no_mangle)]
@@ -54,7 +64,6 @@ unsafe extern "C" fn envoy_dynamic_module_on_access_logger_config_new(
     quietly(ptr::null(), || {
         // SAFETY: Envoy's text, valid during this call.
         let Some(side) = Side::named(unsafe { name.bytes() }) else { return ptr::null() };
-        let variable = |name| env::var(name).unwrap_or_else(|_| NOT_SET.to_owned());
         let own = Own { name: variable(NODE_VARIABLE), namespace: variable(NAMESPACE_VARIABLE) };
         Box::into_raw(Box::new(Arc::new(Log { side, own }))).cast::<c_void>().cast_const()
     })
@@ -90,8 +99,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_access_logger_log(envoy: *mut c_voi
     quietly((), || {
         // SAFETY: what `logger_new` gave; Envoy calls it on one thread only, and no hook within another.
         let Some(counting) = (unsafe { logger.cast::<Counting>().as_ref() }) else { return };
-        // SAFETY: nobody frees a source that is in use: it goes when workers have ended.
-        let Some(source) = (unsafe { SOURCE.load(Ordering::Acquire).as_ref() }) else { return };
+        let Some(source) = source() else { return };
         // SAFETY: Envoy's request, valid during this call.
         unsafe { count(counting, source, envoy) };
     });

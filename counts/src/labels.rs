@@ -9,6 +9,10 @@ pub const COUNTER_LABELS: [&str; 8] =
 pub const HISTOGRAM: &str = "envoy_crossfade_request_duration_milliseconds";
 pub const HISTOGRAM_LABELS: [&str; 4] = ["reporter", "source", "service", "target"];
 
+/// App Mesh's name of connections to a node that are open.
+pub const OPEN_CONNECTIONS: &str = "envoy_appmesh_ActiveConnectionCount";
+pub const OPEN_CONNECTIONS_LABELS: [&str; 2] = ["Mesh", "VirtualNode"];
+
 const UNKNOWN: &str = "unknown";
 /// Of a cluster that is no node's.
 const NOBODY: &str = "";

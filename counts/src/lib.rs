@@ -6,10 +6,12 @@
 //! `abi` connect both to it.
 //!
 //! Only the configuration of a cluster gives Envoy's series out to keep: so this library is a cluster too, which has no
-//! host and takes no request.
+//! host and takes no request. It is a network filter besides, where connections that are open are to be counted.
 
 #[cfg(not(test))]
 mod abi;
+#[cfg(not(test))]
+mod connection_hooks;
 mod flags;
 #[cfg(not(test))]
 mod hooks;

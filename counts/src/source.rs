@@ -4,8 +4,9 @@ use crate::abi::{self, Buffer, Handle};
 use crate::labels::{self, Labels};
 use crate::series::{MOST_COUNTERS, MOST_HISTOGRAMS};
 use std::collections::HashMap;
+use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 type Define = unsafe extern "C" fn(abi::Config, Buffer, *const Buffer, usize, *mut usize) -> u32;
@@ -21,6 +22,8 @@ pub struct Series {
 pub struct Source {
     config: abi::Config,
     families: Mutex<(Family<8>, Family<4>)>,
+    gauges: Mutex<Family<2>>,
+    open_connections: AtomicPtr<c_void>,
 }
 
 impl Source {
@@ -47,7 +50,32 @@ impl Source {
                 abi::envoy_dynamic_module_callback_cluster_config_resolve_histogram_vec,
             )
         };
-        Some(Self { config, families: Mutex::new((counters?, histograms?)) })
+        // SAFETY: the same.
+        let gauges = unsafe {
+            Family::new(
+                config,
+                (labels::OPEN_CONNECTIONS, labels::OPEN_CONNECTIONS_LABELS, 1),
+                abi::envoy_dynamic_module_callback_cluster_config_define_gauge,
+                abi::envoy_dynamic_module_callback_cluster_config_resolve_gauge_vec,
+            )
+        };
+        Some(Self {
+            config,
+            families: Mutex::new((counters?, histograms?)),
+            gauges: Mutex::new(gauges?),
+            open_connections: AtomicPtr::default(),
+        })
+    }
+
+    /// The process's one gauge, which is shown from when it is first asked for.
+    pub fn open_connections(&self, labels: impl FnOnce() -> [String; 2]) -> Handle {
+        let known = self.open_connections.load(Ordering::Acquire);
+        if !known.is_null() {
+            return known;
+        }
+        let made = self.gauges.lock().unwrap_or_else(PoisonError::into_inner).handle(self.config, labels());
+        self.open_connections.store(made, Ordering::Release);
+        made
     }
 
     pub fn series(&self, labels: Labels) -> Series {

@@ -25,6 +25,14 @@ async def counted(http: aiohttp.ClientSession, outbound: int, inbound: int, admi
     return (await get(http, admin, "/stats/prometheus?filter=(crossfade|appmesh)%5B._%5D")).body
 
 
+async def open_connections(http: aiohttp.ClientSession, admin: int) -> int:
+    """To the inbound listener: the outbound one's are not counted."""
+    text = (await get(http, admin, "/stats/prometheus?filter=ActiveConnectionCount")).body
+    labels = r'Mesh="dj-app",VirtualNode="dj_prod"'
+    (count,) = re.findall(rf"^envoy_appmesh_ActiveConnectionCount\{{{labels}\}} (\d+)$", text, re.MULTILINE)
+    return int(count)
+
+
 async def shown_with(name: str, http: aiohttp.ClientSession, admin: int) -> str:
     """App Mesh's statistics, once that one is there."""
     seen = [""]
@@ -81,9 +89,11 @@ async def test_app_meshs_extension_has_its_names(tmp_path: Path) -> None:
     async with sidecar(tmp_path, {"APPMESH_METRIC_EXTENSION_VERSION": "1"}) as ports:
         async with aiohttp.ClientSession() as http:
             text = await counted(http, *ports)
+            assert await open_connections(http, ports[2]) == 1
         # Connections are counted when they have ended, as this one has.
         async with aiohttp.ClientSession() as http:
             of_connections = await shown_with("envoy_appmesh_NewConnectionCount", http, ports[2])
+            assert await open_connections(http, ports[2]) == 0
     own = {"Mesh": "dj-app", "VirtualNode": "dj_prod"}
     target = {"TargetVirtualService": "jazz.music.svc.cluster.local", "TargetVirtualNode": "jazz_music"}
     assert series(text, "envoy_appmesh_RequestCount") == own

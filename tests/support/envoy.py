@@ -13,7 +13,6 @@ import aiohttp
 
 from crossfade.compile.model import ProxyModel
 from crossfade.envoy.bootstrap import AdsPeer, bootstrap
-from crossfade.envoy.names import COUNTS_MODULE
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
@@ -133,9 +132,9 @@ class Harness:
         self.publisher.publish(PROXY, resources)
 
     def _seen_by(self, stream: Subscription, resources: ResourceSet) -> ResourceSet:
-        if self._model is None or COUNTS_MODULE not in stream.features:
+        if self._model is None:
             return resources
-        return self._views.of(stream.proxy, self._model, resources)
+        return self._views.of(stream.proxy, self._model, resources, stream.features)
 
     async def get(self, path: str = "/") -> Answer:
         return await get(self._http, self.port, path)

@@ -1,6 +1,6 @@
 """A sidecar's Envoy as `crossfade proxy` starts it, between an application and a node called `jazz`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,6 @@ from msgspec import structs
 
 from crossfade.compile.mesh.names import remote_cluster
 from crossfade.compile.model import Direction, ProxyModel, ReachedNode
-from crossfade.envoy.names import COUNTS_MODULE
 from crossfade.envoy.resource_set import ResourceSet
 from crossfade.envoy.resources import resources_from_model
 from crossfade.envoy.settings import EnvoyOptions
@@ -51,7 +50,12 @@ def model(directions: Mapping[Direction, int], backend_port: int) -> ProxyModel:
 
 @asynccontextmanager
 async def sidecar(
-    tmp_path: Path, environment: Mapping[str, str], app: int | None = None, *, has_library: bool = True
+    tmp_path: Path,
+    environment: Mapping[str, str],
+    app: int | None = None,
+    *,
+    has_library: bool = True,
+    model_of: Callable[[Mapping[Direction, int], int], ProxyModel] = model,
 ) -> AsyncIterator[tuple[int, int, int]]:
     """Ports of its outbound and inbound listener and of its admin interface. `app` is the port of another backend.
 
@@ -61,7 +65,7 @@ async def sidecar(
     views = CountedViews()
 
     def seen_by(stream: Subscription, resources: ResourceSet) -> ResourceSet:
-        return views.of("p", made, resources) if COUNTS_MODULE in stream.features else resources
+        return views.of("p", made, resources, stream.features)
 
     publisher = Publisher(view=seen_by)
     server = await AdsServer.start(publisher=publisher, address="127.0.0.1:0", authenticate=always("p"))
@@ -77,7 +81,7 @@ async def sidecar(
     )
     async with backend("jazz") as jazz:
         ports = {Direction.OUTBOUND: outbound, Direction.INBOUND: inbound}
-        made = model(ports, app or jazz.port)
+        made = model_of(ports, app or jazz.port)
         publisher.publish("p", resources_from_model(made, options=EnvoyOptions()))
         counts = counting(environment, tmp_path) if has_library and settings.counts_for_mesh else {}
         process = EnvoyProcess.start(

@@ -3,7 +3,7 @@
 Only the standard library is used, so that a proxy starts at once; everything else comes over ADS.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from crossfade.envoy.names import (
     COUNTS_MODULE,
     IDENTITIES_CLUSTER,
     METRICS_CLUSTER,
+    OPEN_CONNECTIONS,
     PROXY_FEATURES,
     SDS_CLUSTER,
     STATUS_LISTENER,
@@ -108,7 +109,7 @@ def bootstrap(
         "node": {
             "id": node_id,
             "cluster": service,
-            **_metadata(told, has_counts_module=has_counts_module),
+            **_metadata(told, _features(has_metric_extension=has_metric_extension) if has_counts_module else ()),
         },
         "admin": {
             "address": address("127.0.0.1", admin_port),
@@ -147,10 +148,15 @@ def bootstrap(
     }
 
 
-def _metadata(told: Mapping[str, str], *, has_counts_module: bool) -> Json:
-    settings: Json = {TOLD_SETTINGS: dict(told)} if told else {}
-    features: Json = {PROXY_FEATURES: {COUNTS_MODULE: True}} if has_counts_module else {}
-    return {"metadata": {**settings, **features}} if settings or features else {}
+def _metadata(told: Mapping[str, str], features: Sequence[str]) -> Json:
+    found: Json = {TOLD_SETTINGS: dict(told)} if told else {}
+    found |= {PROXY_FEATURES: dict.fromkeys(features, True)} if features else {}
+    return {"metadata": found} if found else {}
+
+
+def _features(*, has_metric_extension: bool) -> Sequence[str]:
+    """Of a proxy with the library."""
+    return (COUNTS_MODULE, OPEN_CONNECTIONS) if has_metric_extension else (COUNTS_MODULE,)
 
 
 def _counts_cluster() -> Json:

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
         v3 as proxy_protocol_v3,
     )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.listener.tls_inspector import v3 as tls_inspector_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.dynamic_modules import (
+        v3 as dynamic_module_network_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.http_connection_manager import v3 as hcm_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.filters.network.sni_dynamic_forward_proxy import (
         v3 as sni_dfp_v3,
@@ -117,6 +120,7 @@ __all__ = [
     "dynamic_log_v3",
     "dynamic_module_early_v3",
     "dynamic_module_filter_v3",
+    "dynamic_module_network_v3",
     "dynamic_modules_v3",
     "endpoint_v3",
     "fault_common_v3",
@@ -246,6 +250,7 @@ PACKAGES = {
     "dynamic_module_early_v3": "envoy.extensions.http.early_header_mutation.dynamic_modules.v3",
     "dynamic_modules_v3": "envoy.extensions.dynamic_modules.v3",
     "dynamic_module_filter_v3": "envoy.extensions.filters.http.dynamic_modules.v3",
+    "dynamic_module_network_v3": "envoy.extensions.filters.network.dynamic_modules.v3",
     "endpoint_v3": "envoy.config.endpoint.v3",
     "file_log_v3": "envoy.extensions.access_loggers.file.v3",
     "grpc_web_v3": "envoy.extensions.filters.http.grpc_web.v3",

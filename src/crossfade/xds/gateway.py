@@ -9,7 +9,7 @@ from crossfade.envoy.actions import action_table
 from crossfade.envoy.encoding import unencodable
 from crossfade.envoy.gateway import Built
 from crossfade.envoy.listener import listener_from_model
-from crossfade.envoy.names import COUNTS_MODULE, GATEWAY_ROUTES
+from crossfade.envoy.names import GATEWAY_ROUTES
 from crossfade.envoy.resource_set import Resource, ResourceSet, ResourceType, encoded
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.suspects import part_of
@@ -68,9 +68,9 @@ class GatewayPublication:
         self.publisher.withdraw(PROXY)
 
     def _seen_by(self, stream: Subscription, resources: ResourceSet) -> ResourceSet:
-        if self._built is None or COUNTS_MODULE not in stream.features:
+        if self._built is None:
             return resources
-        return self._counted.of(stream.proxy, self._built.model, resources)
+        return self._counted.of(stream.proxy, self._built.model, resources, stream.features)
 
     def _publish(self, built: Built) -> None:
         self.publisher.publish(PROXY, self._resources(built))

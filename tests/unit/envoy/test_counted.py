@@ -4,7 +4,15 @@ import pytest
 from msgspec import structs
 
 from crossfade.compile.model import Direction, HttpHandler, ProxyModel, ReachedNode
-from crossfade.envoy.names import COUNTS_ACCESS_LOG, STATS_ACCESS_LOG, name_within, route_name
+from crossfade.envoy.names import (
+    COUNTS_MODULE,
+    MODULE_ACCESS_LOG,
+    MODULE_NETWORK_FILTER,
+    OPEN_CONNECTIONS,
+    STATS_ACCESS_LOG,
+    name_within,
+    route_name,
+)
 from crossfade.envoy.proto import dynamic_log_v3, hcm_v3, listener_v3
 from crossfade.envoy.resource_set import ResourceSet, ResourceType, decoded
 from crossfade.envoy.resources import resources_from_model
@@ -12,6 +20,7 @@ from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.telemetry.counted import CountedViews, node_in, tells_apart, with_library
 from tests.support.models import local_cluster, proxy_model, route_to
 
+HAS = {COUNTS_MODULE}
 JAZZ = "cds_egress_m_jazz_music_http_9080"
 
 
@@ -41,7 +50,7 @@ def test_the_library_takes_the_place_of_envoys_log_and_of_no_other(direction: Di
     if direction is Direction.OUTBOUND:
         unrouted = changed.access_log.pop()
         assert unrouted.filter.and_filter.filters[0].response_flag_filter.flags == ["NR"]
-    assert [log.name for log in changed.access_log] == [COUNTS_ACCESS_LOG, STATS_ACCESS_LOG]
+    assert [log.name for log in changed.access_log] == [MODULE_ACCESS_LOG, STATS_ACCESS_LOG]
     module = dynamic_log_v3.DynamicModuleAccessLog.FromString(changed.access_log[0].typed_config.value)
     assert module.logger_name == side
     assert changed.access_log[0].filter == kept.access_log[0].filter
@@ -93,7 +102,7 @@ def test_a_node_with_another_name_at_aws_is_counted_by_envoy() -> None:
     renamed = model(Direction.OUTBOUND, "my_jazz", "cds_egress_m_my_jazz_http_9080")
     assert not tells_apart(renamed)
     before = resources(renamed)
-    assert CountedViews().of("p", renamed, before) is before
+    assert CountedViews().of("p", renamed, before, HAS) is before
 
 
 def test_nobody_reached_is_nobody_in_the_name_either() -> None:
@@ -105,14 +114,31 @@ def test_nobody_reached_is_nobody_in_the_name_either() -> None:
 def test_all_streams_of_a_proxy_see_the_same() -> None:
     made, views = model(Direction.OUTBOUND), CountedViews()
     before = resources(made)
-    seen = views.of("p", made, before)
-    assert views.of("p", made, before) is seen
-    assert views.of("p", made, resources(made)) == seen
+    seen = views.of("p", made, before, HAS)
+    assert views.of("p", made, before, HAS) is seen
+    assert views.of("p", made, resources(made), HAS) == seen
     views.drop("p")
-    assert views.of("p", made, before) == seen
+    assert views.of("p", made, before, HAS) == seen
 
 
 def test_routes_are_named_within_their_service() -> None:
     assert route_name("jazz.music", "95/5") == "jazz.music/95/5"
     assert name_within("jazz.music/95/5") == "95/5"
     assert name_within("jazz") == "jazz"
+
+
+@pytest.mark.parametrize("counts_connections", [True, False])
+def test_open_connections_count_where_those_that_end_do(*, counts_connections: bool) -> None:
+    made = model(Direction.INBOUND)
+    (listener,) = made.listeners
+    made = structs.replace(made, listeners=(structs.replace(listener, counts_connections=counts_connections),))
+    before, views = resources(made), CountedViews()
+    assert views.of("p", made, before, {OPEN_CONNECTIONS}) is before
+    shown = views.of("p", made, before, {COUNTS_MODULE, OPEN_CONNECTIONS})
+    (own,), (changed,) = before.of(ResourceType.LISTENER).values(), shown.of(ResourceType.LISTENER).values()
+    assert changed.published == own
+    found = decoded(changed)
+    assert isinstance(found, listener_v3.Listener)
+    names = [one.name for one in (*found.filter_chains, found.default_filter_chain)[0].filters]
+    assert (names[0] == MODULE_NETWORK_FILTER) is counts_connections
+    assert views.of("p", made, before, HAS) == with_library(before)

@@ -11,7 +11,6 @@ from crossfade.compile.mesh.names import mesh_of
 from crossfade.compile.model import Identity, ProxyModel
 from crossfade.controller.mesh.fault_leases import FaultLeases
 from crossfade.controller.mesh.zone_views import ZoneViews
-from crossfade.envoy import names
 from crossfade.envoy.common_parts import CommonParts
 from crossfade.envoy.encoding import Unencodable, unencodable
 from crossfade.envoy.mesh_tls import issued_secrets
@@ -124,8 +123,7 @@ class MeshPublication:
         built = self._built.get(path)
         if built is None:
             return resources
-        if names.COUNTS_MODULE in stream.features:
-            resources = self._counted.of(path, built.model, resources)
+        resources = self._counted.of(path, built.model, resources, stream.features)
         if not built.zoned:
             return resources
         return self._views.of(path, stream.node, resources, built.zoned, self._shared(mesh_of(path)))
