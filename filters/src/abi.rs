@@ -50,6 +50,10 @@ pub type EnvoyFilter = *mut c_void;
 pub type Scheduler = *mut c_void;
 /// The headers of one request before its route is chosen.
 pub type EarlyHeaders = *mut c_void;
+/// What a matcher of Envoy's asks for.
+pub type MatcherInput = *mut c_void;
+/// A request whose route in Envoy's table is found, and whose cluster is not.
+pub type ClusterContext = *mut c_void;
 
 pub const REQUEST_HEADERS: u32 = 0;
 pub const RESPONSE_HEADERS: u32 = 2;
@@ -232,6 +236,8 @@ callbacks! {
         headers: EarlyHeaders,
         name: Buffer,
     ) -> bool;
+    fn envoy_dynamic_module_callback_matcher_data_input_set_result(input: MatcherInput, result: Buffer);
+    fn envoy_dynamic_module_callback_cluster_specifier_set_cluster_name(context: ClusterContext, name: Buffer);
     /// What the access log finds as `%DYNAMIC_METADATA(namespace:key)%`.
     fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
         filter: EnvoyFilter,

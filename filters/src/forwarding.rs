@@ -107,6 +107,9 @@ impl Changes {
 /// An answer of a pod's sidecar that carries it stands for a connection which the application has ended.
 const UNANSWERED: &str = "x-crossfade-unanswered";
 
+/// What sidecars say of their answers to the gateway alone: Envoy tries again by it, and no client is told.
+pub const MARKS: [&str; 2] = ["x-crossfade-undelivered", UNANSWERED];
+
 /// What Envoy takes for WebSocket it answers itself, with an empty body, when the upstream says anything but 101. The
 /// space, which is no part of the value, hides it.
 const WEBSOCKET: &str = "websocket ";

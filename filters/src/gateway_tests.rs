@@ -5,7 +5,7 @@ use crate::plugins::rate_limiting::counters::Counters;
 use crate::stream::Map;
 use crate::stream::testing::Fake;
 use crate::tables::Settings;
-use crate::testing::{choice, filter, passed, plugins, received, state};
+use crate::testing::{answered, choice, filter, passed, plugins, received, state};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -597,5 +597,18 @@ fn nothing_follows_a_body_that_was_replaced() {
         }
         assert_eq!(stream.sent(Map::Request, "content-length").as_deref(), Some("4"), "{pieces:?}");
         assert_eq!(sent, b"ours", "{pieces:?}");
+    }
+}
+
+#[test]
+fn what_sidecars_say_to_the_gateway_no_client_hears() {
+    let upstream = [("x-crossfade-undelivered", "true"), ("x-own", "1"), ("x-crossfade-unanswered", "true")];
+    let adding = json!({"add": {"headers": ["x-more:1"]}});
+    for extra in [json!({}), plugins(&[("response-transformer", adding)])] {
+        let stream = answered(&extra, Fake::request("GET", "/s", &[]), &upstream);
+        for mark in ["x-crossfade-undelivered", "x-crossfade-unanswered"] {
+            assert_eq!(received(&stream, mark), Vec::<String>::new(), "{extra}");
+        }
+        assert_eq!(received(&stream, "x-own"), ["1"]);
     }
 }

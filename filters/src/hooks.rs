@@ -1,11 +1,12 @@
 //! The functions that Envoy calls. No panic leaves them: a fault in a request is answered with 500.
 
-use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header};
+mod choosing;
+
+use crate::abi::{self, Buffer, EnvoyFilter, Header};
 use crate::cached::Door;
-use crate::envoy_stream::{EnvoyIncomingHeaders, EnvoyStream};
+use crate::envoy_stream::EnvoyStream;
 use crate::filter_config::FilterConfig;
 use crate::gateway::{Filter, Flow};
-use crate::incoming::{self, Choice, Listener};
 use crate::journal::{self, Level};
 use crate::metrics::scrape::Scrapes;
 use crate::plugins::proxy_cache::store::STORE as KEPT;
@@ -25,12 +26,6 @@ static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
 
 /// The tables of this process, fed by the configurations of the filters `root` and `shard`.
 static STORE: LazyLock<Store> = LazyLock::new(Store::default);
-
-thread_local! {
-    /// From the early header mutation to the filter of the same request: Envoy makes the filter before this thread sees
-    /// another request.
-    static CHOICE: RefCell<Option<Choice>> = const { RefCell::new(None) };
-}
 
 /// One filter of one stream.
 struct Instance {
@@ -209,7 +204,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
         let (mut door, mut page) = (None, None);
         let filter = match config {
             Some(FilterConfig::Gateway) => {
-                let choice = CHOICE.with(|choice| choice.borrow_mut().take());
+                let choice = choosing::take();
                 let settings = || Some(Arc::clone(&STORE.world()?.settings));
                 let settings = if choice.is_none() { settings() } else { None };
                 Some(UnsafeCell::new(Filter::new(choice, settings, &COUNTERS)))
@@ -372,45 +367,6 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(envoy: 
     };
     // SAFETY: the pointers are Envoy's for this hook.
     unsafe { run(envoy, module, action) };
-}
-
-/// The configuration of `incoming` says which listener it is for.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
-    _config: *mut c_void,
-    _name: Buffer,
-    value: Buffer,
-) -> *const c_void {
-    // SAFETY: Envoy's buffer lives during the call.
-    match serde_json::from_slice::<Listener>(unsafe { value.bytes() }) {
-        Ok(listener) => Box::into_raw(Box::new(listener)).cast(),
-        Err(error) => {
-            log_error(&format!("early header mutation: {error}"));
-            ptr::null()
-        }
-    }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(config: *const c_void) {
-    // SAFETY: made by `config_new`, destroyed once.
-    drop(unsafe { Box::from_raw(config.cast_mut().cast::<Listener>()) });
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
-    config: *const c_void,
-    headers: EarlyHeaders,
-) -> bool {
-    // SAFETY: made by `config_new`, alive as long as its requests.
-    let listener = unsafe { config.cast::<Listener>().as_ref() }.copied().unwrap_or_default();
-    // Without a choice, as after a fault, the filter `gateway` refuses the request.
-    let choice = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the pointer is Envoy's for this hook.
-        incoming::mutate(&mut unsafe { EnvoyIncomingHeaders::new(headers) }, STORE.world(), listener)
-    }));
-    CHOICE.with(|place| place.replace(choice.unwrap_or(None)));
-    true
 }
 
 /// Hooks that Envoy demands and this module has no use for.

@@ -1,7 +1,7 @@
 //! The early header mutation `incoming`: runs on every request before Envoy's own treatment and chooses its route.
 //!
-//! Envoy learns the choice from two internal headers, by which its table finds the cluster and how to treat it; the filter
-//! `gateway` gets it by hand, and takes the headers away. A client's own headers of those names never get through.
+//! Envoy asks for the choice while it looks through its own table: for the entry, which says how to treat the request, and
+//! for the cluster. The filter `gateway` gets it by hand. Headers that are ours never get through from a client.
 
 use crate::client_certificate;
 use crate::path;
@@ -23,9 +23,9 @@ pub trait IncomingHeaders {
     fn remove(&mut self, name: &[u8]);
 }
 
-/// The cluster that takes the request.
+/// The cluster that takes the request, where it goes into a mesh.
 pub const CLUSTER: &[u8] = b"x-crossfade-cluster";
-/// Which of Envoy's routes carries it there.
+/// Which routes of the mesh carry it there.
 pub const ACTION: &[u8] = b"x-crossfade-action";
 
 /// Marks the twin of an action that asks each target by the target's own name.
@@ -65,7 +65,7 @@ pub struct Choice {
     pub forwarded_proto: Option<Text>,
 }
 
-/// Chooses the route and tells Envoy. First of all, and whatever follows, forged headers go.
+/// Chooses the route. First of all, and whatever follows, forged headers go.
 pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, listener: Listener) -> Option<Choice> {
     let all = headers.all();
     // Each look at all of them costs as much as reading them does.
@@ -77,16 +77,25 @@ pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, lis
     } else {
         all
     };
-    let choice = choose(headers, all, world?, listener);
-    if let Some(route) = choice.entry.as_ref().map(|entry| &entry.target)
-        && let Some(cluster) = route.pick_cluster()
-    {
-        headers.set(CLUSTER, cluster.as_bytes());
-        let again = if choice.is_sent_again { AGAIN } else { b"" };
-        let nameless = if choice.names_host { b"" } else { NAMELESS };
-        headers.set(ACTION, &[route.action.as_bytes(), again, nameless].concat());
+    Some(choose(headers, all, world?, listener))
+}
+
+impl Choice {
+    /// The entry of Envoy's table; None where there is no route, or none of its backends.
+    pub fn action(&self) -> Option<Text> {
+        let route = &self.entry.as_ref()?.target;
+        if route.backends.is_empty() {
+            return None;
+        }
+        let mut action = Text::from_slice(route.action.as_bytes());
+        action.extend_from_slice(if self.is_sent_again { AGAIN } else { b"" });
+        action.extend_from_slice(if self.names_host { b"" } else { NAMELESS });
+        Some(action)
     }
-    Some(choice)
+
+    pub fn cluster(&self) -> Option<&str> {
+        self.entry.as_ref()?.target.pick_cluster()
+    }
 }
 
 /// Kong upgrades to WebSocket, whatever `Connection` says, and to nothing else. Envoy would refuse the request.
@@ -210,12 +219,18 @@ mod tests {
         found.map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
+    fn told(choice: &Choice) -> (Option<String>, Option<&str>) {
+        (choice.action().map(|action| String::from_utf8(action.into_vec()).unwrap()), choice.cluster())
+    }
+
     #[test]
     fn envoy_learns_the_choice() {
         let (headers, choice) = mutated(&[(":path", "/n//%61b?x=//%61"), (":authority", "one.test:8000")]);
-        assert_eq!(internal(&headers), [("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]);
+        let choice = choice.unwrap();
+        assert_eq!(told(&choice), (Some("a".to_owned()), Some("c")));
+        assert!(internal(&headers).is_empty(), "{headers:?}");
         assert!(headers.contains(&(":path".into(), "/n//%61b?x=//%61".into())), "the target stays as it was sent");
-        assert_eq!(&*choice.unwrap().entry.unwrap().target.id, "r");
+        assert_eq!(&*choice.entry.unwrap().target.id, "r");
     }
 
     #[test]
@@ -225,8 +240,8 @@ mod tests {
         for (host, action) in [("_", "a~"), ("one.test", "a"), ("_.test", "a"), ("", "a~")] {
             let mut headers =
                 BTreeMap::from([(b":path".to_vec(), b"/".to_vec()), (b":authority".to_vec(), host.into())]);
-            mutate(&mut headers, Some(world(&json!({"routes": [route]}))), Listener::default());
-            assert_eq!(headers[ACTION], action.as_bytes(), "{host}");
+            let choice = mutate(&mut headers, Some(world(&json!({"routes": [route]}))), Listener::default()).unwrap();
+            assert_eq!(told(&choice).0.as_deref(), Some(action), "{host}");
         }
     }
 
@@ -250,7 +265,7 @@ mod tests {
             );
             let world = world(&json!({"routes": [route], "instances": [transformer(config)]}));
             let choice = mutate(&mut headers, Some(world), Listener::default()).unwrap();
-            assert_eq!(headers[ACTION], action.as_bytes(), "{method} {retries}");
+            assert_eq!(told(&choice).0.as_deref(), Some(action), "{method} {retries}");
             assert_eq!(choice.is_sent_again, action == "a+");
         }
     }
@@ -274,15 +289,13 @@ mod tests {
 
     #[test]
     fn a_client_cannot_choose_by_itself() {
-        for (path, expected) in
-            [("/n/a", vec![("x-crossfade-action", "a"), ("x-crossfade-cluster", "c")]), ("/", vec![])]
-        {
+        for (path, expected) in [("/n/a", (Some("a".to_owned()), Some("c"))), ("/", (None, None))] {
             let forged =
                 [("x-crossfade-cluster", "evil"), ("x-crossfade-action", "evil"), ("x-forwarded-client-cert", "evil")];
             let (headers, choice) = mutated(&[&[(":path", path), (":authority", "one.test")][..], &forged].concat());
-            assert_eq!(internal(&headers), expected);
+            assert!(internal(&headers).is_empty(), "{headers:?}");
             assert!(!headers.iter().any(|(name, _)| name == "x-forwarded-client-cert"));
-            assert_eq!(choice.unwrap().entry.is_some(), !expected.is_empty());
+            assert_eq!(told(&choice.unwrap()), expected);
         }
     }
 

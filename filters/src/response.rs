@@ -3,6 +3,7 @@
 use crate::charset;
 use crate::clock::now_ms;
 use crate::error_body::{self, Format};
+use crate::forwarding;
 use crate::gateway::{Filter, Flow, Phase};
 use crate::headers::{End, HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
@@ -238,7 +239,7 @@ impl Filter {
                 stream.set_header(Map::Response, b"server", b"envoy");
             }
             let sees = self.responds() || self.remembered.is_some();
-            let upstream_status = sees.then(|| status_of(&stream.headers(Map::Response)));
+            let upstream_status = sees.then(|| hide_marks(stream));
             if upstream_status.is_some_and(|status| !self.let_plugins_edit(stream, end_of_stream, status)) {
                 self.hide_response(stream, end_of_stream);
                 return Flow::Continue;
@@ -471,12 +472,12 @@ impl Filter {
         let settings = self.settings();
         let mut present: SmallVec<[bool; 16]> = SmallVec::new();
         let repeated;
-        let has_trailer;
+        let hidden: SmallVec<[&str; 3]>;
         {
             let headers = stream.headers(Map::Response);
             let status = status_of(&headers);
             let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
-            has_trailer = has("trailer");
+            hidden = ["trailer"].into_iter().chain(forwarding::MARKS).filter(|name| has(name)).collect();
             if settings.tokens.server && settings.compat == Compat::Kong3 && !has("server") {
                 own.push(("server".into(), text(&settings.server_token)));
             }
@@ -509,10 +510,19 @@ impl Filter {
         for (name, value) in &repeated {
             stream.add_header(Map::Response, name.as_bytes(), value);
         }
-        if has_trailer {
-            stream.remove_header(Map::Response, b"trailer");
-        }
+        hidden.iter().for_each(|name| stream.remove_header(Map::Response, name.as_bytes()));
     }
+}
+
+/// Takes off what sidecars say to the gateway alone, before plugins look; gives the status.
+fn hide_marks(stream: &mut impl Stream) -> u16 {
+    let (status, marks): (_, SmallVec<[&str; 2]>) = {
+        let headers = stream.headers(Map::Response);
+        let has = |wanted: &&str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
+        (status_of(&headers), forwarding::MARKS.into_iter().filter(has).collect())
+    };
+    marks.iter().for_each(|name| stream.remove_header(Map::Response, name.as_bytes()));
+    status
 }
 
 /// Envoy takes `Upgrade` out of a response unless request and response both speak of one.

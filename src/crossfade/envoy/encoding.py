@@ -67,4 +67,4 @@ def _message(part: Part, options: EnvoyOptions) -> Message:
         case RouteTable():
             return route_configuration(part)
         case _:
-            return action_table(part.actions, part.mesh)
+            return action_table(part.actions, options, part.mesh)

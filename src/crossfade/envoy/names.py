@@ -70,7 +70,10 @@ CACHED_LISTENER: Final = "gateway_cached"
 """By which the control plane sees and purges what proxy-cache keeps."""
 CACHED_FILTER: Final = "cached"
 """The policy module's name for what answers there."""
-# Set by the policy module for each request; a client's own never get through.
+ACTION_INPUT: Final = "action"
+CLUSTER_SPECIFIER: Final = "cluster"
+"""The policy module's names for what it has chosen: the entry of the gateway's table, and the cluster."""
+# Set by the policy module for requests that go into a mesh; a client's own never get through.
 ACTION_HEADER: Final = "x-crossfade-action"
 NAMELESS: Final = "~"
 """Ends the name of an action for requests without a Host; the policy module asks for it."""

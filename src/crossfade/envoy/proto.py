@@ -81,8 +81,14 @@ if TYPE_CHECKING:
     )
     from crossfade._generated.envoy.stubs.envoy.extensions.matching.common_inputs.network import v3 as network_inputs_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.matching.common_inputs.stats import v3 as stat_inputs_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.matching.http.dynamic_modules import (
+        v3 as dynamic_module_input_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.request_id.uuid import v3 as uuid_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.retry.host.previous_hosts import v3 as previous_hosts_v3
+    from crossfade._generated.envoy.stubs.envoy.extensions.router.cluster_specifiers.dynamic_modules import (
+        v3 as dynamic_module_specifier_v3,
+    )
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.raw_buffer import v3 as raw_buffer_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.transport_sockets.tls import v3 as tls_v3
     from crossfade._generated.envoy.stubs.envoy.extensions.upstreams.http import v3 as upstream_http_v3
@@ -120,7 +126,9 @@ __all__ = [
     "dynamic_log_v3",
     "dynamic_module_early_v3",
     "dynamic_module_filter_v3",
+    "dynamic_module_input_v3",
     "dynamic_module_network_v3",
+    "dynamic_module_specifier_v3",
     "dynamic_modules_v3",
     "endpoint_v3",
     "fault_common_v3",
@@ -250,7 +258,9 @@ PACKAGES = {
     "dynamic_module_early_v3": "envoy.extensions.http.early_header_mutation.dynamic_modules.v3",
     "dynamic_modules_v3": "envoy.extensions.dynamic_modules.v3",
     "dynamic_module_filter_v3": "envoy.extensions.filters.http.dynamic_modules.v3",
+    "dynamic_module_input_v3": "envoy.extensions.matching.http.dynamic_modules.v3",
     "dynamic_module_network_v3": "envoy.extensions.filters.network.dynamic_modules.v3",
+    "dynamic_module_specifier_v3": "envoy.extensions.router.cluster_specifiers.dynamic_modules.v3",
     "endpoint_v3": "envoy.config.endpoint.v3",
     "file_log_v3": "envoy.extensions.access_loggers.file.v3",
     "grpc_web_v3": "envoy.extensions.filters.http.grpc_web.v3",

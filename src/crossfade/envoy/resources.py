@@ -149,7 +149,7 @@ def _gateway_parts(gateway: GatewayTables, options: EnvoyOptions, memory: Encode
         port = options.metrics_of
         yield ResourceType.LISTENER, names.METRICS_LISTENER, port, lambda one: metrics_listener(one, options)
     both = dict(memory.with_retired(gateway.actions)), dict(memory.with_retired_mesh(gateway.mesh))
-    yield ResourceType.ROUTES, names.GATEWAY_ROUTES, both, lambda part: action_table(*part)
+    yield ResourceType.ROUTES, names.GATEWAY_ROUTES, both, lambda part: action_table(part[0], options, part[1])
 
     def config(text: TableText) -> Message:
         return table_config(text.name, text.kind, text.content.decode(), options)

@@ -29,7 +29,7 @@ def trial_resource(part: Part, model: ProxyModel, options: EnvoyOptions) -> Reso
     if isinstance(part, Listener) and part.chains:
         message = _unbound(part, options)
     elif isinstance(part, GatewayTables):
-        message = _with_table(names.GATEWAY_ROUTES, action_table(part.actions, part.mesh), model, options)
+        message = _with_table(names.GATEWAY_ROUTES, action_table(part.actions, options, part.mesh), model, options)
     else:
         # Envoy takes no listener without chains.
         table = part if isinstance(part, RouteTable) else RouteTable(part.name, ())

@@ -88,7 +88,7 @@ class GatewayPublication:
                 message = listener_from_model(listener, self._options)
                 yield ResourceType.LISTENER, listener.name, encoded(listener.name, message)
         if self._held.actions or self._held.hosts or self._drops_retired:
-            yield ResourceType.ROUTES, GATEWAY_ROUTES, _actions(left)
+            yield ResourceType.ROUTES, GATEWAY_ROUTES, _actions(left, self._options)
 
     def _open(self, rejection: Rejection) -> None:
         built, rejected = self._built, rejection.rejected
@@ -96,7 +96,7 @@ class GatewayPublication:
             return
         model = without(built.model, self._held)
         is_table = rejected.kind is ResourceType.ROUTES and rejected.name == GATEWAY_ROUTES
-        if is_table and rejected.resource.version != _actions(model).version:
+        if is_table and rejected.resource.version != _actions(model, self._options).version:
             # What no route wants any more may be to blame, and nobody would miss it.
             self._drops_retired = True
             self._publish(built)
@@ -120,6 +120,6 @@ class GatewayPublication:
             self._held = withheld(self._held, part, [culprit.ref for culprit in finding.culprits])
 
 
-def _actions(model: ProxyModel) -> Resource:
-    gateway = model.gateway
-    return encoded(GATEWAY_ROUTES, action_table({}) if gateway is None else action_table(gateway.actions, gateway.mesh))
+def _actions(model: ProxyModel, options: EnvoyOptions) -> Resource:
+    actions, mesh = ({}, {}) if model.gateway is None else (model.gateway.actions, model.gateway.mesh)
+    return encoded(GATEWAY_ROUTES, action_table(actions, options, mesh))

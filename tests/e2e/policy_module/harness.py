@@ -212,18 +212,35 @@ def module_filter(name: str, config: JsonObject) -> JsonObject:
     }
 
 
-def _action(name: str, **options: Any) -> JsonObject:
-    header = {"name": "x-crossfade-action", "string_match": {"exact": name}}
-    action = {"cluster_header": "x-crossfade-cluster", "timeout": "0s", **options}
-    return {"match": {"prefix": "/", "headers": [header]}, "route": action}
+def _routes() -> JsonObject:
+    """Envoy's own table: what routes of the module name as their `action`."""
+    actions = {"plain": {}, "impatient": {"timeout": "0.2s"}}
+    found = {name: {"action": _entry(name, {"route": _ROUTE | options})} for name, options in actions.items()}
+    asks = {"@type": f"{TYPE}envoy.extensions.matching.http.dynamic_modules.v3.DynamicModuleDataInput"}
+    chosen = {"name": "action", "typed_config": asks | {"dynamic_module_config": _module(), "input_name": "action"}}
+    tree = {"input": chosen, "exact_match_map": {"map": found}}
+    refused = {"action": _entry("none", {"direct_response": {"status": 503}})}
+    specifier = {
+        "@type": f"{TYPE}envoy.extensions.router.cluster_specifiers.dynamic_modules.v3.DynamicModuleClusterSpecifier",
+        "dynamic_module_config": _module(),
+        "specifier_name": "cluster",
+    }
+    return {
+        "virtual_hosts": [
+            {"name": "all", "domains": ["*"], "matcher": {"matcher_tree": tree, "on_no_match": refused}},
+        ],
+        "cluster_specifier_plugins": [{"extension": {"name": "cluster", "typed_config": specifier}}],
+    }
 
 
-ACTIONS = [
-    _action("plain"),
-    _action("impatient", timeout="0.2s"),
-    {"match": {"prefix": "/"}, "direct_response": {"status": 503}},
-]
-"""Envoy's own table: what routes name as their `action`."""
+_ROUTE: JsonObject = {"cluster_specifier_plugin": "cluster", "timeout": "0s"}
+
+
+def _entry(name: str, route: JsonObject) -> JsonObject:
+    config = {"@type": f"{TYPE}envoy.config.route.v3.Route", "match": {"prefix": "/"}, **route}
+    return {"name": name, "typed_config": config}
+
+
 PARTS = ("root", "shard")
 
 
@@ -337,7 +354,7 @@ class Gateway:
         manager = {
             "@type": f"{TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "gateway",
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": ACTIONS}]},
+            "route_config": _routes(),
             "http_filters": [
                 *({"name": name, "disabled": True, "config_discovery": self._discovery(name)} for name in PARTS),
                 {"name": "gateway", "typed_config": module_filter("gateway", {})},

@@ -13,10 +13,14 @@ from crossfade.envoy.proto import (
     core_v3,
     dynamic_module_early_v3,
     dynamic_module_filter_v3,
+    dynamic_module_input_v3,
+    dynamic_module_specifier_v3,
     dynamic_modules_v3,
     hcm_v3,
     packed,
+    route_v3,
     tls_v3,
+    xds_core_v3,
 )
 from crossfade.envoy.settings import EnvoyOptions
 from crossfade.envoy.sources import ads
@@ -73,6 +77,23 @@ def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.
         dynamic_module_config=_module(options),
     )
     return core_v3.TypedExtensionConfig(name=names.INCOMING_MUTATION, typed_config=packed(message))
+
+
+def action_input(options: EnvoyOptions) -> xds_core_v3.TypedExtensionConfig:
+    """Asks what `incoming_mutation` has chosen for the entry of a table, by its name."""
+    message = dynamic_module_input_v3.DynamicModuleDataInput(
+        input_name=names.ACTION_INPUT, dynamic_module_config=_module(options)
+    )
+    return xds_core_v3.TypedExtensionConfig(name=names.ACTION_INPUT, typed_config=packed(message))
+
+
+def cluster_specifier(options: EnvoyOptions) -> route_v3.ClusterSpecifierPlugin:
+    """Asks the same for the cluster."""
+    message = dynamic_module_specifier_v3.DynamicModuleClusterSpecifier(
+        specifier_name=names.CLUSTER_SPECIFIER, dynamic_module_config=_module(options)
+    )
+    extension = core_v3.TypedExtensionConfig(name=names.CLUSTER_SPECIFIER, typed_config=packed(message))
+    return route_v3.ClusterSpecifierPlugin(extension=extension)
 
 
 def _module_filter(name: str, config: Message, options: EnvoyOptions) -> dynamic_module_filter_v3.DynamicModuleFilter:
