@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 _PERIOD_US: Final = 100_000
 _LEAST_QUOTA_US: Final = 1_000
+_WEIGHT_OF_PROCESS: Final = 1024
 _CONTROLLERS: Final = ("cpu", "memory")
 _ENABLE: Final = " ".join(f"+{name}" for name in _CONTROLLERS)
 _UNIFIED: Final = 2
@@ -65,6 +66,12 @@ class Group(NamedTuple):
             file = directories[setting.controller] / setting.file
             if not setting.optional or file.exists():
                 file.write_text(setting.value, encoding="ascii")
+
+    def weigh(self, processes: int) -> None:
+        """As much as so many processes beside it, when processor time is short. In version 2 there are only groups
+        beside it. Raises OSError."""
+        if self.version != _UNIFIED:
+            (self.cpu / "cpu.shares").write_text(str(_WEIGHT_OF_PROCESS * processes), encoding="ascii")
 
     @property
     def member_files(self) -> tuple[Path, ...]:
@@ -123,6 +130,7 @@ def make_group(data_dir: Path) -> Group:
         try:
             group.make()
             group.limit(Limits())
+            group.weigh(len(os.sched_getaffinity(0)))
         except OSError as error:
             problem = error
         else:

@@ -74,6 +74,14 @@ def test_killed_processes_are_counted(text: str) -> None:
     assert oom_kills(text) == 2
 
 
+def test_a_group_of_version_1_weighs_as_much_as_processes_beside_it(tmp_path: Path) -> None:
+    group = Group(tmp_path / "cpu", tmp_path / "memory", version=1)
+    for directory in group[:2]:
+        directory.mkdir()
+    group.weigh(2)
+    assert (group.cpu / "cpu.shares").read_text() == "2048"
+
+
 def test_a_group_of_version_2_is_made_limited_and_taken_away(tmp_path: Path) -> None:
     parent = Group(tmp_path, tmp_path)
     group = parent.child("pod")
