@@ -126,7 +126,7 @@ def make_group(data_dir: Path) -> Group:
     """The group of the cluster with this data directory, empty. Raises CgroupsUnavailableError."""
     problem: object = "the kernel's controllers cpu and memory are in no mounted hierarchy"
     remove_group(data_dir)
-    for group in _candidates(data_dir):
+    for group in candidates(data_dir):
         try:
             group.make()
             group.limit(Limits())
@@ -140,11 +140,12 @@ def make_group(data_dir: Path) -> Group:
 
 def remove_group(data_dir: Path) -> None:
     """What a former life of the cluster has left."""
-    for group in _candidates(data_dir):
+    for group in candidates(data_dir):
         group.remove()
 
 
-def _candidates(data_dir: Path) -> Iterator[Group]:
+def candidates(data_dir: Path) -> Iterator[Group]:
+    """Where the group of the cluster with this data directory may lie, the nearest place first."""
     name = f"crossfade-{hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]}"
     with contextlib.suppress(OSError):
         mounts, own = (Path("/proc/self", file).read_text("utf-8", "replace") for file in ("mountinfo", "cgroup"))

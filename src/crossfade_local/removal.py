@@ -1,9 +1,10 @@
-"""Deletes the data of a cluster that does not run, also what containers of other users have left in it."""
+"""Deletes what a cluster that does not run has left, its data first: also that of containers of other users."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
+from crossfade_local.cgroups import remove_group
 from crossfade_local.data_dir import DataDir
 from crossfade_local.preflight import Mode, search_path, user_command
 
@@ -19,6 +20,8 @@ def remove_data(directory: DataDir) -> None:
         return
     if not directory.run.is_dir():
         raise NotRemovedError(f"{root} is not the data directory of a cluster")
+    # One that was killed has left it.
+    remove_group(root)
     try:
         shutil.rmtree(root)
     except OSError as error:

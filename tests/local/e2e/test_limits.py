@@ -1,6 +1,8 @@
 """What keeps pods within their limits of processor time, memory and local storage, with the real kubectl."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_local.cgroups import CgroupsUnavailableError, make_group, remove_group
+from crossfade_local.cgroups import CgroupsUnavailableError, candidates, make_group, remove_group
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 
 pytestmark = pytest.mark.cluster
@@ -134,6 +136,19 @@ def test_control_groups_go_with_their_pods(cluster: EmbeddedCluster) -> None:
     assert [*Path("/sys/fs/cgroup").rglob(f"pod{uid}")]
     cluster.kubectl("delete", "pod", "gone")
     eventually(lambda: not [*Path("/sys/fs/cgroup").rglob(f"pod{uid}")])
+
+
+@with_groups
+def test_a_cluster_that_was_killed_leaves_no_group_when_it_is_deleted(tmp_path: Path) -> None:
+    with embedded_cluster(tmp_path / "data", "--bare") as cluster:
+        (place,) = {group.cpu.name for group in candidates(cluster.data_dir) if group.cpu.exists()}
+        status = json.loads(cluster.crossfade("status", "--data-dir", str(cluster.data_dir), "--output", "json").stdout)
+        os.kill(status["pid"], signal.SIGKILL)
+        eventually(lambda: not Path(f"/proc/{status['pid']}").exists())
+        assert [*Path("/sys/fs/cgroup").rglob(place)]
+        down = cluster.crossfade("down", "--delete", "--data-dir", str(cluster.data_dir))
+        assert down.returncode == 0, down.stderr
+        assert not [*Path("/sys/fs/cgroup").rglob(place)]
 
 
 def test_an_empty_dir_in_memory_is_full_at_its_limit(cluster: EmbeddedCluster) -> None:
