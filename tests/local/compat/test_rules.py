@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from crossfade_local.apiserver.crd.cel_types.costs import most
+from crossfade_local.apiserver.crd.cel_types.schemas import Declarations
+from crossfade_local.apiserver.crd.cel_types.types import optional_of
+from crossfade_local.apiserver.crd.compilation import checked
 from crossfade_local.apiserver.crd.definition_rules import definition_errors
 from crossfade_local.apiserver.crd.rules import Rules
 
@@ -38,6 +42,27 @@ def called(recorded: Json) -> str:
 async def test_rule(recorded: Json) -> None:
     found = await definition_errors(Rules(), definition(schema_of(recorded)), size=0)
     assert sorted(map(str, found)) == recorded["errors"]
+
+
+COUNTED = [line for line in RECORDED if "cost" in line]
+
+
+@pytest.mark.parametrize("recorded", COUNTED, ids=map(called, COUNTED))
+def test_rule_costs_at_most(recorded: Json) -> None:
+    own = Declarations().of(SCHEMAS[recorded["self"]])
+    assert own
+    kind = own.named("selfType")
+    before = optional_of(kind) if recorded["rule"].get("optionalOldSelf") else kind
+    expression = checked(recorded["rule"]["rule"], {"self": kind, "oldSelf": before})
+    assert most(expression, own) == int(recorded["cost"])
+
+
+async def test_a_schema_that_is_stored_keeps_a_rule_that_costs_too_much() -> None:
+    text = {"type": "string", "maxLength": 12_500, "x-kubernetes-validations": [{"rule": "self.contains(self)"}]}
+    old = definition({"type": "object", "properties": {"spec": text}})
+    (error,) = await definition_errors(Rules(), old, definition({"type": "object"}), size=0)
+    assert "estimated rule cost exceeds budget" in error.detail
+    assert not await definition_errors(Rules(), old, old, size=0)
 
 
 async def test_a_process_says_the_same_of_many_rules() -> None:

@@ -14,10 +14,12 @@ _ONE_LINE: Final = "must not contain line breaks"
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
 
-async def definition_errors(rules: Rules, crd: JsonObject, *, size: int) -> list[FieldError]:
+async def definition_errors(
+    rules: Rules, crd: JsonObject, old: JsonObject | None = None, *, size: int
+) -> list[FieldError]:
     """Of one of about `size` bytes that is right in all else."""
     errors = await aside(size, lambda: _definition_errors(crd))
-    return errors or await rules.rule_errors(_schemas(crd), size=size)
+    return errors or await rules.rule_errors(_schemas(crd), old=_schemas(old or {}).values(), size=size)
 
 
 def _definition_errors(crd: JsonObject) -> list[FieldError]:

@@ -1,18 +1,21 @@
 """What is wrong with the rules in CEL of a schema: each is compiled with the types of its part of the schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.crd.budget import Budget
+from crossfade_local.apiserver.crd.cel import RULES
 from crossfade_local.apiserver.crd.cel_types import arguments
+from crossfade_local.apiserver.crd.cel_types.costs import most
 from crossfade_local.apiserver.crd.cel_types.expression import Expression, Identifier, all_of
-from crossfade_local.apiserver.crd.cel_types.schemas import Declarations, Declared
+from crossfade_local.apiserver.crd.cel_types.ranges import LARGEST
+from crossfade_local.apiserver.crd.cel_types.schemas import LARGEST_REQUEST, Declarations, Declared
 from crossfade_local.apiserver.crd.cel_types.types import BOOL, STRING, Type, optional_of
 from crossfade_local.apiserver.crd.compilation import BrokenRuleError, checked
 from crossfade_local.apiserver.validation.errors import ErrorType, FieldError, invalid
 from crossfade_local.apiserver.values.gotext import GoStruct
 
-RULES: Final = "x-kubernetes-validations"
 _SELF: Final = "selfType"
 _UNSEEN: Final = (
     "internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert"
@@ -25,13 +28,23 @@ class _Node(NamedTuple):
     path: str
     is_root: bool
     types: Declarations
+    budget: Budget
     unrelated: str
     """The list within which nothing is known of what a value was before; empty if there is none."""
+    times: int | None
+    """How often there can be such a value in an object; None where nothing says."""
 
 
-def rule_errors(schema: JsonObject, path: str) -> list[FieldError]:
-    """Of a structural schema at `path`."""
-    return list(_errors(_Node(schema, path, is_root=True, types=Declarations(), unrelated="")))
+def all_rule_errors(schemas: Iterable[tuple[str, JsonObject, bool]]) -> list[FieldError]:
+    """Of structural schemas, each with its place and whether it is new."""
+    return [error for path, schema, is_new in schemas for error in rule_errors(schema, path, is_new=is_new)]
+
+
+def rule_errors(schema: JsonObject, path: str, *, is_new: bool) -> list[FieldError]:
+    """Of a structural schema at `path`. One that was stored before keeps rules that cost too much."""
+    budget = Budget(is_new=is_new)
+    root = _Node(schema, path, is_root=True, types=Declarations(), budget=budget, unrelated="", times=1)
+    return [*_errors(root), *budget.errors(path)]
 
 
 def _errors(node: _Node) -> Iterator[FieldError]:
@@ -49,10 +62,10 @@ def _errors(node: _Node) -> Iterator[FieldError]:
 
 
 def _children(node: _Node) -> Iterator[_Node]:
-    schema, path = node.schema, node.path
+    schema, path, times = node.schema, node.path, _times(node)
 
     def child(inner: JsonObject, place: str, *, unrelated: str = node.unrelated) -> _Node:
-        return _Node(inner, place, is_root=False, types=node.types, unrelated=unrelated)
+        return node._replace(schema=inner, path=place, is_root=False, unrelated=unrelated, times=times)
 
     for name, inner in sorted((schema.get("properties") or {}).items()):
         yield child(inner, f"{path}.properties[{name}]")
@@ -61,6 +74,20 @@ def _children(node: _Node) -> Iterator[_Node]:
     if isinstance(schema.get("items"), dict):
         is_related = schema.get("x-kubernetes-list-type") == "map"
         yield child(schema["items"], f"{path}.items", unrelated=node.unrelated or ("" if is_related else path))
+
+
+def _times(node: _Node) -> int | None:
+    """How often there can be what is inside a value."""
+    schema = node.schema
+    many: int | None = 1
+    match schema.get("type"):
+        case "array":
+            many = schema.get("maxItems")
+        case "object" if schema.get("additionalProperties") is not None:
+            many = schema.get("maxProperties")
+    if node.times is None or many is None:
+        return None
+    return min(node.times * max(many, 0), LARGEST)
 
 
 def _of_rule(node: _Node, found: Declared, rule: JsonObject, place: str) -> Iterator[FieldError]:
@@ -74,7 +101,9 @@ def _of_rule(node: _Node, found: Declared, rule: JsonObject, place: str) -> Iter
         uses_before = False
     else:
         uses_before = _mentions(expression, "oldSelf")
-        yield from _of_message(rule, variables, place)
+        times = node.times if node.times is not None else LARGEST_REQUEST // (found.smallest + 1)
+        yield from node.budget.spend(f"{place}.rule", "rule", min(most(expression, found) * times, LARGEST))
+        yield from _of_message(node, found, rule, variables, place)
     if uses_before and node.unrelated:
         said = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {node.unrelated}"
         yield invalid(f"{place}.rule", rule["rule"], said)
@@ -83,13 +112,18 @@ def _of_rule(node: _Node, found: Declared, rule: JsonObject, place: str) -> Iter
         yield invalid(f"{place}.optionalOldSelf", rule["optionalOldSelf"], said)
 
 
-def _of_message(rule: JsonObject, variables: dict[str, Type], place: str) -> Iterator[FieldError]:
+def _of_message(
+    node: _Node, found: Declared, rule: JsonObject, variables: dict[str, Type], place: str
+) -> Iterator[FieldError]:
     if not rule.get("messageExpression"):
         return
+    field = f"{place}.messageExpression"
     try:
-        _compiled(rule["messageExpression"], variables, STRING)
+        expression = _compiled(rule["messageExpression"], variables, STRING)
     except BrokenRuleError as error:
-        yield invalid(f"{place}.messageExpression", _shown(rule), str(error))
+        yield invalid(field, _shown(rule), str(error))
+    else:
+        yield from node.budget.spend(field, "messageExpression", most(expression, found))
 
 
 def _compiled(text: str, variables: dict[str, Type], wanted: Type) -> Expression:

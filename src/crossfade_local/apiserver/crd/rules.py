@@ -7,7 +7,7 @@ sends. Kubernetes counts the cost while it evaluates, and gives up at a limit.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -16,14 +16,14 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd import cel, conditions
 from crossfade_local.apiserver.crd.cel import Violation
-from crossfade_local.apiserver.crd.rule_errors import rule_errors
+from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
 from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, invalid, required
 from crossfade_local.apiserver.values.gotext import GoStruct
 
 _WORKERS: Final = 2
 _AT_ONCE: Final = 20_000
 """Values × characters of rules: some milliseconds."""
-_COMPILED_AT_ONCE: Final = 4 * 1024
+_COMPILED_AT_ONCE: Final = 2 * 1024
 """Characters: some 20 milliseconds."""
 _SCHEMA_AT_ONCE: Final = 64 * 1024
 """Bytes."""
@@ -58,15 +58,18 @@ class Rules:
         except _EndedError:
             return [_OVER]
 
-    async def rule_errors(self, schemas: Mapping[str, JsonObject], *, size: int) -> list[FieldError]:
-        """Of structural schemas of about `size` bytes, by their places."""
+    async def rule_errors(
+        self, schemas: Mapping[str, JsonObject], *, old: Collection[JsonObject], size: int
+    ) -> list[FieldError]:
+        """Of structural schemas of about `size` bytes, by their places; `old` are those that are stored."""
         texts = await aside(size, lambda: list(cel.rules_of(list(schemas.values()))))
         if not texts:
             return []
+        asked = [(place, schema, schema not in old) for place, schema in schemas.items()]
         if size <= _SCHEMA_AT_ONCE and sum(map(len, texts)) <= _COMPILED_AT_ONCE:
-            return [error for place, schema in schemas.items() for error in rule_errors(schema, place)]
+            return all_rule_errors(asked)
         try:
-            return [_from_json(*found) for found in await self._ask(["compile", schemas])]
+            return [_from_json(*found) for found in await self._ask(["compile", asked])]
         except _EndedError:
             return [invalid(place, OMITTED, _TOO_LONG) for place in schemas]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from crossfade_local.apiserver.crd import cel, conditions
-from crossfade_local.apiserver.crd.rule_errors import rule_errors
+from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
 
 _CPU_S: Final = 0.9
 _MEMORY: Final = 1024 * 1024 * 1024
@@ -42,7 +42,7 @@ def _answer(question: list[Any]) -> Any:
         case ["compile conditions", texts]:
             return {text: fault for text in texts if (fault := conditions.compile_error(text))}
         case ["compile", schemas]:
-            return [tuple(error) for place, schema in schemas.items() for error in rule_errors(schema, place)]
+            return [tuple(error) for error in all_rule_errors(schemas)]
     raise ValueError(question[0])
 
 

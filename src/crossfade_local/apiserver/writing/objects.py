@@ -73,7 +73,7 @@ async def check(
     else:
         errors = await aside(size, lambda: _errors(resource, new, old, subresource))
         if resource.bucket == lifecycle.BUCKET and subresource != "status" and not errors:
-            errors = await definition_errors(rules, new, size=size)
+            errors = await definition_errors(rules, new, old, size=size)
         elif resource.bucket in (MUTATING, VALIDATING) and not errors:
             errors = await condition_errors(rules, new, old)
     if errors:

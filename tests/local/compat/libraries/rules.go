@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -13,7 +14,11 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
+	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	schemacel "k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/model"
 	"k8s.io/apimachinery/pkg/util/version"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
@@ -43,12 +48,39 @@ func checked() func(json.RawMessage) any {
 			}
 		}
 		errors := []string{}
-		for _, found := range validation.ValidateCustomResourceDefinition(context.Background(), definition(one.Schema)) {
-			errors = append(errors, selfType.ReplaceAllString(found.Error(), "selfType"))
+		found := answer{}
+		if cost, compiles := costOf(one.Schema.Properties["spec"]); one.Self != "" && compiles {
+			found["cost"] = cost
+		}
+		for _, problem := range validation.ValidateCustomResourceDefinition(context.Background(), definition(one.Schema)) {
+			errors = append(errors, selfType.ReplaceAllString(problem.Error(), "selfType"))
 		}
 		slices.Sort(errors)
-		return answer{"errors": errors}
+		found["errors"] = errors
+		return found
 	}
+}
+
+// What the only rule of a schema costs at most, as a text: it may be more than a number of JSON holds.
+func costOf(schema apiextensionsv1.JSONSchemaProps) (string, bool) {
+	var internal apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(&schema, &internal, nil); err != nil {
+		panic(err)
+	}
+	structural, err := structuralschema.NewStructural(&internal)
+	if err != nil {
+		return "", false
+	}
+	declared := model.SchemaDeclType(structural, false)
+	if declared == nil {
+		return "", false
+	}
+	environments := environment.MustBaseEnvSet(version.MajorMinor(1, 36))
+	results, err := schemacel.Compile(structural, declared, celconfig.PerCallLimit, environments, schemacel.NewExpressionsEnvLoader())
+	if err != nil || len(results) != 1 || results[0].Error != nil || results[0].Program == nil {
+		return "", false
+	}
+	return strconv.FormatUint(results[0].MaxCost, 10), true
 }
 
 func definition(schema *apiextensionsv1.JSONSchemaProps) *apiextensions.CustomResourceDefinition {

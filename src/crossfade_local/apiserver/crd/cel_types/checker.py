@@ -126,9 +126,8 @@ class _Checker:
         overloads = self._functions.get(name)
         if overloads is None:
             return self._undeclared(name, one.place)
-        return self._result(overloads, given, is_member=target is not None) or self._no_overload(
-            name, given, one.place, is_member=target is not None
-        )
+        one.function, one.is_member = name, target is not None
+        return self._result(one, overloads, given) or self._no_overload(one, given)
 
     def _joined(self, one: Applied, given: list[Type]) -> Type:
         found = BOOL
@@ -137,15 +136,16 @@ class _Checker:
                 found = self._wrong(argument.place, f"expected type 'bool' but found '{kind}'")
         return found
 
-    def _result(self, overloads: Sequence[Overload], given: list[Type], *, is_member: bool) -> Type | None:
+    def _result(self, one: Applied, overloads: Sequence[Overload], given: list[Type]) -> Type | None:
         """Of all ways to call the function that fit; anything, if they come to different types."""
         result: Type | None = None
         for overload in overloads:
-            if overload.is_member is not is_member or len(overload.given) != len(given):
+            if overload.is_member is not one.is_member or len(overload.given) != len(given):
                 continue
             wanted, comes_to = self._instance(overload)
             if not self.bindings.fits(zip(given, wanted, strict=True)):
                 continue
+            one.overloads.append(overload)
             found = self.bindings.resolved(comes_to)
             if result is None:
                 result = found
@@ -166,10 +166,11 @@ class _Checker:
 
         return list(map(own, overload.given)), own(overload.result)
 
-    def _no_overload(self, name: str, given: list[Type], place: int, *, is_member: bool) -> Type:
-        shown = [str(self.bindings.resolved(one, is_final=True)) for one in given]
-        target = f"{shown.pop(0)}." if is_member else ""
-        return self._wrong(place, f"found no matching overload for '{name}' applied to '{target}({', '.join(shown)})'")
+    def _no_overload(self, one: Applied, given: list[Type]) -> Type:
+        shown = [str(self.bindings.resolved(kind, is_final=True)) for kind in given]
+        target = f"{shown.pop(0)}." if one.is_member else ""
+        said = f"found no matching overload for '{one.function}' applied to '{target}({', '.join(shown)})'"
+        return self._wrong(one.place, said)
 
     # -- lists and maps ------------------------------------------------------------------------------------------
 

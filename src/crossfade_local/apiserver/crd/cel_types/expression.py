@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from crossfade_local.apiserver.crd.cel_types.declarations import Overload
 from crossfade_local.apiserver.crd.cel_types.types import ERROR, Type
 
 
@@ -39,6 +40,10 @@ class Applied(Expression):
     function: str
     target: Expression | None
     given: list[Expression]
+    overloads: list[Overload] = field(default_factory=list, init=False)
+    """All that fit, found by the checker."""
+    is_member: bool = field(default=False, init=False)
+    """Else what looks like its target is a part of the function's name."""
 
 
 @dataclass(slots=True, eq=False)
