@@ -308,7 +308,8 @@ def _describe(report: dict[str, Any]) -> str:
 
 def _scheme(port: dict[str, Any]) -> str:
     """What most likely speaks there."""
-    if port["protocol"] == "UDP":
+    # A cluster that an older version runs does not tell it.
+    if port.get("protocol") == "UDP":
         return "udp"
     return "https" if port["port"] == 443 else "http"
 
