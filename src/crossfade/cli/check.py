@@ -101,12 +101,13 @@ def _print_text(checked: "Checked") -> None:
 def _print_finding(finding: "Finding") -> None:
     from crossfade.check.report import place_of, subject_of, text_of
     from crossfade.cli.render import styled
+    from crossfade.observe.words import shown_lines
 
     style = {"error": "red", "warning": "yellow", "note": "dim"}[finding.severity]
-    parts = (place_of(finding), styled(finding.severity, style, sys.stdout), subject_of(finding), text_of(finding))
-    print(": ".join(filter(None, parts)))
+    place, *rest = map(shown_lines, (place_of(finding), subject_of(finding), text_of(finding)))
+    print(": ".join(filter(None, (place, styled(finding.severity, style, sys.stdout), *rest))))
     if finding.hint:
-        print(f"hint: {finding.hint}")
+        print(f"hint: {shown_lines(finding.hint)}")
 
 
 def _print_json(checked: "Checked") -> None:

@@ -249,6 +249,7 @@ def _print(found: "Explanation | StreamExplanation | CallExplanation", output: s
 
     from crossfade.explain.model import CallExplanation, Explanation
     from crossfade.explain.text import call_lines_of, lines_of, stream_lines_of
+    from crossfade.observe.words import shown_lines
 
     if output == "json":
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
@@ -261,7 +262,7 @@ def _print(found: "Explanation | StreamExplanation | CallExplanation", output: s
         case _:
             lines = stream_lines_of(found)
     for line in lines:
-        print(line)
+        print(shown_lines(line))
 
 
 def _fail(error: Exception, code: int) -> int:
@@ -270,4 +271,6 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"crossfade explain: {text}", file=sys.stderr)
+    from crossfade.observe.words import shown_lines
+
+    print(f"crossfade explain: {shown_lines(text)}", file=sys.stderr)

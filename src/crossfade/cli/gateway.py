@@ -179,14 +179,15 @@ def _listen(arguments: argparse.Namespace) -> str | None:
 
 
 def _say(message: "Message") -> None:
-    """One line for a fact and one for its hint."""
+    """One line for a fact and one for its hint. Manifests may hold what moves a cursor."""
     from crossfade.cli.render import styled
+    from crossfade.observe.words import shown_lines
 
-    parts = [message.where, message.text]
+    parts = [shown_lines(message.where), shown_lines(message.text)]
     if message.severity is not None:
         style = "red" if message.severity == "error" else "yellow"
         parts.insert(1, styled(message.severity, style, sys.stderr))
-    hint = f"\nhint: {message.hint}" if message.hint else ""
+    hint = f"\nhint: {shown_lines(message.hint)}" if message.hint else ""
     print(f"{': '.join(parts)}{hint}", file=sys.stderr, flush=True)
 
 

@@ -127,17 +127,18 @@ def _write(folder: Path, texts: dict[str, str]) -> None:
 def _print_text(report: "Report") -> None:
     from crossfade.cli.render import styled
     from crossfade.migrate.report import Verdict
+    from crossfade.observe.words import shown, shown_lines
 
     said: dict[str, list[Entry]] = {}
     for entry in report.entries:
         said.setdefault(entry.entity, []).append(entry)
     for kept in report.kept:
         becomes = f" → {', '.join(kept.objects)}" if kept.objects and kept.objects != (kept.entity,) else ""
-        print(f"{styled(kept.verdict, _STYLES[kept.verdict], sys.stdout)}: {kept.entity}{becomes}")
+        print(f"{styled(kept.verdict, _STYLES[kept.verdict], sys.stdout)}: {shown(kept.entity + becomes)}")
         for entry in said.get(kept.entity, ()):
             field = f"{entry.field}: " if entry.field else ""
-            print(f"  {entry.verdict}: {field}{' '.join(entry.text.split())}")
+            print(f"  {entry.verdict}: {shown(field)}{shown(' '.join(entry.text.split()))}")
             if entry.hint:
-                print(f"  hint: {entry.hint}")
+                print(f"  hint: {shown_lines(entry.hint)}")
     counts = ", ".join(f"{report.count(verdict)} {verdict}" for verdict in Verdict)
     print(f"crossfade migrate: {counts}", file=sys.stderr)

@@ -75,8 +75,7 @@ def _print(found: "Found", output: str) -> None:
 
 
 def _fail(text: str, code: int) -> int:
-    from crossfade.observe.words import shown
+    from crossfade.observe.words import shown_lines
 
-    lines = "\n".join(map(shown, text.splitlines()))
-    print(f"crossfade explain: {lines}", file=sys.stderr)
+    print(f"crossfade explain: {shown_lines(text)}", file=sys.stderr)
     return code

@@ -192,6 +192,6 @@ def failed(command: str, text: str, code: int) -> int:
 
 def say(command: str, text: str) -> None:
     """To people; what others wrote does not reach their terminal as it is."""
-    from crossfade.observe.words import shown
+    from crossfade.observe.words import shown_lines
 
-    print(f"crossfade {command}: " + "\n".join(shown(line) for line in text.splitlines()), file=sys.stderr, flush=True)
+    print(f"crossfade {command}: {shown_lines(text)}", file=sys.stderr, flush=True)

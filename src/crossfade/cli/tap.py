@@ -205,7 +205,6 @@ def _fail(text: str, code: int) -> int:
 
 
 def _say(text: str) -> None:
-    from crossfade.observe.words import shown
+    from crossfade.observe.words import shown_lines
 
-    lines = "\n".join(map(shown, text.splitlines()))
-    print(f"crossfade tap: {lines}", file=sys.stderr, flush=True)
+    print(f"crossfade tap: {shown_lines(text)}", file=sys.stderr, flush=True)

@@ -46,6 +46,11 @@ def shown(text: str) -> str:
     return "".join(_escaped(char) if unicodedata.category(char) in _INVISIBLE else char for char in text)
 
 
+def shown_lines(text: str) -> str:
+    """The same of a text that has lines."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def json_text(value: object, *, indent: int | None = None) -> str:
     """All of it visible ASCII, for the same reason."""
     text = json.dumps(msgspec.to_builtins(value), indent=indent)
