@@ -21,6 +21,7 @@ DEFAULT_DATA_DIR: Final = Path("~/.crossfade")
 _STOP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.02
 _ANSWER_S: Final = 1.0
+_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage", "pods")
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -359,6 +360,9 @@ def _capacity(text: str) -> dict[str, str]:
         try:
             if not name or not sign or quantity.parse(value) < 0:
                 raise argparse.ArgumentTypeError(f"{part!r} is not a resource and its quantity, such as cpu=4")
+            if name not in _RESOURCES and "/" not in name:
+                known = f"{', '.join(_RESOURCES)}, and names with a domain like example.com/gpu"
+                raise argparse.ArgumentTypeError(f"{name!r} is no resource of a node: these are {known}")
             found[name] = quantity.canonical(value)
         except quantity.QuantityError:
             text = f"{value!r} of {name} is not a quantity, such as 4, 500m or 8Gi"
