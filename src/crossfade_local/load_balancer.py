@@ -51,13 +51,16 @@ def wants(table: ServiceTable) -> dict[Want, tuple[ServiceEntry, ServicePort]]:
 
 
 class LoadBalancer:
-    """`prepared` are the listeners named http and https."""
+    """`prepared` are the listeners named http and https; `changed` is called when `opened` is another."""
 
-    def __init__(self, prepared: dict[str, Listening], *, open_port: OpenPort, publish: Publish) -> None:
+    def __init__(
+        self, prepared: dict[str, Listening], *, open_port: OpenPort, publish: Publish, changed: Callable[[], None]
+    ) -> None:
         self._free = dict(prepared)
         self._prepared = dict(prepared)
         self._open_port = open_port
         self._publish = publish
+        self._changed = changed
         self._relays: dict[Want, AnyRelay] = {}
         self._kept: dict[str, Relay] = {}
         self._table: ServiceTable = {}
@@ -91,6 +94,7 @@ class LoadBalancer:
                 one.close()
 
     async def _settle(self, wanted: dict[Want, tuple[ServiceEntry, ServicePort]]) -> None:
+        before = self.opened
         for want in [want for want in self._relays if want not in wanted]:
             self._release(want)
         for want, (entry, port) in wanted.items():
@@ -98,6 +102,8 @@ class LoadBalancer:
                 self._relays[want] = await self._relay_for(want)
             self._relays[want].targets = targets_of(entry, port)
         opened = self.opened
+        if opened != before:
+            self._changed()
         for entry in {entry.key: entry for entry, _ in wanted.values()}.values():
             news = (opened[entry.key], entry.created)
             if self._published.get(entry.key) != news:

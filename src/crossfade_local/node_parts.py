@@ -240,7 +240,12 @@ class NodeParts:
         for name, descriptor in self._settings.listeners.items():
             listening = socket.socket(fileno=descriptor)
             prepared[name] = Listening(listening, listening.getsockname()[1])
-        return LoadBalancer(prepared, open_port=self._uplink.open_port, publish=self._publish_address)
+        return LoadBalancer(
+            prepared,
+            open_port=self._uplink.open_port,
+            publish=self._publish_address,
+            changed=self._write_status,
+        )
 
     async def _publish_address(self, entry: ServiceEntry, ports: list[OpenedPort]) -> None:
         ingress = {
@@ -252,7 +257,6 @@ class NodeParts:
                 SERVICE, entry.key.name, {"status": {"loadBalancer": {"ingress": [ingress]}}},
                 namespace=entry.key.namespace, subresource="status",
             )  # fmt: skip
-        self._write_status()
 
     def _write_status(self) -> None:
         addresses = [

@@ -36,7 +36,10 @@ class Harness:
     def __init__(self) -> None:
         self.published: dict[str, list[OpenedPort]] = {}
         self.prepared = {"http": self.listen(), "https": self.listen()}
-        self.balancer = LoadBalancer(dict(self.prepared), open_port=self.open_port, publish=self.publish)
+        self.told: list[list[str]] = []
+        self.balancer = LoadBalancer(
+            dict(self.prepared), open_port=self.open_port, publish=self.publish, changed=self.changed
+        )
 
     @staticmethod
     def listen() -> Listening:
@@ -49,6 +52,9 @@ class Harness:
         found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         found.bind(("127.0.0.1", 0))
         return Listening(found, found.getsockname()[1])
+
+    def changed(self) -> None:
+        self.told.append([key.name for key in self.balancer.opened])
 
     async def publish(self, service: ServiceEntry, ports: list[OpenedPort]) -> None:
         self.published[service.key.name] = ports
@@ -85,6 +91,14 @@ async def test_listener_is_free_again_after_its_service(harness: Harness) -> Non
     await harness.show()
     await harness.show(entry("next", 80))
     assert harness.published["next"] == [OpenedPort(80, "TCP", harness.prepared["http"].port)]
+
+
+async def test_what_is_opened_and_closed_is_told(harness: Harness) -> None:
+    await harness.show(entry("a", 80))
+    await harness.show(entry("a", 80))
+    await harness.show(entry("a", 80), entry("b", 8080))
+    await harness.show()
+    await eventually(lambda: harness.told == [["a"], ["a", "b"], []])
 
 
 async def test_relay_carries_both_directions_and_their_ends(harness: Harness) -> None:
