@@ -19,7 +19,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     (request_id,) = arguments.asked
     if not SHORTEST_ID <= len(request_id) <= LONGEST_ID:
-        return _fail(f"{request_id!r} is no id of a request: these have {SHORTEST_ID} to {LONGEST_ID} characters", 2)
+        return _fail(
+            f"{request_id!r} is no id of a request: these have {SHORTEST_ID} to {LONGEST_ID} characters\n"
+            "hint: what would become of a request is asked with METHOD and URL: explain GET http://HOST/PATH -f …",
+            2,
+        )
     try:
         found = asyncio.run(_found(arguments, request_id))
     except (NothingThere, NoGateway, ClusterFailed, KubeError, OSError) as error:

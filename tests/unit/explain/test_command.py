@@ -69,3 +69,10 @@ def test_what_cannot_be_explained(
 def test_wrong_usage() -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["explain", "GET", URL, "-f", "-", "--client", "nobody"])
+
+
+def test_a_method_without_a_url_is_no_id(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "GET"]) == 2
+    told = capsys.readouterr().err
+    assert "'GET' is no id of a request" in told
+    assert "hint: what would become of a request is asked with METHOD and URL" in told
