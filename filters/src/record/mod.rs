@@ -1,7 +1,7 @@
 //! Kong's record of a request, which log plugins write (kong.md §7.2): made once for all of them, when the stream has ended.
 
 pub mod arrival;
-mod json;
+pub mod json;
 pub mod secrets;
 #[cfg(test)]
 mod tests;

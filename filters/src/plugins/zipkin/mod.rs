@@ -126,7 +126,7 @@ impl Tracer for Zipkin {
     }
 
     fn spans(&self, ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Vec<u8>> {
-        self.shape.spans(ended, kept, asked).iter().map(|span| span.to_string().into_bytes()).collect()
+        self.shape.spans(ended, kept, asked)
     }
 }
 

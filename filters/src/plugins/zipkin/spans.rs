@@ -3,12 +3,18 @@
 use super::{Flavor, Shape, SpanName};
 use crate::ended::Ended;
 use crate::metrics::NODE_ID;
+use crate::record::json::{push_number, push_object, push_string, push_text};
 use crate::request::told_host;
+use crate::text::decimal;
 use crate::tracing::inject::hex;
 use crate::tracing::kept::{Asked, Kept};
-use crate::tracing::new_span;
-use serde_json::{Map, Value, json};
+use crate::tracing::{SpanId, new_span};
+use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Bytes of a span.
+const USUAL: usize = 768;
 
 /// When things happened, in microseconds since 1970.
 struct Moments {
@@ -34,13 +40,65 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+type NamedValue<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
+
+/// By name; what is put last counts.
+#[derive(Default)]
+struct Tags<'a>(SmallVec<[NamedValue<'a>; 16]>);
+
+impl<'a> Tags<'a> {
+    fn put(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, [u8]>>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, other)) => *other = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn put_told(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, [u8]>>) {
+        let value = value.into();
+        if !value.is_empty() {
+            self.put(name, value);
+        }
+    }
+
+    fn put_number(&mut self, name: &'a str, number: u64) {
+        self.put(name, decimal(number).into_vec());
+    }
+
+    fn put_route(&mut self, ended: &'a Ended<'_, '_>) {
+        let Some(route) = ended.route else { return };
+        let names = route.names.as_ref();
+        for (name, value) in [
+            ("kong.service", route.service.id.as_deref()),
+            ("kong.service_name", names.map(|names| &*names.service)),
+            ("kong.route", Some(&*route.id)),
+            ("kong.route_name", names.map(|names| &*names.route)),
+        ] {
+            if let Some(value) = value {
+                self.put(name, value.as_bytes());
+            }
+        }
+    }
+}
+
+struct Endpoint<'a> {
+    address: Option<&'a str>,
+    port: Option<u16>,
+    service: Option<&'a str>,
+}
+
+impl<'a> Endpoint<'a> {
+    /// `peer` is `address:port`.
+    fn of(peer: Option<&'a str>, service: Option<&'a str>) -> Self {
+        let parts = peer.and_then(|peer| peer.rsplit_once(':'));
+        Self { address: parts.map(|parts| bare(parts.0)), port: parts.and_then(|parts| parts.1.parse().ok()), service }
+    }
 }
 
 impl Shape {
     /// In Kong's order: the tries, the way to the service, the request.
-    pub fn spans(&self, ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Value> {
+    pub fn spans(&self, ended: &Ended<'_, '_>, kept: &Kept, asked: &Asked<'_>) -> Vec<Vec<u8>> {
         let moments = Moments::of(ended);
         let name = self.name(asked);
         let mut spans = self.tries(ended, kept, &moments, &name);
@@ -49,68 +107,63 @@ impl Shape {
         spans
     }
 
-    fn name(&self, asked: &Asked<'_>) -> String {
-        let method = text(asked.method);
+    fn name(&self, asked: &Asked<'_>) -> Vec<u8> {
         match self.http_span_name {
-            SpanName::Method => method,
-            SpanName::MethodPath => format!("{method} {}", text(asked.path)),
+            SpanName::Method => asked.method.to_vec(),
+            SpanName::MethodPath => [asked.method, b" ", asked.path].concat(),
         }
     }
 
-    fn tries(&self, ended: &Ended<'_, '_>, kept: &Kept, moments: &Moments, name: &str) -> Vec<Value> {
+    fn tries(&self, ended: &Ended<'_, '_>, kept: &Kept, moments: &Moments, name: &[u8]) -> Vec<Vec<u8>> {
         let peers = ended.tries();
         let last = peers.len();
-        let span = |(number, peer): (usize, &&str)| {
-            let mut tags = Map::new();
-            tags.insert("kong.balancer.try".into(), number.to_string().into());
-            if number < last {
-                tags.insert("error".into(), "true".into());
-                tags.insert("kong.balancer.state".into(), "failed".into());
-                tags.insert("http.status_code".into(), "502".into());
+        let span = |(place, peer): (usize, &&str)| {
+            let number = decimal(u64::try_from(place).unwrap_or(u64::MAX));
+            let mut tags = Tags::default();
+            tags.put("kong.balancer.try", number.to_vec());
+            if place < last {
+                tags.put("error", b"true".as_slice());
+                tags.put("kong.balancer.state", b"failed".as_slice());
+                tags.put("http.status_code", b"502".as_slice());
             }
-            tags.extend(of_route(ended));
-            let to = if number < last { moments.sent } else { moments.answered };
-            let mut span = span(kept, &new_span(), Some(&kept.request), "CLIENT", (moments.sent, to));
-            span.insert("name".into(), format!("{name} (balancer try {number})").into());
-            span.insert("localEndpoint".into(), json!({"serviceName": self.local_service_name}));
-            span.insert("remoteEndpoint".into(), self.remote(ended, Some(peer)));
-            span.insert("tags".into(), tags.into());
-            Value::Object(span)
+            tags.put_route(ended);
+            let to = if place < last { moments.sent } else { moments.answered };
+            let mut span = begun(kept, &new_span(), Some(&kept.request), "CLIENT", (moments.sent, to));
+            push_text(&mut span, ",\"name\":", &[name, b" (balancer try ", &number, b")"].concat());
+            self.push_ends(&mut span, &self.remote(ended, Some(peer)));
+            finished(span, &tags)
         };
         (1..).zip(&peers).map(span).collect()
     }
 
-    fn proxy(&self, ended: &Ended<'_, '_>, kept: &Kept, moments: &Moments, name: &str) -> Value {
+    fn proxy(&self, ended: &Ended<'_, '_>, kept: &Kept, moments: &Moments, name: &[u8]) -> Vec<u8> {
         let peer = ended.tries().last().copied();
-        let mut tags: Map<String, Value> = of_route(ended).collect();
+        let mut tags = Tags::default();
+        tags.put_route(ended);
         if let Some((host, _)) = peer.and_then(|peer| peer.rsplit_once(':')) {
-            tags.insert("peer.hostname".into(), bare(host).into());
+            tags.put("peer.hostname", bare(host).as_bytes());
         }
-        let mut span = span(kept, &kept.proxy, Some(&kept.request), "CLIENT", (moments.started, moments.ended));
+        let mut span = begun(kept, &kept.proxy, Some(&kept.request), "CLIENT", (moments.started, moments.ended));
         if self.phase_duration_flavor == Flavor::Annotations {
-            span.insert(
-                "annotations".into(),
-                annotations(&[
+            push_annotations(
+                &mut span,
+                &[
                     ("khs", moments.answered),
                     ("khf", moments.answered),
                     ("kbs", moments.answered),
                     ("kas", moments.started),
                     ("kaf", moments.sent),
                     ("kbf", moments.ended),
-                ]),
+                ],
             );
         } else {
-            tags.insert("kong.access.duration_ms".into(), ms(moments.started, moments.sent));
-            tags.insert("kong.header_filter.duration_ms".into(), ms(moments.answered, moments.answered));
-            tags.insert("kong.body_filter.duration_ms".into(), ms(moments.answered, moments.ended));
+            tags.put_number("kong.access.duration_ms", ms(moments.started, moments.sent));
+            tags.put_number("kong.header_filter.duration_ms", ms(moments.answered, moments.answered));
+            tags.put_number("kong.body_filter.duration_ms", ms(moments.answered, moments.ended));
         }
-        span.insert("name".into(), format!("{name} (proxy)").into());
-        span.insert("localEndpoint".into(), json!({"serviceName": self.local_service_name}));
-        span.insert("remoteEndpoint".into(), self.remote(ended, peer));
-        if !tags.is_empty() {
-            span.insert("tags".into(), tags.into());
-        }
-        Value::Object(span)
+        push_text(&mut span, ",\"name\":", &[name, b" (proxy)"].concat());
+        self.push_ends(&mut span, &self.remote(ended, peer));
+        finished(span, &tags)
     }
 
     fn request(
@@ -118,119 +171,114 @@ impl Shape {
         ended: &Ended<'_, '_>,
         (kept, asked): (&Kept, &Asked<'_>),
         moments: &Moments,
-        name: &str,
-    ) -> Value {
-        let mut span = span(kept, &kept.request, kept.parent.as_ref(), "SERVER", (moments.started, moments.ended));
+        name: &[u8],
+    ) -> Vec<u8> {
+        let mut span = begun(kept, &kept.request, kept.parent.as_ref(), "SERVER", (moments.started, moments.ended));
         let mut tags = self.request_tags(ended, asked);
         if self.phase_duration_flavor == Flavor::Annotations {
-            span.insert("annotations".into(), annotations(&[("krf", moments.started), ("krs", moments.started)]));
+            push_annotations(&mut span, &[("krf", moments.started), ("krs", moments.started)]);
         } else {
-            tags.insert("kong.rewrite.duration_ms".into(), ms(moments.started, moments.started));
+            tags.put_number("kong.rewrite.duration_ms", ms(moments.started, moments.started));
         }
-        span.insert("name".into(), name.into());
-        span.insert("localEndpoint".into(), json!({"serviceName": self.local_service_name}));
-        span.insert("remoteEndpoint".into(), client(ended));
-        span.insert("tags".into(), tags.into());
-        Value::Object(span)
+        push_text(&mut span, ",\"name\":", name);
+        let peer = ended.stream.peer_address().and_then(|peer| std::str::from_utf8(peer).ok());
+        let address = Some(ended.client_address).filter(|address| !address.is_empty());
+        self.push_ends(&mut span, &Endpoint { address, ..Endpoint::of(peer, None) });
+        finished(span, &tags)
     }
 
-    fn request_tags(&self, ended: &Ended<'_, '_>, asked: &Asked<'_>) -> Map<String, Value> {
+    fn request_tags<'e>(&'e self, ended: &'e Ended<'_, '_>, asked: &Asked<'e>) -> Tags<'e> {
         let request = &ended.request;
-        let mut tags = Map::new();
-        let mut put = |name: &str, value: &str| {
-            if !value.is_empty() {
-                tags.insert(name.to_owned(), value.into());
-            }
-        };
-        put("lc", "kong");
-        put("http.method", &text(asked.method));
-        put("http.host", &text(&told_host(asked.authority)));
-        put("http.path", &text(asked.path));
-        put("http.protocol", &text(request.protocol));
-        self.static_tags.iter().flatten().for_each(|tag| put(&tag.name, &tag.value));
-        for (_, value) in request.headers.iter().filter(|(name, _)| *name == self.tags_header.as_bytes()) {
-            super::tags::tags(&text(value)).for_each(|(name, value)| put(name, value));
+        let mut tags = Tags::default();
+        tags.put_told("lc", b"kong".as_slice());
+        tags.put_told("http.method", asked.method);
+        tags.put_told("http.host", told_host(asked.authority));
+        tags.put_told("http.path", asked.path);
+        tags.put_told("http.protocol", request.protocol);
+        for tag in self.static_tags.iter().flatten() {
+            tags.put_told(&*tag.name, tag.value.as_bytes());
         }
-        put("http.status_code", &ended.status.to_string());
+        for (_, value) in request.headers.iter().filter(|(name, _)| *name == self.tags_header.as_bytes()) {
+            for (name, value) in super::tags::tags(&String::from_utf8_lossy(value)) {
+                tags.put_told(name.to_owned(), value.as_bytes().to_vec());
+            }
+        }
+        tags.put_number("http.status_code", ended.status.into());
         if let Some(consumer) = &ended.who.consumer {
-            put("kong.consumer", &consumer.id);
+            tags.put_told("kong.consumer", consumer.id.as_bytes());
         }
         if self.include_credential {
-            put("kong.credential", ended.who.credential_id.as_deref().unwrap_or_default());
+            tags.put_told("kong.credential", ended.who.credential_id.as_deref().unwrap_or_default().as_bytes());
         }
-        put("kong.node.id", &NODE_ID);
+        tags.put_told("kong.node.id", NODE_ID.as_bytes());
         tags
     }
 
-    fn remote(&self, ended: &Ended<'_, '_>, peer: Option<&str>) -> Value {
+    fn remote<'e>(&'e self, ended: &'e Ended<'_, '_>, peer: Option<&'e str>) -> Endpoint<'e> {
         let service = ended.route.and_then(|route| route.names.as_ref()).map(|names| &names.service);
-        let mut remote = peer.map(address).unwrap_or_default();
-        if let Some(name) = service.or(self.default_service_name.as_ref()) {
-            remote.insert("serviceName".into(), (&**name).into());
+        Endpoint::of(peer, service.or(self.default_service_name.as_ref()).map(|name| &**name))
+    }
+
+    fn push_ends(&self, span: &mut Vec<u8>, remote: &Endpoint<'_>) {
+        push_text(span, ",\"localEndpoint\":{\"serviceName\":", self.local_service_name.as_bytes());
+        span.extend_from_slice(b"},\"remoteEndpoint\":");
+        let begin = span.len();
+        if let Some(address) = remote.address {
+            let before = if address.contains(':') { ",\"ipv6\":" } else { ",\"ipv4\":" };
+            push_text(span, before, address.as_bytes());
         }
-        if remote.is_empty() { Value::Null } else { remote.into() }
+        if let Some(port) = remote.port {
+            push_number(span, ",\"port\":", port.into());
+        }
+        if let Some(service) = remote.service {
+            push_text(span, ",\"serviceName\":", service.as_bytes());
+        }
+        match span.get_mut(begin) {
+            Some(comma) => {
+                *comma = b'{';
+                span.push(b'}');
+            }
+            None => span.extend_from_slice(b"null"),
+        }
     }
 }
 
-fn span(kept: &Kept, id: &[u8], parent: Option<&[u8; 8]>, kind: &str, (from, to): (u64, u64)) -> Map<String, Value> {
-    let id_text = |id: &[u8]| Value::from(text(&hex(id)));
-    let mut span = Map::new();
-    span.insert("traceId".into(), id_text(kept.shown_trace()));
-    span.insert("id".into(), id_text(id));
+fn begun(kept: &Kept, id: &SpanId, parent: Option<&SpanId>, kind: &str, (from, to): (u64, u64)) -> Vec<u8> {
+    let mut span = Vec::with_capacity(USUAL);
+    push_text(&mut span, "{\"traceId\":", &hex(kept.shown_trace()));
+    push_text(&mut span, ",\"id\":", &hex(id));
     if let Some(parent) = parent {
-        span.insert("parentId".into(), id_text(parent));
+        push_text(&mut span, ",\"parentId\":", &hex(parent));
     }
-    span.insert("kind".into(), kind.into());
-    span.insert("timestamp".into(), from.into());
-    span.insert("duration".into(), to.saturating_sub(from).into());
+    push_text(&mut span, ",\"kind\":", kind.as_bytes());
+    push_number(&mut span, ",\"timestamp\":", from);
+    push_number(&mut span, ",\"duration\":", to.saturating_sub(from));
     span
 }
 
-fn of_route(ended: &Ended<'_, '_>) -> impl Iterator<Item = (String, Value)> {
-    let found = ended.route.into_iter().flat_map(|route| {
-        let names = route.names.as_ref();
-        [
-            ("kong.service", route.service.id.as_deref()),
-            ("kong.service_name", names.map(|names| &*names.service)),
-            ("kong.route", Some(&*route.id)),
-            ("kong.route_name", names.map(|names| &*names.route)),
-        ]
-    });
-    found.filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-}
-
-fn client(ended: &Ended<'_, '_>) -> Value {
-    let peer = ended.stream.peer_address().map(text).unwrap_or_default();
-    let port = peer.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    let mut found = Map::new();
-    if !ended.client_address.is_empty() {
-        found.insert(kind(ended.client_address).into(), ended.client_address.into());
+fn finished(mut span: Vec<u8>, tags: &Tags<'_>) -> Vec<u8> {
+    if !tags.0.is_empty() {
+        span.extend_from_slice(b",\"tags\":");
+        let tags: SmallVec<[_; 16]> = tags.0.iter().map(|(name, value)| (name.as_bytes(), value)).collect();
+        push_object(&mut span, &tags, |out, _, value| push_string(out, value));
     }
-    found.extend(port.map(|port| ("port".to_owned(), port.into())));
-    found.into()
+    span.push(b'}');
+    span
 }
 
-/// Of `address:port`.
-fn address(peer: &str) -> Map<String, Value> {
-    let mut found = Map::new();
-    let Some((host, port)) = peer.rsplit_once(':') else { return found };
-    found.insert(kind(bare(host)).into(), bare(host).into());
-    found.extend(port.parse::<u16>().ok().map(|port| ("port".to_owned(), port.into())));
-    found
+fn push_annotations(span: &mut Vec<u8>, found: &[(&str, u64)]) {
+    for (place, (value, time)) in found.iter().enumerate() {
+        push_text(span, if place == 0 { ",\"annotations\":[{\"value\":" } else { ",{\"value\":" }, value.as_bytes());
+        push_number(span, ",\"timestamp\":", *time);
+        span.push(b'}');
+    }
+    span.push(b']');
 }
 
 fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
-fn kind(address: &str) -> &'static str {
-    if address.contains(':') { "ipv6" } else { "ipv4" }
-}
-
-fn annotations(found: &[(&str, u64)]) -> Value {
-    found.iter().map(|(value, time)| json!({"value": value, "timestamp": time})).collect()
-}
-
-fn ms(from: u64, to: u64) -> Value {
-    (to.saturating_sub(from) / 1000).to_string().into()
+fn ms(from: u64, to: u64) -> u64 {
+    to.saturating_sub(from) / 1000
 }
