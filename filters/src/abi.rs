@@ -45,7 +45,18 @@ impl Header {
     pub const EMPTY: Self = Self { name: Buffer::EMPTY, value: Buffer::EMPTY };
 }
 
+/// In nanoseconds; -1 for what has not happened.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Timing {
+    pub start_time_unix: i64,
+    pub request_complete: i64,
+    pub others: [i64; 8],
+}
+
 pub type EnvoyFilter = *mut c_void;
+/// What an access log is told of, in the hook that tells it.
+pub type Ended = *mut c_void;
 /// Calls one filter's hook `scheduled` on its own thread; ours, until it is deleted.
 pub type Scheduler = *mut c_void;
 /// The headers of one request before its route is chosen.
@@ -135,6 +146,14 @@ macro_rules! callbacks {
 
 callbacks! {
     fn envoy_dynamic_module_callback_log(level: u32, message: Buffer);
+    /// A bit each, in Envoy's own order.
+    fn envoy_dynamic_module_callback_access_logger_get_response_flags(ended: Ended) -> u64;
+    fn envoy_dynamic_module_callback_access_logger_get_timing_info(ended: Ended, result: *mut Timing);
+    /// Why TLS with the client was not agreed on.
+    fn envoy_dynamic_module_callback_access_logger_get_downstream_transport_failure_reason(
+        ended: Ended,
+        result: *mut Buffer,
+    ) -> bool;
     fn envoy_dynamic_module_callback_http_get_headers_size(filter: EnvoyFilter, map: u32) -> usize;
     fn envoy_dynamic_module_callback_http_get_headers(filter: EnvoyFilter, map: u32, result: *mut Header) -> bool;
     /// Replaces every value of the header; a null value removes it.

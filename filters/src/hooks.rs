@@ -12,7 +12,7 @@ use crate::metrics::scrape::Scrapes;
 use crate::plugins::proxy_cache::store::STORE as KEPT;
 use crate::plugins::rate_limiting::counters::Counters;
 use crate::sinks::queue;
-use crate::tables::Store;
+use crate::tables::{Store, World};
 use crate::waiting::Ticket;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{c_char, c_void};
@@ -26,6 +26,11 @@ static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::new);
 
 /// The tables of this process, fed by the configurations of the filters `root` and `shard`.
 static STORE: LazyLock<Store> = LazyLock::new(Store::default);
+
+/// What holds now.
+pub fn world() -> Option<Arc<World>> {
+    STORE.world()
+}
 
 /// One filter of one stream.
 struct Instance {
@@ -55,7 +60,7 @@ fn log(level: Level, message: &str) {
     unsafe { abi::envoy_dynamic_module_callback_log(level, Buffer::of(message.as_bytes())) };
 }
 
-fn log_error(message: &str) {
+pub fn log_error(message: &str) {
     log(Level::Error, message);
 }
 

@@ -64,6 +64,10 @@ mod response;
 mod rewriting;
 mod router;
 mod sealed;
+#[cfg(not(test))]
+mod session_hooks;
+#[cfg_attr(test, allow(dead_code, reason = "the hooks use it"))]
+mod sessions;
 mod signature;
 mod sinks;
 mod stream;

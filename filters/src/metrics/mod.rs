@@ -14,4 +14,4 @@ pub mod traffic;
 mod traffic_page;
 
 pub use scrape::NODE_ID;
-pub use store::{STORE, Seen, Wanted};
+pub use store::{SESSIONS, STORE, Seen, Wanted};

@@ -14,6 +14,8 @@ pub type Upstreams<'a> = BTreeMap<(&'a str, bool), &'a [(Box<str>, bool)]>;
 #[derive(Debug, Default)]
 pub struct Facts<'a> {
     pub groups: &'a [Group],
+    /// Of streams.
+    pub sessions: &'a [Group],
     pub traffic: Counted<'a>,
     /// Empty where nobody wants to know.
     pub healths: Upstreams<'a>,
@@ -47,6 +49,7 @@ pub fn page(facts: &Facts<'_>) -> String {
             old(group, &mut families);
         }
     }
+    facts.sessions.iter().for_each(|group| sessions(group, &mut families));
     written(families)
 }
 
@@ -56,7 +59,7 @@ fn requests(group: &Group, families: &mut Families) {
         let consumer = escaped(consumer);
         let name = "kong_http_requests_total";
         for ((code, by_service), count) in &counts.codes {
-            let source = if *by_service { "service" } else { "kong" };
+            let source = source(*by_service);
             let labels = format!(
                 "service=\"{service}\",route=\"{route}\",code=\"{code}\",source=\"{source}\",workspace=\"default\",consumer=\"{consumer}\""
             );
@@ -72,6 +75,27 @@ fn requests(group: &Group, families: &mut Families) {
                 .push(name, &labels, bytes);
         }
     }
+}
+
+/// They have no consumers.
+fn sessions(group: &Group, families: &mut Families) {
+    let labels = format!("service=\"{}\",route=\"{}\"", escaped(&group.service), escaped(&group.route));
+    let name = "kong_stream_sessions_total";
+    for ((code, by_service), count) in group.consumers.values().flat_map(|counts| &counts.codes) {
+        let labels = format!("{labels},code=\"{code}\",source=\"{}\",workspace=\"default\"", source(*by_service));
+        family(families, name, "counter", "Stream status codes per service/route in Kong").push(name, &labels, *count);
+    }
+    if let Some(found) = &group.latencies {
+        let name = "kong_session_duration_ms";
+        let labels = format!("{labels},workspace=\"default\"");
+        let whole = |bound: u64| bound.to_string();
+        family(families, name, "histogram", "latency incurred in stream session for each service/route in Kong")
+            .histogram(name, &labels, (&found.request, &UPSTREAM_BOUNDS), whole);
+    }
+}
+
+fn source(by_service: bool) -> &'static str {
+    if by_service { "service" } else { "kong" }
 }
 
 fn directions(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {

@@ -3,7 +3,7 @@
 use crate::error::ConfigError;
 use crate::metrics::node::{Admin, Healths, Node};
 use crate::metrics::page::{Facts, Upstreams, page};
-use crate::metrics::store::STORE;
+use crate::metrics::store::{SESSIONS, STORE};
 use crate::metrics::traffic::{CONSUMERS, ROUTES, UNROUTED};
 use crate::metrics::traffic_page::{Counted, OfConsumer, OfRoute, page_of_traffic};
 use crate::plugins::proxy_cache::store::STORE as KEPT;
@@ -116,11 +116,14 @@ fn text(world: Option<&World>, admin: Admin, asked: Asked) -> Option<String> {
 fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>, asked: Asked) -> String {
     let routes: HashSet<&str> = named(world).map(|(_, names)| &*names.route).collect();
     let groups = STORE.all(&routes);
+    let streams = world.map(|world| world.settings.sessions.keys().map(|route| &**route).collect()).unwrap_or_default();
+    let sessions = SESSIONS.all(&streams);
     let (taken, most) = STORE.sizes();
     let cache_bytes = world.map_or(0, |world| world.settings.cache_bytes);
     let token = world.map_or("", |world| &world.settings.server_token);
     page(&Facts {
         groups: &groups,
+        sessions: &sessions,
         traffic: counted(world, asked),
         healths: healths.map(|healths| watched(world, healths)).unwrap_or_default(),
         node,
@@ -128,7 +131,7 @@ fn composed(world: Option<&World>, node: Option<Node>, healths: Option<&Healths>
         version: token.rsplit('/').next().unwrap_or_default(),
         pid: std::process::id(),
         stores: &[("kong_db_cache", KEPT.bytes(), cache_bytes), ("prometheus_metrics", taken, most)],
-        dropped: STORE.dropped(),
+        dropped: STORE.dropped() + SESSIONS.dropped(),
         lost: &losses::totals(),
         has_old: world.is_some_and(|world| world.settings.compat == Compat::Kong21),
     })

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 const SHARDS: usize = 16;
 pub const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MOST_BYTES_OF_SESSIONS: usize = 4 * 1024 * 1024;
 /// So long nobody has added to a series that may go.
 const IDLE_S: u64 = 600;
 /// Between two looks through a full shard.
@@ -21,6 +22,9 @@ const ENTRY: usize = 64;
 
 /// The metrics of this process; they outlive every configuration.
 pub static STORE: LazyLock<Store> = LazyLock::new(|| Store::new(MOST_BYTES));
+
+/// The same of sessions of streams, of which there are few series: a status or two for each route.
+pub static SESSIONS: LazyLock<Store> = LazyLock::new(|| Store::new(MOST_BYTES_OF_SESSIONS));
 
 /// One request that has ended.
 #[derive(Clone, Copy, Debug)]

@@ -61,6 +61,7 @@ use crate::record::secrets::Secrets;
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::rewriting::Rewriter;
+use crate::sessions::Session;
 use crate::tables::Compat;
 use crate::waiting::Outcome;
 use serde_json::Value;
@@ -164,6 +165,11 @@ pub trait Plugin: Debug + Send + Sync {
     /// the worker, so what takes time is handed to another thread.
     fn on_log(&self, ended: &Ended<'_, '_>, note: &Note) {
         let _ = (ended, note);
+    }
+
+    /// The same for a session of a stream's route.
+    fn on_session(&self, session: &Session<'_>) {
+        let _ = session;
     }
 }
 

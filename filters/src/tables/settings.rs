@@ -109,6 +109,8 @@ pub struct Settings {
     pub fixed_now_ms: Option<i64>,
     /// Ids of the plugin instances that see the response even where no route was found, in the order of plugins.
     pub everywhere: Vec<Box<str>>,
+    /// By route of streams, the id of the plugin instance that counts its sessions.
+    pub sessions: HashMap<Box<str>, Box<str>>,
 }
 
 impl Settings {
@@ -133,6 +135,7 @@ impl Settings {
             fixed_now_ms: raw.clock.map(|clock| clock.now_ms),
             server_token: raw.server_token,
             everywhere: raw.everywhere,
+            sessions: raw.sessions,
         })
     }
 
@@ -181,6 +184,8 @@ struct RawSettings {
     clock: Option<RawClock>,
     #[serde(default)]
     everywhere: Vec<Box<str>>,
+    #[serde(default)]
+    sessions: HashMap<Box<str>, Box<str>>,
 }
 
 #[derive(Deserialize)]

@@ -60,6 +60,11 @@ impl World {
         self.settings.everywhere.iter().filter_map(|id| self.instances.get(id))
     }
 
+    /// Of a route of streams.
+    pub fn counts_sessions_of(&self, route: &str) -> Option<&Instance> {
+        self.instances.get(self.settings.sessions.get(route)?).map(|instance| &**instance)
+    }
+
     /// Those of which one or the other runs on a route, whoever asks.
     pub fn attached_to<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Arc<Instance>> {
         let candidates = route.steps.iter().flat_map(|step| &step.candidates);

@@ -4,7 +4,7 @@ Everything is frozen, comparable and ordered by the compiler, so that the same m
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -278,6 +278,13 @@ class HttpHandler(Struct, frozen=True):
     telemetry: Telemetry = Telemetry()
 
 
+class SessionNames(NamedTuple):
+    """Under which the sessions of a stream are counted where a plugin counts them: Kong's."""
+
+    route: str
+    service: str
+
+
 class TcpHandler(Struct, frozen=True):
     destinations: tuple[Destination, ...]
     stat_prefix: str
@@ -288,6 +295,7 @@ class TcpHandler(Struct, frozen=True):
     """A `RING_HASH` goes by the client's address."""
     finds_host_on: int | None = None
     """The port, where the one destination is a `BY_NAME`."""
+    counted_as: SessionNames | None = None
 
 
 class UdpHandler(Struct, frozen=True):
@@ -298,6 +306,7 @@ class UdpHandler(Struct, frozen=True):
     origin: Origin
     idle_timeout_s: float = 60.0
     hashes_address: bool = False
+    counted_as: SessionNames | None = None
 
 
 class ServerCertificate(Struct, frozen=True):

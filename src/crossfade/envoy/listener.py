@@ -16,7 +16,7 @@ from crossfade.compile.routing.routes import Destination
 from crossfade.envoy import names
 from crossfade.envoy.access_log import access_logs
 from crossfade.envoy.endpoint import address
-from crossfade.envoy.filters.policies import cached_filter, metrics_filter
+from crossfade.envoy.filters.policies import cached_filter, metrics_filter, session_log
 from crossfade.envoy.http import answering_manager, connection_manager, tables_manager
 from crossfade.envoy.mesh_tls import downstream
 from crossfade.envoy.name_cache import name_cache
@@ -52,7 +52,7 @@ def listener_from_model(listener: Listener, options: EnvoyOptions) -> listener_v
         name=listener.name,
         address=address(listener.address, listener.port, is_udp=listener.datagrams is not None),
         traffic_direction=TRAFFIC_DIRECTION[listener.direction],
-        listener_filters=_listener_filters(listener),
+        listener_filters=_listener_filters(listener, options),
     )
     if listener.backlog is not None:
         message.tcp_backlog_size.value = listener.backlog
@@ -79,7 +79,7 @@ def _matcher(listener: Listener) -> xds_matcher_v3.Matcher | None:
     return matcher_of_names(listener.chains)
 
 
-def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
+def _listener_filters(listener: Listener, options: EnvoyOptions) -> list[listener_v3.ListenerFilter]:
     filters = []
     if listener.has_proxy_protocol:
         # Before any other: what it takes away is not for them.
@@ -89,7 +89,7 @@ def _listener_filters(listener: Listener) -> list[listener_v3.ListenerFilter]:
         config = packed(original_dst_v3.OriginalDst())
         filters.append(listener_v3.ListenerFilter(name=names.ORIGINAL_DST, typed_config=config))
     if listener.datagrams is not None:
-        config = packed(_udp_proxy(listener.datagrams))
+        config = packed(_udp_proxy(listener.datagrams, options))
         filters.append(listener_v3.ListenerFilter(name=names.UDP_PROXY, typed_config=config))
     inspected = [chain for chain in listener.chains if chain.server_names or chain.certificate or chain.takes_tls_only]
     if inspected:
@@ -165,11 +165,13 @@ def _network_filter(chain: FilterChain, options: EnvoyOptions, listener: Listene
             direction=listener.direction,
         )
         return listener_v3.Filter(name=names.HTTP_CONNECTION_MANAGER, typed_config=packed(manager))
-    return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler)))
+    return listener_v3.Filter(name=names.TCP_PROXY, typed_config=packed(_tcp_proxy(chain.handler, options)))
 
 
-def _tcp_proxy(handler: TcpHandler) -> tcp_proxy_v3.TcpProxy:
+def _tcp_proxy(handler: TcpHandler, options: EnvoyOptions) -> tcp_proxy_v3.TcpProxy:
     message = tcp_proxy_v3.TcpProxy(stat_prefix=handler.stat_prefix, access_log=access_logs(handler.access_log))
+    if handler.counted_as is not None:
+        message.access_log.append(session_log(handler.counted_as, options))
     _fill_destinations(message, handler.destinations)
     # 0 turns Envoy's own hour off.
     message.idle_timeout.CopyFrom(duration(handler.idle_timeout_s or 0))
@@ -180,7 +182,7 @@ def _tcp_proxy(handler: TcpHandler) -> tcp_proxy_v3.TcpProxy:
     return message
 
 
-def _udp_proxy(handler: UdpHandler) -> udp_proxy_v3.UdpProxyConfig:
+def _udp_proxy(handler: UdpHandler, options: EnvoyOptions) -> udp_proxy_v3.UdpProxyConfig:
     route = packed(udp_proxy_v3.Route(cluster=handler.cluster))
     message = udp_proxy_v3.UdpProxyConfig(
         stat_prefix=handler.stat_prefix,
@@ -191,6 +193,8 @@ def _udp_proxy(handler: UdpHandler) -> udp_proxy_v3.UdpProxyConfig:
             )
         ),
     )
+    if handler.counted_as is not None:
+        message.access_log.append(session_log(handler.counted_as, options))
     if handler.hashes_address:
         message.hash_policies.add().source_ip = True
     return message

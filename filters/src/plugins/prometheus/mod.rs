@@ -3,8 +3,9 @@
 use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::Note;
-use crate::metrics::{STORE, Seen, Wanted};
+use crate::metrics::{SESSIONS, STORE, Seen, Wanted};
 use crate::plugins::Plugin;
+use crate::sessions::Session;
 use crate::tables::Compat;
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,6 +68,26 @@ impl Plugin for Prometheus {
             upstream_ms: ended.times.upstream.map(whole_ms),
         };
         STORE.record(&seen, self.wanted(ended.world.settings.compat));
+    }
+
+    /// Kong counts no bytes of streams, whatever the plugin asks for, and its 2.1 no streams at all.
+    fn on_session(&self, session: &Session<'_>) {
+        let seen = Seen {
+            service: session.service,
+            route: session.route,
+            consumer: "",
+            code: session.status,
+            by_service: true,
+            request_bytes: 0,
+            response_bytes: 0,
+            request_ms: whole_ms(session.duration),
+            kong_ms: 0,
+            upstream_ms: None,
+        };
+        let wanted = Wanted { status: self.status_code_metrics, latency: self.latency_metrics, ..Wanted::default() };
+        if wanted != Wanted::default() {
+            SESSIONS.record(&seen, wanted);
+        }
     }
 }
 

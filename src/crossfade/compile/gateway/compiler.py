@@ -42,7 +42,7 @@ from crossfade.compile.gateway.services import ServiceResolver
 from crossfade.compile.gateway.settings import CompileSettings
 from crossfade.compile.gateway.state import KongRoute, KongService
 from crossfade.compile.gateway.stream_listeners import PlacedStream, stream_listeners, tell_needless_balancing
-from crossfade.compile.gateway.stream_plugins import unguarded
+from crossfade.compile.gateway.stream_plugins import counted_sessions, unguarded
 from crossfade.compile.gateway.streams import stream_routes, tcp_ingresses, udp_ingresses
 from crossfade.compile.gateway.unclaimed import tell_unclaimed
 from crossfade.compile.gateway.upstream_tls import OwnTls
@@ -229,7 +229,7 @@ def _model(
             if services[name].refusal is None
         ),
         gateway=tables.GatewayTables(
-            settings=_settings(settings, entities.plugins.everywhere()),
+            settings=_settings(settings, entities.plugins.everywhere(), counted_sessions(served, entities.plugins)),
             routes=tuple(
                 tables.Row(route.origin, made.route) for route, made in sorted(found, key=lambda item: item[0].id)
             ),
@@ -397,7 +397,7 @@ def _checked(made: TableRoute, origin: Origin, diagnostics: Diagnostics) -> Tabl
     return None
 
 
-def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.Settings:
+def _settings(settings: CompileSettings, everywhere: tuple[str, ...], sessions: dict[str, str]) -> tables.Settings:
     kong = settings.kong
     return tables.Settings(
         compat=settings.compat,
@@ -417,6 +417,7 @@ def _settings(settings: CompileSettings, everywhere: tuple[str, ...]) -> tables.
         records=settings.records,
         logs_access=kong.proxy_access_log is not None,
         everywhere=everywhere,
+        sessions=sessions,
         tells_names=kong.allow_debug_header,
     )
 

@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 from crossfade.api.kong.plugin import AnyKongPlugin, KongClusterPlugin
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS
+from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, is_for_http
+from crossfade.compile.policies.registry import PLUGINS
 
 _HERE: Final = "first"
 _ANYWHERE: Final = "all"
@@ -24,11 +25,6 @@ class Unheeded(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.effect}; {self.hint}"
-
-
-def is_for_http(item: AnyKongPlugin) -> bool:
-    """A plugin that lists protocols of streams only sees no HTTP request, on Kong neither."""
-    return not item.protocols or not set(item.protocols).isdisjoint(HTTP_PROTOCOLS)
 
 
 def unheeded_fields(item: AnyKongPlugin) -> Iterator[Unheeded]:
@@ -50,12 +46,13 @@ def unheeded_fields(item: AnyKongPlugin) -> Iterator[Unheeded]:
             "the plugin runs here, on every request of its routes",
             "take the plugin away from the routes, or remove the field",
         )
-    if not is_for_http(item):
+    plugin = PLUGINS.get(item.plugin)
+    if not is_for_http(item.protocols) and not (plugin is not None and plugin.counts_sessions):
         yield Unheeded(
             "plugin.streams-only",
             "protocols",
-            f"protocols {', '.join(item.protocols)} are those of streams, which this gateway does not route",
-            "the plugin runs on no request",
+            f"protocols {', '.join(item.protocols)} are those of streams, on which this plugin does not run here",
+            "the plugin runs on no request either",
             f"add those of {', '.join(HTTP_PROTOCOLS)} that it is for",
         )
 

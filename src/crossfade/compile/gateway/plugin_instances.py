@@ -11,7 +11,7 @@ from crossfade.compile.gateway.authorities import Authorities
 from crossfade.compile.gateway.classes import ClassFilter
 from crossfade.compile.gateway.plugin_authorities import LOOKING_AT_CERTIFICATES, with_authorities
 from crossfade.compile.gateway.plugin_config import ConfigError, plugin_config, secret_texts_of, secrets_of
-from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
+from crossfade.compile.gateway.plugin_fields import unheeded_fields
 from crossfade.compile.gateway.plugin_protos import NAMING_FILES, with_transcoding
 from crossfade.compile.gateway.route_policies import Instance
 from crossfade.compile.gateway.vaults import Vaults, secrets_behind
@@ -104,8 +104,7 @@ class _Judge:
         )
         return item.metadata.key, instance
 
-    def _instance(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance | None:
-        """None when it is not for HTTP."""
+    def _instance(self, item: AnyKongPlugin, diagnostics: Diagnostics) -> Instance:
         ref = typed_ref(item)
         try:
             verdict = self._verdict(item, plugin_config(item, self._snapshot), diagnostics)
@@ -131,7 +130,7 @@ class _Judge:
             diagnostics.warning(ref, "plugin.config", text)
         for one in unheeded_fields(item):
             diagnostics.warning(ref, one.code, one.message, effect=one.effect, hint=one.hint, field=one.field)
-        return Instance(ref, item.plugin, verdict, protocols=item.protocols) if is_for_http(item) else None
+        return Instance(ref, item.plugin, verdict, protocols=item.protocols)
 
     def _verdict(self, item: AnyKongPlugin, config: JsonObject, diagnostics: Diagnostics) -> Accepted | Refused:
         plugin = PLUGINS.get(item.plugin)

@@ -118,7 +118,9 @@ class Attachments:
         self._used_by_traffic = frozenset(
             instance.ref for referrer in self._referrers for instance in self._resolve(referrer.plugins, diagnostics)
         )
-        self._global = self._globals(classes)
+        everywhere = self._globals(classes)
+        self._global = [one for one in everywhere if one.instance.is_for_http]
+        self._global_of_streams = [one.instance for one in everywhere]
 
     def instances(self) -> list[Instance]:
         """Those that run in the policy module, ordered."""
@@ -126,7 +128,8 @@ class Attachments:
 
     def _in_module(self, _: Diagnostics) -> list[Instance]:
         accepted = (one for one in self._instances.values() if one is not None and one.module_config is not None)
-        return sorted(accepted, key=lambda instance: instance.id)
+        used = (one for one in accepted if one.is_for_http or one.counts_sessions)
+        return sorted(used, key=lambda instance: instance.id)
 
     def at(self, route: KongRoute, service: KongService) -> tuple[Attached, ...]:
         """Everything that may run on this route."""
@@ -135,7 +138,7 @@ class Attachments:
     def of_stream(self, route: StreamRoute, service: KongService) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
         """What the route itself refers to, and what is attached to its Service or to everything."""
         around = self._resolve(service.plugins, self._diagnostics)
-        return self._resolve(route.plugins, self._diagnostics), (*around, *(one.instance for one in self._global))
+        return self._resolve(route.plugins, self._diagnostics), (*around, *self._global_of_streams)
 
     def of_route(self, route: KongRoute) -> list[Attached]:
         """What its own annotation attaches."""
@@ -260,7 +263,7 @@ class Attachments:
         return [
             Attached(instance, self._rank(instance, ranks), scope, for_carriers=self._is_for_carriers(instance))
             for instance in self._resolve(refs, self._diagnostics)
-            if not self._is_global_only(instance, refs[0].referrer)
+            if instance.is_for_http and not self._is_global_only(instance, refs[0].referrer)
         ]
 
     def _is_global_only(self, instance: Instance, referrer: ObjectRef) -> bool:
@@ -290,6 +293,8 @@ class Attachments:
         carried = []
         what = "consumer" if isinstance(carrier, Consumer) else "consumer-group"
         for instance in self._resolve(carrier.plugins, diagnostics):
+            if not instance.is_for_http:
+                continue
             if instance.accepted is not None and not instance.accepted.plugin.takes_consumer:
                 diagnostics.error(
                     carrier.ref,
@@ -304,14 +309,14 @@ class Attachments:
         return tuple(carried)
 
     def _resolve(self, refs: tuple[PluginRef, ...], diagnostics: Diagnostics) -> tuple[Instance, ...]:
-        """One instance for each plugin name: the first in the annotation's order."""
+        """One instance for each plugin name: the first in the annotation's order. Those for streams only are apart."""
         if refs not in self._resolved:
-            by_name: dict[str, Instance] = {}
+            by_name: dict[tuple[str, bool], Instance] = {}
             for ref in refs:
                 instance = self._look_up(ref, diagnostics)
                 if instance is None:
                     continue
-                first = by_name.setdefault(instance.plugin, instance)
+                first = by_name.setdefault((instance.plugin, instance.is_for_http), instance)
                 if first is not instance:
                     diagnostics.error(
                         ref.referrer,
@@ -399,13 +404,14 @@ class Attachments:
 
     def _globals(self, classes: ClassFilter) -> list[Attached]:
         """Of several global objects for one plugin the oldest applies."""
-        found: dict[str, Attached] = {}
+        found: dict[tuple[str, bool], Attached] = {}
         items = [item for item in self._snapshot.all(KongClusterPlugin) if item.is_global]
         for item in sorted(items, key=lambda each: each.metadata.age):
             instance = self._instances.get(item.metadata.key) if classes.takes(item.metadata) else None
             if instance is None:
                 continue
-            first = found.setdefault(instance.plugin, Attached(instance, RANK_GLOBAL, counter_scope()))
+            attached = Attached(instance, RANK_GLOBAL, counter_scope())
+            first = found.setdefault((instance.plugin, instance.is_for_http), attached)
             if first.instance is not instance:
                 self._diagnostics.error(
                     instance.ref,

@@ -7,7 +7,14 @@ from msgspec import Struct
 
 from crossfade.compile.diagnostics import Diagnostics
 from crossfade.compile.gateway.state import KongRoute
-from crossfade.compile.policies.plugin import HTTP_PROTOCOLS, EnvoyFilter, ModuleStep, RouteEdit
+from crossfade.compile.policies.plugin import (
+    HTTP_PROTOCOLS,
+    EnvoyFilter,
+    ModuleStep,
+    RouteEdit,
+    is_for_http,
+    is_for_streams,
+)
 from crossfade.compile.policies.registry import ORDER, Accepted
 from crossfade.compile.routing import tables
 from crossfade_kube.meta import JsonObject, ObjectRef
@@ -30,6 +37,15 @@ class Instance(Struct, frozen=True):
     accepted: Accepted | None
     trouble: str = ""
     protocols: tuple[str, ...] = ()
+
+    @property
+    def is_for_http(self) -> bool:
+        return is_for_http(self.protocols)
+
+    @property
+    def counts_sessions(self) -> bool:
+        plugin = self.accepted.plugin if self.accepted is not None else None
+        return plugin is not None and plugin.counts_sessions and is_for_streams(self.protocols)
 
     @property
     def id(self) -> str:

@@ -17,6 +17,7 @@ from crossfade.compile.model import (
     FilterChain,
     Listener,
     ServerCertificate,
+    SessionNames,
     TcpHandler,
     UdpHandler,
 )
@@ -142,6 +143,7 @@ def _chain(name: str, chain: _Chain, names: _Names, settings: CompileSettings) -
             idle_timeout_s=service.read_timeout / 1000,
             connect_attempts=min(service.retries + 1, UINT32_MAX),
             hashes_address=_hashes_address(service),
+            counted_as=SessionNames(route.name, service.name),
         ),
         server_names=tuple(names.others),
         one_label_names=tuple(names.of_one_label),
@@ -158,6 +160,7 @@ def _udp_handler(route: StreamRoute, service: KongService) -> UdpHandler:
         route.origin,
         idle_timeout_s=service.read_timeout / 1000,
         hashes_address=_hashes_address(service),
+        counted_as=SessionNames(route.name, service.name),
     )
 
 

@@ -1,4 +1,5 @@
-"""Plugins at stream routes: none runs there, and a route that would miss a guard is closed (kong.md §4.1)."""
+"""Plugins at stream routes: only those run there that count sessions, and a route that would miss a guard is closed
+(kong.md §4.1)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -8,10 +9,10 @@ from crossfade.compile.gateway.plugins import Attachments
 from crossfade.compile.gateway.route_policies import Instance
 from crossfade.compile.gateway.state import StreamRoute
 from crossfade.compile.gateway.stream_listeners import PlacedStream
+from crossfade.compile.policies.plugin import is_for_streams
 from crossfade.compile.policies.registry import ORDER
 
-STREAM_PROTOCOLS: Final = frozenset({"tcp", "tls", "tls_passthrough", "udp"})
-# Of the plugins here those that on Kong turn connections away; its logs and metrics of sessions guard nothing.
+# Of the plugins here those that on Kong turn connections away; its logs of sessions guard nothing.
 _GUARDS: Final = frozenset({"ip-restriction"})
 _FIELD: Final = "metadata.annotations[konghq.com/plugins]"
 
@@ -25,15 +26,35 @@ def unguarded(placed: Iterable[PlacedStream], plugins: Attachments, diagnostics:
             _tell_closed(route, guard, diagnostics)
             continue
         for instance in own:
-            diagnostics.warning(
-                route.origin.ref,
-                "stream.plugin",
-                f"plugin {instance.plugin} ({instance.ref}) does not run on streams",
-                effect="connections and datagrams pass without it",
-                hint="remove it from the annotation",
-                field=_FIELD,
-            )
+            if not instance.counts_sessions:
+                _tell_needless(route, instance, diagnostics)
         yield route, service
+
+
+def counted_sessions(served: Iterable[PlacedStream], plugins: Attachments) -> dict[str, str]:
+    """By route, the instance of the nearest plugin that counts its sessions; its Service's goes before a global one."""
+    found = {}
+    for route, service in served:
+        own, around = plugins.of_stream(route, service)
+        counting = next((one for one in (*own, *around) if one.counts_sessions), None)
+        if counting is not None:
+            found[route.name] = counting.id
+    return found
+
+
+def _tell_needless(route: StreamRoute, instance: Instance, diagnostics: Diagnostics) -> None:
+    counts = instance.accepted is not None and instance.accepted.plugin.counts_sessions
+    diagnostics.warning(
+        route.origin.ref,
+        "stream.plugin",
+        f"plugin {instance.plugin} ({instance.ref}) "
+        + ("is for HTTP only: its protocols have none of streams" if counts else "does not run on streams"),
+        effect="connections and datagrams pass without it",
+        hint=f"add {'udp' if route.transport == 'udp' else 'tcp, tls'} to its protocols"
+        if counts
+        else "remove it from the annotation",
+        field=_FIELD,
+    )
 
 
 def _tell_closed(route: StreamRoute, guard: Instance, diagnostics: Diagnostics) -> None:
@@ -50,5 +71,5 @@ def _tell_closed(route: StreamRoute, guard: Instance, diagnostics: Diagnostics) 
 
 def _guards(instance: Instance) -> bool:
     """One that does not exist, or is none of ours, may have been meant as one."""
-    reaches_streams = not instance.protocols or not STREAM_PROTOCOLS.isdisjoint(instance.protocols)
+    reaches_streams = not instance.protocols or is_for_streams(instance.protocols)
     return reaches_streams and (instance.plugin in _GUARDS or instance.plugin not in ORDER)

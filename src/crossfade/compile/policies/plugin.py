@@ -13,7 +13,17 @@ from crossfade.compile.policies.schema import Schema
 from crossfade_kube.meta import JsonObject
 
 HTTP_PROTOCOLS: Final = ("grpc", "grpcs", "http", "https")
-ALL_PROTOCOLS: Final = (*HTTP_PROTOCOLS, "tcp", "tls", "tls_passthrough", "udp")
+STREAM_PROTOCOLS: Final = ("tcp", "tls", "tls_passthrough", "udp")
+ALL_PROTOCOLS: Final = (*HTTP_PROTOCOLS, *STREAM_PROTOCOLS)
+
+
+def is_for_http(protocols: tuple[str, ...]) -> bool:
+    """Of a plugin object; without any, Kong takes it to be for HTTP."""
+    return not protocols or not set(protocols).isdisjoint(HTTP_PROTOCOLS)
+
+
+def is_for_streams(protocols: tuple[str, ...]) -> bool:
+    return not set(protocols).isdisjoint(STREAM_PROTOCOLS)
 
 
 class ModuleStep(Struct, frozen=True):
@@ -137,6 +147,7 @@ def _no_deprecations(config: Mapping[str, Any]) -> tuple[str, ...]:
 class Plugin(Struct, frozen=True):
     """`priority` is Kong's order, higher runs first; `takes_consumer` says whether a consumer may carry it.
 
+    One that `counts_sessions` sees the ends of those of streams, if its protocols are among a plugin object's.
     One that `is_global_only` applies to all requests or to none. `plan` and `warnings` get the configuration with its
     defaults. `modernised` rewrites old spellings before the schema sees them; `deprecations` says what is wrong with
     those. One that `writes_records` tells routes, services and consumers in them.
@@ -154,3 +165,4 @@ class Plugin(Struct, frozen=True):
     protocols: tuple[str, ...] = HTTP_PROTOCOLS
     is_global_only: bool = False
     writes_records: bool = False
+    counts_sessions: bool = False

@@ -292,6 +292,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     records: bool = False
     """Records of requests are taken (`envoy.telemetry.records`)."""
     everywhere: tuple[str, ...] = ()
+    sessions: dict[str, str] = field(default_factory=dict)
+    """By route of streams, the id of the plugin instance that counts its sessions."""
     tells_names: bool = False
     """Clients may ask which route and service they got."""
 

@@ -7,10 +7,13 @@ import json
 
 from google.protobuf.message import Message
 
+from crossfade.compile.model import SessionNames
 from crossfade.envoy import names
 from crossfade.envoy.proto import (
     StringValue,
+    accesslog_v3,
     core_v3,
+    dynamic_log_v3,
     dynamic_module_early_v3,
     dynamic_module_filter_v3,
     dynamic_module_input_v3,
@@ -66,6 +69,18 @@ def metrics_filter(admin_port: int, options: EnvoyOptions) -> hcm_v3.HttpFilter:
     return hcm_v3.HttpFilter(
         name=names.METRICS_FILTER, typed_config=packed(_module_filter(names.METRICS_FILTER, config, options))
     )
+
+
+def session_log(counted_as: SessionNames, options: EnvoyOptions) -> accesslog_v3.AccessLog:
+    """Tells the module of each session that has ended. It is there whether or not a plugin counts them: one that comes
+    or goes leaves the listener alone, and with it its connections.
+    """
+    message = dynamic_log_v3.DynamicModuleAccessLog(
+        logger_name=names.SESSION_LOG,
+        logger_config=packed(StringValue(value=json.dumps(counted_as._asdict()))),
+        dynamic_module_config=_module(options),
+    )
+    return accesslog_v3.AccessLog(name=names.MODULE_ACCESS_LOG, typed_config=packed(message))
 
 
 def incoming_mutation(scheme: str, port: int, options: EnvoyOptions) -> core_v3.TypedExtensionConfig:

@@ -6,7 +6,7 @@ import pytest
 
 from crossfade.api.kong.plugin import KongPlugin
 from crossfade.compile.diagnostics import Diagnostics
-from crossfade.compile.gateway.plugin_fields import is_for_http, unheeded_fields
+from crossfade.compile.gateway.plugin_fields import unheeded_fields
 from crossfade.compile.gateway.route_policies import (
     RANK_GLOBAL,
     RANK_ROUTE,
@@ -16,6 +16,7 @@ from crossfade.compile.gateway.route_policies import (
     tell_protocols,
 )
 from crossfade.compile.gateway.state import KongBackend, KongRoute
+from crossfade.compile.policies.plugin import is_for_http
 from crossfade.compile.policies.registry import Accepted, judge_plugin
 from crossfade.compile.routing.origin import Origin
 from crossfade_kube.core.ingress import IngressServiceBackend
@@ -58,9 +59,13 @@ def test_only_what_means_something_is_told(fields: dict[str, Any], codes: list[s
 
 
 def test_only_lists_without_any_protocol_of_http_are_for_streams() -> None:
-    assert not is_for_http(KongPlugin(protocols=("tcp", "tls")))
-    assert is_for_http(KongPlugin(protocols=("tcp", "grpc")))
-    assert is_for_http(KongPlugin())
+    assert not is_for_http(("tcp", "tls"))
+    assert is_for_http(("tcp", "grpc"))
+    assert is_for_http(())
+
+
+def test_what_counts_sessions_may_be_for_streams_only() -> None:
+    assert list(unheeded_fields(KongPlugin(plugin="prometheus", protocols=("tcp",)))) == []
 
 
 @pytest.mark.parametrize(

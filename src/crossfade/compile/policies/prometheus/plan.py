@@ -12,4 +12,5 @@ PLUGIN: Final = Plugin(
     schema=SCHEMA,
     warnings=without_effect,
     protocols=ALL_PROTOCOLS,
+    counts_sessions=True,
 )
