@@ -37,7 +37,7 @@ pub fn byte(word: u64, wanted: u8) -> u64 {
 }
 
 /// `bound` is 128 at most. Which of the bytes it is the result does not say.
-fn below(word: u64, bound: u64) -> u64 {
+pub fn below(word: u64, bound: u64) -> u64 {
     word.wrapping_sub(ONES * bound) & !word & HIGH
 }
 

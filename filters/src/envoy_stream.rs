@@ -1,9 +1,9 @@
 //! The real stream and the real early headers: every call goes to Envoy through the ABI.
 
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header, Scheduler};
+use crate::bytes;
 use crate::incoming::IncomingHeaders;
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
-use crate::text::has_control;
 use crate::waiting::Wake;
 use memchr::memchr3;
 use smallvec::SmallVec;
@@ -43,22 +43,50 @@ impl Drop for EnvoyWaker {
 pub struct Reply {
     /// None: `:status` stands in the headers, and Envoy adds nothing of its own.
     status: Option<u16>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    headers: Lines,
     body: Arc<Vec<u8>>,
+}
+
+/// Headers one behind the other: an answer of the gateway has about ten, and allocations of their own would cost more
+/// than all that is in them.
+#[derive(Debug)]
+struct Lines {
+    text: Vec<u8>,
+    /// How long each name is, and its value.
+    lengths: SmallVec<[(usize, usize); 24]>,
+}
+
+impl Lines {
+    fn of(headers: &[(&[u8], &[u8])]) -> Self {
+        let mut text = Vec::with_capacity(headers.iter().map(|(name, value)| name.len() + value.len()).sum());
+        for (name, value) in headers {
+            text.extend_from_slice(&one_line(name));
+            text.extend_from_slice(&one_line(value));
+        }
+        Self { text, lengths: headers.iter().map(|(name, value)| (name.len(), value.len())).collect() }
+    }
+
+    fn headers(&self) -> SmallVec<[Header; 24]> {
+        let mut rest = self.text.as_slice();
+        let mut next = |length: usize| {
+            let (text, behind) = rest.split_at(length);
+            rest = behind;
+            Buffer::of(text)
+        };
+        self.lengths.iter().map(|&(name, value)| Header { name: next(name), value: next(value) }).collect()
+    }
 }
 
 impl Reply {
     fn new(status: Option<u16>, headers: &[(&[u8], &[u8])], body: Arc<Vec<u8>>) -> Self {
-        let lines = headers.iter().map(|(name, value)| (one_line(name).into_owned(), one_line(value).into_owned()));
-        Self { status, headers: lines.collect(), body }
+        Self { status, headers: Lines::of(headers), body }
     }
 
     /// # Safety
     /// `filter` must be the pointer that Envoy passed to the running hook. Nothing of the stream may be touched
     /// afterwards.
     pub unsafe fn send(&self, filter: EnvoyFilter) {
-        let header = |(name, value): &(Vec<u8>, Vec<u8>)| Header { name: Buffer::of(name), value: Buffer::of(value) };
-        let headers: SmallVec<[Header; 24]> = self.headers.iter().map(header).collect();
+        let headers = self.headers.headers();
         let (headers, count, body) = (headers.as_ptr(), headers.len(), Buffer::of(&self.body));
         // SAFETY: the pointer is valid; Envoy copies headers and body. With more to come it keeps the stream.
         unsafe {
@@ -187,9 +215,14 @@ fn map_id(map: Map) -> u32 {
     }
 }
 
+/// All up to the carriage return.
+fn may_end_line(word: u64) -> u64 {
+    bytes::below(word, u64::from(b'\r') + 1)
+}
+
 /// Envoy does not look at what modules write. A line end in a header would begin another one, whoever wrote it.
 fn one_line(text: &[u8]) -> Cow<'_, [u8]> {
-    match has_control(text).then(|| memchr3(0, b'\r', b'\n', text)).flatten() {
+    match bytes::has_any(text, may_end_line).then(|| memchr3(0, b'\r', b'\n', text)).flatten() {
         None => Cow::Borrowed(text),
         Some(_) => text.iter().map(|byte| if matches!(byte, 0 | b'\r' | b'\n') { b' ' } else { *byte }).collect(),
     }

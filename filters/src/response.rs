@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// A longer body that plugins were to rewrite is not sent at all.
 const LARGEST_REWRITTEN: usize = 8 * 1024 * 1024;
 
+/// Headers of a reply that the gateway adds to those that plugins give, its content type among them.
+const MOST_OWN: usize = 8;
+
 /// What the client is told of a fault.
 const UNEXPECTED: &str = "An unexpected error occurred";
 
@@ -42,7 +45,7 @@ impl Filter {
             return self.reply_without_body(status, if is_worded { &message } else { "" }, own, stream);
         }
         let (content_type, body) = self.body_of_reply(status, &message, format, style);
-        let mut given = Headers::with_capacity(headers.len() + 1);
+        let mut given = Headers::with_capacity(headers.len() + self.client_headers.len() + MOST_OWN);
         given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
         given.extend(headers);
         let Some(mut own) = self.headers_of_reply(given, &mut status, source, true) else {
@@ -121,11 +124,13 @@ impl Filter {
         if let Some((_, value)) = headers.iter_mut().find(|(name, _)| name == "content-type") {
             *value = charset::completed(status, value).unwrap_or_else(|| std::mem::take(value));
         }
-        let mut own = Headers::with_capacity(headers.len() + 4);
-        self.add_own_headers(&mut own, is_generated);
-        if !is_generated {
-            headers.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
+        if is_generated {
+            self.add_own_headers(&mut headers, true);
+            return Some(headers);
         }
+        let mut own = Headers::with_capacity(headers.len() + MOST_OWN);
+        self.add_own_headers(&mut own, false);
+        headers.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
         headers.append(&mut own);
         Some(headers)
     }

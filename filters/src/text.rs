@@ -43,7 +43,7 @@ const PAIRS: [[u8; 2]; 100] = {
 };
 
 /// Whether there is a control character of ASCII.
-pub fn has_control(text: &[u8]) -> bool {
+fn has_control(text: &[u8]) -> bool {
     bytes::has_any(text, bytes::controls)
 }
 
