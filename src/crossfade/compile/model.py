@@ -4,7 +4,7 @@ Everything is frozen, comparable and ordered by the compiler, so that the same m
 """
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 
@@ -278,7 +278,7 @@ class HttpHandler(Struct, frozen=True):
     telemetry: Telemetry = Telemetry()
 
 
-class SessionNames(NamedTuple):
+class SessionNames(Struct, frozen=True):
     """Under which the sessions of a stream are counted where a plugin counts them: Kong's."""
 
     route: str

@@ -27,7 +27,7 @@ IMAGES = """
 - {match: "named:*", argv: [sleep, infinity], user: nobody}
 - {match: "misnamed:*", argv: [sleep, infinity], user: nobdy}
 """
-SOON_S = 15.0
+SOON_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -534,7 +534,7 @@ def test_drain_ends_as_budgets_allow_and_uncordon_brings_pods_back(cluster: Embe
     }
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
     cluster.kubectl("create", "poddisruptionbudget", "drained", "--selector=app=drained", "--max-unavailable=1")
-    cluster.kubectl("wait", "--for=jsonpath={.status.disruptionsAllowed}=1", "pdb/drained", "--timeout=15s")
+    cluster.kubectl("wait", "--for=jsonpath={.status.disruptionsAllowed}=1", "pdb/drained", f"--timeout={SOON_S:g}s")
     node = cluster.kubectl("get", "nodes", "-o", "name").strip()
     try:
         # With one node the second pod waits for the first one's successor, which has no place to go to.
@@ -546,8 +546,8 @@ def test_drain_ends_as_budgets_allow_and_uncordon_brings_pods_back(cluster: Embe
         listing = ("get", "pods", "-lapp=drained", "-o", reasons)
         eventually(lambda: "1 node(s) were unschedulable" in cluster.kubectl(*listing))
         cluster.kubectl("delete", "pdb", "drained")
-        cluster.kubectl("drain", node, "--pod-selector=app=drained", "--timeout=15s")
+        cluster.kubectl("drain", node, "--pod-selector=app=drained", f"--timeout={SOON_S:g}s")
     finally:
         cluster.kubectl("uncordon", node)
-    cluster.kubectl("rollout", "status", "deployment/drained", "--timeout=15s")
+    cluster.kubectl("rollout", "status", "deployment/drained", f"--timeout={SOON_S:g}s")
     cluster.kubectl("delete", "deployment", "drained", "--wait=false")

@@ -21,7 +21,7 @@ from tests.support.readiness import watched_readiness
 
 pytestmark = pytest.mark.cluster
 
-SOON_S = 15.0
+SOON_S = 90.0
 
 WRITER = """
 apiVersion: v1
@@ -73,7 +73,7 @@ def kill_one(*words: str) -> int:
 def run_dj(cluster: EmbeddedCluster) -> None:
     cluster.kubectl("create", "deployment", "dj", "--image=crossfade/djapp:v1")
     cluster.kubectl("expose", "deployment", "dj", "--port=80", "--target-port=9080", "--type=LoadBalancer")
-    cluster.kubectl("rollout", "status", "deployment/dj", "--timeout=15s")
+    cluster.kubectl("rollout", "status", "deployment/dj", f"--timeout={SOON_S:g}s")
     eventually(lambda: answers(cluster))
 
 
@@ -145,7 +145,7 @@ def test_killed_up_takes_all_with_it_and_the_next_one_continues(cluster: Embedde
     options = [f"--{name}-port={port}" for name, port in zip(("http", "api", "https"), ports, strict=True)]
     with watched_readiness(int(ports[1]), cluster.data_dir / "pki", runs=lambda: bool(containers_of(cluster))) as seen:
         assert run(cluster, "up", "--detach", "--bare", *options).returncode == 0
-        cluster.kubectl("rollout", "status", "deployment/dj", "--timeout=15s")
+        cluster.kubectl("rollout", "status", "deployment/dj", f"--timeout={SOON_S:g}s")
         assert containers_of(cluster)
         eventually(lambda: answers(cluster))
     assert restarts(cluster) == 1

@@ -22,7 +22,7 @@ IMAGES = """
 - {match: "web:*", argv: [python3, -c, "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=8080)"]}
 - {match: "look:*", argv: [sh]}
 """
-SOON_S = 15.0
+SOON_S = 90.0
 
 
 @pytest.fixture(scope="module")

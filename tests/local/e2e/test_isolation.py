@@ -23,7 +23,7 @@ IMAGES = """
 - {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; sleep infinity & wait"]}
 - {match: "deaf:*", argv: [sleep, infinity]}
 """
-SOON_S = 20.0
+SOON_S = 90.0
 KEY = "key-of-another-pod"
 WRITER_UID, GROUP = 1000, 1337
 

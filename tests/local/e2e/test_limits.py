@@ -22,7 +22,7 @@ IMAGES = f"""
 - {{match: "eater:*", argv: [python3, -c, "{EATER}"]}}
 - {{match: "busy:*", argv: [sh, -c, "trap 'exit 0' TERM; while :; do :; done"]}}
 """
-SOON_S = 30.0
+SOON_S = 90.0
 
 
 def _can_make_groups() -> bool:

@@ -6,6 +6,7 @@ The module's library must stay loaded while nothing refers to it, else its count
 import json
 
 from google.protobuf.message import Message
+from msgspec.structs import asdict
 
 from crossfade.compile.model import SessionNames
 from crossfade.envoy import names
@@ -77,7 +78,7 @@ def session_log(counted_as: SessionNames, options: EnvoyOptions) -> accesslog_v3
     """
     message = dynamic_log_v3.DynamicModuleAccessLog(
         logger_name=names.SESSION_LOG,
-        logger_config=packed(StringValue(value=json.dumps(counted_as._asdict()))),
+        logger_config=packed(StringValue(value=json.dumps(asdict(counted_as)))),
         dynamic_module_config=_module(options),
     )
     return accesslog_v3.AccessLog(name=names.MODULE_ACCESS_LOG, typed_config=packed(message))
