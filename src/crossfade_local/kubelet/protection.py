@@ -74,7 +74,11 @@ class Protection:
         try:
             for path in paths:
                 target = below / path.relative_to("/")
-                mask = nothing if target.is_dir() else no_file
+                try:
+                    mask = nothing if target.is_dir() else no_file
+                except PermissionError:
+                    # In a folder that is closed to who runs the cluster, and so to all pods.
+                    continue
                 # A socket's file may have gone since it was listed.
                 with suppress(FileNotFoundError):
                     mount_trees.attach(mount_trees.clone("", at=mask), str(target))

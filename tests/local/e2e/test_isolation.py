@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -223,10 +224,16 @@ def test_a_second_name_of_the_data_directory_is_covered(cluster: EmbeddedCluster
 
 
 def test_host_path_shows_no_socket(owner: ClusterOwner, cluster: EmbeddedCluster) -> None:
+    """Another one, in a folder that is closed to an ordinary user, keeps no pod from starting."""
     folder = owner.folder("engine")
-    with socket.socket(socket.AF_UNIX) as engine:
+    with (
+        socket.socket(socket.AF_UNIX) as engine,
+        socket.socket(socket.AF_UNIX) as of_another,
+        tempfile.TemporaryDirectory() as closed,
+    ):
         engine.bind(str(folder / "s"))
         engine.listen()
+        of_another.bind(f"{closed}/s")
         assert "closed to pods" in refusal(cluster, pod("plugged", volumes={"engine": host_path(folder / "s")}))
         wanted = pod("near", container(mounts=("all:/machine",)), volumes={"all": host_path(folder)})
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(wanted))
