@@ -74,7 +74,7 @@ def prometheus(cluster: EmbeddedCluster, monitors: Mapping[str, Json], rules: Js
         with _proxy(cluster) as url:
             yield Prometheus(url, (job["job_name"] for job in jobs))
     finally:
-        cluster.kubectl("delete", "-f", "-", "--wait=false", stdin=text)
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 @contextmanager
