@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crossfade_local.preflight import Mode
+from tests.local.e2e.polling import SOON_S, eventually
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
@@ -27,7 +28,6 @@ IMAGES = """
 - {match: "named:*", argv: [sleep, infinity], user: nobody}
 - {match: "misnamed:*", argv: [sleep, infinity], user: nobdy}
 """
-SOON_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +41,6 @@ def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
     images.write_text(f'{IMAGES}- {{match: "keeps:*", argv: ["{program}"]}}\n')
     with owner.cluster(directory, "--bare", "--images", str(images)) as running:
         yield running
-
-
-def eventually(condition: Callable[[], Any], *, within_s: float = SOON_S) -> Any:
-    """The first true value."""
-    deadline = time.monotonic() + within_s
-    while True:
-        if value := condition():
-            return value
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.05)
 
 
 def container(image: str = "shell:1", **more: Any) -> dict[str, Any]:

@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.local.e2e.polling import SOON_S, eventually
 from tests.local.reliability.remains import children_of, node_of, processes
 from tests.support.cluster import EmbeddedCluster, crossfade
 from tests.support.cluster_owner import ClusterOwner
@@ -21,7 +21,6 @@ from tests.support.readiness import watched_readiness
 
 pytestmark = pytest.mark.cluster
 
-SOON_S = 90.0
 
 WRITER = """
 apiVersion: v1
@@ -43,15 +42,6 @@ spec:
 def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
     with owner.cluster(owner.folder("cluster"), "--bare") as running:
         yield running
-
-
-def eventually(condition: Callable[[], Any], *, within_s: float = SOON_S) -> Any:
-    deadline = time.monotonic() + within_s
-    while True:
-        if value := condition():
-            return value
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.05)
 
 
 def status(cluster: EmbeddedCluster) -> dict[str, Any]:

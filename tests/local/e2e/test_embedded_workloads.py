@@ -2,14 +2,14 @@
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from crossfade_local.controllers.autoscaling.usage import duration
+from tests.local.e2e.polling import SOON_S, eventually
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
 
@@ -22,7 +22,6 @@ IMAGES = """
 - {match: "web:*", argv: [python3, -c, "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=8080)"]}
 - {match: "look:*", argv: [sh]}
 """
-SOON_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +31,6 @@ def cluster(owner: ClusterOwner) -> Iterator[EmbeddedCluster]:
     images.write_text(IMAGES)
     with owner.cluster(directory, "--bare", "--images", str(images)) as running:
         yield running
-
-
-def eventually(condition: Callable[[], Any], *, within_s: float = SOON_S) -> Any:
-    """The first true value."""
-    deadline = time.monotonic() + within_s
-    while True:
-        if value := condition():
-            return value
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.05)
 
 
 def apply(cluster: EmbeddedCluster, *objects: dict[str, Any]) -> None:

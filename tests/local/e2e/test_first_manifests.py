@@ -80,9 +80,9 @@ spec:
       initContainers:
       - name: prepare
         image: busybox:1.36
-        command: [sh, -c, "echo prepared for $(POD) > /work/note"]
+        command: [sh, -c, "echo prepared for $(POD) > /prepared/note"]
         env: [{name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
-        volumeMounts: [{name: work, mountPath: /work}]
+        volumeMounts: [{name: work, mountPath: /prepared}]
       containers:
       - name: nginx
         image: nginx:1.27
@@ -94,7 +94,7 @@ spec:
         volumeMounts:
         - {name: site, mountPath: /usr/share/nginx/html/index.html, subPath: index.html}
         - {name: site, mountPath: /etc/nginx/nginx.conf, subPath: nginx.conf}
-        - {name: work, mountPath: /work, readOnly: true}
+        - {name: work, mountPath: /prepared, readOnly: true}
         - {name: info, mountPath: /info}
       volumes:
       - {name: site, configMap: {name: site}}
@@ -160,7 +160,7 @@ def test_a_database_that_is_not_root_writes_its_data_and_reads_its_key(cluster: 
 
 def test_a_web_server_serves_its_config_map_to_whom_the_policy_lets_in(cluster: EmbeddedCluster) -> None:
     assert inside(cluster, "statefulset/postgres", "curl -s -m 10 http://nginx/") == "blue train"
-    said = inside(cluster, "deployment/nginx", "cat /work/note; cat /etc/nginx/nginx.conf; echo; cat /info/labels")
+    said = inside(cluster, "deployment/nginx", "cat /prepared/note; cat /etc/nginx/nginx.conf; echo; cat /info/labels")
     assert "prepared for nginx-" in said
     assert "server {}" in said
     assert 'app="nginx"' in said

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crossfade_local.preflight import Mode
+from tests.local.e2e.polling import SOON_S, eventually
 from tests.local.reliability.remains import children_of, node_of
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
@@ -24,7 +25,6 @@ IMAGES = """
 - {match: "shell:*", argv: [sh, -c, "trap 'exit 0' TERM; sleep infinity & wait"]}
 - {match: "deaf:*", argv: [sleep, infinity]}
 """
-SOON_S = 90.0
 KEY = "key-of-another-pod"
 WRITER_UID, GROUP = 1000, 1337
 
@@ -58,14 +58,6 @@ def cluster(owner: ClusterOwner, home: Path, second_name: Path | None) -> Iterat
         names = [f"pod/{one['metadata']['name']}" for one in wanted]
         running.kubectl("wait", "--for=condition=Ready", f"--timeout={SOON_S:g}s", *names)
         yield running
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + SOON_S
-    while not (value := condition()):
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.05)
-    return value
 
 
 def pod(name: str, *containers: dict[str, Any], volumes: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

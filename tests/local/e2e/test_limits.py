@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crossfade_local.cgroups import CgroupsUnavailableError, candidates, make_group, remove_group
+from tests.local.e2e.polling import SOON_S, eventually
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 
 pytestmark = pytest.mark.cluster
@@ -22,7 +22,6 @@ IMAGES = f"""
 - {{match: "eater:*", argv: [python3, -c, "{EATER}"]}}
 - {{match: "busy:*", argv: [sh, -c, "trap 'exit 0' TERM; while :; do :; done"]}}
 """
-SOON_S = 90.0
 
 
 def _can_make_groups() -> bool:
@@ -47,16 +46,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluste
     images.write_text(IMAGES)
     with embedded_cluster(directory / "data", "--bare", "--images", str(images)) as running:
         yield running
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true value."""
-    deadline = time.monotonic() + SOON_S
-    while True:
-        if value := condition():
-            return value
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.05)
 
 
 def apply_pod(cluster: EmbeddedCluster, name: str, *containers: dict[str, Any], **spec: Any) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.local.e2e.test_embedded_cluster import container, create_pod, eventually, status_of, wait_ready
+from tests.local.e2e.polling import eventually
+from tests.local.e2e.test_embedded_cluster import container, create_pod, status_of, wait_ready
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
