@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.local.e2e.polling import SOON_S, eventually
-from tests.local.reliability.remains import children_of, node_of, processes
+from tests.local.reliability.remains import children_of, node_of, processes, started
 from tests.support.cluster import EmbeddedCluster, crossfade
 from tests.support.cluster_owner import ClusterOwner
 from tests.support.ports import free_ports
@@ -55,7 +55,7 @@ def run(cluster: EmbeddedCluster, command: str, *arguments: str) -> subprocess.C
 
 
 def kill_one(*words: str) -> int:
-    (pid,) = processes(*words)
+    (pid,) = started(*words)
     os.kill(pid, signal.SIGKILL)
     return pid
 
@@ -96,7 +96,7 @@ def test_killed_api_server_comes_back_and_pods_go_on(cluster: EmbeddedCluster) -
 
 def test_api_server_that_hangs_is_told_and_replaced(cluster: EmbeddedCluster) -> None:
     assert (status(cluster)["state"], run(cluster, "status").returncode) == ("ready", 0)
-    (server,) = processes("crossfade_local.apiserver", str(cluster.data_dir))
+    (server,) = started("crossfade_local.apiserver", str(cluster.data_dir))
     os.kill(server, signal.SIGSTOP)
     assert status(cluster)["state"] == "not answering"
     eventually(lambda: server not in processes("crossfade_local.apiserver", str(cluster.data_dir)))

@@ -47,6 +47,21 @@ def processes(*words: str) -> list[int]:
     return sorted(pid for pid, line in _command_lines() if all(word in line for word in words))
 
 
+def started(*words: str) -> list[int]:
+    """As `processes`, without what one of them is about to start, which until then has its command line."""
+    lines = dict(_command_lines())
+    found = sorted(pid for pid, line in lines.items() if all(word in line for word in words))
+    return [pid for pid in found if lines.get(_parent_of(pid)) != lines[pid]]
+
+
+def _parent_of(pid: int) -> int:
+    """0 when it is gone."""
+    try:
+        return parent_of(pid)
+    except OSError:
+        return 0
+
+
 def _command_lines() -> Iterator[tuple[int, str]]:
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -159,7 +174,7 @@ def rules(node: int) -> str:
 
 def node_of(data_dir: Path) -> int:
     """Raises ValueError while there is not one."""
-    (node,) = processes("crossfade_local.node", str(data_dir))
+    (node,) = started("crossfade_local.node", str(data_dir))
     return node
 
 
@@ -169,7 +184,7 @@ def remains(data_dir: Path) -> Remains:
     seen = Path(f"/proc/{node}")
     own = _network_of(node)
     return Remains(
-        parts=tuple(len(processes(part, str(data_dir))) for part in PARTS),
+        parts=tuple(len(started(part, str(data_dir))) for part in PARTS),
         programs=sum(_network_of(pid) not in (own, None) for pid in children_of(node)),
         cables=(seen / "net/dev").read_text().count("veth"),
         routes=len((seen / "net/route").read_text().splitlines()),

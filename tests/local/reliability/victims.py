@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-from tests.local.reliability.remains import PARTS, children_of, environment_of, node_of, parent_of, processes
+from tests.local.reliability.remains import PARTS, children_of, environment_of, node_of, parent_of, started
 
 ROLE: Final = "ROLE"
 _ENVOY: Final = "/envoy"
@@ -31,7 +31,7 @@ class Victims:
         if name in ("api", "node", "init"):
             (part,) = [part for part in PARTS if part.endswith(name) or (name == "api" and "api" in part)]
             # `unshare` names init, too; its own process is the younger one.
-            return processes(part, str(self._data_dir))[-1]
+            return started(part, str(self._data_dir))[-1]
         envoy = self._envoy(name.removesuffix("'s launcher"))
         return parent_of(envoy) if name.endswith("launcher") else envoy
 
