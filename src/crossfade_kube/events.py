@@ -4,6 +4,7 @@ Events inform people; losing one is no error, so nothing here raises or waits.
 """
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections import OrderedDict
@@ -38,10 +39,14 @@ class News(NamedTuple):
     reason: str
     message: str
 
+    @property
+    def digest(self) -> bytes:
+        return _digest(*self.ref, self.type, self.reason, self.message)
+
 
 class _Known(Struct):
-    name: str
-    first: str
+    unique: int
+    first_s: int
     count: int
 
 
@@ -51,13 +56,16 @@ class _Bucket(Struct):
 
 
 class EventLedger:
-    """Decides, without I/O, what to write for a piece of news."""
+    """Decides, without I/O, what to write for a piece of news.
+
+    What it remembers is small whatever was said: news and objects by their digests.
+    """
 
     def __init__(self, component: str, instance: str = "") -> None:
         self._component = component
         self._instance = instance or component
-        self._known: OrderedDict[News, _Known] = OrderedDict()
-        self._buckets: OrderedDict[ObjectRef, _Bucket] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._buckets: OrderedDict[bytes, _Bucket] = OrderedDict()
 
     def enter(self, news: News, *, now: datetime, unique: int) -> JsonObject | None:
         """The Event object to create (count 1) or to patch (count above 1); None: dropped, there were too many.
@@ -66,23 +74,24 @@ class EventLedger:
         """
         if not self._allows(news.ref, now.timestamp()):
             return None
-        stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        known = self._known.get(news)
+        digest = news.digest
+        known = self._known.get(digest)
         if known is None:
-            known = self._known[news] = _Known(f"{news.ref.name}.{unique:x}", stamp, 0)
+            known = self._known[digest] = _Known(unique, int(now.timestamp()), 0)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        self._known.move_to_end(news)
+        self._known.move_to_end(digest)
         known.count += 1
-        return self._event(news, known, stamp)
+        return self._event(news, known, now)
 
     def forget(self, news: News) -> None:
         """The stored Event is gone (they live for an hour): start anew."""
-        self._known.pop(news, None)
+        self._known.pop(news.digest, None)
 
     def _allows(self, ref: ObjectRef, now_s: float) -> bool:
-        bucket = self._buckets.setdefault(ref, _Bucket(BURST, now_s))
-        self._buckets.move_to_end(ref)
+        digest = _digest(*ref)
+        bucket = self._buckets.setdefault(digest, _Bucket(BURST, now_s))
+        self._buckets.move_to_end(digest)
         if len(self._buckets) > REMEMBERED:
             self._buckets.popitem(last=False)
         bucket.tokens = min(BURST, bucket.tokens + max(0.0, now_s - bucket.filled_at) / REFILL_S)
@@ -92,7 +101,7 @@ class EventLedger:
         bucket.tokens -= 1
         return True
 
-    def _event(self, news: News, known: _Known, stamp: str) -> JsonObject:
+    def _event(self, news: News, known: _Known, now: datetime) -> JsonObject:
         ref = news.ref
         involved = {"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name}
         involved |= {"namespace": ref.namespace} if ref.namespace else {}
@@ -100,7 +109,7 @@ class EventLedger:
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": known.name, "namespace": ref.namespace or "default"},
+            "metadata": {"name": f"{ref.name}.{known.unique:x}", "namespace": ref.namespace or "default"},
             "involvedObject": involved,
             "reason": news.reason,
             "message": news.message,
@@ -108,10 +117,18 @@ class EventLedger:
             "source": {"component": self._component},
             "reportingComponent": self._component,
             "reportingInstance": self._instance if self._instance != self._component else "",
-            "firstTimestamp": known.first,
-            "lastTimestamp": stamp,
+            "firstTimestamp": _stamp(datetime.fromtimestamp(known.first_s, UTC)),
+            "lastTimestamp": _stamp(now),
             "count": known.count,
         }
+
+
+def _digest(*words: str) -> bytes:
+    return hashlib.blake2b("\0".join(words).encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class EventRecorder:

@@ -8,6 +8,7 @@ from crossfade_kube.events import BURST, WAITING, EventLedger, EventRecorder, Ne
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
+from tests.support.kept import holders_of
 from tests.support.waiting import eventually
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -77,3 +78,12 @@ async def test_what_no_server_takes_is_dropped_and_told_in_two_lines(caplog: pyt
         running.cancel()
     told = [(record.message, record.fields.get("count")) for record in caplog.records if "drop" in record.message]
     assert told == [("events.dropping", None), ("events.dropped", 500)]
+
+
+def test_what_is_remembered_is_small_whatever_was_said() -> None:
+    ledger = EventLedger("c")
+    news = NEWS._replace(ref=REF._replace(name="fleeting"), message="fleeting" * 100)
+    for message in (news.message, "fleeting, again"):
+        assert ledger.enter(news._replace(message=message), now=NOW, unique=1) is not None
+    del news, message
+    assert holders_of("fleeting") == []
