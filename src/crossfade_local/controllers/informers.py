@@ -89,7 +89,10 @@ class Informer:
     def _remove(self, key: NamespacedName) -> None:
         before = self._objects.pop(key, None)
         if before is not None:
-            self._by_namespace[key.namespace].pop(key)
+            neighbours = self._by_namespace[key.namespace]
+            del neighbours[key]
+            if not neighbours:
+                del self._by_namespace[key.namespace]
             self._tell(before, None)
 
     def _tell(self, before: JsonObject | None, after: JsonObject | None) -> None:

@@ -34,23 +34,25 @@ class Reconciler(Generic[K]):
 
     async def _work(self) -> None:
         while True:
-            key = await self.queue.take()
-            try:
-                again_s = await self._reconcile(key)
-            except (KubeError, Retry) as exc:
-                # Losing a race on an object is the everyday case: its newer state is on the way already.
-                level = logging.DEBUG if isinstance(exc, Conflict) else logging.INFO
-                self._report(level, "reconcile.postponed", key, exc)
-                self.queue.retry(key)
-            except Exception as exc:
-                self._report(logging.ERROR, "reconcile.failed", key, exc)
-                self.queue.retry(key)
-            else:
-                self.queue.succeed(key)
-                if again_s is not None:
-                    self.queue.add_after(key, again_s)
-            finally:
-                self.queue.done(key)
+            await self._work_on(await self.queue.take())
+
+    async def _work_on(self, key: K) -> None:
+        try:
+            again_s = await self._reconcile(key)
+        except (KubeError, Retry) as exc:
+            # Losing a race on an object is the everyday case: its newer state is on the way already.
+            level = logging.DEBUG if isinstance(exc, Conflict) else logging.INFO
+            self._report(level, "reconcile.postponed", key, exc)
+            self.queue.retry(key)
+        except Exception as exc:
+            self._report(logging.ERROR, "reconcile.failed", key, exc)
+            self.queue.retry(key)
+        else:
+            self.queue.succeed(key)
+            if again_s is not None:
+                self.queue.add_after(key, again_s)
+        finally:
+            self.queue.done(key)
 
     def _report(self, level: int, event: str, key: K, exc: BaseException) -> None:
         fields = {"controller": self.name, "key": key, "reason": exc}

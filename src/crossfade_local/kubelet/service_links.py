@@ -1,7 +1,6 @@
 """The variables by which containers find Services without DNS, named as Kubernetes' kubelet and Docker's links do."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -55,8 +54,8 @@ class ServiceLinks:
 
     def __init__(self) -> None:
         self._complete = asyncio.Event()
-        self._services: defaultdict[str, dict[str, JsonObject]] = defaultdict(dict)
-        self._made: dict[tuple[str, bool], Mapping[str, str]] = {}
+        self._services: dict[str, dict[str, JsonObject]] = {}
+        self._made: dict[str, Mapping[str, str]] = {}
 
     async def read(self) -> None:
         """Returns when all Services have been listed once. Raises OSError when that takes too long."""
@@ -68,29 +67,40 @@ class ServiceLinks:
 
     def variables(self, namespace: str, *, enabled: bool) -> Mapping[str, str]:
         """Of the API server's Service, and if `enabled` of all of the namespace."""
-        made = self._made.get((namespace, enabled))
+        own = self._services.get(namespace, {}) if enabled else {}
+        # What was made for a namespace goes with its last Service, so nothing is kept for one that has none.
+        place = namespace if own else ""
+        made = self._made.get(place)
         if made is None:
             api = self._services.get(_API.namespace, {}).get(_API.name)
-            chosen = {_API.name: api} if api is not None else {}
-            if enabled:
-                chosen |= self._services.get(namespace, {})
-            made = self._made[namespace, enabled] = service_variables(chosen[name] for name in sorted(chosen))
+            chosen = {_API.name: api, **own} if api is not None else own
+            made = self._made[place] = service_variables(chosen[name] for name in sorted(chosen))
         return made
 
     def replace(self, items: list[JsonObject]) -> None:
         self._services.clear()
         for item in items:
-            self._services[item["metadata"]["namespace"]][item["metadata"]["name"]] = item
+            self._put(item)
         self._made.clear()
         self._complete.set()
 
     def apply(self, event: WatchEvent) -> None:
         namespace, name = event.object["metadata"]["namespace"], event.object["metadata"]["name"]
         if event.type == "DELETED":
-            self._services[namespace].pop(name, None)
+            self._drop(namespace, name)
         else:
-            self._services[namespace][name] = event.object
+            self._put(event.object)
         if (namespace, name) == _API:
             self._made.clear()
         else:
-            self._made.pop((namespace, True), None)
+            self._made.pop(namespace, None)
+
+    def _put(self, service: JsonObject) -> None:
+        metadata = service["metadata"]
+        self._services.setdefault(metadata["namespace"], {})[metadata["name"]] = service
+
+    def _drop(self, namespace: str, name: str) -> None:
+        services = self._services.get(namespace, {})
+        services.pop(name, None)
+        if not services:
+            self._services.pop(namespace, None)

@@ -55,3 +55,13 @@ def test_metadata_only() -> None:
     informer = Informer(CONFIG_MAP, metadata_only=True)
     informer.apply(WatchEvent("ADDED", _map(5)))
     assert informer.get(KEY) == {key: value for key, value in _map(5).items() if key != "data"}
+
+
+def test_nothing_is_kept_of_a_namespace_without_objects() -> None:
+    informer = Informer(CONFIG_MAP)
+    informer.apply(WatchEvent("ADDED", _map(5)))
+    informer.apply(WatchEvent("ADDED", _map(6, "b")))
+    informer.apply(WatchEvent("DELETED", _map(7)))
+    assert [item["metadata"]["name"] for item in informer.in_namespace("prod")] == ["b"]
+    informer.replace([])
+    assert informer._by_namespace == {}

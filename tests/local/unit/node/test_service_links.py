@@ -9,6 +9,7 @@ from crossfade_kube.watch import WatchEvent
 from crossfade_local.kubelet.environment import build_command, build_env
 from crossfade_local.kubelet.service_links import ServiceLinks, service_variables
 from tests.local.unit.node.test_environment import FACTS, IMAGE, SOURCES
+from tests.support.kept import holders_of
 
 
 def service(
@@ -126,3 +127,15 @@ def test_the_containers_own_variables_come_first_and_refer_to_them() -> None:
     env = build_env(container, base=base, facts=FACTS, sources=SOURCES)
     assert env == base | {"URL": "at tcp://10.96.0.7:80", "JAZZ_SERVICE_HOST": "mine"}
     assert build_command(container, IMAGE, env).argv[-1] == "mine:80"
+
+
+def test_nothing_is_kept_of_a_namespace_without_services() -> None:
+    links = ServiceLinks()
+    links.replace([API])
+    for name in ("fleeting-1", "fleeting-2"):
+        links.apply(WatchEvent("ADDED", service("jazz", HTTP, namespace=name)))
+        assert "JAZZ" in _hosts(links, name)
+        assert "JAZZ" not in _hosts(links, name, enabled=False)
+        links.apply(WatchEvent("DELETED", service("jazz", HTTP, namespace=name)))
+        assert "JAZZ" not in _hosts(links, name)
+    assert holders_of("fleeting") == []
