@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 DEFAULT_AUDIENCE: Final = ISSUER
 LEGACY_ISSUER: Final = "kubernetes/serviceaccount"
 _ALGORITHM: Final = "ES256"
+# A token takes some 4 KiB with its claims, and checking its signature a tenth of a millisecond.
+_REMEMBERED: Final = 256
 # Times, audiences and the issuer are checked here, as Kubernetes does, with its words for people.
 _ONLY_SIGNATURE: Final[Options] = {
     "verify_aud": False,
@@ -64,7 +67,7 @@ class TokenAuthority:
         digest = hashes.Hash(hashes.SHA256())
         digest.update(point)
         self._key_id: Final = base64url_encode(digest.finalize()).decode()
-        self._valid: dict[str, JsonObject] = {}
+        self._valid: OrderedDict[str, JsonObject] = OrderedDict()
 
     def issue(
         self,
@@ -152,17 +155,18 @@ class TokenAuthority:
         return Identity(user_of(account, {}), (DEFAULT_AUDIENCE,))
 
     def _claims(self, token: str) -> JsonObject:
-        """The claims of a token whose signature is right; signatures that were checked once are remembered."""
+        """The claims of a token whose signature is right; those of the tokens that were last used are remembered."""
         known = self._valid.get(token)
         if known is not None:
+            self._valid.move_to_end(token)
             return known
         try:
             claims: JsonObject = jwt.decode(token, self._public, algorithms=[_ALGORITHM], options=_ONLY_SIGNATURE)
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenError("malformed or foreign token") from error
-        if len(self._valid) > 1000:
-            self._valid.clear()
         self._valid[token] = claims
+        if len(self._valid) > _REMEMBERED:
+            self._valid.popitem(last=False)
         return claims
 
     def _check_account(self, account: Account) -> None:

@@ -144,3 +144,12 @@ def test_another_algorithm_is_refused(authority: TokenAuthority, head: object) -
 def test_any_text_is_no_token(authority: TokenAuthority, text: str) -> None:
     with pytest.raises(TokenError):
         authority.verify(text, audiences=["a"], now=NOW)
+
+
+def test_tokens_that_were_last_used_are_remembered_and_no_more(authority: TokenAuthority) -> None:
+    tokens = [issued(authority, seconds) for seconds in range(600, 900)]
+    for token in tokens:
+        assert authority.verify(token, audiences=["a"], now=NOW).user.name == "system:serviceaccount:ns:robot"
+        authority.verify(tokens[0], audiences=["a"], now=NOW)
+    assert len(authority._valid) < 300
+    assert {tokens[0], tokens[-1]} <= set(authority._valid)
