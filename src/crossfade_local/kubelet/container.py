@@ -40,6 +40,7 @@ _LONGEST_BACKOFF_S: Final = 300.0
 _HEALTHY_AFTER_S: Final = 600.0
 _LOGS_KEPT: Final = 2
 _AFTER_PRE_STOP_S: Final = 2.0
+_DEFAULT_GRACE_S: Final = 30
 _NEVER_STARTED: Final = 128
 _MAX_MESSAGE: Final = 4096
 _STDERR: Final = 2
@@ -163,12 +164,7 @@ class Container:
         if running is None or running.ended:
             return
         self._event("Normal", "Killing", f"Stopping container {self.name}")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
-        await self._pre_stop(running, grace_s)
-        if after:
-            await asyncio.wait(after, timeout=max(deadline - loop.time(), 0))
-        await _end(running, max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
+        await self._end(running, grace_s, after)
 
     async def open_terminal(self) -> Terminal:
         """For `execute`. Raises StartError."""
@@ -324,8 +320,17 @@ class Container:
         if self._process is None or self._stopping.is_set() or (self._ending and not self._ending.done()):
             return
         self._event("Normal", "Killing", f"Container {self.name} failed {kind} probe, will be restarted")
-        grace_s = float(self._context.pod["spec"].get("terminationGracePeriodSeconds", 30))
-        self._ending = asyncio.create_task(_end(self._process, grace_s))
+        own = self.spec[f"{kind}Probe"].get("terminationGracePeriodSeconds")
+        grace_s = own or self._context.pod["spec"].get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S)
+        self._ending = asyncio.create_task(self._end(self._process, float(grace_s)))
+
+    async def _end(self, running: Process, grace_s: float, after: Collection["asyncio.Task[None]"] = ()) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        await self._pre_stop(running, grace_s)
+        if after:
+            await asyncio.wait(after, timeout=max(deadline - loop.time(), 0))
+        await _terminate(running, max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
 
     def _changed(self) -> None:
         if self.is_started:
@@ -383,7 +388,7 @@ class Container:
         self._context.record(kind, reason, message)
 
 
-async def _end(running: Process, grace_s: float) -> None:
+async def _terminate(running: Process, grace_s: float) -> None:
     running.signal(signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace_s):

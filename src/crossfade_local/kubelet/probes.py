@@ -45,6 +45,10 @@ class Timing(NamedTuple):
             failure_threshold=probe.get("failureThreshold") or 3,
         )
 
+    def pause_s(self, took_s: float) -> float:
+        """After an attempt: a period goes from its beginning to that of the next, also where nobody answers."""
+        return max(self.period_s - took_s, 0.0)
+
 
 RunCommand = Callable[[list[str]], Awaitable[tuple[int, bytes]]]
 
@@ -70,7 +74,9 @@ async def watch_probe(
         report(True)
         await asyncio.sleep(timing.period_s)
     successes = failures = 0
+    loop = asyncio.get_running_loop()
     while True:
+        began = loop.time()
         result = await check(probe, target, timeout_s=timing.timeout_s)
         if result.ok:
             successes, failures = successes + 1, 0
@@ -81,7 +87,7 @@ async def watch_probe(
             report(True)
         elif failures >= timing.failure_threshold:
             report(False)
-        await asyncio.sleep(timing.period_s)
+        await asyncio.sleep(timing.pause_s(loop.time() - began))
 
 
 async def _settle(probe: JsonObject, target: Target, timing: Timing) -> bool:

@@ -305,11 +305,20 @@ def test_completed_pod(cluster: EmbeddedCluster) -> None:
 
 
 def test_failing_liveness_probe_restarts(cluster: EmbeddedCluster) -> None:
+    """After its preStop hook, and within the grace period of the probe, if that has one."""
     probe = {"exec": {"command": ["test", "!", "-e", "/tmp/ill"]}, "periodSeconds": 1, "failureThreshold": 1}
-    create_pod(cluster, "mortal", container(livenessProbe=probe))
+    deaf = container(
+        command=["sh", "-c", "trap '' TERM; while :; do sleep 1; done"],
+        livenessProbe={**probe, "terminationGracePeriodSeconds": 1},
+        lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "echo told > /dev/termination-log"]}}},
+    )
+    create_pod(cluster, "mortal", deaf, terminationGracePeriodSeconds=3600)
     wait_ready(cluster, "mortal")
     run(cluster, "mortal", "touch /tmp/ill")
     eventually(lambda: state_of(cluster, "mortal")["restartCount"] == 1)
+    ended = state_of(cluster, "mortal")["lastState"]["terminated"]
+    assert (ended["exitCode"], ended["message"]) == (137, "told\n")
+    cluster.kubectl("delete", "pod", "mortal", "--now")
 
 
 def test_readiness_follows_the_probe(cluster: EmbeddedCluster) -> None:

@@ -12,7 +12,7 @@ from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from crossfade_kube.meta import JsonObject
 from crossfade_local.kubelet import probes
 from crossfade_local.kubelet.commands import run_hook
-from crossfade_local.kubelet.probes import ProbeResult, Target
+from crossfade_local.kubelet.probes import ProbeResult, Target, Timing
 
 TIMEOUT_S = 5.0
 
@@ -142,3 +142,8 @@ async def test_who_does_not_answer_is_told_in_the_words_of_the_kubelet() -> None
     assert result.message == (
         f'Get "http://127.0.0.1:{port}/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
     )
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, 10.0), (4.0, 6.0), (10.0, 0.0), (25.0, 0.0)])
+def test_a_period_goes_from_one_attempt_to_the_next(took_s: float, pause_s: float) -> None:
+    assert Timing.of({"periodSeconds": 10}).pause_s(took_s) == pause_s
