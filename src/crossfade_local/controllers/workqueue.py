@@ -56,6 +56,11 @@ class WorkQueue(Generic[K]):
         """The next failure starts with the shortest delay again."""
         self._failures.pop(key, None)
 
+    def forget(self, key: K) -> None:
+        """What it stands for is gone: it is not due later either."""
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
     async def take(self) -> K:
         """The next key; `done` must follow."""
         while not self._due:

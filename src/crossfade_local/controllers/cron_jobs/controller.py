@@ -60,6 +60,7 @@ class CronJobs:
     async def _reconcile(self, key: NamespacedName) -> float | None:
         cron_job = self._cron_jobs.get(key)
         if cron_job is None or is_being_deleted(cron_job):
+            self.reconciler.queue.forget(key)
             return None
         jobs = self._own_jobs(cron_job)
         cron_job = await self._note_endings(cron_job, jobs)

@@ -62,6 +62,7 @@ class Deployments:
         deployment = self._deployments.get(key)
         selector = selector_of(deployment["spec"].get("selector")) if deployment is not None else None
         if deployment is None or selector is None:
+            self.reconciler.queue.forget(key)
             return None
         owned = await adopt_or_release(
             self._client, self._sets, deployment, selector, self._sets.in_namespace(key.namespace)

@@ -67,6 +67,7 @@ class Jobs:
     async def _reconcile(self, key: NamespacedName) -> float | None:
         job = self._jobs.get(key)
         if job is None or is_being_deleted(job) or job["spec"].get("managedBy", _OURS) != _OURS:
+            self.reconciler.queue.forget(key)
             return None
         status = job.get("status") or {}
         if any((condition_of(status, kind) or {}).get("status") == "True" for kind in ("Complete", "Failed")):

@@ -22,8 +22,7 @@ async def _come_and_go(bed: Bed, name: str) -> None:
     await inside.create(NAMESPACE, {"metadata": {"name": name}})
     ports = {"selector": {"app": "a"}, "ports": [{"port": 80}]}
     await inside.create(SERVICE, {"metadata": {"name": "a"}, "spec": ports})
-    # Nobody looks at it again later.
-    await inside.deploy("a", replicas=2, progressDeadlineSeconds=1)
+    await inside.deploy("a", replicas=2)
     await inside.rolled_out("a")
     await bed.client.delete(NAMESPACE, name)
     await bed.until(lambda: _is_gone(bed, name), f"namespace {name} to go")

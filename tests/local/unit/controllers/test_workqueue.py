@@ -29,6 +29,15 @@ async def test_the_earliest_delay_counts() -> None:
     assert await asyncio.wait_for(queue.take(), 1) == "a"
 
 
+async def test_what_is_gone_is_not_due_later() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("gone", 0.01)
+    queue.add_after("there", 0.02)
+    queue.forget("gone")
+    queue.forget("never there")
+    assert await asyncio.wait_for(queue.take(), 1) == "there"
+
+
 async def test_failures_are_retried_later_and_later_until_they_succeed() -> None:
     times: list[float] = []
     loop = asyncio.get_running_loop()
