@@ -117,5 +117,9 @@ async def test_what_matters_more_pushes_others_aside(bed: Bed) -> None:
     await create(bed, "dear", cpu="5", priorityClassName="dear")
     await runs(bed, "dear")
     assert await bed.get(POD, "cheap") is None
-    events = [event for event in await bed.all(EVENT) if event["reason"] == "Preempted"]
-    assert [event["involvedObject"]["name"] for event in events] == ["cheap"]
+
+    async def preempted() -> list[str]:
+        events = await bed.all(EVENT)
+        return [event["involvedObject"]["name"] for event in events if event["reason"] == "Preempted"]
+
+    assert await bed.until(preempted, "the Event") == ["cheap"]
