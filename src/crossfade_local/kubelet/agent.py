@@ -110,6 +110,10 @@ class Agent:
         if (following := self._waiting.pop(worker.key, None)) is not None:
             self.apply(WatchEvent("ADDED", following))
 
+    def capacity(self) -> dict[str, str]:
+        """Of the node; what was not asked for is the machine's."""
+        return {**machine_capacity(self._machine.directory), **self._machine.capacity}
+
     async def keep_node(self) -> None:
         """Registers the node and renews its lease until cancelled."""
         while True:
@@ -123,7 +127,7 @@ class Agent:
                 await asyncio.sleep(_RETRY_S)
 
     async def _register(self) -> None:
-        client, node = self._machine.client, node_object(self._machine.capacity, self._machine.directory)
+        client, node = self._machine.client, node_object(self.capacity())
         with contextlib.suppress(AlreadyExists):
             await client.create(NODE, {key: node[key] for key in ("apiVersion", "kind", "metadata", "spec")})
         await client.patch(NODE, NODE_NAME, {"status": node["status"]}, content_type=STRATEGIC, subresource="status")
@@ -163,9 +167,8 @@ def machine_capacity(directory: Path) -> dict[str, str]:
     }
 
 
-def node_object(capacity_asked: Mapping[str, str], directory: Path) -> JsonObject:
-    """The node as the API shows it; what was not asked for is the machine's."""
-    capacity = {**machine_capacity(directory), **capacity_asked}
+def node_object(capacity: Mapping[str, str]) -> JsonObject:
+    """The node as the API shows it."""
     now = now_text()
     ready = {
         "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",

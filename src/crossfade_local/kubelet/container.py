@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
@@ -60,6 +61,8 @@ class Container:
         self.streams: CommandStreams | None = None
         self.restart_count = 0
         self.last: Terminated | None = None
+        self.probed: Counter[tuple[str, bool]] = Counter()
+        """Probes by their kind and whether they succeeded."""
         waits_for_others = bool(context.pod["spec"].get("initContainers"))
         self._before_start = "PodInitializing" if waits_for_others else "ContainerCreating"
         self.state: State = Waiting(self._before_start)
@@ -75,7 +78,7 @@ class Container:
         self._group: Group | None = None
         self._health: Health | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._id = ""
+        self.id = ""
         self._is_in_post_start = False
         self._backoff_s = 0.0
         self._grace_s = 0.0
@@ -117,7 +120,7 @@ class Container:
             restart_count=self.restart_count,
             ready=(running and self._health is not None and self._health.ready) or (self._initial and done),
             started=self.is_started,
-            container_id=self._id,
+            container_id=self.id,
             restartable=self.is_sidecar,
         )
 
@@ -199,13 +202,14 @@ class Container:
         self._inside = await enter_root(self.spec, image, launch, self._context, termination_log=self._termination_log)
         self._event("Normal", "Created", f"Created container: {self.name}")
         self._process, self._inside = await self._start_program(launch, self._inside)
-        self._id = f"crossfade://{uuid.uuid4().hex}"
+        self.id = f"crossfade://{uuid.uuid4().hex}"
         self._health = Health(
             self.spec,
             self._target,
             changed=self._changed,
             failed=lambda message: self._event("Warning", "Unhealthy", message),
             kill=self._kill_unhealthy,
+            probed=self.probed,
         )
         self._is_in_post_start = bool((self.spec.get("lifecycle") or {}).get("postStart"))
         self.state = Running(now_text())
@@ -266,7 +270,7 @@ class Container:
             reason=self._reason_of_end(code),
             started_at=since,
             finished_at=now_text(),
-            container_id=self._id,
+            container_id=self.id,
             message=self._termination_message(code),
         )
         self._leave_root()

@@ -1,6 +1,7 @@
 """What a container's three probes say of it while it runs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from crossfade_kube.meta import JsonObject
@@ -18,8 +19,10 @@ class Health:
         changed: Callable[[], None],
         failed: Callable[[str], None],
         kill: Callable[[str], None],
+        probed: Counter[tuple[str, bool]],
     ) -> None:
-        """`failed` gets a message for each failing probe, `kill` the kind of probe that wants the container ended."""
+        """`failed` gets a message for each failing probe, `kill` the kind of probe that wants the container ended.
+        In `probed` every attempt is counted, by its kind and whether it succeeded."""
         self.started = "startupProbe" not in spec
         self.ready = self.started and "readinessProbe" not in spec
         self._spec = spec
@@ -27,6 +30,7 @@ class Health:
         self._changed = changed
         self._failed = failed
         self._kill = kill
+        self._probed = probed
 
     async def watch(self) -> None:
         """Until cancelled: startup first, then liveness and readiness side by side."""
@@ -42,10 +46,14 @@ class Health:
                 tasks.create_task(self._probe(liveness, "Liveness", self._judge_life))
 
     async def _probe(self, probe: JsonObject, kind: str, report: Callable[[bool], None]) -> None:
+        def attempted(ok: bool) -> None:
+            self._probed[kind, ok] += 1
+
         await probes.watch_probe(
             probe,
             self._target,
             report=report,
+            attempted=attempted,
             failed=lambda message: self._failed(f"{kind} probe failed: {message}"),
         )
 

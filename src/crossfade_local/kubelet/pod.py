@@ -118,10 +118,10 @@ class PodWorker:
         self._first_process: Process | None = None
         self._group: Group | None = None
         self._address = ""
-        self._link = f"veth{self.uid.replace('-', '')[:11]}"
+        self.link = f"veth{self.uid.replace('-', '')[:11]}"
         self._first_status: JsonObject = pod.get("status") or {}
         self._first_seen = now_text()
-        self._start_time = self._first_status.get("startTime") or self._first_seen
+        self.start_time = self._first_status.get("startTime") or self._first_seen
         self._conditions: list[JsonObject] = (pod.get("status") or {}).get("conditions") or []
         self._dirty = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -169,7 +169,7 @@ class PodWorker:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        left_s = seconds_left(self.pod["spec"], self._start_time, now_text())
+        left_s = seconds_left(self.pod["spec"], self.start_time, now_text())
         if left_s is not None and not self._ending.is_set() and not self._is_done:
             self._deadline = asyncio.get_running_loop().call_later(left_s, self._exceed_deadline)
 
@@ -269,7 +269,7 @@ class PodWorker:
                 lambda: network.create_pod_namespaces(
                     hostname=hostname,
                     address=address,
-                    link=self._link,
+                    link=self.link,
                     node=machine.links,
                     node_namespace=machine.node_namespace,
                 ),
@@ -420,7 +420,7 @@ class PodWorker:
             containers=main,
             pod_ip=self._address,
             host_ip=network.NODE_ADDRESS,
-            start_time=self._start_time,
+            start_time=self.start_time,
             sandbox_ready=self._sandbox is not None,
             is_over=self._is_over,
             failure=self._failure,

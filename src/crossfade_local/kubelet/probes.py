@@ -65,12 +65,19 @@ class Target(NamedTuple):
 
 
 async def watch_probe(
-    probe: JsonObject, target: Target, *, report: Callable[[bool], None], failed: Callable[[str], None]
+    probe: JsonObject,
+    target: Target,
+    *,
+    report: Callable[[bool], None],
+    attempted: Callable[[bool], None],
+    failed: Callable[[str], None],
 ) -> None:
-    """Until cancelled: reports each time a threshold is reached, and every single failure with its message."""
+    """Until cancelled: reports each time a threshold is reached, whether an attempt succeeded, and every single failure
+    with its message."""
     timing = Timing.of(probe)
     await asyncio.sleep(timing.initial_delay_s)
     if await _settle(probe, target, timing) and timing.success_threshold == 1:
+        attempted(True)
         report(True)
         await asyncio.sleep(timing.period_s)
     successes = failures = 0
@@ -78,6 +85,7 @@ async def watch_probe(
     while True:
         began = loop.time()
         result = await check(probe, target, timeout_s=timing.timeout_s)
+        attempted(result.ok)
         if result.ok:
             successes, failures = successes + 1, 0
         else:

@@ -16,6 +16,7 @@ from crossfade_local.kubelet import exec_session, port_forward, raw_forward
 from crossfade_local.kubelet.agent import Agent
 from crossfade_local.kubelet.container import Container
 from crossfade_local.kubelet.logs import LogQuery, read_log
+from crossfade_local.kubelet.node_pages import NodePages
 from crossfade_local.kubelet.pod import PodWorker
 from crossfade_local.kubelet.status import Waiting
 from crossfade_local.kubelet.usage import Meter
@@ -31,8 +32,7 @@ async def serve_kubelet(agent: Agent, meter: Meter, socket_path: Path) -> None:
     handlers = _Handlers(agent, meter)
     app.router.add_get(f"{_POD_PATH}/log", handlers.log)
     app.router.add_get("/usage", handlers.usage)
-    app.router.add_get("/node/healthz", _healthy)
-    app.router.add_get("/node/pods", handlers.pods)
+    NodePages(agent, meter).add_to(app.router, below="/node")
     for name, handler in (("exec", handlers.execute), ("attach", handlers.attach), ("portforward", handlers.forward)):
         app.router.add_route("*", f"{_POD_PATH}/{name}", handler)
     socket_path.unlink(missing_ok=True)  # noqa: ASYNC240 - once, on local disk
@@ -74,11 +74,6 @@ class _Handlers:
             return response
         await response.write_eof()
         return response
-
-    async def pods(self, _request: web.Request) -> web.StreamResponse:
-        """Those that the node has, as it knows them."""
-        items = [worker.pod for _, worker in sorted(self._agent.workers.items())]
-        return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
     async def usage(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response(await self._meter.report())
@@ -131,10 +126,6 @@ class _Handlers:
 
 def _named(worker: PodWorker) -> str:
     return f"{worker.key.name}_{worker.key.namespace}, uid {worker.pod['metadata']['uid']}"
-
-
-async def _healthy(_request: web.Request) -> web.StreamResponse:
-    return web.Response(text="ok")
 
 
 def _log_query(request: web.Request) -> LogQuery:

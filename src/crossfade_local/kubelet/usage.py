@@ -120,21 +120,24 @@ class Meter:
             await self._sample(older_than_s=_SAMPLE_S)
             await asyncio.sleep(_SAMPLE_S)
 
+    async def samples(self) -> tuple[Sample | None, Sample]:
+        """The one before, if there is one yet, and one that is fresh."""
+        latest = await self._sample(older_than_s=LEAST_WINDOW_S)
+        return self._base, latest
+
     async def report(self) -> JsonObject:
         """`{time, node, pods}`: nanocores and bytes; a pod appears when all its running containers can be told."""
-        latest = await self._sample(older_than_s=LEAST_WINDOW_S)
+        base, latest = await self.samples()
         pods = []
         for _, worker in sorted(self._agent.workers.items()):
             running = {one.name: one.root() for one in worker.containers.all()} if worker.containers else {}
             found = {
-                name: usage_of_container(number, self._base, latest)
-                for name, number in running.items()
-                if number is not None
+                name: usage_of_container(number, base, latest) for name, number in running.items() if number is not None
             }
             told = {name: usage for name, usage in found.items() if usage is not None}
             if told and len(told) == len(found):
                 pods.append(_pod(worker.uid, told))
-        machine = usage_of_machine(self._base, latest)
+        machine = usage_of_machine(base, latest)
         node = _amounts(machine) | {"window": machine.window_s} if machine is not None else None
         return {"time": latest.time, "node": node, "pods": pods}
 

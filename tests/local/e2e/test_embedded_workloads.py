@@ -200,11 +200,32 @@ def test_services_nodes_and_the_server_itself_are_looked_at_through_the_api(clus
     for name in ("web", "web:80", "http:web:http"):
         answer = eventually(lambda name=name: raw(cluster, f"/api/v1/namespaces/default/services/{name}/proxy/"))
         assert "Directory listing" in answer
-    assert raw(cluster, "/api/v1/nodes/crossfade/proxy/healthz") == "ok"
-    pods = json.loads(raw(cluster, "/api/v1/nodes/crossfade/proxy/pods"))
-    assert "web" in [pod["metadata"]["name"] for pod in pods["items"]]
+    check_the_nodes_pages(cluster)
     assert 'apiserver_request_total{code="200"' in raw(cluster, "/metrics")
     assert raw(cluster, "/readyz?verbose").endswith("readyz check passed\n")
+
+
+def check_the_nodes_pages(cluster: EmbeddedCluster) -> None:
+    node = "/api/v1/nodes/crossfade/proxy"
+    assert raw(cluster, f"{node}/healthz") == "ok"
+    for page in ("pods", "runningpods/"):
+        assert "web" in [pod["metadata"]["name"] for pod in json.loads(raw(cluster, f"{node}/{page}"))["items"]]
+    of_web = 'container="main",namespace="default",pod="web"'
+    for page, series in (
+        ("resource", f"container_memory_working_set_bytes{{{of_web}}} "),
+        ("cadvisor", 'container_network_receive_bytes_total{container="",'),
+        ("probes", f"prober_probe_total{{{of_web},"),
+    ):
+        assert series in raw(cluster, f"{node}/metrics/{page}")
+    assert 'kubelet_running_containers{container_state="running"} ' in raw(cluster, f"{node}/metrics")
+    summary = json.loads(raw(cluster, f"{node}/stats/summary"))
+    (web,) = (pod for pod in summary["pods"] if pod["podRef"]["name"] == "web")
+    assert web["containers"][0]["memory"]["workingSetBytes"] > 0
+    assert web["network"]["rxBytes"] > 0
+    assert json.loads(raw(cluster, f"{node}/configz"))["kubeletconfig"]["clusterDNS"] == ["10.96.0.10"]
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        cluster.kubectl("get", "--raw", f"{node}/logs/")
+    assert "not served here" in refused.value.stderr
 
 
 def raw(cluster: EmbeddedCluster, path: str) -> str:
