@@ -107,7 +107,12 @@ _SPECS: Final = named(
     ("podAnnotations", {}, ANNOTATIONS, "Annotations of the pods."),
     ("podLabels", {}, _LABELS, "Labels of the pods."),
     ("startupProbe", _asked("/healthz", failureThreshold=180), OBJECT, "How long the controller may take to start."),
-    ("livenessProbe", _asked("/healthz", periodSeconds=10), OBJECT, "Whether the controller lives."),
+    (
+        "livenessProbe",
+        _asked("/healthz", periodSeconds=10, terminationGracePeriodSeconds=5),
+        OBJECT,
+        "Whether the controller lives.",
+    ),
     ("readinessProbe", _asked("/readyz"), OBJECT, "Whether it serves sidecars."),
     (
         "lifecycle",

@@ -211,7 +211,7 @@ _CONTROLLER: Final = named(
     ),
     (
         "livenessProbe",
-        probe("/healthz", HEALTH_PORT, periodSeconds=10, timeoutSeconds=10),
+        probe("/healthz", HEALTH_PORT, periodSeconds=10, timeoutSeconds=10, terminationGracePeriodSeconds=5),
         OBJECT,
         "Whether the controller lives.",
     ),
