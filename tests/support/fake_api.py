@@ -107,6 +107,7 @@ class FakeApi:
             return web.json_response(self.objects[request.path])
         if request.path.rsplit("/", 1)[-1] not in (
             "configmaps",
+            "deployments",
             "endpoints",
             "leases",
             "events",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TIMEOUT_S = 30.0
+_COMPAT = "kong-3"
 _EPILOG = """\
 exit codes:
   0  explained, whatever the answer would be
@@ -79,7 +80,11 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     explain.add_argument("--client", metavar="IP", type=_address, default="127.0.0.1", help="default: %(default)s")
     explain.add_argument("--kong-conf", metavar="FILE", type=Path, help="settings of Kong; those in KONG_* go before")
     explain.add_argument("--trusted-ips", metavar="CIDR,…", help="as the gateway's")
-    explain.add_argument("--compat", choices=("kong-3", "kong-2.1"), default="kong-3", help="default: %(default)s")
+    explain.add_argument(
+        "--compat",
+        choices=("kong-3", "kong-2.1"),
+        help=f"default: with --kubeconfig what the gateway's Deployment says, else {_COMPAT}",
+    )
     explain.add_argument("--ingress-class", default="kong", metavar="NAME", help="default: %(default)s")
     explain.add_argument("--missing-plugins", choices=("closed", "open"), default="closed", help="as the gateway's")
     explain.add_argument("--output", choices=("text", "json"), default="text", help="default: %(default)s")
@@ -210,7 +215,7 @@ def _settings(arguments: argparse.Namespace) -> "CompileSettings":
 
     return CompileSettings(
         ingress_class=arguments.ingress_class,
-        compat=arguments.compat,
+        compat=arguments.compat or _compat(arguments),
         missing_plugins=arguments.missing_plugins,
         kong=_kong(arguments),
         environment=Environment(os.environ),
@@ -218,6 +223,22 @@ def _settings(arguments: argparse.Namespace) -> "CompileSettings":
         default_certificate=self_signed_certificate(),
         authorities=USUAL_AUTHORITIES,
     )
+
+
+def _compat(arguments: argparse.Namespace) -> str:
+    """Raises KubeError, OSError and ValueError."""
+    if arguments.kubeconfig is None:
+        return _COMPAT
+    from crossfade.controller.gateway.deployed import deployed_compat
+    from crossfade_kube.errors import Forbidden
+    from crossfade_kube.kubeconfig import load_kubeconfig
+
+    try:
+        found = asyncio.run(deployed_compat(load_kubeconfig(arguments.kubeconfig), arguments.ingress_class))
+    except Forbidden:
+        _say(f"you may not list Deployments, so the gateway is taken to answer as {_COMPAT}; --compat says otherwise")
+        return _COMPAT
+    return found or _COMPAT
 
 
 def _kong(arguments: argparse.Namespace) -> "KongSettings":
