@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from crossfade_kube.port_owner import has_listener, port_owner
@@ -22,6 +23,14 @@ class Listener(NamedTuple):
     socket: socket.socket
     port: int
     moved: bool
+
+
+def check_distinct(asked: Mapping[str, int | None]) -> None:
+    """Ports by their options. Raises PortTakenError."""
+    options: dict[int, str] = {}
+    for option, port in asked.items():
+        if port is not None and options.setdefault(port, option) != option:
+            raise PortTakenError(f"{options[port]} and {option} both name port {port}; choose another for one of them")
 
 
 def open_listener(port: int | None, *, default: int, option: str) -> Listener:

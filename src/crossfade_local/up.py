@@ -130,6 +130,7 @@ def _open_ports(settings: UpSettings, say: Say) -> Iterator[tuple[str, Listener]
         ("http", settings.http_port, HTTP_PORT, "--http-port"),
         ("https", settings.https_port, HTTPS_PORT, "--https-port"),
     )
+    host_ports.check_distinct({option: port for _, port, _, option in wanted})
     for name, port, default, option in wanted:
         listener = host_ports.open_listener(port, default=default, option=option)
         if listener.moved:

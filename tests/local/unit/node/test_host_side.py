@@ -28,6 +28,12 @@ def test_taken_port_that_was_asked_for(taken: socket.socket) -> None:
         host_ports.open_listener(port_of(taken), default=8000, option="--http-port")
 
 
+def test_two_options_that_name_one_port() -> None:
+    with pytest.raises(PortTakenError, match=r"^--http-port and --https-port both name port 8000; choose another"):
+        host_ports.check_distinct({"--api-port": None, "--http-port": 8000, "--https-port": 8000})
+    host_ports.check_distinct({"--api-port": None, "--http-port": None, "--https-port": 8000})
+
+
 def test_taken_default_gives_the_next_free_port(taken: socket.socket) -> None:
     with taken:
         listener = host_ports.open_listener(None, default=port_of(taken), option="--http-port")
