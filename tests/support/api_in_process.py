@@ -8,7 +8,10 @@ from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.admission.chain import AdmissionChain
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.crd.lifecycle import Lifecycle
+from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.dispatch import Dispatcher
+from crossfade_local.apiserver.policies.enforcement import PolicyEnforcement
+from crossfade_local.apiserver.policies.parameter_access import only_readable_parameters
 from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
@@ -34,17 +37,30 @@ def builtin_types() -> BuiltinTypes:
 
 
 class ApiInProcess:
-    """Serves a storage, as an administrator is served; nothing is admitted or refused but by schema and rules."""
+    """Serves a storage; nothing is admitted or refused but by schema, rules and policies."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self.user = ADMIN
+        self.warnings: tuple[str, ...] = ()
+        """Of the last call."""
         registry = Registry(builtin_types())
+        rules, authorizer = Rules(), Authorizer(storage)
+        chain = AdmissionChain(
+            gate=(),
+            waits=(),
+            mutators=(),
+            validators=(only_readable_parameters(storage, registry, authorizer),),
+            policies=PolicyEnforcement(storage, registry, rules, authorizer),
+            webhooks=_NoWebhooks(),
+        )
         self.lifecycle = Lifecycle(storage, registry, lambda: self.api.clock())
         self.api = Api(
             registry=registry,
             storage=storage,
-            admission=AdmissionChain(gate=(), waits=(), mutators=(), validators=(), webhooks=_NoWebhooks()),
-            authorizer=Authorizer(storage),
+            admission=chain,
+            authorizer=authorizer,
+            rules=rules,
             tokens=cast("Any", None),
             kubelet=cast("Any", None),
         )
@@ -56,9 +72,11 @@ class ApiInProcess:
         """Raises StatusError."""
         data = json.dumps(body).encode() if body is not None else b""
         headers = {"Content-Type": content_type} if data else {}
-        return await self._dispatcher.answer(
-            Call(method, request_info(method, path, query), query, headers, data, ADMIN)
-        )
+        call = Call(method, request_info(method, path, query), query, headers, data, self.user)
+        try:
+            return await self._dispatcher.answer(call)
+        finally:
+            self.warnings = tuple(call.warnings)
 
     async def send(
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json", **query: str
@@ -77,4 +95,9 @@ class ApiInProcess:
         """Raises StatusError."""
         answer = await self.answer("GET", path, watch="1", **query)
         assert isinstance(answer, StreamAnswer)
+        return answer
+
+    async def create(self, path: str, body: Json) -> Json:
+        code, answer = await self.send("POST", path, body)
+        assert code == 201, answer
         return answer

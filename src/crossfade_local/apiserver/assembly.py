@@ -12,6 +12,9 @@ from crossfade_local.apiserver.crd.lifecycle import Lifecycle
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.housekeeping import RoleAggregation
 from crossfade_local.apiserver.kubelet import Kubelet
+from crossfade_local.apiserver.policies.enforcement import PolicyEnforcement
+from crossfade_local.apiserver.policies.parameter_access import only_readable_parameters
+from crossfade_local.apiserver.policies.status import PolicyStatus
 from crossfade_local.apiserver.quota.enforcement import QuotaStatus, check_quotas
 from crossfade_local.apiserver.quota.ledger import Ledger
 from crossfade_local.apiserver.security.pki import Pki
@@ -30,16 +33,18 @@ class Assembly:
         self.registry = Registry(BuiltinTypes.load())
         self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
         rules = Rules()
-        self.webhooks = WebhookCaller(self.storage, self.registry, rules)
+        authorizer = Authorizer(self.storage)
+        self.webhooks = WebhookCaller(self.storage, self.registry, rules, authorizer)
+        policies = PolicyEnforcement(self.storage, self.registry, rules, authorizer)
         self.kubelet = Kubelet(kubelet_socket)
         self.roles = RoleAggregation(self.storage)
         ledger = Ledger(self.storage)
+        self.policies = PolicyStatus(self.storage, self.registry, utc_now)
         self.quotas = QuotaStatus(self.storage, ledger)
-        authorizer = Authorizer(self.storage)
         self.api = Api(
             registry=self.registry,
             storage=self.storage,
-            admission=_chain(self.storage, self.webhooks, authorizer, ledger),
+            admission=_chain(self.storage, self.registry, self.webhooks, policies, authorizer, ledger),
             authorizer=authorizer,
             tokens=TokenAuthority(pki.service_account_key, self.storage),
             kubelet=self.kubelet,
@@ -54,7 +59,14 @@ class Assembly:
         self.storage.close()
 
 
-def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer, ledger: Ledger) -> AdmissionChain:
+def _chain(
+    storage: Storage,
+    registry: Registry,
+    webhooks: WebhookCaller,
+    policies: PolicyEnforcement,
+    authorizer: Authorizer,
+    ledger: Ledger,
+) -> AdmissionChain:
     return AdmissionChain(
         gate=(namespaces.namespace_lifecycle(storage),),
         waits=(pods.default_account(storage),),
@@ -76,7 +88,9 @@ def _chain(storage: Storage, webhooks: WebhookCaller, authorizer: Authorizer, le
             volumes.only_growing_classes(storage),
             certificates.no_masters,
             certificates.only_by_permission(authorizer),
+            only_readable_parameters(storage, registry, authorizer),
         ),
+        policies=policies,
         webhooks=webhooks,
         last=(check_quotas(ledger),),
     )

@@ -131,6 +131,7 @@ async def _do_chores(assembly: Assembly, *, history_s: float) -> None:
         tasks.start("forget old revisions", lambda: forget_regularly(assembly.api, history_s))
         tasks.start("aggregate roles", assembly.roles.run)
         tasks.start("count quotas", assembly.quotas.run)
+        tasks.start("check policies", assembly.policies.run)
 
 
 def _listening(address: str) -> socket.socket:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.types.registry import Gvk, ResourceType
 from crossfade_local.apiserver.wire.request import Call
 
 
@@ -22,6 +22,10 @@ class Attributes:
     subresource: str = ""
     dry_run: bool = False
     options: JsonObject = field(default_factory=dict)
+    own_kind: Gvk | None = None
+    """Of the objects, where it is not that of the resource: a Scale, an Eviction, the options of a command."""
+    is_admitted: bool = False
+    """Those that other people registered have seen the request already, in another form."""
 
     @property
     def bucket(self) -> str:

@@ -1,4 +1,4 @@
-"""The order of admission: built-in mutation, mutating webhooks, then checks and validating webhooks."""
+"""The order of admission: built-in mutation, mutating webhooks, then checks, policies and validating webhooks."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
@@ -19,6 +19,13 @@ class Webhooks(Protocol):
         """Ask validating webhooks; raises StatusError on a denial."""
 
 
+class Policies(Protocol):
+    """Asks the policies that other people registered."""
+
+    async def validate(self, attributes: Attributes) -> None:
+        """Raises StatusError on a denial."""
+
+
 class AdmissionChain:
     """Built-in steps are plain functions that raise StatusError to refuse."""
 
@@ -29,6 +36,7 @@ class AdmissionChain:
         waits: Sequence[Wait],
         mutators: Sequence[Step],
         validators: Sequence[Step],
+        policies: Policies,
         webhooks: Webhooks,
         last: Sequence[Step] = (),
     ) -> None:
@@ -36,6 +44,7 @@ class AdmissionChain:
         self._waits: Final = tuple(waits)
         self._mutators: Final = tuple(mutators)
         self._validators: Final = tuple(validators)
+        self._policies: Final = policies
         self._webhooks: Final = webhooks
         self._last: Final = tuple(last)
 
@@ -46,12 +55,21 @@ class AdmissionChain:
             await wait(attributes)
         for step in self._mutators:
             step(attributes)
-        await self._webhooks.mutate(attributes)
+        if not attributes.is_admitted:
+            await self._webhooks.mutate(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         for step in self._validators:
             step(attributes)
-        await self._webhooks.validate(attributes)
+        if not attributes.is_admitted:
+            await self._policies.validate(attributes)
+            await self._webhooks.validate(attributes)
         # Nobody else gets a turn between these and the write.
         for step in self._last:
             step(attributes)
+
+    async def admit_foreign(self, attributes: Attributes) -> None:
+        """What is not stored as it is: the built-in steps have no say in it."""
+        await self._webhooks.mutate(attributes)
+        await self._policies.validate(attributes)
+        await self._webhooks.validate(attributes)

@@ -31,18 +31,19 @@ class Verdict:
     warnings: list[str]
 
 
-def request_for(attributes: Attributes, hook: Interested) -> JsonObject:
-    resource, asked = hook.resource, attributes.resource
+def request_for(attributes: Attributes, resource: ResourceType) -> JsonObject:
+    """In the version of the resource that was asked for."""
+    asked = attributes.resource
     request: JsonObject = {
         "uid": str(uuid.uuid4()),
-        "kind": _gvk(resource),
+        "kind": _kind(attributes, resource),
         "resource": _gvr(resource),
-        "requestKind": _gvk(asked),
+        "requestKind": _kind(attributes, asked),
         "requestResource": _gvr(asked),
         "operation": attributes.operation,
         "userInfo": _user_info(attributes.call.user),
-        "object": _shown(resource, attributes.new),
-        "oldObject": _shown(resource, attributes.old),
+        "object": shown(attributes, resource, attributes.new),
+        "oldObject": shown(attributes, resource, attributes.old),
         "dryRun": attributes.dry_run,
         "options": _options(attributes),
     }
@@ -63,17 +64,26 @@ def review_of(request: JsonObject, hook: Interested) -> JsonObject:
     return {"kind": "AdmissionReview", "apiVersion": f"admission.k8s.io/{version}", "request": request}
 
 
-def _gvk(resource: ResourceType) -> JsonObject:
-    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+def shown_to_expressions(request: JsonObject, namespace: JsonObject | None = None) -> JsonObject:
+    """The variables of CEL: the request without its objects, and those beside it."""
+    shown: JsonObject = {"object": request["object"], "oldObject": request["oldObject"], "namespaceObject": namespace}
+    shown["request"] = {key: value for key, value in request.items() if key not in shown}
+    return shown
+
+
+def _kind(attributes: Attributes, resource: ResourceType) -> JsonObject:
+    group, version, kind = attributes.own_kind or resource.gvk
+    return {"group": group, "version": version, "kind": kind}
 
 
 def _gvr(resource: ResourceType) -> JsonObject:
     return {"group": resource.group, "version": resource.version, "resource": resource.plural}
 
 
-def _shown(resource: ResourceType, obj: JsonObject | None) -> JsonObject | None:
-    if obj is None:
-        return None
+def shown(attributes: Attributes, resource: ResourceType, obj: JsonObject | None) -> JsonObject | None:
+    """An object in the version of the resource that was asked for."""
+    if obj is None or attributes.own_kind is not None:
+        return obj
     return to_served(resource, {"kind": resource.storage_kind, "apiVersion": resource.storage_api_version, **obj})
 
 

@@ -9,9 +9,10 @@ from crossfade_local.apiserver.admission import reviews, webhook_rules
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.admission.webhook_client import CallError, WebhookClient
 from crossfade_local.apiserver.admission.webhook_rules import Interested
-from crossfade_local.apiserver.conversion.versions import to_served
+from crossfade_local.apiserver.crd import conditions
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch
+from crossfade_local.apiserver.security.rbac import Authorizer
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.types.registry import Registry
 from crossfade_local.apiserver.wire.status import bad_request, forbidden, internal
@@ -24,10 +25,11 @@ log = logging.getLogger(__name__)
 class WebhookCaller:
     """Finds the webhooks of each write in the store and asks them."""
 
-    def __init__(self, storage: Storage, registry: Registry, rules: Rules) -> None:
+    def __init__(self, storage: Storage, registry: Registry, rules: Rules, authorizer: Authorizer) -> None:
         self._storage: Final = storage
         self._registry: Final = registry
         self._rules: Final = rules
+        self._authorizer: Final = authorizer
         self._client: Final = WebhookClient(storage)
 
     async def mutate(self, attributes: Attributes) -> bool:
@@ -48,12 +50,16 @@ class WebhookCaller:
         verdict = await self._ask(attributes, hook)
         if verdict is None or not verdict.patch or attributes.new is None:
             return
-        served = to_served(hook.resource, attributes.new)
+        served = reviews.shown(attributes, hook.resource, attributes.new)
+        assert served is not None
         try:
             patched = apply_json_patch(served, verdict.patch)
         except PatchError as error:
             # A patch that can't be applied is the webhook's failure, whatever its failure policy.
             raise internal(f'failed calling webhook "{hook.name}": {error.message}') from error
+        if attributes.own_kind is not None:
+            attributes.new = patched
+            return
         known = objects.known_fields(hook.resource, patched)
         attributes.new = objects.with_defaults(hook.resource, known.object)
 
@@ -69,7 +75,7 @@ class WebhookCaller:
 
     async def _ask(self, attributes: Attributes, hook: Interested) -> reviews.Verdict | None:
         """The verdict of a webhook that allows; None if it is not concerned or its failure is ignored."""
-        request = reviews.request_for(attributes, hook)
+        request = reviews.request_for(attributes, hook.resource)
         if not await self._fulfils_conditions(attributes, hook, request):
             return None
         if attributes.dry_run and hook.webhook.get("sideEffects") not in _SIDE_EFFECT_FREE:
@@ -92,12 +98,11 @@ class WebhookCaller:
         expressions = [str(condition["expression"]) for condition in hook.webhook.get("matchConditions") or ()]
         if not expressions:
             return True
-        shown = {"object": request["object"], "oldObject": request["oldObject"], "namespaceObject": None}
-        shown["request"] = {key: value for key, value in request.items() if key not in shown}
-        errors = await self._rules.condition_errors(expressions, shown)
+        decide = self._authorizer.decide
+        errors = await self._rules.condition_errors(expressions, reviews.shown_to_expressions(request), decide)
         if not errors:
             return errors is not None
-        why = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
+        why = conditions.together(errors)
         if hook.ignores_failure:
             log.warning('match conditions of webhook "%s": %s (ignored, as its failurePolicy says)', hook.name, why)
             return False

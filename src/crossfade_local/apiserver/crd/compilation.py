@@ -42,15 +42,12 @@ class BrokenRuleError(Exception):
     """The text is the compiler's, with the place in the rule."""
 
 
-def checked(text: str, variables: Mapping[str, Type], lacking: Mapping[str, str] | None = None) -> Expression:
-    """With the types of its parts. `lacking` are variables that only Kubernetes has, with the way out.
-
-    Raises BrokenRuleError.
-    """
+def checked(text: str, variables: Mapping[str, Type]) -> Expression:
+    """With the types of its parts. Raises BrokenRuleError."""
     _check_size(text)
     try:
         expression = expanded(_parsed(text))
-        faults = check(expression, {**_NAMES_OF_TYPES, **variables}, {**_LACKING, **(lacking or {})})
+        faults = check(expression, {**_NAMES_OF_TYPES, **variables}, _LACKING)
         faults = faults or arguments.faults(expression)
     except MacroError as error:
         faults = [error.fault]
@@ -70,13 +67,13 @@ def _check_size(text: str) -> None:
 
 
 @lru_cache(maxsize=2000)
-def compiled(text: str) -> Compiled:
+def compiled(text: str, *, is_of_admission: bool = False) -> Compiled:
     """Of an expression that was checked when it was stored. Raises BrokenRuleError."""
     cel = engine()
     # Later than the engine, of which it is a part.
     from crossfade_local.apiserver.crd.cel_library import FUNCTIONS
 
-    translator = Translator()
+    translator = Translator(is_of_admission=is_of_admission)
     try:
         program = cel.compile(translator.text(_parsed(text)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Has rules of custom resources and conditions of webhooks evaluated: small work at once, the rest by a process.
+"""Has rules of custom resources and expressions of admission evaluated: small work at once, the rest by a process.
 
 The time of that is limited. The engine cannot be interrupted, and what a rule costs depends on the object that a client
 sends. Kubernetes counts the cost while it evaluates, and gives up at a limit.
@@ -8,17 +8,24 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd import cel, conditions
+from crossfade_local.apiserver.crd.admission_cel import Evaluation
 from crossfade_local.apiserver.crd.cel import Violation
 from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
+from crossfade_local.apiserver.crd.rules_worker import ANSWER, QUESTION
+from crossfade_local.apiserver.policies import compilation, evaluation
+from crossfade_local.apiserver.policies.evaluation import Denial
 from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, invalid, required
 from crossfade_local.apiserver.values.gotext import GoStruct
+
+if TYPE_CHECKING:
+    from crossfade_local.apiserver.crd.cel_library.authorization import Decide
 
 _WORKERS: Final = 2
 _AT_ONCE: Final = 20_000
@@ -84,21 +91,40 @@ class Rules:
             return dict.fromkeys(texts, _TOO_LONG)
         return found
 
-    async def condition_errors(self, expressions: list[str], variables: JsonObject) -> list[str] | None:
+    async def condition_errors(self, expressions: list[str], shown: JsonObject, decide: "Decide") -> list[str] | None:
         """Of those that cannot be evaluated; None if one is false, whatever the others are."""
-        if _is_light(expressions, *variables.values()):
-            return conditions.errors(expressions, variables)
+        if _is_light(expressions, *shown.values()):
+            return conditions.errors(expressions, Evaluation(expressions, shown, decide))
         try:
-            found: list[str] | None = await self._ask(["conditions", expressions, variables])
+            found: list[str] | None = await self._ask(["conditions", expressions, shown], decide)
         except _EndedError:
             return [_OVER_BUDGET]
         return found
 
-    async def _ask(self, question: list[Any]) -> Any:
+    async def policy_faults(self, spec: JsonObject) -> list[FieldError]:
+        """Of the expressions of a policy."""
+        texts = compilation.expressions_of(spec)
+        if sum(map(len, texts.values())) <= _COMPILED_AT_ONCE:
+            return compilation.faults(spec)
+        try:
+            return [_from_json(*found) for found in await self._ask(["compile policy", spec])]
+        except _EndedError:
+            return [invalid(field, text, _TOO_LONG) for field, text in texts.items()]
+
+    async def denials(self, spec: JsonObject, shown: JsonObject, decide: "Decide") -> list[Denial]:
+        """What a policy has against a request."""
+        if _is_light(compilation.expressions_of(spec).values(), *shown.values()):
+            return evaluation.denials(spec, shown, decide)
+        try:
+            return [Denial(*found) for found in await self._ask(["policy", spec, shown], decide)]
+        except _EndedError:
+            return [] if spec.get("failurePolicy") == "Ignore" else [Denial(_OVER_BUDGET)]
+
+    async def _ask(self, question: list[Any], decide: "Decide | None" = None) -> Any:
         async with self._turns:
             worker = self._idle.pop() if self._idle else await _Worker.start()
             try:
-                answer = await worker.ask(question)
+                answer = await worker.ask(question, decide)
             except BaseException:
                 await worker.end()
                 raise
@@ -120,12 +146,20 @@ class _Worker:
         pipe = asyncio.subprocess.PIPE
         return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=_LONGEST_ANSWER))
 
-    async def ask(self, question: list[Any]) -> Any:
+    async def ask(self, question: list[Any], decide: "Decide | None") -> Any:
+        """`decide` answers what it asks back. Raises _EndedError."""
+        answer = await self._answer(question)
+        while QUESTION in answer:
+            assert decide is not None
+            answer = await self._answer(decide(answer[QUESTION]))
+        return answer[ANSWER]
+
+    async def _answer(self, said: Any) -> Any:
         """Raises _EndedError."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # Nothing that is JSON has a line break in this form.
-        self._process.stdin.write(orjson.dumps(question) + b"\n")
+        self._process.stdin.write(orjson.dumps(said) + b"\n")
         try:
             await self._process.stdin.drain()
             line = await self._process.stdout.readline()

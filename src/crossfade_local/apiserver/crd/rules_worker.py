@@ -1,6 +1,7 @@
 """`python -m crossfade_local.apiserver.crd.rules_worker`: evaluates CEL, a question and an answer on a line each.
 
-The kernel ends it where an answer takes more time than it may.
+Before its answer it may ask who may do what, which is answered on a line, too. The kernel ends it where an answer takes
+more time than it may.
 """
 
 import resource
@@ -11,8 +12,12 @@ from typing import Any, Final
 import orjson
 
 from crossfade_local.apiserver.crd import cel, conditions
+from crossfade_local.apiserver.crd.admission_cel import Evaluation
 from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
+from crossfade_local.apiserver.policies import compilation, evaluation
 
+ANSWER: Final = "answer"
+QUESTION: Final = "may"
 _CPU_S: Final = 0.9
 _MEMORY: Final = 1024 * 1024 * 1024
 
@@ -27,18 +32,32 @@ def main() -> None:
     for line in sys.stdin.buffer:
         # Nothing handles SIGPROF: a handler in Python would wait for the engine to return.
         signal.setitimer(signal.ITIMER_PROF, _CPU_S)
-        answer = orjson.dumps(_answer(orjson.loads(line)))
+        answer = {ANSWER: _answer(orjson.loads(line))}
         signal.setitimer(signal.ITIMER_PROF, 0)
-        sys.stdout.buffer.write(answer + b"\n")
-        sys.stdout.buffer.flush()
+        _say(answer)
+
+
+def _say(what: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(what) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _decide(about: dict[str, Any]) -> tuple[bool, str]:
+    _say({QUESTION: about})
+    allowed, reason = orjson.loads(sys.stdin.buffer.readline())
+    return allowed, reason
 
 
 def _answer(question: list[Any]) -> Any:
     match question:
         case ["evaluate", schema, new, old]:
             return [tuple(found) for found in cel.violations(schema, new, old, "")]
-        case ["conditions", expressions, variables]:
-            return conditions.errors(expressions, variables)
+        case ["conditions", expressions, shown]:
+            return conditions.errors(expressions, Evaluation(expressions, shown, _decide))
+        case ["policy", spec, shown]:
+            return [tuple(found) for found in evaluation.denials(spec, shown, _decide)]
+        case ["compile policy", spec]:
+            return [tuple(found) for found in compilation.faults(spec)]
         case ["compile conditions", texts]:
             return {text: fault for text in texts if (fault := conditions.compile_error(text))}
         case ["compile", schemas]:

@@ -98,6 +98,24 @@ def _default_mutating_webhooks(obj: JsonObject) -> None:
         fill(webhook, {"reinvocationPolicy": "Never"})
 
 
+def _default_admission_policy(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"failurePolicy": "Fail"})
+    _default_match(spec.get("matchConstraints"))
+
+
+def _default_admission_binding(obj: JsonObject) -> None:
+    _default_match(obj.setdefault("spec", {}).get("matchResources"))
+
+
+def _default_match(resources: JsonObject | None) -> None:
+    if resources is None:
+        return
+    fill(resources, {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}})
+    for rule in (*objects(resources, "resourceRules"), *objects(resources, "excludeResourceRules")):
+        fill(rule, {"scope": "*"})
+
+
 def _default_crd(obj: JsonObject) -> None:
     spec = obj.setdefault("spec", {})
     names = spec.setdefault("names", {})
@@ -139,6 +157,8 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     ("", "ReplicationController"): workloads.default_replication_controller,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _default_mutating_webhooks,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _default_webhooks,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): _default_admission_policy,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): _default_admission_binding,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _default_crd,
     ("apps", "Deployment"): workloads.default_deployment,
     ("apps", "ReplicaSet"): workloads.default_replica_set,

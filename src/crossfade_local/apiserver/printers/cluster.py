@@ -82,6 +82,35 @@ def webhooks_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
     return [name_of(obj), len(sequence(obj, "webhooks")), age(obj, now)]
 
 
+def policy_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
+    kind = at(obj, "spec", "paramKind")
+    shown = f"{text(kind, 'apiVersion')}/{text(kind, 'kind')}" if kind else UNSET
+    return [name_of(obj), len(sequence(obj, "spec", "validations")), shown, age(obj, now)]
+
+
+def policy_binding_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
+    """A parameter without a namespace may be cluster-scoped, or of the request's namespace."""
+    reference = mapping(obj, "spec", "paramRef")
+    shown = UNSET
+    if name := text(reference, "name"):
+        shown = f"{text(reference, 'namespace') or '*'}/{name}"
+    elif reference.get("selector") is not None:
+        shown = _go_selector(reference["selector"])
+    return [name_of(obj), text(obj, "spec", "policyName"), shown, age(obj, now)]
+
+
+def _go_selector(selector: JsonObject) -> str:
+    """As Go writes a LabelSelector."""
+    labels = ",".join(f"{key}: {value}," for key, value in sorted(mapping(selector, "matchLabels").items()))
+    expressions = ",".join(
+        f"LabelSelectorRequirement{{Key:{text(one, 'key')},Operator:{text(one, 'operator')},"
+        f"Values:[{' '.join(sequence(one, 'values'))}],}}"
+        for one in objects(selector, "matchExpressions")
+    )
+    listed = f"[]LabelSelectorRequirement{{{expressions}{',' if expressions else ''}}}"
+    return f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:{listed},}}"
+
+
 def binding_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
     reference = mapping(obj, "roleRef")
     by_kind: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}

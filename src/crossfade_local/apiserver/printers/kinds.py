@@ -94,6 +94,12 @@ PRINTERS: Final[dict[tuple[str, str], Printer]] = {
     ("", "ServiceAccount"): _NAME_AGE,
     (_HOOKS, "MutatingWebhookConfiguration"): _WEBHOOKS,
     (_HOOKS, "ValidatingWebhookConfiguration"): _WEBHOOKS,
+    (_HOOKS, "ValidatingAdmissionPolicy"): Printer(
+        columns("Name", "Validations:integer", "ParamKind", "Age"), cluster.policy_cells
+    ),
+    (_HOOKS, "ValidatingAdmissionPolicyBinding"): Printer(
+        columns("Name", "PolicyName", "ParamRef", "Age"), cluster.policy_binding_cells
+    ),
     ("apiregistration.k8s.io", "APIService"): Printer(
         columns("Name", "Service", "Available", "Age"), cluster.api_service_cells
     ),

@@ -52,6 +52,14 @@ class Authorizer:
                 return True, grant.reason
         return False, ""
 
+    def decide(self, about: JsonObject) -> tuple[bool, str]:
+        """What `authorizer` is asked in CEL: names of `RequestInfo`, and the user. RBAC knows no selectors."""
+        user = User(about["user"]["name"], tuple(about["user"]["groups"]))
+        names = ("group", "resource", "subresource", "namespace", "name")
+        return self.allows(
+            user, RequestInfo(about["verb"], about.get("path", ""), **{name: about.get(name, "") for name in names})
+        )
+
     def grants(self, user: User, namespace: str) -> Iterator[Grant]:
         """The rules that apply to a user cluster-wide and in a namespace."""
         for kind, name in _identities(user):

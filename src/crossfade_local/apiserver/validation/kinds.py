@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import (
+    admission_policies,
     autoscaling,
     certificates,
     claims,
@@ -108,6 +109,11 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("", "ServiceAccount"): Rules(metadata_again=True),
     (_HOOKS, "MutatingWebhookConfiguration"): _HOOK_RULES,
     (_HOOKS, "ValidatingWebhookConfiguration"): _HOOK_RULES,
+    # What is in a policy is validated with its expressions, by a process of their own where there is much of them.
+    (_HOOKS, "ValidatingAdmissionPolicy"): Rules(namespaced=False, metadata_again=True),
+    (_HOOKS, "ValidatingAdmissionPolicyBinding"): Rules(
+        admission_policies.validate_policy_binding, namespaced=False, metadata_again=True
+    ),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Rules(
         crds.validate_crd, crds.validate_crd_update, namespaced=False
     ),
@@ -160,6 +166,7 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
 STATUS_RULES: Final[dict[tuple[str, str], UpdateCheck]] = {
     ("", "Pod"): pod_updates.validate_pod_status_update,
     ("", "Service"): services.validate_service_status_update,
+    (_HOOKS, "ValidatingAdmissionPolicy"): admission_policies.validate_policy_status,
     ("certificates.k8s.io", "CertificateSigningRequest"): certificates.validate_decision,
     ("networking.k8s.io", "Ingress"): ingresses.validate_ingress_status_update,
 }

@@ -18,9 +18,11 @@ from crossfade_local.apiserver.validation.shapes import label_selector
 from crossfade_local.values.fields import at, mapping, objects, sequence, text
 
 _OPERATIONS: Final = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+FAILURE_POLICIES: Final = ("Fail", "Ignore")
+MATCH_POLICIES: Final = ("Equivalent", "Exact")
 _CHOICES: Final = {
-    "failurePolicy": ("Fail", "Ignore"),
-    "matchPolicy": ("Equivalent", "Exact"),
+    "failurePolicy": FAILURE_POLICIES,
+    "matchPolicy": MATCH_POLICIES,
     "sideEffects": ("None", "NoneOnDryRun"),
 }
 _FORM: Final = "; desired format: https://host[/path]"
@@ -42,7 +44,7 @@ def validate_webhook_configuration(obj: JsonObject) -> Iterator[FieldError]:
 def _validate_webhook(field: str, webhook: JsonObject) -> Iterator[FieldError]:
     yield from _validate_name(f"{field}.name", text(webhook, "name"))
     for index, rule in enumerate(objects(webhook, "rules")):
-        yield from _validate_rule(f"{field}.rules[{index}]", rule)
+        yield from validate_rule(f"{field}.rules[{index}]", rule)
     for name, supported in _CHOICES.items():
         value = webhook.get(name)
         if name == "sideEffects" and value is None:
@@ -69,7 +71,7 @@ def _validate_name(field: str, name: str) -> Iterator[FieldError]:
         yield invalid(field, name, "should be a domain with at least three segments separated by dots")
 
 
-def _validate_rule(field: str, rule: JsonObject) -> Iterator[FieldError]:
+def validate_rule(field: str, rule: JsonObject) -> Iterator[FieldError]:
     operations = sequence(rule, "operations")
     yield from _validate_list(f"{field}.operations", operations, "operations")
     for index, operation in enumerate(operations):

@@ -56,6 +56,8 @@ _VERSION_NEEDED: Final = frozenset(
         "apiextensions.k8s.io/customresourcedefinitions",
         "apiregistration.k8s.io/apiservices",
         "admissionregistration.k8s.io/mutatingwebhookconfigurations",
+        "admissionregistration.k8s.io/validatingadmissionpolicies",
+        "admissionregistration.k8s.io/validatingadmissionpolicybindings",
         "admissionregistration.k8s.io/validatingwebhookconfigurations",
         "policy/poddisruptionbudgets",
     }

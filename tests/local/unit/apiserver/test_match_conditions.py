@@ -6,18 +6,15 @@ import pytest
 
 from crossfade_local.apiserver.admission.condition_rules import condition_errors
 from crossfade_local.apiserver.crd import conditions
+from crossfade_local.apiserver.crd.admission_cel import Evaluation
 from crossfade_local.apiserver.crd.rules import Rules
 
 Json = dict[str, Any]
 BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
-NO_AUTHORIZER = (
-    "the embedded API server has none for conditions; compare request.userInfo, or let the webhook ask by a"
-    " SubjectAccessReview"
-)
 
 
-def undeclared(name: str, expression: str, why: str = "") -> str:
-    said = f"ERROR: <input>:1:1: undeclared reference to '{name}' (in container ''){why}"
+def undeclared(name: str, expression: str) -> str:
+    said = f"ERROR: <input>:1:1: undeclared reference to '{name}' (in container '')"
     return f"compilation failed: {said}\n | {expression}\n | ^"
 
 
@@ -32,7 +29,12 @@ def undeclared(name: str, expression: str, why: str = "") -> str:
         ("self == 1", undeclared("self", "self == 1")),
         ("params == 1", undeclared("params", "params == 1")),
         ("variables == 1", undeclared("variables", "variables == 1")),
-        ("authorizer == 1", undeclared("authorizer", "authorizer == 1", f": {NO_AUTHORIZER}")),
+        (
+            "authorizer == 1",
+            "found no matching overload for '_==_' applied to '(kubernetes.authorization.Authorizer, int)'",
+        ),
+        ("authorizer.path('/').check('get').allowed() && authorizer.requestResource.check('get').allowed()", ""),
+        ("authorizer.requestResource.resource('a')", "found no matching overload"),
         ("[" + "a, " * 2_000 + "a] == []", "\n1901 more errors were truncated"),
         ("object == ", "Syntax error"),
         ("(" * 200 + "true" + ")" * 200, "recursion limit exceeded"),
@@ -59,7 +61,12 @@ VARIABLES: Json = {
     "object": {"metadata": {"name": "a"}, "data": {}},
     "oldObject": None,
     "namespaceObject": None,
-    "request": {"name": "a", "operation": "CREATE", "userInfo": {"username": "u", "groups": ["g"]}},
+    "request": {
+        "name": "a",
+        "operation": "CREATE",
+        "userInfo": {"username": "u", "groups": ["g"]},
+        "requestResource": {"group": "", "version": "v1", "resource": "configmaps"},
+    },
 }
 
 
@@ -78,21 +85,30 @@ def failed(expression: str, why: str) -> str:
         (["oldObject.x == 1"], [failed("oldObject.x == 1", "no such overload")]),
         (["request.namespace == 'a'"], [failed("request.namespace == 'a'", "no such key: namespace")]),
         (["size(object.data)"], [failed("size(object.data)", "must evaluate to bool")]),
-        (["self == 1"], [f"compilation error: {undeclared('self', 'self == 1')}"]),
+        (["self == 1"], [failed("self == 1", "no such attribute(s): self")]),
+        (["authorizer.group('').resource('pods').check('get').allowed()"], []),
+        (["authorizer.requestResource.check('get').allowed()"], None),
+        (["authorizer.requestResource.check('get').reason() == 'said'"], []),
+        (["authorizer.path('/').check('get').errored()"], None),
     ],
 )
 def test_a_false_condition_counts_more_than_an_error(expressions: list[str], errors: list[str] | None) -> None:
-    assert conditions.errors(expressions, VARIABLES) == errors
+    assert conditions.errors(expressions, Evaluation(expressions, VARIABLES, decide)) == errors
+
+
+def decide(about: Json) -> tuple[bool, str]:
+    assert about["user"] == {"name": "u", "groups": ["g"]}
+    return about.get("resource") == "pods", "said"
 
 
 async def test_long_work_is_done_by_a_process_that_ends() -> None:
     rules = Rules()
     many = {**VARIABLES, "object": {"data": {f"k{number}": "" for number in range(4_000)}}}
     try:
-        assert await rules.condition_errors(["object.data.exists(key, key == 'k3999')"], many) == []
-        assert await rules.condition_errors(["object.data.exists(key, key == 'other')"], many) is None
+        assert await rules.condition_errors(["object.data.exists(key, key == 'k3999')"], many, decide) == []
+        assert await rules.condition_errors(["object.data.exists(key, key == 'other')"], many, decide) is None
         endless = ["object.data.all(a, !object.data.exists(b, a + b == 'other'))"]
-        assert await rules.condition_errors(endless, many) == [BUDGET]
+        assert await rules.condition_errors(endless, many, decide) == [BUDGET]
         long = f"'' == '{'a' * 9_000}'"
         assert await rules.condition_faults([long, "x == 1"]) == {"x == 1": undeclared("x", "x == 1")}
     finally:

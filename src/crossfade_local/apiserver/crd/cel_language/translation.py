@@ -1,7 +1,8 @@
 """Writes an expression anew without what the engine's parser lacks.
 
 Macros with two variables, `sortBy`, optional fields, items and entries (`a.?b`, `a[?0]`, `[?a]`), names of
-fields that are no identifiers. Each becomes macros of one variable and functions of `cel_library`.
+fields that are no identifiers. Each becomes macros of one variable and functions of `cel_library`. What an expression
+of admission calls by a name with a dot (`variables.x`, `authorizer.requestResource`) becomes a plain name.
 """
 
 from typing import Final
@@ -30,8 +31,14 @@ _TWO_VARIABLES: Final = frozenset(
 )
 
 
+VARIABLE: Final = "celVariable_"
+"""Before the name of a variable of a policy: a list of one value, for the engine takes null for none."""
+REQUEST_RESOURCE: Final = "celRequestResource"
+
+
 class Translator:
-    def __init__(self) -> None:
+    def __init__(self, *, is_of_admission: bool = False) -> None:
+        self._is_of_admission = is_of_admission
         self._made = 0
         self.used: set[str] = set()
         """Functions that the text calls."""
@@ -73,7 +80,17 @@ class Translator:
             return self._ours("celOptionalItem", target, index)
         return f"{target}[{index}]"
 
+    def _dotted(self, node: Select) -> str:
+        """What stands for a variable with a dot in its name; empty for any other field."""
+        if not self._is_of_admission or not isinstance(node.target, Name):
+            return ""
+        if node.target.name == "variables":
+            return f"{VARIABLE}{node.field}[0]"
+        return REQUEST_RESOURCE if (node.target.name, node.field) == ("authorizer", "requestResource") else ""
+
     def _select(self, node: Select) -> str:
+        if dotted := self._dotted(node):
+            return f"optional.of({dotted})" if node.is_optional else dotted
         target = self.text(node.target)
         field = _field(node)
         if node.is_optional or _is_optional(node.target):
@@ -119,6 +136,9 @@ class Translator:
         return ", ".join(self.text(argument) for argument in given)
 
     def _has(self, node: Select) -> str:
+        if self._dotted(node):
+            # Else the expression was refused.
+            return "true"
         target = self.text(node.target)
         field = _field(node)
         if node.is_optional or _is_optional(node.target):

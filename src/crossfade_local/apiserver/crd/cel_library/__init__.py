@@ -6,6 +6,7 @@ from typing import Any, Final
 from cel.stdlib import EXTENSIONS
 
 from crossfade_local.apiserver.crd.cel_library import (
+    authorization,
     formats,
     formatting,
     lists,
@@ -33,6 +34,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     **{name: EXTENSIONS["strings"][name] for name in _STRINGS},
     "bool": EXTENSIONS["core"]["bool"],
     **EXTENSIONS["sets"],
+    **authorization.FUNCTIONS,
     **lists.FUNCTIONS,
     **formats.FUNCTIONS,
     **formatting.FUNCTIONS,

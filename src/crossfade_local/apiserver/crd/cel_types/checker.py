@@ -87,6 +87,8 @@ class _Checker:
     # -- fields --------------------------------------------------------------------------------------------------
 
     def _field(self, one: Field, known: _Variables) -> Type:
+        if (named := known.get(_qualified(one))) is not None:
+            return named
         target = self.bindings.resolved(self.type_of(one.target, known))
         inside, was_optional = types.without_optional(target)
         found = self._field_of(inside, one)

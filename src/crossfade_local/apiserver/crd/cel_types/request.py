@@ -1,4 +1,4 @@
-"""The variables of conditions of webhooks: of an object nothing is known, of the request and its namespace all."""
+"""The variables of expressions of admission: of an object nothing is known, of the request and its namespace all."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -67,4 +67,8 @@ VARIABLES: Final[Mapping[str, Type]] = {
     "oldObject": DYN,
     "request": _REQUEST,
     "namespaceObject": _NAMESPACE,
+}
+AUTHORIZER: Final[Mapping[str, Type]] = {
+    "authorizer": Type("kubernetes.authorization.Authorizer", Kind.OBJECT),
+    "authorizer.requestResource": Type("kubernetes.authorization.ResourceCheck", Kind.OBJECT),
 }
