@@ -11,6 +11,7 @@ from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.discovery import openapi_v2, resources
 from crossfade_local.apiserver.discovery.openapi import OpenApi
 from crossfade_local.apiserver.handlers import delete, read, reviews, subresources, usage, watch, write
+from crossfade_local.apiserver.handlers.registered import admit_connection
 from crossfade_local.apiserver.handlers.target import resource_of, subresource_of
 from crossfade_local.apiserver.types.deprecated import deprecation_of
 from crossfade_local.apiserver.types.registry import ResourceType
@@ -36,6 +37,7 @@ _PART_HANDLERS: Final[dict[str, Callable[[Api, Call, ResourceType, str], Awaitab
     "patch": write.patch,
 }
 _TUNNELLED: Final = frozenset({"attach", "exec", "log", "portforward"})
+_CONNECTING: Final = (_TUNNELLED - {"log"}) | {"proxy"}
 _PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _HEALTH: Final = ("/healthz", "/livez", "/readyz")
 VERSION: Final = {
@@ -102,6 +104,8 @@ class Dispatcher:
             if resource.plural == "bindings" and review is None:
                 raise unknown_resource()
             return await (review or _HANDLERS[call.info.verb])(api, call, resource)
+        if sub.name in _CONNECTING:
+            await admit_connection(api, call, resource)
         if sub.name in _TUNNELLED:
             return await tunnel.answer(api, call, resource)
         if sub.name == "proxy":

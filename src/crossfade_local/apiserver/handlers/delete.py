@@ -103,12 +103,25 @@ def _warn_of_orphans(call: Call, resource: ResourceType, chosen: JsonObject) -> 
 
 
 async def delete_stored(
-    api: Api, call: Call, resource: ResourceType, stored: Stored, chosen: JsonObject
+    api: Api, call: Call, resource: ResourceType, stored: Stored, chosen: JsonObject, *, is_admitted: bool = False
 ) -> tuple[bool, JsonObject]:
-    """Delete what was read. Returns whether it is gone, and its last state; raises Conflict or StatusError."""
+    """Delete what was read. Returns whether it is gone, and its last state; raises Conflict or StatusError.
+
+    `is_admitted`: webhooks and policies have seen the request in another form.
+    """
     check_preconditions(resource, stored, chosen)
     dry_run = call.is_dry_run or bool(chosen.get("dryRun"))
-    attributes = Attributes(call, resource, "DELETE", *stored.key, None, stored.object, dry_run=dry_run, options=chosen)
+    attributes = Attributes(
+        call,
+        resource,
+        "DELETE",
+        *stored.key,
+        None,
+        stored.object,
+        dry_run=dry_run,
+        options=chosen,
+        is_admitted=is_admitted,
+    )
     await api.admission.mutate(attributes)
     await api.admission.validate(attributes)
     obj = stored.copy()

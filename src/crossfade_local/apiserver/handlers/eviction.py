@@ -5,6 +5,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.handlers import delete as deletion
+from crossfade_local.apiserver.handlers.registered import admit
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
 from crossfade_local.apiserver.state.storage import Conflict, Stored
@@ -29,6 +30,7 @@ async def evict(api: Api, call: Call, resource: ResourceType) -> Answer:
     named = text(eviction, "metadata", "name")
     if named and named != call.info.name:
         raise bad_request("name in URL does not match name in Eviction object")
+    eviction = await admit(api, call, resource, "CREATE", eviction)
     chosen = eviction.get("deleteOptions") or {}
     dry_run = call.is_dry_run or bool(chosen.get("dryRun"))
     for _ in range(_TRIES):
@@ -52,7 +54,7 @@ async def _delete(
         try:
             if not dry_run:
                 stored = await api.storage.update(resource.bucket, stored, _marked(api, stored))
-            await deletion.delete_stored(api, call, resource, stored, chosen)
+            await deletion.delete_stored(api, call, resource, stored, chosen, is_admitted=True)
         except Conflict:
             stored = stored_object(api, call, resource)
         else:

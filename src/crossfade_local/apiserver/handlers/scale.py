@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
+from crossfade_local.apiserver.handlers.registered import admit
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch
 from crossfade_local.apiserver.state.storage import Conflict, Stored
@@ -11,6 +12,7 @@ from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.values import gojson
+from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.apiserver.wire import decoding
 from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
@@ -97,7 +99,8 @@ async def patch_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
 async def _store(api: Api, call: Call, resource: ResourceType, change: Any) -> Answer:
     for _ in range(_TRIES):
         before = stored_object(api, call, resource)
-        scale = change(scale_of(resource, before.object))
+        old = scale_of(resource, before.object)
+        scale = await admit(api, call, resource, "UPDATE", change(copied(old)), old)
         wanted = (scale.get("metadata") or {}).get("resourceVersion")
         if wanted and wanted != before.object["metadata"]["resourceVersion"]:
             raise conflict(resource.plural, resource.group, call.info.name, MODIFIED)
@@ -108,7 +111,7 @@ async def _store(api: Api, call: Call, resource: ResourceType, change: Any) -> A
             raise StatusError.from_body(body)
         try:
             stored = await writes.update(
-                api, call, resource, before, _scaled(resource, before, replicas), subresource="scale"
+                api, call, resource, before, _scaled(resource, before, replicas), subresource="scale", is_admitted=True
             )
         except Conflict:
             continue

@@ -7,6 +7,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.handlers.eviction import evict
+from crossfade_local.apiserver.handlers.registered import admit
 from crossfade_local.apiserver.handlers.scale import patch_scale, replace_scale, scale_of
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.security.tokens import DEFAULT_AUDIENCE, Account
@@ -38,7 +39,7 @@ async def get_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
 
 async def bind(api: Api, call: Call, resource: ResourceType) -> Answer:
     """Put a pod on a node (`pods/binding`)."""
-    binding = decoding.decode(call, "Binding").object
+    binding = await admit(api, call, resource, "CREATE", decoding.decode(call, "Binding").object)
     node = (binding.get("target") or {}).get("name", "")
     if not node:
         raise bad_request("target.name: Required value")
@@ -122,6 +123,7 @@ async def request_token(api: Api, call: Call, resource: ResourceType) -> Answer:
     options.check_write(call, "CreateOptions")
     request = decoding.decode(call, "TokenRequest").object if call.body else {}
     account = stored_object(api, call, resource).object
+    request = await admit(api, call, resource, "CREATE", request)
     spec = request.get("spec") or {}
     seconds = _token_seconds(spec)
     bound = spec.get("boundObjectRef")

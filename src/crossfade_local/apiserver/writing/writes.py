@@ -108,11 +108,23 @@ async def update(
     *,
     subresource: str = "",
     track: Track | None = None,
+    is_admitted: bool = False,
 ) -> JsonObject:
-    """Store a new version (stored form) of the object that was read; raises Conflict if it changed meanwhile."""
+    """Store a new version (stored form) of the object that was read; raises Conflict if it changed meanwhile.
+
+    `is_admitted`: webhooks and policies have seen the request in another form.
+    """
     old = before.object
     attributes = Attributes(
-        call, resource, "UPDATE", before.key[0], before.key[1], new, old, subresource, call.is_dry_run
+        call,
+        resource,
+        "UPDATE",
+        *before.key,
+        new,
+        old,
+        subresource,
+        dry_run=call.is_dry_run,
+        is_admitted=is_admitted,
     )
     await api.admission.mutate(attributes)
     assert attributes.new is not None
