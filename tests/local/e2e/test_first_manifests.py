@@ -1,6 +1,7 @@
 """What people apply first: applications as their authors write them, whose programs are not root."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -172,3 +173,49 @@ def test_a_budget_and_a_schedule_are_kept(cluster: EmbeddedCluster) -> None:
     cluster.kubectl("create", "job", "now", "--from=cronjob/report")
     cluster.kubectl("wait", "--for=condition=Complete", "job/now", f"--timeout={SOON_S:g}s")
     assert cluster.kubectl("logs", "job/now").strip() == "reported"
+
+
+POLICY = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-shells}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CONNECT], resources: [pods/exec]}]
+  matchConditions: [{name: web, expression: request.name.startsWith('nginx-')}]
+  validations:
+  - expression: "!(object.command[0] in params.data.forbidden.split(','))"
+    messageExpression: "object.command[0] + ' is not for users'"
+    reason: Forbidden
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-shells}
+spec:
+  policyName: no-shells
+  paramRef: {name: shells, namespace: default, parameterNotFoundAction: Deny}
+  validationActions: [Deny]
+"""
+DENIED = "ValidatingAdmissionPolicy 'no-shells' with binding 'no-shells' denied request: sh is not for users"
+
+
+def test_a_policy_refuses_with_what_its_parameters_say(cluster: EmbeddedCluster) -> None:
+    cluster.kubectl("create", "configmap", "shells", "--from-literal=forbidden=bash,sh")
+    cluster.kubectl("apply", "-f", "-", stdin=POLICY)
+    try:
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            inside(cluster, "deployment/nginx", "true")
+        assert DENIED in refused.value.stderr
+        assert cluster.kubectl("exec", "deployment/nginx", "--", "echo", "hello") == "hello\n"
+        assert inside(cluster, "statefulset/postgres", "echo hello") == "hello"
+        shown = cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings")
+        lines = [line.split()[:4] for line in shown.splitlines() if "no-shells" in line]
+        kind = "validatingadmissionpolicy"
+        assert lines[0][:3] == [f"{kind}.admissionregistration.k8s.io/no-shells", "1", "v1/ConfigMap"]
+        assert lines[1][:3] == [f"{kind}binding.admissionregistration.k8s.io/no-shells", "no-shells", "default/shells"]
+        assert "Deny" in cluster.kubectl("explain", "validatingadmissionpolicybinding.spec.validationActions")
+        cluster.kubectl("apply", "-f", "-", "--server-side", "--force-conflicts", stdin=POLICY)
+    finally:
+        cluster.kubectl("delete", "-f", "-", stdin=POLICY)
+    assert inside(cluster, "deployment/nginx", "echo again") == "again"

@@ -1,7 +1,7 @@
 """Which profile the gateways of a cluster answer by, as their Deployments say, for who asks as one of them."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from crossfade import __version__
 from crossfade.compile.gateway.settings import COMPAT_PROFILES
@@ -10,7 +10,7 @@ from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.meta import JsonObject
 from crossfade_kube.resources import DEPLOYMENT
 
-_USUAL_CLASS = "kong"
+_USUAL_CLASS: Final = "kong"
 
 
 async def deployed_compat(config: ClusterConfig, ingress_class: str) -> str | None:

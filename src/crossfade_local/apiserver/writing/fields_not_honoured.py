@@ -1,4 +1,4 @@
-"""Fields of workloads and volumes that are stored but change nothing here: whoever sets one gets a warning naming it.
+"""Fields of workloads, volumes and policies that are stored but change nothing: whoever sets one gets a warning.
 
 The fields of pods themselves are not this module's; a pod template is one field here.
 """
@@ -8,14 +8,25 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.local_volumes import DRIVER
-from crossfade_local.values.fields import at, text
+from crossfade_local.values.fields import at, sequence, text
 
 _HOW: Final = "the embedded cluster does not honour {field}: {consequence}"
 _NO_VOLUME: Final = f"{DRIVER} makes no volume for such a claim"
 _NO_MOUNT: Final = "pods cannot mount a volume of this kind; use csi, hostPath or local"
+_NO_AUDIT: Final = "there is no audit log"
+_ADMISSION: Final = "admissionregistration.k8s.io"
 _OF_REPLICAS: Final = frozenset({"spec.minReadySeconds", "spec.replicas", "spec.selector", "spec.template"})
 
 HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
+    (_ADMISSION, "ValidatingAdmissionPolicy"): frozenset(
+        {
+            "spec.failurePolicy", "spec.matchConditions", "spec.matchConstraints", "spec.paramKind", "spec.validations",
+            "spec.variables",
+        }
+    ),
+    (_ADMISSION, "ValidatingAdmissionPolicyBinding"): frozenset(
+        {"spec.matchResources", "spec.paramRef", "spec.policyName", "spec.validationActions"}
+    ),
     ("apps", "DaemonSet"): frozenset(
         {"spec.minReadySeconds", "spec.revisionHistoryLimit", "spec.selector", "spec.template", "spec.updateStrategy"}
     ),
@@ -67,6 +78,7 @@ HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
 """Every field of the spec (of the object, where there is none) that does here what it does in Kubernetes."""
 
 NOT_HONOURED: Final[dict[tuple[str, str], dict[str, str]]] = {
+    (_ADMISSION, "ValidatingAdmissionPolicy"): {"spec.auditAnnotations": _NO_AUDIT},
     ("batch", "CronJob"): {
         "spec.jobTemplate.spec.scheduling": "the pods of its jobs are scheduled one by one",
     },
@@ -108,3 +120,5 @@ def warnings_for(kind_key: tuple[str, str, str], obj: JsonObject) -> Iterator[st
         yield _HOW.format(
             field="spec.csi.driver", consequence=f"pods cannot mount volumes of {driver}, only of {DRIVER}"
         )
+    if "Audit" in sequence(obj, "spec", "validationActions"):
+        yield _HOW.format(field="Audit in spec.validationActions", consequence=_NO_AUDIT)

@@ -1,4 +1,4 @@
-"""Every field of workloads and volumes either does what it does in Kubernetes or earns a warning."""
+"""Every field of workloads, volumes and policies either does what it does in Kubernetes or earns a warning."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
 from crossfade_local.apiserver.writing.fields_not_honoured import HONOURED, NOT_HONOURED, warnings_for
 
 KINDS = sorted(HONOURED)
+HOOKS = ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy")
 
 
 def fields_of(group: str, kind: str) -> set[str]:
@@ -30,6 +31,8 @@ def test_no_field_is_left_unclassified(kind: tuple[str, str]) -> None:
     ("kind", "obj", "field"),
     [
         (("batch", "v1", "Job"), {"spec": {"scheduling": {"a": 1}}}, "spec.scheduling"),
+        (HOOKS, {"spec": {"auditAnnotations": [{"key": "k"}]}}, "spec.auditAnnotations"),
+        (HOOKS, {"spec": {"validationActions": ["Warn", "Audit"]}}, "Audit in spec.validationActions"),
         (("", "v1", "PersistentVolumeClaim"), {"spec": {"dataSource": {"name": "s"}}}, "spec.dataSource"),
         (("", "v1", "PersistentVolume"), {"spec": {"nfs": {"path": "/"}}}, "spec.nfs"),
         (("", "v1", "PersistentVolume"), {"spec": {"csi": {"driver": "ebs"}}}, "spec.csi.driver"),
