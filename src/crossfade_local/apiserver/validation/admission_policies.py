@@ -75,8 +75,7 @@ def validate_policy_binding(obj: JsonObject) -> Iterator[FieldError]:
     if spec.get("paramRef") is not None:
         yield from _param_reference("spec.paramRef", spec["paramRef"])
     if spec.get("matchResources") is not None:
-        # Spelled as Kubernetes spells it.
-        yield from _match_resources("spec.matchResouces", spec["matchResources"])
+        yield from _match_resources("spec.matchResources", spec["matchResources"])
     yield from _actions("spec.validationActions", sequence(spec, "validationActions"))
 
 

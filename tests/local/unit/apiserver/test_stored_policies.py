@@ -219,7 +219,7 @@ async def test_policies_that_are_refused(api: ApiInProcess, spec: Json, errors: 
         ),
         (
             {**BOUND, "matchResources": {"matchPolicy": "Some"}},
-            ['spec.matchResouces.matchPolicy: Unsupported value: "Some": supported values: "Equivalent", "Exact"'],
+            ['spec.matchResources.matchPolicy: Unsupported value: "Some": supported values: "Equivalent", "Exact"'],
         ),
     ],
 )
