@@ -4,13 +4,13 @@ import json
 from functools import cache
 from typing import Any, cast
 
-from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.admission.chain import AdmissionChain
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.crd.lifecycle import Lifecycle
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.dispatch import Dispatcher
 from crossfade_local.apiserver.policies.enforcement import PolicyEnforcement
+from crossfade_local.apiserver.policies.mutating import PolicyMutation
 from crossfade_local.apiserver.policies.parameter_access import only_readable_parameters
 from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
 from crossfade_local.apiserver.state.storage import Storage
@@ -21,14 +21,6 @@ from crossfade_local.apiserver.wire.status import StatusError
 
 Json = dict[str, Any]
 ADMIN = User("admin", (MASTERS,))
-
-
-class _NoWebhooks:
-    async def mutate(self, attributes: Attributes) -> bool:  # noqa: ARG002 - the chain's signature
-        return False
-
-    async def validate(self, attributes: Attributes) -> None:
-        pass
 
 
 @cache
@@ -51,8 +43,8 @@ class ApiInProcess:
             waits=(),
             mutators=(),
             validators=(only_readable_parameters(storage, registry, authorizer),),
-            policies=PolicyEnforcement(storage, registry, rules, authorizer),
-            webhooks=_NoWebhooks(),
+            registered_mutators=(PolicyMutation(storage, registry, rules, authorizer),),
+            registered_validators=(PolicyEnforcement(storage, registry, rules, authorizer),),
         )
         self.lifecycle = Lifecycle(storage, registry, lambda: self.api.clock())
         self.api = Api(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crossfade_local.apiserver.admission import certificates, escalation, ingresses, limits, namespaces, pods, services
 from crossfade_local.apiserver.admission import storage as volumes
-from crossfade_local.apiserver.admission.chain import AdmissionChain
+from crossfade_local.apiserver.admission.chain import AdmissionChain, Mutates, Validates
 from crossfade_local.apiserver.admission.pod_security import pod_security
 from crossfade_local.apiserver.admission.webhooks import WebhookCaller
 from crossfade_local.apiserver.api import Api, utc_now
@@ -13,6 +13,7 @@ from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.housekeeping import RoleAggregation
 from crossfade_local.apiserver.kubelet import Kubelet
 from crossfade_local.apiserver.policies.enforcement import PolicyEnforcement
+from crossfade_local.apiserver.policies.mutating import PolicyMutation
 from crossfade_local.apiserver.policies.parameter_access import only_readable_parameters
 from crossfade_local.apiserver.policies.status import PolicyStatus
 from crossfade_local.apiserver.quota.enforcement import QuotaStatus, check_quotas
@@ -34,8 +35,9 @@ class Assembly:
         self.lifecycle = Lifecycle(self.storage, self.registry, utc_now)
         rules = Rules()
         authorizer = Authorizer(self.storage)
-        self.webhooks = WebhookCaller(self.storage, self.registry, rules, authorizer)
-        policies = PolicyEnforcement(self.storage, self.registry, rules, authorizer)
+        parts = (self.storage, self.registry, rules, authorizer)
+        self.webhooks = WebhookCaller(*parts)
+        mutators, validators = (PolicyMutation(*parts), self.webhooks), (PolicyEnforcement(*parts), self.webhooks)
         self.kubelet = Kubelet(kubelet_socket)
         self.roles = RoleAggregation(self.storage)
         ledger = Ledger(self.storage)
@@ -44,7 +46,7 @@ class Assembly:
         self.api = Api(
             registry=self.registry,
             storage=self.storage,
-            admission=_chain(self.storage, self.registry, self.webhooks, policies, authorizer, ledger),
+            admission=_chain(self.storage, self.registry, authorizer, ledger, mutators, validators),
             authorizer=authorizer,
             tokens=TokenAuthority(pki.service_account_key, self.storage),
             kubelet=self.kubelet,
@@ -62,10 +64,10 @@ class Assembly:
 def _chain(
     storage: Storage,
     registry: Registry,
-    webhooks: WebhookCaller,
-    policies: PolicyEnforcement,
     authorizer: Authorizer,
     ledger: Ledger,
+    mutators: tuple[Mutates, ...],
+    validators: tuple[Validates, ...],
 ) -> AdmissionChain:
     return AdmissionChain(
         gate=(namespaces.namespace_lifecycle(storage),),
@@ -90,7 +92,7 @@ def _chain(
             certificates.only_by_permission(authorizer),
             only_readable_parameters(storage, registry, authorizer),
         ),
-        policies=policies,
-        webhooks=webhooks,
+        registered_mutators=mutators,
+        registered_validators=validators,
         last=(check_quotas(ledger),),
     )

@@ -1,4 +1,4 @@
-"""The order of admission: built-in mutation, mutating webhooks, then checks, policies and validating webhooks."""
+"""The order of admission: built-in mutation, then what other people registered; then checks, and theirs."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
@@ -7,20 +7,23 @@ from crossfade_local.apiserver.admission.attributes import Attributes
 
 Step = Callable[[Attributes], None]
 Wait = Callable[[Attributes], Awaitable[None]]
+Again = Callable[[], Awaitable[None]]
+"""Lets those that ask for it see what others have changed after them."""
 
 
-class Webhooks(Protocol):
-    """Calls the webhooks that other people registered."""
-
-    async def mutate(self, attributes: Attributes) -> bool:
-        """Let mutating webhooks change `attributes.new`; True if one did."""
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Ask validating webhooks; raises StatusError on a denial."""
+async def nothing_more() -> None:
+    """Where nobody is to be asked again."""
 
 
-class Policies(Protocol):
-    """Asks the policies that other people registered."""
+class Mutates(Protocol):
+    """Webhooks or policies that other people registered."""
+
+    async def mutate(self, attributes: Attributes) -> Again:
+        """Let them change `attributes.new`; raises StatusError."""
+
+
+class Validates(Protocol):
+    """Webhooks or policies that other people registered."""
 
     async def validate(self, attributes: Attributes) -> None:
         """Raises StatusError on a denial."""
@@ -36,16 +39,16 @@ class AdmissionChain:
         waits: Sequence[Wait],
         mutators: Sequence[Step],
         validators: Sequence[Step],
-        policies: Policies,
-        webhooks: Webhooks,
+        registered_mutators: Sequence[Mutates],
+        registered_validators: Sequence[Validates],
         last: Sequence[Step] = (),
     ) -> None:
         self._gate: Final = tuple(gate)
         self._waits: Final = tuple(waits)
         self._mutators: Final = tuple(mutators)
         self._validators: Final = tuple(validators)
-        self._policies: Final = policies
-        self._webhooks: Final = webhooks
+        self._registered_mutators: Final = tuple(registered_mutators)
+        self._registered_validators: Final = tuple(registered_validators)
         self._last: Final = tuple(last)
 
     async def mutate(self, attributes: Attributes) -> None:
@@ -56,20 +59,26 @@ class AdmissionChain:
         for step in self._mutators:
             step(attributes)
         if not attributes.is_admitted:
-            await self._webhooks.mutate(attributes)
+            await self._mutate_as_registered(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         for step in self._validators:
             step(attributes)
         if not attributes.is_admitted:
-            await self._policies.validate(attributes)
-            await self._webhooks.validate(attributes)
+            await self._validate_as_registered(attributes)
         # Nobody else gets a turn between these and the write.
         for step in self._last:
             step(attributes)
 
     async def admit_foreign(self, attributes: Attributes) -> None:
         """What is not stored as it is: the built-in steps have no say in it."""
-        await self._webhooks.mutate(attributes)
-        await self._policies.validate(attributes)
-        await self._webhooks.validate(attributes)
+        await self._mutate_as_registered(attributes)
+        await self._validate_as_registered(attributes)
+
+    async def _mutate_as_registered(self, attributes: Attributes) -> None:
+        for again in [await one.mutate(attributes) for one in self._registered_mutators]:
+            await again()
+
+    async def _validate_as_registered(self, attributes: Attributes) -> None:
+        for one in self._registered_validators:
+            await one.validate(attributes)

@@ -7,6 +7,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission import reviews, webhook_rules
 from crossfade_local.apiserver.admission.attributes import Attributes
+from crossfade_local.apiserver.admission.chain import Again
 from crossfade_local.apiserver.admission.webhook_client import CallError, WebhookClient
 from crossfade_local.apiserver.admission.webhook_rules import Interested
 from crossfade_local.apiserver.crd import conditions
@@ -32,7 +33,7 @@ class WebhookCaller:
         self._authorizer: Final = authorizer
         self._client: Final = WebhookClient(storage)
 
-    async def mutate(self, attributes: Attributes) -> bool:
+    async def mutate(self, attributes: Attributes) -> Again:
         """Let each webhook change `attributes.new`; those that ask for it see later changes once more."""
         called: list[Interested] = []
         seen: dict[int, JsonObject | None] = {}
@@ -40,11 +41,14 @@ class WebhookCaller:
             await self._mutate_once(attributes, hook)
             seen[len(called)] = attributes.new
             called.append(hook)
-        for index, hook in enumerate(called):
-            again = hook.webhook.get("reinvocationPolicy") == "IfNeeded"
-            if again and attributes.new is not None and attributes.new != seen[index]:
-                await self._mutate_once(attributes, hook)
-        return bool(called)
+
+        async def again() -> None:
+            for index, hook in enumerate(called):
+                is_wanted = hook.webhook.get("reinvocationPolicy") == "IfNeeded"
+                if is_wanted and attributes.new is not None and attributes.new != seen[index]:
+                    await self._mutate_once(attributes, hook)
+
+        return again
 
     async def _mutate_once(self, attributes: Attributes, hook: Interested) -> None:
         verdict = await self._ask(attributes, hook)

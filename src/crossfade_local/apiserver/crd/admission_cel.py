@@ -42,10 +42,12 @@ class FaultyError(Exception):
         self.kind = kind
 
 
-def type_of(text: str, variables: Mapping[str, Type], results: Sequence[Type] = ()) -> Type:
+def type_of(
+    text: str, variables: Mapping[str, Type], results: Sequence[Type] = (), *, makes_patches: bool = False
+) -> Type:
     """What an expression comes to, which must be one of `results`. Raises FaultyError."""
     try:
-        expression = checked(text, variables)
+        expression = checked(text, variables, makes_patches=makes_patches)
     except BrokenRuleError as error:
         raise FaultyError(ErrorType.INVALID, f"compilation failed: {error}") from None
     kind = expression.type

@@ -14,8 +14,10 @@ from crossfade_local.apiserver.crd.cel_language.tokens import NotUnderstoodError
 from crossfade_local.apiserver.crd.cel_language.translation import Translator
 from crossfade_local.apiserver.crd.cel_types import arguments
 from crossfade_local.apiserver.crd.cel_types.checker import check
+from crossfade_local.apiserver.crd.cel_types.declarations import PATCH_FUNCTIONS
 from crossfade_local.apiserver.crd.cel_types.expansion import MacroError, expanded
 from crossfade_local.apiserver.crd.cel_types.expression import Expression
+from crossfade_local.apiserver.crd.cel_types.patch_types import patch_type
 from crossfade_local.apiserver.crd.cel_types.types import BOOL, BYTES, DOUBLE, INT, STRING, UINT, Kind, Type, type_of
 from crossfade_local.apiserver.crd.faults import listed
 
@@ -42,12 +44,16 @@ class BrokenRuleError(Exception):
     """The text is the compiler's, with the place in the rule."""
 
 
-def checked(text: str, variables: Mapping[str, Type]) -> Expression:
+def checked(text: str, variables: Mapping[str, Type], *, makes_patches: bool = False) -> Expression:
     """With the types of its parts. Raises BrokenRuleError."""
     _check_size(text)
     try:
         expression = expanded(_parsed(text))
-        faults = check(expression, {**_NAMES_OF_TYPES, **variables}, _LACKING)
+        names = {**_NAMES_OF_TYPES, **variables}
+        if makes_patches:
+            faults = check(expression, names, _LACKING, messages=patch_type, more_functions=PATCH_FUNCTIONS)
+        else:
+            faults = check(expression, names, _LACKING)
         faults = faults or arguments.faults(expression)
     except MacroError as error:
         faults = [error.fault]

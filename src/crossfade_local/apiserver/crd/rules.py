@@ -19,8 +19,9 @@ from crossfade_local.apiserver.crd.admission_cel import Evaluation
 from crossfade_local.apiserver.crd.cel import Violation
 from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
 from crossfade_local.apiserver.crd.rules_worker import ANSWER, QUESTION
-from crossfade_local.apiserver.policies import compilation, evaluation
+from crossfade_local.apiserver.policies import compilation, evaluation, mutations
 from crossfade_local.apiserver.policies.evaluation import Denial
+from crossfade_local.apiserver.policies.mutations import MutationError
 from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, invalid, required
 from crossfade_local.apiserver.values.gotext import GoStruct
 
@@ -119,6 +120,18 @@ class Rules:
             return [Denial(*found) for found in await self._ask(["policy", spec, shown], decide)]
         except _EndedError:
             return [] if spec.get("failurePolicy") == "Ignore" else [Denial(_OVER_BUDGET)]
+
+    async def patch_of(self, spec: JsonObject, index: int, shown: JsonObject, decide: "Decide") -> Any:
+        """What the mutation at `index` of a policy makes of a request. Raises MutationError."""
+        if _is_light(compilation.expressions_of(spec).values(), *shown.values()):
+            return mutations.patch_of(spec, index, shown, decide)
+        try:
+            is_patch, found = await self._ask(["mutation", spec, index, shown], decide)
+        except _EndedError:
+            raise MutationError(_OVER_BUDGET) from None
+        if not is_patch:
+            raise MutationError(found)
+        return found
 
     async def _ask(self, question: list[Any], decide: "Decide | None" = None) -> Any:
         async with self._turns:

@@ -14,7 +14,7 @@ import orjson
 from crossfade_local.apiserver.crd import cel, conditions
 from crossfade_local.apiserver.crd.admission_cel import Evaluation
 from crossfade_local.apiserver.crd.rule_errors import all_rule_errors
-from crossfade_local.apiserver.policies import compilation, evaluation
+from crossfade_local.apiserver.policies import compilation, evaluation, mutations
 
 ANSWER: Final = "answer"
 QUESTION: Final = "may"
@@ -48,6 +48,14 @@ def _decide(about: dict[str, Any]) -> tuple[bool, str]:
     return allowed, reason
 
 
+def _patch(spec: dict[str, Any], index: int, shown: dict[str, Any]) -> tuple[bool, Any]:
+    """Whether it is a patch, which else is what went wrong."""
+    try:
+        return True, mutations.patch_of(spec, index, shown, _decide)
+    except mutations.MutationError as error:
+        return False, str(error)
+
+
 def _answer(question: list[Any]) -> Any:
     match question:
         case ["evaluate", schema, new, old]:
@@ -56,6 +64,8 @@ def _answer(question: list[Any]) -> Any:
             return conditions.errors(expressions, Evaluation(expressions, shown, _decide))
         case ["policy", spec, shown]:
             return [tuple(found) for found in evaluation.denials(spec, shown, _decide)]
+        case ["mutation", spec, index, shown]:
+            return _patch(spec, index, shown)
         case ["compile policy", spec]:
             return [tuple(found) for found in compilation.faults(spec)]
         case ["compile conditions", texts]:

@@ -157,6 +157,8 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     ("", "ReplicationController"): workloads.default_replication_controller,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): _default_mutating_webhooks,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): _default_webhooks,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): _default_admission_policy,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): _default_admission_binding,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): _default_admission_policy,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): _default_admission_binding,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _default_crd,

@@ -1,1 +1,1 @@
-"""ValidatingAdmissionPolicy: what its expressions may say, which requests it is asked about, and what it decides."""
+"""Admission policies: what their expressions may say, which requests they are asked about, and what comes of it."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd.admission_cel import FaultyError, type_of
+from crossfade_local.apiserver.crd.cel_types.patch_types import JSON_PATCH, OBJECT
 from crossfade_local.apiserver.crd.cel_types.request import AUTHORIZER, VARIABLES
 from crossfade_local.apiserver.crd.cel_types.types import (
     BOOL,
@@ -27,16 +28,19 @@ _PLACES: Final = (
     ("validations", "expression"),
     ("validations", "messageExpression"),
     ("auditAnnotations", "valueExpression"),
+    ("mutations", "applyConfiguration.expression"),
+    ("mutations", "jsonPatch.expression"),
 )
+_MADE: Final = {"applyConfiguration": OBJECT, "jsonPatch": list_of(JSON_PATCH)}
 
 
 def expressions_of(spec: JsonObject) -> dict[str, str]:
     """Every text that is compiled, by its field."""
     return {
-        f"spec.{group}[{index}].{name}": text(one, name)
+        f"spec.{group}[{index}].{name}": text(one, *name.split("."))
         for group, name in _PLACES
         for index, one in enumerate(objects(spec, group))
-        if text(one, name)
+        if text(one, *name.split("."))
     }
 
 
@@ -56,7 +60,7 @@ def _faults(spec: JsonObject, types: Mapping[str, Type]) -> Iterator[FieldError]
         expression = text(condition, "expression").strip()
         yield from _fault(f"spec.matchConditions[{index}].expression", expression, types, (BOOL,))
     known: dict[str, Type] = {}
-    if spec.get("variables"):
+    if spec.get("variables") or spec.get("mutations"):
         types = {**types, "variables": variables_type(known)}
     for index, variable in enumerate(objects(spec, "variables")):
         expression = text(variable, "expression")
@@ -72,15 +76,26 @@ def _faults(spec: JsonObject, types: Mapping[str, Type]) -> Iterator[FieldError]
         if len(expression.strip().encode()) <= LONGEST_VALUE_EXPRESSION:
             field = f"spec.auditAnnotations[{index}].valueExpression"
             yield from _fault(field, expression.strip(), types, (STRING, NULL), shown=expression)
+    for index, mutation in enumerate(objects(spec, "mutations")):
+        for name, made in _MADE.items():
+            expression = text(mutation, name, "expression")
+            field = f"spec.mutations[{index}].{name}.expression"
+            yield from _fault(field, expression, types, (made,), makes_patches=True)
 
 
 def _fault(
-    field: str, expression: str, types: Mapping[str, Type], results: Sequence[Type] = (), *, shown: str = ""
+    field: str,
+    expression: str,
+    types: Mapping[str, Type],
+    results: Sequence[Type] = (),
+    *,
+    shown: str = "",
+    makes_patches: bool = False,
 ) -> Iterator[FieldError]:
     if not expression.strip():
         return
     try:
-        type_of(expression, types, results)
+        type_of(expression, types, results, makes_patches=makes_patches)
     except FaultyError as error:
         yield FieldError(error.kind, field, shown or expression, str(error))
 

@@ -9,6 +9,8 @@ from crossfade_local.values.fields import objects, sequence, text
 
 POLICIES: Final = "admissionregistration.k8s.io/validatingadmissionpolicies"
 BINDINGS: Final = "admissionregistration.k8s.io/validatingadmissionpolicybindings"
+MUTATING: Final = "admissionregistration.k8s.io/mutatingadmissionpolicies"
+MUTATING_BINDINGS: Final = "admissionregistration.k8s.io/mutatingadmissionpolicybindings"
 _ANY: Final = "*"
 
 _Place = tuple[str, str]
@@ -25,14 +27,17 @@ class BoundPolicy(NamedTuple):
 class PolicyIndex:
     """Made anew on the first question after a change."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, policies: str, bindings: str) -> None:
+        """Of the policies and bindings that are stored in these two buckets."""
         self._storage: Final = storage
+        self._policies: Final = policies
+        self._bindings: Final = bindings
         self._bound: list[BoundPolicy] | None = None
         self._by_place: dict[_Place, list[int]] = {}
         storage.on_change(self._changed)
 
     def _changed(self, bucket: str, event: Event) -> None:  # noqa: ARG002 - the store's signature
-        if bucket in (POLICIES, BINDINGS):
+        if bucket in (self._policies, self._bindings):
             self._bound = None
 
     def about(self, resources: Iterable[_Place]) -> list[BoundPolicy]:
@@ -53,9 +58,9 @@ class PolicyIndex:
 
     def _read(self) -> Iterator[BoundPolicy]:
         bindings: dict[str, list[JsonObject]] = {}
-        for stored in self._storage.scan(BINDINGS):
+        for stored in self._storage.scan(self._bindings):
             bindings.setdefault(text(stored.object, "spec", "policyName"), []).append(stored.object)
-        for stored in self._storage.scan(POLICIES):
+        for stored in self._storage.scan(self._policies):
             if stored.key[1] in bindings:
                 yield BoundPolicy(stored.object, tuple(bindings[stored.key[1]]))
 

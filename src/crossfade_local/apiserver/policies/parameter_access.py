@@ -1,10 +1,11 @@
 """Nobody has a policy read what he may not read himself: checked when policies and bindings are written."""
 
 from collections.abc import Callable
+from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
-from crossfade_local.apiserver.policies.index import BINDINGS, POLICIES
+from crossfade_local.apiserver.policies.index import BINDINGS, MUTATING, MUTATING_BINDINGS, POLICIES
 from crossfade_local.apiserver.policies.parameters import group_version, resource_of
 from crossfade_local.apiserver.security.rbac import MASTERS, Authorizer
 from crossfade_local.apiserver.state.storage import Storage
@@ -15,6 +16,8 @@ from crossfade_local.apiserver.wire.request import RequestInfo, User
 from crossfade_local.apiserver.wire.status import StatusError
 from crossfade_local.values.fields import at, text
 
+_POLICIES_OF: Final = {BINDINGS: POLICIES, MUTATING_BINDINGS: MUTATING}
+
 
 def only_readable_parameters(
     storage: Storage, registry: Registry, authorizer: Authorizer
@@ -24,10 +27,10 @@ def only_readable_parameters(
         if new is None or attributes.subresource or MASTERS in user.groups:
             return
         error = None
-        if attributes.bucket == POLICIES:
+        if attributes.bucket in _POLICIES_OF.values():
             error = _of_policy(new, attributes.old, user, registry, authorizer)
-        elif attributes.bucket == BINDINGS:
-            stored = storage.get(POLICIES, "", text(new, "spec", "policyName"))
+        elif policies := _POLICIES_OF.get(attributes.bucket):
+            stored = storage.get(policies, "", text(new, "spec", "policyName"))
             kind = at(stored.object, "spec", "paramKind") if stored else None
             error = _of_binding(new, attributes.old, user, _asked(kind, registry), authorizer)
         if error is not None:

@@ -85,7 +85,8 @@ def webhooks_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
 def policy_cells(obj: JsonObject, now: datetime, /) -> list[Any]:
     kind = at(obj, "spec", "paramKind")
     shown = f"{text(kind, 'apiVersion')}/{text(kind, 'kind')}" if kind else UNSET
-    return [name_of(obj), len(sequence(obj, "spec", "validations")), shown, age(obj, now)]
+    count = len(sequence(obj, "spec", "validations")) + len(sequence(obj, "spec", "mutations"))
+    return [name_of(obj), count, shown, age(obj, now)]
 
 
 def policy_binding_cells(obj: JsonObject, now: datetime, /) -> list[Any]:

@@ -20,6 +20,7 @@ _EVENT: Final = Printer(
     cluster.event_cells,
 )
 _WEBHOOKS: Final = Printer(columns("Name", "Webhooks:integer", "Age"), cluster.webhooks_cells)
+_POLICY_BINDING: Final = Printer(columns("Name", "PolicyName", "ParamRef", "Age"), cluster.policy_binding_cells)
 _BINDING: Final = Printer(columns("Name", "Role", "Age", wide=_SUBJECTS), cluster.binding_cells)
 _REPLICAS: Final = columns("Name", "Desired:integer", "Current:integer", "Ready:integer", "Age", wide=_TEMPLATE)
 _NAME_AGE: Final = Printer(columns("Name", "Age"), cluster.plain_cells)
@@ -94,12 +95,14 @@ PRINTERS: Final[dict[tuple[str, str], Printer]] = {
     ("", "ServiceAccount"): _NAME_AGE,
     (_HOOKS, "MutatingWebhookConfiguration"): _WEBHOOKS,
     (_HOOKS, "ValidatingWebhookConfiguration"): _WEBHOOKS,
+    (_HOOKS, "MutatingAdmissionPolicy"): Printer(
+        columns("Name", "Mutations:integer", "ParamKind", "Age"), cluster.policy_cells
+    ),
+    (_HOOKS, "MutatingAdmissionPolicyBinding"): _POLICY_BINDING,
     (_HOOKS, "ValidatingAdmissionPolicy"): Printer(
         columns("Name", "Validations:integer", "ParamKind", "Age"), cluster.policy_cells
     ),
-    (_HOOKS, "ValidatingAdmissionPolicyBinding"): Printer(
-        columns("Name", "PolicyName", "ParamRef", "Age"), cluster.policy_binding_cells
-    ),
+    (_HOOKS, "ValidatingAdmissionPolicyBinding"): _POLICY_BINDING,
     ("apiregistration.k8s.io", "APIService"): Printer(
         columns("Name", "Service", "Available", "Age"), cluster.api_service_cells
     ),

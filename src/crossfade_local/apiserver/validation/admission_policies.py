@@ -31,6 +31,8 @@ LONGEST_VALUE_EXPRESSION: Final = 5 * 1024
 """Bytes."""
 _REASONS: Final = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 _ACTIONS: Final = ("Audit", "Deny", "Warn")
+_MUTABLE: Final = ("*", "CONNECT", "CREATE", "UPDATE")
+_PATCHES: Final = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
 _NOTHING_TO_DO: Final = "validations or auditAnnotations must contain at least one item"
 _BOTH: Final = (
     "must not contain both Deny and Warn (repeating the same validation failure information in the API response and"
@@ -40,22 +42,10 @@ _NEWLINE: Final = re.compile(r"[\n\r]")
 _IDENTIFIER: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 
 
-def validate_policy(obj: JsonObject, faults: Faults, *, with_conditions: bool) -> Iterator[FieldError]:
+def validate_validating(obj: JsonObject, faults: Faults, *, with_conditions: bool) -> Iterator[FieldError]:
     """`with_conditions`: match conditions that are as they were are not looked at again."""
     spec = mapping(obj, "spec")
-    yield from _choice("spec.failurePolicy", spec.get("failurePolicy"), FAILURE_POLICIES)
-    if spec.get("paramKind") is not None:
-        yield from _param_kind("spec.paramKind", spec["paramKind"])
-    if spec.get("matchConstraints") is None:
-        yield required("spec.matchConstraints")
-    else:
-        yield from _match_resources("spec.matchConstraints", spec["matchConstraints"])
-        if not objects(spec, "matchConstraints", "resourceRules"):
-            yield required("spec.matchConstraints.resourceRules")
-    if with_conditions:
-        yield from _conditions("spec.matchConditions", objects(spec, "matchConditions"), faults)
-    for index, variable in enumerate(objects(spec, "variables")):
-        yield from _variable(f"spec.variables[{index}]", variable, faults)
+    yield from _common(spec, faults, with_conditions=with_conditions)
     if not spec.get("validations") and not spec.get("auditAnnotations"):
         yield required("spec.validations", _NOTHING_TO_DO)
         yield required("spec.auditAnnotations", _NOTHING_TO_DO)
@@ -65,7 +55,57 @@ def validate_policy(obj: JsonObject, faults: Faults, *, with_conditions: bool) -
     yield from _annotations(obj, objects(spec, "auditAnnotations"), faults)
 
 
-def validate_policy_binding(obj: JsonObject) -> Iterator[FieldError]:
+def validate_mutating(obj: JsonObject, faults: Faults, *, with_conditions: bool) -> Iterator[FieldError]:
+    """`with_conditions`: match conditions that are as they were are not looked at again."""
+    spec = mapping(obj, "spec")
+    yield from _common(spec, faults, with_conditions=with_conditions, operations=_MUTABLE)
+    if not spec.get("mutations"):
+        yield required("spec.mutations", "mutations must contain at least one item")
+    for index, mutation in enumerate(objects(spec, "mutations")):
+        yield from _mutation(f"spec.mutations[{index}]", mutation, faults)
+    yield from _choice("spec.reinvocationPolicy", spec.get("reinvocationPolicy") or None, ("IfNeeded", "Never"))
+
+
+def _common(
+    spec: JsonObject, faults: Faults, *, with_conditions: bool, operations: tuple[str, ...] = ()
+) -> Iterator[FieldError]:
+    """To both kinds of policies. `operations` are those that rules may name, where these are not all."""
+    yield from _choice("spec.failurePolicy", spec.get("failurePolicy"), FAILURE_POLICIES)
+    if spec.get("paramKind") is not None:
+        yield from _param_kind("spec.paramKind", spec["paramKind"])
+    if spec.get("matchConstraints") is None:
+        yield required("spec.matchConstraints")
+    else:
+        yield from _match_resources("spec.matchConstraints", spec["matchConstraints"])
+        if not objects(spec, "matchConstraints", "resourceRules"):
+            yield required("spec.matchConstraints.resourceRules")
+        if operations:
+            yield from _operations("spec.matchConstraints", spec["matchConstraints"], operations)
+    if with_conditions:
+        yield from _conditions("spec.matchConditions", objects(spec, "matchConditions"), faults)
+    for index, variable in enumerate(objects(spec, "variables")):
+        yield from _variable(f"spec.variables[{index}]", variable, faults)
+
+
+def _operations(field: str, resources: JsonObject, supported: tuple[str, ...]) -> Iterator[FieldError]:
+    """Of no single rule, as Kubernetes says it."""
+    for rule in objects(resources, "resourceRules"):
+        for operation in sequence(rule, "operations"):
+            if operation not in supported:
+                yield not_supported(f"{field}.resourceRules.operations", operation, supported)
+
+
+def validate_validating_binding(obj: JsonObject) -> Iterator[FieldError]:
+    yield from _binding(obj)
+    yield from _actions("spec.validationActions", sequence(obj, "spec", "validationActions"))
+
+
+def validate_mutating_binding(obj: JsonObject) -> Iterator[FieldError]:
+    yield from _binding(obj)
+    yield from _operations("spec.matchResources", mapping(obj, "spec", "matchResources"), _MUTABLE)
+
+
+def _binding(obj: JsonObject) -> Iterator[FieldError]:
     spec = mapping(obj, "spec")
     policy = text(spec, "policyName")
     if not policy:
@@ -76,7 +116,6 @@ def validate_policy_binding(obj: JsonObject) -> Iterator[FieldError]:
         yield from _param_reference("spec.paramRef", spec["paramRef"])
     if spec.get("matchResources") is not None:
         yield from _match_resources("spec.matchResources", spec["matchResources"])
-    yield from _actions("spec.validationActions", sequence(spec, "validationActions"))
 
 
 def validate_policy_status(new: JsonObject, _old: JsonObject) -> Iterator[FieldError]:
@@ -196,6 +235,21 @@ def _validation(field: str, validation: JsonObject, faults: Faults) -> Iterator[
     reason = validation.get("reason")
     if reason is not None and reason not in _REASONS:
         yield not_supported(f"{field}.reason", reason, _REASONS)
+
+
+def _mutation(field: str, mutation: JsonObject, faults: Faults) -> Iterator[FieldError]:
+    kind = text(mutation, "patchType")
+    if not kind:
+        yield required(f"{field}.patchType")
+    elif kind not in _PATCHES:
+        yield not_supported(f"{field}.patchType", kind, tuple(_PATCHES))
+    for of_kind, name in _PATCHES.items() if kind in _PATCHES else ():
+        if of_kind != kind and mutation.get(name) is not None:
+            yield invalid(f"{field}.{name}", f"{{{name}}}", f"must not be specified when patchType is {kind}")
+        elif of_kind == kind and mutation.get(name) is None:
+            yield required(f"{field}.{name}", f"must be specified when patchType is {kind}")
+        elif of_kind == kind:
+            yield from _expression(f"{field}.{name}.expression", text(mutation, name, "expression"), faults)
 
 
 def _annotations(obj: JsonObject, annotations: list[JsonObject], faults: Faults) -> Iterator[FieldError]:

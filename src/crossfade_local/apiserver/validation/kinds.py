@@ -88,6 +88,8 @@ class _IngressRules(Rules):
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HOOKS: Final = "admissionregistration.k8s.io"
 _HOOK_RULES: Final = Rules(webhooks.validate_webhook_configuration, namespaced=False, metadata_again=True)
+# What is in a policy is validated with its expressions, by a process of their own where there is much of them.
+_POLICY_RULES: Final = Rules(namespaced=False, metadata_again=True)
 _SELECTOR: Final = workloads.validate_selector_update
 
 RULES: Final[dict[tuple[str, str], Rules]] = {
@@ -109,10 +111,13 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("", "ServiceAccount"): Rules(metadata_again=True),
     (_HOOKS, "MutatingWebhookConfiguration"): _HOOK_RULES,
     (_HOOKS, "ValidatingWebhookConfiguration"): _HOOK_RULES,
-    # What is in a policy is validated with its expressions, by a process of their own where there is much of them.
-    (_HOOKS, "ValidatingAdmissionPolicy"): Rules(namespaced=False, metadata_again=True),
+    (_HOOKS, "MutatingAdmissionPolicy"): _POLICY_RULES,
+    (_HOOKS, "MutatingAdmissionPolicyBinding"): Rules(
+        admission_policies.validate_mutating_binding, namespaced=False, metadata_again=True
+    ),
+    (_HOOKS, "ValidatingAdmissionPolicy"): _POLICY_RULES,
     (_HOOKS, "ValidatingAdmissionPolicyBinding"): Rules(
-        admission_policies.validate_policy_binding, namespaced=False, metadata_again=True
+        admission_policies.validate_validating_binding, namespaced=False, metadata_again=True
     ),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Rules(
         crds.validate_crd, crds.validate_crd_update, namespaced=False

@@ -18,6 +18,15 @@ _ADMISSION: Final = "admissionregistration.k8s.io"
 _OF_REPLICAS: Final = frozenset({"spec.minReadySeconds", "spec.replicas", "spec.selector", "spec.template"})
 
 HONOURED: Final[dict[tuple[str, str], frozenset[str]]] = {
+    (_ADMISSION, "MutatingAdmissionPolicy"): frozenset(
+        {
+            "spec.failurePolicy", "spec.matchConditions", "spec.matchConstraints", "spec.mutations", "spec.paramKind",
+            "spec.reinvocationPolicy", "spec.variables",
+        }
+    ),
+    (_ADMISSION, "MutatingAdmissionPolicyBinding"): frozenset(
+        {"spec.matchResources", "spec.paramRef", "spec.policyName"}
+    ),
     (_ADMISSION, "ValidatingAdmissionPolicy"): frozenset(
         {
             "spec.failurePolicy", "spec.matchConditions", "spec.matchConstraints", "spec.paramKind", "spec.validations",

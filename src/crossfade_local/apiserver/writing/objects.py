@@ -12,6 +12,7 @@ from crossfade_local.apiserver.crd import custom_resources, lifecycle
 from crossfade_local.apiserver.crd.definition_rules import definition_errors
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.defaults import apply_defaults
+from crossfade_local.apiserver.policies.index import MUTATING as MUTATING_POLICIES
 from crossfade_local.apiserver.policies.index import POLICIES
 from crossfade_local.apiserver.policies.stored import policy_errors
 from crossfade_local.apiserver.types.registry import ResourceType
@@ -78,8 +79,8 @@ async def check(
             errors = await definition_errors(rules, new, old, size=size)
         elif resource.bucket in (MUTATING, VALIDATING) and not errors:
             errors = await condition_errors(rules, new, old)
-        elif resource.bucket == POLICIES and subresource != "status":
-            errors += await policy_errors(rules, new, old)
+        elif resource.bucket in (POLICIES, MUTATING_POLICIES) and subresource != "status":
+            errors += await policy_errors(rules, resource.bucket, new, old)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
 

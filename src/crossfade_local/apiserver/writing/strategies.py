@@ -55,6 +55,8 @@ _VERSION_NEEDED: Final = frozenset(
         "coordination.k8s.io/leases",
         "apiextensions.k8s.io/customresourcedefinitions",
         "apiregistration.k8s.io/apiservices",
+        "admissionregistration.k8s.io/mutatingadmissionpolicies",
+        "admissionregistration.k8s.io/mutatingadmissionpolicybindings",
         "admissionregistration.k8s.io/mutatingwebhookconfigurations",
         "admissionregistration.k8s.io/validatingadmissionpolicies",
         "admissionregistration.k8s.io/validatingadmissionpolicybindings",

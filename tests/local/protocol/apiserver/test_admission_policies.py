@@ -18,6 +18,16 @@ async def bound(client: ApiClient, name: str, rule: Json, *expressions: str, act
     await client.create(f"{GROUP}/validatingadmissionpolicybindings", {"metadata": {"name": name}, "spec": binding})
 
 
+async def changed(client: ApiClient, expression: str) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}
+    mutation = {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}
+    constraints = {"resourceRules": [rule]}
+    spec = {"matchConstraints": constraints, "mutations": [mutation], "reinvocationPolicy": "Never"}
+    await client.create(f"{GROUP}/mutatingadmissionpolicies", {"metadata": {"name": "changes"}, "spec": spec})
+    binding = {"metadata": {"name": "changes"}, "spec": {"policyName": "changes"}}
+    await client.create(f"{GROUP}/mutatingadmissionpolicybindings", binding)
+
+
 def pod(name: str) -> Json:
     return {"metadata": {"name": name}, "spec": {"containers": [{"name": "a", "image": "crossfade/djapp:1"}]}}
 
@@ -77,6 +87,7 @@ async def test_scales_evictions_bindings_and_tokens(client: ApiClient) -> None:
 async def test_policies_hold_after_a_restart(process: ApiProcess, client: ApiClient) -> None:
     await bound(client, "warns", {"resources": ["configmaps"]}, "object.metadata.name == 'b'", action="Warn")
     await bound(client, "denies", {"resources": ["configmaps"]}, "object.metadata.name != 'c'")
+    await changed(client, "Object{metadata: Object.metadata{labels: {'by': request.userInfo.username}}}")
     await process.stop()
     again = await process.start()
     try:
@@ -84,6 +95,7 @@ async def test_policies_hold_after_a_restart(process: ApiProcess, client: ApiCli
             f"{DEFAULT}/configmaps", json={"metadata": {"name": "a"}}, ssl=again.context
         ) as response:
             assert response.status == 201
+            assert (await response.json())["metadata"]["labels"] == {"by": "kubernetes-admin"}
             said = "Validation failed for ValidatingAdmissionPolicy 'warns' with binding 'warns': failed expression: "
             assert response.headers["Warning"] == f"299 - \"{said}object.metadata.name == 'b'\""
         assert await refused(again, "POST", f"{DEFAULT}/configmaps", {"metadata": {"name": "c"}}) != ""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crossfade_local.apiserver.policies import index as stored
 from crossfade_local.apiserver.policies.index import PolicyIndex
 from crossfade_local.apiserver.state.database import Database
 from crossfade_local.apiserver.state.storage import Storage
@@ -387,7 +388,7 @@ async def test_only_policies_about_a_resource_are_looked_at(api: ApiInProcess) -
         other = policy("false", name=f"p{number}", rules=(rule("secrets", "pods/exec", "apps/*"),))
         await bound(api, other, binding=f"b{number}")
     await bound(api, policy("false", name="wide", rules=(rule("*", group="*"),)), binding="wide")
-    index = PolicyIndex(api.storage)
+    index = PolicyIndex(api.storage, stored.POLICIES, stored.BINDINGS)
     assert [one.policy["metadata"]["name"] for one in index.about([("", "configmaps")])] == ["wide"]
     assert len(index.about([("", "pods")])) == 101
     await api.send("DELETE", f"{BINDINGS}/wide")

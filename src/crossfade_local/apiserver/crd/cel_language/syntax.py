@@ -1,7 +1,7 @@
 """Expressions as trees. The place of a node is that of its sign, bracket or dot; else of its first character."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from crossfade_local.apiserver.crd.cel_language.tokens import NotUnderstoodError, Token, tokens_of
 
@@ -82,7 +82,25 @@ class MapOf:
     place: int
 
 
-Node = Literal | Name | Select | Index | Call | Unary | Binary | Choice | ListOf | MapOf
+class Given(NamedTuple):
+    """A field of a message."""
+
+    name: str
+    value: "Node"
+    place: int
+    is_optional: bool
+
+
+@dataclass(frozen=True)
+class Message:
+    """A value of a type that has a name: `Object.spec{replicas: 1}`."""
+
+    type: str
+    fields: tuple[Given, ...]
+    place: int
+
+
+Node = Literal | Name | Select | Index | Call | Unary | Binary | Choice | ListOf | MapOf | Message
 
 
 def parse(expression: str) -> Node:
@@ -165,8 +183,25 @@ class _Reader:
             elif self.took("[?"):
                 node = Index(node, self.expression(), place, is_optional=True)
                 self.expect("]")
+            elif (name := dotted_name(node)) and self.took("{"):
+                node = Message(name, self._fields(), place)
             else:
                 return node
+
+    def _fields(self) -> tuple[Given, ...]:
+        found = []
+        while not self.took("}"):
+            is_optional = self.took("?")
+            field = self.take()
+            if field.kind not in ("name", "quoted"):
+                raise NotUnderstoodError
+            place = self.next.place
+            self.expect(":")
+            found.append(Given(field.value.strip("`"), self.expression(), place, is_optional))
+            if not self.took(","):
+                self.expect("}")
+                break
+        return tuple(found)
 
     def _after_dot(self, target: Node, place: int) -> Node:
         field = self.take()
@@ -230,3 +265,12 @@ class _Reader:
                 self.expect("}")
                 break
         return tuple(found)
+
+
+def dotted_name(node: Node) -> str:
+    """Of a name, or of fields of a name; empty for anything else."""
+    names: list[str] = []
+    while isinstance(node, Select) and not node.is_quoted and not node.is_optional:
+        names.append(node.field)
+        node = node.target
+    return ".".join([node.name, *reversed(names)]) if isinstance(node, Name) else ""

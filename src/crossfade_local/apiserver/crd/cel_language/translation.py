@@ -16,12 +16,13 @@ from crossfade_local.apiserver.crd.cel_language.syntax import (
     ListOf,
     Literal,
     MapOf,
+    Message,
     Name,
     Node,
     Select,
     Unary,
 )
-from crossfade_local.apiserver.crd.cel_types.declarations import functions
+from crossfade_local.apiserver.crd.cel_types.declarations import PATCH_FUNCTIONS, functions
 
 _BINDING: Final = frozenset({"optMap", "optFlatMap", "sortBy"})
 _ONE_ONLY: Final = frozenset({"map", "filter"})
@@ -33,6 +34,8 @@ _TWO_VARIABLES: Final = frozenset(
 
 VARIABLE: Final = "celVariable_"
 """Before the name of a variable of a policy: a list of one value, for the engine takes null for none."""
+MESSAGE_TYPE: Final = r'"\x00type"'
+"""The key of a message's type: no field has such a name."""
 REQUEST_RESOURCE: Final = "celRequestResource"
 
 
@@ -71,6 +74,8 @@ class Translator:
                 return self._list(node)
             case MapOf():
                 return self._map(node)
+            case Message():
+                return self._message(node)
             case Call():
                 return self._call(node)
 
@@ -110,6 +115,12 @@ class Translator:
         pairs = ", ".join(f"[{key}, {_marked(mark, value)}]" for mark, key, value in entries)
         return self._ours("celOptionalMap", f"[{pairs}]")
 
+    def _message(self, node: Message) -> str:
+        """A map that says its type, too."""
+        kind = (False, Literal(MESSAGE_TYPE, node.place), Literal(f'"{node.type}"', node.place))
+        fields = [(one.is_optional, Literal(f'"{one.name}"', one.place), one.value) for one in node.fields]
+        return self._map(MapOf((kind, *fields), node.place))
+
     # -- calls ---------------------------------------------------------------------------------------------------
 
     def _call(self, node: Call) -> str:
@@ -118,7 +129,7 @@ class Translator:
             return self._function(node)
         if isinstance(target, Name):
             dotted = f"{target.name}.{node.name}"
-            if dotted in functions():
+            if dotted in functions() or dotted in PATCH_FUNCTIONS:
                 return self._ours(dotted, self._arguments(given))
         if _is_macro(node):
             return self._macro(node, target)

@@ -17,7 +17,7 @@ from crossfade_local.apiserver.crd.cel_library import (
     urls,
     versions,
 )
-from crossfade_local.apiserver.crd.cel_library.values import text_of
+from crossfade_local.apiserver.crd.cel_library.values import text, text_of
 
 _STRINGS: Final = (
     "charAt",
@@ -45,4 +45,5 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     **urls.FUNCTIONS,
     **versions.FUNCTIONS,
     "celText": text_of,
+    "jsonpatch.escapeKey": lambda key: text(key).replace("~", "~0").replace("/", "~1"),
 }

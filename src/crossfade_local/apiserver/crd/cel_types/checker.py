@@ -3,7 +3,7 @@
 What the types leave open may be anything (`dyn`), and is looked at when the expression is evaluated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from crossfade_local.apiserver.crd.cel_types import types
@@ -19,21 +19,34 @@ from crossfade_local.apiserver.crd.cel_types.expression import (
     Identifier,
     Items,
     Loop,
+    Made,
     all_of,
 )
 from crossfade_local.apiserver.crd.cel_types.types import BOOL, DYN, ERROR, INT, Kind, Type
 from crossfade_local.apiserver.crd.faults import Fault
 
 _Variables = Mapping[str, Type]
+_Messages = Callable[[str], Type | None]
 _MANY_FAULTS: Final = 1_000
 
 
-def check(expression: Expression, variables: _Variables, lacking: Mapping[str, str]) -> list[Fault]:
+def _no_messages(_name: str) -> None:
+    return None
+
+
+def check(
+    expression: Expression,
+    variables: _Variables,
+    lacking: Mapping[str, str],
+    *,
+    messages: _Messages = _no_messages,
+    more_functions: Mapping[str, tuple[Overload, ...]] | None = None,
+) -> list[Fault]:
     """The type of each part is only right where there are no faults.
 
-    `lacking`: what is said of variables that only Kubernetes has.
+    `lacking`: what is said of variables that only Kubernetes has. `messages` are the types of which values can be made.
     """
-    checker = _Checker(lacking)
+    checker = _Checker(lacking, messages, {**functions(), **(more_functions or {})} if more_functions else functions())
     checker.type_of(expression, variables)
     if not checker.faults:
         _settle(expression, checker.bindings)
@@ -41,12 +54,15 @@ def check(expression: Expression, variables: _Variables, lacking: Mapping[str, s
 
 
 class _Checker:
-    def __init__(self, lacking: Mapping[str, str]) -> None:
+    def __init__(
+        self, lacking: Mapping[str, str], messages: _Messages, known: Mapping[str, tuple[Overload, ...]]
+    ) -> None:
         self._lacking = lacking
+        self._messages = messages
         self.faults: list[Fault] = []
         self.bindings = Bindings()
         self._seen: dict[Expression, list[Fault]] = {}
-        self._functions = functions()
+        self._functions = known
 
     def type_of(self, one: Expression, known: _Variables) -> Type:
         """What stands in two places is looked at once, and its faults count twice."""
@@ -72,6 +88,8 @@ class _Checker:
                 return types.list_of(self._common([(item, is_marked) for is_marked, item in one.items], known))
             case Entries():
                 return self._entries(one, known)
+            case Made():
+                return self._made(one, known)
             case Loop():
                 return self._loop(one, known)
         raise TypeError(one)
@@ -203,6 +221,22 @@ class _Checker:
             keys = self._with(keys, key, known)
             values = self._with(values, value, known, is_marked=is_optional)
         return types.map_of(keys or self.bindings.fresh(), values or self.bindings.fresh())
+
+    def _made(self, one: Made, known: _Variables) -> Type:
+        made = self._messages(one.name)
+        if made is None:
+            return self._undeclared(one.name, one.place)
+        for name, value, place, is_optional in one.fields:
+            found = self.type_of(value, known)
+            if is_optional:
+                found, _ = types.without_optional(found)
+            wanted = made.field_named(name) if made.field_named else None
+            if wanted is None:
+                self._wrong(place, f"undefined field '{name}'")
+            elif not self.bindings.fits([(wanted, found)]):
+                said = f"expected type of field '{name}' is '{wanted}' but provided type is '{found}'"
+                self._wrong(place, said)
+        return made
 
     # -- loops ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from crossfade_local.apiserver.crd.cel_types.types import Kind, Type, read, split
+from crossfade_local.apiserver.crd.cel_types.types import STRING, Kind, Type, read, split
 
 _LINES: Final = Path(__file__).with_name("declarations.txt")
 
@@ -19,6 +19,12 @@ class Overload(NamedTuple):
     result: Type
     is_member: bool
     has_parameters: bool
+
+
+PATCH_FUNCTIONS: Final[Mapping[str, tuple[Overload, ...]]] = {
+    "jsonpatch.escapeKey": (Overload((STRING,), STRING, is_member=False, has_parameters=False),)
+}
+"""What only expressions that make patches may call."""
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from crossfade_local.apiserver.crd.cel_language.syntax import (
     ListOf,
     Literal,
     MapOf,
+    Message,
     Name,
     Node,
     Select,
@@ -27,6 +28,7 @@ from crossfade_local.apiserver.crd.cel_types.expression import (
     Identifier,
     Items,
     Loop,
+    Made,
 )
 from crossfade_local.apiserver.crd.faults import Fault
 
@@ -74,6 +76,9 @@ def expanded(node: Node) -> Expression:
         case MapOf():
             entries = [(is_optional, expanded(key), expanded(value)) for is_optional, key, value in node.entries]
             return Entries(node.place, entries)
+        case Message():
+            fields = [(one.name, expanded(one.value), one.place, one.is_optional) for one in node.fields]
+            return Made(node.place, node.type, fields)
         case Call():
             return _called(node)
 

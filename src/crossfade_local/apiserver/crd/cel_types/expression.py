@@ -58,6 +58,14 @@ class Entries(Expression):
 
 
 @dataclass(slots=True, eq=False)
+class Made(Expression):
+    """A value of a named type; each field with its place, and whether it is optional."""
+
+    name: str
+    fields: list[tuple[str, Expression, int, bool]]
+
+
+@dataclass(slots=True, eq=False)
 class Loop(Expression):
     """Goes through `over`. `result` is what comes of `sum_`, which is `start` and then `step` of each turn."""
 
@@ -81,6 +89,8 @@ def parts_of(one: Expression) -> list[Expression]:
             return [item for _, item in one.items]
         case Entries():
             return [part for _, key, value in one.entries for part in (key, value)]
+        case Made():
+            return [value for _, value, _, _ in one.fields]
         case Loop():
             return [one.over, one.start, one.goes_on, one.step, one.result]
     return []
