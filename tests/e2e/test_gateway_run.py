@@ -140,7 +140,10 @@ def test_a_plugin_that_is_missing_closes_its_routes_until_it_is_there(gateway: R
     (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "one", "konghq.com/plugins: limit"))
     eventually(lambda: gateway.get("/x").status == 503, within_s=LIVE_WITHIN_S)
     assert "plugin limit does not exist" in gateway.get("/x").body
-    assert any('"limit" does not exist' in line and "error" in line for line in gateway.lines)
+    eventually(
+        lambda: any('"limit" does not exist' in line and "error" in line for line in gateway.lines),
+        within_s=LIVE_WITHIN_S,
+    )
     (gateway.folder / "limit.yaml").write_text(LIMIT % 9)
     eventually(lambda: gateway.get("/x").status == 200, within_s=LIVE_WITHIN_S)
 

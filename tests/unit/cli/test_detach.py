@@ -9,6 +9,7 @@ _CODE = """
 import signal, sys
 from pathlib import Path
 from crossfade.cli.detach import in_background
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def command(settled):
     print("begun", file=sys.stderr, flush=True)
     signal.pause()

@@ -20,7 +20,9 @@ from crossfade.proxy.pid_file import noted
 signal.signal(signal.SIGQUIT, lambda *_: sys.exit(0) if sys.argv[2] == "ends" else None)
 with noted(Path(sys.argv[1])):
     print("ready", flush=True)
-    time.sleep(20)
+    # Not at once: a signal that comes just before a sleep is handled after it.
+    for _ in range(200):
+        time.sleep(0.1)
 """
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -96,10 +97,11 @@ def unknown_steps(plugin: Plugin, steps: tuple[Step, ...]) -> Iterator[str]:
             yield f"the filter {step.name} in envoy/filters/order.py"
 
 
-def recorded() -> set[str]:
-    return {
+@cache
+def recorded() -> frozenset[str]:
+    return frozenset(
         plugin for name in RECORDINGS for plugin in plugins_of(yaml.safe_load((TRUTH / f"{name}.yaml").read_text()))
-    }
+    )
 
 
 def plugins_of(recording: dict[str, str]) -> set[str]:
