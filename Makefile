@@ -145,7 +145,7 @@ build/tools/libraries: $(wildcard tests/local/compat/libraries/*.go)
 	@mkdir -p $(CURDIR)/build/libraries $(CURDIR)/build/tools && cp $^ $(CURDIR)/build/libraries/
 	@cd $(CURDIR)/build/libraries && { [ -f go.mod ] || go mod init crossfade.dev/libraries; } && \
 		nice -n 19 go get k8s.io/api@$(LIBRARIES_VERSION) k8s.io/apiserver@$(LIBRARIES_VERSION) \
-			k8s.io/apiextensions-apiserver@$(LIBRARIES_VERSION) && \
+			k8s.io/apiextensions-apiserver@$(LIBRARIES_VERSION) k8s.io/client-go@$(LIBRARIES_VERSION) && \
 		nice -n 19 go mod tidy && nice -n 19 go build -o $(CURDIR)/$@ .
 
 compat-recordings: setup build/tools/libraries

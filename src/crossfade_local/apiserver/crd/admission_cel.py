@@ -14,6 +14,7 @@ from crossfade_local.apiserver.cel_engine import engine
 from crossfade_local.apiserver.crd import cel
 from crossfade_local.apiserver.crd.cel_language.translation import REQUEST_RESOURCE, VARIABLE
 from crossfade_local.apiserver.crd.cel_types import arguments
+from crossfade_local.apiserver.crd.cel_types.declarations import functions
 from crossfade_local.apiserver.crd.cel_types.types import DURATION, NULL, TIMESTAMP, Type
 from crossfade_local.apiserver.crd.compilation import BrokenRuleError, checked, compiled
 from crossfade_local.apiserver.validation.errors import ErrorType
@@ -27,6 +28,7 @@ _FULL_NAMES: Final = {
     TIMESTAMP: "google.protobuf.Timestamp",
 }
 _MENTIONED: Final = re.compile(r"\bvariables\s*\.\s*\??\s*(\w+)")
+_FIELD_OF_OBJECT: Final = re.compile(r"\b(object|oldObject|params|namespaceObject)\s*(?:\.|\[[\"'])\s*(\w+)")
 _UNDEFINED: Final = re.compile(r"Undefined variable or function: '(\w+)'")
 
 
@@ -82,18 +84,18 @@ class Evaluation:
     def _context(self) -> Any:
         from crossfade_local.apiserver.crd.cel_library import authorization
 
-        functions: dict[str, Any] = {}
+        called: dict[str, Any] = {}
         for text in self._texts:
             with suppress(BrokenRuleError):
-                functions |= compiled(text, is_of_admission=True).functions
+                called |= compiled(text, is_of_admission=True).functions
         names: JsonObject = {}
         if any("authorizer" in text for text in self._texts):
             request = self._shown["request"]
             user = {"name": request["userInfo"]["username"], "groups": request["userInfo"].get("groups") or []}
             names["authorizer"] = authorization.authorizer_of(user)
             names[REQUEST_RESOURCE] = authorization.request_resource(user, _about(request))
-            functions |= authorization.functions(self._decide)
-        context = engine().Context({**self._shown, **names}, functions)
+            called |= authorization.functions(self._decide)
+        context = engine().Context({**self._shown, **names}, called)
         if self._declared:
             context.set_variable_resolver(self._variable)
         return context
@@ -104,23 +106,32 @@ class Evaluation:
         try:
             return program.execute(self._context)
         except Exception as error:  # the engine raises plain exceptions of several kinds
-            raise EvaluationError(self._said(error)) from None
+            raise EvaluationError(self._said(text, error)) from None
 
-    def _said(self, error: Exception) -> str:
-        found = _UNDEFINED.match(str(error))
-        if not found:
-            return cel.said(error)
-        name = found[1]
-        return self._failed.get(name.removeprefix(VARIABLE)) or f"no such attribute(s): {name}"
+    def _said(self, text: str, error: Exception) -> str:
+        if found := _UNDEFINED.match(str(error)):
+            name = found[1]
+            unknown = cel.NO_OVERLOAD if name in functions() else f"no such attribute(s): {name}"
+            return self._failed.get(name.removeprefix(VARIABLE)) or unknown
+        said = cel.said(error)
+        return self._field_of_nothing(text) or said if said == cel.NO_OVERLOAD else said
+
+    def _field_of_nothing(self, text: str) -> str:
+        """What Kubernetes says where an expression asks for a field of an object that is not there."""
+        for name, field in _FIELD_OF_OBJECT.findall(text):
+            if self._shown.get(name) is None:
+                return f"no such key: {field}"
+        return ""
 
     def _variable(self, name: str) -> list[Any] | None:
         """Asked by the engine for each name that an expression reaches; None is no variable of the policy's."""
         if not name.startswith(VARIABLE):
             return None
         wanted = name.removeprefix(VARIABLE)
-        # Those that it mentions come first, so that a long chain of them is not a deep one.
-        for one in self._mentioned(wanted):
-            self._evaluate(one)
+        if wanted not in self._known:
+            # Those that it mentions come first, so that a long chain of them is not a deep one.
+            for one in self._mentioned(wanted):
+                self._evaluate(one)
         return self._known.get(wanted)
 
     def _mentioned(self, name: str) -> list[str]:

@@ -28,7 +28,21 @@ _FUNCTION_FAILED: Final = re.compile(
     r"Function '.*' error: Python function call failed: \w+: (.*)\. Check function arguments and their types\.",
     re.DOTALL,
 )
-_NO_OVERLOAD: Final = "No such overload"
+NO_OVERLOAD: Final = "no such overload"
+_WORDS: Final = {
+    re.compile("No such overload|Unsupported operation"): NO_OVERLOAD,
+    re.compile("division by zero"): "division by zero",
+    re.compile("modulo by zero"): "modulus by zero",
+    re.compile("Arithmetic overflow"): "integer overflow",
+    re.compile(r"Function '\w+' error: ((?:unsigned )?integer overflow)"): r"\1",
+}
+"""Of Kubernetes' engine, for those with which this one's begin."""
+_CONVERSIONS: Final = {
+    **{name: name for name in ("bool", "double", "int", "uint")},
+    "duration": "google.protobuf.Duration",
+    "timestamp": "google.protobuf.Timestamp",
+}
+_NOT_CONVERTED: Final = re.compile(rf"Function '({'|'.join(_CONVERSIONS)})' error: ")
 
 
 class Violation(NamedTuple):
@@ -143,10 +157,14 @@ def said(error: Exception) -> str:
     """In the words of Kubernetes' engine, without what this one says around a function's own."""
     if isinstance(error, KeyError):
         return f"no such key: {error.args[0]}"
-    if str(error).startswith(_NO_OVERLOAD):
-        return _NO_OVERLOAD.lower()
-    found = _FUNCTION_FAILED.fullmatch(str(error))
-    return found[1] if found else str(error)
+    text = str(error)
+    for pattern, words in _WORDS.items():
+        if begun := pattern.match(text):
+            return begun.expand(words)
+    if found := _NOT_CONVERTED.match(text):
+        return f"type conversion error from 'string' to '{_CONVERSIONS[found[1]]}'"
+    found = _FUNCTION_FAILED.fullmatch(text)
+    return found[1] if found else text
 
 
 def _message(rule: JsonObject, variables: Any) -> str:

@@ -18,7 +18,7 @@ _SIMPLE: Final = {"boolean": types.BOOL, "number": types.DOUBLE, "integer": type
 
 def object_type(node: SchemaNode, name: str) -> Type | None:
     """None for what has no type, quantities among it: Kubernetes takes such a field for none."""
-    if node.is_int_or_string:
+    if node.is_int_or_string or node.format == "int-or-string":
         return types.DYN
     if node.is_quantity:
         return None

@@ -17,7 +17,9 @@ QUESTIONS: Final = {
     "applies": ("manager", "spec", "force"),
     "cel": ("expression",),
     "patches": ("type", "object", "patch"),
+    "policies": ("policy", "binding", "object", "oldObject", "params", "namespace"),
     "rules": ("name", "schema", "self", "rule"),
+    "warnings": ("schema", "policy"),
 }
 
 

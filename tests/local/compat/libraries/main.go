@@ -1,4 +1,4 @@
-// Answers what Kubernetes' own libraries make of patches, applied configurations, expressions and rules.
+// Answers what Kubernetes' own libraries make of patches, applied configurations, expressions, rules and policies.
 //
 // Reads one JSON value after the other, writes one line for each. `python -m tests.local.compat.libraries` asks.
 package main
@@ -15,7 +15,8 @@ type answer = map[string]any
 
 func main() {
 	answers := map[string]func(json.RawMessage) any{
-		"applies": applies, "cel": evaluated(), "declarations": declared, "patches": patched, "rules": checked(),
+		"applies": applies, "cel": evaluated(), "declarations": declared, "patches": patched,
+		"policies": decided, "rules": checked(), "warnings": warnedOf(),
 	}[os.Args[1]]
 	questions := json.NewDecoder(bufio.NewReader(os.Stdin))
 	out := bufio.NewWriter(os.Stdout)

@@ -82,7 +82,7 @@ def failed(expression: str, why: str) -> str:
         (["object.x == 1"], [failed("object.x == 1", "no such key: x")]),
         (["object.x == 1", "object.x == 1", "false"], None),
         (["object.x == 1", "object.x == 1", "true"], [failed("object.x == 1", "no such key: x")]),
-        (["oldObject.x == 1"], [failed("oldObject.x == 1", "no such overload")]),
+        (["oldObject.x == 1"], [failed("oldObject.x == 1", "no such key: x")]),
         (["request.namespace == 'a'"], [failed("request.namespace == 'a'", "no such key: namespace")]),
         (["size(object.data)"], [failed("size(object.data)", "must evaluate to bool")]),
         (["self == 1"], [failed("self == 1", "no such attribute(s): self")]),

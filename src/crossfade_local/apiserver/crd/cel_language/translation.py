@@ -154,7 +154,11 @@ class Translator:
         field = _field(node)
         if node.is_optional or _is_optional(node.target):
             return self._ours("celOptionalItem", target, f'"{field}"') + ".hasValue()"
-        return f"has({target}.{field})" if _is_plain(field) else f'("{field}" in {target})'
+        found = f"has({target}.{field})" if _is_plain(field) else f'("{field}" in {target})'
+        if self._is_of_admission and _is_chain(node.target):
+            # What is no map has no field, as an old object that is null.
+            return f"(type({target}) == type({{}}) && {found})"
+        return found
 
     # -- macros --------------------------------------------------------------------------------------------------
 
@@ -231,6 +235,13 @@ def _field(node: Select) -> str:
 
 def _is_plain(field: str) -> bool:
     return field.isidentifier() and field.isascii() and field not in RESERVED
+
+
+def _is_chain(node: Node) -> bool:
+    """Whether it is a name, or fields and items of one: short, and without anything that goes on."""
+    while isinstance(node, Select) or (isinstance(node, Index) and isinstance(node.index, Literal | Name)):
+        node = node.target
+    return isinstance(node, Name)
 
 
 def _is_optional(node: Node) -> bool:

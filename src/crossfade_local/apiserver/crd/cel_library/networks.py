@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from crossfade_local.apiserver.crd.cel_library.values import content_of, kind_of, made, text
+from crossfade_local.apiserver.values.gotext import quoted
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -14,7 +15,10 @@ def _address(value: str) -> _Address:
     try:
         found = ipaddress.ip_address(value)
     except ValueError as error:
-        raise ValueError(f"IP Address {value!r} parse error during conversion from string") from error
+        said = f"IP Address {quoted(value)} parse error during conversion from string"
+        is_word = not set(value) & set(".:%")
+        why = f": ParseAddr({quoted(value)}): unable to parse IP" if is_word else ""
+        raise ValueError(f"{said}{why}") from error
     if isinstance(found, ipaddress.IPv6Address) and (found.scope_id or found.ipv4_mapped):
         raise ValueError(f"IP address {value!r}: zones and IPv4-mapped IPv6 addresses are not allowed")
     return found
