@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.apply.fit import problems
@@ -10,6 +10,17 @@ from crossfade_local.apiserver.apply.merge import merge
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch
 from crossfade_local.apiserver.policies.mutations import MutationError
 from crossfade_local.apiserver.types.schema import SchemaNode
+
+_NUMBER: Final = "expected numeric (int or float), got structpb.NullValue"
+_OF_NULL: Final = {
+    "": "expected any scalar, got &{NULL_VALUE}",
+    "array": "expected list, got &{NULL_VALUE}",
+    "boolean": "expected boolean, got &{NULL_VALUE}",
+    "integer": _NUMBER,
+    "number": _NUMBER,
+    "object": "expected map, got &{NULL_VALUE}",
+    "string": "expected string, got &value.valueUnstructured{Value:0}",
+}
 
 
 def patched(obj: JsonObject, patch: Any, schema: SchemaNode) -> JsonObject:
@@ -44,7 +55,7 @@ def _applicable(obj: JsonObject, operations: list[JsonObject]) -> int:
 
 
 def _by_merge(obj: JsonObject, patch: JsonObject, schema: SchemaNode) -> JsonObject:
-    if found := problems(schema, patch):
+    if found := problems(schema, patch) or list(_nulls(schema, patch, "")):
         said = found[0] if len(found) == 1 else "\n".join(["errors:", *(f"  {problem}" for problem in found)])
         raise MutationError(f"error applying patch: failed to convert patch object to typed object: {said}")
     if atomic := list(_atomic(schema, patch, "")):
@@ -52,6 +63,20 @@ def _by_merge(obj: JsonObject, patch: JsonObject, schema: SchemaNode) -> JsonObj
         raise MutationError(f"error applying patch: invalid ApplyConfiguration: {said}")
     merged: JsonObject = merge(schema, obj, patch)
     return merged
+
+
+def _nulls(node: SchemaNode, value: Any, path: str) -> Iterator[str]:
+    """Nothing may be null in what is applied; said as Kubernetes says it."""
+    if value is None:
+        is_any = node.is_int_or_string or node.is_quantity
+        yield f"{path}: {_OF_NULL.get('' if is_any else node.type, _OF_NULL[''])}"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if child := node.child(key):
+                yield from _nulls(child, inner, f"{path}.{key}")
+    elif isinstance(value, list) and node.items is not None:
+        for index, item in enumerate(value):
+            yield from _nulls(node.items, item, f"{path}[{index}]")
 
 
 def _atomic(node: SchemaNode, value: Any, path: str) -> Iterator[str]:

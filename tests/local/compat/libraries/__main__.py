@@ -16,6 +16,7 @@ OLD_NAMES: Final = ("in", "_in_", "__not_strictly_false__")
 QUESTIONS: Final = {
     "applies": ("manager", "spec", "force"),
     "cel": ("expression",),
+    "mutations": ("mutation", "object"),
     "patches": ("type", "object", "patch"),
     "policies": ("policy", "binding", "object", "oldObject", "params", "namespace"),
     "rules": ("name", "schema", "self", "rule"),

@@ -15,7 +15,7 @@ type answer = map[string]any
 
 func main() {
 	answers := map[string]func(json.RawMessage) any{
-		"applies": applies, "cel": evaluated(), "declarations": declared, "patches": patched,
+		"applies": applies, "cel": evaluated(), "declarations": declared, "mutations": mutated(), "patches": patched,
 		"policies": decided, "rules": checked(), "warnings": warnedOf(),
 	}[os.Args[1]]
 	questions := json.NewDecoder(bufio.NewReader(os.Stdin))
