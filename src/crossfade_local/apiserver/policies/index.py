@@ -48,6 +48,8 @@ class PolicyIndex:
             for number, bound in enumerate(self._bound):
                 for place in _places(bound.policy):
                     self._by_place.setdefault(place, []).append(number)
+        if not self._bound:
+            return []
         wanted = {
             number
             for group, plural in resources
