@@ -38,10 +38,19 @@ class ApiClient:
         self.session = aiohttp.ClientSession(self.url)
 
     async def send(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        content_type: str = "",
+        accept: str = "application/json",
     ) -> tuple[int, Any]:
         """Status and decoded answer."""
-        headers = {"Content-Type": content_type or "application/json"} if body is not None else {}
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type or "application/json"
         context = self.context
         if token is not None:
             context = self.anonymous_context

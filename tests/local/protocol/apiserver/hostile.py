@@ -10,13 +10,23 @@ from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
 
-Json = dict[str, Any]
-LARGEST_BODY = 3 * 1024 * 1024
-IN_DEFAULT = "/api/v1/namespaces/default"
-DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-THINGS = "/apis/example.com/v1/things"
-HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+from .large_objects import (
+    DEFINITIONS,
+    DEPLOYMENTS,
+    IN_DEFAULT,
+    LARGEST_BODY,
+    SORTS,
+    THINGS,
+    Json,
+    config_map,
+    definition,
+    deployment,
+    fitting,
+    nested,
+    pod_spec,
+    thing,
+)
+
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
@@ -31,19 +41,7 @@ class Request(NamedTuple):
     path: str
     body: str | None
     content_type: str = "application/json"
-
-
-def fitting(build: Callable[[int], Any], count: int) -> str:
-    """What is built of as many parts as one request holds, and no more than asked for."""
-    while len(text := json.dumps(build(count))) > LARGEST_BODY:
-        count = count * 9 // 10 * LARGEST_BODY // len(text)
-    return text
-
-
-def nested(depth: int, inside: Any, around: Callable[[Any], Any]) -> Any:
-    for _ in range(depth):
-        inside = around(inside)
-    return inside
+    accept: str = "application/json"
 
 
 # -- expressions and patterns ----------------------------------------------------------------------------------------
@@ -123,17 +121,6 @@ def _property(draw: st.DrawFn) -> Json:
             return {**text, "anyOf": [{"pattern": f"^{number}"} for number in range(count)]}
 
 
-def definition(properties: Json, versions: int = 1, **spec: Any) -> Json:
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}
-    listed = [
-        {"name": f"v{number + 1}", "served": True, "storage": not number, "schema": {"openAPIV3Schema": schema}}
-        for number in range(versions)
-    ]
-    names = {"kind": "Other", "plural": "others"}
-    spec = {"group": "example.com", "scope": "Cluster", "names": names, "versions": listed, **spec}
-    return {"metadata": {"name": "others.example.com"}, "spec": spec}
-
-
 @st.composite
 def definitions(draw: st.DrawFn) -> Request:
     properties = {name: _property(draw) for name in "abc"[: draw(st.integers(1, 3))]}
@@ -144,141 +131,12 @@ def definitions(draw: st.DrawFn) -> Request:
     return Request("POST", DEFINITIONS, text)
 
 
-# -- objects ---------------------------------------------------------------------------------------------------------
-
-
-def _numbered(prefix: str, count: int, value: Any = "v") -> Json:
-    return {f"{prefix}{number}": value for number in range(count)}
-
-
-def config_map(count: int, name: str = "m") -> Json:
-    return {"metadata": {"name": name}, "data": _numbered("k", count)}
-
-
-def labelled(count: int) -> Json:
-    return {"metadata": {"name": "m", "labels": _numbered("l", count), "annotations": _numbered("a", count)}}
-
-
-def owned(count: int) -> Json:
-    owner = {"apiVersion": "v1", "kind": "Pod", "uid": "u"}
-    owners = [{**owner, "name": f"o{number}"} for number in range(count)]
-    return {"metadata": {"name": "m", "ownerReferences": owners, "finalizers": [f"a.b/f{n}" for n in range(count)]}}
-
-
-def managed(count: int) -> Json:
-    fields = {"f:data": nested(min(count, 300), {}, lambda inside: {"f:a": inside})}
-    entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields}
-    return {"metadata": {"name": "m", "managedFields": [{**entry, "manager": f"x{n}"} for n in range(count // 50 + 1)]}}
-
-
-def pod_spec(count: int) -> Json:
-    variables = [{"name": f"V{number}", "value": "$(V1)" * 3} for number in range(count)]
-    mounts = [{"name": "v", "mountPath": f"/m{number}"} for number in range(count)]
-    container = {"name": "c", "image": "i", "env": variables, "volumeMounts": mounts}
-    return {"containers": [container], "volumes": [{"name": "v", "emptyDir": {}}]}
-
-
-def containers(count: int) -> Json:
-    return {
-        "containers": [{"name": f"c{number}", "image": "i", "ports": [{"containerPort": 1}]} for number in range(count)]
-    }
-
-
-def tolerations(count: int) -> Json:
-    terms = [{"matchExpressions": [{"key": f"k{number}", "operator": "Exists"}]} for number in range(count)]
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
-    wanted = [{"key": f"k{number}", "operator": "Exists"} for number in range(count)]
-    return {**containers(1), "tolerations": wanted, "affinity": affinity}
-
-
-def deployment(spec: Json, name: str = "d") -> Json:
-    labels = {"app": "a"}
-    template = {"metadata": {"labels": labels}, "spec": spec}
-    return {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
-
-
-def service(count: int) -> Json:
-    ports = [{"name": f"p{number}", "port": number % 65_535 + 1} for number in range(count)]
-    return {"metadata": {"name": "s"}, "spec": {"ports": ports, "selector": _numbered("l", count)}}
-
-
-def ingress(count: int) -> Json:
-    backend = {"service": {"name": "s", "port": {"number": 1}}}
-    paths = [{"path": f"/p{number}", "pathType": "Prefix", "backend": backend} for number in range(count)]
-    rules_ = [{"host": f"h{number}.example.com", "http": {"paths": paths[:3]}} for number in range(count // 4)]
-    return {"metadata": {"name": "i"}, "spec": {"rules": [{"http": {"paths": paths}}, *rules_]}}
-
-
-def network_policy(count: int) -> Json:
-    peers = [{"ipBlock": {"cidr": f"10.{n // 65_536 % 256}.{n // 256 % 256}.{n % 256}/32"}} for n in range(count)]
-    return {"metadata": {"name": "n"}, "spec": {"podSelector": {}, "ingress": [{"from": peers}]}}
-
-
-def role(count: int) -> Json:
-    rule = {"apiGroups": ["", "apps"], "verbs": ["get", "list"]}
-    return {"metadata": {"name": "r"}, "rules": [{**rule, "resources": [f"r{number}"]} for number in range(count)]}
-
-
-def thing(count: int) -> Json:
-    spec = {
-        "text": "a" * count + "b",
-        "set": [f"v{number}" for number in range(count)],
-        "list": [{"key": f"k{number}"} for number in range(count)],
-        "numbers": list(range(count)),
-        "map": _numbered("u", count),
-    }
-    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec}
-
-
-def with_more_fields(things: Json) -> Json:
-    """The definition of what `thing` makes."""
-    spec = things["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    text = {"type": "string"}
-    item = {"type": "object", "properties": {"key": text}, "required": ["key"]}
-    marks = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]}
-    spec["properties"]["list"] = {"type": "array", "items": item, **marks}
-    spec["properties"]["numbers"] = {"type": "array", "items": {"type": "integer"}}
-    spec["properties"]["map"] = {"type": "object", "additionalProperties": text}
-    return things
-
-
-def webhooks(count: int) -> Json:
-    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["*/*"]}
-    one = {
-        "clientConfig": {"url": "https://127.0.0.1:1/"},
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "matchConditions": [{"name": f"c{n}", "expression": f"object.x == {n}"} for n in range(min(count, 64))],
-        "rules": [rule] * min(count, 50),
-        "objectSelector": {"matchLabels": {"no": "where"}},
-    }
-    return {
-        "metadata": {"name": "w"},
-        "webhooks": [{**one, "name": f"w{n}.example.com"} for n in range(count // 50 + 1)],
-    }
-
-
-OBJECTS: tuple[tuple[str, Callable[[int], Json]], ...] = (
-    (f"{IN_DEFAULT}/configmaps", config_map),
-    (f"{IN_DEFAULT}/configmaps", labelled),
-    (f"{IN_DEFAULT}/configmaps", owned),
-    (f"{IN_DEFAULT}/configmaps", managed),
-    (f"{IN_DEFAULT}/services", service),
-    (f"{IN_DEFAULT}/pods", lambda count: {"metadata": {"name": "p"}, "spec": pod_spec(count)}),
-    (f"{IN_DEFAULT}/pods", lambda count: {"metadata": {"name": "p"}, "spec": tolerations(count)}),
-    (DEPLOYMENTS, lambda count: deployment(containers(count))),
-    (DEPLOYMENTS, lambda count: deployment(pod_spec(count))),
-    ("/apis/networking.k8s.io/v1/namespaces/default/ingresses", ingress),
-    ("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", network_policy),
-    ("/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", role),
-    (THINGS, thing),
-    (HOOKS, webhooks),
-)
+# -- objects -----------------------------------------------------------------------------------------------------------
 
 
 @st.composite
 def objects(draw: st.DrawFn) -> Request:
-    path, build = draw(st.sampled_from(OBJECTS))
+    path, build = draw(st.sampled_from(SORTS))[1:]
     text = fitting(build, draw(COUNTS))
     return Request("POST", path + draw(st.sampled_from(("", "?fieldValidation=Strict"))), text)
 
