@@ -39,6 +39,9 @@ READY: Final = "ready"
 UNUSABLE: Final = "unusable"
 FAILED: Final = "failed"
 
+_COLLECTED_EVERY: Final = 20_000
+"""Containers: a large object is some hundred thousand, none of them garbage, and would be searched for it each 700."""
+
 
 def main() -> None:
     """Expects the collector of circular garbage to rest: what a start makes stays."""
@@ -112,6 +115,7 @@ async def _serve(arguments: argparse.Namespace, keys: pki.Pki) -> None:
             await nothing_runs_any_more(assembly.storage, utc_now())
         assembly.lifecycle.resume()
         gc.freeze()
+        gc.set_threshold(_COLLECTED_EVERY)
         gc.enable()
         await server.start(sockets, tls_context(keys))
         pki.write_kubeconfig(data / "kubeconfig", keys, server=_url(sockets[0]))
