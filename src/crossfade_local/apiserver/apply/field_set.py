@@ -5,6 +5,7 @@ A path is a tuple of elements, each spelled as FieldsV1 spells it: `f:name`, `k:
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from crossfade_local.apiserver.values.gotext import plain, quoted
@@ -21,6 +22,16 @@ class FieldSet:
     def __init__(self, members: Iterable[str] = (), children: Mapping[str, "FieldSet"] | None = None) -> None:
         self.members = frozenset(members)
         self.children = {name: child for name, child in (children or {}).items() if child}
+
+    @classmethod
+    def made(cls, members: AbstractSet[str], children: dict[str, "FieldSet"]) -> "FieldSet":
+        """None of the children is empty; they are kept as they are."""
+        if not (members or children):
+            return EMPTY
+        found = cls.__new__(cls)
+        found.members = frozenset(members)
+        found.children = children
+        return found
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "FieldSet":
@@ -58,59 +69,91 @@ class FieldSet:
         child = self.children.get(path[0])
         return child is not None and path[1:] in child
 
+    # What only one of two sets has is shared with the result, not gone through.
+
     def __or__(self, other: "FieldSet") -> "FieldSet":
-        names = self.children.keys() | other.children.keys()
-        children = {name: self.below(name) | other.below(name) for name in names}
-        return FieldSet(self.members | other.members, children)
+        if not other:
+            return self
+        children = dict(self.children)
+        for name, child in other.children.items():
+            children[name] = children[name] | child if name in children else child
+        return FieldSet.made(self.members | other.members, children)
 
     def __and__(self, other: "FieldSet") -> "FieldSet":
         names = self.children.keys() & other.children.keys()
-        return FieldSet(
-            self.members & other.members, {name: self.children[name] & other.children[name] for name in names}
-        )
+        found = {name: both for name in names if (both := self.children[name] & other.children[name])}
+        return FieldSet.made(self.members & other.members, found)
 
     def __sub__(self, other: "FieldSet") -> "FieldSet":
-        children = {name: child - other.below(name) for name, child in self.children.items()}
-        return FieldSet(self.members - other.members, children)
+        children = dict(self.children)
+        for name in children.keys() & other.children.keys():
+            _keep(children, name, children[name] - other.children[name])
+        return FieldSet.made(self.members - other.members, children)
 
     def without_subtrees(self, other: "FieldSet") -> "FieldSet":
         """Like a difference, but with a path everything below it goes too."""
-        kept = {name: child for name, child in self.children.items() if name not in other.members}
-        children = {name: child.without_subtrees(other.below(name)) for name, child in kept.items()}
-        return FieldSet(self.members - other.members, children)
+        children = dict(self.children)
+        for name in children.keys() & other.members:
+            del children[name]
+        for name in children.keys() & other.children.keys():
+            _keep(children, name, children[name].without_subtrees(other.children[name]))
+        return FieldSet.made(self.members - other.members, children)
 
     def below(self, name: str) -> "FieldSet":
-        return self.children.get(name, _EMPTY)
+        return self.children.get(name, EMPTY)
 
     def paths(self) -> Iterator[Path]:
         """Members first, then what lies below, each in order."""
-        yield from ((name,) for name in sorted(self.members, key=_rank))
-        for name in sorted(self.children, key=_rank):
+        yield from ((name,) for name in _ordered(self.members))
+        for name in _ordered(self.children):
             yield from ((name, *rest) for rest in self.children[name].paths())
 
     def encode(self) -> dict[str, Any]:
         """As FieldsV1."""
+        members, children = self.members, self.children
         found: dict[str, Any] = {}
-        for name in sorted(self.members | self.children.keys(), key=_rank):
-            child = self.children.get(name)
-            content = child.encode() if child else {}
-            found[name] = {".": {}, **content} if child and name in self.members else content
+        for name in _ordered(members | children.keys() if children else members):
+            child = children.get(name)
+            if child is None:
+                found[name] = {}
+            elif name in members:
+                found[name] = {".": {}, **child.encode()}
+            else:
+                found[name] = child.encode()
         return found
 
     @classmethod
-    def decode(cls, encoded: Mapping[str, Any]) -> "FieldSet":
-        members, children = set(), {}
+    def decode(cls, encoded: Any) -> "FieldSet":
+        """Raises ValueError for what is no FieldsV1."""
+        if not isinstance(encoded, dict):
+            raise ValueError(f"not a set of fields: {encoded!r}")
+        members: set[str] = set()
+        children: dict[str, FieldSet] = {}
         for name, content in encoded.items():
             if name == ".":
                 continue
+            below = cls.decode(content) if content else EMPTY
+            if below:
+                children[name] = below
             if not content or "." in content:
                 members.add(name)
-            if content:
-                children[name] = cls.decode(content)
-        return cls(members, children)
+        return cls.made(members, children)
 
 
-_EMPTY = FieldSet()
+EMPTY = FieldSet()
+
+
+def _keep(children: dict[str, FieldSet], name: str, rest: FieldSet) -> None:
+    if rest:
+        children[name] = rest
+    else:
+        del children[name]
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    found = sorted(names)
+    # Those of one kind stand in this order already.
+    return found if not found or found[0][:1] == found[-1][:1] else sorted(found, key=_rank)
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from crossfade_local.apiserver.apply.field_set import display_element
-from crossfade_local.apiserver.apply.typed import Shape, TypedError, item_element, item_node, shape_of
-from crossfade_local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.apply.typed import TypedError, item_element, item_node, shape_of
+from crossfade_local.apiserver.types.schema import SchemaNode, Shape
 from crossfade_local.apiserver.values.gotext import plain, quoted
 
 

@@ -46,7 +46,11 @@ def decode(entries: Any) -> Managers:
         if operation not in ("Apply", "Update") or not version or entry.get("fieldsType") != "FieldsV1":
             return {}
         key = key_of(entry.get("manager") or "", operation, version, entry.get("subresource") or "")
-        found[key] = Managed(FieldSet.decode(entry.get("fieldsV1") or {}), version, entry.get("time"))
+        try:
+            fields = FieldSet.decode(entry.get("fieldsV1") or {})
+        except ValueError:
+            return {}
+        found[key] = Managed(fields, version, entry.get("time"))
     return found
 
 

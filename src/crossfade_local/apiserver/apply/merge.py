@@ -3,8 +3,8 @@
 from collections import deque
 from typing import Any
 
-from crossfade_local.apiserver.apply.typed import MISSING, Shape, item_element, shape_of
-from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode
+from crossfade_local.apiserver.apply.typed import MISSING, item_element, shape_of
+from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode, Shape
 
 
 def merge(node: SchemaNode, live: Any, applied: Any) -> Any:

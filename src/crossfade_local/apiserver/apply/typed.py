@@ -4,12 +4,11 @@ The rules (what is owned as a whole, how list items are told apart, when an empt
 of Kubernetes' server-side apply.
 """
 
-from collections.abc import Callable, Iterator
-from enum import Enum
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from crossfade_local.apiserver.apply.field_set import FieldSet, Path
-from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode
+from crossfade_local.apiserver.apply.field_set import EMPTY, FieldSet
+from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode, Shape
 from crossfade_local.apiserver.values.gotext import quoted, to_json
 
 MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
@@ -19,15 +18,11 @@ MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
 _KEY_DEFAULTS: Final = {"protocol": "TCP"}
 
 
+_LEAVES: Final = frozenset({Shape.SCALAR, Shape.ATOMIC})
+
+
 class TypedError(ValueError):
     """A value that doesn't fit its schema; the text begins with the field's path."""
-
-
-class Shape(Enum):
-    SCALAR = "scalar"
-    ATOMIC = "atomic"
-    FIELDS = "fields"
-    ITEMS = "items"
 
 
 class Comparison(NamedTuple):
@@ -40,18 +35,11 @@ class Comparison(NamedTuple):
 
 def shape_of(node: SchemaNode, value: Any) -> Shape:
     """How the value is owned; where the schema says nothing, the value decides."""
-    untyped = not node.type and not node.properties and node.additional_properties is None
-    if node.is_int_or_string or node.is_quantity:
-        return Shape.SCALAR
-    if untyped:
-        if isinstance(value, dict) or value is None:
-            return Shape.ATOMIC if node.is_atomic else Shape.FIELDS
-        return Shape.ATOMIC if isinstance(value, list) else Shape.SCALAR
-    if node.type == "array":
-        return Shape.ATOMIC if node.is_atomic else Shape.ITEMS
-    if node.type in ("object", ""):
+    if (shape := node.shape) is not None:
+        return shape
+    if isinstance(value, dict) or value is None:
         return Shape.ATOMIC if node.is_atomic else Shape.FIELDS
-    return Shape.SCALAR
+    return Shape.ATOMIC if isinstance(value, list) else Shape.SCALAR
 
 
 def item_element(node: SchemaNode, item: Any) -> str:
@@ -74,10 +62,11 @@ def item_element(node: SchemaNode, item: Any) -> str:
 def _keys(node: SchemaNode, item: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for key in node.map_keys:
-        child = node.items.child(key) if node.items else None
         if key in item:
             found[key] = item[key]
-        elif child is not None and child.has_default:
+            continue
+        child = node.items.child(key) if node.items else None
+        if child is not None and child.has_default:
             found[key] = child.default
         elif key in _KEY_DEFAULTS:
             found[key] = _KEY_DEFAULTS[key]
@@ -98,24 +87,25 @@ def item_node(node: SchemaNode) -> SchemaNode:
 
 def field_set(node: SchemaNode, value: Any) -> FieldSet:
     """Every leaf and every item which the object mentions."""
-    return FieldSet.of(_leaves(node, value, ()))
-
-
-def _leaves(node: SchemaNode, value: Any, path: Path) -> Iterator[Path]:
     shape = shape_of(node, value)
-    if shape in (Shape.SCALAR, Shape.ATOMIC):
-        yield path
-    elif shape is Shape.ITEMS and isinstance(value, list):
+    members: set[str] = set()
+    children: dict[str, FieldSet] = {}
+    if shape is Shape.ITEMS and isinstance(value, list):
+        below = item_node(node)
         for item in value:
-            below = (*path, item_element(node, item))
-            yield from _leaves(item_node(node), item, below)
-            yield below
+            name = item_element(node, item)
+            members.add(name)
+            if inner := field_set(below, item):
+                children[name] = children[name] | inner if name in children else inner
     elif shape is Shape.FIELDS and isinstance(value, dict):
         for key, item in value.items():
-            below = (*path, "f:" + key)
-            yield from _leaves(_child(node, key), item, below)
-            if item is None or item == {} or key not in node.properties:
-                yield below
+            child = _child(node, key)
+            is_leaf = shape_of(child, item) in _LEAVES
+            if is_leaf or item is None or item == {} or key not in node.properties:
+                members.add("f:" + key)
+            if not is_leaf and (inner := field_set(child, item)):
+                children["f:" + key] = inner
+    return FieldSet.made(members, children)
 
 
 def with_named_fields(node: SchemaNode, fields: FieldSet) -> FieldSet:
@@ -154,56 +144,88 @@ def remove(node: SchemaNode, value: Any, fields: FieldSet) -> Any:
 
 
 def compare(node: SchemaNode, left: Any, right: Any) -> Comparison:
-    found: dict[str, list[Path]] = {"removed": [], "modified": [], "added": []}
-    _compare(node, left, right, (), lambda kind, path: found[kind].append(path))
-    return Comparison(*(FieldSet.of(path for path in found[kind] if path) for kind in Comparison._fields))
+    shape = shape_of(node, right)
+    if shape in _LEAVES or shape_of(node, left) is not shape:
+        return Comparison(EMPTY, EMPTY, EMPTY)
+    return _compare(node, shape, left, right)
 
 
-_Report = Callable[[str, Path], None]
-
-
-def _compare(node: SchemaNode, left: Any, right: Any, path: Path, report: _Report) -> None:
-    reference = left if right is MISSING else right
-    shape = shape_of(node, reference)
-    mixed = MISSING not in (left, right) and shape_of(node, left) is not shape
-    if mixed or shape in (Shape.SCALAR, Shape.ATOMIC) or _both_empty(left, right):
-        if left is MISSING:
-            report("added", path)
-        elif right is MISSING:
-            report("removed", path)
-        elif left != right:
-            report("modified", path)
-        return
+def _compare(node: SchemaNode, shape: Shape, left: Any, right: Any) -> Comparison:
+    """Of two containers of one shape."""
+    found = _Differences()
     if shape is Shape.FIELDS:
-        _compare_fields(node, left, right, path, report)
+        before, after = (value if isinstance(value, dict) else {} for value in (left, right))
+        for key in sorted(before.keys() | after.keys()):
+            found.note("f:" + key, _child(node, key), before.get(key, MISSING), after.get(key, MISSING))
     else:
-        _compare_items(node, left, right, path, report)
-    if left is MISSING:
-        report("added", path)
-    elif right is MISSING:
-        report("removed", path)
+        old, new = _by_element(node, left), _by_element(node, right)
+        for name in dict.fromkeys([*old, *new]):
+            found.note_items(name, item_node(node), old.get(name, ()), new.get(name, ()))
+    return found.comparison()
 
 
-def _both_empty(left: Any, right: Any) -> bool:
-    return all(value is MISSING or value is None or value in ({}, []) for value in (left, right))
+class _Differences:
+    """Of one container."""
 
+    def __init__(self) -> None:
+        self._removed: tuple[set[str], dict[str, FieldSet]] = (set(), {})
+        self._modified: tuple[set[str], dict[str, FieldSet]] = (set(), {})
+        self._added: tuple[set[str], dict[str, FieldSet]] = (set(), {})
 
-def _compare_fields(node: SchemaNode, left: Any, right: Any, path: Path, report: _Report) -> None:
-    before = left if isinstance(left, dict) else {}
-    after = right if isinstance(right, dict) else {}
-    for key in sorted(before.keys() | after.keys()):
-        below = (*path, "f:" + key)
-        _compare(_child(node, key), before.get(key, MISSING), after.get(key, MISSING), below, report)
+    def note(self, name: str, node: SchemaNode, old: Any, new: Any) -> None:
+        if old is MISSING or new is MISSING:
+            members, children = self._added if old is MISSING else self._removed
+            members.add(name)
+            if below := _everything(node, new if old is MISSING else old):
+                children[name] = below
+            return
+        shape = shape_of(node, new)
+        if shape in _LEAVES or shape_of(node, old) is not shape or (_is_empty(old) and _is_empty(new)):
+            if old != new:
+                self._modified[0].add(name)
+            return
+        for (_, children), fields in zip(self._all, _compare(node, shape, old, new), strict=True):
+            if fields:
+                children[name] = fields
 
-
-def _compare_items(node: SchemaNode, left: Any, right: Any, path: Path, report: _Report) -> None:
-    before, after = _by_element(node, left), _by_element(node, right)
-    for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name, []), after.get(name, [])
+    def note_items(self, name: str, node: SchemaNode, old: Sequence[Any], new: Sequence[Any]) -> None:
+        """The items of one name, of which there should be one."""
         if len(old) <= 1 and len(new) <= 1:
-            _compare(item_node(node), (old or [MISSING])[0], (new or [MISSING])[0], (*path, name), report)
+            self.note(name, node, old[0] if old else MISSING, new[0] if new else MISSING)
         elif old != new:
-            report("added" if not old else "modified" if new else "removed", (*path, name))
+            members, _ = self._added if not old else self._modified if new else self._removed
+            members.add(name)
+
+    @property
+    def _all(self) -> tuple[tuple[set[str], dict[str, FieldSet]], ...]:
+        return self._removed, self._modified, self._added
+
+    def comparison(self) -> Comparison:
+        return Comparison(*(FieldSet.made(members, children) for members, children in self._all))
+
+
+def _everything(node: SchemaNode, value: Any) -> FieldSet:
+    """All that comes or goes with a value, containers included."""
+    if _is_empty(value):
+        return EMPTY
+    shape = shape_of(node, value)
+    members: set[str] = set()
+    children: dict[str, FieldSet] = {}
+    if shape is Shape.FIELDS and isinstance(value, dict):
+        for key, item in value.items():
+            members.add("f:" + key)
+            if below := _everything(_child(node, key), item):
+                children["f:" + key] = below
+    elif shape is Shape.ITEMS:
+        for name, items in _by_element(node, value).items():
+            members.add(name)
+            if len(items) == 1 and (below := _everything(item_node(node), items[0])):
+                children[name] = below
+    return FieldSet.made(members, children)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ({}, [])
 
 
 def _by_element(node: SchemaNode, items: Any) -> dict[str, list[Any]]:

@@ -5,6 +5,7 @@ references by itself. It only answers questions about shape; validation, default
 """
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
@@ -27,6 +28,15 @@ _OPAQUE: Final = frozenset(
         "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
     }
 )
+
+
+class Shape(Enum):
+    """How server-side apply owns a value: as a whole, or what is inside it one by one."""
+
+    SCALAR = "scalar"
+    ATOMIC = "atomic"
+    FIELDS = "fields"
+    ITEMS = "items"
 
 
 class Definitions:
@@ -175,6 +185,19 @@ class SchemaNode:
             return self.raw.get(_PREFIX + "map-type") == "atomic"
         # Without a type, content is deduced from the value: maps are then granular (only for custom resources).
         return not self.preserves_unknown
+
+    @cached_property
+    def shape(self) -> Shape | None:
+        """None where the value decides."""
+        if self.is_int_or_string or self.is_quantity:
+            return Shape.SCALAR
+        if not self.type and not self.properties and self.additional_properties is None:
+            return None
+        if self.type == "array":
+            return Shape.ATOMIC if self.is_atomic else Shape.ITEMS
+        if self.type in ("object", ""):
+            return Shape.ATOMIC if self.is_atomic else Shape.FIELDS
+        return Shape.SCALAR
 
     @cached_property
     def patch_strategy(self) -> frozenset[str]:

@@ -1,9 +1,12 @@
 """Values written the way Go prints them: error texts of Kubernetes carry `%v`, `%q` and `json.Marshal` output."""
 
 import json
+import re
 from typing import Any
 
 _ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_UNESCAPED = re.compile(r"[ !#-%'-;=?-\[\]-~]*")
+"""ASCII that JSON for HTML has as it is."""
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -57,19 +60,19 @@ def number(value: float) -> str:
 
 def to_json(value: Any) -> str:
     """Like `json.Marshal`: compact, map keys sorted, `<`, `>` and `&` escaped."""
-    text = json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False)
+    if isinstance(value, str):
+        return f'"{value}"' if _UNESCAPED.fullmatch(value) else _escaped(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, dict):
+        keys = value if isinstance(value, GoStruct) else sorted(value)
+        return "{" + ",".join([f"{to_json(key)}:{to_json(value[key])}" for key in keys]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(to_json, value)) + "]"
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e21:
+        value = int(value)
+    return json.dumps(value)
+
+
+def _escaped(text: str) -> str:
     for character, escape in _HTML.items():
         text = text.replace(character, escape)
     return text
-
-
-def _ordered(value: Any) -> Any:
-    if isinstance(value, GoStruct):
-        return {key: _ordered(item) for key, item in value.items()}
-    if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e21:
-        return int(value)
-    return value
