@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 JsonSchema = dict[str, Any]
+PythonTypes = frozenset[type]
 
 _PREFIX: Final = "x-kubernetes-"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -28,6 +29,15 @@ _OPAQUE: Final = frozenset(
         "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
     }
 )
+
+
+_FORMATS_LOOKED_AT: Final = frozenset({"byte", "date-time"})
+_PLAIN_TYPES: Final[dict[str, PythonTypes]] = {
+    "string": frozenset({str}),
+    "boolean": frozenset({bool}),
+    "integer": frozenset({int}),
+    "number": frozenset({int, float}),
+}
 
 
 class Shape(Enum):
@@ -123,6 +133,13 @@ class SchemaNode:
     def format(self) -> str:
         value = self.raw.get("format")
         return value if isinstance(value, str) else ""
+
+    @cached_property
+    def plain_types(self) -> PythonTypes:
+        """Python types of which this place takes every value as it is; empty where more has to be looked at."""
+        if self.is_quantity or self.is_int_or_string or self.format in _FORMATS_LOOKED_AT:
+            return frozenset()
+        return _PLAIN_TYPES.get(self.type, frozenset())
 
     @cached_property
     def required(self) -> frozenset[str]:

@@ -11,6 +11,10 @@ from crossfade_local.quantity import QuantityError, parse
 _GO_NUMBERS: Final = {"int32": "int32", "int64": "int64", "double": "float64"}
 
 
+Path = tuple["Path", str | int] | None
+"""The way back to the root; made a text only where somebody is told."""
+
+
 class WrongTypeError(Exception):
     """A value has a JSON type that its field can't hold; the message is Go's."""
 
@@ -26,28 +30,28 @@ class Typed:
 def conform(schema: SchemaNode, obj: JsonObject) -> Typed:
     """Decode an object against its schema; raises WrongTypeError. The given object is not changed."""
     result = Typed({})
-    result.object = _struct(schema, obj, "", "", result.unknown)
+    result.object = _struct(schema, obj, None, "", result.unknown)
     return result
 
 
-def _struct(node: SchemaNode, value: JsonObject, path: str, owner: str, unknown: list[str]) -> JsonObject:
-    if node.preserves_unknown and not node.properties:
+def _struct(node: SchemaNode, value: JsonObject, path: Path, owner: str, unknown: list[str]) -> JsonObject:
+    properties = node.properties
+    if node.preserves_unknown and not properties:
         return value
     own = node.name.rpartition(".")[2] or owner
     found: JsonObject = {}
     for key, inner in value.items():
-        child = node.properties.get(key)
-        place = f"{path}.{key}" if path else key
+        child = properties.get(key)
         if child is None:
             if key not in ("apiVersion", "kind") or path:
-                unknown.append(place)
+                unknown.append(_text((path, key)))
             else:
                 found[key] = inner
             continue
         if inner is None:
             continue
-        typed = _value(child, inner, place, own, unknown)
-        if not _is_unset(typed, child, node):
+        typed = inner if type(inner) in child.plain_types else _value(child, inner, (path, key), own, unknown)
+        if typed or not _is_unset(typed, child, node):
             found[key] = typed
     return found
 
@@ -59,7 +63,7 @@ def _is_unset(value: Any, child: SchemaNode, parent: SchemaNode) -> bool:
     return value == "" and parent.name == OBJECT_META
 
 
-def _value(node: SchemaNode, value: Any, path: str, owner: str, unknown: list[str]) -> Any:
+def _value(node: SchemaNode, value: Any, path: Path, owner: str, unknown: list[str]) -> Any:
     if node.is_quantity:
         return _amount(value if isinstance(value, str) else _number_text(value))
     if node.is_int_or_string:
@@ -74,14 +78,7 @@ def _value(node: SchemaNode, value: Any, path: str, owner: str, unknown: list[st
         case "array":
             if not isinstance(value, list):
                 raise _wrong(node, value, path, owner)
-            items = node.items
-            if items is None:
-                return value
-            # Go leaves a null in a list as the zero value of its type.
-            return [
-                _value(items, inner, f"{path}[{index}]", owner, unknown) if inner is not None else _zero(items)
-                for index, inner in enumerate(value)
-            ]
+            return _list(node, value, path, owner, unknown)
     if not _fits(node, value):
         raise _wrong(node, value, path, owner)
     if node.type == "string" and (problem := _text_problem(node, value)):
@@ -89,14 +86,37 @@ def _value(node: SchemaNode, value: Any, path: str, owner: str, unknown: list[st
     return int(value) if node.type == "integer" and isinstance(value, float) else value
 
 
-def _object(node: SchemaNode, value: JsonObject, path: str, owner: str, unknown: list[str]) -> JsonObject:
-    if node.properties or node.additional_properties is None:
-        return _struct(node, value, path, owner, unknown)
+def _object(node: SchemaNode, value: JsonObject, path: Path, owner: str, unknown: list[str]) -> JsonObject:
     values = node.additional_properties
+    if node.properties or values is None:
+        return _struct(node, value, path, owner, unknown)
+    if values.plain_types.issuperset(map(type, value.values())):
+        return dict(value)
     return {
-        key: _value(values, inner, f"{path}.{key}", owner, unknown) if inner is not None else _zero(values)
+        key: _value(values, inner, (path, key), owner, unknown) if inner is not None else _zero(values)
         for key, inner in value.items()
     }
+
+
+def _list(node: SchemaNode, value: list[Any], path: Path, owner: str, unknown: list[str]) -> list[Any]:
+    items = node.items
+    if items is None:
+        return value
+    if items.plain_types.issuperset(map(type, value)):
+        return list(value)
+    # Go leaves a null in a list as the zero value of its type.
+    return [
+        _value(items, inner, (path, index), owner, unknown) if inner is not None else _zero(items)
+        for index, inner in enumerate(value)
+    ]
+
+
+def _text(path: Path) -> str:
+    parts: list[str] = []
+    while path is not None:
+        path, key = path
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+    return "".join(reversed(parts)).removeprefix(".")
 
 
 def _zero(node: SchemaNode) -> Any:
@@ -145,11 +165,11 @@ def _number_text(value: Any) -> str:
     return str(value)
 
 
-def _wrong(node: SchemaNode, value: Any, path: str, owner: str) -> WrongTypeError:
+def _wrong(node: SchemaNode, value: Any, path: Path, owner: str) -> WrongTypeError:
     got = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}[type(value)]
     if isinstance(value, float) and node.type == "integer":
         got = f"number {value}"
-    plain = ".".join(part.partition("[")[0] for part in path.split("."))
+    plain = ".".join(part.partition("[")[0] for part in _text(path).split("."))
     return WrongTypeError(f"json: cannot unmarshal {got} into Go struct field {owner}.{plain} of type {go_type(node)}")
 
 
