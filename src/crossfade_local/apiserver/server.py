@@ -17,7 +17,8 @@ from crossfade_local.apiserver.dispatch import Dispatcher, denied
 from crossfade_local.apiserver.handshakes import Handshakes
 from crossfade_local.apiserver.security.authentication import authenticate, impersonated
 from crossfade_local.apiserver.security.pki import Pki
-from crossfade_local.apiserver.state.storage import NotWritten, TooLarge
+from crossfade_local.apiserver.state.sizes import TooLarge
+from crossfade_local.apiserver.state.storage import NotWritten
 from crossfade_local.apiserver.wire import status
 from crossfade_local.apiserver.wire.answers import (
     Answer,

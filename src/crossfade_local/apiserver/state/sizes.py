@@ -1,8 +1,8 @@
 """How large an object may be: etcd takes requests of 1.5 MiB, of which the object is nearly all."""
 
-import json
-from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from crossfade_kube.meta import JsonObject
 
@@ -17,6 +17,13 @@ _HEAD: Final = 4
 """Tag and length of a field."""
 
 
+class TooLarge(Exception):  # noqa: N818 - it is an outcome, not a fault
+    """The object is larger than a store of Kubernetes takes; nothing changed."""
+
+    def __init__(self) -> None:
+        super().__init__("etcdserver: request is too large")
+
+
 def is_too_large(bucket: str, obj: JsonObject, raw: bytes) -> bool:
     """`raw` is the object as JSON. Kubernetes stores custom resources so, its own kinds as protocol buffers."""
     if len(raw) <= MOST_BYTES:
@@ -28,17 +35,20 @@ def is_too_large(bucket: str, obj: JsonObject, raw: bytes) -> bool:
 
 
 def _size(value: Any, *, is_secret: bool, field: str = "") -> int:
-    match value:
-        case str():
-            return len(value.encode(errors="surrogatepass")) + _HEAD
-        case Mapping() if field == "fieldsV1":
-            return len(json.dumps(value, separators=(",", ":"))) + _HEAD
-        case Mapping():
-            decoded = field == "binaryData" or (field == "data" and is_secret)
-            inner = sum(_size(one, is_secret=is_secret, field=key) for key, one in value.items())
-            keys = sum(len(key.encode(errors="surrogatepass")) + _HEAD for key in value) if field in _MAPS else 0
-            return (inner * 3 // 4 if decoded else inner) + keys + _HEAD
-        case list():
-            return sum(_size(one, is_secret=is_secret, field="") for one in value) + _HEAD
-        case _:
-            return _HEAD
+    if isinstance(value, str):
+        return _HEAD + _length(value)
+    if isinstance(value, list):
+        return _HEAD + sum([_size(one, is_secret=is_secret) if one else _HEAD for one in value])
+    if not isinstance(value, dict):
+        return _HEAD
+    if field == "fieldsV1":
+        return _HEAD + len(orjson.dumps(value))
+    inner = sum([_size(one, is_secret=is_secret, field=key) if one else _HEAD for key, one in value.items()])
+    if field == "binaryData" or (field == "data" and is_secret):
+        inner = inner * 3 // 4
+    keys = sum(map(_length, value)) + _HEAD * len(value) if field in _MAPS else 0
+    return _HEAD + inner + keys
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -21,7 +21,7 @@ import orjson
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.database import Change, Database
 from crossfade_local.apiserver.state.format import UnusableStateError
-from crossfade_local.apiserver.state.sizes import is_too_large
+from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
 from crossfade_local.apiserver.values.kept_json import kept_json
 
 log = logging.getLogger(__name__)
@@ -109,13 +109,6 @@ class NotWritten(Exception):  # noqa: N818 - it is an outcome, not a fault of th
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the cluster's state cannot be written: {problem}")
-
-
-class TooLarge(Exception):  # noqa: N818 - it is an outcome, not a fault
-    """The object is larger than a store of Kubernetes takes; nothing changed."""
-
-    def __init__(self) -> None:
-        super().__init__("etcdserver: request is too large")
 
 
 class Replacement(NamedTuple):

@@ -29,8 +29,7 @@ _CONFIGS: Final = {
 def validate_secret(obj: JsonObject) -> Iterator[FieldError]:
     data, kind = mapping(obj, "data"), text(obj, "type")
     yield from _validate_keys("data", data)
-    if sum(len(_decoded(value)) for value in data.values()) > _LIMIT:
-        yield too_long("data", _LIMIT)
+    yield from secret_too_long(obj)
     if kind == "kubernetes.io/service-account-token":
         account = mapping(obj, "metadata", "annotations").get(_ACCOUNT)
         if not account:
@@ -72,8 +71,17 @@ def validate_config_map(obj: JsonObject) -> Iterator[FieldError]:
         if key in binary:
             yield invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
     yield from _validate_keys("binaryData", binary)
-    size = sum(len(str(value).encode()) for value in data.values())
-    if size + sum(len(_decoded(value)) for value in binary.values()) > _LIMIT:
+    yield from config_map_too_long(obj)
+
+
+def secret_too_long(obj: JsonObject) -> Iterator[FieldError]:
+    if sum(len(_decoded(value)) for value in mapping(obj, "data").values()) > _LIMIT:
+        yield too_long("data", _LIMIT)
+
+
+def config_map_too_long(obj: JsonObject) -> Iterator[FieldError]:
+    size = sum(len(str(value).encode()) for value in mapping(obj, "data").values())
+    if size + sum(len(_decoded(value)) for value in mapping(obj, "binaryData").values()) > _LIMIT:
         yield too_long("[]", _LIMIT)
 
 

@@ -85,6 +85,10 @@ def validate_labels(labels: Mapping[str, Any], field: str) -> Iterator[FieldErro
 def validate_annotations(annotations: Mapping[str, Any], field: str) -> Iterator[FieldError]:
     for key in sorted(annotations):
         yield from each(field, key, names.qualified_name(key.lower()))
+    yield from annotations_too_long(annotations, field)
+
+
+def annotations_too_long(annotations: Mapping[str, Any], field: str) -> Iterator[FieldError]:
     if sum(len(key.encode()) + len(str(value).encode()) for key, value in annotations.items()) > _ANNOTATIONS_LIMIT:
         yield too_long(field, _ANNOTATIONS_LIMIT)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.condition_rules import condition_errors
 from crossfade_local.apiserver.admission.webhook_rules import MUTATING, VALIDATING
@@ -15,11 +17,13 @@ from crossfade_local.apiserver.defaults import apply_defaults
 from crossfade_local.apiserver.policies.index import MUTATING as MUTATING_POLICIES
 from crossfade_local.apiserver.policies.index import POLICIES
 from crossfade_local.apiserver.policies.stored import policy_errors
+from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.typed import WrongTypeError, conform
 from crossfade_local.apiserver.validation import validate, validate_status
 from crossfade_local.apiserver.validation.ephemeral_containers import validate_ephemeral_containers
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
+from crossfade_local.apiserver.validation.lengths import length_errors
 from crossfade_local.apiserver.validation.pod_updates import validate_pod_resize
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.decoding import Body
@@ -70,7 +74,8 @@ def with_defaults(resource: ResourceType, obj: JsonObject) -> JsonObject:
 async def check(
     rules: Rules, resource: ResourceType, new: JsonObject, old: JsonObject | None, *, subresource: str = "", size: int
 ) -> None:
-    """Validate an object in stored form, of about `size` bytes; raises StatusError 422."""
+    """Validate an object in stored form, of about `size` bytes; raises StatusError 422, TooLarge."""
+    await aside(size, lambda: _refuse_too_large(resource, new))
     if resource.custom is not None:
         errors = await custom_resources.errors_of(rules, resource, new, old, subresource=subresource, size=size)
     else:
@@ -83,6 +88,14 @@ async def check(
             errors += await policy_errors(rules, resource.bucket, new, old)
     if errors:
         raise invalid_object(resource, new["metadata"].get("name", ""), errors)
+
+
+def _refuse_too_large(resource: ResourceType, obj: JsonObject) -> None:
+    """Before anything else is looked at, which takes a while where an object has hundreds of thousands of parts."""
+    if is_too_large(resource.bucket, obj, orjson.dumps(obj)):
+        if errors := list(length_errors(resource.storage_gvk, obj)):
+            raise invalid_object(resource, obj["metadata"].get("name", ""), errors)
+        raise TooLarge
 
 
 def _errors(resource: ResourceType, new: JsonObject, old: JsonObject | None, subresource: str) -> list[FieldError]:

@@ -186,6 +186,12 @@ def endpoints(count: int) -> Json:
     return {"metadata": {"name": "e"}, "subsets": [{"addresses": addresses, "ports": [{"port": 80}]}]}
 
 
+def faulty(count: int) -> Json:
+    """Each part has something to be told of."""
+    container = {"name": "c", "image": "i", "env": [{"name": "="}] * count}
+    return deployment({"containers": [container]})
+
+
 def webhook_rules(count: int) -> Json:
     """As few webhooks as can be."""
     rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["*"]}
@@ -223,6 +229,8 @@ SORTS = (
     Sort("pod of tolerations", f"{IN_DEFAULT}/pods", lambda n: {"metadata": {"name": "p"}, "spec": tolerations(n)}),
     Sort("deployment of containers", DEPLOYMENTS, lambda count: deployment(containers(count))),
     Sort("deployment of variables", DEPLOYMENTS, lambda count: deployment(pod_spec(count))),
+    Sort("deployment of empty containers", DEPLOYMENTS, lambda count: deployment({"containers": [{}] * count})),
+    Sort("deployment of faulty variables", DEPLOYMENTS, faulty),
     Sort("ingress", "/apis/networking.k8s.io/v1/namespaces/default/ingresses", ingress),
     Sort("network policy", "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", network_policy),
     Sort("role", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", role),
@@ -237,6 +245,7 @@ SORTS = (
     Sort("custom items with defaults", THINGS, lambda count: a_thing(filled=[{}] * count)),
     Sort("custom items with rules", THINGS, lambda count: a_thing(ruled=[1] * count)),
     Sort("custom free content", THINGS, lambda count: a_thing(free={"a": [{"b": 1}] * count})),
+    Sort("custom faulty items", THINGS, lambda count: a_thing(numbers=["a"] * count)),
     Sort("custom unknown fields", THINGS, lambda count: a_thing(**numbered("z", count, 1))),
     Sort("custom list of lists", THINGS, lambda count: a_thing(lists=[[]] * count)),
 )

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from crossfade_local.apiserver.state.database import Database
-from crossfade_local.apiserver.state.sizes import is_too_large
-from crossfade_local.apiserver.state.storage import Storage, TooLarge
+from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
+from crossfade_local.apiserver.state.storage import Storage
 
 MIB = 1024 * 1024
 
