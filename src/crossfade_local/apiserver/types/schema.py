@@ -154,6 +154,19 @@ class SchemaNode:
         return self.raw.get("default")
 
     @cached_property
+    def defaulted(self) -> tuple[tuple[str, "SchemaNode"], ...]:
+        """The fields that have a default."""
+        return tuple((name, child) for name, child in self.properties.items() if child.has_default)
+
+    @cached_property
+    def holds_defaults(self) -> bool:
+        """Whether a field has one, here or further down; the metadata of objects has none."""
+        if self.name == OBJECT_META:
+            return False
+        children = [*self.properties.values(), *filter(None, (self.items, self.additional_properties))]
+        return bool(self.defaulted) or any(child.holds_defaults for child in children)
+
+    @cached_property
     def is_map(self) -> bool:
         """An object with free keys (labels, matchLabels, data), not a struct."""
         return self.additional_properties is not None and not self.properties

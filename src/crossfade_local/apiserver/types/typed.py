@@ -44,7 +44,7 @@ def _struct(node: SchemaNode, value: JsonObject, path: Path, owner: str, unknown
         child = properties.get(key)
         if child is None:
             if key not in ("apiVersion", "kind") or path:
-                unknown.append(_text((path, key)))
+                unknown.append(path_text((path, key)))
             else:
                 found[key] = inner
             continue
@@ -111,7 +111,7 @@ def _list(node: SchemaNode, value: list[Any], path: Path, owner: str, unknown: l
     ]
 
 
-def _text(path: Path) -> str:
+def path_text(path: Path) -> str:
     parts: list[str] = []
     while path is not None:
         path, key = path
@@ -169,7 +169,7 @@ def _wrong(node: SchemaNode, value: Any, path: Path, owner: str) -> WrongTypeErr
     got = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}[type(value)]
     if isinstance(value, float) and node.type == "integer":
         got = f"number {value}"
-    plain = ".".join(part.partition("[")[0] for part in _text(path).split("."))
+    plain = ".".join(part.partition("[")[0] for part in path_text(path).split("."))
     return WrongTypeError(f"json: cannot unmarshal {got} into Go struct field {owner}.{plain} of type {go_type(node)}")
 
 

@@ -1,7 +1,7 @@
 """Validation of built-in kinds in Kubernetes' words and order."""
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.validation.errors import ErrorType, FieldError
+from crossfade_local.apiserver.validation.errors import ErrorType, FieldError, listed
 from crossfade_local.apiserver.validation.status_error import invalid_status
 
 __all__ = ["ErrorType", "FieldError", "invalid_status", "validate", "validate_status"]
@@ -17,7 +17,7 @@ def validate(kind_key: tuple[str, str, str], new: JsonObject, old: JsonObject | 
     rules = RULES.get((kind_key[0], kind_key[2]))
     if rules is None:
         return []
-    return list(rules.create(new) if old is None else rules.update(new, old))
+    return listed(rules.create(new) if old is None else rules.update(new, old))
 
 
 def validate_status(kind_key: tuple[str, str, str], new: JsonObject, old: JsonObject) -> list[FieldError]:
@@ -26,4 +26,4 @@ def validate_status(kind_key: tuple[str, str, str], new: JsonObject, old: JsonOb
     from crossfade_local.apiserver.validation.metadata import validate_metadata_update
 
     check = STATUS_RULES.get((kind_key[0], kind_key[2]), validate_metadata_update)
-    return list(check(new, old))
+    return listed(check(new, old))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from crossfade_local.apiserver.values.gotext import number, quoted, to_json
@@ -41,6 +42,7 @@ OMITTED: Final = object()
 """As a value: the error is printed without one."""
 ROOT: Final = "<nil>"
 """How Kubernetes writes the path of the whole object."""
+_MOST_LISTED: Final = 1_000
 IMMUTABLE: Final = "field is immutable"
 
 
@@ -105,6 +107,15 @@ def too_long(field: str, limit: int) -> FieldError:
 def too_many(field: str, count: int, limit: int) -> FieldError:
     items = "item" if limit == 1 else "items"
     return FieldError(ErrorType.TOO_MANY, field, count, f"must have at most {limit} {items}")
+
+
+def listed(errors: Iterable[FieldError]) -> list[FieldError]:
+    """The first of them; behind that many nobody reads on, and each takes time to find."""
+    found = list(islice(errors, _MOST_LISTED + 1))
+    if len(found) > _MOST_LISTED:
+        text = f"there are more errors than the {_MOST_LISTED} that the embedded API server lists"
+        found[_MOST_LISTED:] = [FieldError(ErrorType.INVALID, ROOT, OMITTED, text)]
+    return found
 
 
 def each(field: str, value: Any, problems: Iterable[str]) -> list[FieldError]:

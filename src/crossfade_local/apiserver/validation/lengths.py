@@ -1,4 +1,4 @@
-"""Kubernetes' limits on the length of an object's parts: all that is said of an object that is too large to be stored."""
+"""Kubernetes' limits on the length of an object's parts, which are told even of one that is too large to be stored."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
