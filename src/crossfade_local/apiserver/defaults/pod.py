@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.state.sizes import MOST_BYTES, TooLarge
 from crossfade_local.pod_resources import qos_class
 from crossfade_local.quantity import QuantityError, canonical
 from crossfade_local.values.fields import flag, mapping, objects, text
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE_NUMBERS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_MOST_CONTAINERS: Final = MOST_BYTES // 45
+"""No more can be stored, for what every one of them is given."""
 _FILE_MODE: Final = 0o644
 _EVICTION_SECONDS: Final = 300
 _OUTAGES: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -38,6 +41,7 @@ def default_template(spec: JsonObject) -> None:
 
 
 def default_pod_spec(spec: JsonObject) -> None:
+    """Raises TooLarge."""
     spec["dnsPolicy"] = text(spec, "dnsPolicy") or "ClusterFirst"
     spec["restartPolicy"] = text(spec, "restartPolicy") or "Always"
     spec["schedulerName"] = text(spec, "schedulerName") or "default-scheduler"
@@ -50,6 +54,8 @@ def default_pod_spec(spec: JsonObject) -> None:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
     for volume in objects(spec, "volumes"):
         default_volume(volume)
+    if sum(1 for _ in _containers(spec)) > _MOST_CONTAINERS:
+        raise TooLarge
     for container in _containers(spec):
         _default_container(container, host_network=flag(spec, "hostNetwork"))
 

@@ -13,6 +13,7 @@ MOST_BYTES: Final = 1_572_864
 _MAPS: Final = frozenset({
     "annotations", "binaryData", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests", "selector",
 })  # fmt: skip
+_GROUPS_IN_JSON: Final = frozenset({"apiextensions.k8s.io", "apiregistration.k8s.io"})
 _HEAD: Final = 4
 """Tag and length of a field."""
 
@@ -25,11 +26,11 @@ class TooLarge(Exception):  # noqa: N818 - it is an outcome, not a fault
 
 
 def is_too_large(bucket: str, obj: JsonObject, raw: bytes) -> bool:
-    """`raw` is the object as JSON. Kubernetes stores custom resources so, its own kinds as protocol buffers."""
+    """`raw` is the object as JSON. Kubernetes stores custom resources so, most of its own kinds as protocol buffers."""
     if len(raw) <= MOST_BYTES:
         return False
     group, _, plural = bucket.partition("/")
-    if "." in group and not group.endswith(".k8s.io"):
+    if group in _GROUPS_IN_JSON or ("." in group and not group.endswith(".k8s.io")):
         return True
     return _size(obj, is_secret=plural == "secrets") > MOST_BYTES
 

@@ -23,6 +23,7 @@ def config_map(text: str) -> dict[str, Any]:
     [
         ("example.com/things", {"spec": {"text": "x" * MIB}}, False),
         ("example.com/things", {"spec": {"text": "x" * (3 * MIB // 2)}}, True),
+        ("apiextensions.k8s.io/customresourcedefinitions", {"spec": {"names": {"plural": "\n" * MIB}}}, True),
         # Twice as long in JSON, which only custom resources are stored in.
         ("example.com/things", {"spec": {"text": "\n" * MIB}}, True),
         ("/configmaps", config_map("\n" * MIB), False),
