@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.local.protocol.apiserver.hostile import (
     APPLY_PATCH,
+    AS_TABLE,
     JSON_PATCH,
     MERGE_PATCH,
     STRATEGIC_PATCH,
@@ -38,7 +39,6 @@ from tests.local.protocol.apiserver.test_hostile_input import things_definition
 from tests.support.api_process import ApiClient, ApiProcess
 
 _WATCHERS: Final = 20
-_TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 class Cost(NamedTuple):
@@ -101,7 +101,7 @@ def _uses(sort: Sort, obj: Json, stored: Json) -> Iterator[tuple[str, Request]]:
     yield "get", Request("GET", one, None)
     yield "get as YAML", Request("GET", one, None, accept="application/yaml")
     yield "list", Request("GET", sort.path, None)
-    yield "list as table", Request("GET", sort.path, None, accept=_TABLE)
+    yield "list as table", Request("GET", sort.path, None, accept=AS_TABLE)
     yield "replace", Request("PUT", one, json.dumps({**obj, "metadata": stored["metadata"]}))
     yield "label", _label(one, "b")
     yield "merge patch", Request("PATCH", one, text, MERGE_PATCH)

@@ -23,6 +23,7 @@ from .large_objects import (
     deployment,
     fitting,
     nested,
+    numbered,
     pod_spec,
     thing,
 )
@@ -121,24 +122,56 @@ def _property(draw: st.DrawFn) -> Json:
             return {**text, "anyOf": [{"pattern": f"^{number}"} for number in range(count)]}
 
 
+VALUES: tuple[Callable[[int], Any], ...] = (
+    lambda _: None,
+    lambda count: "a" * count + "b",
+    lambda count: list(range(count)),
+    lambda count: [f"v{number}" for number in range(count)],
+    lambda count: [{}] * count,
+    lambda count: [[]] * count,
+    lambda count: numbered("k", count),
+    lambda count: nested(min(count, 70), {}, lambda inside: {"a": inside}),
+)
+
+
 @st.composite
-def definitions(draw: st.DrawFn) -> Request:
+def definitions(draw: st.DrawFn) -> tuple[Request, ...]:
+    """A definition, and an object of its kind."""
     properties = {name: _property(draw) for name in "abc"[: draw(st.integers(1, 3))]}
     versions = draw(st.sampled_from((1, 1, 2, 40)))
     text = fitting(lambda count: definition(properties, count), versions)
     if versions and len(text) > LARGEST_BODY:
         text = json.dumps(definition({}))
-    return Request("POST", DEFINITIONS, text)
+    build = {name: draw(st.sampled_from(VALUES)) for name in properties}
+    head = {"apiVersion": "example.com/v1", "kind": "Other", "metadata": {"name": "o"}}
+    other = fitting(lambda count: {**head, "spec": {name: make(count) for name, make in build.items()}}, draw(COUNTS))
+    return Request("POST", DEFINITIONS, text), Request("POST", "/apis/example.com/v1/others", other)
 
 
 # -- objects -----------------------------------------------------------------------------------------------------------
 
 
+AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+USES: tuple[Callable[[str, str], Request], ...] = (
+    lambda path, _: Request("GET", path, None),
+    lambda path, _: Request("GET", path, None, accept="application/yaml"),
+    lambda path, _: Request("GET", path.rpartition("/")[0], None, accept=AS_TABLE),
+    lambda path, _: Request("PATCH", path, '{"metadata": {"labels": {"a": "b"}}}', MERGE_PATCH),
+    lambda path, text: Request("PATCH", path, text, MERGE_PATCH),
+    lambda path, text: Request("PATCH", path, text, STRATEGIC_PATCH),
+    lambda path, _: Request("PATCH", path, '[{"op": "add", "path": "/metadata/labels", "value": {}}]', JSON_PATCH),
+)
+
+
 @st.composite
-def objects(draw: st.DrawFn) -> Request:
+def objects(draw: st.DrawFn) -> tuple[Request, ...]:
+    """An object, and what is done with it, if it is taken."""
     path, build = draw(st.sampled_from(SORTS))[1:]
     text = fitting(build, draw(COUNTS))
-    return Request("POST", path + draw(st.sampled_from(("", "?fieldValidation=Strict"))), text)
+    one = f"{path}/{json.loads(text)['metadata']['name']}"
+    uses = draw(st.lists(st.sampled_from(USES), max_size=2))
+    create = Request("POST", path + draw(st.sampled_from(("", "?fieldValidation=Strict"))), text)
+    return create, *(use(one, text) for use in uses)
 
 
 @st.composite
@@ -266,15 +299,10 @@ def lists(draw: st.DrawFn) -> Request:
     return Request(draw(st.sampled_from(("GET", "GET", "DELETE"))), f"{path}?{query}", None)
 
 
-REQUESTS = st.one_of(
+REQUESTS: st.SearchStrategy[tuple[Request, ...]] = st.one_of(
     definitions(),
     definitions(),
     objects(),
     objects(),
-    broken_objects(),
-    json_patches(),
-    merges(),
-    deep_merges(),
-    applies(),
-    lists(),
+    *(st.tuples(one()) for one in (broken_objects, json_patches, merges, deep_merges, applies, lists)),
 )
