@@ -63,7 +63,7 @@ test: setup
 
 nightly: setup
 	@$(BIN)/pytest -n 2 --timeout 36000 --hypothesis-profile nightly tests/translation tests/local/unit/apiserver_models \
-		tests/local/protocol/apiserver/test_hostile_requests.py
+		tests/local/protocol/apiserver/test_hostile_requests.py tests/local/compat/test_validation.py
 	@$(BIN)/pytest -n 2 --dist loadfile --every-mode tests/local/e2e
 	@PROPTEST_CASES=1000000 cargo test --quiet --release --locked
 
