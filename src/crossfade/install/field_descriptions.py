@@ -6,8 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-import yaml
-
+from crossfade_kube import yaml_texts
 from crossfade_kube.meta import JsonObject
 
 # The API server has words of its own for these, and takes none for `metadata`.
@@ -66,5 +65,5 @@ def _camel(name: str) -> str:
 @cache
 def known_descriptions() -> dict[str, str]:
     """By the end of a field's path."""
-    loaded: Any = yaml.safe_load(files("crossfade.install").joinpath("field_descriptions.yaml").read_text("utf-8"))
+    loaded: Any = yaml_texts.load(files("crossfade.install").joinpath("field_descriptions.yaml").read_text("utf-8"))
     return {str(end): str(words) for end, words in loaded.items()}

@@ -3,10 +3,9 @@
 import json
 from importlib.resources import files
 
-import yaml
-
 from crossfade.api.gateway_api.reference_grant import ReferenceGrant
 from crossfade.install.field_descriptions import add_descriptions
+from crossfade_kube import yaml_texts
 from crossfade_kube.meta import JsonObject, Resource
 
 
@@ -14,7 +13,9 @@ def gateway_crds() -> list[JsonObject]:
     """CustomResourceDefinitions of all Kong kinds, ordered by name."""
     folder = files("crossfade.install").joinpath("kong")
     entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda each: each.name)
-    return [add_descriptions(crd) for crd in _unshared([yaml.safe_load(entry.read_text("utf-8")) for entry in entries])]
+    return [
+        add_descriptions(crd) for crd in _unshared([yaml_texts.load(entry.read_text("utf-8")) for entry in entries])
+    ]
 
 
 def gateway_api_crds() -> list[JsonObject]:
@@ -27,7 +28,7 @@ def gateway_crd(kind: Resource) -> JsonObject | None:
     for folder in ("kong", "gateway_api"):
         entry = files("crossfade.install").joinpath(folder, f"{kind.plural}.yaml")
         if entry.is_file():
-            crd: JsonObject = yaml.safe_load(entry.read_text("utf-8"))
+            crd: JsonObject = yaml_texts.load(entry.read_text("utf-8"))
             return add_descriptions(crd) if crd["spec"]["group"] == kind.group else None
     return None
 
