@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import os
 import resource
@@ -55,7 +56,9 @@ class ApiClient:
         if token is not None:
             context = self.anonymous_context
             headers["Authorization"] = f"Bearer {token}"
-        data = json.dumps(body) if body is not None and not isinstance(body, str) else body
+        text = body if isinstance(body, str) else json.dumps(body)
+        # A file, since aiohttp warns of a large text.
+        data = None if body is None else io.BytesIO(text.encode())
         async with self.session.request(method, path, data=data, headers=headers, ssl=context) as response:
             text = await response.text()
             return response.status, json.loads(text) if response.content_type == "application/json" else text

@@ -1,8 +1,8 @@
 """What may change in a pod once it exists."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from difflib import ndiff
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
@@ -140,7 +140,9 @@ def _restore(spec: JsonObject, old: JsonObject, name: str) -> None:
 def _difference(old: JsonObject, new: JsonObject) -> str:
     """The changed lines; Kubernetes prints a diff of Go structs here, whose layout is not part of the API."""
     before, after = (json.dumps(spec, indent=1, sort_keys=True).splitlines() for spec in (old, new))
-    return "\n".join(line for line in ndiff(before, after) if line[:1] in "+-") + "\n"
+    gone, come = Counter(before), Counter(after)
+    lines = [f"- {line}" for line in (gone - come).elements()] + [f"+ {line}" for line in (come - gone).elements()]
+    return "\n".join(lines) + "\n"
 
 
 def _validate_transitions(
@@ -148,11 +150,13 @@ def _validate_transitions(
 ) -> Iterator[FieldError]:
     if policy == "Always":
         return
+    running: defaultdict[str, int] = defaultdict(int)
+    for status in new:
+        if not isinstance(mapping(status, "state").get("terminated"), dict):
+            running[text(status, "name")] += 1
     for index, status in enumerate(old):
         ended: Any = mapping(status, "state").get("terminated")
         if not isinstance(ended, dict) or (ended.get("exitCode") and policy == "OnFailure"):
             continue
-        for candidate in new:
-            same = text(candidate, "name") == text(status, "name")
-            if same and not isinstance(mapping(candidate, "state").get("terminated"), dict):
-                yield forbidden(f"{field}[{index}].state", "may not be transitioned to non-terminated state")
+        for _ in range(running[text(status, "name")]):
+            yield forbidden(f"{field}[{index}].state", "may not be transitioned to non-terminated state")

@@ -1,7 +1,7 @@
 """Validation of what steers a pod's placement: tolerations, affinity, spreading, gates."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
@@ -51,15 +51,14 @@ def validate_tolerations(field: str, tolerations: list[JsonObject]) -> Iterator[
 
 def validate_added_tolerations(field: str, new: list[JsonObject], old: list[JsonObject]) -> Iterator[FieldError]:
     """Existing tolerations must stay; only their seconds may change."""
-    kept = [_without_seconds(toleration) for toleration in new]
-    if any(_without_seconds(toleration) not in kept for toleration in old):
+    if not set(map(_without_seconds, old)) <= set(map(_without_seconds, new)):
         yield forbidden(field, "existing toleration can not be modified except its tolerationSeconds")
         return
     yield from validate_tolerations(field, new)
 
 
-def _without_seconds(toleration: JsonObject) -> JsonObject:
-    return {name: value for name, value in toleration.items() if name != "tolerationSeconds"}
+def _without_seconds(toleration: JsonObject) -> frozenset[tuple[str, Any]]:
+    return frozenset((name, value) for name, value in toleration.items() if name != "tolerationSeconds")
 
 
 def validate_affinity(field: str, affinity: JsonObject) -> Iterator[FieldError]:

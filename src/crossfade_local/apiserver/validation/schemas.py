@@ -157,18 +157,21 @@ def _list_keys(field: str, schema: JsonObject) -> Iterator[FieldError]:
         said = "must be object if parent array's x-kubernetes-list-type is map"
         yield invalid(f"{field}.items.type", text(items, "type"), said)
         return
-    for index, key in enumerate(keys):
-        yield from _list_key(field, keys, index, mapping(items, "properties").get(key))
-        if key not in sequence(items, "required") and "default" not in mapping(items, "properties", key):
+    required_keys = set(sequence(items, "required"))
+    taken: set[str] = set()
+    for key in keys:
+        yield from _list_key(field, keys, key, mapping(items, "properties").get(key))
+        if key in taken:
+            yield invalid(f"{field}.{_KEYS}", keys, "must not contain duplicate entries")
+        taken.add(key)
+        if key not in required_keys and "default" not in mapping(items, "properties", key):
             said = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
             yield required(f"{field}.items.properties[{key}].default", said)
 
 
-def _list_key(field: str, keys: list[Any], index: int, found: Any) -> Iterator[FieldError]:
+def _list_key(field: str, keys: list[str], key: str, found: Any) -> Iterator[FieldError]:
     if not isinstance(found, dict):
         yield invalid(f"{field}.{_KEYS}", keys, "entries must all be names of item properties")
     elif text(found, "type") in ("array", "object"):
         said = "must be a scalar type if parent array's x-kubernetes-list-type is map"
-        yield invalid(f"{field}.items.properties[{keys[index]}].type", "object", said)
-    if keys[index] in keys[:index]:
-        yield invalid(f"{field}.{_KEYS}", keys, "must not contain duplicate entries")
+        yield invalid(f"{field}.items.properties[{key}].type", "object", said)

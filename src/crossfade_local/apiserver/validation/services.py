@@ -166,11 +166,13 @@ def _validate_cluster_addresses(spec: JsonObject) -> Iterator[FieldError]:
     if policy is not None and policy not in ("PreferDualStack", "RequireDualStack", "SingleStack"):
         supported = ("PreferDualStack", "RequireDualStack", "SingleStack")
         yield not_supported("spec.ipFamilyPolicy", policy, supported)
+    taken: set[str] = set()
     for index, family in enumerate(families):
         if family not in ("IPv4", "IPv6"):
             yield not_supported(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
-        if family in families[:index]:
+        if family in taken:
             yield duplicate(f"spec.ipFamilies[{index}]", family)
+        taken.add(family)
     if addresses and text(spec, "clusterIP") != addresses[0]:
         yield invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`")
     if len(addresses) > 1 and "None" in addresses:

@@ -145,10 +145,12 @@ def _validate_review_versions(field: str, versions: list[str]) -> Iterator[Field
     if not versions:
         yield required(field, "must specify one of v1, v1beta1")
         return
+    taken: set[str] = set()
     for index, version in enumerate(versions):
-        if version in versions[:index]:
+        if version in taken:
             yield invalid(f"{field}[{index}]", version, "duplicate version")
         elif problems := names.dns1035_label(version):
             yield invalid(f"{field}[{index}]", version, ",".join(problems))
+        taken.add(version)
     if not {"v1", "v1beta1"} & set(versions):
         yield invalid(field, versions, "must include at least one of v1, v1beta1")

@@ -44,6 +44,10 @@ class Request(NamedTuple):
     content_type: str = "application/json"
     accept: str = "application/json"
 
+    def __repr__(self) -> str:
+        body = self.body or ""
+        return f"{self.method} {self.path} {self.content_type} {self.accept} {body[:600]!r} of {len(body)}"
+
 
 # -- expressions and patterns ----------------------------------------------------------------------------------------
 
