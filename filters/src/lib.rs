@@ -32,6 +32,7 @@ mod forwarding;
 mod gateway;
 #[cfg(test)]
 mod gateway_tests;
+mod hashing;
 mod headers;
 #[cfg(not(test))]
 mod hooks;

@@ -5,11 +5,12 @@
 
 use crate::clock::seconds_of_ms;
 use crate::error::ConfigError;
+use crate::hashing::Table;
 use crate::metrics::traffic::Place;
 use crate::signature::Key;
 use crate::tables::route::in_one_line_if_there;
+use indexmap::IndexMap;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Consumer {
     #[serde(default)]
     pub own: Vec<OwnInstance>,
     #[serde(default)]
-    pub credentials: HashMap<String, Vec<Credential>>,
+    pub credentials: IndexMap<Box<str>, Vec<Credential>>,
     #[serde(skip)]
     pub traffic: Place,
     /// As records tell it, where a plugin writes them: JSON without line ends.
@@ -84,16 +85,16 @@ impl Consumer {
     }
 }
 
-type Index = HashMap<Box<str>, (Arc<Consumer>, usize)>;
+type Index = Table<Box<str>, (Arc<Consumer>, usize)>;
 
 /// Index over all consumers.
 #[derive(Debug, Default)]
 pub struct Consumers {
-    by_id: HashMap<Box<str>, Arc<Consumer>>,
-    by_username: HashMap<Box<str>, Arc<Consumer>>,
-    by_custom_id: HashMap<Box<str>, Arc<Consumer>>,
+    by_id: Table<Box<str>, Arc<Consumer>>,
+    by_username: Table<Box<str>, Arc<Consumer>>,
+    by_custom_id: Table<Box<str>, Arc<Consumer>>,
     /// By type and index: the consumer, and the place among its credentials of the type.
-    by_credential: HashMap<String, Index>,
+    by_credential: IndexMap<Box<str>, Index>,
 }
 
 impl Consumers {
@@ -107,7 +108,7 @@ impl Consumers {
         }
         for (kind, credentials) in &consumer.credentials {
             if !self.by_credential.contains_key(kind) {
-                self.by_credential.insert(kind.clone(), HashMap::new());
+                self.by_credential.insert(kind.clone(), Index::default());
             }
             if let Some(index) = self.by_credential.get_mut(kind) {
                 for (place, credential) in credentials.iter().enumerate() {

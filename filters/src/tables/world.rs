@@ -1,5 +1,6 @@
 //! One consistent state of all tables; immutable, so that a request that began with it ends with it.
 
+use crate::hashing::Table;
 use crate::plugins::Plugin;
 use crate::router::Router;
 use crate::tables::consumer_groups::ConsumerGroup;
@@ -7,7 +8,6 @@ use crate::tables::consumers::{Consumer, Consumers};
 use crate::tables::route::Route;
 use crate::tables::settings::Settings;
 use crate::tables::shard::Shard;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One plugin with one configuration, wherever it is attached.
@@ -25,14 +25,14 @@ pub struct World {
     pub consumers: Consumers,
     /// No plugin, wherever it is attached, sends a request on by another method than it came with.
     pub keeps_methods: bool,
-    pub(super) instances: HashMap<Box<str>, Arc<Instance>>,
-    groups: HashMap<Box<str>, Arc<ConsumerGroup>>,
+    pub(super) instances: Table<Box<str>, Arc<Instance>>,
+    groups: Table<Box<str>, Arc<ConsumerGroup>>,
 }
 
 impl World {
     pub fn build<'a>(settings: Arc<Settings>, shards: impl Iterator<Item = &'a Arc<Shard>> + Clone) -> Self {
         let groups = shards.clone().flat_map(|shard| &shard.consumer_groups);
-        let groups: HashMap<Box<str>, Arc<ConsumerGroup>> =
+        let groups: Table<Box<str>, Arc<ConsumerGroup>> =
             groups.map(|group| (group.id.clone(), Arc::clone(group))).collect();
         let mut consumers = Consumers::default();
         // Who belongs to a group that is not here would escape its plugins.

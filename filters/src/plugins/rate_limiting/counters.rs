@@ -7,8 +7,8 @@
 //! as the process, so that no client can make two identifiers meet.
 
 use super::windows::{PERIODS, Period};
+use crate::hashing::Table;
 use siphasher::sip128::{Hash128, SipHasher24};
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::mem;
@@ -73,7 +73,7 @@ impl FromIterator<Period> for PeriodSet {
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Key, Entry>,
+    entries: Table<Key, Entry>,
     inserted: usize,
 }
 
@@ -227,6 +227,7 @@ fn limited(limits: &Limits) -> impl Iterator<Item = Period> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn limits(pairs: &[(Period, f64)]) -> Limits {
