@@ -41,10 +41,6 @@ pub struct Header {
     pub value: Buffer,
 }
 
-impl Header {
-    pub const EMPTY: Self = Self { name: Buffer::EMPTY, value: Buffer::EMPTY };
-}
-
 /// In nanoseconds; -1 for what has not happened.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]

@@ -4,7 +4,7 @@ use crate::gateway::Filter;
 use crate::headers::End;
 use crate::remembered::Source;
 use crate::reply::{Headers, Kept};
-use crate::response::{pairs, response_via, text};
+use crate::response::{response_via, text};
 use crate::stream::Stream;
 use crate::tables::Compat;
 use crate::text::decimal;
@@ -34,9 +34,9 @@ impl Filter {
         own.extend(length.map(|length| ("content-length".into(), decimal(length))));
         self.mark_again(&mut own, status);
         if self.is_head {
-            return stream.send_as_is(&pairs(&own), b"");
+            return stream.send_as_is(own, Vec::new());
         }
-        stream.send_shared(&pairs(&own), &body);
+        stream.send_shared(own, body);
     }
 
     fn mark_again(&self, own: &mut Headers, status: u16) {

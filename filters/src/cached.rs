@@ -4,6 +4,7 @@
 use crate::clock::wall_ms;
 use crate::error::ConfigError;
 use crate::plugins::proxy_cache::store::{Answer, Key, Store};
+use crate::reply;
 use crate::stream::{Map, Stream};
 use serde::Deserialize;
 use serde_json::{Map as Object, Value, json};
@@ -49,13 +50,7 @@ impl Door {
                 (403, Vec::new())
             }
         };
-        let (status, length) = (status.to_string(), body.len().to_string());
-        let headers: [(&[u8], &[u8]); 3] = [
-            (b":status", status.as_bytes()),
-            (b"content-type", b"application/json"),
-            (b"content-length", length.as_bytes()),
-        ];
-        stream.send_as_is(&headers, &body);
+        stream.send_as_is(reply::head(status, "application/json", body.len()), body);
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::abi::{self, Buffer, EarlyHeaders, EnvoyFilter, Header, Scheduler};
 use crate::bytes;
 use crate::incoming::IncomingHeaders;
+use crate::reply::Headers;
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
+use crate::text::Text;
 use crate::waiting::Wake;
 use memchr::memchr3;
 use smallvec::SmallVec;
@@ -43,51 +45,48 @@ impl Drop for EnvoyWaker {
 pub struct Reply {
     /// None: `:status` stands in the headers, and Envoy adds nothing of its own.
     status: Option<u16>,
-    headers: Lines,
-    body: Arc<Vec<u8>>,
+    headers: Headers,
+    body: Body,
 }
 
-/// Headers one behind the other: an answer of the gateway has about ten, and allocations of their own would cost more
-/// than all that is in them.
 #[derive(Debug)]
-struct Lines {
-    text: Vec<u8>,
-    /// How long each name is, and its value.
-    lengths: SmallVec<[(usize, usize); 24]>,
+enum Body {
+    Own(Vec<u8>),
+    Shared(Arc<Vec<u8>>),
 }
 
-impl Lines {
-    fn of(headers: &[(&[u8], &[u8])]) -> Self {
-        let mut text = Vec::with_capacity(headers.iter().map(|(name, value)| name.len() + value.len()).sum());
-        for (name, value) in headers {
-            text.extend_from_slice(&one_line(name));
-            text.extend_from_slice(&one_line(value));
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
         }
-        Self { text, lengths: headers.iter().map(|(name, value)| (name.len(), value.len())).collect() }
-    }
-
-    fn headers(&self) -> SmallVec<[Header; 24]> {
-        let mut rest = self.text.as_slice();
-        let mut next = |length: usize| {
-            let (text, behind) = rest.split_at(length);
-            rest = behind;
-            Buffer::of(text)
-        };
-        self.lengths.iter().map(|&(name, value)| Header { name: next(name), value: next(value) }).collect()
     }
 }
 
 impl Reply {
-    fn new(status: Option<u16>, headers: &[(&[u8], &[u8])], body: Arc<Vec<u8>>) -> Self {
-        Self { status, headers: Lines::of(headers), body }
+    fn new(status: Option<u16>, mut headers: Headers, body: Body) -> Self {
+        for (name, value) in &mut headers {
+            if let Cow::Owned(clean) = one_line(name.as_bytes()) {
+                *name = String::from_utf8_lossy(&clean).into_owned().into();
+            }
+            if let Cow::Owned(clean) = one_line(value) {
+                *value = clean.into();
+            }
+        }
+        Self { status, headers, body }
     }
 
     /// # Safety
     /// `filter` must be the pointer that Envoy passed to the running hook. Nothing of the stream may be touched
     /// afterwards.
     pub unsafe fn send(&self, filter: EnvoyFilter) {
-        let headers = self.headers.headers();
-        let (headers, count, body) = (headers.as_ptr(), headers.len(), Buffer::of(&self.body));
+        let buffers = |(name, value): &(Cow<'_, str>, Text)| Header {
+            name: Buffer::of(name.as_bytes()),
+            value: Buffer::of(value),
+        };
+        let headers: SmallVec<[Header; 24]> = self.headers.iter().map(buffers).collect();
+        let (headers, count, body) = (headers.as_ptr(), headers.len(), Buffer::of(self.body.bytes()));
         // SAFETY: the pointer is valid; Envoy copies headers and body. With more to come it keeps the stream.
         unsafe {
             if let Some(status) = self.status {
@@ -102,7 +101,7 @@ impl Reply {
                 );
                 return;
             }
-            let is_all = self.body.is_empty();
+            let is_all = self.body.bytes().is_empty();
             abi::envoy_dynamic_module_callback_http_send_response_headers(filter, headers, count, is_all);
             if !is_all {
                 abi::envoy_dynamic_module_callback_http_send_response_data(filter, body, true);
@@ -234,12 +233,15 @@ fn one_line(text: &[u8]) -> Cow<'_, [u8]> {
 /// # Safety
 /// `fill` must write `count` headers whose bytes stay valid for `'a`, or return false.
 unsafe fn list<'a>(count: usize, fill: impl FnOnce(*mut Header) -> bool) -> HeaderList<'a> {
-    let mut raw: SmallVec<[Header; 32]> = SmallVec::from_elem(Header::EMPTY, count);
+    let mut raw: SmallVec<[Header; 32]> = SmallVec::with_capacity(count);
     if count == 0 || !fill(raw.as_mut_ptr()) {
         return HeaderList::new();
     }
-    // SAFETY: the caller promises validity.
-    raw.iter().map(|header| unsafe { (header.name.bytes(), header.value.bytes()) }).collect()
+    // SAFETY: so many are there and have been written; the caller promises validity.
+    unsafe {
+        raw.set_len(count);
+        raw.iter().map(|header| (header.name.bytes(), header.value.bytes())).collect()
+    }
 }
 
 impl Connection for EnvoyStream {
@@ -398,16 +400,16 @@ impl Stream for EnvoyStream {
         unsafe { abi::envoy_dynamic_module_callback_http_clear_route_cache(self.filter) };
     }
 
-    fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        self.reply = Some(Reply::new(Some(status), headers, Arc::new(body.to_vec())));
+    fn send_reply(&mut self, status: u16, headers: Headers, body: Vec<u8>) {
+        self.reply = Some(Reply::new(Some(status), headers, Body::Own(body)));
     }
 
-    fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        self.reply = Some(Reply::new(None, headers, Arc::new(body.to_vec())));
+    fn send_as_is(&mut self, headers: Headers, body: Vec<u8>) {
+        self.reply = Some(Reply::new(None, headers, Body::Own(body)));
     }
 
-    fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>) {
-        self.reply = Some(Reply::new(None, headers, Arc::clone(body)));
+    fn send_shared(&mut self, headers: Headers, body: Arc<Vec<u8>>) {
+        self.reply = Some(Reply::new(None, headers, Body::Shared(body)));
     }
 
     fn request_body_size(&self) -> usize {

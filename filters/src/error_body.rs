@@ -138,11 +138,11 @@ pub fn render(format: Format, compat: Compat, message: &str, request_id: &str) -
     match (format, compat) {
         (Format::Empty, _) => String::new(),
         (Format::Json, Compat::Kong3) => {
-            format!("{{\n  \"message\":\"{message}\",\n  \"request_id\":\"{request_id}\"\n}}")
+            ["{\n  \"message\":\"", message, "\",\n  \"request_id\":\"", request_id, "\"\n}"].concat()
         }
-        (Format::Json, Compat::Kong21) => format!("{{\n  \"message\":\"{message}\"\n}}"),
-        (Format::Plain, Compat::Kong3) => format!("{message}\nrequest_id: {request_id}\n"),
-        (Format::Plain, Compat::Kong21) => format!("{message}\n"),
+        (Format::Json, Compat::Kong21) => ["{\n  \"message\":\"", message, "\"\n}"].concat(),
+        (Format::Plain, Compat::Kong3) => [message, "\nrequest_id: ", request_id, "\n"].concat(),
+        (Format::Plain, Compat::Kong21) => [message, "\n"].concat(),
         (Format::Xml, Compat::Kong3) => format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{message}</message>\n  \
              <requestid>{request_id}</requestid>\n</error>\n"

@@ -6,6 +6,7 @@ use crate::incoming;
 use crate::path;
 use crate::request::{Request, names_grpc, told_host};
 use crate::router::PathPattern;
+use crate::stream::NameHints;
 use crate::tables::{Compat, IdentityHeaders, Route, Settings};
 use crate::text::{Text, decimal};
 use std::borrow::Cow;
@@ -43,11 +44,18 @@ pub struct Changes {
     pub body: Option<Vec<u8>>,
     /// Kept while the body goes by.
     pub body_limit: Option<BodyLimit>,
+    /// How many of `set` may be written once more; None: all of them.
+    rewritable: Option<usize>,
 }
 
 impl Changes {
     pub fn new() -> Self {
         Self { set: Vec::with_capacity(24), ..Self::default() }
+    }
+
+    /// From now on no name is written twice: one is looked for only among those that are written already.
+    fn write_each_once(&mut self) {
+        self.rewritable = Some(self.set.len());
     }
 
     /// Puts one value in place of all under a lower-case name; the last call for a name counts.
@@ -65,7 +73,8 @@ impl Changes {
     }
 
     fn put(&mut self, name: Cow<'static, str>, value: Text, more: Vec<Text>) {
-        match self.set.iter_mut().find(|change| change.name == name) {
+        let rewritable = self.rewritable.unwrap_or(usize::MAX);
+        match self.set.iter_mut().take(rewritable).find(|change| change.name == name) {
             Some(change) => (change.value, change.more) = (value, more),
             None => self.set.push(Change { name, value, more, is_new: true }),
         }
@@ -86,12 +95,16 @@ impl Changes {
 
     /// Drops what changes nothing and tells additions from replacements; each saves a search in Envoy.
     pub fn settle(&mut self, request: &Request<'_>) {
+        let sent = NameHints::of(&request.headers);
         self.remove.retain(|name| {
-            request.header(name.as_bytes()).is_some()
+            (sent.may_have(name.as_bytes()) && request.header(name.as_bytes()).is_some())
                 || (name == client_certificate::HEADER && request.certificate.is_some())
         });
         let removed = &self.remove;
         self.set.retain_mut(|change| {
+            if !sent.may_have(change.name.as_bytes()) {
+                return true;
+            }
             let mut present = request.headers.iter().filter(|(name, _)| *name == change.name.as_bytes());
             let Some((name, value)) = present.next() else { return true };
             change.is_new = false;
@@ -153,6 +166,7 @@ pub struct Way<'a> {
 /// Adds path and forwarding headers to what the plugins have changed.
 pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     let Way { settings, route, client, .. } = *way;
+    changes.write_each_once();
     let path = request.path.as_deref().unwrap_or(b"/");
     let prefix = &path[..way.pattern.matched(path).unwrap_or_default()];
     set_path(route, request, path, prefix, changes);
@@ -195,7 +209,7 @@ fn tell_origin(way: &Way<'_>, request: &Request<'_>, prefix: &[u8], changes: &mu
         None => changes.set(name, own()),
     };
     tell("x-forwarded-proto", &|| Text::from_slice(if request.is_tls { b"https" } else { b"http" }));
-    tell("x-forwarded-host", &|| Text::from_vec(told_host(request.authority)));
+    tell("x-forwarded-host", &|| told_host(request.authority));
     tell("x-forwarded-port", &|| decimal(settings.public_port(request.local_port).into()));
     if settings.compat == Compat::Kong3 {
         tell("x-forwarded-path", &|| Text::from_slice(request.sent_path));
@@ -232,7 +246,10 @@ fn set_path(route: &Route, request: &Request<'_>, path: &[u8], prefix: &[u8], ch
         // As a sidecar does it before it looks for a route; what has no normal form the node's own sidecar refuses.
         upstream = normal;
     }
-    let mut target = path::escape(&upstream).into_owned();
+    if let Cow::Owned(escaped) = path::escape(&upstream) {
+        upstream = escaped;
+    }
+    let mut target = upstream;
     let query = changes.query.as_deref().or(request.query);
     if let Some(query) = query.filter(|_| !changes.drops_query) {
         target.push(b'?');

@@ -69,15 +69,13 @@ pub struct Choice {
 pub fn mutate(headers: &mut impl IncomingHeaders, world: Option<Arc<World>>, listener: Listener) -> Option<Choice> {
     let all = headers.all();
     // Each look at all of them costs as much as reading them does.
-    let all = if all.iter().any(|(name, _)| *name == b"upgrade" || OWN.contains(name)) {
-        drop(all);
-        OWN.into_iter().for_each(|name| headers.remove(name));
-        settle_upgrade(headers);
-        headers.all()
-    } else {
-        all
-    };
-    Some(choose(headers, all, world?, listener))
+    if !all.iter().any(|(name, _)| *name == b"upgrade" || OWN.contains(name)) {
+        return Some(choose(headers, &all, world?, listener));
+    }
+    drop(all);
+    OWN.into_iter().for_each(|name| headers.remove(name));
+    settle_upgrade(headers);
+    Some(choose(headers, &headers.all(), world?, listener))
 }
 
 impl Choice {
@@ -122,7 +120,7 @@ pub fn is_websocket(upgrade: &[u8]) -> bool {
 /// What a client must not say.
 const OWN: [&[u8]; 3] = [CLUSTER, ACTION, client_certificate::HEADER.as_bytes()];
 
-fn choose(headers: &impl IncomingHeaders, all: HeaderList<'_>, world: Arc<World>, listener: Listener) -> Choice {
+fn choose(headers: &impl IncomingHeaders, all: &HeaderList<'_>, world: Arc<World>, listener: Listener) -> Choice {
     let value = |name: &[u8]| all.iter().find(|(other, _)| *other == name).map_or(&b""[..], |(_, value)| *value);
     let connection = value(b"connection");
     let connection = named_in(connection).next().map(|_| connection.to_vec());
@@ -135,12 +133,11 @@ fn choose(headers: &impl IncomingHeaders, all: HeaderList<'_>, world: Arc<World>
             path: &path,
             method: value(b":method"),
             sni: if listener.scheme == Scheme::Https { headers.server_name() } else { None },
-            headers: &all,
+            headers: all,
         };
         world.router.choose(&query).cloned()
     });
-    let forwarded_proto =
-        (!world.settings.trusted.is_empty()).then(|| first_line(&all, b"x-forwarded-proto")).flatten();
+    let forwarded_proto = (!world.settings.trusted.is_empty()).then(|| first_line(all, b"x-forwarded-proto")).flatten();
     let names_host = names_host(value(b":authority"));
     let may_be_again = |entry: &Arc<Entry<Arc<Route>>>| entry.target.service.may_send_again(value(b":method"));
     let is_sent_again = world.keeps_methods && entry.as_ref().is_some_and(may_be_again);

@@ -9,7 +9,22 @@ use std::borrow::Cow;
 pub struct BadPath;
 
 const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
-const UNESCAPED: &[u8] = b"!#$&'()*+,/:;=?@[]-_.~%";
+/// May stand in a request line as it is.
+const UNESCAPED: [bool; 256] = {
+    let marks = b"!#$&'()*+,/:;=?@[]-_.~%";
+    let mut stays = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        stays[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut place = 0;
+    while place < marks.len() {
+        stays[marks[place] as usize] = true;
+        place += 1;
+    }
+    stays
+};
 const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// The request target cut at the first `?`; the query is `None` when there is no `?` at all.
@@ -95,7 +110,7 @@ fn resolve_segments(path: &[u8]) -> Result<Vec<u8>, BadPath> {
 
 /// Percent-encodes what may not stand in a request line; escapes that are there stay.
 pub fn escape(path: &[u8]) -> Cow<'_, [u8]> {
-    let stays = |byte: u8| byte.is_ascii_alphanumeric() || UNESCAPED.contains(&byte);
+    let stays = |byte: u8| UNESCAPED[usize::from(byte)];
     if path.iter().all(|byte| stays(*byte)) {
         return Cow::Borrowed(path);
     }

@@ -6,6 +6,7 @@ use crate::incoming::{self, IncomingHeaders, Listener};
 use crate::local_reply;
 use crate::path;
 use crate::plugins::rate_limiting::counters::Counters;
+use crate::reply::Headers;
 use crate::request::host_without_port;
 use crate::router::{Entry, Query, Scheme};
 use crate::stream::{Attribute, Connection, HeaderList, Map, Stream};
@@ -281,20 +282,20 @@ impl Stream for Rehearsal<'_> {
 
     fn choose_route_again(&mut self) {}
 
-    fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (lossy(name), lossy(value))).collect();
-        self.reply = Some(json!({"status": status, "headers": headers, "body": lossy(body)}));
+    fn send_reply(&mut self, status: u16, headers: Headers, body: Vec<u8>) {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name, lossy(value))).collect();
+        self.reply = Some(json!({"status": status, "headers": headers, "body": lossy(&body)}));
     }
 
-    fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
-        let status = headers.iter().find(|(name, _)| *name == b":status").map(|(_, value)| lossy(value));
+    fn send_as_is(&mut self, mut headers: Headers, body: Vec<u8>) {
+        let status = headers.iter().find(|(name, _)| name == ":status").map(|(_, value)| lossy(value));
         let status = status.and_then(|status| status.parse().ok()).unwrap_or_default();
-        let rest: Vec<_> = headers.iter().filter(|(name, _)| *name != b":status").copied().collect();
-        self.send_reply(status, &rest, body);
+        headers.retain(|(name, _)| name != ":status");
+        self.send_reply(status, headers, body);
     }
 
-    fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>) {
-        self.send_as_is(headers, body);
+    fn send_shared(&mut self, headers: Headers, body: Arc<Vec<u8>>) {
+        self.send_as_is(headers, body.to_vec());
     }
 
     fn request_body_size(&self) -> usize {

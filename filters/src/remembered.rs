@@ -97,7 +97,7 @@ impl Remembered {
         Self {
             target: request.target.to_vec(),
             path: path.to_vec(),
-            host: told_host(request.authority),
+            host: told_host(request.authority).into_vec(),
             protocol: request.protocol.to_vec(),
             is_tls: request.is_tls,
             has_tls: client.has_tls(request),
@@ -150,7 +150,7 @@ impl Forwarded {
                 .and_then(port)
                 .or_else(port_of_host)
                 .unwrap_or_else(|| settings.public_port(request.local_port)),
-            host: told_host(host.unwrap_or(request.authority)),
+            host: told_host(host.unwrap_or(request.authority)).into_vec(),
             path: told("x-forwarded-path").unwrap_or(path).to_vec(),
             prefix: told("x-forwarded-prefix")
                 .map(<[u8]>::to_vec)

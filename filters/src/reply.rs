@@ -1,12 +1,22 @@
 //! What the gateway answers by itself.
 
 use crate::error_body::Format;
-use crate::text::Text;
+use crate::text::{Text, decimal};
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Headers by lower-case name.
 pub type Headers = Vec<(Cow<'static, str>, Text)>;
+
+/// Status, type and length of an answer.
+pub fn head(status: u16, content_type: &str, body_bytes: usize) -> Headers {
+    let length = u64::try_from(body_bytes).unwrap_or(u64::MAX);
+    vec![
+        (":status".into(), decimal(status.into())),
+        ("content-type".into(), content_type.as_bytes().into()),
+        ("content-length".into(), decimal(length)),
+    ]
+}
 
 /// How the body of a reply is written.
 #[derive(Clone, Debug, PartialEq, Eq)]

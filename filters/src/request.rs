@@ -132,8 +132,10 @@ pub fn names_host(authority: &[u8]) -> bool {
 }
 
 /// nginx's `$host`: without the port, in lower case.
-pub fn told_host(authority: &[u8]) -> Vec<u8> {
-    if names_host(authority) { host_without_port(authority).to_ascii_lowercase() } else { SERVER_NAME.to_vec() }
+pub fn told_host(authority: &[u8]) -> Text {
+    let mut host = Text::from_slice(if names_host(authority) { host_without_port(authority) } else { SERVER_NAME });
+    host.make_ascii_lowercase();
+    host
 }
 
 pub fn host_without_port(authority: &[u8]) -> &[u8] {
@@ -146,10 +148,10 @@ pub fn host_without_port(authority: &[u8]) -> &[u8] {
 
 /// None for what is no IP address, like a socket's path.
 pub fn address_without_port(address: &[u8]) -> Option<&str> {
-    let (host, _) = std::str::from_utf8(address).ok()?.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_address = |byte: u8| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':';
-    host.bytes().all(is_address).then_some(host)
+    let end = address.iter().rposition(|byte| *byte == b':')?;
+    let host = address[..end].strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(&address[..end]);
+    let is_address = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'.' || *byte == b':';
+    host.iter().all(is_address).then(|| std::str::from_utf8(host).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -248,7 +250,7 @@ pub mod testing {
             assert_eq!(host_without_port(authority.as_bytes()), host.as_bytes());
         }
         for (authority, host) in [("A.test:80", "a.test"), ("_", "kong"), ("_:80", "_"), ("", "kong")] {
-            assert_eq!(told_host(authority.as_bytes()), host.as_bytes());
+            assert_eq!(told_host(authority.as_bytes()).as_slice(), host.as_bytes());
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::gateway::{Filter, Flow, Phase};
 use crate::headers::{End, HeaderChange, Response};
 use crate::local_reply::{self, LocalError, Origin};
 use crate::remembered::{Answered, Source};
-use crate::reply::{Headers, Reply, Style};
-use crate::stream::{Attribute, Map, Stream};
+use crate::reply::{Headers, Reply, Style, head};
+use crate::stream::{Attribute, Map, NameHints, Stream};
 use crate::tables::{Compat, Route, Settings};
 use crate::text::{Text, decimal, header_value};
 use smallvec::SmallVec;
@@ -46,7 +46,7 @@ impl Filter {
         }
         let (content_type, body) = self.body_of_reply(status, &message, format, style);
         let mut given = Headers::with_capacity(headers.len() + self.client_headers.len() + MOST_OWN);
-        given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), text(&value))));
+        given.extend(content_type.map(|value| (Cow::Borrowed("content-type"), value)));
         given.extend(headers);
         let Some(mut own) = self.headers_of_reply(given, &mut status, source, true) else {
             return self.refuse_response(stream);
@@ -59,17 +59,17 @@ impl Filter {
         let Some(body) = self.rewritten(body) else { return self.refuse_response(stream) };
         let lacks_type = !body.is_empty() && !own.iter().any(|(name, _)| name == "content-type");
         if self.is_grpc || lacks_type {
-            return self.reply_as_is(status, &own, &body, stream);
+            return self.reply_as_is(status, own, body, stream);
         }
-        stream.send_reply(status, &pairs(&own), &body);
+        stream.send_reply(status, own, body);
     }
 
     /// Envoy would make up a content type, or a status of gRPC in place of this one.
-    fn reply_as_is(&self, status: u16, own: &Headers, body: &[u8], stream: &mut impl Stream) {
-        let (status, length) = (status.to_string(), body.len().to_string());
-        let head: [(&[u8], &[u8]); 2] = [(b":status", status.as_bytes()), (b"content-length", length.as_bytes())];
-        let headers: Vec<_> = head.into_iter().chain(pairs(own)).collect();
-        stream.send_as_is(&headers, if self.is_head { b"" } else { body });
+    fn reply_as_is(&self, status: u16, mut own: Headers, body: Vec<u8>, stream: &mut impl Stream) {
+        let length = text(&body.len().to_string());
+        let mut headers: Headers = vec![(":status".into(), decimal(status.into())), ("content-length".into(), length)];
+        headers.append(&mut own);
+        stream.send_as_is(headers, if self.is_head { Vec::new() } else { body });
     }
 
     /// The body as the plugins of the request leave it; None if one of them fails.
@@ -91,19 +91,20 @@ impl Filter {
         Some(body)
     }
 
-    fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<String>, Vec<u8>) {
-        let json = || Some(error_body::content_type(Format::Json).to_owned());
+    fn body_of_reply(&self, status: u16, message: &str, format: Format, style: Style) -> (Option<Text>, Vec<u8>) {
         match style {
-            Style::Compact => (json(), error_body::compact(message).into_bytes()),
+            Style::Compact => {
+                (Some(text(error_body::content_type(Format::Json))), error_body::compact(message).into_bytes())
+            }
             Style::Redirect => {
                 let (content_type, page) = error_body::nginx_page(status);
-                (Some(content_type.to_owned()), page.into_bytes())
+                (Some(text(content_type)), page.into_bytes())
             }
             Style::Error => {
                 let page = error_body::page(self.settings(), format, message, self.request_id());
-                (Some(error_body::content_type(format).to_owned()), page.into_bytes())
+                (Some(text(error_body::content_type(format))), page.into_bytes())
             }
-            Style::Raw { content_type, body } => (content_type, body),
+            Style::Raw { content_type, body } => (content_type.as_deref().map(text), body),
             Style::Kept(kept) => (None, kept.body.to_vec()),
         }
     }
@@ -141,18 +142,18 @@ impl Filter {
         let given = given.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
         let grpc_status = given.unwrap_or_else(|| error_body::grpc_status(status));
         let message = if message.is_empty() { error_body::grpc_message(grpc_status) } else { message };
-        let (status_text, grpc_status) = (status.to_string(), grpc_status.to_string());
-        let head: &[(&[u8], &[u8])] = if self.is_grpc_over_http2 {
-            &[
-                (b":status", b"200"),
-                (b"content-type", b"application/grpc"),
-                (b"grpc-status", grpc_status.as_bytes()),
-                (b"grpc-message", &header_value(message.as_bytes())),
+        let mut headers = if self.is_grpc_over_http2 {
+            vec![
+                (":status".into(), text("200")),
+                ("content-type".into(), text("application/grpc")),
+                ("grpc-status".into(), decimal(grpc_status.into())),
+                ("grpc-message".into(), Text::from_slice(&header_value(message.as_bytes()))),
             ]
         } else {
-            &[(b":status", status_text.as_bytes()), (b"content-type", b""), (b"content-length", b"0")]
+            head(status, "", 0)
         };
-        stream.send_as_is(&head.iter().copied().chain(pairs(&own)).collect::<Vec<_>>(), b"");
+        headers.append(&mut own);
+        stream.send_as_is(headers, Vec::new());
     }
 
     fn responds(&self) -> bool {
@@ -481,7 +482,10 @@ impl Filter {
         {
             let headers = stream.headers(Map::Response);
             let status = status_of(&headers);
-            let has = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
+            let sent = NameHints::of(&headers);
+            let has = |wanted: &str| {
+                sent.may_have(wanted.as_bytes()) && headers.iter().any(|(name, _)| *name == wanted.as_bytes())
+            };
             hidden = ["trailer"].into_iter().chain(forwarding::MARKS).filter(|name| has(name)).collect();
             if settings.tokens.server && settings.compat == Compat::Kong3 && !has("server") {
                 own.push(("server".into(), text(&settings.server_token)));

@@ -3,6 +3,7 @@
 //! Reading borrows the stream and writing borrows it mutably, so no header survives a write: Envoy's pointers are
 //! dead by then.
 
+use crate::reply::Headers;
 use crate::waiting::Wake;
 use smallvec::SmallVec;
 use std::fmt::Debug;
@@ -25,6 +26,26 @@ pub enum Attribute {
 }
 
 pub type HeaderList<'a> = SmallVec<[(&'a [u8], &'a [u8]); 32]>;
+
+/// Which names are among those of some headers: what it says no to is not there, and is looked for no further.
+#[derive(Clone, Copy, Debug)]
+pub struct NameHints(u64);
+
+impl NameHints {
+    pub fn of(headers: &[(&[u8], &[u8])]) -> Self {
+        Self(headers.iter().fold(0, |all, (name, _)| all | Self::bit(name)))
+    }
+
+    pub fn may_have(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// Names that begin alike seldom have the same length and the same end.
+    fn bit(name: &[u8]) -> u64 {
+        let last = name.last().copied().unwrap_or_default();
+        1 << ((name.len() * 7 + usize::from(last)) % 64)
+    }
+}
 
 /// What only few ask of the connection on which a request came.
 pub trait Connection: Debug {
@@ -74,11 +95,11 @@ pub trait Stream: Connection {
     /// Envoy's own route is chosen once more, by the headers as they are now.
     fn choose_route_again(&mut self);
     /// Answers the request; nothing reaches the upstream.
-    fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]);
+    fn send_reply(&mut self, status: u16, headers: Headers, body: Vec<u8>);
     /// Answers with this as it is (`:status` included), without Envoy's treatment of local replies.
-    fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]);
+    fn send_as_is(&mut self, headers: Headers, body: Vec<u8>);
     /// The same with a body that others have too.
-    fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>);
+    fn send_shared(&mut self, headers: Headers, body: Arc<Vec<u8>>);
     /// Of what has arrived of the request body and has not gone on.
     fn request_body_size(&self) -> usize;
     /// Of the part of the request body just received; what has gone on may be kept too, for another try.
@@ -292,20 +313,20 @@ pub mod testing {
             self.chosen_again = Some(self.request.clone());
         }
 
-        fn send_reply(&mut self, status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) {
+        fn send_reply(&mut self, status: u16, headers: Headers, body: Vec<u8>) {
             assert!(self.reply.is_none(), "answered twice");
-            let headers = headers.iter().map(|(name, value)| (text(name), text(value))).collect();
-            self.reply = Some((status, headers, text(body)));
+            let headers = headers.into_iter().map(|(name, value)| (name.into_owned(), text(&value))).collect();
+            self.reply = Some((status, headers, text(&body)));
         }
 
-        fn send_as_is(&mut self, headers: &[(&[u8], &[u8])], body: &[u8]) {
-            let status = headers.iter().find(|(name, _)| *name == b":status").map(|(_, value)| text(value)).unwrap();
+        fn send_as_is(&mut self, headers: Headers, body: Vec<u8>) {
+            let status = headers.iter().find(|(name, _)| name == ":status").map(|(_, value)| text(value)).unwrap();
             self.send_reply(status.parse().unwrap(), headers, body);
         }
 
-        fn send_shared(&mut self, headers: &[(&[u8], &[u8])], body: &Arc<Vec<u8>>) {
-            self.send_as_is(headers, body);
-            self.shared = Some(Arc::clone(body));
+        fn send_shared(&mut self, headers: Headers, body: Arc<Vec<u8>>) {
+            self.send_as_is(headers, body.to_vec());
+            self.shared = Some(body);
         }
 
         fn request_body_size(&self) -> usize {

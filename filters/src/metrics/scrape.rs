@@ -7,6 +7,7 @@ use crate::metrics::store::{SESSIONS, STORE};
 use crate::metrics::traffic::{CONSUMERS, ROUTES, UNROUTED};
 use crate::metrics::traffic_page::{Counted, OfConsumer, OfRoute, page_of_traffic};
 use crate::plugins::proxy_cache::store::STORE as KEPT;
+use crate::reply;
 use crate::sinks::losses;
 use crate::stream::{Map, Stream};
 use crate::tables::{Compat, Names, Route, World};
@@ -87,13 +88,7 @@ impl Scrapes {
 }
 
 fn answer(status: u16, text: String, stream: &mut impl Stream) {
-    let (status, length) = (status.to_string(), text.len().to_string());
-    let headers: [(&[u8], &[u8]); 3] = [
-        (b":status", status.as_bytes()),
-        (b"content-type", b"text/plain; charset=UTF-8"),
-        (b"content-length", length.as_bytes()),
-    ];
-    stream.send_shared(&headers, &Arc::new(text.into_bytes()));
+    stream.send_as_is(reply::head(status, "text/plain; charset=UTF-8", text.len()), text.into_bytes());
 }
 
 /// None: what only Envoy knows could not be had.

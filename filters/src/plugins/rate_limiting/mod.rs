@@ -18,7 +18,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::{Asked, Begun, SharedCounters};
 use smallvec::SmallVec;
-use std::borrow::Cow;
 use told::number;
 use windows::PERIODS;
 
@@ -123,8 +122,12 @@ impl RateLimiting {
     }
 
     fn judged(&self, exchange: &mut Exchange<'_, '_>, usage: &Usage) -> Verdict {
-        let told = self.client_headers(usage).into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
-        exchange.downstream.extend(told);
+        let mut told = self.client_headers(usage);
+        if exchange.downstream.is_empty() {
+            *exchange.downstream = told;
+        } else {
+            exchange.downstream.append(&mut told);
+        }
         if usage.blocked {
             return Verdict::Reply(exchange.error(self.error_code, self.error_message.as_str()));
         }
@@ -292,14 +295,14 @@ mod tests {
             ("ratelimit-remaining", "1"),
             ("ratelimit-reset", "3590"),
         ] {
-            assert!(headers.contains(&(name, text(value))), "{name} {headers:?}");
+            assert!(headers.contains(&(name.into(), text(value))), "{name} {headers:?}");
         }
-        assert!(!headers.iter().any(|(name, _)| *name == "retry-after"));
+        assert!(!headers.iter().any(|(name, _)| name == "retry-after"));
         let blocked = plugin.client_headers(&usage(0.0, 3.0, true));
-        assert!(blocked.contains(&("x-ratelimit-remaining-day", text("3"))));
-        assert!(blocked.contains(&("retry-after", text("3590"))));
+        assert!(blocked.contains(&("x-ratelimit-remaining-day".into(), text("3"))));
+        assert!(blocked.contains(&("retry-after".into(), text("3590"))));
         let tied = plugin.client_headers(&usage(2.0, 2.0, false));
-        assert!(tied.contains(&("ratelimit-limit", text("5"))), "the longest window wins a tie");
+        assert!(tied.contains(&("ratelimit-limit".into(), text("5"))), "the longest window wins a tie");
     }
 
     #[test]
@@ -307,7 +310,7 @@ mod tests {
         let plugin = parse(json!({"month": 2}));
         let usage =
             Usage { now_s: 30 * 86_400 + 5, remaining: [None, None, None, None, Some(2.0), None], blocked: false };
-        assert!(plugin.client_headers(&usage).contains(&("ratelimit-reset", text("1"))));
+        assert!(plugin.client_headers(&usage).contains(&("ratelimit-reset".into(), text("1"))));
     }
 
     #[test]
@@ -316,7 +319,7 @@ mod tests {
         let hidden = parse(json!({"second": 1.5, "hide_client_headers": true}));
         assert!(hidden.client_headers(&usage).is_empty());
         let shown = parse(json!({"second": 1.5})).client_headers(&usage);
-        assert!(shown.contains(&("x-ratelimit-limit-second", text("1.5"))));
+        assert!(shown.contains(&("x-ratelimit-limit-second".into(), text("1.5"))));
     }
 
     #[test]

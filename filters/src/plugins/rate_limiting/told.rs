@@ -3,23 +3,22 @@
 use super::RateLimiting;
 use super::counters::Usage;
 use super::windows::{PERIODS, Period};
+use crate::reply::Headers;
 use crate::text::{Text, decimal};
-
-pub type ClientHeaders = Vec<(&'static str, Text)>;
 
 impl RateLimiting {
     /// The headers for the client, in Kong's words; none if the configuration hides them.
-    pub fn client_headers(&self, usage: &Usage) -> ClientHeaders {
+    pub fn client_headers(&self, usage: &Usage) -> Headers {
         if self.hide_client_headers {
-            return ClientHeaders::new();
+            return Headers::new();
         }
-        let mut headers = ClientHeaders::with_capacity(2 * PERIODS.len() + 4);
+        let mut headers = Headers::with_capacity(2 * PERIODS.len() + 4);
         let mut tightest: Option<(f64, Period)> = None;
         for period in PERIODS {
             let Some(left) = usage.remaining[period.index()] else { continue };
             let shown = if usage.blocked { left } else { left - 1.0 }.max(0.0);
-            headers.push((LIMIT_NAMES[period.index()], self.limit_text(period)));
-            headers.push((REMAINING_NAMES[period.index()], number(shown)));
+            headers.push((LIMIT_NAMES[period.index()].into(), self.limit_text(period)));
+            headers.push((REMAINING_NAMES[period.index()].into(), number(shown)));
             // Periods come in ascending order: with equal remainders the longest wins.
             if tightest.is_none_or(|(least, _)| shown <= least) {
                 tightest = Some((shown, period));
@@ -28,12 +27,12 @@ impl RateLimiting {
         if let Some((least, period)) = tightest {
             let elapsed_s = usage.now_s - period.start_s(usage.now_s);
             let reset = decimal((period.length_s() - elapsed_s).max(1).unsigned_abs());
-            headers.push(("ratelimit-limit", self.limit_text(period)));
-            headers.push(("ratelimit-remaining", number(least)));
+            headers.push(("ratelimit-limit".into(), self.limit_text(period)));
+            headers.push(("ratelimit-remaining".into(), number(least)));
             if usage.blocked {
-                headers.push(("retry-after", reset.clone()));
+                headers.push(("retry-after".into(), reset.clone()));
             }
-            headers.push(("ratelimit-reset", reset));
+            headers.push(("ratelimit-reset".into(), reset));
         }
         headers
     }

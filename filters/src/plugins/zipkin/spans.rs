@@ -192,7 +192,7 @@ impl Shape {
         let mut tags = Tags::default();
         tags.put_told("lc", b"kong".as_slice());
         tags.put_told("http.method", asked.method);
-        tags.put_told("http.host", told_host(asked.authority));
+        tags.put_told("http.host", told_host(asked.authority).into_vec());
         tags.put_told("http.path", asked.path);
         tags.put_told("http.protocol", request.protocol);
         for tag in self.static_tags.iter().flatten() {
