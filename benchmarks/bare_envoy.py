@@ -16,11 +16,18 @@ _LARGEST_ANSWER: Final = 1 << 20
 
 
 @contextmanager
-def envoy(folder: Path, listeners: list[Json], clusters: list[Json]) -> Iterator[int]:
-    """Its process id."""
+def envoy(
+    folder: Path,
+    listeners: list[Json],
+    clusters: list[Json],
+    *,
+    environment: dict[str, str] | None = None,
+    **bootstrap: Any,
+) -> Iterator[int]:
+    """Its process id. `bootstrap` is more of its bootstrap's, `environment` is added to ours."""
     folder.mkdir()
-    config = {"static_resources": {"listeners": listeners, "clusters": clusters}}
-    process = EnvoyProcess.start(json.dumps(config), workdir=folder, log_level="critical")
+    config = {"static_resources": {"listeners": listeners, "clusters": clusters}, **bootstrap}
+    process = EnvoyProcess.start(json.dumps(config), workdir=folder, log_level="critical", environment=environment)
     try:
         yield process.pid
     finally:

@@ -1,11 +1,12 @@
-"""How many instructions a request takes in Crossfade's gateway, beside an Envoy with its own filters.
+"""How many instructions a request takes in Crossfade's gateway, beside Envoys with their own filters.
 
     python -m benchmarks.gateway_instructions [--requests 300] [--only plain,429]
 
-Both are those of `benchmarks.compare`: the gateway as users run it, but for records of requests, which at this pace
-would be taken of each. What is counted is Envoy's process, requests one after the other on one connection; of 429 only
-what is refused. Needs valgrind. The kernel's share is not counted, and no load disturbs it: a second run differs by
-1 % at most. Takes about three minutes.
+All are those of `benchmarks.compare`: the gateway as users run it, but for records of requests, which at this pace
+would be taken of each; an Envoy with its filters; and the floor, which is such an Envoy that adds fixed copies of
+Kong's headers and counts what our proxies do. What is counted is Envoy's process, requests one after the other on one
+connection; of 429 only what is refused. Needs valgrind. The kernel's share is not counted, and no load disturbs it: a
+second run differs by 1 % at most. Takes about four minutes.
 """
 
 import argparse
@@ -15,17 +16,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
 from benchmarks.callgrind import ask, instructions, missing_tools, program
-from benchmarks.compare.contestants import World
+from benchmarks.compare.contestants import Contestant, World
 from benchmarks.compare.crossfade import manifests
 from benchmarks.compare.envoys import native
+from benchmarks.compare.floor import floor
 from benchmarks.compare.scenarios import GATEWAYS, Scenario
 from benchmarks.load import Upstream, started
 from benchmarks.processes import children
@@ -41,6 +43,8 @@ _WITHIN_S: Final = 600.0
 _SERVE: Final = "serve"
 COUNTED: Final = ("plain", "key-auth", "limit", "both", "429")
 MODULE: Final = "libcrossfade_policy"
+# What asks for huge pages is preloaded, into valgrind too.
+UNDER_VALGRIND: Final = {"CROSSFADE_HUGE_PAGES": "off"}
 
 
 def request(scenario: Scenario) -> bytes:
@@ -65,9 +69,9 @@ def gateway(folder: Path, upstream: int) -> Iterator[tuple[int, Mapping[str, int
     (folder / "manifests/all.yaml").write_text(manifests(upstream))
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "benchmarks.gateway_instructions", _SERVE, str(folder), str(port)]
-    # What asks for huge pages is preloaded, into valgrind too.
-    environ = os.environ | {"CROSSFADE_HUGE_PAGES": "off"}
-    with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=os.environ | UNDER_VALGRIND, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         try:
             said = list(_until_ready(process.stderr))
@@ -87,14 +91,19 @@ def _until_ready(lines: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def filters(folder: Path, upstream: int) -> Iterator[tuple[int, Mapping[str, int]]]:
-    """The same of the Envoy with its own filters."""
+def counted(
+    contestant: Callable[[World], AbstractContextManager[Contestant]], folder: Path, upstream: int
+) -> Iterator[tuple[int, Mapping[str, int]]]:
+    """The same of another Envoy."""
     folder.mkdir()
-    counted = patch.object(envoy_command, "envoy_binary", lambda: program(folder))
-    with counted, native(World(folder, upstream, root(folder, "gw.test"))) as contestant:
-        (pid,) = contestant.pids
-        until_open(contestant.ports["plain"])
-        yield pid, contestant.ports
+    with (
+        patch.dict(os.environ, UNDER_VALGRIND),
+        patch.object(envoy_command, "envoy_binary", lambda: program(folder)),
+        contestant(World(folder, upstream, root(folder, "gw.test"))) as running,
+    ):
+        (pid,) = running.pids
+        until_open(running.ports["plain"])
+        yield pid, running.ports
 
 
 def until_open(port: int) -> None:
@@ -108,17 +117,20 @@ def until_open(port: int) -> None:
             time.sleep(0.1)
 
 
-def measured(names: list[str], count: int) -> Iterator[tuple[str, Counter[str], Counter[str]]]:
+def measured(names: list[str], count: int) -> Iterator[tuple[str, list[Counter[str]]]]:
+    """By scenario what the gateway takes, what the floor does, and an Envoy with its filters."""
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         (folder / "upstream").mkdir()
         with (
             started(Upstream(folder / "upstream", 1, tables([]))) as upstream,
-            gateway(folder / "crossfade", upstream.port) as ours,
-            filters(folder / "filters", upstream.port) as theirs,
+            gateway(folder / "ours", upstream.port) as ours,
+            counted(floor, folder / "floor", upstream.port) as least,
+            counted(native, folder / "filters", upstream.port) as theirs,
         ):
+            places = {"ours": ours, "floor": least, "filters": theirs}
             for name in names:
-                yield name, of(*ours, folder / "crossfade", name, count), of(*theirs, folder / "filters", name, count)
+                yield name, [of(*running, folder / place, name, count) for place, running in places.items()]
 
 
 def of(pid: int, ports: Mapping[str, int], folder: Path, name: str, count: int) -> Counter[str]:
@@ -141,11 +153,12 @@ def main() -> int:
     if missing := missing_tools():
         print(f"missing: {', '.join(missing)}; install the Debian package valgrind", file=sys.stderr)
         return 1
-    for name, ours, theirs in measured(names, options.requests):
+    for name, (ours, least, theirs) in measured(names, options.requests):
         module = sum(amount for library, amount in ours.items() if library.startswith(MODULE))
         parts = f"{ours.total():7} instructions, {module:6} of them the module's"
-        ratio = f"Envoy with its filters {theirs.total():7}, ratio {ours.total() / theirs.total():.2f}"
-        print(f"{name:9} {parts}; {ratio}", flush=True)
+        floors = f"floor {least.total():7}, Envoy with its filters {theirs.total():7}"
+        ratio = f"ratios {ours.total() / theirs.total():.2f} and {least.total() / theirs.total():.2f}"
+        print(f"{name:9} {parts}; {floors}; {ratio}", flush=True)
     return 0
 
 

@@ -33,7 +33,7 @@ def _measured(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _ratios(found: Mapping[str, Any]) -> Iterator[str]:
     us: Rounds = found["requests"]["us"]
-    others = [who for who in names.GATEWAYS if who != "native"]
+    others = [who for who in _measured_gateways(us) if who != "native"]
     yield from _head("÷ Envoy with its filters", [names.GATEWAYS[who] for who in others])
     for name, scenario in GATEWAYS.items():
         own = ratios(us[name], scenario.base)
@@ -51,10 +51,15 @@ def _mesh(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _microseconds(found: Mapping[str, Any]) -> Iterator[str]:
     us: Rounds = found["requests"]["us"]
-    yield from _head("µs of CPU a request", list(names.GATEWAYS.values()))
+    contestants = _measured_gateways(us)
+    yield from _head("µs of CPU a request", [names.GATEWAYS[who] for who in contestants])
     for name in GATEWAYS:
         medians = {who: f"{statistics.median(own):.1f}" for who, own in us[name].items()}
-        yield _row(ALL[name].title, [medians.get(who, "–") for who in names.GATEWAYS])
+        yield _row(ALL[name].title, [medians.get(who, "–") for who in contestants])
+
+
+def _measured_gateways(us: Rounds) -> list[str]:
+    return [who for who in names.GATEWAYS if any(who in us[name] for name in GATEWAYS)]
 
 
 def _changes(found: Mapping[str, Any]) -> Iterator[str]:

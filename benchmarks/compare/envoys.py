@@ -33,7 +33,7 @@ def bare(world: World) -> Iterator[Contestant]:
 def native(world: World) -> Iterator[Contestant]:
     """A listener for each scenario, so that none has filters that it does not need."""
     ports = dict(zip(GATEWAYS, free_ports(len(GATEWAYS)), strict=True))
-    listeners = [_native(world, GATEWAYS[name], port) for name, port in ports.items()]
+    listeners = [native_listener(world, GATEWAYS[name], port) for name, port in ports.items()]
     with envoy(world.folder / "native", listeners, [cluster("up", "127.0.0.1", world.upstream)]) as pid:
         yield Contestant((pid,), ports)
 
@@ -46,7 +46,7 @@ def _stripping(scenario: Scenario, route: str = "") -> Json:
     return forward("up", prefix=f"/{route or scenario.route}/", prefix_rewrite="/")
 
 
-def _native(world: World, scenario: Scenario, port: int) -> Json:
+def native_listener(world: World, scenario: Scenario, port: int) -> Json:
     route = scenario.route
     filters: dict[str, Json] = {}
     if route in ("key", "both", "spent"):

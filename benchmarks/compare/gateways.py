@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.compare import crossfade, envoys, haproxy, nginx, traefik
+from benchmarks.compare import crossfade, envoys, floor, haproxy, nginx, traefik
 from benchmarks.compare.contestants import Contestant, World, prove
 from benchmarks.compare.scenarios import (
     CONNECTIONS,
@@ -23,6 +23,7 @@ from benchmarks.processes import cpu_seconds_of_all
 
 STARTED_BY: Final[Mapping[str, Callable[[World], AbstractContextManager[Contestant]]]] = {
     "crossfade": crossfade.crossfade,
+    "floor": floor.floor,
     "native": envoys.native,
     "bare": envoys.bare,
     "nginx": nginx.nginx,

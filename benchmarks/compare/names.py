@@ -4,6 +4,7 @@ from typing import Final
 
 GATEWAYS: Final = {
     "crossfade": "Crossfade",
+    "floor": "Envoy, Kong's headers",
     "native": "Envoy with its filters",
     "bare": "Envoy, bare",
     "nginx": "nginx",
@@ -29,4 +30,4 @@ def of(scenario: str) -> dict[str, str]:
 
 
 def is_ours(contestant: str) -> bool:
-    return contestant not in ("native", "bare", "nginx", "haproxy", "traefik")
+    return contestant not in ("floor", "native", "bare", "nginx", "haproxy", "traefik")

@@ -70,8 +70,17 @@ def test_nothing_reaches_out_of_the_picture() -> None:
 def test_who_cannot_do_it_has_no_figure() -> None:
     page = "<!-- figures: ratios -->\nold\n<!-- end -->\n"
     rows = dict(re.findall(r"^\| ([^|]+) \| (.*) \|$", written(page, {"requests": requests()}), re.MULTILINE))
+    assert rows["Plain proxying"] == "1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00"
+    assert rows["An API key"] == "1.00 | 1.00 | – | 1.00 | 1.00 | 1.00"
+
+
+def test_who_was_not_measured_has_no_column() -> None:
+    found = requests()
+    for name in GATEWAYS:
+        del found["us"][name]["floor"]
+    page = "<!-- figures: ratios -->\nold\n<!-- end -->\n"
+    rows = dict(re.findall(r"^\| ([^|]+) \| (.*) \|$", written(page, {"requests": found}), re.MULTILINE))
     assert rows["Plain proxying"] == "1.00 | 1.00 | 1.00 | 1.00 | 1.00"
-    assert rows["An API key"] == "1.00 | – | 1.00 | 1.00 | 1.00"
 
 
 def test_text_around_the_tables_stays() -> None:
