@@ -117,11 +117,9 @@ impl Changes {
     }
 }
 
-/// An answer of a pod's sidecar that carries it stands for a connection which the application has ended.
-const UNANSWERED: &str = "x-crossfade-unanswered";
-
-/// What sidecars say of their answers to the gateway alone: Envoy tries again by it, and no client is told.
-pub const MARKS: [&str; 2] = ["x-crossfade-undelivered", UNANSWERED];
+/// By which sidecars say to the gateway alone that an answer of theirs stands for a connection that their application has
+/// ended or refused: Envoy tries again by it, and no client is told.
+pub const MARK: &str = "x-envoy-upstream-healthchecked-cluster";
 
 /// What Envoy takes for WebSocket it answers itself, with an empty body, when the upstream says anything but 101. The
 /// space, which is no part of the value, hides it.
@@ -188,7 +186,7 @@ pub fn prepare(way: &Way<'_>, request: &Request<'_>, changes: &mut Changes) {
     let method = changes.written(":method").flatten().unwrap_or(request.method);
     if !way.is_sent_again && route.service.may_send_again(method) {
         changes.set("x-envoy-retry-on", "reset");
-        changes.set("x-envoy-retriable-header-names", UNANSWERED);
+        changes.set("x-envoy-retriable-header-names", MARK);
     }
     // Kong's upstream connections are HTTP/1.1, except for gRPC.
     if is_websocket(request) {
@@ -457,7 +455,7 @@ mod tests {
             let route = json!({"service": {"retry_idempotent": retries}});
             let sent = sent(ROOT, route, json!({}), &testing::request(method, "/h", &[]));
             let told = ["x-envoy-retry-on", "x-envoy-retriable-header-names"].map(|name| sent.get(name).map(|s| &**s));
-            let expected = [Some("reset"), Some(UNANSWERED)].map(|value| value.filter(|_| is_retried));
+            let expected = [Some("reset"), Some(MARK)].map(|value| value.filter(|_| is_retried));
             assert_eq!(told, expected, "{method} {retries}");
         }
     }

@@ -245,7 +245,7 @@ impl Filter {
                 stream.set_header(Map::Response, b"server", b"envoy");
             }
             let sees = self.responds() || self.remembered.is_some();
-            let upstream_status = sees.then(|| hide_marks(stream));
+            let upstream_status = sees.then(|| hide_mark(stream));
             if upstream_status.is_some_and(|status| !self.let_plugins_edit(stream, end_of_stream, status)) {
                 self.hide_response(stream, end_of_stream);
                 return Flow::Continue;
@@ -478,7 +478,7 @@ impl Filter {
         let settings = self.settings();
         let mut present: SmallVec<[bool; 16]> = SmallVec::new();
         let repeated;
-        let hidden: SmallVec<[&str; 3]>;
+        let hidden: SmallVec<[&str; 2]>;
         {
             let headers = stream.headers(Map::Response);
             let status = status_of(&headers);
@@ -486,7 +486,7 @@ impl Filter {
             let has = |wanted: &str| {
                 sent.may_have(wanted.as_bytes()) && headers.iter().any(|(name, _)| *name == wanted.as_bytes())
             };
-            hidden = ["trailer"].into_iter().chain(forwarding::MARKS).filter(|name| has(name)).collect();
+            hidden = ["trailer", forwarding::MARK].into_iter().filter(|name| has(name)).collect();
             if settings.tokens.server && settings.compat == Compat::Kong3 && !has("server") {
                 own.push(("server".into(), text(&settings.server_token)));
             }
@@ -524,13 +524,15 @@ impl Filter {
 }
 
 /// Takes off what sidecars say to the gateway alone, before plugins look; gives the status.
-fn hide_marks(stream: &mut impl Stream) -> u16 {
-    let (status, marks): (_, SmallVec<[&str; 2]>) = {
+fn hide_mark(stream: &mut impl Stream) -> u16 {
+    let mark = forwarding::MARK.as_bytes();
+    let (status, is_marked) = {
         let headers = stream.headers(Map::Response);
-        let has = |wanted: &&str| headers.iter().any(|(name, _)| *name == wanted.as_bytes());
-        (status_of(&headers), forwarding::MARKS.into_iter().filter(has).collect())
+        (status_of(&headers), headers.iter().any(|(name, _)| *name == mark))
     };
-    marks.iter().for_each(|name| stream.remove_header(Map::Response, name.as_bytes()));
+    if is_marked {
+        stream.remove_header(Map::Response, mark);
+    }
     status
 }
 

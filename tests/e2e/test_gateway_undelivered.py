@@ -12,13 +12,12 @@ from tests.support.upstreams import service_of, upstreams
 
 pytestmark = pytest.mark.envoy
 
-UNDELIVERED = "x-crossfade-undelivered"
-UNANSWERED = "x-crossfade-unanswered"
+MARK = "x-envoy-upstream-healthchecked-cluster"
 
 
 def test_what_a_sidecar_could_not_deliver_is_asked_of_another_pod(tmp_path: Path) -> None:
     with upstreams("one", "two") as (one, two):
-        one.statuses, one.headers = {"/": 503}, {UNDELIVERED: "true"}
+        one.statuses, one.headers = {"/": 503}, {MARK: "x-crossfade-undelivered"}
         (tmp_path / "web.yaml").write_text(service_of("web", [one.port, two.port]) + ingress("web", "/", "web"))
         with running_gateway(tmp_path) as gateway:
             eventually(lambda: gateway.get("/").status == 200, within_s=10)
@@ -27,12 +26,12 @@ def test_what_a_sidecar_could_not_deliver_is_asked_of_another_pod(tmp_path: Path
 
             two.statuses, two.headers = one.statuses, one.headers
             answer = gateway.get("/")
-            assert (answer.status, UNDELIVERED in answer.headers) == (503, False)
+            assert (answer.status, MARK in answer.headers) == (503, False)
 
 
 def test_what_an_application_did_not_answer_is_asked_of_another_pod_if_it_may_be_sent_twice(tmp_path: Path) -> None:
     with upstreams("one", "two") as (one, two):
-        one.statuses, one.headers = {"/": 503}, {UNANSWERED: "true"}
+        one.statuses, one.headers = {"/": 503}, {MARK: "x-crossfade-unanswered"}
         (tmp_path / "web.yaml").write_text(service_of("web", [one.port, two.port]) + ingress("web", "/", "web"))
         with running_gateway(tmp_path) as gateway:
             eventually(lambda: gateway.get("/").status == 200, within_s=10)
@@ -43,7 +42,7 @@ def test_what_an_application_did_not_answer_is_asked_of_another_pod_if_it_may_be
 
             answers = [gateway.ask("POST", "/") for _ in range(20)]
             assert {answer.status for answer in answers} == {200, 503}
-            assert not any(UNANSWERED in answer.headers for answer in answers)
+            assert not any(MARK in answer.headers for answer in answers)
 
 
 def test_a_client_cannot_have_its_requests_repeated(tmp_path: Path) -> None:

@@ -28,8 +28,7 @@ pytestmark = pytest.mark.envoy
 LOOPBACK = "127.0.0.1"
 PORT = 9080
 NO_RETRIES = {"httpRetryEvents": ["server-error"], "maxRetries": 0, "perRetryTimeout": {"unit": "s", "value": 5}}
-UNDELIVERED = "x-crossfade-undelivered"
-UNANSWERED = "x-crossfade-unanswered"
+MARK = "x-envoy-upstream-healthchecked-cluster"
 
 
 class App:
@@ -160,7 +159,7 @@ async def test_a_pod_whose_application_is_gone_loses_no_request(tmp_path: Path, 
             await until(lambda sidecar=sidecar: is_refused(sidecar))  # type: ignore[misc]
         answers = [await found.get() for _ in range(60)]
         assert {answer.status for answer in answers} == {200}
-        assert not any(UNDELIVERED in answer.headers for answer in answers)
+        assert not any(MARK in answer.headers for answer in answers)
 
 
 async def is_refused(sidecar: Harness) -> bool:
@@ -182,7 +181,7 @@ async def test_where_nobody_is_left_the_client_learns_it_without_our_mark(tmp_pa
         await until(lambda: is_refused(found.sidecars[0]))
         answer = await found.get()
         assert answer.status == 503
-        assert UNDELIVERED not in answer.headers
+        assert MARK not in answer.headers
 
 
 async def test_what_an_application_has_answered_is_not_asked_again_without_leave(tmp_path: Path) -> None:
@@ -190,7 +189,7 @@ async def test_what_an_application_has_answered_is_not_asked_again_without_leave
         app = found.apps[0]
         found.route(retryPolicy=NO_RETRIES)
         await found.gateway.until("/jazz")
-        app.status, app.headers = 503, {UNDELIVERED: "true"}
+        app.status, app.headers = 503, {MARK: "x-crossfade-undelivered"}
         before = app.seen
 
         async def marker() -> bool:
@@ -198,7 +197,7 @@ async def test_what_an_application_has_answered_is_not_asked_again_without_leave
 
         await until(marker)
         answer = await found.get()
-        assert (answer.status, UNDELIVERED in answer.headers) == (503, False)
+        assert (answer.status, MARK in answer.headers) == (503, False)
         assert app.seen - before == 2
 
 
@@ -207,15 +206,15 @@ async def test_a_sidecar_tells_its_callers_proxy_alone_that_its_application_hung
         app, sidecar = found.apps[0], found.sidecars[0]
         found.route(retryPolicy=NO_RETRIES)
         await found.gateway.until("/jazz")
-        app.status, app.headers = 503, {UNANSWERED: "true"}
-        assert UNANSWERED not in (await ask(sidecar.port)).headers, "an application cannot say it"
+        app.status, app.headers = 503, {MARK: "x-crossfade-unanswered"}
+        assert MARK not in (await ask(sidecar.port)).headers, "an application cannot say it"
 
         app.hangs_up = True
         before = app.seen
         answer = await ask(sidecar.port)
-        assert (answer.status, answer.headers.get(UNANSWERED), UNDELIVERED in answer.headers) == (503, "true", False)
+        assert (answer.status, answer.headers.get(MARK)) == (503, "x-crossfade-unanswered")
         answer = await found.get()
-        assert (answer.status, UNANSWERED in answer.headers) == (503, False)
+        assert (answer.status, MARK in answer.headers) == (503, False)
         # Each asked once: the author wants no retries of what was delivered.
         assert app.seen - before == 2
 
@@ -313,7 +312,7 @@ async def test_a_call_of_grpc_is_tried_elsewhere_too(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await call(b"song")
         assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert UNDELIVERED not in dict(failed.value.initial_metadata())
+        assert MARK not in dict(failed.value.initial_metadata())
 
 
 def put_grpc(gateway: MeshGateway, ports: list[int]) -> None:

@@ -8,7 +8,7 @@ module's own answers pass untouched. Where it sees such a reply on its way out i
 from functools import cache
 from typing import Final, NamedTuple
 
-from crossfade.compile.routing.retry import NOT_RETRIED_HEADER, UNANSWERED_HEADER, UNDELIVERED_HEADER
+from crossfade.compile.routing.retry import MARK_HEADER, NOT_RETRIED_HEADER, UNANSWERED, UNDELIVERED
 from crossfade.envoy import names
 from crossfade.envoy.proto import BoolValue, accesslog_v3, core_v3, hcm_v3, matcher_v3
 
@@ -71,15 +71,19 @@ def sidecar_local_replies() -> hcm_v3.LocalReplyConfig:
     ended before the answer's first byte. UO: there are too many already, which asking again would make worse.
     Not to be changed: it is one message for all.
     """
-    marks = ((("UF",), UNDELIVERED_HEADER), (("UC", "UR"), UNANSWERED_HEADER), (("UO",), NOT_RETRIED_HEADER))
-    return hcm_v3.LocalReplyConfig(mappers=[_marking(flags, header) for flags, header in marks])
+    said = (
+        (("UF",), MARK_HEADER, UNDELIVERED),
+        (("UC", "UR"), MARK_HEADER, UNANSWERED),
+        (("UO",), NOT_RETRIED_HEADER, "true"),
+    )
+    return hcm_v3.LocalReplyConfig(mappers=[_saying(*one) for one in said])
 
 
-def _marking(flags: tuple[str, ...], header: str) -> hcm_v3.ResponseMapper:
+def _saying(flags: tuple[str, ...], header: str, value: str) -> hcm_v3.ResponseMapper:
     filtered = accesslog_v3.AccessLogFilter(response_flag_filter=accesslog_v3.ResponseFlagFilter(flags=flags))
     mapper = hcm_v3.ResponseMapper(filter=filtered)
     mapper.headers_to_add.add(
-        header=core_v3.HeaderValue(key=header, value="true"),
+        header=core_v3.HeaderValue(key=header, value=value),
         append_action=core_v3.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     return mapper

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import Final
 
-from crossfade.compile.routing.retry import RetryPolicy
+from crossfade.compile.routing.retry import MARK_HEADER, RetryPolicy
 from crossfade.envoy import names
-from crossfade.envoy.proto import UInt32Value, duration, packed, previous_hosts_v3, route_v3
+from crossfade.envoy.proto import UInt32Value, duration, matcher_v3, packed, previous_hosts_v3, route_v3
 
 HOST_SELECTION_ATTEMPTS: Final = 5
 UNDELIVERED: Final = ("connect-failure", "refused-stream", "reset-before-request", "retriable-headers")
@@ -19,7 +19,10 @@ def retry_policy(retry: RetryPolicy) -> route_v3.RetryPolicy:
         retry_on=",".join(dict.fromkeys((*retry.retry_on, *UNDELIVERED))),
         num_retries=UInt32Value(value=retry.num_retries),
         retriable_status_codes=retry.status_codes,
-        retriable_headers=[route_v3.HeaderMatcher(name=mark, present_match=True) for mark in retry.marks],
+        retriable_headers=[
+            route_v3.HeaderMatcher(name=MARK_HEADER, string_match=matcher_v3.StringMatcher(exact=mark))
+            for mark in retry.marks
+        ],
     )
     if retry.per_try_timeout_s is not None:
         message.per_try_timeout.CopyFrom(duration(retry.per_try_timeout_s))

@@ -126,7 +126,9 @@ def test_retries() -> None:
     assert [one["name"] for one in predicates] == ["envoy.retry_host_predicates.previous_hosts"]
     assert policy == {
         "retry_on": "connect-failure,retriable-status-codes,refused-stream,reset-before-request,retriable-headers",
-        "retriable_headers": [{"name": "x-crossfade-undelivered", "present_match": True}],
+        "retriable_headers": [
+            {"name": "x-envoy-upstream-healthchecked-cluster", "string_match": {"exact": "x-crossfade-undelivered"}}
+        ],
         "num_retries": 2,
         "retriable_status_codes": [503],
         "per_try_timeout": "0.250s",

@@ -42,7 +42,7 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import HeaderMatch, StringMatch, StringMatchKind
 from crossfade.compile.routing.origin import Origin
-from crossfade.compile.routing.retry import MARKS
+from crossfade.compile.routing.retry import MARK_HEADER
 from crossfade.compile.routing.routes import (
     Destination,
     Forward,
@@ -240,7 +240,7 @@ def _second_stage(port: int, linked: Sequence[LinkedRoute], scope: GatewayScope)
     own = [found for found in linked if found.loop == port]
     protocol = LOOP_PROTOCOLS[port]
     hosts = (_marked_host(own),) if port in MARKED_LOOP_PORTS.values() else _hosts(port, own)
-    table = RouteTable(names.outbound_routes(protocol, port), hosts, hidden_headers=MARKS)
+    table = RouteTable(names.outbound_routes(protocol, port), hosts, hidden_headers=(MARK_HEADER,))
     handler = HttpHandler(
         table.name,
         "egress",

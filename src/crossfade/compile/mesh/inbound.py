@@ -37,7 +37,7 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
-from crossfade.compile.routing.retry import MARKS, NO_RETRY_OF_OVERLOAD
+from crossfade.compile.routing.retry import MARK_HEADER, NO_RETRY_OF_OVERLOAD
 from crossfade.compile.routing.routes import Destination, Forward, Route, RouteTable, VirtualHost, filters_of
 from crossfade_kube.registry import typed_ref
 
@@ -225,6 +225,6 @@ def _route_table(listener: NodeListener, cluster: str, asks: NodeAsks, origin: O
     return RouteTable(
         names.inbound_routes(mapping.protocol, mapping.port),
         (host,),
-        hidden_headers=MARKS,
+        hidden_headers=(MARK_HEADER,),
         copied_headers=(NO_RETRY_OF_OVERLOAD,),
     )

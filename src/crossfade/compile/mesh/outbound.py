@@ -34,7 +34,7 @@ from crossfade.compile.model import (
 )
 from crossfade.compile.routing.matches import RouteMatch
 from crossfade.compile.routing.origin import Origin
-from crossfade.compile.routing.retry import MARKS
+from crossfade.compile.routing.retry import MARK_HEADER
 from crossfade.compile.routing.routes import Destination, Forward, Respond, Route, RouteTable, VirtualHost, filters_of
 from crossfade_kube.registry import typed_ref
 
@@ -215,7 +215,7 @@ def _route_table(
     taken = {domain.lower() for host in hosts for domain in host.domains}
     hosts += [host for host in outside if taken.isdisjoint(host.domains)]
     name = names.outbound_routes(_spoken(offers), port)
-    return RouteTable(name, tuple(hosts), hidden_headers=MARKS)
+    return RouteTable(name, tuple(hosts), hidden_headers=(MARK_HEADER,))
 
 
 def _virtual_host(offer: _Offer, added: tuple[str, ...], scope: OutboundScope) -> VirtualHost:
