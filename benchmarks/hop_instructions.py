@@ -22,7 +22,7 @@ from benchmarks.mesh_hop import application
 from tests.support import carried, envoy
 from tests.support.carried import CLIENT, HOST, SERVER, CarriedPair, carried_pair
 
-from crossfade.proxy import envoy_process
+from crossfade.proxy import envoy_command
 
 LIBRARY: Final = "libcrossfade_counts"
 _WITHIN_S: Final = 240.0
@@ -34,7 +34,7 @@ async def counted_pair(folder: Path, *, has_library: bool) -> AsyncIterator[Carr
     """Behind them an application that answers at once."""
     patient = partial(envoy.until, within_s=_WITHIN_S)
     with (
-        patch.object(envoy_process, "envoy_binary", lambda: program(folder)),
+        patch.object(envoy_command, "envoy_binary", lambda: program(folder)),
         patch.object(envoy, "preload", lambda _: {}),
         patch.object(carried, "until", patient),
     ):
