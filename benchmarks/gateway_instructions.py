@@ -27,7 +27,7 @@ from benchmarks.callgrind import ask, instructions, missing_tools, program
 from benchmarks.compare.contestants import Contestant, World
 from benchmarks.compare.crossfade import manifests
 from benchmarks.compare.envoys import native
-from benchmarks.compare.floor import floor
+from benchmarks.compare.floor import adding, additions
 from benchmarks.compare.scenarios import GATEWAYS, Scenario
 from benchmarks.load import Upstream, started
 from benchmarks.processes import children
@@ -121,7 +121,9 @@ def measured(names: list[str], count: int) -> Iterator[tuple[str, list[Counter[s
     """By scenario what the gateway takes, what the floor does, and an Envoy with its filters."""
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
-        (folder / "upstream").mkdir()
+        for part in ("upstream", "probe"):
+            (folder / part).mkdir()
+        floor = partial(adding, added=additions(World(folder / "probe", 9, root(folder, "gw.test"))))
         with (
             started(Upstream(folder / "upstream", 1, tables([]))) as upstream,
             gateway(folder / "ours", upstream.port) as ours,

@@ -34,15 +34,20 @@ class Additions(NamedTuple):
 
 @contextmanager
 def floor(world: World) -> Iterator[Contestant]:
-    """With the settings of our proxies: what they count, and what they are preloaded with."""
-    folder = world.folder / "floor"
+    folder = world.folder / "probe"
     folder.mkdir()
-    added = additions(world._replace(folder=folder))
+    with adding(world, additions(world._replace(folder=folder))) as contestant:
+        yield contestant
+
+
+@contextmanager
+def adding(world: World, added: Mapping[str, Additions]) -> Iterator[Contestant]:
+    """With the settings of our proxies: what they count, and what they are preloaded with."""
     ports = dict(zip(SCENARIOS, free_ports(len(SCENARIOS)), strict=True))
     listeners = [_adding(native_listener(world, GATEWAYS[name], port), added[name]) for name, port in ports.items()]
     upstream = cluster("up", "127.0.0.1", world.upstream)
     statistics = {"stats_config": {"stats_matcher": kept_statistics()}, "deferred_stat_options": DEFERRED}
-    with envoy(folder / "envoy", listeners, [upstream], environment=preload(os.environ), **statistics) as pid:
+    with envoy(world.folder / "floor", listeners, [upstream], environment=preload(os.environ), **statistics) as pid:
         yield Contestant((pid,), ports)
 
 
