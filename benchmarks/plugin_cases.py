@@ -51,7 +51,7 @@ class Case(NamedTuple):
     headers: Headers | Callable[[], Headers] = ()
     knows_consumer: bool = False
     plugin: str | None = None
-    asks: Literal["redis", "ldap", "lambda", "udp", "tcp", "http"] | None = None
+    asks: Literal["redis", "ldap", "lambda", "udp", "tcp", "http", "syslog"] | None = None
     shows: Literal["token", "session", "own-token", "cookie"] | None = None
     tls: Literal["kept", "new"] | None = None
     varies: bool = False
@@ -113,7 +113,8 @@ def basic(scheme: str) -> Headers:
     return (("Authorization", f"{scheme} {base64.b64encode(b'bench:bench').decode()}"),)
 
 
-HS256, RS256, ES256 = SIGNERS  # Of traces; a port at which nobody listens.
+HS256, RS256, ES256 = SIGNERS
+# Of traces; a port at which nobody listens.
 NO_BACKEND = "http://127.0.0.1:9"
 BATCHES = {"max_batch_size": 200}
 CASES: Mapping[str, Case] = {
@@ -127,6 +128,7 @@ CASES: Mapping[str, Case] = {
     "bot-detection": Case({"deny": ["scanner"]}, (("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"),)),
     "correlation-id": Case({"echo_downstream": True}),
     "cors": Case({"origins": ["https://a.test"]}, (("Origin", "https://a.test"),)),
+    "datadog": Case(asks="udp"),
     "file-log": Case({"path": str(LOG)}),
     "hmac-auth": Case({"clock_skew": 1_000_000}, hmac_headers),
     "http-log": Case({"queue": BATCHES}, asks="http"),
@@ -136,6 +138,7 @@ CASES: Mapping[str, Case] = {
     "jwt-es256": Case({}, ES256.headers, plugin="jwt"),
     "key-auth": Case(headers=(("apikey", KEY),)),
     "ldap-auth": Case({"base_dn": BASE, "attribute": "uid", "cache_ttl": 3600}, basic("ldap"), asks="ldap"),
+    "loggly": Case({"key": "bench"}, asks="udp"),
     "mtls-auth": Case(CERTIFIED, tls="kept"),
     "mtls-auth-on-new-connections": Case(CERTIFIED, tls="new", plugin="mtls-auth"),
     "oauth2": Case({"enable_client_credentials": True, "provision_key": SECRET}, shows="own-token"),
@@ -176,6 +179,7 @@ CASES: Mapping[str, Case] = {
     "session": Case({"secret": SECRET, "cookie_secure": False}, (("apikey", KEY),), shows="cookie"),
     "statsd": Case(asks="udp"),
     "standard-webhooks": Case({"secret_v1": SECRET, "tolerance_second": 1_000_000}, webhook_headers, body=BODY),
+    "syslog": Case(asks="syslog"),
     "tcp-log": Case(asks="tcp"),
     "udp-log": Case(asks="udp"),
     "zipkin-1-percent": Case(
@@ -249,7 +253,7 @@ def _server(case: Case, servers: Mapping[str, int]) -> dict[str, Any]:
             return {"host": "127.0.0.1", "port": servers[kind]}
         case "http":
             return {"http_endpoint": f"http://127.0.0.1:{servers['http']}/records"}
-        case None:
+        case "syslog" | None:
             return {}
 
 

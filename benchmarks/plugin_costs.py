@@ -7,9 +7,10 @@ worker. Each round measures all of them one after another, in changing order, so
 all; the figures are medians over the rounds. Plugins that need to know the consumer have key-auth beside them, and are
 compared with key-auth alone; those that look at bodies with a route without plugins that is sent the same body. Servers
 that plugins ask have CPUs of their own, which are not counted: `redis-server`, `slapd`, an OpenID provider (node, npm),
-a stub of AWS' API. mtls-auth is measured over TLS, on connections that are kept and on new ones; compared with a route
-without plugins, whose clients are asked for no certificate. `--write` puts the figures into docs/plugin-costs.md, in
-place of those of the same names there.
+a stub of AWS' API, whoever takes records of log plugins. syslog needs a machine without a system log: its socket is the
+benchmark's own meanwhile. mtls-auth is measured over TLS, on connections that are kept and on new ones; compared with a
+route without plugins, whose clients are asked for no certificate. `--write` puts the figures into docs/plugin-costs.md,
+in place of those of the same names there.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from benchmarks.load import Upstream, missing_programs, requests_answered, start
 from benchmarks.plugin_cases import BODY, CASES, SECRET, Case, Headers, manifests
 from benchmarks.plugin_table import Cost, merged
 from benchmarks.processes import cpu_seconds
-from benchmarks.record_sink import record_sink
+from benchmarks.record_sink import record_sink, system_log
 from benchmarks.tls_clients import TlsClient
 from tests.e2e.policy_module.harness import tables
 from tests.support.browser import Browser
@@ -191,6 +192,8 @@ def _world(cases: Mapping[str, Case], folder: Path, stack: ExitStack) -> World:
         servers["lambda"] = stack.enter_context(running_lambda({"bench": (200, {}, {})})).port
     if asked & {"udp", "tcp", "http"}:
         servers |= stack.enter_context(record_sink())._asdict()
+    if "syslog" in asked:
+        stack.enter_context(system_log())
     shown = [name for name, case in cases.items() if case.shows in ("token", "session")]
     urls = (f"http://127.0.0.1:{port}/r-{name}/x" for name in shown)
     provider = stack.enter_context(oidc_provider(*urls)) if shown else None

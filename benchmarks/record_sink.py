@@ -1,13 +1,15 @@
-"""Takes records of log plugins by UDP, by TCP and by HTTP, and throws them away."""
+"""Takes records of log plugins by UDP, by TCP, by HTTP and in place of the system's log, and throws them away."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 _DONE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _PIECE: Final = 1 << 20
+_SYSTEM_LOG: Final = Path("/dev/log")
 
 
 class Sink(NamedTuple):
@@ -28,6 +30,22 @@ def record_sink() -> Iterator[Sink]:
         _started(_accept, streams, _drain)
         _started(_accept, requests, _answer)
         yield Sink(*(one.getsockname()[1] for one in (datagrams, streams, requests)))
+
+
+@contextmanager
+def system_log() -> Iterator[None]:
+    """As root, where there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+        try:
+            datagrams.bind(str(_SYSTEM_LOG))
+        except OSError as error:
+            reason = f"{_SYSTEM_LOG}: {error.strerror}: syslog is measured as root, on a machine without a system log"
+            raise RuntimeError(reason) from error
+        _started(_drain, datagrams)
+        try:
+            yield
+        finally:
+            _SYSTEM_LOG.unlink()
 
 
 def _started(work: Callable[..., None], *arguments: Any) -> None:
