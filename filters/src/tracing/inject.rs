@@ -4,7 +4,17 @@ use super::{Format, Sent, SpanId, TraceId};
 use crate::forwarding::Changes;
 use crate::text::{Text, decimal};
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// 00 to ff.
+const PAIRS: [[u8; 2]; 256] = {
+    let digits = *b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 pub fn inject(format: Format, sent: &Sent, changes: &mut Changes) {
     let Sent { span, parent, is_sampled, .. } = *sent;
@@ -85,12 +95,14 @@ pub(super) fn last_half(trace: &TraceId) -> u64 {
     u64::from_be_bytes(half)
 }
 
+/// Of an id, which has 16 bytes at most.
 pub fn hex(id: &[u8]) -> Text {
-    let mut digits = Text::from_elem(0, 2 * id.len());
+    let mut digits = [0; 36];
+    let length = digits.len().min(2 * id.len());
     for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(id) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        *pair = PAIRS[usize::from(*byte)];
     }
-    digits
+    Text::from_buf_and_len(digits, length)
 }
 
 fn joined(parts: &[&[u8]]) -> Vec<u8> {

@@ -70,9 +70,9 @@ pub fn traceid_header(name: &str) -> Result<String, ConfigError> {
 
 pub fn new_trace() -> TraceId {
     // An id of zeros is none.
-    fastrand::u128(1..).to_be_bytes()
+    fastrand::u128(..).max(1).to_be_bytes()
 }
 
 pub fn new_span() -> SpanId {
-    fastrand::u64(1..).to_be_bytes()
+    fastrand::u64(..).max(1).to_be_bytes()
 }
