@@ -9,9 +9,9 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// So often is looked whether the file still stands where it was, and tried to open one that could not be.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,9 +23,8 @@ const MODE: u32 = 0o644;
 pub struct LogFile {
     path: Box<str>,
     open: ArcSwapOption<Open>,
-    began: Instant,
-    /// Milliseconds since it began.
-    looked: AtomicU64,
+    /// In milliseconds since 1970; 0 before the first time.
+    looked: AtomicI64,
     /// The last time that somebody tried, it could not be opened.
     has_failed: AtomicBool,
     /// The last line has no end.
@@ -55,8 +54,7 @@ impl LogFile {
         let file = Arc::new(Self {
             path: path.into(),
             open: ArcSwapOption::empty(),
-            began: Instant::now(),
-            looked: AtomicU64::new(0),
+            looked: AtomicI64::new(0),
             has_failed: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
             opening: Mutex::new(()),
@@ -66,17 +64,32 @@ impl LogFile {
         file
     }
 
-    /// Appends the line, end and all. `reopens` opens the file for this one line.
-    pub fn append(&self, line: &[u8], reopens: bool) {
-        let written = if reopens { self.opened() } else { self.current() }.and_then(|open| self.write(&open, line));
+    /// Appends the line, end and all. `reopens` opens the file for this one line. `now_ms` is the wall clock's.
+    pub fn append(&self, line: &[u8], now_ms: i64, reopens: bool) {
+        let written = if reopens {
+            self.opened(now_ms).and_then(|open| self.write(&open, line))
+        } else {
+            self.append_to_current(line, now_ms)
+        };
         match written {
             Ok(()) => self.losses.kept(),
             Err(error) => self.losses.lost(1, &error),
         }
     }
 
+    fn append_to_current(&self, line: &[u8], now_ms: i64) -> io::Result<()> {
+        let is_due = self.is_due(now_ms);
+        // Counts no references, as long as this thread does not hold many.
+        let open = self.open.load();
+        match &*open {
+            Some(open) if !is_due => self.write(open, line),
+            open => self.write(&*self.current(open.as_ref(), now_ms, is_due)?, line),
+        }
+    }
+
     fn write(&self, open: &Open, line: &[u8]) -> io::Result<()> {
-        let joined = self.is_broken.swap(false, Ordering::Relaxed).then(|| [b"\n", line].concat());
+        let is_broken = self.is_broken.load(Ordering::Relaxed) && self.is_broken.swap(false, Ordering::Relaxed);
+        let joined = is_broken.then(|| [b"\n", line].concat());
         let line = joined.as_deref().unwrap_or(line);
         let (written, outcome) = open.write(line);
         if outcome.is_err() && (written > 0 || joined.is_some()) {
@@ -85,46 +98,40 @@ impl LogFile {
         outcome
     }
 
-    fn current(&self) -> io::Result<Arc<Open>> {
-        let open = self.open.load_full();
-        let is_due = self.is_due();
+    fn current(&self, open: Option<&Arc<Open>>, now_ms: i64, is_due: bool) -> io::Result<Arc<Open>> {
         match open {
-            Some(open) if !is_due || open.stands_at(&self.path) => Ok(open),
+            Some(open) if !is_due || open.stands_at(&self.path) => Ok(Arc::clone(open)),
             // Another thread opens it already.
-            Some(open) if self.opening.try_lock().is_err() => Ok(open),
+            Some(open) if self.opening.try_lock().is_err() => Ok(Arc::clone(open)),
             None if !is_due && self.has_failed.load(Ordering::Relaxed) => {
                 Err(io::Error::other("it could not be opened"))
             }
             // Whoever opens it is waited for: the line must not be lost.
-            _ => self.reopened(),
+            _ => self.reopened(now_ms),
         }
     }
 
-    fn reopened(&self) -> io::Result<Arc<Open>> {
+    fn reopened(&self, now_ms: i64) -> io::Result<Arc<Open>> {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = self.open.load_full().filter(|open| open.stands_at(&self.path)) {
             return Ok(open);
         }
-        let opened = self.opened();
+        let opened = self.opened(now_ms);
         self.has_failed.store(opened.is_err(), Ordering::Relaxed);
         self.open.store(opened.as_ref().ok().cloned());
         opened
     }
 
-    fn opened(&self) -> io::Result<Arc<Open>> {
-        self.looked.store(self.now_ms().max(1), Ordering::Relaxed);
+    fn opened(&self, now_ms: i64) -> io::Result<Arc<Open>> {
+        self.looked.store(now_ms, Ordering::Relaxed);
         Open::at(&self.path).map(Arc::new)
     }
 
-    /// True for one caller, once a second.
-    fn is_due(&self) -> bool {
-        let (now, looked) = (self.now_ms().max(1), self.looked.load(Ordering::Relaxed));
-        let is_over = looked == 0 || Duration::from_millis(now.saturating_sub(looked)) >= PAUSE;
-        is_over && self.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// True for one caller, once a second, and when the clock was set.
+    fn is_due(&self, now_ms: i64) -> bool {
+        let looked = self.looked.load(Ordering::Relaxed);
+        let is_over = Duration::from_millis(now_ms.abs_diff(looked)) >= PAUSE;
+        is_over && self.looked.compare_exchange(looked, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -215,6 +222,9 @@ mod tests {
         LogFile::at(path.to_str().unwrap())
     }
 
+    const NOW: i64 = 1_800_000_000_000;
+    const LATER: i64 = NOW + 1000;
+
     fn lost(file: &LogFile) -> bool {
         file.losses.lost_any()
     }
@@ -225,8 +235,8 @@ mod tests {
         fs::write(&path, "before\n").unwrap();
         let (one, other) = (log_at(&path), log_at(&path));
         assert!(Arc::ptr_eq(&one, &other));
-        one.append(b"a\n", false);
-        other.append(b"b\n", true);
+        one.append(b"a\n", NOW, false);
+        other.append(b"b\n", NOW, true);
         assert_eq!(fs::read_to_string(&path).unwrap(), "before\na\nb\n");
         assert!(!lost(&one));
     }
@@ -236,7 +246,7 @@ mod tests {
         for _ in 0..20 {
             let path = folder().join("log");
             let file = log_at(&path);
-            std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(|| file.append(b"a\n", false)))));
+            std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(|| file.append(b"a\n", NOW, false)))));
             assert_eq!(fs::read_to_string(&path).unwrap(), "a\n".repeat(8));
         }
     }
@@ -245,16 +255,14 @@ mod tests {
     fn a_file_that_was_moved_away_is_made_anew() {
         let path = folder().join("log");
         let file = log_at(&path);
-        file.append(b"a\n", false);
+        file.append(b"a\n", NOW, false);
         fs::rename(&path, path.with_extension("1")).unwrap();
-        file.append(b"b\n", false);
-        // As if a second had passed.
-        file.looked.store(0, Ordering::Relaxed);
-        file.append(b"c\n", false);
+        file.append(b"b\n", NOW, false);
+        file.append(b"c\n", LATER, false);
         assert_eq!(fs::read_to_string(path.with_extension("1")).unwrap(), "a\nb\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "c\n");
         fs::rename(&path, path.with_extension("2")).unwrap();
-        file.append(b"d\n", true);
+        file.append(b"d\n", LATER, true);
         assert_eq!(fs::read_to_string(&path).unwrap(), "d\n");
     }
 
@@ -263,19 +271,18 @@ mod tests {
         let folder = folder();
         let path = folder.join("missing").join("log");
         let file = log_at(&path);
-        file.append(b"a\n", false);
+        file.append(b"a\n", NOW, false);
         assert!(lost(&file));
         fs::create_dir(folder.join("missing")).unwrap();
-        file.append(b"b\n", false);
+        file.append(b"b\n", NOW, false);
         assert!(!path.exists(), "it is not tried for each line");
-        file.looked.store(0, Ordering::Relaxed);
-        file.append(b"c\n", false);
+        file.append(b"c\n", LATER, false);
         assert_eq!(fs::read_to_string(&path).unwrap(), "c\n");
         let full = LogFile::at("/dev/full");
-        full.append(b"a\n", false);
+        full.append(b"a\n", NOW, false);
         assert!(lost(&full));
         let no_file = log_at(&folder);
-        no_file.append(b"a\n", false);
+        no_file.append(b"a\n", NOW, false);
         assert!(lost(&no_file));
     }
 
@@ -285,13 +292,12 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
         let file = log_at(&path);
-        file.append(b"nobody reads\n", false);
+        file.append(b"nobody reads\n", NOW, false);
         assert!(lost(&file));
         let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
-        file.looked.store(0, Ordering::Relaxed);
         for _ in 0..200 {
-            file.append(&line, false);
+            file.append(&line, LATER, false);
         }
         let mut read = Vec::new();
         let _ = io::Read::read_to_end(&mut &reader, &mut read);
@@ -303,9 +309,9 @@ mod tests {
     fn a_line_that_was_cut_does_not_spoil_the_next() {
         let path = folder().join("log");
         let file = log_at(&path);
-        file.append(b"a", false);
+        file.append(b"a", NOW, false);
         file.is_broken.store(true, Ordering::Relaxed);
-        file.append(b"b\n", false);
+        file.append(b"b\n", NOW, false);
         assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
     }
 

@@ -50,7 +50,7 @@ impl Losses {
 
     /// A record has got there: losses begin to count from 0, and what has not been told yet is told when its time has come.
     pub fn kept(&self) {
-        if !self.is_counted.swap(true, Ordering::Relaxed) {
+        if !self.is_counted.load(Ordering::Relaxed) && !self.is_counted.swap(true, Ordering::Relaxed) {
             add_to_total(self.plugin, 0);
         }
         if self.untold.load(Ordering::Relaxed) > 0 {

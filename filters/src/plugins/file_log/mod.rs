@@ -36,7 +36,7 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
 impl Place for File {
     fn take(&self, ended: &Ended<'_, '_>, recording: &Recording) {
         if let Some(line) = recording.line(ended) {
-            self.file.append(&line, self.reopens);
+            self.file.append(&line, ended.ended_ms(), self.reopens);
         }
     }
 }
