@@ -26,11 +26,6 @@ pub fn controls(word: u64) -> u64 {
     below(word, 32) | byte(word, 127)
 }
 
-/// Not 0 if one of the bytes is no ASCII.
-pub fn foreign(word: u64) -> u64 {
-    word & HIGH
-}
-
 /// Not 0 if one of them is this one.
 pub fn byte(word: u64, wanted: u8) -> u64 {
     below(word ^ (ONES * u64::from(wanted)), 1)
@@ -61,7 +56,6 @@ mod tests {
     fn bytes_are_found_wherever_they_stand() {
         for (one, text) in texts() {
             assert_eq!(has_any(&text, controls), one.is_ascii_control(), "{text:?}");
-            assert_eq!(has_any(&text, foreign), !one.is_ascii(), "{text:?}");
             assert_eq!(has_any(&text, |word| byte(word, b'"')), one == b'"', "{text:?}");
         }
     }

@@ -6,6 +6,7 @@ use crate::forwarding::Changes;
 use crate::gateway::{Filter, Phase};
 use crate::metrics::traffic::{CONSUMERS, Ending, ROUTES, UNROUTED};
 use crate::record::arrival::{Arrival, Told};
+use crate::record::line::Line;
 use crate::remembered::Remembered;
 use crate::request::Request;
 use crate::router::PathPattern;
@@ -52,7 +53,7 @@ pub struct Ended<'a, 'r> {
     pub arrival: Option<&'a Arrival>,
     pub told: &'a Told,
     /// The record, once a plugin has asked for it.
-    pub made: OnceCell<Vec<u8>>,
+    pub made: OnceCell<Line>,
 }
 
 impl<'a> Ended<'a, '_> {

@@ -4,7 +4,8 @@ use crate::clock::now_ms;
 use crate::copying::BodyCopy;
 use crate::exchange::Note;
 use crate::gateway::Filter;
-use crate::record::arrival::Arrival;
+use crate::plugins::Asks;
+use crate::record::arrival::{Arrival, Head};
 use crate::remembered::{Remembered, Taken};
 use crate::request::Request;
 use crate::rewriting::Rewriter;
@@ -132,7 +133,7 @@ impl Filter {
     /// A request that Kong refuses before it looks for a route is in the records of all requests all the same.
     pub(crate) fn gather_recording(&mut self, request: &Request<'_>) {
         let Some(world) = self.choice.as_ref().map(|choice| Arc::clone(&choice.world)) else { return };
-        for instance in world.everywhere().filter(|instance| instance.plugin.writes_record()) {
+        for instance in world.everywhere().filter(|instance| instance.plugin.asks() > Asks::Nothing) {
             self.take_part(instance, Note::new());
         }
         self.remember(request);
@@ -141,13 +142,13 @@ impl Filter {
 
     /// Keeps what a record tells of the request, as the plugins have left it; those of a route if it `is_routed`.
     pub(crate) fn arrive(&mut self, request: &Request<'_>, is_routed: bool) {
-        if !self.taking.iter().any(|taking| taking.logs && taking.instance.plugin.writes_record()) {
-            return;
-        }
+        let asking = self.taking.iter().filter(|taking| taking.logs).map(|taking| taking.instance.plugin.asks()).max();
+        let Some(asks) = asking.filter(|asks| *asks > Asks::Nothing) else { return };
         let Some(choice) = &self.choice else { return };
         let entry = choice.entry.as_ref().filter(|_| is_routed);
         let route = entry.map(|entry| &*entry.target);
-        let arrival = Arrival::of(request, &self.changes, &choice.world, route, self.request_id());
-        self.arrival = Some(Box::new(arrival));
+        let head = (asks == Asks::Everything)
+            .then(|| Head::of(request, &self.changes, &choice.world, route, self.request_id()));
+        self.arrival = Some(Box::new(Arrival::of(request, route.is_some(), head)));
     }
 }

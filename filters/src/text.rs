@@ -8,27 +8,26 @@ use std::borrow::Cow;
 pub type Text = SmallVec<[u8; 36]>;
 
 pub fn decimal(number: u64) -> Text {
-    let mut digits = [0; 20];
-    Text::from_slice(digits_of(number, &mut digits))
+    let mut digits = [0; MOST_DIGITS];
+    let length = write_decimal(number, &mut digits);
+    Text::from_slice(&digits[..length])
 }
 
-pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    out.extend_from_slice(digits_of(number, &mut digits));
-}
+pub const MOST_DIGITS: usize = 20;
 
-fn digits_of(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    while number >= 10 {
-        start -= 2;
-        digits[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+/// Gives how many digits it has.
+pub fn write_decimal(mut number: u64, to: &mut [u8; MOST_DIGITS]) -> usize {
+    let length = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut place = length;
+    while place >= 2 {
+        place -= 2;
+        to[place..place + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
         number /= 100;
     }
-    if number > 0 || start == digits.len() {
-        start -= 1;
-        digits[start] = b'0' + number as u8;
+    if place == 1 {
+        to[0] = b'0' + number as u8;
     }
-    &digits[start..]
+    length
 }
 
 /// 00 to 99.

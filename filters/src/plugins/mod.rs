@@ -67,6 +67,15 @@ use crate::waiting::Outcome;
 use serde_json::Value;
 use std::fmt::Debug;
 
+/// How much of the record of a request a plugin wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asks {
+    Nothing,
+    /// What can be counted: the request's size, and whether a route has taken it.
+    Numbers,
+    Everything,
+}
+
 /// One instance of a plugin: its configuration, parsed and checked. What it counts it keeps elsewhere (`Exchange`), since
 /// instances are made anew when anything near them changes.
 pub trait Plugin: Debug + Send + Sync {
@@ -145,9 +154,9 @@ pub trait Plugin: Debug + Send + Sync {
         false
     }
 
-    /// Whether `on_log` asks for the request's record.
-    fn writes_record(&self) -> bool {
-        false
+    /// What `on_log` asks for of the request's record.
+    fn asks(&self) -> Asks {
+        Asks::Nothing
     }
 
     /// Adds the names under which clients show it what nobody else may know.

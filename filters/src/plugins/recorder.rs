@@ -3,8 +3,8 @@
 use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::Note;
-use crate::plugins::Plugin;
 use crate::plugins::recording::Recording;
+use crate::plugins::{Asks, Plugin};
 use crate::sinks::queue::Queue;
 use serde_json::{Map, Value};
 use std::fmt::Debug;
@@ -41,8 +41,8 @@ impl<P: Place> Plugin for Recorder<P> {
         true
     }
 
-    fn writes_record(&self) -> bool {
-        true
+    fn asks(&self) -> Asks {
+        Asks::Everything
     }
 
     fn remembers_request(&self) -> bool {

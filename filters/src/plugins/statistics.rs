@@ -2,8 +2,9 @@
 
 use crate::ended::Ended;
 use crate::lua;
+use crate::record::line::Line;
 use crate::tables::Consumer;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -22,13 +23,13 @@ pub enum StatType {
 impl StatType {
     fn mark(self) -> &'static str {
         match self {
-            Self::Counter => "c",
-            Self::Gauge => "g",
-            Self::Timer => "ms",
-            Self::Histogram => "h",
-            Self::Meter => "m",
-            Self::Set => "s",
-            Self::Distribution => "d",
+            Self::Counter => "|c",
+            Self::Gauge => "|g",
+            Self::Timer => "|ms",
+            Self::Histogram => "|h",
+            Self::Meter => "|m",
+            Self::Set => "|s",
+            Self::Distribution => "|d",
         }
     }
 }
@@ -51,17 +52,24 @@ impl ConsumerIdentifier {
     }
 }
 
-/// `|@0.5` where not all are counted.
-pub fn rate(sample_rate: Option<f64>) -> String {
-    match sample_rate.filter(|rate| rate.is_finite() && rate.to_bits() != 1.0_f64.to_bits()) {
-        Some(rate) => format!("|@{}", String::from_utf8_lossy(&lua::number(rate))),
-        None => String::new(),
+/// As it stands in a line: `|@0.5` where not all are counted.
+#[derive(Debug, Default)]
+pub struct SampleRate(Box<str>);
+
+impl<'de> Deserialize<'de> for SampleRate {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        let rate = Option::<f64>::deserialize(given)?;
+        let rate = rate.filter(|rate| rate.is_finite() && rate.to_bits() != 1.0_f64.to_bits());
+        Ok(rate
+            .map(|rate| Self(format!("|@{}", String::from_utf8_lossy(&lua::number(rate))).into()))
+            .unwrap_or_default())
     }
 }
 
-/// `value|type|@rate`.
-pub fn measured(value: &str, stat_type: StatType, rate: &str) -> String {
-    format!("{value}|{}{rate}", stat_type.mark())
+/// `|type|@rate`, behind a value.
+pub fn push_measure(out: &mut Line, stat_type: StatType, rate: &SampleRate) {
+    out.push(stat_type.mark().as_bytes());
+    out.push(rate.0.as_bytes());
 }
 
 /// A name that cannot end the line it stands in.
@@ -70,21 +78,24 @@ pub fn in_line(name: &str) -> Cow<'_, str> {
 }
 
 /// With `_` for the dots, by which parts of names are told apart.
-pub fn without_dots(name: &str) -> String {
-    in_line(name).replace('.', "_")
+pub fn without_dots(name: &str) -> Cow<'_, str> {
+    match in_line(name) {
+        name if name.contains('.') => name.replace('.', "_").into(),
+        name => name,
+    }
 }
 
-/// The numbers of Kong's record by the name of a metric, and what each is called; -1 where nothing was proxied.
-pub fn number(ended: &Ended<'_, '_>, metric: &str) -> Option<(&'static str, String)> {
+/// The numbers of Kong's record by the name of a metric, and what each is called; without a number where nothing was
+/// proxied.
+pub fn number(ended: &Ended<'_, '_>, metric: &str) -> Option<(&'static str, Option<u64>)> {
     let latencies = || ended.latencies();
-    let proxy = || latencies().proxy.map_or_else(|| "-1".to_owned(), |proxy| proxy.to_string());
     Some(match metric {
-        "request_count" => ("request.count", "1".to_owned()),
-        "latency" => ("latency", latencies().request.to_string()),
-        "request_size" => ("request.size", ended.told_sizes().0.to_string()),
-        "response_size" => ("response.size", ended.told_sizes().1.to_string()),
-        "upstream_latency" => ("upstream_latency", proxy()),
-        "kong_latency" => ("kong_latency", latencies().kong.to_string()),
+        "request_count" => ("request.count", Some(1)),
+        "latency" => ("latency", Some(latencies().request)),
+        "request_size" => ("request.size", Some(ended.told_sizes().0)),
+        "response_size" => ("response.size", Some(ended.told_sizes().1)),
+        "upstream_latency" => ("upstream_latency", latencies().proxy),
+        "kong_latency" => ("kong_latency", Some(latencies().kong)),
         _ => return None,
     })
 }
@@ -95,9 +106,14 @@ mod tests {
 
     #[test]
     fn lines() {
-        assert_eq!(measured("1", StatType::Counter, &rate(Some(1.0))), "1|c");
-        assert_eq!(measured("12", StatType::Timer, &rate(None)), "12|ms");
-        assert_eq!(measured("x", StatType::Set, &rate(Some(0.25))), "x|s|@0.25");
+        let measure = |stat_type, rate: &str| {
+            let mut out = Line::new();
+            push_measure(&mut out, stat_type, &serde_json::from_str(rate).unwrap());
+            String::from_utf8(out.as_slice().to_vec()).unwrap()
+        };
+        assert_eq!(measure(StatType::Counter, "1.0"), "|c");
+        assert_eq!(measure(StatType::Timer, "null"), "|ms");
+        assert_eq!(measure(StatType::Set, "0.25"), "|s|@0.25");
         assert_eq!(without_dots("a.b\nc.d"), "a_b_c_d");
     }
 }

@@ -1,7 +1,8 @@
 //! What a record tells of a request as the plugins have left it: written when the last of them has seen it, since later
 //! its headers are those that the gateway sends upstream.
 
-use super::json::{push_object, push_string, push_text};
+use super::json::{push_object, push_parts, push_string, push_text};
+use super::line::Line;
 use super::secrets::{REDACTED, Secrets};
 use crate::arguments;
 use crate::exchange::headers_after;
@@ -17,9 +18,6 @@ use smallvec::SmallVec;
 /// Kong's `lua_max_req_headers` and `lua_max_uri_args`.
 const MOST: usize = 100;
 
-/// A request with a dozen headers needs no more.
-const USUAL_HEAD: usize = 1536;
-
 /// What plugins tell for the record.
 #[derive(Debug, Default)]
 pub struct Told {
@@ -32,34 +30,49 @@ pub struct Told {
 
 #[derive(Debug)]
 pub struct Arrival {
-    /// The record's first member, without its end: `{"request":{…`
-    pub(super) head: Vec<u8>,
+    /// Where somebody asks for the whole record.
+    pub(super) head: Option<Head>,
     /// Of request line and headers, as the client sent them.
     pub(super) head_bytes: u64,
+    pub(super) is_tls: bool,
     /// A route's plugins have seen it.
     pub(super) is_routed: bool,
+}
+
+/// The record's first member, as far as it is known.
+#[derive(Debug)]
+pub struct Head {
+    /// Without its end: `{"request":{…`
+    pub(super) text: Box<[u8]>,
     /// Plugins know names of keys.
     pub(super) has_secrets: bool,
 }
 
 impl Arrival {
+    pub fn of(request: &Request<'_>, is_routed: bool, head: Option<Head>) -> Self {
+        Self { head, head_bytes: size_of_head(request), is_tls: request.is_tls, is_routed }
+    }
+}
+
+impl Head {
     /// Without a `route` none has taken the request, or it refuses it before any plugin.
     pub fn of(request: &Request<'_>, changes: &Changes, world: &World, route: Option<&Route>, id: &str) -> Self {
         let secrets = Secrets::of(world, route);
-        let mut head = Vec::with_capacity(USUAL_HEAD);
+        let mut head = Line::new();
         let is_old = world.settings.compat == Compat::Kong21;
         if !is_old {
             push_text(&mut head, "{\"request\":{\"id\":", id.as_bytes());
         }
         let uri = secrets.told_target(request.target);
         push_text(&mut head, if is_old { "{\"request\":{\"uri\":" } else { ",\"uri\":" }, &uri);
-        push_text(&mut head, ",\"url\":", &url(request, world, &uri));
-        head.extend_from_slice(b",\"querystring\":");
+        head.push(b",\"url\":");
+        push_url(&mut head, request, world, &uri);
+        head.push(b",\"querystring\":");
         push_query(&mut head, query_of(request, changes).unwrap_or_default(), &secrets);
         push_text(&mut head, ",\"method\":", changes.written(":method").flatten().unwrap_or(request.method));
-        head.extend_from_slice(b",\"headers\":");
+        head.push(b",\"headers\":");
         push_headers(&mut head, request, changes, &secrets);
-        Self { head, head_bytes: size_of_head(request), is_routed: route.is_some(), has_secrets: !secrets.is_empty() }
+        Self { text: head.as_slice().into(), has_secrets: !secrets.is_empty() }
     }
 }
 
@@ -68,21 +81,20 @@ pub(super) fn query_of<'a>(request: &'a Request<'_>, changes: &'a Changes) -> Op
 }
 
 /// With the port that the gateway listens on, whatever Host says.
-fn url(request: &Request<'_>, world: &World, uri: &[u8]) -> SmallVec<[u8; 256]> {
+fn push_url(out: &mut Line, request: &Request<'_>, world: &World, uri: &[u8]) {
     let scheme: &[u8] = if request.is_tls { b"https://" } else { b"http://" };
     let port = decimal(world.settings.public_port(request.local_port).into());
-    let mut url = SmallVec::new();
-    [scheme, &told_host(request.authority), b":", &port, uri].into_iter().for_each(|part| url.extend_from_slice(part));
-    url
+    push_parts(out, &[scheme, &told_host(request.authority), b":", &port, uri]);
 }
 
-fn push_query(out: &mut Vec<u8>, query: &[u8], secrets: &Secrets<'_>) {
+fn push_query(out: &mut Line, query: &[u8], secrets: &Secrets<'_>) {
     let named = arguments::decoded(query).filter(|(name, _)| !name.is_empty());
     let arguments: SmallVec<[_; 8]> = named.take(MOST).collect();
-    push_object(out, &arguments, |out, name, value| match value {
+    let pairs = arguments.iter().map(|(name, value)| (name, value));
+    push_object(out, pairs, |out, name, value| match value {
         Some(_) if secrets.is_argument(name) => push_string(out, REDACTED),
         Some(value) => push_string(out, value),
-        None => out.extend_from_slice(b"true"),
+        None => out.push(b"true"),
     });
 }
 
@@ -91,7 +103,7 @@ fn is_envoys(name: &[u8]) -> bool {
     name == b"x-forwarded-proto" || name.starts_with(b"x-envoy-") || incoming::is_internal(name)
 }
 
-fn push_headers(out: &mut Vec<u8>, request: &Request<'_>, changes: &Changes, secrets: &Secrets<'_>) {
+fn push_headers(out: &mut Line, request: &Request<'_>, changes: &Changes, secrets: &Secrets<'_>) {
     let host = changes.written(":authority").flatten().unwrap_or(request.authority);
     let host = names_host(host).then_some((b"host".as_slice(), host));
     // Envoy has put its own in place of what the client says of the scheme.
@@ -101,7 +113,7 @@ fn push_headers(out: &mut Vec<u8>, request: &Request<'_>, changes: &Changes, sec
     all.extend(sent);
     all.extend(proto);
     all.truncate(MOST);
-    push_object(out, &all, |out, name, value| push_string(out, &secrets.told(name, value)));
+    push_object(out, all.iter().copied(), |out, name, value| push_string(out, &secrets.told(name, value)));
 }
 
 /// As HTTP/1.1 writes it.

@@ -1,111 +1,192 @@
 //! JSON in one line, written piece by piece. What stands before a text or a number, from the comma to the colon, is given
 //! with it.
 
-use crate::bytes;
-use crate::text::push_decimal;
+use super::line::Line;
 
 /// No text is longer: nginx takes no longer line of a header, and no longer request line.
 const LONGEST_TEXT: usize = 8 * 1024;
 
-pub fn push_number(out: &mut Vec<u8>, before: &str, number: u64) {
-    out.extend_from_slice(before.as_bytes());
-    push_decimal(out, number);
+#[inline(always)]
+pub fn push_number(out: &mut Line, before: &str, number: u64) {
+    out.push(before.as_bytes());
+    out.push_number(number);
 }
 
-pub fn push_text(out: &mut Vec<u8>, before: &str, text: &[u8]) {
-    out.extend_from_slice(before.as_bytes());
+#[inline(always)]
+pub fn push_text(out: &mut Line, before: &str, text: &[u8]) {
+    out.push(before.as_bytes());
     push_string(out, text);
 }
 
 /// Whatever bytes there are; what is too long is cut.
-pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
+pub fn push_string(out: &mut Line, text: &[u8]) {
     let text = &text[..text.len().min(LONGEST_TEXT)];
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    if !needs_escape(text) {
-        out.extend_from_slice(text);
+    let room = out.room(text.len() + 2);
+    room[0] = b'"';
+    if copies_as_it_is(text, &mut room[1..=text.len()]) {
+        room[text.len() + 1] = b'"';
+        out.wrote(text.len() + 2);
     } else {
-        push_escaped(out, text);
+        push_parts(out, &[text]);
     }
-    out.push(b'"');
 }
 
-fn needs_escape(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk() else { return bytes::has_any(text, special) };
-    // The last sixteen may have been seen in part.
-    text.as_chunks().0.iter().any(has_special) || has_special(last)
+/// One text of several, each of which is cut where it is too long.
+pub fn push_parts(out: &mut Line, parts: &[&[u8]]) {
+    out.push(b"\"");
+    for part in parts {
+        let part = &part[..part.len().min(LONGEST_TEXT)];
+        if copies_as_it_is(part, &mut out.room(part.len())[..part.len()]) {
+            out.wrote(part.len());
+        } else {
+            push_escaped(out, part);
+        }
+    }
+    out.push(b"\"");
+}
+
+/// Copies the text; false if something in it must be escaped.
+#[inline(always)]
+fn copies_as_it_is(text: &[u8], to: &mut [u8]) -> bool {
+    let (Some(last), Some(last_to)) = (text.last_chunk::<16>(), to.last_chunk_mut::<16>()) else {
+        return copies_short(text, to);
+    };
+    // The last sixteen may be among the others in part.
+    *last_to = *last;
+    let mut is_special = has_special(last);
+    for (chunk, to) in text.as_chunks::<16>().0.iter().zip(to.as_chunks_mut::<16>().0) {
+        *to = *chunk;
+        is_special |= has_special(chunk);
+    }
+    !is_special
+}
+
+#[inline(always)]
+fn copies_short(text: &[u8], to: &mut [u8]) -> bool {
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
+        to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
+        return special(u64::from_ne_bytes(*first)) | special(u64::from_ne_bytes(*last)) == 0;
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
+        to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
+        let both = u64::from(u32::from_ne_bytes(*first)) << u32::BITS | u64::from(u32::from_ne_bytes(*last));
+        return special(both) == 0;
+    }
+    to.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
+    !text.iter().any(|byte| is_special(*byte))
+}
+
+fn is_special(byte: u8) -> bool {
+    !(0x20..0x7f).contains(&byte) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Without branches, so that the compiler takes all sixteen at once.
 fn has_special(chunk: &[u8; 16]) -> bool {
-    let is_special = |byte: u8| !(0x20..0x7f).contains(&byte) | (byte == b'"') | (byte == b'\\');
     chunk.iter().fold(false, |any, byte| any | is_special(*byte))
 }
 
-/// Of any of eight bytes.
+/// Not 0 if one of eight bytes is: in those of ASCII each sum and each difference sets the highest bit for one kind.
+/// What a byte lends to or takes from its neighbour it does as one of these.
 fn special(word: u64) -> u64 {
-    bytes::controls(word) | bytes::foreign(word) | bytes::byte(word, b'"') | bytes::byte(word, b'\\')
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let less_one = |byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES);
+    let controls = word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES);
+    (word | controls | less_one(b'"') | less_one(b'\\')) & (ONES << 7)
 }
 
 /// Apart, since few texts need it.
 #[cold]
 #[inline(never)]
-fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+fn push_escaped(out: &mut Line, text: &[u8]) {
     for character in String::from_utf8_lossy(text).chars() {
         match character {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
+            '"' => out.push(b"\\\""),
+            '\\' => out.push(b"\\\\"),
             // Some readers end a line at these too.
             '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
+                out.push(format!("\\u{:04x}", u32::from(character)).as_bytes());
             }
-            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+            other => out.push(other.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
 }
 
 /// An object of names with one value each, or with a list of them where a name stands there more than once.
-pub fn push_object<N: AsRef<[u8]>, V>(out: &mut Vec<u8>, pairs: &[(N, V)], push_value: impl Fn(&mut Vec<u8>, &N, &V)) {
-    let repeats = repeats(pairs);
-    out.push(b'{');
+pub fn push_object<N, V, I>(out: &mut Line, pairs: I, push_value: impl Fn(&mut Line, &N, &V))
+where
+    N: AsRef<[u8]>,
+    I: Iterator<Item = (N, V)> + Clone,
+{
+    let begin = out.len();
+    let mut seen = Seen::default();
+    out.push(b"{");
+    for (place, (name, value)) in pairs.clone().enumerate() {
+        let name_is_same = |other: (N, V)| other.0.as_ref() == name.as_ref();
+        if seen.may_have(name.as_ref()) && pairs.clone().take(place).any(name_is_same) {
+            out.truncate(begin);
+            return push_with_lists(out, pairs, push_value);
+        }
+        if place > 0 {
+            out.push(b",");
+        }
+        push_string(out, name.as_ref());
+        out.push(b":");
+        push_value(out, &name, &value);
+    }
+    out.push(b"}");
+}
+
+/// The names that were there: few share length and both ends, so that few are compared.
+#[derive(Default)]
+struct Seen(u64);
+
+impl Seen {
+    /// Knows it from then on.
+    #[inline(always)]
+    fn may_have(&mut self, name: &[u8]) -> bool {
+        let end = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+        let bit = 1 << ((name.len() + end(name.first()) + 3 * end(name.last())) % 64);
+        let before = self.0;
+        self.0 |= bit;
+        before & bit != 0
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn push_with_lists<N, V, I>(out: &mut Line, pairs: I, push_value: impl Fn(&mut Line, &N, &V))
+where
+    N: AsRef<[u8]>,
+    I: Iterator<Item = (N, V)> + Clone,
+{
+    out.push(b"{");
     let mut is_first = true;
-    for (place, (name, value)) in pairs.iter().enumerate() {
-        let is_same = |other: &&(N, V)| other.0.as_ref() == name.as_ref();
-        if repeats && pairs[..place].iter().any(|other| is_same(&other)) {
+    for (place, (name, value)) in pairs.clone().enumerate() {
+        let is_same = |other: &(N, V)| other.0.as_ref() == name.as_ref();
+        if pairs.clone().take(place).any(|other| is_same(&other)) {
             continue;
         }
         if !std::mem::take(&mut is_first) {
-            out.push(b',');
+            out.push(b",");
         }
         push_string(out, name.as_ref());
-        out.push(b':');
-        let mut more = pairs[place + 1..].iter().filter(is_same).peekable();
-        if !repeats || more.peek().is_none() {
-            push_value(out, name, value);
+        out.push(b":");
+        let mut more = pairs.clone().skip(place + 1).filter(is_same).peekable();
+        if more.peek().is_none() {
+            push_value(out, &name, &value);
             continue;
         }
-        out.push(b'[');
-        push_value(out, name, value);
-        for (_, value) in more {
-            out.push(b',');
-            push_value(out, name, value);
+        out.push(b"[");
+        push_value(out, &name, &value);
+        for (name, value) in more {
+            out.push(b",");
+            push_value(out, &name, &value);
         }
-        out.push(b']');
+        out.push(b"]");
     }
-    out.push(b'}');
-}
-
-/// Whether a name stands there more than once. Few share length and both ends, so that few are compared.
-fn repeats<N: AsRef<[u8]>, V>(pairs: &[(N, V)]) -> bool {
-    let mut seen = 0_u64;
-    pairs.iter().enumerate().any(|(place, (name, _))| {
-        let name = name.as_ref();
-        let end = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
-        let bit = 1 << ((name.len() + end(name.first()) + 3 * end(name.last())) % 64);
-        let may_repeat = seen & bit != 0;
-        seen |= bit;
-        may_repeat && pairs[..place].iter().any(|(earlier, _)| earlier.as_ref() == name)
-    })
+    out.push(b"}");
 }
 
 #[cfg(test)]
@@ -113,10 +194,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn written(write: impl FnOnce(&mut Line)) -> String {
+        let mut out = Line::new();
+        write(&mut out);
+        String::from_utf8(out.as_slice().to_vec()).unwrap()
+    }
+
     fn quoted(text: &[u8]) -> String {
-        let mut out = Vec::new();
-        push_string(&mut out, text);
-        String::from_utf8(out).unwrap()
+        written(|out| push_string(out, text))
     }
 
     #[test]
@@ -134,14 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_escaped_is_found_wherever_it_stands() {
+    fn texts_of_all_lengths_are_copied_and_what_must_be_escaped_is_found_wherever_it_stands() {
         for length in 0..40 {
-            assert!(!needs_escape(&vec![b'a'; length]), "{length}");
+            let plain: Vec<_> = (b'a'..).take(length).map(|byte| byte.min(b'~')).collect();
             for (place, byte) in (0..length).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
-                let mut text = vec![b'~'; length];
+                let mut text = plain.clone();
                 text[place] = byte;
-                let expected = matches!(byte, 0..0x20 | 0x7f.. | b'"' | b'\\');
-                assert_eq!(needs_escape(&text), expected, "{text:?}");
+                let mut copy = vec![0; length];
+                let expected = !matches!(byte, 0..0x20 | 0x7f.. | b'"' | b'\\');
+                assert_eq!(copies_as_it_is(&text, &mut copy), expected, "{text:?}");
+                assert_eq!(copy, text);
             }
         }
     }
@@ -149,14 +236,13 @@ mod tests {
     #[test]
     fn names_that_repeat_have_lists() {
         let object = |pairs: &[(&str, &str)]| {
-            let mut out = Vec::new();
-            push_object(&mut out, pairs, |out, _, value| push_string(out, value.as_bytes()));
-            String::from_utf8(out).unwrap()
+            written(|out| push_object(out, pairs.iter().copied(), |out, _, value| push_string(out, value.as_bytes())))
         };
         let once = [("a", "1"), ("b", "2"), ("", "3")];
         assert_eq!(object(&once), r#"{"a":"1","b":"2","":"3"}"#);
         let often = [("a", "1"), ("b", "2"), ("a", "3"), ("c", ""), ("", "4"), ("", "5"), ("a", "6")];
         assert_eq!(object(&often), r#"{"a":["1","3","6"],"b":"2","c":"","":["4","5"]}"#);
+        assert_eq!(object(&[]), "{}");
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 pub mod arrival;
 pub mod json;
+pub mod line;
 pub mod secrets;
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,9 @@ use crate::path;
 use crate::stream::Attribute;
 use crate::tables::{Compat, Consumer, Entities};
 use crate::tracing::told::TraceIds;
-use arrival::Arrival;
+use arrival::{Arrival, Head};
 use json::{push_number, push_object, push_string, push_text};
+use line::Line;
 use secrets::Secrets;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -21,9 +23,6 @@ use std::time::Duration;
 /// Kong's own, of a gateway without a database.
 pub const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
 pub const WORKSPACE_NAME: &str = "default";
-
-/// A record has some hundred bytes besides what its request and its route bring along.
-const USUAL_REST: usize = 1536;
 
 /// Kong's `lua_max_resp_headers`.
 const MOST_HEADERS: usize = 100;
@@ -42,7 +41,9 @@ impl Ended<'_, '_> {
 
     /// One line of JSON, with its end; nothing where no plugin has asked for it when the request came.
     pub fn record(&self) -> Option<&[u8]> {
-        self.arrival.map(|arrival| self.made.get_or_init(|| written(self, arrival)).as_slice())
+        let arrival = self.arrival?;
+        let head = arrival.head.as_ref()?;
+        Some(self.made.get_or_init(|| written(self, arrival, head)).as_slice())
     }
 
     /// The bytes that Kong's `request.size` and `response.size` count, as far as they can be told.
@@ -71,15 +72,15 @@ impl Ended<'_, '_> {
     }
 }
 
-fn written(ended: &Ended<'_, '_>, arrival: &Arrival) -> Vec<u8> {
+fn written(ended: &Ended<'_, '_>, arrival: &Arrival, head: &Head) -> Line {
     let is_old = ended.world.settings.compat == Compat::Kong21;
     let route = ended.route.filter(|_| arrival.is_routed);
-    let secrets = if arrival.has_secrets { Secrets::of(ended.world, route) } else { Secrets::default() };
+    let secrets = if head.has_secrets { Secrets::of(ended.world, route) } else { Secrets::default() };
     let (request_size, response_size) = ended.told_sizes();
-    let mut out = Vec::with_capacity(arrival.head.len() + USUAL_REST);
-    out.extend_from_slice(&arrival.head);
+    let mut out = Line::new();
+    out.push(&head.text);
     push_size(&mut out, request_size, is_old);
-    push_tls(&mut out, ended);
+    push_tls(&mut out, ended, arrival);
     push_text(&mut out, "},\"upstream_uri\":", &secrets.told_target(&upstream_target(ended)));
     let endpoints = if ended.is_proxied { ended.stream.endpoints() } else { SmallVec::new() };
     let was_asked = ended.is_proxied && !ended.told.lacks_endpoint;
@@ -94,7 +95,7 @@ fn written(ended: &Ended<'_, '_>, arrival: &Arrival) -> Vec<u8> {
     }
     push_entities(&mut out, ended);
     push_rest(&mut out, ended, is_old);
-    out.extend_from_slice(b"}\n");
+    out.push(b"}\n");
     out
 }
 
@@ -119,20 +120,19 @@ fn upstream_target<'e>(ended: &'e Ended<'_, '_>) -> Cow<'e, [u8]> {
 }
 
 /// Kong 2 wrote them as texts.
-fn push_size(out: &mut Vec<u8>, size: u64, is_old: bool) {
+fn push_size(out: &mut Line, size: u64, is_old: bool) {
     push_number(out, if is_old { ",\"size\":\"" } else { ",\"size\":" }, size);
     if is_old {
-        out.push(b'"');
+        out.push(b"\"");
     }
 }
 
-fn push_tls(out: &mut Vec<u8>, ended: &Ended<'_, '_>) {
-    let Some(version) = ended.stream.attribute(Attribute::TlsVersion).filter(|version| !version.is_empty()) else {
-        return;
-    };
+fn push_tls(out: &mut Line, ended: &Ended<'_, '_>, arrival: &Arrival) {
+    let version = arrival.is_tls.then(|| ended.stream.attribute(Attribute::TlsVersion)).flatten();
+    let Some(version) = version.filter(|version| !version.is_empty()) else { return };
     push_text(out, ",\"tls\":{\"version\":", version);
     push_text(out, ",\"client_verify\":", verified(ended).as_bytes());
-    out.push(b'}');
+    out.push(b"}");
 }
 
 /// In nginx's words.
@@ -145,8 +145,8 @@ fn verified(ended: &Ended<'_, '_>) -> &'static str {
 }
 
 /// One of each try: nobody has answered those before the last.
-fn push_statuses(out: &mut Vec<u8>, ended: &Ended<'_, '_>, tries: usize) {
-    out.extend_from_slice(b",\"upstream_status\":\"");
+fn push_statuses(out: &mut Line, ended: &Ended<'_, '_>, tries: usize) {
+    out.push(b",\"upstream_status\":\"");
     // Without a status the client has gone while the last was on its way.
     let tries = if ended.status == 0 { tries.saturating_sub(1) } else { tries };
     for place in 1..=tries {
@@ -154,7 +154,7 @@ fn push_statuses(out: &mut Vec<u8>, ended: &Ended<'_, '_>, tries: usize) {
         let status = if is_last { ended.told_status() } else { failure(ended) };
         push_number(out, if place == 1 { "" } else { ", " }, status.into());
     }
-    out.push(b'"');
+    out.push(b"\"");
 }
 
 /// What a try says that nobody has answered.
@@ -162,28 +162,27 @@ fn failure(ended: &Ended<'_, '_>) -> u16 {
     if ended.by_service || ended.status == 0 { BAD_GATEWAY } else { ended.status }
 }
 
-fn push_response(out: &mut Vec<u8>, ended: &Ended<'_, '_>, secrets: &Secrets<'_>, size: u64, is_old: bool) {
+fn push_response(out: &mut Line, ended: &Ended<'_, '_>, secrets: &Secrets<'_>, size: u64, is_old: bool) {
     push_number(out, ",\"response\":{\"status\":", ended.told_status().into());
-    out.extend_from_slice(b",\"headers\":");
+    out.push(b",\"headers\":");
     let shown = ended.response.iter().copied().filter(|(name, _)| !name.starts_with(b":")).take(MOST_HEADERS);
-    let shown: SmallVec<[_; 32]> = shown.collect();
-    push_object(out, &shown, |out, name, value| push_string(out, &secrets.told(name, value)));
+    push_object(out, shown, |out, name, value| push_string(out, &secrets.told(name, value)));
     push_size(out, size, is_old);
-    out.push(b'}');
+    out.push(b"}");
 }
 
-fn push_latencies(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
+fn push_latencies(out: &mut Line, ended: &Ended<'_, '_>, is_old: bool) {
     let latencies = ended.latencies();
     push_number(out, ",\"latencies\":{\"kong\":", latencies.kong);
     match latencies.proxy {
         Some(proxy) => push_number(out, ",\"proxy\":", proxy),
-        None => out.extend_from_slice(b",\"proxy\":-1"),
+        None => out.push(b",\"proxy\":-1"),
     }
     push_number(out, ",\"request\":", latencies.request);
     if !is_old {
         push_number(out, ",\"receive\":", latencies.receive);
     }
-    out.push(b'}');
+    out.push(b"}");
 }
 
 /// In whole milliseconds.
@@ -215,7 +214,7 @@ fn whole_ms(time: Duration) -> u64 {
 
 /// When each began Envoy does not tell: they all have the first one's time. Nor does it tell of several endpoints which one
 /// was tried again.
-fn push_tries(out: &mut Vec<u8>, ended: &Ended<'_, '_>, endpoints: &[&str], tries: usize) {
+fn push_tries(out: &mut Line, ended: &Ended<'_, '_>, endpoints: &[&str], tries: usize) {
     let of_try = |place: usize| match endpoints {
         [only] => Some(*only),
         several if several.len() == tries => several.get(place - 1).copied(),
@@ -223,45 +222,45 @@ fn push_tries(out: &mut Vec<u8>, ended: &Ended<'_, '_>, endpoints: &[&str], trie
     };
     let start_ns = u64::try_from(ended.started_ms).unwrap_or_default().saturating_mul(1_000_000)
         + u64::try_from(ended.times.gateway.as_nanos()).unwrap_or_default();
-    out.extend_from_slice(b",\"tries\":[");
+    out.push(b",\"tries\":[");
     for place in 1..=tries {
-        out.extend_from_slice(if place == 1 { b"{" } else { b",{" });
+        out.push(if place == 1 { b"{" } else { b",{" });
         if let Some((host, port)) = of_try(place).and_then(|endpoint| endpoint.rsplit_once(':')) {
             let host = host.trim_start_matches('[').trim_end_matches(']');
             push_text(out, "\"ip\":", host.as_bytes());
             push_number(out, ",\"port\":", port.parse().unwrap_or_default());
-            out.push(b',');
+            out.push(b",");
         }
         push_number(out, "\"balancer_start\":", start_ns / 1_000_000);
         push_number(out, ",\"balancer_start_ns\":", start_ns);
-        out.extend_from_slice(b",\"balancer_latency\":0,\"balancer_latency_ns\":0");
+        out.push(b",\"balancer_latency\":0,\"balancer_latency_ns\":0");
         if place < tries || !ended.by_service {
             push_number(out, ",\"state\":\"failed\",\"code\":", failure(ended).into());
         }
-        out.push(b'}');
+        out.push(b"}");
     }
-    out.push(b']');
+    out.push(b"]");
 }
 
-fn push_entities(out: &mut Vec<u8>, ended: &Ended<'_, '_>) {
+fn push_entities(out: &mut Line, ended: &Ended<'_, '_>) {
     if let Some(id) = &ended.who.credential_id {
         push_text(out, ",\"authenticated_entity\":{\"id\":", id.as_bytes());
-        out.push(b'}');
+        out.push(b"}");
     }
     if let Some(entities) = ended.logged() {
         for part in [",\"route\":", &entities.route, ",\"service\":", &entities.service] {
-            out.extend_from_slice(part.as_bytes());
+            out.push(part.as_bytes());
         }
     }
     if let Some(consumer) = &ended.who.consumer {
-        out.extend_from_slice(b",\"consumer\":");
+        out.push(b",\"consumer\":");
         push_consumer(out, consumer);
     }
 }
 
-fn push_consumer(out: &mut Vec<u8>, consumer: &Consumer) {
+fn push_consumer(out: &mut Line, consumer: &Consumer) {
     if let Some(entity) = &consumer.logged {
-        return out.extend_from_slice(entity.as_bytes());
+        return out.push(entity.as_bytes());
     }
     push_text(out, "{\"id\":", consumer.id.as_bytes());
     for (before, value) in [(",\"username\":", &consumer.username), (",\"custom_id\":", &consumer.custom_id)] {
@@ -269,10 +268,10 @@ fn push_consumer(out: &mut Vec<u8>, consumer: &Consumer) {
             push_text(out, before, value.as_bytes());
         }
     }
-    out.push(b'}');
+    out.push(b"}");
 }
 
-fn push_rest(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
+fn push_rest(out: &mut Line, ended: &Ended<'_, '_>, is_old: bool) {
     push_text(out, ",\"client_ip\":", ended.client_address.as_bytes());
     push_number(out, ",\"started_at\":", u64::try_from(ended.started_ms).unwrap_or_default());
     if let Some(id) = &ended.told.correlation_id {
@@ -280,13 +279,13 @@ fn push_rest(out: &mut Vec<u8>, ended: &Ended<'_, '_>, is_old: bool) {
     }
     if !is_old {
         push_traces(out, &ended.told.traces);
-        out.extend_from_slice(if ended.by_service { b",\"source\":\"upstream\"" } else { b",\"source\":\"kong\"" });
+        out.push(if ended.by_service { b",\"source\":\"upstream\"" } else { b",\"source\":\"kong\"" });
         push_text(out, ",\"workspace\":", WORKSPACE.as_bytes());
         push_text(out, ",\"workspace_name\":", WORKSPACE_NAME.as_bytes());
     }
 }
 
-fn push_traces(out: &mut Vec<u8>, traces: &TraceIds) {
+fn push_traces(out: &mut Line, traces: &TraceIds) {
     if traces.is_empty() {
         return;
     }
@@ -294,5 +293,5 @@ fn push_traces(out: &mut Vec<u8>, traces: &TraceIds) {
         push_text(out, if place == 0 { ",\"trace_id\":{" } else { "," }, format.as_bytes());
         push_text(out, ":", &id);
     }
-    out.push(b'}');
+    out.push(b"}");
 }

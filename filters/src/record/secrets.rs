@@ -9,6 +9,19 @@ pub const REDACTED: &[u8] = b"REDACTED";
 /// Kong's own.
 const HEADERS: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
 
+const COOKIE: &[u8] = b"cookie";
+const SET_COOKIE: &[u8] = b"set-cookie";
+const REFERER: &[u8] = b"referer";
+const LOCATION: &[u8] = b"location";
+
+/// A bit for the length of each name that is looked for in all requests.
+const LENGTHS: u64 = 1 << HEADERS[0].len()
+    | 1 << HEADERS[1].len()
+    | 1 << COOKIE.len()
+    | 1 << SET_COOKIE.len()
+    | 1 << REFERER.len()
+    | 1 << LOCATION.len();
+
 /// Names under which clients show what only they may know. Those of cookies are beginnings: a long value takes several.
 #[derive(Debug, Default)]
 pub struct Secrets<'a> {
@@ -38,18 +51,25 @@ impl<'a> Secrets<'a> {
     }
 
     /// A value of a header as it may be told.
+    #[inline]
     pub fn told<'v>(&self, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
+        // Most names need not be looked at.
+        let is_as_long = LENGTHS & 1_u64.unbounded_shl(name.len() as u32) != 0;
+        if is_as_long || !self.headers.is_empty() { self.told_of(name, value) } else { Cow::Borrowed(value) }
+    }
+
+    fn told_of<'v>(&self, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
         if HEADERS.contains(&name) || self.headers.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
             return Cow::Borrowed(REDACTED);
         }
         match name {
-            b"cookie" if !self.cookies.is_empty() => without_values(value, b';', |name| self.is_cookie(name)),
+            COOKIE if !self.cookies.is_empty() => without_values(value, b';', |name| self.is_cookie(name)),
             // Attributes follow the first part.
-            b"set-cookie" if !self.cookies.is_empty() && self.is_cookie(name_of(value)) => {
+            SET_COOKIE if !self.cookies.is_empty() && self.is_cookie(name_of(value)) => {
                 let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
                 Cow::Owned([name_of(value), b"=", REDACTED, &value[end..]].concat())
             }
-            b"referer" | b"location" => self.told_target(value),
+            REFERER | LOCATION => self.told_target(value),
             _ => Cow::Borrowed(value),
         }
     }

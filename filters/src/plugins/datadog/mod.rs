@@ -3,14 +3,16 @@
 use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::Note;
-use crate::plugins::Plugin;
 use crate::plugins::recording::RawQueue;
-use crate::plugins::statistics::{ConsumerIdentifier, StatType, in_line, measured, number, rate, without_dots};
+use crate::plugins::statistics::{
+    ConsumerIdentifier, SampleRate, StatType, in_line, number, push_measure, without_dots,
+};
+use crate::plugins::{Asks, Plugin};
+use crate::record::line::Line;
 use crate::sinks::datagrams::Udp;
 use crate::sinks::queue::{Queue, Sink};
 use serde::Deserialize;
 use serde_json::Value;
-use std::fmt::Write;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -41,7 +43,8 @@ struct Metric {
     name: Box<str>,
     stat_type: StatType,
     tags: Option<Vec<String>>,
-    sample_rate: Option<f64>,
+    #[serde(default)]
+    sample_rate: SampleRate,
     consumer_identifier: Option<ConsumerIdentifier>,
 }
 
@@ -62,35 +65,30 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
 }
 
 impl Datadog {
-    fn lines(&self, ended: &Ended<'_, '_>) -> String {
-        let mut lines = String::with_capacity(100 * self.metrics.len());
+    fn write(&self, ended: &Ended<'_, '_>, out: &mut Line) {
         let service = ended.logged().map(|logged| without_dots(logged.service_name())).unwrap_or_default();
         for metric in &self.metrics {
             let Some((name, value)) = number(ended, &metric.name) else { continue };
-            let measured = measured(&value, metric.stat_type, &rate(metric.sample_rate));
-            // Writing to a text does not fail.
-            let _ = write!(
-                lines,
-                "{}.{name}:{measured}|#{}:{service},{}:{}",
-                self.prefix,
-                self.service_tag,
-                self.status_tag,
-                ended.told_status()
-            );
+            [&self.prefix, ".", name, ":"].into_iter().for_each(|part| out.push(part.as_bytes()));
+            match value {
+                Some(value) => out.push_number(value),
+                None => out.push(b"-1"),
+            }
+            push_measure(out, metric.stat_type, &metric.sample_rate);
+            let tags = ["|#", &self.service_tag, ":", &service, ",", &self.status_tag, ":"];
+            tags.into_iter().for_each(|part| out.push(part.as_bytes()));
+            out.push_number(ended.told_status().into());
             let consumer = ended.who.consumer.as_ref().zip(metric.consumer_identifier);
-            if let Some(consumer) = consumer.and_then(|(consumer, by)| Some((by, by.of(consumer)?))) {
-                let id = match consumer {
-                    (ConsumerIdentifier::ConsumerId, id) => id.replace('-', "_"),
-                    (_, name) => in_line(name).into_owned(),
-                };
-                let _ = write!(lines, ",{}:{id}", self.consumer_tag);
+            if let Some((by, id)) = consumer.and_then(|(consumer, by)| Some((by, by.of(consumer)?))) {
+                let id = if by == ConsumerIdentifier::ConsumerId { id.replace('-', "_").into() } else { in_line(id) };
+                [",", &self.consumer_tag, ":", &id].into_iter().for_each(|part| out.push(part.as_bytes()));
             }
             for tag in metric.tags.iter().flatten() {
-                let _ = write!(lines, ",{}", in_line(tag));
+                out.push(b",");
+                out.push(in_line(tag).as_bytes());
             }
-            lines.push('\n');
+            out.push(b"\n");
         }
-        lines
     }
 }
 
@@ -99,14 +97,15 @@ impl Plugin for Datadog {
         true
     }
 
-    fn writes_record(&self) -> bool {
-        true
+    fn asks(&self) -> Asks {
+        Asks::Numbers
     }
 
     fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
-        let lines = self.lines(ended);
+        let mut lines = Line::new();
+        self.write(ended, &mut lines);
         if !lines.is_empty() {
-            self.queue.put(lines.into_bytes());
+            self.queue.put(lines.as_slice().to_vec());
         }
     }
 }

@@ -4,9 +4,12 @@ use crate::ended::Ended;
 use crate::error::ConfigError;
 use crate::exchange::Note;
 use crate::net::Endpoint;
-use crate::plugins::Plugin;
 use crate::plugins::recording::RawQueue;
-use crate::plugins::statistics::{ConsumerIdentifier, StatType, in_line, measured, number, rate, without_dots};
+use crate::plugins::statistics::{
+    ConsumerIdentifier, SampleRate, StatType, in_line, number, push_measure, without_dots,
+};
+use crate::plugins::{Asks, Plugin};
+use crate::record::line::Line;
 use crate::record::{WORKSPACE, WORKSPACE_NAME};
 use crate::sinks::datagrams::Udp;
 use crate::sinks::host_name;
@@ -14,6 +17,7 @@ use crate::sinks::queue::{Queue, Sink};
 use crate::sinks::stream::Lines;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +66,8 @@ struct Config {
 struct Metric {
     name: Box<str>,
     stat_type: StatType,
-    sample_rate: Option<f64>,
+    #[serde(default)]
+    sample_rate: SampleRate,
     consumer_identifier: Option<ConsumerIdentifier>,
     service_identifier: Option<ServiceIdentifier>,
     workspace_identifier: Option<WorkspaceIdentifier>,
@@ -109,7 +114,8 @@ enum TagStyle {
 pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
     let key = config.to_string();
     let config: Config = serde_json::from_value(config)?;
-    let host_name = without_dots(&host_name());
+    let host_name = host_name();
+    let host_name = without_dots(&host_name);
     let prefix = in_line(config.prefix.as_deref().unwrap_or("kong")).into_owned();
     let prefix = match config.hostname_in_prefix && config.tag_style.is_none() {
         true => format!("{prefix}.node.{host_name}"),
@@ -136,7 +142,7 @@ pub fn parse(config: Value) -> Result<Box<dyn Plugin>, ConfigError> {
             workspace: config.workspace_identifier_default,
         },
         tag_style: config.tag_style,
-        host_name: host_name.into(),
+        host_name: host_name.into_owned().into(),
     }))
 }
 
@@ -147,69 +153,69 @@ fn bounds(range: &str) -> Option<(u16, u16)> {
 }
 
 impl Statsd {
-    fn lines(&self, ended: &Ended<'_, '_>) -> String {
-        let mut lines = String::with_capacity(80 * self.metrics.len());
+    fn write(&self, ended: &Ended<'_, '_>, out: &mut Line) {
         for metric in &self.metrics {
-            let line = match self.tag_style {
-                Some(style) => self.tagged(ended, metric, style),
-                None => self.scoped(ended, metric),
+            let begin = out.len();
+            let written = match self.tag_style {
+                Some(style) => self.push_tagged(out, ended, metric, style),
+                None => self.push_scoped(out, ended, metric),
             };
-            if let Some(line) = line {
-                lines.push_str(&line);
-                lines.push('\n');
+            match written {
+                Some(()) => out.push(b"\n"),
+                None => out.truncate(begin),
             }
         }
-        lines
     }
 
-    /// The service's name and what is counted of it are the line's name.
-    fn scoped(&self, ended: &Ended<'_, '_>, metric: &Metric) -> Option<String> {
-        let scope = self.scope(ended, metric);
-        let (name, value, stat_type) = match &*metric.name {
-            "status_count" => (format!("{scope}.status.{}", ended.told_status()), "1".to_owned(), StatType::Counter),
+    /// The service's name and what is counted of it are the line's name. None of what there is nothing to tell of.
+    fn push_scoped(&self, out: &mut Line, ended: &Ended<'_, '_>, metric: &Metric) -> Option<()> {
+        let consumer = || self.consumer(ended, metric);
+        push_all(out, &[&self.prefix, "."]);
+        if metric.name.as_ref() == "status_count_per_user_per_route" {
+            let route = ended.route.filter(|_| ended.is_routed())?;
+            push_all(out, &["route.", &route.id, ".user.", &consumer()?, ".status."]);
+        } else {
+            self.push_scope(out, ended, metric);
+        }
+        match &*metric.name {
+            "status_count_per_user_per_route" => (),
+            "status_count" => out.push(b".status."),
+            "status_count_per_user" => push_all(out, &[".user.", &consumer()?, ".status."]),
+            "status_count_per_workspace" => push_all(out, &[".workspace.", self.workspace(metric), ".status."]),
+            "request_per_user" => push_all(out, &[".user.", &consumer()?, ".request.count:1"]),
             "unique_users" => {
-                let consumer = self.consumer(ended, metric)?;
-                return Some(self.line(&format!("{scope}.user.uniques"), &measured(&consumer, StatType::Set, "")));
-            }
-            "request_per_user" => {
-                let consumer = self.consumer(ended, metric)?;
-                (format!("{scope}.user.{consumer}.request.count"), "1".to_owned(), StatType::Counter)
-            }
-            "status_count_per_user" => {
-                let consumer = self.consumer(ended, metric)?;
-                let name = format!("{scope}.user.{consumer}.status.{}", ended.told_status());
-                (name, "1".to_owned(), StatType::Counter)
-            }
-            "status_count_per_workspace" => {
-                let workspace = metric.workspace_identifier.unwrap_or(self.identifiers.workspace).text();
-                let name = format!("{scope}.workspace.{workspace}.status.{}", ended.told_status());
-                (name, "1".to_owned(), StatType::Counter)
-            }
-            "status_count_per_user_per_route" => {
-                let (consumer, route) = (self.consumer(ended, metric)?, ended.route.filter(|_| ended.is_routed())?);
-                let name = format!("route.{}.user.{consumer}.status.{}", route.id, ended.told_status());
-                (name, "1".to_owned(), StatType::Counter)
+                push_all(out, &[".user.uniques:", &consumer()?]);
+                push_measure(out, StatType::Set, &SampleRate::default());
+                return Some(());
             }
             other => {
-                let (name, value) = number(ended, other).filter(|(_, value)| value != "-1")?;
-                (format!("{scope}.{name}"), value, metric.stat_type)
+                let (name, value) = number(ended, other)?;
+                push_all(out, &[".", name, ":"]);
+                out.push_number(value?);
+                push_measure(out, metric.stat_type, &metric.sample_rate);
+                return Some(());
             }
-        };
-        Some(self.line(&name, &measured(&value, stat_type, &rate(metric.sample_rate))))
+        }
+        if metric.name.starts_with("status_count") {
+            out.push_number(ended.told_status().into());
+            out.push(b":1");
+        }
+        push_measure(out, StatType::Counter, &metric.sample_rate);
+        Some(())
     }
 
-    fn line(&self, name: &str, measured: &str) -> String {
-        format!("{}.{name}:{measured}", self.prefix)
-    }
-
-    fn scope(&self, ended: &Ended<'_, '_>, metric: &Metric) -> String {
+    fn push_scope(&self, out: &mut Line, ended: &Ended<'_, '_>, metric: &Metric) {
         if !ended.is_routed() {
-            return "global.unmatched".to_owned();
+            return out.push(b"global.unmatched");
         }
         match self.service(ended, metric) {
-            Some(service) => format!("service.{}", without_dots(service)),
-            None => "service.unnamed".to_owned(),
+            Some(service) => push_all(out, &["service.", &without_dots(service)]),
+            None => out.push(b"service.unnamed"),
         }
+    }
+
+    fn workspace(&self, metric: &Metric) -> &'static str {
+        metric.workspace_identifier.unwrap_or(self.identifiers.workspace).text()
     }
 
     fn service<'e>(&self, ended: &'e Ended<'_, '_>, metric: &Metric) -> Option<&'e str> {
@@ -221,39 +227,50 @@ impl Statsd {
         }
     }
 
-    fn consumer(&self, ended: &Ended<'_, '_>, metric: &Metric) -> Option<String> {
+    fn consumer<'e>(&self, ended: &'e Ended<'_, '_>, metric: &Metric) -> Option<Cow<'e, str>> {
         let consumer = ended.who.consumer.as_ref()?;
         let by = metric.consumer_identifier.unwrap_or(self.identifiers.consumer);
-        Some(in_line(by.of(consumer)?).into_owned())
+        by.of(consumer).map(in_line)
     }
 
     /// Only the plain numbers have tags, and only where the service is known.
-    fn tagged(&self, ended: &Ended<'_, '_>, metric: &Metric, style: TagStyle) -> Option<String> {
-        let (name, value) = number(ended, &metric.name).filter(|(_, value)| value != "-1")?;
-        let measured = measured(&value, metric.stat_type, &rate(metric.sample_rate));
-        let Some(tags) = self.tags(ended, metric) else { return Some(self.line(name, &measured)) };
-        let joined =
-            |sign: char| tags.iter().map(|(tag, value)| format!("{tag}{sign}{value}")).collect::<Vec<_>>().join(",");
-        let prefix = &self.prefix;
-        Some(match style {
-            TagStyle::Dogstatsd => format!("{prefix}.{name}:{measured}|#{}", joined(':')),
-            TagStyle::Influxdb => format!("{prefix}.{name},{}:{measured}", joined('=')),
-            TagStyle::Librato => format!("{prefix}.{name}#{}:{measured}", joined('=')),
-            TagStyle::Signalfx => format!("{prefix}.{name}[{}]:{measured}", joined('=')),
-        })
+    fn push_tagged(&self, out: &mut Line, ended: &Ended<'_, '_>, metric: &Metric, style: TagStyle) -> Option<()> {
+        let (name, value) = number(ended, &metric.name)?;
+        let (value, service) = (value?, self.service(ended, metric));
+        push_all(out, &[&self.prefix, ".", name]);
+        let tell = |out: &mut Line, before: &str, sign: &str, behind: &str| {
+            if let Some(service) = service {
+                out.push(before.as_bytes());
+                self.push_tags(out, ended, metric, service, sign);
+                out.push(behind.as_bytes());
+            }
+        };
+        match style {
+            TagStyle::Dogstatsd => (),
+            TagStyle::Influxdb => tell(out, ",", "=", ""),
+            TagStyle::Librato => tell(out, "#", "=", ""),
+            TagStyle::Signalfx => tell(out, "[", "=", "]"),
+        }
+        out.push(b":");
+        out.push_number(value);
+        push_measure(out, metric.stat_type, &metric.sample_rate);
+        if style == TagStyle::Dogstatsd {
+            tell(out, "|#", ":", "");
+        }
+        Some(())
     }
 
-    fn tags(&self, ended: &Ended<'_, '_>, metric: &Metric) -> Option<Vec<(&'static str, String)>> {
-        let service = in_line(self.service(ended, metric)?).into_owned();
-        let route = ended.logged().map(|logged| in_line(logged.route_name()).into_owned());
-        let workspace = metric.workspace_identifier.unwrap_or(self.identifiers.workspace).text();
-        let mut tags = vec![("service", service)];
-        tags.extend(route.map(|route| ("route", route)));
-        tags.push(("workspace", workspace.to_owned()));
-        tags.extend(self.consumer(ended, metric).map(|consumer| ("consumer", consumer)));
-        tags.push(("node", self.host_name.to_string()));
-        tags.push(("status", ended.told_status().to_string()));
-        Some(tags)
+    fn push_tags(&self, out: &mut Line, ended: &Ended<'_, '_>, metric: &Metric, service: &str, sign: &str) {
+        push_all(out, &["service", sign, &in_line(service)]);
+        if let Some(logged) = ended.logged() {
+            push_all(out, &[",route", sign, &in_line(logged.route_name())]);
+        }
+        push_all(out, &[",workspace", sign, self.workspace(metric)]);
+        if let Some(consumer) = self.consumer(ended, metric) {
+            push_all(out, &[",consumer", sign, &consumer]);
+        }
+        push_all(out, &[",node", sign, &self.host_name, ",status", sign]);
+        out.push_number(ended.told_status().into());
     }
 
     fn wants(&self, status: u16) -> bool {
@@ -261,20 +278,25 @@ impl Statsd {
     }
 }
 
+fn push_all(out: &mut Line, parts: &[&str]) {
+    parts.iter().for_each(|part| out.push(part.as_bytes()));
+}
+
 impl Plugin for Statsd {
     fn has_log_phase(&self) -> bool {
         true
     }
 
-    fn writes_record(&self) -> bool {
-        true
+    fn asks(&self) -> Asks {
+        Asks::Numbers
     }
 
     fn on_log(&self, ended: &Ended<'_, '_>, _: &Note) {
         if self.wants(ended.told_status()) {
-            let lines = self.lines(ended);
+            let mut lines = Line::new();
+            self.write(ended, &mut lines);
             if !lines.is_empty() {
-                self.queue.put(lines.into_bytes());
+                self.queue.put(lines.as_slice().to_vec());
             }
         }
     }

@@ -3,7 +3,8 @@
 use super::{Flavor, Shape, SpanName};
 use crate::ended::Ended;
 use crate::metrics::NODE_ID;
-use crate::record::json::{push_number, push_object, push_string, push_text};
+use crate::record::json::{push_number, push_object, push_parts, push_string, push_text};
+use crate::record::line::Line;
 use crate::request::told_host;
 use crate::text::decimal;
 use crate::tracing::inject::hex;
@@ -12,9 +13,6 @@ use crate::tracing::{SpanId, new_span};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Bytes of a span.
-const USUAL: usize = 768;
 
 /// When things happened, in microseconds since 1970.
 struct Moments {
@@ -94,6 +92,10 @@ impl<'a> Endpoint<'a> {
         let parts = peer.and_then(|peer| peer.rsplit_once(':'));
         Self { address: parts.map(|parts| bare(parts.0)), port: parts.and_then(|parts| parts.1.parse().ok()), service }
     }
+
+    fn is_unknown(&self) -> bool {
+        self.address.is_none() && self.port.is_none() && self.service.is_none()
+    }
 }
 
 impl Shape {
@@ -129,7 +131,8 @@ impl Shape {
             tags.put_route(ended);
             let to = if place < last { moments.sent } else { moments.answered };
             let mut span = begun(kept, &new_span(), Some(&kept.request), "CLIENT", (moments.sent, to));
-            push_text(&mut span, ",\"name\":", &[name, b" (balancer try ", &number, b")"].concat());
+            span.push(b",\"name\":");
+            push_parts(&mut span, &[name, b" (balancer try ", &number, b")"]);
             self.push_ends(&mut span, &self.remote(ended, Some(peer)));
             finished(span, &tags)
         };
@@ -161,7 +164,8 @@ impl Shape {
             tags.put_number("kong.header_filter.duration_ms", ms(moments.answered, moments.answered));
             tags.put_number("kong.body_filter.duration_ms", ms(moments.answered, moments.ended));
         }
-        push_text(&mut span, ",\"name\":", &[name, b" (proxy)"].concat());
+        span.push(b",\"name\":");
+        push_parts(&mut span, &[name, b" (proxy)"]);
         self.push_ends(&mut span, &self.remote(ended, peer));
         finished(span, &tags)
     }
@@ -219,32 +223,32 @@ impl Shape {
         Endpoint::of(peer, service.or(self.default_service_name.as_ref()).map(|name| &**name))
     }
 
-    fn push_ends(&self, span: &mut Vec<u8>, remote: &Endpoint<'_>) {
+    fn push_ends(&self, span: &mut Line, remote: &Endpoint<'_>) {
         push_text(span, ",\"localEndpoint\":{\"serviceName\":", self.local_service_name.as_bytes());
-        span.extend_from_slice(b"},\"remoteEndpoint\":");
-        let begin = span.len();
+        span.push(b"},\"remoteEndpoint\":");
+        if remote.is_unknown() {
+            return span.push(b"null");
+        }
+        let mut before = "{";
+        let mut begin = |span: &mut Line| span.push(std::mem::replace(&mut before, ",").as_bytes());
         if let Some(address) = remote.address {
-            let before = if address.contains(':') { ",\"ipv6\":" } else { ",\"ipv4\":" };
-            push_text(span, before, address.as_bytes());
+            begin(span);
+            push_text(span, if address.contains(':') { "\"ipv6\":" } else { "\"ipv4\":" }, address.as_bytes());
         }
         if let Some(port) = remote.port {
-            push_number(span, ",\"port\":", port.into());
+            begin(span);
+            push_number(span, "\"port\":", port.into());
         }
         if let Some(service) = remote.service {
-            push_text(span, ",\"serviceName\":", service.as_bytes());
+            begin(span);
+            push_text(span, "\"serviceName\":", service.as_bytes());
         }
-        match span.get_mut(begin) {
-            Some(comma) => {
-                *comma = b'{';
-                span.push(b'}');
-            }
-            None => span.extend_from_slice(b"null"),
-        }
+        span.push(b"}");
     }
 }
 
-fn begun(kept: &Kept, id: &SpanId, parent: Option<&SpanId>, kind: &str, (from, to): (u64, u64)) -> Vec<u8> {
-    let mut span = Vec::with_capacity(USUAL);
+fn begun(kept: &Kept, id: &SpanId, parent: Option<&SpanId>, kind: &str, (from, to): (u64, u64)) -> Line {
+    let mut span = Line::new();
     push_text(&mut span, "{\"traceId\":", &hex(kept.shown_trace()));
     push_text(&mut span, ",\"id\":", &hex(id));
     if let Some(parent) = parent {
@@ -256,23 +260,23 @@ fn begun(kept: &Kept, id: &SpanId, parent: Option<&SpanId>, kind: &str, (from, t
     span
 }
 
-fn finished(mut span: Vec<u8>, tags: &Tags<'_>) -> Vec<u8> {
+fn finished(mut span: Line, tags: &Tags<'_>) -> Vec<u8> {
     if !tags.0.is_empty() {
-        span.extend_from_slice(b",\"tags\":");
-        let tags: SmallVec<[_; 16]> = tags.0.iter().map(|(name, value)| (name.as_bytes(), value)).collect();
-        push_object(&mut span, &tags, |out, _, value| push_string(out, value));
+        span.push(b",\"tags\":");
+        let tags = tags.0.iter().map(|(name, value)| (name.as_bytes(), value));
+        push_object(&mut span, tags, |out, _, value| push_string(out, value));
     }
-    span.push(b'}');
-    span
+    span.push(b"}");
+    span.as_slice().to_vec()
 }
 
-fn push_annotations(span: &mut Vec<u8>, found: &[(&str, u64)]) {
+fn push_annotations(span: &mut Line, found: &[(&str, u64)]) {
     for (place, (value, time)) in found.iter().enumerate() {
         push_text(span, if place == 0 { ",\"annotations\":[{\"value\":" } else { ",{\"value\":" }, value.as_bytes());
         push_number(span, ",\"timestamp\":", *time);
-        span.push(b'}');
+        span.push(b"}");
     }
-    span.push(b']');
+    span.push(b"]");
 }
 
 fn bare(host: &str) -> &str {
