@@ -34,7 +34,7 @@ def check_limits(storage: Storage) -> Callable[[Attributes], None]:
     def step(attributes: Attributes) -> None:
         obj = attributes.new
         is_claim = attributes.bucket == "/persistentvolumeclaims" and not attributes.subresource
-        if obj is None or not (is_claim or _is_new_pod(attributes)):
+        if obj is None or not (is_claim or _is_new_pod(attributes) or _is_resized_pod(attributes)):
             return
         for stored in storage.scan(_BUCKET, attributes.namespace):
             limits = objects(stored.object, "spec", "limits")
@@ -48,6 +48,10 @@ def check_limits(storage: Storage) -> Callable[[Attributes], None]:
 
 def _is_new_pod(attributes: Attributes) -> bool:
     return attributes.operation == "CREATE" and attributes.bucket == "/pods" and not attributes.subresource
+
+
+def _is_resized_pod(attributes: Attributes) -> bool:
+    return attributes.bucket == "/pods" and attributes.subresource == "resize"
 
 
 def fill_in(pod: JsonObject, limits: list[JsonObject]) -> None:

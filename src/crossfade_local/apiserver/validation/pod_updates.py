@@ -19,9 +19,6 @@ _CHANGEABLE: Final = (
     "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
     "(allow it to be set to 1 if it was previously negative)"
 )
-_NOT_RESIZED: Final = (
-    "the embedded cluster does not resize running containers; change the template they come from, or make the pod anew"
-)
 _MAX_INT32: Final = 2**31 - 1
 
 
@@ -46,21 +43,6 @@ def validate_pod_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError
     if munged != before:
         said = f"pod updates may not change fields other than {_CHANGEABLE}\n{_difference(before, munged)}"
         yield forbidden("spec", said)
-
-
-def validate_pod_resize(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-    """For writes of the subresource `resize`."""
-    resized = [
-        f"spec.{name}[{index}].resources"
-        for name in ("initContainers", "containers")
-        for index, (after, before) in enumerate(
-            zip(objects(new, "spec", name), objects(old, "spec", name), strict=False)
-        )
-        if after.get("resources") != before.get("resources")
-    ]
-    yield from (forbidden(field, _NOT_RESIZED) for field in resized)
-    if not resized:
-        yield from validate_pod_update(new, old)
 
 
 def validate_pod_status_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:

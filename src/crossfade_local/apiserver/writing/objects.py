@@ -24,7 +24,7 @@ from crossfade_local.apiserver.validation import validate, validate_status
 from crossfade_local.apiserver.validation.ephemeral_containers import validate_ephemeral_containers
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
 from crossfade_local.apiserver.validation.lengths import length_errors
-from crossfade_local.apiserver.validation.pod_updates import validate_pod_resize
+from crossfade_local.apiserver.validation.pod_resize import validate_pod_resize
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.decoding import Body
 from crossfade_local.apiserver.wire.request import Call

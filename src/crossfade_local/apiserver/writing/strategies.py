@@ -9,6 +9,7 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults import generate_job_selector, initial_status
 from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.validation.pod_resize import with_resources_of
 
 _SUFFIX_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _LONGEST_GENERATED_BASE: Final = 58
@@ -171,6 +172,9 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
         # Nothing else of the pod can be changed this way.
         spec = {**old["spec"]}
         _take(spec, new.get("spec") or {}, "ephemeralContainers")
+        new = {**old, "metadata": {**old["metadata"]}, "spec": spec}
+    if subresource == "resize":
+        spec = with_resources_of(new.get("spec") or {}, old["spec"])
         new = {**old, "metadata": {**old["metadata"]}, "spec": spec}
     if subresource in ("", "ephemeralcontainers", "resize", "scale"):
         result = new
