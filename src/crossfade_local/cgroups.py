@@ -7,7 +7,7 @@ around it go on to hold.
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -77,6 +77,18 @@ class Group(NamedTuple):
     def member_files(self) -> tuple[Path, ...]:
         """A process that writes 0 to each of them belongs to the group, with all that it starts."""
         return tuple(directory / "cgroup.procs" for directory in self._directories)
+
+    def adopt(self, pids: Iterable[int]) -> None:
+        """Those of them that still live, with all that they start from now on. Raises OSError."""
+        for file in self.member_files:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    file.write_text(str(pid), encoding="ascii")
+
+    def memory_used(self) -> int:
+        """In bytes, the kernel's cache for files included. Raises OSError."""
+        file = "memory.current" if self.version == _UNIFIED else "memory.usage_in_bytes"
+        return int((self.memory / file).read_text(encoding="ascii"))
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""

@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -105,14 +105,20 @@ def open_own(kind: str) -> int:
     return os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def kill_all_in(namespace: int, kind: str = "net") -> None:
-    """Kills every process whose namespace of this kind it is, also those that left their process group."""
+def processes_in(namespace: int, kind: str) -> Iterator[int]:
+    """Every process whose namespace of this kind it is, also those that left their process group."""
     wanted = os.fstat(namespace).st_ino
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with contextlib.suppress(OSError):
                 if (process / "ns" / kind).stat().st_ino == wanted:
-                    os.kill(int(process.name), signal.SIGKILL)
+                    yield int(process.name)
+
+
+def kill_all_in(namespace: int, kind: str = "net") -> None:
+    for pid in processes_in(namespace, kind):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def mount(source: str, target: str, *, kind: str = "", flags: int = 0, data: str = "") -> None:

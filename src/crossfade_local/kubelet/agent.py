@@ -20,7 +20,9 @@ from crossfade_kube.watch import WatchEvent
 from crossfade_local import network
 from crossfade_local.kubelet import leftovers
 from crossfade_local.kubelet.pod import Machine, PodWorker
+from crossfade_local.kubelet.resize import IN_PROGRESS, Room
 from crossfade_local.kubelet.status import now_text
+from crossfade_local.pod_resources import amounts, sum_of
 from crossfade_local.version import KUBERNETES_VERSION
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 NODE_NAME: Final = "crossfade"
 _HEARTBEAT_S: Final = 10.0
 _RETRY_S: Final = 1.0
+_RESIZE_RETRY_S: Final = 5.0
 
 
 class Agent:
@@ -42,6 +45,7 @@ class Agent:
         self._tasks = tasks
         self._waiting: dict[NamespacedName, JsonObject] = {}
         self._has_tidied = False
+        self._resizing: asyncio.TimerHandle | None = None
 
     def replace(self, items: list[JsonObject]) -> None:
         present = {item["metadata"]["uid"] for item in items}
@@ -83,10 +87,37 @@ class Agent:
                 self._begin(pod)
             elif worker.uid == uid:
                 worker.update(pod)
+                self._resize(worker)
             else:
                 # A new pod of the same name (a StatefulSet's): it begins when nothing of the old one is left.
                 worker.vanished()
                 self._waiting[key] = pod
+
+    def _resize(self, worker: PodWorker) -> None:
+        """If there is room for what it asks for by now; what it leaves may be room for others."""
+        if self.workers.get(worker.key) is not worker or not (worker.wants_resize or worker.resize_problem):
+            return
+        others = (one.requests for one in self.workers.values() if one is not worker)
+        worker.resize(Room(amounts(self.capacity()), sum_of(others)))
+        if worker.resize_problem is None:
+            self._retry_resizes()
+        elif worker.resize_problem["type"] == IN_PROGRESS:
+            self._retry_resizes_later()
+
+    def _retry_resizes_later(self) -> None:
+        if self._resizing is None:
+            self._resizing = asyncio.get_running_loop().call_later(_RESIZE_RETRY_S, self._retry_resizes)
+
+    def _retry_resizes(self) -> None:
+        """Those that wait for room, and those that the kernel did not let happen."""
+        if self._resizing is not None:
+            self._resizing.cancel()
+            self._resizing = None
+        for worker in [one for one in self.workers.values() if one.resize_problem]:
+            try:
+                self._resize(worker)
+            except Exception:
+                log.exception("pod.not_resized", extra={"fields": {"pod": str(worker.key)}})
 
     def data_changed(self, kind: str, key: NamespacedName) -> None:
         """A config map or secret changed: pods that show it rewrite their files."""
@@ -107,6 +138,7 @@ class Agent:
             self._machine.recorder.warning(_ref(worker.pod), "FailedSync", f"error running pod: {error!r}")
         finally:
             del self.workers[worker.key]
+            self._retry_resizes()
         if (following := self._waiting.pop(worker.key, None)) is not None:
             self.apply(WatchEvent("ADDED", following))
 

@@ -10,6 +10,7 @@ import signal
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,13 +28,16 @@ from crossfade_local.kubelet.launching import (
     find_image,
     plan_launch,
 )
+from crossfade_local.kubelet.limits import adopt_all, container_limits
 from crossfade_local.kubelet.local_storage import Written
 from crossfade_local.kubelet.logs import LogFile
 from crossfade_local.kubelet.probes import Target
 from crossfade_local.kubelet.process import Launch, Process, StartError, Streams
+from crossfade_local.kubelet.resize import ResizeError, needs_restart
 from crossfade_local.kubelet.status import ContainerReport, Running, State, Terminated, Waiting, now_text
 from crossfade_local.kubelet.terminal import CommandStreams, Terminal, open_terminal
 from crossfade_local.namespaces import Namespaces
+from crossfade_local.values.fields import mapping
 
 _FIRST_BACKOFF_S: Final = 10.0
 _LONGEST_BACKOFF_S: Final = 300.0
@@ -80,6 +84,7 @@ class Container:
         self._ending: asyncio.Task[None] | None = None
         self.id = ""
         self._is_in_post_start = False
+        self._is_renewed = False
         self._backoff_s = 0.0
         self._grace_s = 0.0
 
@@ -108,20 +113,23 @@ class Container:
         return os.fstat(inside.mount).st_ino if inside is not None and inside.mount is not None else None
 
     def report(self) -> ContainerReport:
-        # Until its postStart hook is done a container counts as being created.
-        state = Waiting(self._before_start) if self._is_in_post_start else self.state
+        # Until its postStart hook is done a container counts as being created; one that is started again by a resize
+        # has not ended.
+        is_between = self._is_in_post_start or (self._is_renewed and isinstance(self.state, Terminated))
+        state = Waiting(self._before_start) if is_between else self.state
         running = isinstance(state, Running)
         done = isinstance(self.state, Terminated) and self.state.exit_code == 0 and not self.is_sidecar
         return ContainerReport(
             name=self.name,
             image=self.spec["image"],
             state=state,
-            last=self.last,
+            last=self.state if self._is_renewed and isinstance(self.state, Terminated) else self.last,
             restart_count=self.restart_count,
             ready=(running and self._health is not None and self._health.ready) or (self._initial and done),
             started=self.is_started,
             container_id=self.id,
             restartable=self.is_sidecar,
+            resources=mapping(self.spec, "resources"),
         )
 
     def resume(self, *, restart_count: int, last: Terminated | None) -> None:
@@ -169,6 +177,37 @@ class Container:
         self._event("Normal", "Killing", f"Stopping container {self.name}")
         await self._end(running, grace_s, after)
 
+    def check_resize(self, resources: JsonObject) -> None:
+        """Raises ResizeError and OSError."""
+        most = container_limits({"resources": resources}).memory
+        if self._group is not None and most is not None and (used := self._group.memory_used()) > most:
+            raise ResizeError(
+                f"container {self.name} has {used} bytes of memory in use, more than its new limit {most}"
+            )
+
+    def resize(self, resources: JsonObject, group: Group | None) -> None:
+        """At once, or by a restart where its resizePolicy says so; `group` is the pod's. Raises OSError."""
+        restarts = needs_restart(self.spec, resources)
+        self.spec = {**self.spec, "resources": resources}
+        self._context = replace(self._context, group=group)
+        if not isinstance(self.state, Running):
+            return
+        if restarts and self._process is not None:
+            self._is_renewed, self._backoff_s = True, 0.0
+            self._event("Normal", "Killing", f"Container {self.name} is resized, will be restarted")
+            self._ending = asyncio.create_task(self._end(self._process, self._usual_grace_s))
+        else:
+            self._keep_within_limits()
+
+    def _keep_within_limits(self) -> None:
+        if self._group is not None:
+            self._group.limit(container_limits(self.spec))
+        elif self._inside is not None and self._inside.mount is not None and self._launch is not None:
+            self._group = enter_group(self.spec, self._context, run=self.restart_count)
+            if self._group is not None:
+                self._launch = self._launch._replace(groups=self._group.member_files)
+                adopt_all(self._group, self._inside.mount)
+
     async def open_terminal(self) -> Terminal:
         """For `execute`. Raises StartError."""
         if self._inside is None:
@@ -212,7 +251,7 @@ class Container:
             probed=self.probed,
         )
         self._is_in_post_start = bool((self.spec.get("lifecycle") or {}).get("postStart"))
-        self.state = Running(now_text())
+        self.state, self._is_renewed = Running(now_text()), False
         self._event("Normal", "Started", f"Started container {self.name}")
         self._changed()
         await self._post_start(self._process)
@@ -318,15 +357,18 @@ class Container:
     def _wants_restart(self, code: int) -> bool:
         if self._stopping.is_set() or self._policy == "Never":
             return False
-        return self._policy == "Always" or code != 0
+        return self._policy == "Always" or code != 0 or self._is_renewed
 
     def _kill_unhealthy(self, kind: str) -> None:
         if self._process is None or self._stopping.is_set() or (self._ending and not self._ending.done()):
             return
         self._event("Normal", "Killing", f"Container {self.name} failed {kind} probe, will be restarted")
-        own = self.spec[f"{kind}Probe"].get("terminationGracePeriodSeconds")
-        grace_s = own or self._context.pod["spec"].get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S)
+        grace_s = self.spec[f"{kind}Probe"].get("terminationGracePeriodSeconds") or self._usual_grace_s
         self._ending = asyncio.create_task(self._end(self._process, float(grace_s)))
+
+    @property
+    def _usual_grace_s(self) -> float:
+        return float(self._context.pod["spec"].get("terminationGracePeriodSeconds", _DEFAULT_GRACE_S))
 
     async def _end(self, running: Process, grace_s: float, after: Collection["asyncio.Task[None]"] = ()) -> None:
         loop = asyncio.get_running_loop()
@@ -334,7 +376,7 @@ class Container:
         await self._pre_stop(running, grace_s)
         if after:
             await asyncio.wait(after, timeout=max(deadline - loop.time(), 0))
-        await _terminate(running, max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
+        await running.end(max(deadline - loop.time(), _AFTER_PRE_STOP_S if grace_s else 0))
 
     def _changed(self) -> None:
         if self.is_started:
@@ -390,15 +432,6 @@ class Container:
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         self._context.record(kind, reason, message)
-
-
-async def _terminate(running: Process, grace_s: float) -> None:
-    running.signal(signal.SIGTERM)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(grace_s):
-            await running.wait()
-    running.signal(signal.SIGKILL)
-    await running.wait()
 
 
 def _named_ports(spec: JsonObject) -> dict[str, int]:

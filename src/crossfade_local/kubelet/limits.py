@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.cgroups import Group, Limits
+from crossfade_local.namespaces import processes_in
 from crossfade_local.pod_resources import Amounts, amounts, containers_of, pod_amounts
 from crossfade_local.values.fields import mapping, objects
 
@@ -18,12 +19,18 @@ class Limiter(NamedTuple):
     problem: str = ""
 
     def for_pod(self, pod: JsonObject) -> Group | None:
-        """Its group, made anew; None where nothing of the pod has a limit, or no group can be made. Raises OSError."""
+        """Its group, within its limits. Raises OSError."""
+        group = self.group_of(pod)
+        if group is not None:
+            group.limit(pod_limits(pod))
+        return group
+
+    def group_of(self, pod: JsonObject) -> Group | None:
+        """Made if it is not there; None where nothing has a limit, or no group can be made. Raises OSError."""
         if self.group is None or not any(limited_fields(pod["spec"])):
             return None
         group = self.group.child(f"pod{pod['metadata']['uid']}")
         group.make()
-        group.limit(pod_limits(pod))
         return group
 
     def complaint(self, spec: JsonObject) -> str:
@@ -69,3 +76,12 @@ def _limits(values: Amounts) -> Limits:
     """Zero is no limit, as for container engines."""
     memory = values.get("memory")
     return Limits(values.get("cpu") or None, int(memory) if memory else None)
+
+
+def adopt_all(group: Group, mount: int) -> None:
+    """The processes in this mount namespace, which are a container's, and those that they start meanwhile. Raises
+    OSError."""
+    known: set[int] = set()
+    while new := set(processes_in(mount, "mnt")) - known:
+        group.adopt(new)
+        known |= new

@@ -29,6 +29,7 @@ from crossfade_local.kubelet.limits import Limiter
 from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
+from crossfade_local.kubelet.resize import ResizeError, Room, failure, refusal
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.kubelet.shared_user import users_without_effect
@@ -43,6 +44,7 @@ from crossfade_local.kubelet.volumes import Place, PodVolumes, VolumeError
 from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
 from crossfade_local.netlink import Netlink
+from crossfade_local.pod_resources import Amounts, pod_amounts
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +135,7 @@ class PodWorker:
         self._is_over = False
         self._is_done = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         self._written: JsonObject = {}
+        self.resize_problem: JsonObject | None = None
         self.data_changed = asyncio.Event()
 
     @property
@@ -154,6 +157,28 @@ class PodWorker:
         if self.containers is not None:
             self.containers.add_ephemeral(pod["spec"])
         self._set_deadline()
+
+    @property
+    def requests(self) -> Amounts:
+        """What it has of the node."""
+        if self._is_done:
+            return {}
+        return self.containers.requests() if self.containers is not None else pod_amounts(self.pod, "requests")
+
+    @property
+    def wants_resize(self) -> bool:
+        return self.containers is not None and not self._is_done and bool(self.containers.to_resize(self.pod))
+
+    def resize(self, room: Room) -> None:
+        """What is in the way is told by a condition of the pod."""
+        problem = None
+        if self.wants_resize and self.containers is not None and (problem := refusal(self.pod, room)) is None:
+            try:
+                self._group = self.containers.resize(self.pod, self._machine.limiter)
+            except (ResizeError, OSError) as error:
+                problem = failure(self.pod, error)
+        self.resize_problem = problem
+        self._dirty.set()
 
     def vanished(self) -> None:
         """The object is gone from the API: no grace, nothing left to report."""
@@ -425,6 +450,7 @@ class PodWorker:
             is_over=self._is_over,
             failure=self._failure,
             ephemeral_containers=[one.report() for one in self.containers.ephemeral] if self.containers else (),
+            resize=self.resize_problem,
         )
         return pod_status(self.pod, report, former=self._conditions, now=now_text())
 

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.cgroups import Group, Limits
 from crossfade_local.kubelet.container import Container
 from crossfade_local.kubelet.launching import PodContext
+from crossfade_local.kubelet.limits import Limiter, pod_limits
 from crossfade_local.kubelet.local_storage import Written
+from crossfade_local.kubelet.resize import resources_by_name
 from crossfade_local.kubelet.status import ContainerReport, Terminated, Waiting, history_of
+from crossfade_local.pod_resources import Amounts, pod_amounts
+from crossfade_local.values.fields import mapping
 
 
 class PodContainers:
@@ -56,6 +61,36 @@ class PodContainers:
                 ending.cancel()
                 await self._stop(grace_s())
             self._tasks = None
+
+    def requests(self) -> Amounts:
+        """Of what they have, which may be other than what the pod asks for by now."""
+        spec = {
+            **self._context.pod["spec"],
+            "initContainers": [one.spec for one in self.initial],
+            "containers": [one.spec for one in self.main],
+        }
+        return pod_amounts({"spec": spec}, "requests")
+
+    def to_resize(self, pod: JsonObject) -> list[Container]:
+        """Those that have other resources than this version of the pod gives them."""
+        wanted = resources_by_name(pod)
+        return [one for one in (*self.initial, *self.main) if mapping(one.spec, "resources") != wanted[one.name]]
+
+    def resize(self, pod: JsonObject, limiter: Limiter) -> Group | None:
+        """The pod's group by now. Raises ResizeError, which changes nothing, and OSError."""
+        wanted = resources_by_name(pod)
+        changed = self.to_resize(pod)
+        for one in changed:
+            one.check_resize(wanted[one.name])
+        group = limiter.group_of(pod)
+        if group is not None:
+            # Neither may the pod's limits ever be below those of a container, nor the other way round.
+            group.limit(Limits())
+        for one in changed:
+            one.resize(wanted[one.name], group)
+        if group is not None:
+            group.limit(pod_limits(pod))
+        return group
 
     def add_ephemeral(self, spec: JsonObject) -> None:
         """Starts those that are new, while the pod runs. One that was there in a former life is over."""

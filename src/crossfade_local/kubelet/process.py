@@ -69,6 +69,15 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             self._send(self.pid, number)
 
+    async def end(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL when the grace is over. Returns when it has ended."""
+        self.signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.wait()
+        self.signal(signal.SIGKILL)
+        await self.wait()
+
     def _reap(self) -> None:
         code = self._started.poll()
         if code is None:

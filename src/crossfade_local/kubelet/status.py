@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.kubelet.resize import IN_PROGRESS, PENDING
 from crossfade_local.lost_node import LOST_EXIT_CODE, LOST_MESSAGE, LOST_REASON
 from crossfade_local.pod_resources import qos_class
+
+_AMOUNTS: Final = ("limits", "requests")
 
 
 class Waiting(NamedTuple):
@@ -42,6 +45,8 @@ class ContainerReport(NamedTuple):
     started: bool = False
     container_id: str = ""
     restartable: bool = False
+    resources: JsonObject | None = None
+    """What it has; None before that is known."""
 
 
 class PodReport(NamedTuple):
@@ -56,6 +61,8 @@ class PodReport(NamedTuple):
     failure: tuple[str, str] = ("", "")
     """Reason and message where the pod as a whole has failed, whatever its containers did."""
     ephemeral_containers: Sequence[ContainerReport] = ()
+    resize: JsonObject | None = None
+    """The condition of a resize that has not been carried out."""
 
 
 DEADLINE_EXCEEDED = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
@@ -81,7 +88,7 @@ def pod_status(pod: JsonObject, report: PodReport, *, former: Sequence[JsonObjec
     wanted = _conditions(spec, report, phase, former)
     status: JsonObject = {
         "phase": phase,
-        "conditions": [_with_time(condition, former, now) for condition in wanted],
+        "conditions": [*(_with_time(condition, former, now) for condition in wanted), *_of_resize(report, former, now)],
         "hostIP": report.host_ip,
         "hostIPs": [{"ip": report.host_ip}],
         "startTime": report.start_time,
@@ -152,7 +159,16 @@ def container_status(report: ContainerReport) -> JsonObject:
         "state": _state(report.state),
         "lastState": _state(report.last) if report.last else {},
         **({"containerID": report.container_id} if report.container_id else {}),
+        **_resources(report),
     }
+
+
+def _resources(report: ContainerReport) -> JsonObject:
+    if report.resources is None:
+        return {}
+    requests = report.resources.get("requests")
+    allocated = {"allocatedResources": requests} if requests else {}
+    return {**allocated, "resources": {key: report.resources[key] for key in _AMOUNTS if key in report.resources}}
 
 
 def history_of(status: JsonObject, *, now: str) -> tuple[int, Terminated | None]:
@@ -228,6 +244,15 @@ def _conditions(spec: JsonObject, report: PodReport, phase: str, former: Sequenc
     else:
         yield {"type": "ContainersReady", "status": "True"}
         yield _gated(spec, former)
+
+
+def _of_resize(report: PodReport, former: Sequence[JsonObject], now: str) -> Iterable[JsonObject]:
+    """It goes away with its reason."""
+    if report.resize is not None:
+        yield _with_time(report.resize, former, now)
+    for kind in sorted({one["type"] for one in former} & {PENDING, IN_PROGRESS}):
+        if report.resize is None or report.resize["type"] != kind:
+            yield {"$patch": "delete", "type": kind}
 
 
 def _gated(spec: JsonObject, former: Sequence[JsonObject]) -> JsonObject:

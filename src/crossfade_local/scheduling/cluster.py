@@ -7,13 +7,14 @@ from math import ceil
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.pod_resources import Amounts, amounts, pod_amounts
+from crossfade_local.pod_resources import Amounts, amounts, pod_amounts, raise_to
 from crossfade_local.scheduling.selectors import PodTerm, pod_terms
 from crossfade_local.values.fields import flag, mapping, number, objects, text
 
 Port = tuple[str, int, str]
 """Protocol, number, address of the host."""
 _EVERY_ADDRESS: Final = "0.0.0.0"
+_RESIZE_PENDING: Final = "PodResizePending"
 _MILLI: Final = frozenset({"cpu"})
 
 
@@ -46,7 +47,7 @@ class PodFacts(NamedTuple):
             name=metadata["name"],
             labels=mapping(metadata, "labels"),
             priority=number(spec, "priority"),
-            requests=whole(pod_amounts(pod, "requests")),
+            requests=whole(_requests(pod)),
             ports=frozenset(_ports(spec)),
             affinity=pod_terms(pod, "podAffinity"),
             anti_affinity=pod_terms(pod, "podAntiAffinity"),
@@ -67,6 +68,31 @@ def _ports(spec: JsonObject) -> Iterable[Port]:
             if number(port, "hostPort") > 0:
                 address = text(port, "hostIP") or _EVERY_ADDRESS
                 yield text(port, "protocol") or "TCP", number(port, "hostPort"), address
+
+
+def _requests(pod: JsonObject) -> Amounts:
+    """A pod whose resize waits for room has what it had, and takes more if it asks for more; what the node can never
+    give counts for nothing."""
+    wanted = pod_amounts(pod, "requests")
+    conditions = objects(mapping(pod, "status"), "conditions")
+    reasons = [text(one, "reason") for one in conditions if text(one, "type") == _RESIZE_PENDING]
+    if not reasons:
+        return wanted
+    held = pod_amounts(_as_allocated(pod), "requests")
+    if reasons != ["Infeasible"]:
+        raise_to(held, wanted)
+    return held
+
+
+def _as_allocated(pod: JsonObject) -> JsonObject:
+    """With the requests that its containers have."""
+    spec, status = {**mapping(pod, "spec")}, mapping(pod, "status")
+    for kind, statuses in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
+        held = {text(one, "name"): mapping(one, "allocatedResources") for one in objects(status, statuses)}
+        spec[kind] = [
+            {**one, "resources": {"requests": held.get(text(one, "name"), {})}} for one in objects(spec, kind)
+        ]
+    return {**pod, "spec": spec}
 
 
 @dataclass

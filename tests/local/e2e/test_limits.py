@@ -97,6 +97,106 @@ def test_one_that_keeps_within_its_memory_lives_and_others_are_told_apart(cluste
     cluster.kubectl("delete", "pod", "pair", "--grace-period=0", "--force")
 
 
+def resize(cluster: EmbeddedCluster, name: str, **resources: dict[str, str]) -> None:
+    patch = {"spec": {"containers": [{"name": "c0", "resources": resources}]}}
+    cluster.kubectl("patch", "pod", name, "--subresource", "resize", "-p", json.dumps(patch))
+
+
+def resized(cluster: EmbeddedCluster, name: str, **resources: dict[str, str]) -> bool:
+    """The container has what the patch asked for, and nothing of the resize is left to do."""
+    status = status_of(cluster, name)
+    has = status["containerStatuses"][0]["resources"]
+    kinds = {condition["type"] for condition in status["conditions"]}
+    return all(has[key].items() >= amounts.items() for key, amounts in resources.items()) and not any(
+        kind.startswith("PodResize") for kind in kinds
+    )
+
+
+@with_groups
+def test_a_running_container_is_resized(cluster: EmbeddedCluster) -> None:
+    resources = {"limits": {"cpu": "1", "memory": "256Mi"}, "requests": {"cpu": "10m", "memory": "10Mi"}}
+    apply_pod(cluster, "grows", {"image": "eater:1", "resources": resources})
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/grows", f"--timeout={SOON_S:g}s")
+    eventually(lambda: _memory_used(cluster, "grows") > 96 << 20)
+    asked = {"limits": {"cpu": "500m", "memory": "300Mi"}, "requests": {"cpu": "20m"}}
+    resize(cluster, "grows", **asked)
+    assert eventually(lambda: resized(cluster, "grows", **asked))
+    assert _memory_limit(cluster, "grows") == 300 << 20
+    resize(cluster, "grows", limits={"memory": "16Mi"})
+    (condition,) = eventually(lambda: _of_resize(cluster, "grows"))
+    assert (condition["type"], condition["reason"]) == ("PodResizeInProgress", "Error")
+    assert "bytes of memory in use" in condition["message"]
+    resize(cluster, "grows", limits={"memory": "200Mi"})
+    assert eventually(lambda: resized(cluster, "grows", limits={"memory": "200Mi"}))
+    assert _memory_limit(cluster, "grows") == 200 << 20
+    status = status_of(cluster, "grows")["containerStatuses"][0]
+    assert (status["restartCount"], status["allocatedResources"]["cpu"]) == (0, "20m")
+    cluster.kubectl("delete", "pod", "grows", "--now")
+
+
+@with_groups
+def test_a_container_that_had_no_limits_is_kept_within_those_that_it_gets(cluster: EmbeddedCluster) -> None:
+    apply_pod(cluster, "free", {"image": "shell:1", "resources": {"requests": {"cpu": "10m", "memory": "10Mi"}}})
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/free", f"--timeout={SOON_S:g}s")
+    resize(cluster, "free", limits={"memory": "64Mi"})
+    assert eventually(lambda: resized(cluster, "free", limits={"memory": "64Mi"}))
+    assert _memory_limit(cluster, "free") == 64 << 20
+    groups = cluster.kubectl("exec", "free", "--", "sh", "-c", "cat /proc/1/cgroup /proc/self/cgroup")
+    lines = [line for line in groups.splitlines() if line.split(":")[1] in ("", "memory")]
+    assert lines
+    assert all(line.endswith("/c0-0") for line in lines if line.split(":")[1] == "memory")
+    assert any(line.endswith("/c0-0") for line in lines)
+    cluster.kubectl("delete", "pod", "free", "--now")
+
+
+def test_a_resize_restarts_the_container_where_its_policy_says_so(cluster: EmbeddedCluster) -> None:
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    resources = {"requests": {"cpu": "10m", "memory": "10Mi"}}
+    container = {"image": "shell:1", "resources": resources, "resizePolicy": policy}
+    apply_pod(cluster, "renewed", container, restartPolicy="OnFailure")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/renewed", f"--timeout={SOON_S:g}s")
+    resize(cluster, "renewed", requests={"cpu": "20m"})
+    assert eventually(lambda: resized(cluster, "renewed", requests={"cpu": "20m"}))
+    assert status_of(cluster, "renewed")["containerStatuses"][0]["restartCount"] == 0
+    resize(cluster, "renewed", requests={"memory": "20Mi"})
+    eventually(lambda: status_of(cluster, "renewed")["containerStatuses"][0]["restartCount"] == 1)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/renewed", f"--timeout={SOON_S:g}s")
+    cluster.kubectl("delete", "pod", "renewed", "--now")
+
+
+def test_a_resize_waits_for_room_on_the_node(cluster: EmbeddedCluster) -> None:
+    capacity = int(json.loads(cluster.kubectl("get", "node", "-o", "json"))["items"][0]["status"]["allocatable"]["cpu"])
+    for name in ("one", "other"):
+        apply_pod(cluster, name, {"image": "shell:1", "resources": {"requests": {"cpu": f"{capacity * 400}m"}}})
+        cluster.kubectl("wait", "--for=condition=Ready", f"pod/{name}", f"--timeout={SOON_S:g}s")
+    resize(cluster, "one", requests={"cpu": f"{capacity * 2000}m"})
+    (condition,) = eventually(lambda: _of_resize(cluster, "one"))
+    assert (condition["reason"], condition["message"].split(",")[0]) == (
+        "Infeasible",
+        "Node didn't have enough capacity: cpu",
+    )
+    resize(cluster, "one", requests={"cpu": f"{capacity * 700}m"})
+    eventually(lambda: [one["reason"] for one in _of_resize(cluster, "one")] == ["Deferred"])
+    cluster.kubectl("delete", "pod", "other", "--now")
+    assert eventually(lambda: resized(cluster, "one", requests={"cpu": f"{capacity * 700}m"}))
+    cluster.kubectl("delete", "pod", "one", "--now")
+
+
+def _memory_limit(cluster: EmbeddedCluster, name: str) -> int:
+    """Of the container's control group, in either version of the kernel's."""
+    told = _told(cluster, name, "memory.max") | _told(cluster, name, "memory.limit_in_bytes")
+    return int(next(iter(told)))
+
+
+def _memory_used(cluster: EmbeddedCluster, name: str) -> int:
+    told = _told(cluster, name, "memory.current") | _told(cluster, name, "memory.usage_in_bytes")
+    return int(next(iter(told), 0))
+
+
+def _of_resize(cluster: EmbeddedCluster, name: str) -> list[dict[str, Any]]:
+    return [one for one in status_of(cluster, name)["conditions"] if one["type"].startswith("PodResize")]
+
+
 @with_groups
 def test_processor_time_is_limited_for_all_programs_of_a_container(cluster: EmbeddedCluster) -> None:
     apply_pod(cluster, "slow", {"image": "busy:1", "resources": limits(cpu="100m")}, terminationGracePeriodSeconds=1)

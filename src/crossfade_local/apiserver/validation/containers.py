@@ -23,6 +23,8 @@ from crossfade_local.quantity import QuantityError, canonical, parse
 from crossfade_local.values.fields import at, flag, mapping, number, objects, text
 
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+RESIZABLE: Final = ("cpu", "memory")
+_RESIZE_POLICIES: Final = ("NotRequired", "RestartContainer")
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 _MESSAGE_POLICIES: Final = ("File", "FallbackToLogsOnError")
 _RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
@@ -89,6 +91,22 @@ def _validate_container(field: str, container: JsonObject, volumes: set[str]) ->
     yield from _choice(f"{field}.imagePullPolicy", text(container, "imagePullPolicy"), _PULL_POLICIES)
     yield from validate_resources(f"{field}.resources", mapping(container, "resources"))
     yield from _validate_security(f"{field}.securityContext", mapping(container, "securityContext"))
+
+
+def validate_resize_policies(field: str, containers: list[JsonObject], policy: str) -> Iterator[FieldError]:
+    """`policy` is by what the pod's containers are started again."""
+    for index, container in enumerate(containers):
+        taken: set[str] = set()
+        for position, one in enumerate(objects(container, "resizePolicy")):
+            place, name = f"{field}[{index}].resizePolicy[{position}]", text(one, "resourceName")
+            yield from _choice(f"{place}.resourceName", name, RESIZABLE)
+            yield from _choice(f"{place}.restartPolicy", text(one, "restartPolicy"), _RESIZE_POLICIES)
+            if name in taken:
+                yield duplicate(f"{place}.resourceName", name)
+            taken.add(name)
+            if policy == "Never" and text(one, "restartPolicy") == "RestartContainer":
+                said = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+                yield invalid(f"{place}.restartPolicy", "RestartContainer", said)
 
 
 def _choice(field: str, value: str, supported: tuple[str, ...]) -> Iterator[FieldError]:

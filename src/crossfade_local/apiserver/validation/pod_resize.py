@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation.containers import RESIZABLE
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid
 from crossfade_local.apiserver.validation.metadata import validate_metadata_update
 from crossfade_local.apiserver.validation.pods import validate_pod_as_it_is
@@ -11,7 +12,6 @@ from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.pod_resources import qos_class
 from crossfade_local.values.fields import mapping, objects, text
 
-_RESIZABLE: Final = ("cpu", "memory")
 _LISTS: Final = ("containers", "initContainers")
 _ENDED: Final = ("Succeeded", "Failed")
 
@@ -50,7 +50,7 @@ def _validate_container(field: str, kind: str, after: JsonObject, before: JsonOb
     new, old = mapping(after, "resources"), mapping(before, "resources")
     for amounts in ("limits", "requests"):
         there, wanted = mapping(old, amounts), mapping(new, amounts)
-        if set(_RESIZABLE) & (there.keys() - wanted.keys()):
+        if set(RESIZABLE) & (there.keys() - wanted.keys()):
             yield forbidden(f"{field}.resources.{amounts}", f"resource {amounts} cannot be removed")
         if _others(there) != _others(wanted):
             yield forbidden(f"{field}.resources.{amounts}", "only cpu and memory resources are mutable")
@@ -59,4 +59,4 @@ def _validate_container(field: str, kind: str, after: JsonObject, before: JsonOb
 
 
 def _others(amounts: JsonObject) -> JsonObject:
-    return {name: value for name, value in amounts.items() if name not in _RESIZABLE}
+    return {name: value for name, value in amounts.items() if name not in RESIZABLE}

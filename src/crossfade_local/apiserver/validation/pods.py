@@ -5,7 +5,11 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
-from crossfade_local.apiserver.validation.containers import validate_containers, validate_init_containers
+from crossfade_local.apiserver.validation.containers import (
+    validate_containers,
+    validate_init_containers,
+    validate_resize_policies,
+)
 from crossfade_local.apiserver.validation.errors import (
     FieldError,
     each,
@@ -69,6 +73,9 @@ def validate_pod_spec(field: str, spec: JsonObject, *, is_pod: bool) -> Iterator
     yield from validate_containers(f"{field}.containers", containers, volumes, grace_period)
     init = objects(spec, "initContainers")
     yield from validate_init_containers(f"{field}.initContainers", init, containers, volumes, grace_period)
+    policy = text(spec, "restartPolicy")
+    for name in ("containers", "initContainers"):
+        yield from validate_resize_policies(f"{field}.{name}", objects(spec, name), policy)
     yield from _validate_host_network(f"{field}.containers", spec, is_pod=is_pod)
     yield from _choice(f"{field}.restartPolicy", text(spec, "restartPolicy"), RESTART_POLICIES)
     yield from _choice(f"{field}.dnsPolicy", text(spec, "dnsPolicy"), _DNS_POLICIES)

@@ -39,8 +39,9 @@ UNTOLD: Final = frozenset({"imagePullSecrets"})
 CONTAINER_HONOURED: Final = frozenset(
     {
         "args", "command", "env", "envFrom", "image", "lifecycle", "livenessProbe", "name", "ports", "readinessProbe",
-        "resources", "restartPolicy", "securityContext", "startupProbe", "stdin", "stdinOnce", "targetContainerName",
-        "terminationMessagePath", "terminationMessagePolicy", "tty", "volumeMounts", "workingDir",
+        "resizePolicy", "resources", "restartPolicy", "securityContext", "startupProbe", "stdin", "stdinOnce",
+        "targetContainerName", "terminationMessagePath", "terminationMessagePolicy", "tty", "volumeMounts",
+        "workingDir",
     }
 )  # fmt: skip
 
@@ -49,7 +50,7 @@ CONTAINER_NOT_HONOURED: Final[dict[str, str]] = {
     "volumeDevices": "there are no block devices",
 }
 
-CONTAINER_UNTOLD: Final = frozenset({"imagePullPolicy", "resizePolicy"})
+CONTAINER_UNTOLD: Final = frozenset({"imagePullPolicy"})
 
 _CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
 _MOUNT: Final = {

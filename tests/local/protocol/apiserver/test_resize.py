@@ -115,3 +115,26 @@ async def test_limit_ranges_and_quotas_count(client: ApiClient) -> None:
     status, answer = await resize(client, container(limits={"cpu": "450m"}))
     assert (status, "exceeded quota: q, requested: limits.cpu=250m" in answer["message"]) == (403, True), answer
     assert (await resize(client, container(limits={"cpu": "400m"})))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("policy", "restart", "field", "message"),
+    [
+        ({"resourceName": "disk", "restartPolicy": "NotRequired"}, "Always", "resourceName", "Unsupported value"),
+        ({"resourceName": "cpu", "restartPolicy": "Perhaps"}, "Always", "restartPolicy", "Unsupported value"),
+        (
+            {"resourceName": "cpu", "restartPolicy": "RestartContainer"},
+            "Never",
+            "restartPolicy",
+            "must be 'NotRequired'",
+        ),
+    ],
+)
+async def test_policies_that_cannot_be(client: ApiClient, policy: Json, restart: str, field: str, message: str) -> None:
+    await client.create(ACCOUNTS, {"metadata": {"name": "default"}})
+    spec = {"restartPolicy": restart, "containers": [{**container(), "resizePolicy": [policy]}]}
+    status, answer = await client.send("POST", PODS, {"metadata": {"name": "p"}, "spec": spec})
+    assert status == 422
+    (cause,) = answer["details"]["causes"]
+    assert cause["field"] == f"spec.containers[0].resizePolicy[0].{field}"
+    assert message in cause["message"]

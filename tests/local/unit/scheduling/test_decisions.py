@@ -224,3 +224,14 @@ def test_sums_stay_right_while_pods_come_and_go() -> None:
     for number in range(4):
         there.forget(str(number))
     assert decide(pod(requests={"cpu": "2"}, ports=[{"hostPort": 80}]), there) == Bind("one")
+
+
+@pytest.mark.parametrize(("reason", "counted"), [("Deferred", 3000), ("Infeasible", 1000), (None, 3000)])
+def test_a_resize_counts_while_it_waits_unless_it_can_never_be(reason: str | None, counted: int) -> None:
+    conditions = [{"type": "PodResizePending", "status": "True", "reason": reason}] if reason else []
+    statuses = [{"name": "c", "allocatedResources": {"cpu": "1"}}]
+    container = {"name": "c", "resources": {"requests": {"cpu": "3"}}}
+    metadata = {"name": "a", "uid": "a"}
+    status = {"conditions": conditions, "containerStatuses": statuses}
+    facts = PodFacts.of({"metadata": metadata, "spec": {"containers": [container]}, "status": status})
+    assert facts.requests["cpu"] == counted
