@@ -45,7 +45,7 @@ from crossfade_local.installer import Installer, InstallFailedError
 from crossfade_local.kubelet import ids
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.limits import Limiter
-from crossfade_local.kubelet.pod import Machine
+from crossfade_local.kubelet.machine import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.server import serve_kubelet
 from crossfade_local.kubelet.service_links import ServiceLinks

@@ -19,7 +19,8 @@ from crossfade_kube.resources import LEASE, NODE
 from crossfade_kube.watch import WatchEvent
 from crossfade_local import network
 from crossfade_local.kubelet import leftovers
-from crossfade_local.kubelet.pod import Machine, PodWorker
+from crossfade_local.kubelet.machine import Machine
+from crossfade_local.kubelet.pod import PodWorker
 from crossfade_local.kubelet.resize import IN_PROGRESS, Room
 from crossfade_local.kubelet.status import now_text
 from crossfade_local.pod_resources import amounts, sum_of

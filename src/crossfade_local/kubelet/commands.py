@@ -54,6 +54,18 @@ async def run_hook(hook: JsonObject, target: probes.Target, owner: Process) -> s
     return "" if result.ok else result.message
 
 
+async def run_pre_stop(spec: JsonObject, target: probes.Target, owner: Process, grace_s: float) -> str:
+    """What went wrong with the container's preStop hook, or nothing."""
+    hook = (spec.get("lifecycle") or {}).get("preStop")
+    if not hook:
+        return ""
+    try:
+        async with asyncio.timeout(grace_s):
+            return await run_hook(hook, target, owner)
+    except TimeoutError:
+        return f"it did not end within the grace period of {grace_s:g}s"
+
+
 async def _outcome(running: "asyncio.Future[tuple[int, bytes]]", owner: Process) -> str:
     ended = asyncio.ensure_future(owner.wait())
     try:

@@ -18,13 +18,14 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local import namespaces
 from crossfade_local.cgroups import Group
 from crossfade_local.kubelet import process
-from crossfade_local.kubelet.commands import run_command, run_hook
+from crossfade_local.kubelet.commands import run_command, run_hook, run_pre_stop
 from crossfade_local.kubelet.health import Health
 from crossfade_local.kubelet.launching import (
     CannotStartError,
     PodContext,
     enter_group,
     enter_root,
+    failed_start,
     find_image,
     plan_launch,
 )
@@ -46,7 +47,6 @@ _HEALTHY_AFTER_S: Final = 600.0
 _LOGS_KEPT: Final = 2
 _AFTER_PRE_STOP_S: Final = 2.0
 _DEFAULT_GRACE_S: Final = 30
-_NEVER_STARTED: Final = 128
 _MAX_MESSAGE: Final = 4096
 _STDERR: Final = 2
 
@@ -322,16 +322,7 @@ class Container:
         return "Completed" if code == 0 else "Error"
 
     def _note_failed_start(self, error: CannotStartError) -> None:
-        message = f"Error: {error}"
-        if error.reason == "StartError":
-            now = now_text()
-            self.state = Terminated(_NEVER_STARTED, error.reason, now, now, str(error))
-        elif error.reason == "ErrImagePull":
-            repeated = isinstance(self.state, Waiting) and self.state.reason in ("ErrImagePull", "ImagePullBackOff")
-            self.state = Waiting("ImagePullBackOff" if repeated else error.reason, str(error))
-            message = f'Failed to pull image "{self.spec["image"]}": {error}'
-        else:
-            self.state = Waiting(error.reason, str(error))
+        self.state, message = failed_start(error, image=self.spec["image"], former=self.state)
         self._event("Warning", "Failed", message)
         self._context.changed()
 
@@ -392,13 +383,7 @@ class Container:
         self._changed()
 
     async def _pre_stop(self, running: Process, grace_s: float) -> None:
-        hook = (self.spec.get("lifecycle") or {}).get("preStop")
-        if not hook or not grace_s:
-            return
-        problem = f"it did not end within the grace period of {grace_s:g}s"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                problem = await run_hook(hook, self._target, running)
+        problem = await run_pre_stop(self.spec, self._target, running, grace_s) if grace_s else ""
         if problem:
             self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}")
 

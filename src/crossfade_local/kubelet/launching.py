@@ -16,12 +16,14 @@ from crossfade_local.kubelet.limits import container_limits
 from crossfade_local.kubelet.privileges import SHARED_USER_CAPABILITIES, Identity
 from crossfade_local.kubelet.process import Launch
 from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView
+from crossfade_local.kubelet.status import State, Terminated, Waiting, now_text
 from crossfade_local.kubelet.volume_mounts import PROGRAMS, Mount
 from crossfade_local.kubelet.volumes import Place
 from crossfade_local.namespaces import Namespaces
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TERMINATION_MODE: Final = 0o666
+_NEVER_STARTED: Final = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,18 @@ class CannotStartError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def failed_start(error: CannotStartError, *, image: str, former: State) -> tuple[State, str]:
+    """The container's state after it, and the message of its Event."""
+    if error.reason == "StartError":
+        now = now_text()
+        return Terminated(_NEVER_STARTED, error.reason, now, now, str(error)), f"Error: {error}"
+    if error.reason != "ErrImagePull":
+        return Waiting(error.reason, str(error)), f"Error: {error}"
+    repeated = isinstance(former, Waiting) and former.reason in ("ErrImagePull", "ImagePullBackOff")
+    state = Waiting("ImagePullBackOff" if repeated else error.reason, str(error))
+    return state, f'Failed to pull image "{image}": {error}'
 
 
 def find_image(reference: str, catalogue: Catalogue) -> tuple[Image, User]:

@@ -6,32 +6,25 @@ import logging
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from crossfade_kube.backoff import Backoff
-from crossfade_kube.client import STRATEGIC, Client
+from crossfade_kube.client import STRATEGIC
 from crossfade_kube.errors import Conflict, KubeError, NotFound
-from crossfade_kube.events import EventRecorder
 from crossfade_kube.meta import JsonObject, NamespacedName, ObjectRef
 from crossfade_kube.resources import POD
 from crossfade_local import namespaces, network
-from crossfade_local.catalogue import Catalogue
 from crossfade_local.cgroups import Group
 from crossfade_local.kubelet import local_storage, shared_processes
 from crossfade_local.kubelet.claims import ClaimedVolumes
 from crossfade_local.kubelet.data_sources import fetch_sources
 from crossfade_local.kubelet.environment import DataSources, PodFacts
-from crossfade_local.kubelet.ids import IdMap
 from crossfade_local.kubelet.launching import PodContext
-from crossfade_local.kubelet.limits import Limiter
+from crossfade_local.kubelet.machine import Machine
 from crossfade_local.kubelet.pod_containers import PodContainers, reports_before_start
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
 from crossfade_local.kubelet.resize import ResizeError, Room, failure, refusal
-from crossfade_local.kubelet.rootfs import MachineView
-from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.kubelet.shared_user import users_without_effect
 from crossfade_local.kubelet.status import (
     DEADLINE_EXCEEDED,
@@ -41,9 +34,7 @@ from crossfade_local.kubelet.status import (
     seconds_left,
 )  # fmt: skip
 from crossfade_local.kubelet.volumes import Place, PodVolumes, VolumeError
-from crossfade_local.local_volumes import LocalVolumes
 from crossfade_local.namespaces import Namespaces
-from crossfade_local.netlink import Netlink
 from crossfade_local.pod_resources import Amounts, pod_amounts
 
 log = logging.getLogger(__name__)
@@ -53,36 +44,6 @@ _LONGEST_RETRY_S: Final = 60.0
 _REFRESH_S: Final = 60.0
 _DEFAULT_GRACE_S: Final = 30.0
 _EVICTION_GRACE_S: Final = 1.0
-
-
-async def _free(_pod: JsonObject, _address: str) -> None:
-    """Where there are no policies."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What the node offers to all pods."""
-
-    client: Client
-    recorder: EventRecorder
-    view: MachineView
-    catalogue: Catalogue
-    links: Netlink
-    node_namespace: int
-    addresses: network.AddressPool
-    directory: Path
-    volumes: LocalVolumes
-    ids: IdMap
-    services: ServiceLinks
-    base_env: Mapping[str, str]
-    env_by_uid: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
-    """For containers that are to run as this user."""
-    capacity: Mapping[str, str]
-    """Of the node, in place of the machine's own."""
-    limiter: Limiter = field(default_factory=Limiter)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    isolate: Callable[[JsonObject, str], Awaitable[None]] = _free
-    """Returns when the policies hold for a pod with this address. Raises OSError."""
 
 
 class UnsupportedError(Exception):

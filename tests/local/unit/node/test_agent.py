@@ -16,7 +16,7 @@ from crossfade_local import network
 from crossfade_local.catalogue import Catalogue
 from crossfade_local.kubelet.agent import NODE_NAME, Agent
 from crossfade_local.kubelet.ids import IdMap
-from crossfade_local.kubelet.pod import Machine
+from crossfade_local.kubelet.machine import Machine
 from crossfade_local.kubelet.rootfs import MachineView
 from crossfade_local.kubelet.service_links import ServiceLinks
 from crossfade_local.local_volumes import LocalVolumes
