@@ -136,6 +136,7 @@ class PodWorker:
         if self.wants_resize and self.containers is not None and (problem := refusal(self.pod, room)) is None:
             try:
                 self._group = self.containers.resize(self.pod, self._machine.limiter)
+                self._tell_of_limits()
             except (ResizeError, OSError) as error:
                 problem = failure(self.pod, error)
         self.resize_problem = problem
@@ -208,8 +209,7 @@ class PodWorker:
 
     async def _live(self) -> None:
         if (self.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-            if complaint := self._machine.limiter.complaint(self.pod["spec"]):
-                self._warn("LimitsNotKept", complaint)
+            self._tell_of_limits()
             context = await self._prepare()
             if context is not None:
                 await self._run_containers(context)
@@ -217,6 +217,10 @@ class PodWorker:
         self._set_deadline()
         self._dirty.set()
         await self._stopping.wait()
+
+    def _tell_of_limits(self) -> None:
+        if complaint := self._machine.limiter.complaint(self.pod["spec"]):
+            self._warn("LimitsNotKept", complaint)
 
     async def _prepare(self) -> PodContext | None:
         """None when the pod is to end before it could begin."""
