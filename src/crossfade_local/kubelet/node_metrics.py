@@ -5,7 +5,7 @@ working set and what is resident are the same.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from crossfade_local.kubelet.exposition import COUNTER, GAUGE, Family, Series
@@ -23,7 +23,7 @@ _RESULTS: Final = {True: "successful", False: "failed"}
 _STATES: Final = {Running: "running", Terminated: "exited"}
 
 
-def own_page(workers: Iterable[PodWorker], *, node: str) -> Iterator[Family]:
+def own_page(workers: Sequence[PodWorker], *, node: str) -> Iterator[Family]:
     """`/metrics`."""
     containers = [one for worker in workers for one in (worker.containers.all() if worker.containers else ())]
     states = [_STATES.get(type(one.state), "created") for one in containers]
@@ -36,7 +36,7 @@ def own_page(workers: Iterable[PodWorker], *, node: str) -> Iterator[Family]:
         "Containers by their state.",
         tuple(Series({"container_state": state}, states.count(state)) for state in sorted(set(states))),
     )
-    build = {"git_version": f"{KUBERNETES_VERSION}+crossfade", "platform": "linux/amd64"}
+    build = {"git_version": f"{KUBERNETES_VERSION}+crossfade"}
     yield Family("kubernetes_build_info", GAUGE, "Which Kubernetes this is like.", (Series(build, 1),))
 
 
