@@ -16,7 +16,7 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local import namespaces
-from crossfade_local.cgroups import Group
+from crossfade_local.cgroups import Group, Limits
 from crossfade_local.kubelet import process
 from crossfade_local.kubelet.commands import run_command, run_hook, run_pre_stop
 from crossfade_local.kubelet.health import Health
@@ -27,6 +27,7 @@ from crossfade_local.kubelet.launching import (
     enter_root,
     failed_start,
     find_image,
+    limit_pod,
     plan_launch,
 )
 from crossfade_local.kubelet.limits import adopt_all, container_limits
@@ -180,30 +181,37 @@ class Container:
     def check_resize(self, resources: JsonObject) -> None:
         """Raises ResizeError and OSError."""
         most = container_limits({"resources": resources}).memory
-        if self._group is not None and most is not None and (used := self._group.memory_used()) > most:
-            raise ResizeError(
-                f"container {self.name} has {used} bytes of memory in use, more than its new limit {most}"
-            )
-
-    def resize(self, resources: JsonObject, group: Group | None) -> None:
-        """At once, or by a restart where its resizePolicy says so; `group` is the pod's. Raises OSError."""
-        restarts = needs_restart(self.spec, resources)
-        self.spec = {**self.spec, "resources": resources}
-        self._context = replace(self._context, group=group)
-        if not isinstance(self.state, Running):
+        if self._group is None or most is None or needs_restart(self.spec, resources):
             return
+        if (used := self._group.memory_used()) > most:
+            said = f"container {self.name} has {used} bytes of memory in use, more than its new limit {most}"
+            raise ResizeError(said)
+
+    def resize(self, resources: JsonObject, *, pod: JsonObject, group: Group | None) -> bool:
+        """At once, or by a restart where its resizePolicy says so: then it is true. `group` is the pod's. Raises
+        ResizeError and OSError."""
+        restarts = isinstance(self.state, Running) and needs_restart(self.spec, resources)
+        self.spec = {**self.spec, "resources": resources}
+        self._context = replace(self._context, pod=pod, group=group)
         if restarts and self._process is not None:
+            # Until it has ended it is within what its pod has.
+            if self._group is not None:
+                self._group.limit(Limits())
             self._is_renewed, self._backoff_s = True, 0.0
             self._event("Normal", "Killing", f"Container {self.name} is resized, will be restarted")
             self._ending = asyncio.create_task(self._end(self._process, self._usual_grace_s))
         else:
             self._keep_within_limits()
+        return restarts
 
     def _keep_within_limits(self) -> None:
         if self._group is not None:
             self._group.limit(container_limits(self.spec))
-        elif self._inside is not None and self._inside.mount is not None and self._launch is not None:
-            self._group = enter_group(self.spec, self._context, run=self.restart_count)
+        elif isinstance(self.state, Running) and self._inside and self._inside.mount is not None and self._launch:
+            try:
+                self._group = enter_group(self.spec, self._context, run=self.restart_count)
+            except CannotStartError as error:
+                raise ResizeError(str(error)) from error
             if self._group is not None:
                 self._launch = self._launch._replace(groups=self._group.member_files)
                 adopt_all(self._group, self._inside.mount)
@@ -234,6 +242,8 @@ class Container:
         )
         launch = plan_launch(self.spec, image, user, self._context)
         self._leave_root()
+        if self._is_renewed:
+            limit_pod(self._context)
         self._group = enter_group(self.spec, self._context, run=self.restart_count)
         if self._group is not None:
             launch = launch._replace(groups=self._group.member_files)

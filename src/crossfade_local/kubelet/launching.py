@@ -12,7 +12,7 @@ from crossfade_local.cgroups import Group
 from crossfade_local.kubelet import environment
 from crossfade_local.kubelet.environment import DataSources, PodFacts
 from crossfade_local.kubelet.ids import IdMap
-from crossfade_local.kubelet.limits import container_limits
+from crossfade_local.kubelet.limits import container_limits, pod_limits
 from crossfade_local.kubelet.privileges import SHARED_USER_CAPABILITIES, Identity
 from crossfade_local.kubelet.process import Launch
 from crossfade_local.kubelet.rootfs import TERMINATION_LOG, MachineView
@@ -127,6 +127,15 @@ async def enter_root(
     except OSError as error:
         raise CannotStartError("CreateContainerError", f"file system of container {spec['name']}: {error}") from error
     return context.sandbox._replace(mount=mount)
+
+
+def limit_pod(context: PodContext) -> None:
+    """Once more, since a resize may have had to leave it open. Raises CannotStartError."""
+    try:
+        if context.group is not None:
+            context.group.limit(pod_limits(context.pod))
+    except OSError as error:
+        raise CannotStartError("CreateContainerError", f"control group of the pod: {error}") from error
 
 
 def enter_group(spec: JsonObject, context: PodContext, *, run: int) -> Group | None:

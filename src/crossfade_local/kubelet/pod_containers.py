@@ -77,7 +77,7 @@ class PodContainers:
         return [one for one in (*self.initial, *self.main) if mapping(one.spec, "resources") != wanted[one.name]]
 
     def resize(self, pod: JsonObject, limiter: Limiter) -> Group | None:
-        """The pod's group by now. Raises ResizeError, which changes nothing, and OSError."""
+        """The pod's group by now. Raises ResizeError and OSError."""
         wanted = resources_by_name(pod)
         changed = self.to_resize(pod)
         for one in changed:
@@ -86,10 +86,14 @@ class PodContainers:
         if group is not None:
             # Neither may the pod's limits ever be below those of a container, nor the other way round.
             group.limit(Limits())
-        for one in changed:
-            one.resize(wanted[one.name], group)
+        restarts = [one.resize(wanted[one.name], pod=pod, group=group) for one in changed]
         if group is not None:
-            group.limit(pod_limits(pod))
+            try:
+                group.limit(pod_limits(pod))
+            except OSError:
+                # Who is to be restarted may have more until then. The pod's limits are set with its next start, too.
+                if not any(restarts):
+                    raise
         return group
 
     def add_ephemeral(self, spec: JsonObject) -> None:

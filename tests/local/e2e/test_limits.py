@@ -164,6 +164,25 @@ def test_a_resize_restarts_the_container_where_its_policy_says_so(cluster: Embed
     cluster.kubectl("delete", "pod", "renewed", "--now")
 
 
+@with_groups
+def test_a_container_that_is_resized_by_a_restart_may_have_had_more_in_use(cluster: EmbeddedCluster) -> None:
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    resources = {"limits": {"cpu": "1", "memory": "256Mi"}, "requests": {"cpu": "10m", "memory": "10Mi"}}
+    eater = {"image": "eater:1", "resources": resources, "resizePolicy": policy}
+    apply_pod(cluster, "shrinks", eater, terminationGracePeriodSeconds=1)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/shrinks", f"--timeout={SOON_S:g}s")
+    eventually(lambda: _memory_used(cluster, "shrinks") > 96 << 20)
+    resize(cluster, "shrinks", limits={"cpu": "500m", "memory": "48Mi"})
+
+    def ended() -> str:
+        last = status_of(cluster, "shrinks")["containerStatuses"][0]["lastState"]
+        return str(last.get("terminated", {}).get("reason"))
+
+    # It is the same program, for which the new limit is too little.
+    eventually(lambda: ended() == "OOMKilled")
+    cluster.kubectl("delete", "pod", "shrinks", "--now")
+
+
 def test_a_resize_waits_for_room_on_the_node(cluster: EmbeddedCluster) -> None:
     capacity = int(json.loads(cluster.kubectl("get", "node", "-o", "json"))["items"][0]["status"]["allocatable"]["cpu"])
     for name in ("one", "other"):
