@@ -114,6 +114,11 @@ def generated_name(base: str) -> str:
     return base[:_LONGEST_GENERATED_BASE] + suffix
 
 
+def name_if_unsaid(resource: ResourceType) -> str:
+    """Only LimitRanges get one without asking for it."""
+    return str(uuid.uuid4()) if resource.bucket == "/limitranges" else ""
+
+
 def allows_create_on_update(resource: ResourceType) -> bool:
     return resource.bucket in _CREATE_ON_UPDATE
 

@@ -91,6 +91,8 @@ def _named(resource: ResourceType, obj: JsonObject) -> str:
     name = metadata.get("name") or ""
     if not name and metadata.get("generateName"):
         name = metadata["name"] = strategies.generated_name(metadata["generateName"])
+    if not name and (name := strategies.name_if_unsaid(resource)):
+        metadata["name"] = name
     if not name:
         error = required("metadata.name", "name or generateName is required")
         raise objects.invalid_object(resource, "", [error])
