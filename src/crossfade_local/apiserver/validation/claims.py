@@ -1,11 +1,13 @@
-"""Validation of PersistentVolumeClaims, PersistentVolumes and StorageClasses."""
+"""Validation of PersistentVolumeClaims and PersistentVolumes."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import (
+    IMMUTABLE,
     FieldError,
     each,
     forbidden,
@@ -14,8 +16,12 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.metadata import immutable
+from crossfade_local.apiserver.validation.quantities import shown
+from crossfade_local.apiserver.validation.scheduling import validate_node_selector
 from crossfade_local.apiserver.validation.shapes import label_selector
-from crossfade_local.quantity import QuantityError, parse
+from crossfade_local.apiserver.values.gotext import go_struct
+from crossfade_local.pod_resources import amount
+from crossfade_local.quantity import parse
 from crossfade_local.values.fields import at, mapping, sequence, text
 
 _MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
@@ -27,6 +33,14 @@ _NO_SOURCE: Final = frozenset(
         "storageClassName", "volumeAttributesClassName", "volumeMode",
     }
 )  # fmt: skip
+_HOST_PATH_TYPES: Final = (
+    "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
+)  # fmt: skip
+_OF_SOURCE: Final = ("apiGroup", "kind", "name")
+_NODE_EXPRESSIONS: Final = [{"key": "", "operator": "", "values": None}]
+_NODE_AFFINITY: Final = {
+    "required": {"nodeSelectorTerms": [{"matchExpressions": _NODE_EXPRESSIONS, "matchFields": _NODE_EXPRESSIONS}]}
+}
 _BOUND_LATER: Final = ("resources", "volumeAttributesClassName")
 
 
@@ -41,13 +55,39 @@ def validate_claim_spec(field: str, spec: JsonObject) -> Iterator[FieldError]:
         yield required(f"{field}.accessModes", "at least 1 access mode is required")
     yield from label_selector(f"{field}.selector", spec.get("selector"))
     yield from _access_modes(f"{field}.accessModes", modes)
-    requested = at(spec, "resources", "requests", "storage")
-    if requested is None:
-        yield required(f"{field}.resources[storage]")
+    requested = mapping(spec, "resources", "requests")
+    if "storage" in requested:
+        yield from _positive(f"{field}.resources[storage]", requested["storage"])
     else:
-        yield from _positive(f"{field}.resources[storage]", requested)
+        yield required(f"{field}.resources[storage]")
     yield from _class_name(f"{field}.storageClassName", spec.get("storageClassName"))
     yield from _volume_mode(f"{field}.volumeMode", spec.get("volumeMode"))
+    yield from _data_sources(field, spec)
+
+
+def _data_sources(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    plain, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    for name, source in (("dataSource", plain), ("dataSourceRef", reference)):
+        if isinstance(source, dict):
+            yield from _data_source(f"{field}.{name}", source)
+    if plain is None or reference is None:
+        return
+    if text(reference, "namespace"):
+        yield invalid(field, {}, "may not be specified when dataSourceRef.namespace is specified")
+    elif any(text(plain, name) != text(reference, name) for name in _OF_SOURCE):
+        yield invalid(field, {}, "must match dataSourceRef")
+
+
+def _data_source(field: str, source: JsonObject) -> Iterator[FieldError]:
+    group, kind, name = (text(source, part) for part in _OF_SOURCE)
+    if not name:
+        yield required(f"{field}.name")
+    if not kind:
+        yield required(f"{field}.kind")
+    if group:
+        yield from each(f"{field}.apiGroup", group, names.dns_subdomain(group))
+    elif kind != "PersistentVolumeClaim":
+        yield invalid(field, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup")
 
 
 def validate_claim_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -76,17 +116,32 @@ def validate_volume(obj: JsonObject) -> Iterator[FieldError]:
     if not modes:
         yield required("spec.accessModes")
     yield from _access_modes("spec.accessModes", modes)
-    capacity = at(spec, "capacity", "storage")
-    if capacity is None:
-        yield required("spec.capacity")
-    else:
-        yield from _positive("spec.capacity[storage]", capacity)
+    yield from _capacity(spec.get("capacity"))
     policy = text(spec, "persistentVolumeReclaimPolicy")
     if policy and policy not in _POLICIES:
         yield not_supported("spec.persistentVolumeReclaimPolicy", policy, _POLICIES)
+    affinity = spec.get("nodeAffinity")
+    if isinstance(affinity, dict) and isinstance(affinity.get("required"), dict):
+        yield from validate_node_selector("spec.nodeAffinity.required", affinity["required"])
+    elif isinstance(affinity, dict):
+        yield required("spec.nodeAffinity.required", "must specify required node constraints")
     yield from _source(spec)
     yield from _class_name("spec.storageClassName", spec.get("storageClassName"))
     yield from _volume_mode("spec.volumeMode", spec.get("volumeMode"))
+
+
+def _capacity(capacity: Any) -> Iterator[FieldError]:
+    amounts = mapping({"capacity": capacity}, "capacity")
+    if not amounts:
+        yield required("spec.capacity")
+    if set(amounts) != {"storage"}:
+        told = None if capacity is None else {name: shown(value) for name, value in amounts.items()}
+        yield not_supported("spec.capacity", told, ("storage",))
+    for name, value in sorted(amounts.items()):
+        field = f"spec.capacity[{name}]"
+        if amount(value) < 0:
+            yield invalid(field, math.ceil(amount(value)), "must be a valid resource quantity")
+        yield from _positive(field, value)
 
 
 def _source(spec: JsonObject) -> Iterator[FieldError]:
@@ -98,6 +153,8 @@ def _source(spec: JsonObject) -> Iterator[FieldError]:
     for name in ("hostPath", "local"):
         if name in sources and not text(spec, name, "path"):
             yield required(f"spec.{name}.path")
+    if (kind := text(spec, "hostPath", "type")) not in _HOST_PATH_TYPES:
+        yield not_supported("spec.hostPath.type", kind, _HOST_PATH_TYPES)
     if "local" in sources and not mapping(spec, "nodeAffinity"):
         yield required("spec.nodeAffinity", "Local volume requires node affinity")
     if "csi" in sources:
@@ -112,27 +169,11 @@ def validate_volume_update(new: JsonObject, old: JsonObject) -> Iterator[FieldEr
     )
     if after != before:
         yield forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")
-    yield from immutable("spec.volumeMode", at(new, "spec", "volumeMode"), at(old, "spec", "volumeMode"))
-
-
-def validate_storage_class(obj: JsonObject) -> Iterator[FieldError]:
-    if not text(obj, "provisioner"):
-        yield required("provisioner")
-    for name, known in (
-        ("reclaimPolicy", ("Delete", "Retain")),
-        ("volumeBindingMode", ("Immediate", "WaitForFirstConsumer")),
-    ):
-        value = obj.get(name)
-        if value is not None and value not in known:
-            yield not_supported(name, value, known)
-
-
-def validate_storage_class_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-    for name in ("parameters", "provisioner"):
-        if new.get(name) != old.get(name):
-            yield forbidden(name, f"updates to {name} are forbidden.")
-    for name in ("reclaimPolicy", "volumeBindingMode"):
-        yield from immutable(name, new.get(name), old.get(name))
+    yield from immutable("volumeMode", at(new, "spec", "volumeMode"), at(old, "spec", "volumeMode"))
+    affinity, known = at(new, "spec", "nodeAffinity"), at(old, "spec", "nodeAffinity")
+    if known is not None and affinity != known:
+        said = f"{IMMUTABLE}, except for updating from beta label to GA"
+        yield invalid("nodeAffinity", go_struct(affinity, _NODE_AFFINITY), said)
 
 
 def _access_modes(field: str, modes: list[Any]) -> Iterator[FieldError]:
@@ -143,12 +184,9 @@ def _access_modes(field: str, modes: list[Any]) -> Iterator[FieldError]:
         yield forbidden(field, "may not use ReadWriteOncePod with other access modes")
 
 
-def _positive(field: str, amount: Any) -> Iterator[FieldError]:
-    try:
-        if parse(amount) <= 0:
-            yield invalid(field, str(amount), "must be greater than zero")
-    except QuantityError as error:
-        yield invalid(field, str(amount), str(error))
+def _positive(field: str, value: Any) -> Iterator[FieldError]:
+    if amount(value) <= 0:
+        yield invalid(field, shown(value), "must be greater than zero")
 
 
 def _class_name(field: str, name: Any) -> Iterator[FieldError]:

@@ -18,12 +18,14 @@ from crossfade_local.apiserver.validation import (
     limit_ranges,
     names,
     network_policies,
+    nodes,
     pod_updates,
     pods,
     quotas,
     rbac,
     services,
     small_kinds,
+    storage_classes,
     webhooks,
     workloads,
 )
@@ -53,6 +55,8 @@ class Rules(NamedTuple):
     name_check: NameCheck = names.subdomain_name
     changes_first: bool = False
     """On an update, what may not change is reported before the object's own errors."""
+    update_check: Check | None = None
+    """What is checked of the object on an update, if it is not all of it."""
     metadata_again: bool = False
     """On an update, the whole metadata is validated too, not only its changes."""
 
@@ -61,7 +65,7 @@ class Rules(NamedTuple):
         return chain(metadata, self.check(obj))
 
     def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-        own = self.create(new) if self.metadata_again else self.check(new)
+        own = self.create(new) if self.metadata_again else (self.update_check or self.check)(new)
         parts = (self.changes(new, old), own) if self.changes_first else (own, self.changes(new, old))
         return chain(validate_metadata_update(new, old), *parts)
 
@@ -82,11 +86,6 @@ class _ServiceRules(Rules):
         return services.validate_service_update(new, old)
 
 
-class _IngressRules(Rules):
-    def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-        return chain(validate_metadata_update(new, old), ingresses.validate_ingress_spec(new))
-
-
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HOOKS: Final = "admissionregistration.k8s.io"
 _HOOK_RULES: Final = Rules(webhooks.validate_webhook_configuration, namespaced=False, metadata_again=True)
@@ -99,13 +98,16 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
         data.validate_config_map, data.validate_config_map_update, changes_first=True, metadata_again=True
     ),
     ("", "Endpoints"): Rules(endpoints.validate_endpoints),
-    ("", "Event"): Rules(events.validate_event),
+    ("", "Event"): Rules(events.validate_event, name_check=names.any_name),
     ("", "LimitRange"): Rules(limit_ranges.validate_limit_range),
     ("", "Namespace"): Rules(small_kinds.validate_namespace, namespaced=False, name_check=names.label_name),
-    ("", "Node"): Rules(namespaced=False),
-    ("", "PersistentVolume"): Rules(claims.validate_volume, claims.validate_volume_update, namespaced=False),
-    ("", "PersistentVolumeClaim"): Rules(claims.validate_claim, claims.validate_claim_update),
+    ("", "Node"): Rules(nodes.validate_node, namespaced=False),
+    ("", "PersistentVolume"): Rules(
+        claims.validate_volume, claims.validate_volume_update, namespaced=False, metadata_again=True
+    ),
+    ("", "PersistentVolumeClaim"): Rules(claims.validate_claim, claims.validate_claim_update, metadata_again=True),
     ("", "Pod"): _PodRules(),
+    ("", "PodTemplate"): Rules(workloads.validate_pod_template),
     ("", "ReplicationController"): Rules(workloads.validate_replication_controller),
     ("", "ResourceQuota"): Rules(quotas.validate_quota, quotas.validate_quota_update),
     ("", "Secret"): Rules(data.validate_secret, data.validate_secret_update, changes_first=True, metadata_again=True),
@@ -125,13 +127,25 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
         crds.validate_crd, crds.validate_crd_update, namespaced=False
     ),
     ("apiregistration.k8s.io", "APIService"): Rules(namespaced=False),
-    ("apps", "DaemonSet"): Rules(workloads.validate_daemon_set, _SELECTOR),
+    ("apps", "ControllerRevision"): Rules(
+        small_kinds.validate_revision,
+        small_kinds.validate_revision_update,
+        update_check=small_kinds.validate_revision_number,
+    ),
+    ("apps", "DaemonSet"): Rules(workloads.validate_daemon_set, _SELECTOR, changes_first=True),
     ("apps", "Deployment"): Rules(workloads.validate_deployment, _SELECTOR),
     ("apps", "ReplicaSet"): Rules(workloads.validate_replica_set, _SELECTOR),
-    ("apps", "StatefulSet"): Rules(workloads.validate_stateful_set, workloads.validate_stateful_set_update),
+    ("apps", "StatefulSet"): Rules(
+        workloads.validate_new_stateful_set,
+        workloads.validate_stateful_set_update,
+        name_check=names.label_name,
+        update_check=workloads.validate_stateful_set,
+    ),
     ("autoscaling", "HorizontalPodAutoscaler"): Rules(autoscaling.validate_autoscaler),
     ("batch", "CronJob"): Rules(workloads.validate_cron_job),
-    ("batch", "Job"): Rules(workloads.validate_job, workloads.validate_job_update),
+    ("batch", "Job"): Rules(
+        workloads.validate_new_job, workloads.validate_job_update, update_check=workloads.validate_job
+    ),
     ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
         certificates.validate_request, certificates.validate_request_update, namespaced=False
     ),
@@ -139,13 +153,17 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("discovery.k8s.io", "EndpointSlice"): Rules(
         endpoints.validate_endpoint_slice, endpoints.validate_endpoint_slice_update, metadata_again=True
     ),
-    ("events.k8s.io", "Event"): Rules(events.validate_modern_event),
-    ("networking.k8s.io", "Ingress"): _IngressRules(ingresses.validate_ingress),
+    ("events.k8s.io", "Event"): Rules(
+        events.validate_modern_event,
+        events.validate_modern_event_update,
+        update_check=events.validate_modern_form,
+    ),
+    ("networking.k8s.io", "Ingress"): Rules(ingresses.validate_ingress, update_check=ingresses.validate_ingress_spec),
     ("networking.k8s.io", "IngressClass"): Rules(
         ingresses.validate_ingress_class, ingresses.validate_ingress_class_update, namespaced=False
     ),
     ("networking.k8s.io", "NetworkPolicy"): Rules(network_policies.validate_network_policy),
-    ("policy", "PodDisruptionBudget"): Rules(small_kinds.validate_disruption_budget),
+    ("policy", "PodDisruptionBudget"): Rules(small_kinds.validate_disruption_budget, name_check=names.any_name),
     (_RBAC, "ClusterRole"): Rules(
         rbac.validate_cluster_role, namespaced=False, name_check=names.path_segment_name, metadata_again=True
     ),
@@ -164,10 +182,13 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
         metadata_again=True,
     ),
     ("scheduling.k8s.io", "PriorityClass"): Rules(
-        small_kinds.validate_priority_class, small_kinds.validate_priority_class_update, namespaced=False
+        small_kinds.validate_new_priority_class,
+        small_kinds.validate_priority_class_update,
+        namespaced=False,
+        update_check=small_kinds.validate_priority_class,
     ),
     ("storage.k8s.io", "StorageClass"): Rules(
-        claims.validate_storage_class, claims.validate_storage_class_update, namespaced=False
+        storage_classes.validate_storage_class, storage_classes.validate_storage_class_update, namespaced=False
     ),
 }
 STATUS_RULES: Final[dict[tuple[str, str], UpdateCheck]] = {

@@ -248,6 +248,11 @@ def subdomain_name(value: str, prefix: bool) -> list[str]:
     return dns_subdomain(_masked(value) if prefix else value)
 
 
+def any_name(_value: str, _prefix: bool) -> list[str]:
+    """Kinds whose names Kubernetes does not look at."""
+    return []
+
+
 def path_segment_name(value: str, prefix: bool) -> list[str]:
     """Names of RBAC objects: anything that can stand in a URL path."""
     if not prefix and value in (".", ".."):

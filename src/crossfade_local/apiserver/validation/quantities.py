@@ -7,4 +7,4 @@ from crossfade_local.quantity import canonical
 
 def shown(value: Any) -> str:
     """A null in a map of quantities is nothing of it, as in Go."""
-    return canonical(0 if value is None else value)
+    return canonical(value or 0)

@@ -64,7 +64,7 @@ def _without_seconds(toleration: JsonObject) -> frozenset[tuple[str, Any]]:
 def validate_affinity(field: str, affinity: JsonObject) -> Iterator[FieldError]:
     node = mapping(affinity, "nodeAffinity")
     if isinstance(node.get(_REQUIRED), dict):
-        yield from _validate_node_selector(f"{field}.nodeAffinity.{_REQUIRED}", node[_REQUIRED])
+        yield from validate_node_selector(f"{field}.nodeAffinity.{_REQUIRED}", node[_REQUIRED])
     for index, term in enumerate(objects(node, _PREFERRED)):
         place = f"{field}.nodeAffinity.{_PREFERRED}[{index}]"
         yield from _validate_weight(place, term)
@@ -84,7 +84,7 @@ def _validate_weight(field: str, term: JsonObject) -> Iterator[FieldError]:
         yield invalid(f"{field}.weight", number(term, "weight"), _WEIGHT)
 
 
-def _validate_node_selector(field: str, selector: JsonObject) -> Iterator[FieldError]:
+def validate_node_selector(field: str, selector: JsonObject) -> Iterator[FieldError]:
     terms = objects(selector, "nodeSelectorTerms")
     if not terms:
         yield required(f"{field}.nodeSelectorTerms", "must have at least one node selector term")
@@ -112,6 +112,8 @@ def _validate_node_requirement(field: str, expression: JsonObject) -> Iterator[F
         yield invalid(f"{field}.operator", operator, "not a valid selector operator")
     key = text(expression, "key")
     yield from each(f"{field}.key", key, names.qualified_name(key))
+    for index, value in enumerate(values):
+        yield from each(f"{field}.values[{index}]", value, names.label_value(str(value)))
 
 
 def _validate_pod_term(field: str, term: JsonObject) -> Iterator[FieldError]:

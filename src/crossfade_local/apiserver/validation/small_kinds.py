@@ -1,15 +1,18 @@
 """Validation of kinds with few rules: Lease, PodDisruptionBudget, ServiceAccount, PriorityClass, and the like."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import (
+    IMMUTABLE,
     FieldError,
     each,
     forbidden,
     invalid,
     not_supported,
+    required,
 )
 from crossfade_local.apiserver.validation.metadata import NOT_QUALIFIED, immutable
 from crossfade_local.apiserver.validation.shapes import (
@@ -17,9 +20,12 @@ from crossfade_local.apiserver.validation.shapes import (
     at_most_everything,
     count_or_percent,
     label_selector,
+    not_negative,
 )
 from crossfade_local.apiserver.values.gotext import GoStruct
 from crossfade_local.values.fields import at, mapping, number, text
+
+_PREEMPTION: Final = ("PreemptLowerPriority", "Never")
 
 
 def validate_lease(obj: JsonObject) -> Iterator[FieldError]:
@@ -60,6 +66,21 @@ def validate_namespace(obj: JsonObject) -> Iterator[FieldError]:
                 yield invalid("spec.finalizers", name, NOT_QUALIFIED)
 
 
+def validate_revision(obj: JsonObject) -> Iterator[FieldError]:
+    if obj.get("data") is None:
+        yield required("data", "data is mandatory")
+    yield from validate_revision_number(obj)
+
+
+def validate_revision_number(obj: JsonObject) -> Iterator[FieldError]:
+    yield from not_negative("revision", obj.get("revision"))
+
+
+def validate_revision_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    if new.get("data") != old.get("data"):
+        yield invalid("data", new.get("data"), IMMUTABLE)
+
+
 def validate_priority_class(obj: JsonObject) -> Iterator[FieldError]:
     name, value = text(obj, "metadata", "name"), number(obj, "value")
     if name.startswith("system-"):
@@ -69,6 +90,15 @@ def validate_priority_class(obj: JsonObject) -> Iterator[FieldError]:
     elif value > 1_000_000_000:
         said = "maximum allowed value of a user defined priority is 1000000000"
         yield forbidden("value", said)
+
+
+def validate_new_priority_class(obj: JsonObject) -> Iterator[FieldError]:
+    yield from validate_priority_class(obj)
+    policy = obj.get("preemptionPolicy")
+    if policy == "":
+        yield required("preemptionPolicy")
+    elif policy not in (None, *_PREEMPTION):
+        yield not_supported("preemptionPolicy", policy, _PREEMPTION)
 
 
 def validate_priority_class_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.state.selectors import SelectorError, selector_from_struct
+from crossfade_local.apiserver.state.selectors import selector_from_struct
 from crossfade_local.apiserver.validation.claims import validate_claim_spec
 from crossfade_local.apiserver.validation.errors import (
+    IMMUTABLE,
     FieldError,
     each,
     forbidden,
@@ -14,9 +15,9 @@ from crossfade_local.apiserver.validation.errors import (
     not_supported,
     required,
 )
-from crossfade_local.apiserver.validation.jobs import validate_job_spec
+from crossfade_local.apiserver.validation.jobs import FAILURE_POLICY, SUCCESS_POLICY, validate_job_spec
 from crossfade_local.apiserver.validation.metadata import immutable
-from crossfade_local.apiserver.validation.names import dns_label
+from crossfade_local.apiserver.validation.names import dns_label, percent
 from crossfade_local.apiserver.validation.pods import validate_template
 from crossfade_local.apiserver.validation.shapes import (
     at_most_everything,
@@ -25,12 +26,17 @@ from crossfade_local.apiserver.validation.shapes import (
     label_selector,
     not_negative,
 )
-from crossfade_local.apiserver.values.gotext import GoStruct
+from crossfade_local.apiserver.values.gotext import GoStruct, go_struct
 from crossfade_local.cron import ScheduleError, parse_schedule, zone_of
 from crossfade_local.values.fields import at, mapping, number, objects, text
 
 _LONGEST_CRON_JOB: Final = 52
 _PLACEMENT: Final = ("affinity", "nodeSelector", "schedulingGates", "tolerations")
+_UPDATES: Final = ("RollingUpdate", "OnDelete")
+_STATEFUL_UPDATE: Final = {"type": "", "rollingUpdate": {"partition": 0, "maxUnavailable": None}}
+_DAEMON_UPDATE: Final = {"type": "", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 0}}
+_RETENTION: Final = ("Retain", "Delete")
+_POLICIES: Final = {"podFailurePolicy": FAILURE_POLICY, "successPolicy": SUCCESS_POLICY}
 _MISMATCH: Final = "`selector` does not match template `labels`"
 
 
@@ -84,7 +90,14 @@ def validate_daemon_set(obj: JsonObject) -> Iterator[FieldError]:
     yield from validate_template("spec.template", mapping(spec, "template"))
     yield from _only_always(spec)
     yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
-    yield from _update_type(mapping(spec, "updateStrategy"))
+    yield from _daemon_strategy(mapping(spec, "updateStrategy"))
+    yield from not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
+
+
+def validate_new_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
+    yield from validate_stateful_set(obj)
+    if service := text(obj, "spec", "serviceName"):
+        yield from each("spec.serviceName", service, dns_label(service))
 
 
 def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
@@ -93,13 +106,20 @@ def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
     if policy not in ("OrderedReady", "Parallel"):
         said = "must be 'OrderedReady' or 'Parallel'"
         yield invalid("spec.podManagementPolicy", policy, said) if policy else required("spec.podManagementPolicy")
-    yield from _update_type(mapping(spec, "updateStrategy"))
+    strategy = mapping(spec, "updateStrategy")
+    if (kind := text(strategy, "type")) not in _UPDATES:
+        said = "must be 'RollingUpdate' or 'OnDelete'"
+        shown = go_struct(strategy, _STATEFUL_UPDATE)
+        yield invalid("spec.updateStrategy", shown, said) if kind else required("spec.updateStrategy")
     yield from not_negative("spec.replicas", spec.get("replicas"))
+    yield from _claim_templates(spec)
     yield from _validate_selector(spec, "statefulset")
     yield from _validate_template(_with_claims(spec), "StatefulSet")
-    yield from _claim_templates(spec)
-    for name in ("minReadySeconds", "revisionHistoryLimit"):
-        yield from not_negative(f"spec.{name}", spec.get(name))
+    for name in ("whenDeleted", "whenScaled"):
+        kept = at(spec, "persistentVolumeClaimRetentionPolicy", name)
+        if kept not in (None, "", *_RETENTION):
+            yield not_supported(f"spec.persistentVolumeClaimRetentionPolicy.{name}", kept, _RETENTION)
+    yield from not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     yield from not_negative("spec.ordinals.start", at(spec, "ordinals", "start"))
     rolling = mapping(spec, "updateStrategy", "rollingUpdate")
     yield from not_negative("spec.updateStrategy.rollingUpdate.partition", rolling.get("partition"))
@@ -111,8 +131,30 @@ def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
             yield invalid(place, most, "cannot be 0")
 
 
+def validate_pod_template(obj: JsonObject) -> Iterator[FieldError]:
+    yield from validate_template("template", mapping(obj, "template"))
+
+
+def validate_new_job(obj: JsonObject) -> Iterator[FieldError]:
+    yield from validate_job(obj)
+    spec, name = mapping(obj, "spec"), text(obj, "metadata", "name")
+    if spec.get("completionMode") == "Indexed" and number(spec, "completions") > 0:
+        last = f"{name}-{number(spec, 'completions') - 1}"
+        if dns_label(last):
+            said = f"will not able to create pod with invalid DNS label: {last}"
+            yield invalid("metadata.name", name, said)
+
+
 def validate_job(obj: JsonObject) -> Iterator[FieldError]:
-    yield from validate_job_spec("spec", mapping(obj, "spec"))
+    spec = mapping(obj, "spec")
+    yield from validate_job_spec("spec", spec)
+    selector = spec.get("selector")
+    if not isinstance(selector, dict):
+        yield required("spec.selector")
+    else:
+        yield from label_selector("spec.selector", selector)
+    if _mismatched(spec):
+        yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)
 
 
 def validate_cron_job(obj: JsonObject) -> Iterator[FieldError]:
@@ -161,17 +203,24 @@ def validate_selector_update(new: JsonObject, old: JsonObject) -> Iterator[Field
 
 
 def validate_job_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
-    elastic = text(old, "spec", "completionMode") == "Indexed" and (
-        at(new, "spec", "completions") == at(new, "spec", "parallelism")
-    )
     # The template of a Job that has not begun may still be changed where it decides on placement.
     waiting = bool(at(old, "spec", "suspend")) and not text(old, "status", "startTime")
-    for name in ("completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
+    yield from _completions_update(mapping(new, "spec"), mapping(old, "spec"))
+    for name in ("selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy"):
         after, before = at(new, "spec", name), at(old, "spec", name)
         if name == "template" and waiting:
             after, before = _without_placement(after), _without_placement(before)
-        if not (name == "completions" and elastic):
-            yield from immutable(f"spec.{name}", after, before)
+        if after != before:
+            yield invalid(f"spec.{name}", go_struct(after, _POLICIES.get(name, "")), IMMUTABLE)
+
+
+def _completions_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    """An indexed job may become larger or smaller with all of its pods at once."""
+    after, before = new.get("completions"), old.get("completions")
+    if new.get("completionMode") != "Indexed":
+        yield from immutable("spec.completions", after, before)
+    elif after not in (None, before) and after != new.get("parallelism"):
+        yield invalid("spec.completions", after, "can only be modified in tandem with spec.parallelism")
 
 
 def _without_placement(template: Any) -> Any:
@@ -237,12 +286,11 @@ def _validate_selector(spec: JsonObject, owner: str) -> Iterator[FieldError]:
 
 
 def _validate_template(spec: JsonObject, owner: str) -> Iterator[FieldError]:
-    try:
-        mismatched = _mismatched(spec)
-    except SelectorError:
-        yield invalid("spec.selector", spec.get("selector"), "invalid label selector")
+    if _is_selector_bad(spec):
+        said = "" if owner == "StatefulSet" else "invalid label selector"
+        yield invalid("spec.selector", spec.get("selector"), said)
         return
-    if mismatched:
+    if _mismatched(spec):
         yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)
     yield from _template_of_lasting_pods(spec, owner)
 
@@ -262,8 +310,14 @@ def _mismatched(spec: JsonObject) -> bool:
         return True
     if is_empty_selector(selector):
         return False
+    if _is_selector_bad(spec):
+        return False
     parsed = selector_from_struct(selector)
     return parsed is not None and not parsed.matches_labels(mapping(spec, "template", "metadata", "labels"))
+
+
+def _is_selector_bad(spec: JsonObject) -> bool:
+    return any(label_selector("spec.selector", spec.get("selector")))
 
 
 def _only_always(spec: JsonObject) -> Iterator[FieldError]:
@@ -300,9 +354,29 @@ def _validate_strategy(strategy: JsonObject) -> Iterator[FieldError]:
     yield from at_most_everything(f"{place}.maxUnavailable", unavailable)
 
 
-def _update_type(strategy: JsonObject) -> Iterator[FieldError]:
+def _daemon_strategy(strategy: JsonObject) -> Iterator[FieldError]:
     kind = text(strategy, "type")
     if not kind:
         yield required("spec.updateStrategy")
-    elif kind not in ("RollingUpdate", "OnDelete"):
-        yield not_supported("spec.updateStrategy", strategy, ("RollingUpdate", "OnDelete"))
+    elif kind not in _UPDATES:
+        yield not_supported("spec.updateStrategy", go_struct(strategy, _DAEMON_UPDATE), _UPDATES)
+    rolling, field = strategy.get("rollingUpdate"), "spec.updateStrategy.rollingUpdate"
+    if kind != "RollingUpdate":
+        return
+    if not isinstance(rolling, dict):
+        yield required(field)
+        return
+    most, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    for name, value in (("maxUnavailable", most), ("maxSurge", surge)):
+        yield from count_or_percent(f"{field}.{name}", value)
+        yield from at_most_everything(f"{field}.{name}", value)
+    # Kubernetes' words for a text that is no percentage: it counts as none.
+    has_most, has_surge = _is_some(most), _is_some(surge)
+    if has_most and has_surge:
+        yield invalid(f"{field}.maxSurge", surge, "may not be set when maxUnavailable is non-zero")
+    elif not has_most and not has_surge:
+        yield required(f"{field}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+
+
+def _is_some(value: Any) -> bool:
+    return bool(int(value[:-1])) if isinstance(value, str) and not percent(value) else bool(value)

@@ -14,6 +14,18 @@ class GoStruct(dict[str, Any]):
     """A mapping whose keys keep their order when printed; plain dicts are printed like Go maps, sorted."""
 
 
+def go_struct(value: Any, shape: Any) -> Any:
+    """`value` as a Go struct: capital names in the order of `shape`, which has what a field holds if unsaid.
+
+    There a mapping is a pointer to a struct, and a list of one mapping a slice of them.
+    """
+    if value is None or not isinstance(shape, dict | list):
+        return shape if value is None and not isinstance(shape, dict | list) else value
+    if isinstance(shape, list):
+        return [go_struct(item or {}, shape[0]) for item in value]
+    return GoStruct({name[:1].upper() + name[1:]: go_struct(value.get(name), field) for name, field in shape.items()})
+
+
 def quoted(text: str) -> str:
     """Like `%q`."""
     return '"' + "".join(_quoted_character(character) for character in text) + '"'

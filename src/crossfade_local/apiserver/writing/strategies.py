@@ -8,10 +8,12 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults import generate_job_selector, initial_status
+from crossfade_local.apiserver.defaults.data_sources import drop_unknown_data_source, equalize_data_sources
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.pod_resize import with_resources_of
 
 _SUFFIX_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+_CLAIMS: Final = "/persistentvolumeclaims"
 _LONGEST_GENERATED_BASE: Final = 58
 # The zero value of a status in Go, for kinds whose clients can't set it.
 _INITIAL_STATUS: Final[dict[str, JsonObject]] = {
@@ -147,6 +149,9 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
         obj["status"] = initial_status(obj)
     if resource.bucket == "batch/jobs":
         generate_job_selector(obj)
+    if resource.bucket == _CLAIMS:
+        drop_unknown_data_source(obj)
+        equalize_data_sources(obj)
     if counts_generation(resource):
         metadata["generation"] = 1
     if resource.bucket == "/namespaces":
@@ -189,6 +194,8 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
         if resource.bucket == "/namespaces":
             _keep_namespace_finalizers(result, old)
             _label_with_name(result)
+        if resource.bucket == _CLAIMS:
+            equalize_data_sources(result)
     else:
         result = dict(old)
         result["metadata"] = dict(old["metadata"])

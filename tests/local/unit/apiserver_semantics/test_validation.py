@@ -56,6 +56,11 @@ def replication_spec(**fields: Any) -> dict[str, Any]:
     return {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {**pod_spec(), **fields}}, **own}
 
 
+def job_spec() -> dict[str, Any]:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {**pod_spec(), "restartPolicy": "Never"}}
+    return {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+
+
 def backend(**service: Any) -> dict[str, Any]:
     return {"service": {"name": "s", "port": {"number": 80}, **service}}
 
@@ -73,7 +78,7 @@ def backend(**service: Any) -> dict[str, Any]:
         (("", "v1", "ConfigMap"), {"data": {"a.b_c-d": "x"}}),
         (INGRESS, {"spec": {"defaultBackend": backend()}}),
         (("", "v1", "Namespace"), {}),
-        (("batch", "v1", "Job"), {"spec": {"template": {"spec": {**pod_spec(), "restartPolicy": "Never"}}}}),
+        (("batch", "v1", "Job"), {"spec": job_spec()}),
     ],
 )
 def test_good_objects(kind: Kind, fields: dict[str, Any]) -> None:
