@@ -112,13 +112,13 @@ def job(**fields: Any) -> dict[str, Any]:
             "non-increasing order, previous: 1, current: 0")
         ]),
         (JOB, job(successPolicy={"rules": [{"succeededIndexes": "0-1-2"}]}), [
-            ('spec.successPolicy.rules[0].succeededIndexes: Invalid value: "0-1-2": error parsing succeededIndexes: the '
-            'fragment "0-1-2" violates the requirement that an index interval can have at most two parts separated by '
-            "'-'")
+            ('spec.successPolicy.rules[0].succeededIndexes: Invalid value: "0-1-2": error parsing succeededIndexes: '
+            'the fragment "0-1-2" violates the requirement that an index interval can have at most two parts separated '
+            "by '-'")
         ]),
         (JOB, job(successPolicy={"rules": [{"succeededCount": 3}]}), [
-            ("spec.successPolicy.rules[0].succeededCount: Invalid value: 3: must be less than or equal to 2 (the number "
-            "of specified completions)")
+            ("spec.successPolicy.rules[0].succeededCount: Invalid value: 3: must be less than or equal to 2 (the "
+            "number of specified completions)")
         ]),
         (JOB, job(maxFailedIndexes=3), [
             "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
@@ -131,8 +131,8 @@ def job(**fields: Any) -> dict[str, Any]:
             'spec.serviceName: Invalid value: "a.b": must not contain dots',
         ]),
         (STATEFUL_SET, {"spec": {**SELECTED, "persistentVolumeClaimRetentionPolicy": {"whenScaled": "x"}}}, [
-            ('spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "x": supported values: "Retain", '
-            '"Delete"')
+            ('spec.persistentVolumeClaimRetentionPolicy.whenScaled: Unsupported value: "x": supported values: '
+            '"Retain", "Delete"')
         ]),
         (EVENT, REPORTED, []),
         (EVENT, {**REPORTED, "series": {"count": 1}}, [
