@@ -1,13 +1,12 @@
 """What one mutation of a policy makes of a request: a patch in JSON. Pure: also done by a process that may be ended."""
 
-import base64
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd.admission_cel import Evaluation, EvaluationError
 from crossfade_local.apiserver.crd.compilation import BrokenRuleError
 from crossfade_local.apiserver.policies.compilation import expressions_of
+from crossfade_local.apiserver.policies.patch_values import MESSAGE_TYPE, NoJsonError, applied_value, patch_value
 from crossfade_local.values.fields import objects, text
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 KINDS: Final = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
 """The field of a mutation, by its `patchType`."""
-_TYPE: Final = "\0type"
 
 
 class MutationError(Exception):
@@ -37,7 +35,10 @@ def patch_of(spec: JsonObject, index: int, shown: JsonObject, decide: "Decide") 
     if kind == "JSONPatch":
         return [_operation(one) for one in found]
     _check_types(found)
-    return _json(found)
+    try:
+        return applied_value(found)
+    except NoJsonError as error:
+        raise MutationError(f"error applying patch: failed to convert patch object to typed object: {error}") from None
 
 
 def _operation(found: JsonObject) -> JsonObject:
@@ -46,17 +47,21 @@ def _operation(found: JsonObject) -> JsonObject:
         operation["from"] = found["from"]
     if "value" in found:
         _check_types(found["value"])
-        operation["value"] = _json(found["value"])
+        try:
+            operation["value"] = patch_value(found["value"])
+        except NoJsonError as error:
+            said = f"JSONPath valueExpression evaluated to a type that could not marshal to JSON: {error}"
+            raise MutationError(said) from None
     return operation
 
 
 def _check_types(value: Any) -> None:
     """A message in a field has the type that the names of the fields say. Raises MutationError."""
-    if not isinstance(value, dict) or _TYPE not in value:
+    if not isinstance(value, dict) or MESSAGE_TYPE not in value:
         return
     wrong = [
         f'unexpected type name "{found}", expected "{wanted}", which matches field name path from root Object type'
-        for found, wanted in _types(value, value[_TYPE])
+        for found, wanted in _types(value, value[MESSAGE_TYPE])
         if found != wanted
     ]
     if wrong:
@@ -68,29 +73,11 @@ def _types(value: Any, wanted: str) -> list[tuple[str, str]]:
     match value:
         case list():
             return [pair for item in value for pair in _types(item, wanted)]
-        case dict() if _TYPE in value:
-            inner = [pair for key, part in value.items() if key != _TYPE for pair in _types(part, f"{wanted}.{key}")]
-            return [(value[_TYPE], wanted), *inner]
+        case dict() if MESSAGE_TYPE in value:
+            inner = [
+                pair for key, part in value.items() if key != MESSAGE_TYPE for pair in _types(part, f"{wanted}.{key}")
+            ]
+            return [(value[MESSAGE_TYPE], wanted), *inner]
         case dict():
             return [pair for part in value.values() for pair in _types(part, wanted)]
     return []
-
-
-def _json(value: Any) -> Any:
-    """Raises MutationError."""
-    from crossfade_local.apiserver.crd.cel_library.values import kind_of, text_of
-
-    match value:
-        case datetime() | timedelta():
-            return text_of(value)
-        case bytes():
-            return base64.b64encode(value).decode()
-        case list():
-            return [_json(item) for item in value]
-        case dict() if kind_of(value) not in ("", "type"):
-            raise MutationError("JSONPath valueExpression evaluated to a type that could not marshal to JSON")
-        case dict():
-            return {key: _json(part) for key, part in value.items() if key != _TYPE}
-        case None | bool() | int() | float() | str():
-            return value
-    raise MutationError("JSONPath valueExpression evaluated to a type that could not marshal to JSON")
