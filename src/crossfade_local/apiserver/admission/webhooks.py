@@ -61,8 +61,8 @@ class WebhookCaller:
         except PatchError as error:
             # A patch that can't be applied is the webhook's failure, whatever its failure policy.
             raise internal(f'failed calling webhook "{hook.name}": {error.message}') from error
-        if attributes.own_kind is not None:
-            attributes.new = patched
+        if (own := attributes.own_kind) is not None:
+            attributes.new = objects.known_unstored(own, self._registry.types.schema(own), patched).object
             return
         known = objects.known_fields(hook.resource, patched)
         attributes.new = objects.with_defaults(hook.resource, known.object)

@@ -85,18 +85,17 @@ class PolicyMutation:
         """Raises MutationError and StatusError."""
         served = reviews.shown(attributes, one.resource, attributes.new)
         assert served is not None
-        if attributes.own_kind is not None:
-            attributes.new = patched(served, patch, self._registry.types.schema(attributes.own_kind))
-            return
-        result = patched(served, patch, one.resource.schema)
+        own, types = attributes.own_kind, self._registry.types
+        schema = types.schema(own) if own else one.resource.schema
+        result = patched(served, patch, schema)
         try:
-            known = objects.known_fields(one.resource, result)
+            known = objects.known_unstored(own, schema, result) if own else objects.known_fields(one.resource, result)
         except StatusError as error:
             raise internal(error.message) from error
         if known.unknown:
             unknown = ", ".join(f'unknown field "{path}"' for path in known.unknown)
             raise internal(f"strict decoding error: {unknown}")
-        attributes.new = objects.with_defaults(one.resource, known.object)
+        attributes.new = known.object if own else objects.with_defaults(one.resource, known.object)
 
 
 def _key(one: Invocation) -> _Key:

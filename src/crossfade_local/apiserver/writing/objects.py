@@ -18,7 +18,8 @@ from crossfade_local.apiserver.policies.index import MUTATING as MUTATING_POLICI
 from crossfade_local.apiserver.policies.index import POLICIES
 from crossfade_local.apiserver.policies.stored import policy_errors
 from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
-from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.types.registry import Gvk, ResourceType
+from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.types.typed import WrongTypeError, conform
 from crossfade_local.apiserver.validation import validate, validate_status
 from crossfade_local.apiserver.validation.ephemeral_containers import validate_ephemeral_containers
@@ -57,7 +58,18 @@ def known_fields(resource: ResourceType, obj: JsonObject) -> Known:
             return Known(result.object, result.unknown)
         typed = conform(resource.schema, obj)
     except WrongTypeError as error:
-        raise bad_request(_unusable(resource, str(error))) from error
+        raise bad_request(_unusable(resource.gvk, str(error))) from error
+    return Known(typed.object, typed.unknown)
+
+
+def known_unstored(gvk: Gvk, schema: SchemaNode, obj: JsonObject) -> Known:
+    """The same of an object that is never stored, as a Scale; options of commands have no schema."""
+    if not schema.properties:
+        return Known(obj, [])
+    try:
+        typed = conform(schema, obj)
+    except WrongTypeError as error:
+        raise bad_request(_unusable(gvk, str(error))) from error
     return Known(typed.object, typed.unknown)
 
 
@@ -154,11 +166,12 @@ def _report(resource: ResourceType, call: Call, unknown: list[str], duplicates: 
         for fault in faults:
             call.warn(fault)
         return
-    raise bad_request(_unusable(resource, f"strict decoding error: {', '.join(faults)}"))
+    raise bad_request(_unusable(resource.gvk, f"strict decoding error: {', '.join(faults)}"))
 
 
-def _unusable(resource: ResourceType, why: str) -> str:
-    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+def _unusable(gvk: Gvk, why: str) -> str:
+    _, version, kind = gvk
+    return f'{kind} in version "{version}" cannot be handled as a {kind}: {why}'
 
 
 def check_place(call: Call, obj: JsonObject, *, namespaced: bool) -> None:

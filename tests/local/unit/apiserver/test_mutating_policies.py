@@ -167,6 +167,8 @@ async def test_items_of_lists_are_merged_by_their_keys_and_defaults_are_filled_i
             patch("[JSONPatch{op: 'add', path: '/spec/replicas', value: quantity('1')}]"),
             "JSONPath valueExpression evaluated to a type that could not marshal to JSON",
         ),
+        (applied("Object{spec: Object.spec{replicas: 0.0 / 0.0}}"), NO_PATCH),
+        (applied("Object{metadata: Object.metadata{annotations: {1: 'a'}}}"), NO_PATCH),
     ],
 )
 async def test_what_goes_wrong(api: ApiInProcess, mutation: Json, said: str) -> None:
@@ -246,6 +248,17 @@ async def test_a_scale_is_changed_as_a_scale(api: ApiInProcess) -> None:
     merge = "application/merge-patch+json"
     _, scaled = await api.send("PATCH", f"{DEPLOYMENTS}/a/scale", {"spec": {"replicas": 9}}, content_type=merge)
     assert scaled["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("change", ["path: '/spec', value: 'text'", "path: '/spec/replicas', value: 2.5"])
+async def test_a_scale_of_another_form_is_a_fault_of_the_policy(api: ApiInProcess, change: str) -> None:
+    made = await api.create(DEPLOYMENTS, deployment(replicas=1))
+    rule = {**RULE, "resources": ["deployments/scale"]}
+    broken = patch(f"[JSONPatch{{op: 'replace', {change}}}]")
+    await bound(api, {**spec(broken), "matchConstraints": {"resourceRules": [rule]}})
+    scale = {"metadata": made["metadata"] | {"managedFields": None}, "spec": {"replicas": 2}}
+    code, answer = await api.send("PUT", f"{DEPLOYMENTS}/a/scale", scale)
+    assert (code, answer["reason"]) == (500, "InternalError")
 
 
 async def test_long_work_is_done_by_a_process(api: ApiInProcess) -> None:
