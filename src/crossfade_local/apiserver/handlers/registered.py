@@ -7,6 +7,7 @@ from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.types.registry import ResourceType, Subresource
 from crossfade_local.apiserver.wire.request import TRUE, Call
+from crossfade_local.apiserver.writing.objects import known_unstored
 
 _FLAGS: Final = ("stdin", "stdout", "stderr", "tty")
 
@@ -14,19 +15,21 @@ _FLAGS: Final = ("stdin", "stdout", "stderr", "tty")
 async def admit(
     api: Api, call: Call, resource: ResourceType, operation: str, obj: JsonObject, old: JsonObject | None = None
 ) -> JsonObject:
-    """The object of a subresource as mutating webhooks leave it. Raises StatusError."""
+    """The object of a subresource as those leave it. Raises StatusError, also for an object of another form."""
     sub = resource.subresources[call.info.subresource.partition("/")[0]]
+    kind = (sub.group, sub.version, sub.kind)
+    known = known_unstored(kind, api.registry.types.schema(kind), obj)
     attributes = Attributes(
         call,
         resource,
         operation,
         call.info.namespace,
         call.info.name,
-        _named(sub, obj),
+        _named(sub, known.object),
         None if old is None else _named(sub, old),
         sub.name,
         call.is_dry_run,
-        own_kind=(sub.group, sub.version, sub.kind),
+        own_kind=kind,
     )
     await api.admission.admit_foreign(attributes)
     assert attributes.new is not None

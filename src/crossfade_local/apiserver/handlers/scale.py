@@ -105,7 +105,7 @@ async def _store(api: Api, call: Call, resource: ResourceType, change: Any) -> A
         if wanted and wanted != before.object["metadata"]["resourceVersion"]:
             raise conflict(resource.plural, resource.group, call.info.name, MODIFIED)
         replicas = (scale.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or replicas < 0:
+        if replicas < 0:
             error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
             body = invalid_status(group="autoscaling", kind="Scale", name=call.info.name, errors=[error])
             raise StatusError.from_body(body)
