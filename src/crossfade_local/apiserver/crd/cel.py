@@ -17,10 +17,11 @@ from crossfade_local.apiserver.crd.compilation import BrokenRuleError, compiled
 logging.getLogger("cel").setLevel(logging.ERROR)
 
 RULES: Final = "x-kubernetes-validations"
-# What goes through a list or a map for each of its items, or makes more of a value than there was.
+# What goes through a list or a map for each of its items, or makes more of a value than there was; and patterns that
+# count, which take as many states for each character of a text.
 _GROWING: Final = re.compile(
     r"\b(?:all|distinct|exists|exists_one|existsOne|filter|findAll|flatten|format|join|map|optFlatMap|optMap|range"
-    r"|replace|sets|sort|sortBy|split|transformList|transformMap|transformMapEntry)\s*[.(]"
+    r"|replace|sets|sort|sortBy|split|transformList|transformMap|transformMapEntry)\s*[.(]|\{\d+,?\d*\}"
 )
 
 

@@ -46,6 +46,14 @@ def matches(pattern: str, value: str) -> bool:
         return False
 
 
+def steps(pattern: str, value: str) -> int:
+    """How many `matches` takes at most."""
+    try:
+        return int(_compiled(pattern).programsize) * len(value)
+    except Exception:
+        return 0
+
+
 def found(pattern: str, value: str) -> Iterator[str]:
     """Each part of the value that a pattern matches, which can be compiled."""
     return (match[0] for match in _compiled(pattern).finditer(value))

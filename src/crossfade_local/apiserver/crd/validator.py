@@ -1,28 +1,18 @@
 """Checks custom resources against their schema, in the words of Kubernetes' validator."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.crd import cel, patterns
-from crossfade_local.apiserver.crd.formats import FORMATS
+from crossfade_local.apiserver.crd.keywords import KEYWORDS, Keyword, TooCostlyError, label
 from crossfade_local.apiserver.crd.schemas import openapi_schema
 from crossfade_local.apiserver.types.registry import ResourceType
-from crossfade_local.apiserver.validation.errors import (
-    OMITTED,
-    ROOT,
-    ErrorType,
-    FieldError,
-    duplicate,
-    invalid,
-    listed,
-    not_supported,
-    required,
-    too_many,
-)
+from crossfade_local.apiserver.validation.errors import OMITTED, ROOT, ErrorType, FieldError, duplicate, listed
 from crossfade_local.apiserver.values.copies import COMPOSITES
-from crossfade_local.apiserver.values.gotext import number, plain, to_json
+from crossfade_local.apiserver.values.gotext import to_json
 
 _BLOCKING: Final = frozenset(
     {
@@ -54,6 +44,11 @@ _PLAIN_TYPES: Final[dict[str, frozenset[type]]] = {
     "integer": frozenset({int}),
     "number": frozenset({int, float}),
 }
+_MOST_LOOKS: Final = 300_000
+"""At values by one of several schemas: about half a second."""
+_MOST_STEPS: Final = 30_000_000
+"""Of RE2 at worst, which goes through all states of a pattern for each character: about half a second."""
+_PATTERNS_S: Final = 0.5
 _UNIQUE: Final = frozenset({"map", "set"})
 
 
@@ -86,13 +81,16 @@ def checked(resource: ResourceType, new: JsonObject, *, subresource: str = "") -
 def value_errors(schema: JsonObject, value: Any, path: str) -> list[FieldError]:
     """Faults of one value, CEL apart."""
     walk = _Walk()
-    return listed(chain(walk.check(schema, value, path), walk.list_types(schema, value, path)))
+    try:
+        return listed(chain(walk.check(schema, value, path), walk.list_types(schema, value, path)))
+    except TooCostlyError as error:
+        return [FieldError(ErrorType.TOO_MANY, error.path or ROOT, OMITTED, str(error))]
 
 
 class _Place(NamedTuple):
     """What there is to know of a place in a schema before its values are looked at."""
 
-    keywords: tuple["_Keyword", ...]
+    keywords: tuple[Keyword, ...]
     plain: frozenset[type]
     """Scalar types whose values all fit."""
     empty: frozenset[type]
@@ -105,8 +103,13 @@ class _Walk:
     def __init__(self) -> None:
         self._places: dict[int, _Place] = {}
         self._with_list_types: dict[int, bool] = {}
+        self._sets: dict[int, frozenset[Any] | None] = {}
+        self._alternatives = 0
+        self._left = _MOST_LOOKS
+        self._left_s = _PATTERNS_S
 
     def check(self, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
+        """Raises TooCostlyError."""
         if value is None:
             if schema.get("nullable") or not schema.get("type"):
                 return
@@ -123,7 +126,45 @@ class _Walk:
         elif isinstance(value, list) and isinstance(schema.get("items"), dict):
             yield from self._items(schema["items"], value, path)
 
+    def errors(self, schema: JsonObject, value: Any, path: str) -> list[FieldError]:
+        """Of a value by a schema that is one of several for it, each of which may go through all that is in it."""
+        self._alternatives += 1
+        found = list(self.check(schema, value, path))
+        self._alternatives -= 1
+        self._look(1 + len(found), path)
+        return found
+
+    def _look(self, times: int, path: str) -> None:
+        self._left -= times
+        if self._left < 0:
+            raise TooCostlyError(path, "the schema has more alternatives for the value than can be looked at")
+
+    def is_among(self, value: Any, values: list[Any], path: str) -> bool:
+        if id(values) not in self._sets:
+            is_plain = all(type(one) not in COMPOSITES for one in values)
+            self._sets[id(values)] = frozenset(values) if is_plain else None
+        allowed = self._sets[id(values)]
+        if allowed is None:
+            self._look(len(values), path)
+            return value in values
+        if type(value) not in COMPOSITES and value in allowed:
+            return True
+        if self._alternatives:
+            # All of them are listed in the error.
+            self._look(len(values), path)
+        return False
+
+    def matches(self, value: str, pattern: str, path: str) -> bool:
+        began = time.thread_time()
+        if patterns.steps(pattern, value) > _MOST_STEPS or self._left_s < 0:
+            raise TooCostlyError(path, f"takes too long to be matched against '{pattern}'")
+        found = patterns.matches(pattern, value)
+        self._left_s -= time.thread_time() - began
+        return found
+
     def _fields(self, schema: JsonObject, value: JsonObject, path: str) -> Iterator[FieldError]:
+        if self._alternatives:
+            self._look(len(value), path)
         properties = schema.get("properties") or {}
         values = schema.get("additionalProperties")
         for key, inner in value.items():
@@ -134,6 +175,8 @@ class _Walk:
                 yield from self.check(part, inner, f"{path}.{key}" if path else key)
 
     def _items(self, schema: JsonObject, value: list[Any], path: str) -> Iterator[FieldError]:
+        if self._alternatives:
+            self._look(len(value), path)
         if self._place(schema).plain.issuperset(map(type, value)):
             return
         for index, item in enumerate(value):
@@ -185,7 +228,7 @@ class _Walk:
 
 
 def _place_of(schema: JsonObject) -> _Place:
-    keywords = tuple(check for keyword, check in _KEYWORDS.items() if keyword in schema)
+    keywords = tuple(check for keyword, check in KEYWORDS.items() if keyword in schema)
     if keywords:
         return _Place(keywords, frozenset(), frozenset())
     if schema.get("x-kubernetes-int-or-string"):
@@ -211,7 +254,7 @@ def _has_type(schema: JsonObject, value: Any) -> bool:
 
 def _wrong_type(wanted: str, value: Any, path: str) -> FieldError:
     got = _type_name(value)
-    return FieldError(ErrorType.TYPE_INVALID, path or ROOT, got, f'{_label(path)} must be of type {wanted}: "{got}"')
+    return FieldError(ErrorType.TYPE_INVALID, path or ROOT, got, f'{label(path)} must be of type {wanted}: "{got}"')
 
 
 def _type_name(value: Any) -> str:
@@ -219,169 +262,6 @@ def _type_name(value: Any) -> str:
         return "boolean"
     names = {dict: "object", list: "array", str: "string", int: "integer", float: "number", type(None): "null"}
     return names[type(value)]
-
-
-def _label(path: str) -> str:
-    return f"{path} in body" if path else "in body"
-
-
-def _said(path: str, value: Any, what: str) -> FieldError:
-    return invalid(path or ROOT, value, f"{_label(path)} {what}")
-
-
-def _enum(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if value not in schema["enum"]:
-        yield not_supported(
-            path or ROOT, value, [item if isinstance(item, str) else plain(item) for item in schema["enum"]]
-        )
-
-
-def _required(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if isinstance(value, dict):
-        for name in schema["required"]:
-            if name not in value:
-                yield required(f"{path}.{name}" if path else name)
-
-
-def _bounds(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if high is not None:
-        strict = bool(schema.get("exclusiveMaximum"))
-        if value > high or (strict and value == high):
-            yield _said(path, value, f"should be less than {'' if strict else 'or equal to '}{number(high)}")
-    if low is not None:
-        strict = bool(schema.get("exclusiveMinimum"))
-        if value < low or (strict and value == low):
-            yield _said(path, value, f"should be greater than {'' if strict else 'or equal to '}{number(low)}")
-
-
-def _only_minimum(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if "maximum" not in schema:
-        yield from _bounds(walk, schema, value, path)
-
-
-def _multiple_of(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    step = schema["multipleOf"]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        ratio = value / step
-        if abs(ratio - round(ratio)) > 1e-9:
-            yield _said(path, value, f"should be a multiple of {number(step)}")
-
-
-def _length(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if not isinstance(value, str):
-        return
-    longest, shortest = schema.get("maxLength"), schema.get("minLength")
-    if longest is not None and len(value) > longest:
-        text = f"may not be more than {longest} bytes"
-        yield FieldError(ErrorType.TOO_LONG, path or ROOT, OMITTED, text)
-    if shortest is not None and len(value) < shortest:
-        yield _said(path, value, f"should be at least {shortest} chars long")
-
-
-def _only_shortest(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if "maxLength" not in schema:
-        yield from _length(walk, schema, value, path)
-
-
-def _pattern(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if isinstance(value, str) and not patterns.matches(schema["pattern"], value):
-        yield _said(path, value, f"should match '{schema['pattern']}'")
-
-
-def _format(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    check = FORMATS.get(schema["format"])
-    if check is not None and isinstance(value, str) and not check(value):
-        text = f'{_label(path)} must be of type {schema["format"]}: "{value}"'
-        yield FieldError(ErrorType.INVALID, path or ROOT, value, text)
-
-
-def _item_count(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if not isinstance(value, list):
-        return
-    most, least = schema.get("maxItems"), schema.get("minItems")
-    if most is not None and len(value) > most:
-        yield too_many(path or ROOT, len(value), most)
-    if least is not None and len(value) < least:
-        yield _said(path, len(value), f"should have at least {least} items")
-
-
-def _only_least(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if "maxItems" not in schema:
-        yield from _item_count(walk, schema, value, path)
-
-
-def _property_count(_: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if not isinstance(value, dict):
-        return
-    most, least = schema.get("maxProperties"), schema.get("minProperties")
-    if most is not None and len(value) > most:
-        yield too_many(path or ROOT, len(value), most)
-    if least is not None and len(value) < least:
-        yield _said(path, len(value), f"should have at least {least} properties")
-
-
-def _only_fewest(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if "maxProperties" not in schema:
-        yield from _property_count(walk, schema, value, path)
-
-
-def _all_of(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    for part in schema["allOf"]:
-        found = list(walk.check(part, value, path))
-        yield from found
-        if found:
-            yield _composite(path, "must validate all the schemas (allOf)")
-
-
-def _any_of(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    results = [list(walk.check(part, value, path)) for part in schema["anyOf"]]
-    if all(results):
-        yield _composite(path, "must validate at least one schema (anyOf)")
-        yield from min(results, key=len)
-
-
-def _one_of(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    results = [list(walk.check(part, value, path)) for part in schema["oneOf"]]
-    fitting = sum(not found for found in results)
-    if fitting != 1:
-        found = "Found none valid" if fitting == 0 else f"Found {fitting} valid alternatives"
-        yield _composite(path, f"must validate one and only one schema (oneOf). {found}")
-        if fitting == 0:
-            yield from min(results, key=len)
-
-
-def _not(walk: _Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if not list(walk.check(schema["not"], value, path)):
-        yield _composite(path, "must not validate the schema (not)")
-
-
-def _composite(path: str, what: str) -> FieldError:
-    return FieldError(ErrorType.INVALID, path or ROOT, "", f'"{path}" {what}')
-
-
-_Keyword = Callable[[_Walk, JsonObject, Any, str], Iterator[FieldError]]
-_KEYWORDS: Final[dict[str, _Keyword]] = {
-    "maximum": _bounds,
-    "minimum": _only_minimum,
-    "multipleOf": _multiple_of,
-    "maxLength": _length,
-    "minLength": _only_shortest,
-    "pattern": _pattern,
-    "format": _format,
-    "enum": _enum,
-    "maxItems": _item_count,
-    "minItems": _only_least,
-    "maxProperties": _property_count,
-    "minProperties": _only_fewest,
-    "required": _required,
-    "allOf": _all_of,
-    "anyOf": _any_of,
-    "oneOf": _one_of,
-    "not": _not,
-}
 
 
 def _doubles(schema: JsonObject, value: list[Any], path: str) -> Iterator[FieldError]:

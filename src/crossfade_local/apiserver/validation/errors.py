@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from itertools import islice
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from crossfade_local.apiserver.values.gotext import number, quoted, to_json
 
@@ -43,6 +44,8 @@ OMITTED: Final = object()
 ROOT: Final = "<nil>"
 """How Kubernetes writes the path of the whole object."""
 _MOST_LISTED: Final = 1_000
+_MOST_PRINTED: Final = 512 * 1024
+"""Bytes."""
 IMMUTABLE: Final = "field is immutable"
 
 
@@ -110,11 +113,21 @@ def too_many(field: str, count: int, limit: int) -> FieldError:
 
 
 def listed(errors: Iterable[FieldError]) -> list[FieldError]:
-    """The first of them; behind that many nobody reads on, and each takes time to find."""
-    found = list(islice(errors, _MOST_LISTED + 1))
-    if len(found) > _MOST_LISTED:
-        text = f"there are more errors than the {_MOST_LISTED} that the embedded API server lists"
-        found[_MOST_LISTED:] = [FieldError(ErrorType.INVALID, ROOT, OMITTED, text)]
+    """The first of them; behind that many nobody reads on, and each takes time to find and to print."""
+    found: list[FieldError] = []
+    printed = 0
+    for error in errors:
+        if len(found) == _MOST_LISTED or printed > _MOST_PRINTED:
+            found.append(
+                FieldError(ErrorType.TOO_MANY, ROOT, OMITTED, f"there are more errors than these {len(found)}")
+            )
+            break
+        found.append(error)
+        printed += len(error.detail)
+        if isinstance(error.value, str):
+            printed += len(error.value)
+        elif isinstance(error.value, dict | list):
+            printed += len(orjson.dumps(error.value))
     return found
 
 

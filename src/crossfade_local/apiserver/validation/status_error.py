@@ -16,24 +16,24 @@ def invalid_status(*, group: str, kind: str, name: str, errors: Sequence[FieldEr
         details["group"] = group
     if kind:
         details["kind"] = kind
-    details["causes"] = [cause(error) for error in errors]
+    details["causes"] = causes = [_cause(error) for error in errors]
     return {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
-        "message": f'{subject} "{name}" is invalid: {aggregate(errors)}',
+        "message": f'{subject} "{name}" is invalid: {_aggregate(causes)}',
         "reason": "Invalid",
         "details": details,
         "code": 422,
     }
 
 
-def cause(error: FieldError) -> JsonObject:
+def _cause(error: FieldError) -> JsonObject:
     return {"reason": str(error.type), "message": error.body, "field": error.field}
 
 
-def aggregate(errors: Sequence[FieldError]) -> str:
+def _aggregate(causes: Sequence[JsonObject]) -> str:
     """Equal texts are said once; several stand in brackets."""
-    texts = list(dict.fromkeys(str(error) for error in errors))
+    texts = list(dict.fromkeys(f"{cause['field']}: {cause['message']}" for cause in causes))
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
