@@ -1,9 +1,10 @@
 """What may change in a pod once it exists."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
+
+import orjson
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
@@ -121,9 +122,11 @@ def _restore(spec: JsonObject, old: JsonObject, name: str) -> None:
 
 def _difference(old: JsonObject, new: JsonObject) -> str:
     """The changed lines; Kubernetes prints a diff of Go structs here, whose layout is not part of the API."""
-    before, after = (json.dumps(spec, indent=1, sort_keys=True).splitlines() for spec in (old, new))
-    gone, come = Counter(before), Counter(after)
-    lines = [f"- {line}" for line in (gone - come).elements()] + [f"+ {line}" for line in (come - gone).elements()]
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+    before, after = (Counter(orjson.dumps(spec, option=options).decode().splitlines()) for spec in (old, new))
+    lines = [f"- {line}" for line in (before - after).elements()] + [
+        f"+ {line}" for line in (after - before).elements()
+    ]
     return "\n".join(lines) + "\n"
 
 

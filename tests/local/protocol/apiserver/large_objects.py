@@ -173,6 +173,21 @@ def long_text(count: int) -> Json:
     return {"metadata": {"name": "m"}, "data": {"k": "v" * count}}
 
 
+def controllers(count: int) -> Json:
+    owner = {"apiVersion": "v1", "kind": "Pod", "uid": "u", "name": "o", "controller": True}
+    return {"metadata": {"name": "m", "ownerReferences": [owner] * count}}
+
+
+def families(count: int) -> Json:
+    return {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 1}], "ipFamilies": ["IPv4"] * count}}
+
+
+def review_versions(count: int) -> Json:
+    found = webhooks(0)
+    found["webhooks"][0]["admissionReviewVersions"] = [f"v{number}" for number in range(count)]
+    return found
+
+
 def secret(count: int) -> Json:
     return {"metadata": {"name": "m"}, "data": numbered("k", count, "dg==")}
 
@@ -224,6 +239,9 @@ SORTS = (
     Sort("owners and finalizers", f"{IN_DEFAULT}/configmaps", owned),
     Sort("managed fields", f"{IN_DEFAULT}/configmaps", managed),
     Sort("service", f"{IN_DEFAULT}/services", service),
+    Sort("controllers", f"{IN_DEFAULT}/configmaps", controllers),
+    Sort("service of families", f"{IN_DEFAULT}/services", families),
+    Sort("webhook of review versions", HOOKS, review_versions),
     Sort("endpoints", f"{IN_DEFAULT}/endpoints", endpoints),
     Sort("pod of variables", f"{IN_DEFAULT}/pods", lambda count: {"metadata": {"name": "p"}, "spec": pod_spec(count)}),
     Sort("pod of tolerations", f"{IN_DEFAULT}/pods", lambda n: {"metadata": {"name": "p"}, "spec": tolerations(n)}),
