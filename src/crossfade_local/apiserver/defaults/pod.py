@@ -11,8 +11,8 @@ from crossfade_local.values.fields import flag, mapping, objects, text
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE_NUMBERS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
-_MOST_CONTAINERS: Final = MOST_BYTES // 45
-"""No more can be stored, for what every one of them is given."""
+_MOST_CONTAINERS: Final = MOST_BYTES // 105
+"""No more can be stored, for what every one of them is given, and the least that is noted of who manages it."""
 _FILE_MODE: Final = 0o644
 _EVICTION_SECONDS: Final = 300
 _OUTAGES: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")

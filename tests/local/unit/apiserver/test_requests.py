@@ -1,6 +1,7 @@
 """Paths, JSON faults and Accept headers are understood as Kubernetes understands them."""
 
 import pytest
+import yaml
 
 from crossfade_local.apiserver.values.gojson import MOST_DEPTH, JsonError, duplicates, parse
 from crossfade_local.apiserver.wire import yaml_text
@@ -90,3 +91,11 @@ def test_yaml_that_takes_long_to_read_is_refused_with_the_way_out() -> None:
     with pytest.raises(StatusError, match="limit of YAML is 524288: send the object as JSON") as refused:
         yaml_text.parse(b"a: " + b"b" * 600_000)
     assert refused.value.code == 413
+
+
+@pytest.mark.parametrize(("count", "style"), [(3, b"- a: 0"), (100_000, b'[{"a":0}')])
+def test_yaml_answers_read_the_same_in_either_style(count: int, style: bytes) -> None:
+    value = [{"a": number} for number in range(count)]
+    written = yaml_text.write(value)
+    assert written.startswith(style)
+    assert yaml.load(written, Loader=yaml.CSafeLoader) == value
