@@ -20,15 +20,22 @@ pub fn push_text(out: &mut Line, before: &str, text: &[u8]) {
 
 /// Whatever bytes there are; what is too long is cut.
 pub fn push_string(out: &mut Line, text: &[u8]) {
-    let text = &text[..text.len().min(LONGEST_TEXT)];
-    let room = out.room(text.len() + 2);
-    room[0] = b'"';
-    if copies_as_it_is(text, &mut room[1..=text.len()]) {
-        room[text.len() + 1] = b'"';
-        out.wrote(text.len() + 2);
-    } else {
-        push_parts(out, &[text]);
+    let is_usual = text.len() <= LONGEST_TEXT;
+    if let Some([first, rest @ ..]) = out.room_left(text.len() + 2).filter(|_| is_usual)
+        && let Some((last, to)) = rest.split_last_mut()
+        && copies_as_it_is(text, to)
+    {
+        (*first, *last) = (b'"', b'"');
+        return out.wrote(text.len() + 2);
     }
+    // Called last, so that what most texts take needs no frame of its own.
+    push_unusual(out, text);
+}
+
+#[cold]
+#[inline(never)]
+fn push_unusual(out: &mut Line, text: &[u8]) {
+    push_parts(out, &[text]);
 }
 
 /// One text of several, each of which is cut where it is too long.
@@ -36,7 +43,7 @@ pub fn push_parts(out: &mut Line, parts: &[&[u8]]) {
     out.push(b"\"");
     for part in parts {
         let part = &part[..part.len().min(LONGEST_TEXT)];
-        if copies_as_it_is(part, &mut out.room(part.len())[..part.len()]) {
+        if copies_as_it_is(part, out.room(part.len())) {
             out.wrote(part.len());
         } else {
             push_escaped(out, part);
@@ -48,43 +55,33 @@ pub fn push_parts(out: &mut Line, parts: &[&[u8]]) {
 /// Copies the text; false if something in it must be escaped.
 #[inline(always)]
 fn copies_as_it_is(text: &[u8], to: &mut [u8]) -> bool {
-    let (Some(last), Some(last_to)) = (text.last_chunk::<16>(), to.last_chunk_mut::<16>()) else {
+    let (Some(last), Some(last_to)) = (text.last_chunk::<8>(), to.last_chunk_mut::<8>()) else {
         return copies_short(text, to);
     };
-    // The last sixteen may be among the others in part.
+    // The last eight may be among the others in part.
     *last_to = *last;
-    let mut is_special = has_special(last);
-    for (chunk, to) in text.as_chunks::<16>().0.iter().zip(to.as_chunks_mut::<16>().0) {
-        *to = *chunk;
-        is_special |= has_special(chunk);
+    let mut found = special(u64::from_ne_bytes(*last));
+    for (word, to) in text.as_chunks::<8>().0.iter().zip(to.as_chunks_mut::<8>().0) {
+        *to = *word;
+        found |= special(u64::from_ne_bytes(*word));
     }
-    !is_special
+    found == 0
 }
 
 #[inline(always)]
 fn copies_short(text: &[u8], to: &mut [u8]) -> bool {
-    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
-        to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
-        return special(u64::from_ne_bytes(*first)) | special(u64::from_ne_bytes(*last)) == 0;
-    }
     if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         to.first_chunk_mut().into_iter().for_each(|to| *to = *first);
         to.last_chunk_mut().into_iter().for_each(|to| *to = *last);
         let both = u64::from(u32::from_ne_bytes(*first)) << u32::BITS | u64::from(u32::from_ne_bytes(*last));
         return special(both) == 0;
     }
-    to.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
-    !text.iter().any(|byte| is_special(*byte))
-}
-
-fn is_special(byte: u8) -> bool {
-    !(0x20..0x7f).contains(&byte) | (byte == b'"') | (byte == b'\\')
-}
-
-/// Without branches, so that the compiler takes all sixteen at once.
-fn has_special(chunk: &[u8; 16]) -> bool {
-    chunk.iter().fold(false, |any, byte| any | is_special(*byte))
+    let mut is_any = false;
+    for (to, byte) in to.iter_mut().zip(text) {
+        *to = *byte;
+        is_any |= !(0x20..0x7f).contains(byte) | (*byte == b'"') | (*byte == b'\\');
+    }
+    !is_any
 }
 
 /// Not 0 if one of eight bytes is: in those of ASCII each sum and each difference sets the highest bit for one kind.

@@ -43,13 +43,19 @@ impl Line {
         self.end = self.end.min(length);
     }
 
-    /// Where at least so many bytes can be written; they count once `wrote` has told.
+    /// Where so many bytes can be written; they count once `wrote` has told.
     #[inline]
     pub fn room(&mut self, length: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < length {
             self.grow(length);
         }
-        &mut self.bytes[self.end..]
+        &mut self.bytes[self.end..][..length]
+    }
+
+    /// None where the buffer would have to grow.
+    #[inline]
+    pub fn room_left(&mut self, length: usize) -> Option<&mut [u8]> {
+        self.bytes.get_mut(self.end..)?.get_mut(..length)
     }
 
     #[inline]
@@ -67,11 +73,14 @@ impl Line {
     /// Inlined, so that what is known beforehand is a few moves.
     #[inline(always)]
     pub fn push(&mut self, text: &[u8]) {
-        self.room(text.len())[..text.len()].copy_from_slice(text);
+        self.room(text.len()).copy_from_slice(text);
         self.wrote(text.len());
     }
 
     pub fn push_number(&mut self, number: u64) {
+        if number < 10 {
+            return self.push(&[b'0' + number as u8]);
+        }
         let room = self.room(MOST_DIGITS);
         let length = room.first_chunk_mut().map_or(0, |digits| write_decimal(number, digits));
         self.wrote(length);
