@@ -36,7 +36,7 @@ _LASTING: Final[dict[str, Any]] = {
 
 def validate_event(obj: JsonObject) -> Iterator[FieldError]:
     """As sent to the core group."""
-    yield from _validate_legacy(obj, "reportingComponent")
+    yield from _validate_legacy(obj, "reportingComponent", is_known=True)
 
 
 def validate_modern_event(obj: JsonObject) -> Iterator[FieldError]:
@@ -59,7 +59,8 @@ def validate_modern_event(obj: JsonObject) -> Iterator[FieldError]:
 
 
 def validate_modern_form(obj: JsonObject) -> Iterator[FieldError]:
-    yield from _validate_legacy(obj, "reportingController")
+    # Of what nobody knows the kind it can't be said where it is.
+    yield from _validate_legacy(obj, "reportingController", is_known=bool(text(obj, "involvedObject", "apiVersion")))
 
 
 def validate_modern_event_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -82,10 +83,8 @@ def _validate_series(obj: JsonObject) -> Iterator[FieldError]:
         yield required("series.lastObservedTime")
 
 
-def _validate_legacy(obj: JsonObject, reporter: str) -> Iterator[FieldError]:
+def _validate_legacy(obj: JsonObject, reporter: str, *, is_known: bool) -> Iterator[FieldError]:
     namespace, own = text(obj, "involvedObject", "namespace"), text(obj, "metadata", "namespace")
-    # Of what nobody knows the kind it can't be said where it is.
-    is_known = bool(text(obj, "involvedObject", "apiVersion"))
     if namespace != own and (is_known if namespace else own not in _CLUSTER_NAMESPACES):
         yield invalid("involvedObject.namespace", namespace, _OTHER_NAMESPACE)
     if obj.get("eventTime"):
