@@ -13,7 +13,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields enumerations compat-recordings test-charts test-tools test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields go-fields enumerations compat-recordings test-charts test-tools test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -33,6 +33,7 @@ help:
 	@echo "make golden  rewrite the expected translations"
 	@echo "make charts  rewrite charts/ from crossfade.install"
 	@echo "make wire-fields  rewrite the table of Kubernetes' protobuf fields (needs Go, to fetch its modules)"
+	@echo "make go-fields    rewrite the table of what Kubernetes' Go types do that schemas leave out (needs Go)"
 	@echo "make test-charts  the charts with a real Helm (needs Go, to build it)"
 	@echo "make test-tools  kubectl 1.29 and cert-manager's own chart on an embedded cluster (needs Go, to build them)"
 	@echo "make enumerations  rewrite the table of values that fields may have, for kubectl explain (needs Go, to fetch its modules)"
@@ -118,6 +119,9 @@ charts: setup
 
 wire-fields: setup
 	@$(BIN)/python -m generate.wire_fields
+
+go-fields: setup
+	@$(BIN)/python -m generate.go_fields
 
 enumerations: setup
 	@$(BIN)/python -m generate.enumerations

@@ -94,7 +94,7 @@ class _Field(NamedTuple):
     keeps_zero: bool
 
 
-class _Package(NamedTuple):
+class Package(NamedTuple):
     """`named` are types that are no structs; `imports`: the name in the source to the prefix here."""
 
     structs: dict[str, str]
@@ -105,7 +105,7 @@ class _Package(NamedTuple):
 class Types:
     """The Go types of all packages, and how each is written in the table."""
 
-    def __init__(self, packages: dict[str, _Package]) -> None:
+    def __init__(self, packages: dict[str, Package]) -> None:
         self._packages = packages
 
     def roots(self) -> list[str]:
@@ -175,7 +175,7 @@ class Types:
 
 
 def main() -> None:
-    types = Types({prefix: _read(folder_of(module) / folder) for prefix, module, folder in PACKAGES})
+    types = Types({prefix: read(folder_of(module) / folder) for prefix, module, folder in PACKAGES})
     OUTPUT.write_text(_HEADER + "\n".join(_lines(types)) + "\n", encoding="utf-8")
 
 
@@ -208,11 +208,11 @@ def folder_of(module: str) -> Path:
     return Path(found["Dir"])
 
 
-def _read(folder: Path) -> _Package:
+def read(folder: Path) -> Package:
     """The package's types, without its tests and generated parts."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(sources(folder))]
     text = "\n".join(re.sub(r"^\s*//.*\n", "", one, flags=re.MULTILINE) for one in texts)
-    return _Package(
+    return Package(
         structs={match[1]: match[2] or "" for match in STRUCT.finditer(text)},
         named={match[1]: match[2] for match in (*_NAMED.finditer(text), *_GROUPED.finditer(text))},
         imports={match[1] or last_word(match[2]): prefix_of(match[2]) for match in IMPORT.finditer(text)},

@@ -10,9 +10,10 @@ from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.crd.validator import Checked, checked
 from crossfade_local.apiserver.state.sizes import MOST_BYTES, TooLarge
+from crossfade_local.apiserver.types.misfits import Path, path_text
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import UNKNOWN, SchemaNode
-from crossfade_local.apiserver.types.typed import Path, conform, path_text
+from crossfade_local.apiserver.types.typed import conform
 from crossfade_local.apiserver.validation.errors import FieldError
 from crossfade_local.apiserver.validation.metadata import validate_metadata, validate_metadata_update
 from crossfade_local.apiserver.validation.names import subdomain_name

@@ -14,16 +14,17 @@ from crossfade_local.apiserver.wire import decoding
 from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call, RequestInfo, User
 from crossfade_local.apiserver.wire.status import StatusError, bad_request
+from crossfade_local.apiserver.writing import objects
 from crossfade_local.apiserver.writing.strategies import timestamp
 
 
 async def self_subject_access_review(api: Api, call: Call, resource: ResourceType) -> Answer:
-    review = decoding.decode(call, resource.kind).object
+    review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
     return _access(api, review, resource, call.user)
 
 
 async def subject_access_review(api: Api, call: Call, resource: ResourceType) -> Answer:
-    review = decoding.decode(call, resource.kind).object
+    review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
     spec = review.get("spec") or {}
     if not spec.get("user") and not spec.get("groups"):
         error = invalid("spec.user", spec.get("user", ""), "at least one of user or group must be specified")
@@ -83,7 +84,7 @@ def _answered(review: JsonObject, resource: ResourceType, status: JsonObject) ->
 
 
 async def self_subject_rules_review(api: Api, call: Call, resource: ResourceType) -> Answer:
-    review = decoding.decode(call, resource.kind).object
+    review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
     namespace = (review.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise bad_request("no namespace on request")
@@ -111,7 +112,7 @@ def _only(rule: JsonObject, names: tuple[str, ...]) -> JsonObject:
 
 
 async def token_review(api: Api, call: Call, resource: ResourceType) -> Answer:
-    review = decoding.decode(call, resource.kind).object
+    review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
     spec = review.get("spec") or {}
     if not spec.get("token"):
         raise bad_request("token is required for TokenReview in authentication")

@@ -16,6 +16,7 @@ from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.values import gojson
 from crossfade_local.apiserver.values.copies import copied
+from crossfade_local.apiserver.values.gotext import plain, to_json
 from crossfade_local.apiserver.wire import decoding, options
 from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
 from crossfade_local.apiserver.wire.decoding import Body
@@ -92,9 +93,8 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
 
     def result(before: Stored) -> JsonObject:
         patched = _patched(resource, to_served(resource, before.copy()), change, content)
-        if not isinstance(patched.get("metadata"), dict):
-            patched["metadata"] = {}
-        return _admit_patched(resource, call, patched)
+        shown = plain(change) if content == STRATEGIC_PATCH else to_json(patched)
+        return objects.admit_body(resource, call, Body(patched), lambda why: _unfit(shown, why))
 
     async def attempt() -> Answer:
         before = stored_object(api, call, resource)
@@ -108,15 +108,9 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
     return await _retried(resource, call.info.name, attempt, once=False)
 
 
-def _admit_patched(resource: ResourceType, call: Call, patched: JsonObject) -> JsonObject:
-    try:
-        return objects.admit_body(resource, call, Body(patched))
-    except StatusError as error:
-        if error.reason == "BadRequest" and "cannot unmarshal" in error.message:
-            # A patch that leads to a wrong type is the patch's fault: 422 instead of 400.
-            detail = error.message.partition("json: ")[2]
-            raise StatusError(422, "Invalid", f"json: {detail}", {}) from error
-        raise
+def _unfit(shown: str, why: str) -> StatusError:
+    """What a patch leads to cannot be decoded."""
+    return StatusError.from_body(invalid_status(group="", kind="", name="", errors=[invalid("patch", shown, why)]))
 
 
 def _patched(resource: ResourceType, obj: JsonObject, change: Any, content: str) -> JsonObject:

@@ -9,6 +9,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
+from crossfade_local.apiserver.types.go_fields import GoField, go_fields
+
 JsonSchema = dict[str, Any]
 PythonTypes = frozenset[type]
 
@@ -35,7 +37,6 @@ _FORMATS_LOOKED_AT: Final = frozenset({"byte", "date-time"})
 _PLAIN_TYPES: Final[dict[str, PythonTypes]] = {
     "string": frozenset({str}),
     "boolean": frozenset({bool}),
-    "integer": frozenset({int}),
     "number": frozenset({int, float}),
 }
 
@@ -84,6 +85,11 @@ class SchemaNode:
     @cached_property
     def properties(self) -> Mapping[str, "SchemaNode"]:
         return {name: self._make(raw) for name, raw in (self.raw.get("properties") or {}).items()}
+
+    @cached_property
+    def go_fields(self) -> Mapping[str, GoField]:
+        """What the Go type of a built-in kind tells besides, of some of the properties."""
+        return go_fields(self.name)
 
     @cached_property
     def items(self) -> "SchemaNode | None":

@@ -1,5 +1,6 @@
 """From a request's body to an object in stored form, and the checks every new version of an object goes through."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,13 +35,18 @@ from crossfade_local.apiserver.wire.status import StatusError, bad_request, plai
 _INTERNAL_PACKAGES: Final = {"": "core", "rbac.authorization.k8s.io": "rbac", "networking.k8s.io": "networking"}
 
 
-def admit_body(resource: ResourceType, call: Call, body: Body) -> JsonObject:
+Refusal = Callable[[str], StatusError]
+"""What is answered for an object that cannot be decoded, by the reason."""
+
+
+def admit_body(resource: ResourceType, call: Call, body: Body, refusal: Refusal | None = None) -> JsonObject:
     """The object of a create, replace or patch, in stored form with defaults; raises StatusError."""
     obj = body.object
     check_kind(resource, obj)
-    obj.setdefault("metadata", {})
-    typed = known_fields(resource, obj)
-    _report(resource, call, typed.unknown, body.duplicates)
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+    typed = known_fields(resource, obj, refusal)
+    _report(call, typed.unknown, body.duplicates, refusal or _unusable(resource.gvk))
     return with_defaults(resource, typed.object)
 
 
@@ -50,7 +56,7 @@ class Known:
     unknown: list[str]
 
 
-def known_fields(resource: ResourceType, obj: JsonObject) -> Known:
+def known_fields(resource: ResourceType, obj: JsonObject, refusal: Refusal | None = None) -> Known:
     """Without the fields that the kind doesn't have; raises StatusError where a value has a wrong type."""
     try:
         if resource.custom is not None:
@@ -58,7 +64,7 @@ def known_fields(resource: ResourceType, obj: JsonObject) -> Known:
             return Known(result.object, result.unknown)
         typed = conform(resource.schema, obj)
     except WrongTypeError as error:
-        raise bad_request(_unusable(resource.gvk, str(error))) from error
+        raise (refusal or _unusable(resource.gvk))(str(error)) from error
     return Known(typed.object, typed.unknown)
 
 
@@ -69,7 +75,7 @@ def known_unstored(gvk: Gvk, schema: SchemaNode, obj: JsonObject) -> Known:
     try:
         typed = conform(schema, obj)
     except WrongTypeError as error:
-        raise bad_request(_unusable(gvk, str(error))) from error
+        raise _unusable(gvk)(str(error)) from error
     return Known(typed.object, typed.unknown)
 
 
@@ -156,7 +162,7 @@ def _wrong_custom_kind(resource: ResourceType, obj: JsonObject, kind: str, api_v
     return StatusError.from_body(invalid_status(group=resource.group, kind=kind, name=name, errors=errors))
 
 
-def _report(resource: ResourceType, call: Call, unknown: list[str], duplicates: tuple[str, ...]) -> None:
+def _report(call: Call, unknown: list[str], duplicates: tuple[str, ...], refusal: Refusal) -> None:
     """Unknown and doubled fields: refused, named in warnings, or passed over, as the client asked."""
     mode = call.query.get("fieldValidation") or "Warn"
     if mode == "Ignore" or not (unknown or duplicates):
@@ -166,12 +172,12 @@ def _report(resource: ResourceType, call: Call, unknown: list[str], duplicates: 
         for fault in faults:
             call.warn(fault)
         return
-    raise bad_request(_unusable(resource.gvk, f"strict decoding error: {', '.join(faults)}"))
+    raise refusal(f"strict decoding error: {', '.join(faults)}")
 
 
-def _unusable(gvk: Gvk, why: str) -> str:
+def _unusable(gvk: Gvk) -> Refusal:
     _, version, kind = gvk
-    return f'{kind} in version "{version}" cannot be handled as a {kind}: {why}'
+    return lambda why: bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
 
 
 def check_place(call: Call, obj: JsonObject, *, namespaced: bool) -> None:
@@ -186,6 +192,10 @@ def check_place(call: Call, obj: JsonObject, *, namespaced: bool) -> None:
 
 def check_name(call: Call, obj: JsonObject) -> None:
     name = obj["metadata"].get("name", "")
+    if not name:
+        raise bad_request(
+            f"the name of the object ({call.info.name} based on URL) was undeterminable: name must be provided"
+        )
     if name != call.info.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.info.name})")
 
