@@ -16,7 +16,8 @@ OUTPUT: Final = Path(__file__).parents[1] / "src/crossfade_local/apiserver/types
 _HEADER: Final = f"""\
 # Fields of Kubernetes' Go types; made by `make go-fields` from Kubernetes' Go modules {RELEASE}.
 # type = field:flags:Go type:embedded ...  Fields are left out of which the schema says it all.
-# Flags: - a zero value is left out when the object is written, + it is written even where nobody has set it.
+# Flags: - a zero value is left out when the object is written; where nobody has set the field, + a zero value is
+# written, 0 a null.
 # Go type: where it has another name than the schema's type. Embedded: the inner struct that the field is a part of.
 """
 _PLAIN: Final = frozenset({"string", "bool", "int32", "int64", "float64"})
@@ -87,7 +88,7 @@ def _flags(kind: str, options: str, *, is_struct: bool) -> str:
     if "omitzero" in options:
         return "-" if not kind.startswith("*") else ""
     if kind.startswith("*"):
-        return "" if "omitempty" in options else "+"
+        return "" if "omitempty" in options else "0"
     if is_struct or "omitempty" not in options:
         return "+"
     return "-"

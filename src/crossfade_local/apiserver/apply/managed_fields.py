@@ -106,7 +106,7 @@ def track_update(
     if not managers and old is not None:
         # Nobody tracks this object (the fields were reset, or it is older than tracking): stay silent until an apply.
         return _with_managers(new, {})
-    base = zero_object(new) if old is None else old
+    base = zero_object(new, schema) if old is None else old
     key = book.key_of(manager, operation, text(new, "apiVersion"), subresource)
     try:
         comparison = _filtered(compare(schema, _bare(base), _bare(new)), _reset_set(subresource, reset))
@@ -191,7 +191,7 @@ def _identity(obj: JsonObject) -> str:
 def _adopt(live: JsonObject, schema: SchemaNode, manager: str, now: datetime) -> Managers:
     """An object that nobody tracked yet: everything in it belongs to one writer."""
     bare = _bare(live)
-    comparison = compare(schema, _bare(zero_object(live)), bare)
+    comparison = compare(schema, _bare(zero_object(live, schema)), bare)
     own = (comparison.added | comparison.modified) - _NEVER_MANAGED
     key = book.key_of(manager, "Update", text(live, "apiVersion"), "")
     return {key: Managed(own, text(live, "apiVersion"), book.timestamp(now))} if own else {}

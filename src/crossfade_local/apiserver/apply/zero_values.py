@@ -7,60 +7,13 @@ start, so creating the object doesn't count as adding them.
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-
-# A path that ends in "!" is a null list which is written even when empty.
-_TEMPLATE: Final = ("template", "template.metadata", "template.spec", "template.spec.containers!")
-_PATHS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("apps", "Deployment"): ("spec", "spec.strategy", *(f"spec.{path}" for path in _TEMPLATE), "status"),
-    ("apps", "ReplicaSet"): ("spec", *(f"spec.{path}" for path in _TEMPLATE), "status"),
-    ("apps", "StatefulSet"): ("spec", "spec.updateStrategy", *(f"spec.{path}" for path in _TEMPLATE), "status"),
-    ("apps", "DaemonSet"): ("spec", "spec.updateStrategy", *(f"spec.{path}" for path in _TEMPLATE), "status"),
-    ("batch", "Job"): ("spec", *(f"spec.{path}" for path in _TEMPLATE), "status"),
-    ("batch", "CronJob"): (
-        "spec",
-        "spec.jobTemplate",
-        "spec.jobTemplate.metadata",
-        "spec.jobTemplate.spec",
-        *(f"spec.jobTemplate.spec.{path}" for path in _TEMPLATE),
-        "status",
-    ),
-    ("", "ReplicationController"): ("spec", "status"),
-    ("", "Pod"): ("spec", "spec.containers!", "status"),
-    ("", "Service"): ("spec", "status", "status.loadBalancer"),
-    ("", "Namespace"): ("spec", "status"),
-    ("", "Node"): (
-        "spec",
-        "status",
-        "status.daemonEndpoints",
-        "status.daemonEndpoints.kubeletEndpoint",
-        "status.nodeInfo",
-    ),
-    ("", "Event"): ("involvedObject", "source"),
-    ("events.k8s.io", "Event"): ("regarding", "deprecatedSource"),
-    ("", "PersistentVolumeClaim"): ("spec", "spec.resources", "status"),
-    ("networking.k8s.io", "Ingress"): ("spec", "status", "status.loadBalancer"),
-    ("networking.k8s.io", "IngressClass"): ("spec",),
-    ("autoscaling", "HorizontalPodAutoscaler"): ("spec", "spec.scaleTargetRef", "status"),
-    ("policy", "PodDisruptionBudget"): ("spec", "status"),
-    ("coordination.k8s.io", "Lease"): ("spec",),
-    ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("spec", "spec.names", "status", "status.acceptedNames"),
-}
+from crossfade_local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.types.zero_values import with_zero_values
 
 
-def zero_object(obj: JsonObject) -> JsonObject:
+def zero_object(obj: JsonObject, schema: SchemaNode) -> JsonObject:
     """The empty object of the same kind."""
-    group = str(obj.get("apiVersion") or "").rpartition("/")[0]
-    zero: JsonObject = {key: obj[key] for key in ("apiVersion", "kind") if key in obj}
-    zero["metadata"] = {}
-    for path in _PATHS.get((group, str(obj.get("kind") or "")), ()):
-        parent = zero
-        *parents, name = path.split(".")
-        for step in parents:
-            parent = parent[step]
-        parent[name.removesuffix("!")] = None if name.endswith("!") else {}
-    return zero
+    return with_zero_values(schema, {**{key: obj[key] for key in ("apiVersion", "kind") if key in obj}, "metadata": {}})
 
 
 # What the server fills in after it noted who sent which field; so nobody manages these until someone writes them.

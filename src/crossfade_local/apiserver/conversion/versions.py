@@ -3,6 +3,7 @@
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.conversion import from_storage, to_storage
 from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.types.zero_values import with_zero_values
 
 
 def to_stored(resource: ResourceType, obj: JsonObject) -> JsonObject:
@@ -21,4 +22,4 @@ def to_served(resource: ResourceType, obj: JsonObject) -> JsonObject:
         return obj if obj.get("apiVersion") == resource.api_version else {**obj, "apiVersion": resource.api_version}
     if resource.is_stored_form:
         return obj
-    return from_storage(resource.gvk, obj)
+    return with_zero_values(resource.schema, from_storage(resource.gvk, obj))

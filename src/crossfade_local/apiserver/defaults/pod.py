@@ -128,6 +128,9 @@ def default_volume(volume: JsonObject) -> None:
     host_path = volume.get("hostPath")
     if isinstance(host_path, dict):
         host_path.setdefault("type", "")
+    claim = mapping(volume, "ephemeral", "volumeClaimTemplate")
+    if claim:
+        claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     empty = volume.get("emptyDir")
     if isinstance(empty, dict) and "sizeLimit" in empty:
         empty["sizeLimit"] = _canonical(empty["sizeLimit"])

@@ -69,6 +69,7 @@ def default_stateful_set(obj: JsonObject) -> None:
         fill(strategy["rollingUpdate"], {"partition": 0})
     for claim in objects(spec, "volumeClaimTemplates"):
         default_claim(claim)
+        fill(claim, {"apiVersion": "v1", "kind": "PersistentVolumeClaim"})
     default_template(spec)
 
 
@@ -87,6 +88,11 @@ def default_job(obj: JsonObject) -> None:
     strict = spec.get("podFailurePolicy") is not None
     fill(spec, {"podReplacementPolicy": "Failed" if strict else "TerminatingOrFailed"})
     default_template(spec)
+    labels = spec["template"]["metadata"].get("labels")
+    metadata = obj.setdefault("metadata", {})
+    if labels and not metadata.get("labels"):
+        # The same map, as in Go, so that the job also gets those that tie it to its pods.
+        metadata["labels"] = labels
 
 
 def generate_job_selector(obj: JsonObject) -> None:

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 class GoField(NamedTuple):
     drops_zero: bool = False
     """Left out of what is written if it has its type's zero value."""
-    is_always_written: bool = False
-    """Even where nobody has set it."""
+    writes_zero: bool = False
+    """Its type's zero value is written where nobody has set it."""
+    writes_null: bool = False
     type: str = ""
     """As Go's decoder names it, unless the schema's type says it."""
     embedded: tuple[str, ...] = ()
@@ -35,4 +36,4 @@ def _table() -> dict[str, str]:
 
 def _field(text: str) -> tuple[str, GoField]:
     name, flags, kind, embedded = (*text.split(":"), "", "", "")[:4]
-    return name, GoField("-" in flags, "+" in flags, kind, tuple(filter(None, embedded.split("."))))
+    return name, GoField("-" in flags, "+" in flags, "0" in flags, kind, tuple(filter(None, embedded.split("."))))

@@ -92,6 +92,20 @@ class SchemaNode:
         return go_fields(self.name)
 
     @cached_property
+    def unset_fields(self) -> tuple[str, ...]:
+        """Those that Go writes even where nobody has set them."""
+        return tuple(
+            name
+            for name, field in self.go_fields.items()
+            if (field.writes_zero or field.writes_null) and name in self.properties
+        )
+
+    @cached_property
+    def nodes_with_unset_fields(self) -> tuple[tuple[str, "SchemaNode"], ...]:
+        """The properties that have such fields, in themselves or further down."""
+        return tuple((name, child) for name, child in self.properties.items() if _reaches_unset_fields(child, set()))
+
+    @cached_property
     def items(self) -> "SchemaNode | None":
         raw = self.raw.get("items")
         return self._make(raw) if isinstance(raw, dict) else None
@@ -261,3 +275,14 @@ class SchemaNode:
 
 UNKNOWN: Final = SchemaNode({})
 """A place where anything is allowed."""
+
+
+def _reaches_unset_fields(node: SchemaNode, seen: set[str]) -> bool:
+    if node.name in seen:
+        return False
+    if node.name:
+        seen.add(node.name)
+    if node.unset_fields:
+        return True
+    children = (*node.properties.values(), node.items, node.additional_properties)
+    return any(_reaches_unset_fields(child, seen) for child in children if child is not None)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.types.misfits import Path, misfit_text, path_text
 from crossfade_local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.types.zero_values import zero_value
 from crossfade_local.apiserver.values.goscalars import base64_problem, time_problem
 from crossfade_local.quantity import QuantityError, parse
 
@@ -102,7 +103,7 @@ def _object(node: SchemaNode, value: JsonObject, path: Path, unknown: list[str])
     if values.plain_types.issuperset(map(type, value.values())):
         return dict(value)
     return {
-        key: _value(values, inner, (path, key), unknown) if inner is not None else _zero(values)
+        key: _value(values, inner, (path, key), unknown) if inner is not None else zero_value(values)
         for key, inner in value.items()
     }
 
@@ -115,17 +116,9 @@ def _list(node: SchemaNode, value: list[Any], path: Path, unknown: list[str]) ->
         return list(value)
     # Go leaves a null in a list as the zero value of its type.
     return [
-        _value(items, inner, (path, index), unknown) if inner is not None else _zero(items)
+        _value(items, inner, (path, index), unknown) if inner is not None else zero_value(items)
         for index, inner in enumerate(value)
     ]
-
-
-def _zero(node: SchemaNode) -> Any:
-    if node.is_quantity:
-        return "0"
-    if node.is_int_or_string:
-        return 0
-    return {"object": {}, "array": [], "string": "", "integer": 0, "number": 0, "boolean": False}.get(node.type)
 
 
 def _fits(node: SchemaNode, value: Any) -> bool:

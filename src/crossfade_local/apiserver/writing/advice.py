@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.validation.names import dns_label
+from crossfade_local.apiserver.values.gotext import plain
 from crossfade_local.apiserver.writing.pod_fields import unhonoured_fields
 from crossfade_local.apiserver.writing.unheeded import unheeded_security
 from crossfade_local.values.fields import at, mapping, number, objects, text
 
+_NAMES_OF_PODS: Final = frozenset({"Deployment", "Job", "ReplicaSet", "ReplicationController"})
+"""Kinds whose name their pods' begin with, and may be no name of a host."""
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 
 
@@ -24,16 +28,28 @@ def _ingress(obj: JsonObject) -> Iterator[str]:
 
 
 def _pod(obj: JsonObject) -> Iterator[str]:
-    return _pod_spec("spec", mapping(obj, "spec"))
+    yield from _host_name(obj, "the Pod's hostname")
+    yield from _pod_spec("spec", mapping(obj, "spec"))
 
 
 def _workload(obj: JsonObject) -> Iterator[str]:
-    return _pod_spec("spec.template.spec", mapping(obj, "spec", "template", "spec"))
+    if obj.get("kind") in _NAMES_OF_PODS:
+        yield from _host_name(obj, "Pod names and hostnames")
+    yield from _pod_spec("spec.template.spec", mapping(obj, "spec", "template", "spec"))
 
 
 def _cron_job(obj: JsonObject) -> Iterator[str]:
     path = ("spec", "jobTemplate", "spec", "template", "spec")
-    return _pod_spec(".".join(path), mapping(obj, *path))
+    yield from _host_name(obj, "Pod names and hostnames")
+    yield from _pod_spec(".".join(path), mapping(obj, *path))
+
+
+def _host_name(obj: JsonObject, use: str) -> Iterator[str]:
+    name = text(obj, "metadata", "name")
+    faults = dns_label(name)
+    if name and faults:
+        said = f"this is used in {use}, which can result in surprising behavior; a DNS label is recommended"
+        yield f"metadata.name: {said}: {plain(faults)}"
 
 
 def _pod_spec(field: str, spec: JsonObject) -> Iterator[str]:

@@ -67,6 +67,7 @@ _VERSION_NEEDED: Final = frozenset(
         "policy/poddisruptionbudgets",
     }
 )
+_TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 _SERVER_OWNED: Final = (
     "uid",
     "creationTimestamp",
@@ -156,6 +157,14 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
         metadata["generation"] = 1
     if resource.bucket == "/namespaces":
         _prepare_namespace(obj)
+    if resource.bucket == "/persistentvolumes":
+        obj["status"]["lastPhaseTransitionTime"] = timestamp(now)
+    if resource.bucket == "apps/daemonsets":
+        _count_template(metadata, 1)
+
+
+def _count_template(metadata: JsonObject, count: int) -> None:
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), _TEMPLATE_GENERATION: str(count)}
 
 
 def _prepare_namespace(obj: JsonObject) -> None:
@@ -176,7 +185,9 @@ def counts_generation(resource: ResourceType) -> bool:
     return resource.counts_generation or resource.custom is not None
 
 
-def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, subresource: str) -> JsonObject:
+def prepare_update(
+    resource: ResourceType, new: JsonObject, old: JsonObject, subresource: str, now: datetime
+) -> JsonObject:
     """The object to store when a client wrote `new` (stored form) over `old` through a subresource (or none)."""
     if subresource == "ephemeralcontainers":
         # Nothing else of the pod can be changed this way.
@@ -196,6 +207,8 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
             _label_with_name(result)
         if resource.bucket == _CLAIMS:
             equalize_data_sources(result)
+        if resource.bucket == "apps/daemonsets":
+            _count_changed_template(result, old)
     else:
         result = dict(old)
         result["metadata"] = dict(old["metadata"])
@@ -203,9 +216,25 @@ def prepare_update(resource: ResourceType, new: JsonObject, old: JsonObject, sub
         if resource.bucket == "certificates.k8s.io/certificatesigningrequests":
             result["status"] = _request_status(new, old, subresource)
         _status_metadata(resource, result["metadata"], new["metadata"])
+        if resource.bucket == "/persistentvolumes":
+            _note_phase(result, old, now)
     if counts_generation(resource) and _intent(resource, result) != _intent(resource, old):
         result["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return result
+
+
+def _count_changed_template(new: JsonObject, old: JsonObject) -> None:
+    count = (old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "")
+    is_changed = new["spec"].get("template") != old["spec"].get("template")
+    _count_template(new["metadata"], (int(count) if count.isdecimal() else 1) + is_changed)
+
+
+def _note_phase(new: JsonObject, old: JsonObject, now: datetime) -> None:
+    """When a volume came into its phase, unless who wrote the phase says so."""
+    after, before = new.get("status") or {}, old.get("status") or {}
+    noted, name = before.get("lastPhaseTransitionTime"), "lastPhaseTransitionTime"
+    if after.get("phase") != before.get("phase") and after.get(name) in (None, noted):
+        new["status"] = {**after, name: timestamp(now)}
 
 
 def _request_status(new: JsonObject, old: JsonObject, subresource: str) -> JsonObject:

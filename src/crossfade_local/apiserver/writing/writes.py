@@ -13,6 +13,7 @@ from crossfade_local.apiserver.crd import lifecycle
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.types.zero_values import with_zero_values
 from crossfade_local.apiserver.validation.errors import required
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import MODIFIED, StatusError, already_exists, conflict
@@ -57,7 +58,7 @@ async def create(
     assert attributes.new is not None
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
-    tracker = track or update_tracker(api, call, resource)
+    tracker, schema = track or update_tracker(api, call, resource), storage_schema(api, resource)
     size = len(call.body)
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
@@ -71,7 +72,7 @@ async def create(
             call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
-        attributes.new = await aside(size, partial(tracker, None, obj))
+        attributes.new = await aside(size, partial(_tracked, schema, tracker, None, obj))
         await api.admission.validate(attributes)
         if call.is_dry_run and api.storage.get(resource.bucket, namespace, name) is None:
             return attributes.new
@@ -84,6 +85,10 @@ async def create(
     found = api.storage.get(resource.bucket, namespace, attributes.name)
     is_ending = found is not None and "deletionTimestamp" in found.object["metadata"]
     raise already_exists(resource.plural, resource.group, attributes.name, is_ending=is_ending)
+
+
+def _tracked(schema: SchemaNode, track: Track, old: JsonObject | None, new: JsonObject) -> JsonObject:
+    return track(old, with_zero_values(schema, new))
 
 
 def _named(resource: ResourceType, obj: JsonObject) -> str:
@@ -130,7 +135,7 @@ async def update(
     )
     await api.admission.mutate(attributes)
     assert attributes.new is not None
-    result = strategies.prepare_update(resource, attributes.new, old, subresource)
+    result = strategies.prepare_update(resource, attributes.new, old, subresource, api.clock())
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     size = len(call.body) + len(before.raw)
     await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
@@ -140,7 +145,7 @@ async def update(
     if resource.bucket == lifecycle.BUCKET and not subresource:
         result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)
-    attributes.new = await aside(size, lambda: tracker(old, result))
+    attributes.new = await aside(size, lambda: _tracked(storage_schema(api, resource), tracker, old, result))
     await api.admission.validate(attributes)
     stored = attributes.new
     stored["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from crossfade_local.apiserver.types.typed import WrongTypeError, conform
+from crossfade_local.apiserver.types.zero_values import with_zero_values
 from tests.local.unit.apiserver_semantics.conftest import SchemaOf
 
 POD = ("", "v1", "Pod")
@@ -71,3 +72,46 @@ def test_null_is_a_zero_value_in_lists_and_maps(schema_of: SchemaOf) -> None:
     found = conform(schema_of(*POD), sent).object
 
     assert found == {"spec": {"containers": [{}, {"args": [""], "resources": {"requests": {"cpu": "0"}}}]}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "written"),
+    [
+        (
+            ("policy", "v1", "PodDisruptionBudget"),
+            {},
+            {
+                "metadata": {},
+                "spec": {},
+                "status": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0},
+            },
+        ),
+        (
+            ("", "v1", "LimitRange"),
+            {"metadata": {"name": "l"}, "spec": {}},
+            {"metadata": {"name": "l"}, "spec": {"limits": None}},
+        ),
+        (
+            ("", "v1", "PersistentVolumeClaim"),
+            {"metadata": {}, "spec": {"dataSource": {"kind": "k", "name": "n"}, "resources": {}}, "status": {}},
+            {
+                "metadata": {},
+                "spec": {"dataSource": {"apiGroup": None, "kind": "k", "name": "n"}, "resources": {}},
+                "status": {},
+            },
+        ),
+    ],
+    ids=["structs and numbers", "lists", "pointers"],
+)
+def test_what_nobody_has_set_is_written_as_go_writes_it(
+    schema_of: SchemaOf, kind: tuple[str, str, str], obj: dict[str, Any], written: dict[str, Any]
+) -> None:
+    assert with_zero_values(schema_of(*kind), obj) == written
+
+
+def test_an_object_that_has_it_all_is_not_copied(schema_of: SchemaOf) -> None:
+    schema = schema_of("apps", "v1", "Deployment")
+    complete = with_zero_values(schema, {"spec": {"template": {"spec": {"containers": [{"name": "c"}]}}}})
+
+    assert complete["spec"]["template"]["spec"]["containers"] == [{"name": "c", "resources": {}}]
+    assert with_zero_values(schema, complete) is complete
