@@ -56,9 +56,8 @@ def server_side_apply(
     """The object after applying, with `managedFields` brought up to date. Inputs stay as they are.
 
     `reset` names the fields which this endpoint ignores (default: `status` on the main resource, all but `status` on
-    the status subresource). Raises ApplyConflict, and ApplyError for content that the schema doesn't allow.
+    the status subresource). Raises ApplyConflict, and ApplyError for a live object that the schema doesn't allow.
     """
-    _check(applied, schema)
     current: JsonObject = live or {key: applied[key] for key in ("apiVersion", "kind") if key in applied}
     managers = book.decode(mapping(current, "metadata").get("managedFields"))
     key = book.key_of(manager, "Apply", text(applied, "apiVersion"), subresource)
@@ -175,7 +174,8 @@ def _give_up(managers: Managers, comparison: Comparison, *, keep: ManagerKey | N
     return {key: managed for key, managed in remaining.items() if managed.fields or key == keep}
 
 
-def _check(applied: JsonObject, schema: SchemaNode) -> None:
+def check_applied(applied: JsonObject, schema: SchemaNode) -> None:
+    """Raises ApplyError for what the schema doesn't allow."""
     found = problems(schema, applied)
     if found:
         said = found[0] if len(found) == 1 else "\n".join(["errors:", *(f"  {problem}" for problem in found)])

@@ -63,9 +63,10 @@ def default_stateful_set(obj: JsonObject) -> None:
     fill(spec, {"persistentVolumeClaimRetentionPolicy": {}})
     fill(spec["persistentVolumeClaimRetentionPolicy"], {"whenDeleted": "Retain", "whenScaled": "Retain"})
     strategy = spec["updateStrategy"]
-    strategy["type"] = text(strategy, "type") or "RollingUpdate"
-    if strategy["type"] == "RollingUpdate":
+    if not text(strategy, "type"):
         fill(strategy, {"rollingUpdate": {}})
+        strategy["type"] = "RollingUpdate"
+    if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
         fill(strategy["rollingUpdate"], {"partition": 0})
     for claim in objects(spec, "volumeClaimTemplates"):
         default_claim(claim)
@@ -102,6 +103,8 @@ def generate_job_selector(obj: JsonObject) -> None:
         return
     uid, name = text(obj, "metadata", "uid"), text(obj, "metadata", "name")
     labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    if not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = labels
     for key, value in ((_CONTROLLER_UID, uid), ("controller-uid", uid), (_JOB_NAME, name), ("job-name", name)):
         labels.setdefault(key, value)
     spec.setdefault("selector", {}).setdefault("matchLabels", {}).setdefault(_CONTROLLER_UID, uid)

@@ -5,13 +5,14 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
-from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply
+from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, check_applied, server_side_apply
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.conversion.versions import to_served, to_stored
 from crossfade_local.apiserver.handlers.target import stored_object
 from crossfade_local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic_patch
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.values import gojson
@@ -93,8 +94,14 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
 
     def result(before: Stored) -> JsonObject:
         patched = _patched(resource, to_served(resource, before.copy()), change, content)
-        shown = plain(change) if content == STRATEGIC_PATCH else to_json(patched)
-        return objects.admit_body(resource, call, Body(patched), lambda why: _unfit(shown, why))
+
+        def refusal(why: str) -> StatusError:
+            shown = plain(change) if content == STRATEGIC_PATCH else to_json(patched)
+            return StatusError.from_body(
+                invalid_status(group="", kind="", name="", errors=[invalid("patch", shown, why)])
+            )
+
+        return objects.admit_body(resource, call, Body(patched), refusal)
 
     async def attempt() -> Answer:
         before = stored_object(api, call, resource)
@@ -106,11 +113,6 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
         return ObjectAnswer(to_served(resource, stored), resource)
 
     return await _retried(resource, call.info.name, attempt, once=False)
-
-
-def _unfit(shown: str, why: str) -> StatusError:
-    """What a patch leads to cannot be decoded."""
-    return StatusError.from_body(invalid_status(group="", kind="", name="", errors=[invalid("patch", shown, why)]))
 
 
 def _patched(resource: ResourceType, obj: JsonObject, change: Any, content: str) -> JsonObject:
@@ -129,10 +131,14 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     applied = await aside(len(call.body), lambda: decoding.yaml_value(call.body))
     if not isinstance(applied, dict) or not applied.get("apiVersion") or not applied.get("kind"):
         raise bad_request("invalid object type: apiVersion and kind must be set in an applied configuration")
-    _check_applied(call, resource, applied)
     objects.check_kind(resource, applied)
+    await aside(len(call.body), lambda: _check_fit(applied, resource.schema))
+    _check_identity(call, resource, applied)
     schema = writes.storage_schema(api, resource)
     applied = to_stored(resource, applied)
+    if not resource.is_stored_form:
+        # Versions that are not published any more have no schema of their own.
+        await aside(len(call.body), lambda: _check_fit(applied, schema))
 
     def merged(live: JsonObject | None) -> JsonObject:
         try:
@@ -174,13 +180,20 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     return await _retried(resource, call.info.name, attempt, once=False)
 
 
+def _check_fit(applied: JsonObject, schema: SchemaNode) -> None:
+    try:
+        check_applied(applied, schema)
+    except ApplyError as error:
+        raise plain_error(str(error)) from error
+
+
 def _stored_type(api: Api, resource: ResourceType) -> ResourceType:
     return resource if resource.is_stored_form else api.registry.get(*resource.storage) or resource
 
 
-def _check_applied(call: Call, resource: ResourceType, applied: JsonObject) -> None:
+def _check_identity(call: Call, resource: ResourceType, applied: JsonObject) -> None:
     metadata = applied.get("metadata")
-    if not isinstance(metadata, dict):
+    if metadata is None:
         metadata = applied["metadata"] = {}
     if "managedFields" in metadata:
         raise bad_request("metadata.managedFields must be nil")

@@ -58,7 +58,8 @@ async def create(
     assert attributes.new is not None
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
-    tracker, schema = track or update_tracker(api, call, resource), storage_schema(api, resource)
+    obj = with_zero_values(storage_schema(api, resource), obj)
+    tracker = track or update_tracker(api, call, resource)
     size = len(call.body)
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
@@ -72,7 +73,7 @@ async def create(
             call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
-        attributes.new = await aside(size, partial(_tracked, schema, tracker, None, obj))
+        attributes.new = await aside(size, partial(tracker, None, obj))
         await api.admission.validate(attributes)
         if call.is_dry_run and api.storage.get(resource.bucket, namespace, name) is None:
             return attributes.new
@@ -85,10 +86,6 @@ async def create(
     found = api.storage.get(resource.bucket, namespace, attributes.name)
     is_ending = found is not None and "deletionTimestamp" in found.object["metadata"]
     raise already_exists(resource.plural, resource.group, attributes.name, is_ending=is_ending)
-
-
-def _tracked(schema: SchemaNode, track: Track, old: JsonObject | None, new: JsonObject) -> JsonObject:
-    return track(old, with_zero_values(schema, new))
 
 
 def _named(resource: ResourceType, obj: JsonObject) -> str:
@@ -136,6 +133,7 @@ async def update(
     await api.admission.mutate(attributes)
     assert attributes.new is not None
     result = strategies.prepare_update(resource, attributes.new, old, subresource, api.clock())
+    result = with_zero_values(storage_schema(api, resource), result)
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     size = len(call.body) + len(before.raw)
     await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
@@ -145,7 +143,7 @@ async def update(
     if resource.bucket == lifecycle.BUCKET and not subresource:
         result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
     tracker = track or update_tracker(api, call, resource, subresource)
-    attributes.new = await aside(size, lambda: _tracked(storage_schema(api, resource), tracker, old, result))
+    attributes.new = await aside(size, lambda: tracker(old, result))
     await api.admission.validate(attributes)
     stored = attributes.new
     stored["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]

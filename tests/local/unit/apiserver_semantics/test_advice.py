@@ -4,6 +4,7 @@ import pytest
 
 from crossfade_local.apiserver.writing.advice import warnings_on_create
 
+SURPRISE = "which can result in surprising behavior; a DNS label is recommended"
 PORT = {"containerPort": 80, "protocol": "TCP"}
 
 
@@ -34,6 +35,17 @@ def pod(*containers: dict[str, Any]) -> dict[str, Any]:
         ),
         (("", "v1", "Pod"), pod({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}), []),
         (("", "v1", "ConfigMap"), {}, []),
+        (
+            ("", "v1", "Pod"),
+            {"metadata": {"name": "a.b"}},
+            [f"metadata.name: this is used in the Pod's hostname, {SURPRISE}: [must not contain dots]"],
+        ),
+        (
+            ("apps", "v1", "Deployment"),
+            {"kind": "Deployment", "metadata": {"name": "a.b"}},
+            [f"metadata.name: this is used in Pod names and hostnames, {SURPRISE}: [must not contain dots]"],
+        ),
+        (("apps", "v1", "DaemonSet"), {"kind": "DaemonSet", "metadata": {"name": "a.b"}}, []),
     ],
 )
 def test_warnings(kind: tuple[str, str, str], obj: dict[str, Any], expected: list[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, server_side_apply, track_update
+from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, check_applied, server_side_apply, track_update
 from crossfade_local.apiserver.types.schema import SchemaNode
 
 from .conftest import SchemaOf
@@ -165,7 +165,7 @@ def test_kubectl_takes_over_what_its_client_side_apply_had_set(schema: SchemaNod
 )
 def test_unfit_content_is_refused(schema: SchemaNode, extra: dict[str, Any], text: str) -> None:
     with pytest.raises(ApplyError) as caught:
-        apply(None, {**config_map(), **extra}, schema)
+        check_applied({**config_map(), **extra}, schema)
     assert str(caught.value) == f"failed to create typed patch object (n/c; /v1, Kind=ConfigMap): {text}"
 
 
