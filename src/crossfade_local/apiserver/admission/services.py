@@ -60,10 +60,12 @@ def _keep_allocated(spec: JsonObject, old: JsonObject) -> None:
         if not spec.get("clusterIPs") and spec["clusterIP"] == old.get("clusterIP"):
             spec["clusterIPs"] = list(old.get("clusterIPs") or ())
     if _needs_ports(spec) and _needs_ports(old):
-        known = {(port["port"], port.get("protocol", "TCP")): port.get("nodePort") for port in old.get("ports") or ()}
+        known = {
+            (port.get("port"), port.get("protocol", "TCP")): port.get("nodePort") for port in old.get("ports") or ()
+        }
         used = {port.get("nodePort") for port in spec.get("ports") or ()}
         for port in spec.get("ports") or ():
-            former = known.get((port["port"], port.get("protocol", "TCP")))
+            former = known.get((port.get("port"), port.get("protocol", "TCP")))
             if not port.get("nodePort") and former and former not in used:
                 port["nodePort"] = former
                 used.add(former)
@@ -157,7 +159,7 @@ def _node_ports(spec: JsonObject, others: list[JsonObject]) -> Iterator[FieldErr
 
 def _is_twin(one: JsonObject, other: JsonObject) -> bool:
     """The same port over another protocol shares its node port."""
-    return bool(one["port"] == other["port"] and one.get("protocol", "TCP") != other.get("protocol", "TCP"))
+    return bool(one.get("port") == other.get("port") and one.get("protocol", "TCP") != other.get("protocol", "TCP"))
 
 
 def _ports(service: JsonObject) -> list[JsonObject]:

@@ -128,6 +128,8 @@ async def delete_stored(
     finalizers = wanted_finalizers(resource, obj, chosen)
     grace = grace_seconds(resource, obj, chosen)
     if grace == 0 and not finalizers and not _holds_namespace(obj):
+        if resource.bucket == "/pods":
+            _count_ending(obj["metadata"])
         if dry_run:
             return True, obj
         last = copied(obj)
@@ -201,7 +203,12 @@ def _mark(resource: ResourceType, obj: JsonObject, finalizers: list[str], grace:
         if resource.bucket != "/namespaces":
             metadata["deletionGracePeriodSeconds"] = grace
             if strategies.counts_generation(resource):
-                metadata["generation"] = metadata.get("generation", 0) + 1
+                _count_ending(metadata)
         metadata["deletionTimestamp"] = strategies.timestamp(now + timedelta(seconds=grace))
     if resource.bucket == "/namespaces":
         obj.setdefault("status", {})["phase"] = "Terminating"
+
+
+def _count_ending(metadata: JsonObject) -> None:
+    """Controllers act otherwise on what is deleted: that is another generation."""
+    metadata["generation"] = metadata.get("generation", 0) + 1

@@ -26,11 +26,9 @@ _VIOLATED: Final = "Cannot evict pod as it would violate the pod's disruption bu
 
 
 async def evict(api: Api, call: Call, resource: ResourceType) -> Answer:
-    eviction = decoding.decode(call, "Eviction").object
-    named = text(eviction, "metadata", "name")
-    if named and named != call.info.name:
+    eviction = await admit(api, call, resource, "CREATE", decoding.decode(call, "Eviction").object)
+    if text(eviction, "metadata", "name") != call.info.name:
         raise bad_request("name in URL does not match name in Eviction object")
-    eviction = await admit(api, call, resource, "CREATE", eviction)
     chosen = eviction.get("deleteOptions") or {}
     dry_run = call.is_dry_run or bool(chosen.get("dryRun"))
     for _ in range(_TRIES):

@@ -73,6 +73,12 @@ def _at(obj: Any, path: list[str]) -> Any:
 
 async def replace_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
     body = decoding.decode(call, "Scale").object
+    kind, version = body.get("kind") or "Scale", str(body.get("apiVersion") or "").rpartition("/")[2]
+    if kind != "Scale":
+        raise bad_request(
+            f'{kind} in version "{version}" cannot be handled as a Scale: converting ({version}.{kind}) to'
+            " (autoscaling.Scale): unknown conversion"
+        )
     return await _store(api, call, resource, lambda _: body)
 
 

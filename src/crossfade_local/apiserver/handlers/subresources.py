@@ -40,6 +40,8 @@ async def get_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
 async def bind(api: Api, call: Call, resource: ResourceType) -> Answer:
     """Put a pod on a node (`pods/binding`)."""
     binding = await admit(api, call, resource, "CREATE", decoding.decode(call, "Binding").object)
+    if (binding.get("metadata") or {}).get("name") != call.info.name:
+        raise bad_request("name in URL does not match name in Binding object")
     node = (binding.get("target") or {}).get("name", "")
     if not node:
         raise bad_request("target.name: Required value")

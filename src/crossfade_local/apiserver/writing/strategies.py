@@ -218,6 +218,8 @@ def prepare_update(
         _status_metadata(resource, result["metadata"], new["metadata"])
         if resource.bucket == "/persistentvolumes":
             _note_phase(result, old, now)
+        if resource.bucket == "/pods" and (quality := (old.get("status") or {}).get("qosClass")):
+            result["status"] = {"qosClass": quality, **(result.get("status") or {})}
     if counts_generation(resource) and _intent(resource, result) != _intent(resource, old):
         result["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return result

@@ -22,6 +22,14 @@ NO_STRING = "json: cannot unmarshal string into Go struct field"
             f"{NO_STRING} TokenRequest.spec of type v1.TokenRequestSpec",
         ),
         ("PUT", "replicationcontrollers/a/scale", {"spec": "a"}, f"{NO_STRING} Scale.spec of type v1.ScaleSpec"),
+        (
+            "PUT",
+            "replicationcontrollers/a/scale",
+            {"apiVersion": "apps/v1", "kind": "Deployment"},
+            "converting (v1.Deployment) to (autoscaling.Scale): unknown conversion",
+        ),
+        ("POST", "pods/a/binding", {}, "name in URL does not match name in Binding object"),
+        ("POST", "pods/a/eviction", {}, "name in URL does not match name in Eviction object"),
     ],
 )
 async def test_object_of_another_form(method: str, path: str, obj: Json, said: str) -> None:
