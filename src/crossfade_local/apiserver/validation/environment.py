@@ -5,28 +5,14 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
-from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required
+from crossfade_local.apiserver.validation.downward_api import (
+    ENVIRONMENT_FIELDS,
+    validate_field_reference,
+    validate_resource_reference,
+)
+from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, required
 from crossfade_local.values.fields import mapping, objects, text
 
-_FIELD_PATHS: Final = (
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-)
-_RESOURCE_FIELDS: Final = (
-    "limits.cpu",
-    "limits.ephemeral-storage",
-    "limits.memory",
-    "requests.cpu",
-    "requests.ephemeral-storage",
-    "requests.memory",
-)
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _ONE_SOURCE: Final = (
     "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
@@ -53,9 +39,9 @@ def _validate_source(field: str, variable: JsonObject) -> Iterator[FieldError]:
     for name in present:
         place = f"{field}.{name}"
         if name == "fieldRef":
-            yield from _validate_field_path(place, source[name])
+            yield from validate_field_reference(place, source[name], ENVIRONMENT_FIELDS)
         elif name == "resourceFieldRef":
-            yield from _validate_resource(place, text(source, name, "resource"))
+            yield from validate_resource_reference(place, source[name], of_another=False)
         elif name != "fileKeyRef":
             yield from _validate_key(place, source[name])
     if not present:
@@ -64,32 +50,6 @@ def _validate_source(field: str, variable: JsonObject) -> Iterator[FieldError]:
         yield invalid(field, "", "may not be specified when `value` is not empty")
     elif len(present) > 1:
         yield invalid(field, "", _TOO_MANY)
-
-
-def _validate_field_path(field: str, reference: JsonObject) -> Iterator[FieldError]:
-    path = text(reference, "fieldPath")
-    base, bracket, subscript = path.partition("['")
-    if not path:
-        yield required(f"{field}.fieldPath")
-    elif bracket and base in ("metadata.labels", "metadata.annotations"):
-        key = subscript.removesuffix("']")
-        checked = key.lower() if base == "metadata.annotations" else key
-        yield from each(field, checked, names.qualified_name(checked))
-    elif bracket:
-        said = f"error converting fieldPath: field label does not support subscript: {path}"
-        yield invalid(f"{field}.fieldPath", path, said)
-    elif path in ("metadata.labels", "metadata.annotations"):
-        yield not_supported(f"{field}.fieldPath", path, _FIELD_PATHS)
-    elif path not in _FIELD_PATHS:
-        said = f"error converting fieldPath: field label not supported: {path}"
-        yield invalid(f"{field}.fieldPath", path, said)
-
-
-def _validate_resource(field: str, resource: str) -> Iterator[FieldError]:
-    if not resource:
-        yield required(f"{field}.resource")
-    elif resource not in _RESOURCE_FIELDS and not resource.startswith(("limits.hugepages-", "requests.hugepages-")):
-        yield not_supported(f"{field}.resource", resource, _RESOURCE_FIELDS)
 
 
 def _validate_key(field: str, reference: JsonObject) -> Iterator[FieldError]:

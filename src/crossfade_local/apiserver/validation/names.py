@@ -92,7 +92,10 @@ def dns_subdomain(value: str) -> list[str]:
 def dns_subdomain_with_underscore(value: str) -> list[str]:
     pattern = _LABEL_UNDERSCORE + r"(\." + _LABEL_UNDERSCORE + ")*"
     text = _SUBDOMAIN_TEXT.replace("characters, '-'", "characters, '_', '-'")
-    return [] if _matches(pattern, value) else [regex_problem(text, pattern, "example.com")]
+    problems = [too_long(253)] if len(value) > 253 else []
+    if not _matches(pattern, value):
+        problems.append(regex_problem(text, pattern, "example.com"))
+    return problems
 
 
 def dns1035_label(value: str) -> list[str]:

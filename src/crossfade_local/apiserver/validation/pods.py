@@ -6,18 +6,11 @@ from typing import Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.containers import (
+    PodContext,
     validate_containers,
     validate_init_containers,
-    validate_resize_policies,
 )
-from crossfade_local.apiserver.validation.errors import (
-    FieldError,
-    each,
-    forbidden,
-    invalid,
-    not_supported,
-    required,
-)
+from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required
 from crossfade_local.apiserver.validation.metadata import validate_annotations, validate_labels, validate_metadata
 from crossfade_local.apiserver.validation.scheduling import (
     validate_affinity,
@@ -25,13 +18,17 @@ from crossfade_local.apiserver.validation.scheduling import (
     validate_spreading,
     validate_tolerations,
 )
+from crossfade_local.apiserver.validation.security_contexts import validate_host_users, validate_pod_security
+from crossfade_local.apiserver.validation.shapes import choice, one_of
 from crossfade_local.apiserver.validation.volumes import validate_volumes
 from crossfade_local.values.fields import flag, mapping, number, objects, sequence, text
 
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 _DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _MAX_INT32: Final = 2**31 - 1
-_MAX_NAMESERVERS, _MAX_SEARCHES = 3, 32
+_MAX_NAMESERVERS, _MAX_SEARCHES, _MOST_SEARCH_CHARACTERS = 3, 32, 2048
+_PREEMPTION_POLICIES: Final = ("PreemptLowerPriority", "Never")
+_SYSTEMS: Final = ("linux", "windows")
 
 
 def validate_pod(pod: JsonObject) -> Iterator[FieldError]:
@@ -47,7 +44,7 @@ def validate_pod_as_it_is(pod: JsonObject) -> Iterator[FieldError]:
     """Everything that holds for a pod whether it is new or changed."""
     yield from validate_metadata(pod, namespaced=True, name_check=names.subdomain_name)
     spec = mapping(pod, "spec")
-    yield from validate_pod_spec("spec", spec, is_pod=True)
+    yield from validate_pod_spec("spec", spec, text(pod, "metadata", "name"))
     for name in ("containers", "initContainers"):
         for index, container in enumerate(objects(spec, name)):
             image = text(container, "image")
@@ -60,45 +57,54 @@ def validate_template(field: str, template: JsonObject) -> Iterator[FieldError]:
     yield from validate_labels(mapping(template, "metadata", "labels"), f"{field}.labels")
     yield from validate_annotations(mapping(template, "metadata", "annotations"), f"{field}.annotations")
     spec = mapping(template, "spec")
-    yield from validate_pod_spec(f"{field}.spec", spec, is_pod=False)
+    yield from validate_pod_spec(f"{field}.spec", spec, None)
     if objects(spec, "ephemeralContainers"):
         yield forbidden(f"{field}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
 
 
-def validate_pod_spec(field: str, spec: JsonObject, *, is_pod: bool) -> Iterator[FieldError]:
-    grace_period = number(spec, "terminationGracePeriodSeconds")
-    volumes, errors = validate_volumes(f"{field}.volumes", objects(spec, "volumes"))
+def validate_pod_spec(field: str, spec: JsonObject, pod_name: str | None) -> Iterator[FieldError]:
+    """`pod_name` is None in a template."""
+    volumes, errors = validate_volumes(f"{field}.volumes", objects(spec, "volumes"), pod_name)
     yield from errors
+    pod = PodContext(
+        volumes=volumes,
+        grace_period=number(spec, "terminationGracePeriodSeconds"),
+        restart_policy=text(spec, "restartPolicy"),
+        host_users=spec.get("hostUsers") is not False,
+    )
     containers = objects(spec, "containers")
-    yield from validate_containers(f"{field}.containers", containers, volumes, grace_period)
-    init = objects(spec, "initContainers")
-    yield from validate_init_containers(f"{field}.initContainers", init, containers, volumes, grace_period)
-    policy = text(spec, "restartPolicy")
-    for name in ("containers", "initContainers"):
-        yield from validate_resize_policies(f"{field}.{name}", objects(spec, name), policy)
-    yield from _validate_host_network(f"{field}.containers", spec, is_pod=is_pod)
-    yield from _choice(f"{field}.restartPolicy", text(spec, "restartPolicy"), RESTART_POLICIES)
-    yield from _choice(f"{field}.dnsPolicy", text(spec, "dnsPolicy"), _DNS_POLICIES)
+    yield from validate_containers(f"{field}.containers", containers, pod)
+    yield from validate_init_containers(f"{field}.initContainers", objects(spec, "initContainers"), containers, pod)
+    yield from _validate_host_network(f"{field}.containers", spec, is_pod=pod_name is not None)
+    yield from choice(f"{field}.restartPolicy", text(spec, "restartPolicy"), RESTART_POLICIES)
+    yield from choice(f"{field}.dnsPolicy", text(spec, "dnsPolicy"), _DNS_POLICIES)
     yield from validate_labels(mapping(spec, "nodeSelector"), f"{field}.nodeSelector")
-    yield from _validate_security(f"{field}.securityContext", mapping(spec, "securityContext"))
+    yield from validate_pod_security(field, spec)
     yield from validate_affinity(f"{field}.affinity", mapping(spec, "affinity"))
     yield from _validate_dns(f"{field}.dnsConfig", spec)
     yield from _validate_readiness_gates(f"{field}.readinessGates", objects(spec, "readinessGates"))
     yield from validate_gates(f"{field}.schedulingGates", objects(spec, "schedulingGates"))
     yield from validate_spreading(f"{field}.topologySpreadConstraints", objects(spec, "topologySpreadConstraints"))
+    yield from validate_host_users(field, spec)
     yield from _validate_names(field, spec)
     yield from validate_tolerations(f"{field}.tolerations", objects(spec, "tolerations"))
     yield from _validate_host_aliases(f"{field}.hostAliases", objects(spec, "hostAliases"))
     for name in ("priorityClassName", "runtimeClassName"):
         value = text(spec, name)
         yield from each(f"{field}.{name}", value, names.dns_subdomain(value) if value else [])
+    if spec.get("preemptionPolicy") is not None:
+        yield from choice(f"{field}.preemptionPolicy", spec["preemptionPolicy"], _PREEMPTION_POLICIES)
+    yield from _validate_system(field, spec)
 
 
-def _choice(field: str, value: str, supported: tuple[str, ...]) -> Iterator[FieldError]:
-    if not value:
-        yield required(field)
-    elif value not in supported:
-        yield not_supported(field, value, supported)
+def _validate_system(field: str, spec: JsonObject) -> Iterator[FieldError]:
+    system = spec.get("os")
+    if isinstance(system, dict):
+        name = text(system, "name")
+        if not name:
+            yield required(f"{field}.os.name")
+        else:
+            yield from one_of(f"{field}.os", name, _SYSTEMS)
 
 
 def _validate_host_network(field: str, spec: JsonObject, *, is_pod: bool) -> Iterator[FieldError]:
@@ -110,15 +116,6 @@ def _validate_host_network(field: str, spec: JsonObject, *, is_pod: bool) -> Ite
             if (is_pod or host) and host != number(port, "containerPort"):
                 said = "must match `containerPort` when `hostNetwork` is true"
                 yield invalid(f"{field}[{index}].ports[{position}].hostPort", host, said)
-
-
-def _validate_security(field: str, context: JsonObject) -> Iterator[FieldError]:
-    for name in ("fsGroup", "runAsUser", "runAsGroup"):
-        value = context.get(name)
-        if isinstance(value, int):
-            yield from each(f"{field}.{name}", value, names.user_id(value))
-    for index, group in enumerate(sequence(context, "supplementalGroups")):
-        yield from each(f"{field}.supplementalGroups[{index}]", group, names.user_id(group))
 
 
 def _validate_dns(field: str, spec: JsonObject) -> Iterator[FieldError]:
@@ -136,13 +133,16 @@ def _validate_dns(field: str, spec: JsonObject) -> Iterator[FieldError]:
         yield invalid(f"{field}.nameservers", servers, f"must not have more than {_MAX_NAMESERVERS} nameservers")
     for index, server in enumerate(servers):
         yield from each(f"{field}.nameservers[{index}]", server, names.ip_address(server))
-    searches = sequence(config, "searches")
+    searches = [search or "" for search in sequence(config, "searches")]
     if len(searches) > _MAX_SEARCHES:
         yield invalid(f"{field}.searches", searches, f"must not have more than {_MAX_SEARCHES} search paths")
+    if len(" ".join(searches)) > _MOST_SEARCH_CHARACTERS:
+        said = f"must not have more than {_MOST_SEARCH_CHARACTERS} characters (including spaces) in the search list"
+        yield invalid(f"{field}.searches", searches, said)
     for index, search in enumerate(searches):
-        domain = search.removesuffix(".")
-        problems = names.dns_subdomain_with_underscore(domain) if domain else []
-        yield from each(f"{field}.searches[{index}]", domain, problems)
+        if search != ".":
+            domain = search.removesuffix(".")
+            yield from each(f"{field}.searches[{index}]", domain, names.dns_subdomain_with_underscore(domain))
     for index, option in enumerate(objects(config, "options")):
         if not text(option, "name"):
             yield required(f"{field}.options[{index}]", "must not be empty")

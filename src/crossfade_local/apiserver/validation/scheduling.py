@@ -14,12 +14,14 @@ from crossfade_local.apiserver.validation.errors import (
     not_supported,
     required,
 )
-from crossfade_local.apiserver.validation.shapes import label_selector
+from crossfade_local.apiserver.validation.shapes import label_selector, one_of
 from crossfade_local.values.fields import mapping, number, objects, sequence, text
 
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+_ACTIONS: Final = ("DoNotSchedule", "ScheduleAnyway")
+_INCLUSION: Final = ("Honor", "Ignore")
 _WEIGHT: Final = "must be in the range 1-100"
 
 
@@ -68,7 +70,7 @@ def validate_affinity(field: str, affinity: JsonObject) -> Iterator[FieldError]:
     for index, term in enumerate(objects(node, _PREFERRED)):
         place = f"{field}.nodeAffinity.{_PREFERRED}[{index}]"
         yield from _validate_weight(place, term)
-        yield from _validate_node_term(f"{place}.preference", mapping(term, "preference"))
+        yield from _validate_node_term(f"{place}.preference", mapping(term, "preference"), preferred=True)
     for name in ("podAffinity", "podAntiAffinity"):
         terms = mapping(affinity, name)
         for index, term in enumerate(objects(terms, _REQUIRED)):
@@ -89,12 +91,32 @@ def validate_node_selector(field: str, selector: JsonObject) -> Iterator[FieldEr
     if not terms:
         yield required(f"{field}.nodeSelectorTerms", "must have at least one node selector term")
     for index, term in enumerate(terms):
-        yield from _validate_node_term(f"{field}.nodeSelectorTerms[{index}]", term)
+        yield from _validate_node_term(f"{field}.nodeSelectorTerms[{index}]", term, preferred=False)
 
 
-def _validate_node_term(field: str, term: JsonObject) -> Iterator[FieldError]:
+def _validate_node_term(field: str, term: JsonObject, *, preferred: bool) -> Iterator[FieldError]:
+    """A preference may name values that no label can have."""
     for index, expression in enumerate(objects(term, "matchExpressions")):
-        yield from _validate_node_requirement(f"{field}.matchExpressions[{index}]", expression)
+        place = f"{field}.matchExpressions[{index}]"
+        yield from _validate_node_requirement(place, expression)
+        for position, value in enumerate(() if preferred else sequence(expression, "values")):
+            yield from each(f"{place}.values[{position}]", value, names.label_value(str(value)))
+    for index, requirement in enumerate(objects(term, "matchFields")):
+        yield from _validate_node_field(f"{field}.matchFields[{index}]", requirement)
+
+
+def _validate_node_field(field: str, requirement: JsonObject) -> Iterator[FieldError]:
+    operator, values, key = text(requirement, "operator"), sequence(requirement, "values"), text(requirement, "key")
+    if operator not in ("In", "NotIn"):
+        yield invalid(f"{field}.operator", operator, "not a valid selector operator")
+    elif len(values) != 1:
+        said = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        yield required(f"{field}.values", said)
+    if key != "metadata.name":
+        yield invalid(f"{field}.key", key, "not a valid field selector key")
+        return
+    for index, value in enumerate(values):
+        yield from each(f"{field}.values[{index}]", value, names.dns_subdomain(str(value)))
 
 
 def _validate_node_requirement(field: str, expression: JsonObject) -> Iterator[FieldError]:
@@ -112,8 +134,6 @@ def _validate_node_requirement(field: str, expression: JsonObject) -> Iterator[F
         yield invalid(f"{field}.operator", operator, "not a valid selector operator")
     key = text(expression, "key")
     yield from each(f"{field}.key", key, names.qualified_name(key))
-    for index, value in enumerate(values):
-        yield from each(f"{field}.values[{index}]", value, names.label_value(str(value)))
 
 
 def _validate_pod_term(field: str, term: JsonObject) -> Iterator[FieldError]:
@@ -121,10 +141,27 @@ def _validate_pod_term(field: str, term: JsonObject) -> Iterator[FieldError]:
     yield from label_selector(f"{field}.namespaceSelector", term.get("namespaceSelector"))
     for namespace in sequence(term, "namespaces"):
         yield from each(f"{field}.namespace", namespace, names.dns_label(str(namespace)))
+    yield from _validate_label_keys(field, term, ("matchLabelKeys", "mismatchLabelKeys"))
+    mismatched = sequence(term, "mismatchLabelKeys")
+    for index, name in enumerate(sequence(term, "matchLabelKeys")):
+        if name in mismatched:
+            said = "exists in both matchLabelKeys and mismatchLabelKeys"
+            yield invalid(f"{field}.matchLabelKeys[{index}]", name, said)
     key = text(term, "topologyKey")
     if not key:
         yield required(f"{field}.topologyKey", "can not be empty")
     yield from each(f"{field}.topologyKey", key, names.qualified_name(key))
+
+
+def _validate_label_keys(field: str, term: JsonObject, lists: tuple[str, ...]) -> Iterator[FieldError]:
+    """Keys whose values a pod's own labels give: they add to the selector of other pods."""
+    for name in lists:
+        keys = sequence(term, name)
+        if keys and term.get("labelSelector") is None:
+            yield forbidden(f"{field}.{name}", "must not be specified when labelSelector is not set")
+    for name in lists:
+        for index, key in enumerate(sequence(term, name)):
+            yield from each(f"{field}.{name}[{index}]", key, names.qualified_name(str(key)))
 
 
 def validate_gates(field: str, gates: list[JsonObject]) -> Iterator[FieldError]:
@@ -138,16 +175,28 @@ def validate_gates(field: str, gates: list[JsonObject]) -> Iterator[FieldError]:
 
 
 def validate_spreading(field: str, constraints: list[JsonObject]) -> Iterator[FieldError]:
+    kinds = [(text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable")) for constraint in constraints]
     for index, constraint in enumerate(constraints):
-        place = f"{field}[{index}]"
+        place, (key, action) = f"{field}[{index}]", kinds[index]
         if number(constraint, "maxSkew") <= 0:
             yield invalid(f"{place}.maxSkew", number(constraint, "maxSkew"), "must be greater than zero")
-        key = text(constraint, "topologyKey")
         if not key:
             yield required(f"{place}.topologyKey", "can not be empty")
-        else:
-            yield from each(f"{place}.topologyKey", key, names.qualified_name(key))
-        action = text(constraint, "whenUnsatisfiable")
-        if action not in ("DoNotSchedule", "ScheduleAnyway"):
-            yield not_supported(f"{place}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
+        yield from one_of(f"{place}.whenUnsatisfiable", action, _ACTIONS)
+        if kinds[index] in kinds[index + 1 :]:
+            yield duplicate(f"{place}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}")
+        yield from _validate_domains(f"{place}.minDomains", constraint.get("minDomains"), action)
+        for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            if constraint.get(name) is not None:
+                yield from one_of(f"{place}.{name}", constraint[name], _INCLUSION)
+        yield from _validate_label_keys(place, constraint, ("matchLabelKeys",))
         yield from label_selector(f"{place}.labelSelector", constraint.get("labelSelector"))
+
+
+def _validate_domains(field: str, least: Any, action: str) -> Iterator[FieldError]:
+    if not isinstance(least, int):
+        return
+    if least <= 0:
+        yield invalid(field, least, "must be greater than zero")
+    if action != _ACTIONS[0]:
+        yield invalid(field, least, f"can only use minDomains if whenUnsatisfiable={_ACTIONS[0]}, not {action}")

@@ -1,11 +1,18 @@
 """Checks that fields of many kinds share: counts, percentages, label selectors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
-from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required
+from crossfade_local.apiserver.validation.errors import (
+    FieldError,
+    each,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
 from crossfade_local.apiserver.validation.metadata import validate_labels
 from crossfade_local.values.fields import objects, sequence, text
 
@@ -15,6 +22,19 @@ NEGATIVE = "must be greater than or equal to 0"
 def not_negative(field: str, value: Any) -> Iterator[FieldError]:
     if isinstance(value, int) and value < 0:
         yield invalid(field, value, NEGATIVE)
+
+
+def one_of(field: str, value: str, supported: Sequence[str]) -> Iterator[FieldError]:
+    if value not in supported:
+        yield not_supported(field, value, supported)
+
+
+def choice(field: str, value: str, supported: Sequence[str]) -> Iterator[FieldError]:
+    """One of them, and not nothing."""
+    if value:
+        yield from one_of(field, value, supported)
+    else:
+        yield required(field)
 
 
 def count_or_percent(field: str, value: Any) -> Iterator[FieldError]:
