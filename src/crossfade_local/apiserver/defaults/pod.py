@@ -20,7 +20,7 @@ _NO_EXECUTE: Final = "NoExecute"
 
 
 def default_pod(pod: JsonObject) -> None:
-    """A pod itself: also what admission adds to every pod (service account, priority, tolerations of short outages)."""
+    """A pod itself: also what admission adds to every pod (service account, tolerations of short outages)."""
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
@@ -28,8 +28,9 @@ def default_pod(pod: JsonObject) -> None:
         _requests_from_limits(container)
     spec["serviceAccountName"] = text(spec, "serviceAccountName") or "default"
     spec["serviceAccount"] = spec["serviceAccountName"]
-    spec.setdefault("priority", 0)
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    # Only of pods, not of templates, for which Kubernetes keeps what is written.
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     _tolerate_outages(spec)
 
 

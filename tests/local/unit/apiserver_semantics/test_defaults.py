@@ -35,6 +35,13 @@ def test_images_without_a_fixed_tag_are_always_pulled(image: str, policy: str) -
     assert container(image=image)["imagePullPolicy"] == policy
 
 
+def test_a_pods_negative_grace_period_is_a_second() -> None:
+    spec = {"terminationGracePeriodSeconds": -5, "containers": []}
+    template = apply_defaults(("", "v1", "PodTemplate"), {"template": {"spec": dict(spec)}})["template"]
+    assert apply_defaults(POD, {"spec": dict(spec)})["spec"]["terminationGracePeriodSeconds"] == 1
+    assert template["spec"]["terminationGracePeriodSeconds"] == -5
+
+
 def test_a_pod_is_completed() -> None:
     spec = apply_defaults(POD, {"spec": {"containers": [{"name": "c", "image": "i:1"}]}})["spec"]
     keys = {
@@ -45,7 +52,6 @@ def test_a_pod_is_completed() -> None:
         "securityContext": {},
         "enableServiceLinks": True,
         "serviceAccountName": "default",
-        "priority": 0,
     }
     assert {name: spec[name] for name in keys} == keys
     assert [item["key"] for item in spec["tolerations"]] == [
