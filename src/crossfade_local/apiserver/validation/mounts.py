@@ -17,8 +17,7 @@ _BLOCK_SOURCES: Final = ("persistentVolumeClaim", "ephemeral")
 
 def validate_mounts(field: str, container: JsonObject, volumes: Volumes) -> Iterator[FieldError]:
     """`volumeMounts`; `field` is the container."""
-    devices = objects(container, "volumeDevices")
-    names, paths = ({text(device, key) for device in devices} for key in ("name", "devicePath"))
+    devices = _paths(container, "volumeDevices", "devicePath")
     taken: set[str] = set()
     for index, mount in enumerate(objects(container, "volumeMounts")):
         place = f"{field}.volumeMounts[{index}]"
@@ -32,14 +31,19 @@ def validate_mounts(field: str, container: JsonObject, volumes: Volumes) -> Iter
         if path in taken:
             yield invalid(f"{place}.mountPath", path, "must be unique")
         taken.add(path)
-        if name in names:
+        if name in devices:
             yield invalid(f"{place}.name", name, "must not already exist in volumeDevices")
-        if path in paths:
+        if path in devices.values():
             yield invalid(f"{place}.mountPath", path, "must not already exist as a path in volumeDevices")
         yield from _validate_parts(place, mount, volumes.get(name, {}))
         # Kubernetes reports what follows at the list, without an index.
         yield from _validate_sub_paths(f"{field}.volumeMounts", place, mount)
         yield from _validate_modes(f"{field}.volumeMounts", mount, container)
+
+
+def _paths(container: JsonObject, name: str, path: str) -> dict[str, str]:
+    """The last path of each volume, which is the only one that Kubernetes compares."""
+    return {text(use, "name"): text(use, path) for use in objects(container, name)}
 
 
 def _validate_parts(field: str, mount: JsonObject, volume: JsonObject) -> Iterator[FieldError]:
@@ -79,8 +83,7 @@ def _validate_modes(field: str, mount: JsonObject, container: JsonObject) -> Ite
 
 def validate_devices(field: str, container: JsonObject, volumes: Volumes) -> Iterator[FieldError]:
     """`volumeDevices`; `field` is the container."""
-    mounts = objects(container, "volumeMounts")
-    mounted, mount_paths = ({text(mount, key) for mount in mounts} for key in ("name", "mountPath"))
+    mounts = _paths(container, "volumeMounts", "mountPath")
     names: set[str] = set()
     paths: set[str] = set()
     for index, device in enumerate(objects(container, "volumeDevices")):
@@ -88,9 +91,9 @@ def validate_devices(field: str, container: JsonObject, volumes: Volumes) -> Ite
         name, path = text(device, "name"), text(device, "devicePath")
         yield from _validate_device_volume(f"{place}.name", name, volumes, names)
         yield from _validate_device_path(f"{place}.devicePath", path, paths)
-        if name in mounted:
+        if name in mounts:
             yield invalid(f"{place}.name", name, "must not already exist in volumeMounts")
-        if path in mount_paths:
+        if path in mounts.values():
             yield invalid(f"{place}.devicePath", path, "must not already exist as a path in volumeMounts")
         names.add(name)
         paths.add(path)

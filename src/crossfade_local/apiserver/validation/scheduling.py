@@ -20,6 +20,8 @@ from crossfade_local.values.fields import mapping, number, objects, sequence, te
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+_COMPARISONS: Final = ("Lt", "Gt")
+"""Operators of tolerations that Kubernetes knows and, without a feature that is off, refuses."""
 _ACTIONS: Final = ("DoNotSchedule", "ScheduleAnyway")
 _INCLUSION: Final = ("Honor", "Ignore")
 _WEIGHT: Final = "must be in the range 1-100"
@@ -46,7 +48,8 @@ def validate_tolerations(field: str, tolerations: list[JsonObject]) -> Iterator[
             if value:
                 yield invalid(f"{place}.operator", value, "value must be empty when `operator` is 'Exists'")
         else:
-            yield not_supported(f"{place}.operator", operator, ("Equal", "Exists"))
+            known = ("Equal", "Exists", *(_COMPARISONS if operator in _COMPARISONS else ()))
+            yield not_supported(f"{place}.operator", operator, known)
         if effect and effect not in _EFFECTS:
             yield not_supported(f"{place}.effect", effect, _EFFECTS)
 
@@ -159,8 +162,8 @@ def _validate_label_keys(field: str, term: JsonObject, lists: tuple[str, ...]) -
         keys = sequence(term, name)
         if keys and term.get("labelSelector") is None:
             yield forbidden(f"{field}.{name}", "must not be specified when labelSelector is not set")
-    for name in lists:
-        for index, key in enumerate(sequence(term, name)):
+            continue
+        for index, key in enumerate(keys):
             yield from each(f"{field}.{name}[{index}]", key, names.qualified_name(str(key)))
 
 

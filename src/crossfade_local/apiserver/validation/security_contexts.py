@@ -29,7 +29,10 @@ _FS_GROUP_CHANGES: Final = ("Always", "OnRootMismatch")
 _PROC_MOUNTS: Final = ("Default", "Unmasked")
 _SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _MOST_SYSCTL_CHARACTERS: Final = 253
-_SYSCTLS_OF: Final = {"hostNetwork": ("net.",), "hostIPC": ("kernel.sem", "kernel.shm", "kernel.msg", "fs.mqueue.")}
+_SHARED_SYSCTLS: Final = {
+    "hostNetwork": re.compile(r"net\..*"),
+    "hostIPC": re.compile(r"kernel\.(sem|shm(all|max|mni|_rmid_forced)|msg(max|mnb|mni))|fs\.mqueue\..*"),
+}
 _MOST_PATH_CHARACTERS: Final = 4095
 
 
@@ -99,8 +102,8 @@ def _sysctls(field: str, context: JsonObject, spec: JsonObject) -> Iterator[Fiel
         elif name in taken:
             yield duplicate(place, name)
         taken.add(name)
-        for shared, prefixes in _SYSCTLS_OF.items():
-            if flag(spec, shared) and _dotted(name).startswith(prefixes):
+        for shared, settings in _SHARED_SYSCTLS.items():
+            if flag(spec, shared) and settings.fullmatch(_dotted(name)):
                 yield invalid(place, name, f"may not be specified when '{shared}' is true")
 
 
@@ -183,4 +186,5 @@ def _as_in_go(context: JsonObject) -> JsonObject:
 def _value_in_go(value: Any, inner: dict[str, str] | None) -> Any:
     if inner is None or not isinstance(value, dict):
         return value
-    return GoStruct({called: value.get(name) for name, called in inner.items()})
+    unset = "" if "level" in inner else None
+    return GoStruct({called: value.get(name, unset) for name, called in inner.items()})

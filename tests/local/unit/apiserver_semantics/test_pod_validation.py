@@ -178,6 +178,22 @@ def test_security_of_a_pod(spec: dict[str, Any], expected: list[str]) -> None:
             ],
         ),
         (
+            {"hostIPC": True, "securityContext": {"sysctls": [{"name": "kernel.shmx"}, {"name": "kernel.sem"}]}},
+            [
+                (
+                    'securityContext.sysctls[1].name: Invalid value: "kernel.sem": '
+                    "may not be specified when 'hostIPC' is true"
+                )
+            ],
+        ),
+        (
+            {"tolerations": [{"key": "a", "operator": "Lt"}, {"key": "a", "operator": "A"}]},
+            [
+                'tolerations[0].operator: Unsupported value: "Lt": supported values: "Equal", "Exists", "Lt", "Gt"',
+                'tolerations[1].operator: Unsupported value: "A": supported values: "Equal", "Exists"',
+            ],
+        ),
+        (
             {"preemptionPolicy": "a", "os": {"name": "b"}},
             [
                 'preemptionPolicy: Unsupported value: "a": supported values: "PreemptLowerPriority", "Never"',
