@@ -7,6 +7,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation.names import dns_label
 from crossfade_local.apiserver.values.gotext import plain
 from crossfade_local.apiserver.writing.pod_fields import unhonoured_fields
+from crossfade_local.apiserver.writing.pod_warnings import pod_warnings
 from crossfade_local.apiserver.writing.unheeded import unheeded_security
 from crossfade_local.values.fields import at, mapping, number, objects, text
 
@@ -56,6 +57,7 @@ def _pod_spec(field: str, spec: JsonObject) -> Iterator[str]:
     if number(spec, "terminationGracePeriodSeconds") < 0:
         said = "must be >= 0; negative values are invalid and will be treated as 1"
         yield f"{field}.terminationGracePeriodSeconds: {said}"
+    yield from pod_warnings(field, spec)
     yield from unheeded_security(field, spec)
     yield from unhonoured_fields(field, spec)
     seen: dict[tuple[str, int], str] = {}

@@ -8,8 +8,12 @@ SURPRISE = "which can result in surprising behavior; a DNS label is recommended"
 PORT = {"containerPort": 80, "protocol": "TCP"}
 
 
-def pod(*containers: dict[str, Any]) -> dict[str, Any]:
-    return {"spec": {"containers": list(containers)}}
+NO_POD = "a null labelSelector results in matching no pod"
+POD_TERM = "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]"
+
+
+def pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "spec": {"containers": list(containers), **spec}}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,53 @@ def pod(*containers: dict[str, Any]) -> dict[str, Any]:
             ["spec.containers[1].ports[0]: duplicate port definition with spec.containers[0].ports[0]"],
         ),
         (("", "v1", "Pod"), pod({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A)2"}]}), []),
+        (
+            ("", "v1", "Pod"),
+            {**pod({}), "metadata": {"name": "a.b"}},
+            [
+                (
+                    "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
+                    "a DNS label is recommended: [must not contain dots]"
+                )
+            ],
+        ),
+        (
+            ("", "v1", "Pod"),
+            pod(
+                hostAliases=[{"ip": "10.0.0.1"}, {"ip": "10.0.0.1"}],
+                imagePullSecrets=[{"name": "a"}, {"name": "a"}, {}],
+                topologySpreadConstraints=[{}, {"labelSelector": {}}],
+                affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}},
+                volumes=[{"name": "v", "projected": {}}],
+            ),
+            [
+                f"spec.topologySpreadConstraints[0].labelSelector: {NO_POD}",
+                f"{POD_TERM}.labelSelector: {NO_POD}",
+                'spec.hostAliases[1].ip: duplicate ip "10.0.0.1"',
+                'spec.imagePullSecrets[1].name: duplicate name "a"',
+                'spec.imagePullSecrets[2].name: invalid empty name ""',
+                'volume "v" (Projected) has no sources provided',
+            ],
+        ),
+        (
+            ("", "v1", "Pod"),
+            pod(
+                {
+                    "ports": [{"name": "h", "containerPort": 80, "protocol": "TCP", "hostIP": "127.0.0.1"}],
+                    "resources": {"limits": {"memory": "100m"}},
+                }
+            ),
+            [
+                (
+                    'spec.containers[0].resources.limits[memory]: fractional byte value "100m" is invalid, '
+                    "must be an integer"
+                ),
+                (
+                    "spec.containers[0].ports[0]: hostIP set without hostPort: "
+                    "{Name:h HostPort:0 ContainerPort:80 Protocol:TCP HostIP:127.0.0.1}"
+                ),
+            ],
+        ),
         (("", "v1", "ConfigMap"), {}, []),
         (
             ("", "v1", "Pod"),
