@@ -95,7 +95,8 @@ def _cluster_ip(spec: JsonObject, old: JsonObject, others: list[JsonObject]) -> 
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     wanted = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
     if wanted == "None":
-        spec["clusterIP"], spec["clusterIPs"] = "None", ["None"]
+        spec["clusterIP"] = "None"
+        spec["clusterIPs"] = spec.get("clusterIPs") or ["None"]
         return
     taken = {other["spec"].get("clusterIP") for other in others if "spec" in other}
     if not wanted:
@@ -103,7 +104,8 @@ def _cluster_ip(spec: JsonObject, old: JsonObject, others: list[JsonObject]) -> 
     elif wanted != old.get("clusterIP"):
         yield from _wanted_address(wanted, taken)
     spec["clusterIP"] = wanted
-    spec["clusterIPs"] = [wanted, *(spec.get("clusterIPs") or [])[1:]]
+    if not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [wanted]
 
 
 def _wanted_address(wanted: str, taken: set[Any]) -> Iterator[FieldError]:

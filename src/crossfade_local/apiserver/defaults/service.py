@@ -20,7 +20,7 @@ def default_service(service: JsonObject) -> None:
         port["protocol"] = text(port, "protocol") or "TCP"
         if port.get("targetPort") in (None, "") or (port.get("targetPort") == 0 and port.get("port")):
             port["targetPort"] = port.get("port", 0)
-    if kind in _INTERNAL and not spec.get("internalTrafficPolicy"):
+    if kind in _INTERNAL and spec.get("internalTrafficPolicy") is None:
         spec["internalTrafficPolicy"] = "Cluster"
     external = kind in _EXTERNAL or (kind == "ClusterIP" and sequence(spec, "externalIPs"))
     if external and not spec.get("externalTrafficPolicy"):
@@ -33,8 +33,9 @@ def default_service(service: JsonObject) -> None:
 def _default_affinity(spec: JsonObject) -> None:
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
-    elif spec["sessionAffinity"] == "ClientIP" and not mapping(spec, "sessionAffinityConfig", "clientIP").get(
-        "timeoutSeconds"
+    elif (
+        spec["sessionAffinity"] == "ClientIP"
+        and mapping(spec, "sessionAffinityConfig", "clientIP").get("timeoutSeconds") is None
     ):
         spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": _AFFINITY_SECONDS}}
 
@@ -49,7 +50,7 @@ def _default_addresses(spec: JsonObject, kind: str) -> None:
         spec["clusterIP"] = spec["clusterIPs"][0]
     # A headless Service without a selector may be given endpoints of any family.
     free = spec.get("clusterIP") == "None" and not spec.get("selector")
-    if not spec.get("ipFamilyPolicy"):
+    if spec.get("ipFamilyPolicy") is None:
         spec["ipFamilyPolicy"] = "RequireDualStack" if free else "SingleStack"
     if not spec.get("ipFamilies"):
         spec["ipFamilies"] = ["IPv4", "IPv6"] if free else ["IPv4"]

@@ -13,6 +13,7 @@ from crossfade_local.apiserver.validation.errors import (
     not_supported,
     required,
 )
+from crossfade_local.apiserver.validation.resource_names import container_resource_name
 from crossfade_local.quantity import QuantityError, parse
 from crossfade_local.values.fields import mapping, number, objects, text
 
@@ -33,8 +34,10 @@ def validate_autoscaler(obj: JsonObject) -> Iterator[FieldError]:
     low, high = spec.get("minReplicas"), number(spec, "maxReplicas")
     if isinstance(low, int) and low < 1:
         yield invalid("spec.minReplicas", low, "must be greater than or equal to 1")
-    if high < 1:
-        yield invalid("spec.maxReplicas", high, "must be greater than 0")
+    if not high:
+        yield required("spec.maxReplicas", "must be set and greater than 0")
+    elif high < 1:
+        yield invalid("spec.maxReplicas", high, "must be greater than or equal to 1")
     if isinstance(low, int) and high < low:
         yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
     yield from _validate_reference("spec.scaleTargetRef", mapping(spec, "scaleTargetRef"))
@@ -125,6 +128,8 @@ def _resource(field: str, source: JsonObject) -> Iterator[FieldError]:
 def _container_resource(field: str, source: JsonObject) -> Iterator[FieldError]:
     if not text(source, "name"):
         yield required(f"{field}.name", "must specify a resource name")
+    else:
+        yield from container_resource_name(f"{field}.name", text(source, "name"))
     container = text(source, "container")
     if container:
         yield from each(f"{field}.container", container, names.dns_label(container))
@@ -137,7 +142,7 @@ def _pods(field: str, source: JsonObject) -> Iterator[FieldError]:
     yield from _validate_identifier(f"{field}.metric", mapping(source, "metric"))
     target = mapping(source, "target")
     yield from _validate_target(f"{field}.target", target)
-    if not _is_positive(target.get("averageValue")):
+    if target.get("averageValue") is None:
         yield required(f"{field}.target.averageValue", "must specify a positive target averageValue")
 
 

@@ -55,6 +55,17 @@ def _validate_endpoint(field: str, endpoint: JsonObject, kind: str) -> Iterator[
     hostname = endpoint.get("hostname")
     if isinstance(hostname, str):
         yield from each(f"{field}.hostname", hostname, names.dns_label(hostname))
+    yield from _validate_zones(f"{field}.hints.forZones", objects(endpoint, "hints", "forZones"))
+
+
+def _validate_zones(field: str, zones: list[JsonObject]) -> Iterator[FieldError]:
+    taken: set[str] = set()
+    for index, zone in enumerate(zones):
+        name = text(zone, "name")
+        if name in taken:
+            yield duplicate(f"{field}[{index}].name", name)
+        taken.add(name)
+        yield from each(f"{field}[{index}].name", name, names.label_value(name))
 
 
 def _address_problems(address: str, kind: str) -> list[str]:
@@ -106,9 +117,18 @@ def validate_endpoints(obj: JsonObject) -> Iterator[FieldError]:
                 value = text(address, "ip")
                 problems = names.ip_address(value) or names.non_special_ip(value)
                 yield from each(f"{place}.{name}[{position}].ip", value, problems)
+                yield from _validate_host(f"{place}.{name}[{position}]", address)
         ports = objects(subset, "ports")
         for position, port in enumerate(ports):
             yield from _validate_endpoint_port(f"{place}.ports[{position}]", port, needs_name=len(ports) > 1)
+
+
+def _validate_host(field: str, address: JsonObject) -> Iterator[FieldError]:
+    if hostname := text(address, "hostname"):
+        yield from each(f"{field}.hostname", hostname, names.dns_label(hostname))
+    node = address.get("nodeName")
+    if isinstance(node, str):
+        yield from each(f"{field}.nodeName", node, names.dns_subdomain(node))
 
 
 def _validate_endpoint_port(field: str, port: JsonObject, *, needs_name: bool) -> Iterator[FieldError]:

@@ -73,9 +73,9 @@ def validate_ingress_class_update(new: JsonObject, old: JsonObject) -> Iterator[
 
 def _validate_parameters(parameters: JsonObject) -> Iterator[FieldError]:
     field, scope, namespace = "spec.parameters", parameters.get("scope"), parameters.get("namespace")
-    for name in ("kind", "name"):
-        if not text(parameters, name):
-            yield required(f"{field}.{name}", f"{name} is required")
+    yield from _validate_referred(field, parameters)
+    if isinstance(namespace, str) and namespace:
+        yield from each(f"{field}.namespace", namespace, names.label_name(namespace, False))
     if scope is None:
         yield required(f"{field}.scope")
     elif scope not in ("Cluster", "Namespace"):
@@ -84,6 +84,19 @@ def _validate_parameters(parameters: JsonObject) -> Iterator[FieldError]:
         yield required(f"{field}.namespace", "`parameters.scope` is set to 'Namespace'")
     if scope == "Cluster" and namespace is not None:
         yield invalid(f"{field}.namespace", namespace, "`parameters.scope` is set to 'Cluster'")
+
+
+def _validate_referred(field: str, reference: JsonObject) -> Iterator[FieldError]:
+    """An object of any kind, in this namespace or in none."""
+    group = reference.get("apiGroup")
+    if isinstance(group, str):
+        yield from each(f"{field}.apiGroup", group, names.dns_subdomain(group))
+    for name in ("kind", "name"):
+        value = text(reference, name)
+        if value:
+            yield from each(f"{field}.{name}", value, names.path_segment_name(value, False))
+        else:
+            yield required(f"{field}.{name}", f"{name} is required")
 
 
 def _validate_host(field: str, host: str) -> Iterator[FieldError]:
@@ -133,9 +146,7 @@ def _validate_backend(field: str, backend: JsonObject) -> Iterator[FieldError]:
     if service is not None and resource is not None:
         yield invalid(field, "", "cannot set both resource and service backends")
     elif resource is not None:
-        for name in ("kind", "name"):
-            if not text(resource, name):
-                yield required(f"{field}.resource.{name}", f"{name} is required")
+        yield from _validate_referred(f"{field}.resource", resource)
     elif isinstance(service, dict):
         yield from _validate_backend_service(field, service)
     else:

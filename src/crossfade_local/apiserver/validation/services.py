@@ -176,11 +176,13 @@ def _validate_cluster_addresses(spec: JsonObject) -> Iterator[FieldError]:
     if addresses and text(spec, "clusterIP") != addresses[0]:
         yield invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`")
     if len(addresses) > 1 and "None" in addresses:
-        said = "'None' must be the first and only value"
-        yield invalid(f"spec.clusterIPs[{addresses.index('None')}]", "None", said)
+        yield invalid("spec.clusterIPs", addresses, "'None' must be the first and only value")
     for index, address in enumerate(addresses):
         if address != "None":
             yield from each(f"spec.clusterIPs[{index}]", address, names.ip_address(address))
+    versions = [":" in address for address in addresses if names.is_ip(address)]
+    if len(versions) > len(set(versions)):
+        yield invalid("spec.clusterIPs", addresses, "may specify no more than one IP for each IP family")
 
 
 def _validate_fixed_address(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:

@@ -190,7 +190,7 @@ def test_good_objects(kind: Kind, fields: dict[str, Any]) -> None:
             AUTOSCALER,
             {"spec": {"maxReplicas": 0, "scaleTargetRef": {"kind": "D", "name": "d", "apiVersion": "apps/v1"}}},
             [
-                "spec.maxReplicas: Invalid value: 0: must be greater than 0",
+                "spec.maxReplicas: Required value: must be set and greater than 0",
                 "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
             ],
         ),

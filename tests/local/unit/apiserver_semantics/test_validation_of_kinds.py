@@ -19,8 +19,14 @@ POD_TEMPLATE: Kind = ("", "v1", "PodTemplate")
 JOB: Kind = ("batch", "v1", "Job")
 DAEMON_SET: Kind = ("apps", "v1", "DaemonSet")
 STATEFUL_SET: Kind = ("apps", "v1", "StatefulSet")
+INGRESS: Kind = ("networking.k8s.io", "v1", "Ingress")
+INGRESS_CLASS: Kind = ("networking.k8s.io", "v1", "IngressClass")
+ENDPOINT_SLICE: Kind = ("discovery.k8s.io", "v1", "EndpointSlice")
+ENDPOINTS: Kind = ("", "v1", "Endpoints")
+AUTOSCALER: Kind = ("autoscaling", "v2", "HorizontalPodAutoscaler")
+SERVICE: Kind = ("", "v1", "Service")
 EVENT: Kind = ("events.k8s.io", "v1", "Event")
-CLUSTER_WIDE = (NODE, VOLUME, STORAGE_CLASS, PRIORITY_CLASS)
+CLUSTER_WIDE = (NODE, VOLUME, STORAGE_CLASS, PRIORITY_CLASS, INGRESS_CLASS)
 CONTAINERS = [{"name": "c", "image": "i"}]
 IMMUTABLE = "field is immutable"
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
@@ -30,6 +36,16 @@ INDEXED = {**SELECTED, "template": ENDING, "completionMode": "Indexed", "complet
 CLAIMED = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 VOLUMED = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
 AFFINITY = {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "k", "operator": "Exists"}]}]}}
+PARAMETERS = {"kind": "K", "name": "a", "scope": "Namespace", "namespace": "a.b"}
+ENDPOINT = {"addresses": ["10.0.0.1"], "hints": {"forZones": [{"name": "z"}, {"name": "z"}]}}
+UTILIZED = {"type": "Utilization", "averageUtilization": 50}
+SCALED = {"apiVersion": "a/v1", "kind": "A", "name": "a"}
+METRICS = [{"type": "ContainerResource", "containerResource": {"name": "x", "container": "c", "target": UTILIZED}}]
+SUBDOMAIN = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 REPORTED = {
     "involvedObject": {"kind": "Pod", "name": "p", "namespace": "n"},
     "eventTime": "2026-01-01T00:00:00.000000Z",
@@ -135,6 +151,36 @@ def job(**fields: Any) -> dict[str, Any]:
             '"Retain", "Delete"')
         ]),
         (EVENT, REPORTED, []),
+        (INGRESS, {"spec": {"defaultBackend": {"resource": {"apiGroup": "a_b", "kind": "K", "name": "a/b"}}}}, [
+            f'spec.defaultBackend.resource.apiGroup: Invalid value: "a_b": {SUBDOMAIN}',
+            "spec.defaultBackend.resource.name: Invalid value: \"a/b\": may not contain '/'",
+        ]),
+        (INGRESS_CLASS, {"spec": {"controller": "a/b", "parameters": PARAMETERS}}, [
+            'spec.parameters.namespace: Invalid value: "a.b": must not contain dots',
+        ]),
+        (ENDPOINT_SLICE, {"addressType": "IPv4", "endpoints": [ENDPOINT]}, [
+            'endpoints[0].hints.forZones[1].name: Duplicate value: "z"',
+        ]),
+        (ENDPOINTS, {"subsets": [{"addresses": [{"ip": "10.0.0.1", "hostname": "a.b", "nodeName": "a_b"}]}]}, [
+            'subsets[0].addresses[0].hostname: Invalid value: "a.b": must not contain dots',
+            f'subsets[0].addresses[0].nodeName: Invalid value: "a_b": {SUBDOMAIN}',
+        ]),
+        (AUTOSCALER, {"spec": {"scaleTargetRef": SCALED, "metrics": METRICS}}, [
+            "spec.maxReplicas: Required value: must be set and greater than 0",
+            "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+            ('spec.metrics[0].containerResource.name: Invalid value: "x": must be a standard resource type or fully '
+            "qualified"),
+            'spec.metrics[0].containerResource.name: Invalid value: "x": must be a standard resource for containers',
+        ]),
+        (SERVICE, {"spec": {"ports": [{"port": 80}], "clusterIPs": ["10.96.0.7", "10.96.0.8"]}}, [
+            ('spec.clusterIPs: Invalid value: ["10.96.0.7","10.96.0.8"]: may specify no more than one IP for each IP '
+            "family"),
+        ]),
+        (SERVICE, {"spec": {"ports": [{"port": 80}], "ipFamilyPolicy": "", "internalTrafficPolicy": ""}}, [
+            ('spec.ipFamilyPolicy: Unsupported value: "": supported values: "PreferDualStack", "RequireDualStack", '
+            '"SingleStack"'),
+            'spec.internalTrafficPolicy: Unsupported value: "": supported values: "Cluster", "Local"',
+        ]),
         (EVENT, {**REPORTED, "series": {"count": 1}}, [
             'series.count: Invalid value: "": should be at least 2',
             "series.lastObservedTime: Required value",
