@@ -8,7 +8,7 @@ from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.crd import patterns
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.crd.validator import value_errors
-from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
+from crossfade_local.apiserver.validation.errors import ROOT, FieldError, forbidden, invalid, not_supported, required
 
 _ONE_LINE: Final = "must not contain line breaks"
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
@@ -17,9 +17,13 @@ _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInva
 async def definition_errors(
     rules: Rules, crd: JsonObject, old: JsonObject | None = None, *, size: int
 ) -> list[FieldError]:
-    """Of one of about `size` bytes that is right in all else."""
+    """Of one of about `size` bytes whose schemas are right in all else."""
     errors = await aside(size, lambda: _definition_errors(crd))
     return errors or await rules.rule_errors(_schemas(crd), old=_schemas(old or {}).values(), size=size)
+
+
+def is_of_schema(error: FieldError) -> bool:
+    return ".openAPIV3Schema" in error.field
 
 
 def _definition_errors(crd: JsonObject) -> list[FieldError]:
@@ -60,12 +64,22 @@ def _node(schema: JsonObject, path: str) -> Iterator[FieldError]:
     if isinstance(pattern, str) and (problem := patterns.pattern_error(pattern)):
         yield invalid(f"{path}.pattern", pattern, f"must be a valid regular expression, but isn't: {problem}")
     if schema.get("default") is not None:
-        yield from value_errors(schema, schema["default"], f"{path}.default")
+        yield from _default_errors(schema, f"{path}.default")
     for name, inner in sorted((schema.get("properties") or {}).items()):
         yield from _node(inner, f"{path}.properties[{name}]")
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
             yield from _node(schema[name], f"{path}.{name}")
+
+
+def _default_errors(schema: JsonObject, place: str) -> Iterator[FieldError]:
+    """Of the default as a value of its own: the texts name what is wrong in it, and the fields where it is."""
+    for error in value_errors(schema, schema["default"], ""):
+        if error.field == ROOT:
+            # Kubernetes puts the name of the place before the text, and the place has none.
+            yield error._replace(field=place, detail=f" {error.detail}")
+        else:
+            yield error._replace(field=f"{place}.{error.field}")
 
 
 def _rule(rule: JsonObject, place: str) -> Iterator[FieldError]:

@@ -111,7 +111,7 @@ def _format(_: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[Fiel
     check = FORMATS.get(schema["format"])
     if check is not None and isinstance(value, str) and not check(value):
         text = f'{label(path)} must be of type {schema["format"]}: "{value}"'
-        yield FieldError(ErrorType.INVALID, path or ROOT, value, text)
+        yield FieldError(ErrorType.TYPE_INVALID, path or ROOT, value, text)
 
 
 def _item_count(_: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,7 @@ from crossfade_local.apiserver.validation.metadata import immutable, validate_me
 from crossfade_local.certificate_requests import LEGACY_SIGNER, RequestError, parse_request
 from crossfade_local.values.fields import mapping, objects, sequence, text
 
+_PEM: Final = re.compile(rb"^-----BEGIN CERTIFICATE REQUEST-----", re.MULTILINE)
 _SHORTEST_S: Final = 600
 _USAGES: Final = (
     "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
@@ -32,7 +34,11 @@ _ONCE: Final = ("Approved", "Denied", "Failed")
 def validate_request(obj: JsonObject) -> Iterator[FieldError]:
     spec = mapping(obj, "spec")
     try:
-        parse_request(base64.b64decode(text(spec, "request"), validate=True))
+        pem = base64.b64decode(text(spec, "request"), validate=True)
+        if not _PEM.search(pem):
+            yield invalid("spec.request", spec.get("request"), "PEM block type must be CERTIFICATE REQUEST")
+        else:
+            parse_request(pem)
     except (RequestError, binascii.Error, ValueError) as error:
         yield invalid("spec.request", text(spec, "request"), str(error))
     if not sequence(spec, "usages"):
@@ -47,7 +53,9 @@ def validate_request(obj: JsonObject) -> Iterator[FieldError]:
     yield from _signer_name(text(spec, "signerName"))
     seconds = spec.get("expirationSeconds")
     if isinstance(seconds, int) and seconds < _SHORTEST_S:
-        yield invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        yield invalid(
+            "spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"
+        )
 
 
 def validate_request_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:

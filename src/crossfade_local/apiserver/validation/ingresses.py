@@ -5,7 +5,15 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
-from crossfade_local.apiserver.validation.errors import FieldError, each, invalid, not_supported, required, too_long
+from crossfade_local.apiserver.validation.errors import (
+    FieldError,
+    each,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+)
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.services import validate_load_balancer_ingress
 from crossfade_local.values.fields import at, mapping, number, objects, sequence, text
@@ -74,16 +82,16 @@ def validate_ingress_class_update(new: JsonObject, old: JsonObject) -> Iterator[
 def _validate_parameters(parameters: JsonObject) -> Iterator[FieldError]:
     field, scope, namespace = "spec.parameters", parameters.get("scope"), parameters.get("namespace")
     yield from _validate_referred(field, parameters)
-    if isinstance(namespace, str) and namespace:
+    if isinstance(namespace, str) and scope == "Namespace":
         yield from each(f"{field}.namespace", namespace, names.label_name(namespace, False))
     if scope is None:
         yield required(f"{field}.scope")
     elif scope not in ("Cluster", "Namespace"):
         yield not_supported(f"{field}.scope", scope, ("Cluster", "Namespace"))
-    if scope == "Namespace" and not namespace:
+    if scope == "Namespace" and namespace is None:
         yield required(f"{field}.namespace", "`parameters.scope` is set to 'Namespace'")
     if scope == "Cluster" and namespace is not None:
-        yield invalid(f"{field}.namespace", namespace, "`parameters.scope` is set to 'Cluster'")
+        yield forbidden(f"{field}.namespace", "`parameters.scope` is set to 'Cluster'")
 
 
 def _validate_referred(field: str, reference: JsonObject) -> Iterator[FieldError]:
@@ -96,7 +104,7 @@ def _validate_referred(field: str, reference: JsonObject) -> Iterator[FieldError
         if value:
             yield from each(f"{field}.{name}", value, names.path_segment_name(value, False))
         else:
-            yield required(f"{field}.{name}", f"{name} is required")
+            yield required(f"{field}.{name}")
 
 
 def _validate_host(field: str, host: str) -> Iterator[FieldError]:

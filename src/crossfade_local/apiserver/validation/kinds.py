@@ -147,7 +147,10 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
         workloads.validate_new_job, workloads.validate_job_update, update_check=workloads.validate_job
     ),
     ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
-        certificates.validate_request, certificates.validate_request_update, namespaced=False
+        certificates.validate_request,
+        certificates.validate_request_update,
+        namespaced=False,
+        name_check=names.any_name,
     ),
     ("coordination.k8s.io", "Lease"): Rules(small_kinds.validate_lease),
     ("discovery.k8s.io", "EndpointSlice"): Rules(
@@ -160,7 +163,10 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ),
     ("networking.k8s.io", "Ingress"): Rules(ingresses.validate_ingress, update_check=ingresses.validate_ingress_spec),
     ("networking.k8s.io", "IngressClass"): Rules(
-        ingresses.validate_ingress_class, ingresses.validate_ingress_class_update, namespaced=False
+        ingresses.validate_ingress_class,
+        ingresses.validate_ingress_class_update,
+        namespaced=False,
+        changes_first=True,
     ),
     ("networking.k8s.io", "NetworkPolicy"): Rules(network_policies.validate_network_policy),
     ("policy", "PodDisruptionBudget"): Rules(small_kinds.validate_disruption_budget, name_check=names.any_name),

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
+from crossfade_local.apiserver.validation import names
+from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, not_supported, required
 from crossfade_local.apiserver.validation.shapes import label_selector, port_number_or_name
 from crossfade_local.values.fields import at, mapping, objects, sequence
 
-_PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
+_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 _NO_CIDR: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-_LAST_PORT: Final = 65_535
+_TYPES: Final = ("Ingress", "Egress")
 
 
 def validate_network_policy(obj: JsonObject) -> Iterator[FieldError]:
@@ -29,8 +30,8 @@ def validate_network_policy(obj: JsonObject) -> Iterator[FieldError]:
         yield invalid("spec.policyTypes", kinds, "may not specify more than two policyTypes")
         return
     for index, kind in enumerate(kinds):
-        if kind not in ("Egress", "Ingress"):
-            yield not_supported(f"spec.policyTypes[{index}]", kind, ("Egress", "Ingress"))
+        if kind not in _TYPES:
+            yield not_supported(f"spec.policyTypes[{index}]", kind, _TYPES)
 
 
 def _validate_port(field: str, port: JsonObject) -> Iterator[FieldError]:
@@ -38,17 +39,20 @@ def _validate_port(field: str, port: JsonObject) -> Iterator[FieldError]:
     if protocol is not None and protocol not in _PROTOCOLS:
         yield not_supported(f"{field}.protocol", protocol, _PROTOCOLS)
     number, last = port.get("port"), port.get("endPort")
+    if last is not None:
+        yield from _validate_last_port(f"{field}.endPort", number, last)
     if number is not None:
         yield from port_number_or_name(f"{field}.port", number)
-    if last is None:
-        return
+
+
+def _validate_last_port(field: str, number: Any, last: int) -> Iterator[FieldError]:
     if not isinstance(number, int):
         why = "is not specified" if number is None else "is non-numeric"
-        yield invalid(f"{field}.endPort", last, f"may not be specified when `port` {why}")
-    elif last < number:
-        yield invalid(f"{field}.endPort", last, "must be greater than or equal to `port`")
-    elif last > _LAST_PORT:
-        yield invalid(f"{field}.endPort", last, f"must be between 1 and {_LAST_PORT}, inclusive")
+        yield invalid(field, last, f"may not be specified when `port` {why}")
+        return
+    if last < number:
+        yield invalid(field, number, "must be greater than or equal to `port`")
+    yield from each(field, last, names.port_number(last))
 
 
 def _validate_peer(field: str, peer: JsonObject) -> Iterator[FieldError]:

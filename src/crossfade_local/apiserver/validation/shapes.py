@@ -14,6 +14,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
 )
 from crossfade_local.apiserver.validation.metadata import validate_labels
+from crossfade_local.apiserver.values.gotext import GoStruct
 from crossfade_local.values.fields import objects, sequence, text
 
 NEGATIVE = "must be greater than or equal to 0"
@@ -63,6 +64,19 @@ def label_selector(field: str, selector: JsonObject | None) -> Iterator[FieldErr
     yield from validate_labels(selector.get("matchLabels") or {}, f"{field}.matchLabels")
     for index, expression in enumerate(objects(selector, "matchExpressions")):
         yield from _expression(f"{field}.matchExpressions[{index}]", expression)
+
+
+def selector_as_sent(selector: Any) -> Any:
+    """As Go writes one in an error: its fields in their own order, the empty ones left out."""
+    if not isinstance(selector, dict):
+        return selector
+    expressions = [
+        GoStruct(key=text(one, "key"), operator=text(one, "operator"), **{"values": values} if values else {})
+        for one in objects(selector, "matchExpressions")
+        for values in (sequence(one, "values"),)
+    ]
+    parts = {"matchLabels": selector.get("matchLabels"), "matchExpressions": expressions}
+    return GoStruct({name: part for name, part in parts.items() if part})
 
 
 def is_empty_selector(selector: JsonObject) -> bool:

@@ -25,6 +25,7 @@ from crossfade_local.apiserver.validation.shapes import (
     is_empty_selector,
     label_selector,
     not_negative,
+    selector_as_sent,
 )
 from crossfade_local.apiserver.values.gotext import GoStruct, go_struct
 from crossfade_local.cron import ScheduleError, parse_schedule, zone_of
@@ -199,7 +200,9 @@ def _time_zone(name: Any) -> Iterator[FieldError]:
 
 def validate_selector_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
     """The selector of a workload stays what it was."""
-    yield from immutable("spec.selector", at(new, "spec", "selector"), at(old, "spec", "selector"))
+    after, before = at(new, "spec", "selector"), at(old, "spec", "selector")
+    if after != before:
+        yield invalid("spec.selector", selector_as_sent(after), IMMUTABLE)
 
 
 def validate_job_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -288,7 +291,7 @@ def _validate_selector(spec: JsonObject, owner: str) -> Iterator[FieldError]:
 def _validate_template(spec: JsonObject, owner: str) -> Iterator[FieldError]:
     if _is_selector_bad(spec):
         said = "" if owner == "StatefulSet" else "invalid label selector"
-        yield invalid("spec.selector", spec.get("selector"), said)
+        yield invalid("spec.selector", selector_as_sent(spec.get("selector")), said)
         return
     if _mismatched(spec):
         yield invalid("spec.template.metadata.labels", at(spec, "template", "metadata", "labels"), _MISMATCH)

@@ -65,6 +65,9 @@ async def create(
         name = _named(resource, obj)
         attributes.name = name
         await objects.check(api.rules, resource, obj, None, size=size)
+        if not name:
+            error = required("metadata.name", "name or generateName is required")
+            raise objects.invalid_object(resource, "", [error])
         for warning in warnings_on_create(resource.storage_gvk, obj):
             call.warn(warning)
         for warning in fields_not_honoured.warnings_for(resource.storage_gvk, obj):
@@ -95,9 +98,6 @@ def _named(resource: ResourceType, obj: JsonObject) -> str:
         name = metadata["name"] = strategies.generated_name(metadata["generateName"])
     if not name and (name := strategies.name_if_unsaid(resource)):
         metadata["name"] = name
-    if not name:
-        error = required("metadata.name", "name or generateName is required")
-        raise objects.invalid_object(resource, "", [error])
     if resource.bucket == "/namespaces":
         metadata.setdefault("labels", {})["kubernetes.io/metadata.name"] = name
     return str(name)

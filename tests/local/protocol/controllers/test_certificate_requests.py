@@ -103,11 +103,11 @@ async def test_what_may_not_be_signed_is_not(bed: Bed) -> None:
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
-        ({"request": base64.b64encode(b"none").decode()}, "unable to parse the certificate request"),
+        ({"request": base64.b64encode(b"none").decode()}, "PEM block type must be CERTIFICATE REQUEST"),
         ({"usages": []}, "spec.usages: Required value"),
         ({"signerName": "mine"}, "must be a fully qualified domain and path"),
         ({"signerName": "kubernetes.io/legacy-unknown"}, "the legacy signerName is not allowed via this API version"),
-        ({"expirationSeconds": 599}, "may not specify a duration less than 10 minutes"),
+        ({"expirationSeconds": 599}, "may not specify a duration less than 600 seconds"),
     ],
 )
 async def test_requests_that_are_none(bed: Bed, spec: Json, problem: str) -> None:

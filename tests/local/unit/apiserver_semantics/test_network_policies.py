@@ -40,7 +40,7 @@ def block(cidr: str, *exceptions: str) -> dict[str, Any]:
         (rule(ports=[{"protocol": "ICMP"}]), [f'{PORT}.protocol: Unsupported value: "ICMP"']),
         (
             rule(ports=[{"port": 80, "endPort": 79}]),
-            [f"{PORT}.endPort: Invalid value: 79: must be greater than or equal"],
+            [f"{PORT}.endPort: Invalid value: 80: must be greater than or equal"],
         ),
         (
             rule(ports=[{"port": 80, "endPort": 70000}]),

@@ -291,7 +291,7 @@ def changed(obj: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             {"spec": deployment_spec()},
             "spec.selector",
             {"matchLabels": {"a": "b"}, "matchExpressions": []},
-            ['spec.selector: Invalid value: {"matchExpressions":[],"matchLabels":{"a":"b"}}: field is immutable'],
+            ['spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: field is immutable'],
         ),
         (
             SERVICE,
