@@ -20,15 +20,20 @@ OBJECT_META: Final = _META + "ObjectMeta"
 LIST_META: Final = _META + "ListMeta"
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_EXTENSIONS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+_OBJECT_FORMS: Final = {
+    _EXTENSIONS + "JSONSchemaPropsOrArray": _EXTENSIONS + "JSONSchemaProps",
+    _EXTENSIONS + "JSONSchemaPropsOrBool": _EXTENSIONS + "JSONSchemaProps",
+}
+"""What Go decodes an object to, where another JSON type becomes something else."""
 # Go types with a JSON form of their own: any content is allowed inside, and they are replaced as a whole.
 _OPAQUE: Final = frozenset(
     {
         _META + "FieldsV1",
         "io.k8s.apimachinery.pkg.runtime.RawExtension",
-        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
-        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray",
-        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
-        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
+        _EXTENSIONS + "JSON",
+        _EXTENSIONS + "JSONSchemaPropsOrStringArray",
+        *_OBJECT_FORMS,
     }
 )
 
@@ -117,6 +122,12 @@ class SchemaNode:
         if isinstance(raw, dict):
             return self._make(raw)
         return UNKNOWN if raw is True else None
+
+    @cached_property
+    def object_form(self) -> "SchemaNode | None":
+        """Of a type with several forms: the one that objects have."""
+        name = _OBJECT_FORMS.get(self.name)
+        return self._definitions.node(name) if name is not None and self._definitions is not None else None
 
     def child(self, name: str) -> "SchemaNode | None":
         """The node of a field or of a map's value; `UNKNOWN` where anything is allowed, None where nothing is known."""

@@ -79,7 +79,10 @@ def _value(node: SchemaNode, value: Any, path: Path, unknown: list[str]) -> Any:
             raise _MisfitError(path, value)
         return value
     if not node.type and node.preserves_unknown:
-        return value
+        if node.object_form is None or not isinstance(value, dict):
+            return value
+        # Go decodes it by itself: paths begin here, and nobody is told of what is not known.
+        return conform(node.object_form, value).object
     match node.type:
         case "object":
             if not isinstance(value, dict):
