@@ -32,6 +32,7 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
         spec, old = service["spec"], (attributes.old or {}).get("spec") or {}
         if old:
             _drop_of_old_type(spec, old)
+            _agree(spec, old)
             _keep_allocated(spec, old)
         others = [stored.object for stored in storage.scan(_BUCKET) if stored.key != _key(attributes)]
         errors = [*_cluster_ip(spec, old, others), *_node_ports(spec, others)]
@@ -50,6 +51,13 @@ def _drop_of_old_type(spec: JsonObject, old: JsonObject) -> None:
     kept = drop_type_dependent_fields({"spec": spec}, {"spec": old})["spec"]
     spec.clear()
     spec.update(kept)
+
+
+def _agree(spec: JsonObject, old: JsonObject) -> None:
+    """Who changes `clusterIP` alone means the first of `clusterIPs` too."""
+    one, former, addresses = spec.get("clusterIP"), old.get("clusterIP"), spec.get("clusterIPs")
+    if former and one != former and addresses and addresses == old.get("clusterIPs"):
+        spec["clusterIPs"] = [one, *addresses[1:]] if one else []
 
 
 def _keep_allocated(spec: JsonObject, old: JsonObject) -> None:
