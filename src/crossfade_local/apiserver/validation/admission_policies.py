@@ -29,7 +29,7 @@ _MOST_CONDITIONS: Final = 64
 _MOST_ANNOTATIONS: Final = 20
 LONGEST_VALUE_EXPRESSION: Final = 5 * 1024
 """Bytes."""
-_REASONS: Final = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+_REASONS: Final = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 _ACTIONS: Final = ("Audit", "Deny", "Warn")
 _MUTABLE: Final = ("*", "CONNECT", "CREATE", "UPDATE")
 _PATCHES: Final = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}

@@ -92,7 +92,7 @@ def validations(**validation: Any) -> Json:
                 r'spec.validations[0].message: Invalid value: "a\nb": message must not contain line breaks',
                 (
                     'spec.validations[0].reason: Unsupported value: "Gone": supported values: "Forbidden", "Invalid",'
-                    ' "RequestEntityTooLarge", "Unauthorized"'
+                    ' "RequestEntityTooLarge"'
                 ),
             ],
         ),
