@@ -103,9 +103,7 @@ async def test_what_is_said(api: ApiInProcess, validation: Json, said: str) -> N
     assert await said_of(api) == said
 
 
-@pytest.mark.parametrize(
-    ("reason", "code"), [("Forbidden", 403), ("RequestEntityTooLarge", 413), ("Invalid", 422)]
-)
+@pytest.mark.parametrize(("reason", "code"), [("Forbidden", 403), ("RequestEntityTooLarge", 413), ("Invalid", 422)])
 async def test_reasons_have_their_codes(api: ApiInProcess, reason: str, code: int) -> None:
     await bound(api, policy(validations=[{"expression": "false", "reason": reason}]))
     found, answer = await api.send("POST", MAPS, config_map())
