@@ -16,8 +16,8 @@ from crossfade_local.apiserver.validation.errors import (
     invalid,
     not_supported,
     required,
-    too_many,
 )
+from crossfade_local.apiserver.validation.match_conditions import validate_match_conditions
 from crossfade_local.apiserver.validation.shapes import label_selector
 from crossfade_local.apiserver.validation.webhooks import FAILURE_POLICIES, MATCH_POLICIES, validate_rule
 from crossfade_local.values.fields import mapping, objects, sequence, text
@@ -25,7 +25,6 @@ from crossfade_local.values.fields import mapping, objects, sequence, text
 Faults = Mapping[str, FieldError]
 """Of expressions, by their fields."""
 
-_MOST_CONDITIONS: Final = 64
 _MOST_ANNOTATIONS: Final = 20
 LONGEST_VALUE_EXPRESSION: Final = 5 * 1024
 """Bytes."""
@@ -82,7 +81,8 @@ def _common(
         if operations:
             yield from _operations("spec.matchConstraints", spec["matchConstraints"], operations)
     if with_conditions:
-        yield from _conditions("spec.matchConditions", objects(spec, "matchConditions"), faults)
+        conditions = objects(spec, "matchConditions")
+        yield from validate_match_conditions("spec.matchConditions", conditions, lambda place, _: faults.get(place))
     for index, variable in enumerate(objects(spec, "variables")):
         yield from _variable(f"spec.variables[{index}]", variable, faults)
 
@@ -186,22 +186,6 @@ def _named_rule(field: str, rule: JsonObject) -> Iterator[FieldError]:
             yield duplicate(place, name)
         known.add(name)
     yield from validate_rule(field, rule)
-
-
-def _conditions(field: str, conditions: list[JsonObject], faults: Faults) -> Iterator[FieldError]:
-    if len(conditions) > _MOST_CONDITIONS:
-        yield too_many(field, len(conditions), _MOST_CONDITIONS)
-    known: set[str] = set()
-    for index, condition in enumerate(conditions):
-        place, name = f"{field}[{index}]", text(condition, "name")
-        yield from _expression(f"{place}.expression", text(condition, "expression"), faults)
-        if not name:
-            yield required(f"{place}.name")
-            continue
-        yield from each(f"{place}.name", name, names.qualified_name(name))
-        if name in known:
-            yield duplicate(f"{place}.name", name)
-        known.add(name)
 
 
 def _expression(field: str, expression: str, faults: Faults, missing: str = "") -> Iterator[FieldError]:
