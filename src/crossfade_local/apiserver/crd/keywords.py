@@ -114,14 +114,16 @@ def _format(_: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[Fiel
         yield FieldError(ErrorType.TYPE_INVALID, path or ROOT, value, text)
 
 
+def _count(path: str, size: int, least: int | None, most: int | None, counted: str) -> Iterator[FieldError]:
+    if most is not None and size > most:
+        yield too_many(path or ROOT, size, most)
+    if least is not None and size < least:
+        yield _said(path, size, f"should have at least {least} {counted}")
+
+
 def _item_count(_: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if not isinstance(value, list):
-        return
-    most, least = schema.get("maxItems"), schema.get("minItems")
-    if most is not None and len(value) > most:
-        yield too_many(path or ROOT, len(value), most)
-    if least is not None and len(value) < least:
-        yield _said(path, len(value), f"should have at least {least} items")
+    if isinstance(value, list):
+        yield from _count(path, len(value), schema.get("minItems"), schema.get("maxItems"), "items")
 
 
 def _only_least(walk: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
@@ -130,13 +132,8 @@ def _only_least(walk: Walk, schema: JsonObject, value: Any, path: str) -> Iterat
 
 
 def _property_count(_: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if not isinstance(value, dict):
-        return
-    most, least = schema.get("maxProperties"), schema.get("minProperties")
-    if most is not None and len(value) > most:
-        yield too_many(path or ROOT, len(value), most)
-    if least is not None and len(value) < least:
-        yield _said(path, len(value), f"should have at least {least} properties")
+    if isinstance(value, dict):
+        yield from _count(path, len(value), schema.get("minProperties"), schema.get("maxProperties"), "properties")
 
 
 def _only_fewest(walk: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
