@@ -18,7 +18,7 @@ from crossfade_local.apiserver.validation.errors import (
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.quantities import shown
 from crossfade_local.apiserver.validation.scheduling import validate_node_selector
-from crossfade_local.apiserver.validation.shapes import label_selector
+from crossfade_local.apiserver.validation.shapes import label_selector, one_of
 from crossfade_local.apiserver.values.gotext import go_struct
 from crossfade_local.pod_resources import amount
 from crossfade_local.quantity import parse
@@ -33,7 +33,7 @@ _NO_SOURCE: Final = frozenset(
         "storageClassName", "volumeAttributesClassName", "volumeMode",
     }
 )  # fmt: skip
-_HOST_PATH_TYPES: Final = (
+HOST_PATH_TYPES: Final = (
     "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
 )  # fmt: skip
 _OF_SOURCE: Final = ("apiGroup", "kind", "name")
@@ -153,8 +153,7 @@ def _source(spec: JsonObject) -> Iterator[FieldError]:
     for name in ("hostPath", "local"):
         if name in sources and not text(spec, name, "path"):
             yield required(f"spec.{name}.path")
-    if (kind := text(spec, "hostPath", "type")) not in _HOST_PATH_TYPES:
-        yield not_supported("spec.hostPath.type", kind, _HOST_PATH_TYPES)
+    yield from one_of("spec.hostPath.type", text(spec, "hostPath", "type"), HOST_PATH_TYPES)
     if "local" in sources and not mapping(spec, "nodeAffinity"):
         yield required("spec.nodeAffinity", "Local volume requires node affinity")
     if "csi" in sources:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
-from crossfade_local.apiserver.validation.claims import validate_claim_spec
+from crossfade_local.apiserver.validation.claims import HOST_PATH_TYPES, validate_claim_spec
 from crossfade_local.apiserver.validation.downward_api import (
     FILE_FIELDS,
     validate_field_reference,
@@ -25,16 +25,6 @@ from crossfade_local.apiserver.validation.shapes import one_of
 from crossfade_local.quantity import QuantityError, parse
 from crossfade_local.values.fields import mapping, objects, text
 
-_HOST_PATH_TYPES: Final = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
 _MODE: Final = "must be a number between 0 and 0777 (octal), both inclusive"
 _CONFLICT: Final = "conflicting duplicate paths"
 _PROJECTED: Final = (
@@ -67,7 +57,7 @@ def _host_path(field: str, source: JsonObject) -> Iterator[FieldError]:
         yield required(f"{field}.path")
         return
     yield from _no_steps_back(f"{field}.path", path)
-    yield from one_of(f"{field}.type", text(source, "type"), _HOST_PATH_TYPES)
+    yield from one_of(f"{field}.type", text(source, "type"), HOST_PATH_TYPES)
 
 
 def _nfs(field: str, source: JsonObject) -> Iterator[FieldError]:
