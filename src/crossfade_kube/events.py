@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # What Kubernetes' own recorder allows for one object: a burst, then one in five minutes.
 BURST: Final = 25
 REFILL_S: Final = 300.0
+# Who hears the same news later than that gets a new Event. Kubernetes' recorder remembers by number alone.
+REMEMBERED_S: Final = 600.0
 REMEMBERED: Final = 4096
 # Longer messages are refused by the server.
 MAX_MESSAGE: Final = 1024
@@ -47,12 +49,16 @@ class News(NamedTuple):
 class _Known(Struct):
     unique: int
     first_s: int
+    said_s: float
     count: int
 
 
 class _Bucket(Struct):
     tokens: float
-    filled_at: float
+    said_s: float
+
+
+Entry = TypeVar("Entry", _Known, _Bucket)
 
 
 class EventLedger:
@@ -72,15 +78,11 @@ class EventLedger:
 
         `unique` goes into the name of a new Event.
         """
-        if not self._allows(news.ref, now.timestamp()):
+        now_s = now.timestamp()
+        if not self._allows(news.ref, now_s):
             return None
-        digest = news.digest
-        known = self._known.get(digest)
-        if known is None:
-            known = self._known[digest] = _Known(unique, int(now.timestamp()), 0)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end(digest)
+        known = _remembered(self._known, news.digest, _Known(unique, int(now_s), now_s, 0), now_s)
+        known.said_s = now_s
         known.count += 1
         return self._event(news, known, now)
 
@@ -89,13 +91,9 @@ class EventLedger:
         self._known.pop(news.digest, None)
 
     def _allows(self, ref: ObjectRef, now_s: float) -> bool:
-        digest = _digest(*ref)
-        bucket = self._buckets.setdefault(digest, _Bucket(BURST, now_s))
-        self._buckets.move_to_end(digest)
-        if len(self._buckets) > REMEMBERED:
-            self._buckets.popitem(last=False)
-        bucket.tokens = min(BURST, bucket.tokens + max(0.0, now_s - bucket.filled_at) / REFILL_S)
-        bucket.filled_at = now_s
+        bucket = _remembered(self._buckets, _digest(*ref), _Bucket(BURST, now_s), now_s)
+        bucket.tokens = min(BURST, bucket.tokens + max(0.0, now_s - bucket.said_s) / REFILL_S)
+        bucket.said_s = now_s
         if bucket.tokens < 1:
             return False
         bucket.tokens -= 1
@@ -121,6 +119,17 @@ class EventLedger:
             "lastTimestamp": _stamp(now),
             "count": known.count,
         }
+
+
+def _remembered(entries: OrderedDict[bytes, Entry], digest: bytes, new: Entry, now_s: float) -> Entry:
+    """The entry of `digest`, `new` if there is none, as the latest; the oldest are forgotten."""
+    while entries and next(iter(entries.values())).said_s < now_s - REMEMBERED_S:
+        entries.popitem(last=False)
+    entry = entries.setdefault(digest, new)
+    entries.move_to_end(digest)
+    if len(entries) > REMEMBERED:
+        entries.popitem(last=False)
+    return entry
 
 
 def _digest(*words: str) -> bytes:

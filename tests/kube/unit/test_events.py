@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crossfade_kube.client import Client
-from crossfade_kube.events import BURST, WAITING, EventLedger, EventRecorder, News
+from crossfade_kube.events import BURST, REMEMBERED_S, WAITING, EventLedger, EventRecorder, News
 from crossfade_kube.kubeconfig import ClusterConfig
 from crossfade_kube.meta import ObjectRef
 from tests.support.fake_api import FakeApi, serving
@@ -49,6 +49,23 @@ def test_too_many_events_of_one_object_are_dropped_until_time_passes() -> None:
     other = NEWS._replace(ref=REF._replace(name="metal"))
     assert ledger.enter(other, now=NOW, unique=1) is not None
     assert ledger.enter(NEWS, now=NOW + timedelta(minutes=5, seconds=1), unique=1) is not None
+
+
+def test_what_was_not_said_for_long_is_forgotten() -> None:
+    ledger = EventLedger("c")
+    others = [NEWS._replace(ref=REF._replace(name=f"other-{number}")) for number in range(100)]
+    for item in others:
+        ledger.enter(item, now=NOW, unique=1)
+    for _ in range(3):
+        ledger.enter(NEWS, now=NOW, unique=2)
+    later = NOW + timedelta(seconds=REMEMBERED_S)
+    again = ledger.enter(NEWS, now=later, unique=3)
+    assert again is not None
+    assert (again["metadata"]["name"], again["count"]) == ("jazz.2", 4)
+    anew = ledger.enter(NEWS, now=later + timedelta(seconds=REMEMBERED_S + 1), unique=4)
+    assert anew is not None
+    assert (anew["metadata"]["name"], anew["count"]) == ("jazz.4", 1)
+    assert (len(ledger._known), len(ledger._buckets)) == (1, 1)
 
 
 async def test_events_are_created_then_patched_and_survive_their_expiry() -> None:
