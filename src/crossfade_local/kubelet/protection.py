@@ -69,8 +69,9 @@ class Protection:
 
     def cover(self, paths: Sequence[Path], *, below: Path = Path("/")) -> None:
         """In the calling thread's mount namespace."""
-        # Cloned first: the place itself lies in the data directory.
-        nothing, no_file = (mount_trees.clone(str(path)) for path in (self._nothing, self._no_file))
+        # Opened first, since the place itself lies in the data directory. Each clone is made of the place: before Linux
+        # 6.15 none can be made of a clone.
+        nothing, no_file = (os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (self._nothing, self._no_file))
         try:
             for path in paths:
                 target = below / path.relative_to("/")
