@@ -6,7 +6,8 @@ from typing import Final
 
 _TAIL: Final = 8192
 _LONGEST: Final = 500
-_BLANK: Final = frozenset(" \t^~")
+# Of a traceback what is not text: carets below its lines, and the frames of exceptions in groups.
+_BLANK: Final = frozenset(" \t^~|+-")
 
 
 def log_end(log: Path) -> int:
@@ -28,5 +29,5 @@ def last_words(log: Path, *, since: int) -> str:
             text = source.read().decode(errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if not set(line) <= _BLANK]
+    lines = [line.lstrip(" \t|").rstrip() for line in text.splitlines() if not set(line) <= _BLANK]
     return lines[-1][:_LONGEST] if lines else ""

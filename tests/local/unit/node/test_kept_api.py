@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +117,11 @@ def test_last_words_are_those_since(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write("Traceback (most recent call last):\n  File x\n    ^^^^\nOSError: [Errno 28] full\n\n")
     assert last_words(log, since=since) == "OSError: [Errno 28] full"
+    with log.open("a") as file:
+        traceback.print_exception(
+            ExceptionGroup("of tasks", [ExceptionGroup("more", [OSError(22, "not taken")])]), file=file
+        )
+    assert last_words(log, since=since) == "OSError: [Errno 22] not taken"
     # Moved away for being too long.
     log.write_text("new\n")
     assert last_words(log, since=since + 1000) == "new"
