@@ -44,6 +44,15 @@ class _Attributes(ctypes.Structure):
     )
 
 
+def are_possible() -> bool:
+    """Whether the kernel has all of these system calls: the youngest came with Linux 5.12."""
+    try:
+        _set_attributes(_AT_FDCWD, "", 0, 0)
+    except OSError as error:
+        return error.errno != errno.ENOSYS
+    return True
+
+
 def clone(path: str, *, at: int = _AT_FDCWD) -> int:
     """Descriptor of a copy of all mounts from `path` on, or from the open place `at` when `path` is empty."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE | (0 if path else _AT_EMPTY_PATH)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
-from crossfade_local import subordinate_ids
+from crossfade_local import mount_trees, subordinate_ids
 from crossfade_local.subordinate_ids import Lack
 
 _PROGRAMS: Final = {"nft": "nftables", "iptables-restore": "iptables", "unshare": "util-linux", "setsid": "util-linux"}
@@ -83,6 +83,11 @@ def choose_mode() -> Chosen:
         raise NotPossibleError(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
             f"install the package{'s' if len(missing) > 1 else ''} {' '.join(sorted(set(missing.values())))}"
+        )
+    if not mount_trees.are_possible():
+        raise NotPossibleError(
+            f"the kernel is Linux {os.uname().release}; the volumes of pods need 5.12 or newer: start a newer one, or "
+            "run Crossfade in a virtual machine that has one"
         )
     modes, lack = _modes()
     problems = []

@@ -21,8 +21,8 @@ from tests.support.cluster import EmbeddedCluster
 T = TypeVar("T")
 
 PATIENCE_S: Final = 180.0
-# The API server remembers changes for up to ten minutes, so that watches can go back, and who records Events the last
-# 4096, of which a round brings some 30.
+# Changes are remembered for up to ten minutes, so that watches can go back, and so is what Events were about. The event
+# loop remembers the last 2048 addresses that asked for a name, of which a round brings some 15.
 WARM_UP_S: Final = 660.0
 WARM_UP_ROUNDS: Final = 140
 # What is remembered for a time is as much as happens in it.
