@@ -13,7 +13,7 @@ JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
-.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields go-fields enumerations compat-recordings test-charts test-tools test-jaeger clean
+.PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes test-kernel fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields go-fields enumerations compat-recordings test-charts test-tools test-jaeger clean
 
 help:
 	@echo "make demo    set up and replay the DJ walkthrough (ARGS=--once: end afterwards)"
@@ -23,6 +23,7 @@ help:
 	@echo "make reliability  an embedded cluster whose processes are killed and stopped, 200 times (ARGS=\"--kills 60 --as rootless\", or single-uid)"
 	@echo "                  or one in which objects come and go for an hour, and nothing may grow (ARGS=\"--churn 3600\")"
 	@echo "make test-kubernetes  the walkthrough and the gateway's life on a real Kubernetes, here or on yours (ARGS=--help)"
+	@echo "make test-kernel  limits and first manifests on Debian's kernel, in a virtual machine, as root (ARGS=tests/local/e2e: these)"
 	@echo "make fresh   both of them on a Debian that has only git and make (ARGS=\"--as user --only demo\")"
 	@echo "make test-transcripts  recordings of a real Kubernetes on a whole embedded cluster, as root (ARGS=17-rollout: these)"
 	@echo "make images  container images as OCI archives in build/images, without a daemon (ARGS=\"--arch arm64\")"
@@ -83,6 +84,10 @@ test-kubernetes: setup $(if $(findstring --kubeconfig,$(ARGS)),,packages-kuberne
 
 packages-kubernetes:
 	@./packages.sh packages-kubernetes.txt
+
+test-kernel: setup
+	@./packages.sh packages-kernel.txt
+	@tests/kernel/run.sh $(ARGS)
 
 fresh:
 	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; }
