@@ -12,6 +12,8 @@ JAEGER_VERSION := v1.76.0
 JAEGER_FOLDER ?= $(CURDIR)/build/tools
 # Where rustup puts cargo, and Go's archive go, for shells that have not read its settings.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
+# Some machines set it, as containers do: then each of the hundreds of processes of a run compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup packages demo test nightly mesh-matrix reliability test-transcripts test-kubernetes packages-kubernetes test-kernel fresh images images-test packages-images packages-bench check format bench instructions golden docs charts wire-fields go-fields enumerations compat-recordings test-charts test-tools test-jaeger clean
 
