@@ -191,7 +191,7 @@ def ask(logging: Logging, request: JsonObject) -> list[JsonObject]:
         seen[:] = [logging.log.read_bytes()[before:]] if logging.log.exists() else []
         return bool(seen) and seen[0].endswith(b"\n")
 
-    eventually(is_whole, within_s=5, seen=seen)
+    eventually(is_whole, seen=seen)
     return [json.loads(line) for line in seen[0].splitlines()]
 
 

@@ -176,7 +176,7 @@ def page(url: str) -> list[str]:
         told = [line for line in read_once if line.startswith("kong_http_requests_total")]
         return not told or sum(int(line.rpartition(" ")[2]) for line in told) == 11
 
-    eventually(is_whole, within_s=10, seen=read_once)
+    eventually(is_whole, seen=read_once)
     return read_once
 
 

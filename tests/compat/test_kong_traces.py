@@ -218,7 +218,7 @@ def test_spans_and_headers_are_kongs(tracing: Tracing, place: int) -> None:
         seen[:] = spans_of(tracing.servers.posts[before:])
         return len(seen) >= len(expected)
 
-    eventually(are_here, within_s=10, seen=seen)
+    eventually(are_here, seen=seen)
     match = Match(tracing.ports)
     told = tracing.servers.asked[asked] if len(tracing.servers.asked) > asked else {}
     assert match.differences(expected, seen) == []

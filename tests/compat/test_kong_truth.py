@@ -138,7 +138,7 @@ def running(folder: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
         ) as process,
     ):
         try:
-            eventually(lambda: log.read_text().endswith("ready\n") or process.poll() is not None, within_s=60)
+            eventually(lambda: log.read_text().endswith("ready\n") or process.poll() is not None)
             assert process.poll() is None, log.read_text()
             yield Gateway(folder, log, f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}")
         finally:

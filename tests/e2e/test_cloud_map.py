@@ -78,7 +78,7 @@ def from_itself(cluster: EmbeddedCluster, deployment: str) -> str:
 def test_one_service_has_two_nodes_that_attributes_tell_apart(cluster: EmbeddedCluster) -> None:
     songs = {song: from_itself(cluster, f"{song}-v1") for song in ("jazz", "metal")}
     assert songs["jazz"] != songs["metal"]
-    eventually(lambda: from_dj_or_nothing(cluster) == songs["jazz"], within_s=60)
+    eventually(lambda: from_dj_or_nothing(cluster) == songs["jazz"])
     assert {from_dj(cluster, HOST, "-H", "song: metal") for _ in range(5)} == {songs["metal"]}
     assert {from_dj(cluster, HOST) for _ in range(5)} == {songs["jazz"]}
 
@@ -101,13 +101,13 @@ def test_instances_and_names_follow_pods(cluster: EmbeddedCluster) -> None:
         own = [item for item in items if item["metadata"]["labels"]["app"] in ("jazz", "metal")]
         return {item["status"]["podIP"] for item in own if "deletionTimestamp" not in item["metadata"]}
 
-    eventually(lambda: addresses() == pods(), within_s=15)
+    eventually(lambda: addresses() == pods())
     before = addresses()
     cluster.kubectl("scale", "-n", "prod", "deployment/metal-v1", "--replicas=0")
-    eventually(lambda: addresses() == pods() and len(addresses()) == len(before) - 1, within_s=15)
+    eventually(lambda: addresses() == pods() and len(addresses()) == len(before) - 1)
 
     # What is in use is not deleted.
     used = [("virtualservice", "songs"), ("virtualrouter", "songs"), ("virtualnode", "songs-jazz")]
     for kind, name in [*used, ("virtualnode", "songs-metal")]:
         cluster.kubectl("delete", kind, name, "-n", "prod")
-    eventually(lambda: not addresses(), within_s=15)
+    eventually(lambda: not addresses())

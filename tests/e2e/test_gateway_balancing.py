@@ -36,7 +36,7 @@ def balanced(folder: Path, spec: str, *names: str) -> Iterator[tuple[RunningGate
     with upstreams(*names) as made:
         written(folder, spec, [one.port for one in made])
         with running_gateway(folder) as gateway:
-            eventually(lambda: gateway.get("/").status != 404, within_s=10)
+            eventually(lambda: gateway.get("/").status != 404)
             yield gateway, made
 
 
@@ -79,10 +79,10 @@ def test_sessions_stick_while_their_endpoint_is_there(tmp_path: Path) -> None:
         assert takers(gateway, 10, headers={"Cookie": cookie}) == {first.body}
         (other,) = (one for one in made if one.name != first.body)
         written(tmp_path, spec, [other.port])
-        eventually(lambda: gateway.get("/", {"Cookie": cookie}).body == other.name, within_s=10)
+        eventually(lambda: gateway.get("/", {"Cookie": cookie}).body == other.name)
         moved = gateway.get("/", {"Cookie": cookie}).headers["Set-Cookie"].split(";")[0]
         written(tmp_path, spec, [one.port for one in made])
-        eventually(lambda: takers(gateway, 4) == {"one", "two"}, within_s=10)
+        eventually(lambda: takers(gateway, 4) == {"one", "two"})
         assert takers(gateway, 10, headers={"Cookie": moved}) == {other.name}
 
 
@@ -99,7 +99,7 @@ def test_least_connections_goes_where_nobody_waits(tmp_path: Path) -> None:
             for number in (1, 2):
                 # One after the other: of two at once each worker sees its own only.
                 waiting.append(pool.submit(gateway.get, f"/wait/{number}"))
-                eventually(lambda count=number: _waiting(made) == count, within_s=10)
+                eventually(lambda count=number: _waiting(made) == count)
             busy = {one.name for one in made if any(path.startswith("/wait") for path, _ in one.seen)}
             assert len(busy) == 2
             assert takers(gateway, 10) == {"one", "two", "three"} - busy
@@ -114,17 +114,17 @@ ACTIVE = """{healthchecks: {active: {httpPath: /health, headers: {X-Probe: ["yes
 
 def test_probes_take_endpoints_out_and_bring_them_back(tmp_path: Path) -> None:
     with balanced(tmp_path, ACTIVE, "one", "two") as (gateway, (one, two)):
-        eventually(lambda: takers(gateway, 6) == {"one", "two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"one", "two"})
         one.statuses["/health"] = 503
-        eventually(lambda: takers(gateway, 6) == {"two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"two"})
         two.statuses["/health"] = 503
-        eventually(lambda: gateway.get("/").status == 503, within_s=10)
+        eventually(lambda: gateway.get("/").status == 503)
         assert json.loads(gateway.get("/").body)["message"] == NO_PEER
         one.statuses["/health"] = 404
         two.statuses["/health"] = 401
-        eventually(lambda: takers(gateway, 6) == {"two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"two"})
         one.statuses.clear()
-        eventually(lambda: takers(gateway, 6) == {"one", "two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"one", "two"})
         probes = [headers for path, headers in one.seen if path == "/health"]
         assert {headers["x-probe"] for headers in probes} == {"yes"}
         assert {headers["host"] for headers in probes} == {f"127.0.0.1:{one.port}"}
@@ -138,9 +138,9 @@ def test_endpoints_that_fail_are_left_out(tmp_path: Path) -> None:
         one.statuses["/"] = 500
         assert {gateway.get("/").status for _ in range(12)} == {200, 500}, "not one of the statuses"
         one.statuses["/"] = 429
-        eventually(lambda: takers(gateway, 6) == {"two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"two"})
         two.statuses["/"] = 429
-        eventually(lambda: gateway.get("/").status == 503, within_s=10)
+        eventually(lambda: gateway.get("/").status == 503)
         assert json.loads(gateway.get("/").body)["message"] == NO_PEER
 
 
@@ -150,8 +150,8 @@ THRESHOLD = """{healthchecks: {threshold: 60, active: {httpPath: /health,
 
 def test_too_few_healthy_endpoints_take_nothing(tmp_path: Path) -> None:
     with balanced(tmp_path, THRESHOLD, "one", "two") as (gateway, (one, _)):
-        eventually(lambda: takers(gateway, 6) == {"one", "two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"one", "two"})
         one.statuses["/health"] = 500
-        eventually(lambda: gateway.get("/").status == 503, within_s=10)
+        eventually(lambda: gateway.get("/").status == 503)
         one.statuses.clear()
-        eventually(lambda: takers(gateway, 6) == {"one", "two"}, within_s=10)
+        eventually(lambda: takers(gateway, 6) == {"one", "two"})

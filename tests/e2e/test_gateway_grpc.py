@@ -133,7 +133,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         }
         with running_gateway(folder, settings=settings) as running:
             running.port = plain
-            eventually(lambda: unary(plain, "shop.test", "Hello", b"x") == b"hello x", within_s=10, seen=running.lines)
+            eventually(lambda: unary(plain, "shop.test", "Hello", b"x") == b"hello x", seen=running.lines)
             yield Lab(running, plain, secure, made.certificate.encode())
 
 
@@ -263,7 +263,7 @@ def test_a_change_is_live_for_calls_too(lab: Lab) -> None:
     with channel_to(lab.plain, "new.test") as channel:
         call = channel.unary_unary("/shop.Shop/Hello")
         manifests.write_text(before + on_host("new.test", "new", "shop", GRPC))
-        eventually(lambda: _answers(call), within_s=10, seen=lab.gateway.lines)
+        eventually(lambda: _answers(call), seen=lab.gateway.lines)
 
 
 def _answers(call: "grpc.UnaryUnaryMultiCallable[bytes, bytes]") -> bool:

@@ -69,7 +69,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         route = ingress("greeter", "/shop.Greeter", "greeter", "konghq.com/plugins: web")
         (folder / "all.yaml").write_text(PLUGIN + speaks_grpc + route)
         with running_gateway(folder) as running:
-            eventually(lambda: ask(running, b"", "", "OPTIONS").status == 200, within_s=5, seen=running.lines)
+            eventually(lambda: ask(running, b"", "", "OPTIONS").status == 200, seen=running.lines)
             yield running
 
 

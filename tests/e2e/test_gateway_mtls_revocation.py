@@ -98,7 +98,7 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]
         settings = {"KONG_PROXY_LISTEN": f"127.0.0.1:{plain}, 127.0.0.1:{secure} ssl"}
         gateway = stack.enter_context(running_gateway(folder, settings=settings))
         scene = Scene(gateway, upstream, plain, secure, clients)
-        eventually(lambda: scene.ask("/open").status == 200, within_s=20, seen=gateway.lines)
+        eventually(lambda: scene.ask("/open").status == 200, seen=gateway.lines)
         yield Authority(scene, asked)
 
 

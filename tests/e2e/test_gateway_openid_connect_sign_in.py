@@ -33,7 +33,7 @@ class World(NamedTuple):
     url: str
 
     def tells(self, text: str) -> None:
-        eventually(lambda: any(text in line for line in self.gateway.lines), within_s=10, seen=self.gateway.lines)
+        eventually(lambda: any(text in line for line in self.gateway.lines), seen=self.gateway.lines)
 
 
 FLOW = {"auth_methods": ["authorization_code", "session", "bearer"], "scopes": ["openid", "email", "orders"]}
@@ -251,7 +251,7 @@ def test_tokens_are_refreshed_once_for_all_who_wait(world: World) -> None:
     first = world.upstream.seen[-1][1]["authorization"]
     before = world.provider.asked("/token")
     expiry = jwt.decode(first.removeprefix("Bearer "), options={"verify_signature": False})["exp"]
-    eventually(lambda: time.time() > expiry, within_s=10)
+    eventually(lambda: time.time() > expiry)
 
     def again(_: int) -> tuple[int, str]:
         page = Browser(browser.cookies).open(f"{world.url}/short")

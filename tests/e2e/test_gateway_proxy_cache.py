@@ -148,7 +148,7 @@ def test_all_threads_share_what_is_kept_and_many_may_ask_at_once(tmp_path: Path)
     with running(tmp_path, workers=2) as one, ThreadPoolExecutor(16) as pool:
         path = "/c/gated/x"
         asked = [pool.submit(one.get, path) for _ in range(16)]
-        eventually(lambda: one.site.asked[path] == 16, within_s=20)
+        eventually(lambda: one.site.asked[path] == 16)
         one.site.gate.set()
         answers = [each.result() for each in asked]
         assert {(answer.header("x-cache-status"), len(answer.body)) for answer in answers} == {("Miss", 4096)}

@@ -18,7 +18,6 @@ from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.envoy
 
-LIVE_WITHIN_S = 1.0
 LIMIT = """\
 apiVersion: configuration.konghq.com/v1
 kind: KongPlugin
@@ -37,33 +36,33 @@ def gateway(tmp_path: Path) -> Iterator[RunningGateway]:
             yield running
 
 
-def test_a_file_added_changed_and_removed_is_live_within_a_second(gateway: RunningGateway) -> None:
+def test_a_file_added_changed_and_removed_is_live(gateway: RunningGateway) -> None:
     file = gateway.folder / "route.yaml"
     assert gateway.get("/x").status == 404
     file.write_text(ingress("route", "/x", "one"))
-    eventually(lambda: gateway.get("/x").body == "one", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").body == "one")
     file.write_text(ingress("route", "/x", "two"))
-    eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").body == "two")
     file.unlink()
-    eventually(lambda: gateway.get("/x").status == 404, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").status == 404)
 
 
 def told(gateway: RunningGateway, text: str) -> str:
     """The line that says it."""
-    eventually(lambda: any(text in line for line in gateway.lines), within_s=LIVE_WITHIN_S, seen=gateway.lines)
+    eventually(lambda: any(text in line for line in gateway.lines), seen=gateway.lines)
     return next(line for line in gateway.lines if text in line)
 
 
 def test_a_file_that_is_no_yaml_changes_nothing_and_is_explained(gateway: RunningGateway) -> None:
     file = gateway.folder / "limit.yaml"
     file.write_text(LIMIT % 3 + ingress("route", "/x", "one", "konghq.com/plugins: limit"))
-    eventually(lambda: gateway.get("/x").headers.get("x-ratelimit-limit-hour") == "3", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").headers.get("x-ratelimit-limit-hour") == "3")
     file.write_text(LIMIT % 4 + ingress("route", "/x", "two") + "a: [")
     assert told(gateway, "last valid content").startswith(f"{file}:17: error: ")
     answer = gateway.get("/x")
     assert (answer.body, answer.headers["x-ratelimit-limit-hour"]) == ("one", "3")
     file.write_text(ingress("route", "/x", "two"))
-    eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").body == "two")
     assert told(gateway, "it is in order again")
 
 
@@ -87,13 +86,13 @@ def test_a_refused_object_keeps_nothing_else_out(tmp_path: Path) -> None:
             assert "last valid" not in line
             assert told(gateway, "ready").endswith("1 file, 2 with errors: ready")
             write('"many"', two)
-            eventually(lambda: gateway.get("/open").body == "two", within_s=LIVE_WITHIN_S)
+            eventually(lambda: gateway.get("/open").body == "two")
             assert told(gateway, "1 object changed (EndpointSlice default/one-1): live after ")
             write("9", two)
-            eventually(lambda: gateway.get("/limited").status == 200, within_s=LIVE_WITHIN_S)
+            eventually(lambda: gateway.get("/limited").status == 200)
             assert told(gateway, "KongPlugin default/limit is in order again").startswith(f"{file}:1: ")
             write('"many"', one)
-            eventually(lambda: gateway.get("/limited").body == "one", within_s=LIVE_WITHIN_S)
+            eventually(lambda: gateway.get("/limited").body == "one")
             assert gateway.get("/limited").headers["x-ratelimit-limit-hour"] == "9"
             assert told(gateway, "its last valid state stays in use")
         with running_gateway(tmp_path) as gateway:
@@ -104,7 +103,7 @@ def test_a_refused_object_keeps_nothing_else_out(tmp_path: Path) -> None:
 def test_a_refused_route_that_never_was_is_absent(gateway: RunningGateway) -> None:
     wrong = ingress("wrong", "/wrong", "one").replace("rules:", "rules: nothing\n  other:")
     (gateway.folder / "routes.yaml").write_text(wrong + ingress("good", "/good", "two"))
-    eventually(lambda: gateway.get("/good").body == "two", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/good").body == "two")
     assert gateway.get("/wrong").status == 404
     assert "its rules match no request" in told(gateway, "Ingress default/wrong")
 
@@ -115,37 +114,36 @@ def test_a_mounted_config_map_is_followed(gateway: RunningGateway) -> None:
         (gateway.folder / f"..{name}" / "route.yaml").write_text(ingress("route", "/x", name))
     (gateway.folder / "..data").symlink_to("..one")
     (gateway.folder / "route.yaml").symlink_to("..data/route.yaml")
-    eventually(lambda: gateway.get("/x").body == "one", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").body == "one")
     (gateway.folder / "..new").symlink_to("..two")
     (gateway.folder / "..new").rename(gateway.folder / "..data")
-    eventually(lambda: gateway.get("/x").body == "two", within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").body == "two")
 
 
 def test_counters_survive_a_change_elsewhere(gateway: RunningGateway) -> None:
     (gateway.folder / "limit.yaml").write_text(LIMIT % 2 + ingress("route", "/x", "one", "konghq.com/plugins: limit"))
-    eventually(lambda: gateway.get("/x").status == 429, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").status == 429)
     (gateway.folder / "more.yaml").write_text(ingress("more", "/y", "two"))
-    eventually(lambda: gateway.get("/y").status == 200, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/y").status == 200)
     assert gateway.get("/x").status == 429
 
 
 def test_keys_are_asked_for_as_soon_as_the_plugin_is_there(gateway: RunningGateway) -> None:
     (gateway.folder / "key.yaml").write_text(KEY + ingress("route", "/x", "one", "konghq.com/plugins: key"))
-    eventually(lambda: gateway.get("/x").status == 401, within_s=LIVE_WITHIN_S)
-    eventually(lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").status == 401)
+    eventually(lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200)
     assert gateway.get("/x", {"apikey": "guess"}).status == 401
 
 
 def test_a_plugin_that_is_missing_closes_its_routes_until_it_is_there(gateway: RunningGateway) -> None:
     (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "one", "konghq.com/plugins: limit"))
-    eventually(lambda: gateway.get("/x").status == 503, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").status == 503)
     assert "plugin limit does not exist" in gateway.get("/x").body
     eventually(
         lambda: any('"limit" does not exist' in line and "error" in line for line in gateway.lines),
-        within_s=LIVE_WITHIN_S,
     )
     (gateway.folder / "limit.yaml").write_text(LIMIT % 9)
-    eventually(lambda: gateway.get("/x").status == 200, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").status == 200)
 
 
 def test_a_plugin_that_is_missing_is_passed_over_where_that_is_wished(tmp_path: Path) -> None:
@@ -159,7 +157,7 @@ def test_a_plugin_that_is_missing_is_passed_over_where_that_is_wished(tmp_path: 
 
 def test_without_endpoints_the_answer_is_kongs(gateway: RunningGateway) -> None:
     (gateway.folder / "route.yaml").write_text(ingress("route", "/x", "nobody"))
-    eventually(lambda: gateway.get("/x").status == 503, within_s=LIVE_WITHIN_S)
+    eventually(lambda: gateway.get("/x").status == 503)
     assert "failure to get a peer from the ring-balancer" in gateway.get("/x").body
 
 
@@ -177,7 +175,7 @@ def test_killed_it_leaves_no_envoy_behind(tmp_path: Path) -> None:
         (envoy,) = gateway.children()
         os.kill(gateway.process.pid, signal.SIGKILL)
         gateway.wait_for_end()
-        eventually(lambda: is_gone(envoy), within_s=5)
+        eventually(lambda: is_gone(envoy))
 
 
 def is_gone(pid: int) -> bool:
@@ -273,7 +271,7 @@ def test_of_a_name_with_addresses_of_both_families_ipv4_is_taken(tmp_path: Path)
             + ingress("x", "/x", "name", 'konghq.com/preserve-host: "false"').replace("number: 80", f"number: {port}")
         )
         with running_gateway(tmp_path) as gateway:
-            eventually(lambda: gateway.get("/x").status != 503, within_s=LIVE_WITHIN_S)
+            eventually(lambda: gateway.get("/x").status != 503)
             assert gateway.get("/x").body == "one"
 
 
@@ -283,9 +281,7 @@ def test_secrets_with_line_breaks_in_their_base64_are_read(gateway: RunningGatew
         KEY.replace(data, 'data: {kongCredType: "a2V5LWF1\\ndGg=\\n", key: "c2Vz\\r\\nYW1l"}')
         + ingress("x", "/x", "one", "konghq.com/plugins: key")
     )
-    eventually(
-        lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200, within_s=LIVE_WITHIN_S, seen=gateway.lines
-    )
+    eventually(lambda: gateway.get("/x", {"apikey": "sesame"}).status == 200, seen=gateway.lines)
     assert gateway.get("/x").status == 401
 
 
@@ -305,4 +301,4 @@ def test_what_has_no_effect_is_told_and_cured(tmp_path: Path) -> None:
         assert "Service default/one, spec.selector: port 80: it has no endpoints" in told
         (tmp_path / "slices.yaml").write_text(slices)
         cured = "Service default/one is in order again"
-        eventually(lambda: any(cured in line for line in gateway.lines), within_s=LIVE_WITHIN_S, seen=gateway.lines)
+        eventually(lambda: any(cured in line for line in gateway.lines), seen=gateway.lines)

@@ -38,7 +38,7 @@ def test_each_name_has_plugins_of_its_own(tmp_path: Path) -> None:
         facades = facade("open") + facade("guarded", ", konghq.com/plugins: keys")
         (tmp_path / "web.yaml").write_text(service_of("web", [web.port]) + facades + plugin + ingress)
         with running_gateway(tmp_path) as gateway:
-            eventually(lambda: gateway.get("/open").status == 200, within_s=10)
+            eventually(lambda: gateway.get("/open").status == 200)
             assert gateway.get("/open").body == "web"
             assert gateway.get("/guarded").status == 401
             assert gateway.get("/gone").status == 503

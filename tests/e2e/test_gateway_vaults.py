@@ -73,7 +73,5 @@ def test_a_certificate_follows_its_vault(tmp_path: Path, monkeypatch: pytest.Mon
     with running_gateway(tmp_path, "--https-port", str(https_port)) as gateway:
         assert served(https_port, "shop.test").split() != pair.certificate.split()
         write(tmp_path, pair)
-        eventually(
-            lambda: served(https_port, "shop.test").split() == pair.certificate.split(), within_s=10, seen=gateway.lines
-        )
+        eventually(lambda: served(https_port, "shop.test").split() == pair.certificate.split(), seen=gateway.lines)
         assert not any("PRIVATE" in line or pair.key.split()[4] in line for line in gateway.lines)

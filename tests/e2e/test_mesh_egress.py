@@ -57,7 +57,7 @@ class Outbound:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 _, writer = await asyncio.open_connection(
                     "127.0.0.1", self._envoy.port, ssl=context, server_hostname=name
                 )

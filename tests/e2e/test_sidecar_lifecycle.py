@@ -159,7 +159,7 @@ def test_while_a_launcher_that_was_killed_is_replaced_the_other_pods_are_asked(l
     # The launcher is process 1, so it is killed from outside.
     namespace = lab.kubectl("exec", victim, "-c", "envoy", "--", "readlink", "/proc/self/ns/pid").strip()
     os.kill(process_1_of(namespace), signal.SIGKILL)
-    eventually(lambda: restarts_of(lab, victim) == "1" and is_ready(lab, victim), within_s=30)
+    eventually(lambda: restarts_of(lab, victim) == "1" and is_ready(lab, victim))
     # What was inside the killed Envoy.
     assert calling.result().lost_count <= 2
 
@@ -174,14 +174,14 @@ def test_sidecars_serve_on_without_a_control_plane_and_one_that_was_killed_comes
     try:
         lab.kubectl("wait", "-n", "appmesh-system", "pod", "--all", "--for=delete", "--timeout=60s")
         lab.kubectl("exec", victim, "-c", "envoy", "--", "sh", "-c", KILL_ENVOY)
-        eventually(lambda: not is_ready(lab, victim), within_s=20)
+        eventually(lambda: not is_ready(lab, victim))
         tally = calling.result()
         assert tally.sent > RATE * AWAY_S * 0.9
         # What was inside the killed Envoy.
         assert tally.lost_count <= 2
     finally:
         lab.kubectl("scale", *CONTROLLER, "--replicas=1")
-    eventually(lambda: is_ready(lab, victim), within_s=60)
+    eventually(lambda: is_ready(lab, victim))
     assert restarts_of(lab, victim) == "0"
 
 
@@ -203,7 +203,7 @@ def test_sidecars_come_back_when_the_authority_was_lost(lab: MeshLab, trio: Cell
         return "connected_state: 1" in lab.kubectl("exec", pod, "-c", "envoy", "--", "sh", "-c", CONNECTED)
 
     # As long as the kubelet may take to carry a changed ConfigMap into a pod.
-    eventually(lambda: all(is_connected(pod) for pod in pods), within_s=120)
+    eventually(lambda: all(is_connected(pod) for pod in pods))
     assert [restarts_of(lab, pod) for pod in pods] == before
 
 
@@ -227,6 +227,6 @@ def test_every_pod_is_injected_while_the_controller_is_rolled_out(lab: MeshLab) 
     before = lab.kubectl("get", "pods", "-n", "appmesh-system", "-o", "name").split()
     with pods_admitted(lab.kubeconfig, NAMESPACE, {"app": "client"}) as admissions:
         lab.kubectl("rollout", "restart", *CONTROLLER)
-        eventually(is_replaced, within_s=60)
+        eventually(is_replaced)
     assert admissions.lost == {}
     assert admissions.sent > 50

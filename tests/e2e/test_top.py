@@ -74,7 +74,7 @@ def test_routes_and_consumers_of_a_gateway_alone(tmp_path: Path) -> None:
 
         # A change of the configuration takes nothing of it away.
         (tmp_path / "more.yaml").write_text(ingress("more", "/more", "web"))
-        eventually(lambda: running.get("/more").status == 200, within_s=20)
+        eventually(lambda: running.get("/more").status == 200)
         again = routes_by_ingress(status)
     assert routes["open"]["classes"] == {"2xx": 2}
     assert routes["closed"]["classes"] == {"2xx": 1, "4xx": 1}

@@ -157,7 +157,7 @@ def test_a_prometheus_shows_every_panel_and_can_tell_every_alert(cluster: Embedd
                     del missing[query]
             return not missing
 
-        eventually(is_all_shown, within_s=120, seen=missing)
+        eventually(is_all_shown, seen=missing)
         told = [rule for group in asked.ask("rules")["groups"] for rule in group["rules"]]
         assert {rule["name"]: rule["health"] for rule in told} == {
             rule["alert"]: "ok" for group in rules["groups"] for rule in group["rules"]
@@ -179,7 +179,7 @@ def test_the_shipped_deployment_writes_lines_for_cloudwatch(cluster: EmbeddedClu
     try:
         cluster.kubectl("rollout", "status", "-n", "appmesh-system", "deployment/crossfade-emf", "--timeout=60s")
         seen: list[str] = []
-        eventually(lambda: _is_counted(cluster, seen), within_s=60, seen=seen)
+        eventually(lambda: _is_counted(cluster, seen), seen=seen)
     finally:
         cluster.kubectl("delete", "-f", "-", "--wait=false", stdin=yaml.safe_dump_all(manifests))
 
@@ -337,7 +337,7 @@ def ask_until_routed(cluster: EmbeddedCluster, request_id: str) -> None:
         connection.close()
         return status == 200
 
-    eventually(asked, within_s=20)
+    eventually(asked)
 
 
 def explained(cluster: EmbeddedCluster, request_id: str, *words: str, kubeconfig: Path | None = None) -> str:
@@ -348,7 +348,7 @@ def explained(cluster: EmbeddedCluster, request_id: str, *words: str, kubeconfig
         told.append(done.stdout + done.stderr)
         return done.returncode == 0 and done.stdout.count(" → ") == 3
 
-    eventually(found, within_s=20, seen=told)
+    eventually(found, seen=told)
     return told[-1]
 
 

@@ -99,8 +99,8 @@ def test_it_has_an_identity_of_its_mesh(cluster: EmbeddedCluster) -> None:
 
     assert in_plain_text() == "200"
     annotate_mesh(cluster, "strict")
-    eventually(lambda: in_plain_text() == "000", within_s=15)
-    eventually(lambda: {status for status, _ in ask_for_jazz(cluster.gateway_url, 8)} == {200}, within_s=15)
+    eventually(lambda: in_plain_text() == "000")
+    eventually(lambda: {status for status, _ in ask_for_jazz(cluster.gateway_url, 8)} == {200})
 
 
 def test_backends_count_at_once_also_without_the_meshs_controller(cluster: EmbeddedCluster) -> None:
@@ -113,9 +113,9 @@ def test_backends_count_at_once_also_without_the_meshs_controller(cluster: Embed
         cluster.kubectl("patch", "virtualnode", "kong", "-n", "kong", "--type=merge", "-p", change)
 
     set_backends("metal")
-    eventually(lambda: statuses() == {404}, within_s=15)
+    eventually(lambda: statuses() == {404})
     set_backends("jazz", "metal")
-    eventually(lambda: statuses() == {200}, within_s=15)
+    eventually(lambda: statuses() == {200})
     cluster.kubectl("scale", "deployment", "appmesh-controller", "-n", "appmesh-system", "--replicas=0")
     cluster.kubectl("wait", "pod", "-n", "appmesh-system", "--all", "--for=delete", "--timeout=60s")
     assert statuses() == {200}

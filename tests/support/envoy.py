@@ -44,7 +44,7 @@ async def get(http: aiohttp.ClientSession, port: int, path: str = "/") -> Answer
         return Answer(0)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 60) -> None:
     """Fails the test when `condition` does not come true within the time."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - other processes set no event

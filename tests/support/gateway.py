@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tests.support.ports import free_ports
 from tests.support.serving import serving
 
-START_WITHIN_S = 30.0
+START_WITHIN_S = 60.0
 KEY = """\
 apiVersion: configuration.konghq.com/v1
 kind: KongPlugin
@@ -165,7 +165,7 @@ spec:
 """
 
 
-def eventually(condition: Callable[[], object], *, within_s: float, seen: object = "") -> None:
+def eventually(condition: Callable[[], object], *, within_s: float = 120.0, seen: object = "") -> None:
     """Fails the test when the condition does not come true within the time."""
     deadline = time.monotonic() + within_s
     while not condition():

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def eventually(condition: Callable[[], object], *, within_s: float = 5.0, what: str = "") -> None:
+async def eventually(condition: Callable[[], object], *, within_s: float = 60.0, what: str = "") -> None:
     """Returns once `condition` is true; fails the test when it is not within the time."""
     deadline = asyncio.get_running_loop().time() + within_s
     while not condition():

@@ -81,7 +81,7 @@ async def test_events_are_counted(client: Client) -> None:
         recorder.warning(ref, "Odd", "it is odd")
     watch = client.watch(EVENT, namespace="default", resource_version=version, field_selector="reason=Odd")
     seen = []
-    async with asyncio.timeout(5), aclosing(watch) as events:
+    async with asyncio.timeout(60), aclosing(watch) as events:
         async for event in events:
             seen.append((event.type, event.object["count"]))
             if len(seen) == 3:

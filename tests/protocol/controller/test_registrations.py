@@ -19,7 +19,7 @@ from tests.support.api_server import ApiServerProcess
 from tests.support.ports import free_ports
 
 KIND = VALIDATING_WEBHOOK_CONFIGURATION
-WITHIN_S = 5.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture

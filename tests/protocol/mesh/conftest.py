@@ -58,7 +58,7 @@ class Lab(NamedTuple):
     admin: Client
     settings: MeshSettings
 
-    async def until(self, found: Callable[[], Awaitable[T | None]], *, within_s: float = 10) -> T:
+    async def until(self, found: Callable[[], Awaitable[T | None]], *, within_s: float = 60) -> T:
         async with asyncio.timeout(within_s):
             while (result := await found()) is None:  # noqa: ASYNC110 - other processes set no event
                 await asyncio.sleep(0.01)

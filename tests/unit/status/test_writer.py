@@ -202,7 +202,7 @@ async def test_whoever_writes_against_us_is_not_answered_at_once_for_ever() -> N
             await asyncio.sleep(0.01)
         assert len(found.patches()) == 2
         # What is held is written when its time has come, unless nobody wants it any more.
-        await eventually(lambda: len(found.patches()) == 3, within_s=3)
+        await eventually(lambda: len(found.patches()) == 3)
         found.writer.submit([change("ours", basis="again")])
         found.writer.submit([])
         found.writer.submit([change("else", basis="more")])
