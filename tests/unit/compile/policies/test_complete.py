@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import yaml
 from generate.reference import plugin_fields
 from generate.reference.plugin_pages import folder_of
 from generate.reference.readme import Readme, read
@@ -17,7 +16,8 @@ from crossfade.compile.policies.registry import PLUGINS
 from crossfade.compile.policies.schema import Field, Schema, apply_schema
 from crossfade.envoy.filters.order import FILTERS
 from crossfade.policy_module.library import plugin_names
-from tests.compat.test_kong_truth import RECORDINGS, TRUTH
+from crossfade_kube import yaml_texts
+from tests.compat.test_kong_truth import RECORDINGS, recorded_file
 
 ROOT: Final = Path(__file__).resolve().parents[4]
 POLICIES: Final = ROOT / "src" / "crossfade" / "compile" / "policies"
@@ -99,13 +99,7 @@ def unknown_steps(plugin: Plugin, steps: tuple[Step, ...]) -> Iterator[str]:
 
 @cache
 def recorded() -> frozenset[str]:
-    return frozenset(
-        plugin for name in RECORDINGS for plugin in plugins_of(yaml.safe_load((TRUTH / f"{name}.yaml").read_text()))
-    )
-
-
-def plugins_of(recording: dict[str, str]) -> set[str]:
-    return names_in(recording["manifests"])
+    return frozenset(plugin for name in RECORDINGS for plugin in names_in(recorded_file(name)["manifests"]))
 
 
 def plugins_in(manifests: Path) -> set[str]:
@@ -114,7 +108,7 @@ def plugins_in(manifests: Path) -> set[str]:
 
 def names_in(manifests: str) -> set[str]:
     kinds = ("KongPlugin", "KongClusterPlugin")
-    items = [item for item in yaml.safe_load_all(manifests) if item]
+    items = [item for item in yaml_texts.load_all(manifests) if item]
     return {item["plugin"] for item in items if item["kind"] in kinds}
 
 
