@@ -156,7 +156,7 @@ def replay(gateway: Gateway, recording: Path) -> None:
     manifest, new = gateway.folder / "case.yaml", gateway.folder.with_suffix(".new")
     command = [
         *(sys.executable, str(TRUTH / "replay.py"), "--url", gateway.url, "--tls-url", gateway.tls_url),
-        *("-q", "--exact", "--settle", "0.1"),
+        *("-q", "--exact", "--settle", "0.1", "--pause", "0"),
         *("--apply", gateway.changing(f"cat > '{new}'; mv '{new}' '{manifest}'")),
         *("--delete", gateway.changing(f"rm '{manifest}'")),
         str(recording),
