@@ -77,7 +77,7 @@ FORWARDED: Final = (
     ("howto-k8s-grpc", "client"),
     ("howto-k8s-http2", "client"),
 )
-SOON_S: Final = 30.0
+SOON_S: Final = 120.0
 
 
 @pytest.fixture(scope="module")

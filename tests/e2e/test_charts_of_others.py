@@ -2,10 +2,9 @@
 
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,11 +14,11 @@ import yaml
 from crossfade.install.gateway import gateway_crds
 from crossfade.install.mesh import mesh_crds
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.polling import eventually
 
 pytestmark = pytest.mark.cluster
 
 CHARTS = Path(__file__).parent / "charts"
-SOON_S = 60.0
 APPLICATION = """\
 apiVersion: v1
 kind: Service
@@ -88,13 +87,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluste
             running.kubectl("apply", "--server-side", "-f", str(CHARTS / f"{chart}.yaml"))
         running.kubectl("apply", "-f", "-", stdin=APPLICATION)
         yield running
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.1)
 
 
 def answer(cluster: EmbeddedCluster) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from crossfade.shipped import examples_root
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.gateway import eventually
 
-SOON_S = 15.0
+SOON_S = 120.0
 READY_S = 60.0
 _WITHOUT_POLICIES = CHAPTERS[:3]
 

@@ -4,15 +4,15 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.polling import eventually as eventually
 from tests.support.ports import free_ports
 from tests.support.serving import serving
 
@@ -163,11 +163,3 @@ spec:
       - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {service_name}, port: {{number: 80}}}}}}}}
 ---
 """
-
-
-def eventually(condition: Callable[[], object], *, within_s: float = 120.0, seen: object = "") -> None:
-    """Fails the test when the condition does not come true within the time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s; seen: {seen}"
-        time.sleep(0.01)

@@ -15,9 +15,9 @@ from cryptography import x509
 from tests.kubernetes.add_ons import CERT_MANAGER, build_add_ons, install, program_of
 from tests.kubernetes.build import Cache, cache_folder
 from tests.kubernetes.cluster import Cluster
-from tests.local.e2e.test_embedded_cluster import eventually
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
 from tests.support.helm import helm_program
+from tests.support.polling import eventually
 from tests.tools.test_kubectl import BUILT
 
 pytestmark = [

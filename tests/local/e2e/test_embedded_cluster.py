@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from crossfade_local.preflight import Mode
-from tests.local.e2e.polling import SOON_S, eventually
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
+from tests.support.polling import SOON_S, eventually
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster

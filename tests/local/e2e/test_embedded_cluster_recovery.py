@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.local.e2e.polling import SOON_S, eventually
 from tests.local.reliability.remains import children_of, node_of, processes, started
 from tests.support.cluster import EmbeddedCluster, crossfade
 from tests.support.cluster_owner import ClusterOwner
+from tests.support.polling import SOON_S, eventually
 from tests.support.ports import free_ports
 from tests.support.readiness import watched_readiness
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from crossfade_local.preflight import Mode
-from tests.local.e2e.polling import SOON_S, eventually
 from tests.local.reliability.remains import children_of, node_of
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
+from tests.support.polling import SOON_S, eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.every_mode]
 

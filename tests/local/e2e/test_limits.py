@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from crossfade_local.cgroups import CgroupsUnavailableError, candidates, make_group, remove_group
-from tests.local.e2e.polling import SOON_S, eventually
 from tests.support.cluster import EmbeddedCluster, embedded_cluster
+from tests.support.polling import SOON_S, eventually
 
 pytestmark = pytest.mark.cluster
 

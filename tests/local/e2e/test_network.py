@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.local.e2e.polling import eventually
 from tests.local.e2e.test_embedded_cluster import container, create_pod, status_of, wait_ready
 from tests.support.cluster import EmbeddedCluster
 from tests.support.cluster_owner import ClusterOwner
+from tests.support.polling import eventually
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
