@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.workloads import fill
-from crossfade_local.quantity import QuantityError, canonical
-from crossfade_local.values.fields import mapping, objects, sequence
+from crossfade_local.values.fields import sequence
 
 _CPU_TARGET: Final = {
     "type": "Resource",
@@ -24,7 +23,6 @@ _SCALE_DOWN: Final[dict[str, Any]] = {
     "selectPolicy": "Max",
     "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
 }
-_SOURCES: Final = ("resource", "pods", "object", "external", "containerResource")
 
 
 def default_autoscaler(obj: JsonObject) -> None:
@@ -33,20 +31,8 @@ def default_autoscaler(obj: JsonObject) -> None:
     fill(spec, {"minReplicas": 1})
     if not obj.get("apiVersion", "").endswith("/v1") and not sequence(spec, "metrics"):
         spec["metrics"] = [deepcopy(_CPU_TARGET)]
-    for metric in objects(spec, "metrics"):
-        for source in _SOURCES:
-            _canonical_target(mapping(metric, source, "target"))
     behavior = spec.get("behavior")
     if isinstance(behavior, dict):
         for name, rules in (("scaleUp", _SCALE_UP), ("scaleDown", _SCALE_DOWN)):
             fill(behavior, {name: {}})
             fill(behavior[name], deepcopy(rules))
-
-
-def _canonical_target(target: JsonObject) -> None:
-    for name in ("value", "averageValue"):
-        if target.get(name) is not None:
-            try:
-                target[name] = canonical(target[name])
-            except QuantityError:
-                continue

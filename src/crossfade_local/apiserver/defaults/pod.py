@@ -1,12 +1,11 @@
 """Defaults of pods and pod templates. All functions change the given object."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.sizes import MOST_BYTES, TooLarge
 from crossfade_local.pod_resources import qos_class
-from crossfade_local.quantity import QuantityError, canonical
 from crossfade_local.values.fields import flag, mapping, objects, text
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -71,7 +70,8 @@ def _default_container(container: JsonObject, *, host_network: bool) -> None:
         container["imagePullPolicy"] = _pull_policy(text(container, "image"))
     container["terminationMessagePath"] = text(container, "terminationMessagePath") or "/dev/termination-log"
     container["terminationMessagePolicy"] = text(container, "terminationMessagePolicy") or "File"
-    _canonical_resources(container)
+    if container.get("resources") is None:
+        container["resources"] = {}
     for port in objects(container, "ports"):
         port["protocol"] = text(port, "protocol") or "TCP"
         if host_network and not port.get("hostPort"):
@@ -91,7 +91,7 @@ def _default_reference(source: JsonObject) -> None:
         reference["apiVersion"] = text(reference, "apiVersion") or "v1"
     resource = source.get("resourceFieldRef")
     if isinstance(resource, dict):
-        resource["divisor"] = _canonical(resource.get("divisor", "0"))
+        resource.setdefault("divisor", "0")
 
 
 def _pull_policy(image: str) -> str:
@@ -132,9 +132,6 @@ def default_volume(volume: JsonObject) -> None:
     claim = mapping(volume, "ephemeral", "volumeClaimTemplate")
     if claim:
         claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-    empty = volume.get("emptyDir")
-    if isinstance(empty, dict) and "sizeLimit" in empty:
-        empty["sizeLimit"] = _canonical(empty["sizeLimit"])
     for item in objects(volume, "downwardAPI", "items"):
         _default_reference(item)
     for source in objects(volume, "projected", "sources"):
@@ -143,22 +140,6 @@ def default_volume(volume: JsonObject) -> None:
             token["expirationSeconds"] = 3600
         for item in objects(source, "downwardAPI", "items"):
             _default_reference(item)
-
-
-def _canonical_resources(container: JsonObject) -> None:
-    if container.get("resources") is None:
-        container["resources"] = {}
-    for name in ("limits", "requests"):
-        amounts = mapping(container, "resources", name)
-        for resource, amount in amounts.items():
-            amounts[resource] = _canonical(amount)
-
-
-def _canonical(amount: Any) -> Any:
-    try:
-        return canonical(amount)
-    except QuantityError:
-        return amount
 
 
 def _requests_from_limits(container: JsonObject) -> None:

