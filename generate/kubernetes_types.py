@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 OUTPUT: Final = "kubernetes.json.gz"
-FORMAT: Final = 2
-"""Raised when the shape of the output changes, so that an older file is made anew."""
+FORMAT: Final = 3
+"""Raised when the shape of the output or what is in it changes, so that an older file is made anew."""
 
 GROUP_VERSIONS: Final = (
     ("", "v1"),
@@ -31,6 +31,7 @@ GROUP_VERSIONS: Final = (
     ("discovery.k8s.io", "v1"),
     ("events.k8s.io", "v1"),
     ("networking.k8s.io", "v1"),
+    ("node.k8s.io", "v1"),
     ("policy", "v1"),
     ("rbac.authorization.k8s.io", "v1"),
     ("scheduling.k8s.io", "v1"),

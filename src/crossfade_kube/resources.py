@@ -35,6 +35,7 @@ CONTROLLER_REVISION: Final = Resource("apps", "v1", "controllerrevisions", "Cont
 CRON_JOB: Final = Resource("batch", "v1", "cronjobs", "CronJob", namespaced=True)
 JOB: Final = Resource("batch", "v1", "jobs", "Job", namespaced=True)
 
+RUNTIME_CLASS: Final = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False)
 STORAGE_CLASS: Final = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 
 ENDPOINT_SLICE: Final = EndpointSlice.RESOURCE

@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
-from crossfade_local.apiserver.admission import certificates, escalation, ingresses, limits, namespaces, pods, services
+from crossfade_local.apiserver.admission import (
+    certificates,
+    escalation,
+    ingresses,
+    limits,
+    namespaces,
+    pods,
+    runtime_classes,
+    services,
+)
 from crossfade_local.apiserver.admission import storage as volumes
 from crossfade_local.apiserver.admission.chain import AdmissionChain, Mutates, Validates
 from crossfade_local.apiserver.admission.pod_security import pod_security
@@ -76,6 +85,7 @@ def _chain(
             pods.service_account(storage),
             pods.priority(storage),
             pods.tolerations,
+            runtime_classes.apply_runtime_class(storage),
             limits.defaults_of_limits(storage),
             services.allocate(storage),
             ingresses.default_class(storage),
@@ -86,6 +96,7 @@ def _chain(
         validators=(
             escalation.no_escalation(storage, authorizer),
             pod_security(storage),
+            runtime_classes.check_overhead(storage),
             limits.check_limits(storage),
             volumes.only_growing_classes(storage),
             certificates.no_masters,

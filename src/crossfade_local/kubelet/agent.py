@@ -22,6 +22,7 @@ from crossfade_local.kubelet import leftovers
 from crossfade_local.kubelet.machine import Machine
 from crossfade_local.kubelet.pod import PodWorker
 from crossfade_local.kubelet.resize import IN_PROGRESS, Room
+from crossfade_local.kubelet.runtime_handlers import HANDLERS
 from crossfade_local.kubelet.status import now_text
 from crossfade_local.pod_resources import amounts, sum_of
 from crossfade_local.version import KUBERNETES_VERSION
@@ -225,6 +226,7 @@ def node_object(capacity: Mapping[str, str]) -> JsonObject:
                 "kubeProxyVersion": "", "kubeletVersion": KUBERNETES_VERSION, "machineID": "",
                 "operatingSystem": "linux", "osImage": "Crossfade embedded node", "systemUUID": "",
             },
+            "runtimeHandlers": [{"name": name} for name in HANDLERS],
         },
     }  # fmt: skip
 

@@ -25,6 +25,7 @@ from crossfade_local.kubelet.pod_containers import PodContainers, reports_before
 from crossfade_local.kubelet.pod_files import hostname_of, name_files
 from crossfade_local.kubelet.process import Process, StartError
 from crossfade_local.kubelet.resize import ResizeError, Room, failure, refusal
+from crossfade_local.kubelet.runtime_handlers import NoRuntimeError, check_runtime
 from crossfade_local.kubelet.shared_user import users_without_effect
 from crossfade_local.kubelet.status import (
     DEADLINE_EXCEEDED,
@@ -228,6 +229,7 @@ class PodWorker:
         while not self._ending.is_set():
             try:
                 check_supported(self.pod["spec"])
+                await check_runtime(machine.client, self.pod["spec"])
                 await self._enter_sandbox()
                 await self._share_processes()
                 await machine.services.read()
@@ -237,7 +239,7 @@ class PodWorker:
                 self._group = machine.limiter.for_pod(self.pod)
             except VolumeError as error:
                 self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
-            except (OSError, StartError, UnsupportedError) as error:
+            except (NoRuntimeError, OSError, StartError, UnsupportedError) as error:
                 self._warn("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             except KubeError as error:
                 self._warn("FailedMount", f"the API server did not answer: {error}")

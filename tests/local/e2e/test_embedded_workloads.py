@@ -92,6 +92,24 @@ def test_a_stateful_set_keeps_names_and_data(cluster: EmbeddedCluster) -> None:
     eventually(lambda: not columns(cluster, "pv") and not list(volumes.iterdir()))
 
 
+def test_a_pod_runs_as_its_runtime_class_says(cluster: EmbeddedCluster) -> None:
+    group = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass"}
+    apply(
+        cluster,
+        {**group, "metadata": {"name": "ordinary"}, "handler": "runc", "overhead": {"podFixed": {"cpu": "10m"}}},
+        {**group, "metadata": {"name": "virtual"}, "handler": "kata"},
+    )
+    assert columns(cluster, "runtimeclass", "virtual")[0][:2] == ["virtual", "kata"]
+    for name in ("ordinary", "virtual"):
+        pod = template(name, runtimeClassName=name, terminationGracePeriodSeconds=1)
+        apply(cluster, {"apiVersion": "v1", "kind": "Pod", **pod, "metadata": {"name": name}})
+    cluster.kubectl("wait", "pod/ordinary", "--for=condition=Ready", f"--timeout={SOON_S:g}s")
+    query = ("events", "--for=pod/virtual", "--types=Warning")
+    assert eventually(lambda: 'no runtime for "kata" is configured' in cluster.kubectl(*query))
+    assert columns(cluster, "pod", "virtual")[0][2] == "ContainerCreating"
+    cluster.kubectl("delete", "pod", "ordinary", "virtual", f"--timeout={SOON_S:g}s")
+
+
 def test_a_daemon_set_runs_on_the_node_and_is_updated(cluster: EmbeddedCluster) -> None:
     spec = {
         "selector": {"matchLabels": {"app": "daemon"}},

@@ -369,6 +369,7 @@ ROWS: Final = (
     ),
     ResourceRow(_NETWORKING, "v1", "ingressclasses", "IngressClass", namespaced=False, counts_generation=True),
     ResourceRow(_NETWORKING, "v1", "networkpolicies", "NetworkPolicy", short_names=("netpol",), counts_generation=True),
+    ResourceRow("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False),
     ResourceRow(
         "policy",
         "v1",

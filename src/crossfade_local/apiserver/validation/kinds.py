@@ -23,6 +23,7 @@ from crossfade_local.apiserver.validation import (
     pods,
     quotas,
     rbac,
+    runtime_classes,
     services,
     small_kinds,
     storage_classes,
@@ -169,6 +170,9 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
         changes_first=True,
     ),
     ("networking.k8s.io", "NetworkPolicy"): Rules(network_policies.validate_network_policy),
+    ("node.k8s.io", "RuntimeClass"): Rules(
+        runtime_classes.validate_runtime_class, runtime_classes.validate_runtime_class_update, namespaced=False
+    ),
     ("policy", "PodDisruptionBudget"): Rules(small_kinds.validate_disruption_budget, name_check=names.any_name),
     (_RBAC, "ClusterRole"): Rules(
         rbac.validate_cluster_role, namespaced=False, name_check=names.path_segment_name, metadata_again=True

@@ -16,9 +16,9 @@ HONOURED: Final = frozenset(
         "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "containers", "dnsConfig", "dnsPolicy",
         "enableServiceLinks", "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
         "hostname", "initContainers", "nodeName", "nodeSelector", "overhead", "preemptionPolicy", "priority",
-        "priorityClassName", "readinessGates", "resources", "restartPolicy", "schedulerName", "schedulingGates",
-        "securityContext", "serviceAccount", "serviceAccountName", "shareProcessNamespace", "subdomain",
-        "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
+        "priorityClassName", "readinessGates", "resources", "restartPolicy", "runtimeClassName", "schedulerName",
+        "schedulingGates", "securityContext", "serviceAccount", "serviceAccountName", "shareProcessNamespace",
+        "subdomain", "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
     }
 )  # fmt: skip
 """Fields of a pod's spec that do what they do in Kubernetes, or keep the pod from starting with the reason."""
@@ -28,7 +28,6 @@ NOT_HONOURED: Final[dict[str, str]] = {
     "hostnameOverride": "the pod's hostname is that of `hostname`, or its name",
     "os": "programs are those of this machine",
     "resourceClaims": "there are no devices to claim",
-    "runtimeClassName": "there is one way to run containers",
     "schedulingGroup": "pods are scheduled one by one",
     "setHostnameAsFQDN": "the pod's hostname is the short one",
 }

@@ -43,7 +43,7 @@ def test_no_field_of_a_container_is_left_unclassified(spec: SchemaNode) -> None:
 @pytest.mark.parametrize(
     ("pod", "field"),
     [
-        ({"runtimeClassName": "gvisor"}, "runtimeClassName"),
+        ({"hostnameOverride": "a"}, "hostnameOverride"),
         ({"setHostnameAsFQDN": True}, "setHostnameAsFQDN"),
         ({"os": {"name": "windows"}}, "os"),
         ({"resourceClaims": [{"name": "gpu"}]}, "resourceClaims"),
@@ -73,8 +73,8 @@ def test_what_asks_for_nothing_else_than_there_is_earns_none(pod: dict[str, Any]
 
 
 def test_a_template_is_looked_into_wherever_it_stands() -> None:
-    spec = {"template": {"spec": {"runtimeClassName": "a"}}}
+    spec = {"template": {"spec": {"hostnameOverride": "a"}}}
     (of_job,) = warnings_on_create(("batch", "v1", "Job"), {"spec": spec})
-    assert of_job.startswith("spec.template.spec.runtimeClassName: ")
+    assert of_job.startswith("spec.template.spec.hostnameOverride: ")
     (of_cron_job,) = warnings_on_create(("batch", "v1", "CronJob"), {"spec": {"jobTemplate": {"spec": spec}}})
-    assert of_cron_job.startswith("spec.jobTemplate.spec.template.spec.runtimeClassName: ")
+    assert of_cron_job.startswith("spec.jobTemplate.spec.template.spec.hostnameOverride: ")
