@@ -245,6 +245,8 @@ class PodWorker:
                 self._warn("FailedMount", f"the API server did not answer: {error}")
             else:
                 return self._context(facts, sources, volumes)
+            # Nobody has told yet that the pod is taken up.
+            self._dirty.set()
             await self._pause()
         return None
 

@@ -15,7 +15,7 @@ from crossfade_local.apiserver.validation.errors import (
     required,
     too_many,
 )
-from crossfade_local.apiserver.values.gotext import number, plain
+from crossfade_local.apiserver.values.gotext import number, to_json
 
 
 class TooCostlyError(Exception):
@@ -48,7 +48,7 @@ def _said(path: str, value: Any, what: str) -> FieldError:
 def _enum(walk: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
     if not walk.is_among(value, schema["enum"], path):
         yield not_supported(
-            path or ROOT, value, [item if isinstance(item, str) else plain(item) for item in schema["enum"]]
+            path or ROOT, value, [item if isinstance(item, str) else to_json(item) for item in schema["enum"]]
         )
 
 
@@ -91,9 +91,9 @@ def _length(_: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[Fiel
         return
     longest, shortest = schema.get("maxLength"), schema.get("minLength")
     if longest is not None and len(value) > longest:
-        text = f"may not be more than {longest} bytes"
+        text = f"may not be more than {longest} bytes" if longest >= 0 else "value is too long"
         yield FieldError(ErrorType.TOO_LONG, path or ROOT, OMITTED, text)
-    if shortest is not None and len(value) < shortest:
+    elif shortest is not None and len(value) < shortest:
         yield _said(path, value, f"should be at least {shortest} chars long")
 
 
@@ -103,7 +103,10 @@ def _only_shortest(walk: Walk, schema: JsonObject, value: Any, path: str) -> Ite
 
 
 def _pattern(walk: Walk, schema: JsonObject, value: Any, path: str) -> Iterator[FieldError]:
-    if isinstance(value, str) and not walk.matches(value, schema["pattern"], path):
+    if not isinstance(value, str) or any(_length(walk, schema, value, path)):
+        # Of a text that is too long or too short no more is told.
+        return
+    if not walk.matches(value, schema["pattern"], path):
         yield _said(path, value, f"should match '{schema['pattern']}'")
 
 

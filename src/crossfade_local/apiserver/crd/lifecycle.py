@@ -37,7 +37,6 @@ def fill_names(crd: JsonObject) -> None:
     if kind:
         names.setdefault("singular", kind.lower())
         names.setdefault("listKind", f"{kind}List")
-    spec.setdefault("conversion", {}).setdefault("strategy", "None")
 
 
 def initial_status(crd: JsonObject, registry: Registry, now: datetime) -> JsonObject:

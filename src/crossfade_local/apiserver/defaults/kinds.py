@@ -122,8 +122,7 @@ def _default_crd(obj: JsonObject) -> None:
     names["singular"] = text(names, "singular") or text(names, "kind").lower()
     if text(names, "kind"):
         names["listKind"] = text(names, "listKind") or text(names, "kind") + "List"
-    conversion = spec.setdefault("conversion", {})
-    conversion["strategy"] = text(conversion, "strategy") or "None"
+    conversion = spec.setdefault("conversion", {"strategy": "None"})
     service = mapping(conversion, "webhook", "clientConfig", "service")
     if service:
         fill(service, {"port": _HTTPS})

@@ -27,6 +27,7 @@ def misfit_text(root: SchemaNode, path: Path, value: Any) -> str:
             start = "[]" if isinstance(step, int) else "map[string]"
             node, kind = inner, kind.removeprefix(start) if kind.startswith(start) else go_type(inner)
             continue
+        node = node.object_form or node
         owner = _short_name(node) or owner
         field = node.go_fields.get(step, UNREMARKABLE)
         node = node.properties[step]

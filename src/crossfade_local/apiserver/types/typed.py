@@ -79,10 +79,7 @@ def _value(node: SchemaNode, value: Any, path: Path, unknown: list[str]) -> Any:
             raise _MisfitError(path, value)
         return value
     if not node.type and node.preserves_unknown:
-        if node.object_form is None or not isinstance(value, dict):
-            return value
-        # Go decodes it by itself: paths begin here, and nobody is told of what is not known.
-        return conform(node.object_form, value).object
+        return value if node.object_form is None else _in_a_form(node, node.object_form, value, path)
     match node.type:
         case "object":
             if not isinstance(value, dict):
@@ -97,6 +94,15 @@ def _value(node: SchemaNode, value: Any, path: Path, unknown: list[str]) -> Any:
     if node.type == "string" and (problem := _text_problem(node, value)):
         raise WrongTypeError(problem)
     return int(value) if node.type == "integer" and isinstance(value, float) else value
+
+
+def _in_a_form(node: SchemaNode, object_form: SchemaNode, value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        # Go decodes it by itself: nobody is told of what is not known.
+        return _struct(object_form, value, path, [])
+    if node.name.endswith("OrBool") and not isinstance(value, bool):
+        raise WrongTypeError("boolean or JSON schema expected")
+    return value
 
 
 def _object(node: SchemaNode, value: JsonObject, path: Path, unknown: list[str]) -> JsonObject:

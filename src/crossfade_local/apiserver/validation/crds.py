@@ -8,13 +8,19 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
+from crossfade_local.apiserver.validation.crd_versions import (
+    validate_columns,
+    validate_deprecation,
+    validate_selectable_fields,
+    validate_subresources,
+)
 from crossfade_local.apiserver.validation.errors import FieldError, invalid, not_supported, required
 from crossfade_local.apiserver.validation.metadata import immutable
 from crossfade_local.apiserver.validation.schemas import validate_schema
 from crossfade_local.apiserver.values.gotext import GoStruct
 from crossfade_local.values.fields import at, flag, mapping, objects, sequence, text
 
-_COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
+_PARTS: Final = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 _SCOPES: Final = ("Cluster", "Namespaced")
 _STRATEGIES: Final = ("None", "Webhook")
 _NAMES: Final = ("plural", "singular", "kind", "listKind")
@@ -22,6 +28,7 @@ _MIXED: Final = "may have mixed case, but should otherwise match: "
 
 
 def validate_crd(obj: JsonObject) -> Iterator[FieldError]:
+    """Without the defaults in its schemas, which are values of what it defines."""
     spec = mapping(obj, "spec")
     group, name = text(spec, "group"), text(obj, "metadata", "name")
     if name and name != f"{text(spec, 'names', 'plural')}.{group}":
@@ -29,20 +36,32 @@ def validate_crd(obj: JsonObject) -> Iterator[FieldError]:
     yield from _validate_group(group)
     yield from _choice("spec.scope", text(spec, "scope"), _SCOPES)
     versions = objects(spec, "versions")
-    shared_schema, shared_columns = _shared(versions, "schema"), _shared(versions, "additionalPrinterColumns")
     yield from _missing_schemas(versions)
     for index, version in enumerate(versions):
-        place = f"spec.versions[{index}]"
-        yield from _joined(f"{place}.name", text(version, "name"), names.dns1035_label(text(version, "name")))
-        if shared_schema is None:
-            yield from _validate_schema(f"{place}.schema", version.get("schema"))
-        if shared_columns is None:
-            yield from _validate_columns(f"{place}.additionalPrinterColumns", version.get("additionalPrinterColumns"))
-    yield from _validate_storage(versions)
+        yield from _validate_version(f"spec.versions[{index}]", version, _only_own(version, versions))
+    yield from _validate_storage(spec.get("versions"))
+    if versions:
+        first = text(versions[0], "name")
+        yield from _joined("spec.version", first, names.dns1035_label(first) if first else [])
     yield from _validate_names(mapping(spec, "names"))
-    yield from _validate_schema("spec.validation", shared_schema)
-    yield from _validate_columns("spec.additionalPrinterColumns", shared_columns)
+    if flag(spec, "preserveUnknownFields") and any(map(_has_default, versions)):
+        yield invalid("spec.preserveUnknownFields", True, "must be false in order to use defaults in the schema")
+    if versions:
+        yield from _validate_parts("spec", "spec.validation", _only_shared(versions))
     yield from _choice("spec.conversion.strategy", text(spec, "conversion", "strategy"), _STRATEGIES)
+    if not any(flag(version, "storage") for version in versions):
+        yield invalid("status.storedVersions", None, "must have at least one stored version")
+
+
+def schema_places(crd: JsonObject) -> dict[str, JsonObject]:
+    """The schemas of a definition by the fields that they are reported at."""
+    versions = objects(crd, "spec", "versions")
+    if shared := _shared(versions, "schema"):
+        found = {"spec.validation": shared}
+    else:
+        found = {f"spec.versions[{index}].schema": version.get("schema") for index, version in enumerate(versions)}
+    schemas = {place: mapping({"schema": schema}, "schema").get("openAPIV3Schema") for place, schema in found.items()}
+    return {f"{place}.openAPIV3Schema": one for place, one in schemas.items() if isinstance(one, dict)}
 
 
 def validate_crd_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -58,6 +77,38 @@ def _shared(versions: list[JsonObject], name: str) -> Any:
     """What every version says alike; None if they differ or say nothing."""
     first = versions[0].get(name) if versions else None
     return first if first and all(version.get(name) == first for version in versions) else None
+
+
+def _only_own(version: JsonObject, versions: list[JsonObject]) -> JsonObject:
+    """What the version does not say as all others do."""
+    return {**version, **{name: None for name in _PARTS if _shared(versions, name)}}
+
+
+def _only_shared(versions: list[JsonObject]) -> JsonObject:
+    return {name: _shared(versions, name) for name in _PARTS}
+
+
+def _has_default(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "default" in value or any(map(_has_default, value.values()))
+    return isinstance(value, list) and any(map(_has_default, value))
+
+
+def _validate_version(place: str, version: JsonObject, own: JsonObject) -> Iterator[FieldError]:
+    name = text(version, "name")
+    yield from _joined(f"{place}.name", name, names.dns1035_label(name))
+    yield from validate_deprecation(f"{place}.deprecationWarning", version)
+    yield from _validate_parts(place, f"{place}.schema", own)
+
+
+def _validate_parts(place: str, schema_place: str, version: JsonObject) -> Iterator[FieldError]:
+    schema = at(version, "schema", "openAPIV3Schema")
+    if isinstance(schema, dict):
+        has_status = isinstance(at(version, "subresources", "status"), dict)
+        yield from validate_schema(f"{schema_place}.openAPIV3Schema", schema, has_status=has_status)
+    yield from validate_columns(f"{place}.additionalPrinterColumns", version.get("additionalPrinterColumns"))
+    yield from validate_subresources(f"{place}.subresources", version.get("subresources"))
+    yield from validate_selectable_fields(f"{place}.selectableFields", version.get("selectableFields"), schema)
 
 
 def _choice(field: str, value: str, supported: tuple[str, ...]) -> Iterator[FieldError]:
@@ -87,31 +138,9 @@ def _missing_schemas(versions: list[JsonObject]) -> Iterator[FieldError]:
             yield required(f"spec.versions[{index}].schema.openAPIV3Schema")
 
 
-def _validate_schema(field: str, found: Any) -> Iterator[FieldError]:
-    schema = mapping({"schema": found}, "schema").get("openAPIV3Schema")
-    if isinstance(schema, dict):
-        yield from validate_schema(f"{field}.openAPIV3Schema", schema)
-
-
-def _validate_columns(field: str, found: Any) -> Iterator[FieldError]:
-    listed = ",".join(_COLUMN_TYPES)
-    for index, column in enumerate(objects({"columns": found}, "columns")):
-        place, kind = f"{field}[{index}]", text(column, "type")
-        if not text(column, "name"):
-            yield required(f"{place}.name")
-        if not kind:
-            yield required(f"{place}.type", f"must be one of {listed}")
-        elif kind not in _COLUMN_TYPES:
-            yield invalid(f"{place}.type", kind, f"must be one of {listed}")
-        path = text(column, "jsonPath")
-        if not path:
-            yield required(f"{place}.JSONPath")
-        elif not path.startswith("."):
-            yield invalid(f"{place}.JSONPath", path, "must be a simple json path starting with .")
-
-
-def _validate_storage(versions: list[JsonObject]) -> Iterator[FieldError]:
-    shown = [_internal_version(version) for version in versions] or None
+def _validate_storage(found: Any) -> Iterator[FieldError]:
+    versions = objects({"versions": found}, "versions")
+    shown = None if found is None else [_internal_version(version) for version in versions]
     if len({text(version, "name") for version in versions}) != len(versions):
         yield invalid("spec.versions", shown, "must contain unique version names")
     if sum(flag(version, "storage") for version in versions) != 1:

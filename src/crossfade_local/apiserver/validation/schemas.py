@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.crd.patterns import pattern_error
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
+from crossfade_local.apiserver.validation.schema_rules import validate_rules
+from crossfade_local.apiserver.values.gotext import GoStruct
 from crossfade_local.values.fields import flag, mapping, sequence, text
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
@@ -15,6 +18,10 @@ _LIST_TYPE: Final = "x-kubernetes-list-type"
 _MAP_TYPE: Final = "x-kubernetes-map-type"
 _KEYS: Final = "x-kubernetes-list-map-keys"
 _UNSUPPORTED: Final = ("$ref", "definitions", "dependencies", "id", "patternProperties", "additionalItems")
+_EMBEDDED: Final = "x-kubernetes-embedded-resource"
+_NO_OBJECT: Final = (
+    'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
+)
 _UNTYPED: Final = {
     "root": "must not be empty at the root",
     "item": "must not be empty for specified array items",
@@ -22,12 +29,19 @@ _UNTYPED: Final = {
 }
 
 
-def validate_schema(field: str, schema: JsonObject) -> Iterator[FieldError]:
-    """Structural errors in text order first, then those of unsupported content."""
+def validate_schema(field: str, schema: JsonObject, *, has_status: bool = False) -> Iterator[FieldError]:
+    kind = text(schema, "type")
+    if has_status and kind and kind != "object":
+        yield invalid(f"{field}.type", kind, _NO_OBJECT)
     if flag(schema, "nullable"):
         yield forbidden(f"{field}.nullable", "nullable cannot be true at the root")
-    yield from sorted(_structural(field, schema, "root"), key=str)
+    yield from structural_errors(field, schema)
     yield from _supported(field, schema)
+
+
+def structural_errors(field: str, schema: JsonObject) -> list[FieldError]:
+    """In the order of their texts. A schema without them has a type wherever it has to have one."""
+    return sorted(_structural(field, schema, "root"), key=str)
 
 
 def _children(field: str, schema: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
@@ -66,9 +80,17 @@ def _structural(field: str, schema: JsonObject, level: str) -> Iterator[FieldErr
 
 def _extensions(field: str, schema: JsonObject) -> Iterator[FieldError]:
     if flag(schema, "x-kubernetes-int-or-string"):
-        for name in (_KEEP_UNKNOWN, "x-kubernetes-embedded-resource"):
+        for name in (_KEEP_UNKNOWN, _EMBEDDED):
             if flag(schema, name):
                 yield invalid(f"{field}.{name}", True, "must be false if x-kubernetes-int-or-string is true")
+    if flag(schema, _EMBEDDED):
+        kind, said = text(schema, "type"), f"must be object if {_EMBEDDED} is true"
+        if not kind:
+            yield required(f"{field}.type", said)
+        elif kind != "object":
+            yield invalid(f"{field}.type", kind, said)
+        if not flag(schema, _KEEP_UNKNOWN) and not mapping(schema, "properties"):
+            yield required(f"{field}.properties", f"must not be empty if {_EMBEDDED} is true without {_KEEP_UNKNOWN}")
 
 
 def _nested(field: str, schema: Any) -> Iterator[FieldError]:
@@ -104,6 +126,9 @@ def _supported(field: str, schema: JsonObject) -> Iterator[FieldError]:
     kind, additional = text(schema, "type"), schema.get("additionalProperties")
     if kind and kind not in _TYPES:
         yield not_supported(f"{field}.type", kind, _TYPES)
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and (problem := pattern_error(pattern)):
+        yield invalid(f"{field}.pattern", pattern, f"must be a valid regular expression, but isn't: {problem}")
     for name in _UNSUPPORTED:
         if schema.get(name):
             yield forbidden(f"{field}.{name}", f"{name} is not supported")
@@ -123,6 +148,7 @@ def _supported(field: str, schema: JsonObject) -> Iterator[FieldError]:
     yield from _typed_extension(field, schema, _MAP_TYPE, "object", _MAP_TYPES)
     yield from _typed_extension(field, schema, _LIST_TYPE, "array", _LIST_TYPES)
     yield from _list_keys(field, schema)
+    yield from validate_rules(field, schema)
 
 
 def _typed_extension(
@@ -150,8 +176,12 @@ def _list_keys(field: str, schema: JsonObject) -> Iterator[FieldError]:
     if not keys:
         yield required(f"{field}.{_KEYS}", "must not be empty if x-kubernetes-list-type is map")
     items = schema.get("items")
-    if not isinstance(items, dict):
+    if items is None:
         yield required(f"{field}.items", "must have a schema if x-kubernetes-list-type is map")
+        return
+    if not isinstance(items, dict):
+        shown = GoStruct(Schema=None, JSONSchemas=items if isinstance(items, list) else None)
+        yield invalid(f"{field}.items", shown, "must only have a single schema if x-kubernetes-list-type is map")
         return
     if text(items, "type") != "object":
         said = "must be object if parent array's x-kubernetes-list-type is map"
@@ -164,7 +194,8 @@ def _list_keys(field: str, schema: JsonObject) -> Iterator[FieldError]:
         if key in taken:
             yield invalid(f"{field}.{_KEYS}", keys, "must not contain duplicate entries")
         taken.add(key)
-        if key not in required_keys and "default" not in mapping(items, "properties", key):
+        found = mapping(items, "properties").get(key)
+        if found is not None and key not in required_keys and "default" not in found:
             said = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
             yield required(f"{field}.items.properties[{key}].default", said)
 

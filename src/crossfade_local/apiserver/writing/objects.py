@@ -12,7 +12,7 @@ from crossfade_local.apiserver.admission.webhook_rules import MUTATING, VALIDATI
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.conversion.versions import to_stored
 from crossfade_local.apiserver.crd import custom_resources, lifecycle
-from crossfade_local.apiserver.crd.definition_rules import definition_errors, is_of_schema
+from crossfade_local.apiserver.crd.definition_rules import definition_errors
 from crossfade_local.apiserver.crd.rules import Rules
 from crossfade_local.apiserver.defaults import apply_defaults
 from crossfade_local.apiserver.policies.index import MUTATING as MUTATING_POLICIES
@@ -98,8 +98,8 @@ async def check(
         errors = await custom_resources.errors_of(rules, resource, new, old, subresource=subresource, size=size)
     else:
         errors = await aside(size, lambda: _errors(resource, new, old, subresource))
-        if resource.bucket == lifecycle.BUCKET and subresource != "status" and not any(map(is_of_schema, errors)):
-            errors += await definition_errors(rules, new, old, size=size)
+        if resource.bucket == lifecycle.BUCKET and subresource != "status":
+            errors = await definition_errors(rules, new, old, found=errors, size=size)
         elif resource.bucket in (MUTATING, VALIDATING) and not errors:
             errors = await condition_errors(rules, new, old)
         elif resource.bucket in (POLICIES, MUTATING_POLICIES) and subresource != "status":

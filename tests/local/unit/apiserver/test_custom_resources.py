@@ -10,9 +10,13 @@ from crossfade_local.apiserver.crd.definition_rules import definition_errors
 from crossfade_local.apiserver.crd.lifecycle import conflict_of, fill_names, initial_status, served_types
 from crossfade_local.apiserver.crd.rules import Rules, error_of
 from crossfade_local.apiserver.crd.validator import value_errors
+from crossfade_local.apiserver.defaults import apply_defaults
 from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
+from crossfade_local.apiserver.validation import validate
+from crossfade_local.apiserver.validation.errors import FieldError
 
 Json = dict[str, Any]
+DEFINITION = ("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 TEXT = {"type": "string"}
 FAULTS: list[tuple[Json, Any, list[str]]] = [
     ({"type": "integer"}, "3", ['x: Invalid value: "string": x in body must be of type integer: "string"']),
@@ -119,6 +123,11 @@ def _definition(schema: Json, **names: Any) -> Json:
     return crd
 
 
+async def _errors(crd: Json) -> list[FieldError]:
+    complete = apply_defaults(DEFINITION, crd)
+    return await definition_errors(Rules(), complete, found=validate(DEFINITION, complete, None), size=0)
+
+
 @pytest.fixture(scope="module")
 def types() -> BuiltinTypes:
     return BuiltinTypes.load()
@@ -165,17 +174,29 @@ async def test_definition_with_a_broken_rule_pattern_default_or_conversion_is_re
     crd = _definition(schema)
     crd["spec"]["versions"].append({"name": "v2", "served": True, "storage": False, "schema": {}})
     crd["spec"]["conversion"] = {"strategy": "Webhook"}
-    errors = await definition_errors(Rules(), crd, size=0)
+    errors = await _errors(crd)
     assert [error.field for error in errors] == [
-        "spec.conversion.strategy",
+        "spec.versions[1].schema.openAPIV3Schema",
         "spec.versions[0].schema.openAPIV3Schema.properties[a].default",
         "spec.versions[0].schema.openAPIV3Schema.properties[b].pattern",
+        "spec.conversion.strategy",
     ]
     fault = "must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `a(`"
-    assert errors[-1].detail == fault
+    assert errors[2].detail == fault
     schema["properties"] = {"a": {"type": "integer"}}
-    crd["spec"]["conversion"] = {}
-    assert [error.field for error in await definition_errors(Rules(), crd, size=0)] == [
-        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule",
-        "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[1].messageExpression",
+    assert [error.field for error in await _errors(_definition(schema))] == [
+        "spec.validation.openAPIV3Schema.x-kubernetes-validations[0].rule",
+        "spec.validation.openAPIV3Schema.x-kubernetes-validations[1].messageExpression",
+    ]
+
+
+async def test_defaults_are_told_of_where_their_schema_is() -> None:
+    crd = _definition({"type": "object", "properties": {"a": {"type": "blob", "default": 1}}})
+    crd["spec"]["versions"][0]["additionalPrinterColumns"] = [{"name": "A", "type": "blob", "jsonPath": ".a"}]
+    crd["spec"]["preserveUnknownFields"] = True
+    assert [f"{error.field} {error.type}" for error in await _errors(crd)] == [
+        "spec.preserveUnknownFields FieldValueInvalid",
+        "spec.validation.openAPIV3Schema.properties[a].type FieldValueNotSupported",
+        "spec.additionalPrinterColumns[0].type FieldValueInvalid",
+        "spec.preserveUnknownFields FieldValueInvalid",
     ]
