@@ -149,27 +149,25 @@ def _free_address(taken: set[Any]) -> str:
 def _node_ports(spec: JsonObject, others: list[JsonObject]) -> Iterator[FieldError]:
     if not _needs_ports(spec) and not any(port.get("nodePort") for port in spec.get("ports") or ()):
         return
-    taken = {port.get("nodePort"): port.get("protocol", "TCP") for other in others for port in _ports(other)}
-    own: dict[int, str] = {}
+    taken = {port.get("nodePort") for other in others for port in _ports(other)}
+    own: set[int] = set()
     for index, port in enumerate(spec.get("ports") or ()):
-        wanted, protocol = port.get("nodePort"), port.get("protocol", "TCP")
+        wanted = port.get("nodePort")
         place = f"spec.ports[{index}].nodePort"
         if wanted:
             if wanted not in NODE_PORTS:
                 yield invalid(place, wanted, _PORT_OUTSIDE)
-            elif wanted in taken or own.get(wanted) == protocol:
+            elif wanted in taken:
                 yield invalid(place, wanted, "provided port is already allocated")
-            own[wanted] = protocol
+            own.add(wanted)
     for port in spec.get("ports") or ():
         if not port.get("nodePort") and _needs_ports(spec):
-            same = next((p["nodePort"] for p in spec["ports"] if p.get("nodePort") and _is_twin(p, port)), None)
-            port["nodePort"] = same or _free_port(set(taken) | set(own))
-            own[port["nodePort"]] = port.get("protocol", "TCP")
-
-
-def _is_twin(one: JsonObject, other: JsonObject) -> bool:
-    """The same port over another protocol shares its node port."""
-    return bool(one.get("port") == other.get("port") and one.get("protocol", "TCP") != other.get("protocol", "TCP"))
+            # The same port over another protocol shares its node port.
+            twins = (
+                one["nodePort"] for one in spec["ports"] if one.get("nodePort") and one.get("port") == port.get("port")
+            )
+            port["nodePort"] = next(twins, None) or _free_port(taken | own)
+            own.add(port["nodePort"])
 
 
 def _ports(service: JsonObject) -> list[JsonObject]:

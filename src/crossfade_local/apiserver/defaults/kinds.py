@@ -11,7 +11,7 @@ from crossfade_local.apiserver.defaults.limits import default_limit_range
 from crossfade_local.apiserver.defaults.pod import default_pod, default_template
 from crossfade_local.apiserver.defaults.service import default_service
 from crossfade_local.apiserver.defaults.workloads import fill
-from crossfade_local.values.fields import mapping, objects, sequence, text
+from crossfade_local.values.fields import at, mapping, objects, sequence, text
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HTTPS: Final = 443
@@ -55,8 +55,8 @@ def _default_modern_event(obj: JsonObject) -> None:
 
 
 def _default_ingress_class(obj: JsonObject) -> None:
-    parameters = mapping(obj, "spec", "parameters")
-    if parameters:
+    parameters = at(obj, "spec", "parameters")
+    if isinstance(parameters, dict):
         fill(parameters, {"scope": "Cluster"})
 
 
@@ -87,8 +87,8 @@ def _default_webhooks(obj: JsonObject) -> None:
         fill(webhook, {"namespaceSelector": {}, "objectSelector": {}})
         for rule in objects(webhook, "rules"):
             fill(rule, {"scope": "*"})
-        service = mapping(webhook, "clientConfig", "service")
-        if service:
+        service = at(webhook, "clientConfig", "service")
+        if isinstance(service, dict):
             fill(service, {"port": _HTTPS})
 
 

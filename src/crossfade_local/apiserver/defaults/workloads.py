@@ -101,13 +101,19 @@ def generate_job_selector(obj: JsonObject) -> None:
     spec = obj["spec"]
     if spec.get("manualSelector") is True:
         return
-    uid, name = text(obj, "metadata", "uid"), text(obj, "metadata", "name")
     labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
     if not obj["metadata"].get("labels"):
         obj["metadata"]["labels"] = labels
-    for key, value in ((_CONTROLLER_UID, uid), ("controller-uid", uid), (_JOB_NAME, name), ("job-name", name)):
+    for key, value in job_labels(obj).items():
         labels.setdefault(key, value)
-    spec.setdefault("selector", {}).setdefault("matchLabels", {}).setdefault(_CONTROLLER_UID, uid)
+    selected = spec.setdefault("selector", {}).setdefault("matchLabels", {})
+    selected.setdefault(_CONTROLLER_UID, text(obj, "metadata", "uid"))
+
+
+def job_labels(job: JsonObject) -> dict[str, str]:
+    """Those of the pods of a job that does not select them itself."""
+    uid, name = text(job, "metadata", "uid"), text(job, "metadata", "name")
+    return {_CONTROLLER_UID: uid, "controller-uid": uid, _JOB_NAME: name, "job-name": name}
 
 
 def default_cron_job(obj: JsonObject) -> None:

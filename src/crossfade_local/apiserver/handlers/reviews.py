@@ -1,6 +1,6 @@
 """Reviews: questions to the authenticator and the authorizer, answered and never stored."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
@@ -26,9 +26,11 @@ async def self_subject_access_review(api: Api, call: Call, resource: ResourceTyp
 async def subject_access_review(api: Api, call: Call, resource: ResourceType) -> Answer:
     review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
     spec = review.get("spec") or {}
+    errors = list(_attribute_errors(spec))
     if not spec.get("user") and not spec.get("groups"):
-        error = invalid("spec.user", spec.get("user", ""), "at least one of user or group must be specified")
-        raise _invalid_review(resource, [error])
+        errors.append(invalid("spec.user", spec.get("user", ""), "at least one of user or group must be specified"))
+    if errors:
+        raise _invalid_review(resource, errors)
     attributes = spec.get("resourceAttributes") or {}
     if resource.namespaced and attributes.get("namespace") != call.info.namespace:
         error = invalid(
@@ -39,12 +41,18 @@ async def subject_access_review(api: Api, call: Call, resource: ResourceType) ->
     return _access(api, review, resource, user)
 
 
-def _access(api: Api, review: JsonObject, resource: ResourceType, user: User) -> Answer:
-    spec = review.get("spec") or {}
+def _attribute_errors(spec: JsonObject) -> Iterator[FieldError]:
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if (about is None) == (path is None):
         what = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise _invalid_review(resource, [invalid("spec.resourceAttributes", about, what)])
+        yield invalid("spec.resourceAttributes", about, what)
+
+
+def _access(api: Api, review: JsonObject, resource: ResourceType, user: User) -> Answer:
+    spec = review.get("spec") or {}
+    about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if errors := list(_attribute_errors(spec)):
+        raise _invalid_review(resource, errors)
     allowed, reason = api.authorizer.allows(user, _info(about, path))
     status: JsonObject = {"allowed": allowed}
     if reason:

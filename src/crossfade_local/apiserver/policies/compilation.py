@@ -65,7 +65,8 @@ def _faults(spec: JsonObject, types: Mapping[str, Type]) -> Iterator[FieldError]
     for index, variable in enumerate(objects(spec, "variables")):
         expression = text(variable, "expression")
         yield from _fault(f"spec.variables[{index}].expression", expression, types)
-        known[text(variable, "name")] = declared_type(expression, types)
+        if expression.strip():
+            known[text(variable, "name")] = declared_type(expression, types)
     for index, validation in enumerate(objects(spec, "validations")):
         place = f"spec.validations[{index}]"
         yield from _fault(f"{place}.expression", text(validation, "expression"), types, (BOOL,))

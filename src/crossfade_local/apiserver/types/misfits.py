@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from crossfade_local.apiserver.types.go_fields import UNREMARKABLE
 from crossfade_local.apiserver.types.schema import SchemaNode
+from crossfade_local.apiserver.values.gojson import json_type
 
 Path = tuple["Path", str | int] | None
 """The way back to the root; made a text only where somebody is told."""
 
 _GO_NUMBERS: Final = {"int32": "int32", "int64": "int64", "double": "float64"}
-_JSON_TYPES: Final = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
 
 def path_text(path: Path) -> str:
@@ -33,7 +33,7 @@ def misfit_text(root: SchemaNode, path: Path, value: Any) -> str:
         node = node.properties[step]
         kind = field.type or go_type(node)
         words += [*field.embedded, step]
-    got = _JSON_TYPES[type(value)]
+    got = json_type(value)
     if got == "number" and (node.is_int_or_string or node.type == "integer"):
         got = f"number {value}"
     return f"json: cannot unmarshal {got} into Go struct field {owner}.{'.'.join(words)} of type {kind.lstrip('*')}"

@@ -19,6 +19,7 @@ _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 OBJECT_META: Final = _META + "ObjectMeta"
 LIST_META: Final = _META + "ListMeta"
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_RAW: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _EXTENSIONS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 _OBJECT_FORMS: Final = {
@@ -30,7 +31,7 @@ _OBJECT_FORMS: Final = {
 _OPAQUE: Final = frozenset(
     {
         _META + "FieldsV1",
-        "io.k8s.apimachinery.pkg.runtime.RawExtension",
+        _RAW,
         _EXTENSIONS + "JSON",
         _EXTENSIONS + "JSONSchemaPropsOrStringArray",
         *_OBJECT_FORMS,
@@ -209,6 +210,11 @@ class SchemaNode:
     @cached_property
     def is_quantity(self) -> bool:
         return self.name == _QUANTITY
+
+    @cached_property
+    def is_any_json(self) -> bool:
+        """Whatever the schema says of its type: Go keeps the text."""
+        return self.name == _RAW
 
     @cached_property
     def is_nullable(self) -> bool:

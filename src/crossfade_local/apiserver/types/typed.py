@@ -82,6 +82,8 @@ def _value(node: SchemaNode, value: Any, path: Path, unknown: list[str]) -> Any:
         return value if node.object_form is None else _in_a_form(node, node.object_form, value, path)
     match node.type:
         case "object":
+            if node.is_any_json:
+                return value
             if not isinstance(value, dict):
                 raise _MisfitError(path, value)
             return _object(node, value, path, unknown)
@@ -93,7 +95,7 @@ def _value(node: SchemaNode, value: Any, path: Path, unknown: list[str]) -> Any:
         raise _MisfitError(path, value)
     if node.type == "string" and (problem := _text_problem(node, value)):
         raise WrongTypeError(problem)
-    return int(value) if node.type == "integer" and isinstance(value, float) else value
+    return value
 
 
 def _in_a_form(node: SchemaNode, object_form: SchemaNode, value: Any, path: Path) -> Any:
@@ -137,7 +139,7 @@ def _fits(node: SchemaNode, value: Any) -> bool:
         case "boolean":
             return isinstance(value, bool)
         case "integer":
-            return _is_integer(value, node.format) or _is_whole(value)
+            return _is_integer(value, node.format)
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
     return True
@@ -154,10 +156,6 @@ def _text_problem(node: SchemaNode, value: str) -> str | None:
 
 def _is_integer(value: Any, width: str) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value in _INTEGERS.get(width, _INTEGERS["int64"])
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, float) and value.is_integer()
 
 
 def _amount(text: str) -> str:

@@ -200,7 +200,7 @@ def _variable(field: str, variable: JsonObject, faults: Faults) -> Iterator[Fiel
     if not name.strip():
         yield required(f"{field}.name", "name is not specified")
     elif not _IDENTIFIER.fullmatch(name) or name in RESERVED:
-        yield invalid(f"{field}.name", name, "name is not a valid CEL identifier")
+        yield invalid(f"{field}.name", name, "must be a valid CEL identifier")
     yield from _expression(f"{field}.expression", text(variable, "expression"), faults, "expression is not specified")
 
 

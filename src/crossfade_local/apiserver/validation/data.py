@@ -9,7 +9,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation import names
 from crossfade_local.apiserver.validation.errors import FieldError, each, forbidden, invalid, required, too_long
 from crossfade_local.apiserver.validation.metadata import immutable
-from crossfade_local.apiserver.values.gojson import JsonError, parse
+from crossfade_local.apiserver.values.gojson import JsonError, json_type, parse
 from crossfade_local.values.fields import mapping, text
 
 _LIMIT: Final = 1024 * 1024
@@ -95,9 +95,13 @@ def _validate_config(field: str, value: Any) -> Iterator[FieldError]:
         yield required(field)
         return
     try:
-        parse(_decoded(value))
+        found = parse(_decoded(value))
     except JsonError as error:
         yield invalid(field, _REDACTED, str(error))
+        return
+    if not isinstance(found, dict) and found is not None:
+        said = f"json: cannot unmarshal {json_type(found)} into Go value of type map[string]interface {{}}"
+        yield invalid(field, _REDACTED, said)
 
 
 def _decoded(value: Any) -> bytes:

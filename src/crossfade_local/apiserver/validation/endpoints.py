@@ -93,7 +93,8 @@ def _validate_slice_ports(ports: list[JsonObject]) -> Iterator[FieldError]:
         if name in taken:
             yield duplicate(f"{place}.name", name)
         taken.add(name)
-        yield from _validate_protocol(f"{place}.protocol", text(port, "protocol"))
+        if (protocol := text(port, "protocol")) not in PROTOCOLS:
+            yield not_supported(f"{place}.protocol", protocol, PROTOCOLS)
         application = port.get("appProtocol")
         if isinstance(application, str):
             yield from each(f"{place}.appProtocol", application, names.qualified_name(application))
@@ -115,7 +116,9 @@ def validate_endpoints(obj: JsonObject) -> Iterator[FieldError]:
         for name, addresses in (("addresses", ready), ("notReadyAddresses", waiting)):
             for position, address in enumerate(addresses):
                 value = text(address, "ip")
-                problems = names.ip_address(value) or names.non_special_ip(value)
+                malformed = names.ip_address(value)
+                # Kubernetes parses it once more to see what it stands for.
+                problems = [*malformed, "must be a valid IP address"] if malformed else names.non_special_ip(value)
                 yield from each(f"{place}.{name}[{position}].ip", value, problems)
                 yield from _validate_host(f"{place}.{name}[{position}]", address)
         ports = objects(subset, "ports")
@@ -149,6 +152,19 @@ def validate_service_reference(field: str, service: JsonObject) -> Iterator[Fiel
     port = number(service, "port")
     if names.port_number(port):
         yield invalid(f"{field}.port", port, "port is not valid: " + names.port_number(port)[0])
-    path = text(service, "path")
-    if path and not path.startswith("/"):
-        yield invalid(f"{field}.path", path, "must start with a '/'")
+    yield from _validate_path(f"{field}.path", text(service, "path"))
+
+
+def _validate_path(field: str, path: str) -> Iterator[FieldError]:
+    if path in ("", "/"):
+        return
+    if path == "//":
+        yield invalid(field, path, "segment[0] may not be empty")
+        return
+    if not path.startswith("/"):
+        yield invalid(field, path, "must start with a '/'")
+    for index, step in enumerate(path[1:].removesuffix("/").split("/")):
+        if not step:
+            yield invalid(field, path, f"segment[{index}] may not be empty")
+        for problem in names.dns_subdomain(step) if step else ():
+            yield invalid(field, path, f"segment[{index}]: {problem}")

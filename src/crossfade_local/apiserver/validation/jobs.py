@@ -52,6 +52,8 @@ def validate_job_spec(field: str, spec: JsonObject) -> Iterator[FieldError]:
     ):
         yield from not_negative(f"{field}.{name}", spec.get(name))
     yield from _completion_mode(field, spec)
+    yield from _failure_policy(field, spec)
+    yield from _success_policy(field, spec)
     replacement = spec.get("podReplacementPolicy")
     known = ("Failed",) if isinstance(spec.get("podFailurePolicy"), dict) else ("Failed", "TerminatingOrFailed")
     if replacement is not None and replacement not in known:
@@ -63,8 +65,9 @@ def validate_job_spec(field: str, spec: JsonObject) -> Iterator[FieldError]:
         yield required(f"{field}.template.spec.restartPolicy", said)
     elif restart not in _RESTARTS:
         yield not_supported(f"{field}.template.spec.restartPolicy", restart, _RESTARTS)
-    yield from _failure_policy(field, spec)
-    yield from _success_policy(field, spec)
+    elif restart != "Never" and isinstance(spec.get("podFailurePolicy"), dict):
+        said = 'only "Never" is supported when podFailurePolicy is specified'
+        yield invalid(f"{field}.template.spec.restartPolicy", restart, said)
 
 
 def _completion_mode(field: str, spec: JsonObject) -> Iterator[FieldError]:
@@ -93,9 +96,6 @@ def _completion_mode(field: str, spec: JsonObject) -> Iterator[FieldError]:
 def _failure_policy(field: str, spec: JsonObject) -> Iterator[FieldError]:
     if not isinstance(spec.get("podFailurePolicy"), dict):
         return
-    if text(spec, "template", "spec", "restartPolicy") != "Never":
-        said = 'only "Never" is supported when podFailurePolicy is specified'
-        yield invalid(f"{field}.template.spec.restartPolicy", text(spec, "template", "spec", "restartPolicy"), said)
     rules = objects(spec, "podFailurePolicy", "rules")
     place = f"{field}.podFailurePolicy.rules"
     for index, _ in enumerate(rules[_MOST_RULES:]):
@@ -135,10 +135,12 @@ def _failure_rule(field: str, rule: JsonObject, *, per_index: bool) -> Iterator[
 
 def _exit_codes(field: str, codes: JsonObject) -> Iterator[FieldError]:
     operator, values = text(codes, "operator"), sequence(codes, "values")
-    if operator not in ("In", "NotIn"):
+    if not operator:
+        yield required(f"{field}.operator", 'valid values: ["In" "NotIn"]')
+    elif operator not in ("In", "NotIn"):
         yield not_supported(f"{field}.operator", operator, ("In", "NotIn"))
     if not values:
-        yield invalid(f"{field}.values", values, "at least one value is required")
+        yield invalid(f"{field}.values", codes.get("values"), "at least one value is required")
     seen: set[Any] = set()
     for index, value in enumerate(values[: _MOST_CODES + 1]):
         if operator == "In" and value == 0:

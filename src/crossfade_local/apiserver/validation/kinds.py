@@ -109,7 +109,9 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ("", "PersistentVolumeClaim"): Rules(claims.validate_claim, claims.validate_claim_update, metadata_again=True),
     ("", "Pod"): _PodRules(),
     ("", "PodTemplate"): Rules(workloads.validate_pod_template),
-    ("", "ReplicationController"): Rules(workloads.validate_replication_controller),
+    ("", "ReplicationController"): Rules(
+        workloads.validate_replication_controller, name_check=names.subdomain_name_in_bytes
+    ),
     ("", "ResourceQuota"): Rules(quotas.validate_quota, quotas.validate_quota_update),
     ("", "Secret"): Rules(data.validate_secret, data.validate_secret_update, changes_first=True, metadata_again=True),
     ("", "Service"): _ServiceRules(),

@@ -89,6 +89,11 @@ def dns_subdomain(value: str) -> list[str]:
     return problems
 
 
+def dns_subdomain_in_bytes(value: str) -> list[str]:
+    """The same, where Kubernetes says what it counts."""
+    return [too_many_bytes(253) if problem == too_long(253) else problem for problem in dns_subdomain(value)]
+
+
 def dns_subdomain_with_underscore(value: str) -> list[str]:
     pattern = _LABEL_UNDERSCORE + r"(\." + _LABEL_UNDERSCORE + ")*"
     text = _SUBDOMAIN_TEXT.replace("characters, '-'", "characters, '_', '-'")
@@ -123,7 +128,7 @@ def qualified_name(value: str) -> list[str]:
         if not parts[0]:
             problems.append("prefix part must be non-empty")
         else:
-            problems += [f"prefix part {problem}" for problem in dns_subdomain(parts[0])]
+            problems += [f"prefix part {problem}" for problem in dns_subdomain_in_bytes(parts[0])]
     name = parts[-1]
     if not name:
         problems.append("name part must be non-empty")
@@ -256,6 +261,10 @@ def label_name(value: str, prefix: bool) -> list[str]:
 
 def subdomain_name(value: str, prefix: bool) -> list[str]:
     return dns_subdomain(_masked(value) if prefix else value)
+
+
+def subdomain_name_in_bytes(value: str, prefix: bool) -> list[str]:
+    return dns_subdomain_in_bytes(_masked(value) if prefix else value)
 
 
 def any_name(_value: str, _prefix: bool) -> list[str]:

@@ -28,7 +28,11 @@ def validate_cluster_role(obj: JsonObject) -> Iterator[FieldError]:
             said = "at least one clusterRoleSelector required if aggregationRule is non-nil"
             yield required("aggregationRule.clusterRoleSelectors", said)
         for index, selector in enumerate(selectors):
-            yield from label_selector(f"aggregationRule.clusterRoleSelectors[{index}]", selector)
+            place = f"aggregationRule.clusterRoleSelectors[{index}]"
+            errors = list(label_selector(place, selector))
+            yield from errors
+            if errors:
+                yield invalid(place, None, "invalid label selector.")
 
 
 def _validate_rule(field: str, rule: JsonObject, *, namespaced: bool) -> Iterator[FieldError]:

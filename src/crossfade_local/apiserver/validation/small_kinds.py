@@ -69,6 +69,8 @@ def validate_namespace(obj: JsonObject) -> Iterator[FieldError]:
 def validate_revision(obj: JsonObject) -> Iterator[FieldError]:
     if obj.get("data") is None:
         yield required("data", "data is mandatory")
+    elif not isinstance(obj["data"], dict):
+        yield required("data", "data must be a valid JSON object")
     yield from validate_revision_number(obj)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.defaults.workloads import job_labels
 from crossfade_local.apiserver.state.selectors import selector_from_struct
 from crossfade_local.apiserver.validation.claims import validate_claim_spec
 from crossfade_local.apiserver.validation.errors import (
@@ -137,6 +138,7 @@ def validate_pod_template(obj: JsonObject) -> Iterator[FieldError]:
 
 
 def validate_new_job(obj: JsonObject) -> Iterator[FieldError]:
+    yield from _generated_selector(obj)
     yield from validate_job(obj)
     spec, name = mapping(obj, "spec"), text(obj, "metadata", "name")
     if spec.get("completionMode") == "Indexed" and number(spec, "completions") > 0:
@@ -144,6 +146,20 @@ def validate_new_job(obj: JsonObject) -> Iterator[FieldError]:
         if dns_label(last):
             said = f"will not able to create pod with invalid DNS label: {last}"
             yield invalid("metadata.name", name, said)
+
+
+def _generated_selector(obj: JsonObject) -> Iterator[FieldError]:
+    """Whose pods nobody else selects, unless who wrote it sees to that."""
+    spec = mapping(obj, "spec")
+    if spec.get("manualSelector") is True or not isinstance(spec.get("selector"), dict):
+        return
+    wanted, labels = job_labels(obj), mapping(spec, "template", "metadata", "labels")
+    for name, value in wanted.items():
+        if labels.get(name) != value:
+            yield invalid(f"spec.template.metadata.labels[{name}]", labels, f"must be '{value}'")
+    parsed = selector_from_struct(spec["selector"])
+    if parsed is not None and not parsed.matches_labels(wanted):
+        yield invalid("spec.selector", selector_as_sent(spec["selector"]), "`selector` not auto-generated")
 
 
 def validate_job(obj: JsonObject) -> Iterator[FieldError]:
@@ -261,21 +277,16 @@ def _with_claims(spec: JsonObject) -> JsonObject:
     template = mapping(spec, "template")
     pod = mapping(template, "spec")
     kept = [volume for volume in objects(pod, "volumes") if text(volume, "name") not in names]
-    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(names) if name]
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(names)]
     if not claims:
         return spec
     return {**spec, "template": {**template, "spec": {**pod, "volumes": [*kept, *claims]}}}
 
 
 def _claim_templates(spec: JsonObject) -> Iterator[FieldError]:
-    """What no claim could be made from."""
+    """What no claim could be made from; that it has a name shows in the pods' volumes."""
     for index, template in enumerate(objects(spec, "volumeClaimTemplates")):
-        field, name = f"spec.volumeClaimTemplates[{index}]", text(template, "metadata", "name")
-        if not name:
-            yield required(f"{field}.metadata.name")
-        else:
-            yield from each(f"{field}.metadata.name", name, dns_label(name))
-        yield from validate_claim_spec(f"{field}.spec", mapping(template, "spec"))
+        yield from validate_claim_spec(f"spec.volumeClaimTemplates[{index}].spec", mapping(template, "spec"))
 
 
 def _validate_selector(spec: JsonObject, owner: str) -> Iterator[FieldError]:

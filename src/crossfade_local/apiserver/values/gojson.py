@@ -13,8 +13,16 @@ _LITERALS: Final = {"t": "true", "f": "false", "n": "null"}
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
+_TYPES: Final = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+
+
 class JsonError(Exception):
     """Not JSON; the message is what Go's decoder says."""
+
+
+def json_type(value: Any) -> str:
+    """What Go's decoder calls it."""
+    return _TYPES[type(value)]
 
 
 def parse(text: bytes) -> Any:

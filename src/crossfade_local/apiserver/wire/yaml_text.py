@@ -16,8 +16,14 @@ _LARGEST_BLOCK: Final = 128 * 1024
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML to JSON values: dates stay text."""
+    """YAML to JSON values: dates stay text, and a number without a fraction is a whole one however it is written."""
 
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        value: float = self.construct_yaml_float(node)
+        return int(value) if value.is_integer() else value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]

@@ -35,6 +35,11 @@ from crossfade_local.apiserver.wire.status import StatusError, bad_request, plai
 _INTERNAL_PACKAGES: Final = {"": "core", "rbac.authorization.k8s.io": "rbac", "networking.k8s.io": "networking"}
 
 
+_DOUBLED_OWNERS: Final = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject "
+    "such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+)
+
 Refusal = Callable[[str], StatusError]
 """What is answered for an object that cannot be decoded, by the reason."""
 
@@ -47,7 +52,21 @@ def admit_body(resource: ResourceType, call: Call, body: Body, refusal: Refusal 
         obj["metadata"] = {}
     typed = known_fields(resource, obj, refusal)
     _report(call, typed.unknown, body.duplicates, refusal or _unusable(resource.gvk))
+    _drop_doubled_owners(call, typed.object["metadata"])
     return with_defaults(resource, typed.object)
+
+
+def _drop_doubled_owners(call: Call, metadata: JsonObject) -> None:
+    owners, kept = metadata.get("ownerReferences") or [], list[JsonObject]()
+    doubled = []
+    for owner in owners:
+        if owner in kept:
+            doubled.append(owner.get("uid", ""))
+        else:
+            kept.append(owner)
+    if doubled:
+        metadata["ownerReferences"] = kept
+        call.warn(_DOUBLED_OWNERS + ", ".join(doubled))
 
 
 @dataclass(frozen=True)

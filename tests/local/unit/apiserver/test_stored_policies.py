@@ -134,8 +134,8 @@ def validations(**validation: Any) -> Json:
         (
             {**GOOD, "variables": [{"name": "a-b", "expression": "1"}, {"name": "in", "expression": ""}]},
             [
-                'spec.variables[0].name: Invalid value: "a-b": name is not a valid CEL identifier',
-                'spec.variables[1].name: Invalid value: "in": name is not a valid CEL identifier',
+                'spec.variables[0].name: Invalid value: "a-b": must be a valid CEL identifier',
+                'spec.variables[1].name: Invalid value: "in": must be a valid CEL identifier',
                 "spec.variables[1].expression: Required value: expression is not specified",
             ],
         ),

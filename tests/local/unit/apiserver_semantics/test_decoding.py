@@ -43,6 +43,11 @@ HPA = ("autoscaling", "v2", "HorizontalPodAutoscaler")
             "array into Go struct field HorizontalPodAutoscaler.spec of type v2.HorizontalPodAutoscalerSpec",
         ),
         (
+            HPA,
+            {"spec": {"maxReplicas": 2.0}},
+            "number 2.0 into Go struct field HorizontalPodAutoscalerSpec.spec.maxReplicas of type int32",
+        ),
+        (
             ("", "v1", "Secret"),
             {"data": ""},
             "string into Go struct field Secret.data of type map[string][]uint8",

@@ -58,7 +58,7 @@ def replication_spec(**fields: Any) -> dict[str, Any]:
 
 def job_spec() -> dict[str, Any]:
     template = {"metadata": {"labels": {"a": "b"}}, "spec": {**pod_spec(), "restartPolicy": "Never"}}
-    return {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    return {"manualSelector": True, "selector": {"matchLabels": {"a": "b"}}, "template": template}
 
 
 def backend(**service: Any) -> dict[str, Any]:

@@ -25,14 +25,30 @@ ENDPOINT_SLICE: Kind = ("discovery.k8s.io", "v1", "EndpointSlice")
 ENDPOINTS: Kind = ("", "v1", "Endpoints")
 AUTOSCALER: Kind = ("autoscaling", "v2", "HorizontalPodAutoscaler")
 SERVICE: Kind = ("", "v1", "Service")
+HOOK: Kind = ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration")
 EVENT: Kind = ("events.k8s.io", "v1", "Event")
-CLUSTER_WIDE = (NODE, VOLUME, STORAGE_CLASS, PRIORITY_CLASS, INGRESS_CLASS)
+CLUSTER_WIDE = (HOOK, NODE, VOLUME, STORAGE_CLASS, PRIORITY_CLASS, INGRESS_CLASS)
 CONTAINERS = [{"name": "c", "image": "i"}]
 IMMUTABLE = "field is immutable"
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
 ENDING = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS, "restartPolicy": "Never"}}
+GENERATED = {
+    "metadata": {
+        "labels": {
+            "a": "b",
+            "batch.kubernetes.io/controller-uid": "u",
+            "batch.kubernetes.io/job-name": "x",
+            "controller-uid": "u",
+            "job-name": "x",
+        }
+    },
+    "spec": {"containers": CONTAINERS, "restartPolicy": "Never"},
+}
+CALLED = {"name": "a", "namespace": "b"}
+HOOKED = {"name": "a.b.c", "sideEffects": "None", "admissionReviewVersions": ["v1"]}
 SELECTED = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
-INDEXED = {**SELECTED, "template": ENDING, "completionMode": "Indexed", "completions": 2, "parallelism": 2}
+MANUAL = {**SELECTED, "manualSelector": True, "template": ENDING}
+INDEXED = {**MANUAL, "completionMode": "Indexed", "completions": 2, "parallelism": 2}
 CLAIMED = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 VOLUMED = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
 AFFINITY = {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "k", "operator": "Exists"}]}]}}
@@ -74,6 +90,27 @@ def job(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "fields", "expected"),
     [
+        (JOB, {"metadata": {"name": "x", "namespace": "n", "uid": "u"}, "spec": {**SELECTED, "template": GENERATED}}, [
+            'spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: `selector` not auto-generated',
+        ]),
+        (JOB, {"spec": {**MANUAL, "podFailurePolicy": {"rules": [{"action": "Ignore", "onExitCodes": {}}]}}}, [
+            'spec.podFailurePolicy.rules[0].onExitCodes.operator: Required value: valid values: ["In" "NotIn"]',
+            "spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: null: at least one value is required",
+        ]),
+        (ENDPOINTS, {"subsets": [{"addresses": [{"ip": "x"}]}]}, [
+            ('subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or '
+            "2001:db8::ffff)"),
+            'subsets[0].addresses[0].ip: Invalid value: "x": must be a valid IP address',
+        ]),
+        (REVISION, {"data": []}, ["data: Required value: data must be a valid JSON object"]),
+        (("", "v1", "Secret"), {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "MQ=="}}, [
+            ('data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": json: cannot unmarshal number into '
+            "Go value of type map[string]interface {}"),
+        ]),
+        (HOOK, {"webhooks": [{**HOOKED, "clientConfig": {"service": {**CALLED, "path": "A/b/"}}}]}, [
+            "webhooks[0].clientConfig.service.path: Invalid value: \"A/b/\": must start with a '/'",
+            'webhooks[0].clientConfig.service.path: Invalid value: "A/b/": segment[0] may not be empty',
+        ]),
         (NODE, {"spec": {"podCIDR": "10.1.0.0/24", "taints": [{"key": "k", "effect": "NoExecute"}]}}, []),
         (NODE, {"spec": {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24", "10.2.0.0/24"]}}, [
             ('spec.podCIDRs: Invalid value: ["10.1.0.0/24","10.2.0.0/24"]: may specify no more than one CIDR for each '
