@@ -172,7 +172,7 @@ def _default_class(storage: Storage) -> JsonObject | None:
 def tolerations(attributes: Attributes) -> None:
     """Pods stay five minutes on a node that is not ready or unreachable."""
     pod = attributes.new
-    if pod is None or not _is_new_pod(attributes):
+    if pod is None or attributes.bucket != "/pods" or attributes.subresource:
         return
     own = pod["spec"].setdefault("tolerations", [])
     for condition in ("not-ready", "unreachable"):

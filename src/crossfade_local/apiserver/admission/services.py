@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
-from crossfade_local.apiserver.defaults import drop_type_dependent_fields
+from crossfade_local.apiserver.defaults import default_addresses, drop_type_dependent_fields
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
@@ -30,6 +30,7 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
         if attributes.bucket != _BUCKET or attributes.subresource or service is None:
             return
         spec, old = service["spec"], (attributes.old or {}).get("spec") or {}
+        default_addresses(spec)
         if old:
             _drop_of_old_type(spec, old)
             _agree(spec, old)
@@ -98,9 +99,6 @@ def _cluster_ip(spec: JsonObject, old: JsonObject, others: list[JsonObject]) -> 
             for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 spec.pop(name, None)
         return
-    if not spec.get("ipFamilies"):
-        spec["ipFamilies"] = ["IPv4"]
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
     wanted = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
     if wanted == "None":
         spec["clusterIP"] = "None"

@@ -14,7 +14,7 @@ from crossfade_local.apiserver.apply.managers import Managed, ManagerKey, Manage
 from crossfade_local.apiserver.apply.merge import merge
 from crossfade_local.apiserver.apply.prune import prune
 from crossfade_local.apiserver.apply.typed import Comparison, TypedError, compare, field_set
-from crossfade_local.apiserver.apply.zero_values import filled_in, zero_object
+from crossfade_local.apiserver.apply.zero_values import zero_object
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.values.gotext import to_json
 from crossfade_local.values.fields import mapping, text
@@ -114,8 +114,6 @@ def track_update(
         return _with_managers(new, before)
     managers = _give_up(managers, comparison, keep=None)
     own = ((comparison.modified | comparison.added) - comparison.removed) - _NEVER_MANAGED
-    if old is None:
-        own = own.without_subtrees(_paths(filled_in(new)))
     if own:
         previous = managers[key].fields if key in managers else FieldSet()
         managers[key] = Managed(own | previous, text(new, "apiVersion"), book.timestamp(now))

@@ -3,11 +3,18 @@
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.defaults.kinds import DEFAULTERS
 from crossfade_local.apiserver.defaults.pod import initial_status
-from crossfade_local.apiserver.defaults.service import drop_type_dependent_fields
-from crossfade_local.apiserver.defaults.workloads import generate_job_selector
+from crossfade_local.apiserver.defaults.service import default_addresses, drop_type_dependent_fields
+from crossfade_local.apiserver.defaults.workloads import TEMPLATE_GENERATION, generate_job_selector
 from crossfade_local.apiserver.values.copies import copied
 
-__all__ = ["apply_defaults", "drop_type_dependent_fields", "generate_job_selector", "initial_status"]
+__all__ = [
+    "TEMPLATE_GENERATION",
+    "apply_defaults",
+    "default_addresses",
+    "drop_type_dependent_fields",
+    "generate_job_selector",
+    "initial_status",
+]
 
 
 def apply_defaults(kind_key: tuple[str, str, str], obj: JsonObject) -> JsonObject:

@@ -13,24 +13,18 @@ _PROBE_NUMBERS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThres
 _MOST_CONTAINERS: Final = MOST_BYTES // 105
 """No more can be stored, for what every one of them is given, and the least that is noted of who manages it."""
 _FILE_MODE: Final = 0o644
-_EVICTION_SECONDS: Final = 300
-_OUTAGES: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_NO_EXECUTE: Final = "NoExecute"
 
 
 def default_pod(pod: JsonObject) -> None:
-    """A pod itself: also what admission adds to every pod (service account, tolerations of short outages)."""
+    """A pod itself."""
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
     for container in _containers(spec):
         _requests_from_limits(container)
-    spec["serviceAccountName"] = text(spec, "serviceAccountName") or "default"
-    spec["serviceAccount"] = spec["serviceAccountName"]
     # Only of pods, not of templates, for which Kubernetes keeps what is written.
     if spec["terminationGracePeriodSeconds"] < 0:
         spec["terminationGracePeriodSeconds"] = 1
-    _tolerate_outages(spec)
 
 
 def default_template(spec: JsonObject) -> None:
@@ -147,21 +141,6 @@ def _requests_from_limits(container: JsonObject) -> None:
     if limits:
         requests = mapping(container, "resources", "requests")
         container["resources"]["requests"] = {**limits, **requests}
-
-
-def _tolerate_outages(spec: JsonObject) -> None:
-    tolerations = objects(spec, "tolerations")
-    missing = [key for key in _OUTAGES if not any(_tolerates(toleration, key) for toleration in tolerations)]
-    if missing:
-        added = [
-            {"key": key, "operator": "Exists", "effect": _NO_EXECUTE, "tolerationSeconds": _EVICTION_SECONDS}
-            for key in missing
-        ]
-        spec["tolerations"] = [*tolerations, *added]
-
-
-def _tolerates(toleration: JsonObject, key: str) -> bool:
-    return text(toleration, "key") in ("", key) and text(toleration, "effect") in ("", _NO_EXECUTE)
 
 
 def initial_status(pod: JsonObject) -> JsonObject:

@@ -27,7 +27,6 @@ def default_service(service: JsonObject) -> None:
         spec["externalTrafficPolicy"] = "Cluster"
     if kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is None:
         spec["allocateLoadBalancerNodePorts"] = True
-    _default_addresses(spec, kind)
 
 
 def _default_affinity(spec: JsonObject) -> None:
@@ -40,8 +39,9 @@ def _default_affinity(spec: JsonObject) -> None:
         spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": _AFFINITY_SECONDS}}
 
 
-def _default_addresses(spec: JsonObject, kind: str) -> None:
-    if kind not in _INTERNAL:
+def default_addresses(spec: JsonObject) -> None:
+    """What Kubernetes fills in together with what it allocates."""
+    if text(spec, "type") not in _INTERNAL:
         return
     address = text(spec, "clusterIP")
     if address and not spec.get("clusterIPs"):

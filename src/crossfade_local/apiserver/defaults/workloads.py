@@ -7,6 +7,7 @@ from crossfade_local.apiserver.defaults.pod import default_template
 from crossfade_local.values.fields import mapping, objects, text
 
 _QUARTER: Final = "25%"
+TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 _CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
 _JOB_NAME: Final = "batch.kubernetes.io/job-name"
 
@@ -47,6 +48,9 @@ def default_replication_controller(obj: JsonObject) -> None:
 
 
 def default_daemon_set(obj: JsonObject) -> None:
+    # Which the server counts; whoever writes a DaemonSet counts as having written it.
+    metadata = obj.setdefault("metadata", {})
+    metadata["annotations"] = {TEMPLATE_GENERATION: "0", **(metadata.get("annotations") or {})}
     spec = obj.setdefault("spec", {})
     fill(spec, {"revisionHistoryLimit": 10, "updateStrategy": {}})
     strategy = spec["updateStrategy"]

@@ -9,6 +9,7 @@ from crossfade_kube.meta import JsonObject
 MOST_BYTES: Final = 1_572_864
 """etcd's `--max-request-bytes`, as Kubernetes leaves it."""
 
+_MOST_SENT: Final = 2 * 1024 * 1024
 # Fields whose keys are data; the keys of others are numbers in protocol buffers.
 _MAPS: Final = frozenset({
     "annotations", "binaryData", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests", "selector",
@@ -21,18 +22,27 @@ _HEAD: Final = 4
 class TooLarge(Exception):  # noqa: N818 - it is an outcome, not a fault
     """The object is larger than a store of Kubernetes takes; nothing changed."""
 
-    def __init__(self) -> None:
-        super().__init__("etcdserver: request is too large")
+    def __init__(self, size: int = 0) -> None:
+        """What its client for the store does not send at all it says itself."""
+        sent = f"trying to send message larger than max ({size} vs. {_MOST_SENT})"
+        is_sent = size <= _MOST_SENT
+        super().__init__(
+            "etcdserver: request is too large" if is_sent else f"rpc error: code = ResourceExhausted desc = {sent}"
+        )
 
 
-def is_too_large(bucket: str, obj: JsonObject, raw: bytes) -> bool:
-    """`raw` is the object as JSON. Kubernetes stores custom resources so, most of its own kinds as protocol buffers."""
+def check_size(bucket: str, obj: JsonObject, raw: bytes) -> None:
+    """`raw` is the object as JSON. Kubernetes stores custom resources so, most of its own kinds as protocol buffers.
+
+    Raises TooLarge.
+    """
     if len(raw) <= MOST_BYTES:
-        return False
+        return
     group, _, plural = bucket.partition("/")
-    if group in _GROUPS_IN_JSON or ("." in group and not group.endswith(".k8s.io")):
-        return True
-    return _size(obj, is_secret=plural == "secrets") > MOST_BYTES
+    in_json = group in _GROUPS_IN_JSON or ("." in group and not group.endswith(".k8s.io"))
+    size = len(raw) if in_json else _size(obj, is_secret=plural == "secrets")
+    if size > MOST_BYTES:
+        raise TooLarge(size)
 
 
 def _size(value: Any, *, is_secret: bool, field: str = "") -> int:

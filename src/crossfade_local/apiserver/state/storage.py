@@ -21,7 +21,7 @@ import orjson
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.state.database import Change, Database
 from crossfade_local.apiserver.state.format import UnusableStateError
-from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
+from crossfade_local.apiserver.state.sizes import check_size
 from crossfade_local.apiserver.values.kept_json import kept_json
 
 log = logging.getLogger(__name__)
@@ -330,8 +330,7 @@ class Storage:
 
     def _fitting(self, bucket: str, key: Key, obj: JsonObject) -> Stored:
         after = _stored(key, self.revision + 1, obj)
-        if is_too_large(bucket, obj, after.raw):
-            raise TooLarge
+        check_size(bucket, obj, after.raw)
         return after
 
     def _commit(self, revision: int, changes: dict[tuple[str, str, str], Change]) -> None:

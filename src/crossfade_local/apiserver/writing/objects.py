@@ -18,7 +18,7 @@ from crossfade_local.apiserver.defaults import apply_defaults
 from crossfade_local.apiserver.policies.index import MUTATING as MUTATING_POLICIES
 from crossfade_local.apiserver.policies.index import POLICIES
 from crossfade_local.apiserver.policies.stored import policy_errors
-from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
+from crossfade_local.apiserver.state.sizes import TooLarge, check_size
 from crossfade_local.apiserver.types.registry import Gvk, ResourceType
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.types.typed import WrongTypeError, conform
@@ -129,10 +129,12 @@ async def check(
 
 def _refuse_too_large(resource: ResourceType, obj: JsonObject) -> None:
     """Before anything else is looked at, which takes a while where an object has hundreds of thousands of parts."""
-    if is_too_large(resource.bucket, obj, orjson.dumps(obj)):
+    try:
+        check_size(resource.bucket, obj, orjson.dumps(obj))
+    except TooLarge:
         if errors := list(length_errors(resource.storage_gvk, obj)):
-            raise invalid_object(resource, obj["metadata"].get("name", ""), errors)
-        raise TooLarge
+            raise invalid_object(resource, obj["metadata"].get("name", ""), errors) from None
+        raise
 
 
 def _errors(resource: ResourceType, new: JsonObject, old: JsonObject | None, subresource: str) -> list[FieldError]:

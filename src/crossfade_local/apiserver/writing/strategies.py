@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.defaults import generate_job_selector, initial_status
+from crossfade_local.apiserver.defaults import TEMPLATE_GENERATION, generate_job_selector, initial_status
 from crossfade_local.apiserver.defaults.data_sources import drop_unknown_data_source, equalize_data_sources
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.pod_resize import with_resources_of
@@ -67,7 +67,6 @@ _VERSION_NEEDED: Final = frozenset(
         "policy/poddisruptionbudgets",
     }
 )
-_TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 _SERVER_OWNED: Final = (
     "uid",
     "creationTimestamp",
@@ -164,7 +163,7 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
 
 
 def _count_template(metadata: JsonObject, count: int) -> None:
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), _TEMPLATE_GENERATION: str(count)}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), TEMPLATE_GENERATION: str(count)}
 
 
 def _prepare_namespace(obj: JsonObject) -> None:
@@ -226,7 +225,7 @@ def prepare_update(
 
 
 def _count_changed_template(new: JsonObject, old: JsonObject) -> None:
-    count = (old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "")
+    count = (old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "")
     is_changed = new["spec"].get("template") != old["spec"].get("template")
     _count_template(new["metadata"], (int(count) if count.isdecimal() else 1) + is_changed)
 
@@ -291,4 +290,7 @@ def _intent(resource: ResourceType, obj: JsonObject) -> JsonObject:
     ignored = {"metadata", "apiVersion", "kind", "managedFields"}
     if resource.has_status:
         ignored.add("status")
-    return {key: value for key, value in obj.items() if key not in ignored}
+    found = {key: value for key, value in obj.items() if key not in ignored}
+    if resource.bucket == "discovery.k8s.io/endpointslices":
+        found["labels"] = obj["metadata"].get("labels")
+    return found

@@ -51,6 +51,9 @@ async def create(
     objects.check_no_version(obj)
     objects.check_place(call, obj, namespaced=resource.namespaced)
     namespace = obj["metadata"].get("namespace", "") if resource.namespaced else ""
+    size = len(call.body)
+    # Nobody manages what admission and the server itself add.
+    obj = await aside(size, partial(track or update_tracker(api, call, resource), None, obj))
     attributes = Attributes(
         call, resource, "CREATE", namespace, obj["metadata"].get("name", ""), obj, dry_run=call.is_dry_run
     )
@@ -59,8 +62,6 @@ async def create(
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
     obj = with_zero_values(storage_schema(api, resource), obj)
-    tracker = track or update_tracker(api, call, resource)
-    size = len(call.body)
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
         attributes.name = name
@@ -76,7 +77,7 @@ async def create(
             call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
-        attributes.new = await aside(size, partial(tracker, None, obj))
+        attributes.new = obj
         await api.admission.validate(attributes)
         if call.is_dry_run and api.storage.get(resource.bucket, namespace, name) is None:
             return attributes.new

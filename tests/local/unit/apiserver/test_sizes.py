@@ -1,6 +1,7 @@
 """What is too large for a store of Kubernetes: etcd's limit, on what Kubernetes would send it."""
 
 import base64
+import contextlib
 import os
 from typing import Any
 
@@ -8,7 +9,7 @@ import orjson
 import pytest
 
 from crossfade_local.apiserver.state.database import Database
-from crossfade_local.apiserver.state.sizes import TooLarge, is_too_large
+from crossfade_local.apiserver.state.sizes import TooLarge, check_size
 from crossfade_local.apiserver.state.storage import Storage
 
 MIB = 1024 * 1024
@@ -36,15 +37,25 @@ def config_map(text: str) -> dict[str, Any]:
     ],
 )
 def test_limit(bucket: str, obj: dict[str, Any], too_large: bool) -> None:
-    assert is_too_large(bucket, obj, orjson.dumps(obj)) is too_large
+    with pytest.raises(TooLarge) if too_large else contextlib.nullcontext():
+        check_size(bucket, obj, orjson.dumps(obj))
+
+
+def test_what_is_larger_than_a_message_is_not_sent() -> None:
+    obj = {"spec": {"text": "x" * (2 * MIB)}}
+    raw = orjson.dumps(obj)
+    with pytest.raises(TooLarge) as raised:
+        check_size("example.com/things", obj, raw)
+    sent = f"trying to send message larger than max ({len(raw)} vs. 2097152)"
+    assert str(raised.value) == f"rpc error: code = ResourceExhausted desc = {sent}"
 
 
 async def test_store_refuses_and_stays_as_it_was() -> None:
     storage = Storage(Database(None))
     kept = await storage.create("/configmaps", "ns", "a", config_map("x"))
     for write in (
-        storage.create("/configmaps", "ns", "b", config_map("x" * 2 * MIB)),
-        storage.update("/configmaps", kept, config_map("x" * 2 * MIB)),
+        storage.create("/configmaps", "ns", "b", config_map("x" * (7 * MIB // 4))),
+        storage.update("/configmaps", kept, config_map("x" * (7 * MIB // 4))),
     ):
         with pytest.raises(TooLarge, match="etcdserver: request is too large"):
             await write

@@ -252,13 +252,3 @@ def test_containers_of_two_appliers_live_side_by_side(
     assert len(found) == len(mine | theirs)
     live = apply(live, deployment(), schema)
     assert {item["name"] for item in live["spec"]["template"]["spec"]["containers"]} == set(theirs)
-
-
-def test_nobody_manages_what_the_server_fills_in(schema_of: SchemaOf) -> None:
-    spec = {"clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9"], "ipFamilyPolicy": "SingleStack", "type": "ClusterIP"}
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
-    made = track(None, service, schema_of("", "v1", "Service"), manager="m")
-    assert fields_of(made, "m") == {"f:spec": {"f:type": {}}}
-    headless = {**service, "spec": {"clusterIP": "None", "type": "ClusterIP"}}
-    made = track(None, headless, schema_of("", "v1", "Service"), manager="m")
-    assert fields_of(made, "m") == {"f:spec": {"f:clusterIP": {}, "f:type": {}}}

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossfade_local.apiserver.defaults import apply_defaults, drop_type_dependent_fields, initial_status
+from crossfade_local.apiserver.defaults import (
+    apply_defaults,
+    default_addresses,
+    drop_type_dependent_fields,
+    initial_status,
+)
 from crossfade_local.values.fields import at
 
 Kind = tuple[str, str, str]
@@ -51,13 +56,8 @@ def test_a_pod_is_completed() -> None:
         "terminationGracePeriodSeconds": 30,
         "securityContext": {},
         "enableServiceLinks": True,
-        "serviceAccountName": "default",
     }
     assert {name: spec[name] for name in keys} == keys
-    assert [item["key"] for item in spec["tolerations"]] == [
-        "node.kubernetes.io/not-ready",
-        "node.kubernetes.io/unreachable",
-    ]
     assert spec["containers"][0] == {
         "name": "c",
         "image": "i:1",
@@ -127,6 +127,7 @@ def test_templates_get_no_account_and_no_tolerations() -> None:
 )
 def test_services(spec: dict[str, Any], expected: dict[str, Any]) -> None:
     found = apply_defaults(SERVICE, {"spec": spec})["spec"]
+    default_addresses(found)
     assert {name: found.get(name) for name in expected} == expected
 
 
