@@ -134,6 +134,14 @@ def _default_volume(obj: JsonObject) -> None:
     fill(obj["status"], {"phase": "Pending"})
 
 
+def _default_driver(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"attachRequired": True, "fsGroupPolicy": "ReadWriteOnceWithFSType"})
+    fill(spec, dict.fromkeys(("podInfoOnMount", "requiresRepublish", "seLinuxMount", "storageCapacity"), False))
+    if not sequence(spec, "volumeLifecycleModes"):
+        spec["volumeLifecycleModes"] = ["Persistent"]
+
+
 def _fields(**values: Any) -> Callable[[JsonObject], None]:
     return lambda obj: fill(obj, values)
 
@@ -178,5 +186,6 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     (_RBAC, "RoleBinding"): _default_binding,
     (_RBAC, "ClusterRoleBinding"): _default_binding,
     ("scheduling.k8s.io", "PriorityClass"): _fields(preemptionPolicy="PreemptLowerPriority"),
+    ("storage.k8s.io", "CSIDriver"): _default_driver,
     ("storage.k8s.io", "StorageClass"): _fields(reclaimPolicy="Delete", volumeBindingMode="Immediate"),
 }

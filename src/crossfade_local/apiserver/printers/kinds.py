@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crossfade_local.apiserver.printers import cluster, network, workloads
+from crossfade_local.apiserver.printers import cluster, drivers, network, workloads
 from crossfade_local.apiserver.printers.columns import NAME, Column, Printer, columns
 from crossfade_local.apiserver.printers.pods import pod_cells
 
@@ -15,7 +15,7 @@ _EVENT: Final = Printer(
         *columns("Last Seen", "Type", "Reason", "Object"),
         *columns(wide=("Subobject", "Source")),
         Column("Message"),
-        *columns(wide=("First Seen", "Count:integer", "Name")),
+        *columns(wide=("First Seen", "Count", "Name")),
     ),
     cluster.event_cells,
 )
@@ -182,8 +182,26 @@ PRINTERS: Final[dict[tuple[str, str], Printer]] = {
         columns("Name", "Value:integer", "Global-Default:boolean", "Age", "PreemptionPolicy"),
         cluster.priority_class_cells,
     ),
+    ("storage.k8s.io", "CSIDriver"): Printer(
+        columns(
+            "Name",
+            "AttachRequired:boolean",
+            "PodInfoOnMount:boolean",
+            "StorageCapacity:boolean",
+            "TokenRequests",
+            "RequiresRepublish:boolean",
+            "Modes",
+            "Age",
+        ),
+        drivers.driver_cells,
+    ),
+    ("storage.k8s.io", "CSINode"): Printer(columns("Name", "Drivers:integer", "Age"), drivers.node_cells),
+    ("storage.k8s.io", "VolumeAttachment"): Printer(
+        columns("Name", Column("Attacher", format="name"), "PV", "Node", "Attached:boolean", "Age"),
+        drivers.attachment_cells,
+    ),
     ("storage.k8s.io", "StorageClass"): Printer(
-        columns("Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion:boolean", "Age"),
+        columns("Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion", "Age"),
         cluster.storage_class_cells,
     ),
 }

@@ -1,5 +1,6 @@
 """Warnings for objects that are accepted but ask for trouble, in Kubernetes' words (HTTP header Warning: 299)."""
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -13,6 +14,18 @@ from crossfade_local.values.fields import at, mapping, number, objects, text
 
 _NAMES_OF_PODS: Final = frozenset({"Deployment", "Job", "ReplicaSet", "ReplicationController"})
 """Kinds whose name their pods' begin with, and may be no name of a host."""
+_WORKLOADS: Final = frozenset(
+    {
+        ("", "ReplicationController"),
+        ("apps", "DaemonSet"),
+        ("apps", "Deployment"),
+        ("apps", "ReplicaSet"),
+        ("apps", "StatefulSet"),
+        ("batch", "CronJob"),
+        ("batch", "Job"),
+    }
+)
+_ALWAYS: Final = frozenset({("", "Secret"), ("", "Service")})
 _CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 
 
@@ -20,6 +33,41 @@ def warnings_on_create(kind_key: tuple[str, str, str], obj: JsonObject) -> list[
     """For an object in stored form; `kind_key` is (group, version, kind) of that form."""
     check = _CHECKS.get((kind_key[0], kind_key[2]))
     return list(check(obj)) if check else []
+
+
+def warnings_on_update(kind_key: tuple[str, str, str], new: JsonObject, old: JsonObject) -> list[str]:
+    """The same of a new version: workloads are spoken of when their spec changes, pods and Ingresses never again."""
+    key = kind_key[0], kind_key[2]
+    if key in _WORKLOADS and new.get("spec") == old.get("spec"):
+        return []
+    return warnings_on_create(kind_key, new) if key in _WORKLOADS or key in _ALWAYS else []
+
+
+def _service(obj: JsonObject) -> Iterator[str]:
+    if at(obj, "spec", "externalIPs"):
+        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
+
+
+def _secret(obj: JsonObject) -> Iterator[str]:
+    if obj.get("type") == "kubernetes.io/tls":
+        for key, called in (("tls.crt", "certificate"), ("tls.key", "key")):
+            if not _has_pem(text(obj, "data", key)):
+                yield f"tls: failed to find any PEM data in {called} input"
+                return
+
+
+def _has_pem(encoded: str) -> bool:
+    try:
+        return b"-----BEGIN " in base64.b64decode(encoded)
+    except ValueError:
+        return False
+
+
+def _stateful_set(obj: JsonObject) -> Iterator[str]:
+    yield from _workload(obj)
+    if number(obj, "spec", "revisionHistoryLimit") < 0:
+        said = "a negative value retains all historical revisions; a value >= 0 is recommended"
+        yield f"spec.revisionHistoryLimit: {said}"
 
 
 def _ingress(obj: JsonObject) -> Iterator[str]:
@@ -96,10 +144,12 @@ def _disruption_budget(obj: JsonObject) -> Iterator[str]:
 _CHECKS: Final[dict[tuple[str, str], Callable[[JsonObject], Iterator[str]]]] = {
     ("", "Pod"): _pod,
     ("", "ReplicationController"): _workload,
+    ("", "Secret"): _secret,
+    ("", "Service"): _service,
     ("apps", "DaemonSet"): _workload,
     ("apps", "Deployment"): _workload,
     ("apps", "ReplicaSet"): _workload,
-    ("apps", "StatefulSet"): _workload,
+    ("apps", "StatefulSet"): _stateful_set,
     ("batch", "CronJob"): _cron_job,
     ("batch", "Job"): _workload,
     ("networking.k8s.io", "Ingress"): _ingress,

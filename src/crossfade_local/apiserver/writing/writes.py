@@ -18,7 +18,7 @@ from crossfade_local.apiserver.validation.errors import required
 from crossfade_local.apiserver.wire.request import Call
 from crossfade_local.apiserver.wire.status import MODIFIED, StatusError, already_exists, conflict
 from crossfade_local.apiserver.writing import fields_not_honoured, objects, strategies
-from crossfade_local.apiserver.writing.advice import warnings_on_create
+from crossfade_local.apiserver.writing.advice import warnings_on_create, warnings_on_update
 from crossfade_local.apiserver.writing.inert import warning_for
 
 Track = Callable[[JsonObject | None, JsonObject], JsonObject]
@@ -139,6 +139,8 @@ async def update(
     size = len(call.body) + len(before.raw)
     await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
     if not subresource:
+        for warning in warnings_on_update(resource.storage_gvk, result, old):
+            call.warn(warning)
         for warning in fields_not_honoured.warnings_for(resource.storage_gvk, result):
             call.warn(warning)
     if resource.bucket == lifecycle.BUCKET and not subresource:

@@ -1,13 +1,15 @@
+import base64
 from typing import Any
 
 import pytest
 
-from crossfade_local.apiserver.writing.advice import warnings_on_create
+from crossfade_local.apiserver.writing.advice import warnings_on_create, warnings_on_update
 
 SURPRISE = "which can result in surprising behavior; a DNS label is recommended"
 PORT = {"containerPort": 80, "protocol": "TCP"}
 
 
+PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----").decode()
 NO_POD = "a null labelSelector results in matching no pod"
 POD_TERM = "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]"
 
@@ -19,6 +21,27 @@ def pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "obj", "expected"),
     [
+        (
+            ("", "v1", "Service"),
+            {"spec": {"externalIPs": ["1.2.3.4"]}},
+            ["spec.externalIPs is deprecated and may no longer be implemented in some clusters"],
+        ),
+        (
+            ("", "v1", "Secret"),
+            {"type": "kubernetes.io/tls", "data": {"tls.crt": PEM, "tls.key": "eA=="}},
+            ["tls: failed to find any PEM data in key input"],
+        ),
+        (("", "v1", "Secret"), {"type": "kubernetes.io/tls", "data": {"tls.crt": PEM, "tls.key": PEM}}, []),
+        (
+            ("apps", "v1", "StatefulSet"),
+            {"spec": {"revisionHistoryLimit": -1}},
+            [
+                (
+                    "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is "
+                    "recommended"
+                ),
+            ],
+        ),
         (
             ("networking.k8s.io", "v1", "Ingress"),
             {"metadata": {"annotations": {"kubernetes.io/ingress.class": "kong"}}, "spec": {}},
@@ -124,3 +147,12 @@ def test_warnings(kind: tuple[str, str, str], obj: dict[str, Any], expected: lis
 )  # fmt: skip
 def test_fields_of_security_contexts_that_are_not_carried_out(spec: dict[str, Any], fields: list[str]) -> None:
     assert [text.partition(":")[0] for text in warnings_on_create(("", "v1", "Pod"), {"spec": spec})] == fields
+
+
+def test_workloads_are_spoken_of_again_when_their_spec_changes() -> None:
+    kind, limit = ("apps", "v1", "StatefulSet"), {"spec": {"revisionHistoryLimit": -1}}
+    assert warnings_on_update(kind, limit, limit) == []
+    assert len(warnings_on_update(kind, limit, {"spec": {}})) == 1
+    assert warnings_on_update(("", "v1", "Pod"), pod({"ports": [PORT, PORT]}), pod()) == []
+    service = {"spec": {"externalIPs": ["1.2.3.4"]}}
+    assert len(warnings_on_update(("", "v1", "Service"), service, service)) == 1

@@ -232,3 +232,23 @@ def test_a_path_that_makes_no_sense() -> None:
 
 def test_kinds_without_a_printer_show_their_creation() -> None:
     assert cells(("rbac.authorization.k8s.io", "v1", "Role"), {}) == {"Name": "x", "Created At": CREATED}
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "shown"),
+    [
+        (
+            "CSIDriver",
+            {"spec": {"attachRequired": True, "tokenRequests": [{"audience": "a"}]}},
+            ["x", True, False, False, "a", False, "<none>", "60s"],
+        ),
+        ("CSINode", {"spec": {"drivers": [{"name": "a"}]}}, ["x", 1, "60s"]),
+        (
+            "VolumeAttachment",
+            {"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}},
+            ["x", "a", "v", "n", False, "60s"],
+        ),
+    ],
+)  # fmt: skip
+def test_drivers_of_volumes(kind: str, obj: dict[str, Any], shown: list[Any]) -> None:
+    assert list(cells(("storage.k8s.io", "v1", kind), obj).values()) == shown
