@@ -142,6 +142,12 @@ def _default_driver(obj: JsonObject) -> None:
         spec["volumeLifecycleModes"] = ["Persistent"]
 
 
+def _default_namespace(obj: JsonObject) -> None:
+    obj.setdefault("spec", {})
+    if name := text(obj, "metadata", "name"):
+        obj["metadata"]["labels"] = {**mapping(obj, "metadata", "labels"), "kubernetes.io/metadata.name": name}
+
+
 def _fields(**values: Any) -> Callable[[JsonObject], None]:
     return lambda obj: fill(obj, values)
 
@@ -157,7 +163,7 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     ("", "Secret"): _default_secret,
     ("", "Endpoints"): _default_endpoints,
     ("", "Event"): _default_event,
-    ("", "Namespace"): _spec_fields(),
+    ("", "Namespace"): _default_namespace,
     ("", "LimitRange"): default_limit_range,
     ("", "PersistentVolumeClaim"): workloads.default_claim,
     ("", "PersistentVolume"): _default_volume,

@@ -1,7 +1,6 @@
 """How a new version of an object comes to be stored: admission, the server's own fields, validation, bookkeeping."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
@@ -51,17 +50,18 @@ async def create(
     objects.check_no_version(obj)
     objects.check_place(call, obj, namespaced=resource.namespaced)
     namespace = obj["metadata"].get("namespace", "") if resource.namespaced else ""
-    size = len(call.body)
-    # Nobody manages what admission and the server itself add.
-    obj = await aside(size, partial(track or update_tracker(api, call, resource), None, obj))
     attributes = Attributes(
         call, resource, "CREATE", namespace, obj["metadata"].get("name", ""), obj, dry_run=call.is_dry_run
     )
+    size = len(call.body)
+    schema = storage_schema(api, resource)
+    sent = with_zero_values(schema, obj)
+    managers = await _managers(track or update_tracker(api, call, resource), None, sent, size=size)
     await api.admission.mutate(attributes)
     assert attributes.new is not None
     obj = attributes.new
     strategies.prepare_create(resource, obj, api.clock())
-    obj = with_zero_values(storage_schema(api, resource), obj)
+    obj = with_zero_values(schema, obj)
     for _ in range(_NAME_TRIES):
         name = _named(resource, obj)
         attributes.name = name
@@ -77,7 +77,7 @@ async def create(
             call.warn(warning)
         if resource.bucket == lifecycle.BUCKET:
             obj["status"] = lifecycle.initial_status(obj, api.registry, api.clock())
-        attributes.new = obj
+        attributes.new = _with_managers(obj, managers)
         await api.admission.validate(attributes)
         if call.is_dry_run and api.storage.get(resource.bucket, namespace, name) is None:
             return attributes.new
@@ -90,6 +90,20 @@ async def create(
     found = api.storage.get(resource.bucket, namespace, attributes.name)
     is_ending = found is not None and "deletionTimestamp" in found.object["metadata"]
     raise already_exists(resource.plural, resource.group, attributes.name, is_ending=is_ending)
+
+
+async def _managers(track: Track, old: JsonObject | None, sent: JsonObject, *, size: int) -> list[JsonObject] | None:
+    """Who manages which field after this write: what admission adds to the object sent is managed by nobody."""
+    tracked = await aside(size, lambda: track(old, sent))
+    found: list[JsonObject] | None = tracked["metadata"].get("managedFields")
+    return found
+
+
+def _with_managers(obj: JsonObject, managers: list[JsonObject] | None) -> JsonObject:
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    if managers:
+        metadata["managedFields"] = managers
+    return {**obj, "metadata": metadata}
 
 
 def _named(resource: ResourceType, obj: JsonObject) -> str:
@@ -120,6 +134,12 @@ async def update(
     `is_admitted`: webhooks and policies have seen the request in another form.
     """
     old = before.object
+    size = len(call.body) + len(before.raw)
+    schema = storage_schema(api, resource)
+    new = with_zero_values(schema, new)
+    prepared = strategies.prepare_update(resource, new, old, subresource, api.clock())
+    tracker = track or update_tracker(api, call, resource, subresource)
+    managers = await _managers(tracker, old, prepared, size=size)
     attributes = Attributes(
         call,
         resource,
@@ -134,9 +154,8 @@ async def update(
     await api.admission.mutate(attributes)
     assert attributes.new is not None
     result = strategies.prepare_update(resource, attributes.new, old, subresource, api.clock())
-    result = with_zero_values(storage_schema(api, resource), result)
+    result = with_zero_values(schema, result)
     result["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-    size = len(call.body) + len(before.raw)
     await objects.check(api.rules, resource, result, old, subresource=subresource, size=size)
     if not subresource:
         for warning in warnings_on_update(resource.storage_gvk, result, old):
@@ -145,8 +164,7 @@ async def update(
             call.warn(warning)
     if resource.bucket == lifecycle.BUCKET and not subresource:
         result["status"] = lifecycle.updated_status(result, old, api.registry, api.clock())
-    tracker = track or update_tracker(api, call, resource, subresource)
-    attributes.new = await aside(size, lambda: tracker(old, result))
+    attributes.new = _with_managers(result, managers)
     await api.admission.validate(attributes)
     stored = attributes.new
     stored["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
