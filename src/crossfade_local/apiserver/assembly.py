@@ -9,6 +9,7 @@ from crossfade_local.apiserver.admission import (
     limits,
     namespaces,
     pods,
+    priorities,
     runtime_classes,
     services,
 )
@@ -83,7 +84,7 @@ def _chain(
         waits=(pods.default_account(storage),),
         mutators=(
             pods.service_account(storage),
-            pods.priority(storage),
+            priorities.of_pods(storage),
             pods.tolerations,
             runtime_classes.apply_runtime_class(storage),
             limits.defaults_of_limits(storage),
@@ -99,6 +100,7 @@ def _chain(
             runtime_classes.check_overhead(storage),
             limits.check_limits(storage),
             volumes.only_growing_classes(storage),
+            priorities.of_classes(storage),
             certificates.no_masters,
             certificates.only_by_permission(authorizer),
             only_readable_parameters(storage, registry, authorizer),

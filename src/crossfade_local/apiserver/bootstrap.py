@@ -1,10 +1,11 @@
-"""What exists in every cluster from the start: namespaces, the API's own Service, default roles and the root CA."""
+"""What exists in every cluster from the start: namespaces, the API's own Service, default classes and roles."""
 
 import uuid
 from datetime import datetime
 from typing import Final
 
 from crossfade_kube.meta import JsonObject
+from crossfade_local.apiserver.admission import priorities
 from crossfade_local.apiserver.admission.storage import DEFAULT_CLASS as DEFAULT_CLASS_ANNOTATION
 from crossfade_local.apiserver.security.default_roles import default_roles
 from crossfade_local.apiserver.state.storage import Storage
@@ -37,6 +38,7 @@ def _objects() -> list[tuple[str, str, JsonObject]]:
     found: list[tuple[str, str, JsonObject]] = [("/namespaces", "", _namespace(name)) for name in NAMESPACES]
     found.append(("/services", "default", _api_service()))
     found += [("storage.k8s.io/storageclasses", "", _storage_class(name)) for name in _STORAGE_CLASSES]
+    found += [(priorities.CLASSES, "", one) for one in priorities.SYSTEM_CLASSES]
     return [*found, *default_roles()]
 
 

@@ -1,4 +1,4 @@
-"""What pods get on creation: a service account with its token volume, priority, and the usual tolerations."""
+"""What pods get on creation: a service account with its token volume, and the usual tolerations."""
 
 import asyncio
 import secrets
@@ -17,12 +17,6 @@ _ROOT_CA: Final = "kube-root-ca.crt"
 _DEFAULT_ACCOUNT: Final = "default"
 _ACCOUNT_TRIES: Final = 10
 _ACCOUNT_PAUSE_S: Final = 0.1
-_POLICY_CALLED: Final = "string value of PreemptionPolicy"
-_NOT_OWN: Final = (
-    "the {} ({}) must not be provided in pod spec; "
-    "priority admission controller computed {} from the given PriorityClass name"
-)
-_SYSTEM_PRIORITIES: Final = {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
 
 
 def default_account(storage: Storage) -> Callable[[Attributes], Awaitable[None]]:
@@ -117,56 +111,6 @@ def _token_volume(name: str) -> JsonObject:
         },
     ]
     return {"name": name, "projected": {"defaultMode": 420, "sources": sources}}
-
-
-def priority(storage: Storage) -> Callable[[Attributes], None]:
-    """A pod's priority is its class's; a pod that names another one is refused."""
-
-    def step(attributes: Attributes) -> None:
-        pod = attributes.new
-        if pod is None or attributes.bucket != "/pods" or attributes.subresource:
-            return
-        spec = pod["spec"]
-        if attributes.operation == "UPDATE":
-            _keep_priority(spec, (attributes.old or {}).get("spec") or {})
-        elif attributes.operation == "CREATE":
-            wanted = _priority_of(storage, spec, attributes.name)
-            for name, called in (("priority", "integer value of priority"), ("preemptionPolicy", _POLICY_CALLED)):
-                if spec.get(name) not in (None, wanted[name]):
-                    raise forbidden("pods", "", attributes.name, _NOT_OWN.format(called, spec[name], wanted[name]))
-            spec.update(wanted)
-
-    return step
-
-
-def _keep_priority(spec: JsonObject, old: JsonObject) -> None:
-    """Whoever writes a pod back without what was added to it changes nothing by that."""
-    for name in ("priority", "preemptionPolicy"):
-        if spec.get(name) is None and old.get(name) is not None:
-            spec[name] = old[name]
-
-
-def _priority_of(storage: Storage, spec: JsonObject, pod_name: str) -> JsonObject:
-    """Also names the default class in the spec, where there is one and no other is named."""
-    name = spec.get("priorityClassName", "")
-    found: JsonObject = {"value": _SYSTEM_PRIORITIES.get(name, 0)}
-    if name and name not in _SYSTEM_PRIORITIES:
-        stored = storage.get("scheduling.k8s.io/priorityclasses", "", name)
-        if stored is None:
-            raise forbidden("pods", "", pod_name, f"no PriorityClass with name {name} was found")
-        found = stored.object
-    elif not name and (default := _default_class(storage)) is not None:
-        spec["priorityClassName"] = default["metadata"]["name"]
-        found = default
-    return {
-        "priority": found.get("value", 0),
-        "preemptionPolicy": found.get("preemptionPolicy", "PreemptLowerPriority"),
-    }
-
-
-def _default_class(storage: Storage) -> JsonObject | None:
-    found = (stored.object for stored in storage.scan("scheduling.k8s.io/priorityclasses"))
-    return next((item for item in found if item.get("globalDefault")), None)
 
 
 def tolerations(attributes: Attributes) -> None:
