@@ -40,6 +40,7 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
         if errors:
             body = invalid_status(group="", kind="Service", name=attributes.name, errors=errors)
             raise StatusError.from_body(body)
+        _health_port(spec, old, others)
 
     return step
 
@@ -120,15 +121,14 @@ def _wanted_address(wanted: str, taken: set[Any]) -> Iterator[FieldError]:
     except ValueError:
         return
     why = ""
-    if address not in SERVICE_NETWORK:
-        why = f"the provided network does not match the current range {SERVICE_NETWORK}"
-        if address.version == SERVICE_NETWORK.version:
-            why = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {SERVICE_NETWORK}"
+    if address.version != SERVICE_NETWORK.version:
+        yield invalid("spec.clusterIPs[0]", [wanted], f"IPv{address.version} is not configured on this cluster")
+    elif address not in SERVICE_NETWORK:
+        why = "the provided network does not match the current range"
     elif wanted in taken:
         why = "provided IP is already allocated"
     if why:
-        said = why if "not in the valid range" in why else f"failed to allocate IP {wanted}: {why}"
-        yield invalid("spec.clusterIPs", [wanted], said)
+        yield invalid("spec.clusterIPs", [wanted], f"failed to allocate IP {wanted}: {why}")
 
 
 def _free_address(taken: set[Any]) -> str:
@@ -170,6 +170,22 @@ def _node_ports(spec: JsonObject, others: list[JsonObject]) -> Iterator[FieldErr
 
 def _ports(service: JsonObject) -> list[JsonObject]:
     return [port for port in (service.get("spec") or {}).get("ports") or () if port.get("nodePort")]
+
+
+def _health_port(spec: JsonObject, old: JsonObject, others: list[JsonObject]) -> None:
+    """Where a load balancer in front asks whether this node has pods of the Service."""
+    former = old.get("healthCheckNodePort") if _is_local(old) else None
+    if not _is_local(spec):
+        if former and spec.get("healthCheckNodePort") == former:
+            del spec["healthCheckNodePort"]
+    elif not spec.get("healthCheckNodePort"):
+        taken = {port["nodePort"] for service in (*others, {"spec": spec}) for port in _ports(service)}
+        taken |= {(other.get("spec") or {}).get("healthCheckNodePort") for other in others}
+        spec["healthCheckNodePort"] = former or _free_port(taken)
+
+
+def _is_local(spec: JsonObject) -> bool:
+    return bool(spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local")
 
 
 def _free_port(taken: set[Any]) -> int:

@@ -64,10 +64,25 @@ async def test_headless_and_external_services_have_no_address(registry: Registry
     assert "clusterIP" not in await _admitted(registry, {"type": "ExternalName", "externalName": "example.com"})
 
 
+async def test_local_load_balancers_tell_of_their_health(registry: Registry) -> None:
+    wanted = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 80}]}
+    old = await _admitted(registry, dict(wanted))
+    assert old["healthCheckNodePort"] in NODE_PORTS
+    assert old["healthCheckNodePort"] != old["ports"][0]["nodePort"]
+    kept = await _admitted(registry, dict(wanted), old=old)
+    assert kept["healthCheckNodePort"] == old["healthCheckNodePort"]
+    elsewhere = await _admitted(registry, {**old, "externalTrafficPolicy": "Cluster"}, old=old)
+    assert "healthCheckNodePort" not in elsewhere
+
+
 TAKEN = {"clusterIP": "10.96.7.7", "ports": [{"port": 1, "nodePort": 30500}]}
 REFUSED = [
     ({"clusterIP": "10.96.7.7"}, "failed to allocate IP 10.96.7.7: provided IP is already allocated"),
-    ({"clusterIP": "10.1.1.1"}, "The range of valid IPs is 10.96.0.0/16"),
+    (
+        {"clusterIP": "10.1.1.1"},
+        "failed to allocate IP 10.1.1.1: the provided network does not match the current range",
+    ),
+    ({"clusterIP": "fd00::1"}, "IPv6 is not configured on this cluster"),
     ({"type": "NodePort", "ports": [{"port": 1, "nodePort": 30500}]}, "provided port is already allocated"),
     ({"type": "NodePort", "ports": [{"port": 1, "nodePort": 80}]}, "The range of valid ports is 30000-32767"),
 ]
