@@ -36,6 +36,7 @@ from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError
 log = logging.getLogger(__name__)
 
 _LARGEST_BODY: Final = 3 * 1024 * 1024
+_AUTHENTICATION: Final = "authentication.k8s.io"
 _SHUTDOWN_S: Final = 1.0
 _LONGEST_LINE: Final = 256 * 1024
 """Of the request and of a header: selectors may be long."""
@@ -126,19 +127,26 @@ class HttpServer:
         headers = request.headers
         user = authenticate(_peer_certificate(request), headers.get("Authorization", ""), self._api.tokens)
         info = request_info(request.method, request.path, request.query)
-        other = impersonated(headers, headers.getall("Impersonate-Group", []))
+        groups = headers.getall("Impersonate-Group", [])
+        other = impersonated(headers, groups)
         if other is not None:
-            self._check_impersonation(user, other, headers)
+            self._check_impersonation(user, other, groups)
         body = await _body(request) if request.can_read_body else b""
         return Call(request.method, info, request.query, headers, body, other or user, transport=request)
 
-    def _check_impersonation(self, user: User, other: User, headers: Mapping[str, str]) -> None:
+    def _check_impersonation(self, user: User, other: User, groups: list[str]) -> None:
         asked = [RequestInfo("impersonate", "", "", "v1", "users", name=other.name)]
         if other.name.startswith("system:serviceaccount:"):
             namespace, name = other.name.split(":")[2:4]
             asked = [RequestInfo("impersonate", "", "", "v1", "serviceaccounts", "", namespace, name)]
-        groups = [group.strip() for group in headers.get("Impersonate-Group", "").split(",") if group.strip()]
         asked += [RequestInfo("impersonate", "", "", "v1", "groups", name=group) for group in groups]
+        if other.uid:
+            asked.append(RequestInfo("impersonate", "", _AUTHENTICATION, "v1", "uids", name=other.uid))
+        asked += [
+            RequestInfo("impersonate", "", _AUTHENTICATION, "v1", "userextras", key, name=value)
+            for key, values in other.extra.items()
+            for value in values
+        ]
         for info in asked:
             if not self._api.authorizer.allows(user, info)[0]:
                 raise denied(Call("", info, {}, {}, b"", user))

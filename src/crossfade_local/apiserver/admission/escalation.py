@@ -60,7 +60,7 @@ def _rules_of(storage: Storage, attributes: Attributes, binding: JsonObject) -> 
     namespace = "" if plural == "clusterroles" else attributes.namespace
     stored = storage.get(f"{_GROUP}/{plural}", namespace, reference["name"])
     if stored is None:
-        raise not_found(plural, _GROUP, reference["name"])
+        raise not_found(attributes.resource.plural, _GROUP, reference["name"])
     return stored.object.get("rules") or []
 
 

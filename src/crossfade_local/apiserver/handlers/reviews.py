@@ -5,7 +5,6 @@ from typing import Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
-from crossfade_local.apiserver.security.rbac import MASTERS
 from crossfade_local.apiserver.security.tokens import DEFAULT_AUDIENCE, TokenError
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
@@ -17,16 +16,20 @@ from crossfade_local.apiserver.wire.status import StatusError, bad_request
 from crossfade_local.apiserver.writing import objects
 from crossfade_local.apiserver.writing.strategies import timestamp
 
+_INVALID_TOKEN: Final = "invalid bearer token"  # noqa: S105 - words
+
 
 async def self_subject_access_review(api: Api, call: Call, resource: ResourceType) -> Answer:
     review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
+    if errors := list(_question_errors(review.get("spec") or {})):
+        raise _invalid_review(resource, errors)
     return _access(api, review, resource, call.user)
 
 
 async def subject_access_review(api: Api, call: Call, resource: ResourceType) -> Answer:
     review = objects.admit_body(resource, call, decoding.decode(call, resource.kind))
     spec = review.get("spec") or {}
-    errors = list(_attribute_errors(spec))
+    errors = list(_question_errors(spec))
     if not spec.get("user") and not spec.get("groups"):
         errors.append(invalid("spec.user", spec.get("user", ""), "at least one of user or group must be specified"))
     if errors:
@@ -41,18 +44,21 @@ async def subject_access_review(api: Api, call: Call, resource: ResourceType) ->
     return _access(api, review, resource, user)
 
 
-def _attribute_errors(spec: JsonObject) -> Iterator[FieldError]:
+def _question_errors(spec: JsonObject) -> Iterator[FieldError]:
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if (about is None) == (path is None):
+    if about is not None and path is not None:
+        internal = {"Path": path.get("path", ""), "Verb": path.get("verb", "")}
+        yield invalid(
+            "spec.nonResourceAttributes", internal, "cannot be specified in combination with resourceAttributes"
+        )
+    if about is None and path is None:
         what = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        yield invalid("spec.resourceAttributes", about, what)
+        yield invalid("spec.resourceAttributes", None, what)
 
 
 def _access(api: Api, review: JsonObject, resource: ResourceType, user: User) -> Answer:
     spec = review.get("spec") or {}
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if errors := list(_attribute_errors(spec)):
-        raise _invalid_review(resource, errors)
     allowed, reason = api.authorizer.allows(user, _info(about, path))
     status: JsonObject = {"allowed": allowed}
     if reason:
@@ -96,13 +102,7 @@ async def self_subject_rules_review(api: Api, call: Call, resource: ResourceType
     namespace = (review.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise bad_request("no namespace on request")
-    rules: list[JsonObject] = []
-    if MASTERS in call.user.groups:
-        rules = [
-            {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
-            {"verbs": ["*"], "nonResourceURLs": ["*"]},
-        ]
-    rules += [grant.rule for grant in api.authorizer.grants(call.user, namespace)]
+    rules = [grant.rule for grant in api.authorizer.grants(call.user, namespace)]
     status = {
         "resourceRules": [
             _only(rule, ("verbs", "apiGroups", "resources", "resourceNames")) for rule in rules if rule.get("resources")
@@ -128,7 +128,8 @@ async def token_review(api: Api, call: Call, resource: ResourceType) -> Answer:
     try:
         identity = api.tokens.verify(spec["token"], audiences=audiences, now=api.clock().timestamp())
     except TokenError as error:
-        status: JsonObject = {"user": {}, "error": f"[invalid bearer token, {error}]"}
+        said = f"[{_INVALID_TOKEN}, {error}]" if error.args else _INVALID_TOKEN
+        status: JsonObject = {"user": {}, "error": said}
         return ObjectAnswer(_answered(review, resource, status), status=201)
     status = {"authenticated": True, "user": user_info(identity.user), "audiences": list(identity.audiences)}
     return ObjectAnswer(_answered(review, resource, status), status=201)

@@ -1,5 +1,6 @@
 """Subresources with a meaning of their own: scale, finalize, binding and service-account tokens."""
 
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -144,6 +145,7 @@ async def request_token(api: Api, call: Call, resource: ResourceType) -> Answer:
         "metadata": {
             "name": metadata["name"],
             "namespace": metadata["namespace"],
+            "uid": str(uuid.uuid4()),
             "creationTimestamp": strategies.timestamp(now),
         },
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound or None},

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from crossfade_local.apiserver.security.tokens import TokenAuthority, TokenError
 from crossfade_local.apiserver.wire.request import ANONYMOUS, User
 from crossfade_local.apiserver.wire.status import bad_request, unauthorized
 
 AUTHENTICATED: Final = "system:authenticated"
+_EXTRA: Final = "impersonate-extra-"
 
 
 def user_from_certificate(certificate: Mapping[str, Any] | None) -> User | None:
@@ -59,4 +61,13 @@ def impersonated(headers: Mapping[str, str], groups: list[str]) -> User | None:
         found.append(AUTHENTICATED)
     elif name == ANONYMOUS.name and "system:unauthenticated" not in found:
         found.append("system:unauthenticated")
-    return User(name, tuple(found), headers.get("Impersonate-Uid", ""))
+    return User(name, tuple(found), headers.get("Impersonate-Uid", ""), _extra(headers))
+
+
+def _extra(headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for header, value in headers.items():
+        if header.lower().startswith(_EXTRA):
+            name = unquote(header[len(_EXTRA) :].lower())
+            found[name] = (*found.get(name, ()), value)
+    return found

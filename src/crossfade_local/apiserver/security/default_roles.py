@@ -59,6 +59,27 @@ _APPS_WRITE: Final = [
 ]
 
 
+# Nothing is served here in this group but Ingresses; whoever grants what its holder may do elsewhere has to hold it.
+_EXTENSIONS_WRITE: Final = [
+    "daemonsets",
+    "deployments",
+    "deployments/rollback",
+    "deployments/scale",
+    "ingresses",
+    "networkpolicies",
+    "replicasets",
+    "replicasets/scale",
+    "replicationcontrollers/scale",
+]
+_EXTENSIONS_READ: Final = [
+    *(name for name in _EXTENSIONS_WRITE if name != "deployments/rollback"),
+    "daemonsets/status",
+    "deployments/status",
+    "ingresses/status",
+    "replicasets/status",
+]
+
+
 def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> JsonObject:
     return {"apiGroups": groups, "resources": resources, "verbs": verbs}
 
@@ -74,9 +95,11 @@ _VIEW: Final = [
     _rule(["apps"], _APPS, _READ),
     _rule(["autoscaling"], ["horizontalpodautoscalers", "horizontalpodautoscalers/status"], _READ),
     _rule(["batch"], ["cronjobs", "cronjobs/status", "jobs", "jobs/status"], _READ),
-    _rule(["extensions"], ["ingresses", "ingresses/status"], _READ),
+    _rule(["events.k8s.io"], ["events"], _READ),
+    _rule(["extensions"], _EXTENSIONS_READ, _READ),
     _rule(["policy"], ["poddisruptionbudgets", "poddisruptionbudgets/status"], _READ),
     _rule(["networking.k8s.io"], ["ingresses", "ingresses/status", "networkpolicies"], _READ),
+    _rule(["resource.k8s.io"], ["resourceclaims", "resourceclaims/status", "resourceclaimtemplates"], _READ),
 ]
 _EDIT: Final = [
     _rule(
@@ -106,10 +129,12 @@ _EDIT: Final = [
     _rule(["apps"], _APPS_WRITE, _WRITE),
     _rule(["autoscaling"], ["horizontalpodautoscalers"], _WRITE),
     _rule(["batch"], ["cronjobs", "jobs"], _WRITE),
-    _rule(["extensions"], ["ingresses"], _WRITE),
+    _rule(["events.k8s.io"], ["events"], _WRITE),
+    _rule(["extensions"], _EXTENSIONS_WRITE, _WRITE),
     _rule(["policy"], ["poddisruptionbudgets"], _WRITE),
     _rule(["networking.k8s.io"], ["ingresses", "networkpolicies"], _WRITE),
-    _rule(["coordination.k8s.io"], ["leases"], [*_WRITE, *_READ]),
+    _rule(["coordination.k8s.io"], ["leases"], sorted([*_WRITE, *_READ])),
+    _rule(["resource.k8s.io"], ["resourceclaims", "resourceclaimtemplates"], _WRITE),
 ]
 _ADMIN: Final = [
     _rule(["authorization.k8s.io"], ["localsubjectaccessreviews"], ["create"]),
@@ -130,8 +155,15 @@ _DISCOVERY_PATHS: Final = [
     "/version",
     "/version/",
 ]
+_ISSUER_PATHS: Final = [
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/",
+    "/openid/v1/jwks",
+    "/openid/v1/jwks/",
+]
 _PUBLIC_PATHS: Final = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 _MONITORING_PATHS: Final = [
+    "/flagz",
     "/healthz",
     "/healthz/*",
     "/livez",
@@ -140,6 +172,7 @@ _MONITORING_PATHS: Final = [
     "/metrics/slis",
     "/readyz",
     "/readyz/*",
+    "/statusz",
 ]
 # Role → (rules, groups that hold it cluster-wide)
 _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
@@ -160,11 +193,11 @@ _ROLES: Final[dict[str, tuple[list[JsonObject], tuple[str, ...]]]] = {
         ("system:authenticated", "system:unauthenticated"),
     ),
     "system:monitoring": (
-        [{"nonResourceURLs": _MONITORING_PATHS, "verbs": ["get"]}],
+        [{"nonResourceURLs": _MONITORING_PATHS, "verbs": ["get"]}, _rule([""], ["nodes/metrics"], ["get"])],
         ("system:monitoring",),
     ),
     "system:service-account-issuer-discovery": (
-        [{"nonResourceURLs": ["/.well-known/openid-configuration", "/openid/v1/jwks"], "verbs": ["get"]}],
+        [{"nonResourceURLs": _ISSUER_PATHS, "verbs": ["get"]}],
         ("system:serviceaccounts",),
     ),
     "system:auth-delegator": (
@@ -208,7 +241,7 @@ def default_roles() -> list[tuple[str, str, JsonObject]]:
 
 
 def _metadata(name: str) -> JsonObject:
-    annotations = {f"{_GROUP}/autoupdate": "true"}
+    annotations = {"rbac.authorization.kubernetes.io/autoupdate": "true"}
     labels = dict(_LABELS)
     for target in ("view", "edit", "admin"):
         if name in (f"system:aggregate-to-{target}", "system:aggregated-metrics-reader"):

@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,8 @@ from crossfade_local.apiserver.wire.request import User
 
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 DEFAULT_AUDIENCE: Final = ISSUER
+CONFIGURATION_PATH: Final = "/.well-known/openid-configuration"
+KEY_SET_PATH: Final = "/openid/v1/jwks"
 LEGACY_ISSUER: Final = "kubernetes/serviceaccount"
 _ALGORITHM: Final = "ES256"
 # A token takes some 4 KiB with its claims, and checking its signature a tenth of a millisecond.
@@ -34,11 +36,13 @@ _ONLY_SIGNATURE: Final[Options] = {
     "verify_iss": False,
     "verify_nbf": False,
 }
+_NO_KEY: Final = "invalid signature, no keys found"
+_BAD_SIGNATURE: Final = "go-jose/go-jose: error in cryptographic primitive"
 _BOUND_BUCKETS: Final = {"Pod": ("/pods", "pod"), "Secret": ("/secrets", "secret"), "Node": ("/nodes", "node")}
 
 
 class TokenError(Exception):
-    """The token is not one of ours, expired, meant for others, or bound to something that is gone."""
+    """The token is expired, meant for others, or bound to something that is gone; without words: not one of ours."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ class TokenAuthority:
         if claims.get("iss") == LEGACY_ISSUER:
             return self._legacy(claims)
         if claims.get("iss") != ISSUER:
-            raise TokenError("unknown issuer")
+            raise TokenError
         if not claims["nbf"] <= moment + 5 or moment >= claims["exp"]:
             raise TokenError("service account token has expired")
         shared = tuple(name for name in claims["aud"] if name in audiences)
@@ -163,11 +167,21 @@ class TokenAuthority:
         try:
             claims: JsonObject = jwt.decode(token, self._public, algorithms=[_ALGORITHM], options=_ONLY_SIGNATURE)
         except (jwt.PyJWTError, ValueError) as error:
-            raise TokenError("malformed or foreign token") from error
+            raise TokenError(*self._reasons(token)) from error
         self._valid[token] = claims
         if len(self._valid) > _REMEMBERED:
             self._valid.popitem(last=False)
         return claims
+
+    def _reasons(self, token: str) -> Iterator[str]:
+        """Why the signature of a token that says it is ours is not right."""
+        try:
+            issuer = jwt.decode(token, options={"verify_signature": False, **_ONLY_SIGNATURE}).get("iss")
+            key_id = jwt.get_unverified_header(token).get("kid")
+        except (jwt.PyJWTError, ValueError):
+            return
+        if issuer in (ISSUER, LEGACY_ISSUER):
+            yield _BAD_SIGNATURE if key_id == self._key_id else _NO_KEY
 
     def _check_account(self, account: Account) -> None:
         stored = self._storage.get("/serviceaccounts", account.namespace, account.name)
@@ -182,6 +196,16 @@ class TokenAuthority:
     def _signed(self, claims: JsonObject) -> str:
         # Kubernetes' tokens carry no type.
         return jwt.encode(claims, self._key, _ALGORITHM, headers={"kid": self._key_id, "typ": None})
+
+    def configuration(self, server: str) -> JsonObject:
+        """OpenID Connect's discovery document: where `key_set` is, for a client who reached us as `server`."""
+        return {
+            "issuer": ISSUER,
+            "jwks_uri": f"https://{server}{KEY_SET_PATH}",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [_ALGORITHM],
+        }
 
     def key_set(self) -> JsonObject:
         """The public key as a JSON Web Key Set, for those who check tokens by themselves."""

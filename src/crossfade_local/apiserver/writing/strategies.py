@@ -214,6 +214,7 @@ def prepare_update(
         _take(result, new, "spec" if subresource == "finalize" else "status")
         if resource.bucket == "certificates.k8s.io/certificatesigningrequests":
             result["status"] = _request_status(new, old, subresource)
+            _date_conditions(result["status"], old.get("status") or {}, timestamp(now))
         _status_metadata(resource, result["metadata"], new["metadata"])
         if resource.bucket == "/persistentvolumes":
             _note_phase(result, old, now)
@@ -248,6 +249,26 @@ def _request_status(new: JsonObject, old: JsonObject, subresource: str) -> JsonO
     others = [item for item in after.get("conditions") or () if item.get("type") not in ("Approved", "Denied")]
     rest = {key: value for key, value in after.items() if key != "conditions"}
     return {**rest, "conditions": [*decided, *others]} if decided or others else rest
+
+
+def _date_conditions(status: JsonObject, before: JsonObject, now: str) -> None:
+    """What a condition leaves out of its times: it came up before, or now."""
+    known = {(item.get("type"), item.get("status")): item.get("lastTransitionTime") for item in _conditions(before)}
+    if conditions := _conditions(status):
+        status["conditions"] = [
+            {
+                **item,
+                "lastUpdateTime": item.get("lastUpdateTime") or now,
+                "lastTransitionTime": item.get("lastTransitionTime")
+                or known.get((item.get("type"), item.get("status")))
+                or now,
+            }
+            for item in conditions
+        ]
+
+
+def _conditions(status: JsonObject) -> list[JsonObject]:
+    return status.get("conditions") or []
 
 
 def _keep_own_metadata(new: JsonObject, old: JsonObject) -> None:
