@@ -1,15 +1,20 @@
 """Which values fields of the built-in kinds may have: shown by `kubectl explain`, judged by nobody but validation."""
 
+import json
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from crossfade_kube.meta import JsonObject
 
+Values = dict[str, str]
+"""Each with what it stands for, if that is known."""
+
 
 def with_enumerations(definition: str, schema: JsonObject) -> JsonObject:
     """A copy of the definition's schema that names them."""
-    found = _table().get(definition)
+    found = enumerations().get(definition)
     if found is None or "properties" not in schema:
         return schema
     properties = dict(schema["properties"])
@@ -20,16 +25,30 @@ def with_enumerations(definition: str, schema: JsonObject) -> JsonObject:
     return {**schema, "properties": properties}
 
 
-def _named(schema: Any, values: list[str], *, of_items: bool) -> JsonObject:
-    return {**schema, "items": {**schema["items"], "enum": values}} if of_items else {**schema, "enum": values}
+def _named(schema: Any, values: Values, *, of_items: bool) -> JsonObject:
+    if of_items:
+        return {**schema, "items": {**schema["items"], "enum": list(values)}}
+    lines = (f"\n - `{json.dumps(value)}` {meaning}".rstrip() for value, meaning in values.items())
+    described = schema.get("description", "") + "\n\nPossible enum values:" + "".join(lines)
+    return {**schema, "enum": list(values), "description": described}
 
 
 @cache
-def _table() -> dict[str, dict[str, list[str]]]:
+def enumerations() -> Mapping[str, Mapping[str, Values]]:
+    """By definition and field, with `[]` behind it where it is a list of them; values in order."""
     text = resources.files(__package__).joinpath("enumerations.txt").read_text(encoding="utf-8")
-    table: dict[str, dict[str, list[str]]] = {}
+    values: dict[str, Values] = {}
+    fields: list[tuple[str, str, str]] = []
+    decoder = json.JSONDecoder()
     for line in text.splitlines():
-        if not line.startswith("#"):
-            definition, field, values = line.split(" ", 2)
-            table.setdefault(definition, {})[field] = values.split("|")
-    return table
+        name, _, rest = line.partition(" ")
+        if rest.startswith('"'):
+            value, end = decoder.raw_decode(rest)
+            values.setdefault(name, {})[value] = rest[end:].strip()
+        elif name != "#":
+            field, _, enumeration = rest.partition(" ")
+            fields.append((name, field, enumeration))
+    found: dict[str, dict[str, Values]] = {}
+    for definition, field, enumeration in fields:
+        found.setdefault(definition, {})[field] = dict(sorted(values[enumeration].items()))
+    return found

@@ -16,6 +16,11 @@ from crossfade_local.apiserver.values.kept_json import kept_json
 
 _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_EITHER: Final = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": ("string", "number"),
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ("integer", "string"),
+}
+"""Types that are written in more than one way, which only OpenAPI v3 can say."""
 _GVK: Final = "x-kubernetes-group-version-kind"
 _VERBS: Final = {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}
 _PATCHES: Final = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
@@ -115,6 +120,9 @@ def _schema(registry: Registry, entry: ResourceType) -> JsonObject:
 
 def _described(registry: Registry, definition: str) -> JsonObject:
     found: JsonObject = _with_ref_wrappers(registry.types.raw(definition))
+    if definition in _EITHER:
+        without_type = {key: value for key, value in found.items() if key != "type"}
+        return {**without_type, "oneOf": [{"type": name} for name in _EITHER[definition]]}
     return with_enumerations(definition, found)
 
 

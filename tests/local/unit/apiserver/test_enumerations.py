@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from crossfade_local.apiserver.discovery import enumerations
+from crossfade_local.apiserver.discovery.enumerations import enumerations
 from crossfade_local.apiserver.discovery.openapi import OpenApi
 from crossfade_local.apiserver.types.registry import BuiltinTypes, Registry
 
@@ -25,6 +25,9 @@ def properties(registry: Registry, path: str, definition: str) -> dict[str, Any]
 def test_documents_name_them(registry: Registry) -> None:
     pod = properties(registry, "api/v1", "io.k8s.api.core.v1.PodSpec")
     assert pod["restartPolicy"]["enum"] == ["Always", "Never", "OnFailure"]
+    assert pod["restartPolicy"]["description"].endswith('values:\n - `"Always"`\n - `"Never"`\n - `"OnFailure"`')
+    port = properties(registry, "api/v1", "io.k8s.api.core.v1.ContainerPort")
+    assert '\n - `"TCP"` is the TCP protocol.\n' in port["protocol"]["description"]
     request = properties(
         registry, "apis/certificates.k8s.io/v1", "io.k8s.api.certificates.v1.CertificateSigningRequestSpec"
     )
@@ -38,7 +41,7 @@ def test_validation_knows_nothing_of_them(registry: Registry) -> None:
 
 
 def test_each_of_them_is_a_text_of_a_known_field(registry: Registry) -> None:
-    for definition, fields in enumerations._table().items():
+    for definition, fields in enumerations().items():
         known = registry.types.definitions.schemas.get(definition)
         for field in fields if known is not None else ():
             found = known["properties"].get(field.removesuffix("[]"), {"type": "string", "items": {"type": "string"}})
