@@ -129,7 +129,10 @@ def _default_crd(obj: JsonObject) -> None:
 
 
 def _default_volume(obj: JsonObject) -> None:
-    fill(obj.setdefault("spec", {}), {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"})
+    spec = obj.setdefault("spec", {})
+    fill(spec, {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"})
+    if isinstance(spec.get("hostPath"), dict):
+        fill(spec["hostPath"], {"type": ""})
     fill(obj, {"status": {}})
     fill(obj["status"], {"phase": "Pending"})
 

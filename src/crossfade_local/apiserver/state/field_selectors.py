@@ -39,7 +39,6 @@ _SELECTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         "reportingController",
         "type",
     ),
-    ("apps", "ReplicaSet"): ("status.replicas",),
     ("batch", "Job"): ("status.successful",),
     ("certificates.k8s.io", "CertificateSigningRequest"): ("spec.signerName",),
 }

@@ -354,6 +354,7 @@ ROWS: Final = (
         "v1",
         "ingresses",
         "Ingress",
+        short_names=("ing",),
         subresources=(STATUS_SUB,),
         counts_generation=True,
     ),

@@ -26,10 +26,10 @@ from crossfade_local.controllers.stateful_sets import identity, status
 from crossfade_local.controllers.stateful_sets.plan import Plan, next_steps
 
 _WORDING: Final = Wording(
-    created="create Pod {pod} in StatefulSet {owner} successful",
-    not_created="create Pod {pod} in StatefulSet {owner} failed error: {error}",
-    deleted="delete Pod {pod} in StatefulSet {owner} successful",
-    not_deleted="delete Pod {pod} in StatefulSet {owner} failed error: {error}",
+    created="Create Pod {pod} in StatefulSet {owner} successful",
+    not_created="Create Pod {pod} in StatefulSet {owner} failed error: {error}",
+    deleted="Delete Pod {pod} in StatefulSet {owner} successful",
+    not_deleted="Delete Pod {pod} in StatefulSet {owner} failed error: {error}",
 )
 
 
@@ -121,7 +121,7 @@ class StatefulSets:
                     raise Retry(f"claim {name_of(claim)} is being deleted")
                 continue
             pod = f"{name_of(stateful_set)}-{number}"
-            about = f"create Claim {name_of(claim)} Pod {pod} in StatefulSet {name_of(stateful_set)}"
+            about = f"Create Claim {name_of(claim)} Pod {pod} in StatefulSet {name_of(stateful_set)}"
             claim["metadata"]["ownerReferences"] = identity.claim_owners(stateful_set, claim, None, is_condemned=False)
             try:
                 self._claims.observe(await self._client.create(PERSISTENT_VOLUME_CLAIM, claim))

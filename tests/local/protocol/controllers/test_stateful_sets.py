@@ -53,7 +53,7 @@ async def test_a_stateful_set_rolls_forward_and_back(bed: Bed) -> None:
     await _create(bed, replicas=3)
     first = await _status(bed, readyReplicas=3, availableReplicas=3)
     messages = await bed.until(lambda: bed.messages("SuccessfulCreate"), "events")
-    assert "create Pod jazz-0 in StatefulSet jazz successful" in messages
+    assert "Create Pod jazz-0 in StatefulSet jazz successful" in messages
     new = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "example.com/a:v2"}]}}}}
     partition = {"updateStrategy": {"rollingUpdate": {"partition": 2}}}
     await bed.patch(STATEFUL_SET, "jazz", {"spec": {**new["spec"], **partition}})
