@@ -13,12 +13,19 @@ from crossfade_local.apiserver.discovery.openapi import OpenApi
 from crossfade_local.apiserver.handlers import delete, read, reviews, subresources, usage, watch, write
 from crossfade_local.apiserver.handlers.registered import admit_connection
 from crossfade_local.apiserver.handlers.target import resource_of, subresource_of
+from crossfade_local.apiserver.security import tokens
 from crossfade_local.apiserver.types.deprecated import deprecation_of
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.wire import negotiation
 from crossfade_local.apiserver.wire.answers import Answer, BytesAnswer, ObjectAnswer
 from crossfade_local.apiserver.wire.request import Call
-from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError, qualified, unknown_resource
+from crossfade_local.apiserver.wire.status import (
+    PageNotFoundError,
+    StatusError,
+    method_not_allowed,
+    qualified,
+    unknown_resource,
+)
 from crossfade_local.version import KUBERNETES_VERSION
 
 Handler = Callable[[Api, Call, ResourceType], Awaitable[Answer]]
@@ -43,6 +50,10 @@ _HEALTH: Final = ("/healthz", "/livez", "/readyz")
 VERSION: Final = {
     "major": "1",
     "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
     "gitVersion": f"{KUBERNETES_VERSION}+crossfade",
     "gitCommit": "",
     "gitTreeState": "clean",
@@ -52,6 +63,7 @@ VERSION: Final = {
     "platform": "linux/amd64",
 }
 _PATHS: Final = (
+    tokens.CONFIGURATION_PATH,
     "/api",
     "/api/v1",
     "/apis",
@@ -61,7 +73,7 @@ _PATHS: Final = (
     "/livez/state",
     "/metrics",
     "/openapi/v3",
-    "/openid/v1/jwks",
+    tokens.KEY_SET_PATH,
     "/readyz",
     "/readyz/ping",
     "/readyz/state",
@@ -95,6 +107,9 @@ class Dispatcher:
         api = self._api
         resource = resource_of(api, call)
         sub = subresource_of(resource, call)
+        if resource.namespaced and not call.info.namespace and call.info.verb not in ("list", "watch"):
+            # What lies in namespaces is read across all of them, and nothing else.
+            raise unknown_resource() if call.info.name else method_not_allowed()
         if warning := deprecation_of(resource):
             call.warn(warning)
         if resource.group == usage.GROUP:
@@ -126,11 +141,13 @@ class Dispatcher:
         if path == "/metrics":
             return BytesAnswer(*self._api.measures.text())
         if path == "/version":
-            return ObjectAnswer(VERSION)
+            return BytesAnswer(orjson.dumps(VERSION, option=orjson.OPT_INDENT_2))
         if path == "/":
-            return ObjectAnswer({"paths": list(_PATHS)})
-        if path == "/openid/v1/jwks":
-            return ObjectAnswer(self._api.tokens.key_set())
+            return BytesAnswer(orjson.dumps({"paths": list(_PATHS)}, option=orjson.OPT_INDENT_2))
+        if path == tokens.KEY_SET_PATH:
+            return BytesAnswer(orjson.dumps(self._api.tokens.key_set()), "application/jwk-set+json")
+        if path == tokens.CONFIGURATION_PATH:
+            return ObjectAnswer(self._api.tokens.configuration(call.headers.get("Host", "")))
         if path == "/openapi/v2":
             return self._openapi_v2_answer(call)
         if path.startswith("/openapi/v3"):
@@ -172,7 +189,8 @@ class Dispatcher:
         elif parts[0] == "apis" and len(parts) == 3:
             found = resources.resource_list(registry, parts[1], parts[2])
         if found is None:
-            raise PageNotFoundError
+            # Another version of a group that is there.
+            raise unknown_resource() if parts[0] == "api" or registry.has_group(parts[1]) else PageNotFoundError
         return ObjectAnswer(found)
 
 

@@ -19,7 +19,7 @@ from crossfade_local.apiserver.security.authentication import authenticate, impe
 from crossfade_local.apiserver.security.pki import Pki
 from crossfade_local.apiserver.state.sizes import TooLarge
 from crossfade_local.apiserver.state.storage import NotWritten
-from crossfade_local.apiserver.wire import status
+from crossfade_local.apiserver.wire import options, status
 from crossfade_local.apiserver.wire.answers import (
     Answer,
     BytesAnswer,
@@ -28,7 +28,7 @@ from crossfade_local.apiserver.wire.answers import (
     StreamAnswer,
     TakenOver,
 )
-from crossfade_local.apiserver.wire.negotiation import Form, negotiate
+from crossfade_local.apiserver.wire.negotiation import Form, negotiate, wants_pretty
 from crossfade_local.apiserver.wire.presentation import encode, list_body, show_object
 from crossfade_local.apiserver.wire.request import Call, RequestInfo, User, request_info
 from crossfade_local.apiserver.wire.status import PageNotFoundError, StatusError
@@ -106,7 +106,7 @@ class HttpServer:
             with self._api.measures.running(call):
                 answer = await self._dispatcher.answer(call)
                 if isinstance(answer, ObjectAnswer | ListAnswer):
-                    form = negotiate(call.headers.get("Accept", ""), pretty=call.query.get("pretty", ""))
+                    form = negotiate(call.headers.get("Accept", ""), pretty=_is_for_people(call))
                 return call, await self._respond(request, call, answer, form)
         except PageNotFoundError:
             return call, web.Response(text=status.NOT_FOUND_TEXT, status=404)
@@ -153,7 +153,7 @@ class HttpServer:
 
     async def _respond(self, request: web.BaseRequest, call: Call, answer: Answer, form: Form) -> web.StreamResponse:
         headers = _warning_headers(call.warnings)
-        include = call.query.get("includeObject", "Metadata")
+        include = options.included_object(call) if form.convert == "Table" else ""
         match answer:
             case ObjectAnswer():
                 body = encode(show_object(self._api, answer, form, include=include), form)
@@ -230,8 +230,12 @@ async def _stream(request: web.BaseRequest, answer: StreamAnswer, headers: dict[
 
 def _failed(error: StatusError, call: Call | None) -> web.Response:
     headers = {**error.headers, **_warning_headers(call.warnings if call else ())}
-    body = encode(error.status(), Form())
+    body = encode(error.status(), Form(pretty=call is not None and _is_for_people(call)))
     return web.Response(body=body, status=error.code, headers=headers, content_type="application/json")
+
+
+def _is_for_people(call: Call) -> bool:
+    return wants_pretty(call.query.get("pretty", ""), call.headers.get("User-Agent", ""))
 
 
 def _warning_headers(warnings: Iterable[str]) -> dict[str, str]:

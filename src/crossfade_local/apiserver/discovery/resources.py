@@ -1,5 +1,7 @@
 """What is served, told to clients: the old lists per group and version, and aggregated discovery v2 and v2beta1."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -131,7 +133,15 @@ def _legacy_resource(entry: ResourceType) -> JsonObject:
         result["shortNames"] = list(entry.short_names)
     if entry.categories:
         result["categories"] = list(entry.categories)
+    if len(entry.verbs) > 1:
+        result["storageVersionHash"] = _storage_version_hash(entry)
     return result
+
+
+def _storage_version_hash(entry: ResourceType) -> str:
+    """Tells clients when objects are stored in another version than before."""
+    digest = hashlib.sha256("/".join(entry.storage_gvk).encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
 
 
 def _legacy_subresources(entry: ResourceType) -> list[JsonObject]:

@@ -38,6 +38,7 @@ async def get(api: Api, call: Call, resource: ResourceType) -> Answer:
 async def list_objects(api: Api, call: Call, resource: ResourceType) -> Answer:
     limit = options.number(call, "limit") or 0
     options.check_list(call, watching=False)
+    options.number(call, "timeoutSeconds")
     chosen = selection(call, resource)
     revision, after, found = _source(api, call, resource, chosen)
     # What is stored may change between two slices; what was found does not.

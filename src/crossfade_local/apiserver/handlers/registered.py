@@ -6,7 +6,7 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.types.registry import ResourceType, Subresource
-from crossfade_local.apiserver.wire.request import TRUE, Call
+from crossfade_local.apiserver.wire.request import Call, flag
 from crossfade_local.apiserver.writing.objects import known_unstored
 
 _FLAGS: Final = ("stdin", "stdout", "stderr", "tty")
@@ -53,7 +53,7 @@ def _options(call: Call) -> JsonObject:
     if sub == "portforward":
         ports = [int(one) for text in _all(call, "ports") for one in text.split(",") if one.isdigit()]
         return {"ports": ports} if ports else {}
-    found: dict[str, Any] = {flag: True for flag in _FLAGS if call.query.get(flag) in TRUE}
+    found: dict[str, Any] = {name: True for name in _FLAGS if flag(call.query, name)}
     if call.query.get("container"):
         found["container"] = call.query["container"]
     if sub == "exec" and (command := _all(call, "command")):

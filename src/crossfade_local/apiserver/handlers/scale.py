@@ -6,12 +6,12 @@ from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.api import Api
 from crossfade_local.apiserver.handlers.registered import admit
 from crossfade_local.apiserver.handlers.target import stored_object
-from crossfade_local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch
+from crossfade_local.apiserver.handlers.write import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
+from crossfade_local.apiserver.patch import DECODING, PatchError, apply_json_patch, apply_merge_patch
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
-from crossfade_local.apiserver.values import gojson
 from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.apiserver.wire import decoding
 from crossfade_local.apiserver.wire.answers import Answer, ObjectAnswer
@@ -84,16 +84,13 @@ async def replace_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
 
 async def patch_scale(api: Api, call: Call, resource: ResourceType) -> Answer:
     content = decoding.media_type(call.headers.get("Content-Type", ""))
-    try:
-        change = gojson.parse(call.body)
-    except gojson.JsonError as error:
-        raise bad_request(str(error)) from error
+    change = decoding.patch(call.body, "" if content == STRATEGIC_PATCH else DECODING)
 
     def patched(scale: JsonObject) -> JsonObject:
         try:
-            if content == "application/json-patch+json":
+            if content == JSON_PATCH:
                 return apply_json_patch(scale, change)
-            if content in ("application/merge-patch+json", "application/strategic-merge-patch+json"):
+            if content in (MERGE_PATCH, STRATEGIC_PATCH):
                 return apply_merge_patch(scale, change)
         except PatchError as error:
             raise StatusError.from_body(error.status()) from error

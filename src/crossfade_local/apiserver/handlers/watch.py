@@ -17,11 +17,12 @@ from crossfade_local.apiserver.handlers.backlog import Backlog
 from crossfade_local.apiserver.handlers.selection import Selection, selection
 from crossfade_local.apiserver.state.storage import ADDED, DELETED, MODIFIED, Event, Expired
 from crossfade_local.apiserver.types.registry import ResourceType
+from crossfade_local.apiserver.types.zero_values import with_zero_values
 from crossfade_local.apiserver.wire import options
 from crossfade_local.apiserver.wire.answers import Answer, StreamAnswer
 from crossfade_local.apiserver.wire.negotiation import Form, negotiate, partial
 from crossfade_local.apiserver.wire.presentation import table_answer
-from crossfade_local.apiserver.wire.request import TRUE, Call
+from crossfade_local.apiserver.wire.request import Call, flag
 from crossfade_local.apiserver.wire.status import expired, too_large_resource_version
 
 log = logging.getLogger(__name__)
@@ -46,21 +47,19 @@ async def watch(api: Api, call: Call, resource: ResourceType) -> Answer:
         Backlog(lambda: _disconnect(call)),
         _Plan(
             start=start,
-            wants_present=call.query.get("sendInitialEvents") in TRUE or start == 0,
-            marks_present=call.query.get("sendInitialEvents") in TRUE,
-            bookmarks=call.query.get("allowWatchBookmarks") in TRUE,
+            wants_present=flag(call.query, "sendInitialEvents") or start == 0,
+            bookmarks=flag(call.query, "allowWatchBookmarks"),
             timeout_s=timeout or random.uniform(_SHORTEST_DEFAULT_S, 2 * _SHORTEST_DEFAULT_S),  # noqa: S311
-            include=call.query.get("includeObject", "Metadata"),
+            include=options.included_object(call) if form.convert == "Table" else "",
         ),
     )
-    return StreamAnswer(stream.run(), f"{form.content_type};stream=watch" if form.convert else form.content_type)
+    return StreamAnswer(stream.run(), form.encoding)
 
 
 @dataclass(frozen=True)
 class _Plan:
     start: int
     wants_present: bool
-    marks_present: bool
     bookmarks: bool
     timeout_s: float
     include: str
@@ -121,7 +120,7 @@ class _Stream:
         async for part in slices(present, self._chosen.terms):
             chosen = (stored.object for stored in part if self._chosen.matches(stored.object))
             yield b"".join(self._encoded(ADDED, obj) for obj in chosen)
-        yield self._bookmark({INITIAL_EVENTS_END: "true"}) if self._plan.marks_present and self._plan.bookmarks else b""
+        yield self._bookmark({INITIAL_EVENTS_END: "true"}) if self._plan.bookmarks else b""
 
     def _lines(self, events: Iterable[Event]) -> Iterable[bytes]:
         for event in events:
@@ -176,7 +175,7 @@ class _Stream:
 
     def _bookmark(self, annotations: dict[str, str]) -> bytes:
         self._sent = max(self._sent, self._api.storage.revision) if self._backlog.is_empty else self._sent
-        metadata: JsonObject = {"resourceVersion": str(self._sent), "creationTimestamp": None}
+        metadata: JsonObject = {"resourceVersion": str(self._sent)}
         if annotations:
             metadata["annotations"] = annotations
         kind, version = self._resource.kind, self._resource.api_version
@@ -188,7 +187,10 @@ class _Stream:
             return _line("BOOKMARK", orjson.dumps({**content, "rows": [row]}))
         if self._form.convert:
             kind, version = "PartialObjectMetadata", f"meta.k8s.io/{self._form.version}"
-        return _line("BOOKMARK", orjson.dumps({"kind": kind, "apiVersion": version, "metadata": metadata}))
+        empty = {"kind": kind, "apiVersion": version, "metadata": metadata}
+        if not self._form.convert and self._resource.custom is None:
+            empty = with_zero_values(self._resource.schema, empty)
+        return _line("BOOKMARK", orjson.dumps(empty))
 
 
 def _disconnect(call: Call) -> None:

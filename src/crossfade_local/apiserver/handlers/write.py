@@ -9,13 +9,18 @@ from crossfade_local.apiserver.apply import ApplyConflict, ApplyError, check_app
 from crossfade_local.apiserver.aside import aside
 from crossfade_local.apiserver.conversion.versions import to_served, to_stored
 from crossfade_local.apiserver.handlers.target import stored_object
-from crossfade_local.apiserver.patch import PatchError, apply_json_patch, apply_merge_patch, apply_strategic_patch
+from crossfade_local.apiserver.patch import (
+    DECODING,
+    PatchError,
+    apply_json_patch,
+    apply_merge_patch,
+    apply_strategic_patch,
+)
 from crossfade_local.apiserver.state.storage import Conflict, Stored
 from crossfade_local.apiserver.types.registry import ResourceType
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.validation.status_error import invalid_status
-from crossfade_local.apiserver.values import gojson
 from crossfade_local.apiserver.values.copies import copied
 from crossfade_local.apiserver.values.gotext import plain, to_json
 from crossfade_local.apiserver.wire import decoding, options
@@ -87,10 +92,9 @@ async def patch(api: Api, call: Call, resource: ResourceType, subresource: str =
     options.forbid_force(call)
     if content == STRATEGIC_PATCH and resource.custom is not None:
         raise unsupported_body(_CUSTOM_PATCHES)
-    try:
-        change = await aside(len(call.body), lambda: gojson.parse(call.body))
-    except gojson.JsonError as error:
-        raise bad_request(str(error)) from error
+    change = await aside(
+        len(call.body), lambda: decoding.patch(call.body, "" if content == STRATEGIC_PATCH else DECODING)
+    )
 
     def result(before: Stored) -> JsonObject:
         patched = _patched(resource, to_served(resource, before.copy()), change, content)
@@ -130,10 +134,10 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
     force = options.check_apply(call)
     applied = await aside(len(call.body), lambda: decoding.yaml_value(call.body))
     if not isinstance(applied, dict) or not applied.get("apiVersion") or not applied.get("kind"):
-        raise bad_request("invalid object type: apiVersion and kind must be set in an applied configuration")
+        raise bad_request(f"invalid object type: {_group_version_kind(applied if isinstance(applied, dict) else {})}")
     objects.check_kind(resource, applied)
     await aside(len(call.body), lambda: _check_fit(applied, resource.schema))
-    _check_identity(call, resource, applied)
+    is_named = _check_identity(call, resource, applied)
     schema = writes.storage_schema(api, resource)
     applied = to_stored(resource, applied)
     if not resource.is_stored_form:
@@ -174,10 +178,17 @@ async def _apply(api: Api, call: Call, resource: ResourceType, subresource: str)
             return ObjectAnswer(to_served(resource, stored), resource)
         if subresource:
             raise not_found(resource.plural, resource.group, call.info.name)
+        if not is_named:
+            raise objects.nameless(call)
         stored = await writes.create(api, call, resource, obj, track=keep)
         return ObjectAnswer(to_served(resource, stored), resource, 201)
 
     return await _retried(resource, call.info.name, attempt, once=False)
+
+
+def _group_version_kind(applied: JsonObject) -> str:
+    group, _, version = str(applied.get("apiVersion") or "").rpartition("/")
+    return f"{group}/{version}, Kind={applied.get('kind') or ''}"
 
 
 def _check_fit(applied: JsonObject, schema: SchemaNode) -> None:
@@ -191,17 +202,20 @@ def _stored_type(api: Api, resource: ResourceType) -> ResourceType:
     return resource if resource.is_stored_form else api.registry.get(*resource.storage) or resource
 
 
-def _check_identity(call: Call, resource: ResourceType, applied: JsonObject) -> None:
+def _check_identity(call: Call, resource: ResourceType, applied: JsonObject) -> bool:
+    """Whether the name is said in the body too; raises StatusError where the body is of another place."""
     metadata = applied.get("metadata")
     if metadata is None:
         metadata = applied["metadata"] = {}
     if "managedFields" in metadata:
         raise bad_request("metadata.managedFields must be nil")
+    is_named = bool(metadata.get("name"))
     metadata.setdefault("name", call.info.name)
     if resource.namespaced:
         metadata.setdefault("namespace", call.info.namespace)
     objects.check_name(call, applied)
     objects.check_place(call, applied, namespaced=resource.namespaced)
+    return is_named
 
 
 def _check_applied_identity(resource: ResourceType, name: str, metadata: JsonObject, before: Stored | None) -> None:

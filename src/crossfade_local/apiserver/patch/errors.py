@@ -1,13 +1,17 @@
 """What is answered when a patch can't be applied."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.validation.errors import FieldError
 from crossfade_local.apiserver.validation.status_error import invalid_status
 
 REJECTED: Final = "the server rejected our request due to an error in our request"
+
+
+DECODING: Final = "error decoding patch: "
+_TYPE_NAMES: Final = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "bool"}
 
 
 class PatchError(Exception):
@@ -40,3 +44,10 @@ class PatchError(Exception):
         if self.message != REJECTED:
             del body["details"]
         return body
+
+
+def undecodable(value: Any, wanted: str, *, prefix: str = "") -> PatchError:
+    """A patch, or a part of one, of another type than Go's `wanted`."""
+    found = _TYPE_NAMES.get(type(value), "null")
+    into = wanted if wanted.startswith("struct field") else f"value of type {wanted}"
+    return PatchError(f"{prefix}json: cannot unmarshal {found} into Go {into}", code=400, reason="BadRequest")

@@ -11,12 +11,12 @@ from typing import Any, Final
 import orjson
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.patch.errors import REJECTED, PatchError
+from crossfade_local.apiserver.patch.errors import DECODING, REJECTED, PatchError, undecodable
 
 MAX_OPERATIONS: Final = 10_000
 MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
 """What all `copy` operations of a patch may add to an object: a few of them double it each time."""
-_TYPE_NAMES: Final = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "bool"}
+_OPERATION: Final = "handlers.jsonPatchOp"
 _INDEX: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _ESCAPED: Final = re.compile("~[01]")
 
@@ -28,10 +28,9 @@ class _NotApplicableError(Exception):
 def apply_json_patch(obj: JsonObject, ops: Any) -> JsonObject:
     """The patched object; `obj` stays as it is. Raises PatchError, also for a failed `test`."""
     if not isinstance(ops, list):
-        raise _no_operations(ops, "Patch")
+        raise undecodable(ops, f"[]{_OPERATION}", prefix=DECODING)
     for op in ops:
-        if not isinstance(op, dict | None):
-            raise _no_operations(op, "Operation")
+        _check_operation(op)
     if len(ops) > MAX_OPERATIONS:
         text = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(ops)}"
         raise PatchError(text, code=413, reason="RequestEntityTooLarge")
@@ -47,10 +46,13 @@ def apply_json_patch(obj: JsonObject, ops: Any) -> JsonObject:
     return document.root
 
 
-def _no_operations(value: Any, wanted: str) -> PatchError:
-    found = _TYPE_NAMES.get(type(value), "null")
-    text = f"json: cannot unmarshal {found} into Go value of type jsonpatch.{wanted}"
-    return PatchError(text, code=400, reason="BadRequest")
+def _check_operation(op: Any) -> None:
+    if not isinstance(op, dict | None):
+        raise undecodable(op, _OPERATION, prefix=DECODING)
+    for name in ("op", "path", "from"):
+        value = (op or {}).get(name)
+        if not isinstance(value, str | None):
+            raise undecodable(value, f"struct field jsonPatchOp.{name} of type string", prefix=DECODING)
 
 
 class _Document:

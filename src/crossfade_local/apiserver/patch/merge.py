@@ -3,13 +3,13 @@
 from typing import Any
 
 from crossfade_kube.meta import JsonObject
-from crossfade_local.apiserver.patch.errors import PatchError
+from crossfade_local.apiserver.patch.errors import DECODING, undecodable
 
 
 def apply_merge_patch(obj: JsonObject, patch: Any) -> JsonObject:
     """The patched object; `obj` stays as it is, unchanged parts are shared. Raises PatchError for a non-object."""
     if not isinstance(patch, dict):
-        raise PatchError("Invalid JSON Patch", code=400, reason="BadRequest")
+        raise undecodable(patch, "map[string]interface {}", prefix=DECODING)
     return _merged(obj, patch)
 
 

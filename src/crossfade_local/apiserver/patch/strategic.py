@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossfade_kube.meta import JsonObject
 from crossfade_local.apiserver.patch.conversion import conversion_problem
 from crossfade_local.apiserver.patch.element_order import Places, mark, ordered, partition
-from crossfade_local.apiserver.patch.errors import PatchError
+from crossfade_local.apiserver.patch.errors import PatchError, undecodable
 from crossfade_local.apiserver.types.schema import SchemaNode
 from crossfade_local.apiserver.validation.errors import invalid
 from crossfade_local.apiserver.values.copies import copied
@@ -28,7 +28,7 @@ def apply_strategic_patch(obj: JsonObject, patch: Any, schema: SchemaNode) -> Js
     (so does Kubernetes), 422 if a value ends up with a wrong type.
     """
     if not isinstance(patch, dict):
-        raise PatchError("invalid JSON document", code=400, reason="BadRequest")
+        raise undecodable(patch, "map[string]interface {}")
     merged = _merge_map(copied(obj), copied(patch), schema)
     problem = conversion_problem(merged, schema)
     if problem:

@@ -14,7 +14,7 @@ JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 MEDIA_TYPES: Final = (JSON, YAML, protobuf.MEDIA_TYPE)
 _SHOWN: Final = 30
-"""Bytes of a broken body that are quoted in the message."""
+"""Characters of a broken body that are quoted in the message."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,14 @@ def decode(call: Call, kind: str) -> Body:
     raise unsupported_body(MEDIA_TYPES)
 
 
+def patch(body: bytes, prefix: str = "") -> Any:
+    """The value of a patch in JSON; raises StatusError, whose words begin with `prefix`."""
+    try:
+        return gojson.parse(body)
+    except gojson.JsonError as error:
+        raise bad_request(f"{prefix}{error}") from error
+
+
 def yaml_value(body: bytes) -> Any:
     """The value of a YAML (or JSON) body; raises StatusError."""
     if body.lstrip().startswith(b"{"):
@@ -58,19 +66,23 @@ def _json(call: Call, kind: str) -> Body:
     try:
         value = gojson.parse(call.body)
     except gojson.JsonError as error:
-        raise _unrecognised(kind, f"couldn't get version/kind; json parse error: {error}", call.body) from error
+        raise _unrecognised(
+            kind, f"couldn't get version/kind; json parse error: {error}", call.body.decode(errors="replace")
+        ) from error
     strict = call.query.get("fieldValidation") in ("Strict", "Warn")
     return Body(_object(value, kind, call.body), tuple(gojson.duplicates(call.body)) if strict else ())
 
 
 def _object(value: Any, kind: str, body: bytes) -> JsonObject:
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         why = (
             "couldn't get version/kind; json parse error: json: cannot unmarshal"
             f" {_json_type(value)} into Go value of type struct"
             ' { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
         )
-        raise _unrecognised(kind, why, body)
+        raise _unrecognised(kind, why, body.hex())
     return value
 
 
@@ -78,7 +90,6 @@ def _json_type(value: Any) -> str:
     return {list: "array", str: "string", bool: "bool", int: "number", float: "number"}.get(type(value), "null")
 
 
-def _unrecognised(kind: str, why: str, body: bytes) -> StatusError:
-    text = body.decode(errors="replace")
+def _unrecognised(kind: str, why: str, text: str) -> StatusError:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
-    return bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
+    return bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown or '<empty>'})")

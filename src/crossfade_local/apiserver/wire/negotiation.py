@@ -12,6 +12,8 @@ YAML: Final = "application/yaml"
 AVAILABLE: Final = (JSON, YAML, "application/vnd.kubernetes.protobuf")
 _ENCODINGS: Final = {JSON: JSON, YAML: YAML, "*/*": JSON, "application/*": JSON}
 _META_VERSIONS: Final = ("v1", "v1beta1")
+_TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
+_PEOPLES_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
 _FORMS: Final = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 
@@ -47,20 +49,24 @@ def media_ranges(accept: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield name, parameters
 
 
-def negotiate(accept: str, *, pretty: str = "") -> Form:
+def wants_pretty(asked: str, agent: str) -> bool:
+    """Whether JSON is to be indented, by the query's `pretty`, or else by who reads it."""
+    return asked in _TRUE if asked else agent.startswith(_PEOPLES_AGENTS)
+
+
+def negotiate(accept: str, *, pretty: bool = False) -> Form:
     """The first acceptable form; raises StatusError 406."""
-    wants_pretty = pretty in ("1", "true")
     if not accept or accept == JSON:
-        return Form(pretty=wants_pretty)
+        return Form(pretty=pretty)
     for name, parameters in media_ranges(accept):
         encoding = _ENCODINGS.get(name)
         if encoding is None:
             continue
         convert = parameters.get("as", "")
         if not convert:
-            return Form(encoding, pretty=wants_pretty)
+            return Form(encoding, pretty=pretty)
         if convert in _FORMS and parameters.get("g") == "meta.k8s.io" and parameters.get("v") in _META_VERSIONS:
-            return Form(encoding, convert, parameters["v"], wants_pretty)
+            return Form(encoding, convert, parameters["v"], pretty)
     raise not_acceptable(AVAILABLE)
 
 

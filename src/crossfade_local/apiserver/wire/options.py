@@ -4,7 +4,7 @@ from typing import Final
 
 from crossfade_local.apiserver.validation.errors import FieldError, forbidden, invalid, not_supported, required
 from crossfade_local.apiserver.validation.status_error import invalid_status
-from crossfade_local.apiserver.wire.request import TRUE, Call
+from crossfade_local.apiserver.wire.request import Call, flag
 from crossfade_local.apiserver.wire.status import StatusError, bad_request
 
 _VALIDATION_MODES: Final = ("", "Ignore", "Warn", "Strict")
@@ -32,7 +32,7 @@ def check_apply(call: Call) -> bool:
     """Checks an apply patch's options and says whether conflicts are to be forced."""
     if not call.query.get("fieldManager"):
         raise options_error("PatchOptions", [required("fieldManager", "is required for apply patch")])
-    return call.query.get("force") in TRUE
+    return flag(call.query, "force")
 
 
 def forbid_force(call: Call) -> None:
@@ -49,6 +49,15 @@ def number(call: Call, name: str) -> int | None:
         return int(text)
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def included_object(call: Call) -> str:
+    """What of each object a table's row has; raises StatusError 400."""
+    wanted = call.query.get("includeObject", "") or "Metadata"
+    if wanted not in ("Metadata", "Object", "None"):
+        error = invalid("includeObject", wanted, "must be 'Metadata', 'Object', 'None', or empty")
+        raise bad_request(f"Unable to convert to Table as requested: {error}")
+    return wanted
 
 
 def check_list(call: Call, *, watching: bool) -> None:

@@ -1,7 +1,7 @@
 """Turns what handlers give back into bytes, in the form that the client accepts."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from crossfade_local.apiserver.wire.answers import ListAnswer, ObjectAnswer
 
 
+_SCALE: Final = ("autoscaling", "v1", "Scale")
+"""The one kind that is shown in tables without a resource of its own."""
+
+
 def encode(value: Any, form: Form) -> bytes:
     if form.encoding == YAML:
         from crossfade_local.apiserver.wire import yaml_text
@@ -26,7 +30,8 @@ def encode(value: Any, form: Form) -> bytes:
 
 def show_object(api: "Api", answer: "ObjectAnswer", form: Form, *, include: str) -> JsonObject:
     """An object as itself, as its metadata, or as a table of one row."""
-    if answer.resource is None or not form.convert or answer.object.get("kind") == "Status":
+    kind = answer.object.get("kind")
+    if not form.convert or kind == "Status" or (answer.resource is None and kind != _SCALE[2]):
         return answer.object
     if form.convert == "Table":
         shown = table_answer(api, answer.resource, [answer.object], form, include=include)
@@ -69,21 +74,29 @@ async def list_body(api: "Api", answer: "ListAnswer", form: Form, *, include: st
     return b"%s,%s:[%s]}\n" % (orjson.dumps(head)[:-1], orjson.dumps(name), b",".join(parts))
 
 
+def _head(resource: ResourceType) -> JsonObject:
+    return {"kind": resource.kind, "apiVersion": resource.api_version}
+
+
 def table_answer(
-    api: "Api", resource: ResourceType, items: list[JsonObject], form: Form, *, include: str
+    api: "Api", resource: ResourceType | None, items: list[JsonObject], form: Form, *, include: str
 ) -> JsonObject:
-    """A `Table` of objects in served form; `include` is None, Metadata or Object, as in the query."""
+    """A `Table` of objects in served form, of Scales if there is no resource.
+
+    `include` is None, Metadata or Object, as in the query.
+    """
     from crossfade_local.apiserver.printers import table
 
-    columns = resource.custom.columns if resource.custom is not None else None
-    content = table(resource.gvk if columns is None else columns, items, api.clock())
+    kind = _SCALE if resource is None else resource.gvk
+    columns = resource.custom.columns if resource is not None and resource.custom is not None else None
+    content = table(kind if columns is None else columns, items, api.clock())
     rows = []
     for row, item in zip(content["rows"], items, strict=True):
         shown = dict(row)
         if include == "Object":
-            shown["object"] = {"kind": resource.kind, "apiVersion": resource.api_version, **item}
-        elif include != "None":
-            shown["object"] = partial(item, form.version)
+            shown["object"] = item if resource is None else {**_head(resource), **item}
+        else:
+            shown["object"] = partial(item, form.version) if include == "Metadata" else None
         rows.append(shown)
     return {
         "kind": "Table",

@@ -11,7 +11,12 @@ Query = Mapping[str, str]
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 # /api/v1/namespaces/NAME/status is the namespace's own subresource, not a resource inside it.
 _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
-TRUE: Final = frozenset({"1", "true", "True", "t", "T", "TRUE"})
+_OFF: Final = frozenset({"0", "false"})
+
+
+def flag(query: Query, name: str) -> bool:
+    """A switch in a query: given with anything that does not turn it off, as Kubernetes reads it."""
+    return name in query and query[name].lower() not in _OFF
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def request_info(method: str, path: str, query: Query) -> RequestInfo:
     subresource = "/".join(parts_of_it)
     if not name:
         verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
-    if verb in ("get", "list") and query.get("watch") in TRUE:
+    if verb in ("get", "list") and flag(query, "watch"):
         verb = "watch"
     if verb in ("list", "watch", "deletecollection") and not name:
         name = _name_in_selector(query.get("fieldSelector", ""))

@@ -214,11 +214,15 @@ def check_place(call: Call, obj: JsonObject, *, namespaced: bool) -> None:
 def check_name(call: Call, obj: JsonObject) -> None:
     name = obj["metadata"].get("name", "")
     if not name:
-        raise bad_request(
-            f"the name of the object ({call.info.name} based on URL) was undeterminable: name must be provided"
-        )
+        raise nameless(call)
     if name != call.info.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.info.name})")
+
+
+def nameless(call: Call) -> StatusError:
+    return bad_request(
+        f"the name of the object ({call.info.name} based on URL) was undeterminable: name must be provided"
+    )
 
 
 def check_no_version(obj: JsonObject) -> None:
