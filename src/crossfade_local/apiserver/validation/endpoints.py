@@ -27,13 +27,13 @@ def validate_endpoint_slice(obj: JsonObject) -> Iterator[FieldError]:
     kind = text(obj, "addressType")
     if kind not in _ADDRESS_TYPES:
         yield not_supported("addressType", kind, _ADDRESS_TYPES) if kind else required("addressType")
+    yield from _validate_slice_ports(objects(obj, "ports"))
     endpoints = objects(obj, "endpoints")
     if len(endpoints) > _MAX_ENDPOINTS:
         yield too_many("endpoints", len(endpoints), _MAX_ENDPOINTS)
     else:
         for index, endpoint in enumerate(endpoints):
             yield from _validate_endpoint(f"endpoints[{index}]", endpoint, kind)
-    yield from _validate_slice_ports(objects(obj, "ports"))
 
 
 def validate_endpoint_slice_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:

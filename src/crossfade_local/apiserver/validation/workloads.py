@@ -184,8 +184,8 @@ def validate_cron_job(obj: JsonObject) -> Iterator[FieldError]:
             parse_schedule(schedule)
         except ScheduleError as error:
             yield invalid("spec.schedule", schedule, str(error))
-    yield from _time_zone(spec.get("timeZone"))
     yield from not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
+    yield from _time_zone(spec.get("timeZone"))
     policy = text(spec, "concurrencyPolicy")
     if policy not in ("Allow", "Forbid", "Replace"):
         yield not_supported("spec.concurrencyPolicy", policy, ("Allow", "Forbid", "Replace"))
