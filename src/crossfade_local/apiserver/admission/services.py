@@ -10,6 +10,7 @@ from crossfade_local.apiserver.admission.attributes import Attributes
 from crossfade_local.apiserver.defaults import default_addresses, drop_type_dependent_fields
 from crossfade_local.apiserver.state.storage import Storage
 from crossfade_local.apiserver.validation.errors import FieldError, invalid
+from crossfade_local.apiserver.validation.services import family_errors
 from crossfade_local.apiserver.validation.status_error import invalid_status
 from crossfade_local.apiserver.wire.status import StatusError, internal
 
@@ -36,7 +37,7 @@ def allocate(storage: Storage) -> Callable[[Attributes], None]:
             _agree(spec, old)
             _keep_allocated(spec, old)
         others = [stored.object for stored in storage.scan(_BUCKET) if stored.key != _key(attributes)]
-        errors = [*_cluster_ip(spec, old, others), *_node_ports(spec, others)]
+        errors = list(_families(spec, old)) or [*_cluster_ip(spec, old, others), *_node_ports(spec, others)]
         if errors:
             body = invalid_status(group="", kind="Service", name=attributes.name, errors=errors)
             raise StatusError.from_body(body)
@@ -92,6 +93,28 @@ def _needs_ports(spec: JsonObject) -> bool:
     if spec.get("type") == "LoadBalancer":
         return spec.get("allocateLoadBalancerNodePorts", True) is not False
     return bool(spec.get("type") == "NodePort")
+
+
+def _families(spec: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+    """Addresses are given in the one family that the cluster has."""
+    families, policy = spec.get("ipFamilies") or [], spec.get("ipFamilyPolicy")
+    is_any_familys = spec.get("clusterIP") == "None" and not spec.get("selector")
+    is_as_before = (families, policy) == (old.get("ipFamilies") or [], old.get("ipFamilyPolicy"))
+    if not _needs_ip(spec) or is_any_familys or is_as_before:
+        return
+    errors = list(family_errors(spec))
+    yield from errors
+    if errors:
+        return
+    if len(families) > 1 and policy == "SingleStack":
+        said = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
+        yield invalid("spec.ipFamilyPolicy", policy, said)
+        return
+    if policy == "RequireDualStack":
+        yield invalid("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")
+    for index, family in enumerate(families):
+        if family != f"IPv{SERVICE_NETWORK.version}":
+            yield invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
 
 
 def _cluster_ip(spec: JsonObject, old: JsonObject, others: list[JsonObject]) -> Iterator[FieldError]:

@@ -160,19 +160,24 @@ def _validate_addresses(spec: JsonObject, kind: str) -> Iterator[FieldError]:
         yield from each(f"spec.externalIPs[{index}]", address, problems)
 
 
-def _validate_cluster_addresses(spec: JsonObject) -> Iterator[FieldError]:
-    addresses, families = sequence(spec, "clusterIPs"), sequence(spec, "ipFamilies")
+def family_errors(spec: JsonObject) -> Iterator[FieldError]:
+    """Of the families of addresses that a Service asks for, whatever the cluster has."""
     policy = spec.get("ipFamilyPolicy")
     if policy is not None and policy not in ("PreferDualStack", "RequireDualStack", "SingleStack"):
         supported = ("PreferDualStack", "RequireDualStack", "SingleStack")
         yield not_supported("spec.ipFamilyPolicy", policy, supported)
     taken: set[str] = set()
-    for index, family in enumerate(families):
+    for index, family in enumerate(sequence(spec, "ipFamilies")):
         if family not in ("IPv4", "IPv6"):
             yield not_supported(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
         if family in taken:
             yield duplicate(f"spec.ipFamilies[{index}]", family)
         taken.add(family)
+
+
+def _validate_cluster_addresses(spec: JsonObject) -> Iterator[FieldError]:
+    addresses = sequence(spec, "clusterIPs")
+    yield from family_errors(spec)
     if addresses and text(spec, "clusterIP") != addresses[0]:
         yield invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`")
     if len(addresses) > 1 and "None" in addresses:

@@ -83,6 +83,10 @@ REFUSED = [
         "failed to allocate IP 10.1.1.1: the provided network does not match the current range",
     ),
     ({"clusterIP": "fd00::1"}, "IPv6 is not configured on this cluster"),
+    ({"ipFamilyPolicy": "RequireDualStack"}, "this cluster is not configured for dual-stack services"),
+    ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
+    ({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"}, "when multiple IP families are specified"),
+    ({"ipFamilyPolicy": "Both"}, 'Unsupported value: "Both"'),
     ({"type": "NodePort", "ports": [{"port": 1, "nodePort": 30500}]}, "provided port is already allocated"),
     ({"type": "NodePort", "ports": [{"port": 1, "nodePort": 80}]}, "The range of valid ports is 30000-32767"),
 ]
