@@ -10,7 +10,7 @@ from crossfade_local.apiserver.values.gotext import plain
 from crossfade_local.apiserver.writing.pod_fields import unhonoured_fields
 from crossfade_local.apiserver.writing.pod_warnings import pod_warnings
 from crossfade_local.apiserver.writing.unheeded import unheeded_security
-from crossfade_local.values.fields import at, mapping, number, objects, sequence, text
+from crossfade_local.values.fields import at, mapping, number, objects, text
 
 _NAMES_OF_PODS: Final = frozenset({"Deployment", "Job", "ReplicaSet", "ReplicationController"})
 """Kinds whose name their pods' begin with, and may be no name of a host."""
@@ -133,11 +133,6 @@ def _duplicate_ports(field: str, ports: list[JsonObject], seen: dict[tuple[str, 
         if key in seen:
             yield f"{place}: duplicate port definition with {seen[key]}"
         seen.setdefault(key, place)
-
-
-def _service(obj: JsonObject) -> Iterator[str]:
-    if sequence(obj, "spec", "externalIPs"):
-        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
 
 
 def _disruption_budget(obj: JsonObject) -> Iterator[str]:
