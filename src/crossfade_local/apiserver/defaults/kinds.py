@@ -34,24 +34,6 @@ def _default_endpoints(obj: JsonObject) -> None:
 def _default_endpoint_slice(obj: JsonObject) -> None:
     for port in objects(obj, "ports"):
         fill(port, {"name": "", "protocol": "TCP"})
-    # Written even when empty: the field has no "omitempty" in Kubernetes.
-    obj.setdefault("endpoints", None)
-    obj.setdefault("ports", None)
-
-
-def _default_event(obj: JsonObject) -> None:
-    for name in ("source", "involvedObject"):
-        fill(obj, {name: {}})
-    for name in ("firstTimestamp", "lastTimestamp", "eventTime"):
-        obj.setdefault(name, None)
-    fill(obj, {"reportingComponent": "", "reportingInstance": ""})
-
-
-def _default_modern_event(obj: JsonObject) -> None:
-    obj.setdefault("eventTime", None)
-    for name in ("deprecatedFirstTimestamp", "deprecatedLastTimestamp"):
-        obj.setdefault(name, None)
-    fill(obj, {"deprecatedSource": {}, "regarding": {}})
 
 
 def _default_ingress_class(obj: JsonObject) -> None:
@@ -67,10 +49,6 @@ def _default_network_policy(obj: JsonObject) -> None:
     for rule in (*objects(spec, "ingress"), *objects(spec, "egress")):
         for port in objects(rule, "ports"):
             fill(port, {"protocol": "TCP"})
-
-
-def _default_role(obj: JsonObject) -> None:
-    obj.setdefault("rules", None)
 
 
 def _default_binding(obj: JsonObject) -> None:
@@ -165,7 +143,6 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     ("", "Service"): default_service,
     ("", "Secret"): _default_secret,
     ("", "Endpoints"): _default_endpoints,
-    ("", "Event"): _default_event,
     ("", "Namespace"): _default_namespace,
     ("", "LimitRange"): default_limit_range,
     ("", "PersistentVolumeClaim"): workloads.default_claim,
@@ -187,11 +164,8 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[JsonObject], None]]] = {
     ("batch", "Job"): workloads.default_job,
     ("batch", "CronJob"): workloads.default_cron_job,
     ("discovery.k8s.io", "EndpointSlice"): _default_endpoint_slice,
-    ("events.k8s.io", "Event"): _default_modern_event,
     ("networking.k8s.io", "IngressClass"): _default_ingress_class,
     ("networking.k8s.io", "NetworkPolicy"): _default_network_policy,
-    (_RBAC, "Role"): _default_role,
-    (_RBAC, "ClusterRole"): _default_role,
     (_RBAC, "RoleBinding"): _default_binding,
     (_RBAC, "ClusterRoleBinding"): _default_binding,
     ("scheduling.k8s.io", "PriorityClass"): _fields(preemptionPolicy="PreemptLowerPriority"),

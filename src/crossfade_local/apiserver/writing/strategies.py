@@ -2,7 +2,6 @@
 
 import secrets
 import uuid
-from copy import deepcopy
 from datetime import datetime
 from typing import Final
 
@@ -15,29 +14,10 @@ from crossfade_local.apiserver.validation.pod_resize import with_resources_of
 _SUFFIX_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _CLAIMS: Final = "/persistentvolumeclaims"
 _LONGEST_GENERATED_BASE: Final = 58
-# The zero value of a status in Go, for kinds whose clients can't set it.
-_INITIAL_STATUS: Final[dict[str, JsonObject]] = {
-    "/namespaces": {"phase": "Active"},
-    "/persistentvolumeclaims": {"phase": "Pending"},
-    "/persistentvolumes": {"phase": "Pending"},
-    "/replicationcontrollers": {"replicas": 0},
-    "/services": {"loadBalancer": {}},
-    "apps/daemonsets": {
-        "currentNumberScheduled": 0,
-        "desiredNumberScheduled": 0,
-        "numberMisscheduled": 0,
-        "numberReady": 0,
-    },
-    "apps/replicasets": {"replicas": 0},
-    "apps/statefulsets": {"availableReplicas": 0, "replicas": 0},
-    "autoscaling/horizontalpodautoscalers": {"currentMetrics": None, "desiredReplicas": 0},
-    "networking.k8s.io/ingresses": {"loadBalancer": {}},
-    "policy/poddisruptionbudgets": {
-        "currentHealthy": 0,
-        "desiredHealthy": 0,
-        "disruptionsAllowed": 0,
-        "expectedPods": 0,
-    },
+_INITIAL_PHASES: Final = {
+    "/namespaces": "Active",
+    "/persistentvolumeclaims": "Pending",
+    "/persistentvolumes": "Pending",
 }
 _STATUS_FROM_CLIENT: Final = frozenset({"/nodes"})
 """Kinds whose status may come with the create."""
@@ -144,7 +124,8 @@ def prepare_create(resource: ResourceType, obj: JsonObject, now: datetime) -> No
     if resource.has_status and resource.bucket not in _STATUS_FROM_CLIENT:
         obj.pop("status", None)
         if resource.custom is None:
-            obj["status"] = deepcopy(_INITIAL_STATUS.get(resource.bucket, {}))
+            phase = _INITIAL_PHASES.get(resource.bucket)
+            obj["status"] = {"phase": phase} if phase else {}
     if resource.bucket == "/pods":
         obj["status"] = initial_status(obj)
     if resource.bucket == "batch/jobs":
