@@ -91,6 +91,9 @@ def default_job(obj: JsonObject) -> None:
     fill(spec, {"parallelism": 1, "completionMode": "NonIndexed", "suspend": False, "manualSelector": False})
     fill(spec, {"backoffLimit": 2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6})
     strict = spec.get("podFailurePolicy") is not None
+    for rule in objects(spec, "podFailurePolicy", "rules"):
+        for pattern in objects(rule, "onPodConditions"):
+            pattern["status"] = text(pattern, "status") or "True"
     fill(spec, {"podReplacementPolicy": "Failed" if strict else "TerminatingOrFailed"})
     default_template(spec)
     labels = spec["template"]["metadata"].get("labels")
@@ -117,7 +120,7 @@ def generate_job_selector(obj: JsonObject) -> None:
 def job_labels(job: JsonObject) -> dict[str, str]:
     """Those of the pods of a job that does not select them itself."""
     uid, name = text(job, "metadata", "uid"), text(job, "metadata", "name")
-    return {_CONTROLLER_UID: uid, "controller-uid": uid, _JOB_NAME: name, "job-name": name}
+    return {"controller-uid": uid, "job-name": name, _CONTROLLER_UID: uid, _JOB_NAME: name}
 
 
 def default_cron_job(obj: JsonObject) -> None:

@@ -87,6 +87,13 @@ class _ServiceRules(Rules):
         return services.validate_service_update(new, old)
 
 
+class _JobRules(Rules):
+    def update(self, new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
+        """Kubernetes tells of what is wrong with it as with a new one, and once more as with a change."""
+        again = chain(validate_metadata_update(new, old), workloads.validate_job(new))
+        return chain(self.create(new), again, workloads.validate_job_update(new, old))
+
+
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HOOKS: Final = "admissionregistration.k8s.io"
 _HOOK_RULES: Final = Rules(webhooks.validate_webhook_configuration, namespaced=False, metadata_again=True)
@@ -146,9 +153,7 @@ RULES: Final[dict[tuple[str, str], Rules]] = {
     ),
     ("autoscaling", "HorizontalPodAutoscaler"): Rules(autoscaling.validate_autoscaler),
     ("batch", "CronJob"): Rules(workloads.validate_cron_job),
-    ("batch", "Job"): Rules(
-        workloads.validate_new_job, workloads.validate_job_update, update_check=workloads.validate_job
-    ),
+    ("batch", "Job"): _JobRules(workloads.validate_new_job),
     ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
         certificates.validate_request,
         certificates.validate_request_update,

@@ -97,12 +97,17 @@ def validate_daemon_set(obj: JsonObject) -> Iterator[FieldError]:
 
 
 def validate_new_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
-    yield from validate_stateful_set(obj)
+    yield from _stateful_set(obj, is_new=True)
     if service := text(obj, "spec", "serviceName"):
         yield from each("spec.serviceName", service, dns_label(service))
 
 
 def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
+    return _stateful_set(obj, is_new=False)
+
+
+def _stateful_set(obj: JsonObject, *, is_new: bool) -> Iterator[FieldError]:
+    """The templates of claims are looked at once: they stay as they are."""
     spec = mapping(obj, "spec")
     policy = text(spec, "podManagementPolicy")
     if policy not in ("OrderedReady", "Parallel"):
@@ -114,7 +119,8 @@ def validate_stateful_set(obj: JsonObject) -> Iterator[FieldError]:
         shown = go_struct(strategy, _STATEFUL_UPDATE)
         yield invalid("spec.updateStrategy", shown, said) if kind else required("spec.updateStrategy")
     yield from not_negative("spec.replicas", spec.get("replicas"))
-    yield from _claim_templates(spec)
+    if is_new:
+        yield from _claim_templates(spec)
     yield from _validate_selector(spec, "statefulset")
     yield from _validate_template(_with_claims(spec), "StatefulSet")
     for name in ("whenDeleted", "whenScaled"):
@@ -155,7 +161,9 @@ def _generated_selector(obj: JsonObject) -> Iterator[FieldError]:
         return
     wanted, labels = job_labels(obj), mapping(spec, "template", "metadata", "labels")
     for name, value in wanted.items():
-        if labels.get(name) != value:
+        if name not in labels:
+            yield required(f"spec.template.metadata.labels[{name}]", f"must be '{value}'")
+        elif labels[name] != value:
             yield invalid(f"spec.template.metadata.labels[{name}]", labels, f"must be '{value}'")
     parsed = selector_from_struct(spec["selector"])
     if parsed is not None and not parsed.matches_labels(wanted):
@@ -230,7 +238,7 @@ def validate_job_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError
         if name == "template" and waiting:
             after, before = _without_placement(after), _without_placement(before)
         if after != before:
-            yield invalid(f"spec.{name}", go_struct(after, _POLICIES.get(name, "")), IMMUTABLE)
+            yield invalid(f"spec.{name}", go_struct(after, _POLICIES.get(name)), IMMUTABLE)
 
 
 def _completions_update(new: JsonObject, old: JsonObject) -> Iterator[FieldError]:
@@ -263,12 +271,22 @@ def validate_stateful_set_update(new: JsonObject, old: JsonObject) -> Iterator[F
         "minReadySeconds",
     )
     after, before = (
-        {name: value for name, value in mapping(obj, "spec").items() if name not in changeable} for obj in (new, old)
+        {name: value for name, value in _with_untyped_claims(mapping(obj, "spec")).items() if name not in changeable}
+        for obj in (new, old)
     )
     if after != before:
         listed = ", ".join(f"'{name}'" for name in changeable[:-1])
         said = f"updates to statefulset spec for fields other than {listed} and 'minReadySeconds' are forbidden"
         yield forbidden("spec", said)
+
+
+def _with_untyped_claims(spec: JsonObject) -> JsonObject:
+    """Of which kind they are need not be said."""
+    templates = [
+        {name: value for name, value in template.items() if name not in ("apiVersion", "kind", "status")}
+        for template in objects(spec, "volumeClaimTemplates")
+    ]
+    return {**spec, "volumeClaimTemplates": templates}
 
 
 def _with_claims(spec: JsonObject) -> JsonObject:

@@ -135,12 +135,6 @@ def _duplicate_ports(field: str, ports: list[JsonObject], seen: dict[tuple[str, 
         seen.setdefault(key, place)
 
 
-def _disruption_budget(obj: JsonObject) -> Iterator[str]:
-    selector = at(obj, "spec", "selector")
-    if selector == {}:
-        yield "spec.selector: an empty spec.selector matches all pods in the namespace"
-
-
 _CHECKS: Final[dict[tuple[str, str], Callable[[JsonObject], Iterator[str]]]] = {
     ("", "Pod"): _pod,
     ("", "ReplicationController"): _workload,
@@ -153,5 +147,4 @@ _CHECKS: Final[dict[tuple[str, str], Callable[[JsonObject], Iterator[str]]]] = {
     ("batch", "CronJob"): _cron_job,
     ("batch", "Job"): _workload,
     ("networking.k8s.io", "Ingress"): _ingress,
-    ("policy", "PodDisruptionBudget"): _disruption_budget,
 }

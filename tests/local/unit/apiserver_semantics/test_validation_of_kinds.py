@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_local.apiserver.defaults import apply_defaults
+from crossfade_local.apiserver.defaults import apply_defaults, default_addresses
 from crossfade_local.apiserver.validation import validate
 
 Kind = tuple[str, str, str]
@@ -44,6 +44,8 @@ GENERATED = {
     },
     "spec": {"containers": CONTAINERS, "restartPolicy": "Never"},
 }
+MET = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+MET_TRUE = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
 CALLED = {"name": "a", "namespace": "b"}
 HOOKED = {"name": "a.b.c", "sideEffects": "None", "admissionReviewVersions": ["v1"]}
 SELECTED = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
@@ -75,7 +77,10 @@ REPORTED = {
 
 def complete(kind: Kind, fields: dict[str, Any]) -> dict[str, Any]:
     metadata = {"name": "x"} if kind in CLUSTER_WIDE else {"name": "x", "namespace": "n"}
-    return apply_defaults(kind, {"metadata": metadata, **deepcopy(fields)})
+    obj = apply_defaults(kind, {"metadata": metadata, **deepcopy(fields)})
+    if kind == SERVICE:
+        default_addresses(obj["spec"])
+    return obj
 
 
 def errors(kind: Kind, new: dict[str, Any], old: dict[str, Any] | None = None) -> list[str]:
@@ -237,6 +242,16 @@ def test_new_objects(kind: Kind, fields: dict[str, Any], expected: list[str]) ->
         ]),
         (REVISION, {"revision": 1}, {"revision": 1, "data": {"a": "b"}}, [
             f"data: Invalid value: null: {IMMUTABLE}",
+        ]),
+        (JOB, job(podFailurePolicy=MET), job(podFailurePolicy=MET_TRUE), []),
+        (STATEFUL_SET, {"spec": {**SELECTED, "volumeClaimTemplates": [{"kind": "Odd", "spec": {}}]}},
+         {"spec": {**SELECTED, "volumeClaimTemplates": [{"spec": {}}]}}, [
+            "spec.template.spec.volumes[0].persistentVolumeClaim.claimName: Required value",
+            "spec.template.spec.volumes[0].name: Required value",
+        ]),
+        (JOB, {"metadata": {"name": "x", "namespace": "n", "uid": "u"}, "spec": {**SELECTED, "template": GENERATED}},
+         {"metadata": {"name": "x", "namespace": "n", "uid": "u"}, "spec": {**SELECTED, "template": GENERATED}}, [
+            'spec.selector: Invalid value: {"matchLabels":{"a":"b"}}: `selector` not auto-generated',
         ]),
         (JOB, job(completions=3), job(), [
             "spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism",
