@@ -154,7 +154,7 @@ def _legacy_subresources(entry: ResourceType) -> list[JsonObject]:
             "kind": sub.kind,
             "verbs": list(sub.verbs),
         }
-        if sub.foreign:
+        if (sub.group, sub.version) != (entry.group, entry.version):
             row |= {"group": sub.group, "version": sub.version}
         found.append(row)
     return found
